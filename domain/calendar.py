@@ -1,0 +1,134 @@
+"""The working-day calendar of one canton, pinned into each order as plain data (DESIGN 3)."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from domain.policy import ClockTime, Span
+from domain.values import Language, Value
+
+_ONE_DAY = timedelta(days=1)
+_SATURDAY = 5
+
+
+class Skipped(Value):
+    """A weekend or a holiday that did not count towards a deadline.
+
+    `day` is the holiday, or the first counted day of the weekend; `names` are the holiday's, and
+    empty for a weekend.
+    """
+
+    kind: Literal["weekend", "holiday"]
+    day: date
+    names: dict[Language, str] = Field(default_factory=dict)
+
+
+class Calendar(Value):
+    """Working days, office hours and the clock of one place, for one order's life.
+
+    Pure data: it consults neither a time-zone database nor the `holidays` package, so no update of
+    these moves a running order. `offsets` are the UTC offsets in seconds, each with the instant it
+    is in force from (the first also holds before it, the last for ever); `holidays` are those on
+    Monday to Friday from `first_day` to `last_day`. Outside these only weekends are free.
+    `timezone` is a name to show, no more. Made by `domain.cantons.pin_calendar`.
+    """
+
+    canton: str
+    timezone: str
+    offsets: tuple[tuple[datetime, int], ...] = Field(min_length=1)
+    opens: ClockTime
+    closes: ClockTime
+    first_day: date
+    last_day: date
+    holidays: dict[date, dict[Language, str]]
+
+    def local(self, instant: datetime) -> datetime:
+        """The wall-clock time (naive) at an aware instant."""
+        offset = self.offsets[0][1]
+        for since, seconds in self.offsets:
+            if since <= instant:
+                offset = seconds
+        return instant.astimezone(UTC).replace(tzinfo=None) + timedelta(seconds=offset)
+
+    def instant(self, day: date, clock: time) -> datetime:
+        """The instant (UTC) of a wall-clock time.
+
+        Of a time that comes twice it is the first; a time that is left out is read with the offset
+        before the change, as Python does (PEP 495, fold 0).
+        """
+        wall = datetime.combine(day, clock, UTC)
+        offset = self.offsets[0][1]
+        for since, seconds in self.offsets[1:]:
+            if wall >= since + timedelta(seconds=max(offset, seconds)):
+                offset = seconds
+        return wall - timedelta(seconds=offset)
+
+    def is_working_day(self, day: date) -> bool:
+        """Monday to Friday, and no holiday of the canton."""
+        return day.weekday() < _SATURDAY and day not in self.holidays
+
+    def closing(self, start: datetime, n: int) -> datetime:
+        """Closing time of the n-th working day (n >= 1) after the local day of `start`.
+
+        The day of `start` itself never counts (DESIGN 3). Raises `ValueError` for n < 1.
+        """
+        return self.instant(self._working_day(start, n, _ONE_DAY), self.closes)
+
+    def due(self, start: datetime, span: Span) -> datetime:
+        """The instant at which a span that runs from `start` ends."""
+        if span.working_days is not None:
+            return self.closing(start, span.working_days)
+        return start + (span.duration or timedelta())
+
+    def before(self, instant: datetime, span: Span) -> datetime:
+        """The instant a span ahead of another one, such as a reminder's before its deadline.
+
+        In working days it is closing time of the n-th working day before that local day.
+        """
+        if span.working_days is not None:
+            day = self._working_day(instant, span.working_days, -_ONE_DAY)
+            return self.instant(day, self.closes)
+        return instant - (span.duration or timedelta())
+
+    def in_office(self, instant: datetime) -> bool:
+        """Is it within office hours? Both ends count, so that a mail about a deadline at closing
+        time, asked for at exactly that instant, goes out then."""
+        local = self.local(instant)
+        return self.is_working_day(local.date()) and self.opens <= local.time() <= self.closes
+
+    def next_office(self, instant: datetime) -> datetime:
+        """The instant itself if it is within office hours, otherwise the next opening time."""
+        if self.in_office(instant):
+            return instant
+        local = self.local(instant)
+        if self.is_working_day(local.date()) and local.time() < self.opens:
+            return self.instant(local.date(), self.opens)
+        return self.instant(self._working_day(instant, 1, _ONE_DAY), self.opens)
+
+    def skipped(self, start: datetime, due: datetime) -> tuple[Skipped, ...]:
+        """What did not count strictly between the local days of `start` and `due`, in order.
+
+        A weekend is named once, a holiday on each of its weekdays.
+        """
+        found: list[Skipped] = []
+        day, last = self.local(start).date() + _ONE_DAY, self.local(due).date()
+        while day < last:
+            if day.weekday() >= _SATURDAY:
+                found.append(Skipped(kind="weekend", day=day))
+                day += (7 - day.weekday()) * _ONE_DAY
+                continue
+            if day in self.holidays:
+                found.append(Skipped(kind="holiday", day=day, names=self.holidays[day]))
+            day += _ONE_DAY
+        return tuple(found)
+
+    def _working_day(self, instant: datetime, n: int, step: timedelta) -> date:
+        """The n-th working day after (or, with a negative step, before) the instant's local day."""
+        if n < 1:
+            raise ValueError(f"expected one working day or more, not {n}")
+        day = self.local(instant).date()
+        while n:
+            day += step
+            n -= self.is_working_day(day)
+        return day

@@ -1,0 +1,126 @@
+"""Makes the calendar that is pinned into an order, from the `holidays` package and tzdata.
+
+Workflows never import this module: the sandbox refuses the package, and what it says may change
+with an update while an order runs (DESIGN 3, 8).
+"""
+
+from calendar import monthrange
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import holidays
+
+from domain.calendar import Calendar
+from domain.policy import CANTONS, Policy, parse_holiday
+from domain.values import LANGUAGES, Language
+
+__all__ = ["CANTONS", "pin_calendar"]
+
+_PACKAGE_LANGUAGES: dict[Language, str] = {"de": "de", "fr": "fr", "it": "it", "en": "en_US"}
+_COMPANY_HOLIDAY: dict[Language, str] = {
+    "de": "Betriebsfeiertag",
+    "fr": "Jour férié de l'entreprise",
+    "it": "Giorno festivo aziendale",
+    "en": "Company holiday",
+}
+_MARGIN = timedelta(days=14)  # for events reported late, dated before the order was placed
+_ONE_DAY = timedelta(days=1)
+
+
+def pin_calendar(canton: str, policy: Policy, start: date, months: int = 18) -> Calendar:
+    """The calendar of a canton for an order placed on the local day `start`.
+
+    Holidays are the public ones of the `holidays` package, changed by the policy's entries for the
+    canton in their order, from two weeks before `start` until `months` after it. Orders of one day
+    share one calendar. Raises `ValueError` for an unknown canton.
+    """
+    if canton not in CANTONS:
+        raise ValueError(f"unknown canton {canton!r}, expected one of {', '.join(CANTONS)}")
+    office = policy.office
+    entries = policy.holidays.get(canton, ())
+    return _pin(canton, entries, office.timezone, office.opens, office.closes, start, months)
+
+
+@lru_cache(maxsize=256)
+def _pin(
+    canton: str,
+    entries: tuple[str, ...],
+    timezone: str,
+    opens: time,
+    closes: time,
+    start: date,
+    months: int,
+) -> Calendar:
+    first, last = start - _MARGIN, _months_later(start, months)
+    return Calendar(
+        canton=canton,
+        timezone=timezone,
+        offsets=_offsets(ZoneInfo(timezone), first, last),
+        opens=opens,
+        closes=closes,
+        first_day=first,
+        last_day=last,
+        holidays=_holidays(canton, entries, first, last),
+    )
+
+
+def _holidays(
+    canton: str, entries: tuple[str, ...], first: date, last: date
+) -> dict[date, dict[Language, str]]:
+    """Names of the holidays on weekdays from `first` to `last`, in order of date."""
+    years = range(first.year, last.year + 1)
+    names: dict[date, dict[Language, str]] = {}
+    for language in LANGUAGES:
+        package = holidays.country_holidays(
+            "CH", subdiv=canton, years=years, language=_PACKAGE_LANGUAGES[language]
+        )
+        for day, name in package.items():
+            names.setdefault(day, {})[language] = name
+    for text in entries:
+        entry = parse_holiday(text)
+        for year in years if entry.year is None else (entry.year,):
+            if (entry.month, entry.day) == (2, 29) and monthrange(year, 2)[1] == 28:
+                continue
+            day = date(year, entry.month, entry.day)
+            if entry.strike:
+                names.pop(day, None)
+            else:
+                names.setdefault(day, _COMPANY_HOLIDAY)
+    return {day: names[day] for day in sorted(names) if first <= day <= last and day.weekday() < 5}
+
+
+def _offsets(zone: ZoneInfo, first: date, last: date) -> tuple[tuple[datetime, int], ...]:
+    """The UTC offsets in force from `first` to the end of `last`, each with its beginning."""
+    at = datetime.combine(first, time(), UTC)
+    end = datetime.combine(last, time(), UTC) + 2 * _ONE_DAY
+    offsets = [(at, _offset(zone, at))]
+    while at < end:
+        following = at + _ONE_DAY
+        if _offset(zone, following) != offsets[-1][1]:
+            offsets.append((_change(zone, at, following), _offset(zone, following)))
+        at = following
+    return tuple(offsets)
+
+
+def _change(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
+    """The second at which the zone's offset changes between two instants (whole seconds)."""
+    old = _offset(zone, before)
+    while after - before > timedelta(seconds=1):
+        middle = before + (after - before) // timedelta(seconds=2) * timedelta(seconds=1)
+        if _offset(zone, middle) == old:
+            before = middle
+        else:
+            after = middle
+    return after
+
+
+def _offset(zone: ZoneInfo, instant: datetime) -> int:
+    offset = instant.astimezone(zone).utcoffset() or timedelta()
+    return int(offset.total_seconds())
+
+
+def _months_later(day: date, months: int) -> date:
+    """The same day of a later month, or that month's last if it is shorter."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))

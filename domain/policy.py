@@ -1,0 +1,329 @@
+"""The policy: every duration and office hour the rules use, as TOML text and as a pinned value."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, time, timedelta
+from typing import Annotated, Any, NamedTuple, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import CoreSchema, ErrorDetails, core_schema
+
+from domain.values import Value
+
+# fmt: off
+CANTONS: tuple[str, ...] = (
+    "AG", "AI", "AR", "BE", "BL", "BS", "FR", "GE", "GL", "GR", "JU", "LU", "NE",
+    "NW", "OW", "SG", "SH", "SO", "SZ", "TG", "TI", "UR", "VD", "VS", "ZG", "ZH",
+)
+# fmt: on
+
+MAX_WORKING_DAYS = 260
+MAX_DURATION = timedelta(days=400)
+
+_SPAN = re.compile(r"([0-9]{1,9})\s+(?:(working)\s+day|(second|minute|hour|day))s?", re.IGNORECASE)
+_UNITS = {
+    "day": timedelta(days=1),
+    "hour": timedelta(hours=1),
+    "minute": timedelta(minutes=1),
+    "second": timedelta(seconds=1),
+}
+_CLOCK_TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
+_HOLIDAY = re.compile(r"(-?)(?:([0-9]{4})-)?([0-9]{2})-([0-9]{2})")
+_LEAP_YEAR = 2000
+
+
+class PolicyError(ValueError):
+    """A policy that cannot be used: one line with section.key, what was found, what is expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How long something may take: a number of working days, or a plain duration; exactly one.
+
+    Written as `"2 working days"` or `"45 minutes"` (seconds, minutes, hours, days), also in JSON,
+    since thirteen of them are in the input of every order. A plain duration has whole seconds and
+    may be zero. Raises `ValueError` for anything else, or beyond `MAX_WORKING_DAYS` and
+    `MAX_DURATION`.
+    """
+
+    working_days: int | None = None
+    duration: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        if (self.working_days is None) == (self.duration is None):
+            raise ValueError("expected either working days or a duration")
+        if self.working_days is not None and not 1 <= self.working_days <= MAX_WORKING_DAYS:
+            raise ValueError(f"expected 1 to {MAX_WORKING_DAYS} working days")
+        if self.duration is not None and (
+            self.duration % _UNITS["second"] or not timedelta() <= self.duration <= MAX_DURATION
+        ):
+            raise ValueError(f"expected whole seconds, from 0 seconds to {MAX_DURATION.days} days")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The span that a text such as `"1 working day"` or `"45 minutes"` means."""
+        match = _SPAN.fullmatch(text.strip())
+        if match is None:
+            raise ValueError(
+                'expected "N working days" or "N seconds|minutes|hours|days", such as "45 minutes"'
+            )
+        number, working, unit = match.groups()
+        if working:
+            return cls(working_days=int(number))
+        return cls(duration=int(number) * _UNITS[unit.lower()])
+
+    def __str__(self) -> str:
+        """The text that `parse` reads back as an equal span, in the largest unit that fits."""
+        if self.duration is None:
+            return _counted(self.working_days or 0, "working day")
+        for name, unit in _UNITS.items():
+            if self.duration and not self.duration % unit:
+                return _counted(self.duration // unit, name)
+        return _counted(0, "second")
+
+    @classmethod
+    def _validate(cls, value: object) -> Self:
+        if isinstance(value, cls):
+            return value
+        return cls.parse(value if isinstance(value, str) else "")
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: type[Any], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            cls._validate,
+            json_schema_input_schema=core_schema.str_schema(),
+            serialization=core_schema.to_string_ser_schema(),
+        )
+
+
+def _counted(number: int, unit: str) -> str:
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+
+
+class HolidayEntry(NamedTuple):
+    """One entry of [holidays]: a day that is added or struck, each year or (with `year`) once."""
+
+    strike: bool
+    year: int | None
+    month: int
+    day: int
+
+
+def parse_holiday(text: str) -> HolidayEntry:
+    """The entry that `"MM-DD"` or `"YYYY-MM-DD"` means; a leading `-` strikes the day.
+
+    Raises `ValueError` if the text has another form or there is no such day.
+    """
+    match = _HOLIDAY.fullmatch(text)
+    if match is None:
+        raise ValueError('expected "MM-DD" or "YYYY-MM-DD", with "-" before it to strike the day')
+    sign, year, month, day = match.groups()
+    entry = HolidayEntry(sign == "-", int(year) if year else None, int(month), int(day))
+    try:
+        date(_LEAP_YEAR if entry.year is None else entry.year, entry.month, entry.day)
+    except ValueError:
+        raise ValueError("expected a day that exists") from None
+    return entry
+
+
+def _holiday_text(value: object) -> str:
+    text = value if isinstance(value, str) else ""
+    parse_holiday(text)
+    return text
+
+
+def _clock_time(value: object) -> time:
+    if isinstance(value, time):
+        if value.tzinfo is None and value == value.replace(second=0, microsecond=0):
+            return value
+    elif isinstance(value, str) and (match := _CLOCK_TIME.fullmatch(value)):
+        return time(int(match[1]), int(match[2]))
+    raise ValueError('expected a time of day, "HH:MM"')
+
+
+def _canton(code: str) -> str:
+    if code not in CANTONS:
+        raise ValueError(f"expected a canton: {', '.join(CANTONS)}")
+    return code
+
+
+def _span_or_none(value: object) -> object:
+    return None if isinstance(value, str) and value.strip().lower() == "none" else value
+
+
+ClockTime = Annotated[
+    time,
+    BeforeValidator(_clock_time),
+    PlainSerializer(lambda value: value.strftime("%H:%M"), return_type=str, when_used="json"),
+]
+"""A local time of day in whole minutes; `"HH:MM"` in text."""
+
+
+class TransmissionPolicy(Value):
+    """How long a new order is held before it is sent, and when operations are alarmed."""
+
+    hold: Span = Span.parse("30 minutes")
+    alarm: Span = Field(default=Span.parse("45 minutes"), validate_default=True)
+
+    @field_validator("alarm")
+    @classmethod
+    def _not_before_the_hold_ends(cls, alarm: Span, info: ValidationInfo) -> Span:
+        hold: Span | None = info.data.get("hold")
+        if hold is None or hold.duration is None or alarm.duration is None:
+            return alarm
+        if alarm.duration < hold.duration:
+            raise ValueError(f'expected no less than transmission.hold, which is "{hold}"')
+        return alarm
+
+
+class DeadlinePolicy(Value):
+    """The time allowed for each step (DESIGN 3). `accept` is None where that step is dropped."""
+
+    accept: Annotated[Span | None, BeforeValidator(_span_or_none)] = Span.parse("1 working day")
+    check_requirements: Span = Span.parse("1 working day")
+    contact_customer: Span = Span.parse("2 working days")
+    set_appointment: Span = Span.parse("1 working day")
+    confirm_execution: Span = Span.parse("1 working day")
+    review: Span = Span.parse("2 working days")
+    goods: Span = Span.parse("10 working days")
+
+
+class EscalationPolicy(Value):
+    """When a partner is reminded before a deadline, and how often after it."""
+
+    remind_before: Span = Span.parse("4 hours")
+    repeat_every: Span = Span.parse("1 working day")
+    repeats: int = Field(
+        default=3, ge=0, le=20, strict=True, description="a whole number from 0 to 20"
+    )
+    office_hours_only: bool = Field(default=True, strict=True, description="true or false")
+
+
+class OfficePolicy(Value):
+    """Where and when the office is open; `closes` is also when a working-day deadline ends."""
+
+    timezone: str = Field(
+        default="Europe/Zurich", description='an IANA time zone, such as "Europe/Zurich"'
+    )
+    opens: ClockTime = time(8)
+    closes: ClockTime = Field(default=time(18), validate_default=True)
+
+    @field_validator("closes")
+    @classmethod
+    def _after_opening(cls, closes: time, info: ValidationInfo) -> time:
+        opens: time | None = info.data.get("opens")
+        if opens is not None and opens >= closes:
+            raise ValueError(f'expected later than office.opens, which is "{opens:%H:%M}"')
+        return closes
+
+
+class SettlementPolicy(Value):
+    """The time to unpick orders of a settlement opened for the partner, and to send the invoice."""
+
+    select_within: Span = Span.parse("3 working days")
+    invoice_within: Span = Span.parse("10 working days")
+
+
+class Policy(Value):
+    """All that the business may set, pinned into each order; the sections of the policy file.
+
+    `holidays` maps a canton to its entries (`parse_holiday`), applied in their order to those of
+    the `holidays` package. Every key has a standard value, and all are written to JSON, so that a
+    new standard never changes a running order.
+    """
+
+    transmission: TransmissionPolicy = Field(
+        default_factory=TransmissionPolicy, description="the table [transmission]"
+    )
+    deadlines: DeadlinePolicy = Field(
+        default_factory=DeadlinePolicy, description="the table [deadlines]"
+    )
+    escalation: EscalationPolicy = Field(
+        default_factory=EscalationPolicy, description="the table [escalation]"
+    )
+    office: OfficePolicy = Field(default_factory=OfficePolicy, description="the table [office]")
+    holidays: dict[
+        Annotated[str, AfterValidator(_canton)],
+        tuple[Annotated[str, BeforeValidator(_holiday_text)], ...],
+    ] = Field(
+        default_factory=dict,
+        description='a list of days for each canton in [holidays], such as ZH = ["01-02"]',
+    )
+    settlement: SettlementPolicy = Field(
+        default_factory=SettlementPolicy, description="the table [settlement]"
+    )
+
+
+def load_policy(text: str) -> Policy:
+    """The policy that a TOML text describes; what it leaves out has the standard value (API.md).
+
+    Raises `PolicyError` with one line on the first mistake.
+    """
+    try:
+        policy = Policy.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise PolicyError(f"policy: expected TOML: {error}") from error
+    except ValidationError as error:
+        raise PolicyError(_describe(error.errors()[0])) from error
+    _check_timezone(policy.office.timezone)
+    return policy
+
+
+def _check_timezone(name: str) -> None:
+    """Only a file that is being loaded is checked: a pinned policy must outlive any tzdata."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        expected = OfficePolicy.model_fields["timezone"].description
+        raise PolicyError(f"office.timezone: found {_shown(name)}, expected {expected}") from error
+
+
+def _describe(error: ErrorDetails) -> str:
+    """One line for a validation error, in the terms of the file."""
+    *sections, key = path = [part for part in error["loc"] if part != "[key]"]
+    fields: Mapping[str, Any] = Policy.model_fields
+    for section in sections:
+        model = fields[str(section)].annotation
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            key = section
+            break
+        fields = model.model_fields
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)[1:]
+    if error["type"] == "extra_forbidden":
+        noun = "key" if sections else "section"
+        return f"{where}: found an unknown {noun}, expected one of {', '.join(fields)}"
+    if error["type"] == "value_error":
+        expected = str(error["ctx"]["error"])
+    else:
+        expected = f"expected {fields[str(key)].description}"
+    return f"{where}: found {_shown(error['input'])}, {expected}"
+
+
+def _shown(value: object) -> str:
+    """A value of the file, short and on one line."""
+    if isinstance(value, time):
+        value = f"{value:%H:%M:%S}" if value.second else f"{value:%H:%M}"
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, bool):
+        return str(value).lower()
+    quote = '"' if isinstance(value, (str, Span)) else ""
+    # repr keeps control characters of the file off the reader's terminal.
+    text = f"{quote}{repr(str(value))[1:-1]}{quote}"
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -32,7 +32,9 @@ CANTONS: tuple[str, ...] = (
 MAX_WORKING_DAYS = 260
 MAX_DURATION = timedelta(days=400)
 
-_SPAN = re.compile(r"([0-9]{1,9})\s+(?:(working)\s+day|(second|minute|hour|day))s?", re.IGNORECASE)
+_SPAN = re.compile(
+    r"([0-9]{1,9})\s+(?:(working)\s+day|(second|minute|hour|day))s?", re.IGNORECASE | re.ASCII
+)
 _UNITS = {
     "day": timedelta(days=1),
     "hour": timedelta(hours=1),

@@ -97,6 +97,7 @@ def test_span_reads(text: str, expected: Span) -> None:
         "34560001 seconds",
         "9999999999999 days",
         "\N{ARABIC-INDIC DIGIT ONE} day",
+        "1 \N{LATIN SMALL LETTER LONG S}econd",
     ],
 )
 def test_span_refuses(text: str) -> None:
@@ -331,7 +332,7 @@ def test_text_that_is_not_toml_is_a_policy_error() -> None:
 def test_a_mistake_is_one_printable_line_whatever_the_text(value: str) -> None:
     quoted = "".join(f"\\U{ord(c):08x}" for c in value)
     with pytest.raises(PolicyError) as caught:
-        load_policy(f'[deadlines]\ngoods = "{quoted}"')
+        load_policy(f'[deadlines]\ngoods = "?{quoted}"')
     assert str(caught.value).startswith('deadlines.goods: found "')
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 200

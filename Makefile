@@ -1,0 +1,50 @@
+# CMI. Every target prepares the virtual environment by itself; nothing but Python 3.11+ and make is needed.
+#   make run ARGS="--http-port 9000"     options of dev.py
+#   make test ARGS="-k calendar"         options of pytest; ARGS="-n 2 --dist loadfile" uses two cores
+#   make PYTHON=python3.12 setup         another Python
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format bench demo
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@sed -n 's/^#   make/  e.g. make/p' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## make .venv and install what the rest needs (the others call it)
+	@$(BIN)/python scripts/system_check.py libraries
+
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+		echo "CMI needs Python 3.11 or newer, and there is no '$(PYTHON)'. Name another one: make PYTHON=python3.12 …" >&2; \
+		exit 2; }
+	@$(PYTHON) scripts/system_check.py python
+	@echo "Installing into .venv …"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
+	@touch $@
+
+run: setup ## start everything on this machine: Temporal, mail server, worker, sample data
+	@exec $(BIN)/python dev.py $(ARGS)
+
+test: setup ## the whole test suite; says which tests it skipped and why
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## formatting, lint, types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: setup ## put the code into its format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup ## the benchmarks: a table on the screen and bench/results/*.json
+	@$(BIN)/python -m bench $(ARGS)
+
+demo: setup ## one unattended run in a minute: orders through every ending, with the story on the screen
+	@$(BIN)/python demo.py $(ARGS)

@@ -1,0 +1,275 @@
+"""What a process of CMI is told by its environment: `CMI_…`, read once at its start.
+
+Temporal is not in here: it is reached by its own standard variables (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`,
+`TEMPORAL_API_KEY`, `TEMPORAL_TLS…`), through `temporalio.envconfig.ClientConfig.load_client_connect_config()`.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+
+from domain.values import Language
+
+PREFIX = "CMI_"
+
+
+class SettingsError(ValueError):
+    """The environment is wrong. Its text is one line that names the variable and says what is expected."""
+
+
+class SmtpServer(BaseModel):
+    """Where mail is handed in, taken apart from `CMI_SMTP_URL`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    host: str
+    port: int
+    security: Literal["none", "starttls", "tls"]
+    """`none` as it is, `starttls` encrypted after the greeting, `tls` encrypted from the start."""
+    username: str | None = None
+    password: SecretStr | None = None
+
+
+_SMTP_SCHEMES: dict[str, tuple[Literal["none", "starttls", "tls"], int]] = {
+    "smtp": ("none", 25),
+    "smtp+starttls": ("starttls", 587),
+    "smtps": ("tls", 465),
+}
+_DATABASE_DRIVERS = {
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+}
+
+
+def _database_url(value: str) -> str:
+    """The URL with the name of the async driver, as SQLAlchemy wants it."""
+    scheme, separator, rest = value.partition("://")
+    driver = _DATABASE_DRIVERS.get(scheme.lower())
+    if not separator or driver is None:
+        raise ValueError("must begin with postgresql:// or sqlite:///")
+    if driver.startswith("sqlite"):
+        if not rest.startswith("/"):
+            raise ValueError("must be sqlite:///relative/path or sqlite:////absolute/path")
+        return f"{driver}://{rest}"
+    # libpq's name for it, which every hosted database hands out, is `ssl` to asyncpg
+    return f"{driver}://" + re.sub(r"([?&])sslmode=", r"\1ssl=", rest)
+
+
+def _parse_smtp_url(value: str) -> SmtpServer:
+    expected = "must be smtp://, smtp+starttls:// or smtps://, then [user:password@]host[:port]"
+    try:
+        url = urlsplit(value)
+        port = url.port
+    except ValueError:
+        raise ValueError(expected) from None
+    if (
+        url.scheme not in _SMTP_SCHEMES
+        or not url.hostname
+        or url.path.strip("/")
+        or url.query
+        or url.fragment
+    ):
+        raise ValueError(expected)
+    security, standard_port = _SMTP_SCHEMES[url.scheme]
+    return SmtpServer(
+        host=url.hostname,
+        port=standard_port if port is None else port,
+        security=security,
+        username=unquote(url.username) if url.username else None,
+        password=SecretStr(unquote(url.password)) if url.password else None,
+    )
+
+
+def _smtp_url(value: str) -> str:
+    _parse_smtp_url(value)
+    return value
+
+
+def _web_url(value: str) -> str:
+    expected = "must be http:// or https://, then a host"
+    try:
+        url = urlsplit(value)
+        _ = url.port  # raises for what is not a port
+    except ValueError:
+        raise ValueError(expected) from None
+    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+        raise ValueError(expected)
+    return value.rstrip("/")
+
+
+def _mail_address(value: str) -> str:
+    local, at, domain = parseaddr(value)[1].rpartition("@")
+    if not (local and at and domain) or not value.isprintable():
+        raise ValueError("must be a mail address, like cmi@example.ch or CMI <cmi@example.ch>")
+    return value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+_WebUrl = Annotated[str, AfterValidator(_web_url)]
+_MailAddress = Annotated[str, AfterValidator(_mail_address)]
+
+
+class Settings(BaseModel):
+    """Everything that differs between one installation and the next. A field is the variable `CMI_` + its name.
+
+    What may hold a password is not in the `repr`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    database_url: Annotated[str, AfterValidator(_database_url)] = Field(
+        "sqlite+aiosqlite:///var/cmi.db",
+        repr=False,
+        description="the records: postgresql://user:password@host/name, or sqlite:///path for one machine",
+    )
+    smtp_url: Annotated[str, AfterValidator(_smtp_url)] = Field(
+        "smtp://localhost:2525",
+        repr=False,
+        description="mail server: smtp://, smtp+starttls:// or smtps://, then [user:password@]host[:port]",
+    )
+    mail_from: _MailAddress = Field("CMI <cmi@localhost>", description="sender of every mail")
+    mail_operations: _MailAddress = Field(
+        "service-partner@localhost",
+        description="the service-partner team: escalations, reviews, alarms",
+    )
+    mail_accounting: _MailAddress = Field(
+        "accounting@localhost", description="accounting: receives the partners' invoices"
+    )
+    operations_language: Annotated[Language, BeforeValidator(_lower)] = Field(
+        "de",
+        description="language of mails to operations and accounting, and of the Temporal UI: de, fr, it, en",
+    )
+    policy: Path | None = Field(
+        None, description="TOML file with deadlines and office hours; none: the standard policy"
+    )
+    warehouse_url: _WebUrl | None = Field(
+        None,
+        description="where shipping requests are POSTed; none: they are written to CMI_WAREHOUSE_DIR",
+    )
+    warehouse_token: SecretStr | None = Field(
+        None, description="bearer token for CMI_WAREHOUSE_URL"
+    )
+    warehouse_dir: Path = Field(
+        Path("var/warehouse"),
+        description="folder for shipping requests where there is no CMI_WAREHOUSE_URL",
+    )
+    public_url: _WebUrl = Field(
+        "http://localhost:8000",
+        description="address of the CMI as partners see it, for links in mails",
+    )
+    temporal_ui_url: _WebUrl = Field(
+        "http://localhost:8233", description="address of the Temporal UI, for links to a workflow"
+    )
+    encryption_keys: SecretStr | None = Field(
+        None, description="keys that encrypt what Temporal stores; none: it is stored as it is"
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = (
+        Field("info", description="how much is logged: debug, info, warning, error")
+    )
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = Field(
+        "text", description="text for people, json (one object a line) for collectors"
+    )
+    worker_liveness_file: Path | None = Field(
+        None,
+        description="a file that a worker touches every few seconds while it is well; none: no such file",
+    )
+    max_cached_workflows: int = Field(
+        10_000,
+        ge=1,
+        description="workflows a worker keeps in memory (about 83 KB each); best above the number of open orders",
+    )
+    sandbox: bool = Field(
+        False,
+        description="on: workflows run in the SDK's sandbox (tests always do); costs a third of the throughput",
+    )
+    drain_seconds: float = Field(
+        20,
+        ge=0,
+        le=3600,
+        description="how long a worker that is told to stop lets running activities finish",
+    )
+
+    @property
+    def smtp(self) -> SmtpServer:
+        """`smtp_url`, taken apart."""
+        return _parse_smtp_url(self.smtp_url)
+
+    @property
+    def drain(self) -> timedelta:
+        """`drain_seconds` as the SDK wants it."""
+        return timedelta(seconds=self.drain_seconds)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> "Settings":
+        """The settings in `env`. A variable that is empty counts as not set.
+
+        Raises `SettingsError` for a value that cannot be, and for a name that is nearly one of these: a typing error
+        there would quietly mean the default. Other names are left alone (Kubernetes sets `CMI_WEB_PORT` and the like).
+        """
+        names = {PREFIX + field.upper(): field for field in cls.model_fields}
+        for name in env:
+            if name.startswith(PREFIX) and name not in names:
+                meant = difflib.get_close_matches(name, names, n=1, cutoff=0.9)
+                if meant:
+                    raise SettingsError(f"{name} is not known; {meant[0]} is meant?")
+        values = {
+            field: env[name].strip() for name, field in names.items() if env.get(name, "").strip()
+        }
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            # not chained: the original shows the values
+            raise SettingsError("; ".join(_explain(each) for each in error.errors())) from None
+
+    @classmethod
+    def variables(cls) -> list[tuple[str, str, str]]:
+        """Name, default and meaning of each variable, as the README lists them."""
+        return [
+            (PREFIX + field.upper(), _default_text(info.default), info.description or "")
+            for field, info in cls.model_fields.items()
+        ]
+
+
+def _default_text(default: object) -> str:
+    if default is None:
+        return ""
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    return str(default)
+
+
+def _explain(error: Any) -> str:
+    """One error of pydantic's in words, without a value that may be secret."""
+    field = str(error["loc"][0])
+    if error["type"] == "value_error":
+        problem = str(error["ctx"]["error"])
+    elif error["type"] == "bool_parsing":
+        problem = "must be on or off"
+    else:
+        problem = error["msg"].replace("Input should be", "must be").partition(", unable")[0]
+    value = error["input"]
+    if Settings.model_fields[field].repr and isinstance(value, str):
+        problem += f", not {value!r}"
+    return f"{PREFIX}{field.upper()}: {problem}"

@@ -7,6 +7,7 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
+ANOTHER := Name another one: make PYTHON=python3.12 …
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check format bench demo
@@ -16,13 +17,15 @@ help: ## this list
 	@sed -n 's/^#   make/  e.g. make/p' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## make .venv and install what the rest needs (the others call it)
-	@$(BIN)/python scripts/system_check.py libraries
+	@$(BIN)/python scripts/system_check.py
 
 $(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null 2>&1 || { \
-		echo "CMI needs Python 3.11 or newer, and there is no '$(PYTHON)'. Name another one: make PYTHON=python3.12 …" >&2; \
-		exit 2; }
-	@$(PYTHON) scripts/system_check.py python
+		echo "CMI needs Python 3.11 or newer, and there is no '$(PYTHON)'. $(ANOTHER)" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "CMI needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). $(ANOTHER)" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "'$(PYTHON)' cannot make a virtual environment. On Debian: apt-get install python3-venv" >&2; exit 2; }
 	@echo "Installing into .venv …"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt

@@ -1,0 +1,40 @@
+"""What a rule answers instead of events: a refusal, or a value that cannot be."""
+
+from collections.abc import Iterable
+
+from domain.order import Order, Status
+
+
+class Refused(Exception):
+    """A command that is not allowed now.
+
+    Attributes:
+        action: what was asked.
+        code: why not: `wrong_state`, `final`, `before_goods`, `not_yours`, `role`, `other_settlement`.
+        status: the state that refused.
+        allowed: the actions allowed now.
+    """
+
+    def __init__(self, order: Order, action: str, code: str, allowed: Iterable[str]) -> None:
+        self.action = action
+        self.code = code
+        self.status: Status = order.status
+        self.allowed = tuple(allowed)
+        super().__init__(
+            f"{action} is refused in state {order.status} ({code}); "
+            f"allowed now: {', '.join(self.allowed) or 'nothing'}"
+        )
+
+
+class InvalidCommand(Exception):
+    """A command whose values cannot be.
+
+    Attributes:
+        field: the name of the field, as in API.md.
+        code: what is wrong with it; `domain/words.py` has the sentences.
+    """
+
+    def __init__(self, field: str, code: str) -> None:
+        self.field = field
+        self.code = code
+        super().__init__(f"{field}: {code}")

@@ -1,0 +1,293 @@
+"""The service order: what is placed, what is pinned into it, and what is known of it at any moment."""
+
+import re
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+)
+
+from domain.calendar import Calendar
+from domain.policy import Policy
+from domain.values import Language, Value
+
+CENTIME = Decimal("0.01")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029]")
+_LINE_BREAK = re.compile(r"[\r\n\t]")
+
+
+def _no_control_characters(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("must not hold control characters")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if _LINE_BREAK.search(text):
+        raise ValueError("must be one line")
+    return _no_control_characters(text)
+
+
+def _money_is_text(raw: Any) -> Any:
+    if isinstance(raw, float | bool):
+        raise ValueError('money is written as a string, "129.00"')
+    return raw
+
+
+def _centimes(amount: Decimal) -> Decimal:
+    if not amount.is_finite() or amount != amount.quantize(CENTIME, ROUND_HALF_UP):
+        raise ValueError("money has at most two decimals")
+    return abs(amount.quantize(CENTIME))  # Decimal knows a minus zero
+
+
+def _utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be an instant that exists in UTC") from None
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
+Identifier = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)
+]
+Line = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_one_line),
+]
+OptionalLine = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_one_line)
+]
+Note = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=2000),
+    AfterValidator(_no_control_characters),
+]
+Reason = Annotated[Note, StringConstraints(min_length=1)]
+EmailAddress = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        max_length=254,
+        pattern=r"^[^@\s<>()\[\],;:\"\\]+@[^@\s<>()\[\],;:\"\\]+$",
+    ),
+    AfterValidator(_one_line),
+]
+Money = Annotated[
+    Decimal,
+    BeforeValidator(_money_is_text),
+    Field(ge=0, max_digits=10),
+    AfterValidator(_centimes),
+    PlainSerializer(str, return_type=str, when_used="json"),
+]
+
+
+class Status(StrEnum):
+    """The states of DESIGN 2."""
+
+    AWAITING_PAYMENT = "awaiting_payment"
+    IN_TRANSMISSION = "in_transmission"
+    NEW = "new"
+    CHECK_REQUIREMENTS = "check_requirements"
+    REQUIREMENTS_MET = "requirements_met"
+    SET_APPOINTMENT = "set_appointment"
+    CONFIRM_EXECUTION = "confirm_execution"
+    UNDER_REVIEW = "under_review"
+    COMPLETED = "completed"
+    BILLED = "billed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing can follow."""
+        return self in (Status.BILLED, Status.CANCELLED)
+
+
+Party = Literal["partner", "customer", "warehouse", "retailer"]
+
+
+class Customer(Value):
+    """To whom the partner goes. Personal data: it appears in no summary, search attribute, workflow id or log."""
+
+    name: Line
+    email: EmailAddress
+    phone: Line
+    street: Line
+    postal_code: Annotated[Line, StringConstraints(max_length=12)]
+    city: Line
+    language: Language
+
+
+class Product(Value):
+    """What was sold and is to be installed."""
+
+    sku: Line
+    name: Line
+    quantity: Annotated[int, Field(ge=1, le=999)]
+
+
+class Service(Value):
+    """What the partner does, and for how much (CHF, without VAT)."""
+
+    code: Identifier
+    name: Line
+    fee: Money
+
+
+class Placement(Value):
+    """A service order as the shop places it (API.md, body of `POST /orders`)."""
+
+    sp_id: Identifier
+    sales_order_id: Line
+    partner_id: Identifier
+    prepaid: bool = False
+    customer: Customer
+    product: Product
+    service: Service
+    note: Note = ""
+
+
+class Assignee(Value):
+    """What an order must know of its partner. Addresses are looked up when a mail goes out."""
+
+    partner_id: Identifier
+    name: Line
+    canton: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+    language: Language
+
+
+class Intake(Value):
+    """All an order starts from: the placement, and what is pinned into it (DESIGN 3)."""
+
+    placement: Placement
+    partner: Assignee
+    policy: Policy
+    calendar: Calendar
+
+
+DeadlineKind = Literal[
+    "transmit",
+    "accept",
+    "check_requirements",
+    "contact_customer",
+    "set_appointment",
+    "confirm_execution",
+    "review",
+    "goods",
+]
+Outcome = Literal["met", "missed", "void"]
+
+
+class Deadline(Value):
+    """One deadline of one order, open or ended (DESIGN 3).
+
+    `void` is what ended before it was due without having been met: the order was cancelled, reassigned, the
+    appointment moved. Missed stays missed, however it ends.
+    """
+
+    kind: DeadlineKind
+    partner_id: str
+    started: datetime
+    due: datetime
+    reminded: bool = False
+    missed: bool = False
+    level: int = 0
+    ended: datetime | None = None
+    outcome: Outcome | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still runs, overdue or not."""
+        return self.ended is None
+
+
+class Appointment(Value):
+    """The date agreed with the customer. `sequence` counts how often it was moved, for calendars (RFC 5545)."""
+
+    start: datetime
+    end: datetime
+    sequence: int = 0
+
+
+class GoodsShipped(Value):
+    """The warehouse says that the goods are on their way. The tracking number tells a repetition from a new parcel."""
+
+    type: Literal["goods_shipped"] = "goods_shipped"
+    tracking: Line
+
+
+class GoodsReceived(Value):
+    """The warehouse says that the goods arrived."""
+
+    type: Literal["goods_received"] = "goods_received"
+    received_at: Instant | None = None
+
+
+Notice = Annotated[GoodsShipped | GoodsReceived, Field(discriminator="type")]
+
+
+class Shipment(Value):
+    """One attempt to bring the goods to the customer. Attempt 2 is the first reshipment."""
+
+    attempt: int
+    requested_at: datetime
+    trackings: tuple[str, ...] = ()
+    shipped_at: datetime | None = None
+    received_at: datetime | None = None
+
+
+class Order(Value):
+    """A service order at one moment: the fold of its events. `version` is the number of events applied."""
+
+    intake: Intake
+    partner: Assignee
+    calendar: Calendar
+    status: Status
+    version: int = 0
+    changed_at: datetime | None = None
+    placed_at: datetime | None = None
+    released_at: datetime | None = None
+    sending_since: datetime | None = None
+    transmitted_at: datetime | None = None
+    accepted_at: datetime | None = None
+    reached_at: datetime | None = None
+    appointment_from: datetime | None = None
+    reported_at: datetime | None = None
+    shipments: tuple[Shipment, ...] = ()
+    kept: tuple[Notice, ...] = ()
+    appointment: Appointment | None = None
+    moves: int = 0
+    executed_on: date | None = None
+    settlement_id: str | None = None
+    deadlines: tuple[Deadline, ...] = ()
+
+    @property
+    def sp_id(self) -> str:
+        """The order's only name everywhere."""
+        return self.intake.placement.sp_id
+
+    @property
+    def policy(self) -> Policy:
+        """The policy pinned into the order."""
+        return self.intake.policy
+
+    @property
+    def shipment(self) -> Shipment | None:
+        """The attempt that counts now."""
+        return self.shipments[-1] if self.shipments else None
+
+    @property
+    def open_deadlines(self) -> tuple[Deadline, ...]:
+        """Those that still run, the most urgent first."""
+        return tuple(
+            sorted((d for d in self.deadlines if d.is_open), key=lambda d: (d.due, d.kind))
+        )

@@ -1,0 +1,82 @@
+"""Names of things: states, deadlines, actions, parties, reasons, checklist items, outcomes, mails, authors."""
+
+from typing import Literal
+
+from domain.commands import ChecklistAnswer, ChecklistItem, Role
+from domain.order import DeadlineKind, Outcome, Party, Status
+from domain.values import Language
+from domain.words.languages import VOCABULARIES
+
+ContactOutcome = Literal["reached", "not_reached"]
+
+
+def status_label(status: Status, language: Language) -> str:
+    """A state as it stands on screen (DESIGN 2)."""
+    return VOCABULARIES[language].statuses[status]
+
+
+def deadline_label(kind: DeadlineKind, language: Language) -> str:
+    """What has to be done by a deadline, "Auftrag akzeptieren"."""
+    return VOCABULARIES[language].deadlines[kind]
+
+
+def action_label(action: str, language: Language) -> str:
+    """What a button says that does this: any action of `lifecycle.ROLES`, a review's decisions among them.
+
+    An action that nobody knows is named as it is.
+    """
+    return VOCABULARIES[language].actions.get(action, action)
+
+
+def party_label(party: Party, language: Language) -> str:
+    """One of those who can have the ball (DESIGN 3), as it stands inside a sentence."""
+    return VOCABULARIES[language].parties[party]
+
+
+def ball_text(party: Party, language: Language) -> str:
+    """Whose turn it is: "Am Zug: Servicepartner"."""
+    return VOCABULARIES[language].ball.format(party=party_label(party, language))
+
+
+def reason_label(reason: str, language: Language) -> str:
+    """Why requirements were rejected or a service was not executed; a free text is its own label."""
+    return VOCABULARIES[language].reasons.get(reason, reason)
+
+
+def checklist_label(item: ChecklistItem, language: Language) -> str:
+    """What the fitter has to look at, as a question that `answer_label` answers."""
+    return VOCABULARIES[language].items[item]
+
+
+def answer_label(answer: ChecklistAnswer, language: Language) -> str:
+    """An answer to a question of the checklist."""
+    return VOCABULARIES[language].answers[answer]
+
+
+def outcome_label(outcome: ContactOutcome | Outcome, language: Language) -> str:
+    """How a contact or a deadline ended."""
+    return VOCABULARIES[language].outcomes[outcome]
+
+
+def mail_label(kind: str, language: Language) -> str:
+    """A kind of mail (`effects.MailKind`) by name; one that nobody knows is named as it is."""
+    return VOCABULARIES[language].mails.get(kind, kind)
+
+
+def role_label(role: Role, language: Language) -> str:
+    """One of those who act."""
+    return VOCABULARIES[language].roles[role]
+
+
+def author_text(by: str, language: Language) -> str:
+    """Who did it, and for whom: `Recorded.by` in words, "Anna (Servicepartner-Team) für elektro-huber"."""
+    vocabulary = VOCABULARIES[language]
+    # A login's name may hold anything, a partner's identifier no blank.
+    author, separator, partner = by.rpartition(" for partner:")
+    if separator:
+        return vocabulary.on_behalf.format(author=author_text(author, language), partner=partner)
+    role, _, name = by.partition(":")
+    if role == "partner" and name:
+        return name
+    label = next((text for key, text in vocabulary.roles.items() if key == role), role)
+    return vocabulary.named.format(name=name, role=label) if name else label

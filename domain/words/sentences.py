@@ -1,0 +1,64 @@
+"""Why a deadline is when it is, and why a command is refused, in words."""
+
+from collections.abc import Iterable
+
+from domain.errors import Refused
+from domain.explanation import Explanation
+from domain.order import Status
+from domain.values import Language
+from domain.words.dates import count_in_words, format_instant, format_short_day, span_in_words
+from domain.words.labels import action_label, status_label
+from domain.words.languages import VOCABULARIES
+
+
+def explanation_text(explanation: Explanation, language: Language) -> str:
+    """A deadline's reckoning, as in the example of DESIGN 3.
+
+    Holidays come in their order, then the weekends, counted. A plain duration knows neither canton nor free days.
+    """
+    vocabulary = VOCABULARIES[language]
+    text = vocabulary.due.format(
+        due=format_instant(explanation.due, language),
+        start=vocabulary.starts[explanation.kind],
+        started=format_instant(explanation.started, language),
+        span=span_in_words(explanation.span, language),
+    )
+    if explanation.span.working_days is None:
+        return text
+    text += vocabulary.canton.format(canton=explanation.canton)
+    skipped = [
+        f"{free.names.get(language) or vocabulary.holiday} ({format_short_day(free.day, language)})"
+        for free in explanation.skipped
+        if free.kind == "holiday"
+    ]
+    weekends = sum(free.kind == "weekend" for free in explanation.skipped)
+    if weekends:
+        skipped.append(count_in_words(weekends, "weekend", language))
+    return text + vocabulary.skipped.format(skipped=", ".join(skipped)) if skipped else text
+
+
+def refused_text(refused: Refused, language: Language) -> str:
+    """`refusal_text` of a refusal that is at hand."""
+    return refusal_text(refused.action, refused.code, refused.status, refused.allowed, language)
+
+
+def refusal_text(
+    action: str, code: str, status: Status, allowed: Iterable[str], language: Language
+) -> str:
+    """Why an action is refused, and what is allowed now (DESIGN 2).
+
+    The arguments are the attributes of `Refused`; a code that nobody knows is a wrong state.
+    """
+    vocabulary = VOCABULARIES[language]
+    why = vocabulary.refusals.get(code, vocabulary.refusals["wrong_state"])
+    text = why.format(action=action_label(action, language), status=status_label(status, language))
+    actions = ", ".join(action_label(possible, language) for possible in allowed)
+    if actions:
+        return f"{text} {vocabulary.allowed.format(actions=actions)}"
+    return f"{text} {vocabulary.nothing_allowed}" if code == "wrong_state" else text
+
+
+def invalid_text(code: str, language: Language) -> str:
+    """What is wrong with a value: the sentence of an `InvalidCommand.code`, a general one if nobody knows it."""
+    vocabulary = VOCABULARIES[language]
+    return vocabulary.invalid.get(code, vocabulary.invalid_otherwise)

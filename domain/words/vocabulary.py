@@ -1,0 +1,57 @@
+"""What a language must bring to say all that the domain has to say; each language is one module."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from domain.commands import ChecklistAnswer, ChecklistItem, Role
+from domain.order import DeadlineKind, Party, Status
+
+Unit = Literal["working day", "day", "hour", "minute", "second", "weekend"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """The words and sentences of one language. Names in braces are filled in; all else is said as it stands.
+
+    `reasons`, `actions`, `outcomes`, `mails`, `refusals` and `invalid` are looked up by codes that travel as data.
+    """
+
+    statuses: Mapping[Status, str]
+    deadlines: Mapping[DeadlineKind, str]
+    actions: Mapping[str, str]
+    parties: Mapping[Party, str]
+    ball: str
+    roles: Mapping[Role, str]
+    named: str
+    on_behalf: str
+    reasons: Mapping[str, str]
+    items: Mapping[ChecklistItem, str]
+    answers: Mapping[ChecklistAnswer, str]
+    outcomes: Mapping[str, str]
+    mails: Mapping[str, str]
+
+    # Monday and January first; `first` is how the first day of a month is written.
+    weekdays: tuple[str, str, str, str, str, str, str]
+    months: tuple[str, str, str, str, str, str, str, str, str, str, str, str]
+    day: str
+    first: str
+    # One of it in words, then the noun after 1 and after more; `numbers` are two and three in words.
+    units: Mapping[Unit, tuple[str, str, str]]
+    numbers: tuple[str, str]
+    zero: str
+
+    due: str
+    starts: Mapping[DeadlineKind, str]
+    canton: str
+    skipped: str
+    holiday: str
+
+    refusals: Mapping[str, str]
+    allowed: str
+    nothing_allowed: str
+    invalid: Mapping[str, str]
+    invalid_otherwise: str
+
+    events: Mapping[str, str]
+    quote: str

@@ -25,7 +25,13 @@ from domain.words.labels import (
     role_label,
     status_label,
 )
-from domain.words.sentences import explanation_text, invalid_text, refusal_text, refused_text
+from domain.words.sentences import (
+    explanation_text,
+    invalid_text,
+    refusal_reason,
+    refusal_text,
+    refused_text,
+)
 from domain.words.timeline import event_text
 
 __all__ = [
@@ -47,6 +53,7 @@ __all__ = [
     "outcome_label",
     "party_label",
     "reason_label",
+    "refusal_reason",
     "refusal_text",
     "refused_text",
     "role_label",

@@ -45,17 +45,24 @@ def refused_text(refused: Refused, language: Language) -> str:
 def refusal_text(
     action: str, code: str, status: Status, allowed: Iterable[str], language: Language
 ) -> str:
-    """Why an action is refused, and what is allowed now (DESIGN 2).
-
-    The arguments are the attributes of `Refused`; a code that nobody knows is a wrong state.
-    """
+    """Why an action is refused, and what is allowed now (DESIGN 2). The arguments are the attributes of `Refused`."""
     vocabulary = VOCABULARIES[language]
-    why = vocabulary.refusals.get(code, vocabulary.refusals["wrong_state"])
-    text = why.format(action=action_label(action, language), status=status_label(status, language))
+    why = refusal_reason(action, code, status, language)
     actions = ", ".join(action_label(possible, language) for possible in allowed)
     if actions:
-        return f"{text} {vocabulary.allowed.format(actions=actions)}"
-    return f"{text} {vocabulary.nothing_allowed}" if code == "wrong_state" else text
+        return f"{why} {vocabulary.allowed.format(actions=actions)}"
+    return f"{why} {vocabulary.nothing_allowed}" if code == "wrong_state" else why
+
+
+def refusal_reason(action: str, code: str, status: Status, language: Language) -> str:
+    """Why a command was refused, without what is allowed: for one that was left as a signal (`CommandRefused`).
+
+    The code may be of `Refused` or of `InvalidCommand`; one that nobody knows is a wrong state.
+    """
+    vocabulary = VOCABULARIES[language]
+    sentences = {**vocabulary.invalid, **vocabulary.refusals}
+    why = sentences.get(code, sentences["wrong_state"])
+    return why.format(action=action_label(action, language), status=status_label(status, language))
 
 
 def invalid_text(code: str, language: Language) -> str:

@@ -42,6 +42,7 @@ from domain.words import (
     outcome_label,
     party_label,
     reason_label,
+    refusal_reason,
     refusal_text,
     refused_text,
     role_label,
@@ -381,6 +382,17 @@ def test_where_nothing_is_allowed() -> None:
     assert refusal_text("cancel", "final", Status.BILLED, (), "de") == (
         "Der Auftrag hat den Status «Verrechnet» und lässt sich nicht mehr ändern."
     )
+
+
+@in_every_language
+def test_the_reason_alone_says_nothing_of_what_is_allowed(language: Language) -> None:
+    """A mail about a signal knows neither; the code may be one of a wrong value."""
+    reason = refusal_reason("accept", "wrong_state", Status.COMPLETED, language)
+    told = refusal_text("accept", "wrong_state", Status.COMPLETED, ["bill"], language)
+    assert told.startswith(f"{reason} ")
+    assert "  " not in told
+    for code in INVALID_CODES:
+        assert refusal_reason("accept", code, Status.NEW, language) == invalid_text(code, language)
 
 
 def test_a_refusal_at_hand_says_the_same() -> None:

@@ -24,6 +24,7 @@ from pydantic import (
     ValidationError,
 )
 
+from domain.policy import Policy, load_policy
 from domain.values import Language
 
 PREFIX = "CMI_"
@@ -220,6 +221,20 @@ class Settings(BaseModel):
     def drain(self) -> timedelta:
         """`drain_seconds` as the SDK wants it."""
         return timedelta(seconds=self.drain_seconds)
+
+    def load_policy(self) -> Policy:
+        """The policy of the file `policy`, or the standard one.
+
+        Raises `SettingsError` if the file cannot be read or used.
+        """
+        if self.policy is None:
+            return Policy()
+        try:
+            return load_policy(self.policy.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SettingsError(f"{PREFIX}POLICY: {self.policy}: {error.strerror}") from None
+        except ValueError as error:
+            raise SettingsError(f"{PREFIX}POLICY: {self.policy}: {error}") from None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> "Settings":

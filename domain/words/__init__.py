@@ -26,6 +26,7 @@ from domain.words.labels import (
     status_label,
 )
 from domain.words.sentences import (
+    allowed_text,
     explanation_text,
     invalid_text,
     refusal_reason,
@@ -36,6 +37,7 @@ from domain.words.timeline import event_text
 
 __all__ = [
     "action_label",
+    "allowed_text",
     "answer_label",
     "author_text",
     "ball_text",

@@ -157,6 +157,7 @@ ENGLISH = Vocabulary(
         "in_future": "The day of execution may not be in the future.",
         "before_order": "The day of execution may not be before the order was placed.",
         "other_needs_note": "Please describe the other reason in the note.",
+        "unknown_partner": "There is no such service partner.",
         "same_partner": "The order is already assigned to this service partner.",
     },
     invalid_otherwise="This value is not possible.",

@@ -157,6 +157,7 @@ ITALIAN = Vocabulary(
         "in_future": "Il giorno dell'esecuzione non può essere nel futuro.",
         "before_order": "Il giorno dell'esecuzione non può precedere l'ordinazione.",
         "other_needs_note": "Descriva l'altro motivo nell'osservazione.",
+        "unknown_partner": "Questo partner di servizio non esiste.",
         "same_partner": "L'incarico è già assegnato a questo partner di servizio.",
     },
     invalid_otherwise="Questa indicazione non è possibile.",

@@ -48,10 +48,16 @@ def refusal_text(
     """Why an action is refused, and what is allowed now (DESIGN 2). The arguments are the attributes of `Refused`."""
     vocabulary = VOCABULARIES[language]
     why = refusal_reason(action, code, status, language)
-    actions = ", ".join(action_label(possible, language) for possible in allowed)
-    if actions:
-        return f"{why} {vocabulary.allowed.format(actions=actions)}"
+    possible = allowed_text(allowed, language)
+    if possible:
+        return f"{why} {possible}"
     return f"{why} {vocabulary.nothing_allowed}" if code == "wrong_state" else why
+
+
+def allowed_text(allowed: Iterable[str], language: Language) -> str:
+    """What is possible now: "Jetzt möglich: …". Empty if it is nothing."""
+    actions = ", ".join(action_label(action, language) for action in allowed)
+    return VOCABULARIES[language].allowed.format(actions=actions) if actions else ""
 
 
 def refusal_reason(action: str, code: str, status: Status, language: Language) -> str:

@@ -8,6 +8,7 @@ from dataclasses import fields
 from datetime import UTC, date, datetime, time, timedelta
 from functools import reduce
 from operator import or_
+from pathlib import Path
 from types import UnionType
 from typing import Any, get_args
 
@@ -52,7 +53,8 @@ from domain.words.languages import VOCABULARIES
 from domain.words.vocabulary import Vocabulary
 
 SOURCE = inspect.getsource(lifecycle)
-INVALID_CODES = set(re.findall(r'InvalidCommand\([^()]*, "(\w+)"\)', SOURCE))
+USE_CASES = "".join(path.read_text() for path in Path("desk").glob("*.py"))
+INVALID_CODES = set(re.findall(r'InvalidCommand\([^()]*, "(\w+)"\)', SOURCE + USE_CASES))
 REFUSAL_CODES = set(re.findall(r'Refused\(\s*order, [^,]+, "(\w+)"', SOURCE)) | set(
     re.findall(r'code = "(\w+)"', SOURCE)
 )

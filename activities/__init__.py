@@ -1,0 +1,1 @@
+"""What touches the world: mail, warehouse, records. Called by workflows, by name."""

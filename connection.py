@@ -1,0 +1,72 @@
+"""How processes of CMI reach Temporal: its standard variables, our data converter, our search attributes."""
+
+import asyncio
+import logging
+from dataclasses import replace
+
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter
+from temporalio.envconfig import ClientConfig
+from temporalio.service import GrpcCompression, RPCError, RPCStatusCode
+
+from workflows import names
+
+logger = logging.getLogger("cmi.connection")
+
+LOCAL = ("localhost", "127.0.0.1", "[::1]")
+
+
+def data_converter() -> DataConverter:
+    """How values travel: as JSON, read and written by pydantic."""
+    return replace(pydantic_data_converter)
+
+
+async def connect(*, lazy: bool = False) -> Client:
+    """A client as `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE` and the other standard variables say.
+
+    `lazy`: it connects with its first call, for processes that must start while Temporal is away.
+
+    Raises:
+        RuntimeError: Temporal is away.
+    """
+    config = ClientConfig.load_client_connect_config()
+    target = config.setdefault("target_host", "localhost:7233")
+    # Between processes of one machine compression costs more than it saves (DESIGN 9).
+    local = target.rpartition(":")[0] in LOCAL
+    return await Client.connect(
+        **config,
+        data_converter=data_converter(),
+        grpc_compression=GrpcCompression.NONE if local else GrpcCompression.GZIP,
+        lazy=lazy,
+    )
+
+
+async def connect_patiently() -> Client:
+    """A client, however long Temporal needs to come up."""
+    pause = 0.5
+    while True:
+        try:
+            return await connect()
+        except (RuntimeError, RPCError) as error:
+            logger.warning("Temporal is not up yet, trying again in %.0f s: %s", pause, error)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 15)
+
+
+async def register_search_attributes(client: Client) -> None:
+    """Make the namespace know our search attributes; those it knows are left alone.
+
+    For servers whose operator has not done it (development, tests): without them a workflow task fails for ever.
+    """
+    for name, kind in names.SEARCH_ATTRIBUTES.items():
+        try:
+            await client.operator_service.add_search_attributes(
+                AddSearchAttributesRequest(
+                    namespace=client.namespace, search_attributes={name: kind}
+                )
+            )
+        except RPCError as error:
+            if error.status is not RPCStatusCode.ALREADY_EXISTS:
+                raise

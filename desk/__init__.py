@@ -1,0 +1,1 @@
+"""The use cases: what the shop, partners and operations do, for whoever translates for them (web, commands)."""

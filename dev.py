@@ -1,0 +1,159 @@
+"""Everything on one machine: Temporal with its UI, a mail server, a worker, sample data (API.md, Commands)."""
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from embedded import ROOT, Child, PortTaken, check_port, temporal_command, temporal_is_up
+from logs import configure_logging
+from records.migrate import migrate
+from settings import Settings, SettingsError
+from smtp_inbox import SmtpInbox
+from starter import WrongInput, keep_partners, place_orders
+
+EXAMPLES = ROOT / "examples"
+
+
+class AlreadyRunning(Exception):
+    """Another dev.py works in the same folder."""
+
+
+def environment(options: argparse.Namespace) -> dict[str, str]:
+    """The environment of what is started: ours, with the embedded parts where it names none."""
+    folder: Path = options.data_dir
+    env = {
+        **os.environ,
+        "TEMPORAL_ADDRESS": f"127.0.0.1:{options.temporal_port}",
+        "CMI_SMTP_URL": f"smtp://127.0.0.1:{options.smtp_port}",
+        "CMI_WAREHOUSE_DIR": str(folder / "warehouse"),
+        "CMI_TEMPORAL_UI_URL": f"http://localhost:{options.ui_port}",
+    }
+    env.setdefault("CMI_DATABASE_URL", f"sqlite:///{folder / 'cmi.db'}")
+    env.setdefault("CMI_PUBLIC_URL", f"http://localhost:{options.http_port}")
+    env["CMI_WORKER_LIVENESS_FILE"] = str(folder / "worker.alive")
+    if options.policy is not None:
+        env["CMI_POLICY"] = str(options.policy)
+    return env
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a second dev.py out of the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(
+                f"{folder}: another dev.py is at work there; choose --data-dir"
+            ) from None
+        yield
+
+
+async def run(options: argparse.Namespace, settings: Settings) -> None:
+    """Start everything, say when it is up, and end it when told to."""
+    main = asyncio.current_task()
+    assert main is not None
+    told = False
+
+    def stop() -> None:
+        nonlocal told
+        if not told:
+            told = True
+            main.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    with contextlib.suppress(asyncio.CancelledError):
+        async with contextlib.AsyncExitStack() as stack:
+            await _start_all(stack, options, settings)
+            _announce(options, settings)
+            await asyncio.Event().wait()
+
+
+async def _start_all(
+    stack: contextlib.AsyncExitStack, options: argparse.Namespace, settings: Settings
+) -> None:
+    folder: Path = options.data_dir
+    logs = folder / "logs"
+    await stack.enter_async_context(SmtpInbox(folder / "mail", options.smtp_port))
+
+    async def keep_running(name: str, command: Sequence[str]) -> None:
+        child = Child(name, command, os.environ, logs / f"{name}.log")
+        stack.push_async_callback(child.stop)
+        await child.start()
+
+    await keep_running(
+        "temporal",
+        temporal_command(
+            port=options.temporal_port, ui_port=options.ui_port, file=folder / "temporal.db"
+        ),
+    )
+    if settings.database_url.startswith("sqlite"):
+        await migrate(settings.database_url)
+    await temporal_is_up(os.environ["TEMPORAL_ADDRESS"])
+    await keep_running("worker", [sys.executable, str(ROOT / "worker.py")])
+    if not options.no_sample_data:
+        await keep_partners(settings, sorted((EXAMPLES / "partners").glob("*.json")))
+        await place_orders(settings, sorted((EXAMPLES / "orders").glob("*.json")))
+
+
+def _announce(options: argparse.Namespace, settings: Settings) -> None:
+    folder: Path = options.data_dir
+    for name, where in (
+        ("Temporal UI", f"http://localhost:{options.ui_port}"),
+        ("Temporal", os.environ["TEMPORAL_ADDRESS"]),
+        ("mail server", f"127.0.0.1:{options.smtp_port}"),
+        ("mails", folder / "mail"),
+        ("shipping requests", settings.warehouse_url or settings.warehouse_dir),
+        ("logs", folder / "logs"),
+    ):
+        print(f"  {name:<18} {where}")
+    print("ready", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--data-dir", type=Path, default=Path("var/dev"), help="all it writes is in there (var/dev)"
+    )
+    parser.add_argument("--temporal-port", type=int, default=7233, help="Temporal (7233)")
+    parser.add_argument("--ui-port", type=int, default=8233, help="the Temporal UI (8233)")
+    parser.add_argument("--smtp-port", type=int, default=2525, help="the mail server (2525)")
+    parser.add_argument("--http-port", type=int, default=8000, help="the web application (8000)")
+    parser.add_argument("--policy", type=Path, help="a policy file (none: the standard)")
+    parser.add_argument(
+        "--no-sample-data", action="store_true", help="no partners and orders to begin with"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        with locked(options.data_dir):
+            os.environ.update(environment(options))
+            settings = Settings.from_env()
+            settings.load_policy()
+            configure_logging(settings)
+            for port, option in (
+                (options.temporal_port, "--temporal-port"),
+                (options.ui_port, "--ui-port"),
+                (options.smtp_port, "--smtp-port"),
+            ):
+                check_port(port, option)
+            asyncio.run(run(options, settings))
+    except (AlreadyRunning, PortTaken, SettingsError, WrongInput) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except FileNotFoundError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""The order as it is shown: to programs (API.md), to pages, to operations in the Temporal UI."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+from domain import words
+from domain.calendar import Calendar
+from domain.catalogue import checklist
+from domain.commands import ChecklistItem, Role
+from domain.deadlines import OWNER
+from domain.events import CalendarRenewed, Reassigned, Recorded
+from domain.explanation import explain
+from domain.lifecycle import allowed, ball
+from domain.order import (
+    Appointment,
+    Customer,
+    DeadlineKind,
+    Order,
+    Party,
+    Product,
+    Service,
+    Status,
+)
+from domain.values import Language, Value
+
+
+class DeadlineView(Value):
+    """An open deadline, with the reason why it is due when it is."""
+
+    kind: DeadlineKind
+    label: str
+    due: datetime
+    overdue: bool
+    explanation: str
+
+
+class TimelineEntry(Value):
+    """One event of the order's life. `data` are its particulars, `text` says it in the caller's language."""
+
+    seq: int
+    at: datetime
+    type: str
+    by: str
+    data: dict[str, Any]
+    text: str
+
+
+class OrderView(Value):
+    """An order as answered by the API: as placed, and besides what it is now (API.md)."""
+
+    sp_id: str
+    sales_order_id: str
+    partner_id: str
+    prepaid: bool
+    customer: Customer
+    product: Product
+    service: Service
+    note: str
+    checklist: tuple[ChecklistItem, ...]
+    status: Status
+    status_label: str
+    version: int
+    deadlines: tuple[DeadlineView, ...]
+    allowed: tuple[str, ...]
+    ball: Party | None
+    appointment: Appointment | None
+    executed_on: date | None
+    settlement_id: str | None
+    timeline: tuple[TimelineEntry, ...]
+
+
+def order_view(
+    order: Order, events: Iterable[Recorded], now: datetime, language: Language, role: Role | None
+) -> OrderView:
+    """The order as a caller of this role sees it at `now`; a role without actions (accounting) is None.
+
+    A partner sees what concerns its own time with the order: not the deadlines that are the retailer's, and nothing
+    of a partner before it.
+    """
+    placement = order.intake.placement
+    calendar = order.calendar
+    return OrderView(
+        sp_id=placement.sp_id,
+        sales_order_id=placement.sales_order_id,
+        partner_id=order.partner.partner_id,
+        prepaid=placement.prepaid,
+        customer=placement.customer,
+        product=placement.product,
+        service=placement.service,
+        note=placement.note,
+        checklist=checklist(placement.service.code),
+        status=order.status,
+        status_label=words.status_label(order.status, language),
+        version=order.version,
+        deadlines=tuple(
+            DeadlineView(
+                kind=d.kind,
+                label=words.deadline_label(d.kind, language),
+                due=zoned(calendar, d.due),
+                overdue=now >= d.due,
+                explanation=words.explanation_text(explain(order, d), language),
+            )
+            for d in order.open_deadlines
+            if role != "partner" or OWNER[d.kind] == "partner"
+        ),
+        allowed=allowed(order, role) if role else (),
+        ball=ball(order, now),
+        appointment=_zoned_appointment(order),
+        executed_on=order.executed_on,
+        settlement_id=order.settlement_id,
+        timeline=tuple(
+            _entry(recorded, calendar, language)
+            for recorded in (_own_time(events) if role == "partner" else events)
+        ),
+    )
+
+
+def zoned(calendar: Calendar, instant: datetime) -> datetime:
+    """An instant with the UTC offset that is in force then where the partner is."""
+    offset = calendar.local(instant) - instant.astimezone(UTC).replace(tzinfo=None)
+    return instant.astimezone(timezone(timedelta(seconds=offset.total_seconds())))
+
+
+def _zoned_appointment(order: Order) -> Appointment | None:
+    appointment = order.appointment
+    if appointment is None:
+        return None
+    return appointment.model_copy(
+        update={
+            "start": zoned(order.calendar, appointment.start),
+            "end": zoned(order.calendar, appointment.end),
+        }
+    )
+
+
+def _own_time(events: Iterable[Recorded]) -> list[Recorded]:
+    """What happened since the last reassignment, which itself tells the new partner nothing of the old one."""
+    own: list[Recorded] = []
+    for recorded in events:
+        if isinstance(recorded.event, Reassigned):
+            own = [e for e in own if e.event.type in ("placed", "paid")]
+        else:
+            own.append(recorded)
+    return own
+
+
+def _entry(recorded: Recorded, calendar: Calendar, language: Language) -> TimelineEntry:
+    event = recorded.event
+    hidden = {"type"}
+    if isinstance(event, Reassigned | CalendarRenewed):
+        hidden.add("calendar")
+    return TimelineEntry(
+        seq=recorded.seq,
+        at=zoned(calendar, recorded.at),
+        type=event.type,
+        by=recorded.by,
+        data=event.model_dump(mode="json", exclude=hidden),
+        text=words.event_text(recorded, language, calendar.local),
+    )

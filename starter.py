@@ -1,0 +1,154 @@
+"""The commands of operations: place orders and keep partners from files."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from temporalio.service import RPCError
+
+from connection import connect
+from desk.orders import AlreadyPlaced, OrderDesk
+from domain.errors import InvalidCommand
+from domain.order import Placement
+from records.database import Database
+from records.migrate import migrate
+from records.orders import Orders
+from records.partners import Partner, Partners
+from settings import Settings, SettingsError
+from workflows.messages import Desk
+
+
+class WrongInput(Exception):
+    """What was given cannot be used; the text says what and where, in a line."""
+
+
+def read_json(path: Path) -> list[Any]:
+    """The items of a JSON file that holds one or a list of them.
+
+    Raises:
+        WrongInput: no such file, or not JSON.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongInput(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+    except json.JSONDecodeError as error:
+        raise WrongInput(f"{path}: line {error.lineno}: not JSON: {error.msg}") from error
+    return content if isinstance(content, list) else [content]
+
+
+def parse(path: Path, model: type[Any]) -> list[Any]:
+    """The items of a file as values of the domain.
+
+    Raises:
+        WrongInput: it names file, item and field.
+    """
+    items = []
+    for number, raw in enumerate(read_json(path), start=1):
+        try:
+            items.append(model.model_validate(raw))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False)[0]
+            field = ".".join(str(part) for part in first["loc"]) or "item"
+            raise WrongInput(f"{path}: item {number}: {field}: {first['msg']}") from error
+    return items
+
+
+async def place_orders(settings: Settings, files: Sequence[Path]) -> None:
+    """Place the orders of the files, and print SP-ID and state of each.
+
+    Raises:
+        WrongInput: nothing of the file that is named was placed, or nothing from the item on that is named.
+    """
+    placements: list[tuple[Path, int, Placement]] = [
+        (path, number, placement)
+        for path in files
+        for number, placement in enumerate(parse(path, Placement), start=1)
+    ]
+    policy = settings.load_policy()
+    async with opened(settings) as database:
+        desk = OrderDesk(
+            await connect(),
+            Orders(database),
+            Partners(database),
+            policy,
+            Desk(public_url=settings.public_url, language=settings.operations_language),
+        )
+        for path, number, placement in placements:
+            try:
+                placed = await desk.place(placement)
+            except InvalidCommand as error:
+                raise WrongInput(
+                    f"{path}: item {number}: {error.field}: {placement.partner_id} is not a partner"
+                ) from error
+            except AlreadyPlaced as error:
+                raise WrongInput(f"{path}: item {number}: {error}") from error
+            order = placed.snapshot.order
+            print(order.sp_id, order.status.value, "" if placed.is_new else "(was there already)")
+
+
+async def keep_partners(settings: Settings, files: Sequence[Path]) -> None:
+    """Add the partners of the files, or bring those that are known up to date.
+
+    Raises:
+        WrongInput: a file or an item in it cannot be used; nothing was changed.
+    """
+    partners: list[Partner] = [partner for path in files for partner in parse(path, Partner)]
+    async with opened(settings) as database:
+        for partner in partners:
+            await Partners(database).put(partner)
+            print(partner.partner_id, partner.canton, partner.name)
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Database]:
+    """The records; an embedded database is brought up to date first."""
+    if settings.database_url.startswith("sqlite"):
+        await migrate(settings.database_url)
+    database = Database(settings.database_url)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns the exit code: 2 for wrong input, 1 if Temporal or the database is away."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, work, meaning in (
+        (
+            "order",
+            place_orders,
+            "place the orders of JSON files (the body of POST /orders, or a list)",
+        ),
+        ("partner", keep_partners, "add partners from JSON files, or bring them up to date"),
+    ):
+        command = commands.add_parser(name, help=meaning, description=meaning)
+        command.add_argument("files", nargs="+", type=Path, metavar="FILE")
+        command.set_defaults(work=work)
+    options = parser.parse_args(arguments)
+    try:
+        settings = Settings.from_env()
+        asyncio.run(options.work(settings, options.files))
+    except (WrongInput, SettingsError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (RPCError, RuntimeError) as error:
+        print(f"Temporal is away: {error}", file=sys.stderr)
+        return 1
+    except (SQLAlchemyError, OSError) as error:
+        print(f"the database is away: {type(error).__name__}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+"""Temporal servers for tests: the one that skips time, and the real one."""
+
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from temporalio.testing import WorkflowEnvironment
+
+from connection import data_converter, register_search_attributes
+
+_BIN = Path(sys.executable).parent
+
+
+def binary(name: str) -> str:
+    """The server binary that the package registry brought; beside our Python, or on the PATH."""
+    beside = _BIN / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    assert found, f"{name} is missing: make setup installs it"
+    return found
+
+
+@asynccontextmanager
+async def skipping_server() -> AsyncIterator[WorkflowEnvironment]:
+    """One clock for all workflows, which jumps; so one environment a test (DESIGN 8)."""
+    async with await WorkflowEnvironment.start_time_skipping(
+        data_converter=data_converter(),
+        test_server_existing_path=binary("temporal-test-server"),
+    ) as env:
+        await register_search_attributes(env.client)
+        yield env
+
+
+@asynccontextmanager
+async def dev_server(*extra: str, file: Path | None = None) -> AsyncIterator[WorkflowEnvironment]:
+    """The real server, on a free port; timers as punctual as it can."""
+    async with await WorkflowEnvironment.start_local(
+        data_converter=data_converter(),
+        dev_server_existing_path=binary("temporal"),
+        dev_server_database_filename=str(file) if file else None,
+        dev_server_extra_args=[
+            "--dynamic-config-value",
+            'history.timerProcessorMaxTimeShift="50ms"',
+            *extra,
+        ],
+    ) as env:
+        await register_search_attributes(env.client)
+        yield env

@@ -1,0 +1,102 @@
+"""Living an order from outside its workflow: by its public messages, under a clock that skips."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
+
+from activities.names import Snapshot
+from domain.commands import Actor, Command, Request
+from domain.order import Intake, Order
+from tests.builders import intake as an_intake
+from tests.workflows.outside import Outside
+from workflows import client as orders
+from workflows import names
+from workflows.messages import Answer, Desk
+
+ZURICH = ZoneInfo("Europe/Zurich")
+SHOP = Actor(role="shop")
+WAREHOUSE = Actor(role="warehouse")
+OPERATIONS = Actor(role="operations", name="Anna")
+DESK = Desk(public_url="https://cmi.example")
+
+
+def zurich(text: str) -> datetime:
+    """An instant from a wall-clock time in Zürich, "2026-11-27 16:12"."""
+    return datetime.fromisoformat(text).replace(tzinfo=ZURICH)
+
+
+class Lives:
+    """A server with a worker, and the orders on it."""
+
+    def __init__(self, env: WorkflowEnvironment, outside: Outside) -> None:
+        self.env = env
+        self.client = env.client
+        self.outside = outside
+
+    async def now(self) -> datetime:
+        """The server's time."""
+        return await self.env.get_current_time()
+
+    async def until(self, instant: datetime) -> None:
+        """Let time pass until then."""
+        await self.env.sleep(instant.astimezone(UTC) - await self.now())
+
+    async def start(self, intake: Intake | None = None, at: datetime | None = None, **changes: object) -> "Life":
+        """Place an order (at an instant to which the clock skips first)."""
+        if at is not None:
+            await self.until(at)
+        now = await self.now()
+        intake = intake or an_intake(today=now.date(), **changes)
+        await orders.start_order(self.client, intake, DESK, now)
+        return Life(self, intake)
+
+
+class Life:
+    """One order on a server."""
+
+    def __init__(self, lives: Lives, intake: Intake) -> None:
+        self.lives = lives
+        self.sp_id = intake.placement.sp_id
+        self.partner = Actor(role="partner", partner_id=intake.partner.partner_id, name="Team")
+        self.handle = lives.client.get_workflow_handle(names.order_id(self.sp_id))
+
+    async def do(self, command: Command, actor: Actor | None = None, request_id: str = "") -> Answer:
+        """Send a command as an update and wait for its answer."""
+        request = Request(
+            command=command, actor=actor or self.partner, request_id=request_id or str(uuid.uuid4())
+        )
+        return await orders.send_command(
+            self.lives.client, self.sp_id, request, timedelta(seconds=20)
+        )
+
+    async def refused(self, command: Command, actor: Actor | None = None) -> ApplicationError:
+        """Send a command that must be refused; what the refusal says."""
+        try:
+            await self.do(command, actor)
+        except WorkflowUpdateFailedError as error:
+            assert isinstance(error.cause, ApplicationError)
+            return error.cause
+        raise AssertionError(f"{command.type} was not refused")
+
+    async def tell(self, command: Command, actor: Actor, request_id: str = "", at: datetime | None = None) -> None:
+        """Send a command as a signal."""
+        request = Request(
+            command=command, actor=actor, request_id=request_id or str(uuid.uuid4()), at=at
+        )
+        await orders.send_notice(self.lives.client, self.sp_id, request)
+
+    async def snapshot(self) -> Snapshot:
+        """The order and its events, as the workflow holds them."""
+        return await orders.snapshot(self.lives.client, self.sp_id)
+
+    async def order(self) -> Order:
+        """The order."""
+        return (await self.snapshot()).order
+
+    async def events(self) -> list[str]:
+        """The types of its events."""
+        return [e.event.type for e in (await self.snapshot()).events]

@@ -1,0 +1,134 @@
+"""Runs workers: takes orders' workflow tasks and activities from Temporal until it is told to stop."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvloop
+from temporalio.client import Client
+from temporalio.worker import (
+    PollerBehaviorAutoscaling,
+    UnsandboxedWorkflowRunner,
+    Worker,
+    WorkflowRunner,
+)
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+
+from activities.calendars import pin_calendar
+from activities.mail import MailActivities
+from activities.records import RecordActivities
+from activities.warehouse import WarehouseActivities
+from connection import connect_patiently
+from logs import configure_logging
+from records.database import Database
+from records.mails import MailLog
+from records.migrate import migrate
+from records.orders import Orders
+from records.partners import Partners
+from settings import Settings, SettingsError
+from workflows import names
+from workflows.service_order import ServiceOrder
+
+logger = logging.getLogger("cmi.worker")
+
+QUEUES = (names.ORDERS_QUEUE, names.DOCUMENTS_QUEUE)
+ALIVE_EVERY = 5.0
+
+
+def order_worker(client: Client, settings: Settings, database: Database) -> Worker:
+    """The worker of the queue `orders`: every workflow, and the activities that are quick."""
+    runner: WorkflowRunner = (
+        SandboxedWorkflowRunner() if settings.sandbox else UnsandboxedWorkflowRunner()
+    )
+    mail = MailActivities(settings, MailLog(database), Partners(database))
+    return Worker(
+        client,
+        task_queue=names.ORDERS_QUEUE,
+        workflows=[ServiceOrder],
+        activities=[
+            mail.send_mail,
+            WarehouseActivities(settings).request_shipping,
+            RecordActivities(Orders(database)).save_order,
+            pin_calendar,
+        ],
+        workflow_runner=runner,
+        max_cached_workflows=settings.max_cached_workflows,
+        workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
+        activity_task_poller_behavior=PollerBehaviorAutoscaling(),
+        graceful_shutdown_timeout=settings.drain,
+    )
+
+
+async def run(settings: Settings, queues: Sequence[str]) -> None:
+    """Work until SIGTERM or SIGINT, then let what runs finish."""
+    if settings.database_url.startswith("sqlite"):
+        await migrate(settings.database_url)
+    database = Database(settings.database_url)
+    client = await connect_patiently()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    workers = [order_worker(client, settings, database)] if names.ORDERS_QUEUE in queues else []
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
+        for worker in workers:
+            await stack.enter_async_context(worker)
+        logger.info(
+            "working",
+            extra={
+                "queues": list(queues),
+                "namespace": client.namespace,
+                "server": client.service_client.config.target_host,
+                "workflows": [names.SERVICE_ORDER],
+            },
+        )
+        alive = asyncio.create_task(_show_life(settings.worker_liveness_file))
+        await stop.wait()
+        alive.cancel()
+        logger.info("told to stop, letting what runs finish for up to %s", settings.drain)
+    logger.info("stopped")
+
+
+async def _show_life(path: Path | None) -> None:
+    """Touch the liveness file while the event loop turns."""
+    while path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        await asyncio.sleep(ALIVE_EVERY)
+
+
+def _queues(text: str) -> list[str]:
+    chosen = [queue.strip() for queue in text.split(",") if queue.strip()]
+    for queue in chosen:
+        if queue not in QUEUES:
+            raise argparse.ArgumentTypeError(
+                f"no such queue: {queue}; there are {', '.join(QUEUES)}"
+            )
+    return chosen
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--queues", type=_queues, default=list(QUEUES), help="which, comma-separated (all)"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        settings = Settings.from_env()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    configure_logging(settings)
+    uvloop.run(run(settings, options.queues))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""How a client speaks to an order's workflow: start, command, notice, snapshot. The workflow's inside stays inside."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+
+from activities.names import Snapshot
+from domain import deadlines, lifecycle
+from domain.commands import Request
+from domain.order import Intake
+from domain.view import OrderView
+from workflows import names
+from workflows.messages import Answer, Desk, Start
+from workflows.reading import title
+
+
+async def start_order(client: Client, intake: Intake, desk: Desk, now: datetime) -> Snapshot:
+    """Start an order's life, placed at `now`: the commit point of a new order. Returns how it begins.
+
+    Raises:
+        WorkflowAlreadyStartedError: an order of this SP-ID lives or has lived.
+        RPCError: Temporal is away.
+    """
+    order, placed = lifecycle.place(intake, now)
+    due = deadlines.next_due(order)
+    attributes: list[SearchAttributePair[Any]] = [
+        SearchAttributePair(names.SP_STATUS, order.status.value),
+        SearchAttributePair(names.PARTNER_ID, order.partner.partner_id),
+        SearchAttributePair(names.CANTON, order.partner.canton),
+        SearchAttributePair(names.OVERDUE, False),
+    ]
+    if due is not None:
+        attributes.append(SearchAttributePair(names.DEADLINE, due))
+    await client.start_workflow(
+        names.SERVICE_ORDER,
+        Start(desk=desk, intake=intake, placed_at=now),
+        id=names.order_id(order.sp_id),
+        task_queue=names.ORDERS_QUEUE,
+        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+        search_attributes=TypedSearchAttributes(attributes),
+        static_summary=title(order),
+        static_details=f"[{order.sp_id}]({desk.public_url}/orders/{order.sp_id})",
+    )
+    return Snapshot(order=order, events=(placed,))
+
+
+async def send_command(client: Client, sp_id: str, request: Request, patience: timedelta) -> Answer:
+    """Have an order take a command, and wait for its answer at most so long.
+
+    Raises:
+        WorkflowUpdateFailedError: refused; the cause is an `ApplicationError` of a type in `workflows.names`.
+        WorkflowUpdateRPCTimeoutOrCancelledError: no worker answered in time.
+        RPCError: no such workflow is running, or Temporal is away.
+    """
+    answer: Answer = await _handle(client, sp_id).execute_update(
+        request.command.type,
+        request,
+        id=request.request_id,
+        result_type=Answer,
+        rpc_timeout=patience,
+    )
+    return answer
+
+
+async def send_notice(client: Client, sp_id: str, request: Request) -> None:
+    """Leave a command with the server, which keeps it until the order takes it.
+
+    Raises:
+        RPCError: no such workflow is running, or Temporal is away.
+    """
+    await _handle(client, sp_id).signal(request.command.type, request)
+
+
+async def snapshot(client: Client, sp_id: str) -> Snapshot:
+    """The order and its events as its workflow holds them, also after its end while the server remembers it."""
+    held: Snapshot = await _handle(client, sp_id).query(names.SNAPSHOT, result_type=Snapshot)
+    return held
+
+
+async def view(client: Client, sp_id: str, language: str = "de") -> OrderView:
+    """The order as operations see it."""
+    seen: OrderView = await _handle(client, sp_id).query(
+        names.VIEW, language, result_type=OrderView
+    )
+    return seen
+
+
+def _handle(client: Client, sp_id: str) -> WorkflowHandle[Any, Any]:
+    return client.get_workflow_handle(names.order_id(sp_id))

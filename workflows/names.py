@@ -1,0 +1,38 @@
+"""Names that clients and workers share: task queues, workflow ids, search attributes, messages."""
+
+from typing import Final
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.common import SearchAttributeKey
+
+ORDERS_QUEUE: Final = "orders"
+DOCUMENTS_QUEUE: Final = "documents"
+
+SERVICE_ORDER: Final = "ServiceOrder"
+VIEW: Final = "view"
+SNAPSHOT: Final = "snapshot"
+
+REFUSED: Final = "Refused"
+INVALID: Final = "Invalid"
+ID_REUSED: Final = "RequestIdReused"
+UNREADABLE: Final = "Unreadable"
+
+SP_STATUS: Final = SearchAttributeKey.for_keyword("SpStatus")
+PARTNER_ID: Final = SearchAttributeKey.for_keyword("PartnerId")
+DEADLINE: Final = SearchAttributeKey.for_datetime("Deadline")
+OVERDUE: Final = SearchAttributeKey.for_bool("Overdue")
+CANTON: Final = SearchAttributeKey.for_keyword("Canton")
+
+SEARCH_ATTRIBUTES: Final[dict[str, IndexedValueType.ValueType]] = {
+    SP_STATUS.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    PARTNER_ID.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    DEADLINE.name: IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
+    OVERDUE.name: IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
+    CANTON.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+}
+"""What a namespace must know before the first workflow starts."""
+
+
+def order_id(sp_id: str) -> str:
+    """The id of an order's workflow: its SP-ID, the order's only name everywhere."""
+    return sp_id

@@ -1,0 +1,449 @@
+"""One service order as a durable workflow: takes commands, keeps deadlines, lets the outside know (DESIGN 5)."""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RawValue, RetryPolicy, SearchAttributeUpdate
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from activities import names as activities
+    from domain import deadlines, lifecycle
+    from domain.calendar import Calendar
+    from domain.commands import (
+        SYSTEM,
+        Actor,
+        Cancel,
+        Command,
+        ConfirmTransmission,
+        NoteRefusal,
+        NoteUndelivered,
+        PassTime,
+        RenewCalendar,
+        Request,
+        action_of,
+    )
+    from domain.effects import Effect, Mail, effects, is_obsolete
+    from domain.errors import InvalidCommand, Refused
+    from domain.values import Language
+    from domain.view import OrderView, order_view
+    from workflows import names
+    from workflows.messages import Answer, Carried, Start
+    from workflows.reading import details, wake_summary
+
+# A read-model write holds up the workflow task that it runs in: so long and no longer.
+LOCAL_WRITE_LIMIT = timedelta(seconds=1)
+ATTEMPT_LIMIT = timedelta(seconds=45)
+UNTIL_IT_SUCCEEDS = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=2,
+    maximum_interval=timedelta(minutes=5),
+)
+RENEW_BEFORE_END = timedelta(days=60)
+REMEMBERED_REQUESTS = 50
+EVENTS_CARRIED = 200
+
+
+@workflow.defn(name=names.SERVICE_ORDER)
+class ServiceOrder:
+    """The life of one order. Its rules are in `domain/`; here is what makes them last.
+
+    Commands come as updates, named as in `domain/commands.py`, and are refused by the validator, which leaves no
+    trace. The same commands come as signals from callers that must not wait, and so do the events of shop and
+    warehouse. Mails and shipping requests leave by lanes, the read model by a loop of its own: none of them is ever
+    waited for by a command or a deadline.
+    """
+
+    @workflow.init
+    def __init__(self, start: Start) -> None:
+        self._desk = start.desk
+        self._lanes: dict[str, list[Effect]] = {}
+        self._senders: dict[str, asyncio.Task[None]] = {}
+        self._in_flight: dict[str, workflow.ActivityHandle[None]] = {}
+        self._continuing = False
+        self._renewing_from: Calendar | None = None
+        self._shown = workflow.info().typed_search_attributes
+        if start.carried is not None:
+            carried = start.carried
+            self._order = carried.order
+            self._events = list(carried.events)
+            self._unsaved = list(carried.unsaved)
+            self._answered = dict(carried.answered)
+            for effect in carried.outbox:
+                self._lanes.setdefault(effect.lane, []).append(effect)
+        else:
+            assert start.intake is not None, (
+                "a workflow starts from an intake or from an earlier run"
+            )
+            # The server's word for when it began: a worker that was away must not move the order's clock.
+            self._order, placed = lifecycle.place(start.intake, workflow.info().start_time)
+            self._events = [placed]
+            self._unsaved = [placed]
+            self._answered = {}
+        self._wake = self._next_wake()
+
+    @workflow.run
+    async def run(self, start: Start) -> Answer:
+        """Live until the order is final and all that had to go out has gone out."""
+        recorder = asyncio.create_task(self._keep_records())
+        for lane, queue in self._lanes.items():
+            if queue:
+                self._work(lane)
+        self._show()
+        while not self._is_over():
+            try:
+                await self._sleep()
+            except asyncio.CancelledError:
+                self._cancelled_from_outside()
+            if workflow.info().is_continue_as_new_suggested() and not self._is_over():
+                recorder.cancel()
+                await self._continue_as_new()
+        recorder.cancel()
+        return self._answer()
+
+    # --- messages ------------------------------------------------------------------------------------------------
+
+    @workflow.update(dynamic=True, description="A command of domain/commands.py, by its name.")
+    async def command(self, name: str, args: Sequence[RawValue]) -> Answer:
+        """Take a command and answer with the order's new version and state.
+
+        Raises:
+            ApplicationError: of type `Refused`, `Invalid`, `RequestIdReused` or `Unreadable`, with what the caller
+                needs in its details.
+        """
+        request = _read(name, args)
+        if request.request_id not in self._answered:
+            try:
+                self._take(request.command, request.actor, workflow.now())
+            except (Refused, InvalidCommand) as error:
+                raise _refusal(error) from error
+            self._remember(request)
+        return self._answer()
+
+    @command.validator
+    def _check_command(self, name: str, args: Sequence[RawValue]) -> None:
+        request = _read(name, args)
+        known = self._answered.get(request.request_id)
+        if known is not None:
+            if known != _fingerprint(request):
+                raise ApplicationError(
+                    "the same request id came with another command", type=names.ID_REUSED
+                )
+            return
+        try:
+            lifecycle.live(self._order, request.command, request.actor, workflow.now())
+        except (Refused, InvalidCommand) as error:
+            raise _refusal(error) from error
+
+    @workflow.signal(
+        dynamic=True, description="The same commands, and the events of shop and warehouse."
+    )
+    def notice(self, name: str, args: Sequence[RawValue]) -> None:
+        """Take a command whose sender does not wait. One that is not allowed is noted and mailed to its sender."""
+        try:
+            request = _read(name, args)
+        except ApplicationError as error:
+            workflow.logger.error("signal left aside: %s", error, extra={"signal": name})
+            return
+        if request.request_id in self._answered:
+            return
+        now = workflow.now()
+        # It counts from when it was safely received, even if no worker was up then.
+        since = max(request.at, self._order.changed_at or now) if request.at else now
+        try:
+            self._take(request.command, request.actor, min(since, now))
+        except (Refused, InvalidCommand) as error:
+            self._take(
+                NoteRefusal(
+                    refused=action_of(request.command), code=error.code, sender=request.actor
+                ),
+                SYSTEM,
+                now,
+            )
+        self._remember(request)
+
+    @workflow.query(name=names.VIEW, description="The order in words, as operations see it.")
+    def view(self, language: Language = "de") -> OrderView:
+        """The full view, in a language."""
+        return order_view(self._order, self._events, workflow.now(), language, "operations")
+
+    @workflow.query(name=names.SNAPSHOT, description="The order and its events, for the records.")
+    def snapshot(self) -> activities.Snapshot:
+        """What the records hold once they have caught up."""
+        return activities.Snapshot(order=self._order, events=tuple(self._events))
+
+    # --- the order -----------------------------------------------------------------------------------------------
+
+    def _take(self, command: Command, actor: Actor, at: datetime) -> None:
+        before = self._order
+        self._order, events = lifecycle.live(before, command, actor, at)
+        if not events:
+            return
+        self._events.extend(events)
+        self._unsaved.extend(events)
+        self._wake = self._next_wake()
+        self._enqueue(effects(before, events))
+        self._call_back_what_lost_its_sense()
+        self._show()
+
+    def _answer(self) -> Answer:
+        return Answer(version=self._order.version, status=self._order.status)
+
+    def _remember(self, request: Request) -> None:
+        self._answered[request.request_id] = _fingerprint(request)
+        while len(self._answered) > REMEMBERED_REQUESTS:
+            del self._answered[next(iter(self._answered))]
+
+    def _cancelled_from_outside(self) -> None:
+        """Somebody asked Temporal to cancel the workflow: that is operations cancelling the order, if they may."""
+        command = Cancel(reason="Cancelled in the Temporal UI")
+        try:
+            self._take(command, Actor(role="operations", name="Temporal"), workflow.now())
+        except Refused:
+            workflow.logger.warning("cancellation refused in state %s", self._order.status)
+
+    def _is_over(self) -> bool:
+        return (
+            self._order.status.is_final
+            and not self._senders
+            and not self._unsaved
+            and workflow.all_handlers_finished()
+        )
+
+    # --- time ----------------------------------------------------------------------------------------------------
+
+    def _next_wake(self) -> datetime | None:
+        """The stored instant until which the workflow sleeps if nothing comes."""
+        if self._order.status.is_final:
+            return None
+        instants = [deadlines.next_instant(self._order)]
+        if self._order.calendar != self._renewing_from:
+            instants.append(_renewal(self._order.calendar))
+        return min((at for at in instants if at is not None), default=None)
+
+    async def _sleep(self) -> None:
+        """Wait for the next instant at which time does something, or for a change that moves it."""
+        wake = self._wake
+        now = workflow.now()
+        if wake is not None and wake > now:
+            with contextlib.suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: self._must_stir(wake),
+                    timeout=wake - now,
+                    timeout_summary=wake_summary(self._order, wake),
+                )
+        elif wake is None:
+            await workflow.wait_condition(lambda: self._must_stir(wake))
+        if self._wake is not None and self._wake <= workflow.now():
+            self._pass_time()
+
+    def _must_stir(self, wake: datetime | None) -> bool:
+        return (
+            self._wake != wake or self._is_over() or workflow.info().is_continue_as_new_suggested()
+        )
+
+    def _pass_time(self) -> None:
+        now = workflow.now()
+        self._take(PassTime(), SYSTEM, now)
+        calendar = self._order.calendar
+        if calendar != self._renewing_from and _renewal(calendar) <= now:
+            self._renewing_from = calendar
+            asyncio.create_task(self._renew(calendar))  # noqa: RUF006 - the workflow outlives it
+            self._wake = self._next_wake()
+
+    async def _renew(self, calendar: Calendar) -> None:
+        renewed = await workflow.execute_activity(
+            activities.PIN_CALENDAR,
+            activities.CalendarWanted(
+                canton=calendar.canton,
+                policy=self._order.policy,
+                start=calendar.local(workflow.now()).date(),
+            ),
+            result_type=Calendar,
+            start_to_close_timeout=ATTEMPT_LIMIT,
+            retry_policy=UNTIL_IT_SUCCEEDS,
+            summary="Calendar of the next 18 months",
+        )
+        if self._order.calendar == calendar:
+            self._take(RenewCalendar(calendar=renewed), SYSTEM, workflow.now())
+
+    # --- what goes out -------------------------------------------------------------------------------------------
+
+    def _enqueue(self, outgoing: Sequence[Effect]) -> None:
+        for effect in outgoing:
+            self._lanes.setdefault(effect.lane, []).append(effect)
+            self._work(effect.lane)
+
+    def _work(self, lane: str) -> None:
+        if lane not in self._senders:
+            self._senders[lane] = asyncio.create_task(self._send_all(lane))
+
+    async def _send_all(self, lane: str) -> None:
+        """Send what waits in a lane, one after the other; an effect leaves the lane when it is out."""
+        queue = self._lanes[lane]
+        while queue:
+            effect = queue[0]
+            if is_obsolete(effect, self._order) or await self._send(effect):
+                queue.pop(0)
+            elif self._continuing:
+                break
+            elif not is_obsolete(effect, self._order):
+                raise AssertionError("an effect was called back that has not lost its sense")
+        del self._senders[lane]
+
+    async def _send(self, effect: Effect) -> bool:
+        """Whether it is out, or given up; not if it was called back."""
+        if isinstance(effect, Mail):
+            activity, summary = activities.SEND_MAIL, f"{effect.kind} to {effect.audience}"
+        else:
+            activity, summary = activities.REQUEST_SHIPPING, f"attempt {effect.attempt}"
+        handle: workflow.ActivityHandle[None] = workflow.start_activity(
+            activity,
+            effect,
+            start_to_close_timeout=ATTEMPT_LIMIT,
+            retry_policy=UNTIL_IT_SUCCEEDS,
+            # An attempt under way is waited for, so that nothing is sent of which nobody knows.
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            summary=summary,
+        )
+        self._in_flight[effect.lane] = handle
+        try:
+            await handle
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                return False
+            self._take(NoteUndelivered(key=effect.key, mail=summary), SYSTEM, workflow.now())
+            return True
+        finally:
+            del self._in_flight[effect.lane]
+        if isinstance(effect, Mail) and effect.kind == "new_order":
+            self._take(ConfirmTransmission(), SYSTEM, workflow.now())
+        return True
+
+    def _call_back_what_lost_its_sense(self) -> None:
+        for lane, handle in self._in_flight.items():
+            if is_obsolete(self._lanes[lane][0], self._order):
+                handle.cancel()
+
+    async def _keep_records(self) -> None:
+        """Write each change to the read model; several that come together in one go."""
+        while True:
+            await workflow.wait_condition(lambda: bool(self._unsaved))
+            snapshot = activities.Snapshot(order=self._order, events=tuple(self._unsaved))
+            try:
+                await workflow.execute_local_activity(
+                    activities.SAVE_ORDER,
+                    snapshot,
+                    schedule_to_close_timeout=LOCAL_WRITE_LIMIT,
+                    retry_policy=RetryPolicy(maximum_attempts=1),
+                    summary=f"version {self._order.version}",
+                )
+            except ActivityError as error:
+                if is_cancelled_exception(error):
+                    raise
+                # The database is away. From here on the order does not wait for it, not even that long.
+                await workflow.execute_activity(
+                    activities.SAVE_ORDER,
+                    snapshot,
+                    start_to_close_timeout=ATTEMPT_LIMIT,
+                    retry_policy=UNTIL_IT_SUCCEEDS,
+                    summary=f"version {snapshot.order.version}",
+                )
+            self._unsaved = [e for e in self._unsaved if e.seq > snapshot.order.version]
+
+    # --- the Temporal UI -----------------------------------------------------------------------------------------
+
+    def _show(self) -> None:
+        """Tell operations where the order stands; search attributes only when they change (DESIGN 9)."""
+        workflow.set_current_details(details(self._order, workflow.now(), self._desk))
+        changes = self._search_attributes()
+        if changes:
+            workflow.upsert_search_attributes(changes)
+            self._shown = workflow.info().typed_search_attributes
+
+    def _search_attributes(self) -> list[SearchAttributeUpdate[Any]]:
+        order = self._order
+        due = deadlines.next_due(order)
+        shown = self._shown
+        late = any(d.missed for d in order.open_deadlines)
+        same = (
+            shown.get(names.SP_STATUS) == order.status.value
+            and shown.get(names.PARTNER_ID) == order.partner.partner_id
+            and shown.get(names.OVERDUE) == late
+            and _about_equal(shown.get(names.DEADLINE), due)
+        )
+        if same:
+            return []
+        return [
+            names.SP_STATUS.value_set(order.status.value),
+            names.PARTNER_ID.value_set(order.partner.partner_id),
+            names.CANTON.value_set(order.partner.canton),
+            names.OVERDUE.value_set(late),
+            names.DEADLINE.value_set(due) if due else names.DEADLINE.value_unset(),
+        ]
+
+    # --- the next run --------------------------------------------------------------------------------------------
+
+    async def _continue_as_new(self) -> None:
+        self._continuing = True
+        for handle in self._in_flight.values():
+            handle.cancel()
+        await workflow.wait_condition(
+            lambda: not self._senders and workflow.all_handlers_finished()
+        )
+        carried = Carried(
+            order=self._order,
+            events=tuple(self._events[-EVENTS_CARRIED:]),
+            unsaved=tuple(self._unsaved),
+            outbox=tuple(effect for lane in self._lanes.values() for effect in lane),
+            answered=self._answered,
+        )
+        workflow.continue_as_new(Start(desk=self._desk, carried=carried))
+
+
+def _renewal(calendar: Calendar) -> datetime:
+    return calendar.instant(calendar.last_day - RENEW_BEFORE_END, calendar.opens)
+
+
+def _about_equal(shown: datetime | None, due: datetime | None) -> bool:
+    """The client that starts a workflow reckons the first deadline a moment before the server's clock does."""
+    if shown is None or due is None:
+        return shown is due
+    return abs(shown - due) < timedelta(seconds=5)
+
+
+def _read(name: str, args: Sequence[RawValue]) -> Request:
+    """The request that a message carries; its name must be that of its command."""
+    try:
+        (raw,) = args
+        request: Request = workflow.payload_converter().from_payload(raw.payload, Request)
+    except Exception as error:
+        raise ApplicationError(f"{name}: not a request", type=names.UNREADABLE) from error
+    if request.command.type != name:
+        raise ApplicationError(
+            f"{name}: carries the command {request.command.type}", type=names.UNREADABLE
+        )
+    return request
+
+
+def _fingerprint(request: Request) -> str:
+    return hashlib.sha256(request.command.model_dump_json().encode()).hexdigest()[:16]
+
+
+def _refusal(error: Refused | InvalidCommand) -> ApplicationError:
+    if isinstance(error, InvalidCommand):
+        return ApplicationError(
+            str(error), {"field": error.field, "code": error.code}, type=names.INVALID
+        )
+    facts = {
+        "action": error.action,
+        "code": error.code,
+        "status": error.status.value,
+        "allowed": list(error.allowed),
+    }
+    return ApplicationError(str(error), facts, type=names.REFUSED)

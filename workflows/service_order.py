@@ -3,13 +3,18 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy, SearchAttributeUpdate
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    FailureError,
+    is_cancelled_exception,
+)
 
 with workflow.unsafe.imports_passed_through():
     from activities import names as activities
@@ -65,6 +70,8 @@ class ServiceOrder:
         self._lanes: dict[str, list[Effect]] = {}
         self._senders: dict[str, asyncio.Task[None]] = {}
         self._in_flight: dict[str, workflow.ActivityHandle[None]] = {}
+        self._renewal: asyncio.Task[None] | None = None
+        self._broken: BaseException | None = None
         self._continuing = False
         self._renewing_from: Calendar | None = None
         self._shown = workflow.info().typed_search_attributes
@@ -90,7 +97,7 @@ class ServiceOrder:
     @workflow.run
     async def run(self, start: Start) -> Answer:
         """Live until the order is final and all that had to go out has gone out."""
-        recorder = asyncio.create_task(self._keep_records())
+        recorder = self._begin(self._keep_records())
         for lane, queue in self._lanes.items():
             if queue:
                 self._work(lane)
@@ -98,6 +105,8 @@ class ServiceOrder:
         while not self._is_over():
             try:
                 await self._sleep()
+                if self._broken is not None:
+                    raise self._broken
             except asyncio.CancelledError:
                 self._cancelled_from_outside()
             if workflow.info().is_continue_as_new_suggested() and not self._is_over():
@@ -105,6 +114,17 @@ class ServiceOrder:
                 await self._continue_as_new()
         recorder.cancel()
         return self._answer()
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Work beside the main loop. A mistake of ours in it must not stay unseen: the main loop fails with it."""
+
+        def look(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and task.exception() is not None:
+                self._broken = task.exception()
+
+        task = asyncio.create_task(work)
+        task.add_done_callback(look)
+        return task
 
     # --- messages ------------------------------------------------------------------------------------------------
 
@@ -253,7 +273,7 @@ class ServiceOrder:
         calendar = self._order.calendar
         if calendar != self._renewing_from and _renewal(calendar) <= now:
             self._renewing_from = calendar
-            asyncio.create_task(self._renew(calendar))  # noqa: RUF006 - the workflow outlives it
+            self._renewal = self._begin(self._renew(calendar))
             self._wake = self._next_wake()
 
     async def _renew(self, calendar: Calendar) -> None:
@@ -281,7 +301,7 @@ class ServiceOrder:
 
     def _work(self, lane: str) -> None:
         if lane not in self._senders:
-            self._senders[lane] = asyncio.create_task(self._send_all(lane))
+            self._senders[lane] = self._begin(self._send_all(lane))
 
     async def _send_all(self, lane: str) -> None:
         """Send what waits in a lane, one after the other; an effect leaves the lane when it is out."""
@@ -343,7 +363,7 @@ class ServiceOrder:
                     retry_policy=RetryPolicy(maximum_attempts=1),
                     summary=f"version {self._order.version}",
                 )
-            except ActivityError as error:
+            except FailureError as error:
                 if is_cancelled_exception(error):
                     raise
                 # The database is away. From here on the order does not wait for it, not even that long.

@@ -16,11 +16,13 @@ from workflows.service_order import ServiceOrder
 async def lives() -> AsyncIterator[Lives]:
     """A server whose time skips, a sandboxed worker, and an outside that remembers."""
     outside = Outside()
-    async with skipping_server() as env:
-        async with Worker(
+    async with (
+        skipping_server() as env,
+        Worker(
             env.client,
             task_queue=names.ORDERS_QUEUE,
             workflows=[ServiceOrder],
             activities=outside.activities,
-        ):
-            yield Lives(env, outside)
+        ),
+    ):
+        yield Lives(env, outside)

@@ -4,6 +4,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
@@ -45,12 +46,14 @@ class Lives:
         """Let time pass until then."""
         await self.env.sleep(instant.astimezone(UTC) - await self.now())
 
-    async def start(self, intake: Intake | None = None, at: datetime | None = None, **changes: object) -> "Life":
+    async def start(
+        self, intake: Intake | None = None, at: datetime | None = None, **changes: object
+    ) -> "Life":
         """Place an order (at an instant to which the clock skips first)."""
         if at is not None:
             await self.until(at)
         now = await self.now()
-        intake = intake or an_intake(today=now.date(), **changes)
+        intake = intake or an_intake(day=now.date(), **changes)
         await orders.start_order(self.client, intake, DESK, now)
         return Life(self, intake)
 
@@ -64,7 +67,9 @@ class Life:
         self.partner = Actor(role="partner", partner_id=intake.partner.partner_id, name="Team")
         self.handle = lives.client.get_workflow_handle(names.order_id(self.sp_id))
 
-    async def do(self, command: Command, actor: Actor | None = None, request_id: str = "") -> Answer:
+    async def do(
+        self, command: Command, actor: Actor | None = None, request_id: str = ""
+    ) -> Answer:
         """Send a command as an update and wait for its answer."""
         request = Request(
             command=command, actor=actor or self.partner, request_id=request_id or str(uuid.uuid4())
@@ -75,14 +80,14 @@ class Life:
 
     async def refused(self, command: Command, actor: Actor | None = None) -> ApplicationError:
         """Send a command that must be refused; what the refusal says."""
-        try:
+        with pytest.raises(WorkflowUpdateFailedError) as failure:
             await self.do(command, actor)
-        except WorkflowUpdateFailedError as error:
-            assert isinstance(error.cause, ApplicationError)
-            return error.cause
-        raise AssertionError(f"{command.type} was not refused")
+        assert isinstance(failure.value.cause, ApplicationError)
+        return failure.value.cause
 
-    async def tell(self, command: Command, actor: Actor, request_id: str = "", at: datetime | None = None) -> None:
+    async def tell(
+        self, command: Command, actor: Actor, request_id: str = "", at: datetime | None = None
+    ) -> None:
         """Send a command as a signal."""
         request = Request(
             command=command, actor=actor, request_id=request_id or str(uuid.uuid4()), at=at
@@ -96,6 +101,11 @@ class Life:
     async def order(self) -> Order:
         """The order."""
         return (await self.snapshot()).order
+
+    async def has_ended(self) -> bool:
+        """Whether the workflow is closed."""
+        history = await self.handle.fetch_history()
+        return history.events[-1].HasField("workflow_execution_completed_event_attributes")
 
     async def events(self) -> list[str]:
         """The types of its events."""

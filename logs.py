@@ -17,6 +17,7 @@ _OWN = ("temporalio.workflow", "temporalio.activity")
 _LIBRARIES = (
     "temporalio",
     "aiosqlite",
+    "alembic",
     "asyncio",
     "fontTools",
     "httpcore",

@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ async def keep_partners(settings: Settings, files: Sequence[Path]) -> None:
     partners: list[Partner] = [partner for path in files for partner in parse(path, Partner)]
     async with opened(settings) as database:
         for partner in partners:
-            await Partners(database).put(partner)
+            await Partners(database).put(partner, datetime.now(UTC))
             print(partner.partner_id, partner.canton, partner.name)
 
 

@@ -1,0 +1,139 @@
+"""Every mail that was tried, under a key that names it for ever, so that it is sent once (DESIGN 8)."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import case, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from domain.values import Value
+from records.database import Database
+from records.tables import mails
+
+MailState = Literal["sending", "sent", "refused", "given_up"]
+
+_LONGEST_ERROR = 1000
+
+
+class MailRow(Value):
+    """What is known of one mail.
+
+    `sending`: tried, and not known to have arrived at the mail server. `refused`: the server does not want it; it is
+    tried again for a while. `sent` and `given_up` are final. Attempt 1 is the first, and only one caller ever gets it.
+    """
+
+    key: str
+    sp_id: str
+    kind: str
+    audience: str
+    recipient: str
+    message_id: str
+    state: MailState
+    attempts: int
+    first_tried_at: datetime
+    sent_at: datetime | None
+    last_error: str | None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether there is nothing left to try: it was sent, or given up."""
+        return self.state in ("sent", "given_up")
+
+
+class MailLog:
+    """The mails by their key."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        insert = sqlite.insert if database.is_sqlite else postgresql.insert
+        final = mails.c.state.in_(["sent", "given_up"])
+        # One statement: of two workers at a time one makes the row and the other counts on it.
+        self._begin = (
+            insert(mails)
+            .on_conflict_do_update(
+                index_elements=[mails.c.key],
+                set_={
+                    "attempts": case((final, mails.c.attempts), else_=mails.c.attempts + 1),
+                    "state": case((final, mails.c.state), else_="sending"),
+                },
+            )
+            .returning(*mails.c)
+        )
+
+    async def begin(
+        self,
+        key: str,
+        sp_id: str,
+        kind: str,
+        audience: str,
+        recipient: str,
+        message_id: str,
+        now: datetime,
+    ) -> MailRow:
+        """Note that a mail is about to be sent. The answer says how often it was tried, and whether it `is_final`.
+
+        Recipient and message id of an earlier attempt stay. A mail that is final is left as it is.
+        """
+        row = {
+            "key": key,
+            "sp_id": sp_id,
+            "kind": kind,
+            "audience": audience,
+            "recipient": recipient,
+            "message_id": message_id,
+            "state": "sending",
+            "attempts": 1,
+            "first_tried_at": now,
+            "sent_at": None,
+            "last_error": None,
+        }
+        async with self._database.writing() as connection:
+            return _mail((await connection.execute(self._begin, row)).one())
+
+    async def sent(self, key: str, now: datetime) -> None:
+        """The mail server took it."""
+        await self._update(key, state="sent", sent_at=now, last_error=None)
+
+    async def failed(self, key: str, error: str, refused: bool) -> None:
+        """It could not be handed in; `refused`: the server does not want it. A mail that is final stays so."""
+        state = "refused" if refused else "sending"
+        await self._update(key, state=state, last_error=error.replace("\0", "")[:_LONGEST_ERROR])
+
+    async def given_up(self, key: str) -> None:
+        """It is not tried again."""
+        await self._update(key, state="given_up")
+
+    async def thread(self, sp_id: str, recipient: str) -> str | None:
+        """The message id of the first mail about an order that this recipient was sent: its later ones refer to it."""
+        found = (
+            select(mails.c.message_id)
+            .where(mails.c.sp_id == sp_id, mails.c.recipient == recipient, mails.c.state == "sent")
+            .order_by(mails.c.sent_at, mails.c.key)
+            .limit(1)
+        )
+        async with self._database.reading() as connection:
+            return (await connection.execute(found)).scalar_one_or_none()
+
+    async def undelivered(self, limit: int = 500) -> tuple[MailRow, ...]:
+        """Mails that were not sent (yet), the oldest first."""
+        found = (
+            select(mails)
+            .where(mails.c.state != "sent")
+            .order_by(mails.c.first_tried_at, mails.c.key)
+            .limit(limit)
+        )
+        async with self._database.reading() as connection:
+            return tuple(_mail(row) for row in await connection.execute(found))
+
+    async def _update(self, key: str, **changes: Any) -> None:
+        changed = (
+            update(mails)
+            .where(mails.c.key == key, mails.c.state.not_in(["sent", "given_up"]))
+            .values(**changes)
+        )
+        async with self._database.writing() as connection:
+            await connection.execute(changed)
+
+
+def _mail(row: Any) -> MailRow:
+    return MailRow.model_validate(row._asdict())

@@ -1,0 +1,75 @@
+"""Brings the database's schema to the state that this version of the program needs."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from records.database import Database, new_engine, writing_options
+
+_LOCK = 0x434D49  # "CMI"
+
+
+async def migrate(url: str) -> None:
+    """Upgrade the schema to the newest revision; a database that has it already is left alone.
+
+    Processes that call it at the same time wait for each other. It succeeds as a whole or changes nothing.
+    """
+    async with locked_connection(url) as connection:
+        await connection.run_sync(_upgrade)
+
+
+async def check_current(database: Database) -> str | None:
+    """What is wrong with the schema, in one line that says what to do; None if it is what this version needs."""
+    script = ScriptDirectory.from_config(_config())
+    wanted = script.get_current_head()
+    async with database.reading() as connection:
+        found = await connection.run_sync(
+            lambda sync: MigrationContext.configure(sync).get_current_revision()
+        )
+    if found == wanted:
+        return None
+    if found is None:
+        return "the database has no tables yet; run: alembic upgrade head"
+    if any(revision.revision == found for revision in script.walk_revisions()):
+        return f"the database is at revision {found}, {wanted} is needed; run: alembic upgrade head"
+    return f"the database is at revision {found}, which this version of CMI does not know: it is too old"
+
+
+@asynccontextmanager
+async def locked_connection(url: str) -> AsyncIterator[AsyncConnection]:
+    """A connection in a transaction that no other migration runs beside. Committed at the end."""
+    parsed = make_url(url)
+    engine = new_engine(parsed, pooled=False)
+    try:
+        async with engine.connect() as connection:
+            await connection.execution_options(**writing_options)
+            async with connection.begin():
+                if parsed.get_backend_name() == "postgresql":
+                    await connection.execute(
+                        text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK}
+                    )
+                yield connection
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    folder = str(Path(__file__).parent / "migrations")
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config

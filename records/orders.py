@@ -1,0 +1,378 @@
+"""The read model of the orders: written by their workflows, read by lists, searches and single views."""
+
+import base64
+import binascii
+import json
+import unicodedata
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple
+
+from pydantic import AwareDatetime, TypeAdapter
+from sqlalchemy import ColumnElement, Select, false, func, literal, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from activities.names import Snapshot
+from domain.deadlines import next_due
+from domain.events import Event, Recorded
+from domain.order import Order, Placement, Status
+from domain.values import Value
+from records.database import Database
+from records.tables import Instant, deadlines, documents, is_open, orders, timeline
+
+Sort = Literal["newest", "urgent"]
+
+_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+_LONGEST_CURSOR = 400
+
+
+class OrderFilter(Value):
+    """Which orders a list shows; conditions that are given must all hold.
+
+    Attributes:
+        partner_id: a partner's own view. It holds the orders that are this partner's now and were transmitted, and
+            knows no deadline but the partner's.
+        assigned_to: the orders of a partner as staff sees them, transmitted or not.
+        status: orders in this state.
+        overdue_at: orders with an open deadline that is due at this instant or was before.
+        q: text that SP-ID, sales order, customer's name or place (postal code and town) contains, in upper or lower
+            case. No character has a special meaning.
+    """
+
+    partner_id: str | None = None
+    assigned_to: str | None = None
+    status: Status | None = None
+    overdue_at: AwareDatetime | None = None
+    q: str | None = None
+
+
+class StoredOrder(NamedTuple):
+    """An order and its timeline so far, as the records hold them."""
+
+    order: Order
+    events: tuple[Recorded, ...]
+
+
+class Page(NamedTuple):
+    """A piece of a list, and the cursor that the next one begins with; None at the end."""
+
+    items: tuple[Order, ...]
+    next_cursor: str | None
+
+
+class OpenOrder(NamedTuple):
+    """An order that can still change: what a reconciler compares with its workflow."""
+
+    sp_id: str
+    status: Status
+    version: int
+    changed_at: datetime
+
+
+class Orders:
+    """Orders, their timeline and their deadlines."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        insert = sqlite.insert if database.is_sqlite else postgresql.insert
+        row = insert(orders)
+        self._put_order = row.on_conflict_do_update(
+            index_elements=[orders.c.sp_id],
+            set_={c.name: row.excluded[c.name] for c in orders.c if c is not orders.c.sp_id},
+            where=orders.c.version < row.excluded.version,
+        ).returning(orders.c.version)
+        document = insert(documents)
+        self._put_document = document.on_conflict_do_update(
+            index_elements=[documents.c.sp_id], set_={"document": document.excluded.document}
+        )
+        deadline = insert(deadlines)
+        self._put_deadline = deadline.on_conflict_do_update(
+            index_elements=[deadlines.c.sp_id, deadlines.c.seq],
+            set_={name: deadline.excluded[name] for name in ("missed", "ended", "outcome")},
+            where=deadlines.c.ended.is_(None),  # what has ended does not change any more
+        )
+        self._put_event = insert(timeline).on_conflict_do_nothing()
+
+    async def save(self, snapshot: Snapshot) -> int:
+        """Keep an order as it is, and its events. Returns the version that is kept now: this one or a newer one.
+
+        Twice is once, and an older version changes nothing but that events that were missing are added.
+        Raises `ValueError` for an order that was never placed.
+        """
+        order = snapshot.order
+        row = _row(order)
+        events = [_event_row(order.sp_id, recorded) for recorded in snapshot.events]
+        async with self._database.writing() as connection:
+            written = (await connection.execute(self._put_order, row)).scalar_one_or_none()
+            if written is not None:
+                await connection.execute(
+                    self._put_document,
+                    {"sp_id": order.sp_id, "document": order.model_dump_json()},
+                )
+                if order.deadlines:
+                    await connection.execute(self._put_deadline, _deadline_rows(order))
+            if events:
+                await connection.execute(self._put_event, events)
+            if written is not None:
+                return order.version
+            held = select(orders.c.version).where(orders.c.sp_id == order.sp_id)
+            newer: int = (await connection.execute(held)).scalar_one()
+            return newer
+
+    async def get(self, sp_id: str) -> StoredOrder | None:
+        """An order with its timeline, in the order of its events. None if there is no such order."""
+        if not _storable(sp_id):
+            return None
+        async with self._database.reading() as connection:
+            document = (
+                await connection.execute(
+                    select(documents.c.document).where(documents.c.sp_id == sp_id)
+                )
+            ).scalar_one_or_none()
+            if document is None:
+                return None
+            order = Order.model_validate_json(document)
+            # A writer may have been between the two statements: not more than belongs to this version.
+            events = (
+                await connection.execute(
+                    select(timeline.c.seq, timeline.c.at, timeline.c.by, timeline.c.data)
+                    .where(timeline.c.sp_id == sp_id, timeline.c.seq <= order.version)
+                    .order_by(timeline.c.seq)
+                )
+            ).all()
+        return StoredOrder(
+            order,
+            tuple(
+                Recorded(seq=seq, at=at, by=by, event=_EVENT.validate_json(data))
+                for seq, at, by, data in events
+            ),
+        )
+
+    async def page(
+        self,
+        which: OrderFilter,
+        limit: int = 50,
+        cursor: str | None = None,
+        sort: Sort = "newest",
+    ) -> Page:
+        """At most `limit` orders of a list, from the cursor of the page before on.
+
+        Sorted by `newest` (placed last comes first), or `urgent`: by the deadline that is due first (in a partner's own
+        view, of the partner's), and those without one at the end, newest first. Orders that are placed or changed
+        meanwhile make no other one appear twice or go missing, unless its own deadline moved in an `urgent` list.
+
+        Raises:
+            ValueError: a cursor that no page of this sort gave, or a limit below 1.
+        """
+        if limit < 1:
+            raise ValueError("expected a limit of 1 or more")
+        position = _decode(cursor, sort) if cursor is not None else None
+        parts = _PARTS[sort]
+        if position is not None:
+            parts = parts[parts.index(position.part) :]
+        items: list[tuple[Order, str]] = []
+        async with self._database.reading() as connection:
+            for part in parts:
+                after = position if position is not None and position.part == part else None
+                found = _piece(which, part, after, limit + 1 - len(items))
+                for at, sp_id, document in await connection.execute(found):
+                    items.append((Order.model_validate_json(document), _encode(part, at, sp_id)))
+                if len(items) > limit:
+                    break
+        return Page(
+            tuple(order for order, _ in items[:limit]),
+            items[limit - 1][1] if len(items) > limit else None,
+        )
+
+    async def counts(self, which: OrderFilter) -> dict[Status, int]:
+        """How many orders each state has, of those that the filter shows whatever their state (its `status` is not
+        looked at). States without orders are left out."""
+        found = (
+            select(orders.c.status, func.count())
+            .where(*_conditions(which.model_copy(update={"status": None})))
+            .group_by(orders.c.status)
+        )
+        async with self._database.reading() as connection:
+            counted: dict[str, int] = dict((await connection.execute(found)).all())
+        return {status: counted[status] for status in Status if status in counted}
+
+    async def open_orders(
+        self, after: str | None = None, limit: int = 500
+    ) -> tuple[OpenOrder, ...]:
+        """Orders that are not in a final state, by SP-ID, those after `after`."""
+        found = (
+            select(orders.c.sp_id, orders.c.status, orders.c.version, orders.c.changed_at)
+            .where(is_open)
+            .order_by(orders.c.sp_id)
+            .limit(limit)
+        )
+        if after is not None:
+            found = found.where(orders.c.sp_id > after)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(found)).all()
+        return tuple(
+            OpenOrder(sp_id, Status(status), version, changed_at)
+            for sp_id, status, version, changed_at in rows
+        )
+
+
+def folded(text: str) -> str:
+    """Text in which upper and lower case, and the ways to write one letter, are the same."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def searchable(placement: Placement) -> str:
+    """What a search looks through: SP-ID, sales order, customer's name and place, one a line."""
+    customer = placement.customer
+    return folded(
+        "\n".join(
+            (
+                placement.sp_id,
+                placement.sales_order_id,
+                customer.name,
+                f"{customer.postal_code} {customer.city}",
+            )
+        )
+    )
+
+
+# --- rows --------------------------------------------------------------------------------------------------------
+
+
+def _row(order: Order) -> dict[str, Any]:
+    if order.placed_at is None or order.changed_at is None:
+        raise ValueError("an order is kept from its first event on")
+    placement = order.intake.placement
+    return {
+        "sp_id": order.sp_id,
+        "version": order.version,
+        "status": str(order.status),
+        "partner_id": order.partner.partner_id,
+        "visible": order.transmitted_at is not None,
+        "placed_at": order.placed_at,
+        "changed_at": order.changed_at,
+        "next_due": next_due(order),
+        "partner_due": next_due(order, "partner"),
+        "sales_order_id": placement.sales_order_id,
+        "canton": order.partner.canton,
+        "fee": placement.service.fee,
+        "executed_on": order.executed_on,
+        "settlement_id": order.settlement_id,
+        "search": searchable(placement),
+    }
+
+
+def _event_row(sp_id: str, recorded: Recorded) -> dict[str, Any]:
+    return {
+        "sp_id": sp_id,
+        "seq": recorded.seq,
+        "at": recorded.at,
+        "type": recorded.event.type,
+        "by": recorded.by,
+        "data": recorded.event.model_dump_json(),
+    }
+
+
+def _deadline_rows(order: Order) -> list[dict[str, Any]]:
+    # By their place: an order's deadlines are only ever added to. Kind and start do not tell them apart: an
+    # appointment that is moved and moved back starts the same deadline twice.
+    return [
+        {
+            "sp_id": order.sp_id,
+            "seq": seq,
+            "kind": deadline.kind,
+            "partner_id": deadline.partner_id,
+            "started": deadline.started,
+            "due": deadline.due,
+            "missed": deadline.missed,
+            "ended": deadline.ended,
+            "outcome": deadline.outcome,
+        }
+        for seq, deadline in enumerate(order.deadlines, start=1)
+    ]
+
+
+# --- lists -------------------------------------------------------------------------------------------------------
+
+
+def _due_column(which: OrderFilter) -> ColumnElement[datetime | None]:
+    return orders.c.next_due if which.partner_id is None else orders.c.partner_due
+
+
+def _conditions(which: OrderFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if not all(_storable(text) for text in (which.partner_id, which.assigned_to, which.q) if text):
+        return [false()]
+    if which.partner_id is not None:
+        conditions += [orders.c.partner_id == which.partner_id, orders.c.visible]
+    if which.assigned_to is not None:
+        conditions.append(orders.c.partner_id == which.assigned_to)
+    if which.status is not None:
+        conditions.append(orders.c.status == str(which.status))
+    if which.overdue_at is not None:
+        conditions.append(_due_column(which) <= which.overdue_at)
+    if which.q is not None and (wanted := folded(which.q).strip()):
+        conditions.append(orders.c.search.contains(wanted, autoescape=True))
+    return conditions
+
+
+def _storable(text: str) -> bool:
+    """Whether a text can be in the database at all; PostgreSQL does not even take the question otherwise."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _piece(
+    which: OrderFilter, part: "_Part", after: "_Position | None", limit: int
+) -> Select[datetime, str, str]:
+    """A part of a list from a position on: what it is sorted by, SP-ID and document of each order."""
+    due = _due_column(which)
+    at = due if part == "due" else orders.c.placed_at
+    key = tuple_(at, orders.c.sp_id)
+    keys = select(at.label("at"), orders.c.sp_id).where(*_conditions(which)).limit(limit)
+    if part == "rest":
+        keys = keys.where(due.is_(None))
+    if part == "due":
+        keys = keys.where(due.is_not(None)).order_by(at, orders.c.sp_id)
+    else:
+        keys = keys.order_by(at.desc(), orders.c.sp_id.desc())
+    if after is not None:
+        place = tuple_(literal(after.at, Instant), literal(after.sp_id))
+        keys = keys.where(key > place if part == "due" else key < place)
+    # The documents of these alone. A join need not keep the order.
+    listed = keys.subquery()
+    again = (listed.c.at, listed.c.sp_id)
+    return (
+        select(listed.c.at, listed.c.sp_id, documents.c.document)
+        .join(documents, documents.c.sp_id == listed.c.sp_id)
+        .order_by(*(again if part == "due" else (column.desc() for column in again)))
+    )
+
+
+# --- cursors: a place in a list, which gives no right to anything ------------------------------------------------
+
+_Part = Literal["newest", "due", "rest"]
+_PARTS: dict[Sort, tuple[_Part, ...]] = {"newest": ("newest",), "urgent": ("due", "rest")}
+
+
+class _Position(NamedTuple):
+    part: _Part
+    at: datetime
+    sp_id: str
+
+
+def _encode(part: _Part, at: datetime, sp_id: str) -> str:
+    packed = json.dumps([part, at.isoformat(), sp_id], separators=(",", ":"))
+    return base64.urlsafe_b64encode(packed.encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str, sort: Sort) -> _Position:
+    try:
+        if len(cursor) > _LONGEST_CURSOR:
+            raise ValueError
+        padded = cursor + "=" * (-len(cursor) % 4)
+        part, at, sp_id = json.loads(base64.b64decode(padded, altchars="-_", validate=True))
+        position = _Position(part, datetime.fromisoformat(at).astimezone(UTC), sp_id)
+        if part in _PARTS[sort] and _storable(sp_id) and _encode(*position) == cursor:
+            return position
+        raise ValueError
+    except (ValueError, TypeError, OverflowError, AttributeError, binascii.Error, RecursionError):
+        raise ValueError("not a cursor of this list") from None

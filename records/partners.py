@@ -1,0 +1,89 @@
+"""The service partners: who they are and where they are reached."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, StringConstraints
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from domain.order import Assignee, EmailAddress, Identifier, Line
+from domain.policy import CANTONS
+from domain.values import Language, Value
+from records.database import Database
+from records.tables import partners
+
+
+def _known_canton(canton: str) -> str:
+    if canton not in CANTONS:
+        raise ValueError(f"must be one of {', '.join(CANTONS)}")
+    return canton
+
+
+class Partner(Value):
+    """A service partner, as in API.md."""
+
+    partner_id: Identifier
+    name: Line
+    canton: Annotated[str, AfterValidator(_known_canton)]
+    language: Language
+    email: EmailAddress
+    phone: Line
+    street: Line
+    postal_code: Annotated[Line, StringConstraints(max_length=12)]
+    city: Line
+    vat_number: Line | None = None
+    iban: Line | None = None
+    escalation_email: EmailAddress | None = None
+
+
+_COLUMNS = [partners.c[name] for name in Partner.model_fields]
+
+
+class Partners:
+    """The partners by their id."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        insert = sqlite.insert if database.is_sqlite else postgresql.insert
+        row = insert(partners)
+        kept = (partners.c.partner_id, partners.c.created_at)
+        self._put = row.on_conflict_do_update(
+            index_elements=[partners.c.partner_id],
+            set_={c.name: row.excluded[c.name] for c in partners.c if c not in kept},
+        )
+
+    async def get(self, partner_id: str) -> Partner | None:
+        """A partner; None if there is no such one."""
+        if "\0" in partner_id:
+            return None
+        found = select(*_COLUMNS).where(partners.c.partner_id == partner_id)
+        async with self._database.reading() as connection:
+            row = (await connection.execute(found)).one_or_none()
+        return None if row is None else _partner(row)
+
+    async def put(self, partner: Partner, now: datetime) -> None:
+        """Keep a partner, new or changed."""
+        row = {**partner.model_dump(), "created_at": now, "changed_at": now}
+        async with self._database.writing() as connection:
+            await connection.execute(self._put, row)
+
+    async def list(self) -> tuple[Partner, ...]:
+        """All partners, by their id."""
+        found = select(*_COLUMNS).order_by(partners.c.partner_id)
+        async with self._database.reading() as connection:
+            return tuple(_partner(row) for row in await connection.execute(found))
+
+    @staticmethod
+    def assignee(partner: Partner) -> Assignee:
+        """What an order must know of its partner."""
+        return Assignee(
+            partner_id=partner.partner_id,
+            name=partner.name,
+            canton=partner.canton,
+            language=partner.language,
+        )
+
+
+def _partner(row: Any) -> Partner:
+    return Partner.model_validate(row._asdict())

@@ -1,0 +1,220 @@
+"""The tables of the records, for both databases. A change here needs a revision in `migrations/`."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from domain.order import Status
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware instant, exact to the microsecond, in UTC. Naive ones are refused.
+
+    `timestamptz` on PostgreSQL; on SQLite text of fixed length ("2026-10-05T14:12:00.000000Z"), which sorts as time.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The column's type in the database."""
+        return dialect.type_descriptor(
+            String(27) if dialect.name == "sqlite" else DateTime(timezone=True)
+        )
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:
+        """The value as the driver takes it."""
+        if value is None:
+            return None
+        if value.utcoffset() is None:
+            raise ValueError(f"an instant needs a time zone: {value!r}")
+        value = value.astimezone(UTC)
+        if dialect.name != "sqlite":
+            return value
+        return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+    def process_result_value(
+        self, value: datetime | str | None, dialect: Dialect
+    ) -> datetime | None:
+        """The instant that the driver returned."""
+        return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+class Money(TypeDecorator[Decimal]):
+    """An exact amount in CHF: `numeric` on PostgreSQL, text on SQLite, whose numbers are binary."""
+
+    impl = Numeric(12, 2)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The column's type in the database."""
+        return dialect.type_descriptor(String(13) if dialect.name == "sqlite" else Numeric(12, 2))
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Decimal | str | None:
+        """The value as the driver takes it."""
+        return str(value) if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Decimal | str | None, dialect: Dialect) -> Decimal | None:
+        """The amount that the driver returned."""
+        return Decimal(value) if isinstance(value, str) else value
+
+
+# Identifiers sort by code point on both databases, so that paging is the same everywhere.
+Key = String().with_variant(String(collation="C"), "postgresql")
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# What lists, counts and searches read. Rows are kept narrow: the order itself is in `documents`.
+orders = Table(
+    "orders",
+    metadata,
+    Column("sp_id", Key, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("status", String, nullable=False),
+    Column("partner_id", Key, nullable=False),
+    Column("visible", Boolean, nullable=False),  # to its partner: it was transmitted
+    Column("placed_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("next_due", Instant),  # the most urgent open deadline, of whomever
+    Column("partner_due", Instant),  # the same of the partner's own
+    Column("sales_order_id", String, nullable=False),
+    Column("canton", String(2), nullable=False),
+    Column("fee", Money, nullable=False),
+    Column("executed_on", Date),
+    Column("settlement_id", String),
+    Column("search", Text, nullable=False),  # records.orders.searchable
+)
+
+_has_due = orders.c.next_due.is_not(None)
+_has_partner_due = orders.c.partner_due.is_not(None)
+_FINAL = ", ".join(f"'{status}'" for status in Status if status.is_final)
+is_open = text(f"status NOT IN ({_FINAL})")
+"""The condition of `ix_orders_open`, word for word: with parameters a database would not use the index."""
+
+Index("ix_orders_newest", orders.c.placed_at, orders.c.sp_id)
+Index("ix_orders_status", orders.c.status, orders.c.placed_at, orders.c.sp_id)
+Index(
+    "ix_orders_urgent",
+    orders.c.next_due,
+    orders.c.sp_id,
+    sqlite_where=_has_due,
+    postgresql_where=_has_due,
+)
+Index(
+    "ix_orders_partner_newest",
+    orders.c.partner_id,
+    orders.c.visible,
+    orders.c.placed_at,
+    orders.c.sp_id,
+)
+Index(
+    "ix_orders_partner_status",
+    orders.c.partner_id,
+    orders.c.visible,
+    orders.c.status,
+    orders.c.placed_at,
+    orders.c.sp_id,
+)
+Index(
+    "ix_orders_partner_urgent",
+    orders.c.partner_id,
+    orders.c.partner_due,
+    orders.c.sp_id,
+    sqlite_where=_has_partner_due,
+    postgresql_where=_has_partner_due,
+)
+Index("ix_orders_open", orders.c.sp_id, sqlite_where=is_open, postgresql_where=is_open)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("sp_id", Key, ForeignKey(orders.c.sp_id), primary_key=True),
+    Column("document", Text, nullable=False),  # domain.order.Order as JSON, of orders.version
+)
+
+timeline = Table(
+    "timeline",
+    metadata,
+    Column("sp_id", Key, ForeignKey(orders.c.sp_id), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("type", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("data", Text, nullable=False),  # domain.events.Event as JSON
+    sqlite_with_rowid=False,
+)
+
+deadlines = Table(
+    "deadlines",
+    metadata,
+    Column("sp_id", Key, ForeignKey(orders.c.sp_id), primary_key=True),
+    Column("seq", Integer, primary_key=True),  # place in the order's deadlines, from 1
+    Column("kind", String, nullable=False),
+    Column("partner_id", Key, nullable=False),
+    Column("started", Instant, nullable=False),
+    Column("due", Instant, nullable=False),
+    Column("missed", Boolean, nullable=False),
+    Column("ended", Instant),
+    Column("outcome", String),
+    sqlite_with_rowid=False,
+)
+
+partners = Table(
+    "partners",
+    metadata,
+    Column("partner_id", Key, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("canton", String(2), nullable=False),
+    Column("language", String(2), nullable=False),
+    Column("email", String, nullable=False),
+    Column("phone", String, nullable=False),
+    Column("street", String, nullable=False),
+    Column("postal_code", String, nullable=False),
+    Column("city", String, nullable=False),
+    Column("vat_number", String),
+    Column("iban", String),
+    Column("escalation_email", String),
+    Column("created_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+)
+
+# Without a foreign key: a mail may go out before the order's row is written.
+mails = Table(
+    "mails",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("sp_id", Key, nullable=False, index=True),
+    Column("kind", String, nullable=False),
+    Column("audience", String, nullable=False),
+    Column("recipient", String, nullable=False),
+    Column("message_id", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("first_tried_at", Instant, nullable=False),
+    Column("sent_at", Instant),
+    Column("last_error", Text),
+)

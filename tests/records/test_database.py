@@ -1,0 +1,305 @@
+"""Connections and transactions: many writers, other processes, and a database that is away."""
+
+import asyncio
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from records.database import CONNECT_SECONDS, TRANSACTION_SECONDS, Database, is_away
+
+ROOT = Path(__file__).parents[2]
+
+
+async def _count_up(database: Database, times: int) -> None:
+    for _ in range(times):
+        async with database.writing() as connection:
+            n = (await connection.execute(text("SELECT n FROM counter"))).scalar_one()
+            await connection.execute(text("UPDATE counter SET n = :n"), {"n": n + 1})
+
+
+async def test_a_transaction_is_whole_or_nothing(database: Database) -> None:
+    insert = text(
+        "INSERT INTO mails VALUES ('k', '', '', '', '', '', '', 1, '2026-10-05T00:00:00.000000Z', null, null)"
+    )
+
+    async def fail_afterwards() -> None:
+        async with database.writing() as connection:
+            await connection.execute(insert)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail_afterwards()
+    async with database.reading() as connection:
+        assert (await connection.execute(text("SELECT count(*) FROM mails"))).scalar_one() == 0
+    await database.ping()
+
+
+async def test_a_broken_rule_is_not_away(database: Database) -> None:
+    insert = text("INSERT INTO documents (sp_id, document) VALUES ('nobody', '{}')")
+    with pytest.raises(IntegrityError) as caught:
+        async with database.writing() as connection:
+            await connection.execute(insert)
+    assert not is_away(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["sqlite+aiosqlite://", "sqlite+aiosqlite:///:memory:", "mysql+asyncmy://h/d", "sqlite:///x"],
+)
+def test_other_databases_are_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        Database(url)
+
+
+# --- SQLite ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "cmi.db"
+
+
+@asynccontextmanager
+async def _sqlite(file: Path) -> AsyncIterator[Database]:
+    database = Database(f"sqlite+aiosqlite:///{file}")
+    yield database
+    await database.close()
+
+
+async def test_sqlite_is_set_up_as_it_should_be(file: Path) -> None:
+    async with _sqlite(file) as database, database.reading() as connection:
+        for pragma, wanted in (
+            ("journal_mode", "wal"),
+            ("synchronous", 1),
+            ("foreign_keys", 1),
+            ("busy_timeout", 5000),
+        ):
+            assert (await connection.execute(text(f"PRAGMA {pragma}"))).scalar_one() == wanted
+
+
+async def test_no_increment_is_lost_between_processes(file: Path) -> None:
+    """Read, then write: the case in which late locks fail with "database is locked" at once."""
+    code = (
+        "import asyncio, sys\n"
+        "from records.database import Database\n"
+        "from tests.records.test_database import _count_up\n"
+        "async def main():\n"
+        "    database = Database(sys.argv[1])\n"
+        "    await asyncio.gather(*(_count_up(database, 20) for _ in range(5)))\n"
+        "    await database.close()\n"
+        "asyncio.run(main())\n"
+    )
+    async with _sqlite(file) as database:
+        async with database.writing() as connection:
+            await connection.execute(text("CREATE TABLE counter (n INTEGER)"))
+            await connection.execute(text("INSERT INTO counter VALUES (0)"))
+        processes = [
+            await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-c",
+                code,
+                f"sqlite+aiosqlite:///{file}",
+                cwd=ROOT,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            for _ in range(2)
+        ]
+        await asyncio.gather(*(_count_up(database, 20) for _ in range(5)))
+        for process in processes:
+            _, said = await process.communicate()
+            assert process.returncode == 0, said.decode()
+        async with database.reading() as connection:
+            assert (await connection.execute(text("SELECT n FROM counter"))).scalar_one() == 300
+
+
+async def test_a_reader_sees_one_moment_and_does_not_wait_for_writers(file: Path) -> None:
+    async with _sqlite(file) as database:
+        async with database.writing() as connection:
+            await connection.execute(text("CREATE TABLE counter (n INTEGER)"))
+            await connection.execute(text("INSERT INTO counter VALUES (0)"))
+        async with database.reading() as reader:
+            assert (await reader.execute(text("SELECT n FROM counter"))).scalar_one() == 0
+            await asyncio.wait_for(_count_up(database, 1), 2)
+            assert (await reader.execute(text("SELECT n FROM counter"))).scalar_one() == 0
+        async with database.writing() as writer:
+            await writer.execute(text("UPDATE counter SET n = 7"))
+            async with asyncio.timeout(2), database.reading() as reader:
+                assert (await reader.execute(text("SELECT n FROM counter"))).scalar_one() == 1
+
+
+async def test_a_file_that_is_locked_too_long_is_away(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("records.database.BUSY_SECONDS", 0.2)
+    async with _sqlite(file) as database:
+        await database.ping()
+        other = sqlite3.connect(file, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DBAPIError, match="locked") as caught:
+            async with database.writing():
+                pytest.fail("there was no lock")
+        assert is_away(caught.value)
+        await database.ping()  # readers go on
+        other.execute("ROLLBACK")
+        other.close()
+        async with database.writing():
+            pass
+
+
+async def test_a_file_that_cannot_be_opened_is_away(tmp_path: Path) -> None:
+    async with _sqlite(tmp_path) as database:  # a folder
+        with pytest.raises(DBAPIError) as caught:
+            await database.ping()
+    assert is_away(caught.value)
+    # aiosqlite's thread of a connection that was not made still wants to tell the loop that it ends
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join, 10)
+
+
+# --- PostgreSQL --------------------------------------------------------------------------------------------------
+
+
+class Wire:
+    """A connection to PostgreSQL that can be cut (`refuse`) or freeze without a word (`frozen`)."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
+        self.port = 0
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._connect, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def freeze(self) -> None:
+        self._flowing.clear()
+
+    def thaw(self) -> None:
+        self._flowing.set()
+
+    async def refuse(self) -> None:
+        self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+    async def close(self) -> None:
+        await self.refuse()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._flowing.wait()
+        far_reader, far_writer = await asyncio.open_connection(*self._target)
+        self._writers += [writer, far_writer]
+        for source, sink in ((reader, far_writer), (far_reader, writer)):
+            task = asyncio.create_task(self._pump(source, sink))
+            self._tasks.add(task)
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                await self._flowing.wait()
+                sink.write(data)
+                await sink.drain()
+        except ConnectionError:
+            pass
+        finally:
+            sink.close()
+
+
+@pytest.fixture
+async def wire(postgres_url: str) -> AsyncIterator[Wire]:
+    target = make_url(postgres_url)
+    wire = Wire(target.host or "127.0.0.1", target.port or 5432)
+    await wire.open()
+    yield wire
+    await wire.close()
+
+
+@pytest.fixture
+async def remote(postgres_url: str, wire: Wire) -> AsyncIterator[Database]:
+    url = make_url(postgres_url).set(host="127.0.0.1", port=wire.port)
+    database = Database(url.render_as_string(hide_password=False))
+    yield database
+    wire.thaw()
+    await database.close()
+
+
+async def _expect_away(database: Database, seconds: float) -> None:
+    begun = time.monotonic()
+    (error,) = await asyncio.gather(database.ping(), return_exceptions=True)
+    assert error is not None
+    assert is_away(error), repr(error)
+    assert time.monotonic() - begun < seconds
+
+
+async def test_a_server_that_went_away_and_came_back(remote: Database, wire: Wire) -> None:
+    await remote.ping()
+    await wire.refuse()
+    await _expect_away(remote, 2)
+    await wire.open()
+    await remote.ping()
+
+
+async def test_a_server_that_says_nothing_is_away(remote: Database, wire: Wire) -> None:
+    wire.freeze()
+    await _expect_away(remote, CONNECT_SECONDS + 3)
+    wire.thaw()
+    await remote.ping()
+
+
+async def test_pooled_connections_to_a_server_that_fell_silent(
+    remote: Database, wire: Wire
+) -> None:
+    await asyncio.gather(*(remote.ping() for _ in range(5)))
+    wire.freeze()
+    await asyncio.gather(*(_expect_away(remote, CONNECT_SECONDS + 5) for _ in range(5)))
+    wire.thaw()
+    await remote.ping()
+
+
+async def test_a_server_that_falls_silent_in_a_transaction(
+    remote: Database, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("records.database.TRANSACTION_SECONDS", 1.0)
+    assert TRANSACTION_SECONDS > 1
+    begun = time.monotonic()
+
+    async def freeze_in_between() -> None:
+        async with remote.writing() as connection:
+            await connection.execute(text("SELECT 1"))
+            wire.freeze()
+            await connection.execute(text("SELECT 2"))
+
+    with pytest.raises(TimeoutError) as caught:
+        await freeze_in_between()
+    assert is_away(caught.value)
+    assert time.monotonic() - begun < 7
+    wire.thaw()
+    await remote.ping()
+
+
+async def test_a_connection_that_the_server_ended_is_away(remote: Database) -> None:
+    async def end_me() -> None:
+        async with remote.reading() as connection:
+            await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    with pytest.raises(DBAPIError) as caught:
+        await end_me()
+    assert is_away(caught.value)
+    await remote.ping()

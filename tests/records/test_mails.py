@@ -1,0 +1,88 @@
+"""A mail is tried under one key by one worker first, and a sent one is never begun again."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from records.database import Database
+from records.mails import MailLog, MailRow
+
+NOW = datetime(2026, 10, 5, 7, 30, tzinfo=UTC)
+
+
+async def begin(log: MailLog, key: str = "SP-1/3/new_order/p", **changes: object) -> MailRow:
+    values = {
+        "sp_id": "SP-1", "kind": "new_order", "audience": "partner", "recipient": "a@huber.example",
+        "message_id": f"<{key}@cmi>", "now": NOW, **changes,
+    }  # fmt: skip
+    return await log.begin(key, **values)  # type: ignore[arg-type]
+
+
+async def test_a_mail_from_first_attempt_to_sent(database: Database) -> None:
+    log = MailLog(database)
+    first = await begin(log)
+    assert (first.attempts, first.state, first.is_final) == (1, "sending", False)
+    await log.failed(first.key, "connection\0 refused", refused=False)
+    second = await begin(
+        log, recipient="new@huber.example", message_id="<other>", now=NOW + timedelta(hours=1)
+    )
+    assert (second.attempts, second.state, second.last_error) == (
+        2,
+        "sending",
+        "connection refused",
+    )
+    assert (second.recipient, second.message_id) == (first.recipient, first.message_id)
+    assert second.first_tried_at == NOW
+    await log.failed(first.key, "550 " + "x" * 5000, refused=True)
+    (refused,) = await log.undelivered()
+    assert refused.state == "refused"
+    assert len(refused.last_error or "") == 1000
+    await log.sent(first.key, NOW + timedelta(hours=2))
+    assert await log.undelivered() == ()
+    again = await begin(log)
+    assert (again.state, again.attempts, again.is_final) == ("sent", 2, True)
+    assert again.sent_at == NOW + timedelta(hours=2)
+
+
+async def test_what_is_final_stays(database: Database) -> None:
+    log = MailLog(database)
+    await begin(log, "sent")
+    await log.sent("sent", NOW)
+    await log.failed("sent", "late answer", refused=True)
+    await log.given_up("sent")
+    await log.sent("sent", NOW + timedelta(days=1))
+    row = await begin(log, "sent")
+    assert (row.state, row.sent_at, row.last_error) == ("sent", NOW, None)
+    await begin(log, "lost")
+    await log.given_up("lost")
+    row = await begin(log, "lost")
+    assert (row.state, row.attempts, row.is_final) == ("given_up", 1, True)
+    assert [each.key for each in await log.undelivered()] == ["lost"]
+
+
+async def test_only_one_of_many_workers_is_first(url: str) -> None:
+    pools = [Database(url), Database(url)]
+    rows = await asyncio.gather(*(begin(MailLog(pool)) for _ in range(10) for pool in pools))
+    assert sorted(row.attempts for row in rows) == list(range(1, 21))
+    for pool in pools:
+        await pool.close()
+
+
+async def test_the_thread_is_the_first_mail_that_was_sent_to_the_recipient(
+    database: Database,
+) -> None:
+    log = MailLog(database)
+    assert await log.thread("SP-1", "a@huber.example") is None
+    await begin(log, "never")
+    for n, (key, recipient) in enumerate(
+        (
+            ("other", "x@bianchi.example"),
+            ("second", "a@huber.example"),
+            ("third", "a@huber.example"),
+        )
+    ):
+        await begin(log, key, recipient=recipient)
+        await log.sent(key, NOW + timedelta(hours=n))
+    await begin(log, "foreign", sp_id="SP-2")
+    await log.sent("foreign", NOW - timedelta(hours=1))
+    assert await log.thread("SP-1", "a@huber.example") == "<second@cmi>"
+    assert await log.thread("SP-1", "x@bianchi.example") == "<other@cmi>"

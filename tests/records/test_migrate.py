@@ -1,0 +1,123 @@
+"""The migrations make what tables.py describes, once, also when several processes start at the same time."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from records.database import Database
+from records.migrate import check_current, migrate
+from records.tables import metadata
+
+ROOT = Path(__file__).parents[2]
+
+
+async def test_migrations_equal_the_metadata(database: Database) -> None:
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return compare_metadata(context, metadata)
+
+    async with database.reading() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_migrations_equal_the_metadata_to_the_letter(
+    database: Database, tmp_path: Path
+) -> None:
+    """compare_metadata does not look at collations, conditions of indexes and the like."""
+
+    async def schema() -> list[tuple[object, ...]]:
+        queries = (
+            ["SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'alembic%'"]
+            if database.is_sqlite
+            else [
+                "SELECT table_name, column_name, data_type, character_maximum_length, numeric_precision,"
+                " numeric_scale, is_nullable, collation_name FROM information_schema.columns"
+                " WHERE table_schema = 'public' AND table_name NOT LIKE 'alembic%'",
+                "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
+                " AND tablename NOT LIKE 'alembic%'",
+                "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+                " WHERE connamespace = 'public'::regnamespace AND conname NOT LIKE 'alembic%'",
+            ]
+        )
+        async with database.reading() as connection:
+            rows = [
+                tuple(row) for query in queries for row in await connection.execute(text(query))
+            ]
+        return sorted(tuple(" ".join(str(cell).split()) for cell in row) for row in rows)
+
+    migrated = await schema()
+    async with database.writing() as connection:
+        await connection.run_sync(metadata.drop_all)
+        await connection.run_sync(metadata.create_all)
+    assert migrated == await schema()
+
+
+async def test_migrate_is_safe_in_many_processes_at_once(empty_url: str) -> None:
+    code = "import asyncio, sys; from records.migrate import migrate; asyncio.run(migrate(sys.argv[1]))"
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-W",
+            "error",
+            "-c",
+            code,
+            empty_url,
+            cwd=ROOT,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        for _ in range(3)
+    ]
+    for process in processes:
+        _, said = await process.communicate()
+        assert process.returncode == 0, said.decode()
+    database = Database(empty_url)
+    assert await check_current(database) is None
+    await database.close()
+
+
+async def test_check_current(empty_url: str) -> None:
+    database = Database(empty_url)
+    assert "no tables yet" in (await check_current(database) or "")
+    await migrate(empty_url)
+    assert await check_current(database) is None
+    async with database.writing() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert "does not know" in (await check_current(database) or "")
+    await database.close()
+
+
+async def test_a_migration_that_fails_leaves_nothing(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from alembic import op
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("half way")
+
+    monkeypatch.setattr(op, "create_index", fail)
+    with pytest.raises(RuntimeError, match="half way"):
+        await migrate(empty_url)
+    monkeypatch.undo()
+    await migrate(empty_url)
+
+
+async def test_the_alembic_command_upgrades_and_downgrades(empty_url: str) -> None:
+    for arguments in (["upgrade", "head"], ["check"], ["downgrade", "base"], ["upgrade", "head"]):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "alembic", *arguments,
+            cwd=ROOT,
+            env={**os.environ, "CMI_DATABASE_URL": empty_url},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        said, _ = await process.communicate()
+        assert process.returncode == 0, said.decode()
+    database = Database(empty_url)
+    assert await check_current(database) is None
+    await database.close()

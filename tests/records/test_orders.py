@@ -1,0 +1,509 @@
+"""The read model: versions never go backwards, timelines are complete, lists show just what they should."""
+
+import asyncio
+import random
+import shutil
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import StatementError
+
+from activities.names import Snapshot
+from domain.commands import Cancel, DecideReview, Reassign, ReportNotExecuted
+from domain.events import Recorded
+from domain.lifecycle import begin, fold
+from domain.order import Intake, Order, Status
+from records.database import Database
+from records.migrate import migrate
+from records.orders import OrderFilter, Orders, _decode, _encode
+from records.tables import deadlines, orders, timeline
+from tests.builders import (
+    ACCEPTED,
+    AGREED,
+    BILLED,
+    COMPLETED,
+    GOODS_THERE,
+    MONDAY,
+    REQUIREMENTS_MET,
+    TRANSMITTED,
+    Step,
+    appointment,
+    assignee,
+    intake,
+    lived,
+    placement,
+)
+
+ALL = OrderFilter()
+HUBER = OrderFilter(partner_id="elektro-huber")
+
+
+@pytest.fixture
+def records(database: Database) -> Orders:
+    return Orders(database)
+
+
+async def keep(records: Orders, *steps: Step, at: datetime = MONDAY, **changes: object) -> Order:
+    """Save an order that lived through this."""
+    order, events = lived(*steps, at=at, **changes)
+    await records.save(Snapshot(order=order, events=events))
+    return order
+
+
+async def listed(
+    records: Orders, which: OrderFilter, limit: int = 50, sort: str = "newest"
+) -> list[str]:
+    """The whole list, page by page."""
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = await records.page(which, limit, cursor, sort)  # type: ignore[arg-type]
+        found += [order.sp_id for order in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+        assert len(page.items) == limit
+
+
+# --- saving ------------------------------------------------------------------------------------------------------
+
+
+async def test_what_was_saved_is_read_again(records: Orders) -> None:
+    order, events = lived(*BILLED, fee="1234567.05")
+    assert order.status is Status.BILLED
+    assert await records.get(order.sp_id) is None
+    assert await records.save(Snapshot(order=order, events=events)) == order.version
+    stored = await records.get(order.sp_id)
+    assert stored is not None
+    assert stored.order == order
+    assert stored.events == events
+    assert fold(order.intake, stored.events) == order
+
+
+async def test_every_event_survives(records: Orders) -> None:
+    order, events = lived(
+        *AGREED,
+        appointment(72, "customer ill"),
+        ReportNotExecuted(reason="other", note="Hund im «Garten», façade; 100 %"),
+        DecideReview(decision="cancel", note="‹zurück›"),
+    )
+    await records.save(Snapshot(order=order, events=events))
+    stored = await records.get(order.sp_id)
+    assert stored is not None
+    assert stored.events == events
+
+
+async def test_an_order_that_was_never_placed_is_refused(records: Orders) -> None:
+    with pytest.raises(ValueError, match="first event"):
+        await records.save(Snapshot(order=begin(intake()), events=()))
+
+
+def _snapshots(events: tuple[Recorded, ...], of: Intake) -> list[Snapshot]:
+    """What a workflow would save: the order after each event, with the events since the one before."""
+    return [
+        Snapshot(order=fold(of, events[:n]), events=events[n - 1 : n])
+        for n in range(1, len(events) + 1)
+    ]
+
+
+LIFE, EVENTS = lived(*COMPLETED)
+SNAPSHOTS = _snapshots(EVENTS, LIFE.intake)
+
+
+@given(
+    saves=st.permutations(range(len(SNAPSHOTS))).flatmap(
+        lambda order: st.lists(st.sampled_from(range(len(SNAPSHOTS))), max_size=5).map(
+            lambda again: [*order, *again]
+        )
+    )
+)
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_versions_never_go_backwards(
+    saves: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Any order of saves, with repetitions. (On SQLite; on both below, with fewer orders and many writers.)"""
+
+    async def check() -> None:
+        url = f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('shuffled') / 'cmi.db'}"
+        await migrate(url)
+        database = Database(url)
+        records = Orders(database)
+        held = 0
+        for n in saves:
+            version = await records.save(SNAPSHOTS[n])
+            assert version == max(held, n + 1)
+            held = version
+        await _check_complete(records)
+        await database.close()
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_many_writers_at_once(url: str, seed: int) -> None:
+    """Two processes' worth of pools save the same life in any order at the same time, each piece twice."""
+    chance = random.Random(seed)
+    pools = [Database(url), Database(url)]
+    saves = [(pool, snapshot) for pool in pools for snapshot in SNAPSHOTS]
+    chance.shuffle(saves)
+    versions = await asyncio.gather(*(Orders(pool).save(snapshot) for pool, snapshot in saves))
+    for (_, snapshot), version in zip(saves, versions, strict=True):
+        assert version >= snapshot.order.version
+    await _check_complete(Orders(pools[0]))
+    async with pools[0].reading() as connection:
+        kept = (await connection.execute(select(deadlines).order_by(deadlines.c.seq))).all()
+    assert [
+        (d.kind, d.started, d.due, d.ended, d.missed, d.outcome, d.partner_id) for d in kept
+    ] == [
+        (d.kind, d.started, d.due, d.ended, d.missed, d.outcome, d.partner_id)
+        for d in LIFE.deadlines
+    ]
+    for pool in pools:
+        await pool.close()
+
+
+async def _check_complete(records: Orders) -> None:
+    stored = await records.get(LIFE.sp_id)
+    assert stored is not None
+    assert stored.order == LIFE
+    assert stored.events == EVENTS
+    assert await records.counts(ALL) == {Status.COMPLETED: 1}
+
+
+async def test_an_older_version_adds_what_was_missing_and_changes_nothing_else(
+    records: Orders,
+) -> None:
+    await records.save(SNAPSHOTS[-1])
+    stored = await records.get(LIFE.sp_id)
+    assert stored is not None
+    assert stored.events == EVENTS[-1:]  # with gaps, and readable
+    late = Snapshot(order=SNAPSHOTS[3].order, events=EVENTS[:-1])
+    assert await records.save(late) == LIFE.version
+    await _check_complete(records)
+
+
+async def test_an_appointment_moved_there_and_back_has_its_deadlines(
+    records: Orders, database: Database
+) -> None:
+    order = await keep(records, *AGREED, appointment(72, "ill"), appointment(48, "well again"))
+    starts = [d.started for d in order.deadlines if d.kind == "confirm_execution"]
+    assert len(starts) == 3
+    assert starts[0] == starts[2]
+    async with database.reading() as connection:
+        kept = (
+            await connection.execute(
+                select(deadlines.c.started, deadlines.c.outcome)
+                .where(deadlines.c.kind == "confirm_execution")
+                .order_by(deadlines.c.seq)
+            )
+        ).all()
+    assert [tuple(row) for row in kept] == [
+        (starts[0], "void"),
+        (starts[1], "void"),
+        (starts[2], None),
+    ]
+
+
+async def test_money_is_exact(records: Orders, database: Database) -> None:
+    await keep(records, fee="99999999.99")
+    async with database.reading() as connection:
+        fee = (await connection.execute(select(orders.c.fee))).scalar_one()
+    assert isinstance(fee, Decimal)
+    assert str(fee) == "99999999.99"
+
+
+async def test_instants_are_exact_and_in_utc(records: Orders, database: Database) -> None:
+    zurich = timezone(timedelta(hours=2))
+    order = await keep(records, at=datetime(2026, 10, 5, 9, 0, 0, 1, tzinfo=zurich))
+    async with database.reading() as connection:
+        placed_at = (await connection.execute(select(orders.c.placed_at))).scalar_one()
+        at = (await connection.execute(select(timeline.c.at))).scalar_one()
+    assert placed_at == at == order.placed_at == datetime(2026, 10, 5, 7, 0, 0, 1, tzinfo=UTC)
+    assert placed_at.utcoffset() == timedelta(0)
+
+
+async def test_naive_instants_are_refused(records: Orders, database: Database) -> None:
+    await keep(records)
+    naive = datetime(2026, 10, 5)  # noqa: DTZ001
+    with pytest.raises(StatementError, match="needs a time zone"):
+        async with database.writing() as connection:
+            await connection.execute(update(orders).values(placed_at=naive))
+    with pytest.raises(ValueError, match="timezone"):
+        OrderFilter(overdue_at=naive)
+
+
+async def test_what_cannot_be_an_id_is_not_found(records: Orders) -> None:
+    for strange in ("", "nobody", "a\0b", "\ud800", "x" * 10_000, "' OR 1=1 --"):
+        assert await records.get(strange) is None
+        assert await listed(records, OrderFilter(q=strange + "zz")) == []
+        assert await records.counts(OrderFilter(partner_id=strange)) == {}
+
+
+# --- lists -------------------------------------------------------------------------------------------------------
+
+
+async def test_newest_first_page_by_page(records: Orders) -> None:
+    """Some of the same instant, whose order is theirs by SP-ID."""
+    expected = []
+    for n in range(11):
+        order = await keep(records, sp_id=f"SP-{n:03}", at=MONDAY + timedelta(minutes=n // 3))
+        expected.append(order.sp_id)
+    expected.reverse()
+    for limit in (1, 2, 5, 10, 11, 12):
+        assert await listed(records, ALL, limit) == expected
+
+
+async def test_most_urgent_first_and_those_without_a_deadline_last(records: Orders) -> None:
+    for n in range(5):
+        await keep(records, *TRANSMITTED, sp_id=f"SP-D{n}", at=MONDAY + timedelta(days=(n * 2) % 5))
+    for n in range(4):
+        await keep(records, *BILLED, sp_id=f"SP-N{n}", at=MONDAY - timedelta(days=n))
+    expected = ["SP-D0", "SP-D3", "SP-D1", "SP-D4", "SP-D2", "SP-N0", "SP-N1", "SP-N2", "SP-N3"]
+    for limit in (1, 2, 4, 5, 6, 9, 20):
+        assert await listed(records, ALL, limit, "urgent") == expected
+        assert await listed(records, HUBER, limit, "urgent") == expected
+
+
+@pytest.mark.parametrize("sort", ["newest", "urgent"])
+async def test_paging_is_stable_while_orders_come_and_change(records: Orders, sort: str) -> None:
+    placed = {f"SP-{n:03}": MONDAY + timedelta(minutes=n) for n in range(20)}
+    for sp_id, at in placed.items():
+        await keep(records, *TRANSMITTED, sp_id=sp_id, at=at)
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = await records.page(ALL, 3, cursor, sort)  # type: ignore[arg-type]
+        seen += [order.sp_id for order in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+        # one comes before the place reached, one after it, and one that was seen gets other deadlines
+        for name, days in (("A", 3), ("B", -3)):
+            await keep(records, sp_id=f"SP-{name}{len(seen)}", at=MONDAY + timedelta(days=days))
+        if sort == "newest" and page.items[-1].sp_id in placed:
+            last = page.items[-1].sp_id
+            await keep(records, *ACCEPTED, sp_id=last, at=placed[last])
+    assert len(seen) == len(set(seen))
+    assert set(placed) <= set(seen)
+
+
+STRANGE_CURSORS = [
+    "",
+    "x",
+    "====",
+    "AAAA",
+    "\0",
+    "é",
+    "a" * 10_000,
+    "bnVsbA",
+    "W10",
+    "WyJuZXdlc3QiXQ",
+    "WyJuZXdlc3QiLDEsMl0",
+    "WyJuZXdlc3QiLCIyMDI2LTEwLTA1IiwiU1AtMSJd",
+    "[" * 300,
+]
+
+
+async def test_a_cursor_that_no_page_gave_is_refused(records: Orders) -> None:
+    for cursor in STRANGE_CURSORS:
+        with pytest.raises(ValueError, match="not a cursor"):
+            await records.page(ALL, 10, cursor)
+
+
+@given(noise=st.text(max_size=80))
+def test_no_cursor_is_read_otherwise_than_it_was_written(noise: str) -> None:
+    try:
+        position = _decode(noise, "newest")
+    except ValueError:
+        return
+    assert _encode(*position) == noise
+
+
+async def test_a_cursor_belongs_to_its_sort(records: Orders) -> None:
+    for n in range(3):
+        await keep(records, sp_id=f"SP-{n}")
+    newest = (await records.page(ALL, 1)).next_cursor
+    urgent = (await records.page(ALL, 1, sort="urgent")).next_cursor
+    with pytest.raises(ValueError, match="not a cursor"):
+        await records.page(ALL, 1, newest, "urgent")
+    with pytest.raises(ValueError, match="not a cursor"):
+        await records.page(ALL, 1, urgent, "newest")
+    with pytest.raises(ValueError, match="limit"):
+        await records.page(ALL, 0)
+
+
+async def test_a_partner_sees_its_own_orders_once_they_were_transmitted(records: Orders) -> None:
+    await keep(records, sp_id="SP-waits")  # placed, not sent yet
+    await keep(records, Cancel(reason="error"), sp_id="SP-never-sent")
+    await keep(records, *TRANSMITTED, sp_id="SP-mine")
+    await keep(records, *TRANSMITTED, sp_id="SP-others", partner_id="bianchi")
+    taken = await keep(
+        records,
+        *ACCEPTED,
+        Reassign(
+            partner=assignee("bianchi", "TI"), calendar=intake(canton="TI").calendar, reason="ill"
+        ),
+        sp_id="SP-taken-away",
+    )
+    assert taken.partner.partner_id == "bianchi"
+
+    assert await listed(records, HUBER) == ["SP-mine"]
+    assert await listed(records, HUBER, sort="urgent") == ["SP-mine"]
+    assert await records.counts(HUBER) == {Status.NEW: 1}
+    for q in ("waits", "never-sent", "others", "taken", "Müller"):
+        found = await listed(records, HUBER.model_copy(update={"q": q}))
+        assert found == (["SP-mine"] if q == "Müller" else [])
+    late = OrderFilter(partner_id="elektro-huber", overdue_at=MONDAY + timedelta(days=365))
+    assert await listed(records, late) == ["SP-mine"]
+    assert await records.counts(late) == {Status.NEW: 1}
+    assert await listed(records, OrderFilter(partner_id="bianchi")) == [
+        "SP-taken-away",
+        "SP-others",
+    ]
+
+    everything = {"SP-waits", "SP-never-sent", "SP-mine"}
+    assert set(await listed(records, OrderFilter(assigned_to="elektro-huber"))) == everything
+    assert len(await listed(records, ALL)) == 5
+    both = OrderFilter(partner_id="elektro-huber", assigned_to="bianchi")
+    assert await listed(records, both) == []
+
+
+async def test_what_is_overdue_differs_for_partner_and_staff(records: Orders) -> None:
+    """A review is operations' to decide: late for them, not for the partner."""
+    reviewed = await keep(
+        records,
+        *AGREED,
+        timedelta(days=3),
+        ReportNotExecuted(reason="customer_absent"),
+        sp_id="SP-review",
+    )
+    await keep(records, *TRANSMITTED, sp_id="SP-new", at=MONDAY + timedelta(days=20))
+    due = reviewed.open_deadlines[0].due
+    assert reviewed.open_deadlines[0].kind == "review"
+    for at, staff in ((due - timedelta(microseconds=1), []), (due, ["SP-review"])):
+        assert await listed(records, OrderFilter(overdue_at=at)) == staff
+        assert await listed(records, OrderFilter(overdue_at=at, partner_id="elektro-huber")) == []
+    local = (due + timedelta(hours=2)).replace(tzinfo=timezone(timedelta(hours=2)))
+    assert await listed(records, OrderFilter(overdue_at=local)) == ["SP-review"]
+
+
+async def test_counts_are_of_all_states_that_the_rest_of_the_filter_shows(records: Orders) -> None:
+    await keep(records, *TRANSMITTED, sp_id="SP-1")
+    await keep(records, *TRANSMITTED, sp_id="SP-2")
+    await keep(records, *REQUIREMENTS_MET, sp_id="SP-3")
+    await keep(records, *GOODS_THERE, sp_id="SP-4", city="Basel")
+    counts = {Status.NEW: 2, Status.REQUIREMENTS_MET: 1, Status.SET_APPOINTMENT: 1}
+    assert await records.counts(ALL) == counts
+    assert await records.counts(OrderFilter(status=Status.NEW)) == counts
+    assert await records.counts(OrderFilter(q="basel")) == {Status.SET_APPOINTMENT: 1}
+    assert await listed(records, OrderFilter(status=Status.NEW)) == ["SP-2", "SP-1"]
+
+
+SEARCHES: list[tuple[str, str | None]] = [
+    ("müller", "SP-A"),
+    ("MÜLLER", "SP-A"),
+    ("Mu\u0308ller", "SP-A"),  # written with a combining diaeresis
+    ("üll", "SP-A"),
+    ("muller", None),
+    ("SP-A", "SP-A"),
+    ("sp-a", "SP-A"),
+    ("8004 zür", "SP-A"),
+    ("  Zürich ", "SP-A"),
+    ("strasse & söhne", "SP-B"),
+    ("STRASSE & SÖHNE", "SP-B"),
+    ("Straße & Söhne", "SP-B"),
+    ("1204", "SP-B"),
+    ("genève", "SP-B"),
+    ("%", "SP-C"),
+    ("100%", "SP-C"),
+    ("_", "SP-C"),
+    ("a_b", "SP-C"),
+    ("\\", "SP-C"),
+    ("/", "SP-C"),
+    ("'", "SP-C"),
+    ("ZZ-48", "SP-C"),
+    ("müller zürich", None),  # a piece of one of the fields, not words of several
+    ("a%b", None),
+    ("Langstrasse", None),  # the street is not searched
+    ("", "all"),
+    ("   ", "all"),
+]
+
+
+async def test_search(records: Orders) -> None:
+    await keep(records, sp_id="SP-A", name="Regula Müller", postal_code="8004", city="Zürich")
+    await keep(records, sp_id="SP-B", name="Strasse & Söhne", postal_code="1204", city="Genève")
+    await keep(
+        records,
+        sp_id="SP-C",
+        sales_order_id="ZZ-4839",
+        name="100% a_b\\c/d O'Neill",
+        postal_code="6900",
+        city="Lugano",
+    )
+    for q, found in SEARCHES:
+        wanted = {"SP-A", "SP-B", "SP-C"} if found == "all" else {found} - {None}
+        assert set(await listed(records, OrderFilter(q=q))) == wanted, q
+        assert sum((await records.counts(OrderFilter(q=q))).values()) == len(wanted), q
+
+
+async def test_open_orders_for_a_reconciler(records: Orders) -> None:
+    open_ones = []
+    for n, steps in enumerate((TRANSMITTED, BILLED, COMPLETED, (Cancel(reason="x"),), AGREED, ())):
+        order = await keep(records, *steps, sp_id=f"SP-{n}")
+        if not order.status.is_final:
+            open_ones.append((order.sp_id, order.status, order.version, order.changed_at))
+    assert [sp_id for sp_id, *_ in open_ones] == ["SP-0", "SP-2", "SP-4", "SP-5"]
+    first = await records.open_orders(limit=3)
+    rest = await records.open_orders(after=first[-1].sp_id, limit=3)
+    assert [tuple(row) for row in (*first, *rest)] == open_ones
+
+
+async def test_lists_use_their_indexes_on_sqlite(sqlite_template: Path, tmp_path: Path) -> None:
+    """The conditions of the partial indexes are recognised: without them a list grows with the table.
+
+    PostgreSQL chooses by the size of the tables; bench/records.py measures it there.
+    """
+    shutil.copy(sqlite_template, tmp_path / "cmi.db")
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'cmi.db'}")
+    records = Orders(database)
+    await keep(records, *TRANSMITTED)
+    for query, index in (
+        ("partner_id = 'p' AND visible = 1 ORDER BY placed_at DESC, sp_id DESC", "partner_newest"),
+        (
+            "partner_id = 'p' AND partner_due IS NOT NULL ORDER BY partner_due, sp_id",
+            "partner_urgent",
+        ),
+        ("next_due <= '2026'", "urgent"),
+        ("status NOT IN ('billed', 'cancelled') ORDER BY sp_id", "open"),
+    ):
+        async with database.reading() as connection:
+            plan = (
+                await connection.execute(
+                    text(f"EXPLAIN QUERY PLAN SELECT sp_id FROM orders WHERE {query}")
+                )
+            ).all()
+        assert any(f"ix_orders_{index}" in row.detail for row in plan), plan
+        assert not any("TEMP B-TREE" in row.detail for row in plan), plan
+    await database.close()
+
+
+async def test_executed_on_and_settlement_are_columns(records: Orders, database: Database) -> None:
+    order = await keep(records, *BILLED)
+    async with database.reading() as connection:
+        row = (await connection.execute(select(orders))).one()
+    assert row.executed_on == order.executed_on == date(2026, 10, 7)
+    assert row.settlement_id == order.settlement_id
+    assert (row.canton, row.visible, row.next_due) == ("ZH", True, None)
+
+
+def test_the_builder_knows_whose_name_is_meant() -> None:
+    assert placement(name="X").customer.name == "X"
+    assert placement(fee="1.00").service.fee == Decimal("1.00")

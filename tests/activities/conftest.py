@@ -1,0 +1,73 @@
+"""The records, a mail server and the activities over them."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from domain.values import Language
+from records.database import Database
+from records.mails import MailLog
+from records.migrate import migrate
+from records.partners import Partner, Partners
+from tests.activities.servers import MailServer, mail_server
+from tests.builders import MONDAY
+
+
+def partner(partner_id: str, language: Language = "de", **changes: object) -> Partner:
+    """A partner in the records."""
+    return Partner.model_validate(
+        {
+            "partner_id": partner_id,
+            "name": f"{partner_id.title()} AG",
+            "canton": "ZH",
+            "language": language,
+            "email": f"auftraege@{partner_id}.example",
+            "phone": "+41 44 555 00 00",
+            "street": "Hohlstrasse 1",
+            "postal_code": "8004",
+            "city": "Zürich",
+            **changes,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def empty_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database with the schema, to be copied."""
+    path = tmp_path_factory.mktemp("records") / "empty.db"
+    asyncio.run(migrate(f"sqlite+aiosqlite:///{path}"))
+    return path
+
+
+@pytest.fixture
+async def database(empty_records: Path, tmp_path: Path) -> AsyncIterator[Database]:
+    """An SQLite database with the schema."""
+    path = shutil.copy(empty_records, tmp_path / "cmi.db")
+    opened = Database(f"sqlite+aiosqlite:///{path}")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def log(database: Database) -> MailLog:
+    """The mails that were sent."""
+    return MailLog(database)
+
+
+@pytest.fixture
+async def partners(database: Database) -> Partners:
+    """Two partners."""
+    known = Partners(database)
+    await known.put(partner("elektro-huber"), MONDAY)
+    await known.put(partner("sanitaer-rossi", "it"), MONDAY)
+    return known
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[MailServer]:
+    """A mail server that takes everything until it is told otherwise."""
+    async with mail_server() as running:
+        yield running

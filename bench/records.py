@@ -1,0 +1,201 @@
+"""How fast the records are read and written, with n and with ten times as many orders, on both databases.
+
+Called by `python -m bench records --orders 10000` (10,000 against 100,000: issue 3's aim). PostgreSQL is a throw-away
+cluster without fsync, so its writes are faster than a production server's; reads do not care.
+"""
+
+import random
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, text
+
+from activities.names import Snapshot
+from bench.report import console, keep, milliseconds, percentile, table
+from domain.events import Recorded
+from domain.order import Order, Status
+from records.database import Database
+from records.migrate import migrate
+from records.orders import OrderFilter, Orders, deadline_rows, order_row
+from records.tables import deadlines, documents, orders
+from tests.builders import (
+    AGREED,
+    BILLED,
+    COMPLETED,
+    GOODS_THERE,
+    MONDAY,
+    REQUIREMENTS_MET,
+    TRANSMITTED,
+    lived,
+)
+from tests.postgres import NoPostgres, running_postgres
+
+PARTNERS = 40
+REPEATS = 200
+_CHUNK = 1000
+_NAMES = ("Müller", "Meier", "Schmid", "Keller", "Favre", "Rossi", "Brunner", "Zürcher")
+_PLACES = (("8004", "Zürich"), ("6003", "Luzern"), ("1204", "Genève"), ("6900", "Lugano"))
+# Of ten orders five are history, the others spread over the open states.
+_LIVES = [*[BILLED] * 5, COMPLETED, AGREED, GOODS_THERE, REQUIREMENTS_MET, TRANSMITTED]
+
+Job = Callable[[], Awaitable[Any]]
+
+
+async def run(count: int) -> None:
+    """Fill `count` and ten times as many orders, measure, show and keep."""
+    figures: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite+aiosqlite:///{Path(folder) / 'cmi.db'}"
+        figures["sqlite"] = await _both_sizes(url, count)
+    try:
+        with running_postgres() as url:
+            figures["postgresql"] = await _both_sizes(url, count)
+    except NoPostgres as missing:
+        console.print(f"PostgreSQL left out: {missing}")
+    for name, measured in figures.items():
+        table(
+            f"{name}: milliseconds, {count:,} and {count * 10:,} orders, {PARTNERS} partners",
+            ("what", "p50", "p95", "p50 of ten times", "p95 of ten times", "growth of p95"),
+            [
+                (
+                    what,
+                    *(milliseconds(m[share]) for m in sizes for share in ("p50", "p95")),
+                    sizes[1]["p95"] / sizes[0]["p95"],
+                )
+                for what, sizes in measured.items()
+            ],
+        )
+    keep("records", figures, orders=count, partners=PARTNERS)
+
+
+async def _both_sizes(url: str, count: int) -> dict[str, Any]:
+    await migrate(url)
+    async with _opened(url) as database:
+        await _fill(database, 0, count)
+        few = await _measure(database, count)
+        await _fill(database, count, count * 10)
+        many = await _measure(database, count * 10)
+    return {what: (few[what], many[what]) for what in few}
+
+
+@asynccontextmanager
+async def _opened(url: str) -> AsyncIterator[Database]:
+    database = Database(url)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def _fill(database: Database, first: int, last: int) -> None:
+    """Orders as `Orders.save` would leave them, many in one statement, and without their timelines."""
+    templates = [lived(*steps)[0] for steps in _LIVES]
+    for start in range(first, last, _CHUNK):
+        batch = [
+            _order(n, templates[n % len(templates)])
+            for n in range(start, min(start + _CHUNK, last))
+        ]
+        async with database.writing() as connection:
+            await connection.execute(insert(orders), [order_row(order) for order in batch])
+            await connection.execute(
+                insert(documents),
+                [{"sp_id": o.sp_id, "document": o.model_dump_json()} for o in batch],
+            )
+            await connection.execute(
+                insert(deadlines), [row for order in batch for row in deadline_rows(order)]
+            )
+    async with database.reading() as connection:
+        await connection.execute(text("ANALYZE"))
+
+
+def _order(n: int, template: Order) -> Order:
+    postal_code, city = _PLACES[n // 3 % len(_PLACES)]
+    placed = template.intake.placement
+    placed = placed.model_copy(
+        update={
+            "sp_id": f"SP-{n:07}",
+            "sales_order_id": f"48{n * 7919 % 1_000_000:06}",
+            "customer": placed.customer.model_copy(
+                update={
+                    "name": f"{_NAMES[n // 7 % len(_NAMES)]} {n % 977}",
+                    "postal_code": postal_code,
+                    "city": city,
+                }
+            ),
+        }
+    )
+    partner = template.partner.model_copy(update={"partner_id": _partner(n // len(_LIVES))})
+    return template.model_copy(
+        update={
+            "intake": template.intake.model_copy(update={"placement": placed, "partner": partner}),
+            "partner": partner,
+            "placed_at": MONDAY + timedelta(seconds=n * 61),
+        }
+    )
+
+
+def _partner(n: int) -> str:
+    return f"partner-{n % PARTNERS:02}"
+
+
+async def _measure(database: Database, count: int) -> dict[str, dict[str, float]]:
+    records = Orders(database)
+    chance = random.Random(1)
+    new: list[tuple[Order, tuple[Recorded, ...]]] = [
+        lived(*TRANSMITTED, sp_id=f"SP-new-{count}-{n}") for n in range(REPEATS)
+    ]
+    now = MONDAY + timedelta(days=1)
+
+    def own(**conditions: Any) -> OrderFilter:
+        return OrderFilter(partner_id=_partner(chance.randrange(PARTNERS)), **conditions)
+
+    async def both(which: OrderFilter) -> None:
+        await records.page(which)
+        await records.counts(which)
+
+    async def second_page(which: OrderFilter) -> None:
+        page = await records.page(which)
+        await records.page(which, cursor=page.next_cursor)
+
+    async def save() -> None:
+        order, events = new.pop()
+        await records.save(Snapshot(order=order, events=events))
+
+    jobs: dict[str, Job] = {
+        "partner: page and counts": lambda: both(own()),
+        "partner: page": lambda: records.page(own()),
+        "partner: counts": lambda: records.counts(own()),
+        "partner: two pages": lambda: second_page(own()),
+        "partner: one state": lambda: records.page(own(status=Status.NEW)),
+        "partner: most urgent": lambda: records.page(own(), sort="urgent"),
+        "partner: overdue, with counts": lambda: both(own(overdue_at=now)),
+        "partner: search, with counts": lambda: both(own(q="müller 7")),
+        "staff: page": lambda: records.page(OrderFilter()),
+        "staff: counts": lambda: records.counts(OrderFilter()),
+        "staff: most urgent": lambda: records.page(OrderFilter(), sort="urgent"),
+        "staff: search for one SP-ID": lambda: records.page(
+            OrderFilter(q=f"sp-{chance.randrange(count):07}")
+        ),
+        "staff: its counts": lambda: records.counts(
+            OrderFilter(q=f"sp-{chance.randrange(count):07}")
+        ),
+        "staff: search for a name": lambda: records.page(OrderFilter(q="keller")),
+        "one order": lambda: records.get(f"SP-{chance.randrange(count):07}"),
+        "save (3 events)": save,
+    }
+    return {what: await _time(job) for what, job in jobs.items()}
+
+
+async def _time(job: Job) -> dict[str, float]:
+    await job()
+    taken = []
+    for _ in range(REPEATS - 1):
+        begun = time.perf_counter()
+        await job()
+        taken.append(time.perf_counter() - begun)
+    return {"p50": percentile(taken, 0.5), "p95": percentile(taken, 0.95)}

@@ -170,7 +170,7 @@ def _of_event(before: Order, recorded: Recorded, after: Order) -> list[Effect]:
         case Reassigned():
             return [
                 _mail(after, recorded, "reassigned", "partner", to=before.partner, discreet=True),
-                _mail(after, recorded, "new_order", "partner"),
+                _mail(after, recorded, "new_order", "partner", kind=_first_step(after)),
             ]
         case ReminderDue():
             return [_mail(after, recorded, "reminder", "partner", kind=event.kind)]
@@ -205,6 +205,11 @@ def _of_event(before: Order, recorded: Recorded, after: Order) -> list[Effect]:
             ]
         case _:
             return []
+
+
+def _first_step(order: Order) -> DeadlineKind:
+    """The deadline that a partner who has just been given the order has to keep first."""
+    return "accept" if order.status is Status.NEW else "check_requirements"
 
 
 def _escalation(order: Order, recorded: Recorded, event: Escalated) -> list[Effect]:

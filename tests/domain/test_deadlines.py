@@ -230,6 +230,13 @@ def test_a_new_partner_has_deadlines_of_its_own() -> None:
     assert [d.partner_id for d in life.order.open_deadlines] == ["rossi-sagl"] * 2
 
 
+def test_a_new_partner_in_the_same_second_has_deadlines_of_its_own() -> None:
+    life = sent("2027-01-04 10:00")
+    life.do(reassign(ROSSI))
+    assert [d.partner_id for d in life.order.open_deadlines] == ["rossi-sagl"] * 2
+    assert life.outcomes("accept") == ["void", None]
+
+
 def test_a_renewed_calendar_leaves_the_deadlines_that_run() -> None:
     life = sent("2026-12-24 16:00")
     before = life.order.deadlines
@@ -315,6 +322,15 @@ def test_the_alarm_for_a_failed_transmission_does_not_wait_for_the_morning() -> 
     life.do(ConfirmTransmission())
     assert life.order.status is Status.NEW
     assert life.outcomes("transmit") == ["missed"]
+
+
+def test_but_its_repetitions_do() -> None:
+    text = '[escalation]\nrepeat_every = "2 hours"\nrepeats = 1'
+    life = Life(intake(text), at("2026-11-27 23:50"))
+    assert story(life, "2026-12-31 00:00", "transmit")[1:] == [
+        "2026-11-28 00:35 escalation 1",
+        "2026-11-30 08:00 escalation 2",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -418,6 +434,7 @@ def test_nobody_is_told_of_what_was_done_in_time() -> None:
         (Status.IN_TRANSMISSION, "2026-11-02 10:46", ConfirmTransmission(), "transmit", "missed"),
         (Status.IN_TRANSMISSION, "2026-11-02 10:40", Cancel(reason="x"), "transmit", "void"),
         (Status.NEW, "2026-11-03 17:59", Accept(), "accept", "met"),
+        (Status.NEW, "2026-11-03 18:00", Accept(), "accept", "missed"),  # closed is closed
         (Status.NEW, "2026-11-03 18:01", Accept(), "accept", "missed"),
         (Status.NEW, "2026-11-03 17:59", Cancel(reason="x"), "accept", "void"),
         (Status.NEW, "2026-11-03 18:01", Cancel(reason="x"), "accept", "missed"),

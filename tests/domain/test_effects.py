@@ -167,6 +167,12 @@ def test_goods_that_were_early_make_one_mail_and_the_request_all_the_same() -> N
     assert caused(life, (MET, "2026-11-03 11:00")) == ["ship 1", f"goods_received to {HUBERS}"]
 
 
+def test_goods_that_arrive_when_the_date_stands_ask_for_nothing() -> None:
+    life = reached(Status.SET_APPOINTMENT, received=False)
+    life.do(appointment(), "2026-11-07 09:00")
+    assert caused(life, (GoodsReceived(), "2026-11-09 09:00")) == []
+
+
 def test_the_mail_after_a_review_says_what_was_decided_and_until_when() -> None:
     life = reached(Status.UNDER_REVIEW)
     life.do(DecideReview(decision="new_appointment", note="call first"), "2026-11-13 09:00")

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from fontTools import subset
 from fontTools.ttLib import TTFont
+from fontTools.ttLib.tables._g_l_y_f import Glyph
 
 FAMILY = "CMI Sans"  # its own name, so that no installed font is ever taken for it
 TARGET = Path(__file__).resolve().parent.parent / "templates" / "fonts"
+SPACES = range(0x2000, 0x200B)
 CHARACTERS = [
     *range(0x20, 0x7F),
     *range(0xA0, 0x180),  # Latin-1, Latin Extended-A
@@ -56,10 +58,13 @@ def make(source: Path, target: Path, style: str) -> None:
     names = {1: FAMILY, 2: style, 3: f"{FAMILY} {style} 1", 4: f"{FAMILY} {style}"}
     for name, text in {**names, 5: "Version 1", 6: f"CMISans-{style}"}.items():
         font["name"].setName(text, name, 3, 1, 0x409)
-    # With these spaces an amount is padded to a fixed width: as wide as a digit, a separator of thousands, a minus.
-    glyphs, widths = font.getBestCmap(), font["hmtx"].metrics
-    for space, like in ((0x2007, "0"), (0x2009, "'"), (0x2006, "-")):
-        widths[glyphs[space]] = (widths[glyphs[ord(like)]][0], 0)
+    # The spaces that documents/table.py sets columns with: each twice as wide as the one before.
+    font.setGlyphOrder(font.getGlyphOrder() + [f"blank{power}" for power in range(len(SPACES))])
+    for power, space in enumerate(SPACES):
+        font["glyf"].glyphs[f"blank{power}"] = Glyph()
+        font["hmtx"].metrics[f"blank{power}"] = (16 << power, 0)
+        for table in font["cmap"].tables:
+            table.cmap[space] = f"blank{power}"
     font.save(target)
     print(f"{target.name}: {target.stat().st_size} bytes")
 

@@ -1,0 +1,66 @@
+"""Everything a statement shows, and what comes out of it."""
+
+import hashlib
+from datetime import date
+
+from pydantic import model_validator
+
+from domain.order import EmailAddress, Identifier, Line
+from domain.settlement import Settlement
+from domain.values import Language, Value
+
+
+class Letterhead(Value):
+    """The partner as its letters show it."""
+
+    partner_id: Identifier
+    name: Line
+    street: Line
+    postal_code: Line
+    city: Line
+    email: EmailAddress
+    phone: Line
+    vat_number: Line | None = None
+    iban: Line | None = None
+
+
+class Accounting(Value):
+    """Who issues the statement, and where the partner's invoice goes."""
+
+    company: Line
+    department: Line
+    street: Line
+    postal_code: Line
+    city: Line
+    email: EmailAddress
+
+
+class StatementData(Value):
+    """What a statement shows. The same data always gives the same document, byte for byte."""
+
+    settlement: Settlement
+    partner: Letterhead
+    accounting: Accounting
+    language: Language
+    created: date
+
+    @model_validator(mode="after")
+    def _of_the_partner(self) -> "StatementData":
+        if self.partner.partner_id != self.settlement.partner_id:
+            raise ValueError("the settlement is another partner's")
+        return self
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of all of it, in hexadecimal."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+class Document(Value):
+    """A finished PDF, and what is kept with it."""
+
+    pdf: bytes
+    sha256: str
+    template_version: str
+    input_checksum: str
+    pages: int

@@ -48,15 +48,16 @@ def paginate(rows: Sequence[Row], first: float, other: float, tail: float) -> li
 
     The last row goes with what comes after it, and a heading (`kind` "heading") with the row that follows.
     """
+    needed = [row.height for row in rows]
+    if needed:
+        needed[-1] += tail
+    for index, row in enumerate(rows[:-1]):
+        if row.kind == "heading":
+            needed[index] += needed[index + 1]
     pages = [Page(1)]
     room = first
-    for index, row in enumerate(rows):
-        needed = row.height
-        if row.kind == "heading" and index + 1 < len(rows):
-            needed += rows[index + 1].height
-        if index == len(rows) - 1:
-            needed += tail
-        if needed > room and (pages[-1].rows or room == first):
+    for row, need in zip(rows, needed, strict=True):
+        if need > room and (pages[-1].rows or len(pages) == 1):
             pages.append(Page(len(pages) + 1))
             room = other
         pages[-1].rows.append(row)

@@ -1,9 +1,10 @@
-"""Makes the fonts of our documents, `templates/fonts/`, from Debian's package fonts-noto-core (Noto Sans, OFL 1.1).
+"""Makes the fonts of our documents, `templates/fonts/`, from Noto Sans and Liberation Sans (both OFL 1.1).
 
 They are kept in the repository, since a document's bytes depend on them: this script is only for making others.
 
-    apt-get download fonts-noto-core && dpkg-deb -x fonts-noto-core*.deb noto
-    .venv/bin/python scripts/make_fonts.py noto/usr/share/fonts/truetype/noto
+    apt-get download fonts-noto-core fonts-liberation2
+    for package in fonts-*.deb; do dpkg-deb -x $package from; done
+    .venv/bin/python scripts/make_fonts.py from/usr/share/fonts/truetype
 """
 
 import sys
@@ -13,7 +14,11 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 from fontTools.ttLib.tables._g_l_y_f import Glyph
 
-FAMILY = "CMI Sans"  # its own name, so that no installed font is ever taken for it
+# Names of their own, so that no installed font is ever taken for them (and Liberation's is reserved).
+SOURCES = {
+    "CMI Sans": "noto/NotoSans",
+    "CMI Bill": "liberation2/LiberationSans",  # one of the fonts that a QR-bill may be set in
+}
 TARGET = Path(__file__).resolve().parent.parent / "templates" / "fonts"
 SPACES = range(0x2000, 0x200B)
 CHARACTERS = [
@@ -44,8 +49,8 @@ CHARACTERS = [
 ]
 
 
-def make(source: Path, target: Path, style: str) -> None:
-    """One font: our characters of one of Noto Sans, without hints, kerning and ligatures."""
+def make(source: Path, family: str, style: str) -> None:
+    """One font: our characters of it, without hints, kerning and ligatures."""
     # Nothing of today in the file: the same source gives the same bytes.
     font = TTFont(source, recalcTimestamp=False)
     options = subset.Options(
@@ -55,8 +60,8 @@ def make(source: Path, target: Path, style: str) -> None:
     subsetter = subset.Subsetter(options)
     subsetter.populate(unicodes=CHARACTERS)
     subsetter.subset(font)
-    names = {1: FAMILY, 2: style, 3: f"{FAMILY} {style} 1", 4: f"{FAMILY} {style}"}
-    for name, text in {**names, 5: "Version 1", 6: f"CMISans-{style}"}.items():
+    names = {1: family, 2: style, 3: f"{family} {style} 1", 4: f"{family} {style}"}
+    for name, text in {**names, 5: "Version 1", 6: f"{family.replace(' ', '')}-{style}"}.items():
         font["name"].setName(text, name, 3, 1, 0x409)
     # The spaces that documents/table.py sets columns with: each twice as wide as the one before.
     font.setGlyphOrder(font.getGlyphOrder() + [f"blank{power}" for power in range(len(SPACES))])
@@ -65,19 +70,20 @@ def make(source: Path, target: Path, style: str) -> None:
         font["hmtx"].metrics[f"blank{power}"] = (16 << power, 0)
         for table in font["cmap"].tables:
             table.cmap[space] = f"blank{power}"
+    target = TARGET / f"{family.replace(' ', '')}-{style}.ttf"
     font.save(target)
     print(f"{target.name}: {target.stat().st_size} bytes")
 
 
 def main(arguments: list[str]) -> int:
-    """Make both from the folder of Noto's."""
+    """Make them all from the folder of the system's fonts."""
     if len(arguments) != 1:
         print(__doc__, file=sys.stderr)
         return 2
     TARGET.mkdir(parents=True, exist_ok=True)
-    for style in ("Regular", "Bold"):
-        source = Path(arguments[0]) / f"NotoSans-{style}.ttf"
-        make(source, TARGET / f"CMISans-{style}.ttf", style)
+    for family, source in SOURCES.items():
+        for style in ("Regular", "Bold"):
+            make(Path(arguments[0]) / f"{source}-{style}.ttf", family, style)
     return 0
 
 

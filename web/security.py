@@ -1,0 +1,109 @@
+"""Who calls: a bearer token becomes a `Principal`, or the call ends here. No route is made that names no roles."""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response, Security
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from desk.access import MAY
+from desk.principal import Principal, Role
+from web.problems import Problem
+
+_CHALLENGE = 'Bearer realm="cmi"'
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="token",
+    description="A token that operations made: `Authorization: Bearer <token>`.",
+)
+
+
+async def principal_of(request: Request) -> Principal:
+    """The caller, by its token.
+
+    Raises:
+        Problem: 401 without a token, or with one that is not known (any more).
+    """
+    known = getattr(request.state, "principal", None)
+    if isinstance(known, Principal):
+        return known
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        raise _unauthenticated("This call needs a token: Authorization: Bearer <token>.", "")
+    principal = await request.app.state.accounts.principal_of_token(token)
+    if not isinstance(principal, Principal):
+        raise _unauthenticated(
+            "This token is not known, or not any more.", ', error="invalid_token"'
+        )
+    request.state.principal = principal
+    return principal
+
+
+def _unauthenticated(detail: str, error: str) -> Problem:
+    return Problem(
+        401, "Not authenticated", detail, headers={"WWW-Authenticate": _CHALLENGE + error}
+    )
+
+
+class Require:
+    """A dependency that gives the caller if its role is one of these."""
+
+    def __init__(self, roles: frozenset[Role]) -> None:
+        assert roles, "a route that nobody may use"
+        self.roles = roles
+
+    async def __call__(
+        self,
+        request: Request,
+        _token: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)] = None,
+    ) -> Principal:
+        """The caller. Raises `Problem`: 401, or 403 for a role that may not do this."""
+        return await self.check(request)
+
+    async def check(self, request: Request) -> Principal:
+        """The same, before the rest of the request is looked at."""
+        principal = await principal_of(request)
+        if principal.role not in self.roles:
+            raise Problem(403, "Forbidden", f"This is not for the role {principal.role}.")
+        return principal
+
+
+def require(*roles: Role) -> Require:
+    """A dependency that gives the `Principal` whose role is one of these: `Depends(require("operations"))`."""
+    return Require(frozenset(roles))
+
+
+def may(use_case: str) -> Any:
+    """A dependency that gives the `Principal` who may do this, as `desk.access` says."""
+    return Depends(Require(MAY[use_case]))
+
+
+class GuardedRoute(APIRoute):
+    """A route that looks at nothing of a request before its caller may make it; one without `require` is an error.
+
+    FastAPI itself would read the body first and complain about it to anybody.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler with the guard before it."""
+        guard = _guard(self.dependant)
+        if guard is None:
+            raise RuntimeError(f"{self.path} names no roles: nobody could say who may call it")
+        handler = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            await guard.check(request)
+            return await handler(request)
+
+        return guarded
+
+
+def _guard(dependant: Dependant) -> Require | None:
+    for dependency in dependant.dependencies:
+        found = dependency.call if isinstance(dependency.call, Require) else _guard(dependency)
+        if found is not None:
+            return found
+    return None

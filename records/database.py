@@ -89,7 +89,10 @@ class Database:
 
 
 def new_engine(url: URL, *, pooled: bool = True) -> AsyncEngine:
-    """An engine for either database. SQLite's folder is created. Raises `ValueError` for any other URL."""
+    """An engine for either database, whose errors show no values (they are personal data).
+
+    SQLite's folder is created. Raises `ValueError` for any other URL.
+    """
     if url.drivername == "sqlite+aiosqlite":
         return _sqlite_engine(url, pooled)
     if url.drivername == "postgresql+asyncpg":
@@ -100,6 +103,7 @@ def new_engine(url: URL, *, pooled: bool = True) -> AsyncEngine:
         )
         return create_async_engine(
             url,
+            hide_parameters=True,
             connect_args={
                 "timeout": CONNECT_SECONDS,
                 "server_settings": {"application_name": "cmi"},
@@ -117,6 +121,7 @@ def _sqlite_engine(url: URL, pooled: bool) -> AsyncEngine:
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(
         url,
+        hide_parameters=True,
         # No transactions by Python's driver: it begins them late, and so has to upgrade locks; see _begin.
         connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
         **({} if pooled else {"poolclass": NullPool}),

@@ -153,7 +153,9 @@ documents = Table(
     "documents",
     metadata,
     Column("sp_id", Key, ForeignKey(orders.c.sp_id), primary_key=True),
-    Column("document", Text, nullable=False),  # domain.order.Order as JSON, of orders.version
+    # domain.order.Order as JSON, of orders.version: what the order has of its own, and what was pinned into it
+    Column("document", Text, nullable=False),
+    Column("pinned", Text, nullable=False),
 )
 
 timeline = Table(
@@ -219,7 +221,7 @@ mails = Table(
     Column("last_error", Text),
 )
 
-# --- accounts. Of a secret only its SHA-256 is kept (in hexadecimal), of a password only its argon2 hash. --------------
+# --- accounts. Of a secret only its SHA-256 is kept (in hexadecimal), of a password only its argon2 hash. -------------
 
 users = Table(
     "users",

@@ -44,7 +44,7 @@ async def test_a_transaction_is_whole_or_nothing(database: Database) -> None:
 
 
 async def test_a_broken_rule_is_not_away(database: Database) -> None:
-    insert = text("INSERT INTO documents (sp_id, document) VALUES ('nobody', '{}')")
+    insert = text("INSERT INTO documents (sp_id, document, pinned) VALUES ('nobody', '{}', '{}')")
     with pytest.raises(IntegrityError) as caught:
         async with database.writing() as connection:
             await connection.execute(insert)

@@ -26,6 +26,7 @@ from pydantic import (
 
 from domain.policy import Policy, load_policy
 from domain.values import Language
+from encryption import parse_keys
 
 PREFIX = "CMI_"
 
@@ -124,6 +125,11 @@ def _mail_address(value: str) -> str:
     return value
 
 
+def _encryption_keys(value: SecretStr) -> SecretStr:
+    parse_keys(value.get_secret_value())
+    return value
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -183,8 +189,11 @@ class Settings(BaseModel):
     temporal_ui_url: _WebUrl = Field(
         "http://localhost:8233", description="address of the Temporal UI, for links to a workflow"
     )
-    encryption_keys: SecretStr | None = Field(
-        None, description="keys that encrypt what Temporal stores; none: it is stored as it is"
+    encryption_keys: Annotated[SecretStr, AfterValidator(_encryption_keys)] | None = Field(
+        None,
+        repr=False,
+        description="keys that encrypt what Temporal stores, id:key[,id:key…], the first for what is new;"
+        " none: it is stored as it is",
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = (
         Field("info", description="how much is logged: debug, info, warning, error")

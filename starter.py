@@ -76,7 +76,7 @@ async def place_orders(settings: Settings, files: Sequence[Path]) -> None:
     policy = settings.load_policy()
     async with opened(settings) as database:
         desk = OrderDesk(
-            await connect(),
+            await connect(settings),
             Orders(database),
             Partners(database),
             policy,

@@ -69,7 +69,7 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
     if settings.database_url.startswith("sqlite"):
         await migrate(settings.database_url)
     database = Database(settings.database_url)
-    client = await connect_patiently()
+    client = await connect_patiently(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -9,6 +9,7 @@ from pathlib import Path
 from temporalio.testing import WorkflowEnvironment
 
 from connection import data_converter, register_search_attributes
+from settings import Settings
 
 _BIN = Path(sys.executable).parent
 
@@ -22,10 +23,10 @@ def binary(name: str) -> str:
 
 
 @asynccontextmanager
-async def skipping_server() -> AsyncIterator[WorkflowEnvironment]:
+async def skipping_server(settings: Settings | None = None) -> AsyncIterator[WorkflowEnvironment]:
     """One clock for all workflows, which jumps; so one environment a test (DESIGN 8)."""
     async with await WorkflowEnvironment.start_time_skipping(
-        data_converter=data_converter(),
+        data_converter=data_converter(settings),
         test_server_existing_path=binary("temporal-test-server"),
     ) as env:
         await register_search_attributes(env.client)
@@ -33,10 +34,12 @@ async def skipping_server() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @asynccontextmanager
-async def dev_server(*extra: str, file: Path | None = None) -> AsyncIterator[WorkflowEnvironment]:
+async def dev_server(
+    *extra: str, file: Path | None = None, settings: Settings | None = None
+) -> AsyncIterator[WorkflowEnvironment]:
     """The real server, on a free port; timers as punctual as it can."""
     async with await WorkflowEnvironment.start_local(
-        data_converter=data_converter(),
+        data_converter=data_converter(settings),
         dev_server_existing_path=binary("temporal"),
         dev_server_database_filename=str(file) if file else None,
         dev_server_extra_args=[

@@ -1,11 +1,13 @@
 """What a mail says: the phrases of `templates/mail/` in the reader's language, as plain text and as HTML.
 
-A file `<kind>.<audience>.toml` holds one mail in all languages; `common.toml` what all share. Phrases are rendered as
+A file `<kind>.<audience>.toml` holds one mail about an order in all languages, `account/<purpose>.toml` one about a
+login; `common.toml` what all share. Phrases are rendered as
 plain text alone, and the HTML layout escapes them: no value can become markup.
 """
 
 import tomllib
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -65,10 +67,8 @@ class MailTexts:
             loader=FileSystemLoader(_FOLDER), keep_trailing_newline=True, **options
         )
         self._html = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, **options)
-        self._phrases: dict[str, Any] = {
-            path.stem: tomllib.loads(path.read_text(encoding="utf-8"))
-            for path in _FOLDER.glob("*.toml")
-        }
+        self._phrases = _phrases(_FOLDER)
+        self._account_phrases = _phrases(_FOLDER / "account")
 
     def compose(self, mail: Mail, reader: Reader) -> MailText:
         """The words of a mail for one reader."""
@@ -98,8 +98,44 @@ class MailTexts:
             "signature": common[f"signature{suffix}"],
             "footer": common[f"footer{suffix}"],
         }
+        return self._laid_out(parts)
+
+    def compose_account(
+        self, purpose: str, reader: Reader, email: str, link: str, until: datetime
+    ) -> MailText:
+        """The words of a mail about a login: `purpose` is `invitation` or `reset`, the link works until then."""
+        phrases = self._account_phrases[purpose][reader.language]
+        common = self._phrases["common"][reader.language]
+        values = {
+            "name": one_line(reader.name),
+            "email": one_line(email),
+            "until": words.format_instant(until, reader.language),
+        }
+        said = {
+            name: self._plain.from_string(phrase).render(values)
+            for name, phrase in {**phrases, "greeting": common["greeting"]}.items()
+        }
+        suffix = "_staff" if reader.staff else ""
+        return self._laid_out(
+            {
+                "language": reader.language,
+                "subject": one_line(said["subject"]),
+                "greeting": said["greeting"],
+                "paragraphs": said["text"].strip().split("\n\n"),
+                "why": "",
+                "rows": [],
+                "link": link,
+                "button": said["button"],
+                "button_missing": common["button_missing"],
+                "closing": common["closing"],
+                "signature": common[f"signature{suffix}"],
+                "footer": common[f"footer{suffix}"],
+            }
+        )
+
+    def _laid_out(self, parts: Mapping[str, Any]) -> MailText:
         return MailText(
-            subject=subject,
+            subject=parts["subject"],
             text=self._plain.get_template("layout.txt").render(parts),
             html=self._html.get_template("layout.html").render(parts),
         )
@@ -133,6 +169,12 @@ class MailTexts:
             if kind in common["please"]:
                 values["please"] = self._plain.from_string(common["please"][kind]).render(due=due)
         return values
+
+
+def _phrases(folder: Path) -> dict[str, Any]:
+    return {
+        path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.toml")
+    }
 
 
 def _clean(facts: MailFacts) -> MailFacts:

@@ -1,12 +1,12 @@
 """What a mail says: the phrases of `templates/mail/` in the reader's language, as plain text and as HTML.
 
 A file `<kind>.<audience>.toml` holds one mail about an order in all languages, `account/<purpose>.toml` one about a
-login; `common.toml` what all share. Phrases are rendered as
+login, `operations/<kind>.toml` one about the running of the CMI; `common.toml` what all share. Phrases are rendered as
 plain text alone, and the HTML layout escapes them: no value can become markup.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from activities.names import FindingKind
 from domain import words
 from domain.commands import Actor
 from domain.effects import Mail, MailFacts
@@ -69,6 +70,7 @@ class MailTexts:
         self._html = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, **options)
         self._phrases = _phrases(_FOLDER)
         self._account_phrases = _phrases(_FOLDER / "account")
+        self._operations_phrases = _phrases(_FOLDER / "operations")
 
     def compose(self, mail: Mail, reader: Reader) -> MailText:
         """The words of a mail for one reader."""
@@ -130,6 +132,37 @@ class MailTexts:
                 "closing": common["closing"],
                 "signature": common[f"signature{suffix}"],
                 "footer": common[f"footer{suffix}"],
+            }
+        )
+
+    def compose_findings(
+        self,
+        language: Language,
+        rows: Sequence[tuple[str, FindingKind]],
+        new: int,
+        standing: int,
+        link: str,
+    ) -> MailText:
+        """The words of a mail to operations about orders whose workflows are in trouble: SP-ID and how, the first of
+        the `new` ones; `standing` are those of earlier mails with them."""
+        phrases = self._operations_phrases["reconciliation"][language]
+        common = self._phrases["common"][language]
+        values = {"new": new, "standing": standing, "shown": len(rows), "more": new - len(rows)}
+        text = self._plain.from_string(phrases["text"]).render(values)
+        return self._laid_out(
+            {
+                "language": language,
+                "subject": one_line(self._plain.from_string(phrases["subject"]).render(values)),
+                "greeting": common["greeting_team"],
+                "paragraphs": text.strip().split("\n\n"),
+                "why": "",
+                "rows": [(sp_id, phrases["kinds"][kind]) for sp_id, kind in rows],
+                "link": link,
+                "button": phrases["button"],
+                "button_missing": common["button_missing"],
+                "closing": common["closing"],
+                "signature": common["signature_staff"],
+                "footer": common["footer_staff"],
             }
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, case, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from activities.names import FindingKind
@@ -152,25 +152,41 @@ class Reconciliation:
         """Findings that stand and of which operations were not told yet, the oldest first."""
         return await self._found(findings.c.reported_at.is_(None), limit=limit)
 
+    async def count_unreported(self) -> int:
+        """How many these are."""
+        return await self._count(findings.c.reported_at.is_(None))
+
     async def standing(self, limit: int = 500) -> tuple[Finding, ...]:
         """Findings that stand, the oldest first."""
         return await self._found(limit=limit)
 
     async def count(self) -> int:
         """How many findings stand."""
-        counted = select(func.count()).select_from(findings).where(findings.c.ended_at.is_(None))
+        return await self._count()
+
+    async def reported(self, until: datetime) -> None:
+        """Operations were told, at this moment, of all that was found until then."""
+        told = (
+            update(findings)
+            .where(
+                findings.c.ended_at.is_(None),
+                findings.c.reported_at.is_(None),
+                findings.c.found_at <= until,
+            )
+            .values(reported_at=until)
+        )
+        async with self._database.writing() as connection:
+            await connection.execute(told)
+
+    async def _count(self, *conditions: ColumnElement[bool]) -> int:
+        counted = (
+            select(func.count())
+            .select_from(findings)
+            .where(findings.c.ended_at.is_(None), *conditions)
+        )
         async with self._database.reading() as connection:
             number: int = (await connection.execute(counted)).scalar_one()
         return number
-
-    async def reported(self, these: Sequence[Finding], at: datetime) -> None:
-        """Operations were told of these."""
-        if these:
-            keys = [(finding.sp_id, finding.kind, finding.run_id) for finding in these]
-            key = tuple_(findings.c.sp_id, findings.c.kind, findings.c.run_id)
-            told = update(findings).where(key.in_(keys)).values(reported_at=at)
-            async with self._database.writing() as connection:
-                await connection.execute(told)
 
     async def _found(self, *conditions: ColumnElement[bool], limit: int) -> tuple[Finding, ...]:
         found = (

@@ -47,8 +47,8 @@ async def test_a_finding_stands_until_a_pass_does_not_see_it(database: Database)
 async def test_operations_are_told_once_and_again_if_it_comes_again(database: Database) -> None:
     records = Reconciliation(database)
     await records.keep([LOST], MONDAY)
-    told = await records.unreported(10)
-    await records.reported(told, MONDAY)
+    assert len(await records.unreported(10)) == await records.count_unreported() == 1
+    await records.reported(MONDAY)
     await records.keep([LOST], LATER)
     assert await records.unreported(10) == ()
     await records.end_unseen(LATEST)
@@ -60,6 +60,9 @@ async def test_operations_are_told_once_and_again_if_it_comes_again(database: Da
     await records.keep([LOST._replace(run_id="run-2")], again)
     assert len(await records.unreported(10)) == 2
     assert len(await records.unreported(1)) == 1
+    assert await records.count_unreported() == 2
+    await records.reported(LATER)
+    assert await records.count_unreported() == 2, "they were found later"
 
 
 async def test_what_is_repaired_is_kept_and_does_not_stand(database: Database) -> None:

@@ -29,6 +29,7 @@ from domain.values import Language
 from encryption import parse_keys
 
 PREFIX = "CMI_"
+_SHORTEST_SECRET_KEY = 32
 
 
 class SettingsError(ValueError):
@@ -130,6 +131,12 @@ def _encryption_keys(value: SecretStr) -> SecretStr:
     return value
 
 
+def _secret_key(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < _SHORTEST_SECRET_KEY:
+        raise ValueError(f"must have at least {_SHORTEST_SECRET_KEY} random characters")
+    return value
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -194,6 +201,12 @@ class Settings(BaseModel):
         repr=False,
         description="keys that encrypt what Temporal stores, id:key[,id:key…], the first for what is new;"
         " none: it is stored as it is",
+    )
+    secret_key: Annotated[SecretStr, AfterValidator(_secret_key)] | None = Field(
+        None,
+        repr=False,
+        description="at least 32 random characters that encrypt what logins' second factors need;"
+        " none: no second factor can be set up",
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = (
         Field("info", description="how much is logged: debug, info, warning, error")

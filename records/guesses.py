@@ -13,9 +13,10 @@ from records.tables import guesses
 
 
 class Limit(NamedTuple):
-    """How many guesses are free; from then on each doubles the wait, from a second up to the `longest`."""
+    """After so many free guesses one has to wait; each further one doubles that, from `first` up to `longest`."""
 
     free: int
+    first: timedelta
     longest: timedelta
     forgotten: timedelta
     """After so long without a guess the count begins anew. More than `longest`, or waiting would pay."""
@@ -24,8 +25,7 @@ class Limit(NamedTuple):
         """How long after the guess of that number the next one has to wait."""
         if failures < self.free:
             return timedelta()
-        doubled = min(failures - self.free, 30)
-        return min(timedelta(seconds=2**doubled), self.longest)
+        return min(self.first * (1 << min(failures - self.free, 30)), self.longest)
 
 
 class Guesses:

@@ -49,6 +49,19 @@ def sees(principal: Principal, order: Order) -> bool:
             )
 
 
+def own_partner(principal: Principal) -> str | None:
+    """The partner whose view of the orders a list gives this caller; None for those who see all.
+
+    Raises:
+        Forbidden: a partner's login without a partner, which sees nothing.
+    """
+    if principal.role != "partner":
+        return None
+    if principal.partner_id is None:
+        raise Forbidden("a partner's login that belongs to no partner")
+    return principal.partner_id
+
+
 def viewing_role(principal: Principal) -> ActorRole | None:
     """As whom an order is shown to this caller: `domain.view.order_view`'s `role`."""
     return None if principal.role == "accounting" else principal.role

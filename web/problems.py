@@ -132,14 +132,13 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
     return respond(invalid(field_errors(error.errors())))
 
 
-async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
+def unexpected(error: Exception) -> tuple[JSONResponse, bool]:
+    """The answer to what no call foresaw, and whether it is a mistake of ours. Nothing of its inside goes out."""
     if is_away(error):
         logger.warning("the database is away", extra={"cause": type(error).__name__})
-        return respond(unavailable("The database"))
-    # The traceback is logged where the request's id is known; nothing of it goes out.
-    return respond(
-        Problem(500, "Internal error", "Something went wrong here. X-Request-Id names the call.")
-    )
+        return respond(unavailable("The database")), False
+    detail = "Something went wrong here; X-Request-Id names the call."
+    return respond(Problem(500, "Internal Server Error", detail)), True
 
 
 def field_errors(errors: Sequence[Any]) -> list[tuple[str, str]]:
@@ -181,10 +180,9 @@ def _message(error: Mapping[str, Any]) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of the application a problem document."""
+    """Make every error of the application a problem document. What is not foreseen goes on to `web.middleware`."""
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(Exception, _on_unexpected)
 
 
 # --- what the OpenAPI document says of it ------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from desk.access import MAY
 from desk.principal import Principal, Role
+from web.idempotency import answered_once
 from web.problems import Problem
 
 _CHALLENGE = 'Bearer realm="cmi"'
@@ -84,7 +85,8 @@ def may(use_case: str) -> Any:
 class GuardedRoute(APIRoute):
     """A route that looks at nothing of a request before its caller may make it; one without `require` is an error.
 
-    FastAPI itself would read the body first and complain about it to anybody.
+    FastAPI itself would read the body first and complain about it to anybody. A POST is done once for its
+    `Idempotency-Key`.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -95,7 +97,9 @@ class GuardedRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            await guard.check(request)
+            principal = await guard.check(request)
+            if request.method == "POST":
+                return await answered_once(request, principal, self.endpoint, handler)
             return await handler(request)
 
         return guarded

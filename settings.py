@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from email.utils import parseaddr
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -137,6 +138,17 @@ def _secret_key(value: SecretStr) -> SecretStr:
     return value
 
 
+def _networks(value: str) -> str:
+    for part in filter(None, map(str.strip, value.split(","))):
+        try:
+            ip_network(part, strict=False)
+        except ValueError:
+            raise ValueError(
+                "must be IP addresses or networks, like 10.0.0.0/8,192.168.1.5"
+            ) from None
+    return value
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -207,6 +219,16 @@ class Settings(BaseModel):
         repr=False,
         description="at least 32 random characters that encrypt what logins' second factors need;"
         " none: no second factor can be set up",
+    )
+    http_host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="address the web application listens on; 0.0.0.0 behind a proxy or in a container",
+    )
+    http_port: int = Field(8000, ge=0, le=65535, description="port the web application listens on")
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
+        "",
+        description="addresses or networks, comma-separated, whose X-Forwarded-For and -Proto are believed; none: nobody's",
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = (
         Field("info", description="how much is logged: debug, info, warning, error")

@@ -228,7 +228,7 @@ class Settings(BaseModel):
     http_port: int = Field(8000, ge=0, le=65535, description="port the web application listens on")
     trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
         "",
-        description="addresses or networks, comma-separated, whose X-Forwarded-For and -Proto are believed; none: nobody's",
+        description="addresses or networks, comma-separated, whose X-Forwarded-For and -Proto are believed",
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = (
         Field("info", description="how much is logged: debug, info, warning, error")

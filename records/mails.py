@@ -114,6 +114,14 @@ class MailLog:
         async with self._database.reading() as connection:
             return (await connection.execute(found)).scalar_one_or_none()
 
+    async def finished(self, sp_id: str) -> frozenset[str]:
+        """The keys of the mails about an order of which nothing is left to do: sent, or given up."""
+        found = select(mails.c.key).where(
+            mails.c.sp_id == sp_id, mails.c.state.in_(["sent", "given_up"])
+        )
+        async with self._database.reading() as connection:
+            return frozenset((await connection.execute(found)).scalars())
+
     async def undelivered(self, limit: int = 500) -> tuple[MailRow, ...]:
         """Mails that were not sent (yet), the oldest first."""
         found = (

@@ -416,7 +416,7 @@ class Accounts:
             Conflict: it is another login's.
         """
         user = await self._add_user(None, "operations", email, name or email.strip(), None)
-        issued = await self._links.issue(user, "invitation")
+        issued = await self._links.issue(user, "invitation", persist=False)
         if issued is None:
             raise NotFound("user")
         return FirstLogin(user, issued.address, await issued.sending)

@@ -75,15 +75,22 @@ class LinkMails:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def issue(self, user: User, purpose: MailedPurpose) -> Issued | None:
-        """A new link for a user, in the place of the former; its mail begins to go out. None: the user is gone."""
+    async def issue(
+        self, user: User, purpose: MailedPurpose, *, persist: bool = True
+    ) -> Issued | None:
+        """A new link for a user, in the place of the former; its mail begins to go out. None: the user is gone.
+
+        Without `persist` there is one attempt only, and so the link stays the one that is returned.
+        """
         secret, now = new_secret(), self._clock()
+        lease = now + _LEASE if persist else None
         kept = await self._records.put_link(
-            user.user_id, purpose, hash_of(secret), now, now + VALID, now + _LEASE
+            user.user_id, purpose, hash_of(secret), now, now + VALID, lease
         )
         if not kept:
             return None
-        sending = self.spawn(self._send(user, purpose, secret, now + VALID, now, 1))
+        retry_at = self._retry_at(purpose, now, 1) if persist else None
+        sending = self.spawn(self._send(user, purpose, secret, now + VALID, retry_at))
         return Issued(self._link(purpose, secret), sending)
 
     async def mail(self, user: User, purpose: MailedPurpose) -> None:
@@ -102,9 +109,8 @@ class LinkMails:
                 continue
             known = await self._records.by_id(due.user_id, now)
             if known is not None:
-                sent += await self._send(
-                    known.user, due.purpose, secret, until, due.asked_at, due.attempts + 1
-                )
+                retry_at = self._retry_at(due.purpose, due.asked_at, due.attempts + 1)
+                sent += await self._send(known.user, due.purpose, secret, until, retry_at)
         return sent
 
     def _link(self, purpose: MailedPurpose, secret: str) -> str:
@@ -116,12 +122,10 @@ class LinkMails:
         purpose: MailedPurpose,
         secret: str,
         until: datetime,
-        asked_at: datetime,
-        attempts: int,
+        retry_at: datetime | None,
     ) -> bool:
         """Whether the mail server took it. Raises nothing: who is told `waiting` has no use for an error."""
         facts = {"user": user.user_id, "purpose": purpose}
-        retry_at = self._retry_at(purpose, asked_at, attempts)
         try:
             try:
                 await self._hand_in(user, purpose, secret, until)

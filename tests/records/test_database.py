@@ -43,12 +43,19 @@ async def test_a_transaction_is_whole_or_nothing(database: Database) -> None:
     await database.ping()
 
 
-async def test_a_broken_rule_is_not_away(database: Database) -> None:
-    insert = text("INSERT INTO documents (sp_id, document, pinned) VALUES ('nobody', '{}', '{}')")
-    with pytest.raises(IntegrityError) as caught:
+async def test_a_broken_rule_is_not_away_and_shows_no_values(database: Database) -> None:
+    insert = text(
+        "INSERT INTO documents (sp_id, document, pinned) VALUES ('nobody', :document, '')"
+    )
+
+    async def break_it() -> None:
         async with database.writing() as connection:
-            await connection.execute(insert)
+            await connection.execute(insert, {"document": "Regula Müller"})
+
+    with pytest.raises(IntegrityError) as caught:
+        await break_it()
     assert not is_away(caught.value)
+    assert "Regula" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

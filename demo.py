@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -31,7 +32,7 @@ from workflows import names
 
 ZURICH = ZoneInfo("Europe/Zurich")
 PATIENCE = 30.0
-CHECKED = {"connections": "yes", "space": "yes", "passages": "yes"}
+BETWEEN_TABLES = 4.0
 
 
 class DemoFailed(Exception):
@@ -61,6 +62,7 @@ class Stage:
     console: Console
     told: list[Told] = field(default_factory=list)
     live: Live | None = None
+    drawn: float = 0.0
 
     def __post_init__(self) -> None:
         self.skipper = TimeSkipper(self.temporal, config=TimeSkippingConfig(enabled=False))
@@ -82,10 +84,24 @@ class Stage:
             raise DemoFailed(f"{who} {path}: {answer.status_code} {answer.text[:400]}")
         return answer.json() if answer.content else None
 
+    async def invite_partners(self) -> None:
+        """The partners of the examples, each with a token."""
+        for path in sorted((ROOT / "examples/partners").glob("*.json")):
+            partner = json.loads(path.read_text())
+            partner_id = partner["partner_id"]
+            await self.call("operations", "/partners", partner)
+            token = await self.call(
+                "operations", f"/partners/{partner_id}/tokens", {"name": "demonstration"}
+            )
+            self.credentials["partners"][partner_id] = token
+
     def show(self) -> None:
-        """Draw the table anew, where there is a terminal."""
+        """Draw the table anew; where there is no terminal, now and then below the last one."""
         if self.live is not None:
             self.live.update(table(self.told))
+        if not self.console.is_terminal and monotonic() - self.drawn > BETWEEN_TABLES:
+            self.drawn = monotonic()
+            self.console.print(table(self.told))
 
 
 class Story:
@@ -122,7 +138,7 @@ class Story:
     async def act(self, path: str, body: dict[str, Any], sentence: str, who: str = "") -> Any:
         """Somebody (the partner) does something; the answer."""
         answer = await self.stage.call(who or self.partner, f"/orders/{self.sp_id}/{path}", body)
-        self.say(sentence, (answer or {}).get("status") if "sp_id" in (answer or {}) else None)
+self.say(sentence, answer["status"] if "version" in answer else None)
         return answer
 
     async def skip(self, delta: timedelta) -> None:
@@ -312,9 +328,10 @@ STORIES: tuple[tuple[str, str, int, Callable[[Story], Awaitable[None]]], ...] = 
 
 def table(told: Sequence[Told]) -> Table:
     """The orders, each with its state and what was last told of it."""
-    drawn = Table(title="CMI", title_justify="left", expand=True)
-    for column in ("story", "SP-ID", "partner", "state", "its own time", "what just happened"):
-        drawn.add_column(column, no_wrap=column == "SP-ID")
+    drawn = Table(expand=True)
+    for column in ("story", "SP-ID", "partner", "state", "its own time"):
+        drawn.add_column(column, no_wrap=True)
+    drawn.add_column("what just happened", ratio=1, no_wrap=True)
     for order in told:
         at = order.at.astimezone(ZURICH).replace(tzinfo=None) if order.at else None
         drawn.add_row(
@@ -322,11 +339,14 @@ def table(told: Sequence[Told]) -> Table:
             order.sp_id,
             order.partner,
             order.status,
-            words.format_instant(at, "en") if at else "",
+            at.strftime("%a %d %b %H:%M") if at else "",
             order.last,
         )
     states = Counter(order.status for order in told if order.status)
-    drawn.caption = " · ".join(f"{n} {state}" for state, n in sorted(states.items()))
+    steps = sum(order.steps for order in told)
+    drawn.caption = " · ".join(
+        [f"{steps} steps", *(f"{n} {state}" for state, n in sorted(states.items()))]
+    )
     return drawn
 
 
@@ -370,6 +390,7 @@ async def run(folder: Path, console: Console) -> None:
         base = f"http://127.0.0.1:{ports['http']}/api/v1"
         async with httpx.AsyncClient(base_url=base, timeout=PATIENCE) as http:
             stage = Stage(http, credentials, temporal, console)
+            await stage.invite_partners()
             stories = []
             for title, place, number, tell in STORIES:
                 orders = json.loads((ROOT / f"examples/orders/{place}.json").read_text())
@@ -378,6 +399,7 @@ async def run(folder: Path, console: Console) -> None:
                 stage.live = live
                 await asyncio.gather(*(tell(story) for story, tell in stories))
                 live.update(table(stage.told))
+        console.print()
         await _mails_are_in(folder / "mail", console)
 
 
@@ -402,6 +424,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=140)
     started = datetime.now(UTC)
     try:
         asyncio.run(run(options.folder, console))

@@ -138,7 +138,7 @@ class Story:
     async def act(self, path: str, body: dict[str, Any], sentence: str, who: str = "") -> Any:
         """Somebody (the partner) does something; the answer."""
         answer = await self.stage.call(who or self.partner, f"/orders/{self.sp_id}/{path}", body)
-self.say(sentence, answer["status"] if "version" in answer else None)
+        self.say(sentence, answer["status"] if "version" in answer else None)
         return answer
 
     async def skip(self, delta: timedelta) -> None:

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
@@ -214,4 +215,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_code = main()
+    # Threads of the Temporal SDK sometimes abort the interpreter while it shuts down, and the exit code with it.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)

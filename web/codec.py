@@ -4,13 +4,14 @@ It speaks Temporal's remote codec protocol: `POST …/decode` and `…/encode` t
 JSON of `temporal.api.common.v1.Payloads`.
 """
 
+import json
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
 from fastapi.routing import APIRoute
-from google.protobuf.json_format import MessageToJson, Parse, ParseError
+from google.protobuf.json_format import MessageToJson, ParseDict, ParseError
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 from temporalio.api.common.v1 import Payloads
@@ -74,8 +75,11 @@ def codec_router(settings: Settings, namespace: str) -> APIRouter:
         if x_namespace is not None and x_namespace != namespace:
             raise Problem(400, "Other namespace", "The keys here are those of another namespace.")
         try:
-            given = Parse(await request.body(), Payloads(), ignore_unknown_fields=True)
-        except (ParseError, UnicodeDecodeError, ValueError, RecursionError):
+            document = json.loads(await request.body())
+            if not isinstance(document, dict):
+                raise ValueError("not an object")
+            given = ParseDict(document, Payloads(), ignore_unknown_fields=True)
+        except (ParseError, ValueError, RecursionError):
             raise Problem(
                 400, "Malformed", 'Expected {"payloads": […]} as JSON of protobuf.'
             ) from None

@@ -187,10 +187,11 @@ class Accounts:
         turn = 0
         while True:
             try:
-                await self.send_due_mails()
+                # A conversation with the mail server is not cut off in the middle: `close` waits for it.
+                await asyncio.shield(self._links.spawn(self._links.send_due()))
                 if turn % _TIDYING == 0:
                     await self.tidy()
-            except (SQLAlchemyError, OSError) as error:  # another time
+            except Exception as error:  # another time; its text may quote what is personal
                 logger.warning("no housekeeping", extra={"why": type(error).__name__})
             turn += 1
             await asyncio.sleep(_HOUSEKEEPING)
@@ -717,17 +718,20 @@ def _check_belonging(role: str, partner_id: str | None) -> None:
         raise WrongFields(Fault("role", "role", message))
 
 
+_MESSAGES = {"missing": "is missing", "extra_forbidden": "is not known"}
+
+
 def _wrong(error: ValidationError) -> WrongFields:
     """Pydantic's errors in our words; what was given is not repeated."""
-    return WrongFields(
-        *(
-            Fault(
-                ".".join(map(str, each["loc"])),
-                each["type"],
-                str(each["ctx"]["error"])
-                if each["type"] == "value_error"
-                else each["msg"].replace("Input should be", "must be"),
-            )
-            for each in error.errors()
-        )
-    )
+    return WrongFields(*map(_fault, error.errors()))
+
+
+def _fault(error: Any) -> Fault:
+    field, kind = ".".join(map(str, error["loc"])), error["type"]
+    if kind == "value_error":
+        message = str(error["ctx"]["error"])
+    elif kind == "string_pattern_mismatch" and field.endswith("email"):
+        message = "must be an e-mail address"
+    else:
+        message = _MESSAGES.get(kind) or error["msg"].replace("Input should be", "must be")
+    return Fault(field, kind, message)

@@ -10,7 +10,7 @@ import logging
 import secrets
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from activities.mail_texts import MailTexts, Reader
@@ -30,6 +30,9 @@ _GIVE_UP: dict[MailedPurpose, timedelta] = {
     "invitation": timedelta(days=5),
     "reset": timedelta(hours=1),  # after that nobody waits for it any more
 }
+
+
+Sent = TypeVar("Sent", bool, int)
 
 
 class Issued(NamedTuple):
@@ -62,8 +65,9 @@ class LinkMails:
         self._texts = MailTexts(settings.public_url)
         self._postman = Postman(settings)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._closing = False
 
-    def spawn(self, work: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
+    def spawn(self, work: Coroutine[Any, Any, Sent]) -> asyncio.Task[Sent]:
         """Let something be done while the caller goes on."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -71,7 +75,8 @@ class LinkMails:
         return task
 
     async def close(self) -> None:
-        """Wait for what is under way."""
+        """Begin nothing more, and wait for what is under way."""
+        self._closing = True
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -103,6 +108,8 @@ class LinkMails:
         """Send the mails that are not out yet and due. Returns how many went out."""
         sent = 0
         for due in await self._records.due_mails(self._clock()):
+            if self._closing:
+                break
             secret, now = new_secret(), self._clock()
             until = now + VALID
             if not await self._records.claim_mail(due, hash_of(secret), until, now + _LEASE):

@@ -1,6 +1,9 @@
 """The codec endpoint: operations alone, from the Temporal UI alone, and nothing that is kept."""
 
+import asyncio
 import base64
+import re
+import subprocess
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +14,10 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from sqlalchemy import func, select
 from temporalio.api.common.v1 import Payload, Payloads
+from temporalio.client import Client
 
 from connection import data_converter
+from embedded import temporal_binary
 from encryption import new_key
 from records import tables
 from records.database import Database
@@ -20,6 +25,7 @@ from records.migrate import migrate
 from records.partners import Partners
 from settings import Settings
 from tests.activities.conftest import partner
+from tests.server.surroundings import surroundings
 from tests.web.site import ROLES, serving, tokens
 
 OLD, NEW = new_key("old"), new_key("new")
@@ -188,3 +194,32 @@ async def test_no_answer_is_kept(door: Door) -> None:
     async with door.database.reading() as connection:
         kept = await connection.execute(select(func.count()).select_from(tables.idempotency))
         assert kept.scalar_one() == 0
+
+
+async def test_the_temporal_command_line_reads_an_order(tmp_path: Path) -> None:
+    """As the Temporal UI does, by the same protocol, with a token of operations; without one it is not readable."""
+    async with surroundings(tmp_path, CMI_ENCRYPTION_KEYS=NEW) as around:
+        around.client = await Client.connect(
+            around.address, data_converter=data_converter(around.settings)
+        )
+        life = await around.place("SP-1")
+        known = await tokens(around.settings, around.database)
+        async with serving(around.settings, around.address) as (_, address):
+
+            async def show(*more: str) -> str:
+                """The payloads of the history, as the command shows them."""
+                done = await asyncio.to_thread(
+                    subprocess.run,
+                    [
+                        temporal_binary(), "workflow", "show", "--workflow-id", life.sp_id,
+                        "--address", around.address, "--output", "json", *more,
+                    ],
+                    capture_output=True, text=True, check=False,
+                )  # fmt: skip
+                data = re.findall(r'"data": "([^"]*)"', done.stdout)
+                assert data, done.stderr
+                return b" ".join(map(base64.b64decode, data)).decode(errors="replace")
+
+            assert "Regula" not in await show()
+            endpoint = ("--codec-endpoint", f"{address}/codec", "--codec-auth")
+            assert "Regula Müller" in await show(*endpoint, f"Bearer {known['operations']}")

@@ -13,6 +13,7 @@ from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
     FailureError,
+    RetryState,
     is_cancelled_exception,
 )
 
@@ -89,9 +90,8 @@ class ServiceOrder:
             assert start.intake is not None, (
                 "a workflow starts from an intake or from an earlier run"
             )
-            # Not from now on: a worker that was away must not move the order's clock.
-            placed_at = start.placed_at or workflow.info().workflow_start_time
-            self._order, placed = lifecycle.place(start.intake, placed_at)
+            assert start.placed_at is not None, "an order's clock runs from when it was placed"
+            self._order, placed = lifecycle.place(start.intake, start.placed_at)
             self._events = [placed]
             self._unsaved = [placed]
             self._answered = {}
@@ -318,7 +318,7 @@ class ServiceOrder:
             self._work(effect.lane)
 
     def _work(self, lane: str) -> None:
-        if lane not in self._senders and not self._continuing:
+        if lane not in self._senders:
             self._senders[lane] = self._begin(self._send_all(lane))
 
     async def _send_all(self, lane: str) -> None:
@@ -352,7 +352,8 @@ class ServiceOrder:
         try:
             await handle
         except ActivityError as error:
-            if is_cancelled_exception(error):
+            # An attempt that fails after it was called back is not retried; that does not give the effect up.
+            if is_cancelled_exception(error) or error.retry_state is RetryState.CANCEL_REQUESTED:
                 return False
             self._take(NoteUndelivered(key=effect.key, mail=summary), SYSTEM, workflow.now())
             return True

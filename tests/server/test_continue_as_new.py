@@ -79,39 +79,54 @@ async def test_an_order_goes_on_over_several_runs_while_the_mail_server_is_down(
 
 
 class SlowMail(Outside):
-    """An outside whose first mail is on its way until it is let go."""
+    """An outside whose first mail is on its way until it is let go, and then arrives or not."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, arrives: bool) -> None:
         super().__init__()
         self.sending = asyncio.Event()
         self.let_go = asyncio.Event()
+        self._lost = not arrives
 
     @activity.defn(name=activity_names.SEND_MAIL)
     async def send_mail(self, mail: Mail) -> None:
         self.sending.set()
         await self.let_go.wait()
+        if self._lost:
+            self._lost = False
+            raise ConnectionError("the mail server is away")
         await super().send_mail(mail)
+
+
+def slow_worker(around: Surroundings, outside: Outside) -> Worker:
+    """A worker whose activities are these, in its sandbox."""
+    return Worker(
+        around.client,
+        task_queue=names.ORDERS_QUEUE,
+        workflows=[ServiceOrder],
+        activities=outside.activities,
+    )
+
+
+async def wait_to_continue(around: Surroundings, outside: SlowMail) -> Life:
+    """An order whose history is full while its first mail is on its way: it waits for that to continue as new."""
+    life = await around.place("SP-1")
+    await asyncio.wait_for(outside.sending.wait(), 20)
+    number = 0
+    while not await winding_up(life):
+        number += 1
+        await life.tell(GoodsShipped(tracking=f"99.00.{number}"), WAREHOUSE)
+        await life.order()
+    return life
 
 
 async def test_a_cancellation_while_it_waits_for_a_mail_to_continue_as_new(tmp_path: Path) -> None:
     """Nothing new is begun then, the order is cancelled and not its workflow, and all is told in the next run."""
-    outside = SlowMail()
+    outside = SlowMail(arrives=True)
     async with (
         surroundings(tmp_path, server=SMALL_HISTORIES) as around,
-        Worker(
-            around.client,
-            task_queue=names.ORDERS_QUEUE,
-            workflows=[ServiceOrder],
-            activities=outside.activities,
-        ),
+        slow_worker(around, outside),
     ):
-        life = await around.place("SP-1")
-        await asyncio.wait_for(outside.sending.wait(), 20)
-        number = 0
-        while not await winding_up(life):
-            number += 1
-            await life.tell(GoodsShipped(tracking=f"99.00.{number}"), WAREHOUSE)
-            await life.order()
+        life = await wait_to_continue(around, outside)
         await life.tell(ConfirmExecution(), life.partner)
         await life.handle.cancel()
         await eventually(lambda: is_cancelled(life))
@@ -122,6 +137,23 @@ async def test_a_cancellation_while_it_waits_for_a_mail_to_continue_as_new(tmp_p
         assert outside.kinds("partner") == ["new_order", "cancelled"]
         assert len(outside.timeline["SP-1"]) == (await life.order()).version
         await until_runs(around, life, 2)
+
+
+async def test_a_mail_that_fails_while_it_is_called_back_is_sent_by_the_next_run(
+    tmp_path: Path,
+) -> None:
+    outside = SlowMail(arrives=False)
+    async with (
+        surroundings(tmp_path, server=SMALL_HISTORIES) as around,
+        slow_worker(around, outside),
+    ):
+        life = await wait_to_continue(around, outside)
+        outside.let_go.set()
+        await eventually(lambda: outside.mails)
+        await until_runs(around, life, 2)
+        assert outside.kinds() == ["new_order"]
+        await eventually(lambda: is_new(life))
+        assert "mail_undelivered" not in await life.events()
 
 
 async def winding_up(life: Life) -> bool:
@@ -136,3 +168,8 @@ async def winding_up(life: Life) -> bool:
 async def is_cancelled(life: Life) -> bool:
     """Whether the order is."""
     return (await life.order()).status is Status.CANCELLED
+
+
+async def is_new(life: Life) -> bool:
+    """Whether the partner has it before him."""
+    return (await life.order()).status is Status.NEW

@@ -18,6 +18,7 @@ from records.migrate import migrate
 from sample_data import SampleDataFailed, make_credentials, make_orders, make_partners
 from settings import Settings, SettingsError
 from smtp_inbox import SmtpInbox
+from workflows.schedules import put_schedules
 
 
 class AlreadyRunning(Exception):
@@ -94,12 +95,18 @@ async def _start_all(
     await keep_running(
         "temporal",
         temporal_command(
-            port=options.temporal_port, ui_port=options.ui_port, file=folder / "temporal.db"
+            port=options.temporal_port,
+            ui_port=options.ui_port,
+            file=folder / "temporal.db",
+            extra=("--ui-codec-endpoint", f"{settings.public_url}/codec")
+            if settings.encryption_keys
+            else (),
         ),
     )
     if settings.database_url.startswith("sqlite"):
         await migrate(settings.database_url)
     temporal = await temporal_is_up(os.environ["TEMPORAL_ADDRESS"])
+    await put_schedules(temporal)
     await keep_running("worker", [sys.executable, str(ROOT / "worker.py")])
     await keep_running("web", [sys.executable, "-m", "web"])
     await _answers(f"{address}/readyz")

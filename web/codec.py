@@ -10,8 +10,9 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
+from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from google.protobuf.json_format import MessageToJson, ParseDict, ParseError
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 from temporalio.api.common.v1 import Payloads
@@ -118,7 +119,7 @@ class _Plain(PayloadCodec):
 
 
 def _answer(payloads: Any) -> Response:
-    return Response(MessageToJson(Payloads(payloads=payloads)), media_type="application/json")
+    return JSONResponse({"payloads": [MessageToDict(payload) for payload in payloads]})
 
 
 class _Cors:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from google.protobuf.json_format import MessageToDict
 from sqlalchemy import func, select
-from temporalio.api.common.v1 import Payload, Payloads
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 
 from connection import data_converter
@@ -35,7 +35,7 @@ PLAIN = Payload(metadata={"encoding": b"json/plain"}, data=b'{"name": "Regula M\
 
 def as_json(*payloads: Payload) -> dict[str, Any]:
     """The body of a call."""
-    return MessageToDict(Payloads(payloads=payloads))
+    return {"payloads": [MessageToDict(payload) for payload in payloads]}
 
 
 async def sealed(*keys: str) -> Payload:
@@ -90,6 +90,7 @@ async def test_operations_read_what_is_encrypted_with_either_key(door: Door) -> 
     assert answer.status_code == 200
     assert answer.json() == as_json(PLAIN, PLAIN, PLAIN)
     assert answer.headers["Cache-Control"] == "no-store"
+    assert (await door.ask("decode", as_json())).json() == {"payloads": []}
 
 
 async def test_what_operations_enter_is_encrypted_with_the_first_key(door: Door) -> None:

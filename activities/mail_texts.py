@@ -8,6 +8,7 @@ plain text alone, and the HTML layout escapes them: no value can become markup.
 import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -67,6 +68,8 @@ class MailTexts:
         self._plain = Environment(
             loader=FileSystemLoader(_FOLDER), keep_trailing_newline=True, **options
         )
+        # Phrases are a few and ours: each is compiled once.
+        self._phrase = cache(self._plain.from_string)
         self._html = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, **options)
         self._phrases = _phrases(_FOLDER)
         self._account_phrases = _phrases(_FOLDER / "account")
@@ -80,7 +83,7 @@ class MailTexts:
         values = self._values(mail, facts, reader.language)
 
         def say(phrase: str, **more: str) -> str:
-            return self._plain.from_string(phrase).render(values, **more)
+            return self._phrase(phrase).render(values, **more)
 
         suffix = "_staff" if reader.staff else ""
         greeting = common["greeting"] if reader.name else common["greeting_team"]
@@ -114,7 +117,7 @@ class MailTexts:
             "until": words.format_instant(until, reader.language),
         }
         said = {
-            name: self._plain.from_string(phrase).render(values)
+            name: self._phrase(phrase).render(values)
             for name, phrase in {**phrases, "greeting": common["greeting"]}.items()
         }
         suffix = "_staff" if reader.staff else ""
@@ -148,11 +151,11 @@ class MailTexts:
         phrases = self._operations_phrases["reconciliation"][language]
         common = self._phrases["common"][language]
         values = {"new": new, "standing": standing, "shown": len(rows), "more": new - len(rows)}
-        text = self._plain.from_string(phrases["text"]).render(values)
+        text = self._phrase(phrases["text"]).render(values)
         return self._laid_out(
             {
                 "language": language,
-                "subject": one_line(self._plain.from_string(phrases["subject"]).render(values)),
+                "subject": one_line(self._phrase(phrases["subject"]).render(values)),
                 "greeting": common["greeting_team"],
                 "paragraphs": text.strip().split("\n\n"),
                 "why": "",
@@ -200,7 +203,7 @@ class MailTexts:
                 "why": _sentence(words.explanation_text(facts.deadline, language)),
             }
             if kind in common["please"]:
-                values["please"] = self._plain.from_string(common["please"][kind]).render(due=due)
+                values["please"] = self._phrase(common["please"][kind]).render(due=due)
         return values
 
 

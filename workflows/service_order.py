@@ -43,7 +43,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.reading import details, wake_summary
 
 # A read-model write holds up the workflow task that it runs in: so long and no longer.
-LOCAL_WRITE_LIMIT = timedelta(seconds=1)
+LOCAL_WRITE_LIMIT = timedelta(seconds=2)
 ATTEMPT_LIMIT = timedelta(seconds=45)
 UNTIL_IT_SUCCEEDS = RetryPolicy(
     initial_interval=timedelta(seconds=1),

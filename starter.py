@@ -16,7 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
 from connection import connect
-from desk.accounts import Accounts, Conflict, WrongFields
+from desk.account_errors import Conflict, WrongFields
+from desk.accounts import Accounts
 from desk.orders import AlreadyPlaced, OrderDesk
 from desk.revival import NotRevivable, Revival
 from domain.errors import InvalidCommand

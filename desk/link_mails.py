@@ -9,9 +9,12 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from activities.mail_texts import MailTexts, Reader
 from activities.postman import Postman, Refused, Unavailable, recipient_address
@@ -146,8 +149,10 @@ class LinkMails:
                 logger.warning("link not mailed yet", extra={**facts, "why": str(away)})
                 return False
             await self._records.link_sent(hash_of(secret), self._clock())
-        except Exception as error:  # the text of an error may quote what is secret; its mail is due again by itself
+        except Exception as error:  # its text may quote what is secret
             logger.error("link not mailed", extra={**facts, "why": type(error).__name__})
+            with suppress(SQLAlchemyError, OSError):  # else it is due again by its lease
+                await self._records.link_failed(hash_of(secret), retry_at)
             return False
         logger.info("link mailed", extra=facts)
         return True

@@ -1,18 +1,17 @@
-"""Users with their sessions and links, and tokens. Secrets come in here as hashes only."""
+"""Users with their sessions, links and second factors. Secrets come in here as hashes only."""
 
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import and_, delete, exists, insert, select, update
+from sqlalchemy import and_, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.values import Language, Value
 from records.database import Database
-from records.tables import links, recovery_codes, sessions, tokens, users
+from records.tables import links, recovery_codes, sessions, users
 
 UserRole = Literal["partner", "operations", "accounting"]
-TokenRole = Literal["partner", "operations", "shop", "warehouse", "accounting"]
 Invitation = Literal["accepted", "sent", "waiting", "failed", "expired"]
 MailedPurpose = Literal["invitation", "reset"]
 Purpose = Literal["invitation", "reset", "second_factor"]
@@ -44,19 +43,6 @@ class Credentials(NamedTuple):
     totp_secret: str | None
     totp_confirmed: bool
     totp_last_step: int | None
-
-
-class Token(Value):
-    """A token, but for itself."""
-
-    token_id: str
-    role: TokenRole
-    partner_id: str | None
-    name: str
-    created_at: datetime
-    last_used_at: datetime | None
-    expires_at: datetime | None
-    revoked_at: datetime | None
 
 
 class Link(NamedTuple):
@@ -91,7 +77,7 @@ def email_key(email: str) -> str:
 
 
 class AccountRecords:
-    """Users, their sessions and links, and tokens."""
+    """Users, their sessions, links and second factors."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -147,7 +133,7 @@ class AccountRecords:
         return await self._credentials(users.c.user_id == user_id, now, user_id)
 
     async def _credentials(self, which: Any, now: datetime, text: str) -> Credentials | None:
-        if not _storable(text):
+        if not storable(text):
             return None
         async with self._database.reading() as connection:
             row = (await connection.execute(_user_query.where(which))).one_or_none()
@@ -431,67 +417,7 @@ class AccountRecords:
                 delete(recovery_codes).where(recovery_codes.c.user_id == user_id)
             )
 
-    # --- tokens --------------------------------------------------------------------------------------------------
 
-    async def add_token(self, token: Token, token_hash: str) -> None:
-        """Keep a new token."""
-        async with self._database.writing() as connection:
-            await connection.execute(
-                insert(tokens), {**token.model_dump(), "token_hash": token_hash}
-            )
-
-    async def token(self, token_hash: str, now: datetime) -> Token | None:
-        """The token with this hash, if it is neither expired nor revoked."""
-        found = select(*_TOKEN_COLUMNS).where(
-            tokens.c.token_hash == token_hash,
-            tokens.c.revoked_at.is_(None),
-            tokens.c.expires_at.is_(None) | (tokens.c.expires_at > now),
-        )
-        async with self._database.reading() as connection:
-            row = (await connection.execute(found)).one_or_none()
-        return None if row is None else Token.model_validate(row._asdict())
-
-    async def use_token(self, token_id: str, now: datetime) -> None:
-        """The token was used."""
-        unused = tokens.c.last_used_at.is_(None) | (tokens.c.last_used_at < now)
-        used = update(tokens).where(tokens.c.token_id == token_id, unused).values(last_used_at=now)
-        async with self._database.writing() as connection:
-            await connection.execute(used)
-
-    async def tokens(self, partner_id: str | None) -> tuple[Token, ...]:
-        """The tokens of a partner, or (None) those of the retailer, in the order they were made; revoked ones, too."""
-        found = (
-            select(*_TOKEN_COLUMNS)
-            .where(
-                tokens.c.partner_id.is_(None)
-                if partner_id is None
-                else tokens.c.partner_id == partner_id
-            )
-            .order_by(tokens.c.created_at, tokens.c.token_id)
-        )
-        async with self._database.reading() as connection:
-            return tuple(
-                Token.model_validate(row._asdict()) for row in await connection.execute(found)
-            )
-
-    async def revoke_token(self, partner_id: str | None, token_id: str, now: datetime) -> bool:
-        """Revoke a token of that partner (None: the retailer). False if there is no such one; twice is once."""
-        if not _storable(token_id):
-            return False
-        which = and_(
-            tokens.c.token_id == token_id,
-            tokens.c.partner_id.is_(None)
-            if partner_id is None
-            else tokens.c.partner_id == partner_id,
-        )
-        revoked = update(tokens).where(which, tokens.c.revoked_at.is_(None)).values(revoked_at=now)
-        async with self._database.writing() as connection:
-            await connection.execute(revoked)
-            found = await connection.execute(select(exists().where(which)))
-            return bool(found.scalar_one())
-
-
-_TOKEN_COLUMNS = [tokens.c[name] for name in Token.model_fields]
 _user_query = select(
     users,
     links.c.expires_at.label("invited_until"),
@@ -508,7 +434,7 @@ async def _set_password(connection: Any, user_id: str, password_hash: str) -> No
     await connection.execute(delete(links).where(links.c.user_id == user_id))
 
 
-def _storable(text: str) -> bool:
+def storable(text: str) -> bool:
     """Whether PostgreSQL would take it; nothing else can be in the records."""
     return "\0" not in text and text.encode("utf-8", "ignore").decode() == text
 

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from desk.accounts import Accounts, BadLogin, Throttled
+from desk.account_errors import BadLogin, Throttled
+from desk.accounts import Accounts
 from tests.accounts.conftest import ADDRESS, EMAIL, PASSWORD, Office
 
 

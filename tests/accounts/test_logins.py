@@ -8,7 +8,14 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from activities.mail_texts import MailTexts, Reader
-from desk.accounts import Accounts, BadLogin, Conflict, LinkUnusable, NotFound, WrongFields
+from desk.account_errors import (
+    BadLogin,
+    Conflict,
+    LinkUnusable,
+    NotFound,
+    WrongFields,
+)
+from desk.accounts import Accounts
 from desk.link_mails import hash_of
 from desk.passwords import Passwords
 from domain.values import LANGUAGES, Language

@@ -5,8 +5,7 @@ import asyncio
 import pyotp
 import pytest
 
-from desk.accounts import (
-    Accounts,
+from desk.account_errors import (
     BadLogin,
     Conflict,
     LinkUnusable,
@@ -16,7 +15,8 @@ from desk.accounts import (
     Throttled,
     WrongFields,
 )
-from desk.second_factor import SecretBox
+from desk.accounts import Accounts
+from desk.totp import SecretBox
 from tests.accounts.conftest import ADDRESS, EMAIL, PASSWORD, Office
 
 
@@ -37,21 +37,21 @@ class Phone:
 async def enrolled(office: Office) -> tuple[str, Phone, tuple[str, ...]]:
     """A user with a second factor, half a minute after it was confirmed."""
     user_id = await office.member()
-    phone = Phone(office, (await office.accounts.enrol_second_factor(user_id)).uri)
-    codes = await office.accounts.confirm_second_factor(user_id, phone.code())
+    phone = Phone(office, (await office.accounts.second_factor.enrol(user_id)).uri)
+    codes = await office.accounts.second_factor.confirm(user_id, phone.code())
     office.clock.forward(seconds=30)
     return user_id, phone, codes
 
 
 async def test_it_is_asked_for_once_it_is_confirmed(office: Office) -> None:
     user_id = await office.member()
-    enrolment = await office.accounts.enrol_second_factor(user_id)
+    enrolment = await office.accounts.second_factor.enrol(user_id)
     phone = Phone(office, enrolment.uri)
     assert pyotp.TOTP(enrolment.secret).at(office.clock()) == phone.code()
     await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)  # not yet
     with pytest.raises(WrongFields):
-        await office.accounts.confirm_second_factor(user_id, "000000")
-    codes = await office.accounts.confirm_second_factor(user_id, f" {phone.code()} ")
+        await office.accounts.second_factor.confirm(user_id, "000000")
+    codes = await office.accounts.second_factor.confirm(user_id, f" {phone.code()} ")
     assert len(set(codes)) == 10
     with pytest.raises(SecondFactorNeeded):
         await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
@@ -66,9 +66,9 @@ async def test_it_is_asked_for_once_it_is_confirmed(office: Office) -> None:
 
 async def test_no_code_counts_twice(office: Office) -> None:
     user_id = await office.member()
-    phone = Phone(office, (await office.accounts.enrol_second_factor(user_id)).uri)
+    phone = Phone(office, (await office.accounts.second_factor.enrol(user_id)).uri)
     confirming = phone.code()
-    await office.accounts.confirm_second_factor(user_id, confirming)
+    await office.accounts.second_factor.confirm(user_id, confirming)
     for code in (confirming, phone.code(-1)):
         with pytest.raises(BadLogin):
             await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS, code)
@@ -167,15 +167,15 @@ async def test_odd_codes_are_wrong(office: Office, code: str) -> None:
 async def test_it_is_removed_by_a_code_and_then_can_be_set_up_anew(office: Office) -> None:
     user_id, phone, codes = await enrolled(office)
     with pytest.raises(Conflict):
-        await office.accounts.enrol_second_factor(user_id)
+        await office.accounts.second_factor.enrol(user_id)
     with pytest.raises(Conflict):
-        await office.accounts.confirm_second_factor(user_id, phone.code())
+        await office.accounts.second_factor.confirm(user_id, phone.code())
     with pytest.raises(WrongFields):
-        await office.accounts.remove_second_factor(user_id, "000000")
-    await office.accounts.remove_second_factor(user_id, phone.code())
+        await office.accounts.second_factor.remove(user_id, "000000")
+    await office.accounts.second_factor.remove(user_id, phone.code())
     await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
-    other = Phone(office, (await office.accounts.enrol_second_factor(user_id)).uri)
-    await office.accounts.confirm_second_factor(user_id, other.code())
+    other = Phone(office, (await office.accounts.second_factor.enrol(user_id)).uri)
+    await office.accounts.second_factor.confirm(user_id, other.code())
     with pytest.raises(BadLogin):
         await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])
 
@@ -184,19 +184,19 @@ async def test_operations_reset_it_for_who_lost_the_phone(office: Office) -> Non
     user_id, phone, _ = await enrolled(office)
     session = await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS, phone.code())
     with pytest.raises(NotFound):
-        await office.accounts.reset_second_factor("sanitaer-rossi", user_id)
-    await office.accounts.reset_second_factor("elektro-huber", user_id)
+        await office.accounts.second_factor.reset("sanitaer-rossi", user_id)
+    await office.accounts.second_factor.reset("elektro-huber", user_id)
     assert await office.accounts.principal_of_session(session.secret) is None
     await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
 
 
 async def test_an_enrolment_that_is_begun_again_replaces_the_first(office: Office) -> None:
     user_id = await office.member()
-    first = Phone(office, (await office.accounts.enrol_second_factor(user_id)).uri)
-    second = Phone(office, (await office.accounts.enrol_second_factor(user_id)).uri)
+    first = Phone(office, (await office.accounts.second_factor.enrol(user_id)).uri)
+    second = Phone(office, (await office.accounts.second_factor.enrol(user_id)).uri)
     with pytest.raises(WrongFields):
-        await office.accounts.confirm_second_factor(user_id, first.code())
-    await office.accounts.confirm_second_factor(user_id, second.code())
+        await office.accounts.second_factor.confirm(user_id, first.code())
+    await office.accounts.second_factor.confirm(user_id, second.code())
 
 
 async def test_without_a_secret_key_it_cannot_be_set_up(office: Office) -> None:
@@ -204,7 +204,7 @@ async def test_without_a_secret_key_it_cannot_be_set_up(office: Office) -> None:
     settings = office.settings.model_copy(update={"secret_key": None})
     without = Accounts(office.database, settings, office.clock)
     with pytest.raises(SecondFactorUnavailable, match="CMI_SECRET_KEY is not set"):
-        await without.enrol_second_factor(user_id)
+        await without.second_factor.enrol(user_id)
 
 
 async def test_without_its_secret_key_it_is_not_skipped(

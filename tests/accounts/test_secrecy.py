@@ -2,7 +2,6 @@
 
 import base64
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import pyotp
 import pytest
 from sqlalchemy import text
 
-from desk.accounts import SecondFactorNeeded
+from desk.account_errors import SecondFactorNeeded
+from settings import Settings, SettingsError
 from tests.accounts.conftest import ADDRESS, EMAIL, PASSWORD, SECRET_KEY, Office
 
 
@@ -50,9 +50,9 @@ async def test_no_secret_is_kept_or_logged(
     invitation = office.secret()
     user_id = await office.member()
     first = await accounts.log_in(EMAIL, PASSWORD, ADDRESS)
-    enrolment = await accounts.enrol_second_factor(user_id)
+    enrolment = await accounts.second_factor.enrol(user_id)
     phone = pyotp.TOTP(enrolment.secret)
-    codes = await accounts.confirm_second_factor(user_id, phone.at(clock()))
+    codes = await accounts.second_factor.confirm(user_id, phone.at(clock()))
     clock.forward(seconds=30)
     with pytest.raises(SecondFactorNeeded) as needed:
         await accounts.log_in(EMAIL, PASSWORD, ADDRESS)
@@ -91,4 +91,6 @@ async def test_no_secret_is_kept_or_logged(
 def test_the_settings_do_not_show_the_key(office: Office) -> None:
     assert SECRET_KEY not in repr(office.settings)
     assert SECRET_KEY not in str(office.settings.secret_key)
-    assert os.environ.get("CMI_SECRET_KEY") != SECRET_KEY
+    with pytest.raises(SettingsError) as short:
+        Settings.from_env({"CMI_SECRET_KEY": "too short a key"})
+    assert str(short.value) == "CMI_SECRET_KEY: must have at least 32 random characters"

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from desk.accounts import NotFound, WrongFields
+from desk.account_errors import NotFound, WrongFields
 from desk.principal import Principal
 from tests.accounts.conftest import Office
 from tests.builders import MONDAY

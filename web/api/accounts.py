@@ -7,13 +7,15 @@ from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from desk.accounts import Accounts, Conflict, NotFound, WrongFields
-from domain.order import EmailAddress, Identifier, Line
+from desk.account_errors import Conflict, NotFound, WrongFields
+from desk.accounts import Accounts
+from domain.order import EmailAddress, Identifier, Instant, Line
 from domain.values import Language
-from records.accounts import Invitation, Token, TokenRole, User, UserRole
+from records.accounts import Invitation, User, UserRole
 from records.partners import Partner
+from records.tokens import Token, TokenRole
 from web.idempotency import answer_is_secret
 from web.problems import Problem, documented, invalid
 from web.security import GuardedRoute, may
@@ -168,7 +170,7 @@ class NewToken(_Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Planungssoftware"}]})
 
     name: Line
-    expires_at: AwareDatetime | None = None
+    expires_at: Instant | None = None
 
 
 class NewSystemToken(NewToken):
@@ -430,7 +432,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except NotFound as error:
-        raise Problem(404, "Not found", str(error)) from None
+        raise Problem(404, "Not Found", str(error)) from None
     except Conflict as error:
         raise Problem(409, "Conflict", str(error), allowed=[]) from None
     except WrongFields as error:

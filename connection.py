@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
+import os
+import sys
 from dataclasses import replace
+from typing import NoReturn
 
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
@@ -86,3 +89,14 @@ async def register_search_attributes(client: Client) -> None:
         except RPCError as error:
             if error.status is not RPCStatusCode.ALREADY_EXISTS:
                 raise
+
+
+def leave(exit_code: int) -> NoReturn:
+    """End a process that spoke to Temporal, with this exit code.
+
+    Threads of the SDK sometimes abort the interpreter while it shuts down, and the exit code with it.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)

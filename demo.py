@@ -24,7 +24,7 @@ from rich.table import Table
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
-from connection import data_converter
+from connection import data_converter, leave
 from domain import words
 from domain.order import Status
 from embedded import ROOT, free_port
@@ -444,4 +444,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

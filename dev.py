@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from connection import leave
 from embedded import ROOT, Child, PortTaken, check_port, temporal_command, temporal_is_up
 from logs import configure_logging
 from records.migrate import migrate
@@ -189,4 +190,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

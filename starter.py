@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
-from connection import connect
+from connection import connect, leave
 from desk.account_errors import Conflict, WrongFields
 from desk.accounts import Accounts
 from desk.orders import AlreadyPlaced, OrderDesk
@@ -216,8 +215,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    exit_code = main()
-    # Threads of the Temporal SDK sometimes abort the interpreter while it shuts down, and the exit code with it.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(exit_code)
+    leave(main())

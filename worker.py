@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -24,7 +25,7 @@ from activities.mail import MailActivities
 from activities.reconcile import ReconcileActivities
 from activities.records import RecordActivities
 from activities.warehouse import WarehouseActivities
-from connection import connect_patiently
+from connection import connect_patiently, leave
 from logs import configure_logging
 from records.database import Database
 from records.mails import MailLog
@@ -96,6 +97,9 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
                 "workflows": [names.SERVICE_ORDER, names.RECONCILER],
             },
         )
+        # What is there now stays; the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
         alive = asyncio.create_task(_show_life(settings.worker_liveness_file))
         await stop.wait()
         alive.cancel()
@@ -139,4 +143,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -6,6 +6,7 @@ import sys
 
 import uvicorn
 
+from connection import leave
 from logs import configure_logging
 from settings import Settings, SettingsError
 from web.app import create_app
@@ -52,4 +53,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

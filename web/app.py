@@ -21,12 +21,11 @@ from records.partners import Partners
 from settings import Settings
 from web import codec, docs, health, openapi, problems
 from web.api import accounts, orders
-from web.middleware import Hygiene
+from web.middleware import API, Hygiene
 from workflows.messages import Desk
 
 logger = logging.getLogger("cmi.web")
 
-API = "/api/v1"
 ANSWERS_KEPT = timedelta(days=7)
 """How long an `Idempotency-Key` is remembered."""
 _TIDY_EVERY = 3600.0

@@ -17,9 +17,11 @@ from web.problems import Problem, respond, unexpected
 access_log = logging.getLogger("cmi.web.access")
 logger = logging.getLogger("cmi.web")
 
+API = "/api/v1"
+"""Below this the JSON API is."""
 BODY_LIMIT = 1024 * 1024
 UPLOAD_LIMIT = 20 * 1024 * 1024
-_UPLOAD = re.compile(r"/api/v1/settlements/[^/]+/invoice")
+_UPLOAD = re.compile(API + r"/settlements/[^/]+/invoice")
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # In the log of a path: names of things only. What else somebody typed there may be a name of a person.
 _SHOWN_PARAMETER = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -131,10 +133,12 @@ class _Exchange:
     def _log(self, seconds: float) -> None:
         """Who did what, without what anybody typed: no query (`q` holds names), no address, no body."""
         scope = self._scope
-        route = scope.get("route")
+        route = getattr(scope.get("route"), "path", None)
+        if route is not None and scope["path"].startswith(API):
+            route = API + route  # a route itself does not know below what it was included
         facts: dict[str, Any] = {
             "method": scope["method"] if scope["method"].isalpha() else "?",
-            "route": getattr(route, "path", None),
+            "route": route,
             "status": self._status,
             "ms": round(seconds * 1000, 1),
         }

@@ -59,10 +59,19 @@ def _complete(document: dict[str, Any]) -> None:
         ref_template="#/components/schemas/{model}",
     )
     schemas |= problems["$defs"]
+    for unused in (
+        "HTTPValidationError",
+        "ValidationError",
+    ):  # FastAPI's own, which nobody is answered here
+        schemas.pop(unused, None)
     for schema in schemas.values():
         fee = schema.get("properties", {}).get("fee")
         if fee is not None:  # pydantic would let numbers in, which are not money here
             schema["properties"]["fee"] = {"title": fee["title"], **_MONEY}
+        for example in schema.get("examples", []):  # FastAPI drops what is null in them
+            if isinstance(example, dict):
+                missing = [name for name in schema.get("required", []) if name not in example]
+                example.update(dict.fromkeys(missing))
     order = examples.order().model_dump(mode="json")
     listed = {name: value for name, value in order.items() if name != "timeline"}
     answered = {

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from records.database import is_away
 
@@ -124,7 +125,19 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
         return respond(invalid([("body", "must be JSON in UTF-8")]))
     phrase = HTTPStatus(status).phrase
     detail = _DETAILS.get(status, phrase)
-    return respond(Problem(status, phrase, detail, headers=error.headers))
+    headers = {"Allow": _methods(request)} if status == 405 else error.headers
+    return respond(Problem(status, phrase, detail, headers=headers))
+
+
+def _methods(request: Request) -> str:
+    """The methods that the path knows. The error itself names those of one route only."""
+    scope = dict(request.scope)
+    known = []
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
+        scope["method"] = method
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            known.append(method)
+    return ", ".join(known)
 
 
 async def _on_invalid(request: Request, error: Exception) -> JSONResponse:

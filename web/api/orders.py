@@ -36,7 +36,7 @@ from domain.commands import (
 )
 from domain.errors import InvalidCommand
 from domain.lifecycle import allowed
-from domain.order import GoodsReceived, GoodsShipped, Identifier, Placement, Status
+from domain.order import GoodsReceived, GoodsShipped, Placement, Status
 from domain.values import Language
 from domain.view import OrderView, order_view
 from records.orders import StoredOrder
@@ -245,7 +245,7 @@ class Wanted(BaseModel):
     q: str | None = Field(
         None, max_length=200, description="part of SP-ID, sales order, customer's name or place"
     )
-    partner_id: Identifier | None = Field(None, description="orders of this partner")
+    partner_id: str | None = Field(None, max_length=64, description="orders of this partner")
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = Field(None, max_length=500, description="`next_cursor` of the page before")
 
@@ -295,7 +295,7 @@ async def list_orders(
     tags=["orders"],
     summary="Look at an order",
     response_model=OrderView,
-    responses=documented(401, 403, 404, 500, 503),
+    responses=documented(401, 403, 404, 422, 500, 503),
 )
 async def get_order(call: Ordering, principal: Annotated[Principal, may("read")]) -> Response:
     """The order as it stands, its open deadlines with their reasons, what may be done now, and its timeline."""

@@ -8,7 +8,7 @@ from sqlalchemy import and_, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.values import Language, Value
-from records.database import Database
+from records.database import Database, to_the_end
 from records.tables import links, recovery_codes, sessions, users
 
 UserRole = Literal["partner", "operations", "accounting"]
@@ -91,6 +91,7 @@ class AccountRecords:
 
     # --- users ---------------------------------------------------------------------------------------------------
 
+    @to_the_end
     async def add_user(
         self,
         user_id: str,
@@ -147,6 +148,7 @@ class AccountRecords:
             totp_last_step=row.totp_last_step,
         )
 
+    @to_the_end
     async def remove_user(self, user_id: str) -> None:
         """Remove a user with its sessions and links."""
         async with self._database.writing() as connection:
@@ -156,6 +158,7 @@ class AccountRecords:
         """The user reads another language from now on."""
         await self._update_user(user_id, language=language)
 
+    @to_the_end
     async def rehash(self, user_id: str, former: str, password_hash: str) -> None:
         """The same password, hashed as one does it today. Nothing happens if it was changed meanwhile."""
         changed = (
@@ -166,11 +169,13 @@ class AccountRecords:
         async with self._database.writing() as connection:
             await connection.execute(changed)
 
+    @to_the_end
     async def set_password(self, user_id: str, password_hash: str) -> None:
         """Another password: sessions end, and links that were mailed no longer work."""
         async with self._database.writing() as connection:
             await _set_password(connection, user_id, password_hash)
 
+    @to_the_end
     async def _update_user(self, user_id: str, **changes: Any) -> None:
         changed = update(users).where(users.c.user_id == user_id).values(**changes)
         async with self._database.writing() as connection:
@@ -178,6 +183,7 @@ class AccountRecords:
 
     # --- links ---------------------------------------------------------------------------------------------------
 
+    @to_the_end
     async def put_link(
         self,
         user_id: str,
@@ -217,6 +223,7 @@ class AccountRecords:
             row = (await connection.execute(found)).one_or_none()
         return None if row is None else Link(*row)
 
+    @to_the_end
     async def use_link(self, secret_hash: str, password_hash: str, now: datetime) -> str | None:
         """Use a mailed link to set the password. Returns whose; None if it does not work (any more)."""
         used = (
@@ -243,6 +250,7 @@ class AccountRecords:
         """It could not be sent; it is due again then, or given up."""
         await self._update_link(secret_hash, retry_at=retry_at)
 
+    @to_the_end
     async def _update_link(self, secret_hash: str, **changes: Any) -> None:
         changed = update(links).where(links.c.secret_hash == secret_hash).values(**changes)
         async with self._database.writing() as connection:
@@ -265,6 +273,7 @@ class AccountRecords:
         async with self._database.reading() as connection:
             return tuple(DueMail(*row) for row in await connection.execute(found))
 
+    @to_the_end
     async def claim_mail(
         self, due: DueMail, secret_hash: str, expires_at: datetime, retry_at: datetime
     ) -> bool:
@@ -288,6 +297,7 @@ class AccountRecords:
 
     # --- sessions ------------------------------------------------------------------------------------------------
 
+    @to_the_end
     async def begin_session(
         self, user_id: str, secret_hash: str, now: datetime, expires_at: datetime
     ) -> bool:
@@ -323,6 +333,7 @@ class AccountRecords:
             return None
         return LiveSession(_user(row, now), row.last_used_at, row.session_expires_at)
 
+    @to_the_end
     async def use_session(self, secret_hash: str, now: datetime) -> None:
         """The session was used."""
         used = (
@@ -333,16 +344,19 @@ class AccountRecords:
         async with self._database.writing() as connection:
             await connection.execute(used)
 
+    @to_the_end
     async def end_session(self, secret_hash: str) -> None:
         """End a session, if there is such a one."""
         async with self._database.writing() as connection:
             await connection.execute(delete(sessions).where(sessions.c.secret_hash == secret_hash))
 
+    @to_the_end
     async def end_sessions(self, user_id: str) -> None:
         """End all sessions of a user."""
         async with self._database.writing() as connection:
             await connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
 
+    @to_the_end
     async def tidy(self, now: datetime) -> None:
         """Forget what has expired. Invitations stay, for they are shown as expired."""
         async with self._database.writing() as connection:
@@ -357,6 +371,7 @@ class AccountRecords:
 
     # --- the second factor ---------------------------------------------------------------------------------------
 
+    @to_the_end
     async def enrol_totp(self, user_id: str, totp_secret: str) -> bool:
         """Keep a (encrypted) secret that is yet to be confirmed. False if one is confirmed already, or no such user."""
         changed = (
@@ -367,6 +382,7 @@ class AccountRecords:
         async with self._database.writing() as connection:
             return (await connection.execute(changed)).rowcount == 1
 
+    @to_the_end
     async def confirm_totp(
         self, user_id: str, totp_secret: str, step: int, code_hashes: Iterable[str]
     ) -> bool:
@@ -390,6 +406,7 @@ class AccountRecords:
             await connection.execute(insert(recovery_codes), rows)
         return True
 
+    @to_the_end
     async def take_step(self, user_id: str, step: int) -> bool:
         """Take a code by its time step. False if it, or a later one, was taken before."""
         newer = users.c.totp_last_step.is_(None) | (users.c.totp_last_step < step)
@@ -397,6 +414,7 @@ class AccountRecords:
         async with self._database.writing() as connection:
             return (await connection.execute(changed)).rowcount == 1
 
+    @to_the_end
     async def take_recovery_code(self, user_id: str, code_hash: str) -> bool:
         """Take a recovery code. False if there is no such one (any more)."""
         taken = delete(recovery_codes).where(
@@ -405,6 +423,7 @@ class AccountRecords:
         async with self._database.writing() as connection:
             return (await connection.execute(taken)).rowcount == 1
 
+    @to_the_end
     async def remove_totp(self, user_id: str) -> None:
         """No second factor any more."""
         async with self._database.writing() as connection:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from records.database import Database
+from records.database import Database, to_the_end
 from records.tables import guesses
 
 
@@ -40,6 +40,7 @@ class Guesses:
             index_elements=[guesses.c.key], set_={"key": row.excluded.key}
         ).returning(guesses.c.failures, guesses.c.last_at, guesses.c.blocked_until)
 
+    @to_the_end
     async def charge(self, limits: Mapping[str, Limit], now: datetime) -> timedelta | None:
         """Count a guess under each name, before it is looked at: guesses at the same time cannot slip through together.
 
@@ -65,6 +66,7 @@ class Guesses:
                 )
         return None
 
+    @to_the_end
     async def refund(self, names: Iterable[str], now: datetime) -> None:
         """It was no wrong guess: take it back under these names."""
         back = (
@@ -75,11 +77,13 @@ class Guesses:
         async with self._database.writing() as connection:
             await connection.execute(back)
 
+    @to_the_end
     async def clear(self, name: str) -> None:
         """Forget all guesses under a name: who may was let in."""
         async with self._database.writing() as connection:
             await connection.execute(delete(guesses).where(guesses.c.key == _key(name)))
 
+    @to_the_end
     async def forget(self, before: datetime) -> None:
         """Forget counts without a guess since then."""
         async with self._database.writing() as connection:

@@ -7,7 +7,7 @@ from sqlalchemy import case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.values import Value
-from records.database import Database
+from records.database import Database, to_the_end
 from records.tables import mails
 
 MailState = Literal["sending", "sent", "refused", "given_up"]
@@ -60,6 +60,7 @@ class MailLog:
             .returning(*mails.c)
         )
 
+    @to_the_end
     async def begin(
         self,
         key: str,
@@ -133,6 +134,7 @@ class MailLog:
         async with self._database.reading() as connection:
             return tuple(_mail(row) for row in await connection.execute(found))
 
+    @to_the_end
     async def _update(self, key: str, **changes: Any) -> None:
         changed = (
             update(mails)

@@ -20,7 +20,7 @@ from domain.events import Event, Recorded
 from domain.order import Order, Placement, Status
 from domain.policy import Policy
 from domain.values import Value
-from records.database import Database
+from records.database import Database, to_the_end
 from records.tables import Instant, deadlines, documents, is_open, orders, timeline
 
 Sort = Literal["newest", "urgent"]
@@ -97,6 +97,7 @@ class Orders:
         )
         self._put_event = insert(timeline).on_conflict_do_nothing()
 
+    @to_the_end
     async def save(self, snapshot: Snapshot) -> int:
         """Keep an order as it is, and its events. Returns the version that is kept now: this one or a newer one.
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from domain.order import Assignee, EmailAddress, Identifier, Line
 from domain.policy import CANTONS
 from domain.values import Language, Value
-from records.database import Database
+from records.database import Database, to_the_end
 from records.tables import partners
 
 
@@ -64,12 +64,14 @@ class Partners:
             row = (await connection.execute(found)).one_or_none()
         return None if row is None else _partner(row)
 
+    @to_the_end
     async def add(self, partner: Partner, now: datetime) -> bool:
         """Keep a new partner. False if its id is taken; that one stays as it is."""
         row = {**partner.model_dump(), "created_at": now, "changed_at": now}
         async with self._database.writing() as connection:
             return (await connection.execute(self._add, row)).rowcount == 1
 
+    @to_the_end
     async def change(
         self, partner_id: str, changes: Mapping[str, Any], now: datetime
     ) -> Partner | None:
@@ -92,6 +94,7 @@ class Partners:
             await connection.execute(update(partners).where(which).values(values))
         return changed.model_copy(update={"partner_id": partner_id})
 
+    @to_the_end
     async def put(self, partner: Partner, now: datetime) -> None:
         """Keep a partner, new or changed."""
         row = {**partner.model_dump(), "created_at": now, "changed_at": now}

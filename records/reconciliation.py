@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from activities.names import FindingKind
 from domain.order import Status
 from domain.values import Value
-from records.database import Database
+from records.database import Database, to_the_end
 from records.tables import comparisons, findings, orders
 
 
@@ -95,6 +95,7 @@ class Reconciliation:
             rows = (await connection.execute(found)).all()
         return {row.sp_id: Same(row.run_id, row.history_length, row.version) for row in rows}
 
+    @to_the_end
     async def keep_same(self, these: Mapping[str, Same]) -> None:
         """Remember that these orders and their workflows are the same."""
         if these:
@@ -104,6 +105,7 @@ class Reconciliation:
 
     # --- findings ------------------------------------------------------------------------------------------------
 
+    @to_the_end
     async def keep(self, these: Sequence[Seen], at: datetime) -> None:
         """Note what the pass that began at `at` has seen. Twice is once."""
         if these:
@@ -119,6 +121,7 @@ class Reconciliation:
             async with self._database.writing() as connection:
                 await connection.execute(self._put_finding, rows)
 
+    @to_the_end
     async def keep_open(self, sp_ids: Collection[str], at: datetime) -> None:
         """These orders could not be compared in the pass that began at `at`: what was found of them stands."""
         if sp_ids:
@@ -130,6 +133,7 @@ class Reconciliation:
             async with self._database.writing() as connection:
                 await connection.execute(stands)
 
+    @to_the_end
     async def end_unseen(self, at: datetime) -> int:
         """End what the pass that began at `at`, and is through, has not seen any more. How many these are.
 
@@ -164,6 +168,7 @@ class Reconciliation:
         """How many findings stand."""
         return await self._count()
 
+    @to_the_end
     async def reported(self, until: datetime) -> None:
         """Operations were told, at this moment, of all that was found until then."""
         told = (

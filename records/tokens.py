@@ -7,7 +7,7 @@ from sqlalchemy import and_, exists, insert, select, update
 
 from domain.values import Value
 from records.accounts import storable
-from records.database import Database
+from records.database import Database, to_the_end
 from records.tables import tokens
 
 TokenRole = Literal["partner", "operations", "shop", "warehouse", "accounting"]
@@ -35,6 +35,7 @@ class Tokens:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @to_the_end
     async def add(self, token: Token, token_hash: str) -> None:
         """Keep a new token."""
         async with self._database.writing() as connection:
@@ -53,6 +54,7 @@ class Tokens:
             row = (await connection.execute(found)).one_or_none()
         return None if row is None else Token.model_validate(row._asdict())
 
+    @to_the_end
     async def use(self, token_id: str, now: datetime) -> None:
         """The token was used."""
         unused = tokens.c.last_used_at.is_(None) | (tokens.c.last_used_at < now)
@@ -76,6 +78,7 @@ class Tokens:
                 Token.model_validate(row._asdict()) for row in await connection.execute(found)
             )
 
+    @to_the_end
     async def revoke(self, partner_id: str | None, token_id: str, now: datetime) -> bool:
         """Revoke a token of that partner (None: the retailer). False if there is no such one; twice is once."""
         if not (storable(token_id) and storable(partner_id or "")):

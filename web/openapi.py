@@ -77,7 +77,7 @@ def _complete(document: dict[str, Any]) -> None:
     answered = {
         "OrderView": order,
         "OrderList": {"items": [listed], "next_cursor": None, "counts": {"check_requirements": 1}},
-        "Accepted": {"sp_id": order["sp_id"], "status": "accepted for processing"},
+        "Accepted": {"sp_id": order["sp_id"], "stored": True},
         "Alive": {"status": "ok"},
         "Ready": {"status": "ready", "temporal": "ok", "database": "ok"},
         "ProblemDocument": _problem(404, "Not Found", "There is no such order."),

@@ -52,7 +52,7 @@ async def test_an_order_from_the_shop_to_its_completion(cmi: Site) -> None:
 
     told = await cmi.post(cmi.warehouse, sp_id, "goods-shipped", {"tracking": "99.00.1"})
     assert told.status_code == 202
-    assert told.json() == {"sp_id": sp_id, "status": "accepted for processing"}
+    assert told.json() == {"sp_id": sp_id, "stored": True}
     await cmi.reaches(sp_id, "set_appointment")
     await cmi.do(cmi.warehouse, sp_id, "goods-received", {"received_at": tomorrow(7, -1)})
 

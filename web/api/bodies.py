@@ -227,4 +227,4 @@ class Accepted(BaseModel):
     """The command is safe and will be carried out; a refusal is mailed to its sender."""
 
     sp_id: str
-    status: Literal["accepted for processing"] = "accepted for processing"
+    stored: Literal[True] = True

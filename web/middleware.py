@@ -23,7 +23,7 @@ BODY_LIMIT = 1024 * 1024
 UPLOAD_LIMIT = 20 * 1024 * 1024
 _UPLOAD = re.compile(API + r"/settlements/[^/]+/invoice")
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-# In the log of a path: names of things only. What else somebody typed there may be a name of a person.
+# In the log of a path: ids of things only. What else stands there may be a name of a person, or a link's secret.
 _SHOWN_PARAMETER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _request_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("request_id", default=None)
@@ -137,13 +137,14 @@ class _Exchange:
         if route is not None and scope["path"].startswith(API):
             route = API + route  # a route itself does not know below what it was included
         facts: dict[str, Any] = {
+            "request_id": self._id,
             "method": scope["method"] if scope["method"].isalpha() else "?",
             "route": route,
             "status": self._status,
             "ms": round(seconds * 1000, 1),
         }
         for name, value in (scope.get("path_params") or {}).items():
-            if _SHOWN_PARAMETER.fullmatch(str(value)):
+            if name.endswith("_id") and _SHOWN_PARAMETER.fullmatch(str(value)):
                 facts[name] = value
         principal = scope["state"].get("principal")
         if principal is not None:

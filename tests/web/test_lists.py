@@ -11,7 +11,8 @@ import pytest_asyncio
 from activities.names import Snapshot
 from domain.values import LANGUAGES
 from tests import builders
-from tests.web.site import API, Site
+from tests.server.surroundings import surroundings
+from tests.web.site import API, Site, site
 from web.languages import negotiate
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -32,25 +33,32 @@ EACH = 3
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def mine(cmi: Site) -> AsyncIterator[httpx.AsyncClient]:
-    """A partner with orders in every state, as they are in the records; as many are another's."""
-    placed = datetime.now(UTC) - timedelta(days=60)
-    for partner_id in (MINE, OTHER):
-        for index, (steps, prepaid) in enumerate(list(LIVES.values()) * EACH):
-            at = placed + timedelta(hours=index // 2)  # two at the same instant
-            order, events = builders.lived(
-                *steps,
-                at=at,
-                sp_id=f"L-{partner_id[:2]}-{index:03}",
-                partner_id=partner_id,
-                prepaid=prepaid,
-                city="Carouge" if index % 2 else "Satigny",
-                name=f"Émilie Grüße {index} 100%_\\",
-            )
-            await cmi.around.orders.save(Snapshot(order=order, events=events))
-    _, token = await cmi.app.state.accounts.make_token("partner", "Lists", MINE)
+async def shelf(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """An application whose records hold orders of two partners in every state. Reading takes no more than that."""
+    folder = tmp_path_factory.mktemp("lists")
+    async with surroundings(folder, up=False) as around, site(around) as running:
+        placed = datetime.now(UTC) - timedelta(days=60)
+        for partner_id in (MINE, OTHER):
+            for index, (steps, prepaid) in enumerate(list(LIVES.values()) * EACH):
+                order, events = builders.lived(
+                    *steps,
+                    at=placed + timedelta(hours=index // 2),  # two at the same instant
+                    sp_id=f"L-{partner_id[:2]}-{index:03}",
+                    partner_id=partner_id,
+                    prepaid=prepaid,
+                    city="Carouge" if index % 2 else "Satigny",
+                    name=f"Émilie Grüße {index} 100%_\\",
+                )
+                await around.orders.save(Snapshot(order=order, events=events))
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def mine(shelf: Site) -> AsyncIterator[httpx.AsyncClient]:
+    """One of the partners."""
+    _, token = await shelf.app.state.accounts.make_token("partner", "Lists", MINE)
     async with httpx.AsyncClient(
-        base_url=cmi.address, headers={"Authorization": f"Bearer {token}"}, timeout=30
+        base_url=shelf.address, headers={"Authorization": f"Bearer {token}"}, timeout=30
     ) as client:
         yield client
 
@@ -73,7 +81,7 @@ async def walked(client: httpx.AsyncClient, **query: object) -> list[dict]:
 
 
 async def test_a_partner_sees_its_own_from_the_moment_it_was_sent_them(
-    cmi: Site, mine: httpx.AsyncClient
+    shelf: Site, mine: httpx.AsyncClient
 ) -> None:
     page = await listed(mine, limit=200)
     assert {item["partner_id"] for item in page["items"]} == {MINE}
@@ -90,27 +98,31 @@ async def test_a_partner_sees_its_own_from_the_moment_it_was_sent_them(
     assert not (await listed(mine, q=f"L-{OTHER[:2]}"))["items"]
 
 
-async def test_staff_sees_all_and_can_choose_a_partner(cmi: Site, mine: httpx.AsyncClient) -> None:
-    for caller in (cmi.operations, cmi.shop, cmi.accounting):
+async def test_staff_sees_all_and_can_choose_a_partner(
+    shelf: Site, mine: httpx.AsyncClient
+) -> None:
+    for caller in (shelf.operations, shelf.shop, shelf.accounting):
         page = await listed(caller, partner_id=MINE, limit=200)
         assert Counter(item["status"] for item in page["items"]) == dict.fromkeys(LIVES, EACH)
         assert page["counts"]["awaiting_payment"] == EACH
         assert sum(page["counts"].values()) == len(LIVES) * EACH
 
 
-async def test_pages_hold_everything_once_newest_first(cmi: Site, mine: httpx.AsyncClient) -> None:
+async def test_pages_hold_everything_once_newest_first(
+    shelf: Site, mine: httpx.AsyncClient
+) -> None:
     whole = [item["sp_id"] for item in (await listed(mine, limit=200))["items"]]
     for limit in (1, 2, 5, 7):
         assert [item["sp_id"] for item in await walked(mine, limit=limit)] == whole
-    placed = [item["sp_id"] for item in await walked(cmi.operations, limit=4, partner_id=MINE)]
+    placed = [item["sp_id"] for item in await walked(shelf.operations, limit=4, partner_id=MINE)]
     assert placed == sorted(placed, reverse=True)
     assert [i["sp_id"] for i in await walked(mine, limit=2, status="new")] == [
         i["sp_id"] for i in (await listed(mine, status="new"))["items"]
     ]
 
 
-async def test_orders_are_listed_as_they_are_answered(cmi: Site, mine: httpx.AsyncClient) -> None:
-    for caller in (mine, cmi.operations):
+async def test_orders_are_listed_as_they_are_answered(shelf: Site, mine: httpx.AsyncClient) -> None:
+    for caller in (mine, shelf.operations):
         for item in (await listed(caller, limit=5, partner_id=MINE))["items"]:
             one = (await caller.get(f"{API}/orders/{item['sp_id']}")).json()
             assert {**item, "timeline": one["timeline"]} == one
@@ -144,7 +156,7 @@ async def test_searches(mine: httpx.AsyncClient, q: str, found: int) -> None:
     assert sum(page["counts"].values()) == found
 
 
-async def test_what_is_overdue(cmi: Site, mine: httpx.AsyncClient) -> None:
+async def test_what_is_overdue(shelf: Site, mine: httpx.AsyncClient) -> None:
     page = await listed(mine, overdue="true", limit=200)
     assert page["items"]
     for item in page["items"]:
@@ -153,7 +165,7 @@ async def test_what_is_overdue(cmi: Site, mine: httpx.AsyncClient) -> None:
     assert len(on_time) > len(page["items"])
     # The retailer's deadlines are none of the partner's.
     assert "requirements_met" not in {item["status"] for item in page["items"]}
-    staff = await listed(cmi.operations, overdue="true", partner_id=MINE, limit=200)
+    staff = await listed(shelf.operations, overdue="true", partner_id=MINE, limit=200)
     assert "requirements_met" in {item["status"] for item in staff["items"]}
     assert page["counts"]["completed"] == 0
 

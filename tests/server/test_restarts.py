@@ -118,6 +118,7 @@ async def test_the_worker_is_killed_in_the_middle_of_lives(tmp_path: Path) -> No
         await eventually(lambda: around.inbox.held)
         await checking.tell(CHECKED, checking.partner)
         around.worker_process.kill()
+        await eventually(lambda: not around.inbox.held)  # the mail server has seen it go
         around.inbox.keeping.set()
         await new.tell(Accept(), new.partner)
         await around.start_worker_process()

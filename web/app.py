@@ -22,6 +22,7 @@ from settings import Settings
 from web import codec, docs, health, openapi, problems
 from web.api import accounts, orders
 from web.middleware import API, Hygiene
+from web.portal import entrance
 from workflows.messages import Desk
 
 logger = logging.getLogger("cmi.web")
@@ -81,6 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     codec.install(app, settings, namespace)
     docs.install(app)
+    entrance.install(app)
     openapi.install(app)
     problems.install(app)
     app.add_middleware(Hygiene)  # the last one added is the outermost

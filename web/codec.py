@@ -22,11 +22,12 @@ from connection import data_converter
 from encryption import EncryptionError
 from settings import Settings
 from web.problems import Problem
-from web.security import GuardedRoute, require
+from web.security import GuardedRoute, Require
 
 PREFIX = "/codec"
 MOST_PAYLOADS = 1000
-_OPERATIONS = require("operations")
+# In the Temporal UI a browser asks, with the session of who is logged in here: only pages of two origins may.
+_OPERATIONS = Require(frozenset({"operations"}), sessions=True)
 
 
 def install(app: FastAPI, settings: Settings, namespace: str) -> None:

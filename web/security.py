@@ -1,4 +1,8 @@
-"""Who calls: a bearer token becomes a `Principal`, or the call ends here. No route is made that names no roles."""
+"""Who calls: a token, or a session where one counts, becomes a `Principal`, or the call ends here.
+
+No route is made that names no roles. Sessions count for pages and the codec endpoint, never for the API: no page of
+another site can have it called by the cookie of somebody who is logged in.
+"""
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
@@ -10,6 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from desk.access import MAY
 from desk.principal import Principal, Role
+from settings import Settings
 from web.idempotency import answered_once
 from web.problems import Problem
 
@@ -21,8 +26,28 @@ _bearer = HTTPBearer(
 )
 
 
-async def principal_of(request: Request) -> Principal:
-    """The caller, by its token.
+def is_https(settings: Settings) -> bool:
+    """Whether browsers come by https, so that cookies are for https alone."""
+    return settings.public_url.startswith("https://")
+
+
+def session_cookie(settings: Settings) -> str:
+    """The name of the cookie with the session. By `__Host-` browsers hold it to this host, all of it, and https."""
+    return "__Host-cmi_session" if is_https(settings) else "cmi_session"
+
+
+async def session_of(request: Request) -> Principal | None:
+    """Who is logged in with this browser; None for nobody."""
+    state = request.app.state
+    secret = request.cookies.get(session_cookie(state.settings))
+    if not secret:
+        return None
+    principal: Principal | None = await state.accounts.principal_of_session(secret)
+    return principal
+
+
+async def principal_of(request: Request, *, sessions: bool = False) -> Principal:
+    """The caller, by its token; with `sessions` also by the session of its browser.
 
     Raises:
         Problem: 401 without a token, or with one that is not known (any more).
@@ -30,6 +55,9 @@ async def principal_of(request: Request) -> Principal:
     known = getattr(request.state, "principal", None)
     if isinstance(known, Principal):
         return known
+    if sessions and (in_browser := await session_of(request)) is not None:
+        request.state.principal = in_browser
+        return in_browser
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
@@ -52,9 +80,10 @@ def _unauthenticated(detail: str, error: str) -> Problem:
 class Require:
     """A dependency that gives the caller if its role is one of these."""
 
-    def __init__(self, roles: frozenset[Role]) -> None:
+    def __init__(self, roles: frozenset[Role], *, sessions: bool = False) -> None:
         assert roles, "a route that nobody may use"
         self.roles = roles
+        self._sessions = sessions
 
     async def __call__(
         self,
@@ -66,7 +95,7 @@ class Require:
 
     async def check(self, request: Request) -> Principal:
         """The same, before the rest of the request is looked at."""
-        principal = await principal_of(request)
+        principal = await principal_of(request, sessions=self._sessions)
         if principal.role not in self.roles:
             raise Problem(403, "Forbidden", f"This is not for the role {principal.role}.")
         return principal

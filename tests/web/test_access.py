@@ -64,6 +64,22 @@ UNDOCUMENTED: dict[str, set[str]] = {
     "GET /docs/start.js": EVERYBODY,
     "MOUNT /docs/assets": EVERYBODY,
 }
+# Pages know no tokens, and the entrance is there for nobody in particular: tests/web/test_entrance.py.
+PAGES = {
+    "GET /",
+    "GET /login",
+    "POST /login",
+    "POST /login/code",
+    "GET /logout",
+    "POST /logout",
+    "GET /invitation/{secret}",
+    "POST /invitation/{secret}",
+    "GET /reset/{secret}",
+    "POST /reset/{secret}",
+    "GET /reset",
+    "POST /reset",
+    "MOUNT /static",
+}
 # An order of the partner's is named wherever one can be; what else is named does not exist.
 NAMED = {"partner_id": "nobody", "user_id": "usr_0", "token_id": "tok_0"}
 
@@ -113,7 +129,7 @@ async def test_every_route_has_a_decision(cmi: Site) -> None:
     for route in iter_route_contexts(cmi.app.routes):
         methods = getattr(route, "methods", None) or {"MOUNT"}
         served |= {f"{method} {route.path}" for method in methods if method != "HEAD"}
-    assert served == set(DECIDED) | set(UNDOCUMENTED)
+    assert served == set(DECIDED) | set(UNDOCUMENTED) | PAGES
 
 
 @pytest.mark.parametrize("route", [*DECIDED, *UNDOCUMENTED])

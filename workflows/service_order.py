@@ -51,6 +51,8 @@ UNTIL_IT_SUCCEEDS = RetryPolicy(
     maximum_interval=timedelta(minutes=5),
 )
 RENEW_BEFORE_END = timedelta(days=60)
+# Workers that are away for longer are no reason to believe a clock that says so.
+LONGEST_ABSENCE = timedelta(days=7)
 REMEMBERED_REQUESTS = 50
 REFUSED = ""
 """In the place of a request's fingerprint: it came as a signal and was refused. As an update it is looked at anew."""
@@ -184,8 +186,10 @@ class ServiceOrder:
         if request.request_id in self._answered:
             return
         now = workflow.now()
-        # It counts from when it was safely received, even if no worker was up then.
-        since = max(request.at, self._order.changed_at or now) if request.at else now
+        since = now
+        if request.at and now - request.at <= LONGEST_ABSENCE:
+            # It counts from when it was safely received, even if no worker was up then.
+            since = max(request.at, self._order.changed_at or now)
         outcome = _fingerprint(request)
         try:
             self._take(request.command, request.actor, min(since, now))

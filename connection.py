@@ -2,15 +2,20 @@
 
 import asyncio
 import logging
+import os
+import sys
 from dataclasses import replace
+from typing import NoReturn
 
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.converter import DataConverter
+from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
 from temporalio.envconfig import ClientConfig
 from temporalio.service import GrpcCompression, RPCError, RPCStatusCode
 
+from encryption import EncryptionCodec, parse_keys
+from settings import Settings
 from workflows import names
 
 logger = logging.getLogger("cmi.connection")
@@ -18,15 +23,29 @@ logger = logging.getLogger("cmi.connection")
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
-def data_converter() -> DataConverter:
-    """How values travel: as JSON, read and written by pydantic."""
-    return replace(pydantic_data_converter)
+def data_converter(settings: Settings | None = None) -> DataConverter:
+    """How values travel: as JSON, read and written by pydantic; encrypted if there are keys, failures' texts, too.
+
+    Without `settings` the environment is asked: nobody sends plain text by forgetting an argument.
+
+    Raises:
+        SettingsError: the environment is wrong.
+    """
+    keys = (settings or Settings.from_env()).encryption_keys
+    if keys is None:
+        return pydantic_data_converter
+    return replace(
+        pydantic_data_converter,
+        payload_codec=EncryptionCodec(parse_keys(keys.get_secret_value())),
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+    )
 
 
-async def connect(*, lazy: bool = False) -> Client:
+async def connect(settings: Settings | None = None, *, lazy: bool = False) -> Client:
     """A client as `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE` and the other standard variables say.
 
-    `lazy`: it connects with its first call, for processes that must start while Temporal is away.
+    `settings`: as for `data_converter`. `lazy`: it connects with its first call, for processes that must start while
+    Temporal is away.
 
     Raises:
         RuntimeError: Temporal is away.
@@ -37,18 +56,18 @@ async def connect(*, lazy: bool = False) -> Client:
     local = target.rpartition(":")[0] in LOCAL
     return await Client.connect(
         **config,
-        data_converter=data_converter(),
+        data_converter=data_converter(settings),
         grpc_compression=GrpcCompression.NONE if local else GrpcCompression.GZIP,
         lazy=lazy,
     )
 
 
-async def connect_patiently() -> Client:
+async def connect_patiently(settings: Settings | None = None) -> Client:
     """A client, however long Temporal needs to come up."""
     pause = 0.5
     while True:
         try:
-            return await connect()
+            return await connect(settings)
         except (RuntimeError, RPCError) as error:
             logger.warning("Temporal is not up yet, trying again in %.0f s: %s", pause, error)
             await asyncio.sleep(pause)
@@ -70,3 +89,14 @@ async def register_search_attributes(client: Client) -> None:
         except RPCError as error:
             if error.status is not RPCStatusCode.ALREADY_EXISTS:
                 raise
+
+
+def leave(exit_code: int) -> NoReturn:
+    """End a process that spoke to Temporal, with this exit code.
+
+    Threads of the SDK sometimes abort the interpreter while it shuts down, and the exit code with it.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)

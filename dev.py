@@ -10,14 +10,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import httpx
+
+from connection import leave
 from embedded import ROOT, Child, PortTaken, check_port, temporal_command, temporal_is_up
 from logs import configure_logging
 from records.migrate import migrate
+from sample_data import SampleDataFailed, make_credentials, make_orders, make_partners
 from settings import Settings, SettingsError
 from smtp_inbox import SmtpInbox
-from starter import WrongInput, keep_partners, place_orders
-
-EXAMPLES = ROOT / "examples"
+from workflows.schedules import put_schedules
 
 
 class AlreadyRunning(Exception):
@@ -36,6 +38,7 @@ def environment(options: argparse.Namespace) -> dict[str, str]:
     }
     env.setdefault("CMI_DATABASE_URL", f"sqlite:///{folder / 'cmi.db'}")
     env.setdefault("CMI_PUBLIC_URL", f"http://localhost:{options.http_port}")
+    env["CMI_HTTP_PORT"] = str(options.http_port)
     env["CMI_WORKER_LIVENESS_FILE"] = str(folder / "worker.alive")
     if options.policy is not None:
         env["CMI_POLICY"] = str(options.policy)
@@ -82,6 +85,7 @@ async def _start_all(
 ) -> None:
     folder: Path = options.data_dir
     logs = folder / "logs"
+    address = f"http://127.0.0.1:{options.http_port}"
     await stack.enter_async_context(SmtpInbox(folder / "mail", options.smtp_port))
 
     async def keep_running(name: str, command: Sequence[str]) -> None:
@@ -92,21 +96,44 @@ async def _start_all(
     await keep_running(
         "temporal",
         temporal_command(
-            port=options.temporal_port, ui_port=options.ui_port, file=folder / "temporal.db"
+            port=options.temporal_port,
+            ui_port=options.ui_port,
+            file=folder / "temporal.db",
+            extra=("--ui-codec-endpoint", f"{settings.public_url}/codec")
+            if settings.encryption_keys
+            else (),
         ),
     )
     if settings.database_url.startswith("sqlite"):
         await migrate(settings.database_url)
-    await temporal_is_up(os.environ["TEMPORAL_ADDRESS"])
+    temporal = await temporal_is_up(os.environ["TEMPORAL_ADDRESS"])
+    await put_schedules(temporal)
     await keep_running("worker", [sys.executable, str(ROOT / "worker.py")])
+    await keep_running("web", [sys.executable, "-m", "web"])
+    await _answers(f"{address}/readyz")
+    mails, file = folder / "mail", folder / "credentials.json"
+    credentials = await make_credentials(settings, file, mails)
     if not options.no_sample_data:
-        await keep_partners(settings, sorted((EXAMPLES / "partners").glob("*.json")))
-        await place_orders(settings, sorted((EXAMPLES / "orders").glob("*.json")))
+        await make_partners(settings, address, credentials, file, mails)
+        await make_orders(address, credentials, temporal, settings.load_policy())
+
+
+async def _answers(address: str, within: float = 60) -> None:
+    """Wait until an address answers that all is well. Raises `TimeoutError` if it does not in that many seconds."""
+    async with httpx.AsyncClient() as http, asyncio.timeout(within):
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if (await http.get(address)).is_success:
+                    return
+            await asyncio.sleep(0.1)
 
 
 def _announce(options: argparse.Namespace, settings: Settings) -> None:
     folder: Path = options.data_dir
     for name, where in (
+        ("web application", f"http://localhost:{options.http_port}"),
+        ("API", f"http://localhost:{options.http_port}/docs"),
+        ("tokens, passwords", folder / "credentials.json"),
         ("Temporal UI", f"http://localhost:{options.ui_port}"),
         ("Temporal", os.environ["TEMPORAL_ADDRESS"]),
         ("mail server", f"127.0.0.1:{options.smtp_port}"),
@@ -133,6 +160,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--no-sample-data", action="store_true", help="no partners and orders to begin with"
     )
     options = parser.parse_args(arguments)
+    # The parts run in the project's own folder.
+    options.data_dir = options.data_dir.resolve()
+    options.policy = options.policy and options.policy.resolve()
     try:
         with locked(options.data_dir):
             os.environ.update(environment(options))
@@ -140,20 +170,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             settings.load_policy()
             configure_logging(settings)
             for port, option in (
+                (options.http_port, "--http-port"),
                 (options.temporal_port, "--temporal-port"),
                 (options.ui_port, "--ui-port"),
                 (options.smtp_port, "--smtp-port"),
             ):
                 check_port(port, option)
             asyncio.run(run(options, settings))
-    except (AlreadyRunning, PortTaken, SettingsError, WrongInput) as error:
+    except (AlreadyRunning, PortTaken, SettingsError) as error:
         print(error, file=sys.stderr)
         return 2
-    except FileNotFoundError as error:
+    except (FileNotFoundError, SampleDataFailed) as error:
         print(error, file=sys.stderr)
+        return 1
+    except TimeoutError:
+        print(f"not everything came up in time; see {options.data_dir / 'logs'}", file=sys.stderr)
         return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

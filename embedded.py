@@ -88,6 +88,7 @@ class Child:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 env=self._env,
+                cwd=ROOT,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -150,6 +151,8 @@ def temporal_command(
         command += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"]
     # Timers of seconds, as a demonstration has them, are punctual to a tenth of one.
     command += ["--dynamic-config-value", 'history.timerProcessorMaxTimeShift="50ms"']
+    # An order's clock can be moved on by itself: for the demonstration and the sample data.
+    command += ["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"]
     kinds = {1: "Text", 2: "Keyword", 3: "Int", 4: "Double", 5: "Bool", 6: "Datetime"}
     for name, kind in names.SEARCH_ATTRIBUTES.items():
         command += ["--search-attribute", f"{name}={kinds[kind]}"]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from email.utils import parseaddr
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -26,8 +27,10 @@ from pydantic import (
 
 from domain.policy import Policy, load_policy
 from domain.values import Language
+from encryption import parse_keys
 
 PREFIX = "CMI_"
+_SHORTEST_SECRET_KEY = 32
 
 
 class SettingsError(ValueError):
@@ -124,6 +127,28 @@ def _mail_address(value: str) -> str:
     return value
 
 
+def _encryption_keys(value: SecretStr) -> SecretStr:
+    parse_keys(value.get_secret_value())
+    return value
+
+
+def _secret_key(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < _SHORTEST_SECRET_KEY:
+        raise ValueError(f"must have at least {_SHORTEST_SECRET_KEY} random characters")
+    return value
+
+
+def _networks(value: str) -> str:
+    for part in filter(None, map(str.strip, value.split(","))):
+        try:
+            ip_network(part, strict=False)
+        except ValueError:
+            raise ValueError(
+                "must be IP addresses or networks, like 10.0.0.0/8,192.168.1.5"
+            ) from None
+    return value
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -183,8 +208,27 @@ class Settings(BaseModel):
     temporal_ui_url: _WebUrl = Field(
         "http://localhost:8233", description="address of the Temporal UI, for links to a workflow"
     )
-    encryption_keys: SecretStr | None = Field(
-        None, description="keys that encrypt what Temporal stores; none: it is stored as it is"
+    encryption_keys: Annotated[SecretStr, AfterValidator(_encryption_keys)] | None = Field(
+        None,
+        repr=False,
+        description="keys that encrypt what Temporal stores, id:key[,id:key…], the first for what is new;"
+        " none: it is stored as it is",
+    )
+    secret_key: Annotated[SecretStr, AfterValidator(_secret_key)] | None = Field(
+        None,
+        repr=False,
+        description="at least 32 random characters that encrypt what logins' second factors need;"
+        " none: no second factor can be set up",
+    )
+    http_host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="address the web application listens on; 0.0.0.0 behind a proxy or in a container",
+    )
+    http_port: int = Field(8000, ge=0, le=65535, description="port the web application listens on")
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
+        "",
+        description="addresses or networks, comma-separated, whose X-Forwarded-For and -Proto are believed",
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = (
         Field("info", description="how much is logged: debug, info, warning, error")

@@ -1,4 +1,4 @@
-"""The commands of operations: place orders and keep partners from files."""
+"""The commands of operations: place orders and keep partners from files, make the first login."""
 
 import argparse
 import asyncio
@@ -14,16 +14,21 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
-from connection import connect
+from connection import connect, leave
+from desk.account_errors import Conflict, WrongFields
+from desk.accounts import Accounts
 from desk.orders import AlreadyPlaced, OrderDesk
+from desk.revival import NotRevivable, Revival
 from domain.errors import InvalidCommand
 from domain.order import Placement
 from records.database import Database
+from records.mails import MailLog
 from records.migrate import migrate
 from records.orders import Orders
 from records.partners import Partner, Partners
 from settings import Settings, SettingsError
 from workflows.messages import Desk
+from workflows.schedules import put_schedules
 
 
 class WrongInput(Exception):
@@ -76,11 +81,11 @@ async def place_orders(settings: Settings, files: Sequence[Path]) -> None:
     policy = settings.load_policy()
     async with opened(settings) as database:
         desk = OrderDesk(
-            await connect(),
+            await connect(settings),
             Orders(database),
             Partners(database),
             policy,
-            Desk(public_url=settings.public_url, language=settings.operations_language),
+            desk_of(settings),
         )
         for path, number, placement in placements:
             try:
@@ -106,6 +111,53 @@ async def keep_partners(settings: Settings, files: Sequence[Path]) -> None:
         for partner in partners:
             await Partners(database).put(partner, datetime.now(UTC))
             print(partner.partner_id, partner.canton, partner.name)
+
+
+async def make_admin(settings: Settings, email: str) -> None:
+    """Make an operations login, mail its invitation and print the link, for where mail does not work yet.
+
+    Raises:
+        WrongInput: no e-mail address, or that of another login.
+    """
+    async with opened(settings) as database:
+        accounts = Accounts(database, settings)
+        try:
+            made = await accounts.first_operations_login(email)
+        except (Conflict, WrongFields) as error:
+            raise WrongInput(f"--email {email}: {error}") from error
+        finally:
+            await accounts.close()
+    mailed = "mailed, too" if made.mailed else "it could not be mailed"
+    print(f"operations login for {made.user.email}; choose a password within 72 hours ({mailed}):")
+    print(made.link)
+
+
+async def keep_schedules(settings: Settings, _: None) -> None:
+    """Create the Temporal Schedules, or bring those that are there up to date."""
+    for schedule_id, is_new in (await put_schedules(await connect(settings))).items():
+        print(schedule_id, "created" if is_new else "up to date")
+
+
+async def revive(settings: Settings, sp_id: str) -> None:
+    """Start a new workflow run for an order whose workflow was terminated, has failed or is lost.
+
+    Raises:
+        WrongInput: there is nothing to revive.
+    """
+    async with opened(settings) as database:
+        revival = Revival(
+            await connect(settings), Orders(database), MailLog(database), desk_of(settings)
+        )
+        try:
+            order = await revival.revive(sp_id)
+        except NotRevivable as error:
+            raise WrongInput(str(error)) from error
+    print(order.sp_id, order.status.value, f"goes on from version {order.version}")
+
+
+def desk_of(settings: Settings) -> Desk:
+    """What an order's workflow is told of its surroundings."""
+    return Desk(public_url=settings.public_url, language=settings.operations_language)
 
 
 @contextlib.asynccontextmanager
@@ -134,11 +186,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ):
         command = commands.add_parser(name, help=meaning, description=meaning)
         command.add_argument("files", nargs="+", type=Path, metavar="FILE")
-        command.set_defaults(work=work)
+        command.set_defaults(work=work, given="files")
+    meaning = "make an operations login, such as the first one, and print its invitation's link"
+    command = commands.add_parser("admin", help=meaning, description=meaning)
+    command.add_argument("--email", required=True, metavar="E")
+    command.set_defaults(work=make_admin, given="email")
+    meaning = "create the Temporal Schedules, or bring them up to date"
+    command = commands.add_parser("schedules", help=meaning, description=meaning)
+    command.set_defaults(work=keep_schedules, given="nothing", nothing=None)
+    meaning = "let an order go on whose workflow was terminated, has failed or is lost"
+    command = commands.add_parser("revive", help=meaning, description=meaning)
+    command.add_argument("sp_id", metavar="SP-ID")
+    command.set_defaults(work=revive, given="sp_id")
     options = parser.parse_args(arguments)
     try:
         settings = Settings.from_env()
-        asyncio.run(options.work(settings, options.files))
+        asyncio.run(options.work(settings, getattr(options, options.given)))
     except (WrongInput, SettingsError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -152,4 +215,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

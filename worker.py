@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -21,17 +22,20 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.calendars import pin_calendar
 from activities.mail import MailActivities
+from activities.reconcile import ReconcileActivities
 from activities.records import RecordActivities
 from activities.warehouse import WarehouseActivities
-from connection import connect_patiently
+from connection import connect_patiently, leave
 from logs import configure_logging
 from records.database import Database
 from records.mails import MailLog
 from records.migrate import migrate
 from records.orders import Orders
 from records.partners import Partners
+from records.reconciliation import Reconciliation
 from settings import Settings, SettingsError
 from workflows import names
+from workflows.reconciler import Reconciler
 from workflows.service_order import ServiceOrder
 
 logger = logging.getLogger("cmi.worker")
@@ -45,16 +49,21 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
     runner: WorkflowRunner = (
         SandboxedWorkflowRunner() if settings.sandbox else UnsandboxedWorkflowRunner()
     )
-    mail = MailActivities(settings, MailLog(database), Partners(database))
+    orders, mails = Orders(database), MailLog(database)
+    mail = MailActivities(settings, mails, Partners(database))
+    reconcile = ReconcileActivities(settings, client, orders, Reconciliation(database), mails)
     return Worker(
         client,
         task_queue=names.ORDERS_QUEUE,
-        workflows=[ServiceOrder],
+        workflows=[ServiceOrder, Reconciler],
         activities=[
             mail.send_mail,
             WarehouseActivities(settings).request_shipping,
-            RecordActivities(Orders(database)).save_order,
+            RecordActivities(orders).save_order,
             pin_calendar,
+            reconcile.compare_orders,
+            reconcile.find_unrecorded,
+            reconcile.report_findings,
         ],
         workflow_runner=runner,
         max_cached_workflows=settings.max_cached_workflows,
@@ -69,7 +78,7 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
     if settings.database_url.startswith("sqlite"):
         await migrate(settings.database_url)
     database = Database(settings.database_url)
-    client = await connect_patiently()
+    client = await connect_patiently(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -85,9 +94,12 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
                 "queues": list(queues),
                 "namespace": client.namespace,
                 "server": client.service_client.config.target_host,
-                "workflows": [names.SERVICE_ORDER],
+                "workflows": [names.SERVICE_ORDER, names.RECONCILER],
             },
         )
+        # What is there now stays; the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
         alive = asyncio.create_task(_show_life(settings.worker_liveness_file))
         await stop.wait()
         alive.cancel()
@@ -131,4 +143,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

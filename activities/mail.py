@@ -2,13 +2,7 @@
 
 import asyncio
 import hashlib
-import ssl
-from contextlib import suppress
 from datetime import datetime, timedelta
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
-from email.utils import parseaddr
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
@@ -18,18 +12,15 @@ from temporalio.exceptions import ApplicationError
 
 from activities import names
 from activities.failures import without_contents
-from activities.mail_texts import MailTexts, Reader, one_line
+from activities.mail_texts import MailTexts, Reader
+from activities.postman import Postman, Refused, Unavailable, recipient_address
 from domain.effects import Mail
 from records.mails import MailLog
 from records.partners import Partner, Partners
 from settings import Settings
 
-_CONNECT = 10  # seconds
-_OVERALL = 30  # seconds, from the connection to the server's 250
-_GOODBYE = 5  # seconds
 _REFUSED_AGAIN = timedelta(hours=1)
 _REFUSED_FOR_GOOD = timedelta(days=5)  # as long as mail servers try (RFC 5321, 4.5.4.1)
-_LASTING = 500  # SMTP answers from here on mean "no", those below "not now"
 
 
 class _Letter(NamedTuple):
@@ -41,14 +32,6 @@ class _Letter(NamedTuple):
     is_copy: bool = False
 
 
-class _Refused(Exception):
-    """The server, or the address itself, says no to this mail. Its text is what may be told: a code, no address."""
-
-    def __init__(self, why: str, *, lasting: bool) -> None:
-        self.lasting = lasting
-        super().__init__(why)
-
-
 class MailActivities:
     """Mail through the server, from the sender and with the links that `settings` name."""
 
@@ -57,8 +40,7 @@ class MailActivities:
         self._log = log
         self._partners = partners
         self._texts = MailTexts(settings.public_url)
-        self._sender = _address(settings.mail_from)
-        self._tls = None if settings.smtp.security == "none" else ssl.create_default_context()
+        self._postman = Postman(settings)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._unmarked: set[str] = set()
 
@@ -146,19 +128,18 @@ class MailActivities:
             await self._mark(key, now)
             return
         thread = await self._log.thread(mail.sp_id, letter.address)
-        client = self._client()
+        client = self._postman.client()
         try:
             try:
                 await self._hand_in(client, mail, letter, row.message_id, thread, now)
-            except _Refused as refused:
+            except Refused as refused:
                 overdue = now - since >= _REFUSED_FOR_GOOD
                 await self._refused(mail, letter, refused, overdue)
                 return
             self._unmarked.add(key)
             await self._mark(key, now)
             activity.logger.info("mail sent", extra={"mail": key})
-            with suppress(aiosmtplib.SMTPException, OSError):
-                await client.quit(timeout=_GOODBYE)
+            await self._postman.goodbye(client)
         finally:
             client.close()
 
@@ -167,7 +148,7 @@ class MailActivities:
         await self._log.sent(key, now)
         self._unmarked.discard(key)
 
-    async def _refused(self, mail: Mail, letter: _Letter, refused: _Refused, overdue: bool) -> None:
+    async def _refused(self, mail: Mail, letter: _Letter, refused: Refused, overdue: bool) -> None:
         key, why = letter.key, str(refused)
         lasting = refused.lasting or (overdue and mail.kind != "new_order")
         await self._log.failed(key, why, refused=lasting)
@@ -186,19 +167,6 @@ class MailActivities:
 
     # --- the conversation ----------------------------------------------------------------------------------------
 
-    def _client(self) -> aiosmtplib.SMTP:
-        server = self._settings.smtp
-        return aiosmtplib.SMTP(
-            hostname=server.host,
-            port=server.port,
-            use_tls=server.security == "tls",
-            start_tls=server.security == "starttls",
-            tls_context=self._tls,
-            username=server.username,
-            password=server.password.get_secret_value() if server.password else None,
-            timeout=_OVERALL,
-        )
-
     async def _hand_in(
         self,
         client: aiosmtplib.SMTP,
@@ -208,81 +176,22 @@ class MailActivities:
         thread: str | None,
         now: datetime,
     ) -> None:
-        """Return after the server's 250. Raises `_Refused`, or an `ApplicationError` if the server is in trouble."""
+        """Return after the server's 250. Raises `Refused`, or an `ApplicationError` if the server is in trouble."""
+        recipient = recipient_address(letter.address)
+        text = self._texts.compose(mail, letter.reader)
+        message = self._postman.message(text, letter.reader, recipient, message_id, now, thread)
         try:
-            recipient = _address(letter.address)
-        except ValueError:
-            raise _Refused("the address cannot be", lasting=True) from None
-        message = self._message(mail, letter.reader, recipient, message_id, thread, now)
-        try:
-            async with asyncio.timeout(_OVERALL):
-                await client.connect(timeout=_CONNECT)
-                await client.send_message(
-                    message, sender=self._sender.addr_spec, recipients=[recipient.addr_spec]
-                )
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            raise _answered(error.recipients[0].code) from None
-        except aiosmtplib.SMTPDataError as error:
-            raise _answered(error.code) from None
-        except aiosmtplib.SMTPResponseException as error:
-            # Of the greeting, the login, the sender: no to us, and so to all mails. A human mends it, none is given up.
-            why = f"the mail server answered {error.code}"
-        except (aiosmtplib.SMTPException, OSError) as error:
-            why = f"the mail server is away ({type(error).__name__})"
-        else:
-            return
-        await self._log.failed(letter.key, why, refused=False)
-        raise ApplicationError(f"mail {letter.key}: {why}", type="MailServerUnavailable")
+            await self._postman.hand_in(client, message, recipient)
+        except Unavailable as error:
+            await self._log.failed(letter.key, str(error), refused=False)
+            raise ApplicationError(
+                f"mail {letter.key}: {error}", type="MailServerUnavailable"
+            ) from None
 
     def _message_id(self, key: str) -> str:
         """The same for the same mail for ever, so that two copies of one mail are recognised as such."""
         name = hashlib.sha256(key.encode()).hexdigest()[:32]
-        return f"<{name}@{self._sender.domain}>"
-
-    def _message(
-        self,
-        mail: Mail,
-        reader: Reader,
-        recipient: Address,
-        message_id: str,
-        thread: str | None,
-        now: datetime,
-    ) -> EmailMessage:
-        text = self._texts.compose(mail, reader)
-        message = EmailMessage(policy=SMTP_POLICY)
-        message["From"] = self._sender
-        message["To"] = Address(one_line(reader.name), recipient.username, recipient.domain)
-        if not reader.staff:
-            message["Reply-To"] = _address(self._settings.mail_operations)
-        message["Subject"] = text.subject
-        # When it is sent, not when its cause was: after a day without a mail server it must be seen on top of the inbox
-        # and not look forged. The times that matter stand in the text.
-        message["Date"] = now
-        message["Message-ID"] = message_id
-        if thread is not None:
-            message["In-Reply-To"] = thread
-            message["References"] = thread
-        message["Auto-Submitted"] = "auto-generated"
-        # Quoted-printable goes through every server, and is readable where it is kept.
-        message.set_content(text.text, cte="quoted-printable")
-        message.add_alternative(text.html, subtype="html", cte="quoted-printable")
-        message["Content-Language"] = (
-            reader.language
-        )  # now, or the first part would take it with it
-        return message
-
-
-def _address(text: str) -> Address:
-    """An address with or without a name. Raises `ValueError` for what cannot be one."""
-    name, spec = parseaddr(text)
-    username, at, domain = spec.rpartition("@")
-    if not (username and at and domain and text.isprintable()) or " " in spec:
-        raise ValueError("not a mail address")
-    return Address(one_line(name), username, domain.encode("idna").decode())
-
-
-def _answered(code: int) -> _Refused:
-    return _Refused(f"the mail server answered {code}", lasting=code >= _LASTING)
+        return f"<{name}@{self._postman.sender.domain}>"
 
 
 def _given_up(key: str, why: str) -> ApplicationError:

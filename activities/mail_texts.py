@@ -1,17 +1,21 @@
 """What a mail says: the phrases of `templates/mail/` in the reader's language, as plain text and as HTML.
 
-A file `<kind>.<audience>.toml` holds one mail in all languages; `common.toml` what all share. Phrases are rendered as
+A file `<kind>.<audience>.toml` holds one mail about an order in all languages, `account/<purpose>.toml` one about a
+login, `operations/<kind>.toml` one about the running of the CMI; `common.toml` what all share. Phrases are rendered as
 plain text alone, and the HTML layout escapes them: no value can become markup.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from activities.names import FindingKind
 from domain import words
 from domain.commands import Actor
 from domain.effects import Mail, MailFacts
@@ -64,11 +68,12 @@ class MailTexts:
         self._plain = Environment(
             loader=FileSystemLoader(_FOLDER), keep_trailing_newline=True, **options
         )
+        # Phrases are a few and ours: each is compiled once.
+        self._phrase = cache(self._plain.from_string)
         self._html = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, **options)
-        self._phrases: dict[str, Any] = {
-            path.stem: tomllib.loads(path.read_text(encoding="utf-8"))
-            for path in _FOLDER.glob("*.toml")
-        }
+        self._phrases = _phrases(_FOLDER)
+        self._account_phrases = _phrases(_FOLDER / "account")
+        self._operations_phrases = _phrases(_FOLDER / "operations")
 
     def compose(self, mail: Mail, reader: Reader) -> MailText:
         """The words of a mail for one reader."""
@@ -78,7 +83,7 @@ class MailTexts:
         values = self._values(mail, facts, reader.language)
 
         def say(phrase: str, **more: str) -> str:
-            return self._plain.from_string(phrase).render(values, **more)
+            return self._phrase(phrase).render(values, **more)
 
         suffix = "_staff" if reader.staff else ""
         greeting = common["greeting"] if reader.name else common["greeting_team"]
@@ -98,8 +103,75 @@ class MailTexts:
             "signature": common[f"signature{suffix}"],
             "footer": common[f"footer{suffix}"],
         }
+        return self._laid_out(parts)
+
+    def compose_account(
+        self, purpose: str, reader: Reader, email: str, link: str, until: datetime
+    ) -> MailText:
+        """The words of a mail about a login: `purpose` is `invitation` or `reset`, the link works until then."""
+        phrases = self._account_phrases[purpose][reader.language]
+        common = self._phrases["common"][reader.language]
+        values = {
+            "name": one_line(reader.name),
+            "email": one_line(email),
+            "until": words.format_instant(until, reader.language),
+        }
+        said = {
+            name: self._phrase(phrase).render(values)
+            for name, phrase in {**phrases, "greeting": common["greeting"]}.items()
+        }
+        suffix = "_staff" if reader.staff else ""
+        return self._laid_out(
+            {
+                "language": reader.language,
+                "subject": one_line(said["subject"]),
+                "greeting": said["greeting"],
+                "paragraphs": said["text"].strip().split("\n\n"),
+                "why": "",
+                "rows": [],
+                "link": link,
+                "button": said["button"],
+                "button_missing": common["button_missing"],
+                "closing": common["closing"],
+                "signature": common[f"signature{suffix}"],
+                "footer": common[f"footer{suffix}"],
+            }
+        )
+
+    def compose_findings(
+        self,
+        language: Language,
+        rows: Sequence[tuple[str, FindingKind]],
+        new: int,
+        standing: int,
+        link: str,
+    ) -> MailText:
+        """The words of a mail to operations about orders whose workflows are in trouble: SP-ID and how, the first of
+        the `new` ones; `standing` are those of earlier mails with them."""
+        phrases = self._operations_phrases["reconciliation"][language]
+        common = self._phrases["common"][language]
+        values = {"new": new, "standing": standing, "shown": len(rows), "more": new - len(rows)}
+        text = self._phrase(phrases["text"]).render(values)
+        return self._laid_out(
+            {
+                "language": language,
+                "subject": one_line(self._phrase(phrases["subject"]).render(values)),
+                "greeting": common["greeting_team"],
+                "paragraphs": text.strip().split("\n\n"),
+                "why": "",
+                "rows": [(sp_id, phrases["kinds"][kind]) for sp_id, kind in rows],
+                "link": link,
+                "button": phrases["button"],
+                "button_missing": common["button_missing"],
+                "closing": common["closing"],
+                "signature": common["signature_staff"],
+                "footer": common["footer_staff"],
+            }
+        )
+
+    def _laid_out(self, parts: Mapping[str, Any]) -> MailText:
         return MailText(
-            subject=subject,
+            subject=parts["subject"],
             text=self._plain.get_template("layout.txt").render(parts),
             html=self._html.get_template("layout.html").render(parts),
         )
@@ -131,8 +203,14 @@ class MailTexts:
                 "why": _sentence(words.explanation_text(facts.deadline, language)),
             }
             if kind in common["please"]:
-                values["please"] = self._plain.from_string(common["please"][kind]).render(due=due)
+                values["please"] = self._phrase(common["please"][kind]).render(due=due)
         return values
+
+
+def _phrases(folder: Path) -> dict[str, Any]:
+    return {
+        path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.toml")
+    }
 
 
 def _clean(facts: MailFacts) -> MailFacts:

@@ -1,6 +1,7 @@
 """The names of the activities and what their failures are called: all that workflows know of them."""
 
-from datetime import date
+from datetime import date, datetime, timedelta
+from typing import Literal
 
 from domain.events import Recorded
 from domain.order import Order
@@ -11,6 +12,11 @@ SEND_MAIL = "send_mail"  # (Mail) -> None
 REQUEST_SHIPPING = "request_shipping"  # (ShippingRequest) -> None
 SAVE_ORDER = "save_order"  # (Snapshot) -> int, the version that the records now hold or a newer one
 PIN_CALENDAR = "pin_calendar"  # (CalendarWanted) -> Calendar
+COMPARE_ORDERS = "compare_orders"  # (OrderBatch) -> Compared
+FIND_UNRECORDED = "find_unrecorded"  # (WorkflowBatch) -> Compared
+REPORT_FINDINGS = (
+    "report_findings"  # (datetime, when the pass began) -> int, how many findings stand
+)
 
 MAIL_GIVEN_UP = "MailGivenUp"
 """Type of the failure of a mail that its receiver has refused for days. It is not tried again."""
@@ -29,3 +35,50 @@ class CalendarWanted(Value):
     canton: str
     policy: Policy
     start: date
+
+
+FindingKind = Literal[
+    "terminated",
+    "failed",
+    "timed_out",
+    "canceled",
+    "missing",
+    "ended",
+    "stuck",
+    "reset",
+    "stale",
+    "unclosed",
+    "unrecorded",
+]
+"""How an order and its workflow can differ.
+
+The order is open, and its workflow was `terminated`, has `failed`, `timed_out`, been `canceled`, is `missing` on the
+server, or has `ended` normally although its order has not; or it runs, but its tasks fail (`stuck`), or it was `reset`
+to before what the records know. The records were behind: of a running workflow (`stale`), of one that has ended
+(`unclosed`), or did not know it at all (`unrecorded`).
+"""
+
+
+class OrderBatch(Value):
+    """The open orders to be compared in one go: those after an SP-ID. `began` is when the pass began."""
+
+    began: datetime
+    after: str | None = None
+
+
+class WorkflowBatch(Value):
+    """The open workflows to be looked up in one go: those of a page of the server's list, older than `min_age`."""
+
+    began: datetime
+    min_age: timedelta
+    page: str | None = None
+
+
+class Compared(Value):
+    """How a batch came out. `next` is what the next one begins with; none after the last one."""
+
+    next: str | None
+    compared: int
+    repaired: int
+    found: int
+    unanswered: int = 0

@@ -26,13 +26,14 @@ class Bench(NamedTuple):
 BENCHES = {
     "lives": Bench("bench.lives", 150, "whole lives a second, events, bytes, billable actions"),
     "latency": Bench("bench.latency", 160, "how long one update takes"),
+    "api": Bench("bench.api", 20, "what the HTTP API adds to one update"),
     "memory": Bench("bench.memory", 1000, "memory of an open order"),
     "replay": Bench("bench.replay", 40, "histories a second"),
     "records": Bench("bench.records", 2000, "reading and writing the records"),
     "documents": Bench("bench.documents", 2000, "time and memory of a statement as PDF"),
     "variants": Bench("bench.variants", 100, "the product with parts of it cut away"),
 }
-ALL = ("lives", "latency", "memory", "replay", "records", "documents")
+ALL = ("lives", "latency", "api", "memory", "replay", "records", "documents")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -174,7 +174,9 @@ class ProductSide:
     async def _look(self) -> None:
         while self._waiting:
             await asyncio.sleep(_LOOK_EVERY)
-            for order in await self._orders.open_orders():
+            # From the oldest that is waited for on: what is cut off its end sorts before it.
+            oldest = min(self._waiting)[:-1]
+            for order in await self._orders.open_orders(after=oldest):
                 if order.status is Status.NEW and order.sp_id in self._waiting:
                     self._waiting.pop(order.sp_id).set()
         self._watch = None

@@ -4,16 +4,18 @@ Called by `python -m bench records --orders 10000` (10,000 against 100,000: issu
 cluster without fsync, so its writes are faster than a production server's; reads do not care.
 """
 
+import gc
 import random
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import insert, text
+from sqlalchemy.engine import make_url
 
 from activities.names import Snapshot
 from bench.report import console, keep, milliseconds, percentile, table
@@ -21,7 +23,7 @@ from domain.events import Recorded
 from domain.order import Order, Status
 from records.database import Database
 from records.migrate import migrate
-from records.orders import OrderFilter, Orders, deadline_rows, order_row
+from records.orders import OrderFilter, Orders, deadline_rows, document_row, order_row
 from records.tables import deadlines, documents, orders
 from tests.builders import (
     AGREED,
@@ -36,7 +38,8 @@ from tests.builders import (
 from tests.postgres import NoPostgres, running_postgres
 
 PARTNERS = 40
-REPEATS = 200
+REPEATS = 210
+WARM_UP = 10
 _CHUNK = 1000
 _NAMES = ("Müller", "Meier", "Schmid", "Keller", "Favre", "Rossi", "Brunner", "Zürcher")
 _PLACES = (("8004", "Zürich"), ("6003", "Luzern"), ("1204", "Genève"), ("6900", "Lugano"))
@@ -48,24 +51,32 @@ Job = Callable[[], Awaitable[Any]]
 
 async def run(count: int) -> None:
     """Fill `count` and ten times as many orders, measure, show and keep."""
+    counts = (count, count * 10)
     figures: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite+aiosqlite:///{Path(folder) / 'cmi.db'}"
-        figures["sqlite"] = await _both_sizes(url, count)
+        urls = [f"sqlite+aiosqlite:///{Path(folder) / f'{n}.db'}" for n in counts]
+        figures["sqlite"] = await _both_sizes(urls, counts)
     try:
         with running_postgres() as url:
-            figures["postgresql"] = await _both_sizes(url, count)
+            async with _opened(url) as server:
+                for n in counts:
+                    await _outside_transactions(server, f"CREATE DATABASE cmi_{n}")
+            urls = [
+                make_url(url).set(database=f"cmi_{n}").render_as_string(hide_password=False)
+                for n in counts
+            ]
+            figures["postgresql"] = await _both_sizes(urls, counts)
     except NoPostgres as missing:
         console.print(f"PostgreSQL left out: {missing}")
     for name, measured in figures.items():
         table(
-            f"{name}: milliseconds, {count:,} and {count * 10:,} orders, {PARTNERS} partners",
-            ("what", "p50", "p95", "p50 of ten times", "p95 of ten times", "growth of p95"),
+            f"{name}: milliseconds, {counts[0]:,} and {counts[1]:,} orders of {PARTNERS} partners",
+            ("what", "p50", "p95", "p50 of ten times", "p95", "growth of p50", "of p95"),
             [
                 (
                     what,
                     *(milliseconds(m[share]) for m in sizes for share in ("p50", "p95")),
-                    sizes[1]["p95"] / sizes[0]["p95"],
+                    *(sizes[1][share] / sizes[0][share] for share in ("p50", "p95")),
                 )
                 for what, sizes in measured.items()
             ],
@@ -73,14 +84,24 @@ async def run(count: int) -> None:
     keep("records", figures, orders=count, partners=PARTNERS)
 
 
-async def _both_sizes(url: str, count: int) -> dict[str, Any]:
-    await migrate(url)
-    async with _opened(url) as database:
-        await _fill(database, 0, count)
-        few = await _measure(database, count)
-        await _fill(database, count, count * 10)
-        many = await _measure(database, count * 10)
-    return {what: (few[what], many[what]) for what in few}
+async def _both_sizes(urls: Sequence[str], counts: Sequence[int]) -> dict[str, Any]:
+    async with AsyncExitStack() as stack:
+        jobs = []
+        for url, count in zip(urls, counts, strict=True):
+            await migrate(url)
+            database = await stack.enter_async_context(_opened(url))
+            await _fill(database, count)
+            jobs.append(_jobs(database, count))
+        # As a server does once it is up: otherwise each twentieth page waits for Python's garbage collector.
+        gc.collect()
+        gc.freeze()
+        return {what: await _time([each[what] for each in jobs]) for what in jobs[0]}
+
+
+async def _outside_transactions(database: Database, statement: str) -> None:
+    engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(statement))
 
 
 @asynccontextmanager
@@ -92,25 +113,22 @@ async def _opened(url: str) -> AsyncIterator[Database]:
         await database.close()
 
 
-async def _fill(database: Database, first: int, last: int) -> None:
+async def _fill(database: Database, count: int) -> None:
     """Orders as `Orders.save` would leave them, many in one statement, and without their timelines."""
     templates = [lived(*steps)[0] for steps in _LIVES]
-    for start in range(first, last, _CHUNK):
+    for start in range(0, count, _CHUNK):
         batch = [
             _order(n, templates[n % len(templates)])
-            for n in range(start, min(start + _CHUNK, last))
+            for n in range(start, min(start + _CHUNK, count))
         ]
         async with database.writing() as connection:
             await connection.execute(insert(orders), [order_row(order) for order in batch])
-            await connection.execute(
-                insert(documents),
-                [{"sp_id": o.sp_id, "document": o.model_dump_json()} for o in batch],
-            )
+            await connection.execute(insert(documents), [document_row(order) for order in batch])
             await connection.execute(
                 insert(deadlines), [row for order in batch for row in deadline_rows(order)]
             )
-    async with database.reading() as connection:
-        await connection.execute(text("ANALYZE"))
+    if not database.is_sqlite:  # by itself it would do so a minute later
+        await _outside_transactions(database, "VACUUM ANALYZE")
 
 
 def _order(n: int, template: Order) -> Order:
@@ -143,7 +161,7 @@ def _partner(n: int) -> str:
     return f"partner-{n % PARTNERS:02}"
 
 
-async def _measure(database: Database, count: int) -> dict[str, dict[str, float]]:
+def _jobs(database: Database, count: int) -> dict[str, Job]:
     records = Orders(database)
     chance = random.Random(1)
     new: list[tuple[Order, tuple[Recorded, ...]]] = [
@@ -166,7 +184,7 @@ async def _measure(database: Database, count: int) -> dict[str, dict[str, float]
         order, events = new.pop()
         await records.save(Snapshot(order=order, events=events))
 
-    jobs: dict[str, Job] = {
+    return {
         "partner: page and counts": lambda: both(own()),
         "partner: page": lambda: records.page(own()),
         "partner: counts": lambda: records.counts(own()),
@@ -188,14 +206,15 @@ async def _measure(database: Database, count: int) -> dict[str, dict[str, float]
         "one order": lambda: records.get(f"SP-{chance.randrange(count):07}"),
         "save (3 events)": save,
     }
-    return {what: await _time(job) for what, job in jobs.items()}
 
 
-async def _time(job: Job) -> dict[str, float]:
-    await job()
-    taken = []
-    for _ in range(REPEATS - 1):
-        begun = time.perf_counter()
-        await job()
-        taken.append(time.perf_counter() - begun)
-    return {"p50": percentile(taken, 0.5), "p95": percentile(taken, 0.95)}
+async def _time(jobs: Sequence[Job]) -> list[dict[str, float]]:
+    """The same job on each database by turns, so that what else the machine does falls on all."""
+    taken: list[list[float]] = [[] for _ in jobs]
+    for n in range(REPEATS):
+        for job, times in zip(jobs, taken, strict=True):
+            begun = time.perf_counter()
+            await job()
+            if n >= WARM_UP:
+                times.append(time.perf_counter() - begun)
+    return [{"p50": percentile(times, 0.5), "p95": percentile(times, 0.95)} for times in taken]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from temporalio.client import Client
 
+from bench.report import console
 from connection import connect
 from domain.order import Assignee
 from embedded import ROOT, Child, free_port, temporal_command, temporal_is_up
@@ -53,7 +54,7 @@ class Stage:
         await child.start()
         try:
             async with asyncio.timeout(_UP_WITHIN):
-                while not alive.exists():  # noqa: ASYNC110 - another process makes it
+                while not alive.exists():
                     await asyncio.sleep(0.05)
             self.processes[name] = child
             yield child
@@ -129,7 +130,13 @@ async def stage() -> AsyncIterator[Stage]:
             made = Stage(folder, await connect(), database, env)
             made.processes |= {"server": server, "inbox": inbox}
             await _keep_partners(made, Partners(database))
-            yield made
+            try:
+                yield made
+            except BaseException:
+                for log in sorted((folder / "logs").glob("*.log")):
+                    console.rule(log.name)
+                    console.print(log.read_text(errors="replace")[-3000:], markup=False)
+                raise
 
 
 async def _keep_partners(made: Stage, partners: Partners) -> None:

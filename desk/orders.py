@@ -1,33 +1,79 @@
-"""Placing orders: the use case behind `POST /orders` and `starter.py order`."""
+"""The use cases of orders: place, find, list, command, notify. Programs, pages and commands all come through here."""
 
+import asyncio
 import logging
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from weakref import WeakValueDictionary
 
-from sqlalchemy.exc import SQLAlchemyError
-from temporalio.client import Client
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from pydantic import TypeAdapter, ValidationError
+from temporalio.client import (
+    Client,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.names import Snapshot
+from desk import access
+from desk.principal import Principal
 from domain.cantons import pin_calendar
-from domain.errors import InvalidCommand
-from domain.order import Intake, Placement
+from domain.commands import ExternalCommand, PaymentReceived, Reassign, Request
+from domain.errors import InvalidCommand, Refused
+from domain.lifecycle import live
+from domain.order import GoodsReceived, GoodsShipped, Identifier, Intake, Order, Placement, Status
 from domain.policy import Policy
 from domain.values import Value
-from records.orders import Orders
+from records.database import is_away
+from records.orders import OrderFilter, Orders, Page, Sort, StoredOrder
 from records.partners import Partners
 from workflows import client as workflow_client
-from workflows.messages import Desk
+from workflows import names
+from workflows.messages import Answer, Desk
 
 logger = logging.getLogger("cmi.desk")
+
+PATIENCE = timedelta(seconds=3)
+"""How long a caller waits for its order's worker before the command is left with the server."""
+SIGNAL_PATIENCE = timedelta(seconds=2)
+# The server takes ten updates of one workflow at a time and turns the rest away (history.maxInFlightUpdates).
+_AT_ONCE = 4
+
+Notice = PaymentReceived | GoodsShipped | GoodsReceived
 
 
 class AlreadyPlaced(Exception):
     """An order of this SP-ID exists, and it is another one."""
 
-    def __init__(self, sp_id: str) -> None:
-        self.sp_id = sp_id
-        super().__init__(f"{sp_id} is placed already, with other content")
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        super().__init__(f"{order.sp_id} is placed already, with other content")
+
+
+class UnknownOrder(Exception):
+    """There is no such order, or it is not this caller's to know of. The two look the same."""
+
+
+class NotAllowed(Exception):
+    """A command that the order refused. The attributes are those of `domain.errors.Refused`."""
+
+    def __init__(self, action: str, code: str, status: Status, allowed: tuple[str, ...]) -> None:
+        self.action = action
+        self.code = code
+        self.status = status
+        self.allowed = allowed
+        super().__init__(f"{action} is refused in state {status} ({code})")
+
+
+class RequestReused(Exception):
+    """The request id came before, with another command."""
+
+
+class TemporalAway(RuntimeError):
+    """Temporal does not answer; whoever asks again with the same request id does no harm."""
 
 
 class Placed(Value):
@@ -37,8 +83,25 @@ class Placed(Value):
     is_new: bool
 
 
+class Stored(Value):
+    """A command that is safe with the server, which hands it to the order when a worker is there."""
+
+    sp_id: str
+
+
+class Listing(NamedTuple):
+    """A page of a list, and how many orders each state has in the whole of it."""
+
+    page: Page
+    counts: dict[Status, int]
+
+
+class _Closed(Exception):
+    """No workflow of this order is running."""
+
+
 class OrderDesk:
-    """Where orders are placed."""
+    """Where orders are placed, found and acted upon. `clock` gives the instant, `patience` is how long one waits."""
 
     def __init__(
         self,
@@ -48,6 +111,7 @@ class OrderDesk:
         policy: Policy,
         desk: Desk,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        patience: timedelta = PATIENCE,
     ) -> None:
         self._client = client
         self._orders = orders
@@ -55,6 +119,15 @@ class OrderDesk:
         self._policy = policy
         self._desk = desk
         self._clock = clock
+        self._patience = patience
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    @property
+    def now(self) -> datetime:
+        """The instant at which something is shown."""
+        return self._clock()
+
+    # --- placing -------------------------------------------------------------------------------------------------
 
     async def place(self, placement: Placement) -> Placed:
         """Place an order. The same order again is the order that is there.
@@ -65,11 +138,11 @@ class OrderDesk:
         Raises:
             InvalidCommand: the partner is not known.
             AlreadyPlaced: the SP-ID is taken by another order.
-            RPCError: Temporal is away; nothing was placed, or the same call finds it placed.
+            TemporalAway: nothing was placed, or the same call finds it placed.
         """
         known = await self._orders.get(placement.sp_id)
         if known is not None:
-            return _same(placement, Snapshot(order=known.order, events=known.events))
+            return _same(placement, known)
         partner = await self._partners.get(placement.partner_id)
         if partner is None:
             raise InvalidCommand("partner_id", "unknown_partner")
@@ -83,17 +156,326 @@ class OrderDesk:
             calendar=calendar,
         )
         try:
-            begun = await workflow_client.start_order(self._client, intake, self._desk, now)
+            async with _reaching(self._patience):
+                begun = await workflow_client.start_order(self._client, intake, self._desk, now)
+        except (_NoAnswer, _Closed) as error:
+            raise TemporalAway("no answer") from error
         except WorkflowAlreadyStartedError:
-            return _same(placement, await workflow_client.snapshot(self._client, placement.sp_id))
+            return _same(placement, await self._placed_meanwhile(placement.sp_id))
         try:
             await self._orders.save(begun)
-        except SQLAlchemyError as error:
-            logger.warning("the order's workflow has to record it", extra={"cause": repr(error)})
+        except Exception as error:
+            if not is_away(error):
+                raise
+            logger.warning(
+                "the order's workflow has to record it", extra={"cause": type(error).__name__}
+            )
         return Placed(snapshot=begun, is_new=True)
 
+    async def _placed_meanwhile(self, sp_id: str) -> StoredOrder:
+        """An order that somebody else placed between our look and our start: its row is about to come."""
+        for _ in range(10):
+            stored = await self._orders.get(sp_id)
+            if stored is not None:
+                return stored
+            await asyncio.sleep(0.05)
+        stored = await self._fetch(sp_id)
+        if stored is None:
+            raise TemporalAway("the order's workflow does not answer")
+        return stored
 
-def _same(placement: Placement, existing: Snapshot) -> Placed:
+    # --- looking -------------------------------------------------------------------------------------------------
+
+    async def find(self, principal: Principal, sp_id: str) -> StoredOrder:
+        """An order with its timeline.
+
+        Raises:
+            Forbidden: a role that looks at no orders.
+            UnknownOrder: it does not exist, or is not this caller's to know of.
+            TemporalAway: the records do not know it, and Temporal cannot be asked.
+        """
+        access.check(principal, "read")
+        return await self._known(principal, sp_id)
+
+    async def list(
+        self,
+        principal: Principal,
+        *,
+        status: Status | None = None,
+        overdue: bool = False,
+        q: str | None = None,
+        partner_id: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        sort: Sort = "newest",
+    ) -> Listing:
+        """A page of this caller's orders. The counts are of all that fit but for their state.
+
+        Raises:
+            Forbidden: a role that looks at no orders.
+            ValueError: a cursor that no page gave.
+        """
+        access.check(principal, "read")
+        which = OrderFilter(
+            partner_id=access.own_partner(principal),
+            assigned_to=partner_id,
+            status=status,
+            overdue_at=self._clock() if overdue else None,
+            q=q,
+        )
+        page = await self._orders.page(which, limit, cursor, sort)
+        return Listing(page, await self._orders.counts(which))
+
+    async def _known(self, principal: Principal, sp_id: str) -> StoredOrder:
+        """The order, if this caller may know of it."""
+        stored = await self._orders.get(sp_id)
+        if stored is None and principal.role != "partner" and _is_sp_id(sp_id):
+            # Placed while the database was away, and not recorded yet? A partner sees nothing so early.
+            stored = await self._fetch(sp_id, must_exist=False)
+        if stored is None or not access.sees(principal, stored.order):
+            raise UnknownOrder(sp_id)
+        return stored
+
+    async def _fetch(self, sp_id: str, *, must_exist: bool = True) -> StoredOrder | None:
+        """The order as its workflow holds it, which the records then hold, too. None if no worker tells.
+
+        Raises:
+            TemporalAway: it cannot be asked, or (`must_exist` not) nobody can say whether there is such an order.
+        """
+        try:
+            async with _reaching(self._patience):
+                snapshot = await workflow_client.snapshot(self._client, sp_id)
+        except _Closed:
+            return None
+        except (_NoAnswer, TemporalAway) as error:
+            if not must_exist:
+                raise TemporalAway("no answer") from error
+            return None
+        try:
+            await self._orders.save(snapshot)
+            stored = await self._orders.get(sp_id)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            stored = None
+        return stored or StoredOrder(snapshot.order, snapshot.events)
+
+    # --- acting --------------------------------------------------------------------------------------------------
+
+    async def command(
+        self,
+        principal: Principal,
+        sp_id: str,
+        command: ExternalCommand,
+        request_id: str,
+        respond_async: bool = False,
+    ) -> StoredOrder | Stored:
+        """Have an order do something, once for a request id. The order after it, as the records now hold it.
+
+        If no worker answers in time, or the caller does not want to wait, the command is left with the server and
+        counts from now; a refusal is then mailed to its sender.
+
+        Raises:
+            Forbidden: this role may not.
+            UnknownOrder: it does not exist, or is not this caller's to know of (any more).
+            NotAllowed: not in the state it is in now.
+            InvalidCommand: not with these values.
+            RequestReused: the request id came before, with another command.
+            TemporalAway: nothing is known to have happened; the same request may come again.
+        """
+        access.check(principal, command.type)
+        known = await self._known(principal, sp_id)
+        return await self._act(principal, known.order, command, request_id, respond_async)
+
+    async def reassign(
+        self,
+        principal: Principal,
+        sp_id: str,
+        partner_id: str,
+        reason: str,
+        request_id: str,
+        respond_async: bool = False,
+    ) -> StoredOrder | Stored:
+        """Hand an order to another partner, whose calendar is pinned into it. Raises as `command` does."""
+        access.check(principal, "reassign")
+        known = await self._known(principal, sp_id)
+        partner = await self._partners.get(partner_id)
+        if partner is None:
+            raise InvalidCommand("partner_id", "unknown_partner")
+        command = Reassign(
+            partner=self._partners.assignee(partner),
+            calendar=pin_calendar(partner.canton, known.order.policy, self._clock().date()),
+            reason=reason,
+        )
+        return await self._act(principal, known.order, command, request_id, respond_async)
+
+    async def notice(
+        self, principal: Principal, sp_id: str, notice: Notice, request_id: str
+    ) -> Stored:
+        """Let an order know what happened elsewhere. Twice is once, and what comes too late changes nothing.
+
+        Raises:
+            Forbidden: this role may not.
+            UnknownOrder: there is no such order.
+            TemporalAway: it is not known to be safe; it may come again.
+        """
+        access.check(principal, notice.type)
+        known = await self._known(principal, sp_id)
+        try:
+            await self._leave(
+                sp_id, Request(command=notice, actor=principal.actor, request_id=request_id)
+            )
+        except _Closed:
+            if not (await self._after_end(known.order)).status.is_final:
+                logger.error("an open order has no workflow", extra={"sp_id": sp_id})
+                raise TemporalAway("the order's workflow is not running") from None
+        return Stored(sp_id=sp_id)
+
+    async def _act(
+        self,
+        principal: Principal,
+        order: Order,
+        command: ExternalCommand,
+        request_id: str,
+        respond_async: bool,
+    ) -> StoredOrder | Stored:
+        sp_id = order.sp_id
+        request = Request(command=command, actor=principal.actor, request_id=request_id)
+        since = self._clock()
+        try:
+            answer = None if respond_async else await self._ask(sp_id, request)
+            if answer is not None:
+                return await self._as_of(principal, sp_id, answer.version)
+            _check_values(order, request, since)
+            await self._leave(sp_id, request.model_copy(update={"at": since}))
+        except _Closed:
+            order = await self._after_end(order)
+            code = "final" if order.status.is_final else "wrong_state"
+            raise NotAllowed(command.type, code, order.status, ()) from None
+        return Stored(sp_id=sp_id)
+
+    async def _ask(self, sp_id: str, request: Request) -> Answer | None:
+        """Send a command and wait for its answer; None if no worker gave one in time."""
+        turn = self._turns.setdefault(sp_id, asyncio.Semaphore(_AT_ONCE))
+        try:
+            async with _reaching(self._patience), turn:
+                return await workflow_client.send_command(
+                    self._client, sp_id, request, self._patience
+                )
+        except _NoAnswer:
+            return None
+        except WorkflowUpdateFailedError as failure:
+            raise _refusal(sp_id, failure) from failure
+
+    async def _leave(self, sp_id: str, request: Request) -> None:
+        """Leave a command with the server. It counts from now on, or from its `at`."""
+        if request.at is None:
+            request = request.model_copy(update={"at": self._clock()})
+        try:
+            async with _reaching(SIGNAL_PATIENCE):
+                await workflow_client.send_notice(self._client, sp_id, request)
+        except _NoAnswer as error:
+            raise TemporalAway("no answer") from error
+
+    async def _as_of(self, principal: Principal, sp_id: str, version: int) -> StoredOrder | Stored:
+        """The order in this version or a newer one, which the caller then finds in every list, too."""
+        stored = await self._orders.get(sp_id)
+        if stored is None or stored.order.version < version:
+            stored = await self._fetch(sp_id)
+        if stored is None or stored.order.version < version:
+            return Stored(sp_id=sp_id)
+        if not access.sees(principal, stored.order):
+            raise UnknownOrder(sp_id)
+        return stored
+
+    async def _after_end(self, order: Order) -> Order:
+        """The order as its closed workflow left it."""
+        if not order.status.is_final:
+            stored = await self._orders.get(order.sp_id)
+            if stored is None or not stored.order.status.is_final:
+                stored = await self._fetch(order.sp_id) or stored
+            order = stored.order if stored else order
+        return order
+
+
+class _NoAnswer(Exception):
+    """The server, or a worker behind it, did not answer in time."""
+
+
+_SLOW = (
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.RESOURCE_EXHAUSTED,
+)
+_AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.ABORTED)
+
+
+@asynccontextmanager
+async def _reaching(patience: timedelta) -> AsyncIterator[None]:
+    """A conversation with Temporal that ends in time, its failures told apart. What a workflow says passes through.
+
+    Raises:
+        _NoAnswer, _Closed, TemporalAway.
+    """
+    try:
+        async with asyncio.timeout(patience.total_seconds()):
+            yield
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+        raise _NoAnswer from error
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise _Closed from error
+        if error.status in _SLOW:
+            raise _NoAnswer from error
+        if error.status in _AWAY:
+            raise TemporalAway(error.status.name) from error
+        raise
+    except RuntimeError as error:  # what a lazy client says that cannot connect
+        raise TemporalAway("no connection") from error
+
+
+_SP_ID: TypeAdapter[str] = TypeAdapter(Identifier)
+
+
+def _is_sp_id(text: str) -> bool:
+    try:
+        _SP_ID.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+def _same(placement: Placement, existing: StoredOrder) -> Placed:
     if existing.order.intake.placement != placement:
-        raise AlreadyPlaced(placement.sp_id)
-    return Placed(snapshot=existing, is_new=False)
+        raise AlreadyPlaced(existing.order)
+    return Placed(snapshot=Snapshot(order=existing.order, events=existing.events), is_new=False)
+
+
+def _check_values(order: Order, request: Request, now: datetime) -> None:
+    """Refuse a command that will not be answered if its values cannot be; its state is for the order to judge.
+
+    Raises:
+        InvalidCommand: not with these values.
+    """
+    try:
+        live(order, request.command, request.actor, now)
+    except Refused:
+        return
+
+
+def _refusal(sp_id: str, failure: WorkflowUpdateFailedError) -> Exception:
+    """What the order's workflow said, as the callers of this module know it."""
+    cause = failure.cause
+    if isinstance(cause, ApplicationError):
+        facts = cause.details[0] if cause.details else {}
+        if cause.type == names.REFUSED:
+            if facts["code"] == "not_yours":  # reassigned since we looked
+                return UnknownOrder(sp_id)
+            return NotAllowed(
+                facts["action"], facts["code"], Status(facts["status"]), tuple(facts["allowed"])
+            )
+        if cause.type == names.INVALID:
+            return InvalidCommand(facts["field"], facts["code"])
+        if cause.type == names.ID_REUSED:
+            return RequestReused(sp_id)
+    return failure

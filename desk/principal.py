@@ -27,6 +27,4 @@ class Principal(Value):
         """
         if self.role == "accounting":
             raise PermissionError("accounting acts on no order")
-        return Actor(
-            role=self.role, name=self.name, partner_id=self.partner_id, email=self.email
-        )
+        return Actor(role=self.role, name=self.name, partner_id=self.partner_id, email=self.email)

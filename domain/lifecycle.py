@@ -359,7 +359,8 @@ def _goods_received(order: Order, command: GoodsReceived, now: datetime) -> list
         if shipment.received_at is not None or of_an_earlier_attempt:
             return []
         if order.status in (*_EXPECTING_GOODS, Status.UNDER_REVIEW):
-            counts_from = _counts_from(order, received_at, now)
+            # Goods that were there before the requirements were met wait for the partner only from then on.
+            counts_from = _counts_from(order, max(received_at, shipment.requested_at), now)
             return [ShippingEnded(received_at=received_at, counts_from=counts_from)]
     if any(isinstance(notice, GoodsReceived) for notice in order.kept):
         return []
@@ -368,7 +369,7 @@ def _goods_received(order: Order, command: GoodsReceived, now: datetime) -> list
 
 
 def _counts_from(order: Order, received_at: datetime, now: datetime) -> datetime:
-    """From when the partner's deadline for the appointment runs: the receipt of the goods.
+    """From when the partner's deadline for the appointment runs: the receipt of the goods, at `received_at`.
 
     A receipt reported so late that the deadline would be over already counts from its report: what is late because of
     somebody else does not count against the partner (DESIGN 3).

@@ -1,9 +1,12 @@
 """The database behind the records: SQLite on one machine, PostgreSQL in production. Connections and transactions."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import wraps
 from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
 import aiosqlite
 from sqlalchemy import Connection, event, text
@@ -13,6 +16,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+logger = logging.getLogger("cmi.records")
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
 CONNECT_SECONDS = 2.0
 """How long a connection to PostgreSQL may take, a check of a pooled one included, before the database is away."""
@@ -37,6 +45,28 @@ _POSTGRES_AWAY = {
     "57P02",
     "57P03",  # starting up
 }
+
+
+def to_the_end(
+    work: Callable[_Arguments, Coroutine[Any, Any, _Result]],
+) -> Callable[_Arguments, Coroutine[Any, Any, _Result]]:
+    """Let what writes come to its end, also if its caller gives up waiting; the caller hears of it afterwards.
+
+    A transaction that is cut off in SQLite's driver may stay open, and with it the lock that all others wait for.
+    """
+
+    @wraps(work)
+    async def whole(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        task = asyncio.ensure_future(work(*args, **kwargs))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait([task])
+            if not task.cancelled() and task.exception() is not None:
+                logger.warning("given up and failed", extra={"cause": repr(task.exception())})
+            raise
+
+    return whole
 
 
 class Database:
@@ -89,7 +119,10 @@ class Database:
 
 
 def new_engine(url: URL, *, pooled: bool = True) -> AsyncEngine:
-    """An engine for either database. SQLite's folder is created. Raises `ValueError` for any other URL."""
+    """An engine for either database, whose errors show no values (they are personal data).
+
+    SQLite's folder is created. Raises `ValueError` for any other URL.
+    """
     if url.drivername == "sqlite+aiosqlite":
         return _sqlite_engine(url, pooled)
     if url.drivername == "postgresql+asyncpg":
@@ -100,6 +133,7 @@ def new_engine(url: URL, *, pooled: bool = True) -> AsyncEngine:
         )
         return create_async_engine(
             url,
+            hide_parameters=True,
             connect_args={
                 "timeout": CONNECT_SECONDS,
                 "server_settings": {"application_name": "cmi"},
@@ -117,6 +151,7 @@ def _sqlite_engine(url: URL, pooled: bool) -> AsyncEngine:
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(
         url,
+        hide_parameters=True,
         # No transactions by Python's driver: it begins them late, and so has to upgrade locks; see _begin.
         connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
         **({} if pooled else {"poolclass": NullPool}),

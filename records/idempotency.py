@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.values import Value
-from records.database import Database
+from records.database import Database, to_the_end
 from records.tables import idempotency
 
 
@@ -42,6 +42,7 @@ class Answers:
             return None
         return Answer(body_hash=row.body_hash, status=row.status, response=json.loads(row.response))
 
+    @to_the_end
     async def keep(
         self, login_id: str, key: str, body_hash: str, status: int, response: Any, now: datetime
     ) -> Answer:
@@ -62,6 +63,7 @@ class Answers:
         kept = None if is_new else await self.find(login_id, key)
         return kept or Answer(body_hash=body_hash, status=status, response=response)
 
+    @to_the_end
     async def forget(self, before: datetime) -> int:
         """Forget answers older than that, so that their keys are new again. Returns how many."""
         old = delete(idempotency).where(idempotency.c.created_at < before)

@@ -7,7 +7,7 @@ from sqlalchemy import case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.values import Value
-from records.database import Database
+from records.database import Database, to_the_end
 from records.tables import mails
 
 MailState = Literal["sending", "sent", "refused", "given_up"]
@@ -60,6 +60,7 @@ class MailLog:
             .returning(*mails.c)
         )
 
+    @to_the_end
     async def begin(
         self,
         key: str,
@@ -114,6 +115,14 @@ class MailLog:
         async with self._database.reading() as connection:
             return (await connection.execute(found)).scalar_one_or_none()
 
+    async def finished(self, sp_id: str) -> frozenset[str]:
+        """The keys of the mails about an order of which nothing is left to do: sent, or given up."""
+        found = select(mails.c.key).where(
+            mails.c.sp_id == sp_id, mails.c.state.in_(["sent", "given_up"])
+        )
+        async with self._database.reading() as connection:
+            return frozenset((await connection.execute(found)).scalars())
+
     async def undelivered(self, limit: int = 500) -> tuple[MailRow, ...]:
         """Mails that were not sent (yet), the oldest first."""
         found = (
@@ -125,6 +134,7 @@ class MailLog:
         async with self._database.reading() as connection:
             return tuple(_mail(row) for row in await connection.execute(found))
 
+    @to_the_end
     async def _update(self, key: str, **changes: Any) -> None:
         changed = (
             update(mails)

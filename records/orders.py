@@ -5,18 +5,22 @@ import binascii
 import json
 import unicodedata
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from pydantic import AwareDatetime, TypeAdapter
+from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Select, false, func, literal, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from activities.names import Snapshot
+from domain.calendar import Calendar
 from domain.deadlines import next_due
 from domain.events import Event, Recorded
 from domain.order import Order, Placement, Status
+from domain.policy import Policy
 from domain.values import Value
-from records.database import Database
+from records.database import Database, to_the_end
 from records.tables import Instant, deadlines, documents, is_open, orders, timeline
 
 Sort = Literal["newest", "urgent"]
@@ -82,7 +86,8 @@ class Orders:
         ).returning(orders.c.version)
         document = insert(documents)
         self._put_document = document.on_conflict_do_update(
-            index_elements=[documents.c.sp_id], set_={"document": document.excluded.document}
+            index_elements=[documents.c.sp_id],
+            set_={name: document.excluded[name] for name in ("document", "pinned")},
         )
         deadline = insert(deadlines)
         self._put_deadline = deadline.on_conflict_do_update(
@@ -92,6 +97,7 @@ class Orders:
         )
         self._put_event = insert(timeline).on_conflict_do_nothing()
 
+    @to_the_end
     async def save(self, snapshot: Snapshot) -> int:
         """Keep an order as it is, and its events. Returns the version that is kept now: this one or a newer one.
 
@@ -99,17 +105,14 @@ class Orders:
         Raises `ValueError` for an order that was never placed.
         """
         order = snapshot.order
-        row = _row(order)
+        row = order_row(order)
         events = [_event_row(order.sp_id, recorded) for recorded in snapshot.events]
         async with self._database.writing() as connection:
             written = (await connection.execute(self._put_order, row)).scalar_one_or_none()
             if written is not None:
-                await connection.execute(
-                    self._put_document,
-                    {"sp_id": order.sp_id, "document": order.model_dump_json()},
-                )
+                await connection.execute(self._put_document, document_row(order))
                 if order.deadlines:
-                    await connection.execute(self._put_deadline, _deadline_rows(order))
+                    await connection.execute(self._put_deadline, deadline_rows(order))
             if events:
                 await connection.execute(self._put_event, events)
             if written is not None:
@@ -125,12 +128,14 @@ class Orders:
         async with self._database.reading() as connection:
             document = (
                 await connection.execute(
-                    select(documents.c.document).where(documents.c.sp_id == sp_id)
+                    select(documents.c.document, documents.c.pinned).where(
+                        documents.c.sp_id == sp_id
+                    )
                 )
-            ).scalar_one_or_none()
+            ).one_or_none()
             if document is None:
                 return None
-            order = Order.model_validate_json(document)
+            order = _order(document.document, document.pinned)
             # A writer may have been between the two statements: not more than belongs to this version.
             events = (
                 await connection.execute(
@@ -174,8 +179,8 @@ class Orders:
             for part in parts:
                 after = position if position is not None and position.part == part else None
                 found = _piece(which, part, after, limit + 1 - len(items))
-                for at, sp_id, document in await connection.execute(found):
-                    items.append((Order.model_validate_json(document), _encode(part, at, sp_id)))
+                for at, sp_id, document, pinned in await connection.execute(found):
+                    items.append((_order(document, pinned), _encode(part, at, sp_id)))
                 if len(items) > limit:
                     break
         return Page(
@@ -238,7 +243,8 @@ def searchable(placement: Placement) -> str:
 # --- rows --------------------------------------------------------------------------------------------------------
 
 
-def _row(order: Order) -> dict[str, Any]:
+def order_row(order: Order) -> dict[str, Any]:
+    """The order's row in `orders`. Raises `ValueError` for an order that was never placed."""
     if order.placed_at is None or order.changed_at is None:
         raise ValueError("an order is kept from its first event on")
     placement = order.intake.placement
@@ -261,6 +267,45 @@ def _row(order: Order) -> dict[str, Any]:
     }
 
 
+class _Pinned(Value):
+    """What is pinned into an order, and is the same in the orders of one canton and day."""
+
+    policy: Policy
+    calendar: Calendar
+    first_calendar: Calendar | None  # the intake's, if it is another one
+
+
+_PINNED: Any = {"calendar": True, "intake": {"policy": True, "calendar": True}}
+
+
+def document_row(order: Order) -> dict[str, Any]:
+    """The order's row in `documents`. What is pinned stands apart: reading it is most of the work, and done once."""
+    first = order.intake.calendar
+    pinned = _Pinned(
+        policy=order.policy,
+        calendar=order.calendar,
+        first_calendar=None if first == order.calendar else first,
+    )
+    return {
+        "sp_id": order.sp_id,
+        "document": order.model_dump_json(exclude=_PINNED),
+        "pinned": pinned.model_dump_json(),
+    }
+
+
+def _order(document: str, pinned: str) -> Order:
+    parts, order = _pinned(pinned), from_json(document)
+    order["calendar"] = parts.calendar
+    order["intake"]["policy"] = parts.policy
+    order["intake"]["calendar"] = parts.first_calendar or parts.calendar
+    return Order.model_validate(order)
+
+
+@lru_cache(maxsize=512)
+def _pinned(text: str) -> _Pinned:
+    return _Pinned.model_validate_json(text)
+
+
 def _event_row(sp_id: str, recorded: Recorded) -> dict[str, Any]:
     return {
         "sp_id": sp_id,
@@ -272,7 +317,8 @@ def _event_row(sp_id: str, recorded: Recorded) -> dict[str, Any]:
     }
 
 
-def _deadline_rows(order: Order) -> list[dict[str, Any]]:
+def deadline_rows(order: Order) -> list[dict[str, Any]]:
+    """The order's rows in `deadlines`."""
     # By their place: an order's deadlines are only ever added to. Kind and start do not tell them apart: an
     # appointment that is moved and moved back starts the same deadline twice.
     return [
@@ -322,8 +368,8 @@ def _storable(text: str) -> bool:
 
 def _piece(
     which: OrderFilter, part: "_Part", after: "_Position | None", limit: int
-) -> Select[datetime, str, str]:
-    """A part of a list from a position on: what it is sorted by, SP-ID and document of each order."""
+) -> Select[datetime, str, str, str]:
+    """A part of a list from a position on: what it is sorted by, SP-ID and documents of each order."""
     due = _due_column(which)
     at = due if part == "due" else orders.c.placed_at
     key = tuple_(at, orders.c.sp_id)
@@ -341,7 +387,7 @@ def _piece(
     listed = keys.subquery()
     again = (listed.c.at, listed.c.sp_id)
     return (
-        select(listed.c.at, listed.c.sp_id, documents.c.document)
+        select(listed.c.at, listed.c.sp_id, documents.c.document, documents.c.pinned)
         .join(documents, documents.c.sp_id == listed.c.sp_id)
         .order_by(*(again if part == "due" else (column.desc() for column in again)))
     )

@@ -1,16 +1,17 @@
 """The service partners: who they are and where they are reached."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.order import Assignee, EmailAddress, Identifier, Line
 from domain.policy import CANTONS
 from domain.values import Language, Value
-from records.database import Database
+from records.database import Database, to_the_end
 from records.tables import partners
 
 
@@ -47,6 +48,7 @@ class Partners:
         self._database = database
         insert = sqlite.insert if database.is_sqlite else postgresql.insert
         row = insert(partners)
+        self._add = row.on_conflict_do_nothing(index_elements=[partners.c.partner_id])
         kept = (partners.c.partner_id, partners.c.created_at)
         self._put = row.on_conflict_do_update(
             index_elements=[partners.c.partner_id],
@@ -62,6 +64,37 @@ class Partners:
             row = (await connection.execute(found)).one_or_none()
         return None if row is None else _partner(row)
 
+    @to_the_end
+    async def add(self, partner: Partner, now: datetime) -> bool:
+        """Keep a new partner. False if its id is taken; that one stays as it is."""
+        row = {**partner.model_dump(), "created_at": now, "changed_at": now}
+        async with self._database.writing() as connection:
+            return (await connection.execute(self._add, row)).rowcount == 1
+
+    @to_the_end
+    async def change(
+        self, partner_id: str, changes: Mapping[str, Any], now: datetime
+    ) -> Partner | None:
+        """Change these fields and no others. None if there is no such partner.
+
+        Raises `ValidationError` (pydantic's) if it would be none any more.
+        """
+        if "\0" in partner_id:
+            return None
+        which = partners.c.partner_id == partner_id
+        async with self._database.writing() as connection:
+            row = (
+                await connection.execute(select(*_COLUMNS).where(which).with_for_update())
+            ).one_or_none()
+            if row is None:
+                return None
+            changed = Partner.model_validate({**row._asdict(), **changes})
+            # the id stays, whatever the changes say of it
+            values = {**changed.model_dump(exclude={"partner_id"}), "changed_at": now}
+            await connection.execute(update(partners).where(which).values(values))
+        return changed.model_copy(update={"partner_id": partner_id})
+
+    @to_the_end
     async def put(self, partner: Partner, now: datetime) -> None:
         """Keep a partner, new or changed."""
         row = {**partner.model_dump(), "created_at": now, "changed_at": now}

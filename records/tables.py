@@ -153,7 +153,9 @@ documents = Table(
     "documents",
     metadata,
     Column("sp_id", Key, ForeignKey(orders.c.sp_id), primary_key=True),
-    Column("document", Text, nullable=False),  # domain.order.Order as JSON, of orders.version
+    # domain.order.Order as JSON, of orders.version: what the order has of its own, and what was pinned into it
+    Column("document", Text, nullable=False),
+    Column("pinned", Text, nullable=False),
 )
 
 timeline = Table(
@@ -219,7 +221,7 @@ mails = Table(
     Column("last_error", Text),
 )
 
-# --- accounts. Of a secret only its SHA-256 is kept (in hexadecimal), of a password only its argon2 hash. --------------
+# --- accounts. Of a secret only its SHA-256 is kept (in hexadecimal), of a password only its argon2 hash. -------------
 
 users = Table(
     "users",
@@ -308,4 +310,36 @@ idempotency = Table(
     Column("status", Integer, nullable=False),
     Column("response", Text, nullable=False),  # as JSON
     Column("created_at", Instant, nullable=False, index=True),
+)
+
+# How orders and their workflows differ, as the reconciler found. By run, since an order may have had several.
+findings = Table(
+    "findings",
+    metadata,
+    Column("sp_id", Key, primary_key=True),
+    Column("kind", String, primary_key=True),  # activities.names.FindingKind
+    Column("run_id", String, primary_key=True),  # empty: there is no workflow
+    Column("found_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),  # by the last pass that saw it
+    Column("reported_at", Instant),
+    Column("ended_at", Instant),  # repaired, or not seen any more
+    Column("repaired", Boolean, nullable=False),
+)
+_is_unended = findings.c.ended_at.is_(None)
+Index(
+    "ix_findings_unended",
+    findings.c.found_at,
+    findings.c.sp_id,
+    sqlite_where=_is_unended,
+    postgresql_where=_is_unended,
+)
+
+# When an order and its running workflow were last the same: as long as neither moves they need not be compared again.
+comparisons = Table(
+    "comparisons",
+    metadata,
+    Column("sp_id", Key, primary_key=True),
+    Column("run_id", String, nullable=False),
+    Column("history_length", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
 )

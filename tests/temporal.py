@@ -2,13 +2,15 @@
 
 import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from temporalio.testing import WorkflowEnvironment
 
 from connection import data_converter, register_search_attributes
+from settings import Settings
 
 _BIN = Path(sys.executable).parent
 
@@ -21,11 +23,25 @@ def binary(name: str) -> str:
     return found
 
 
+async def _started(
+    start: Callable[..., Awaitable[WorkflowEnvironment]], **options: Any
+) -> WorkflowEnvironment:
+    """A server; the SDK gives it five seconds to come up, which a busy machine may not have."""
+    for _ in range(3):
+        try:
+            return await start(**options)
+        except RuntimeError as error:
+            if "did not start" not in str(error):
+                raise
+    return await start(**options)
+
+
 @asynccontextmanager
-async def skipping_server() -> AsyncIterator[WorkflowEnvironment]:
+async def skipping_server(settings: Settings | None = None) -> AsyncIterator[WorkflowEnvironment]:
     """One clock for all workflows, which jumps; so one environment a test (DESIGN 8)."""
-    async with await WorkflowEnvironment.start_time_skipping(
-        data_converter=data_converter(),
+    async with await _started(
+        WorkflowEnvironment.start_time_skipping,
+        data_converter=data_converter(settings),
         test_server_existing_path=binary("temporal-test-server"),
     ) as env:
         await register_search_attributes(env.client)
@@ -33,10 +49,13 @@ async def skipping_server() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @asynccontextmanager
-async def dev_server(*extra: str, file: Path | None = None) -> AsyncIterator[WorkflowEnvironment]:
+async def dev_server(
+    *extra: str, file: Path | None = None, settings: Settings | None = None
+) -> AsyncIterator[WorkflowEnvironment]:
     """The real server, on a free port; timers as punctual as it can."""
-    async with await WorkflowEnvironment.start_local(
-        data_converter=data_converter(),
+    async with await _started(
+        WorkflowEnvironment.start_local,
+        data_converter=data_converter(settings),
         dev_server_existing_path=binary("temporal"),
         dev_server_database_filename=str(file) if file else None,
         dev_server_extra_args=[

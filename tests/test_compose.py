@@ -107,6 +107,8 @@ def test_passwords_agree_on_both_sides() -> None:
 def test_commands_name_what_is_in_the_repository() -> None:
     assert SERVICES["worker"]["command"] == ["python", "worker.py"]
     assert (ROOT / "worker.py").is_file()
+    assert SERVICES["web"]["command"] == ["python", "-m", "web"]
+    assert (ROOT / "web" / "__main__.py").is_file()
     assert SERVICES["migrate"]["command"] == ["alembic", "upgrade", "head"]
     assert (ROOT / "alembic.ini").is_file()
     for name in OURS:
@@ -141,6 +143,17 @@ def test_a_worker_has_the_time_to_drain_and_shows_that_it_lives() -> None:
     assert f"{settings.worker_liveness_file} " in worker["healthcheck"]["test"][1]
     assert str(settings.worker_liveness_file).startswith("/tmp/")  # the rest is read-only
     assert str(settings.warehouse_dir).startswith(worker["volumes"][0].split(":")[1])
+
+
+def test_the_web_application_listens_where_its_port_and_its_healthcheck_are() -> None:
+    web = SERVICES["web"]
+    settings = Settings.from_env(environment("web", {}))
+    assert settings.http_host == "0.0.0.0"
+    assert web["ports"] == [f"127.0.0.1:{settings.http_port}:{settings.http_port}"]
+    assert f"http://127.0.0.1:{settings.http_port}/healthz" in web["healthcheck"]["test"][-1]
+    assert environment("web", {})["CMI_PUBLIC_URL"].endswith(f":{settings.http_port}")
+    trusted = Settings.from_env(environment("web", {"CMI_TRUSTED_PROXIES": "10.0.0.0/8"}))
+    assert trusted.trusted_proxies == "10.0.0.0/8"
 
 
 def test_temporal_is_found_and_knows_the_search_attributes() -> None:
@@ -181,7 +194,7 @@ def sources(name: str) -> list[Path]:
 def test_the_image_holds_what_its_processes_import() -> None:
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     allowed = {line[1:] for line in ignored if line.startswith("!")}
-    needed, unread = set(), {"worker", "starter", "records"}
+    needed, unread = set(), {"worker", "starter", "records", "web"}
     while unread:
         name = unread.pop()
         needed.add(name)

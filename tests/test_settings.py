@@ -127,7 +127,7 @@ def test_no_secret_shows_in_a_repr_or_an_error() -> None:
         "CMI_DATABASE_URL": "postgresql://u:geheim@h/cmi",
         "CMI_SMTP_URL": "smtp://u:geheim@h",
         "CMI_WAREHOUSE_TOKEN": "geheim",
-        "CMI_ENCRYPTION_KEYS": "geheim",
+        "CMI_ENCRYPTION_KEYS": "k:" + "geheim" * 7 + "A",
     }
     settings = Settings.from_env(env)
     assert "geheim" not in f"{settings!r} {settings} {settings.smtp!r}"

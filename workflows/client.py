@@ -1,4 +1,4 @@
-"""How a client speaks to an order's workflow: start, command, notice, snapshot. The workflow's inside stays inside."""
+"""How a client speaks to an order's workflow: start, revive, command, notice, snapshot. Its inside stays inside."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,10 +14,10 @@ from temporalio.common import (
 from activities.names import Snapshot
 from domain import deadlines, lifecycle
 from domain.commands import Request
-from domain.order import Intake
+from domain.order import Intake, Order
 from domain.view import OrderView
 from workflows import names
-from workflows.messages import Answer, Desk, Start
+from workflows.messages import Answer, Carried, Desk, Start
 from workflows.reading import title
 
 
@@ -29,27 +29,53 @@ async def start_order(client: Client, intake: Intake, desk: Desk, now: datetime)
         RPCError: Temporal is away.
     """
     order, placed = lifecycle.place(intake, now)
+    await _start(
+        client,
+        Start(desk=desk, intake=intake, placed_at=now),
+        order,
+        WorkflowIDReusePolicy.REJECT_DUPLICATE,
+    )
+    return Snapshot(order=order, events=(placed,))
+
+
+async def revive_order(client: Client, carried: Carried, desk: Desk) -> None:
+    """Start a new run of an order whose workflow was terminated, has failed or is lost, from what was stored of it.
+
+    Raises:
+        WorkflowAlreadyStartedError: it runs.
+        RPCError: Temporal is away.
+    """
+    await _start(
+        client,
+        Start(desk=desk, carried=carried),
+        carried.order,
+        WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+    )
+
+
+async def _start(
+    client: Client, start: Start, order: Order, reuse_policy: WorkflowIDReusePolicy
+) -> None:
     due = deadlines.next_due(order)
     attributes: list[SearchAttributePair[Any]] = [
         SearchAttributePair(names.SP_STATUS, order.status.value),
         SearchAttributePair(names.PARTNER_ID, order.partner.partner_id),
         SearchAttributePair(names.CANTON, order.partner.canton),
-        SearchAttributePair(names.OVERDUE, False),
+        SearchAttributePair(names.OVERDUE, any(d.missed for d in order.open_deadlines)),
     ]
     if due is not None:
         attributes.append(SearchAttributePair(names.DEADLINE, due))
     await client.start_workflow(
         names.SERVICE_ORDER,
-        Start(desk=desk, intake=intake, placed_at=now),
+        start,
         id=names.order_id(order.sp_id),
         task_queue=names.ORDERS_QUEUE,
-        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        id_reuse_policy=reuse_policy,
         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
         search_attributes=TypedSearchAttributes(attributes),
         static_summary=title(order),
-        static_details=f"[{order.sp_id}]({desk.public_url}/orders/{order.sp_id})",
+        static_details=f"[{order.sp_id}]({start.desk.public_url}/orders/{order.sp_id})",
     )
-    return Snapshot(order=order, events=(placed,))
 
 
 async def send_command(client: Client, sp_id: str, request: Request, patience: timedelta) -> Answer:

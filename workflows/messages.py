@@ -1,6 +1,6 @@
 """What goes into an order's workflow and comes out of it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from domain.effects import Effect
 from domain.events import Recorded
@@ -39,3 +39,25 @@ class Answer(Value):
 
     version: int
     status: Status
+
+
+class Tally(Value):
+    """What a pass of the reconciler has done so far: orders compared, rows repaired, differences found, no answers."""
+
+    compared: int = 0
+    repaired: int = 0
+    found: int = 0
+    unanswered: int = 0
+
+
+class Pass(Value):
+    """The input of the reconciler: a new pass, or what an earlier run of the same pass carried.
+
+    `min_age`: how old a workflow must be to be missed in the records; the server's list is not always up to date.
+    """
+
+    min_age: timedelta = timedelta(minutes=10)
+    began: datetime | None = None
+    tally: Tally = Tally()
+    orders_done: bool = False
+    position: str | None = None

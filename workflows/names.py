@@ -9,6 +9,9 @@ ORDERS_QUEUE: Final = "orders"
 DOCUMENTS_QUEUE: Final = "documents"
 
 SERVICE_ORDER: Final = "ServiceOrder"
+RECONCILER: Final = "Reconciler"
+RECONCILER_ID: Final = "reconciler"
+RECONCILER_SCHEDULE: Final = "reconciler"
 VIEW: Final = "view"
 SNAPSHOT: Final = "snapshot"
 

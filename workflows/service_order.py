@@ -13,6 +13,7 @@ from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
     FailureError,
+    RetryState,
     is_cancelled_exception,
 )
 
@@ -42,7 +43,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.reading import details, wake_summary
 
 # A read-model write holds up the workflow task that it runs in: so long and no longer.
-LOCAL_WRITE_LIMIT = timedelta(seconds=1)
+LOCAL_WRITE_LIMIT = timedelta(seconds=2)
 ATTEMPT_LIMIT = timedelta(seconds=45)
 UNTIL_IT_SUCCEEDS = RetryPolicy(
     initial_interval=timedelta(seconds=1),
@@ -50,7 +51,11 @@ UNTIL_IT_SUCCEEDS = RetryPolicy(
     maximum_interval=timedelta(minutes=5),
 )
 RENEW_BEFORE_END = timedelta(days=60)
+# Workers that are away for longer are no reason to believe a clock that says so.
+LONGEST_ABSENCE = timedelta(days=7)
 REMEMBERED_REQUESTS = 50
+REFUSED = ""
+"""In the place of a request's fingerprint: it came as a signal and was refused. As an update it is looked at anew."""
 EVENTS_CARRIED = 200
 
 
@@ -87,8 +92,8 @@ class ServiceOrder:
             assert start.intake is not None, (
                 "a workflow starts from an intake or from an earlier run"
             )
-            # The server's word for when it began: a worker that was away must not move the order's clock.
-            self._order, placed = lifecycle.place(start.intake, workflow.info().start_time)
+            assert start.placed_at is not None, "an order's clock runs from when it was placed"
+            self._order, placed = lifecycle.place(start.intake, start.placed_at)
             self._events = [placed]
             self._unsaved = [placed]
             self._answered = {}
@@ -104,14 +109,13 @@ class ServiceOrder:
         self._show()
         while not self._is_over():
             try:
+                if workflow.info().is_continue_as_new_suggested():
+                    recorder.cancel()
+                    await self._continue_as_new()
                 await self._sleep()
-                if self._broken is not None:
-                    raise self._broken
             except asyncio.CancelledError:
                 self._cancelled_from_outside()
-            if workflow.info().is_continue_as_new_suggested() and not self._is_over():
-                recorder.cancel()
-                await self._continue_as_new()
+            self._stop_if_broken()
         recorder.cancel()
         return self._answer()
 
@@ -119,12 +123,21 @@ class ServiceOrder:
         """Work beside the main loop. A mistake of ours in it must not stay unseen: the main loop fails with it."""
 
         def look(task: asyncio.Task[None]) -> None:
-            if not task.cancelled() and task.exception() is not None:
-                self._broken = task.exception()
+            error = None if task.cancelled() else task.exception()
+            if error is not None and not is_cancelled_exception(error):
+                self._broken = error
 
         task = asyncio.create_task(work)
         task.add_done_callback(look)
         return task
+
+    def _stop_if_broken(self) -> None:
+        """Fail the workflow task, which is seen and tried again, with mended code if need be.
+
+        Never the workflow itself, as a failure of Temporal's kind would if it were raised as it is.
+        """
+        if self._broken is not None:
+            raise RuntimeError("what the order does in the background broke") from self._broken
 
     # --- messages ------------------------------------------------------------------------------------------------
 
@@ -137,19 +150,19 @@ class ServiceOrder:
                 needs in its details.
         """
         request = _read(name, args)
-        if request.request_id not in self._answered:
+        if not self._answered.get(request.request_id):
             try:
                 self._take(request.command, request.actor, workflow.now())
             except (Refused, InvalidCommand) as error:
                 raise _refusal(error) from error
-            self._remember(request)
+            self._remember(request.request_id, _fingerprint(request))
         return self._answer()
 
     @command.validator
     def _check_command(self, name: str, args: Sequence[RawValue]) -> None:
         request = _read(name, args)
         known = self._answered.get(request.request_id)
-        if known is not None:
+        if known:
             if known != _fingerprint(request):
                 raise ApplicationError(
                     "the same request id came with another command", type=names.ID_REUSED
@@ -173,8 +186,11 @@ class ServiceOrder:
         if request.request_id in self._answered:
             return
         now = workflow.now()
-        # It counts from when it was safely received, even if no worker was up then.
-        since = max(request.at, self._order.changed_at or now) if request.at else now
+        since = now
+        if request.at and now - request.at <= LONGEST_ABSENCE:
+            # It counts from when it was safely received, even if no worker was up then.
+            since = max(request.at, self._order.changed_at or now)
+        outcome = _fingerprint(request)
         try:
             self._take(request.command, request.actor, min(since, now))
         except (Refused, InvalidCommand) as error:
@@ -185,7 +201,8 @@ class ServiceOrder:
                 SYSTEM,
                 now,
             )
-        self._remember(request)
+            outcome = REFUSED
+        self._remember(request.request_id, outcome)
 
     @workflow.query(name=names.VIEW, description="The order in words, as operations see it.")
     def view(self, language: Language = "de") -> OrderView:
@@ -214,8 +231,9 @@ class ServiceOrder:
     def _answer(self) -> Answer:
         return Answer(version=self._order.version, status=self._order.status)
 
-    def _remember(self, request: Request) -> None:
-        self._answered[request.request_id] = _fingerprint(request)
+    def _remember(self, request_id: str, outcome: str) -> None:
+        self._answered.pop(request_id, None)
+        self._answered[request_id] = outcome
         while len(self._answered) > REMEMBERED_REQUESTS:
             del self._answered[next(iter(self._answered))]
 
@@ -230,6 +248,7 @@ class ServiceOrder:
     def _is_over(self) -> bool:
         return (
             self._order.status.is_final
+            and not any(self._lanes.values())
             and not self._senders
             and not self._unsaved
             and workflow.all_handlers_finished()
@@ -264,7 +283,10 @@ class ServiceOrder:
 
     def _must_stir(self, wake: datetime | None) -> bool:
         return (
-            self._wake != wake or self._is_over() or workflow.info().is_continue_as_new_suggested()
+            self._wake != wake
+            or self._is_over()
+            or self._broken is not None
+            or workflow.info().is_continue_as_new_suggested()
         )
 
     def _pass_time(self) -> None:
@@ -304,16 +326,15 @@ class ServiceOrder:
             self._senders[lane] = self._begin(self._send_all(lane))
 
     async def _send_all(self, lane: str) -> None:
-        """Send what waits in a lane, one after the other; an effect leaves the lane when it is out."""
+        """Send what waits in a lane, one after the other; an effect leaves the lane when it is out.
+
+        One that was called back may have regained its sense meanwhile; then it is sent after all.
+        """
         queue = self._lanes[lane]
-        while queue:
+        while queue and not self._continuing:
             effect = queue[0]
             if is_obsolete(effect, self._order) or await self._send(effect):
                 queue.pop(0)
-            elif self._continuing:
-                break
-            elif not is_obsolete(effect, self._order):
-                raise AssertionError("an effect was called back that has not lost its sense")
         del self._senders[lane]
 
     async def _send(self, effect: Effect) -> bool:
@@ -335,7 +356,8 @@ class ServiceOrder:
         try:
             await handle
         except ActivityError as error:
-            if is_cancelled_exception(error):
+            # An attempt that fails after it was called back is not retried; that does not give the effect up.
+            if is_cancelled_exception(error) or error.retry_state is RetryState.CANCEL_REQUESTED:
                 return False
             self._take(NoteUndelivered(key=effect.key, mail=summary), SYSTEM, workflow.now())
             return True
@@ -395,7 +417,7 @@ class ServiceOrder:
             shown.get(names.SP_STATUS) == order.status.value
             and shown.get(names.PARTNER_ID) == order.partner.partner_id
             and shown.get(names.OVERDUE) == late
-            and _about_equal(shown.get(names.DEADLINE), due)
+            and shown.get(names.DEADLINE) == due
         )
         if same:
             return []
@@ -410,12 +432,16 @@ class ServiceOrder:
     # --- the next run --------------------------------------------------------------------------------------------
 
     async def _continue_as_new(self) -> None:
+        """Go on in a new run. What has not gone out by now goes out there; nothing new is begun here."""
         self._continuing = True
         for handle in self._in_flight.values():
             handle.cancel()
         await workflow.wait_condition(
-            lambda: not self._senders and workflow.all_handlers_finished()
+            lambda: (
+                self._broken is not None or (not self._senders and workflow.all_handlers_finished())
+            )
         )
+        self._stop_if_broken()
         carried = Carried(
             order=self._order,
             events=tuple(self._events[-EVENTS_CARRIED:]),
@@ -428,13 +454,6 @@ class ServiceOrder:
 
 def _renewal(calendar: Calendar) -> datetime:
     return calendar.instant(calendar.last_day - RENEW_BEFORE_END, calendar.opens)
-
-
-def _about_equal(shown: datetime | None, due: datetime | None) -> bool:
-    """The client that starts a workflow reckons the first deadline a moment before the server's clock does."""
-    if shown is None or due is None:
-        return shown is due
-    return abs(shown - due) < timedelta(seconds=5)
 
 
 def _read(name: str, args: Sequence[RawValue]) -> Request:

@@ -317,7 +317,7 @@ async def test_a_process_that_lives_on_does_not_even_repeat_it(
 async def test_a_server_that_does_not_say_goodbye_has_the_mail_all_the_same(
     office: Office, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("activities.mail._GOODBYE", 0.1)
+    monkeypatch.setattr("activities.postman._GOODBYE", 0.1)
     server.quit = None
     await office.send(NEW_ORDER)
     await office.send(NEW_ORDER)
@@ -468,7 +468,7 @@ async def test_after_a_lost_answer_the_same_mail_comes_again(
 async def test_a_server_that_hangs_is_left_after_a_while(
     office: Office, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("activities.mail._OVERALL", 0.3)
+    monkeypatch.setattr("activities.postman._OVERALL", 0.3)
     server.data = None
     failure = await office.failure(NEW_ORDER)
     assert failure.type == "MailServerUnavailable"

@@ -1,6 +1,6 @@
 """Deadlines by the calendar: known dates, reminders and escalations, and how each one ends (DESIGN 3)."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
@@ -11,6 +11,7 @@ from domain.commands import (
     Cancel,
     Command,
     ConfirmExecution,
+    ConfirmRequirements,
     ConfirmTransmission,
     DecideReview,
     LogContact,
@@ -25,6 +26,7 @@ from domain.events import Escalated
 from domain.explanation import explain
 from domain.lifecycle import live
 from domain.order import Assignee, GoodsReceived, GoodsShipped, Status
+from tests.builders import ACCEPTED, lived
 from tests.domain.strategies import (
     HUBER,
     MEIER,
@@ -529,3 +531,18 @@ def test_a_moved_deadline_is_reminded_of_again() -> None:
     assert story(life, "2026-11-13 15:00", "confirm_execution") == ["2026-11-13 14:00 reminder"]
     life.do(appointment("2026-11-17 09:00", reason="ill"))
     assert story(life, "2026-11-18 15:00", "confirm_execution") == ["2026-11-18 14:00 reminder"]
+
+
+def test_goods_that_were_there_first_wait_for_the_partner_from_the_requirements_on() -> None:
+    """Received on Monday morning, requirements confirmed on Tuesday: due at closing time on Wednesday."""
+    order, _ = lived(
+        *ACCEPTED,
+        GoodsReceived(),
+        timedelta(days=1),
+        ConfirmRequirements(
+            checklist={"connections": "yes", "space": "yes", "passages": "not_applicable"}
+        ),
+    )
+    (deadline,) = order.open_deadlines
+    assert (deadline.kind, order.status) == ("set_appointment", Status.SET_APPOINTMENT)
+    assert order.calendar.local(deadline.due) == datetime(2026, 10, 7, 18)  # noqa: DTZ001

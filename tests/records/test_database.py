@@ -14,7 +14,10 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from activities.names import Snapshot
 from records.database import CONNECT_SECONDS, TRANSACTION_SECONDS, Database, is_away
+from records.orders import Orders
+from tests.builders import lived
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,12 +46,19 @@ async def test_a_transaction_is_whole_or_nothing(database: Database) -> None:
     await database.ping()
 
 
-async def test_a_broken_rule_is_not_away(database: Database) -> None:
-    insert = text("INSERT INTO documents (sp_id, document) VALUES ('nobody', '{}')")
-    with pytest.raises(IntegrityError) as caught:
+async def test_a_broken_rule_is_not_away_and_shows_no_values(database: Database) -> None:
+    insert = text(
+        "INSERT INTO documents (sp_id, document, pinned) VALUES ('nobody', :document, '')"
+    )
+
+    async def break_it() -> None:
         async with database.writing() as connection:
-            await connection.execute(insert)
+            await connection.execute(insert, {"document": "Regula Müller"})
+
+    with pytest.raises(IntegrityError) as caught:
+        await break_it()
     assert not is_away(caught.value)
+    assert "Regula" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -303,3 +313,17 @@ async def test_a_connection_that_the_server_ended_is_away(remote: Database) -> N
         await end_me()
     assert is_away(caught.value)
     await remote.ping()
+
+
+async def test_a_write_that_is_given_up_leaves_no_lock(database: Database) -> None:
+    """A local activity that takes too long is cut off in the middle of its transaction."""
+    orders = Orders(database)
+    for number in range(60):
+        order, events = lived(sp_id=f"SP-{number}")
+        task = asyncio.create_task(orders.save(Snapshot(order=order, events=events)))
+        await asyncio.sleep(number % 12 / 2000)
+        task.cancel()
+        await asyncio.wait([task])
+        order, events = lived(sp_id=f"SP-after-{number}")
+        async with asyncio.timeout(2):
+            await orders.save(Snapshot(order=order, events=events))

@@ -81,6 +81,7 @@ async def test_what_was_saved_is_read_again(records: Orders) -> None:
     stored = await records.get(order.sp_id)
     assert stored is not None
     assert stored.order == order
+    assert stored.order.model_dump_json() == order.model_dump_json()
     assert stored.events == events
     assert fold(order.intake, stored.events) == order
 
@@ -96,6 +97,20 @@ async def test_every_event_survives(records: Orders) -> None:
     stored = await records.get(order.sp_id)
     assert stored is not None
     assert stored.events == events
+
+
+async def test_a_reassigned_order_keeps_both_calendars(records: Orders) -> None:
+    ticino = intake(canton="TI").calendar
+    order = await keep(
+        records,
+        *ACCEPTED,
+        Reassign(partner=assignee("bianchi", "TI"), calendar=ticino, reason="ill"),
+    )
+    assert order.calendar != order.intake.calendar
+    stored = await records.get(order.sp_id)
+    assert stored is not None
+    assert stored.order == order
+    assert stored.order.model_dump_json() == order.model_dump_json()
 
 
 async def test_an_order_that_was_never_placed_is_refused(records: Orders) -> None:

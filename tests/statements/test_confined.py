@@ -101,4 +101,4 @@ async def test_an_error_tells_where_and_not_what() -> None:
 async def test_its_temporary_files_go() -> None:
     folder = (await run_confined(GREEDY, b"file", ROOMY)).decode()
     assert folder.startswith(tempfile.gettempdir())
-    assert not os.path.exists(folder)  # noqa: ASYNC240
+    assert not os.path.exists(folder)

@@ -78,10 +78,12 @@ class Life:
             self.lives.client, self.sp_id, request, timedelta(seconds=20)
         )
 
-    async def refused(self, command: Command, actor: Actor | None = None) -> ApplicationError:
+    async def refused(
+        self, command: Command, actor: Actor | None = None, request_id: str = ""
+    ) -> ApplicationError:
         """Send a command that must be refused; what the refusal says."""
         with pytest.raises(WorkflowUpdateFailedError) as failure:
-            await self.do(command, actor)
+            await self.do(command, actor, request_id)
         assert isinstance(failure.value.cause, ApplicationError)
         return failure.value.cause
 

@@ -56,6 +56,7 @@ def upgrade() -> None:
         "documents",
         sa.Column("sp_id", KEY, nullable=False),
         sa.Column("document", sa.Text, nullable=False),
+        sa.Column("pinned", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("sp_id", name="pk_documents"),
         sa.ForeignKeyConstraint(["sp_id"], ["orders.sp_id"], name="fk_documents_sp_id"),
     )

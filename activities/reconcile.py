@@ -1,0 +1,297 @@
+"""Compares orders with their workflows, repairs what can be repaired, tells operations of the rest (DESIGN 8)."""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from temporalio import activity
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowQueryFailedError,
+)
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities import names
+from activities.failures import without_contents
+from activities.mail_texts import MailTexts, Reader
+from activities.names import Compared, FindingKind, OrderBatch, Snapshot, WorkflowBatch
+from activities.postman import Postman, Refused, Unavailable, recipient_address
+from records.mails import MailLog
+from records.orders import OpenOrder, Orders
+from records.reconciliation import Held, Reconciliation, Same, Seen
+from settings import Settings
+from workflows import client as workflow_client
+from workflows import names as workflow_names
+
+BATCH = 200
+AT_A_TIME = 8
+ANSWER_WITHIN = 10.0  # seconds, for a query: a workflow that is not in memory is replayed for it
+LOOK_AGAIN_AFTER = 2.0  # seconds: what is just being written is no difference
+FAILING_SINCE_ATTEMPT = (
+    3  # of one workflow task; the first ones may have met a worker that was stopped
+)
+SHOWN = 50  # findings in one mail
+
+_DEAD: dict[WorkflowExecutionStatus, FindingKind] = {
+    WorkflowExecutionStatus.TERMINATED: "terminated",
+    WorkflowExecutionStatus.FAILED: "failed",
+    WorkflowExecutionStatus.TIMED_OUT: "timed_out",
+    WorkflowExecutionStatus.CANCELED: "canceled",
+}
+_THREAD = "reconciliation"
+
+
+class _Look(NamedTuple):
+    """What was seen of one order. Without a `kind` all is well, or (`unanswered`) nobody knows."""
+
+    row: OpenOrder
+    kind: FindingKind | None = None
+    run_id: str = ""
+    same: Same | None = None
+    snapshot: Snapshot | None = None
+    unanswered: bool = False
+
+
+class ReconcileActivities:
+    """The reconciler's work, on the server that `client` reaches."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: Client,
+        orders: Orders,
+        records: Reconciliation,
+        mails: MailLog,
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._orders = orders
+        self._records = records
+        self._mails = mails
+        self._texts = MailTexts(settings.public_url)
+        self._postman = Postman(settings)
+
+    # --- open orders and their workflows -------------------------------------------------------------------------
+
+    @activity.defn(name=names.COMPARE_ORDERS)
+    async def compare_orders(self, batch: OrderBatch) -> Compared:
+        """Look up the next open orders on the server. Twice is once."""
+        with without_contents("comparison of orders"):
+            rows = await self._orders.open_orders(batch.after, BATCH)
+            known = await self._records.same([row.sp_id for row in rows])
+            turns = asyncio.Semaphore(AT_A_TIME)
+
+            async def look(row: OpenOrder) -> _Look:
+                async with turns:
+                    seen = await self._look(row, known.get(row.sp_id))
+                    activity.heartbeat()
+                    return seen
+
+            looks = await asyncio.gather(*(look(row) for row in rows))
+            await self._records.keep_same(
+                {
+                    each.row.sp_id: each.same
+                    for each in looks
+                    if each.same is not None and each.same != known.get(each.row.sp_id)
+                }
+            )
+            unanswered = [each.row.sp_id for each in looks if each.unanswered]
+            await self._records.keep_open(unanswered, batch.began)
+            seen = await self._look_again([each for each in looks if each.kind is not None])
+            await self._records.keep(seen, batch.began)
+            return Compared(
+                next=rows[-1].sp_id if len(rows) == BATCH else None,
+                compared=len(rows),
+                repaired=sum(each.repaired for each in seen),
+                found=sum(not each.repaired for each in seen),
+                unanswered=len(unanswered),
+            )
+
+    async def _look(self, row: OpenOrder, known: Same | None) -> _Look:
+        try:
+            workflow = await self._client.get_workflow_handle(
+                workflow_names.order_id(row.sp_id)
+            ).describe()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return _Look(row, "missing")
+            raise
+        if workflow.status is WorkflowExecutionStatus.RUNNING:
+            return await self._look_at_running(row, workflow, known)
+        snapshot = await self._snapshot(row.sp_id)
+        assert workflow.status is not None
+        kind = _DEAD.get(workflow.status)
+        if kind is not None:
+            return _Look(row, kind, workflow.run_id, snapshot=snapshot)
+        if snapshot is None:
+            return _Look(row, unanswered=True)
+        return _Look(row, "unclosed", workflow.run_id, snapshot=snapshot)
+
+    async def _look_at_running(
+        self, row: OpenOrder, workflow: WorkflowExecutionDescription, known: Same | None
+    ) -> _Look:
+        run_id = workflow.run_id
+        task = workflow.raw_description.pending_workflow_task
+        if task.attempt >= FAILING_SINCE_ATTEMPT:
+            return _Look(row, "stuck", run_id)
+        now = Same(run_id, workflow.history_length, row.version)
+        if now == known:
+            return _Look(row, same=known)
+        snapshot = await self._snapshot(row.sp_id)
+        if snapshot is None:
+            return _Look(row, unanswered=True)
+        if snapshot.order.version == row.version:
+            return _Look(row, same=now)
+        kind: FindingKind = "stale" if snapshot.order.version > row.version else "reset"
+        return _Look(row, kind, run_id, snapshot=snapshot)
+
+    async def _look_again(self, looks: list[_Look]) -> list[Seen]:
+        """What is still so a moment later, after it was repaired if it can be."""
+        if not looks:
+            return []
+        await asyncio.sleep(LOOK_AGAIN_AFTER)
+        held = await self._records.held([each.row.sp_id for each in looks])
+        seen = []
+        for each in looks:
+            now = held.get(each.row.sp_id)
+            if now is not None:
+                seen += await self._settle(each, now)
+            activity.heartbeat()
+        return seen
+
+    async def _settle(self, look: _Look, held: Held) -> list[Seen]:
+        """Nothing if the records have moved on meanwhile."""
+        row, kind, snapshot = look.row, look.kind, look.snapshot
+        assert kind is not None
+        if held.status.is_final:
+            return []
+        if kind in ("stale", "unclosed"):
+            assert snapshot is not None
+            if snapshot.order.version > held.version:
+                await self._orders.save(snapshot)
+                if kind == "stale" or snapshot.order.status.is_final:
+                    return [Seen(row.sp_id, kind, look.run_id, repaired=True)]
+            return [] if kind == "stale" else [Seen(row.sp_id, "ended", look.run_id)]
+        if held.version != row.version:
+            return []
+        if snapshot is not None and snapshot.order.version > held.version:
+            # The last that it knew is what it can be revived from.
+            await self._orders.save(snapshot)
+            if snapshot.order.status.is_final:
+                return [Seen(row.sp_id, "unclosed", look.run_id, repaired=True)]
+        return [Seen(row.sp_id, kind, look.run_id)]
+
+    async def _snapshot(self, sp_id: str) -> Snapshot | None:
+        """The order as its workflow holds it; None if it does not say."""
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                return await workflow_client.snapshot(self._client, sp_id)
+        except (TimeoutError, WorkflowQueryFailedError) as error:
+            why = type(error).__name__
+        except RPCError as error:
+            if error.status is RPCStatusCode.UNAVAILABLE:
+                raise
+            why = error.status.name
+        activity.logger.warning("no answer", extra={"sp_id": sp_id, "why": why})
+        return None
+
+    # --- open workflows and their rows ---------------------------------------------------------------------------
+
+    @activity.defn(name=names.FIND_UNRECORDED)
+    async def find_unrecorded(self, batch: WorkflowBatch) -> Compared:
+        """Look up the next open workflows in the records, and record those that are missing there. Twice is once."""
+        with without_contents("search for workflows without an order"):
+            before = (activity.info().started_time - batch.min_age).astimezone(UTC)
+            listed = self._client.list_workflows(
+                f"WorkflowType = '{workflow_names.SERVICE_ORDER}' AND ExecutionStatus = 'Running'"
+                f" AND StartTime < '{before.isoformat(timespec='milliseconds')}'",
+                page_size=BATCH,
+                next_page_token=base64.b64decode(batch.page) if batch.page else None,
+            )
+            await listed.fetch_next_page()
+            runs = {each.id: each.run_id for each in listed.current_page or ()}
+            missing = await self._missing(runs)
+            if missing:
+                await asyncio.sleep(LOOK_AGAIN_AFTER)
+                missing = await self._missing(missing)
+            seen = [await self._record(sp_id, runs[sp_id]) for sp_id in missing]
+            await self._records.keep(seen, batch.began)
+            page = listed.next_page_token
+            return Compared(
+                next=base64.b64encode(page).decode() if page else None,
+                compared=0,
+                repaired=sum(each.repaired for each in seen),
+                found=sum(not each.repaired for each in seen),
+            )
+
+    async def _missing(self, sp_ids: Iterable[str]) -> list[str]:
+        wanted = list(sp_ids)
+        held = await self._records.held(wanted)
+        return [sp_id for sp_id in wanted if sp_id not in held]
+
+    async def _record(self, sp_id: str, run_id: str) -> Seen:
+        snapshot = await self._snapshot(sp_id)
+        activity.heartbeat()
+        if snapshot is None:
+            return Seen(sp_id, "unrecorded", run_id)
+        await self._orders.save(snapshot)
+        return Seen(sp_id, "unrecorded", run_id, repaired=True)
+
+    # --- operations ----------------------------------------------------------------------------------------------
+
+    @activity.defn(name=names.REPORT_FINDINGS)
+    async def report_findings(self, began: datetime) -> int:
+        """End what the pass has not seen any more, and tell operations of what is new, in one mail. How many stand."""
+        with without_contents("report of findings"):
+            await self._records.end_unseen(began)
+            while await self._records.count_unreported():
+                await self._records.reported(await self._tell())
+            return await self._records.count()
+
+    async def _tell(self) -> datetime:
+        """Send a mail about what was not reported yet, once; when it went out, perhaps on an earlier attempt."""
+        shown = await self._records.unreported(SHOWN)
+        oldest = shown[0]
+        what = f"{oldest.sp_id}/{oldest.kind}/{oldest.run_id}/{oldest.found_at.isoformat()}"
+        key = f"reconciliation/{hashlib.sha256(what.encode()).hexdigest()[:32]}"
+        to, language = self._settings.mail_operations, self._settings.operations_language
+        message_id = f"<{key.partition('/')[2]}@{self._postman.sender.domain}>"
+        now = activity.info().started_time
+        row = await self._mails.begin(
+            key, _THREAD, "reconciliation", "operations", to, message_id, now
+        )
+        if row.sent_at is not None:
+            return row.sent_at
+        text = self._texts.compose_findings(
+            language,
+            [(finding.sp_id, finding.kind) for finding in shown],
+            new=await self._records.count_unreported(),
+            standing=await self._records.count(),
+            link=self._settings.temporal_ui_url,
+        )
+        client = self._postman.client()
+        try:
+            recipient = recipient_address(to)
+            message = self._postman.message(
+                text,
+                Reader("", language, staff=True),
+                recipient,
+                row.message_id,
+                now,
+                await self._mails.thread(_THREAD, to),
+            )
+            await self._postman.hand_in(client, message, recipient)
+            await self._mails.sent(key, now)
+            await self._postman.goodbye(client)
+        except (Refused, Unavailable) as error:
+            await self._mails.failed(key, str(error), refused=isinstance(error, Refused))
+            raise ApplicationError(f"mail {key}: {error}", type="MailServerUnavailable") from None
+        finally:
+            client.close()
+        return now

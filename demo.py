@@ -1,0 +1,447 @@
+"""One unattended run: orders through every ending, told as it happens, under the standard policy in skipped time."""
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from email import message_from_bytes, policy
+from pathlib import Path
+from time import monotonic
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from temporalio.client import Client
+from temporalio.testing import TimeSkipper, TimeSkippingConfig
+
+from connection import data_converter, leave
+from domain import words
+from domain.order import Status
+from embedded import ROOT, free_port
+from workflows import names
+
+ZURICH = ZoneInfo("Europe/Zurich")
+PATIENCE = 30.0
+BETWEEN_TABLES = 4.0
+
+
+class DemoFailed(Exception):
+    """The product did not do what it says it does."""
+
+
+@dataclass
+class Told:
+    """One order's story as far as it is told."""
+
+    title: str
+    sp_id: str
+    partner: str
+    status: str = ""
+    at: datetime | None = None
+    last: str = ""
+    steps: int = 0
+
+
+@dataclass
+class Stage:
+    """The running product, and time."""
+
+    http: httpx.AsyncClient
+    credentials: dict[str, Any]
+    temporal: Client
+    console: Console
+    told: list[Told] = field(default_factory=list)
+    live: Live | None = None
+    drawn: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.skipper = TimeSkipper(self.temporal, config=TimeSkippingConfig(enabled=False))
+
+    def token(self, who: str) -> str:
+        """The token of the shop, the warehouse, operations, or a partner."""
+        holder = self.credentials.get(who) or self.credentials["partners"][who]
+        token: str = holder["token"]
+        return token
+
+    async def call(self, who: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """A POST (a GET without a body) as somebody. Raises `DemoFailed` for anything but success."""
+        headers = {"Authorization": f"Bearer {self.token(who)}", "Accept-Language": "en"}
+        if body is None:
+            answer = await self.http.get(path, headers=headers)
+        else:
+            answer = await self.http.post(path, headers=headers, json=body)
+        if answer.is_error:
+            raise DemoFailed(f"{who} {path}: {answer.status_code} {answer.text[:400]}")
+        return answer.json() if answer.content else None
+
+    async def invite_partners(self) -> None:
+        """The partners of the examples, each with a token."""
+        for path in sorted((ROOT / "examples/partners").glob("*.json")):
+            partner = json.loads(path.read_text())
+            partner_id = partner["partner_id"]
+            await self.call("operations", "/partners", partner)
+            token = await self.call(
+                "operations", f"/partners/{partner_id}/tokens", {"name": "demonstration"}
+            )
+            self.credentials["partners"][partner_id] = token
+
+    def show(self) -> None:
+        """Draw the table anew; where there is no terminal, now and then below the last one."""
+        if self.live is not None:
+            self.live.update(table(self.told))
+        if not self.console.is_terminal and monotonic() - self.drawn > BETWEEN_TABLES:
+            self.drawn = monotonic()
+            self.console.print(table(self.told))
+
+
+class Story:
+    """One order, told step by step."""
+
+    def __init__(self, stage: Stage, title: str, order: dict[str, Any]) -> None:
+        self.stage = stage
+        self.order = order
+        self.sp_id: str = order["sp_id"]
+        self.partner: str = order["partner_id"]
+        self.told = Told(title, self.sp_id, self.partner)
+        stage.told.append(self.told)
+        self.handle = stage.temporal.get_workflow_handle(names.order_id(self.sp_id))
+
+    def say(self, sentence: str, status: str | None = None) -> None:
+        """What just happened."""
+        self.told.last = sentence
+        self.told.steps += 1
+        if status is not None:
+            self.told.status = status
+        self.stage.show()
+
+    async def place(self) -> None:
+        """The shop places it; the hold passes and the partner is sent the order."""
+        placed = await self.stage.call("shop", "/orders", self.order)
+        self.say("placed by the shop", placed["status"])
+
+    async def transmitted(self) -> None:
+        """The hold of half an hour passes, and the order goes to the partner."""
+        await self.skip(timedelta(minutes=31))
+        await self.until(Status.NEW)
+        self.say("sent to the partner")
+
+    async def act(self, path: str, body: dict[str, Any], sentence: str, who: str = "") -> Any:
+        """Somebody (the partner) does something; the answer."""
+        answer = await self.stage.call(who or self.partner, f"/orders/{self.sp_id}/{path}", body)
+        self.say(sentence, answer["status"] if "version" in answer else None)
+        return answer
+
+    async def skip(self, delta: timedelta) -> None:
+        """Let time pass for this order alone."""
+        await self.stage.skipper.fast_forward(self.handle, delta)
+        await self.look()
+
+    async def skip_to(self, days: int, clock: time) -> None:
+        """Let time pass until so many days later at that hour in Zürich."""
+        now = (await self.now()).astimezone(ZURICH)
+        then = datetime.combine(now.date() + timedelta(days=days), clock, ZURICH)
+        await self.skip(then - now)
+
+    async def now(self) -> datetime:
+        """The order's own time."""
+        return await self.stage.skipper.get_current_time(self.handle)
+
+    async def look(self) -> dict[str, Any]:
+        """The order as operations see it."""
+        seen: dict[str, Any] = await self.stage.call("operations", f"/orders/{self.sp_id}")
+        self.told.status = seen["status"]
+        self.told.at = await self.now()
+        self.stage.show()
+        return seen
+
+    async def until(self, status: Status) -> None:
+        """Wait until the order is in a state."""
+        await self.wait(lambda seen: seen["status"] == status.value, status.value)
+
+    async def wait(self, holds: Callable[[dict[str, Any]], bool], what: str) -> None:
+        """Wait for something to be true of the order."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not holds(await self.look()):
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise DemoFailed(f"{self.sp_id}: waited in vain for {what}") from None
+
+    async def appointment(self, days: int = 1, reason: str = "") -> None:
+        """A date in the morning, so many days later, is agreed."""
+        day = (await self.now()).astimezone(ZURICH).date() + timedelta(days=days)
+        start = datetime.combine(day, time(9), ZURICH)
+        body = {"start": start.isoformat(), "end": (start + timedelta(hours=2)).isoformat()}
+        await self.act(
+            "appointment",
+            body | ({"reason": reason} if reason else {}),
+            f"appointment on {words.format_instant(start.replace(tzinfo=None), 'en')}",
+        )
+
+    async def until_goods(self) -> None:
+        """From the first mail to the goods at the customer's door."""
+        await self.place()
+        await self.transmitted()
+        await self.act("accept", {}, "accepted")
+        await self.skip(timedelta(hours=1))
+        await self.act(
+            "contacts", {"outcome": "reached", "note": "mornings suit"}, "customer reached"
+        )
+        await self.confirm()
+        await self.ship("99.00.1")
+
+    async def confirm(self) -> None:
+        """All that this service asks about is there."""
+        checklist = (await self.look())["checklist"]
+        await self.act(
+            "requirements",
+            {"met": True, "checklist": dict.fromkeys(checklist, "yes")},
+            "requirements met, the warehouse is asked to ship",
+        )
+
+    async def ship(self, tracking: str) -> None:
+        """The warehouse ships, and a day later the goods are there."""
+        await self.skip_to(1, time(9))
+        await self.act("goods-shipped", {"tracking": tracking}, "goods shipped", who="warehouse")
+        await self.until(Status.SET_APPOINTMENT)
+        await self.skip_to(1, time(10))
+        await self.act("goods-received", {}, "goods received", who="warehouse")
+
+    async def executed(self) -> None:
+        """The day comes, and the work is done."""
+        await self.skip_to(1, time(12))
+        await self.act("execution", {"executed": True, "note": "all well"}, "executed")
+
+
+async def executed(story: Story) -> None:
+    """From placing to execution, as it should be."""
+    await story.until_goods()
+    await story.appointment()
+    await story.executed()
+
+
+async def prepaid(story: Story) -> None:
+    """The same, after three months in which the order waits for its money at no cost."""
+    await story.place()
+    await story.skip(timedelta(days=90))
+    await story.act("payment-received", {}, "paid after three months", who="shop")
+    await story.until(Status.IN_TRANSMISSION)
+    await story.transmitted()
+    await story.act("accept", {}, "accepted")
+    await story.confirm()
+    await story.ship("99.00.2")
+    await story.appointment()
+    await story.executed()
+
+
+async def not_met(story: Story) -> None:
+    """The washing machine does not pass the staircase."""
+    await story.place()
+    await story.transmitted()
+    await story.act("accept", {}, "accepted")
+    await story.act(
+        "requirements",
+        {"met": False, "reason": "passage_too_narrow", "note": "72 cm"},
+        "the staircase is too narrow: cancelled",
+    )
+
+
+async def reshipped(story: Story) -> None:
+    """Damaged on the way, shipped again, and then executed."""
+    await story.until_goods()
+    await story.appointment()
+    await story.skip_to(1, time(12))
+    await story.act(
+        "execution",
+        {"executed": False, "reason": "transport_damage", "note": "a dent in the door"},
+        "not executed: transport damage",
+    )
+    await story.act(
+        "review", {"decision": "reship", "note": ""}, "operations: ship again", who="operations"
+    )
+    await story.ship("99.00.4")
+    await story.appointment()
+    await story.executed()
+
+
+async def cancelled(story: Story) -> None:
+    """The customer changes their mind when the goods are on their way."""
+    await story.until_goods()
+    await story.act(
+        "cancel", {"reason": "returned by the customer"}, "cancelled by the shop", who="shop"
+    )
+
+
+async def reassigned(story: Story) -> None:
+    """Handed to another firm in another canton, which does it."""
+    await story.place()
+    await story.transmitted()
+    other = "luzern-montage" if story.partner != "luzern-montage" else "elektro-huber"
+    await story.act(
+        "reassign",
+        {"partner_id": other, "reason": "holidays"},
+        f"operations hand it to {other}",
+        who="operations",
+    )
+    story.partner = story.told.partner = other
+    await story.act("accept", {}, "accepted by the new partner")
+    await story.confirm()
+    await story.ship("99.00.6")
+    await story.appointment()
+    await story.executed()
+
+
+async def late(story: Story) -> None:
+    """Nobody reacts: reminder, escalation, repetition; accepting late is still accepting."""
+    await story.place()
+    await story.transmitted()
+    for day in range(6):
+        await story.skip(timedelta(days=1))
+        events = Counter(entry["type"] for entry in (await story.look())["timeline"])
+        story.say(
+            f"day {day + 1}: {events['reminder']} reminders, {events['deadline_missed']} deadlines "
+            f"missed, {events['escalation']} escalations"
+        )
+    await story.act("accept", {}, "accepted late, which is still accepted")
+
+
+STORIES: tuple[tuple[str, str, int, Callable[[Story], Awaitable[None]]], ...] = (
+    ("executed", "zuerich", 0, executed),
+    ("prepaid", "geneve", 1, prepaid),
+    ("requirements not met", "luzern", 0, not_met),
+    ("not executed, reshipped", "ticino", 1, reshipped),
+    ("cancelled by the shop", "geneve", 0, cancelled),
+    ("reassigned", "ticino", 0, reassigned),
+    ("misses its deadlines", "zuerich", 1, late),
+)
+
+
+def table(told: Sequence[Told]) -> Table:
+    """The orders, each with its state and what was last told of it."""
+    drawn = Table(expand=True)
+    for column in ("story", "SP-ID", "partner", "state", "its own time"):
+        drawn.add_column(column, no_wrap=True)
+    drawn.add_column("what just happened", ratio=1, no_wrap=True)
+    for order in told:
+        at = order.at.astimezone(ZURICH).replace(tzinfo=None) if order.at else None
+        drawn.add_row(
+            order.title,
+            order.sp_id,
+            order.partner,
+            order.status,
+            at.strftime("%a %d %b %H:%M") if at else "",
+            order.last,
+        )
+    states = Counter(order.status for order in told if order.status)
+    steps = sum(order.steps for order in told)
+    drawn.caption = " · ".join(
+        [f"{steps} steps", *(f"{n} {state}" for state, n in sorted(states.items()))]
+    )
+    return drawn
+
+
+@asynccontextmanager
+async def product(folder: Path) -> Any:
+    """The whole product on free ports, with its records, mails and logs in a folder; its ports and addresses."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    ports = {name: free_port() for name in ("http", "temporal", "ui", "smtp")}
+    options = [text for name, port in ports.items() for text in (f"--{name}-port", str(port))]
+    env = {key: value for key, value in os.environ.items() if not key.startswith("CMI_")}
+    with (folder / "dev.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(ROOT / "dev.py"),
+            *("--data-dir", str(folder), "--no-sample-data", *options),
+            env=env,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+        )
+        try:
+            assert process.stdout is not None
+            async with asyncio.timeout(120):
+                while (line := await process.stdout.readline()).strip() != b"ready":
+                    if not line:
+                        raise DemoFailed(f"dev.py did not come up; see {folder / 'dev.log'}")
+            yield ports
+        finally:
+            process.terminate()
+            await process.wait()
+
+
+async def run(folder: Path, console: Console) -> None:
+    """The demonstration. Raises `DemoFailed` where the product fails its own story."""
+    console.print("Starting Temporal, mail server, worker and web application …")
+    async with product(folder) as ports:
+        credentials = json.loads((folder / "credentials.json").read_text())
+        temporal = await Client.connect(
+            f"127.0.0.1:{ports['temporal']}", data_converter=data_converter()
+        )
+        base = f"http://127.0.0.1:{ports['http']}/api/v1"
+        async with httpx.AsyncClient(base_url=base, timeout=PATIENCE) as http:
+            stage = Stage(http, credentials, temporal, console)
+            await stage.invite_partners()
+            stories = []
+            for title, place, number, tell in STORIES:
+                orders = json.loads((ROOT / f"examples/orders/{place}.json").read_text())
+                stories.append((Story(stage, title, orders[number]), tell))
+            with Live(table(stage.told), console=console, refresh_per_second=8) as live:
+                stage.live = live
+                await asyncio.gather(*(tell(story) for story, tell in stories))
+                live.update(table(stage.told))
+        console.print()
+        await _mails_are_in(folder / "mail", console)
+
+
+async def _mails_are_in(folder: Path, console: Console) -> None:
+    subjects: Counter[str] = Counter()
+    for path in sorted(folder.glob("*.eml")):
+        mail = message_from_bytes(path.read_bytes(), policy=policy.default)
+        subjects[str(mail["To"])] += 1
+    drawn = Table(title="Mails", title_justify="left")
+    drawn.add_column("to")
+    drawn.add_column("how many", justify="right")
+    for receiver, number in subjects.most_common():
+        drawn.add_row(receiver, str(number))
+    console.print(drawn)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--folder", type=Path, default=Path("var/demo"), help="what it leaves (var/demo)"
+    )
+    options = parser.parse_args(arguments)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=140)
+    started = datetime.now(UTC)
+    try:
+        asyncio.run(run(options.folder, console))
+    except DemoFailed as error:
+        console.print(f"[bold red]{error}")
+        return 1
+    console.print(
+        f"Done in {(datetime.now(UTC) - started).seconds} s. Each order lived weeks under the standard policy."
+    )
+    console.print(f"  mails              {options.folder / 'mail'}")
+    console.print(f"  shipping requests  {options.folder / 'warehouse'}")
+    console.print(
+        f"  Temporal UI        make run ARGS='--data-dir {options.folder}', then http://localhost:8233"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    leave(main())

@@ -1,0 +1,67 @@
+"""Who may do what, and who sees which order: decided here and nowhere else. What is not named is denied."""
+
+from collections.abc import Mapping
+
+from desk.principal import Principal, Role
+from domain.commands import Role as ActorRole
+from domain.lifecycle import PARTNER_ACTIONS
+from domain.order import Order
+
+_PARTNER: frozenset[Role] = frozenset({"partner", "operations"})
+_OPERATIONS: frozenset[Role] = frozenset({"operations"})
+
+MAY: Mapping[str, frozenset[Role]] = {
+    "place": frozenset({"shop"}),
+    "read": frozenset({"shop", "partner", "operations", "accounting"}),
+    **dict.fromkeys(PARTNER_ACTIONS, _PARTNER),
+    "payment_received": frozenset({"shop"}),
+    "goods_shipped": frozenset({"warehouse"}),
+    "goods_received": frozenset({"warehouse"}),
+    "cancel": frozenset({"shop", "operations"}),
+    "decide_review": _OPERATIONS,
+    "reassign": _OPERATIONS,
+    "administer": _OPERATIONS,
+}
+"""The roles of each use case (API.md). Commands are called as in `domain/commands.py`."""
+
+
+class Forbidden(Exception):
+    """A role that may not do this, whatever the state."""
+
+
+def check(principal: Principal, use_case: str) -> None:
+    """Raise `Forbidden` unless this caller's role may do this at all."""
+    if principal.role not in MAY.get(use_case, frozenset()):
+        raise Forbidden(f"{principal.role} may not {use_case}")
+
+
+def sees(principal: Principal, order: Order) -> bool:
+    """Whether an order is this caller's to know of. A partner's are those it was sent and still has."""
+    match principal.role:
+        case "operations" | "shop" | "warehouse" | "accounting":
+            return True
+        case "partner":
+            own = principal.partner_id is not None
+            return (
+                own
+                and order.partner.partner_id == principal.partner_id
+                and order.transmitted_at is not None
+            )
+
+
+def own_partner(principal: Principal) -> str | None:
+    """The partner whose view of the orders a list gives this caller; None for those who see all.
+
+    Raises:
+        Forbidden: a partner's login without a partner, which sees nothing.
+    """
+    if principal.role != "partner":
+        return None
+    if principal.partner_id is None:
+        raise Forbidden("a partner's login that belongs to no partner")
+    return principal.partner_id
+
+
+def viewing_role(principal: Principal) -> ActorRole | None:
+    """As whom an order is shown to this caller: `domain.view.order_view`'s `role`."""
+    return None if principal.role == "accounting" else principal.role

@@ -1,0 +1,86 @@
+"""Why something about accounts is not done."""
+
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+
+class BadLogin(Exception):
+    """Wrong e-mail, password or code. Which of them is not said."""
+
+
+class Throttled(Exception):
+    """Too many guesses. `retry_after` is in whole seconds, at least 1."""
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__(f"too many guesses; again in {retry_after} s")
+
+
+class SecondFactorNeeded(Exception):
+    """The password was right, and a code of the second factor is needed, too.
+
+    `ticket` stands for the right password for five minutes: `Accounts.finish_log_in`.
+    """
+
+    def __init__(self, ticket: str) -> None:
+        self.ticket = ticket
+        super().__init__("a code of the second factor is needed")
+
+
+class SecondFactorUnavailable(Exception):
+    """The second factor cannot be set up; the text says why."""
+
+
+class LinkUnusable(Exception):
+    """A link or ticket that is unknown, used, replaced by a newer one, or too old."""
+
+    def __init__(self) -> None:
+        super().__init__("this link does not work (any more)")
+
+
+class NotFound(Exception):
+    """No such thing, or not there where it was looked for. `kind`: partner, user, token."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        super().__init__(f"There is no such {kind}.")
+
+
+class Conflict(Exception):
+    """Not as things stand; the text says why."""
+
+
+class Fault(NamedTuple):
+    """What is wrong with one field. `code` is for programs and translations, `message` is English."""
+
+    field: str
+    code: str
+    message: str
+
+
+class WrongFields(Exception):
+    """Values that cannot be; `faults` names each field."""
+
+    def __init__(self, *faults: Fault) -> None:
+        self.faults = faults
+        super().__init__("; ".join(f"{fault.field}: {fault.message}" for fault in faults))
+
+
+_MESSAGES = {"missing": "is missing", "extra_forbidden": "is not known"}
+
+
+def wrong_fields(error: ValidationError) -> WrongFields:
+    """Pydantic's errors in our words; what was given is not repeated."""
+    return WrongFields(*map(_fault, error.errors()))
+
+
+def _fault(error: Any) -> Fault:
+    field, kind = ".".join(map(str, error["loc"])), error["type"]
+    if kind == "value_error":
+        message = str(error["ctx"]["error"])
+    elif kind == "string_pattern_mismatch" and field.endswith("email"):
+        message = "must be an e-mail address"
+    else:
+        message = _MESSAGES.get(kind) or error["msg"].replace("Input should be", "must be")
+    return Fault(field, kind, message)

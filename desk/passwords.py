@@ -1,0 +1,68 @@
+"""Passwords: which ones may be, and their argon2 hashes."""
+
+import asyncio
+import re
+import secrets
+import unicodedata
+
+from pwdlib import PasswordHash
+
+SHORTEST = 12  # characters
+LONGEST = 256  # characters; nobody's guess may keep the processor busy by its length
+_AT_A_TIME = 4  # a hash takes 64 MiB
+
+
+def weakness(password: str, email: str, name: str) -> tuple[str, str] | None:
+    """Why this cannot be the password of who is called that: a code and a sentence. None if it can."""
+    if len(password) < SHORTEST:
+        return "too_short", f"must have at least {SHORTEST} characters"
+    if len(password) > LONGEST:
+        return "too_long", f"must have at most {LONGEST} characters"
+    if len(set(password)) < 4:
+        return "too_simple", "must have more than three different characters"
+    own = {_core(text) for text in (email, email.partition("@")[0], name)}
+    if _core(password) in own:
+        return "own_name", "must not be the e-mail address or the name"
+    return None
+
+
+def _core(text: str) -> str:
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", text).casefold())
+
+
+class Passwords:
+    """Hashes and checks passwords, in threads and a few at a time: each takes some 50 ms and 64 MiB."""
+
+    def __init__(self) -> None:
+        self._hash = PasswordHash.recommended()
+        self._turns = asyncio.Semaphore(_AT_A_TIME)
+        self._nobodys: str | None = None
+
+    async def hash(self, password: str) -> str:
+        """The hash to keep."""
+        async with self._turns:
+            return await asyncio.to_thread(self._hash.hash, _bytes(password))
+
+    async def check(self, password: str, hashed: str | None) -> tuple[bool, str | None]:
+        """Whether it is the password, and a new hash to keep if today's hashes are made otherwise.
+
+        Without a hash it takes as long and is not the password: who is unknown here is not told apart.
+        """
+        if hashed is None:
+            if self._nobodys is None:
+                self._nobodys = await self.hash(secrets.token_urlsafe())
+            hashed, known = self._nobodys, False
+        else:
+            known = True
+        if len(password) > LONGEST:
+            password, known = "", False
+        async with self._turns:
+            right, better = await asyncio.to_thread(
+                self._hash.verify_and_update, _bytes(password), hashed
+            )
+        return (True, better) if right and known else (False, None)
+
+
+def _bytes(password: str) -> bytes:
+    """As it is hashed: an umlaut is one, whichever keyboard it was typed on."""
+    return unicodedata.normalize("NFC", password).encode("utf-8", "replace")

@@ -1,0 +1,96 @@
+"""Tokens of partners' software and of the retailer's systems. They come in here as hashes only."""
+
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import and_, exists, insert, select, update
+
+from domain.values import Value
+from records.accounts import storable
+from records.database import Database, to_the_end
+from records.tables import tokens
+
+TokenRole = Literal["partner", "operations", "shop", "warehouse", "accounting"]
+
+
+class Token(Value):
+    """A token, but for itself."""
+
+    token_id: str
+    role: TokenRole
+    partner_id: str | None
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+_COLUMNS = [tokens.c[name] for name in Token.model_fields]
+
+
+class Tokens:
+    """The tokens."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @to_the_end
+    async def add(self, token: Token, token_hash: str) -> None:
+        """Keep a new token."""
+        async with self._database.writing() as connection:
+            await connection.execute(
+                insert(tokens), {**token.model_dump(), "token_hash": token_hash}
+            )
+
+    async def find(self, token_hash: str, now: datetime) -> Token | None:
+        """The token with this hash, if it is neither expired nor revoked."""
+        found = select(*_COLUMNS).where(
+            tokens.c.token_hash == token_hash,
+            tokens.c.revoked_at.is_(None),
+            tokens.c.expires_at.is_(None) | (tokens.c.expires_at > now),
+        )
+        async with self._database.reading() as connection:
+            row = (await connection.execute(found)).one_or_none()
+        return None if row is None else Token.model_validate(row._asdict())
+
+    @to_the_end
+    async def use(self, token_id: str, now: datetime) -> None:
+        """The token was used."""
+        unused = tokens.c.last_used_at.is_(None) | (tokens.c.last_used_at < now)
+        used = update(tokens).where(tokens.c.token_id == token_id, unused).values(last_used_at=now)
+        async with self._database.writing() as connection:
+            await connection.execute(used)
+
+    async def list(self, partner_id: str | None) -> tuple[Token, ...]:
+        """The tokens of a partner, or (None) those of the retailer, in the order they were made; revoked ones, too."""
+        found = (
+            select(*_COLUMNS)
+            .where(
+                tokens.c.partner_id.is_(None)
+                if partner_id is None
+                else tokens.c.partner_id == partner_id
+            )
+            .order_by(tokens.c.created_at, tokens.c.token_id)
+        )
+        async with self._database.reading() as connection:
+            return tuple(
+                Token.model_validate(row._asdict()) for row in await connection.execute(found)
+            )
+
+    @to_the_end
+    async def revoke(self, partner_id: str | None, token_id: str, now: datetime) -> bool:
+        """Revoke a token of that partner (None: the retailer). False if there is no such one; twice is once."""
+        if not (storable(token_id) and storable(partner_id or "")):
+            return False
+        which = and_(
+            tokens.c.token_id == token_id,
+            tokens.c.partner_id.is_(None)
+            if partner_id is None
+            else tokens.c.partner_id == partner_id,
+        )
+        revoked = update(tokens).where(which, tokens.c.revoked_at.is_(None)).values(revoked_at=now)
+        async with self._database.writing() as connection:
+            await connection.execute(revoked)
+            found = await connection.execute(select(exists().where(which)))
+            return bool(found.scalar_one())

@@ -1,0 +1,130 @@
+"""Records the histories that every change of a workflow is replayed against: `python -m tests.record_histories`.
+
+They are those of lives that tests live, one for each ending, and of an order that went over several runs. Beside them,
+`timelines.json` has what happened in each and when. docs/testing.md says when to record anew.
+"""
+
+import asyncio
+import json
+import logging
+import sys
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from temporalio.client import WorkflowHistory
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from activities.names import SEND_MAIL
+from domain.commands import Accept, Cancel, LogContact
+from domain.order import Status
+from domain.policy import load_policy
+from tests.temporal import dev_server, skipping_server
+from tests.workflows import test_lives, test_reviews
+from tests.workflows.life import SHOP, Life, Lives
+from tests.workflows.outside import Outside
+from tests.workflows.replaying import timeline
+from workflows import names
+from workflows.service_order import ServiceOrder
+
+HISTORIES = Path(__file__).parent / "histories"
+Story = Callable[[Lives], Awaitable[None]]
+
+ENDINGS: dict[str, Story] = {
+    "executed-and-billed": test_lives.test_from_placing_to_billing_over_a_weekend,
+    "requirements-not-met": test_lives.test_requirements_that_are_not_met_end_the_order,
+    "not-executed-and-reshipped": test_lives.test_not_executed_and_reshipped,
+    "review-accepted": test_reviews.test_accepted_as_executed,
+    "review-cancelled": test_reviews.test_cancelled_after_review,
+    "review-new-appointment": test_reviews.test_a_new_appointment_after_review,
+    "cancelled-early": test_lives.test_cancelled_before_the_partner_knew_of_it,
+    "cancelled-late": test_lives.test_cancelled_by_the_shop_when_the_goods_are_on_their_way,
+    "cancelled-in-temporal": test_lives.test_an_operator_who_cancels_the_workflow_cancels_the_order,
+    "prepaid": test_lives.test_a_prepaid_order_waits_for_months_at_no_cost,
+    "reassigned": test_lives.test_reassigned_to_a_partner_in_another_canton,
+    "missed-deadlines": test_lives.test_a_missed_deadline_reminds_escalates_and_leaves_the_order_going,
+    "refused-afterwards": test_lives.test_a_command_left_as_a_signal_that_is_not_allowed_is_mailed_to_its_sender,
+    "mail-down": test_lives.test_the_mail_server_down_for_a_day,
+    "database-down": test_lives.test_the_database_down_for_a_day_loses_nothing,
+    "calendar-renewed": test_lives.test_the_calendar_is_renewed_for_an_order_that_outlives_it,
+}
+IN_SECONDS = load_policy(
+    '[transmission]\nhold = "1 second"\n[escalation]\noffice_hours_only = false'
+)
+
+
+@asynccontextmanager
+async def living(env: WorkflowEnvironment) -> AsyncIterator[Lives]:
+    """Lives on a server, with a worker."""
+    outside = Outside()
+    async with Worker(
+        env.client,
+        task_queue=names.ORDERS_QUEUE,
+        workflows=[ServiceOrder],
+        activities=outside.activities,
+    ):
+        yield Lives(env, outside)
+
+
+async def ending(story: Story) -> WorkflowHistory:
+    """The history of the order that a test lives."""
+    started: list[Life] = []
+
+    class Noted(Lives):
+        async def start(self, *args: object, **changes: object) -> Life:
+            life = await super().start(*args, **changes)
+            started.append(life)
+            return life
+
+    async with skipping_server() as env, living(env) as lives:
+        await story(Noted(env, lives.outside))
+        (life,) = started
+        return await life.handle.fetch_history()
+
+
+async def continued() -> list[WorkflowHistory]:
+    """The histories of an order that outgrew them, while the mail server was down."""
+    small = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=50")
+    async with dev_server(*small) as env, living(env) as lives:
+        life = await lives.start(policy=IN_SECONDS)
+        while (await life.order()).status is not Status.NEW:
+            await asyncio.sleep(0.1)
+        await life.do(Accept())
+        lives.outside.down.add(SEND_MAIL)
+        request = str(uuid.uuid4())
+        await life.do(LogContact(outcome="reached"), request_id=request)
+        await life.tell(Accept(), life.partner)
+        first = (await life.handle.describe()).run_id
+        while (await life.handle.describe()).run_id == first:
+            await life.do(LogContact(outcome="not_reached"))
+        await life.do(LogContact(outcome="reached"), request_id=request)
+        await life.do(Cancel(reason="doch nicht"), SHOP)
+        lives.outside.down.clear()
+        await life.handle.result()
+        runs = [first, (await life.handle.describe()).run_id]
+        handles = [env.client.get_workflow_handle(life.sp_id, run_id=run) for run in runs]
+        return [await handle.fetch_history() for handle in handles]
+
+
+async def main() -> None:
+    """Record all, in the place of those that were there."""
+    logging.disable(logging.ERROR)  # activities fail on purpose
+    recorded = {name: await ending(story) for name, story in ENDINGS.items()}
+    for number, history in enumerate(await continued(), start=1):
+        recorded[f"continued-as-new-{number}"] = history
+    for old in HISTORIES.glob("*.json"):
+        old.unlink()
+    timelines = {}
+    for name, history in recorded.items():
+        path = HISTORIES / f"{name}.json"
+        path.write_text(json.dumps(json.loads(history.to_json()), separators=(",", ":")) + "\n")
+        timelines[name] = await timeline(history)
+        print(f"{path.relative_to(Path.cwd())}: {len(history.events)} events", file=sys.stderr)
+    path = HISTORIES / "timelines.json"
+    path.write_text(json.dumps(timelines, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,274 @@
+"""Real surroundings: Temporal on its database file, mail server, records, worker processes to be killed."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from desk.orders import OrderDesk
+from domain.lifecycle import fold
+from domain.order import Status
+from embedded import ROOT, free_port, temporal_command, temporal_is_up
+from records.database import Database
+from records.migrate import migrate
+from records.orders import Orders
+from records.partners import Partner, Partners
+from settings import Settings
+from smtp_inbox import SmtpInbox
+from starter import parse
+from tests.builders import placement
+from tests.workflows.life import DESK, Life
+from worker import order_worker
+
+POLICY = """
+[transmission]
+hold = "1 second"
+alarm = "120 seconds"
+[deadlines]
+accept = "{accept}"
+check_requirements = "120 seconds"
+contact_customer = "120 seconds"
+set_appointment = "120 seconds"
+confirm_execution = "120 seconds"
+review = "120 seconds"
+goods = "120 seconds"
+[escalation]
+remind_before = "1 second"
+repeat_every = "120 seconds"
+office_hours_only = false
+"""
+
+
+async def eventually(condition: Callable[[], Any], within: float = 30) -> Any:
+    """What a condition (plain or awaitable) gives, once it gives something true; fails if it never does."""
+    end = time.monotonic() + within
+    while True:
+        given = condition()
+        found = await given if isinstance(given, Awaitable) else given
+        if found:
+            return found
+        assert time.monotonic() < end, f"waited {within} s in vain"
+        await asyncio.sleep(0.05)
+
+
+async def details(life: Life) -> str:
+    """The current details, as the Temporal UI asks for them."""
+    metadata: WorkflowMetadata = await life.handle.query(
+        "__temporal_workflow_metadata", result_type=WorkflowMetadata
+    )
+    return metadata.current_details
+
+
+class Process:
+    """A process of its own. What it prints is in `text`, over all its starts."""
+
+    def __init__(self, command: Sequence[str], env: dict[str, str], log: Path) -> None:
+        self._command = list(command)
+        self._env = env
+        self._log = log
+        self._running: subprocess.Popen[bytes] | None = None
+
+    @property
+    def text(self) -> str:
+        """What it has printed."""
+        return self._log.read_text() if self._log.exists() else ""
+
+    def start(self) -> None:
+        """Start it (again)."""
+        with self._log.open("ab") as log:
+            self._running = subprocess.Popen(
+                self._command, env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        if self._running is not None:
+            self._running.kill()
+            self._running.wait(10)
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        assert self._running is not None
+        self._running.terminate()
+
+    async def exit_code(self) -> int:
+        """How it ended, once it has."""
+        running = self._running
+        assert running is not None
+        await eventually(lambda: running.poll() is not None)
+        return running.returncode
+
+
+class Inbox(SmtpInbox):
+    """A mail server that can stop in the middle: at a mail handed in whole, before it is kept or before the answer.
+
+    `held` counts the mails it has stopped at.
+    """
+
+    def __init__(self, directory: Path, port: int) -> None:
+        super().__init__(directory, port)
+        self.keeping = asyncio.Event()
+        self.answering = asyncio.Event()
+        self.keeping.set()
+        self.answering.set()
+        self.held = 0
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        await self._pass(self.keeping)
+        answer = await super().handle_DATA(server, session, envelope)
+        await self._pass(self.answering)
+        return answer
+
+    async def _pass(self, gate: asyncio.Event) -> None:
+        self.held += 1
+        try:
+            await gate.wait()
+        finally:
+            self.held -= 1
+
+    def mails(self, sp_id: str = "") -> list[EmailMessage]:
+        """All mails (about one order) in the order of their arrival."""
+        read = [
+            message_from_bytes(path.read_bytes(), policy=default)
+            for path in sorted(self.directory.glob("*.eml"))
+        ]
+        return [m for m in read if isinstance(m, EmailMessage) and sp_id in m["Subject"]]
+
+    def ids(self, sp_id: str = "") -> list[str]:
+        """The message ids of these mails."""
+        return [mail["Message-ID"] for mail in self.mails(sp_id)]
+
+
+class Surroundings:
+    """All that is around an order, on a free port each. What a test wants to be down is not started, or stopped."""
+
+    client: Client
+
+    def __init__(
+        self, folder: Path, policy: str, server: Sequence[str], env: dict[str, str]
+    ) -> None:
+        self.folder = folder
+        port, smtp = free_port(), free_port()
+        self.address = f"127.0.0.1:{port}"
+        self.alive = folder / "alive"
+        (folder / "policy.toml").write_text(policy)
+        self.env = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("CMI_")},
+            "TEMPORAL_ADDRESS": self.address,
+            "CMI_DATABASE_URL": f"sqlite:///{folder / 'cmi.db'}",
+            "CMI_SMTP_URL": f"smtp://127.0.0.1:{smtp}",
+            "CMI_WAREHOUSE_DIR": str(folder / "warehouse"),
+            "CMI_POLICY": str(folder / "policy.toml"),
+            "CMI_WORKER_LIVENESS_FILE": str(self.alive),
+            "CMI_DRAIN_SECONDS": "10",
+            **env,
+        }
+        self.settings = Settings.from_env(self.env)
+        self.policy = self.settings.load_policy()
+        command = temporal_command(
+            port=port, ui_port=None, file=folder / "temporal.db", extra=server
+        )
+        self.server = Process(command, self.env, folder / "temporal.log")
+        self.worker_process = Process(
+            [sys.executable, str(ROOT / "worker.py")], self.env, folder / "worker.log"
+        )
+        self.inbox = Inbox(folder / "mail", smtp)
+        self.database = Database(self.settings.database_url)
+        self.orders = Orders(self.database)
+        self.partners = Partners(self.database)
+
+    async def connect(self) -> None:
+        """Wait until the server is up."""
+        self.client = await temporal_is_up(self.address)
+
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator[Worker]:
+        """A worker within the test's process, the workflows in their sandbox."""
+        settings = self.settings.model_copy(update={"sandbox": True, "drain_seconds": 0})
+        async with order_worker(self.client, settings, self.database) as running:
+            yield running
+
+    async def start_worker_process(self) -> None:
+        """A worker as it is in production, up and working."""
+        self.alive.unlink(missing_ok=True)
+        self.worker_process.start()
+        await eventually(self.alive.exists)
+
+    async def place(self, sp_id: str, **changes: Any) -> Life:
+        """Place an order as the shop does."""
+        desk = OrderDesk(self.client, self.orders, self.partners, self.policy, DESK)
+        placed = await desk.place(placement(sp_id=sp_id, **changes))
+        return Life(self, placed.snapshot.order.intake)
+
+    async def reaches(self, life: Life, status: Status) -> None:
+        """Wait until the records show an order in a state."""
+
+        async def there() -> bool:
+            stored = await self.orders.get(life.sp_id)
+            return stored is not None and stored.order.status is status
+
+        await eventually(there)
+
+    async def check_records(self, life: Life) -> None:
+        """The records hold an order whole, as its workflow has it: state, and an event for each version."""
+        order = await life.order()
+
+        async def caught_up() -> bool:
+            stored = await self.orders.get(life.sp_id)
+            return stored is not None and stored.order.version == order.version
+
+        await eventually(caught_up)
+        stored = await self.orders.get(life.sp_id)
+        assert stored is not None
+        assert stored.order == order
+        assert [e.seq for e in stored.events] == list(range(1, order.version + 1))
+        assert fold(order.intake, stored.events) == order
+
+    def requests(self) -> list[str]:
+        """The keys of the shipping requests that the warehouse has."""
+        return sorted(path.stem for path in (self.folder / "warehouse").glob("*.json"))
+
+
+@asynccontextmanager
+async def surroundings(
+    folder: Path,
+    *,
+    accept: str = "120 seconds",
+    server: Sequence[str] = (),
+    up: bool = True,
+    **env: str,
+) -> AsyncIterator[Surroundings]:
+    """Server (if `up`), mail server, records with the example partners; no worker yet. All ends with the block."""
+    around = Surroundings(folder, POLICY.format(accept=accept), server, env)
+    try:
+        if up:
+            around.server.start()
+        await migrate(around.settings.database_url)
+        for path in sorted((ROOT / "examples" / "partners").glob("*.json")):
+            partner: Partner
+            for partner in parse(path, Partner):
+                await around.partners.put(partner, datetime.now(UTC))
+        await around.inbox.start()
+        if up:
+            await around.connect()
+        yield around
+    finally:
+        around.worker_process.kill()
+        around.server.kill()
+        with suppress(OSError):
+            await around.inbox.stop()
+        await around.database.close()

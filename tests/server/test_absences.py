@@ -1,0 +1,127 @@
+"""Somebody is away: workers when signals come, the mail server, the warehouse. What was meant happens afterwards."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+from domain.commands import Accept, ConfirmRequirements, PaymentReceived, RejectRequirements
+from domain.order import GoodsShipped, Status
+from embedded import free_port
+from tests.server.surroundings import eventually, surroundings
+from tests.workflows.life import SHOP, WAREHOUSE
+
+CHECKED = ConfirmRequirements(
+    checklist={"connections": "yes", "space": "yes", "passages": "not_applicable"}
+)
+
+
+@contextmanager
+def warehouse(port: int) -> Iterator[list[str]]:
+    """A warehouse on a port: the idempotency keys of what was asked of it."""
+    keys: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            keys.append(self.headers["Idempotency-Key"])
+            self.send_response(202)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", port), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield keys
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+async def test_signals_that_come_before_any_worker(tmp_path: Path) -> None:
+    async with surroundings(tmp_path, accept="3 seconds") as around:
+        paid = await around.place("SP-1", prepaid=True)
+        accepted = await around.place("SP-2")
+        await paid.handle.signal("payment_received", "nobody can read this")
+        for _ in range(2):
+            await paid.tell(PaymentReceived(), SHOP, request_id="payment-1")
+        await paid.tell(GoodsShipped(tracking="1"), WAREHOUSE)
+        placed_at = (await around.orders.get("SP-1")).order.placed_at
+        before = datetime.now(UTC)
+        # From here on no worker was ever there, for longer than the hold lasts.
+        await eventually(lambda: (datetime.now(UTC) - before).total_seconds() > 1.5)
+        async with around.worker():
+            await around.reaches(paid, Status.NEW)
+            await around.reaches(accepted, Status.NEW)
+        order = (await around.orders.get("SP-1")).order
+        assert order.placed_at == placed_at, "its clock began when it was placed"
+        timeline = [e.event.type for e in (await around.orders.get("SP-1")).events]
+        assert timeline[:3] == ["placed", "paid", "notice_kept"]
+        assert timeline.count("paid") == 1
+
+        # Accepted in time, while no worker was there to see it.
+        due = next(d.due for d in order.open_deadlines if d.kind == "accept")
+        at = datetime.now(UTC)
+        assert at < due
+        await paid.tell(Accept(), paid.partner, at=at)
+        await eventually(lambda: datetime.now(UTC) > due)
+        async with around.worker():
+            await around.reaches(paid, Status.CHECK_REQUIREMENTS)
+            await eventually(lambda: missed(around, "SP-2"))
+        stored = (await around.orders.get("SP-1")).order
+        accept = next(d for d in stored.deadlines if d.kind == "accept")
+        assert (accept.outcome, accept.ended) == ("met", at)
+
+
+async def missed(around, sp_id: str) -> bool:
+    """Whether an order's records know of a missed deadline."""
+    return any(d.missed for d in (await around.orders.get(sp_id)).order.deadlines)
+
+
+async def test_mail_server_and_warehouse_are_down_and_come_back(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/requests"
+    async with surroundings(tmp_path, CMI_WAREHOUSE_URL=url) as around, around.worker():
+        life, ending = await around.place("SP-1"), await around.place("SP-2")
+        for each in (life, ending):
+            await around.reaches(each, Status.NEW)
+        await around.inbox.stop()
+        late = await around.place("SP-3")
+        await life.do(Accept())
+        await life.do(CHECKED)
+        await life.tell(GoodsShipped(tracking="1"), WAREHOUSE)
+        await around.reaches(life, Status.SET_APPOINTMENT)
+        await ending.do(Accept())
+        await ending.do(RejectRequirements(reason="no_space"))
+        assert (await ending.handle.result())["status"] == "cancelled", "it owes nobody a mail"
+        await eventually(lambda: retried(life, "request_shipping", 2))
+        await eventually(lambda: retried(life, "send_mail", 2))
+        assert (await late.order()).status is Status.IN_TRANSMISSION
+        assert len(around.inbox.ids()) == 2
+
+        await around.inbox.start()
+        with warehouse(port) as keys:
+            await eventually(lambda: keys and len(around.inbox.ids()) == 4)
+            await around.reaches(late, Status.NEW)
+            await eventually(lambda: settled(life))
+        assert keys == ["SP-1-1"]
+        assert len(set(around.inbox.ids())) == 4
+
+
+async def retried(life, name: str, times: int) -> bool:
+    """Whether an activity of an order has failed so often."""
+    description = await life.handle.describe()
+    return any(
+        pending.activity_type.name == name and pending.attempt > times
+        for pending in description.raw_description.pending_activities
+    )
+
+
+async def settled(life) -> bool:
+    """Whether nothing of an order is under way."""
+    return not (await life.handle.describe()).raw_description.pending_activities

@@ -1,0 +1,155 @@
+"""Worker and server killed in the middle of lives: everything goes on, nothing is lost, nothing is done twice."""
+
+import asyncio
+import sys
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from domain.commands import (
+    SYSTEM,
+    Accept,
+    Bill,
+    ConfirmExecution,
+    ConfirmRequirements,
+    LogContact,
+    PaymentReceived,
+    SetAppointment,
+)
+from domain.order import GoodsReceived, GoodsShipped, Status
+from embedded import ROOT
+from tests.server.surroundings import Process, Surroundings, eventually, surroundings
+from tests.workflows.life import SHOP, WAREHOUSE, Life
+
+CHECKED = ConfirmRequirements(
+    checklist={"connections": "yes", "space": "yes", "passages": "not_applicable"}
+)
+SHIPPED = GoodsShipped(tracking="99.00.1")
+# An attempt that died with its worker is tried again after 45 seconds, which no test waits for.
+IMPATIENT = """
+import sys
+from datetime import timedelta
+from workflows import service_order
+import worker
+service_order.ATTEMPT_LIMIT = timedelta(seconds=4)
+sys.exit(worker.main([]))
+"""
+STATES = (
+    Status.AWAITING_PAYMENT,
+    Status.NEW,
+    Status.CHECK_REQUIREMENTS,
+    Status.REQUIREMENTS_MET,
+    Status.SET_APPOINTMENT,
+    Status.CONFIRM_EXECUTION,
+)
+
+
+def appointment() -> SetAppointment:
+    """A visit that begins now."""
+    start = datetime.now(UTC)
+    return SetAppointment(start=start, end=start + timedelta(seconds=1))
+
+
+async def live(
+    around: Surroundings, life: Life, since: Status | None, until: Status | None
+) -> None:
+    """Live an order from one state to another; None is before the first and after the last."""
+    begin = -1 if since is None else STATES.index(since)
+    end = len(STATES) if until is None else STATES.index(until)
+    for state in range(begin + 1, end + 1):
+        match state:
+            case 1:
+                if since is Status.AWAITING_PAYMENT:
+                    await life.tell(PaymentReceived(), SHOP)
+                await around.reaches(life, Status.NEW)
+            case 2:
+                await life.do(Accept())
+                await life.do(LogContact(outcome="reached"))
+            case 3:
+                await life.do(CHECKED)
+            case 4:
+                await life.tell(SHIPPED, WAREHOUSE)
+                await life.tell(GoodsReceived(), WAREHOUSE)
+            case 5:
+                await life.do(appointment())
+            case 6:
+                await life.do(ConfirmExecution())
+                await life.do(Bill(settlement_id="V-1"), SYSTEM)
+    if until is not None:
+        await around.reaches(life, until)
+
+
+async def one_in_each_state(around: Surroundings) -> dict[Life, Status]:
+    """Orders in the states that are not a matter of seconds."""
+    lives = {
+        await around.place(f"SP-{number}", prepaid=number == 0): state
+        for number, state in enumerate(STATES)
+    }
+    await asyncio.gather(*(live(around, life, None, state) for life, state in lives.items()))
+    return lives
+
+
+async def live_to_the_end(around: Surroundings, lives: dict[Life, Status]) -> None:
+    """Bring these orders from the states that they are in to their ends, and look back."""
+    await asyncio.gather(*(live(around, life, state, None) for life, state in lives.items()))
+    for life in lives:
+        assert (await life.handle.result())["status"] == "billed"
+        await around.check_records(life)
+        # The new order, then one that asks for the appointment; two where shipping and receipt were seen apart.
+        assert 2 <= len(set(around.inbox.ids(life.sp_id))) <= 3
+    assert around.requests() == sorted(f"{life.sp_id}-1" for life in lives)
+
+
+async def test_the_worker_is_killed_in_the_middle_of_lives(tmp_path: Path) -> None:
+    async with surroundings(tmp_path) as around:
+        around.worker_process = Process(
+            [sys.executable, "-c", IMPATIENT],
+            {**around.env, "PYTHONPATH": str(ROOT)},
+            tmp_path / "worker.log",
+        )
+        await around.start_worker_process()
+        lives = await one_in_each_state(around)
+        _, new, checking, *_ = lives
+
+        # Killed while a mail is handed in, and others have work to do that was left as signals.
+        around.inbox.keeping.clear()
+        late = await around.place("SP-late")
+        lives[late] = Status.NEW
+        await eventually(lambda: around.inbox.held)
+        await checking.tell(CHECKED, checking.partner)
+        around.worker_process.kill()
+        await eventually(lambda: not around.inbox.held)  # the mail server has seen it go
+        around.inbox.keeping.set()
+        await new.tell(Accept(), new.partner)
+        await around.start_worker_process()
+        lives |= {new: Status.CHECK_REQUIREMENTS, checking: Status.REQUIREMENTS_MET}
+        for life, state in lives.items():
+            await around.reaches(life, state)
+        assert Counter(around.inbox.ids()).most_common(1)[0][1] == 1
+
+        # Killed when the mail server has a mail and has not said so: it is sent again, and recognised by its id.
+        around.inbox.answering.clear()
+        before = len(around.inbox.ids())
+        await checking.tell(SHIPPED, WAREHOUSE)
+        await eventually(lambda: len(around.inbox.ids()) > before)
+        twice = around.inbox.ids()[-1]
+        around.worker_process.kill()
+        around.inbox.answering.set()
+        await around.start_worker_process()
+        await checking.tell(GoodsReceived(), WAREHOUSE)
+        lives[checking] = Status.SET_APPOINTMENT
+        await around.reaches(checking, Status.SET_APPOINTMENT)
+        await live_to_the_end(around, lives)
+        assert [m for m, times in Counter(around.inbox.ids()).items() if times > 1] == [twice]
+
+
+async def test_the_server_is_killed_and_started_on_its_file(tmp_path: Path) -> None:
+    async with surroundings(tmp_path) as around:
+        await around.start_worker_process()
+        lives = await one_in_each_state(around)
+        around.server.kill()
+        around.server.start()
+        await around.connect()
+        assert {life: (await life.order()).status for life in lives} == lives
+        await live_to_the_end(around, lives)
+        assert set(Counter(around.inbox.ids()).values()) == {1}

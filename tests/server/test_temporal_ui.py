@@ -1,0 +1,111 @@
+"""What operations find in Temporal: lists and counts by search attributes, an order in words, nothing personal."""
+
+from pathlib import Path
+
+from google.protobuf.json_format import MessageToJson
+from temporalio.client import Client
+
+from domain.commands import Accept, ConfirmRequirements, LogContact
+from domain.order import Status
+from tests.builders import placement
+from tests.server.surroundings import details, eventually, surroundings
+from workflows import names
+
+
+async def found(client: Client, query: str, wanted: set[str]) -> bool:
+    """Whether visibility, which is a moment late, lists just these orders."""
+    listed = {w.id async for w in client.list_workflows(query)}
+    return listed == wanted and (await client.count_workflows(query)).count == len(wanted)
+
+
+async def test_lists_details_and_a_refusal(tmp_path: Path) -> None:
+    async with surroundings(tmp_path, accept="4 seconds") as around, around.worker():
+        late = await around.place("SP-1")
+        waiting = await around.place("SP-2", prepaid=True)
+        other = await around.place("SP-3", partner_id="geneve-pose")
+        for life in (late, other):
+            await around.reaches(life, Status.NEW)
+        await other.do(Accept())
+
+        # The start has set what the first search finds: no upsert before something changes.
+        history = await waiting.handle.fetch_history()
+        assert not any(
+            event.HasField("upsert_workflow_search_attributes_event_attributes")
+            for event in history.events
+        )
+        # A refused update leaves nothing behind.
+        before = len((await other.handle.fetch_history()).events)
+        refusal = await other.refused(Accept())
+        assert refusal.details[0]["allowed"] == [
+            "log_contact",
+            "confirm_requirements",
+            "reject_requirements",
+        ]
+        assert len((await other.handle.fetch_history()).events) == before
+
+        text = await details(other)
+        order = await other.order()
+        check = next(d for d in order.open_deadlines if d.kind == "check_requirements")
+        for part in (
+            "Anforderungen prüfen",
+            f"{order.calendar.local(check.due):%H:%M}",
+            "Am Zug: Servicepartner",
+            "`log_contact confirm_requirements reject_requirements cancel reassign`",
+            "[SP-3](https://cmi.example/orders/SP-3)",
+        ):
+            assert part in text, text
+
+        client = around.client
+        for query, wanted in (
+            ('SpStatus = "new"', {"SP-1"}),
+            ('SpStatus = "awaiting_payment"', {"SP-2"}),
+            ('PartnerId = "geneve-pose" AND Canton = "GE"', {"SP-3"}),
+            ("Overdue = true", {"SP-1"}),
+            ('Deadline < "2100-01-01T00:00:00Z"', {"SP-1", "SP-3"}),
+        ):
+            await eventually(lambda q=query, w=wanted: found(client, q, w))
+        assert "⚠" in await details(late)
+
+
+async def test_nothing_personal_is_readable(tmp_path: Path) -> None:
+    """Codecs cover arguments; what operations, and everybody with access to Temporal, read at a glance is these."""
+    async with surroundings(tmp_path) as around, around.worker():
+        life = await around.place("SP-1", note="Schlüssel bei Frau Zbinden")
+        await around.reaches(life, Status.NEW)
+        await life.do(Accept())
+        await life.do(LogContact(outcome="reached", note="Herr Zbinden war da"))
+        await life.do(
+            ConfirmRequirements(
+                checklist={"connections": "yes", "space": "yes", "passages": "not_applicable"}
+            )
+        )
+        await around.reaches(life, Status.REQUIREMENTS_MET)
+        description = await life.handle.describe()
+        assert await description.static_summary() == "install-washing-machine · elektro-huber · ZH"
+        readable = [
+            description.id,
+            MessageToJson(description.raw_description.workflow_execution_info.search_attributes),
+            str(description.typed_search_attributes),
+            await description.static_summary() or "",
+            await description.static_details() or "",
+            await details(life),
+            *(
+                payload.data.decode()
+                for event in (await life.handle.fetch_history()).events
+                for payload in (event.user_metadata.summary, event.user_metadata.details)
+            ),
+        ]
+        assert any("new_order to partner" in text for text in readable)
+        assert any("due" in text for text in readable)
+        customer = placement().customer
+        personal = (
+            *customer.name.split(),
+            customer.street,
+            customer.phone,
+            customer.email,
+            customer.postal_code,
+            "Zbinden",
+        )
+        for word in personal:
+            assert [text for text in readable if word in text] == []
+    assert names.order_id("SP-1") == "SP-1"

@@ -1,0 +1,217 @@
+"""The web application on a real socket over real surroundings, and callers of every role."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from unittest import mock
+from zoneinfo import ZoneInfo
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from desk.accounts import Accounts
+from embedded import free_port
+from records.database import Database
+from settings import Settings
+from tests.builders import placement
+from tests.server.surroundings import Surroundings, eventually
+from web.app import create_app
+
+API = "/api/v1"
+POLICY = """
+[transmission]
+hold = "0 seconds"
+[escalation]
+office_hours_only = false
+"""
+"""The standard one, but that orders are sent at once."""
+ROLES = ("shop", "warehouse", "operations", "accounting", "partner", "stranger")
+"""`partner` is the partner of the orders, `stranger` another partner."""
+_numbers = itertools.count(1_048_000)
+
+
+def sp_id() -> str:
+    """An SP-ID that no other test uses."""
+    return f"SP-{next(_numbers)}"
+
+
+def order(**changes: Any) -> dict[str, Any]:
+    """The body of `POST /orders`."""
+    changes.setdefault("sp_id", sp_id())
+    body: dict[str, Any] = placement(**changes).model_dump(mode="json")
+    return body
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(settings: Settings, temporal: str) -> AsyncIterator[tuple[FastAPI, str]]:
+    """The application on a free port, and its address."""
+    port = free_port()
+    with mock.patch.dict(os.environ, {"TEMPORAL_ADDRESS": temporal}):
+        app = create_app(settings)
+        config = uvicorn.Config(
+            app,
+            port=port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            http="httptools",
+            ws="none",
+        )
+        server = _Server(config)
+        running = asyncio.create_task(server.serve())
+        await eventually(lambda: server.started or running.done())
+    try:
+        yield app, f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await running
+
+
+async def tokens(settings: Settings, database: Database) -> dict[str, str]:
+    """A token for each role."""
+    accounts = Accounts(database, settings)
+    partners = {"partner": "elektro-huber", "stranger": "luzern-montage"}
+    made = {}
+    for role in ROLES:
+        partner_id = partners.get(role)
+        _, made[role] = await accounts.make_token(
+            "partner" if partner_id else role,  # type: ignore[arg-type]
+            f"{role}'s software",
+            partner_id,
+        )
+    await accounts.close()
+    return made
+
+
+class Site:
+    """The application as callers see it."""
+
+    def __init__(
+        self, around: Surroundings, app: FastAPI, address: str, tokens: dict[str, str]
+    ) -> None:
+        self.around = around
+        self.app = app
+        self.address = address
+        self.tokens = tokens
+        self._clients: list[httpx.AsyncClient] = []
+        (
+            self.shop,
+            self.warehouse,
+            self.operations,
+            self.accounting,
+            self.partner,
+            self.stranger,
+        ) = (self.caller(role) for role in ROLES)
+        self.nobody = self.caller(None)
+
+    def caller(self, role: str | None) -> httpx.AsyncClient:
+        """Somebody of this role."""
+        headers = {"Authorization": f"Bearer {self.tokens[role]}"} if role else {}
+        limits = httpx.Limits(max_connections=60)
+        client = httpx.AsyncClient(
+            base_url=self.address, headers=headers, timeout=30, limits=limits
+        )
+        self._clients.append(client)
+        return client
+
+    async def close(self) -> None:
+        """Hang up."""
+        for client in self._clients:
+            await client.aclose()
+
+    async def place(self, **changes: Any) -> dict[str, Any]:
+        """An order, placed."""
+        answer = await self.shop.post(f"{API}/orders", json=order(**changes))
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    async def reaches(self, sp_id: str, status: str) -> dict[str, Any]:
+        """The order, once it is in this state."""
+
+        async def there() -> dict[str, Any] | None:
+            found = (await self.operations.get(f"{API}/orders/{sp_id}")).json()
+            return found if found["status"] == status else None
+
+        return await eventually(there)
+
+    async def new(self, **changes: Any) -> str:
+        """The SP-ID of an order that was sent to its partner."""
+        placed = await self.place(**changes)
+        await self.reaches(placed["sp_id"], "new")
+        return placed["sp_id"]
+
+    async def do(
+        self, caller: httpx.AsyncClient, sp_id: str, call: str, body: Any = None, **headers: str
+    ) -> dict[str, Any]:
+        """A call about an order that must succeed; what it answers."""
+        answer = await self.post(caller, sp_id, call, body, **headers)
+        assert answer.status_code in (200, 202), answer.text
+        return answer.json()
+
+    async def post(
+        self, caller: httpx.AsyncClient, sp_id: str, call: str, body: Any = None, **headers: str
+    ) -> httpx.Response:
+        """A call about an order."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await caller.post(
+            f"{API}/orders/{sp_id}/{call}", json={} if body is None else body, headers=named
+        )
+
+    async def brought(self, sp_id: str, status: str) -> dict[str, Any]:
+        """The order, brought from `new` to this state by the calls that lead there."""
+        last: dict[str, Any] = {}
+        for call, body, reached in PATH:
+            caller = self.warehouse if call.startswith("goods") else self.partner
+            last = await self.do(caller, sp_id, call, body() if callable(body) else body)
+            await self.reaches(sp_id, reached)
+            if reached == status:
+                break
+        return last
+
+
+CHECKLIST = {"connections": "yes", "space": "yes", "passages": "not_applicable"}
+MET = {"met": True, "checklist": CHECKLIST}
+
+
+def tomorrow(hour: int = 8, days: int = 1) -> str:
+    """An instant in Zürich, as the API reads it."""
+    local = datetime.now(ZoneInfo("Europe/Zurich")) + timedelta(days=days)
+    return local.replace(hour=hour, minute=0, second=0, microsecond=0).isoformat()
+
+
+def agreed(days: int = 1, **more: str) -> dict[str, str]:
+    """An appointment."""
+    return {"start": tomorrow(8, days), "end": tomorrow(10, days), **more}
+
+
+PATH: list[tuple[str, Any, str]] = [
+    ("accept", {}, "check_requirements"),
+    ("requirements", MET, "requirements_met"),
+    ("goods-shipped", {"tracking": "99.00.1"}, "set_appointment"),
+    ("appointment", agreed, "confirm_execution"),
+    ("execution", {"executed": True}, "completed"),
+]
+
+
+@asynccontextmanager
+async def site(around: Surroundings) -> AsyncIterator[Site]:
+    """The application over these surroundings."""
+    made = await tokens(around.settings, around.database)
+    async with serving(around.settings, around.address) as (app, address):
+        running = Site(around, app, address, made)
+        try:
+            yield running
+        finally:
+            await running.close()

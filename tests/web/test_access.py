@@ -1,0 +1,247 @@
+"""Who may call what: every route, as every role, as nobody, and as a partner whom the order is not. DESIGN 1, API.md.
+
+The table is written by hand. A route that is not in it fails the test: somebody has to decide who may call it.
+"""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from fastapi.routing import iter_route_contexts
+
+from tests.web.site import API, ROLES, Site
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PARTNER = {"partner", "stranger", "operations"}
+READERS = {"partner", "stranger", "operations", "shop", "accounting"}
+OPERATIONS = {"operations"}
+EVERYBODY = {*ROLES, "nobody"}
+
+DECIDED: dict[str, set[str]] = {
+    "POST /api/v1/orders": {"shop"},
+    "GET /api/v1/orders": READERS,
+    "GET /api/v1/orders/{sp_id}": READERS,
+    "POST /api/v1/orders/{sp_id}/payment-received": {"shop"},
+    "POST /api/v1/orders/{sp_id}/goods-shipped": {"warehouse"},
+    "POST /api/v1/orders/{sp_id}/goods-received": {"warehouse"},
+    "POST /api/v1/orders/{sp_id}/cancel": {"shop", "operations"},
+    "POST /api/v1/orders/{sp_id}/accept": PARTNER,
+    "POST /api/v1/orders/{sp_id}/contacts": PARTNER,
+    "POST /api/v1/orders/{sp_id}/requirements": PARTNER,
+    "POST /api/v1/orders/{sp_id}/appointment": PARTNER,
+    "POST /api/v1/orders/{sp_id}/execution": PARTNER,
+    "POST /api/v1/orders/{sp_id}/review": OPERATIONS,
+    "POST /api/v1/orders/{sp_id}/reassign": OPERATIONS,
+    "GET /api/v1/partners": OPERATIONS,
+    "POST /api/v1/partners": OPERATIONS,
+    "PATCH /api/v1/partners/{partner_id}": OPERATIONS,
+    "GET /api/v1/partners/{partner_id}/users": OPERATIONS,
+    "POST /api/v1/partners/{partner_id}/users": OPERATIONS,
+    "POST /api/v1/partners/{partner_id}/users/{user_id}/invitation": OPERATIONS,
+    "DELETE /api/v1/partners/{partner_id}/users/{user_id}": OPERATIONS,
+    "GET /api/v1/partners/{partner_id}/tokens": OPERATIONS,
+    "POST /api/v1/partners/{partner_id}/tokens": OPERATIONS,
+    "DELETE /api/v1/partners/{partner_id}/tokens/{token_id}": OPERATIONS,
+    "GET /api/v1/users": OPERATIONS,
+    "POST /api/v1/users": OPERATIONS,
+    "POST /api/v1/users/{user_id}/invitation": OPERATIONS,
+    "DELETE /api/v1/users/{user_id}": OPERATIONS,
+    "GET /api/v1/tokens": OPERATIONS,
+    "POST /api/v1/tokens": OPERATIONS,
+    "DELETE /api/v1/tokens/{token_id}": OPERATIONS,
+    "GET /healthz": EVERYBODY,
+    "GET /readyz": EVERYBODY,
+}
+UNDOCUMENTED: dict[str, set[str]] = {
+    "POST /codec/decode": OPERATIONS,
+    "POST /codec/encode": OPERATIONS,
+    "GET /openapi.json": EVERYBODY,
+    "GET /docs": EVERYBODY,
+    "GET /docs/start.js": EVERYBODY,
+    "MOUNT /docs/assets": EVERYBODY,
+}
+# Pages know no tokens, and the entrance is there for nobody in particular: tests/web/test_entrance.py.
+PAGES = {
+    "GET /",
+    "GET /login",
+    "POST /login",
+    "POST /login/code",
+    "GET /logout",
+    "POST /logout",
+    "GET /invitation/{secret}",
+    "POST /invitation/{secret}",
+    "GET /reset/{secret}",
+    "POST /reset/{secret}",
+    "GET /reset",
+    "POST /reset",
+    "MOUNT /static",
+}
+# An order of the partner's is named wherever one can be; what else is named does not exist.
+NAMED = {"partner_id": "nobody", "user_id": "usr_0", "token_id": "tok_0"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def sp_id(cmi: Site) -> AsyncIterator[str]:
+    """An order that its partner was sent."""
+    yield await cmi.new()
+
+
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The calls of the OpenAPI document."""
+    return {
+        f"{method.upper()} {path}": operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def example(document: dict[str, Any], operation: dict[str, Any]) -> Any:
+    """A body that is right by the document."""
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    if content is None:
+        return None
+    if "examples" in content:
+        return next(iter(content["examples"].values()))["value"]
+    name = content["schema"]["$ref"].rpartition("/")[2]
+    return document["components"]["schemas"][name]["examples"][0]
+
+
+async def called(
+    client: httpx.AsyncClient, route: str, names: dict[str, str], body: Any
+) -> httpx.Response:
+    method, path = route.split()
+    path = re.sub(r"\{(\w+)\}", lambda match: names[match[1]], path)
+    return await client.request(method, path, json=body)
+
+
+def by(cmi: Site, role: str) -> httpx.AsyncClient:
+    caller: httpx.AsyncClient = getattr(cmi, role)
+    return caller
+
+
+async def test_every_route_has_a_decision(cmi: Site) -> None:
+    assert set(operations(cmi.app.openapi())) == set(DECIDED)
+    served = set()
+    for route in iter_route_contexts(cmi.app.routes):
+        methods = getattr(route, "methods", None) or {"MOUNT"}
+        served |= {f"{method} {route.path}" for method in methods if method != "HEAD"}
+    assert served == set(DECIDED) | set(UNDOCUMENTED) | PAGES
+
+
+@pytest.mark.parametrize("route", [*DECIDED, *UNDOCUMENTED])
+async def test_each_role_is_let_in_or_not(cmi: Site, sp_id: str, route: str) -> None:
+    document = cmi.app.openapi()
+    body = example(document, operations(document).get(route, {}))
+    if route.startswith("MOUNT"):
+        route = f"GET {route.split()[1]}/swagger-ui.css"
+    decided = {**DECIDED, **UNDOCUMENTED}.get(route, EVERYBODY)
+    # Those who may are tried on an order that does not exist: this is about the door, not about what is behind it.
+    nowhere = {**NAMED, "sp_id": "SP-0"}
+    there = {**NAMED, "sp_id": sp_id}
+    for role in (*ROLES, "nobody"):
+        caller = by(cmi, role)
+        if role in decided:
+            answer = await called(caller, route, nowhere, body)
+            assert answer.status_code not in (401, 403, 500), (role, answer.text)
+        else:
+            answer = await called(caller, route, there, body)
+            assert answer.status_code == (401 if role == "nobody" else 403), (role, answer.text)
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            if role == "nobody":
+                assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+            assert sp_id not in answer.text
+
+
+@pytest.mark.parametrize(
+    "route", [route for route, who in DECIDED.items() if "{sp_id}" in route and "stranger" in who]
+)
+async def test_another_s_order_is_not_there(cmi: Site, sp_id: str, route: str) -> None:
+    document = cmi.app.openapi()
+    body = example(document, operations(document)[route])
+    foreign = await called(cmi.stranger, route, {"sp_id": sp_id}, body)
+    missing = await called(cmi.stranger, route, {"sp_id": "SP-0"}, body)
+    assert foreign.status_code == missing.status_code == 404
+    assert foreign.json() == missing.json(), "nobody can tell one from the other"
+    seen = (await cmi.operations.get(f"{API}/orders/{sp_id}")).json()
+    assert seen["status"] == "new"
+
+
+async def test_another_s_orders_are_in_no_list(cmi: Site, sp_id: str) -> None:
+    order = (await cmi.operations.get(f"{API}/orders/{sp_id}")).json()
+    for query in (
+        {},
+        {"q": sp_id},
+        {"q": order["sales_order_id"]},
+        {"partner_id": "elektro-huber"},
+        {"status": "new"},
+        {"overdue": "true"},
+    ):
+        page = (await cmi.stranger.get(f"{API}/orders", params=query)).json()
+        assert sp_id not in {item["sp_id"] for item in page["items"]}
+        assert {item["partner_id"] for item in page["items"]} <= {"luzern-montage"}
+    # A cursor of another's list leads to one's own.
+    cursor = (await cmi.partner.get(f"{API}/orders", params={"limit": 1})).json()["next_cursor"]
+    page = (await cmi.stranger.get(f"{API}/orders", params={"cursor": cursor})).json()
+    assert {item["partner_id"] for item in page["items"]} <= {"luzern-montage"}
+
+
+async def test_before_it_is_sent_an_order_is_not_there_for_its_partner(cmi: Site) -> None:
+    placed = await cmi.place(prepaid=True)
+    for answer in (
+        await cmi.partner.get(f"{API}/orders/{placed['sp_id']}"),
+        await cmi.post(cmi.partner, placed["sp_id"], "accept"),
+    ):
+        assert answer.status_code == 404
+    page = (await cmi.partner.get(f"{API}/orders", params={"q": placed["sp_id"]})).json()
+    assert page["items"] == []
+    assert set(page["counts"].values()) == {0}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer x",
+        "Basic Y21pOmNtaQ==",
+        "Bearer cmi_" + "x" * 43,
+        "Bearer " + "x" * 6000,
+        "Token {token}",
+        "{token}",
+        "Bearer {token}x",
+        "Bearer {half}",
+    ],
+)
+async def test_tokens_that_are_none(cmi: Site, header: str) -> None:
+    token = cmi.tokens["shop"]
+    value = header.format(token=token, half=token[: len(token) // 2])
+    answer = await cmi.nobody.get(f"{API}/orders", headers={"Authorization": value})
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="cmi"')
+    # The scheme is not case-sensitive.
+    value = f"bearer {token}"
+    assert (await cmi.nobody.get(f"{API}/orders", headers={"Authorization": value})).is_success
+
+
+async def test_a_token_ends_at_once(cmi: Site) -> None:
+    accounts = cmi.app.state.accounts
+    token_id, token = await accounts.make_token("partner", "Old software", "elektro-huber")
+    headers = {"Authorization": f"Bearer {token}"}
+    assert (await cmi.nobody.get(f"{API}/orders", headers=headers)).is_success
+    revoked = await cmi.operations.delete(f"{API}/partners/elektro-huber/tokens/{token_id}")
+    assert revoked.status_code == 204
+    assert (await cmi.nobody.get(f"{API}/orders", headers=headers)).status_code == 401
+
+
+async def test_a_token_is_shown_once_whatever_the_key(cmi: Site) -> None:
+    path, key = f"{API}/partners/elektro-huber/tokens", {"Idempotency-Key": "token-1"}
+    first = await cmi.operations.post(path, json={"name": "Once"}, headers=key)
+    again = await cmi.operations.post(path, json={"name": "Once"}, headers=key)
+    assert (first.status_code, again.status_code) == (201, 409)
+    assert first.json()["token"] not in again.text
+    listed = (await cmi.operations.get(path)).json()["items"]
+    assert [item["name"] for item in listed].count("Once") == 1

@@ -1,0 +1,152 @@
+"""The OpenAPI document: it is valid, complete, true (schemathesis), and its pages reach no other site."""
+
+import asyncio
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from tests.web.site import API, Site
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SCHEMATHESIS = str(Path(sys.executable).parent / "schemathesis")
+
+
+@pytest.mark.parametrize(
+    ("role", "tags"),
+    [
+        ("operations", ()),
+        ("shop", ("shop", "orders")),
+        ("partner", ("partner", "orders")),
+        ("warehouse", ("warehouse",)),
+    ],
+)
+async def test_the_document_is_true(
+    cmi: Site, tmp_path: Path, role: str, tags: tuple[str, ...]
+) -> None:
+    """Calls made up from the document, right ones and wrong ones, are answered as it says."""
+    command = (
+        *(SCHEMATHESIS, "run", f"{cmi.address}/openapi.json"),
+        *("--header", f"Authorization: Bearer {cmi.tokens[role]}"),
+        *("--phases", "examples,fuzzing" + ("" if tags else ",coverage"), "--max-examples", "5"),
+        # What is right by the document may still be an unknown partner, or a time before another.
+        *("--exclude-checks", "positive_data_acceptance"),
+        *("--generation-deterministic", "--no-shrink"),
+        *("--request-timeout", "20", "--suppress-health-check", "all", "--warnings", "off"),
+        *("--no-color", "--continue-on-failure"),
+    )
+    for tag in tags:  # what all roles may and may not: tests/web/test_access.py
+        command += ("--include-tag", tag)
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    print(output.decode()[-8000:])
+    assert process.returncode == 0
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The calls."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+async def test_each_call_is_explained(cmi: Site) -> None:
+    document = (await cmi.nobody.get("/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    tags = {tag["name"] for tag in document["tags"]}
+    names = []
+    for call, operation in operations(document):
+        names.append(operation["operationId"])
+        assert operation["summary"], call
+        assert set(operation["tags"]) <= tags, call
+        if "health" in operation["tags"]:
+            assert "security" not in operation
+            continue
+        assert operation["security"], call
+        assert {"401", "403", "422", "500", "503"} <= set(operation["responses"]), call
+        for status, response in operation["responses"].items():
+            kinds = set(response.get("content", {}))
+            problem = int(status) >= 400
+            expected = {"application/problem+json"} if problem else {"application/json"}
+            assert kinds == (set() if status == "204" else expected), (call, status)
+        if call.startswith("POST"):
+            named = {p["name"] for p in operation["parameters"]}
+            assert "Idempotency-Key" in named, call
+    assert len(set(names)) == len(names)
+
+
+def examples(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], Any]]:
+    """Where there is an example, the schema it is one of, and the example."""
+    for call, operation in operations(document):
+        bodies = [("body", operation.get("requestBody", {}))]
+        bodies += list(operation["responses"].items())
+        for where, body in bodies:
+            for content in body.get("content", {}).values():
+                schema = content["schema"]
+                name = schema.get("$ref", "").rpartition("/")[2]
+                given = [each["value"] for each in content.get("examples", {}).values()]
+                given += [content["example"]] if "example" in content else []
+                given += document["components"]["schemas"].get(name, {}).get("examples", [])
+                if "array" in str(schema.get("type")) or name in (
+                    "PartnerList",
+                    "UserList",
+                    "TokenList",
+                ):
+                    continue
+                assert given, f"{call} {where} has no example"
+                for example in given:
+                    yield f"{call} {where}", schema, example
+
+
+async def test_each_call_has_examples_that_are_right(cmi: Site) -> None:
+    document = (await cmi.nobody.get("/openapi.json")).json()
+    count = 0
+    for where, schema, example in examples(document):
+        whole = {**schema, "components": document["components"]}
+        errors = [e.message for e in jsonschema_rs.validator_for(whole).iter_errors(example)]
+        assert errors == [], where
+        count += 1
+    assert count > 100
+
+
+async def test_an_answer_is_as_the_document_says(cmi: Site) -> None:
+    document = (await cmi.nobody.get("/openapi.json")).json()
+    placed = await cmi.place()
+    listed = (await cmi.shop.get(f"{API}/orders")).json()
+    for name, answer in (("OrderView", placed), ("OrderList", listed)):
+        schema = {
+            "$ref": f"#/components/schemas/{name}",
+            "components": document["components"],
+        }
+        errors = [e.message for e in jsonschema_rs.validator_for(schema).iter_errors(answer)]
+        assert errors == []
+
+
+async def test_the_pages_reach_no_other_site(cmi: Site) -> None:
+    page = await cmi.nobody.get("/docs")
+    assert page.headers["Content-Type"].startswith("text/html")
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "http" not in policy
+    assert "unsafe-inline" not in policy.partition("script-src")[2].partition(";")[0]
+    used = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(used) == 5
+    for path in used:
+        assert path.startswith("/"), path
+        found = await cmi.nobody.get(path)
+        assert found.status_code == 200
+        assert found.headers["X-Content-Type-Options"] == "nosniff"
+    script = await cmi.nobody.get("/docs/start.js")
+    assert 'url: "/openapi.json"' in script.text
+    assert "<script>" not in page.text
+    assert "validatorUrl: null" in script.text

@@ -1,0 +1,97 @@
+"""Replaying a kept history, and seeing what the workflow holds afterwards; workflows changed on purpose."""
+
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+
+with workflow.unsafe.imports_passed_through():
+    from connection import data_converter
+    from domain.commands import Actor, Command
+    from workflows import names
+    from workflows.messages import Answer, Start
+from workflows.service_order import ServiceOrder
+
+_held: list[ServiceOrder] = []
+
+
+def replayer(changed: type = ServiceOrder, runner: WorkflowRunner | None = None) -> Replayer:
+    """A replayer of orders; in the sandbox, if nothing else is said."""
+    return Replayer(
+        workflows=[changed],
+        workflow_runner=runner or SandboxedWorkflowRunner(),
+        data_converter=data_converter(),
+    )
+
+
+async def timeline(history: WorkflowHistory, changed: type | None = None) -> list[str]:
+    """What a replay makes happen to an order, and when: a line for each event.
+
+    Temporal compares commands alone. A timer of another length passes, and so does all that comes of it.
+    """
+    _held.clear()
+    await replayer(changed or Held, UnsandboxedWorkflowRunner()).replay_workflow(history)
+    (held,) = _held
+    return [f"{e.at.isoformat()} {e.event.type} by {e.by}" for e in held.snapshot().events]
+
+
+@workflow.defn(name=names.SERVICE_ORDER)
+class Held(ServiceOrder):
+    """The workflow as it is, kept for a look at it."""
+
+    @workflow.init
+    def __init__(self, start: Start) -> None:
+        super().__init__(start)
+        _held.append(self)
+
+    @workflow.run
+    async def run(self, start: Start) -> Answer:
+        return await super().run(start)
+
+
+@workflow.defn(name=names.SERVICE_ORDER)
+class WithOneTimerMore(ServiceOrder):
+    """A change that running orders would not survive."""
+
+    @workflow.init
+    def __init__(self, start: Start) -> None:
+        super().__init__(start)
+
+    @workflow.run
+    async def run(self, start: Start) -> Answer:
+        await workflow.sleep(timedelta(seconds=1))
+        return await super().run(start)
+
+
+@workflow.defn(name=names.SERVICE_ORDER)
+class WithOneActivityLess(ServiceOrder):
+    """Another one: its mails are not sent."""
+
+    @workflow.init
+    def __init__(self, start: Start) -> None:
+        super().__init__(start)
+
+    @workflow.run
+    async def run(self, start: Start) -> Answer:
+        return await super().run(start)
+
+    def _work(self, lane: str) -> None:
+        self._lanes[lane].clear()
+
+
+@workflow.defn(name=names.SERVICE_ORDER)
+class WithASlowerClock(Held):
+    """A change that Temporal does not notice: the same commands, and another story."""
+
+    @workflow.init
+    def __init__(self, start: Start) -> None:
+        super().__init__(start)
+
+    @workflow.run
+    async def run(self, start: Start) -> Answer:
+        return await super().run(start)
+
+    def _take(self, command: Command, actor: Actor, at: datetime) -> None:
+        super()._take(command, actor, at + timedelta(milliseconds=1))

@@ -1,0 +1,72 @@
+"""Every change of the workflow is replayed against kept histories: running orders survive it (docs/testing.md)."""
+
+import json
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.workflow import NondeterminismError
+
+from tests.workflows.replaying import (
+    WithASlowerClock,
+    WithOneActivityLess,
+    WithOneTimerMore,
+    replayer,
+    timeline,
+)
+
+HISTORIES = Path(__file__).parents[1] / "histories"
+NAMES = sorted(path.stem for path in HISTORIES.glob("*.json") if path.stem != "timelines")
+TIMELINES = json.loads((HISTORIES / "timelines.json").read_text())
+ENDINGS = {
+    "calendar-renewed",
+    "cancelled-early",
+    "cancelled-in-temporal",
+    "cancelled-late",
+    "continued-as-new-1",
+    "continued-as-new-2",
+    "database-down",
+    "executed-and-billed",
+    "mail-down",
+    "missed-deadlines",
+    "not-executed-and-reshipped",
+    "prepaid",
+    "reassigned",
+    "refused-afterwards",
+    "requirements-not-met",
+    "review-accepted",
+    "review-cancelled",
+    "review-new-appointment",
+}
+
+
+def history(name: str) -> WorkflowHistory:
+    """A kept history."""
+    return WorkflowHistory.from_json(name, (HISTORIES / f"{name}.json").read_text())
+
+
+def test_there_is_a_history_of_every_ending() -> None:
+    assert set(NAMES) == ENDINGS == set(TIMELINES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_it_replays_in_the_sandbox(name: str) -> None:
+    await replayer().replay_workflow(history(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_same_happens_at_the_same_time(name: str) -> None:
+    assert await timeline(history(name)) == TIMELINES[name]
+
+
+@pytest.mark.parametrize("changed", [WithOneTimerMore, WithOneActivityLess])
+async def test_a_change_that_breaks_running_orders_is_found(changed: type) -> None:
+    with pytest.raises(NondeterminismError):
+        await replayer(changed).replay_workflow(history("executed-and-billed"))
+
+
+async def test_a_change_that_temporal_does_not_notice_is_found() -> None:
+    kept = history("executed-and-billed")
+    await replayer(WithASlowerClock).replay_workflow(kept)
+    told = await timeline(kept, WithASlowerClock)
+    assert told != TIMELINES["executed-and-billed"]

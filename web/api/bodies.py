@@ -1,0 +1,230 @@
+"""What calls of the JSON API carry, in and out (API.md). The commands of the domain are made from it."""
+
+import re
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    WithJsonSchema,
+)
+
+from domain.catalogue import ALL_ITEMS
+from domain.commands import (
+    ChecklistItem,
+    Decision,
+    NotExecutedReason,
+    RejectionReason,
+)
+from domain.order import (
+    Appointment,
+    Customer,
+    Identifier,
+    Instant,
+    Line,
+    Note,
+    Party,
+    Product,
+    Reason,
+    Service,
+    Status,
+)
+from domain.values import Value
+from domain.view import DeadlineView
+
+_ISO_DAY = r"\d{4}-\d{2}-\d{2}"
+_ISO_INSTANT = _ISO_DAY + r"[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?([Zz]|[+-]\d{2}:?\d{2})"
+
+
+def _iso_instant(value: Any) -> Any:
+    # pydantic would also take seconds since 1970, as numbers or text
+    if not isinstance(value, str) or not re.fullmatch(_ISO_INSTANT, value, re.ASCII):
+        raise ValueError("must be an instant with its offset, like 2026-11-02T08:00:00+01:00")
+    return value
+
+
+def _iso_day(value: Any) -> Any:
+    if not isinstance(value, str) or not re.fullmatch(_ISO_DAY, value, re.ASCII):
+        raise ValueError("must be a day, like 2026-11-02")
+    return value
+
+
+IsoInstant = Annotated[
+    Instant,
+    BeforeValidator(_iso_instant),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+IsoDay = Annotated[
+    date, BeforeValidator(_iso_day), WithJsonSchema({"type": "string", "format": "date"})
+]
+
+
+class Nothing(Value):
+    """No particulars: `{}`."""
+
+
+class Shipped(Value):
+    """The goods are on their way. Each parcel has its own tracking number; the same one again is no news."""
+
+    tracking: Line
+
+
+class Received(Value):
+    """The goods arrived, now or at `received_at`."""
+
+    received_at: IsoInstant | None = None
+
+
+class Cancellation(Value):
+    """Why the order is cancelled."""
+
+    reason: Reason
+
+
+class Contact(Value):
+    """An attempt to reach the customer."""
+
+    outcome: Literal["reached", "not_reached"]
+    note: Note = ""
+
+
+_ANSWERS = {"type": "string", "enum": ["yes", "not_applicable"]}
+_ChecklistKey = Annotated[str, StringConstraints(max_length=64)]
+Checklist = Annotated[
+    dict[_ChecklistKey, Annotated[str, StringConstraints(max_length=64)]],
+    Field(max_length=20, description="one answer for each item of the order's `checklist`"),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "properties": dict.fromkeys(ALL_ITEMS, _ANSWERS),
+            "additionalProperties": False,
+        }
+    ),
+]
+
+
+class RequirementsMet(Value):
+    """The place is ready. A "no" belongs to `met: false`."""
+
+    met: Literal[True]
+    checklist: Checklist
+    note: Note = ""
+
+
+class RequirementsNotMet(Value):
+    """The place is not ready: this ends the order."""
+
+    met: Literal[False]
+    reason: RejectionReason
+    note: Note = ""
+
+
+class Agreed(Value):
+    """A date agreed with the customer; with a `reason` where it takes the place of another."""
+
+    start: IsoInstant
+    end: IsoInstant
+    reason: Note = ""
+
+
+class Executed(Value):
+    """The service was done, today if `executed_on` is not given."""
+
+    executed: Literal[True]
+    executed_on: IsoDay | None = None
+    note: Note = ""
+
+
+class NotExecuted(Value):
+    """The service could not be done. With the reason `other` a note says why."""
+
+    executed: Literal[False]
+    reason: NotExecutedReason
+    note: Note = ""
+
+
+def _either(field: str) -> Any:
+    """Which of two bodies is meant, by a field that is true or false."""
+
+    def tag(value: Any) -> str | None:
+        said = value.get(field) if isinstance(value, dict) else getattr(value, field, None)
+        return {True: "<true>", False: "<false>"}[said] if isinstance(said, bool) else None
+
+    return Discriminator(
+        tag,
+        custom_error_type="true_or_false",
+        custom_error_message="must be true or false",
+        custom_error_context={"field": field},
+    )
+
+
+Requirements = Annotated[
+    Annotated[RequirementsMet, Tag("<true>")] | Annotated[RequirementsNotMet, Tag("<false>")],
+    _either("met"),
+]
+Execution = Annotated[
+    Annotated[Executed, Tag("<true>")] | Annotated[NotExecuted, Tag("<false>")],
+    _either("executed"),
+]
+
+
+class Review(Value):
+    """What happens to a service that was not executed."""
+
+    decision: Decision
+    note: Note = ""
+
+
+class Reassignment(Value):
+    """Who does it instead, and why."""
+
+    partner_id: Identifier
+    reason: Reason
+
+
+# --- answers -----------------------------------------------------------------------------------------------------
+
+
+class ListedOrder(BaseModel):
+    """An order in a list: as `GET /orders/{sp_id}` answers it, but for its timeline."""
+
+    sp_id: str
+    sales_order_id: str
+    partner_id: str
+    prepaid: bool
+    customer: Customer
+    product: Product
+    service: Service
+    note: str
+    checklist: tuple[ChecklistItem, ...]
+    status: Status
+    status_label: str
+    version: int
+    deadlines: tuple[DeadlineView, ...]
+    allowed: tuple[str, ...]
+    ball: Party | None
+    appointment: Appointment | None
+    executed_on: date | None
+    settlement_id: str | None
+
+
+class OrderList(BaseModel):
+    """A page of orders, the newest first."""
+
+    items: list[ListedOrder]
+    next_cursor: str | None = Field(description="`cursor` of the next page; null at the end")
+    counts: dict[Status, int] = Field(
+        description="how many orders each state has, of all that fit whatever their state"
+    )
+
+
+class Accepted(BaseModel):
+    """The command is safe and will be carried out; a refusal is mailed to its sender."""
+
+    sp_id: str
+    stored: Literal[True] = True

@@ -1,0 +1,463 @@
+"""The calls of orders (API.md): a call is translated for the desk, and its answer back."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from desk import access
+from desk.access import Forbidden
+from desk.orders import (
+    AlreadyPlaced,
+    NotAllowed,
+    Notice,
+    OrderDesk,
+    RequestReused,
+    Stored,
+    TemporalAway,
+    UnknownOrder,
+)
+from desk.principal import Principal
+from domain import words
+from domain.commands import (
+    Accept,
+    Cancel,
+    ConfirmExecution,
+    ConfirmRequirements,
+    DecideReview,
+    ExternalCommand,
+    LogContact,
+    PaymentReceived,
+    RejectRequirements,
+    ReportNotExecuted,
+    SetAppointment,
+)
+from domain.errors import InvalidCommand
+from domain.lifecycle import allowed
+from domain.order import GoodsReceived, GoodsShipped, Placement, Status
+from domain.values import Language
+from domain.view import OrderView, order_view
+from records.orders import StoredOrder
+from web import idempotency
+from web.api import examples
+from web.api.bodies import (
+    Accepted,
+    Agreed,
+    Cancellation,
+    Contact,
+    Executed,
+    Execution,
+    ListedOrder,
+    Nothing,
+    OrderList,
+    Reassignment,
+    Received,
+    Requirements,
+    RequirementsMet,
+    Review,
+    Shipped,
+)
+from web.languages import negotiate
+from web.problems import Problem, documented, invalid, unavailable
+from web.security import GuardedRoute, may
+
+router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
+
+_BEFORE_THE_PARTNER = (Status.AWAITING_PAYMENT, Status.IN_TRANSMISSION)
+
+AcceptLanguage = Annotated[
+    str | None,
+    Header(description="language of labels and sentences: de (also if none fits), fr, it, en"),
+]
+
+
+class Call:
+    """What all calls of orders have in common: in which language the caller is answered, and what an error becomes."""
+
+    def __init__(self, request: Request, accept_language: AcceptLanguage = None) -> None:
+        self.request = request
+        self.desk: OrderDesk = request.app.state.order_desk
+        self.language: Language = negotiate(accept_language)
+
+    def view(self, principal: Principal, found: StoredOrder) -> OrderView:
+        """The order as this caller sees it now."""
+        role = access.viewing_role(principal)
+        return order_view(found.order, found.events, self.desk.now, self.language, role)
+
+    def answer(
+        self, model: BaseModel, status: int = 200, headers: dict[str, str] | None = None
+    ) -> Response:
+        """A model as JSON. It was validated when it was made."""
+        headers = {"Content-Language": self.language, "Vary": "Accept-Language", **(headers or {})}
+        return Response(model.model_dump_json(), status, headers, media_type="application/json")
+
+    @asynccontextmanager
+    async def translating(self, principal: Principal) -> AsyncIterator[None]:
+        """What the desk refuses becomes a problem, in the caller's language."""
+        try:
+            yield
+        except Forbidden as error:
+            raise Problem(
+                403, "Forbidden", f"This is not for the role {principal.role}."
+            ) from error
+        except UnknownOrder as error:
+            raise Problem(404, "Not Found", "There is no such order.") from error
+        except NotAllowed as refused:
+            raise self._refusal(refused) from refused
+        except AlreadyPlaced as error:
+            raise Problem(
+                409,
+                "Placed already",
+                f"There is another order with this SP-ID: {error.order.sp_id}.",
+                allowed=list(_allowed(error, principal)),
+                order_status=error.order.status,
+                code="already_placed",
+            ) from error
+        except InvalidCommand as error:
+            text = words.invalid_text(error.code, self.language)
+            raise invalid([(error.field, text)], text) from error
+        except RequestReused as error:
+            raise invalid(
+                [(idempotency.HEADER, "was used before, with another body")],
+                "The same Idempotency-Key came with another request.",
+            ) from error
+        except TemporalAway as error:
+            raise unavailable("Temporal") from error
+
+    def _refusal(self, refused: NotAllowed) -> Problem:
+        text = words.refusal_text(
+            refused.action, refused.code, refused.status, refused.allowed, self.language
+        )
+        return Problem(
+            409,
+            "Not allowed now",
+            text,
+            allowed=list(refused.allowed),
+            order_status=refused.status,
+            order_status_label=words.status_label(refused.status, self.language),
+            code=refused.code,
+        )
+
+
+def _allowed(error: AlreadyPlaced, principal: Principal) -> tuple[str, ...]:
+    role = access.viewing_role(principal)
+    return allowed(error.order, role) if role else ()
+
+
+class OrderCall(Call):
+    """A call about one order."""
+
+    def __init__(
+        self,
+        request: Request,
+        sp_id: str,
+        accept_language: AcceptLanguage = None,
+        prefer: Annotated[
+            str | None,
+            Header(description="`respond-async`: 202 as soon as the command is safe"),
+        ] = None,
+    ) -> None:
+        super().__init__(request, accept_language)
+        self.sp_id = sp_id
+        self.respond_async = _prefers_async(prefer)
+
+    async def do(self, principal: Principal, command: ExternalCommand) -> Response:
+        """Have the order do it, and answer with the order."""
+        request_id = self.request_id(principal, command.type)
+        return await self.outcome(
+            principal,
+            self.desk.command(principal, self.sp_id, command, request_id, self.respond_async),
+        )
+
+    async def tell(self, principal: Principal, notice: Notice) -> Response:
+        """Let the order know what happened elsewhere."""
+        request_id = self.request_id(principal, notice.type)
+        return await self.outcome(
+            principal, self.desk.notice(principal, self.sp_id, notice, request_id)
+        )
+
+    async def outcome(
+        self, principal: Principal, work: Awaitable[StoredOrder | Stored]
+    ) -> Response:
+        """The order as it is then, or 202 if it will be done later."""
+        async with self.translating(principal):
+            found = await work
+        if isinstance(found, StoredOrder):
+            return self.answer(self.view(principal, found))
+        applied = {"Preference-Applied": "respond-async"} if self.respond_async else None
+        return self.answer(Accepted(sp_id=found.sp_id), 202, applied)
+
+    def request_id(self, principal: Principal, action: str) -> str:
+        """The name under which the order takes this once."""
+        return idempotency.request_id(self.request, principal, self.sp_id, action)
+
+
+def _prefers_async(prefer: str | None) -> bool:
+    preferences = (part.partition(";")[0] for part in (prefer or "").split(","))
+    return any(each.strip().lower() == "respond-async" for each in preferences)
+
+
+# --- placing and looking -----------------------------------------------------------------------------------------
+
+Answering = Annotated[Call, Depends()]
+Ordering = Annotated[OrderCall, Depends()]
+
+
+@router.post(
+    "/orders",
+    tags=["shop"],
+    summary="Place an order",
+    status_code=201,
+    response_model=OrderView,
+    responses={
+        200: {
+            "model": OrderView,
+            "description": "The same order was placed before: this is how it stands.",
+        },
+        **documented(401, 403, 409, 413, 422, 500, 503),
+    },
+)
+async def place_order(
+    call: Answering,
+    principal: Annotated[Principal, may("place")],
+    placement: Annotated[Placement, Body(openapi_examples=examples.PLACEMENT)],
+) -> Response:
+    """The same `sp_id` and body again answers 200 and the order as it stands; another body is 409.
+
+    A prepaid order waits for `payment-received`. Every order is held for half an hour, then sent to its partner.
+    """
+    async with call.translating(principal):
+        placed = await call.desk.place(placement)
+    found = StoredOrder(placed.snapshot.order, placed.snapshot.events)
+    where = {"Location": f"/api/v1/orders/{placement.sp_id}"}
+    return call.answer(call.view(principal, found), 201 if placed.is_new else 200, where)
+
+
+class Wanted(BaseModel):
+    """Which orders a list shows. What is left empty does not count."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: Status | None = Field(None, description="orders in this state")
+    overdue: bool = Field(False, description="true: orders with a deadline that has passed")
+    q: str | None = Field(
+        None, max_length=200, description="part of SP-ID, sales order, customer's name or place"
+    )
+    partner_id: str | None = Field(None, max_length=64, description="orders of this partner")
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = Field(None, max_length=500, description="`next_cursor` of the page before")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_ones(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            return {name: value for name, value in values.items() if value != ""}
+        return values
+
+
+@router.get(
+    "/orders",
+    tags=["orders"],
+    summary="List, search and count orders",
+    response_model=OrderList,
+    responses=documented(401, 403, 422, 500, 503),
+)
+async def list_orders(
+    call: Answering,
+    principal: Annotated[Principal, may("read")],
+    wanted: Annotated[Wanted, Query()],
+) -> Response:
+    """The newest first, in pages. A partner sees its own, from the moment it was sent them.
+
+    The items are orders as `GET /orders/{sp_id}` answers them, without their timeline.
+    """
+    try:
+        async with call.translating(principal):
+            found = await call.desk.list(principal, **dict(wanted))
+    except ValueError as error:
+        raise invalid([("cursor", "is not a cursor of this list")]) from error
+    states = [s for s in Status if principal.role != "partner" or s not in _BEFORE_THE_PARTNER]
+    page = OrderList.model_construct(
+        items=[
+            ListedOrder.model_construct(**dict(call.view(principal, StoredOrder(order, ()))))
+            for order in found.page.items
+        ],
+        next_cursor=found.page.next_cursor,
+        counts={state: found.counts.get(state, 0) for state in states},
+    )
+    return call.answer(page)
+
+
+@router.get(
+    "/orders/{sp_id}",
+    tags=["orders"],
+    summary="Look at an order",
+    response_model=OrderView,
+    responses=documented(401, 403, 404, 422, 500, 503),
+)
+async def get_order(call: Ordering, principal: Annotated[Principal, may("read")]) -> Response:
+    """The order as it stands, its open deadlines with their reasons, what may be done now, and its timeline."""
+    async with call.translating(principal):
+        found = await call.desk.find(principal, call.sp_id)
+    return call.answer(call.view(principal, found))
+
+
+# --- what shop and warehouse report ------------------------------------------------------------------------------
+
+
+def _notice(path: str, tag: str, summary: str) -> Callable[[Any], Any]:
+    return router.post(
+        f"/orders/{{sp_id}}/{path}",
+        tags=[tag],
+        summary=summary,
+        status_code=202,
+        response_model=Accepted,
+        responses=documented(401, 403, 404, 413, 422, 500, 503),
+    )
+
+
+@_notice("payment-received", "shop", "A prepaid order was paid")
+async def payment_received(
+    call: Ordering,
+    principal: Annotated[Principal, may("payment_received")],
+    body: Annotated[Nothing | None, Body(openapi_examples=examples.NOTHING)] = None,
+) -> Response:
+    """Twice is once."""
+    return await call.tell(principal, PaymentReceived())
+
+
+@_notice("goods-shipped", "warehouse", "The goods are on their way")
+async def goods_shipped(
+    call: Ordering,
+    principal: Annotated[Principal, may("goods_shipped")],
+    body: Annotated[Shipped, Body(openapi_examples=examples.SHIPPED)],
+) -> Response:
+    """May come twice, late or out of order: it is kept, and applied when it fits."""
+    return await call.tell(principal, GoodsShipped(tracking=body.tracking))
+
+
+@_notice("goods-received", "warehouse", "The goods arrived")
+async def goods_received(
+    call: Ordering,
+    principal: Annotated[Principal, may("goods_received")],
+    body: Annotated[Received | None, Body(openapi_examples=examples.RECEIVED)] = None,
+) -> Response:
+    """May come twice, late or out of order: it is kept, and applied when it fits."""
+    return await call.tell(principal, GoodsReceived(received_at=body.received_at if body else None))
+
+
+# --- what is decided ---------------------------------------------------------------------------------------------
+
+
+def _command(path: str, tag: str, summary: str) -> Callable[[Any], Any]:
+    return router.post(
+        f"/orders/{{sp_id}}/{path}",
+        tags=[tag],
+        summary=summary,
+        response_model=OrderView,
+        responses={
+            202: {
+                "model": Accepted,
+                "description": "Safe, and done later: asked for by `Prefer: respond-async`, or nobody is there to "
+                "answer just now. A refusal is mailed to the sender.",
+            },
+            **documented(401, 403, 404, 409, 413, 422, 500, 503),
+        },
+    )
+
+
+@_command("cancel", "shop", "Cancel an order")
+async def cancel(
+    call: Ordering,
+    principal: Annotated[Principal, may("cancel")],
+    body: Annotated[Cancellation, Body(openapi_examples=examples.CANCELLATION)],
+) -> Response:
+    """In every state before `completed`."""
+    return await call.do(principal, Cancel(reason=body.reason))
+
+
+@_command("accept", "partner", "Accept an order")
+async def accept(
+    call: Ordering,
+    principal: Annotated[Principal, may("accept")],
+    body: Annotated[Nothing | None, Body(openapi_examples=examples.NOTHING)] = None,
+) -> Response:
+    """From `new` to `check_requirements`."""
+    return await call.do(principal, Accept())
+
+
+@_command("contacts", "partner", "Log an attempt to reach the customer")
+async def log_contact(
+    call: Ordering,
+    principal: Annotated[Principal, may("log_contact")],
+    body: Annotated[Contact, Body(openapi_examples=examples.CONTACT)],
+) -> Response:
+    """The first that reached the customer ends the deadline `contact_customer`."""
+    return await call.do(principal, LogContact(outcome=body.outcome, note=body.note))
+
+
+@_command("requirements", "partner", "Confirm or reject the requirements")
+async def check_requirements(
+    call: Ordering,
+    principal: Annotated[Principal, may("confirm_requirements")],
+    body: Annotated[Requirements, Body(openapi_examples=examples.REQUIREMENTS)],
+) -> Response:
+    """Confirming asks the warehouse to ship; rejecting ends the order."""
+    if isinstance(body, RequirementsMet):
+        return await call.do(
+            principal, ConfirmRequirements(checklist=body.checklist, note=body.note)
+        )
+    return await call.do(principal, RejectRequirements(reason=body.reason, note=body.note))
+
+
+@_command("appointment", "partner", "Set or move the appointment")
+async def set_appointment(
+    call: Ordering,
+    principal: Annotated[Principal, may("set_appointment")],
+    body: Annotated[Agreed, Body(openapi_examples=examples.AGREED)],
+) -> Response:
+    """Not before the goods are on their way. A date in the place of another needs a reason."""
+    command = SetAppointment(start=body.start, end=body.end, reason=body.reason)
+    return await call.do(principal, command)
+
+
+@_command("execution", "partner", "Confirm the execution, or report that it was not possible")
+async def report_execution(
+    call: Ordering,
+    principal: Annotated[Principal, may("confirm_execution")],
+    body: Annotated[Execution, Body(openapi_examples=examples.EXECUTION)],
+) -> Response:
+    """Confirming completes the order; what was not executed is reviewed by operations."""
+    if isinstance(body, Executed):
+        return await call.do(
+            principal, ConfirmExecution(executed_on=body.executed_on, note=body.note)
+        )
+    return await call.do(principal, ReportNotExecuted(reason=body.reason, note=body.note))
+
+
+@_command("review", "operations", "Decide what happens to a service that was not executed")
+async def review(
+    call: Ordering,
+    principal: Annotated[Principal, may("decide_review")],
+    body: Annotated[Review, Body(openapi_examples=examples.REVIEW)],
+) -> Response:
+    """While the order is `under_review`."""
+    return await call.do(principal, DecideReview(decision=body.decision, note=body.note))
+
+
+@_command("reassign", "operations", "Hand an order to another partner")
+async def reassign(
+    call: Ordering,
+    principal: Annotated[Principal, may("reassign")],
+    body: Annotated[Reassignment, Body(openapi_examples=examples.REASSIGNMENT)],
+) -> Response:
+    """While it is `new` or `check_requirements`; the new partner starts at `new`, with fresh deadlines."""
+    request_id = call.request_id(principal, "reassign")
+    return await call.outcome(
+        principal,
+        call.desk.reassign(
+            principal, call.sp_id, body.partner_id, body.reason, request_id, call.respond_async
+        ),
+    )

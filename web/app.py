@@ -1,0 +1,109 @@
+"""The web application, put together (DESIGN 5)."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from temporalio.envconfig import ClientConfig
+
+from connection import connect
+from desk.accounts import Accounts
+from desk.orders import OrderDesk
+from records.database import Database, is_away
+from records.idempotency import Answers
+from records.migrate import migrate
+from records.orders import Orders
+from records.partners import Partners
+from settings import Settings
+from web import codec, docs, health, openapi, problems
+from web.api import accounts, orders
+from web.middleware import API, Hygiene
+from web.portal import entrance
+from workflows.messages import Desk
+
+logger = logging.getLogger("cmi.web")
+
+ANSWERS_KEPT = timedelta(days=7)
+"""How long an `Idempotency-Key` is remembered."""
+_TIDY_EVERY = 3600.0
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application. It starts while Temporal is away, and answers 503 to what needs it.
+
+    Its parts are in `app.state` while it runs: `database`, `temporal`, `accounts`, `order_desk`, `answers`.
+    """
+    policy = settings.load_policy()
+    namespace = ClientConfig.load_client_connect_config().get("namespace") or "default"
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if settings.database_url.startswith("sqlite"):
+            await migrate(settings.database_url)
+        async with AsyncExitStack() as stack:
+            database = Database(settings.database_url)
+            stack.push_async_callback(database.close)
+            state = app.state
+            state.settings = settings
+            state.database = database
+            state.temporal = await connect(settings, lazy=True)
+            state.accounts = Accounts(database, settings)
+            stack.push_async_callback(state.accounts.close)
+            state.answers = Answers(database)
+            state.order_desk = OrderDesk(
+                state.temporal,
+                Orders(database),
+                Partners(database),
+                policy,
+                Desk(public_url=settings.public_url, language=settings.operations_language),
+            )
+            for work in (state.accounts.keep_house(), _forget_answers(state.answers)):
+                stack.push_async_callback(_stop, asyncio.create_task(work))
+            yield
+
+    app = FastAPI(
+        title="Company Management Interface",
+        version="1",
+        description=openapi.DESCRIPTION,
+        openapi_tags=openapi.TAGS,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.include_router(orders.router, prefix=API)
+    app.include_router(accounts.router, prefix=API)
+    app.include_router(health.router)
+    codec.install(app, settings, namespace)
+    docs.install(app)
+    entrance.install(app)
+    openapi.install(app)
+    problems.install(app)
+    app.add_middleware(Hygiene)  # the last one added is the outermost
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+async def _stop(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def _forget_answers(answers: Answers) -> None:
+    while True:
+        try:
+            await answers.forget(datetime.now(UTC) - ANSWERS_KEPT)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            logger.warning("old answers are forgotten later", extra={"cause": type(error).__name__})
+        await asyncio.sleep(_TIDY_EVERY)

@@ -1,0 +1,143 @@
+"""The codec endpoint: shows operations in the Temporal UI what is encrypted there (docs/operations.md).
+
+It speaks Temporal's remote codec protocol: `POST …/decode` and `…/encode` take and give `{"payloads": […]}`, protobuf's
+JSON of `temporal.api.common.v1.Payloads`.
+"""
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+from temporalio.api.common.v1 import Payloads
+from temporalio.converter import PayloadCodec
+
+from connection import data_converter
+from encryption import EncryptionError
+from settings import Settings
+from web.problems import Problem
+from web.security import GuardedRoute, Require
+
+PREFIX = "/codec"
+MOST_PAYLOADS = 1000
+# In the Temporal UI a browser asks, with the session of who is logged in here: only pages of two origins may.
+_OPERATIONS = Require(frozenset({"operations"}), sessions=True)
+
+
+def install(app: FastAPI, settings: Settings, namespace: str) -> None:
+    """Give an application the endpoint for the payloads of a Temporal namespace, and the Temporal UI access to it."""
+    app.include_router(codec_router(settings, namespace))
+    app.add_middleware(_Cors, origin=origin_of(settings.temporal_ui_url))
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port, as a browser names them in `Origin`."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+class _CodecRoute(GuardedRoute):
+    """Guarded like any other, but no answer is kept for an `Idempotency-Key`: it would be kept decrypted."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler with the guard before it."""
+        handler = APIRoute.get_route_handler(self)
+
+        async def guarded(request: Request) -> Response:
+            await _OPERATIONS.check(request)
+            return await handler(request)
+
+        return guarded
+
+
+def codec_router(settings: Settings, namespace: str) -> APIRouter:
+    """The routes. Not in the OpenAPI document: they are Temporal's protocol and no contract with partners."""
+    codec = data_converter(settings).payload_codec or _Plain()
+    own = {origin_of(settings.temporal_ui_url), origin_of(settings.public_url)}
+    router = APIRouter(
+        prefix=PREFIX,
+        route_class=_CodecRoute,
+        dependencies=[Depends(_OPERATIONS)],
+        include_in_schema=False,
+    )
+
+    async def payloads(
+        request: Request,
+        origin: Annotated[str | None, Header()] = None,
+        x_namespace: Annotated[str | None, Header()] = None,
+    ) -> Payloads:
+        if origin is not None and origin.lower() not in own:
+            raise Problem(403, "Forbidden", "Pages of this origin may not ask here.")
+        if x_namespace is not None and x_namespace != namespace:
+            raise Problem(400, "Other namespace", "The keys here are those of another namespace.")
+        try:
+            document = json.loads(await request.body())
+            if not isinstance(document, dict):
+                raise ValueError("not an object")
+            given = ParseDict(document, Payloads(), ignore_unknown_fields=True)
+        except (ParseError, ValueError, RecursionError):
+            raise Problem(
+                400, "Malformed", 'Expected {"payloads": […]} as JSON of protobuf.'
+            ) from None
+        if len(given.payloads) > MOST_PAYLOADS:
+            raise Problem(
+                413, "Content Too Large", f"At most {MOST_PAYLOADS} payloads in one call."
+            )
+        return given
+
+    @router.post("/decode")
+    async def decode(given: Annotated[Payloads, Depends(payloads)]) -> Response:
+        """Decrypt; what is not encrypted comes back as it is."""
+        try:
+            return _answer(await codec.decode(given.payloads))
+        except EncryptionError as error:
+            raise Problem(400, "Not decryptable", f"A payload is {error}.") from None
+
+    @router.post("/encode")
+    async def encode(given: Annotated[Payloads, Depends(payloads)]) -> Response:
+        """Encrypt what operations enter in the Temporal UI, such as the input of a signal."""
+        return _answer(await codec.encode(given.payloads))
+
+    return router
+
+
+class _Plain(PayloadCodec):
+    """There are no keys: payloads are what they are."""
+
+    async def encode(self, payloads: Any) -> list[Any]:
+        """The same."""
+        return list(payloads)
+
+    async def decode(self, payloads: Any) -> list[Any]:
+        """The same."""
+        return list(payloads)
+
+
+def _answer(payloads: Any) -> Response:
+    return JSONResponse({"payloads": [MessageToDict(payload) for payload in payloads]})
+
+
+class _Cors:
+    """Lets scripts of the one origin read these answers, errors too, with the browser's cookies; nobody else's."""
+
+    def __init__(self, app: ASGIApp, origin: str) -> None:
+        self._app = app
+        self._open = CORSMiddleware(
+            app,
+            allow_origins=[origin],
+            allow_methods=["POST"],
+            # What the UI sends. `Authorization` and its extras only if it has a login of its own.
+            allow_headers=["Content-Type", "X-Namespace", "Authorization", "Authorization-Extras"],
+            allow_credentials=True,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        is_codec = scope["type"] == "http" and scope["path"].startswith(f"{PREFIX}/")
+        await (self._open if is_codec else self._app)(scope, receive, send)

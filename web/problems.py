@@ -1,0 +1,236 @@
+"""Errors as `application/problem+json` (RFC 9457): how a call says no, and how the API documents it."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from records.database import is_away
+
+logger = logging.getLogger("cmi.web")
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 5
+_PLAIN = "about:blank"
+_SHOWN_ERRORS = 50
+
+
+class Problem(HTTPException):
+    """An answer that is an error. `extra` are further members of the document, such as `allowed` or `errors`."""
+
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **extra: Any,
+    ) -> None:
+        super().__init__(status, detail, headers)
+        self.title = title
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return f"{self.status_code} {self.title}"
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field. It is named as it is sent: `customer.email`, `checklist.space`."""
+
+    field: str
+    message: str
+
+
+class ProblemDocument(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+class RefusalDocument(ProblemDocument):
+    """Not allowed in this state."""
+
+    allowed: list[str] = Field(description="the actions allowed now, to this caller")
+    order_status: str | None = Field(None, description="the state that refused")
+    code: str | None = Field(
+        None,
+        description="why not: wrong_state, final, before_goods, other_settlement, already_placed",
+    )
+
+
+class InvalidDocument(ProblemDocument):
+    """Malformed, each field named."""
+
+    errors: list[FieldError]
+
+
+def invalid(
+    errors: Iterable[tuple[str, str]], detail: str = "The request is malformed."
+) -> Problem:
+    """422, naming each field with what is wrong with it."""
+    listed = [{"field": field, "message": message} for field, message in errors]
+    return Problem(422, "Malformed", detail, errors=listed)
+
+
+def unavailable(what: str) -> Problem:
+    """503: Temporal or the database is away just now; the same call may come again."""
+    return Problem(
+        503,
+        "Away",
+        f"{what} is away just now; please try again. The same Idempotency-Key makes that safe.",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
+
+
+def respond(problem: Problem) -> JSONResponse:
+    """The problem as it goes out."""
+    document = {
+        "type": _PLAIN,
+        "title": problem.title,
+        "status": problem.status_code,
+        "detail": problem.detail,
+        **problem.extra,
+    }
+    return JSONResponse(
+        document, problem.status_code, headers=problem.headers, media_type=MEDIA_TYPE
+    )
+
+
+_DETAILS = {
+    404: "There is nothing here.",
+    405: "This method is not known here; the header Allow names those that are.",
+    413: "The body is larger than this call takes.",
+}
+
+
+async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    if isinstance(error, Problem):
+        return respond(error)
+    status = error.status_code
+    if status == 400:  # FastAPI's word for a body that could not even be read
+        return respond(invalid([("body", "must be JSON in UTF-8")]))
+    phrase = HTTPStatus(status).phrase
+    detail = _DETAILS.get(status, phrase)
+    headers = {"Allow": _methods(request)} if status == 405 else error.headers
+    return respond(Problem(status, phrase, detail, headers=headers))
+
+
+def _methods(request: Request) -> str:
+    """The methods that the path knows. The error itself names those of one route only."""
+    scope = dict(request.scope)
+    known = []
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
+        scope["method"] = method
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            known.append(method)
+    return ", ".join(known)
+
+
+async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    return respond(invalid(field_errors(error.errors())))
+
+
+def unexpected(error: Exception) -> tuple[JSONResponse, bool]:
+    """The answer to what no call foresaw, and whether it is a mistake of ours. Nothing of its inside goes out."""
+    if is_away(error):
+        logger.warning("the database is away", extra={"cause": type(error).__name__})
+        return respond(unavailable("The database")), False
+    detail = "Something went wrong here; X-Request-Id names the call."
+    return respond(Problem(500, "Internal Server Error", detail)), True
+
+
+def field_errors(errors: Sequence[Any]) -> list[tuple[str, str]]:
+    """Pydantic's errors as field and message; nothing that was sent is repeated."""
+    return [(_field(error), _message(error)) for error in errors[:_SHOWN_ERRORS]]
+
+
+def _field(error: Mapping[str, Any]) -> str:
+    named = (error.get("ctx") or {}).get("field")
+    if error["type"] == "json_invalid":
+        return "body"
+    where, *rest = error["loc"] or ("body",)
+    # The tags of a union are not part of what is sent; they are written <so>.
+    path = [str(part) for part in rest if not str(part).startswith("<")]
+    if named:
+        path.append(str(named))
+    if where not in ("body", "query", "path", "header", "cookie"):
+        path.insert(0, str(where))
+    return ".".join(path) or str(where)
+
+
+_MESSAGES = {
+    "missing": "is missing",
+    "extra_forbidden": "is not known",
+    "json_invalid": "is not JSON",
+    "model_attributes_type": "must be a JSON object (Content-Type: application/json)",
+    "dict_type": "must be a JSON object",
+    "string_unicode": "must be Unicode text",
+}
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    kind = error["type"]
+    if kind == "value_error":
+        return str(error["ctx"]["error"])
+    if kind == "json_invalid":
+        return f"is not JSON, near character {error['loc'][-1]}"
+    return _MESSAGES.get(kind) or str(error["msg"]).replace("Input should be", "must be")
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the application a problem document. What is not foreseen goes on to `web.middleware`."""
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+
+
+# --- what the OpenAPI document says of it ------------------------------------------------------------------------
+
+_MEANINGS: dict[int, tuple[str, type[ProblemDocument]]] = {
+    401: ("No token, or one that is not known (any more).", ProblemDocument),
+    403: ("This role may not do this.", ProblemDocument),
+    404: ("It does not exist, or is not this caller's to see.", ProblemDocument),
+    405: ("This method is not known here.", ProblemDocument),
+    409: ("Not allowed in this state; `allowed` names what is.", RefusalDocument),
+    413: ("The body is too large.", ProblemDocument),
+    422: ("Malformed; `errors` names each field.", InvalidDocument),
+    500: ("Our mistake.", ProblemDocument),
+    503: (
+        "Temporal or the database is away: try again after `Retry-After` seconds.",
+        ProblemDocument,
+    ),
+}
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may answer with these problems."""
+    found: dict[int | str, dict[str, Any]] = {}
+    for status in statuses:
+        meaning, model = _MEANINGS[status]
+        schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+        found[status] = {"description": meaning, "content": {MEDIA_TYPE: {"schema": schema}}}
+        if status == 503:
+            found[status]["headers"] = {
+                "Retry-After": {"description": "seconds", "schema": {"type": "integer"}}
+            }
+        if status == 401:
+            found[status]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+    return found
+
+
+DOCUMENTS: tuple[type[ProblemDocument], ...] = (ProblemDocument, RefusalDocument, InvalidDocument)
+"""The schemas that `documented` refers to; `web.app` puts them into the OpenAPI document."""

@@ -1,0 +1,142 @@
+"""Who calls: a token, or a session where one counts, becomes a `Principal`, or the call ends here.
+
+No route is made that names no roles. Sessions count for pages and the codec endpoint, never for the API: no page of
+another site can have it called by the cookie of somebody who is logged in.
+"""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response, Security
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from desk.access import MAY
+from desk.principal import Principal, Role
+from settings import Settings
+from web.idempotency import answered_once
+from web.problems import Problem
+
+_CHALLENGE = 'Bearer realm="cmi"'
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="token",
+    description="A token that operations made: `Authorization: Bearer <token>`.",
+)
+
+
+def is_https(settings: Settings) -> bool:
+    """Whether browsers come by https, so that cookies are for https alone."""
+    return settings.public_url.startswith("https://")
+
+
+def session_cookie(settings: Settings) -> str:
+    """The name of the cookie with the session. By `__Host-` browsers hold it to this host, all of it, and https."""
+    return "__Host-cmi_session" if is_https(settings) else "cmi_session"
+
+
+async def session_of(request: Request) -> Principal | None:
+    """Who is logged in with this browser; None for nobody."""
+    state = request.app.state
+    secret = request.cookies.get(session_cookie(state.settings))
+    if not secret:
+        return None
+    principal: Principal | None = await state.accounts.principal_of_session(secret)
+    return principal
+
+
+async def principal_of(request: Request, *, sessions: bool = False) -> Principal:
+    """The caller, by its token; with `sessions` also by the session of its browser.
+
+    Raises:
+        Problem: 401 without a token, or with one that is not known (any more).
+    """
+    known = getattr(request.state, "principal", None)
+    if isinstance(known, Principal):
+        return known
+    if sessions and (in_browser := await session_of(request)) is not None:
+        request.state.principal = in_browser
+        return in_browser
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        raise _unauthenticated("This call needs a token: Authorization: Bearer <token>.", "")
+    principal = await request.app.state.accounts.principal_of_token(token)
+    if not isinstance(principal, Principal):
+        raise _unauthenticated(
+            "This token is not known, or not any more.", ', error="invalid_token"'
+        )
+    request.state.principal = principal
+    return principal
+
+
+def _unauthenticated(detail: str, error: str) -> Problem:
+    return Problem(
+        401, "Not authenticated", detail, headers={"WWW-Authenticate": _CHALLENGE + error}
+    )
+
+
+class Require:
+    """A dependency that gives the caller if its role is one of these."""
+
+    def __init__(self, roles: frozenset[Role], *, sessions: bool = False) -> None:
+        assert roles, "a route that nobody may use"
+        self.roles = roles
+        self._sessions = sessions
+
+    async def __call__(
+        self,
+        request: Request,
+        _token: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)] = None,
+    ) -> Principal:
+        """The caller. Raises `Problem`: 401, or 403 for a role that may not do this."""
+        return await self.check(request)
+
+    async def check(self, request: Request) -> Principal:
+        """The same, before the rest of the request is looked at."""
+        principal = await principal_of(request, sessions=self._sessions)
+        if principal.role not in self.roles:
+            raise Problem(403, "Forbidden", f"This is not for the role {principal.role}.")
+        return principal
+
+
+def require(*roles: Role) -> Require:
+    """A dependency that gives the `Principal` whose role is one of these: `Depends(require("operations"))`."""
+    return Require(frozenset(roles))
+
+
+def may(use_case: str) -> Any:
+    """A dependency that gives the `Principal` who may do this, as `desk.access` says."""
+    return Depends(Require(MAY[use_case]))
+
+
+class GuardedRoute(APIRoute):
+    """A route that looks at nothing of a request before its caller may make it; one without `require` is an error.
+
+    FastAPI itself would read the body first and complain about it to anybody. A POST is done once for its
+    `Idempotency-Key`.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler with the guard before it."""
+        guard = _guard(self.dependant)
+        if guard is None:
+            raise RuntimeError(f"{self.path} names no roles: nobody could say who may call it")
+        handler = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            principal = await guard.check(request)
+            if request.method == "POST":
+                return await answered_once(request, principal, self.endpoint, handler)
+            return await handler(request)
+
+        return guarded
+
+
+def _guard(dependant: Dependant) -> Require | None:
+    for dependency in dependant.dependencies:
+        found = dependency.call if isinstance(dependency.call, Require) else _guard(dependency)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,113 @@
+"""Compares the open orders with their workflows, every quarter of an hour: terminate bypasses everything (DESIGN 8)."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+with workflow.unsafe.imports_passed_through():
+    from activities import names as activities
+    from workflows import names
+    from workflows.messages import Pass, Tally
+
+ATTEMPT_LIMIT = timedelta(minutes=5)
+HEARTBEAT = timedelta(seconds=30)
+# The next pass does it all again: one that cannot go on ends, and is seen as failed in the Temporal UI.
+FOR_HALF_AN_HOUR = timedelta(minutes=30)
+RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=2,
+    maximum_interval=timedelta(minutes=1),
+)
+
+
+@workflow.defn(name=names.RECONCILER)
+class Reconciler:
+    """One pass: every open order of the records is looked up on the server, then every open workflow in the records.
+
+    What can be repaired is repaired on the way. What cannot is kept as a finding and reported to operations once.
+    """
+
+    @workflow.init
+    def __init__(self, start: Pass) -> None:
+        self._began = start.began or workflow.now()
+        self._min_age = start.min_age
+        self._tally = start.tally
+        self._orders_done = start.orders_done
+        self._position = start.position
+
+    @workflow.run
+    async def run(self, start: Pass) -> Tally:
+        """Go through all of it, and report."""
+        while not self._orders_done:
+            self._show("comparing open orders with their workflows")
+            batch = activities.OrderBatch(began=self._began, after=self._position)
+            await self._do(
+                activities.COMPARE_ORDERS, batch, f"after {self._position or 'the start'}"
+            )
+            self._orders_done = self._position is None
+            self._continue_if_long()
+        more = True
+        while more:
+            self._show("looking up open workflows in the records")
+            page = activities.WorkflowBatch(
+                began=self._began, min_age=self._min_age, page=self._position
+            )
+            await self._do(activities.FIND_UNRECORDED, page, "a page of open workflows")
+            more = self._position is not None
+            if more:
+                self._continue_if_long()
+        standing = await workflow.execute_activity(
+            activities.REPORT_FINDINGS,
+            self._began,
+            result_type=int,
+            start_to_close_timeout=ATTEMPT_LIMIT,
+            schedule_to_close_timeout=FOR_HALF_AN_HOUR,
+            retry_policy=RETRY,
+            summary=f"{self._tally.found} found",
+        )
+        self._show(f"done; {standing} findings stand")
+        return self._tally
+
+    async def _do(
+        self, activity: str, batch: activities.OrderBatch | activities.WorkflowBatch, summary: str
+    ) -> None:
+        result = await workflow.execute_activity(
+            activity,
+            batch,
+            result_type=activities.Compared,
+            start_to_close_timeout=ATTEMPT_LIMIT,
+            schedule_to_close_timeout=FOR_HALF_AN_HOUR,
+            heartbeat_timeout=HEARTBEAT,
+            retry_policy=RETRY,
+            summary=summary,
+        )
+        self._position = result.next
+        self._tally = Tally(
+            compared=self._tally.compared + result.compared,
+            repaired=self._tally.repaired + result.repaired,
+            found=self._tally.found + result.found,
+            unanswered=self._tally.unanswered + result.unanswered,
+        )
+
+    def _continue_if_long(self) -> None:
+        if workflow.info().is_continue_as_new_suggested():
+            workflow.continue_as_new(
+                Pass(
+                    min_age=self._min_age,
+                    began=self._began,
+                    tally=self._tally,
+                    orders_done=self._orders_done,
+                    position=self._position,
+                )
+            )
+
+    def _show(self, doing: str) -> None:
+        tally = self._tally
+        workflow.set_current_details(
+            f"**{doing}**\n\n"
+            f"- compared: {tally.compared}\n"
+            f"- repaired: {tally.repaired}\n"
+            f"- found: {tally.found}\n"
+            f"- without an answer, left for the next pass: {tally.unanswered}\n"
+        )

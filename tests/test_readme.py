@@ -19,7 +19,9 @@ def settings_table() -> str:
 def test_the_readme_lists_the_settings() -> None:
     """To mend it, put the output of `python -m tests.test_readme` between the marks."""
     found = re.search(
-        r"<!-- settings -->\n(.*)\n<!-- /settings -->", README.read_text(encoding="utf-8"), re.DOTALL
+        r"<!-- settings -->\n(.*)\n<!-- /settings -->",
+        README.read_text(encoding="utf-8"),
+        re.DOTALL,
     )
     assert found, "the marks are missing"
     assert found.group(1) == settings_table()

@@ -19,7 +19,8 @@ from typing import Any
 
 from bench.report import keep, table
 from documents import formats
-from domain.settlement import Line, Month, Settlement, open_settlement
+from domain.settlement import Line, Settlement, open_settlement
+from domain.settlement_id import Month
 from statements.data import Accounting, Letterhead, StatementData
 
 ROUNDS = 3

@@ -19,7 +19,8 @@ from pydantic import Field
 
 from documents.confined import ConfinedError, Limits, run_confined
 from documents.formats import money
-from domain.settlement import Amount, Settlement, creditor_reference, is_creditor_reference
+from domain.settlement import Amount, Settlement
+from domain.settlement_id import creditor_reference, is_creditor_reference
 from domain.values import Language, Value
 from invoices.amounts import amounts, pattern
 

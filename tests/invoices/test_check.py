@@ -13,7 +13,7 @@ from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 from documents.confined import Limits
-from domain.settlement import creditor_reference
+from domain.settlement_id import creditor_reference
 from domain.values import LANGUAGES
 from invoices.check import (
     LARGEST,

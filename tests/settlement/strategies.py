@@ -5,7 +5,8 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from domain.settlement import VAT_RATES, CorrectionLine, Line, Month, open_settlement
+from domain.settlement import VAT_RATES, CorrectionLine, Line, open_settlement
+from domain.settlement_id import Month
 
 NOW = datetime(2026, 11, 1, 5, 0, tzinfo=UTC)
 DAYS = st.dates(date(2023, 6, 1), date(2026, 12, 31))

@@ -19,23 +19,25 @@ from domain.settlement import (
     CorrectionLine,
     LeftOutReason,
     Line,
-    Month,
     Settlement,
     SettlementRefused,
     SettlementStatus,
     VatRate,
-    creditor_reference,
     invoice_due,
-    is_creditor_reference,
     line_of,
     obstacle,
     open_settlement,
     partition,
-    referenced_settlement,
     selection_end,
-    settlement_id,
     vat_of,
     vat_percent,
+)
+from domain.settlement_id import (
+    Month,
+    creditor_reference,
+    is_creditor_reference,
+    referenced_settlement,
+    settlement_id,
 )
 from tests.builders import ACCEPTED, BILLED, COMPLETED, lived
 from tests.settlement.strategies import DAYS, IDENTIFIERS, MONTHS, NOW, SETTLEMENTS, lines

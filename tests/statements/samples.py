@@ -5,14 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from domain.settlement import (
-    VAT_RATES,
-    CorrectionLine,
-    LeftOut,
-    Line,
-    Month,
-    open_settlement,
-)
+from domain.settlement import VAT_RATES, CorrectionLine, LeftOut, Line, open_settlement
+from domain.settlement_id import Month
 from domain.values import Language
 from statements.data import Accounting, Letterhead, StatementData
 

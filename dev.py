@@ -168,7 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.environ.update(environment(options))
             settings = Settings.from_env()
             settings.load_policy()
-            configure_logging(settings)
+            # Here only what is wrong; what the parts have to tell is in their logs.
+            configure_logging(settings.model_copy(update={"log_level": "warning"}))
             for port, option in (
                 (options.http_port, "--http-port"),
                 (options.temporal_port, "--temporal-port"),

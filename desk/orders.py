@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from activities.names import Snapshot
 from desk import access
 from desk.principal import Principal
 from domain.cantons import pin_calendar
-from domain.commands import ExternalCommand, PaymentReceived, Reassign, Request, action_of
+from domain.commands import ExternalCommand, PaymentReceived, Reassign, Request
 from domain.errors import InvalidCommand, Refused
 from domain.lifecycle import live
 from domain.order import GoodsReceived, GoodsShipped, Identifier, Intake, Order, Placement, Status
@@ -284,22 +284,8 @@ class OrderDesk:
             TemporalAway: nothing is known to have happened; the same request may come again.
         """
         access.check(principal, command.type)
-        request = Request(command=command, actor=principal.actor, request_id=request_id)
-        if respond_async:
-            known = await self._known(principal, sp_id)
-            return await self._act(principal, known.order, request)
-        if not _is_sp_id(sp_id):
-            raise UnknownOrder(sp_id)
-        # The order is asked while the records are: it judges for itself who may do what (`lifecycle.authorise`), and
-        # before an order was sent it allows a partner nothing. Nobody is answered before the records have been.
-        asking = asyncio.create_task(self._ask(sp_id, request))
-        try:
-            known = await self._known(principal, sp_id)
-        except BaseException:
-            asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
-            raise
-        return await self._act(principal, known.order, request, asking)
+        known = await self._known(principal, sp_id)
+        return await self._act(principal, known.order, command, request_id, respond_async)
 
     async def reassign(
         self,
@@ -321,9 +307,7 @@ class OrderDesk:
             calendar=pin_calendar(partner.canton, known.order.policy, self._clock().date()),
             reason=reason,
         )
-        request = Request(command=command, actor=principal.actor, request_id=request_id)
-        asking = None if respond_async else self._ask(sp_id, request)
-        return await self._act(principal, known.order, request, asking)
+        return await self._act(principal, known.order, command, request_id, respond_async)
 
     async def notice(
         self, principal: Principal, sp_id: str, notice: Notice, request_id: str
@@ -351,13 +335,15 @@ class OrderDesk:
         self,
         principal: Principal,
         order: Order,
-        request: Request,
-        asking: Awaitable[Answer | None] | None = None,
+        command: ExternalCommand,
+        request_id: str,
+        respond_async: bool,
     ) -> StoredOrder | Stored:
-        """Have the order do it: what comes of asking it, or else the request is left for it."""
-        sp_id, since = order.sp_id, self._clock()
+        sp_id = order.sp_id
+        request = Request(command=command, actor=principal.actor, request_id=request_id)
+        since = self._clock()
         try:
-            answer = await asking if asking is not None else None
+            answer = None if respond_async else await self._ask(sp_id, request)
             if answer is not None:
                 return await self._as_of(principal, sp_id, answer.version)
             _check_values(order, request, since)
@@ -365,8 +351,7 @@ class OrderDesk:
         except _Closed:
             order = await self._after_end(order)
             code = "final" if order.status.is_final else "wrong_state"
-            action = action_of(request.command)
-            raise NotAllowed(action, code, order.status, ()) from None
+            raise NotAllowed(command.type, code, order.status, ()) from None
         return Stored(sp_id=sp_id)
 
     async def _ask(self, sp_id: str, request: Request) -> Answer | None:

@@ -12,8 +12,6 @@ import pytest
 import pytest_asyncio
 from fastapi.routing import iter_route_contexts
 
-from domain.lifecycle import ACTIONS, PARTNER_ACTIONS
-from domain.order import Status
 from tests.web.site import API, ROLES, Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -170,12 +168,6 @@ async def test_another_s_order_is_not_there(cmi: Site, sp_id: str, route: str) -
     assert foreign.json() == missing.json(), "nobody can tell one from the other"
     seen = (await cmi.operations.get(f"{API}/orders/{sp_id}")).json()
     assert seen["status"] == "new"
-
-
-async def test_an_order_allows_a_partner_nothing_before_it_was_sent() -> None:
-    """On this rests that an order may be asked while the records still say whether the caller may know of it."""
-    for status in (Status.AWAITING_PAYMENT, Status.IN_TRANSMISSION):
-        assert not set(ACTIONS[status]) & set(PARTNER_ACTIONS)
 
 
 async def test_another_s_orders_are_in_no_list(cmi: Site, sp_id: str) -> None:

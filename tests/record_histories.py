@@ -6,8 +6,8 @@ They are those of lives that tests live, one for each ending, and of an order th
 
 import asyncio
 import json
-import re
 import logging
+import re
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -64,9 +64,6 @@ Line = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
     AfterValidator(_one_line),
 ]
-OptionalLine = Annotated[
-    str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_one_line)
-]
 Note = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=2000),

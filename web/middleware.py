@@ -8,7 +8,6 @@ import time
 import traceback
 from typing import Any
 
-from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -151,12 +150,6 @@ class _Exchange:
             facts |= {"role": principal.role, "login": principal.login_id}
         quiet = facts["route"] in ("/healthz", "/readyz") and self._status == 200
         access_log.log(logging.DEBUG if quiet else logging.INFO, "answered", extra=facts)
-
-
-def request_id_of(request: Request) -> str:
-    """The id under which this request stands in the log."""
-    found: str = request.state.request_id
-    return found
 
 
 def _announced(headers: Headers) -> int | None:

@@ -1,6 +1,7 @@
 """The entrance: log in and out, and the pages behind the links that mails carry (docs/accounts.md)."""
 
 import math
+from typing import Any, Literal
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
@@ -55,7 +56,7 @@ async def login_page(request: Request, next: str = "/") -> Response:
     """The form; who is logged in goes on at once."""
     if await who(request) is not None:
         return redirect(request, local_path(next))
-    return _login(request, {"next": next})
+    return _step(request, "login", {"next": next})
 
 
 @router.post("/login")
@@ -68,11 +69,11 @@ async def login(request: Request) -> Response:
     try:
         session = await _accounts(request).log_in(email, form.get("password", ""), _from(request))
     except SecondFactorNeeded as needed:
-        return _code(request, form | {"ticket": needed.ticket})
+        return _step(request, "code", form | {"ticket": needed.ticket})
     except BadLogin:
-        return _login(request, form, "bad_login", 422)
+        return _step(request, "login", form, "bad_login", 422)
     except Throttled as error:
-        return _login(request, form, "throttled", 429, error)
+        return _step(request, "login", form, "throttled", 429, error)
     return await _logged_in(request, session, form)
 
 
@@ -86,11 +87,11 @@ async def login_code(request: Request) -> Response:
     try:
         session = await _accounts(request).finish_log_in(ticket, code, _from(request))
     except LinkUnusable:
-        return _login(request, form, "too_late", 422)
+        return _step(request, "login", form, "too_late", 422)
     except BadLogin:
-        return _code(request, form, "bad_code", 422)
+        return _step(request, "code", form, "bad_code", 422)
     except Throttled as error:
-        return _code(request, form, "throttled", 429, error)
+        return _step(request, "code", form, "throttled", 429, error)
     return await _logged_in(request, session, form)
 
 
@@ -174,39 +175,25 @@ async def reset(request: Request) -> Response:
     return _done(request, "reset_sent", "login")
 
 
-def _login(
+def _step(
     request: Request,
+    step: Literal["login", "code"],
     form: dict[str, str],
     error: str | None = None,
     status: int = 200,
     throttled: Throttled | None = None,
 ) -> HTMLResponse:
+    """One of the two steps of logging in, with what was typed still there, but for the secrets."""
+    kept = {"login": "email", "code": "ticket"}[step]
+    typed: dict[str, Any] = {kept: form.get(kept, "")}
     return page(
         request,
-        "login",
+        step,
         status,
         headers=_later(throttled),
         error=_text(request, error, throttled),
-        email=form.get("email", ""),
         next=local_path(form.get("next", "/")),
-    )
-
-
-def _code(
-    request: Request,
-    form: dict[str, str],
-    error: str | None = None,
-    status: int = 200,
-    throttled: Throttled | None = None,
-) -> HTMLResponse:
-    return page(
-        request,
-        "code",
-        status,
-        headers=_later(throttled),
-        error=_text(request, error, throttled),
-        ticket=form.get("ticket", ""),
-        next=local_path(form.get("next", "/")),
+        **typed,
     )
 
 

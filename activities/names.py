@@ -6,6 +6,9 @@ from typing import Literal
 from domain.events import Recorded
 from domain.order import Order
 from domain.policy import Policy
+from domain.settlement import LeftOut
+from domain.settlement_id import Month
+from domain.settling import SettlementRecorded, Settling
 from domain.values import Value
 
 SEND_MAIL = "send_mail"  # (Mail) -> None
@@ -17,6 +20,21 @@ FIND_UNRECORDED = "find_unrecorded"  # (WorkflowBatch) -> Compared
 REPORT_FINDINGS = (
     "report_findings"  # (datetime, when the pass began) -> int, how many findings stand
 )
+
+# Settlements. Those marked "documents" run on that queue: they need memory and time, and slow no order down.
+SAVE_SETTLEMENT = "save_settlement"  # (SettlementSnapshot) -> int, the version that the records now hold or a newer one
+CLAIM_ORDERS = "claim_orders"  # (OrdersOf) -> Claims
+TAKE_CORRECTIONS = "take_corrections"  # (SettlementOf) -> tuple[CorrectionLine, ...]
+MAKE_STATEMENT = "make_statement"  # documents: (StatementWanted) -> Statement
+MAKE_DRAFT = "make_draft"  # documents: (SettlementOf) -> str, the paper's id
+CHECK_INVOICE = "check_invoice"  # documents: (InvoiceToCheck) -> Verdict
+SEND_SETTLEMENT_MAIL = "send_settlement_mail"  # (SettlementMail) -> None
+RELEASE_ORDERS = "release_orders"  # (OrdersOf) -> None
+RELEASE_CORRECTIONS = "release_corrections"  # (SettlementOf) -> None
+PARTNERS_TO_SETTLE = (
+    "partners_to_settle"  # (PartnersWanted) -> tuple[str, ...], in order, at most `limit`
+)
+OPEN_SETTLEMENT = "open_settlement"  # (SettlementOf) -> bool, whether it is new
 
 MAIL_GIVEN_UP = "MailGivenUp"
 """Type of the failure of a mail that its receiver has refused for days. It is not tried again."""
@@ -82,3 +100,53 @@ class Compared(Value):
     repaired: int
     found: int
     unanswered: int = 0
+
+
+class SettlementSnapshot(Value):
+    """A settlement as it is, and those of its events of which it is not sure that the records hold them."""
+
+    settling: Settling
+    events: tuple[SettlementRecorded, ...]
+
+
+class SettlementOf(Value):
+    """One settlement: which partner's, of which month."""
+
+    partner_id: str
+    month: Month
+
+
+class OrdersOf(Value):
+    """Some of the orders of a settlement, to be claimed or set free in one go."""
+
+    settlement: SettlementOf
+    sp_ids: tuple[str, ...]
+
+
+class Claims(Value):
+    """The orders of a batch that refused. All others are billed by the settlement now."""
+
+    refused: tuple[LeftOut, ...]
+
+
+class StatementWanted(Value):
+    """The statement of a settlement whose records are of this version or newer, created on this local day."""
+
+    settlement: SettlementOf
+    version: int
+    created: date
+
+
+class InvoiceToCheck(Value):
+    """An uploaded paper, to be checked against its settlement."""
+
+    settlement: SettlementOf
+    paper_id: str
+
+
+class PartnersWanted(Value):
+    """Partners with unbilled orders executed by the end of the month, that have no settlement of it, after one."""
+
+    month: Month
+    after: str | None = None
+    limit: int = 200

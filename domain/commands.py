@@ -9,7 +9,7 @@ from domain.calendar import Calendar
 from domain.order import Assignee, GoodsReceived, GoodsShipped, Identifier, Instant, Note, Reason
 from domain.values import Value
 
-Role = Literal["partner", "operations", "shop", "warehouse", "system"]
+Role = Literal["partner", "operations", "shop", "warehouse", "accounting", "system"]
 
 ChecklistItem = Literal["connections", "space", "passages", "kit", "wall"]
 ChecklistAnswer = Literal["yes", "not_applicable"]

@@ -236,16 +236,21 @@ _BEFORE_GOODS = (
 )
 
 
-def _check_state(order: Order, action: str) -> None:
-    possible = ACTIONS[order.status]
-    if action in possible:
-        return
-    code = "wrong_state"
+def why_not(order: Order, action: str) -> str | None:
+    """The code of the refusal (`Refused.code`) that this state has for an action; None if it allows it."""
+    if action in ACTIONS[order.status]:
+        return None
     if order.status.is_final:
-        code = "final"
-    elif action == "set_appointment" and order.status in _BEFORE_GOODS:
-        code = "before_goods"
-    raise Refused(order, action, code, possible)
+        return "final"
+    if action == "set_appointment" and order.status in _BEFORE_GOODS:
+        return "before_goods"
+    return "wrong_state"
+
+
+def _check_state(order: Order, action: str) -> None:
+    code = why_not(order, action)
+    if code is not None:
+        raise Refused(order, action, code, ACTIONS[order.status])
 
 
 # --- what each command does --------------------------------------------------------------------------------------

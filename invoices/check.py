@@ -13,12 +13,11 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import Field
+from typing import Any
 
 from documents.confined import ConfinedError, Limits, run_confined
 from documents.formats import money
+from domain.invoicing import Problem, ProblemCode, Verdict
 from domain.settlement import Amount, Settlement
 from domain.settlement_id import creditor_reference, is_creditor_reference
 from domain.values import Language, Value
@@ -37,23 +36,6 @@ _QR_DPI = 200
 _LARGEST_IMAGE = 3000  # pixels along an edge
 _WORDS = Path(__file__).resolve().parent.parent / "templates" / "invoice" / "words.toml"
 
-ProblemCode = Literal[
-    "not_a_pdf",
-    "too_large",
-    "too_many_pages",
-    "encrypted",
-    "unreadable",
-    "no_text",
-    "no_settlement_id",
-    "other_settlement",
-    "bad_reference",
-    "no_total",
-    "other_total",
-    "qr_amount",
-    "qr_currency",
-    "qr_reference",
-]
-
 
 class Expected(Value):
     """What the invoice of a settlement has to hold. `may_name`: SP-IDs that it can, those of corrections."""
@@ -62,22 +44,6 @@ class Expected(Value):
     sp_ids: tuple[str, ...]
     may_name: tuple[str, ...] = ()
     total: Amount
-
-
-class Problem(Value):
-    """Something that is wrong, besides SP-IDs. `detail` is what was expected, or what was found."""
-
-    code: ProblemCode
-    detail: Annotated[str, Field(max_length=200)] = ""
-
-
-class Verdict(Value):
-    """What came of a check. `missing` and `foreign` are SP-IDs, of each at most 200."""
-
-    accepted: bool
-    missing: tuple[str, ...] = ()
-    foreign: tuple[str, ...] = ()
-    problems: tuple[Problem, ...] = ()
 
 
 class Read(Value):

@@ -2,9 +2,15 @@
 
 from datetime import datetime, timedelta
 
+from domain.commands import SYSTEM, Actor
 from domain.effects import Effect
 from domain.events import Recorded
+from domain.invoicing import Verdict
 from domain.order import Intake, Order, Status
+from domain.settlement import LeftOut, SettlementStatus
+from domain.settlement_id import Month
+from domain.settlement_mails import SettlementMail
+from domain.settling import Opening, SettlementRecorded, Settling
 from domain.values import Language, Value
 
 
@@ -61,3 +67,62 @@ class Pass(Value):
     tally: Tally = Tally()
     orders_done: bool = False
     position: str | None = None
+
+
+class SettlementCarried(Value):
+    """What a settlement's workflow hands to its next run. `asked`: how many of its orders have answered already."""
+
+    settling: Settling
+    unsaved: tuple[SettlementRecorded, ...]
+    outbox: tuple[SettlementMail, ...]
+    answered: dict[str, str]
+    asked: int = 0
+    refused: tuple[LeftOut, ...] = ()
+
+
+class SettlementStart(Value):
+    """The input of a settlement's workflow: an opening, by whom and when, or what an earlier run carried."""
+
+    desk: Desk
+    opening: Opening | None = None
+    opened_by: Actor = SYSTEM
+    opened_at: datetime | None = None
+    carried: SettlementCarried | None = None
+
+
+class SettlementAnswer(Value):
+    """What a command's sender is told: the settlement's version and state after it."""
+
+    version: int
+    status: SettlementStatus
+
+
+class Upload(Value):
+    """An invoice that was uploaded, by whom, and where it is kept."""
+
+    paper_id: str
+    actor: Actor
+
+
+class Checked(Value):
+    """What came of an uploaded invoice, and the settlement's version after it."""
+
+    version: int
+    verdict: Verdict
+
+
+class Billing(Value):
+    """The input of the monthly workflow: which month; the one before the scheduled time if it is not said."""
+
+    month: Month | None = None
+    after: str | None = None
+    opened: int = 0
+    there: int = 0
+
+
+class Billed(Value):
+    """What a monthly run came to: settlements opened, and those that were there already."""
+
+    month: Month
+    opened: int
+    there: int

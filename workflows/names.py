@@ -5,10 +5,23 @@ from typing import Final
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.common import SearchAttributeKey
 
+from domain.settlement_id import Month
+
 ORDERS_QUEUE: Final = "orders"
 DOCUMENTS_QUEUE: Final = "documents"
 
 SERVICE_ORDER: Final = "ServiceOrder"
+SETTLEMENT: Final = "Settlement"
+MONTHLY_BILLING: Final = "MonthlyBilling"
+MONTHLY_BILLING_ID: Final = "monthly-billing"
+MONTHLY_BILLING_SCHEDULE: Final = "monthly-billing"
+DAILY_DIGEST: Final = "DailyDigest"
+DAILY_DIGEST_ID: Final = "daily-digest"
+DAILY_DIGEST_SCHEDULE: Final = "daily-digest"
+COMMAND: Final = "command"
+CHECK_INVOICE: Final = "check_invoice"
+MAKE_DRAFT: Final = "make_draft"
+
 RECONCILER: Final = "Reconciler"
 RECONCILER_ID: Final = "reconciler"
 RECONCILER_SCHEDULE: Final = "reconciler"
@@ -24,6 +37,7 @@ SP_STATUS: Final = SearchAttributeKey.for_keyword("SpStatus")
 PARTNER_ID: Final = SearchAttributeKey.for_keyword("PartnerId")
 DEADLINE: Final = SearchAttributeKey.for_datetime("Deadline")
 OVERDUE: Final = SearchAttributeKey.for_bool("Overdue")
+SETTLEMENT_STATUS: Final = SearchAttributeKey.for_keyword("SettlementStatus")
 CANTON: Final = SearchAttributeKey.for_keyword("Canton")
 
 SEARCH_ATTRIBUTES: Final[dict[str, IndexedValueType.ValueType]] = {
@@ -31,6 +45,7 @@ SEARCH_ATTRIBUTES: Final[dict[str, IndexedValueType.ValueType]] = {
     PARTNER_ID.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
     DEADLINE.name: IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
     OVERDUE.name: IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
+    SETTLEMENT_STATUS.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
     CANTON.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
 }
 """What a namespace must know before the first workflow starts."""
@@ -39,3 +54,8 @@ SEARCH_ATTRIBUTES: Final[dict[str, IndexedValueType.ValueType]] = {
 def order_id(sp_id: str) -> str:
     """The id of an order's workflow: its SP-ID, the order's only name everywhere."""
     return sp_id
+
+
+def settlement_workflow_id(partner_id: str, month: Month) -> str:
+    """The id of a settlement's workflow, which makes it the only one of its partner and month."""
+    return f"settlement-{partner_id}-{month}"

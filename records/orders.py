@@ -123,7 +123,7 @@ class Orders:
 
     async def get(self, sp_id: str) -> StoredOrder | None:
         """An order with its timeline, in the order of its events. None if there is no such order."""
-        if not _storable(sp_id):
+        if not storable(sp_id):
             return None
         async with self._database.reading() as connection:
             document = (
@@ -346,7 +346,7 @@ def _due_column(which: OrderFilter) -> ColumnElement[datetime | None]:
 
 def _conditions(which: OrderFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
-    if not all(_storable(text) for text in (which.partner_id, which.assigned_to, which.q) if text):
+    if not all(storable(text) for text in (which.partner_id, which.assigned_to, which.q) if text):
         return [false()]
     if which.partner_id is not None:
         conditions += [orders.c.partner_id == which.partner_id, orders.c.visible]
@@ -361,7 +361,7 @@ def _conditions(which: OrderFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _storable(text: str) -> bool:
+def storable(text: str) -> bool:
     """Whether a text can be in the database at all; PostgreSQL does not even take the question otherwise."""
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
@@ -417,7 +417,7 @@ def _decode(cursor: str, sort: Sort) -> _Position:
         padded = cursor + "=" * (-len(cursor) % 4)
         part, at, sp_id = json.loads(base64.b64decode(padded, altchars="-_", validate=True))
         position = _Position(part, datetime.fromisoformat(at).astimezone(UTC), sp_id)
-        if part in _PARTS[sort] and _storable(sp_id) and _encode(*position) == cursor:
+        if part in _PARTS[sort] and storable(sp_id) and _encode(*position) == cursor:
             return position
         raise ValueError
     except (ValueError, TypeError, OverflowError, AttributeError, binascii.Error, RecursionError):

@@ -1,0 +1,100 @@
+"""What a partner has to do now, the most urgent first: narrow rows for its overview (DESIGN 1)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from pydantic import BaseModel
+from sqlalchemy import func, select, union_all
+
+from domain.deadlines import OWNER
+from domain.order import Appointment, Deadline, DeadlineKind, Placement, Status
+from records.database import Database
+from records.orders import storable
+from records.tables import documents, orders
+
+
+class Job(NamedTuple):
+    """An order as a worklist shows it. `due` and `kind` are of the partner's most urgent open deadline, if any runs."""
+
+    placement: Placement
+    status: Status
+    due: datetime | None
+    kind: DeadlineKind | None
+    appointment: Appointment | None
+
+
+class Section(NamedTuple):
+    """The orders of one state: the most urgent ones, and how many there are in all."""
+
+    jobs: tuple[Job, ...]
+    total: int
+
+
+class _Intake(BaseModel):
+    placement: Placement
+
+
+class _Document(BaseModel):
+    """What a worklist needs of an order's document (`records.orders.document_row`); the rest is not looked at."""
+
+    intake: _Intake
+    appointment: Appointment | None = None
+    deadlines: tuple[Deadline, ...] = ()
+
+
+class Worklists:
+    """What partners have to do."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of(
+        self, partner_id: str, states: Sequence[Status], limit: int
+    ) -> dict[Status, Section]:
+        """A section for each of these states, with at most `limit` of the orders that this partner was sent and has.
+
+        Sorted by the partner's own deadline; orders without one come last.
+        """
+        if not storable(partner_id):
+            return {state: Section((), 0) for state in states}
+        own = (orders.c.partner_id == partner_id, orders.c.visible)
+        due = orders.c.partner_due
+        pieces = []
+        for state in states:
+            keys = (
+                select(orders.c.sp_id, orders.c.status, due)
+                .where(*own, orders.c.status == str(state))
+                .order_by(due.nulls_last(), orders.c.sp_id)  # as in ix_orders_partner_work
+                .limit(limit)
+                .subquery()
+            )
+            # A piece with a limit of its own stands in a SELECT of its own: SQLite takes no other.
+            pieces.append(select(keys.c.sp_id, keys.c.status, keys.c.partner_due))
+        listed = union_all(*pieces).subquery()
+        found = (
+            select(listed.c.status, listed.c.partner_due, documents.c.document)
+            .join(documents, documents.c.sp_id == listed.c.sp_id)
+            .order_by(listed.c.partner_due.nulls_last(), listed.c.sp_id)
+        )
+        counted = (
+            select(orders.c.status, func.count())
+            .where(*own, orders.c.status.in_([str(state) for state in states]))
+            .group_by(orders.c.status)
+        )
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(found)).all()
+            counts: dict[str, int] = dict((await connection.execute(counted)).all())
+        jobs: dict[str, list[Job]] = {state: [] for state in states}
+        for status, at, document in rows:
+            jobs[status].append(_job(Status(status), at, document))
+        return {state: Section(tuple(jobs[state]), counts.get(state, 0)) for state in states}
+
+
+def _job(status: Status, due: datetime | None, document: str) -> Job:
+    read = _Document.model_validate_json(document)
+    # The row and its document are of one version, so the deadline that is due then is among these.
+    kinds = (
+        d.kind for d in read.deadlines if d.is_open and d.due == due and OWNER[d.kind] == "partner"
+    )
+    return Job(read.intake.placement, status, due, next(kinds, None), read.appointment)

@@ -189,6 +189,11 @@ async def _prepare_sqlite(connection: aiosqlite.Connection) -> None:
     await connection.execute_fetchall("PRAGMA cache_size = -16384")  # KiB, for each connection
 
 
+def storable(text: str) -> bool:
+    """Whether a text can be in the database at all; PostgreSQL does not even take the question otherwise."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def is_away(error: BaseException) -> bool:
     """Whether an error of the records means that the database cannot be reached or used just now: try again later.
 

@@ -20,10 +20,11 @@ class MailRow(Value):
 
     `sending`: tried, and not known to have arrived at the mail server. `refused`: the server does not want it; it is
     tried again for a while. `sent` and `given_up` are final. Attempt 1 is the first, and only one caller ever gets it.
+    `about`: the order (SP-ID) or settlement that it is about; such mails are a thread.
     """
 
     key: str
-    sp_id: str
+    about: str
     kind: str
     audience: str
     recipient: str
@@ -64,7 +65,7 @@ class MailLog:
     async def begin(
         self,
         key: str,
-        sp_id: str,
+        about: str,
         kind: str,
         audience: str,
         recipient: str,
@@ -77,7 +78,7 @@ class MailLog:
         """
         row = {
             "key": key,
-            "sp_id": sp_id,
+            "about": about,
             "kind": kind,
             "audience": audience,
             "recipient": recipient,
@@ -104,21 +105,21 @@ class MailLog:
         """It is not tried again."""
         await self._update(key, state="given_up")
 
-    async def thread(self, sp_id: str, recipient: str) -> str | None:
-        """The message id of the first mail about an order that this recipient was sent: its later ones refer to it."""
+    async def thread(self, about: str, recipient: str) -> str | None:
+        """The message id of the first mail about this that this recipient was sent: its later ones refer to it."""
         found = (
             select(mails.c.message_id)
-            .where(mails.c.sp_id == sp_id, mails.c.recipient == recipient, mails.c.state == "sent")
+            .where(mails.c.about == about, mails.c.recipient == recipient, mails.c.state == "sent")
             .order_by(mails.c.sent_at, mails.c.key)
             .limit(1)
         )
         async with self._database.reading() as connection:
             return (await connection.execute(found)).scalar_one_or_none()
 
-    async def finished(self, sp_id: str) -> frozenset[str]:
-        """The keys of the mails about an order of which nothing is left to do: sent, or given up."""
+    async def finished(self, about: str) -> frozenset[str]:
+        """The keys of the mails about this of which nothing is left to do: sent, or given up."""
         found = select(mails.c.key).where(
-            mails.c.sp_id == sp_id, mails.c.state.in_(["sent", "given_up"])
+            mails.c.about == about, mails.c.state.in_(["sent", "given_up"])
         )
         async with self._database.reading() as connection:
             return frozenset((await connection.execute(found)).scalars())

@@ -1,10 +1,7 @@
 """The read model of the orders: written by their workflows, read by lists, searches and single views."""
 
-import base64
-import binascii
-import json
 import unicodedata
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
@@ -20,13 +17,15 @@ from domain.events import Event, Recorded
 from domain.order import Order, Placement, Status
 from domain.policy import Policy
 from domain.values import Value
-from records.database import Database, to_the_end
+from records.cursors import Position, decode_cursor, encode_cursor
+from records.database import Database, storable, to_the_end
 from records.tables import Instant, deadlines, documents, is_open, orders, timeline
 
 Sort = Literal["newest", "urgent"]
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
-_LONGEST_CURSOR = 400
+_Part = Literal["newest", "due", "rest"]
+_PARTS: dict[Sort, tuple[_Part, ...]] = {"newest": ("newest",), "urgent": ("due", "rest")}
 
 
 class OrderFilter(Value):
@@ -170,7 +169,7 @@ class Orders:
         """
         if limit < 1:
             raise ValueError("expected a limit of 1 or more")
-        position = _decode(cursor, sort) if cursor is not None else None
+        position = decode_cursor(cursor, _PARTS[sort]) if cursor is not None else None
         parts = _PARTS[sort]
         if position is not None:
             parts = parts[parts.index(position.part) :]
@@ -180,7 +179,9 @@ class Orders:
                 after = position if position is not None and position.part == part else None
                 found = _piece(which, part, after, limit + 1 - len(items))
                 for at, sp_id, document, pinned in await connection.execute(found):
-                    items.append((_order(document, pinned), _encode(part, at, sp_id)))
+                    items.append(
+                        (_order(document, pinned), encode_cursor(Position(part, at, sp_id)))
+                    )
                 if len(items) > limit:
                     break
         return Page(
@@ -361,13 +362,8 @@ def _conditions(which: OrderFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def storable(text: str) -> bool:
-    """Whether a text can be in the database at all; PostgreSQL does not even take the question otherwise."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
-
-
 def _piece(
-    which: OrderFilter, part: "_Part", after: "_Position | None", limit: int
+    which: OrderFilter, part: _Part, after: Position[_Part] | None, limit: int
 ) -> Select[datetime, str, str, str]:
     """A part of a list from a position on: what it is sorted by, SP-ID and documents of each order."""
     due = _due_column(which)
@@ -381,7 +377,7 @@ def _piece(
     else:
         keys = keys.order_by(at.desc(), orders.c.sp_id.desc())
     if after is not None:
-        place = tuple_(literal(after.at, Instant), literal(after.sp_id))
+        place = tuple_(literal(after.at, Instant), literal(after.key))
         keys = keys.where(key > place if part == "due" else key < place)
     # The documents of these alone. A join need not keep the order.
     listed = keys.subquery()
@@ -391,34 +387,3 @@ def _piece(
         .join(documents, documents.c.sp_id == listed.c.sp_id)
         .order_by(*(again if part == "due" else (column.desc() for column in again)))
     )
-
-
-# --- cursors: a place in a list, which gives no right to anything ------------------------------------------------
-
-_Part = Literal["newest", "due", "rest"]
-_PARTS: dict[Sort, tuple[_Part, ...]] = {"newest": ("newest",), "urgent": ("due", "rest")}
-
-
-class _Position(NamedTuple):
-    part: _Part
-    at: datetime
-    sp_id: str
-
-
-def _encode(part: _Part, at: datetime, sp_id: str) -> str:
-    packed = json.dumps([part, at.isoformat(), sp_id], separators=(",", ":"))
-    return base64.urlsafe_b64encode(packed.encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str, sort: Sort) -> _Position:
-    try:
-        if len(cursor) > _LONGEST_CURSOR:
-            raise ValueError
-        padded = cursor + "=" * (-len(cursor) % 4)
-        part, at, sp_id = json.loads(base64.b64decode(padded, altchars="-_", validate=True))
-        position = _Position(part, datetime.fromisoformat(at).astimezone(UTC), sp_id)
-        if part in _PARTS[sort] and storable(sp_id) and _encode(*position) == cursor:
-            return position
-        raise ValueError
-    except (ValueError, TypeError, OverflowError, AttributeError, binascii.Error, RecursionError):
-        raise ValueError("not a cursor of this list") from None

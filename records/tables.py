@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Numeric,
     String,
@@ -148,6 +149,16 @@ Index(
     postgresql_where=_has_partner_due,
 )
 Index("ix_orders_open", orders.c.sp_id, sqlite_where=is_open, postgresql_where=is_open)
+is_billable = text(f"status = '{Status.COMPLETED}'")
+"""The condition of `ix_orders_billable`, word for word as that of `ix_orders_open`."""
+Index(
+    "ix_orders_billable",
+    orders.c.partner_id,
+    orders.c.executed_on,
+    orders.c.sp_id,
+    sqlite_where=is_billable,
+    postgresql_where=is_billable,
+)
 
 documents = Table(
     "documents",
@@ -204,12 +215,12 @@ partners = Table(
     Column("changed_at", Instant, nullable=False),
 )
 
-# Without a foreign key: a mail may go out before the order's row is written.
+# Without a foreign key: a mail may go out before the row of what it is about is written.
 mails = Table(
     "mails",
     metadata,
     Column("key", String, primary_key=True),
-    Column("sp_id", Key, nullable=False, index=True),
+    Column("about", Key, nullable=False, index=True),  # an SP-ID, a settlement id, …: a thread
     Column("kind", String, nullable=False),
     Column("audience", String, nullable=False),
     Column("recipient", String, nullable=False),
@@ -220,6 +231,122 @@ mails = Table(
     Column("sent_at", Instant),
     Column("last_error", Text),
 )
+
+# --- settlements -------------------------------------------------------------------------------------------------
+
+# What lists and searches read; the settlement itself is in `settlement_documents`.
+settlements = Table(
+    "settlements",
+    metadata,
+    Column("settlement_id", Key, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("partner_id", Key, nullable=False),
+    Column("partner_name", String, nullable=False),
+    Column("month", String(7), nullable=False),
+    Column("status", String, nullable=False),
+    Column("orders", Integer, nullable=False),
+    Column("net", Money, nullable=False),
+    Column("vat", Money, nullable=False),
+    Column("total", Money, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("selectable_until", Instant),
+    Column("issued_at", Instant),
+    Column("invoice_due", Instant),
+    Column("search", Text, nullable=False),  # settlement id, partner's id and name, folded
+)
+# One for a partner and a month, ever, also if it was taken back (DESIGN 4).
+Index("ix_settlements_month_of_partner", settlements.c.partner_id, settlements.c.month, unique=True)
+Index("ix_settlements_newest", settlements.c.opened_at, settlements.c.settlement_id)
+Index(
+    "ix_settlements_partner_newest",
+    settlements.c.partner_id,
+    settlements.c.opened_at,
+    settlements.c.settlement_id,
+)
+
+settlement_documents = Table(
+    "settlement_documents",
+    metadata,
+    Column("settlement_id", Key, ForeignKey(settlements.c.settlement_id), primary_key=True),
+    Column("document", Text, nullable=False),  # domain.settling.Settling as JSON
+)
+
+settlement_timeline = Table(
+    "settlement_timeline",
+    metadata,
+    Column("settlement_id", Key, ForeignKey(settlements.c.settlement_id), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("type", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("data", Text, nullable=False),  # domain.settling.SettlementEvent as JSON
+    sqlite_with_rowid=False,
+)
+
+# The orders of a settlement as they are billed: the picked ones until they are claimed, then those that it billed.
+settlement_lines = Table(
+    "settlement_lines",
+    metadata,
+    Column("settlement_id", Key, ForeignKey(settlements.c.settlement_id), primary_key=True),
+    Column("sp_id", Key, primary_key=True),
+    Column("sales_order_id", String, nullable=False),
+    Column("executed_on", Date, nullable=False),
+    Column("service", String, nullable=False),
+    Column("customer_place", String, nullable=False),
+    Column("fee", Money, nullable=False),
+    Column("billed", Boolean, nullable=False),  # claimed, by a settlement that was not taken back
+    sqlite_with_rowid=False,
+)
+_is_billed = settlement_lines.c.billed
+# No order is billed twice (DESIGN 4): its own workflow sees to that, and this would stop a mistake there.
+Index(
+    "ix_settlement_lines_billed_once",
+    settlement_lines.c.sp_id,
+    unique=True,
+    sqlite_where=_is_billed,
+    postgresql_where=_is_billed,
+)
+
+# Amounts that operations add to a partner's next settlement. Only `settlement_id` ever changes.
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("correction_id", Key, primary_key=True),
+    Column("partner_id", Key, nullable=False),
+    Column("sp_id", Key, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("amount", Money, nullable=False),
+    Column("executed_on", Date),
+    Column("by", String, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("settlement_id", Key, index=True),  # that bills it; none: the partner's next one will
+)
+Index(
+    "ix_corrections_partner_newest",
+    corrections.c.partner_id,
+    corrections.c.at,
+    corrections.c.correction_id,
+)
+
+# The bytes of statements, drafts and invoices, never changed. Without a foreign key, as `mails`.
+papers = Table(
+    "papers",
+    metadata,
+    Column("paper_id", Key, primary_key=True),
+    Column("settlement_id", Key, nullable=False),
+    Column("kind", String, nullable=False),  # records.papers.PaperKind
+    Column("name", String, nullable=False),  # of the file
+    Column("content", LargeBinary, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("pages", Integer),
+    Column(
+        "template_version", String, nullable=False
+    ),  # what it was made with and from, if we made it
+    Column("input_checksum", String, nullable=False),
+    Column("inputs", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+Index("ix_papers_settlement", papers.c.settlement_id, papers.c.kind, papers.c.created_at)
 
 # --- accounts. Of a secret only its SHA-256 is kept (in hexadecimal), of a password only its argon2 hash. -------------
 

@@ -9,8 +9,7 @@ from sqlalchemy import func, select, union_all
 
 from domain.deadlines import OWNER
 from domain.order import Appointment, Deadline, DeadlineKind, Placement, Status
-from records.database import Database
-from records.orders import storable
+from records.database import Database, storable
 from records.tables import documents, orders
 
 

@@ -11,7 +11,7 @@ NOW = datetime(2026, 10, 5, 7, 30, tzinfo=UTC)
 
 async def begin(log: MailLog, key: str = "SP-1/3/new_order/p", **changes: object) -> MailRow:
     values = {
-        "sp_id": "SP-1", "kind": "new_order", "audience": "partner", "recipient": "a@huber.example",
+        "about": "SP-1", "kind": "new_order", "audience": "partner", "recipient": "a@huber.example",
         "message_id": f"<{key}@cmi>", "now": NOW, **changes,
     }  # fmt: skip
     return await log.begin(key, **values)  # type: ignore[arg-type]
@@ -82,7 +82,7 @@ async def test_the_thread_is_the_first_mail_that_was_sent_to_the_recipient(
     ):
         await begin(log, key, recipient=recipient)
         await log.sent(key, NOW + timedelta(hours=n))
-    await begin(log, "foreign", sp_id="SP-2")
+    await begin(log, "foreign", about="SP-2")
     await log.sent("foreign", NOW - timedelta(hours=1))
     assert await log.thread("SP-1", "a@huber.example") == "<second@cmi>"
     assert await log.thread("SP-1", "x@bianchi.example") == "<other@cmi>"

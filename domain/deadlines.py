@@ -94,15 +94,25 @@ def reconcile(order: Order, at: datetime, unfulfilled: bool) -> Order:
     for kind, start in starts.items():
         span = span_of(order, kind)
         if start is not None and span is not None and kind not in running:
+            due = order.calendar.due(start, span)
             kept.append(
                 Deadline(
                     kind=kind,
                     partner_id=order.partner.partner_id,
                     started=start,
-                    due=order.calendar.due(start, span),
+                    due=due,
+                    excused_until=_excused_until(order, kind, span, due),
                 )
             )
     return order.model_copy(update={"deadlines": tuple(kept)})
+
+
+def _excused_until(order: Order, kind: DeadlineKind, span: Span, due: datetime) -> datetime | None:
+    """The partner has its whole span from when it got the ball, such as with goods whose receipt is reported late."""
+    if OWNER[kind] != "partner" or order.partner_since is None:
+        return None
+    fair = order.calendar.due(order.partner_since, span)
+    return fair if fair > due else None
 
 
 def _outcome(deadline: Deadline, at: datetime, unfulfilled: bool) -> Outcome:

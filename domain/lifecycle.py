@@ -503,8 +503,14 @@ _HANDLERS: dict[type[Value], Callable[[Order, Any, datetime], list[Event]]] = {
 
 def evolve(order: Order, recorded: Recorded) -> Order:
     """The order after an event. Deadlines follow from what is known then."""
-    order = _step(order, recorded.event, recorded.at)
-    order = order.model_copy(update={"version": recorded.seq, "changed_at": recorded.at})
+    before, order = order, _step(order, recorded.event, recorded.at)
+    order = order.model_copy(
+        update={
+            "version": recorded.seq,
+            "changed_at": recorded.at,
+            "partner_since": _partner_since(before, order, recorded.at),
+        }
+    )
     if isinstance(recorded.event, ReminderDue | DeadlineMissed | Escalated):
         return order
     return deadlines.reconcile(order, recorded.at, isinstance(recorded.event, _UNFULFILLED))
@@ -668,6 +674,16 @@ def ball(order: Order, now: datetime) -> Party | None:
             return "customer" if order.appointment and now < order.appointment.end else "partner"
         case Status.BILLED | Status.CANCELLED:
             return None
+
+
+def _partner_since(before: Order, order: Order, at: datetime) -> datetime | None:
+    """Since when the partner has the ball, after what happened at `at`; None if it has not."""
+    if ball(order, at) != "partner":
+        return None
+    if ball(before, at) != "partner":
+        return at
+    # It may have come to the partner by the agreed hour being over, which is no event.
+    return before.partner_since or (before.appointment.end if before.appointment else None)
 
 
 class Holding(Value):

@@ -188,13 +188,15 @@ class Deadline(Value):
     """One deadline of one order, open or ended (DESIGN 3).
 
     `void` is what ended before it was due without having been met: the order was cancelled, reassigned, the
-    appointment moved. Missed stays missed, however it ends.
+    appointment moved. Missed stays missed, however it ends. `excused_until`: the partner had the ball only some time
+    after it started, and missing it until then is not the partner's fault (domain.punctuality).
     """
 
     kind: DeadlineKind
     partner_id: str
     started: datetime
     due: datetime
+    excused_until: datetime | None = None
     reminded: bool = False
     missed: bool = False
     level: int = 0
@@ -243,7 +245,10 @@ class Shipment(Value):
 
 
 class Order(Value):
-    """A service order at one moment: the fold of its events. `version` is the number of events applied."""
+    """A service order at one moment: the fold of its events. `version` is the number of events applied.
+
+    `partner_since`: since when, without interruption, it is the partner's turn; none while it is somebody else's.
+    """
 
     intake: Intake
     partner: Assignee
@@ -251,6 +256,7 @@ class Order(Value):
     status: Status
     version: int = 0
     changed_at: datetime | None = None
+    partner_since: datetime | None = None
     placed_at: datetime | None = None
     released_at: datetime | None = None
     sending_since: datetime | None = None

@@ -148,6 +148,14 @@ Index(
     sqlite_where=_has_partner_due,
     postgresql_where=_has_partner_due,
 )
+Index(
+    "ix_orders_partner_work",
+    orders.c.partner_id,
+    orders.c.visible,
+    orders.c.status,
+    orders.c.partner_due,
+    orders.c.sp_id,
+)
 Index("ix_orders_open", orders.c.sp_id, sqlite_where=is_open, postgresql_where=is_open)
 is_billable = text(f"status = '{Status.COMPLETED}'")
 """The condition of `ix_orders_billable`, word for word as that of `ix_orders_open`."""
@@ -193,8 +201,11 @@ deadlines = Table(
     Column("missed", Boolean, nullable=False),
     Column("ended", Instant),
     Column("outcome", String),
+    Column("excused_until", Instant),  # a miss until then is not the partner's: domain.punctuality
     sqlite_with_rowid=False,
 )
+# Only of what never changes, so that a deadline that ends moves nothing in it.
+Index("ix_deadlines_month", deadlines.c.due, deadlines.c.kind, deadlines.c.partner_id)
 
 partners = Table(
     "partners",
@@ -230,6 +241,15 @@ mails = Table(
     Column("first_tried_at", Instant, nullable=False),
     Column("sent_at", Instant),
     Column("last_error", Text),
+)
+is_undelivered = text("state <> 'sent'")
+"""The condition of `ix_mails_undelivered`, word for word as that of `ix_orders_open`."""
+Index(
+    "ix_mails_undelivered",
+    mails.c.first_tried_at,
+    mails.c.key,
+    sqlite_where=is_undelivered,
+    postgresql_where=is_undelivered,
 )
 
 # --- settlements -------------------------------------------------------------------------------------------------

@@ -330,6 +330,7 @@ def deadline_rows(order: Order) -> list[dict[str, Any]]:
             "partner_id": deadline.partner_id,
             "started": deadline.started,
             "due": deadline.due,
+            "excused_until": deadline.excused_until,
             "missed": deadline.missed,
             "ended": deadline.ended,
             "outcome": deadline.outcome,

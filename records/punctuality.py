@@ -1,0 +1,133 @@
+"""Which deadlines partners met and missed, counted by the database as `domain.punctuality` says."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, tuple_
+
+from domain.order import DeadlineKind
+from domain.punctuality import KINDS
+from records.cursors import Position, decode_cursor, encode_cursor
+from records.database import Database, storable
+from records.tables import Instant, deadlines
+
+
+class Tally(NamedTuple):
+    """What one partner made of its deadlines of one kind. `orders` are those that these deadlines belong to."""
+
+    partner_id: str
+    kind: DeadlineKind
+    orders: int
+    met: int
+    missed: int
+
+
+class Miss(NamedTuple):
+    """A deadline that a partner missed. It was, or is, late until `ended`."""
+
+    sp_id: str
+    partner_id: str
+    kind: DeadlineKind
+    due: datetime
+    ended: datetime | None
+
+
+class Misses(NamedTuple):
+    """A piece of a list of misses, and the cursor that the next one begins with; None at the end."""
+
+    items: tuple[Miss, ...]
+    next_cursor: str | None
+
+
+class PunctualityRecords:
+    """The deadlines of all orders, by when they were due."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def tallies(self, first: datetime, after: datetime, now: datetime) -> tuple[Tally, ...]:
+        """What partners made of the deadlines due from `first` to before `after`, as known at `now`.
+
+        By partner, then by kind; partners and kinds without a deadline that counts are left out.
+        """
+        met, missed = deadlines.c.outcome == "met", _missed(now)
+        found = (
+            select(
+                deadlines.c.partner_id,
+                deadlines.c.kind,
+                func.count(deadlines.c.sp_id.distinct()),
+                func.sum(case((met, 1), else_=0)),
+                func.sum(case((missed, 1), else_=0)),
+            )
+            .where(*_due(first, after), or_(met, missed))
+            .group_by(deadlines.c.partner_id, deadlines.c.kind)
+            .order_by(deadlines.c.partner_id)
+        )
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(found)).all()
+        return tuple(
+            sorted((Tally(*row) for row in rows), key=lambda t: (t.partner_id, KINDS.index(t.kind)))
+        )
+
+    async def misses(
+        self,
+        first: datetime,
+        after: datetime,
+        now: datetime,
+        partner_id: str | None = None,
+        kind: DeadlineKind | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Misses:
+        """The deadlines of that time that were missed, of one partner or kind if they are given; first due comes first.
+
+        Raises:
+            ValueError: a cursor that no page gave.
+        """
+        where = [*_due(first, after), _missed(now)]
+        if partner_id is not None:
+            if not storable(partner_id):
+                return Misses((), None)
+            where.append(deadlines.c.partner_id == partner_id)
+        if kind is not None:
+            where.append(deadlines.c.kind == kind)
+        if cursor is not None:
+            _, at, key = decode_cursor(cursor, ["due"])
+            sp_id, _, seq = key.rpartition("/")
+            place = tuple_(literal(at, Instant), literal(sp_id), literal(_number(seq)))
+            where.append(tuple_(*_SORTED) > place)
+        columns = (getattr(deadlines.c, name) for name in Miss._fields)
+        found = select(*columns, deadlines.c.seq).where(*where).order_by(*_SORTED).limit(limit + 1)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(found)).all()
+        last = rows[limit - 1] if len(rows) > limit else None
+        return Misses(
+            tuple(Miss(*row[:-1]) for row in rows[:limit]),
+            encode_cursor(Position("due", last.due, f"{last.sp_id}/{last.seq}")) if last else None,
+        )
+
+
+_SORTED = (deadlines.c.due, deadlines.c.sp_id, deadlines.c.seq)
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 7):
+        raise ValueError("not a cursor of this list")
+    return int(text)
+
+
+def _due(first: datetime, after: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        deadlines.c.due >= first,
+        deadlines.c.due < after,
+        deadlines.c.kind.in_(KINDS),
+    )
+
+
+def _missed(now: datetime) -> ColumnElement[bool]:
+    """`domain.punctuality.verdict` in SQL; a test holds them together."""
+    until = func.coalesce(deadlines.c.ended, literal(now, Instant))
+    return and_(
+        or_(deadlines.c.outcome.is_(None), deadlines.c.outcome == "missed"),
+        until >= func.coalesce(deadlines.c.excused_until, deadlines.c.due),
+    )

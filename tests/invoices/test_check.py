@@ -13,14 +13,13 @@ from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 from documents.confined import Limits
+from domain.invoicing import Problem, ProblemCode
 from domain.settlement_id import creditor_reference
 from domain.values import LANGUAGES
 from invoices.check import (
     LARGEST,
     MOST_PAGES,
     Expected,
-    Problem,
-    ProblemCode,
     Read,
     check_invoice,
     expected_of,
@@ -28,8 +27,9 @@ from invoices.check import (
     problem_text,
     read,
 )
-from invoices.draft import draft_confined, draft_invoice
+from invoices.draft import draft_confined
 from tests.invoices.papers import invoice, paper
+from tests.rendering import draft_invoice, render
 from tests.statements.samples import CORRECTION, lines, statement
 
 ID = "V202610-Q93Q3BS6"
@@ -232,8 +232,6 @@ class TestFiles:
 
     async def test_the_statement_itself_is_no_hindrance(self) -> None:
         """A partner that sends the statement back has named everything; people see that it is no invoice."""
-        from statements.document import render
-
         data = statement(3)
         assert (await check_invoice(render(data).pdf, expected_of(data.settlement))).accepted
 

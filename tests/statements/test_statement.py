@@ -24,8 +24,8 @@ from domain.settlement import CorrectionLine, Line
 from domain.values import LANGUAGES, Language
 from statements.attachments import statement_csv, statement_json
 from statements.data import Document, StatementData
-from statements.document import render
 from statements.render_process import render_confined
+from tests.rendering import render
 from tests.statements.samples import CORRECTION, lines, statement
 
 HOSTILE = [

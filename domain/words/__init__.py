@@ -33,6 +33,13 @@ from domain.words.sentences import (
     refusal_text,
     refused_text,
 )
+from domain.words.settlement import (
+    left_out_text,
+    settlement_action_label,
+    settlement_event_text,
+    settlement_refusal_text,
+    settlement_status_label,
+)
 from domain.words.timeline import event_text
 
 __all__ = [
@@ -51,6 +58,7 @@ __all__ = [
     "format_short_day",
     "format_span",
     "invalid_text",
+    "left_out_text",
     "mail_label",
     "outcome_label",
     "party_label",
@@ -59,5 +67,9 @@ __all__ = [
     "refusal_text",
     "refused_text",
     "role_label",
+    "settlement_action_label",
+    "settlement_event_text",
+    "settlement_refusal_text",
+    "settlement_status_label",
     "status_label",
 ]

@@ -1,6 +1,7 @@
 """English as it is written in Switzerland: day before month, British spelling."""
 
 from domain.order import Status
+from domain.settlement import SettlementStatus
 from domain.words.vocabulary import Vocabulary
 
 ENGLISH = Vocabulary(
@@ -57,6 +58,7 @@ ENGLISH = Vocabulary(
         "operations": "Service partner team",
         "shop": "Shop",
         "warehouse": "Warehouse",
+        "accounting": "Accounting",
         "system": "System",
     },
     named="{name} ({role})",
@@ -196,4 +198,59 @@ ENGLISH = Vocabulary(
         "calendar_renewed": "Holiday calendar extended",
     },
     quote="“{text}”",
+    settlement_statuses={
+        SettlementStatus.OPEN: "Selection open",
+        SettlementStatus.CLOSING: "Being closed",
+        SettlementStatus.ISSUED: "Statement issued, invoice awaited",
+        SettlementStatus.INVOICED: "Invoice accepted",
+        SettlementStatus.VOID: "Void",
+    },
+    settlement_actions={
+        "select": "Change the selection",
+        "close": "Close the settlement",
+        "invoice": "Upload the invoice",
+        "note_invoice": "Note that the invoice was received",
+        "void": "Void the settlement",
+    },
+    settlement_refusals={
+        "wrong_state": "“{action}” is not possible: the settlement is at “{status}”.",
+        "too_late": "The time for the selection is over.",
+        "role": "You are not entitled to “{action}”.",
+        "not_yours": "This settlement belongs to another service partner.",
+    },
+    left_out={
+        "not_yours": "The order is assigned to another service partner.",
+        "not_completed": "The order is not completed.",
+        "cancelled": "The order is cancelled.",
+        "billed": "The order is billed already.",
+        "unknown": "There is no such order.",
+        "unavailable": "The order does not answer just now. It stays for the next settlement.",
+    },
+    settlement_events={
+        "opened": "Settlement opened, number of orders: {orders}",
+        "opened_until": "Settlement opened, number of orders: {orders}; selection possible until {until}",
+        "announced": "Service partner informed",
+        "selected": "Selection changed, number of orders: {orders}",
+        "selection_closed": "Selection closed",
+        "orders_claimed": "Number of orders billed: {orders}",
+        "orders_claimed_but": "Number of orders billed: {orders}; left out: {left_out}",
+        "nothing_to_bill": "Nothing to bill, the settlement is void",
+        "statement_issued": "Statement issued: CHF {total}",
+        "statement_issued_due": "Statement issued: CHF {total}; invoice awaited until {due}",
+        "invoice_reminded": "Reminder of the invoice, level {level}",
+        "invoice_returned": "Invoice returned",
+        "invoice_accepted": "Invoice checked and forwarded to accounting",
+        "invoice_noted": "Invoice received by another way",
+        "voided": "Settlement voided",
+        "orders_released": "Number of orders free again: {orders}",
+        "mail_undelivered": "The e-mail “{mail}” could not be delivered",
+    },
+    settlement_mails={
+        "settlement_opened": "Settlement opened",
+        "statement": "Settlement statement",
+        "nothing_billed": "Nothing billed",
+        "invoice_missing": "Invoice missing",
+        "invoice_accepted": "Invoice accepted",
+        "settlement_voided": "Settlement voided",
+    },
 )

@@ -1,6 +1,7 @@
 """French as it is written in Switzerland: no space before a colon nor inside guillemets."""
 
 from domain.order import Status
+from domain.settlement import SettlementStatus
 from domain.words.vocabulary import Vocabulary
 
 FRENCH = Vocabulary(
@@ -57,6 +58,7 @@ FRENCH = Vocabulary(
         "operations": "Équipe des partenaires de service",
         "shop": "Boutique",
         "warehouse": "Entrepôt",
+        "accounting": "Comptabilité",
         "system": "Système",
     },
     named="{name} ({role})",
@@ -199,4 +201,59 @@ FRENCH = Vocabulary(
         "calendar_renewed": "Calendrier des jours fériés prolongé",
     },
     quote="«{text}»",
+    settlement_statuses={
+        SettlementStatus.OPEN: "Sélection ouverte",
+        SettlementStatus.CLOSING: "Clôture en cours",
+        SettlementStatus.ISSUED: "Décompte établi, facture attendue",
+        SettlementStatus.INVOICED: "Facture acceptée",
+        SettlementStatus.VOID: "Annulé",
+    },
+    settlement_actions={
+        "select": "Modifier la sélection",
+        "close": "Clôturer le décompte",
+        "invoice": "Téléverser la facture",
+        "note_invoice": "Noter la réception de la facture",
+        "void": "Annuler le décompte",
+    },
+    settlement_refusals={
+        "wrong_state": "«{action}» n'est pas possible: le statut du décompte est «{status}».",
+        "too_late": "Le délai de sélection est écoulé.",
+        "role": "Vous n'êtes pas autorisé à effectuer l'action «{action}».",
+        "not_yours": "Ce décompte appartient à un autre partenaire de service.",
+    },
+    left_out={
+        "not_yours": "Ce mandat est attribué à un autre partenaire de service.",
+        "not_completed": "Ce mandat n'est pas terminé.",
+        "cancelled": "Ce mandat est annulé.",
+        "billed": "Ce mandat est déjà décompté.",
+        "unknown": "Ce mandat n'existe pas.",
+        "unavailable": "Ce mandat ne répond pas pour l'instant. Il reste disponible pour le prochain décompte.",
+    },
+    settlement_events={
+        "opened": "Décompte ouvert, nombre de mandats: {orders}",
+        "opened_until": "Décompte ouvert, nombre de mandats: {orders}; sélection possible jusqu'au {until}",
+        "announced": "Partenaire de service informé",
+        "selected": "Sélection modifiée, nombre de mandats: {orders}",
+        "selection_closed": "Sélection clôturée",
+        "orders_claimed": "Nombre de mandats décomptés: {orders}",
+        "orders_claimed_but": "Nombre de mandats décomptés: {orders}; non décomptés: {left_out}",
+        "nothing_to_bill": "Rien à décompter, le décompte est annulé",
+        "statement_issued": "Décompte établi: CHF {total}",
+        "statement_issued_due": "Décompte établi: CHF {total}; facture attendue jusqu'au {due}",
+        "invoice_reminded": "Rappel de la facture, niveau {level}",
+        "invoice_returned": "Facture refusée",
+        "invoice_accepted": "Facture contrôlée et transmise à la comptabilité",
+        "invoice_noted": "Facture reçue par une autre voie",
+        "voided": "Décompte annulé",
+        "orders_released": "Nombre de mandats de nouveau disponibles: {orders}",
+        "mail_undelivered": "L'e-mail «{mail}» n'a pas pu être remis",
+    },
+    settlement_mails={
+        "settlement_opened": "Décompte ouvert",
+        "statement": "Décompte du mois",
+        "nothing_billed": "Rien n'a été décompté",
+        "invoice_missing": "Facture manquante",
+        "invoice_accepted": "Facture acceptée",
+        "settlement_voided": "Décompte annulé",
+    },
 )

@@ -1,6 +1,7 @@
 """German as it is written in Switzerland (ss throughout). The words on screen are those of DESIGN 1 and 2."""
 
 from domain.order import Status
+from domain.settlement import SettlementStatus
 from domain.words.vocabulary import Vocabulary
 
 GERMAN = Vocabulary(
@@ -57,6 +58,7 @@ GERMAN = Vocabulary(
         "operations": "Servicepartner-Team",
         "shop": "Shop",
         "warehouse": "Lager",
+        "accounting": "Buchhaltung",
         "system": "System",
     },
     named="{name} ({role})",
@@ -196,4 +198,59 @@ GERMAN = Vocabulary(
         "calendar_renewed": "Feiertagskalender verlängert",
     },
     quote="«{text}»",
+    settlement_statuses={
+        SettlementStatus.OPEN: "Auswahl offen",
+        SettlementStatus.CLOSING: "Wird abgeschlossen",
+        SettlementStatus.ISSUED: "Beleg erstellt, Rechnung erwartet",
+        SettlementStatus.INVOICED: "Rechnung angenommen",
+        SettlementStatus.VOID: "Aufgehoben",
+    },
+    settlement_actions={
+        "select": "Auswahl ändern",
+        "close": "Verrechnung abschliessen",
+        "invoice": "Rechnung hochladen",
+        "note_invoice": "Rechnung als erhalten vermerken",
+        "void": "Verrechnung aufheben",
+    },
+    settlement_refusals={
+        "wrong_state": "«{action}» ist nicht möglich: Die Verrechnung hat den Status «{status}».",
+        "too_late": "Die Frist für die Auswahl ist abgelaufen.",
+        "role": "Sie sind zu «{action}» nicht berechtigt.",
+        "not_yours": "Diese Verrechnung gehört einem anderen Servicepartner.",
+    },
+    left_out={
+        "not_yours": "Der Auftrag ist einem anderen Servicepartner zugeteilt.",
+        "not_completed": "Der Auftrag ist nicht abgeschlossen.",
+        "cancelled": "Der Auftrag ist storniert.",
+        "billed": "Der Auftrag ist bereits verrechnet.",
+        "unknown": "Diesen Auftrag gibt es nicht.",
+        "unavailable": "Der Auftrag antwortet im Moment nicht. Er bleibt für die nächste Verrechnung.",
+    },
+    settlement_events={
+        "opened": "Verrechnung eröffnet, Anzahl Aufträge: {orders}",
+        "opened_until": "Verrechnung eröffnet, Anzahl Aufträge: {orders}; Auswahl offen bis {until}",
+        "announced": "Servicepartner benachrichtigt",
+        "selected": "Auswahl geändert, Anzahl Aufträge: {orders}",
+        "selection_closed": "Auswahl abgeschlossen",
+        "orders_claimed": "Anzahl verrechneter Aufträge: {orders}",
+        "orders_claimed_but": "Anzahl verrechneter Aufträge: {orders}; nicht verrechnet: {left_out}",
+        "nothing_to_bill": "Nichts zu verrechnen, die Verrechnung ist aufgehoben",
+        "statement_issued": "Verrechnungsbeleg erstellt: CHF {total}",
+        "statement_issued_due": "Verrechnungsbeleg erstellt: CHF {total}; Rechnung erwartet bis {due}",
+        "invoice_reminded": "{level}. Erinnerung an die Rechnung",
+        "invoice_returned": "Rechnung zurückgewiesen",
+        "invoice_accepted": "Rechnung geprüft und an die Buchhaltung weitergeleitet",
+        "invoice_noted": "Rechnung auf anderem Weg erhalten",
+        "voided": "Verrechnung aufgehoben",
+        "orders_released": "Anzahl wieder freigegebener Aufträge: {orders}",
+        "mail_undelivered": "E-Mail «{mail}» war nicht zustellbar",
+    },
+    settlement_mails={
+        "settlement_opened": "Verrechnung eröffnet",
+        "statement": "Verrechnungsbeleg",
+        "nothing_billed": "Nichts verrechnet",
+        "invoice_missing": "Rechnung fehlt",
+        "invoice_accepted": "Rechnung angenommen",
+        "settlement_voided": "Verrechnung aufgehoben",
+    },
 )

@@ -1,6 +1,7 @@
 """Italian as it is written in Switzerland."""
 
 from domain.order import Status
+from domain.settlement import SettlementStatus
 from domain.words.vocabulary import Vocabulary
 
 ITALIAN = Vocabulary(
@@ -57,6 +58,7 @@ ITALIAN = Vocabulary(
         "operations": "Team dei partner di servizio",
         "shop": "Negozio online",
         "warehouse": "Magazzino",
+        "accounting": "Contabilità",
         "system": "Sistema",
     },
     named="{name} ({role})",
@@ -196,4 +198,59 @@ ITALIAN = Vocabulary(
         "calendar_renewed": "Calendario dei giorni festivi prolungato",
     },
     quote="«{text}»",
+    settlement_statuses={
+        SettlementStatus.OPEN: "Selezione aperta",
+        SettlementStatus.CLOSING: "Chiusura in corso",
+        SettlementStatus.ISSUED: "Conteggio emesso, fattura attesa",
+        SettlementStatus.INVOICED: "Fattura accettata",
+        SettlementStatus.VOID: "Annullato",
+    },
+    settlement_actions={
+        "select": "Modificare la selezione",
+        "close": "Chiudere il conteggio",
+        "invoice": "Caricare la fattura",
+        "note_invoice": "Annotare la ricezione della fattura",
+        "void": "Annullare il conteggio",
+    },
+    settlement_refusals={
+        "wrong_state": "«{action}» non è possibile: lo stato del conteggio è «{status}».",
+        "too_late": "Il termine per la selezione è scaduto.",
+        "role": "Non è autorizzato a eseguire l'azione «{action}».",
+        "not_yours": "Questo conteggio appartiene a un altro partner di servizio.",
+    },
+    left_out={
+        "not_yours": "L'incarico è assegnato a un altro partner di servizio.",
+        "not_completed": "L'incarico non è concluso.",
+        "cancelled": "L'incarico è annullato.",
+        "billed": "L'incarico è già stato conteggiato.",
+        "unknown": "Questo incarico non esiste.",
+        "unavailable": "Al momento l'incarico non risponde. Resta disponibile per il prossimo conteggio.",
+    },
+    settlement_events={
+        "opened": "Conteggio aperto, numero di incarichi: {orders}",
+        "opened_until": "Conteggio aperto, numero di incarichi: {orders}; selezione possibile fino a {until}",
+        "announced": "Partner di servizio informato",
+        "selected": "Selezione modificata, numero di incarichi: {orders}",
+        "selection_closed": "Selezione chiusa",
+        "orders_claimed": "Numero di incarichi conteggiati: {orders}",
+        "orders_claimed_but": "Numero di incarichi conteggiati: {orders}; non conteggiati: {left_out}",
+        "nothing_to_bill": "Niente da conteggiare, il conteggio è annullato",
+        "statement_issued": "Conteggio emesso: CHF {total}",
+        "statement_issued_due": "Conteggio emesso: CHF {total}; fattura attesa entro {due}",
+        "invoice_reminded": "{level}° sollecito della fattura",
+        "invoice_returned": "Fattura respinta",
+        "invoice_accepted": "Fattura verificata e trasmessa alla contabilità",
+        "invoice_noted": "Fattura ricevuta per altra via",
+        "voided": "Conteggio annullato",
+        "orders_released": "Numero di incarichi di nuovo disponibili: {orders}",
+        "mail_undelivered": "L'e-mail «{mail}» non ha potuto essere recapitata",
+    },
+    settlement_mails={
+        "settlement_opened": "Conteggio aperto",
+        "statement": "Conteggio del mese",
+        "nothing_billed": "Niente conteggiato",
+        "invoice_missing": "Fattura mancante",
+        "invoice_accepted": "Fattura accettata",
+        "settlement_voided": "Conteggio annullato",
+    },
 )

@@ -6,6 +6,7 @@ from typing import Literal
 
 from domain.commands import ChecklistAnswer, ChecklistItem, Role
 from domain.order import DeadlineKind, Party, Status
+from domain.settlement import SettlementStatus
 
 Unit = Literal["working day", "day", "hour", "minute", "second", "weekend"]
 
@@ -14,7 +15,8 @@ Unit = Literal["working day", "day", "hour", "minute", "second", "weekend"]
 class Vocabulary:
     """The words and sentences of one language. Names in braces are filled in; all else is said as it stands.
 
-    `reasons`, `actions`, `outcomes`, `mails`, `refusals` and `invalid` are looked up by codes that travel as data.
+    `reasons`, `actions`, `outcomes`, `mails`, `refusals` and `invalid` are looked up by codes that travel as data; so are
+    those of settlements.
     """
 
     statuses: Mapping[Status, str]
@@ -55,3 +57,10 @@ class Vocabulary:
 
     events: Mapping[str, str]
     quote: str
+
+    settlement_statuses: Mapping[SettlementStatus, str]
+    settlement_actions: Mapping[str, str]
+    settlement_refusals: Mapping[str, str]
+    left_out: Mapping[str, str]
+    settlement_events: Mapping[str, str]
+    settlement_mails: Mapping[str, str]

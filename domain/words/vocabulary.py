@@ -15,8 +15,8 @@ Unit = Literal["working day", "day", "hour", "minute", "second", "weekend"]
 class Vocabulary:
     """The words and sentences of one language. Names in braces are filled in; all else is said as it stands.
 
-    `reasons`, `actions`, `outcomes`, `mails`, `refusals` and `invalid` are looked up by codes that travel as data; so are
-    those of settlements.
+    `reasons`, `actions`, `outcomes`, `mails`, `refusals` and `invalid` are looked up by codes that travel as data; so
+    are those of settlements.
     """
 
     statuses: Mapping[Status, str]

@@ -21,6 +21,7 @@ MAY: Mapping[str, frozenset[Role]] = {
     "decide_review": _OPERATIONS,
     "reassign": _OPERATIONS,
     "administer": _OPERATIONS,
+    "report": _OPERATIONS,
 }
 """The roles of each use case (API.md). Commands are called as in `domain/commands.py`."""
 

@@ -1,11 +1,10 @@
 """The lines of a statement for programs: as CSV and as JSON."""
 
-import csv
-import io
 import json
 from typing import Any
 
 from domain.settlement import Line
+from domain.spreadsheet import csv_file
 from statements.data import StatementData
 
 _COLUMNS = (
@@ -20,8 +19,6 @@ _COLUMNS = (
     "vat_percent",
     "vat",
 )
-# What a spreadsheet takes for a formula, with the full-width forms that some of them fold.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def statement_rows(data: StatementData) -> list[dict[str, str]]:
@@ -45,22 +42,8 @@ def statement_rows(data: StatementData) -> list[dict[str, str]]:
 
 
 def statement_csv(data: StatementData) -> bytes:
-    """The rows for a spreadsheet: UTF-8 with a byte order mark, semicolons, CRLF, as Excel in Switzerland reads it.
-
-    A text that a spreadsheet would take for a formula has an apostrophe before it; amounts are plain numbers.
-    """
-    file = io.StringIO(newline="")
-    writer = csv.DictWriter(file, _COLUMNS, delimiter=";", lineterminator="\r\n")
-    writer.writeheader()
-    for row in statement_rows(data):
-        writer.writerow(
-            {k: v if k in ("net", "vat", "vat_percent") else _harmless(v) for k, v in row.items()}
-        )
-    return file.getvalue().encode("utf-8-sig")
-
-
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
+    """The rows for a spreadsheet; amounts are plain numbers."""
+    return csv_file(_COLUMNS, statement_rows(data), numbers=("net", "vat", "vat_percent"))
 
 
 def statement_json(data: StatementData) -> bytes:

@@ -13,6 +13,7 @@ from temporalio.envconfig import ClientConfig
 from connection import connect
 from desk.accounts import Accounts
 from desk.orders import OrderDesk
+from desk.reports import Reports
 from records.database import Database, is_away
 from records.idempotency import Answers
 from records.migrate import migrate
@@ -20,7 +21,7 @@ from records.orders import Orders
 from records.partners import Partners
 from settings import Settings
 from web import codec, docs, health, openapi, problems
-from web.api import accounts, orders
+from web.api import accounts, orders, reports
 from web.middleware import API, Hygiene
 from web.portal import entrance
 from workflows.messages import Desk
@@ -35,7 +36,7 @@ _TIDY_EVERY = 3600.0
 def create_app(settings: Settings) -> FastAPI:
     """The application. It starts while Temporal is away, and answers 503 to what needs it.
 
-    Its parts are in `app.state` while it runs: `database`, `temporal`, `accounts`, `order_desk`, `answers`.
+    Its parts are in `app.state` while it runs: `database`, `temporal`, `accounts`, `order_desk`, `reports`, `answers`.
     """
     policy = settings.load_policy()
     namespace = ClientConfig.load_client_connect_config().get("namespace") or "default"
@@ -54,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
             state.accounts = Accounts(database, settings)
             stack.push_async_callback(state.accounts.close)
             state.answers = Answers(database)
+            state.reports = Reports(database, policy.office.timezone)
             state.order_desk = OrderDesk(
                 state.temporal,
                 Orders(database),
@@ -79,6 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.include_router(orders.router, prefix=API)
     app.include_router(accounts.router, prefix=API)
+    app.include_router(reports.router, prefix=API)
     app.include_router(health.router)
     codec.install(app, settings, namespace)
     docs.install(app)

@@ -53,6 +53,7 @@ DECIDED: dict[str, set[str]] = {
     "GET /api/v1/tokens": OPERATIONS,
     "POST /api/v1/tokens": OPERATIONS,
     "DELETE /api/v1/tokens/{token_id}": OPERATIONS,
+    "GET /api/v1/reports/deadlines": OPERATIONS,
     "GET /healthz": EVERYBODY,
     "GET /readyz": EVERYBODY,
 }

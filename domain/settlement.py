@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from domain.calendar import Calendar
-from domain.order import CENTIME, Identifier, Money, Order, Reason, Status
+from domain.order import CENTIME, Identifier, Money, Placement, Reason, Status
 from domain.order import Line as Text
 from domain.policy import Policy
 from domain.settlement_id import Month, settlement_id
@@ -107,9 +107,11 @@ class CorrectionLine(Value):
     executed_on: date | None = None
 
 
-LeftOutReason = Literal["not_yours", "not_completed", "cancelled", "billed", "unknown"]
+LeftOutReason = Literal[
+    "not_yours", "not_completed", "cancelled", "billed", "unknown", "unavailable"
+]
 """Why an order is not in a settlement: it belongs to another partner, it is not completed (any more), it was cancelled,
-another settlement billed it, or there is no such order."""
+another settlement billed it, there is no such order, or its workflow was ended by force and has to be revived."""
 
 
 class LeftOut(Value):
@@ -329,34 +331,34 @@ def open_settlement(
 # --- rules ----------------------------------------------------------------------------------------
 
 
-def obstacle(order: Order, partner_id: str, settlement: str) -> LeftOutReason | None:
+def obstacle(
+    owner: str, status: Status, billed_by: str | None, partner_id: str, settlement: str
+) -> LeftOutReason | None:
     """Why a partner may not bill an order in a settlement; None if it may.
 
-    One that this very settlement has billed is no obstacle: asking again is allowed.
+    Of the order: whose it is, its state, and the settlement that billed it. That this very one has is no obstacle:
+    asking again is allowed.
     """
-    if order.partner.partner_id != partner_id:
+    if owner != partner_id:
         return "not_yours"
-    match order.status:
+    match status:
         case Status.COMPLETED:
             return None
         case Status.BILLED:
-            return None if order.settlement_id == settlement else "billed"
+            return None if billed_by == settlement else "billed"
         case Status.CANCELLED:
             return "cancelled"
         case _:
             return "not_completed"
 
 
-def line_of(order: Order) -> Line:
-    """The line of a completed order. Raises `ValueError` if it was not executed."""
-    if order.executed_on is None:
-        raise ValueError(f"{order.sp_id} was not executed")
-    placed = order.intake.placement
+def line_of(placed: Placement, executed_on: date) -> Line:
+    """The line of an order that was executed."""
     place = f"{placed.customer.postal_code} {placed.customer.city}"
     return Line(
         sp_id=placed.sp_id,
         sales_order_id=placed.sales_order_id,
-        executed_on=order.executed_on,
+        executed_on=executed_on,
         service=placed.service.name,
         customer_place=place[:200].strip(),
         fee=placed.service.fee,

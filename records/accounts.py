@@ -8,7 +8,7 @@ from sqlalchemy import and_, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.values import Language, Value
-from records.database import Database, to_the_end
+from records.database import Database, storable, to_the_end
 from records.tables import links, recovery_codes, sessions, users
 
 UserRole = Literal["partner", "operations", "accounting"]
@@ -451,11 +451,6 @@ async def _set_password(connection: Any, user_id: str, password_hash: str) -> No
     )
     await connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
     await connection.execute(delete(links).where(links.c.user_id == user_id))
-
-
-def storable(text: str) -> bool:
-    """Whether PostgreSQL would take it; nothing else can be in the records."""
-    return "\0" not in text and text.encode("utf-8", "ignore").decode() == text
 
 
 def _user(row: Any, now: datetime) -> User:

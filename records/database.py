@@ -86,9 +86,11 @@ class Database:
         )
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that only reads."""
+    async def reading(self, *, at_one_moment: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads; `at_one_moment`: no statement of it sees more than the first one."""
         async with self._transaction(writing=False) as connection:
+            if at_one_moment and not self.is_sqlite:
+                await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
             yield connection
 
     @asynccontextmanager

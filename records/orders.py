@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from pydantic import AwareDatetime, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, TypeAdapter
 from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Select, false, func, literal, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
@@ -300,6 +300,19 @@ def _order(document: str, pinned: str) -> Order:
     order["intake"]["policy"] = parts.policy
     order["intake"]["calendar"] = parts.first_calendar or parts.calendar
     return Order.model_validate(order)
+
+
+class _Intake(BaseModel):
+    placement: Placement
+
+
+class _Document(BaseModel):
+    intake: _Intake
+
+
+def placement_in(document: str) -> Placement:
+    """What was placed, of an order's row in `documents`; the rest is not looked at."""
+    return _Document.model_validate_json(document).intake.placement
 
 
 @lru_cache(maxsize=512)

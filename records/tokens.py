@@ -6,8 +6,7 @@ from typing import Literal
 from sqlalchemy import and_, exists, insert, select, update
 
 from domain.values import Value
-from records.accounts import storable
-from records.database import Database, to_the_end
+from records.database import Database, storable, to_the_end
 from records.tables import tokens
 
 TokenRole = Literal["partner", "operations", "shop", "warehouse", "accounting"]

@@ -1,0 +1,105 @@
+"""The papers of settlements: statements, drafts and uploaded invoices, byte for byte as they were first kept."""
+
+import hashlib
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from domain.values import Value
+from records.database import Database, storable, to_the_end
+from records.tables import papers
+
+PaperKind = Literal["statement", "statement_csv", "draft", "invoice"]
+
+
+class Paper(Value):
+    """A file of a settlement.
+
+    `name` is the file's. What we made says of what: `inputs` is the JSON that it shows, `input_checksum` that of the
+    inputs, `template_version` what made it (docs/documents.md).
+    """
+
+    paper_id: str
+    settlement_id: str
+    kind: PaperKind
+    name: str
+    content: Annotated[bytes, Field(repr=False)]
+    sha256: str
+    pages: int | None = None
+    template_version: str = ""
+    input_checksum: str = ""
+    inputs: Annotated[str, Field(repr=False)] = ""
+    created_at: datetime
+
+    @classmethod
+    def of(cls, content: bytes, **about: Any) -> Self:
+        """A paper with this content, and its SHA-256."""
+        return cls(content=content, sha256=hashlib.sha256(content).hexdigest(), **about)
+
+
+def statement_id(settlement_id: str) -> str:
+    """The id of a settlement's one statement."""
+    return f"statement-{settlement_id}"
+
+
+def statement_csv_id(settlement_id: str) -> str:
+    """The id of the same as CSV."""
+    return f"statement-csv-{settlement_id}"
+
+
+def draft_id(settlement_id: str, input_checksum: str) -> str:
+    """The id of a draft invoice: one for each content, since a partner's address can change."""
+    return f"draft-{settlement_id}-{input_checksum[:16]}"
+
+
+def invoice_id(settlement_id: str, sha256: str) -> str:
+    """The id of an uploaded invoice: the same file twice is once."""
+    return f"invoice-{settlement_id}-{sha256[:16]}"
+
+
+class Papers:
+    """The papers by their id."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        insert = sqlite.insert if database.is_sqlite else postgresql.insert
+        self._keep = insert(papers).on_conflict_do_nothing(index_elements=[papers.c.paper_id])
+
+    @to_the_end
+    async def keep(self, paper: Paper) -> Paper:
+        """Keep a paper under its id, for ever. The one that is kept: an earlier one, if there is one."""
+        async with self._database.writing() as connection:
+            if (await connection.execute(self._keep, dict(paper))).rowcount == 1:
+                return paper
+            found = select(papers).where(papers.c.paper_id == paper.paper_id)
+            return _paper((await connection.execute(found)).one())
+
+    async def get(self, paper_id: str) -> Paper | None:
+        """A paper; None if there is no such one."""
+        if not storable(paper_id):
+            return None
+        found = select(papers).where(papers.c.paper_id == paper_id)
+        async with self._database.reading() as connection:
+            row = (await connection.execute(found)).one_or_none()
+        return None if row is None else _paper(row)
+
+    async def latest(self, settlement_id: str, kind: PaperKind) -> Paper | None:
+        """The paper of a kind that came last; None if there is none."""
+        if not storable(settlement_id):
+            return None
+        found = (
+            select(papers)
+            .where(papers.c.settlement_id == settlement_id, papers.c.kind == kind)
+            .order_by(papers.c.created_at.desc(), papers.c.paper_id.desc())
+            .limit(1)
+        )
+        async with self._database.reading() as connection:
+            row = (await connection.execute(found)).one_or_none()
+        return None if row is None else _paper(row)
+
+
+def _paper(row: Any) -> Paper:
+    return Paper.model_validate(row._asdict())

@@ -20,10 +20,9 @@ from records.migrate import migrate
 from records.orders import Orders
 from records.partners import Partners
 from settings import Settings
-from web import codec, docs, health, openapi, problems
+from web import codec, docs, health, openapi, portal, problems
 from web.api import accounts, orders, reports
 from web.middleware import API, Hygiene
-from web.portal import entrance
 from workflows.messages import Desk
 
 logger = logging.getLogger("cmi.web")
@@ -85,7 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     codec.install(app, settings, namespace)
     docs.install(app)
-    entrance.install(app)
+    portal.install(app)
     openapi.install(app)
     problems.install(app)
     app.add_middleware(Hygiene)  # the last one added is the outermost

@@ -1,1 +1,32 @@
-"""The pages: how people log in and, later, how partners and staff work with orders (DESIGN 5)."""
+"""The pages: how people log in, and how partners and staff work with orders (DESIGN 5)."""
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import MutableHeaders
+from starlette.types import Message, Receive, Scope, Send
+
+from web.portal import entrance, orders, pages, settlements, staff
+
+_AREAS = (entrance, orders, staff, settlements)
+
+
+def install(app: FastAPI) -> None:
+    """Give the application its pages."""
+    for area in _AREAS:
+        app.include_router(area.router)
+    pages.install(app)
+    app.mount("/static", _Static(directory=pages.HERE / "static"))
+
+
+class _Static(StaticFiles):
+    """Files that a browser may keep, but asks about before it uses them again."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+
+        async def kept(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Cache-Control"] = "no-cache"
+            await send(message)
+
+        await super().__call__(scope, receive, kept)

@@ -1,0 +1,129 @@
+"""How the pages write money, days and times: as the Swiss do, in Europe/Zurich. The filters of the templates."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date
+
+from domain.values import Language
+from web.portal.words import WORDS
+
+ZURICH = ZoneInfo("Europe/Zurich")
+
+Filter = Callable[..., str]
+
+
+def local(instant: datetime) -> datetime:
+    """An instant as clocks in Switzerland show it."""
+    return instant.astimezone(ZURICH)
+
+
+def today() -> date:
+    """The date in Switzerland."""
+    return local(datetime.now(UTC)).date()
+
+
+def money(amount: Decimal, currency: bool = False) -> str:
+    """An amount in francs: "1'234.50", or "CHF 1'234.50"."""
+    written = f"{amount:,.2f}".replace(",", "’")
+    return f"CHF {written}" if currency else written
+
+
+def share(part: float | Decimal | None) -> str:
+    """A share between 0 and 1: "98.2 %"; a dash for none."""
+    return "–" if part is None else f"{Decimal(str(part)) * 100:.1f} %"
+
+
+def day(value: date) -> str:
+    """A day: "23.11.2026"; of an instant the day in Switzerland."""
+    return f"{_date(value):%d.%m.%Y}"
+
+
+def time(instant: datetime) -> str:
+    """The time of day: "18:00"."""
+    return f"{local(instant):%H:%M}"
+
+
+def instant(value: datetime) -> str:
+    """A day and the time on it: "23.11.2026, 18:00"."""
+    return f"{day(value)}, {time(value)}"
+
+
+def long_day(language: Language) -> Filter:
+    """The filter for a day with its weekday: "Montag, 23. November 2026"."""
+    pattern = {
+        "de": "EEEE, d. MMMM y",
+        "fr": "EEEE d MMMM y",
+        "it": "EEEE, d MMMM y",
+        "en": "EEEE, d MMMM y",
+    }[language]
+
+    def written(value: date) -> str:
+        text = format_date(_date(value), pattern, locale=f"{language}_CH")
+        return text[0].upper() + text[1:]
+
+    return written
+
+
+def due(language: Language) -> Filter:
+    """The filter for a deadline, from now: "bis heute 18:00", "seit gestern überfällig"."""
+    words = WORDS[language]
+    gettext, ngettext = words.gettext, words.ngettext
+
+    def late(since: datetime, now: datetime) -> str:
+        days = (local(now).date() - local(since).date()).days
+        minutes = int((now - since).total_seconds() // 60)
+        if days == 1 and minutes >= 12 * 60:
+            return gettext("seit gestern überfällig")
+        if days >= 2:
+            text = ngettext(
+                "seit %(number)s Tag überfällig", "seit %(number)s Tagen überfällig", days
+            )
+            return text % {"number": days}
+        if minutes >= 60:
+            hours = minutes // 60
+            text = ngettext(
+                "seit %(number)s Stunde überfällig", "seit %(number)s Stunden überfällig", hours
+            )
+            return text % {"number": hours}
+        if minutes < 1:
+            return gettext("gerade überfällig geworden")
+        text = ngettext(
+            "seit %(number)s Minute überfällig", "seit %(number)s Minuten überfällig", minutes
+        )
+        return text % {"number": minutes}
+
+    def written(at: datetime, now: datetime | None = None) -> str:
+        now = now or datetime.now(UTC)
+        if at <= now:
+            return late(at, now)
+        days = (local(at).date() - local(now).date()).days
+        if days == 0:
+            return gettext("bis heute %(time)s") % {"time": time(at)}
+        if days == 1:
+            return gettext("bis morgen %(time)s") % {"time": time(at)}
+        weekday = format_date(local(at), "EEEEEE", locale=f"{language}_CH").rstrip(".")
+        date_of = f"{local(at):%d.%m.}" if days < 180 else day(at)
+        values = {"weekday": weekday, "day": date_of, "time": time(at)}
+        return gettext("bis %(weekday)s %(day)s %(time)s") % values
+
+    return written
+
+
+def filters(language: Language) -> dict[str, Filter]:
+    """The filters of the templates in one language."""
+    return {
+        "money": money,
+        "share": share,
+        "day": day,
+        "long_day": long_day(language),
+        "time": time,
+        "instant": instant,
+        "due": due(language),
+    }
+
+
+def _date(value: date) -> date:
+    return local(value).date() if isinstance(value, datetime) else value

@@ -1,0 +1,33 @@
+// What makes the pages a little nicer. Everything works without it.
+"use strict";
+
+// The message about what was just done is not said again when the page is loaded anew.
+const address = new URL(location.href);
+if (address.searchParams.has("said")) {
+  address.searchParams.delete("said");
+  history.replaceState(history.state, "", address);
+}
+
+// A form is sent once, however often the button is clicked (the server would do it once all the same).
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post") return;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "yes";
+});
+addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+});
+
+// Open menus close by a click elsewhere, or by Escape.
+const menus = () => document.querySelectorAll("details.sub[open], details.narrow[open]");
+document.addEventListener("click", (event) => {
+  for (const menu of menus()) if (!menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of menus()) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});

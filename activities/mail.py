@@ -1,19 +1,17 @@
 """Sends mails: to whom, in which language, once under each key as far as SMTP allows (DESIGN 8, docs/mail.md)."""
 
 import asyncio
-import hashlib
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
-from weakref import WeakValueDictionary
 
-import aiosmtplib
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities import names
 from activities.failures import without_contents
+from activities.letters import Letter, Letters
 from activities.mail_texts import MailTexts, Reader
-from activities.postman import Postman, Refused, Unavailable, recipient_address
+from activities.postman import Postman, Refused
 from domain.effects import Mail
 from records.mails import MailLog
 from records.partners import Partner, Partners
@@ -23,8 +21,8 @@ _REFUSED_AGAIN = timedelta(hours=1)
 _REFUSED_FOR_GOOD = timedelta(days=5)  # as long as mail servers try (RFC 5321, 4.5.4.1)
 
 
-class _Letter(NamedTuple):
-    """One mail to one address. A copy is worth less than the mail that it is a copy of."""
+class _Receiver(NamedTuple):
+    """Who gets a mail, under which key. A copy is worth less than the mail that it is a copy of."""
 
     key: str
     address: str
@@ -40,9 +38,7 @@ class MailActivities:
         self._log = log
         self._partners = partners
         self._texts = MailTexts(settings.public_url)
-        self._postman = Postman(settings)
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._unmarked: set[str] = set()
+        self._letters = Letters(log, Postman(settings))
 
     @activity.defn(name=names.SEND_MAIL)
     async def send_mail(self, mail: Mail) -> None:
@@ -53,34 +49,34 @@ class MailActivities:
         the mail's key and the server's code, nothing else.
         """
         with without_contents(f"mail {mail.key}"):
-            letters = await self._letters(mail)
+            receivers = await self._receivers(mail)
             # Side by side, so that no letter waits for another's server, and each goes out whatever befalls the other.
             results = await asyncio.gather(
-                *(self._send_once(mail, letter) for letter in letters), return_exceptions=True
+                *(self._send_once(mail, receiver) for receiver in receivers), return_exceptions=True
             )
             for failure in filter(None, results):
                 raise failure
 
     # --- to whom -------------------------------------------------------------------------------------------------
 
-    async def _letters(self, mail: Mail) -> list[_Letter]:
+    async def _receivers(self, mail: Mail) -> list[_Receiver]:
         if mail.audience == "operations":
             return [self._to_team(mail)]
         if mail.audience == "sender":
             return [await self._to_sender(mail)]
         partner = await self._partner(mail.partner_id)
         reader = Reader(partner.name, partner.language)
-        letters = [_Letter(mail.key, partner.email, reader)]
+        receivers = [_Receiver(mail.key, partner.email, reader)]
         other = partner.escalation_email
         if mail.kind == "escalation" and other and other != partner.email:
-            letters.append(_Letter(f"{mail.key}/copy", other, reader, is_copy=True))
-        return letters
+            receivers.append(_Receiver(f"{mail.key}/copy", other, reader, is_copy=True))
+        return receivers
 
-    def _to_team(self, mail: Mail) -> _Letter:
+    def _to_team(self, mail: Mail) -> _Receiver:
         reader = Reader("", self._settings.operations_language, staff=True)
-        return _Letter(mail.key, self._settings.mail_operations, reader)
+        return _Receiver(mail.key, self._settings.mail_operations, reader)
 
-    async def _to_sender(self, mail: Mail) -> _Letter:
+    async def _to_sender(self, mail: Mail) -> _Receiver:
         """To who asked: the login's own address, or that of the firm or team behind it."""
         sender = mail.sender
         if sender is None:
@@ -89,11 +85,11 @@ class MailActivities:
             partner = await self._partner(sender.partner_id)
             stranger = partner.partner_id != mail.partner_id
             reader = Reader(partner.name, partner.language, stranger=stranger)
-            return _Letter(mail.key, sender.email or partner.email, reader)
+            return _Receiver(mail.key, sender.email or partner.email, reader)
         if sender.email is None:
             return self._to_team(mail)
         reader = Reader(sender.name, self._settings.operations_language, staff=True)
-        return _Letter(mail.key, sender.email, reader)
+        return _Receiver(mail.key, sender.email, reader)
 
     async def _partner(self, partner_id: str) -> Partner:
         partner = await self._partners.get(partner_id)
@@ -105,57 +101,35 @@ class MailActivities:
 
     # --- once ----------------------------------------------------------------------------------------------------
 
-    async def _send_once(self, mail: Mail, letter: _Letter) -> None:
-        # One attempt at a time in this process; between processes the server sees to it (docs/mail.md).
-        lock = self._locks.setdefault(letter.key, asyncio.Lock())
-        async with lock:
-            await self._attempt(mail, letter)
-
-    async def _attempt(self, mail: Mail, letter: _Letter) -> None:
+    async def _send_once(self, mail: Mail, to: _Receiver) -> None:
         info = activity.info()
         # The server's clock is that of the order's life, also where tests and demonstrations skip time.
         now, since = info.started_time, info.scheduled_time
-        key = letter.key
-        message_id = self._message_id(key)
-        row = await self._log.begin(
-            key, mail.sp_id, mail.kind, mail.audience, letter.address, message_id, now
+        letter = Letter(
+            to.key,
+            mail.sp_id,
+            mail.kind,
+            mail.audience,
+            to.address,
+            to.reader,
+            lambda: self._texts.compose(mail, to.reader),
         )
-        if row.state == "sent":
+        try:
+            row = await self._letters.deliver(letter, now)
+        except Refused as refused:
+            await self._refused(mail, to, refused, overdue=now - since >= _REFUSED_FOR_GOOD)
             return
         if row.state == "given_up":  # by an attempt that could not say so any more
-            raise _given_up(key, row.last_error or "")
-        if key in self._unmarked:
-            await self._mark(key, now)
-            return
-        thread = await self._log.thread(mail.sp_id, letter.address)
-        client = self._postman.client()
-        try:
-            try:
-                await self._hand_in(client, mail, letter, row.message_id, thread, now)
-            except Refused as refused:
-                overdue = now - since >= _REFUSED_FOR_GOOD
-                await self._refused(mail, letter, refused, overdue)
-                return
-            self._unmarked.add(key)
-            await self._mark(key, now)
-            activity.logger.info("mail sent", extra={"mail": key})
-            await self._postman.goodbye(client)
-        finally:
-            client.close()
+            raise _given_up(to.key, row.last_error or "")
 
-    async def _mark(self, key: str, now: datetime) -> None:
-        """Note that the server has it. If that fails this process at least remembers, and only notes it next time."""
-        await self._log.sent(key, now)
-        self._unmarked.discard(key)
-
-    async def _refused(self, mail: Mail, letter: _Letter, refused: Refused, overdue: bool) -> None:
-        key, why = letter.key, str(refused)
+    async def _refused(self, mail: Mail, to: _Receiver, refused: Refused, overdue: bool) -> None:
+        key, why = to.key, str(refused)
         lasting = refused.lasting or (overdue and mail.kind != "new_order")
         await self._log.failed(key, why, refused=lasting)
         activity.logger.warning("mail refused", extra={"mail": key, "why": why})
         if not lasting:
             raise ApplicationError(f"mail {key}: {why}", type="MailServerUnavailable")
-        if letter.is_copy:  # the firm has it; a dead second address holds up nothing
+        if to.is_copy:  # the firm has it; a dead second address holds up nothing
             await self._log.given_up(key)
             return
         if overdue and mail.kind != "new_order":
@@ -164,34 +138,6 @@ class MailActivities:
         raise ApplicationError(
             f"mail {key}: {why}", type="MailRefused", next_retry_delay=_REFUSED_AGAIN
         )
-
-    # --- the conversation ----------------------------------------------------------------------------------------
-
-    async def _hand_in(
-        self,
-        client: aiosmtplib.SMTP,
-        mail: Mail,
-        letter: _Letter,
-        message_id: str,
-        thread: str | None,
-        now: datetime,
-    ) -> None:
-        """Return after the server's 250. Raises `Refused`, or an `ApplicationError` if the server is in trouble."""
-        recipient = recipient_address(letter.address)
-        text = self._texts.compose(mail, letter.reader)
-        message = self._postman.message(text, letter.reader, recipient, message_id, now, thread)
-        try:
-            await self._postman.hand_in(client, message, recipient)
-        except Unavailable as error:
-            await self._log.failed(letter.key, str(error), refused=False)
-            raise ApplicationError(
-                f"mail {letter.key}: {error}", type="MailServerUnavailable"
-            ) from None
-
-    def _message_id(self, key: str) -> str:
-        """The same for the same mail for ever, so that two copies of one mail are recognised as such."""
-        name = hashlib.sha256(key.encode()).hexdigest()[:32]
-        return f"<{name}@{self._postman.sender.domain}>"
 
 
 def _given_up(key: str, why: str) -> ApplicationError:

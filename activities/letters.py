@@ -1,0 +1,105 @@
+"""Hands letters to the mail server, each once under its key as far as SMTP allows (docs/mail.md)."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+from weakref import WeakValueDictionary
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.mail_texts import MailText, Reader
+from activities.postman import Postman, Unavailable, recipient_address
+from records.mails import MailLog, MailRow
+
+
+class Letter(NamedTuple):
+    """One mail to one address.
+
+    `key` names it for ever. `about` is what its thread is about: an SP-ID, a settlement id. `text` is asked for its
+    words only if it goes out; a letter that is not `in_thread` refers to no earlier one.
+    """
+
+    key: str
+    about: str
+    kind: str
+    audience: str
+    address: str
+    reader: Reader
+    text: Callable[[], MailText]
+    in_thread: bool = True
+
+
+class Letters:
+    """Letters through one mail server, and what is known of each."""
+
+    def __init__(self, log: MailLog, postman: Postman) -> None:
+        self._log = log
+        self._postman = postman
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._unmarked: set[str] = set()
+
+    async def deliver(self, letter: Letter, now: datetime) -> MailRow:
+        """Hand a letter in, unless it is `sent` or `given_up` already; its row then says so.
+
+        Raises:
+            Refused: no to this letter. Nothing is noted of that: what follows from it is the caller's to decide.
+            ApplicationError: the server takes no mail of ours just now; the row says why.
+        """
+        # One attempt at a time in this process; between processes the server sees to it (docs/mail.md).
+        lock = self._locks.setdefault(letter.key, asyncio.Lock())
+        async with lock:
+            return await self._attempt(letter, now)
+
+    async def _attempt(self, letter: Letter, now: datetime) -> MailRow:
+        row = await self._log.begin(
+            letter.key,
+            letter.about,
+            letter.kind,
+            letter.audience,
+            letter.address,
+            self._message_id(letter.key),
+            now,
+        )
+        if row.is_final:
+            return row
+        if letter.key not in self._unmarked:
+            await self._hand_in(letter, row.message_id, now)
+        else:
+            await self._mark(letter.key, now)
+        return row.model_copy(update={"state": "sent", "sent_at": now})
+
+    async def _hand_in(self, letter: Letter, message_id: str, now: datetime) -> None:
+        """Return after the server's 250, and when that is noted."""
+        thread = await self._log.thread(letter.about, letter.address) if letter.in_thread else None
+        client = self._postman.client()
+        try:
+            recipient = recipient_address(letter.address)
+            message = self._postman.message(
+                letter.text(), letter.reader, recipient, message_id, now, thread
+            )
+            try:
+                await self._postman.hand_in(client, message, recipient)
+            except Unavailable as error:
+                await self._log.failed(letter.key, str(error), refused=False)
+                raise ApplicationError(
+                    f"mail {letter.key}: {error}", type="MailServerUnavailable"
+                ) from None
+            self._unmarked.add(letter.key)
+            await self._mark(letter.key, now)
+            activity.logger.info("mail sent", extra={"mail": letter.key})
+            await self._postman.goodbye(client)
+        finally:
+            client.close()
+
+    async def _mark(self, key: str, now: datetime) -> None:
+        """Note that the server has it. If that fails this process at least remembers, and only notes it next time."""
+        await self._log.sent(key, now)
+        self._unmarked.discard(key)
+
+    def _message_id(self, key: str) -> str:
+        """The same for the same mail for ever, so that two copies of one mail are recognised as such."""
+        name = hashlib.sha256(key.encode()).hexdigest()[:32]
+        return f"<{name}@{self._postman.sender.domain}>"

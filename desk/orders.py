@@ -2,24 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from pydantic import TypeAdapter, ValidationError
-from temporalio.client import (
-    Client,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-)
+from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
 
 from activities.names import Snapshot
 from desk import access
 from desk.principal import Principal
+from desk.reaching import Closed, NoAnswer, reaching
+from desk.reaching import TemporalAway as TemporalAway
 from domain.cantons import pin_calendar
 from domain.commands import ExternalCommand, PaymentReceived, Reassign, Request
 from domain.errors import InvalidCommand, Refused
@@ -72,10 +68,6 @@ class RequestReused(Exception):
     """The request id came before, with another command."""
 
 
-class TemporalAway(RuntimeError):
-    """Temporal does not answer; whoever asks again with the same request id does no harm."""
-
-
 class Placed(Value):
     """The outcome of placing an order: how it stands, and whether it is new or was there already."""
 
@@ -94,10 +86,6 @@ class Listing(NamedTuple):
 
     page: Page
     counts: dict[Status, int]
-
-
-class _Closed(Exception):
-    """No workflow of this order is running."""
 
 
 class OrderDesk:
@@ -156,9 +144,9 @@ class OrderDesk:
             calendar=calendar,
         )
         try:
-            async with _reaching(self._patience):
+            async with reaching(self._patience):
                 begun = await workflow_client.start_order(self._client, intake, self._desk, now)
-        except (_NoAnswer, _Closed) as error:
+        except (NoAnswer, Closed) as error:
             raise TemporalAway("no answer") from error
         except WorkflowAlreadyStartedError:
             return _same(placement, await self._placed_meanwhile(placement.sp_id))
@@ -243,11 +231,11 @@ class OrderDesk:
             TemporalAway: it cannot be asked, or (`must_exist` not) nobody can say whether there is such an order.
         """
         try:
-            async with _reaching(self._patience):
+            async with reaching(self._patience):
                 snapshot = await workflow_client.snapshot(self._client, sp_id)
-        except _Closed:
+        except Closed:
             return None
-        except (_NoAnswer, TemporalAway) as error:
+        except (NoAnswer, TemporalAway) as error:
             if not must_exist:
                 raise TemporalAway("no answer") from error
             return None
@@ -325,7 +313,7 @@ class OrderDesk:
             await self._leave(
                 sp_id, Request(command=notice, actor=principal.actor, request_id=request_id)
             )
-        except _Closed:
+        except Closed:
             if not (await self._after_end(known.order)).status.is_final:
                 logger.error("an open order has no workflow", extra={"sp_id": sp_id})
                 raise TemporalAway("the order's workflow is not running") from None
@@ -348,7 +336,7 @@ class OrderDesk:
                 return await self._as_of(principal, sp_id, answer.version)
             _check_values(order, request, since)
             await self._leave(sp_id, request.model_copy(update={"at": since}))
-        except _Closed:
+        except Closed:
             order = await self._after_end(order)
             code = "final" if order.status.is_final else "wrong_state"
             raise NotAllowed(command.type, code, order.status, ()) from None
@@ -358,11 +346,11 @@ class OrderDesk:
         """Send a command and wait for its answer; None if no worker gave one in time."""
         turn = self._turns.setdefault(sp_id, asyncio.Semaphore(_AT_ONCE))
         try:
-            async with _reaching(self._patience), turn:
+            async with reaching(self._patience), turn:
                 return await workflow_client.send_command(
                     self._client, sp_id, request, self._patience
                 )
-        except _NoAnswer:
+        except NoAnswer:
             return None
         except WorkflowUpdateFailedError as failure:
             raise _refusal(sp_id, failure) from failure
@@ -372,9 +360,9 @@ class OrderDesk:
         if request.at is None:
             request = request.model_copy(update={"at": self._clock()})
         try:
-            async with _reaching(SIGNAL_PATIENCE):
+            async with reaching(SIGNAL_PATIENCE):
                 await workflow_client.send_notice(self._client, sp_id, request)
-        except _NoAnswer as error:
+        except NoAnswer as error:
             raise TemporalAway("no answer") from error
 
     async def _as_of(self, principal: Principal, sp_id: str, version: int) -> StoredOrder | Stored:
@@ -396,42 +384,6 @@ class OrderDesk:
                 stored = await self._fetch(order.sp_id) or stored
             order = stored.order if stored else order
         return order
-
-
-class _NoAnswer(Exception):
-    """The server, or a worker behind it, did not answer in time."""
-
-
-_SLOW = (
-    RPCStatusCode.DEADLINE_EXCEEDED,
-    RPCStatusCode.CANCELLED,
-    RPCStatusCode.RESOURCE_EXHAUSTED,
-)
-_AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.ABORTED)
-
-
-@asynccontextmanager
-async def _reaching(patience: timedelta) -> AsyncIterator[None]:
-    """A conversation with Temporal that ends in time, its failures told apart. What a workflow says passes through.
-
-    Raises:
-        _NoAnswer, _Closed, TemporalAway.
-    """
-    try:
-        async with asyncio.timeout(patience.total_seconds()):
-            yield
-    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-        raise _NoAnswer from error
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            raise _Closed from error
-        if error.status in _SLOW:
-            raise _NoAnswer from error
-        if error.status in _AWAY:
-            raise TemporalAway(error.status.name) from error
-        raise
-    except RuntimeError as error:  # what a lazy client says that cannot connect
-        raise TemporalAway("no connection") from error
 
 
 _SP_ID: TypeAdapter[str] = TypeAdapter(Identifier)

@@ -1,6 +1,6 @@
 # CMI. Every target prepares the virtual environment by itself; nothing but Python 3.11+ and make is needed.
 #   make run ARGS="--http-port 9000"     options of dev.py
-#   make test ARGS="-k calendar"         options of pytest; ARGS="-n 2 --dist loadfile" uses two cores
+#   make test ARGS="-k calendar"         options of pytest; ARGS="-n 0" runs one test after the other
 #   make PYTHON=python3.12 setup         another Python
 
 PYTHON ?= python3
@@ -35,7 +35,7 @@ run: setup ## start everything on this machine: Temporal, mail server, worker, s
 	@exec $(BIN)/python dev.py $(ARGS)
 
 test: setup ## the whole test suite; says which tests it skipped and why
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: setup ## formatting, lint, types
 	@$(BIN)/ruff format --check .

@@ -166,12 +166,13 @@ async def test_a_file_that_is_locked_too_long_is_away(
 
 
 async def test_a_file_that_cannot_be_opened_is_away(tmp_path: Path) -> None:
+    others = set(threading.enumerate())
     async with _sqlite(tmp_path) as database:  # a folder
         with pytest.raises(DBAPIError) as caught:
             await database.ping()
     assert is_away(caught.value)
     # aiosqlite's thread of a connection that was not made still wants to tell the loop that it ends
-    for thread in threading.enumerate():
+    for thread in set(threading.enumerate()) - others:
         if "_connection_worker_thread" in thread.name:
             await asyncio.to_thread(thread.join, 10)
 

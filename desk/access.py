@@ -1,4 +1,4 @@
-"""Who may do what, and who sees which order: decided here and nowhere else. What is not named is denied."""
+"""Who may do what, and who sees which order and settlement: decided here, nowhere else. What is not named is denied."""
 
 from collections.abc import Mapping
 
@@ -50,8 +50,19 @@ def sees(principal: Principal, order: Order) -> bool:
             )
 
 
+def sees_settlements_of(principal: Principal, partner_id: str) -> bool:
+    """Whether a partner's settlements are this caller's to know of."""
+    match principal.role:
+        case "operations" | "accounting":
+            return True
+        case "partner":
+            return principal.partner_id is not None and principal.partner_id == partner_id
+        case "shop" | "warehouse":
+            return False
+
+
 def own_partner(principal: Principal) -> str | None:
-    """The partner whose view of the orders a list gives this caller; None for those who see all.
+    """The partner whose view of orders and settlements a list gives this caller; None for those who see all.
 
     Raises:
         Forbidden: a partner's login without a partner, which sees nothing.

@@ -161,6 +161,10 @@ ENGLISH = Vocabulary(
         "other_needs_note": "Please describe the other reason in the note.",
         "unknown_partner": "There is no such service partner.",
         "same_partner": "The order is already assigned to this service partner.",
+        "partner_needed": "Say for which service partner.",
+        "amount_is_zero": "The amount must not be zero.",
+        "unknown_order": "This service partner has no such order.",
+        "not_executed": "This order is not executed.",
     },
     invalid_otherwise="This value is not possible.",
     events={

@@ -164,6 +164,10 @@ FRENCH = Vocabulary(
         "other_needs_note": "Veuillez décrire l'autre motif dans la remarque.",
         "unknown_partner": "Ce partenaire de service n’existe pas.",
         "same_partner": "Le mandat est déjà attribué à ce partenaire de service.",
+        "partner_needed": "Indiquez pour quel partenaire de service.",
+        "amount_is_zero": "Le montant ne peut pas être nul.",
+        "unknown_order": "Ce mandat n'existe pas chez ce partenaire de service.",
+        "not_executed": "Ce mandat n'est pas exécuté.",
     },
     invalid_otherwise="Cette indication n'est pas possible.",
     events={

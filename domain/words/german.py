@@ -161,6 +161,10 @@ GERMAN = Vocabulary(
         "other_needs_note": "Beschreiben Sie den anderen Grund in der Bemerkung.",
         "unknown_partner": "Diesen Servicepartner gibt es nicht.",
         "same_partner": "Der Auftrag ist diesem Servicepartner bereits zugeteilt.",
+        "partner_needed": "Geben Sie an, für welchen Servicepartner.",
+        "amount_is_zero": "Der Betrag darf nicht null sein.",
+        "unknown_order": "Diesen Auftrag gibt es bei diesem Servicepartner nicht.",
+        "not_executed": "Dieser Auftrag ist nicht ausgeführt.",
     },
     invalid_otherwise="Diese Angabe ist nicht möglich.",
     events={

@@ -161,6 +161,10 @@ ITALIAN = Vocabulary(
         "other_needs_note": "Descriva l'altro motivo nell'osservazione.",
         "unknown_partner": "Questo partner di servizio non esiste.",
         "same_partner": "L'incarico è già assegnato a questo partner di servizio.",
+        "partner_needed": "Indichi per quale partner di servizio.",
+        "amount_is_zero": "L'importo non può essere zero.",
+        "unknown_order": "Questo incarico non esiste presso questo partner di servizio.",
+        "not_executed": "Questo incarico non è eseguito.",
     },
     invalid_otherwise="Questa indicazione non è possibile.",
     events={

@@ -59,8 +59,9 @@ def outcome_label(outcome: ContactOutcome | Outcome, language: Language) -> str:
 
 
 def mail_label(kind: str, language: Language) -> str:
-    """A kind of mail (`effects.MailKind`) by name; one that nobody knows is named as it is."""
-    return VOCABULARIES[language].mails.get(kind, kind)
+    """A kind of mail by name, about an order or a settlement; one that nobody knows is named as it is."""
+    vocabulary = VOCABULARIES[language]
+    return vocabulary.mails.get(kind) or vocabulary.settlement_mails.get(kind, kind)
 
 
 def role_label(role: Role, language: Language) -> str:

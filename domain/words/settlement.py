@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from domain.settlement import SettlementStatus
-from domain.settling import (
+from domain.settling_events import (
     Announced,
     InvoiceAccepted,
     InvoiceNoted,

@@ -1,0 +1,163 @@
+"""How the desk talks to a settlement's workflow, and reads in the records what came of it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from temporalio.client import Client, WorkflowQueryFailedError, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+
+from activities.names import SettlementOf, SettlementSnapshot
+from desk import access
+from desk.orders import RequestReused
+from desk.principal import Principal
+from desk.reaching import Closed, NoAnswer, TemporalAway, reaching
+from domain.settlement import SettlementStatus
+from domain.settlement_id import settlement_id
+from domain.settling import SettlementRefused
+from domain.settling_commands import ExternalCommand, SettlementRequest
+from records.settlements import Settlements, StoredSettlement
+from workflows import names, settlement_client
+
+logger = logging.getLogger("cmi.desk")
+
+_RECORDED_WITHIN = 1.0
+_LOOK_EVERY = 0.05
+
+
+class UnknownSettlement(Exception):
+    """There is no such settlement, or it is not this caller's to know of. The two look the same."""
+
+
+class SettlementTalks:
+    """Finds settlements, hands them commands, waits for the records. `patience` is how long one waits for a worker."""
+
+    def __init__(self, client: Client, settlements: Settlements, patience: timedelta) -> None:
+        self._client = client
+        self._settlements = settlements
+        self._patience = patience
+
+    async def known(self, principal: Principal, settlement: str) -> StoredSettlement:
+        """The settlement, if this caller may know of it.
+
+        Raises:
+            UnknownSettlement: it does not exist, or is not this caller's to know of.
+        """
+        stored = await self._settlements.get(settlement)
+        if stored is None or not access.sees_settlements_of(principal, stored.account.partner_id):
+            raise UnknownSettlement(settlement)
+        return stored
+
+    async def act(
+        self,
+        principal: Principal,
+        known: StoredSettlement,
+        command: ExternalCommand,
+        request_id: str,
+    ) -> StoredSettlement:
+        """Hand a settlement a command; the settlement after it. Raises as `asking`."""
+        request = SettlementRequest(command=command, actor=principal.actor, request_id=request_id)
+        settlement = of(known)
+        async with self.asking(command.type, known, self._patience):
+            answer = await settlement_client.send_settlement_command(
+                self._client, settlement, request, self._patience
+            )
+        return await self.as_of(settlement, answer.version)
+
+    @asynccontextmanager
+    async def asking(
+        self, action: str, known: StoredSettlement, patience: timedelta
+    ) -> AsyncIterator[None]:
+        """An update of a settlement's workflow, its failures as the callers of the desk know them.
+
+        Raises:
+            SettlementRefused: not in the state it is in now.
+            UnknownSettlement: it is not this caller's.
+            RequestReused: the request id came before, with another command.
+            TemporalAway: nothing is known to have happened; the same request may come again.
+        """
+        try:
+            async with reaching(patience):
+                yield
+        except NoAnswer as error:
+            raise TemporalAway("no answer in time") from error
+        except Closed:
+            raise await self._closed(action, known) from None
+        except WorkflowUpdateFailedError as failure:
+            raise _refusal(known.account.settlement_id, failure) from failure
+
+    async def as_of(self, settlement: SettlementOf, version: int) -> StoredSettlement:
+        """The settlement in this version or a newer one, which the caller then finds in every list, too.
+
+        Raises:
+            TemporalAway: neither the records nor the workflow have it.
+        """
+        number = settlement_id(settlement.partner_id, settlement.month)
+        stored = await self._settlements.get(number)
+        for _ in range(int(_RECORDED_WITHIN / _LOOK_EVERY)):
+            if stored is not None and stored.settling.version >= version:
+                return stored
+            await asyncio.sleep(_LOOK_EVERY)
+            stored = await self._settlements.get(number)
+        stored = await self.fetch(settlement)
+        if stored is None:
+            raise TemporalAway("the settlement's workflow does not answer")
+        return stored
+
+    async def fetch(self, settlement: SettlementOf) -> StoredSettlement | None:
+        """The settlement as its workflow holds it, which the records then hold, too. None if no worker tells."""
+        try:
+            async with reaching(self._patience):
+                snapshot = await settlement_client.settlement_snapshot(self._client, settlement)
+        except (Closed, NoAnswer, TemporalAway, WorkflowQueryFailedError):
+            return None
+        return await self.recorded(snapshot)
+
+    async def recorded(self, snapshot: SettlementSnapshot) -> StoredSettlement:
+        """The settlement, once the records hold it in this version."""
+        await self._settlements.save(snapshot)
+        stored = await self._settlements.get(snapshot.settling.settlement_id)
+        assert stored is not None, "it was just kept"
+        return stored
+
+    async def _closed(self, action: str, known: StoredSettlement) -> SettlementRefused:
+        """What a settlement refuses whose workflow has ended: it has its final state.
+
+        Raises:
+            TemporalAway: it has not, so its workflow was ended by force.
+        """
+        settling = known.settling
+        if not settling.is_over:
+            stored = await self.fetch(of(known))
+            settling = stored.settling if stored else settling
+        if not settling.is_over:
+            number = settling.settlement_id
+            logger.error("an open settlement has no workflow", extra={"settlement_id": number})
+            raise TemporalAway("the settlement's workflow is not running")
+        return SettlementRefused(action, "wrong_state", settling.status)
+
+
+def of(stored: StoredSettlement) -> SettlementOf:
+    """Whose settlement of which month it is: by that its workflow is known."""
+    return SettlementOf(partner_id=stored.account.partner_id, month=stored.account.month)
+
+
+def _refusal(settlement: str, failure: WorkflowUpdateFailedError) -> Exception:
+    """What the settlement's workflow said, as the callers of this module know it."""
+    cause = failure.cause
+    if isinstance(cause, ApplicationError):
+        facts = cause.details[0] if cause.details else {}
+        if cause.type == names.REFUSED:
+            if facts["code"] == "not_yours":
+                return UnknownSettlement(settlement)
+            return SettlementRefused(
+                facts["action"],
+                facts["code"],
+                SettlementStatus(facts["status"]),
+                tuple(facts["allowed"]),
+            )
+        if cause.type == names.ID_REUSED:
+            return RequestReused(settlement)
+    return failure

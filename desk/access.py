@@ -22,8 +22,18 @@ MAY: Mapping[str, frozenset[Role]] = {
     "reassign": _OPERATIONS,
     "administer": _OPERATIONS,
     "report": _OPERATIONS,
+    "watch": _OPERATIONS,
+    "settle": _PARTNER,
+    "read_settlements": frozenset({"partner", "operations", "accounting"}),
+    "select": _PARTNER,
+    "close": _PARTNER,
+    "invoice": _PARTNER,
+    "note_invoice": frozenset({"accounting", "operations"}),
+    "void": _OPERATIONS,
+    "correct": _OPERATIONS,
+    "read_corrections": frozenset({"operations", "accounting"}),
 }
-"""The roles of each use case (API.md). Commands are called as in `domain/commands.py`."""
+"""The roles of each use case (API.md). Commands are called as in `domain/`: `commands.py`, `settling_commands.py`."""
 
 
 class Forbidden(Exception):

@@ -252,6 +252,16 @@ class Accounts:
         """All partners, by their id."""
         return await self._partners.list()
 
+    async def find_partners(
+        self, q: str, limit: int, after: str | None = None
+    ) -> tuple[tuple[Partner, ...], int]:
+        """Partners whose id, name, place or e-mail contains a text, by their id, those after `after`; and how many."""
+        return await self._partners.search(q, limit, after)
+
+    async def partner(self, partner_id: str) -> Partner:
+        """A partner. Raises `NotFound`."""
+        return await self._partner(partner_id)
+
     async def add_partner(self, partner: Partner) -> bool:
         """Add a partner. False if it is there already, just so.
 
@@ -302,8 +312,9 @@ class Accounts:
         email: str,
         name: str,
         language: Language | None = None,
+        request_id: str | None = None,
     ) -> User:
-        """Make a login and mail its invitation: a link that works once and for 72 hours.
+        """Make a login and mail its invitation: a link that works once and for 72 hours. Once for a request id.
 
         If the mail server is away, the answer says `waiting` and the mail goes out later. Without a language it is the
         partner's, or that of operations.
@@ -313,7 +324,14 @@ class Accounts:
             WrongFields: naming each field that cannot be so.
             Conflict: the address is another login's.
         """
-        user = await self._add_user(partner_id, role, email, name, language)
+        user_id = f"usr_{_code(request_id)}"
+        try:
+            user = await self._add_user(partner_id, role, email, name, language, user_id)
+        except Conflict:
+            known = await self._records.by_email(email, self._clock())
+            if known is None or known.user.user_id != user_id:
+                raise
+            return known.user
         await self._links.mail(user, "invitation")
         return await self._user(partner_id, user.user_id)
 
@@ -337,7 +355,9 @@ class Accounts:
             WrongFields: the address is none.
             Conflict: it is another login's.
         """
-        user = await self._add_user(None, "operations", email, name or email.strip(), None)
+        user = await self._add_user(
+            None, "operations", email, name or email.strip(), None, f"usr_{_code(None)}"
+        )
         issued = await self._links.issue(user, "invitation", persist=False)
         if issued is None:
             raise NotFound("user")
@@ -350,6 +370,7 @@ class Accounts:
         email: str,
         name: str,
         language: Language | None,
+        user_id: str,
     ) -> User:
         _check_belonging(role, partner_id)
         standard = (await self._partner(partner_id)).language if partner_id else self._language
@@ -357,7 +378,6 @@ class Accounts:
             new = _NewUser(email=email, name=name, language=language or standard)
         except ValidationError as error:
             raise wrong_fields(error) from None
-        user_id = f"usr_{secrets.token_hex(8)}"
         added = await self._records.add_user(
             user_id, role, partner_id, new.email, new.name, new.language, self._clock()
         )
@@ -468,12 +488,14 @@ class Accounts:
         name: str,
         partner_id: str | None = None,
         expires: datetime | None = None,
+        request_id: str | None = None,
     ) -> tuple[str, str]:
-        """Make a token. Returns its id, and the token itself, which nobody can look up again.
+        """Make a token, once for a request id. Returns its id, and the token itself, which nobody can look up again.
 
         Raises:
             NotFound: no such partner.
             WrongFields: naming each field that cannot be so.
+            Conflict: this request has made one already.
         """
         _check_belonging(role, partner_id)
         if partner_id is not None:
@@ -487,7 +509,7 @@ class Accounts:
             raise WrongFields(Fault("expires_at", "past", "must be in the future"))
         token = TOKEN_PREFIX + new_secret()
         made = Token(
-            token_id=f"tok_{secrets.token_hex(8)}",
+            token_id=f"tok_{_code(request_id)}",
             role=role,
             partner_id=partner_id,
             name=name,
@@ -496,7 +518,8 @@ class Accounts:
             expires_at=expires,
             revoked_at=None,
         )
-        await self._tokens.add(made, hash_of(token))
+        if not await self._tokens.add(made, hash_of(token)):
+            raise Conflict("This token was made already, and is shown only once.")
         facts = {"token_id": made.token_id, "role": role, "partner": partner_id}
         logger.info("token made", extra=facts)
         return made.token_id, token
@@ -529,6 +552,13 @@ def _principal(user: User) -> Principal:
 
 def _lifetime(user: User) -> _Lifetime:
     return _PARTNERS_SESSION if user.role == "partner" else _STAFF_SESSION
+
+
+def _code(request_id: str | None) -> str:
+    """The part of an id that tells one from another: of the same request it is the same."""
+    if request_id is None:
+        return secrets.token_hex(8)
+    return hash_of(request_id)[:16]
 
 
 def _check_belonging(role: str, partner_id: str | None) -> None:

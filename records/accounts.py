@@ -16,6 +16,7 @@ Invitation = Literal["accepted", "sent", "waiting", "failed", "expired"]
 MailedPurpose = Literal["invitation", "reset"]
 Purpose = Literal["invitation", "reset", "second_factor"]
 
+_MOST_LISTED = 100
 _MAILED: tuple[MailedPurpose, ...] = ("invitation", "reset")
 
 
@@ -122,6 +123,21 @@ class AccountRecords:
         found = _user_query.where(
             users.c.partner_id.is_(None) if partner_id is None else users.c.partner_id == partner_id
         ).order_by(users.c.created_at, users.c.user_id)
+        async with self._database.reading() as connection:
+            return tuple(_user(row, now) for row in await connection.execute(found))
+
+    async def not_invited(self, until: datetime, now: datetime) -> tuple[User, ...]:
+        """Users whose invitation did not get out: refused by the mail server, or tried since `until` or before."""
+        found = (
+            _user_query.where(
+                users.c.password_hash.is_(None),
+                links.c.sent_at.is_(None),
+                links.c.expires_at > now,
+                links.c.retry_at.is_(None) | (links.c.asked_at <= until),
+            )
+            .order_by(links.c.asked_at, users.c.user_id)
+            .limit(_MOST_LISTED)
+        )
         async with self._database.reading() as connection:
             return tuple(_user(row, now) for row in await connection.execute(found))
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from records.database import Database, to_the_end
@@ -82,6 +82,13 @@ class Guesses:
         """Forget all guesses under a name: who may was let in."""
         async with self._database.writing() as connection:
             await connection.execute(delete(guesses).where(guesses.c.key == _key(name)))
+
+    async def blocked(self, now: datetime) -> int:
+        """Under how many names one has to wait now. Which they are nobody can tell."""
+        counted = select(func.count()).select_from(guesses).where(guesses.c.blocked_until > now)
+        async with self._database.reading() as connection:
+            number: int = (await connection.execute(counted)).scalar_one()
+        return number
 
     @to_the_end
     async def forget(self, before: datetime) -> None:

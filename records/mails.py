@@ -1,14 +1,15 @@
 """Every mail that was tried, under a key that names it for ever, so that it is sent once (DESIGN 8)."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import case, select, update
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.values import Value
+from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database, to_the_end
-from records.tables import mails
+from records.tables import Instant, is_undelivered, mails
 
 MailState = Literal["sending", "sent", "refused", "given_up"]
 
@@ -39,6 +40,13 @@ class MailRow(Value):
     def is_final(self) -> bool:
         """Whether there is nothing left to try: it was sent, or given up."""
         return self.state in ("sent", "given_up")
+
+
+class StuckMails(NamedTuple):
+    """A piece of a list of mails, and the cursor that the next one begins with; None at the end."""
+
+    items: tuple[MailRow, ...]
+    next_cursor: str | None
 
 
 class MailLog:
@@ -128,12 +136,41 @@ class MailLog:
         """Mails that were not sent (yet), the oldest first."""
         found = (
             select(mails)
-            .where(mails.c.state != "sent")
+            .where(is_undelivered)
             .order_by(mails.c.first_tried_at, mails.c.key)
             .limit(limit)
         )
         async with self._database.reading() as connection:
             return tuple(_mail(row) for row in await connection.execute(found))
+
+    async def stuck(
+        self, since: datetime, until: datetime, limit: int, cursor: str | None = None
+    ) -> StuckMails:
+        """Mails first tried from `since` on that were given up, or are tried since `until` or before. Newest first.
+
+        Raises:
+            ValueError: a cursor that no page gave.
+        """
+        found = select(mails).where(_stuck(since, until))
+        if cursor is not None:
+            _, at, key = decode_cursor(cursor, ["stuck"])
+            place = tuple_(literal(at, Instant), literal(key))
+            found = found.where(tuple_(mails.c.first_tried_at, mails.c.key) < place)
+        found = found.order_by(mails.c.first_tried_at.desc(), mails.c.key.desc()).limit(limit + 1)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(found)).all()
+        last = rows[limit - 1] if len(rows) > limit else None
+        return StuckMails(
+            tuple(_mail(row) for row in rows[:limit]),
+            encode_cursor(Position("stuck", last.first_tried_at, last.key)) if last else None,
+        )
+
+    async def count_stuck(self, since: datetime, until: datetime) -> int:
+        """How many these are."""
+        counted = select(func.count()).select_from(mails).where(_stuck(since, until))
+        async with self._database.reading() as connection:
+            number: int = (await connection.execute(counted)).scalar_one()
+        return number
 
     @to_the_end
     async def _update(self, key: str, **changes: Any) -> None:
@@ -144,6 +181,14 @@ class MailLog:
         )
         async with self._database.writing() as connection:
             await connection.execute(changed)
+
+
+def _stuck(since: datetime, until: datetime) -> ColumnElement[bool]:
+    return and_(
+        is_undelivered,
+        mails.c.first_tried_at >= since,
+        or_(mails.c.state == "given_up", mails.c.first_tried_at <= until),
+    )
 
 
 def _mail(row: Any) -> MailRow:

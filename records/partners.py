@@ -12,6 +12,7 @@ from domain.order import Assignee, EmailAddress, Identifier, Line
 from domain.policy import CANTONS
 from domain.values import Language, Value
 from records.database import Database, to_the_end
+from records.orders import folded
 from records.tables import partners
 
 
@@ -106,6 +107,29 @@ class Partners:
         found = select(*_COLUMNS).order_by(partners.c.partner_id)
         async with self._database.reading() as connection:
             return tuple(_partner(row) for row in await connection.execute(found))
+
+    async def search(
+        self, q: str, limit: int, after: str | None = None
+    ) -> tuple[tuple[Partner, ...], int]:
+        """At most `limit` of the partners whose id, name or place contains a text, by their id, those after `after`.
+
+        Besides, how many there are in all. Upper and lower case are the same, in every alphabet: no database can do
+        that for both of ours, so narrow rows of all partners are looked through here.
+        """
+        looked_at = ("partner_id", "name", "postal_code", "city", "email")
+        narrow = select(*(partners.c[name] for name in looked_at)).order_by(partners.c.partner_id)
+        wanted = folded(q).strip()
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(narrow)).all()
+            matching = [row[0] for row in rows if not wanted or wanted in folded("\n".join(row))]
+            shown = [each for each in matching if after is None or each > after][:limit]
+            found = (
+                select(*_COLUMNS)
+                .where(partners.c.partner_id.in_(shown))
+                .order_by(partners.c.partner_id)
+            )
+            listed = tuple(_partner(row) for row in await connection.execute(found))
+        return listed, len(matching)
 
     @staticmethod
     def assignee(partner: Partner) -> Assignee:

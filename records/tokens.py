@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import and_, exists, insert, select, update
+from sqlalchemy import and_, exists, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.values import Value
 from records.database import Database, storable, to_the_end
@@ -33,14 +34,15 @@ class Tokens:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        insert = sqlite.insert if database.is_sqlite else postgresql.insert
+        self._add = insert(tokens).on_conflict_do_nothing(index_elements=[tokens.c.token_id])
 
     @to_the_end
-    async def add(self, token: Token, token_hash: str) -> None:
-        """Keep a new token."""
+    async def add(self, token: Token, token_hash: str) -> bool:
+        """Keep a new token. False if its id is taken; that one stays as it is."""
+        row = {**token.model_dump(), "token_hash": token_hash}
         async with self._database.writing() as connection:
-            await connection.execute(
-                insert(tokens), {**token.model_dump(), "token_hash": token_hash}
-            )
+            return (await connection.execute(self._add, row)).rowcount == 1
 
     async def find(self, token_hash: str, now: datetime) -> Token | None:
         """The token with this hash, if it is neither expired nor revoked."""

@@ -12,13 +12,16 @@ from temporalio.envconfig import ClientConfig
 
 from connection import connect
 from desk.accounts import Accounts
+from desk.operations import Operations
 from desk.orders import OrderDesk
 from desk.reports import Reports
+from desk.worklist import WorkDesk
 from records.database import Database, is_away
 from records.idempotency import Answers
 from records.migrate import migrate
 from records.orders import Orders
 from records.partners import Partners
+from records.worklist import Worklists
 from settings import Settings
 from web import codec, docs, health, openapi, portal, problems
 from web.api import accounts, orders, reports
@@ -35,7 +38,8 @@ _TIDY_EVERY = 3600.0
 def create_app(settings: Settings) -> FastAPI:
     """The application. It starts while Temporal is away, and answers 503 to what needs it.
 
-    Its parts are in `app.state` while it runs: `database`, `temporal`, `accounts`, `order_desk`, `reports`, `answers`.
+    Its parts are in `app.state` while it runs: `database`, `temporal`, `accounts`, `order_desk`, `operations`,
+    `reports`, `answers`.
     """
     policy = settings.load_policy()
     namespace = ClientConfig.load_client_connect_config().get("namespace") or "default"
@@ -54,6 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
             state.accounts = Accounts(database, settings)
             stack.push_async_callback(state.accounts.close)
             state.answers = Answers(database)
+            state.operations = Operations(database)
             state.reports = Reports(database, policy.office.timezone)
             state.order_desk = OrderDesk(
                 state.temporal,
@@ -62,6 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
                 policy,
                 Desk(public_url=settings.public_url, language=settings.operations_language),
             )
+            state.work_desk = WorkDesk(Worklists(database), state.order_desk)
             for work in (state.accounts.keep_house(), _forget_answers(state.answers)):
                 stack.push_async_callback(_stop, asyncio.create_task(work))
             yield

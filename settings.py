@@ -8,7 +8,8 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
 from email.utils import parseaddr
 from ipaddress import ip_network
 from pathlib import Path
@@ -25,7 +26,9 @@ from pydantic import (
     ValidationError,
 )
 
+from domain.order import Line
 from domain.policy import Policy, load_policy
+from domain.settlement import VatRate, VatRates
 from domain.values import Language
 from encryption import parse_keys
 
@@ -149,6 +152,25 @@ def _networks(value: str) -> str:
     return value
 
 
+def _parse_vat_rates(value: str) -> VatRates:
+    expected = "must be day=percent pairs, like 2018-01-01=7.7,2024-01-01=8.1"
+    rates = []
+    for part in filter(None, map(str.strip, value.split(","))):
+        since, _, percent = part.partition("=")
+        try:
+            rates.append(VatRate(since=date.fromisoformat(since), percent=Decimal(percent)))
+        except (ValueError, InvalidOperation):
+            raise ValueError(expected) from None
+    if not rates or len({rate.since for rate in rates}) < len(rates):
+        raise ValueError(expected)
+    return tuple(sorted(rates, key=lambda rate: rate.since))
+
+
+def _vat_rates(value: str) -> str:
+    _parse_vat_rates(value)
+    return value
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -182,6 +204,20 @@ class Settings(BaseModel):
     )
     mail_accounting: _MailAddress = Field(
         "accounting@localhost", description="accounting: receives the partners' invoices"
+    )
+    company_name: Line = Field(
+        "Muster Handel AG",
+        description="the retailer, as settlement statements show it and partners' invoices address it",
+    )
+    company_department: Line = Field(
+        "Kreditorenbuchhaltung", description="the second line of that address"
+    )
+    company_street: Line = Field("Musterstrasse 1", description="its street and number")
+    company_postal_code: Line = Field("8005", description="its postal code")
+    company_city: Line = Field("Zürich", description="its town")
+    vat_rates: Annotated[str, AfterValidator(_vat_rates)] = Field(
+        "2018-01-01=7.7,2024-01-01=8.1",
+        description="VAT in percent, each rate with the day from which it holds",
     )
     operations_language: Annotated[Language, BeforeValidator(_lower)] = Field(
         "de",
@@ -260,6 +296,11 @@ class Settings(BaseModel):
     def smtp(self) -> SmtpServer:
         """`smtp_url`, taken apart."""
         return _parse_smtp_url(self.smtp_url)
+
+    @property
+    def vat_percentages(self) -> VatRates:
+        """`vat_rates`, taken apart, the earliest first."""
+        return _parse_vat_rates(self.vat_rates)
 
     @property
     def drain(self) -> timedelta:

@@ -167,6 +167,7 @@ def test_temporal_is_found_and_knows_the_search_attributes() -> None:
         attributes |= {words[at + 1]: kind for at, word in enumerate(words) if word == "--name"}
     assert attributes == {
         "SpStatus": "Keyword",
+        "SettlementStatus": "Keyword",
         "PartnerId": "Keyword",
         "Deadline": "Datetime",
         "Overdue": "Bool",

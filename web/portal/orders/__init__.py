@@ -1,0 +1,9 @@
+"""The pages of orders: a partner's overview, lists and search, and the page of an order with all its actions."""
+
+from fastapi import APIRouter
+
+from web.portal.orders import actions, listing, order, overview
+
+router = APIRouter(include_in_schema=False)
+for _part in (overview, listing, order, actions):
+    router.include_router(_part.router)

@@ -1,0 +1,109 @@
+"""The list of orders: search, states, what is overdue, page by page, for partners and staff."""
+
+from datetime import datetime
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request, Response
+
+from desk.access import Forbidden
+from desk.principal import Principal
+from domain.deadlines import next_due
+from domain.order import Order, Status
+from records.orders import Sort
+from web.portal.orders.common import URGENT_STATES, order_desk
+from web.portal.pages import error_page, member, page, redirect
+
+router = APIRouter(include_in_schema=False)
+
+PER_PAGE = 25
+LONGEST_SEARCH = 200
+_BEFORE_THE_PARTNER = (Status.AWAITING_PAYMENT, Status.IN_TRANSMISSION)
+
+
+class Row(NamedTuple):
+    """An order in the list. `due` is the most urgent open deadline that concerns the reader."""
+
+    order: Order
+    due: datetime | None
+
+
+class Wanted(NamedTuple):
+    """What the list shows, as its address says; anything that cannot be is left out."""
+
+    q: str
+    status: Status | None
+    overdue: bool
+    partner_id: str
+    cursor: str | None
+
+    @classmethod
+    def of(cls, request: Request, principal: Principal) -> "Wanted":
+        """From the address."""
+        given = request.query_params
+        status = given.get("status", "")
+        staff = principal.role != "partner"
+        return cls(
+            q=given.get("q", "").replace("\0", "").strip()[:LONGEST_SEARCH],
+            status=Status(status) if status in set(Status) else None,
+            overdue=given.get("overdue", "") in ("true", "1", "on"),
+            partner_id=given.get("partner_id", "")[:64] if staff else "",
+            cursor=given.get("cursor") or None,
+        )
+
+    @property
+    def sort(self) -> Sort:
+        """Where there is something to do the most urgent comes first, else the newest."""
+        return "urgent" if self.overdue or self.status in URGENT_STATES else "newest"
+
+    def address(self, **changes: object) -> str:
+        """The address of the list with some of it changed; from its beginning, unless `cursor` is among the changes."""
+        wanted = self._replace(cursor=None)._replace(**changes)  # type: ignore[arg-type]
+        query = {
+            "q": wanted.q,
+            "status": wanted.status or "",
+            "overdue": "true" if wanted.overdue else "",
+            "partner_id": wanted.partner_id,
+            "cursor": wanted.cursor or "",
+        }
+        return "/orders?" + urlencode({name: value for name, value in query.items() if value})
+
+
+@router.get("/orders")
+async def orders(request: Request) -> Response:
+    """A page of the list. Who searches for an SP-ID is led to the order."""
+    principal = await member(request, "partner", "operations", "accounting")
+    wanted = Wanted.of(request, principal)
+    desk = order_desk(request)
+    try:
+        found = await desk.list(
+            principal,
+            status=wanted.status,
+            overdue=wanted.overdue,
+            q=wanted.q or None,
+            partner_id=wanted.partner_id or None,
+            limit=PER_PAGE,
+            cursor=wanted.cursor,
+            sort=wanted.sort,
+        )
+    except Forbidden:
+        return error_page(request, 403)
+    except ValueError:  # a cursor of another list
+        return redirect(request, wanted.address())
+    items = found.page.items
+    if len(items) == 1 and items[0].sp_id.casefold() == wanted.q.casefold():
+        return redirect(request, f"/orders/{items[0].sp_id}")
+    partner = principal.role == "partner"
+    partners = () if partner else await request.app.state.accounts.partners()
+    return page(
+        request,
+        "orders/list",
+        principal=principal,
+        wanted=wanted,
+        rows=[Row(order, next_due(order, "partner" if partner else None)) for order in items],
+        next_page=wanted.address(cursor=found.page.next_cursor) if found.page.next_cursor else None,
+        counts=found.counts,
+        states=[s for s in Status if not partner or s not in _BEFORE_THE_PARTNER],
+        partners=partners,
+        now=desk.now,
+    )

@@ -1,0 +1,177 @@
+"""The page of one order: everything for the call to the customer, what may be done now, and what has happened."""
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+
+from desk import access
+from desk.principal import Principal
+from domain.commands import Role
+from domain.lifecycle import PARTNER_ACTIONS, REVIEW_ACTIONS, why_not
+from domain.order import Order, Status
+from domain.view import order_view
+from domain.words import action_label, reason_label, refusal_reason
+from records.orders import StoredOrder
+from web.portal.formats import local
+from web.portal.orders.common import SPOKEN, find, order_desk, reach, reader_language
+from web.portal.orders.forms import (
+    DECISIONS,
+    LONGEST_NOTE,
+    NOT_EXECUTED_REASONS,
+    REJECTION_REASONS,
+    message,
+)
+from web.portal.orders.ics import MEDIA_TYPE, appointment_ics
+from web.portal.pages import Form, error_page, member, page, redirect
+from web.portal.words import WORDS
+
+router = APIRouter(include_in_schema=False)
+
+_NO_FORM = Form([])
+_ACTIONS_OF: Mapping[Role | None, tuple[str, ...]] = {
+    "partner": PARTNER_ACTIONS,
+    "operations": tuple(
+        dict.fromkeys((*PARTNER_ACTIONS, "reassign", *REVIEW_ACTIONS))  # `cancel` is in both
+    ),
+}
+
+
+class Blocked(NamedTuple):
+    """An action that is not possible now, and why."""
+
+    action: str
+    why: str
+
+
+class Sent(NamedTuple):
+    """What the page shows of a form that was sent and not taken.
+
+    `codes` are what is wrong by field, `problem` is what is wrong with the whole, `opened` the form to begin with,
+    `filled` what is put into fields in the place of what was typed.
+    """
+
+    form: Form = _NO_FORM
+    codes: Mapping[str, str] = {}
+    problem: str | None = None
+    opened: str | None = None
+    filled: Mapping[str, str] = {}
+
+    def value(self, name: str, default: str = "") -> str:
+        """What stands in a field."""
+        if name in self.filled:
+            return self.filled[name]
+        return self.form.get(name) if name in self.form else default
+
+
+@router.get("/orders/{sp_id}")
+async def order_page(request: Request, sp_id: str) -> Response:
+    """An order."""
+    principal = await member(request, "partner", "operations", "accounting")
+    return await show(request, principal, await find(request, principal, sp_id))
+
+
+@router.get("/orders/{sp_id}/appointment.ics")
+async def appointment(request: Request, sp_id: str) -> Response:
+    """The appointment for a calendar, while it stands."""
+    principal = await member(request, "partner", "operations")
+    order = (await find(request, principal, sp_id)).order
+    public_url = request.app.state.settings.public_url
+    made = appointment_ics(order, order_desk(request).now, public_url)
+    if made is None or not _appointment_stands(order):
+        return error_page(request, 404)
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", order.sp_id)
+    return Response(
+        made,
+        media_type=MEDIA_TYPE,
+        headers={"Content-Disposition": f'attachment; filename="{name}.ics"'},
+    )
+
+
+@router.get("/orders/{sp_id}/{form_name}")
+async def back_to_order(request: Request, sp_id: str, form_name: str) -> Response:
+    """For who opens the address of a form: a page that shows errors has it."""
+    await member(request, "partner", "operations", "accounting")
+    return redirect(request, f"/orders/{quote(sp_id, safe='')}")
+
+
+async def show(
+    request: Request,
+    principal: Principal,
+    found: StoredOrder,
+    status: int = 200,
+    sent: Sent | None = None,
+) -> HTMLResponse:
+    """The page of an order as it is now, with what is wrong with the form that was sent."""
+    order, sent = found.order, sent or Sent()
+    desk = order_desk(request)
+    now, language = desk.now, reader_language(request, principal)
+    role = access.viewing_role(principal)
+    view = order_view(order, found.events, now, language, role)
+    actions = _ACTIONS_OF.get(role, ())
+    texts = WORDS[language]
+    values: dict[str, Any] = {
+        "view": view,
+        "order": order,
+        "now": now,
+        "reach": reach(view.customer),
+        "spoken": texts.gettext(SPOKEN[view.customer.language]),
+        "may": frozenset(view.allowed),
+        "blocked": [
+            Blocked(action, refusal_reason(action, code, order.status, language))
+            for action in actions
+            if (code := why_not(order, action)) is not None
+        ],
+        "last_contact": _last_contact(view.timeline),
+        "sent": sent,
+        "errors": {f: message(code, language, texts.gettext) for f, code in sent.codes.items()},
+        "appointment_stands": _appointment_stands(order),
+        "proposed": _proposed_day(order, now),
+        "today": local(now).date(),
+        # What moves the order on; a caller who can only end it or hand it on has nothing to do.
+        "steps": [action for action in view.allowed if action not in ("cancel", "reassign")],
+        "rejection_reasons": [(r, reason_label(r, language)) for r in REJECTION_REASONS],
+        "not_executed_reasons": [(r, reason_label(r, language)) for r in NOT_EXECUTED_REASONS],
+        "decisions": [(d, action_label(d, language)) for d in DECISIONS],
+        "longest": LONGEST_NOTE,
+        "partners": (),
+        "temporal_link": None,
+    }
+    if principal.role == "operations":
+        values["temporal_link"] = _temporal_link(request, order.sp_id)
+        if "reassign" in view.allowed:
+            known = await request.app.state.accounts.partners()
+            values["partners"] = [
+                (p.partner_id, p.name) for p in known if p.partner_id != view.partner_id
+            ]
+    return page(request, "orders/order", status, principal=principal, **values)
+
+
+def _appointment_stands(order: Order) -> bool:
+    """Whether there is an appointment to go to."""
+    return order.appointment is not None and order.status is Status.CONFIRM_EXECUTION
+
+
+def _proposed_day(order: Order, now: datetime) -> date:
+    """The day that the form for the execution begins with: the appointment's, if it is over, else today."""
+    today = local(now).date()
+    if order.appointment is None:
+        return today
+    # An appointment may end at midnight: that is still the day before.
+    return min(today, local(order.appointment.end - timedelta(seconds=1)).date())
+
+
+def _last_contact(timeline: tuple[Any, ...]) -> Any:
+    """The last entry of the timeline about a contact with the customer; None if there is none."""
+    return next((entry for entry in reversed(timeline) if entry.type == "contact_logged"), None)
+
+
+def _temporal_link(request: Request, sp_id: str) -> str:
+    """Where the Temporal UI shows the order's workflow."""
+    state = request.app.state
+    base, namespace = state.settings.temporal_ui_url.rstrip("/"), state.temporal.namespace
+    return f"{base}/namespaces/{quote(namespace, safe='')}/workflows/{quote(sp_id, safe='')}"

@@ -1,0 +1,128 @@
+"""A partner's overview in the sections of the CMI, and doing the same to several orders at once (DESIGN 1)."""
+
+from typing import NamedTuple
+
+from fastapi import APIRouter, Request, Response
+
+from desk.principal import Principal
+from desk.worklist import Task
+from domain import words
+from domain.commands import Accept, ConfirmExecution, ExternalCommand
+from domain.values import Language
+from records.orders import StoredOrder
+from web.portal.formats import local
+from web.portal.orders.common import command_id, failure_text, reader_language, work_desk
+from web.portal.orders.forms import message, read_day
+from web.portal.pages import Form, form_of, member, page, redirect
+from web.portal.words import WORDS
+
+router = APIRouter(include_in_schema=False)
+
+SHOWN = 20
+"""So many orders a section shows; the others are behind a link."""
+MOST_AT_ONCE = 100
+
+
+class Result(NamedTuple):
+    """What came of one of several orders: done, or safe and done later, or why not."""
+
+    sp_id: str
+    done: bool
+    stored: bool
+    why: str
+
+
+@router.get("/")
+async def overview(request: Request) -> Response:
+    """What has to be done, the most urgent first. Staff has overviews of its own."""
+    principal = await member(request, "partner", "operations", "accounting")
+    if principal.role != "partner":
+        return redirect(request, "/staff" if principal.role == "operations" else "/settlements")
+    return await _show(request, principal)
+
+
+async def _show(
+    request: Request,
+    principal: Principal,
+    status: int = 200,
+    results: list[Result] | None = None,
+    error: str | None = None,
+    day: str = "",
+    ticked: list[str] | None = None,
+) -> Response:
+    desk = work_desk(request)
+    sections = await desk.worklist(principal, SHOWN)
+    now = desk.now
+    return page(
+        request,
+        "orders/overview",
+        status,
+        principal=principal,
+        sections=sections,
+        open_count=sum(
+            section.total for state, section in sections.items() if state != "under_review"
+        ),
+        now=now,
+        today=local(now).date(),
+        results=results,
+        error=error,
+        day=day,
+        ticked=ticked or [],
+    )
+
+
+@router.get("/several/{what}")
+async def back_to_overview(request: Request, what: str) -> Response:
+    """For who reloads the answer to a form by its address."""
+    return redirect(request, "/")
+
+
+@router.post("/several/accept")
+async def accept_several(request: Request) -> Response:
+    """Accept the orders that are ticked, or all that the section showed."""
+    principal = await member(request, "partner")
+    form = await form_of(request)
+    which = "shown" if form.get("which") == "all" else "sp_id"
+    return await _do(request, principal, form, form.getlist(which), Accept())
+
+
+@router.post("/several/execution")
+async def confirm_several(request: Request) -> Response:
+    """Confirm the execution of the orders that are ticked, all on one day."""
+    principal = await member(request, "partner")
+    form = await form_of(request)
+    wrong: dict[str, str] = {}
+    day = read_day(form.get("executed_on"), "executed_on", wrong)
+    if day is None:
+        language = reader_language(request, principal)
+        error = message(wrong["executed_on"], language, WORDS[language].gettext)
+        typed, ticked = form.get("executed_on"), form.getlist("sp_id")
+        return await _show(request, principal, 422, error=error, day=typed, ticked=ticked)
+    command = ConfirmExecution(executed_on=day)
+    return await _do(request, principal, form, form.getlist("sp_id"), command)
+
+
+async def _do(
+    request: Request,
+    principal: Principal,
+    form: Form,
+    sp_ids: list[str],
+    command: ExternalCommand,
+) -> Response:
+    content = command.model_dump_json()
+    tasks = {
+        sp_id: Task(command, command_id(principal, form, sp_id, content))
+        for sp_id in sp_ids[:MOST_AT_ONCE]
+    }
+    done = await work_desk(request).do_all(principal, tasks)
+    language = reader_language(request, principal)
+    results = [_result(sp_id, outcome, language) for sp_id, outcome in done.items()]
+    return await _show(request, principal, results=results)
+
+
+def _result(sp_id: str, outcome: object, language: Language) -> Result:
+    if isinstance(outcome, StoredOrder):
+        return Result(sp_id, True, False, words.status_label(outcome.order.status, language))
+    if isinstance(outcome, Exception):
+        return Result(sp_id, False, False, failure_text(outcome, language))  # type: ignore[arg-type]
+    return Result(sp_id, False, True, "")

@@ -11,6 +11,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from activities.names import SettlementOf
 from desk import access
 from desk.access import Forbidden
+from desk.opening import opening_of
 from desk.orders import RequestReused
 from desk.principal import Principal
 from desk.reaching import Closed, NoAnswer, TemporalAway, reaching
@@ -32,7 +33,6 @@ from domain.settling import SettlementRefused, allowed
 from domain.settling_commands import (
     Close,
     NoteInvoice,
-    Opening,
     Select,
     VoidSettlement,
 )
@@ -180,12 +180,12 @@ class SettlementDesk:
         picked, left_out = await self._settlements.judge(partner.partner_id, this, sp_ids)
         if not picked:
             raise NothingToBill(left_out)
-        opening = Opening(
-            partner=self._partners.assignee(partner),
-            month=month,
+        opening = opening_of(
+            partner,
+            month,
+            now,
             policy=self._policy,
-            calendar=pin_calendar(partner.canton, self._policy, now.date()),
-            vat_rates=self._vat_rates if partner.vat_number else (),
+            vat_rates=self._vat_rates,
             picked=picked,
             left_out=left_out,
             automatic=False,
@@ -386,7 +386,7 @@ class SettlementDesk:
         """
         access.check(principal, "invoice")
         known = await self._talks.known(principal, settlement)
-        if known.settling.status is not SettlementStatus.ISSUED:
+        if not known.settling.can_be_drafted:
             raise NoSuchPaper("draft")
         try:
             async with self._talks.asking("invoice", known, DOCUMENT_PATIENCE):

@@ -8,7 +8,8 @@ from domain.order import Order
 from domain.policy import Policy
 from domain.settlement import LeftOut
 from domain.settlement_id import Month
-from domain.settling import SettlementRecorded, Settling
+from domain.settling import Settling
+from domain.settling_events import SettlementRecorded
 from domain.values import Value
 
 SEND_MAIL = "send_mail"  # (Mail) -> None
@@ -35,6 +36,9 @@ PARTNERS_TO_SETTLE = (
     "partners_to_settle"  # (PartnersWanted) -> tuple[str, ...], in order, at most `limit`
 )
 OPEN_SETTLEMENT = "open_settlement"  # (SettlementOf) -> bool, whether it is new
+
+DIGEST_PARTNERS = "digest_partners"  # (DigestPage) -> DigestPartners
+SEND_DIGEST = "send_digest"  # (DigestWanted) -> DigestOutcome
 
 MAIL_GIVEN_UP = "MailGivenUp"
 """Type of the failure of a mail that its receiver has refused for days. It is not tried again."""
@@ -150,3 +154,36 @@ class PartnersWanted(Value):
     month: Month
     after: str | None = None
     limit: int = 200
+
+
+class DigestPage(Value):
+    """Partners with something to do, after one; `at` is when the digest is of."""
+
+    at: datetime
+    after: str | None = None
+    limit: int = 100
+
+
+class DigestPartners(Value):
+    """Those who work on that day, by id; `resting` do not. `next` is what the next page begins with, if there is one.
+
+    `day` is the local day, and `closes` when its office hours end: a digest that comes later is of no use.
+    """
+
+    day: date
+    closes: datetime
+    partner_ids: tuple[str, ...]
+    resting: int
+    next: str | None
+
+
+class DigestWanted(Value):
+    """One partner's digest of a day, worth sending until `closes`."""
+
+    partner_id: str
+    day: date
+    closes: datetime
+
+
+DigestOutcome = Literal["sent", "nothing_open", "too_late", "refused"]
+"""What came of a digest. `refused`: neither the firm's address nor a login's takes it."""

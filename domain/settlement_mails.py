@@ -4,19 +4,18 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
-from domain.settlement import Amount, LeftOut
+from domain.settlement import Amount, LeftOut, SettlementStatus
 from domain.settlement_id import Month
-from domain.settling import (
+from domain.settling import Settling, evolve
+from domain.settling_events import (
     Announced,
     InvoiceAccepted,
     InvoiceReminded,
     NothingToBill,
     SettlementEvent,
     SettlementRecorded,
-    Settling,
     StatementIssued,
     Voided,
-    evolve,
 )
 from domain.values import Language, Value
 
@@ -106,7 +105,7 @@ def _kind(event: SettlementEvent, settling: Settling) -> SettlementMailKind | No
         case InvoiceAccepted():
             return "invoice_accepted"
         case Voided():
-            return "settlement_voided"
+            return "settlement_voided" if settling.told else None
         case _:
             return None
 
@@ -146,3 +145,16 @@ def _mail(
         reason=recorded.event.reason if isinstance(recorded.event, Voided) else "",
         paper_id=paper,
     )
+
+
+def is_obsolete(mail: SettlementMail, settling: Settling) -> bool:
+    """Whether a mail that has not gone out yet has lost its sense: it asks for what was done, or says it again."""
+    match mail.kind:
+        case "settlement_opened":
+            return settling.status is not SettlementStatus.OPEN
+        case "invoice_missing":
+            return settling.status is not SettlementStatus.ISSUED or (
+                mail.level < settling.reminders
+            )
+        case _:
+            return False

@@ -13,7 +13,8 @@ from domain.settlement import (
     SettlementStatus,
 )
 from domain.settlement_id import Month
-from domain.settling import SettlementRecorded, Settling, allowed
+from domain.settling import Settling, allowed
+from domain.settling_events import SettlementRecorded
 from domain.values import Language, Value
 from domain.view import TimelineEntry, zoned
 

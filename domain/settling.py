@@ -6,291 +6,55 @@ workflow; their lines are in the records.
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Any, Literal
 
-from pydantic import Field
-
-from domain.calendar import Calendar
-from domain.commands import Actor
+from domain.commands import Actor, Role
 from domain.invoicing import Verdict
-from domain.order import Assignee, Note, Reason
-from domain.policy import Policy
-from domain.settlement import Amount, CorrectionLine, LeftOut, SettlementStatus, VatRates
-from domain.settlement_id import Month, settlement_id
-from domain.values import Value
-
-Role = Literal["partner", "operations", "accounting", "system"]
-Selection = tuple[str, ...]
-"""SP-IDs, each once, in the order in which they are billed."""
-
-
-class Opening(Value):
-    """All a settlement starts from, and what is pinned into it.
-
-    `picked` are orders of the partner that could be billed when it was opened, `left_out` those that were asked for and
-    could not. With `automatic` the month's end opened it: the partner is told, and may still pick and unpick.
-    """
-
-    partner: Assignee
-    month: Month
-    policy: Policy
-    calendar: Calendar
-    vat_rates: VatRates = ()
-    picked: Selection
-    left_out: tuple[LeftOut, ...] = ()
-    automatic: bool
-
-    @property
-    def settlement_id(self) -> str:
-        """Its only name everywhere."""
-        return settlement_id(self.partner.partner_id, self.month)
-
-
-class Statement(Value):
-    """The statement that was made: what it adds up to, and what its bytes are known by."""
-
-    paper_id: str
-    sha256: str
-    template_version: str
-    input_checksum: str
-    pages: int
-    net: Amount
-    vat: Amount
-    total: Amount
-
-
-# --- commands ----------------------------------------------------------------------------------------------------
-
-
-class Select(Value):
-    """The partner changes what is picked. `left_out`: what it asked for and may not bill."""
-
-    type: Literal["select"] = "select"
-    sp_ids: Selection
-    left_out: tuple[LeftOut, ...] = ()
-
-
-class Close(Value):
-    """The partner closes the selection."""
-
-    type: Literal["close"] = "close"
-
-
-class NoteInvoice(Value):
-    """Accounting (or operations) got the invoice by another way, and found it right."""
-
-    type: Literal["note_invoice"] = "note_invoice"
-    note: Note = ""
-
-
-class VoidSettlement(Value):
-    """Operations take it back, which is possible until it is invoiced."""
-
-    type: Literal["void"] = "void"
-    reason: Reason
-
-
-class PassTime(Value):
-    """Nothing happened but time: what is due now?"""
-
-    type: Literal["pass_time"] = "pass_time"
-
-
-class TakeClaims(Value):
-    """All orders have answered: who refused, and the corrections that come with this settlement."""
-
-    type: Literal["take_claims"] = "take_claims"
-    refused: tuple[LeftOut, ...]
-    corrections: tuple[CorrectionLine, ...]
-
-
-class TakeStatement(Value):
-    """The statement was made and is kept."""
-
-    type: Literal["take_statement"] = "take_statement"
-    statement: Statement
-
-
-class TakeVerdict(Value):
-    """An invoice was checked. `paper_id`: where it is kept."""
-
-    type: Literal["take_verdict"] = "take_verdict"
-    paper_id: str
-    verdict: Verdict
-
-
-class NoteReleased(Value):
-    """The orders of a voided settlement are `completed` again."""
-
-    type: Literal["note_released"] = "note_released"
-
-
-class NoteUndelivered(Value):
-    """A mail was refused for so long that it was given up."""
-
-    type: Literal["note_undelivered"] = "note_undelivered"
-    key: str
-    mail: str
-
-
-ExternalCommand = Select | Close | NoteInvoice | VoidSettlement
-InternalCommand = (
-    PassTime | TakeClaims | TakeStatement | TakeVerdict | NoteReleased | NoteUndelivered
+from domain.policy import SettlementPolicy
+from domain.settlement import CorrectionLine, LeftOut, SettlementStatus
+from domain.settling_commands import (
+    Close,
+    Command,
+    NoteInvoice,
+    NoteReleased,
+    NoteUndelivered,
+    Opening,
+    PassTime,
+    Select,
+    Selection,
+    Statement,
+    TakeClaims,
+    TakeStatement,
+    TakeVerdict,
+    VoidSettlement,
 )
-Command = ExternalCommand | InternalCommand
-
-
-class SettlementRequest(Value):
-    """A command as it travels to a settlement's workflow, and the name under which it may come twice."""
-
-    command: Annotated[ExternalCommand, Field(discriminator="type")]
-    actor: Actor
-    request_id: str
-
-
-# --- events ------------------------------------------------------------------------------------------------------
-
-
-class Opened(Value):
-    """It was opened with these orders picked; closed at once if the partner itself did it."""
-
-    type: Literal["opened"] = "opened"
-    sp_ids: Selection
-    left_out: tuple[LeftOut, ...]
-    selectable_until: datetime | None
-
-
-class Announced(Value):
-    """The partner is told of a settlement that was opened for it."""
-
-    type: Literal["announced"] = "announced"
-
-
-class Selected(Value):
-    """The selection was changed to these."""
-
-    type: Literal["selected"] = "selected"
-    sp_ids: Selection
-    left_out: tuple[LeftOut, ...]
-
-
-class SelectionClosed(Value):
-    """From here on orders are claimed."""
-
-    type: Literal["selection_closed"] = "selection_closed"
-
-
-class OrdersClaimed(Value):
-    """These many orders are billed by it; the others are left out, each with its reason."""
-
-    type: Literal["orders_claimed"] = "orders_claimed"
-    claimed: int
-    left_out: tuple[LeftOut, ...]
-    corrections: tuple[CorrectionLine, ...]
-
-
-class NothingToBill(Value):
-    """No order and no correction was left: there is no statement, and nothing to wait for."""
-
-    type: Literal["nothing_to_bill"] = "nothing_to_bill"
-
-
-class StatementIssued(Value):
-    """The statement exists; the invoice is awaited until then."""
-
-    type: Literal["statement_issued"] = "statement_issued"
-    statement: Statement
-    invoice_due: datetime | None
-
-
-class InvoiceReminded(Value):
-    """No invoice has come: the partner is reminded. The last level goes to operations, too."""
-
-    type: Literal["invoice_reminded"] = "invoice_reminded"
-    level: int
-    last: bool
-
-
-class InvoiceReturned(Value):
-    """An uploaded invoice was not right."""
-
-    type: Literal["invoice_returned"] = "invoice_returned"
-    paper_id: str
-    verdict: Verdict
-
-
-class InvoiceAccepted(Value):
-    """An uploaded invoice was right, and goes to accounting."""
-
-    type: Literal["invoice_accepted"] = "invoice_accepted"
-    paper_id: str
-
-
-class InvoiceNoted(Value):
-    """Accounting got the invoice by another way."""
-
-    type: Literal["invoice_noted"] = "invoice_noted"
-    note: str
-
-
-class Voided(Value):
-    """It was taken back; its orders are set free."""
-
-    type: Literal["voided"] = "voided"
-    reason: str
-
-
-class OrdersReleased(Value):
-    """All its orders are `completed` again."""
-
-    type: Literal["orders_released"] = "orders_released"
-    orders: int
-
-
-class MailUndelivered(Value):
-    """A mail was refused until it was given up."""
-
-    type: Literal["mail_undelivered"] = "mail_undelivered"
-    key: str
-    mail: str
-
-
-SettlementEvent = Annotated[
-    Opened
-    | Announced
-    | Selected
-    | SelectionClosed
-    | OrdersClaimed
-    | NothingToBill
-    | StatementIssued
-    | InvoiceReminded
-    | InvoiceReturned
-    | InvoiceAccepted
-    | InvoiceNoted
-    | Voided
-    | OrdersReleased
-    | MailUndelivered,
-    Field(discriminator="type"),
-]
-
-
-class SettlementRecorded(Value):
-    """An event in its place in the settlement's life: number (from 1), instant, author (as in `domain.events`)."""
-
-    seq: int
-    at: datetime
-    by: str
-    event: SettlementEvent
-
-
-# --- state -------------------------------------------------------------------------------------------------------
+from domain.settling_events import (
+    Announced,
+    InvoiceAccepted,
+    InvoiceNoted,
+    InvoiceReminded,
+    InvoiceReturned,
+    MailUndelivered,
+    NothingToBill,
+    Opened,
+    OrdersClaimed,
+    OrdersReleased,
+    Selected,
+    SelectionClosed,
+    SettlementEvent,
+    SettlementRecorded,
+    StatementIssued,
+    Voided,
+)
+from domain.values import Value
 
 
 class Settling(Value):
     """A settlement as it stands. `picked` are its orders: selected ones until `claimed`, then those it billed.
 
-    `to_release` are orders of a voided settlement that have to be set free. `told` is whether the partner knows of a
-    settlement that was opened for it.
+    `opening` is without the orders that it came with: they are in the first event. `told` is whether the partner knows
+    of a settlement that was opened for it; `voided`, whether it was taken back (one that had nothing to bill is void
+    as well); `released`, whether no order is billed by a void one any more.
     """
 
     opening: Opening
@@ -330,13 +94,18 @@ class Settling(Value):
             case _:
                 return False
 
+    @property
+    def can_be_drafted(self) -> bool:
+        """Whether a draft of the partner's invoice can be made: it is awaited, and there is something to pay."""
+        return self.status is SettlementStatus.ISSUED and self.invoice_due is not None
+
 
 class SettlementRefused(Exception):
     """Something that a settlement does not allow now, or not to this caller.
 
     Attributes:
         action: what was asked.
-        code: `wrong_state`, `too_late` for a selection after its time, `role`, `not_yours`.
+        code: `wrong_state`, `too_late` for a selection whose time was over, `role`, `not_yours`.
         status: the state that refused.
         allowed: what this caller may do now.
     """
@@ -354,6 +123,8 @@ class SettlementRefused(Exception):
         self.allowed = allowed
         super().__init__(f"{action} is refused in state {status} ({code})")
 
+
+# --- who may do what ---------------------------------------------------------------------------------------------
 
 _PARTNER: tuple[Role, ...] = ("partner", "operations")
 ROLES: dict[str, tuple[Role, ...]] = {
@@ -377,49 +148,61 @@ def allowed(settling: Settling, role: str) -> tuple[str, ...]:
     return tuple(a for a in ACTIONS[settling.status] if role in ROLES[a])
 
 
-def author(settling: Settling, actor: Actor, *, in_its_place: bool = False) -> str:
-    """Who did it, and for whom, in the words of the timeline."""
-    if actor.role == "partner":
-        return f"partner:{actor.partner_id}"
-    named = f"{actor.role}:{actor.name}" if actor.name else actor.role
-    if in_its_place and actor.role == "operations":
-        return f"{named} for partner:{settling.opening.partner.partner_id}"
-    return named
-
-
-def authorise(settling: Settling, action: str, actor: Actor) -> None:
-    """Check that this actor may do this now.
+def authorise(settling: Settling, action: str, actor: Actor, now: datetime) -> None:
+    """Check that this actor may do this at `now`.
 
     Raises:
         SettlementRefused: not in this role, not to this partner's settlement, not in this state.
     """
+    may = allowed(settling, actor.role)
     if actor.role not in ROLES[action]:
-        raise SettlementRefused(action, "role", settling.status, allowed(settling, actor.role))
+        raise SettlementRefused(action, "role", settling.status, may)
     if actor.role == "partner" and actor.partner_id != settling.opening.partner.partner_id:
         raise SettlementRefused(action, "not_yours", settling.status)
     if action not in ACTIONS[settling.status]:
-        may = allowed(settling, actor.role)
+        until = settling.selectable_until
+        if action == "select" and until is not None and until <= now:
+            raise SettlementRefused(action, "too_late", settling.status, may)
         raise SettlementRefused(action, "wrong_state", settling.status, may)
+
+
+def author(settling: Settling, command: Command | None, actor: Actor) -> str:
+    """Who did it, and for whom, in the words of the timeline. Without a command it is the opening."""
+    if actor.role == "partner":
+        return f"partner:{actor.partner_id}"
+    named = f"{actor.role}:{actor.name}" if actor.name else actor.role
+    partners = command is None or isinstance(command, Select | Close | TakeVerdict)
+    if actor.role == "operations" and partners:
+        return f"{named} for partner:{settling.opening.partner.partner_id}"
+    return named
+
+
+# --- what commands do --------------------------------------------------------------------------------------------
+
+
+def begin(opening: Opening, at: datetime) -> Settling:
+    """The settlement before its first event."""
+    return Settling(
+        opening=opening.model_copy(update={"picked": (), "left_out": ()}),
+        status=SettlementStatus.OPEN,
+        picked=(),
+        opened_at=at,
+    )
 
 
 def open_settling(
     opening: Opening, actor: Actor, now: datetime
 ) -> tuple[Settling, tuple[SettlementRecorded, ...]]:
     """A new settlement and the first events of its life. One that its partner opens is closed at once (API.md)."""
-    until = (
-        opening.calendar.due(now, opening.policy.settlement.select_within)
-        if opening.automatic
-        else None
-    )
-    settling = Settling(
-        opening=opening, status=SettlementStatus.OPEN, picked=(), opened_at=now, told=True
-    )
+    within = opening.policy.settlement.select_within
+    until = opening.calendar.due(now, within) if opening.automatic else None
+    settling = begin(opening, now)
     events: list[SettlementEvent] = [
         Opened(sp_ids=opening.picked, left_out=opening.left_out, selectable_until=until)
     ]
     if not opening.automatic:
         events.append(SelectionClosed())
-    return _record(settling, events, author(settling, actor, in_its_place=True), now)
+    return _record(settling, events, author(settling, None, actor), now)
 
 
 def live(
@@ -430,14 +213,26 @@ def live(
     Raises:
         SettlementRefused: not allowed in this state, not to this actor.
     """
-    settling, passed = _record(settling, _pass_time(settling, now), "system", now)
+    settling, passed = _record(settling, decide(settling, PassTime(), now), "system", now)
     if isinstance(command, PassTime):
         return settling, passed
-    if isinstance(command, ExternalCommand):
-        authorise(settling, command.type, actor)
-    by = author(settling, actor, in_its_place=isinstance(command, Select | Close | TakeVerdict))
+    action = action_of(command)
+    if action is not None:
+        authorise(settling, action, actor, now)
+    by = author(settling, command, actor)
     settling, recorded = _record(settling, decide(settling, command, now), by, now)
     return settling, passed + recorded
+
+
+def action_of(command: Command) -> str | None:
+    """The name of what somebody does by a command, as `ROLES` lists it; None of what only the system does."""
+    match command:
+        case TakeVerdict():
+            return "invoice"
+        case VoidSettlement() | Select() | Close() | NoteInvoice():
+            return command.type
+        case _:
+            return None
 
 
 def decide(settling: Settling, command: Command, now: datetime) -> list[SettlementEvent]:
@@ -460,64 +255,46 @@ def decide(settling: Settling, command: Command, now: datetime) -> list[Settleme
         case VoidSettlement():
             return [Voided(reason=command.reason)]
         case TakeClaims():
-            _expect(settling, command.type, SettlementStatus.CLOSING)
-            refused = {left.sp_id for left in command.refused}
-            claimed = sum(sp_id not in refused for sp_id in settling.picked)
-            events: list[SettlementEvent] = [
-                OrdersClaimed(
-                    claimed=claimed, left_out=command.refused, corrections=command.corrections
+            _expect(settling, command, not settling.claimed, SettlementStatus.CLOSING)
+            return _claimed(settling, command)
+        case TakeStatement():
+            _expect(settling, command, settling.claimed, SettlementStatus.CLOSING)
+            return [
+                StatementIssued(
+                    statement=command.statement,
+                    invoice_due=_invoice_due(settling, now)
+                    if command.statement.total > 0
+                    else None,
                 )
             ]
-            if not claimed and not command.corrections:
-                events.append(NothingToBill())
-            return events
-        case TakeStatement():
-            _expect(settling, command.type, SettlementStatus.CLOSING)
-            due = None
-            if command.statement.total > 0:
-                opening = settling.opening
-                due = opening.calendar.due(now, opening.policy.settlement.invoice_within)
-            return [StatementIssued(statement=command.statement, invoice_due=due)]
         case TakeVerdict():
-            _expect(settling, "invoice", SettlementStatus.ISSUED)
             if command.verdict.accepted:
                 return [InvoiceAccepted(paper_id=command.paper_id)]
             return [InvoiceReturned(paper_id=command.paper_id, verdict=command.verdict)]
         case NoteReleased():
-            return [OrdersReleased(orders=len(settling.picked) if settling.claimed else 0)]
+            _expect(settling, command, not settling.released, SettlementStatus.VOID)
+            return [OrdersReleased(orders=len(settling.picked))]
         case NoteUndelivered():
             return [MailUndelivered(key=command.key, mail=command.mail)]
 
 
-def _expect(settling: Settling, action: str, status: SettlementStatus) -> None:
-    if settling.status is not status:
-        raise SettlementRefused(action, "wrong_state", settling.status)
+def _expect(settling: Settling, command: Command, awaited: bool, status: SettlementStatus) -> None:
+    if settling.status is not status or not awaited:
+        raise SettlementRefused(command.type, "wrong_state", settling.status)
 
 
-def _pass_time(settling: Settling, now: datetime) -> list[SettlementEvent]:
-    match settling.status:
-        case SettlementStatus.OPEN:
-            events: list[SettlementEvent] = []
-            if not settling.told and announce_at(settling) <= now:
-                events.append(Announced())
-            if settling.selectable_until is not None and settling.selectable_until <= now:
-                events.append(SelectionClosed())
-            return events
-        case SettlementStatus.ISSUED:
-            if settling.next_reminder is None or now < settling.next_reminder:
-                return []
-            level = settling.reminders + 1
-            return [InvoiceReminded(level=level, last=level >= _most_reminders(settling))]
-        case _:
-            return []
+def _claimed(settling: Settling, answers: TakeClaims) -> list[SettlementEvent]:
+    refused = {left.sp_id for left in answers.refused}
+    claimed = sum(sp_id not in refused for sp_id in settling.picked)
+    events: list[SettlementEvent] = [
+        OrdersClaimed(claimed=claimed, left_out=answers.refused, corrections=answers.corrections)
+    ]
+    if not claimed and not answers.corrections:
+        events.append(NothingToBill())
+    return events
 
 
-def announce_at(settling: Settling) -> datetime:
-    """When the partner is told of a settlement that was opened for it: in office hours (DESIGN 3)."""
-    opening = settling.opening
-    if not opening.policy.escalation.office_hours_only:
-        return settling.opened_at
-    return opening.calendar.next_office(settling.opened_at)
+# --- time --------------------------------------------------------------------------------------------------------
 
 
 def next_instant(settling: Settling) -> datetime | None:
@@ -534,8 +311,59 @@ def next_instant(settling: Settling) -> datetime | None:
             return None
 
 
+def announce_at(settling: Settling) -> datetime:
+    """When the partner is told of a settlement that was opened for it: in office hours (DESIGN 3)."""
+    return _in_office(settling, settling.opened_at)
+
+
+def _pass_time(settling: Settling, now: datetime) -> list[SettlementEvent]:
+    match settling.status:
+        case SettlementStatus.OPEN:
+            return _selection_passes(settling, now)
+        case SettlementStatus.ISSUED:
+            if settling.next_reminder is None or now < settling.next_reminder:
+                return []
+            level = settling.reminders + 1
+            return [InvoiceReminded(level=level, last=level >= _most_reminders(settling))]
+        case _:
+            return []
+
+
+def _selection_passes(settling: Settling, now: datetime) -> list[SettlementEvent]:
+    events: list[SettlementEvent] = []
+    until, tell_at = settling.selectable_until, announce_at(settling)
+    if not settling.told and tell_at <= now:
+        if until is not None and tell_at < until <= now:
+            # Nobody was there to tell it: what is late because of somebody else does not count against the partner.
+            until = settling.opening.calendar.due(now, _policy(settling).select_within)
+        events.append(Announced(selectable_until=until))
+    if until is not None and until <= now:
+        events.append(SelectionClosed())
+    return events
+
+
+def _invoice_due(settling: Settling, since: datetime) -> datetime:
+    """When an invoice that is awaited since then is missed, at first and again."""
+    return settling.opening.calendar.due(since, _policy(settling).invoice_within)
+
+
 def _most_reminders(settling: Settling) -> int:
-    return settling.opening.policy.escalation.repeats
+    """As of an order's deadline: one when it is missed, then so many repetitions."""
+    return settling.opening.policy.escalation.repeats + 1
+
+
+def _in_office(settling: Settling, instant: datetime) -> datetime:
+    opening = settling.opening
+    if not opening.policy.escalation.office_hours_only:
+        return instant
+    return opening.calendar.next_office(instant)
+
+
+def _policy(settling: Settling) -> SettlementPolicy:
+    return settling.opening.policy.settlement
+
+
+# --- what each event changes -------------------------------------------------------------------------------------
 
 
 def _record(
@@ -549,71 +377,79 @@ def _record(
     return settling, tuple(recorded)
 
 
+def fold(opening: Opening, events: Iterable[SettlementRecorded]) -> Settling:
+    """The settlement that these events, all of its life in their order, make."""
+    events = tuple(events)
+    settling = begin(opening, events[0].at)
+    for recorded in events:
+        settling = evolve(settling, recorded)
+    return settling
+
+
 def evolve(settling: Settling, recorded: SettlementRecorded) -> Settling:
     """The settlement after something happened to it."""
-    event, at = recorded.event, recorded.at
-    changes: dict[str, object] = {}
+    changes = _changes(settling, recorded.event, recorded.at)
+    return settling.model_copy(update={**changes, "version": recorded.seq})
+
+
+def _changes(settling: Settling, event: SettlementEvent, at: datetime) -> dict[str, Any]:
     match event:
         case Opened():
-            changes = {
+            return {
                 "picked": event.sp_ids,
                 "left_out": event.left_out,
                 "selectable_until": event.selectable_until,
-                "told": event.selectable_until is None,
+                "told": not settling.opening.automatic,
             }
         case Announced():
-            changes = {"told": True}
+            return {"told": True, "selectable_until": event.selectable_until}
         case Selected():
-            changes = {"picked": event.sp_ids, "left_out": event.left_out}
+            return {"picked": event.sp_ids, "left_out": event.left_out}
         case SelectionClosed():
-            changes = {"status": SettlementStatus.CLOSING, "told": True}
+            return {"status": SettlementStatus.CLOSING, "told": True}
         case OrdersClaimed():
             refused = {left.sp_id for left in event.left_out}
-            changes = {
+            return {
                 "claimed": True,
                 "picked": tuple(sp_id for sp_id in settling.picked if sp_id not in refused),
                 "left_out": (*settling.left_out, *event.left_out),
                 "corrections": event.corrections,
             }
         case NothingToBill():
-            changes = {"status": SettlementStatus.VOID, "released": True, "ended_at": at}
-        case StatementIssued():
-            changes = {
+            return {"status": SettlementStatus.VOID, "released": True, "ended_at": at}
+        case StatementIssued(invoice_due=due):
+            return {
                 "status": SettlementStatus.ISSUED,
                 "statement": event.statement,
                 "issued_at": at,
-                "invoice_due": event.invoice_due,
-                "next_reminder": event.invoice_due if _most_reminders(settling) else None,
+                "invoice_due": due,
+                "next_reminder": None if due is None else _in_office(settling, due),
             }
         case InvoiceReminded():
-            opening = settling.opening
-            changes = {
-                "reminders": event.level,
-                "next_reminder": None
-                if event.last
-                else opening.calendar.due(at, opening.policy.settlement.invoice_within),
-            }
+            again = None if event.last else _in_office(settling, _invoice_due(settling, at))
+            return {"reminders": event.level, "next_reminder": again}
         case InvoiceReturned():
-            changes = {"last_verdict": event.verdict}
+            return {"last_verdict": event.verdict}
         case InvoiceAccepted():
-            changes = {
-                "status": SettlementStatus.INVOICED,
+            return {
+                **_ended(SettlementStatus.INVOICED, at),
                 "invoice_paper_id": event.paper_id,
                 "last_verdict": Verdict(accepted=True),
-                "next_reminder": None,
-                "ended_at": at,
             }
         case InvoiceNoted():
-            changes = {"status": SettlementStatus.INVOICED, "next_reminder": None, "ended_at": at}
+            return _ended(SettlementStatus.INVOICED, at)
         case Voided():
-            changes = {
-                "status": SettlementStatus.VOID,
+            # What claimed nothing has nothing to set free.
+            return {
+                **_ended(SettlementStatus.VOID, at),
                 "voided": True,
-                "next_reminder": None,
-                "ended_at": at,
+                "released": not settling.claimed,
             }
         case OrdersReleased():
-            changes = {"released": True}
+            return {"released": True}
         case MailUndelivered():
-            pass
-    return settling.model_copy(update={**changes, "version": recorded.seq})
+            return {}
+
+
+def _ended(status: SettlementStatus, at: datetime) -> dict[str, Any]:
+    return {"status": status, "next_reminder": None, "ended_at": at}

@@ -23,7 +23,9 @@ from domain.settlement import (
     obstacle,
 )
 from domain.settlement_id import Month
-from domain.settling import Selection, SettlementEvent, SettlementRecorded, Settling
+from domain.settling import Settling
+from domain.settling_commands import Selection
+from domain.settling_events import SettlementEvent, SettlementRecorded
 from domain.values import Value
 from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database, storable, to_the_end

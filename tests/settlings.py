@@ -10,7 +10,8 @@ from domain.commands import SYSTEM, Actor
 from domain.policy import Policy
 from domain.settlement import VAT_RATES, CorrectionLine, LeftOut
 from domain.settlement_id import Month
-from domain.settling import (
+from domain.settling import live, open_settling
+from domain.settling_commands import (
     Close,
     Command,
     ExternalCommand,
@@ -20,8 +21,6 @@ from domain.settling import (
     TakeClaims,
     TakeStatement,
     VoidSettlement,
-    live,
-    open_settling,
 )
 from tests.builders import OPERATIONS, assignee, partner_actor
 

@@ -10,7 +10,9 @@ from domain.order import Intake, Order, Status
 from domain.settlement import LeftOut, SettlementStatus
 from domain.settlement_id import Month
 from domain.settlement_mails import SettlementMail
-from domain.settling import Opening, SettlementRecorded, Settling
+from domain.settling import Settling
+from domain.settling_commands import Opening
+from domain.settling_events import SettlementRecorded
 from domain.values import Language, Value
 
 
@@ -126,3 +128,22 @@ class Billed(Value):
     month: Month
     opened: int
     there: int
+
+
+class DigestTally(Value):
+    """What a digest came to so far, in partners; `failed` ones could not be sent before the offices closed."""
+
+    sent: int = 0
+    nothing_open: int = 0
+    resting: int = 0
+    refused: int = 0
+    failed: int = 0
+
+
+class DigestRun(Value):
+    """The input of the daily digest: of which instant (the scheduled one if it is not said), or what an earlier run
+    carried."""
+
+    at: datetime | None = None
+    after: str | None = None
+    tally: DigestTally = DigestTally()

@@ -9,9 +9,9 @@ from domain import words
 from domain.invoicing import Problem, Verdict
 from domain.settlement import CorrectionLine, LeftOut, LeftOutReason, SettlementStatus
 from domain.settlement_mails import SettlementMailKind
-from domain.settling import (
-    ACTIONS,
-    ROLES,
+from domain.settling import ACTIONS, ROLES
+from domain.settling_commands import Statement
+from domain.settling_events import (
     Announced,
     InvoiceAccepted,
     InvoiceNoted,
@@ -26,7 +26,6 @@ from domain.settling import (
     SelectionClosed,
     SettlementEvent,
     SettlementRecorded,
-    Statement,
     StatementIssued,
     Voided,
 )

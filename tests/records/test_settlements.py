@@ -13,7 +13,7 @@ from activities.names import SettlementSnapshot, Snapshot
 from domain.order import Order, Status
 from domain.settlement import LeftOut, SettlementStatus
 from domain.settlement_id import Month, settlement_id
-from domain.settling import Close, Select, VoidSettlement
+from domain.settling_commands import Close, Select, VoidSettlement
 from records.database import Database
 from records.orders import Orders, document_row, order_row
 from records.partners import Partners

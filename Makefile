@@ -7,6 +7,7 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
+AXE := tests/portal/node_modules/.package-lock.json
 ANOTHER := Name another one: make PYTHON=python3.12 …
 
 .DEFAULT_GOAL := help
@@ -16,7 +17,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@sed -n 's/^#   make/  e.g. make/p' $(firstword $(MAKEFILE_LIST))
 
-setup: $(STAMP) ## make .venv and install what the rest needs (the others call it)
+setup: $(STAMP) $(AXE) ## make .venv and install what the rest needs (the others call it)
 	@$(BIN)/python scripts/system_check.py
 
 $(STAMP): pyproject.toml constraints.txt
@@ -30,6 +31,11 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
 	@touch $@
+
+# for the tests of the pages, which fail without it; all else works, so a machine without npm is only told so
+$(AXE): tests/portal/package-lock.json
+	@{ npm ci --prefix tests/portal --ignore-scripts --no-audit --no-fund --silent && touch $@; } \
+		|| echo "Warning: axe-core was not installed, which the tests of the pages need (it takes npm)" >&2
 
 run: setup ## start everything on this machine: Temporal, mail server, worker, sample data
 	@exec $(BIN)/python dev.py $(ARGS)

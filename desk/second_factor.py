@@ -22,6 +22,14 @@ class Enrolment(NamedTuple):
     uri: str
 
 
+class Standing(NamedTuple):
+    """How it is with the second factor of a user. `enrolment`: it is being set up, and this is what the app needs."""
+
+    on: bool
+    enrolment: Enrolment | None
+    possible: bool
+
+
 class SecondFactor:
     """The second factor of users. It is optional; whoever has set one up needs it to log in."""
 
@@ -54,6 +62,15 @@ class SecondFactor:
         if not await self._records.enrol_totp(user_id, self._box.close(secret, user_id)):
             raise Conflict("There is a second factor already; remove it first.")
         return Enrolment(secret, totp.provisioning_uri(secret, user.email))
+
+    async def standing(self, user_id: str) -> Standing:
+        """How it is with a user's second factor. Raises `NotFound`: no such user."""
+        known = await self._credentials(user_id)
+        secret = None
+        if known.totp_secret is not None and not known.totp_confirmed and self._box is not None:
+            secret = self._box.open(known.totp_secret, user_id)
+        enrolment = secret and Enrolment(secret, totp.provisioning_uri(secret, known.user.email))
+        return Standing(known.totp_confirmed, enrolment or None, self._box is not None)
 
     async def confirm(self, user_id: str, code: str) -> tuple[str, ...]:
         """Confirm it by a code of the app: from now on log-ins need one. Returns recovery codes, shown once.

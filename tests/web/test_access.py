@@ -79,6 +79,14 @@ PAGES = {
     "POST /reset/{secret}",
     "GET /reset",
     "POST /reset",
+    "GET /account",
+    "POST /account/language",
+    "POST /account/password",
+    "POST /account/sessions/end",
+    "GET /account/second-factor",
+    "POST /account/second-factor",
+    "POST /account/second-factor/confirm",
+    "POST /account/second-factor/remove",
     "MOUNT /static",
 }
 # An order of the partner's is named wherever one can be; what else is named does not exist.

@@ -2,10 +2,8 @@
 
 import logging
 import re
-import tomllib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import httpx
 import pyotp
@@ -27,7 +25,6 @@ sqlite_template = accounts.sqlite_template
 
 HOME = "https://cmi.example"
 UI = "https://temporal.example"
-PHRASES = Path("web/portal/phrases")
 SAME = {"Sec-Fetch-Site": "same-origin"}
 
 
@@ -106,9 +103,10 @@ async def test_from_the_invitation_to_the_log_out(
         assert "Petra &lt;Huber&gt;" in page.text
         assert page.headers["Referrer-Policy"] == "no-referrer"
         assert page.headers["Cache-Control"] == "no-store"
-        assert "<script" not in page.text
-        assert "script-src" not in page.headers["Content-Security-Policy"]
-        assert "'unsafe-inline'" not in page.headers["Content-Security-Policy"]
+        assert re.findall("<script.*", page.text) == ['<script src="/static/cmi.js" defer></script>']
+        policy = page.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'")
+        assert "unsafe" not in policy
     # a page without referrer sends this
     null = {"Origin": "null", **SAME}
     wrong = await browser.send(path, null, password="short", again="short")
@@ -135,7 +133,6 @@ async def test_from_the_invitation_to_the_log_out(
     home = await browser.open("/")
     assert '<html lang="fr">' in home.text
     assert "Petra &lt;Huber&gt;" in home.text
-    assert 'href="/docs"' in home.text
     assert (await browser.open("/login?next=/docs")).headers["Location"] == "/docs"
 
     button = await browser.open("/logout")
@@ -291,13 +288,3 @@ async def test_the_language_that_the_browser_asks_for(browser: Browser) -> None:
     assert style.headers["Content-Type"].startswith("text/css")
     assert style.headers["Cache-Control"] == "no-cache"
     assert "url(" not in style.text
-
-
-def test_all_languages_say_the_same() -> None:
-    texts = {path.stem: tomllib.loads(path.read_text()) for path in PHRASES.glob("*.toml")}
-    assert set(texts) == {"de", "fr", "it", "en"}
-    for phrases in texts.values():
-        assert phrases.keys() == texts["de"].keys()
-        assert "ß" not in str(phrases)
-        for name, phrase in phrases.items():
-            assert set(re.findall(r"{\w+}", phrase)) == set(re.findall(r"{\w+}", texts["de"][name]))

@@ -5,9 +5,9 @@ from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
-from web.portal import entrance, orders, pages, settlements, staff
+from web.portal import account, entrance, orders, pages, settlements, staff
 
-_AREAS = (entrance, orders, staff, settlements)
+_AREAS = (entrance, account, orders, staff, settlements)
 
 
 def install(app: FastAPI) -> None:

@@ -99,8 +99,13 @@ async def logout_page(request: Request) -> Response:
 async def logout(request: Request) -> Response:
     """The session ends."""
     await form_of(request)
+    return await end_session(request)
+
+
+async def end_session(request: Request, said: str | None = None) -> Response:
+    """Log out, and say why if that is not clear."""
     await _end_session(request)
-    answer = redirect(request, "/login")
+    answer = redirect(request, "/login", said)
     settings = request.app.state.settings
     answer.delete_cookie(
         session_cookie(settings),

@@ -1,0 +1,236 @@
+"""A browser in front of the site: people of every role in every language, at a desk or with a phone in one hand.
+
+Every page that they visit is watched: it asks no other site for anything, stays below 100 KB with all it needs, breaks
+no rule of its own Content-Security-Policy, and no script of it fails. `Surfer.check` says what was found.
+"""
+
+import itertools
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    async_playwright,
+)
+
+from desk.passwords import Passwords
+from desk.principal import Role
+from domain.values import Language
+from records.accounts import AccountRecords, UserRole
+from tests.web.site import Site
+from web.security import session_cookie
+
+CHROMIUM = Path(os.environ.get("CMI_CHROMIUM", "/usr/bin/chromium"))
+AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+PASSWORD = "correct horse battery"
+HEAVIEST = 100_000  # bytes of a page with its stylesheet and script
+PARTNER = "elektro-huber"
+
+Device = Literal["desktop", "phone"]
+SIZES: dict[Device, tuple[int, int]] = {"desktop": (1280, 800), "phone": (360, 740)}
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+_addresses = itertools.count(1)
+
+
+class Login(NamedTuple):
+    """Somebody with a login; the password is `PASSWORD`."""
+
+    user_id: str
+    email: str
+    name: str
+
+
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """The system's Chromium."""
+    if not CHROMIUM.exists():
+        raise RuntimeError(f"No Chromium at {CHROMIUM}: apt-get install chromium (or CMI_CHROMIUM)")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=_FLAGS)
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@cache
+def axe_source() -> str:
+    """The source of axe-core."""
+    if not AXE.exists():
+        raise RuntimeError("axe-core is not installed: make setup")
+    return AXE.read_text(encoding="utf-8")
+
+
+async def axe(page: Page) -> None:
+    """Assert that axe-core finds nothing serious or critical on the page as it is now."""
+    await page.evaluate(axe_source())
+    found = await page.evaluate(
+        """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations
+             .filter((each) => ["serious", "critical"].includes(each.impact))
+             .map((each) => `${each.id}: ${each.help}\\n`
+               + each.nodes.map((node) => `    ${node.html}\\n    ${node.failureSummary}`).join("\\n"))"""
+    )
+    assert not found, f"{page.url}:\n" + "\n".join(found)
+
+
+async def fits(page: Page) -> None:
+    """Assert that nothing makes the page wider than its window."""
+    assert page.viewport_size is not None
+    too_wide = await page.evaluate(
+        """(width) => document.documentElement.scrollWidth <= width ? null
+          : [...document.querySelectorAll("body *")]
+              .filter((each) => each.getBoundingClientRect().right > width + 1)
+              .map((each) => each.outerHTML.slice(0, 120))""",
+        page.viewport_size["width"],
+    )
+    assert too_wide is None, f"{page.url} is wider than its window: {too_wide}"
+
+
+class Surfer:
+    """The people of a site and their browsers."""
+
+    def __init__(self, site: Site, browser: Browser) -> None:
+        self.site = site
+        self._browser = browser
+        self._logins: dict[tuple[str, str, str | None], Login] = {}
+        self._contexts: list[BrowserContext] = []
+        self._found: list[str] = []
+        self._documents: list[Request] = []
+        self._assets: dict[str, Request] = {}
+
+    async def login(
+        self, role: Role, language: Language = "de", partner_id: str | None = PARTNER
+    ) -> Login:
+        """Somebody of this role who reads this language: always the same person."""
+        partner_id = partner_id if role == "partner" else None
+        key = (role, language, partner_id)
+        if key not in self._logins:
+            self._logins[key] = await self.new_login(role, language, partner_id)
+        return self._logins[key]
+
+    async def new_login(
+        self, role: Role, language: Language = "de", partner_id: str | None = PARTNER
+    ) -> Login:
+        """Somebody new."""
+        around = self.site.around
+        partner_id = partner_id if role == "partner" else None
+        records = AccountRecords(around.database)
+        number = next(_addresses)
+        login = Login(
+            f"usr_surf{os.getpid()}x{number}",
+            f"{role}.{language}.{number}@people.example",
+            f"Petra {role.capitalize()}",
+        )
+        accounts_role: UserRole = role  # type: ignore[assignment]
+        now = datetime.now(UTC)
+        await records.add_user(
+            login.user_id, accounts_role, partner_id, login.email, login.name, language, now
+        )
+        await records.set_password(login.user_id, await Passwords().hash(PASSWORD))
+        return login
+
+    async def page(
+        self,
+        role: Role | None = None,
+        language: Language = "de",
+        *,
+        device: Device = "desktop",
+        javascript: bool = True,
+        dark: bool = False,
+        partner_id: str | None = PARTNER,
+        login: Login | None = None,
+    ) -> Page:
+        """A page of a browser of its own; with a role (or a login) somebody is logged in. Paths are enough for `goto`.
+
+        `partner_id` is the partner to whom somebody of the role `partner` belongs.
+        """
+        width, height = SIZES[device]
+        context = await self._browser.new_context(
+            base_url=self.site.address,
+            viewport={"width": width, "height": height},
+            java_script_enabled=javascript,
+            color_scheme="dark" if dark else "light",
+            has_touch=device == "phone",
+            is_mobile=device == "phone",
+            locale=f"{language}-CH",
+            timezone_id="Europe/Zurich",
+        )
+        context.set_default_timeout(10_000)
+        self._contexts.append(context)
+        if role is not None and login is None:
+            login = await self.login(role, language, partner_id)
+        if login is not None:
+            await self.log_in(context, login)
+        page = await context.new_page()
+        self._watch(page)
+        return page
+
+    async def log_in(self, context: BrowserContext, login: Login) -> None:
+        """Give the browser a session of this login."""
+        state = self.site.app.state
+        address = f"2001:db8:{next(_addresses):x}::1"  # nobody's guesses make another wait
+        session = await state.accounts.log_in(login.email, PASSWORD, address)
+        name = session_cookie(state.settings)
+        await context.add_cookies(
+            [{"name": name, "value": session.secret, "url": self.site.address, "httpOnly": True}]
+        )
+
+    def _watch(self, page: Page) -> None:
+        host = urlsplit(self.site.address).netloc
+
+        def requested(request: Request) -> None:
+            parts = urlsplit(request.url)
+            if parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != host:
+                self._found.append(f"{page.url} asks another site: {request.url}")
+
+        def finished(request: Request) -> None:
+            if request.resource_type == "document":
+                self._documents.append(request)
+            else:
+                self._assets[request.url] = request
+
+        def said(message: ConsoleMessage) -> None:
+            # what Chromium itself writes about an answer of 4xx is no mistake of the page
+            if message.type == "error" and "Failed to load resource" not in message.text:
+                self._found.append(f"{page.url} says: {message.text}")
+
+        page.on("request", requested)
+        page.on("requestfinished", finished)
+        page.on("console", said)
+        page.on("pageerror", lambda error: self._found.append(f"{page.url} fails: {error}"))
+
+    async def check(self) -> None:
+        """Close all browsers, and assert that nothing was wrong with any page."""
+        assets = sum([await _weight(each) for each in self._assets.values()])
+        for document in self._documents:
+            weight = await _weight(document) + assets
+            if weight > HEAVIEST:
+                self._found.append(f"{document.url} weighs {weight} bytes")
+        for context in self._contexts:
+            await context.close()
+        found = self._found
+        self._contexts, self._found, self._documents, self._assets = [], [], [], {}
+        assert not found, "\n".join(found)
+
+
+async def _weight(request: Request) -> int:
+    sizes: dict[str, Any] = dict(await request.sizes())
+    return max(0, int(sizes["responseBodySize"]))

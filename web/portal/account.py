@@ -1,0 +1,194 @@
+"""One's own account: language, password, second factor, and being logged out everywhere (docs/accounts.md)."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+
+from desk.account_errors import Conflict, SecondFactorUnavailable, Throttled, WrongFields
+from desk.accounts import Accounts
+from desk.passwords import SHORTEST
+from desk.principal import Principal, Role
+from domain.values import LANGUAGES
+from web.portal.entrance import (
+    BAD_CODE,
+    DIFFERENT,
+    end_session,
+    later,
+    throttled_text,
+    weakness_text,
+)
+from web.portal.pages import form_of, language_of, member, page, redirect, will_say
+from web.portal.qr import qr_code
+from web.portal.words import mark, say
+
+router = APIRouter(include_in_schema=False)
+
+_EVERYBODY: tuple[Role, ...] = ("partner", "operations", "accounting")
+_LANGUAGE_NAMES = {"de": "Deutsch", "fr": "Français", "it": "Italiano", "en": "English"}
+_WRONG_PASSWORD = mark("Das ist nicht Ihr Passwort.")
+
+will_say(
+    {
+        "language": mark("Die Sprache ist geändert."),
+        "password": mark("Das Passwort ist geändert. Bitte melden Sie sich damit neu an."),
+        "factor_off": mark("Der zweite Faktor ist ausgeschaltet."),
+        "factor_changed": mark("Am zweiten Faktor hat sich inzwischen etwas geändert."),
+        "factor_unavailable": mark("Der zweite Faktor kann hier nicht eingerichtet werden."),
+        "everywhere": mark("Sie sind auf allen Geräten abgemeldet."),
+    }
+)
+
+
+@router.get("/account")
+async def account(request: Request) -> Response:
+    """What one can change about oneself."""
+    return await _account(request, await member(request, *_EVERYBODY))
+
+
+@router.post("/account/language")
+async def set_language(request: Request) -> Response:
+    """Read another language, here and in mails."""
+    principal = await member(request, *_EVERYBODY)
+    form = await form_of(request)
+    chosen = next((each for each in LANGUAGES if each == form.get("language")), None)
+    if chosen is not None:
+        await _accounts(request).set_language(principal.login_id, chosen)
+    return redirect(request, "/account", said="language" if chosen else None)
+
+
+@router.post("/account/password")
+async def change_password(request: Request) -> Response:
+    """Another password. All sessions end with it, this one, too."""
+    principal = await member(request, *_EVERYBODY)
+    form = await form_of(request)
+    language = language_of(request, principal.language)
+    if form.get("password") != form.get("again"):
+        errors = {"again": say(language, DIFFERENT)}
+        return await _account(request, principal, 422, errors)
+    accounts = _accounts(request)
+    try:
+        await accounts.change_password(principal.login_id, form.get("former"), form.get("password"))
+    except WrongFields as error:
+        if error.faults[0].field == "former":
+            errors = {"former": say(language, _WRONG_PASSWORD)}
+        else:
+            errors = {"password": weakness_text(language, error)}
+        return await _account(request, principal, 422, errors)
+    except Throttled as error:
+        return await _throttled(request, principal, "former", error)
+    return await end_session(request, said="password")
+
+
+@router.post("/account/sessions/end")
+async def log_out_everywhere(request: Request) -> Response:
+    """End all sessions of this login."""
+    principal = await member(request, *_EVERYBODY)
+    await form_of(request)
+    await _accounts(request).end_all_sessions(principal.login_id)
+    return await end_session(request, said="everywhere")
+
+
+@router.post("/account/second-factor")
+async def begin_second_factor(request: Request) -> Response:
+    """Begin to set up an authenticator app."""
+    principal = await member(request, *_EVERYBODY)
+    await form_of(request)
+    try:
+        await _accounts(request).second_factor.enrol(principal.login_id)
+    except SecondFactorUnavailable:
+        return redirect(request, "/account", said="factor_unavailable")
+    except Conflict:
+        return redirect(request, "/account", said="factor_changed")
+    return redirect(request, "/account/second-factor")
+
+
+@router.get("/account/second-factor")
+async def second_factor(request: Request) -> Response:
+    """What the app needs, until a code of it confirms the second factor."""
+    return await _enrolment(request, await member(request, *_EVERYBODY))
+
+
+@router.post("/account/second-factor/confirm")
+async def confirm_second_factor(request: Request) -> Response:
+    """The first code; the recovery codes are shown in the answer and never again."""
+    principal = await member(request, *_EVERYBODY)
+    form = await form_of(request)
+    try:
+        codes = await _accounts(request).second_factor.confirm(
+            principal.login_id, form.get("code").strip()
+        )
+    except WrongFields:
+        error = say(language_of(request, principal.language), BAD_CODE)
+        return await _enrolment(request, principal, 422, error)
+    except Conflict:
+        return redirect(request, "/account", said="factor_changed")
+    return page(request, "account/recovery_codes", principal=principal, codes=codes)
+
+
+@router.post("/account/second-factor/remove")
+async def remove_second_factor(request: Request) -> Response:
+    """Switch it off, by a code."""
+    principal = await member(request, *_EVERYBODY)
+    form = await form_of(request)
+    try:
+        await _accounts(request).second_factor.remove(principal.login_id, form.get("code").strip())
+    except WrongFields:
+        errors = {"code": say(language_of(request, principal.language), BAD_CODE)}
+        return await _account(request, principal, 422, errors)
+    except Throttled as error:
+        return await _throttled(request, principal, "code", error)
+    return redirect(request, "/account", said="factor_off")
+
+
+async def _account(
+    request: Request,
+    principal: Principal,
+    status: int = 200,
+    errors: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+) -> HTMLResponse:
+    factor = await _accounts(request).second_factor.standing(principal.login_id)
+    return page(
+        request,
+        "account/account",
+        status,
+        principal=principal,
+        headers=headers,
+        factor=factor,
+        languages=_LANGUAGE_NAMES.items(),
+        shortest=SHORTEST,
+        errors=errors or {},
+    )
+
+
+async def _throttled(
+    request: Request, principal: Principal, field: str, error: Throttled
+) -> HTMLResponse:
+    errors = {field: throttled_text(language_of(request, principal.language), error)}
+    return await _account(request, principal, 429, errors, later(error))
+
+
+async def _enrolment(
+    request: Request, principal: Principal, status: int = 200, error: str | None = None
+) -> Response:
+    enrolment = (await _accounts(request).second_factor.standing(principal.login_id)).enrolment
+    if enrolment is None:
+        return redirect(request, "/account")
+    return page(
+        request,
+        "account/second_factor",
+        status,
+        principal=principal,
+        code=qr_code(enrolment.uri),
+        uri=enrolment.uri,
+        secret=" ".join(_fours(enrolment.secret)),
+        error=error,
+    )
+
+
+def _fours(text: str) -> list[str]:
+    return [text[at : at + 4] for at in range(0, len(text), 4)]
+
+
+def _accounts(request: Request) -> Accounts:
+    accounts: Accounts = request.app.state.accounts
+    return accounts

@@ -1,0 +1,446 @@
+"""The pages of orders over HTTP: what is shown to whom, what a form does, what happens when something is in the way."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import icalendar
+import pytest
+import pytest_asyncio
+
+from desk.orders import TemporalAway
+from tests.portal.surf import Surfer
+from tests.portal.visitor import Visitor, visitor
+from tests.web.site import PATH, agreed, tomorrow
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PRIVATE = "luzern-montage"
+"""A partner whose orders come from this module alone, so that its overview can be told."""
+APPOINTMENT = {
+    "appointment.day": tomorrow(days=3)[:10],
+    "appointment.from": "08:00",
+    "appointment.until": "10:00",
+}
+OUTCOMES = {"contact.outcome": "reached", "contact.note": "kommt gern"}
+
+
+def zurich(days: int = 0) -> str:
+    """A day in Switzerland."""
+    return (datetime.now(ZoneInfo("Europe/Zurich")) + timedelta(days=days)).date().isoformat()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def partner(surf: Surfer) -> AsyncIterator[Visitor]:
+    """Somebody of the partner of the orders."""
+    async with visitor(surf, "partner") as one:
+        yield one
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def operations(surf: Surfer) -> AsyncIterator[Visitor]:
+    """Somebody of operations."""
+    async with visitor(surf, "operations") as one:
+        yield one
+
+
+async def events(surf: Surfer, sp_id: str) -> list[str]:
+    """The types of what has happened to an order."""
+    stored = await surf.site.around.orders.get(sp_id)
+    assert stored is not None
+    return [recorded.event.type for recorded in stored.events]
+
+
+async def status(surf: Surfer, sp_id: str) -> str:
+    """The order's state."""
+    stored = await surf.site.around.orders.get(sp_id)
+    assert stored is not None
+    return stored.order.status
+
+
+async def go_on(surf: Surfer, sp_id: str) -> None:
+    """From an accepted order to one whose execution is to be confirmed."""
+    site = surf.site
+    for call, body, _ in PATH[1:4]:
+        caller = site.warehouse if call.startswith("goods") else site.partner
+        await site.do(caller, sp_id, call, body() if callable(body) else body)
+        if call == "goods-shipped":
+            await site.reaches(sp_id, "set_appointment")
+
+
+# --- overview and lists --------------------------------------------------------------------------------------------
+
+
+async def test_the_overview_shows_the_sections_and_what_is_in_them(surf: Surfer) -> None:
+    site = surf.site
+    async with visitor(surf, "partner", partner_id=PRIVATE) as one:
+        await one.get("/")
+        assert "Es ist alles erledigt." in one.text
+        new = [await site.new(partner_id=PRIVATE, name=f"Kundin {n}") for n in range(2)]
+        accepted = new.pop()
+        await site.do(site.stranger, accepted, "accept")
+        answer = await one.get("/")
+        heads = re.findall(r'<h2 id="head-\w+">([^<]+) <span class="count">(\d+)', answer.text)
+        assert heads == [
+            ("Auftrag akzeptieren", "1"),
+            ("Anforderungen prüfen", "1"),
+            ("Kundentermin setzen", "0"),
+            ("Ausführung bestätigen", "0"),
+        ]
+        assert f'formaction="/orders/{new[0]}/accept"' in answer.text
+        assert f'href="/orders/{accepted}#requirements"' in answer.text
+        assert "Kundin 0" in one.text
+        assert "bis " in one.text
+        assert "2 Aufträge warten auf Sie" in one.text
+
+
+@pytest.mark.parametrize(
+    ("role", "where"), [("operations", "/staff"), ("accounting", "/settlements")]
+)
+async def test_staff_has_first_pages_of_its_own(surf: Surfer, role: Any, where: str) -> None:
+    async with visitor(surf, role) as one:
+        assert (await one.get("/")).headers["Location"] == where
+
+
+async def test_who_is_not_logged_in_is_led_back_after_the_log_in(surf: Surfer) -> None:
+    async with visitor(surf, "partner") as one:
+        one.http.cookies.clear()
+        answer = await one.get("/orders?status=completed")
+        assert answer.headers["Location"] == "/login?next=/orders%3Fstatus%3Dcompleted"
+
+
+async def test_lists_are_searched_filtered_and_paged(
+    surf: Surfer, partner: Visitor, operations: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.portal.orders.listing.PER_PAGE", 2)
+    sp_ids = [await surf.site.new(name=f"Gerold Findmich {n}") for n in range(3)]
+    for one in (partner, operations):
+        answer = await one.get("/orders?q=FINDMICH&status=new")
+        assert "3 Aufträge" in one.text
+        first = re.findall(r'href="/orders/(SP-\d+)"', answer.text)
+        following = re.search(r'rel="next" href="([^"]+)"', answer.text)
+        assert following is not None
+        answer = await one.get(following[1].replace("&amp;", "&"))
+        second = re.findall(r'href="/orders/(SP-\d+)"', answer.text)
+        assert sorted([*first, *second]) == sorted(sp_ids)
+    await operations.get(f"/orders?q=findmich&partner_id={PRIVATE}")
+    assert "Zu «findmich» wurde nichts gefunden" in operations.text
+    await partner.get("/orders?q=findmich&overdue=true")
+    assert "wurde nichts gefunden" in partner.text
+
+
+async def test_who_searches_an_sp_id_is_led_to_the_order(surf: Surfer, partner: Visitor) -> None:
+    sp_id = await surf.site.new()
+    answer = await partner.get(f"/orders?q={sp_id.lower()}")
+    assert answer.headers["Location"] == f"/orders/{sp_id}"
+
+
+async def test_an_address_that_cannot_be_is_the_list_all_the_same(partner: Visitor) -> None:
+    assert (await partner.get("/orders?status=made-up&overdue=x&q=%00")).status_code == 200
+    answer = await partner.get("/orders?status=new&cursor=made-up")
+    assert answer.headers["Location"] == "/orders?status=new"
+    await partner.get("/orders?status=in_transmission")
+    assert "0 Aufträge" in partner.text
+
+
+async def test_the_menus_lists_have_their_names(surf: Surfer, partner: Visitor) -> None:
+    waiting, done = await surf.site.new(), await surf.site.new()
+    await surf.site.brought(waiting, "requirements_met")
+    await surf.site.brought(done, "completed")
+    answer = await partner.get("/orders?status=requirements_met")
+    assert "<h1>Aufträge mit Anforderungen erfüllt</h1>" in answer.text
+    assert waiting in partner.text
+    assert done not in partner.text
+    answer = await partner.get("/orders?status=completed")
+    assert "<h1>Abgeschlossene und nicht in Rechnung gestellte Aufträge</h1>" in answer.text
+    assert done in partner.text
+    assert waiting not in partner.text
+
+
+# --- several at once -----------------------------------------------------------------------------------------------
+
+
+async def test_several_orders_are_accepted_and_who_was_refused_is_named(
+    surf: Surfer, partner: Visitor
+) -> None:
+    site = surf.site
+    sp_ids = [await site.new() for _ in range(3)]
+    foreign = await site.new(partner_id=PRIVATE)
+    await site.do(site.operations, sp_ids[2], "cancel", {"reason": "verzichtet"})
+    sent = {"which": "ticked", "sp_id": [*sp_ids, foreign, "<i>x"]}
+    answer = await partner.post("/several/accept", sent)
+    assert answer.status_code == 200
+    assert f"2 Aufträge sind erledigt: {sp_ids[0]} , {sp_ids[1]}" in partner.text
+    assert "3 Aufträge wurden nicht geändert" in partner.text
+    assert f"{sp_ids[2]} : Der Auftrag hat den Status «Storniert»" in partner.text
+    assert f"{foreign} : Diesen Auftrag gibt es nicht" in partner.text
+    assert "<i>x" not in answer.text
+    assert await status(surf, foreign) == "new"
+    await partner.post("/several/accept", sent)  # the answer is loaded anew
+    assert "2 Aufträge sind erledigt" in partner.text
+    assert (await events(surf, sp_ids[0])).count("accepted") == 1
+
+
+async def test_all_that_were_shown_are_accepted(surf: Surfer, partner: Visitor) -> None:
+    sp_ids = [await surf.site.new() for _ in range(2)]
+    later = await surf.site.new()
+    await partner.post("/several/accept", {"which": "all", "shown": sp_ids, "sp_id": later})
+    assert [await status(surf, sp_id) for sp_id in (*sp_ids, later)] == [
+        "check_requirements",
+        "check_requirements",
+        "new",
+    ]
+    await partner.post("/several/accept", {"which": "ticked"})
+    assert "Sie haben keinen Auftrag ausgewählt." in partner.text
+
+
+async def test_several_executions_are_confirmed_on_one_day(surf: Surfer, partner: Visitor) -> None:
+    sp_ids = [await surf.site.new() for _ in range(2)]
+    for sp_id in sp_ids:
+        await surf.site.brought(sp_id, "confirm_execution")
+    answer = await partner.post("/several/execution", {"executed_on": "gestern", "sp_id": sp_ids})
+    assert answer.status_code == 422
+    assert "Dieses Datum gibt es nicht" in partner.text
+    assert partner.value("executed_on") == "gestern"
+    await partner.post("/several/execution", {"executed_on": zurich(1), "sp_id": sp_ids})
+    assert "2 Aufträge wurden nicht geändert" in partner.text
+    assert "darf nicht in der Zukunft liegen" in partner.text
+    await partner.post("/several/execution", {"executed_on": zurich(), "sp_id": sp_ids})
+    assert "2 Aufträge sind erledigt" in partner.text
+    assert {await status(surf, sp_id) for sp_id in sp_ids} == {"completed"}
+
+
+# --- the page of an order ------------------------------------------------------------------------------------------
+
+
+async def test_the_page_says_why_something_is_not_possible_now(
+    surf: Surfer, partner: Visitor
+) -> None:
+    sp_id = await surf.site.new()
+    await partner.get(f"/orders/{sp_id}")
+    assert "Kundentermin setzen Ein Termin darf erst vereinbart werden, wenn" in partner.text
+    assert "fällig" in partner.text
+    assert "Am Zug: Servicepartner" in partner.text
+
+
+async def test_an_order_of_another_partner_is_none(surf: Surfer, partner: Visitor) -> None:
+    foreign = await surf.site.new(partner_id=PRIVATE)
+    for sp_id in (foreign, "SP-none", "SP%20%3Ci%3E", "%00"):
+        answer = await partner.get(f"/orders/{sp_id}")
+        assert answer.status_code == 404, sp_id
+        assert "Diese Seite gibt es nicht" in partner.text
+        for form in ("accept", "contact", "requirements", "cancel", "reassign"):
+            answer = await partner.post(f"/orders/{sp_id}/{form}", OUTCOMES)
+            assert answer.status_code in (403, 404), (sp_id, form)
+        assert (await partner.get(f"/orders/{sp_id}/appointment.ics")).status_code == 404
+    assert await events(surf, foreign) == ["placed", "transmission_started", "transmitted"]
+
+
+async def test_a_form_does_once_what_it_says(surf: Surfer, partner: Visitor) -> None:
+    sp_id = await surf.site.new()
+    for _ in range(2):  # a double click
+        answer = await partner.post(f"/orders/{sp_id}/accept", {})
+        assert answer.status_code == 303
+        assert answer.headers["Location"] == f"/orders/{sp_id}?said=order-accept#main"
+    for _ in range(2):
+        await partner.post(f"/orders/{sp_id}/contact", OUTCOMES)
+    # back to the form, and something else in it
+    await partner.post(f"/orders/{sp_id}/contact", {**OUTCOMES, "contact.note": "doch nicht"})
+    happened = await events(surf, sp_id)
+    assert (happened.count("accepted"), happened.count("contact_logged")) == (1, 2)
+    await partner.get(f"/orders/{sp_id}?said=order-contact")
+    assert "Der Kontaktversuch ist festgehalten." in partner.text
+    assert "Kundschaft erreicht. «kommt gern»" in partner.text
+
+
+async def test_a_form_that_none_of_our_pages_sent_does_nothing(
+    surf: Surfer, partner: Visitor
+) -> None:
+    sp_id = await surf.site.new()
+    partner.http.cookies.delete("cmi_form")
+    for path in (f"/orders/{sp_id}/accept", "/several/accept"):
+        answer = await partner.http.post(
+            path, data={"sp_id": sp_id}, headers={"Sec-Fetch-Site": "cross-site"}
+        )
+        assert answer.status_code == 403
+    assert (await partner.get(f"/orders/{sp_id}/accept")).status_code == 303  # opening is not doing
+    assert await status(surf, sp_id) == "new"
+
+
+async def test_what_was_typed_stays_where_something_is_wrong(
+    surf: Surfer, partner: Visitor
+) -> None:
+    sp_id = await surf.site.new()
+    await surf.site.brought(sp_id, "set_appointment")
+    path = f"/orders/{sp_id}/appointment"
+    answer = await partner.post(path, {**APPOINTMENT, "appointment.until": "07:00"})
+    assert answer.status_code == 422
+    assert "Das Ende des Termins muss nach dem Beginn liegen." in partner.text
+    assert partner.value("appointment.until") == "07:00"
+    assert partner.value("appointment.day") == APPOINTMENT["appointment.day"]
+    assert 'aria-describedby="appointment.until-error"' in answer.text
+    assert (await partner.post(path, APPOINTMENT)).status_code == 303
+    moved = {**APPOINTMENT, "appointment.from": "08:30"}  # back, changed, sent again
+    answer = await partner.post(path, {**moved, "appointment.reason": ""})
+    assert answer.status_code == 422
+    assert "weshalb der Termin verschoben wird" in partner.text
+    assert partner.value("appointment.from") == "08:30"
+
+
+async def test_a_no_in_the_checklist_asks_for_a_rejection(surf: Surfer, partner: Visitor) -> None:
+    sp_id = await surf.site.new()
+    await surf.site.do(surf.site.partner, sp_id, "accept")
+    answers = {
+        "requirements.checklist.connections": "yes",
+        "requirements.checklist.space": "no",
+        "requirements.checklist.passages": "yes",
+        "requirements.note": "4 cm fehlen",
+    }
+    answer = await partner.post(f"/orders/{sp_id}/requirements", answers)
+    assert answer.status_code == 422
+    assert "Sie haben eine Frage mit «Nein» beantwortet." in partner.text
+    assert '<option value="no_space" selected>' in answer.text
+    assert partner.value("rejection.note") == "4 cm fehlen"
+    assert await status(surf, sp_id) == "check_requirements"
+    sent = {"rejection.reason": "no_space", "rejection.note": "4 cm fehlen"}
+    assert (await partner.post(f"/orders/{sp_id}/rejection", sent)).status_code == 303
+    await partner.get(f"/orders/{sp_id}?said=order-rejection")
+    assert "Auftrag storniert: Zu wenig Platz. «4 cm fehlen»" in partner.text
+
+
+async def test_other_reasons_need_a_text(surf: Surfer, partner: Visitor) -> None:
+    sp_id = await surf.site.new()
+    await surf.site.brought(sp_id, "confirm_execution")
+    path = f"/orders/{sp_id}/not-executed"
+    answer = await partner.post(path, {"not-executed.reason": "other"})
+    assert answer.status_code == 422
+    assert 'aria-describedby="not-executed.note-hint not-executed.note-error"' in answer.text
+    assert "Beschreiben Sie den anderen Grund" in partner.text
+    sent = {"not-executed.reason": "other", "not-executed.note": "Strom weg"}
+    assert (await partner.post(path, sent)).status_code == 303
+    assert await status(surf, sp_id) == "under_review"
+
+
+async def test_two_people_on_one_order(surf: Surfer, partner: Visitor, operations: Visitor) -> None:
+    sp_id = await surf.site.new()
+    await operations.post(f"/orders/{sp_id}/accept", {})
+    answer = await partner.post(f"/orders/{sp_id}/accept", {}, request_id="B" * 22)
+    assert answer.status_code == 409
+    assert (
+        "«Auftrag akzeptieren» ist im Status «Anforderungen prüfen» nicht möglich" in partner.text
+    )
+    assert "Zuletzt: Auftrag akzeptiert (Petra Operations (Servicepartner-Team) für" in partner.text
+    assert f'action="/orders/{sp_id}/requirements#requirements"' in answer.text
+
+
+async def test_the_calendar_file_is_there_while_an_appointment_stands(
+    surf: Surfer, partner: Visitor
+) -> None:
+    site, sp_id = surf.site, await surf.site.new()
+    path = f"/orders/{sp_id}/appointment.ics"
+    assert (await partner.get(path)).status_code == 404
+    await site.brought(sp_id, "confirm_execution")
+    assert path in (await partner.get(f"/orders/{sp_id}")).text
+    answer = await partner.get(path)
+    assert answer.headers["Content-Type"].startswith("text/calendar; charset=utf-8")
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{sp_id}.ics"'
+    before = icalendar.Calendar.from_ical(answer.content).events[0]
+    await site.do(site.partner, sp_id, "appointment", agreed(5, reason="Kundschaft krank"))
+    after = icalendar.Calendar.from_ical((await partner.get(path)).content).events[0]
+    assert (before["UID"], before["SEQUENCE"] + 1) == (after["UID"], after["SEQUENCE"])
+    await site.do(site.partner, sp_id, "execution", {"executed": True})
+    assert (await partner.get(path)).status_code == 404
+
+
+async def test_while_temporal_is_away_nothing_that_was_typed_is_lost(
+    surf: Surfer, partner: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sp_ids = [await surf.site.new() for _ in range(2)]
+    await surf.site.do(surf.site.partner, sp_ids[0], "accept")
+
+    async def away(*_: object) -> None:
+        raise TemporalAway("no answer")
+
+    monkeypatch.setattr(surf.site.app.state.order_desk, "_ask", away)
+    answer = await partner.post(f"/orders/{sp_ids[0]}/contact", OUTCOMES)
+    assert answer.status_code == 503
+    assert "im Moment nicht erreichbar" in partner.text
+    assert partner.value("contact.note") == "kommt gern"
+    await partner.post("/several/accept", {"which": "all", "shown": sp_ids})
+    assert "2 Aufträge wurden nicht geändert" in partner.text
+
+
+async def test_what_no_worker_answers_is_stored_and_the_page_says_so(
+    surf: Surfer, partner: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sp_ids = [await surf.site.new() for _ in range(3)]
+    desk = surf.site.app.state.order_desk
+
+    async def nobody(*_: object) -> None:
+        return None
+
+    with monkeypatch.context() as patched:
+        patched.setattr(desk, "_ask", nobody)
+        answer = await partner.post(f"/orders/{sp_ids[0]}/accept", {})
+        assert answer.headers["Location"].endswith("?said=order-stored#main")
+        await partner.post("/several/accept", {"which": "all", "shown": sp_ids[1:]})
+        assert "2 Aufträge sind sicher gespeichert" in partner.text
+    for sp_id in sp_ids:
+        await surf.site.reaches(sp_id, "check_requirements")
+    await partner.get(f"/orders/{sp_ids[0]}?said=order-stored")
+    assert "Das ist sicher gespeichert" in partner.text
+
+
+# --- staff ---------------------------------------------------------------------------------------------------------
+
+
+async def test_operations_act_in_the_partners_place_and_decide(
+    surf: Surfer, operations: Visitor, partner: Visitor
+) -> None:
+    sp_id = await surf.site.new()
+    answer = await operations.get(f"/orders/{sp_id}")
+    assert f"/namespaces/default/workflows/{sp_id}" in answer.text
+    await operations.post(f"/orders/{sp_id}/accept", {})
+    answer = await operations.post(f"/orders/{sp_id}/reassign", {})
+    assert answer.status_code == 422
+    sent = {"reassign.partner_id": "made-up", "reassign.reason": "Ferien"}
+    assert (await operations.post(f"/orders/{sp_id}/reassign", sent)).status_code == 422
+    assert operations.value("reassign.reason") == "Ferien"
+    await go_on(surf, sp_id)
+    sent = {"not-executed.reason": "wrong_goods"}
+    await partner.post(f"/orders/{sp_id}/not-executed", sent)
+    sent = {"review.decision": "new_appointment", "review.note": "Ersatz ist da"}
+    assert (await partner.post(f"/orders/{sp_id}/review", sent)).status_code == 403
+    assert (await operations.post(f"/orders/{sp_id}/review", sent)).status_code == 303
+    assert await status(surf, sp_id) == "set_appointment"
+    await operations.get(f"/orders/{sp_id}")
+    assert "Petra Operations (Servicepartner-Team) für elektro-huber" in operations.text
+    sent = {"cancel.reason": "Kundschaft verzichtet"}
+    assert (await partner.post(f"/orders/{sp_id}/cancel", sent)).status_code == 403
+    assert (await operations.post(f"/orders/{sp_id}/cancel", sent)).status_code == 303
+    assert await status(surf, sp_id) == "cancelled"
+
+
+async def test_an_order_is_handed_to_another_partner(
+    surf: Surfer, operations: Visitor, partner: Visitor
+) -> None:
+    sp_id = await surf.site.new()
+    sent = {"reassign.partner_id": PRIVATE, "reassign.reason": "Ferien"}
+    assert (await partner.post(f"/orders/{sp_id}/reassign", sent)).status_code == 403
+    assert (await operations.post(f"/orders/{sp_id}/reassign", sent)).status_code == 303
+    assert (await partner.get(f"/orders/{sp_id}")).status_code == 404
+    async with visitor(surf, "partner", partner_id=PRIVATE) as new:
+        await new.get(f"/orders/{sp_id}")
+        assert "Ferien" not in new.text
+
+
+async def test_accounting_looks_and_does_nothing(surf: Surfer) -> None:
+    sp_id = await surf.site.new()
+    async with visitor(surf, "accounting") as one:
+        answer = await one.get(f"/orders/{sp_id}")
+        assert answer.status_code == 200
+        assert 'method="post"' not in answer.text.partition("<main")[2]
+        assert (await one.post(f"/orders/{sp_id}/accept", {})).status_code == 403
+        assert (await one.post("/several/accept", {"sp_id": sp_id})).status_code == 403

@@ -68,6 +68,15 @@ UNDOCUMENTED: dict[str, set[str]] = {
 # Pages know no tokens, and the entrance is there for nobody in particular: tests/web/test_entrance.py.
 PAGES = {
     "GET /",
+    "GET /several/{what}",
+    "POST /several/accept",
+    "POST /several/execution",
+    "GET /orders",
+    "GET /orders/{sp_id}",
+    "GET /orders/{sp_id}/appointment.ics",
+    "GET /orders/{sp_id}/{form_name}",
+    "POST /orders/{sp_id}/reassign",
+    "POST /orders/{sp_id}/{form_name}",
     "GET /login",
     "POST /login",
     "POST /login/code",

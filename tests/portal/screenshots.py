@@ -1,0 +1,78 @@
+"""Pictures of the main pages, with orders in every state: `python -m tests.portal.screenshots [folder]` (docs/images).
+
+Each page is taken at a desk in the light, and with a phone in the dark. An area adds its pages to `PAGES`.
+"""
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from desk.principal import Role
+from domain.values import Language
+from tests.accounts.conftest import SECRET_KEY
+from tests.portal.surf import Surfer, chromium
+from tests.server.surroundings import surroundings
+from tests.web.site import PATH, POLICY, site
+
+
+class Shot(NamedTuple):
+    """One page. `{state}` in its path is the SP-ID of an order in that state; `act` (CSS) is clicked before the picture."""
+
+    name: str
+    path: str
+    role: Role | None
+    language: Language = "de"
+    act: str | None = None
+
+
+PAGES = [
+    Shot("login", "/login", None),
+    Shot("overview", "/", "partner"),
+    Shot("orders", "/orders", "partner"),
+    Shot("order", "/orders/{check_requirements}", "partner"),
+    Shot("appointment", "/orders/{set_appointment}", "partner", "fr"),
+    Shot("account", "/account", "partner"),
+    Shot("second-factor", "/account", "partner", act="[aria-labelledby=factor-title] :is(button, .button)"),
+    Shot("staff", "/staff", "operations"),
+    Shot("staff-partners", "/staff/partners", "operations"),
+    Shot("staff-reports", "/staff/reports", "operations"),
+    Shot("settlements", "/settlements", "partner"),
+]
+
+
+async def take(folder: Path, wanted: list[str]) -> None:
+    """Take the pictures (of these names, or all) into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as place:
+        policy = Path(place) / "web.toml"
+        policy.write_text(POLICY)
+        settings = {"CMI_POLICY": str(policy), "CMI_SECRET_KEY": SECRET_KEY}
+        async with (
+            surroundings(Path(place), **settings) as around,
+            around.worker(),
+            site(around) as running,
+            chromium() as browser,
+        ):
+            made = {"new": await running.new()}
+            for _, _, state in PATH:
+                made[state] = await running.new()
+                await running.brought(made[state], state)
+            surfer = Surfer(running, browser)
+            for shot in PAGES:
+                if wanted and shot.name not in wanted:
+                    continue
+                for device, dark in (("desktop", False), ("phone", True)):
+                    page = await surfer.page(shot.role, shot.language, device=device, dark=dark)  # type: ignore[arg-type]
+                    await page.goto(shot.path.format(**made))
+                    if shot.act:
+                        await page.locator(shot.act).click()
+                    path = folder / f"{shot.name}-{device}.png"
+                    await page.screenshot(path=path, full_page=True)
+                    print(path)
+            await surfer.check()
+
+
+if __name__ == "__main__":
+    asyncio.run(take(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images"), sys.argv[2:]))

@@ -30,10 +30,11 @@ BENCHES = {
     "memory": Bench("bench.memory", 1000, "memory of an open order"),
     "replay": Bench("bench.replay", 40, "histories a second"),
     "records": Bench("bench.records", 2000, "reading and writing the records"),
+    "overview": Bench("bench.overview", 100_000, "a partner's overview, from the server"),
     "documents": Bench("bench.documents", 2000, "time and memory of a statement as PDF"),
     "variants": Bench("bench.variants", 100, "the product with parts of it cut away"),
 }
-ALL = ("lives", "latency", "api", "memory", "replay", "records", "documents")
+ALL = ("lives", "latency", "api", "memory", "replay", "records", "overview", "documents")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -90,7 +90,7 @@ async def _both_sizes(urls: Sequence[str], counts: Sequence[int]) -> dict[str, A
         for url, count in zip(urls, counts, strict=True):
             await migrate(url)
             database = await stack.enter_async_context(_opened(url))
-            await _fill(database, count)
+            await fill(database, count)
             jobs.append(_jobs(database, count))
         # As a server does once it is up: otherwise each twentieth page waits for Python's garbage collector.
         gc.collect()
@@ -113,8 +113,8 @@ async def _opened(url: str) -> AsyncIterator[Database]:
         await database.close()
 
 
-async def _fill(database: Database, count: int) -> None:
-    """Orders as `Orders.save` would leave them, many in one statement, and without their timelines."""
+async def fill(database: Database, count: int) -> None:
+    """`count` orders as `Orders.save` would leave them, many in one statement, and without their timelines."""
     templates = [lived(*steps)[0] for steps in _LIVES]
     for start in range(0, count, _CHUNK):
         batch = [
@@ -147,7 +147,7 @@ def _order(n: int, template: Order) -> Order:
             ),
         }
     )
-    partner = template.partner.model_copy(update={"partner_id": _partner(n // len(_LIVES))})
+    partner = template.partner.model_copy(update={"partner_id": partner_id(n // len(_LIVES))})
     return template.model_copy(
         update={
             "intake": template.intake.model_copy(update={"placement": placed, "partner": partner}),
@@ -157,7 +157,8 @@ def _order(n: int, template: Order) -> Order:
     )
 
 
-def _partner(n: int) -> str:
+def partner_id(n: int) -> str:
+    """The partner of the n-th ten orders."""
     return f"partner-{n % PARTNERS:02}"
 
 
@@ -170,7 +171,7 @@ def _jobs(database: Database, count: int) -> dict[str, Job]:
     now = MONDAY + timedelta(days=1)
 
     def own(**conditions: Any) -> OrderFilter:
-        return OrderFilter(partner_id=_partner(chance.randrange(PARTNERS)), **conditions)
+        return OrderFilter(partner_id=partner_id(chance.randrange(PARTNERS)), **conditions)
 
     async def both(which: OrderFilter) -> None:
         await records.page(which)

@@ -107,7 +107,7 @@ async def _start_all(
     if settings.database_url.startswith("sqlite"):
         await migrate(settings.database_url)
     temporal = await temporal_is_up(os.environ["TEMPORAL_ADDRESS"])
-    await put_schedules(temporal)
+    await put_schedules(temporal, settings.load_policy().office)
     await keep_running("worker", [sys.executable, str(ROOT / "worker.py")])
     await keep_running("web", [sys.executable, "-m", "web"])
     await _answers(f"{address}/readyz")

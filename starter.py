@@ -134,7 +134,8 @@ async def make_admin(settings: Settings, email: str) -> None:
 
 async def keep_schedules(settings: Settings, _: None) -> None:
     """Create the Temporal Schedules, or bring those that are there up to date."""
-    for schedule_id, is_new in (await put_schedules(await connect(settings))).items():
+    office = settings.load_policy().office
+    for schedule_id, is_new in (await put_schedules(await connect(settings), office)).items():
         print(schedule_id, "created" if is_new else "up to date")
 
 

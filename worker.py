@@ -21,13 +21,16 @@ from temporalio.worker import (
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.calendars import pin_calendar
+from activities.digest import DigestActivities
 from activities.mail import MailActivities
 from activities.reconcile import ReconcileActivities
 from activities.records import RecordActivities
 from activities.warehouse import WarehouseActivities
 from connection import connect_patiently, leave
 from logs import configure_logging
+from records.accounts import AccountRecords
 from records.database import Database
+from records.digest import Digests
 from records.mails import MailLog
 from records.migrate import migrate
 from records.orders import Orders
@@ -35,6 +38,7 @@ from records.partners import Partners
 from records.reconciliation import Reconciliation
 from settings import Settings, SettingsError
 from workflows import names
+from workflows.daily_digest import DailyDigest
 from workflows.reconciler import Reconciler
 from workflows.service_order import ServiceOrder
 
@@ -50,17 +54,28 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
         SandboxedWorkflowRunner() if settings.sandbox else UnsandboxedWorkflowRunner()
     )
     orders, mails = Orders(database), MailLog(database)
-    mail = MailActivities(settings, mails, Partners(database))
+    partners = Partners(database)
+    mail = MailActivities(settings, mails, partners)
+    digest = DigestActivities(
+        settings,
+        settings.load_policy(),
+        Digests(database),
+        mails,
+        partners,
+        AccountRecords(database),
+    )
     reconcile = ReconcileActivities(settings, client, orders, Reconciliation(database), mails)
     return Worker(
         client,
         task_queue=names.ORDERS_QUEUE,
-        workflows=[ServiceOrder, Reconciler],
+        workflows=[ServiceOrder, Reconciler, DailyDigest],
         activities=[
             mail.send_mail,
             WarehouseActivities(settings).request_shipping,
             RecordActivities(orders).save_order,
             pin_calendar,
+            digest.digest_partners,
+            digest.send_digest,
             reconcile.compare_orders,
             reconcile.find_unrecorded,
             reconcile.report_findings,
@@ -94,7 +109,7 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
                 "queues": list(queues),
                 "namespace": client.namespace,
                 "server": client.service_client.config.target_host,
-                "workflows": [names.SERVICE_ORDER, names.RECONCILER],
+                "workflows": [names.SERVICE_ORDER, names.RECONCILER, names.DAILY_DIGEST],
             },
         )
         # What is there now stays; the collector need not look at it again and again.

@@ -1,7 +1,8 @@
 """What a mail says: the phrases of `templates/mail/` in the reader's language, as plain text and as HTML.
 
 A file `<kind>.<audience>.toml` holds one mail about an order in all languages, `account/<purpose>.toml` one about a
-login, `operations/<kind>.toml` one about the running of the CMI; `common.toml` what all share. Phrases are rendered as
+login, `operations/<kind>.toml` one about the running of the CMI; `digest/daily.toml` is the morning's
+(`digest_texts.py`); `common.toml` has what all share. Phrases are rendered as
 plain text alone, and the HTML layout escapes them: no value can become markup.
 """
 
@@ -21,7 +22,7 @@ from domain.commands import Actor
 from domain.effects import Mail, MailFacts
 from domain.values import Language
 
-_FOLDER = Path(__file__).resolve().parent.parent / "templates" / "mail"
+FOLDER = Path(__file__).resolve().parent.parent / "templates" / "mail"
 _SERVICE_IN_SUBJECT = 60  # characters
 _MANY_LINES = frozenset({"note", "reason"})
 
@@ -66,14 +67,14 @@ class MailTexts:
             "lstrip_blocks": True,
         }
         self._plain = Environment(
-            loader=FileSystemLoader(_FOLDER), keep_trailing_newline=True, **options
+            loader=FileSystemLoader(FOLDER), keep_trailing_newline=True, **options
         )
         # Phrases are a few and ours: each is compiled once.
         self._phrase = cache(self._plain.from_string)
-        self._html = Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, **options)
-        self._phrases = _phrases(_FOLDER)
-        self._account_phrases = _phrases(_FOLDER / "account")
-        self._operations_phrases = _phrases(_FOLDER / "operations")
+        self._html = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, **options)
+        self._phrases = phrases_in(FOLDER)
+        self._account_phrases = phrases_in(FOLDER / "account")
+        self._operations_phrases = phrases_in(FOLDER / "operations")
 
     def compose(self, mail: Mail, reader: Reader) -> MailText:
         """The words of a mail for one reader."""
@@ -169,11 +170,11 @@ class MailTexts:
             }
         )
 
-    def _laid_out(self, parts: Mapping[str, Any]) -> MailText:
+    def _laid_out(self, parts: Mapping[str, Any], layout: str = "layout") -> MailText:
         return MailText(
             subject=parts["subject"],
-            text=self._plain.get_template("layout.txt").render(parts),
-            html=self._html.get_template("layout.html").render(parts),
+            text=self._plain.get_template(f"{layout}.txt").render(parts),
+            html=self._html.get_template(f"{layout}.html").render(parts),
         )
 
     def _values(self, mail: Mail, facts: MailFacts, language: Language) -> dict[str, Any]:
@@ -207,7 +208,8 @@ class MailTexts:
         return values
 
 
-def _phrases(folder: Path) -> dict[str, Any]:
+def phrases_in(folder: Path) -> dict[str, Any]:
+    """The TOML files of a folder by their names."""
     return {
         path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.toml")
     }

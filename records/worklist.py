@@ -86,11 +86,12 @@ class Worklists:
             counts: dict[str, int] = dict((await connection.execute(counted)).all())
         jobs: dict[str, list[Job]] = {state: [] for state in states}
         for status, at, document in rows:
-            jobs[status].append(_job(Status(status), at, document))
+            jobs[status].append(job_of(Status(status), at, document))
         return {state: Section(tuple(jobs[state]), counts.get(state, 0)) for state in states}
 
 
-def _job(status: Status, due: datetime | None, document: str) -> Job:
+def job_of(status: Status, due: datetime | None, document: str) -> Job:
+    """A job, of the order's row (`due` is the partner's) and its document."""
     read = _Document.model_validate_json(document)
     # The row and its document are of one version, so the deadline that is due then is among these.
     kinds = (

@@ -23,7 +23,7 @@ from domain.commands import Accept, Cancel, LogContact
 from domain.order import Status
 from domain.policy import load_policy
 from tests.temporal import dev_server, skipping_server
-from tests.workflows import test_lives, test_reviews
+from tests.workflows import test_daily_digest, test_lives, test_reviews
 from tests.workflows.life import SHOP, Life, Lives
 from tests.workflows.outside import Outside
 from tests.workflows.replaying import timeline
@@ -126,12 +126,19 @@ async def main() -> None:
     timelines = {}
     for name, history in recorded.items():
         path = HISTORIES / f"{name}.json"
-        plain = json.dumps(json.loads(history.to_json()), separators=(",", ":"))
-        path.write_text(_without_the_machine(plain) + "\n")
+        keep(history, path)
         timelines[name] = await timeline(history)
-        print(f"{path.relative_to(Path.cwd())}: {len(history.events)} events", file=sys.stderr)
     path = HISTORIES / "timelines.json"
     path.write_text(json.dumps(timelines, indent=1) + "\n")
+    keep(await test_daily_digest.one_morning(), test_daily_digest.HISTORY)
+
+
+def keep(history: WorkflowHistory, path: Path) -> None:
+    """Write a history, without what tells where it was recorded."""
+    plain = json.dumps(json.loads(history.to_json()), separators=(",", ":"))
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(_without_the_machine(plain) + "\n")
+    print(f"{path.relative_to(Path.cwd())}: {len(history.events)} events", file=sys.stderr)
 
 
 if __name__ == "__main__":

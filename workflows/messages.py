@@ -1,6 +1,6 @@
 """What goes into an order's workflow and comes out of it."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from domain.commands import SYSTEM, Actor
 from domain.effects import Effect
@@ -142,8 +142,15 @@ class DigestTally(Value):
 
 class DigestRun(Value):
     """The input of the daily digest: of which instant (the scheduled one if it is not said), or what an earlier run
-    carried."""
+    carried.
+
+    `waiting`: partners whose mail did not get out yet, for the day and until the instant that were found out before.
+    """
 
     at: datetime | None = None
     after: str | None = None
+    all_seen: bool = False
+    waiting: tuple[str, ...] = ()
+    day: date | None = None
+    closes: datetime | None = None
     tally: DigestTally = DigestTally()

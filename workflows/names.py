@@ -32,6 +32,8 @@ REFUSED: Final = "Refused"
 INVALID: Final = "Invalid"
 ID_REUSED: Final = "RequestIdReused"
 UNREADABLE: Final = "Unreadable"
+COME_AGAIN: Final = "ComeAgain"
+"""Nothing was decided: the workflow goes over into its next run, and can be asked again there."""
 
 SP_STATUS: Final = SearchAttributeKey.for_keyword("SpStatus")
 PARTNER_ID: Final = SearchAttributeKey.for_keyword("PartnerId")
@@ -39,6 +41,8 @@ DEADLINE: Final = SearchAttributeKey.for_datetime("Deadline")
 OVERDUE: Final = SearchAttributeKey.for_bool("Overdue")
 SETTLEMENT_STATUS: Final = SearchAttributeKey.for_keyword("SettlementStatus")
 CANTON: Final = SearchAttributeKey.for_keyword("Canton")
+SCHEDULED_START: Final = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
+"""Set by the server: for when a schedule meant the workflow, however late it starts."""
 
 SEARCH_ATTRIBUTES: Final[dict[str, IndexedValueType.ValueType]] = {
     SP_STATUS.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,

@@ -1,47 +1,79 @@
 """The Temporal Schedules: what runs by the clock. `starter.py schedules` brings the server's up to date."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
 
 from temporalio.client import (
     Client,
     Schedule,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
+    ScheduleCalendarSpec,
     ScheduleIntervalSpec,
     ScheduleOverlapPolicy,
     SchedulePolicy,
+    ScheduleRange,
     ScheduleSpec,
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
 
+from domain.policy import OfficePolicy
 from workflows import names
-from workflows.messages import Pass
+from workflows.messages import DigestRun, Pass
 
-SCHEDULES: Final[Mapping[str, Schedule]] = {
-    names.RECONCILER_SCHEDULE: Schedule(
-        action=ScheduleActionStartWorkflow(
-            names.RECONCILER,
-            Pass(),
-            id=names.RECONCILER_ID,
-            task_queue=names.ORDERS_QUEUE,
-            static_summary="open orders and their workflows",
+
+def schedules(office: OfficePolicy) -> dict[str, Schedule]:
+    """All of them by their ids; what goes by office hours goes by these."""
+    return {
+        names.RECONCILER_SCHEDULE: Schedule(
+            action=ScheduleActionStartWorkflow(
+                names.RECONCILER,
+                Pass(),
+                id=names.RECONCILER_ID,
+                task_queue=names.ORDERS_QUEUE,
+                static_summary="open orders and their workflows",
+            ),
+            spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(minutes=15))]),
+            policy=SchedulePolicy(
+                # The next pass sees what this one sees: there is nothing to make up for.
+                overlap=ScheduleOverlapPolicy.SKIP,
+                catchup_window=timedelta(minutes=1),
+            ),
         ),
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(minutes=15))]),
-        policy=SchedulePolicy(
-            # The next pass sees what this one sees: there is nothing to make up for.
-            overlap=ScheduleOverlapPolicy.SKIP,
-            catchup_window=timedelta(minutes=1),
+        names.DAILY_DIGEST_SCHEDULE: Schedule(
+            action=ScheduleActionStartWorkflow(
+                names.DAILY_DIGEST,
+                DigestRun(),
+                id=names.DAILY_DIGEST_ID,
+                task_queue=names.ORDERS_QUEUE,
+                static_summary="the partners' open orders, by mail",
+            ),
+            spec=ScheduleSpec(
+                calendars=[
+                    ScheduleCalendarSpec(
+                        hour=[ScheduleRange(office.opens.hour)],
+                        minute=[ScheduleRange(office.opens.minute)],
+                        day_of_week=[ScheduleRange(1, 5)],
+                    )
+                ],
+                time_zone_name=office.timezone,
+            ),
+            policy=SchedulePolicy(
+                overlap=ScheduleOverlapPolicy.BUFFER_ONE,
+                # Late is better than not at all; the workflow drops what comes after closing time.
+                catchup_window=_hours(office),
+            ),
         ),
-    ),
-}
-"""By their ids."""
+    }
 
 
-async def put_schedules(client: Client) -> dict[str, bool]:
+def _hours(office: OfficePolicy) -> timedelta:
+    opens, closes = office.opens, office.closes
+    return timedelta(hours=closes.hour - opens.hour, minutes=closes.minute - opens.minute)
+
+
+async def put_schedules(client: Client, office: OfficePolicy) -> dict[str, bool]:
     """Create the schedules, or bring those that are there up to date; whether each is new. Twice is once.
 
     One that operations have paused stays paused.
@@ -49,12 +81,10 @@ async def put_schedules(client: Client) -> dict[str, bool]:
     Raises:
         RPCError: Temporal is away.
     """
-    return {schedule_id: await _put(client, schedule_id) for schedule_id in SCHEDULES}
+    return {name: await _put(client, name, wanted) for name, wanted in schedules(office).items()}
 
 
-async def _put(client: Client, schedule_id: str) -> bool:
-    wanted = SCHEDULES[schedule_id]
-
+async def _put(client: Client, schedule_id: str, wanted: Schedule) -> bool:
     def update(there: ScheduleUpdateInput) -> ScheduleUpdate:
         return ScheduleUpdate(replace(wanted, state=there.description.schedule.state))
 

@@ -27,6 +27,7 @@ from connection import data_converter
 from desk.revival import NotRevivable, Revival
 from domain.commands import Accept, Cancel, ConfirmRequirements, LogContact
 from domain.order import Status
+from domain.policy import OfficePolicy
 from embedded import ROOT
 from encryption import new_key
 from records import tables
@@ -407,10 +408,16 @@ async def test_what_the_records_missed_before_the_end_is_not_lost(tmp_path: Path
 async def test_schedules_are_created_once_and_stay_paused(tmp_path: Path) -> None:
     async with surroundings(tmp_path) as around:
         first = await starter(around, "schedules")
-        assert (first.returncode, first.stdout) == (0, "reconciler created\n")
+        assert (first.returncode, first.stdout) == (
+            0,
+            "reconciler created\ndaily-digest created\n",
+        )
         handle = around.client.get_schedule_handle(names.RECONCILER_SCHEDULE)
         await handle.pause(note="maintenance")
-        assert await put_schedules(around.client) == {"reconciler": False}
+        assert await put_schedules(around.client, OfficePolicy()) == {
+            "reconciler": False,
+            "daily-digest": False,
+        }
         schedule = (await handle.describe()).schedule
         assert (schedule.state.paused, schedule.state.note) == (True, "maintenance")
         assert schedule.spec.intervals[0].every == timedelta(minutes=15)

@@ -2,12 +2,20 @@
 
 from datetime import datetime
 
+from temporalio.client import Client
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from activities.names import SettlementSnapshot
 from domain.cantons import pin_calendar
+from domain.commands import SYSTEM
 from domain.policy import Policy
 from domain.settlement import LeftOut, VatRates
 from domain.settlement_id import Month
 from domain.settling_commands import Opening, Selection
 from records.partners import Partner, Partners
+from records.settlements import Settlements
+from workflows.messages import Desk
+from workflows.settlement_client import start_settlement
 
 
 def opening_of(
@@ -32,3 +40,44 @@ def opening_of(
         left_out=left_out,
         automatic=automatic,
     )
+
+
+async def open_month(
+    client: Client,
+    settlements: Settlements,
+    partner: Partner,
+    month: Month,
+    now: datetime,
+    *,
+    policy: Policy,
+    vat_rates: VatRates,
+    desk: Desk,
+) -> SettlementSnapshot | None:
+    """Open a partner's settlement of a month with all that can be billed, as the month's end does. Twice is once.
+
+    None if there is or was one, or if there is nothing to bill. Starting its workflow is what counts.
+
+    Raises:
+        RPCError: Temporal is away.
+    """
+    # The server forgets; the records do not.
+    if await settlements.of_month(partner.partner_id, month) is not None:
+        return None
+    lines = await settlements.billable(partner.partner_id, month.last_day)
+    if not lines:
+        return None
+    opening = opening_of(
+        partner,
+        month,
+        now,
+        policy=policy,
+        vat_rates=vat_rates,
+        picked=tuple(line.sp_id for line in lines),
+        automatic=True,
+    )
+    try:
+        begun = await start_settlement(client, opening, SYSTEM, desk, now)
+    except WorkflowAlreadyStartedError:
+        return None
+    await settlements.save(begun)
+    return begun

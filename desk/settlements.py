@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import PurePosixPath
+from zoneinfo import ZoneInfo
 
 from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -38,6 +40,7 @@ from domain.settling_commands import (
 )
 from domain.values import Value
 from records.corrections import Correction, Corrections
+from records.database import Database
 from records.orders import Orders
 from records.papers import Paper, Papers, invoice_id, statement_csv_id
 from records.partners import Partner, Partners
@@ -51,6 +54,7 @@ DOCUMENT_PATIENCE = timedelta(seconds=60)
 """How long a caller waits for an invoice to be checked, or a draft to be made: the file's own limits are below it."""
 MOST_ORDERS = 20_000
 """So many SP-IDs can be asked for in one call."""
+_LONGEST_NAME = 100
 
 
 class UnknownPartner(Exception):
@@ -100,11 +104,7 @@ class SettlementDesk:
     def __init__(
         self,
         client: Client,
-        settlements: Settlements,
-        corrections: Corrections,
-        papers: Papers,
-        orders: Orders,
-        partners: Partners,
+        database: Database,
         policy: Policy,
         vat_rates: VatRates,
         desk: Desk,
@@ -112,15 +112,15 @@ class SettlementDesk:
         patience: timedelta = PATIENCE,
     ) -> None:
         self._client = client
-        self._settlements = settlements
-        self._corrections = corrections
-        self._papers = papers
-        self._orders = orders
-        self._partners = partners
+        self._settlements = Settlements(database)
+        self._corrections = Corrections(database)
+        self._papers = Papers(database)
+        self._orders = Orders(database)
+        self._partners = Partners(database)
         self._policy = policy
         self._vat_rates = vat_rates
         self._desk = desk
-        self._talks = SettlementTalks(client, settlements, patience)
+        self._talks = SettlementTalks(client, self._settlements, patience)
         self._clock = clock
         self._patience = patience
 
@@ -128,6 +128,11 @@ class SettlementDesk:
     def now(self) -> datetime:
         """The instant at which something is shown."""
         return self._clock()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where the office is: by its clock a list shows instants."""
+        return ZoneInfo(self._policy.office.timezone)
 
     # --- opening -------------------------------------------------------------------------------------------------
 
@@ -363,7 +368,7 @@ class SettlementDesk:
                 paper_id=paper_id,
                 settlement_id=known.account.settlement_id,
                 kind="invoice",
-                name=name,
+                name=_file_name(name) or f"{known.account.settlement_id}.pdf",
                 content=content,
                 sha256=sha256,
                 created_at=self._clock(),
@@ -484,3 +489,9 @@ class SettlementDesk:
         if await self._partners.get(partner_id) is None:
             raise UnknownPartner(partner_id)
         return await self._corrections.of(partner_id)
+
+
+def _file_name(name: str) -> str:
+    """A file's name as somebody's computer has it, without folders and what cannot be shown."""
+    last = PurePosixPath(name.replace("\\", "/")).name
+    return "".join(c for c in last if c.isprintable()).strip()[-_LONGEST_NAME:]

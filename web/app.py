@@ -15,6 +15,7 @@ from desk.accounts import Accounts
 from desk.operations import Operations
 from desk.orders import OrderDesk
 from desk.reports import Reports
+from desk.settlements import SettlementDesk
 from desk.worklist import WorkDesk
 from records.database import Database, is_away
 from records.idempotency import Answers
@@ -24,7 +25,7 @@ from records.partners import Partners
 from records.worklist import Worklists
 from settings import Settings
 from web import codec, docs, health, openapi, portal, problems
-from web.api import accounts, orders, reports
+from web.api import accounts, orders, reports, settlements
 from web.middleware import API, Hygiene
 from workflows.messages import Desk
 
@@ -39,7 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The application. It starts while Temporal is away, and answers 503 to what needs it.
 
     Its parts are in `app.state` while it runs: `database`, `temporal`, `accounts`, `order_desk`, `operations`,
-    `reports`, `answers`.
+    `reports`, `settlement_desk`, `answers`.
     """
     policy = settings.load_policy()
     namespace = ClientConfig.load_client_connect_config().get("namespace") or "default"
@@ -68,6 +69,13 @@ def create_app(settings: Settings) -> FastAPI:
                 Desk(public_url=settings.public_url, language=settings.operations_language),
             )
             state.work_desk = WorkDesk(Worklists(database), state.order_desk)
+            state.settlement_desk = SettlementDesk(
+                state.temporal,
+                database,
+                policy,
+                settings.vat_percentages,
+                Desk(public_url=settings.public_url, language=settings.operations_language),
+            )
             for work in (state.accounts.keep_house(), _forget_answers(state.answers)):
                 stack.push_async_callback(_stop, asyncio.create_task(work))
             yield
@@ -85,6 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.include_router(orders.router, prefix=API)
+    app.include_router(settlements.router, prefix=API)
     app.include_router(accounts.router, prefix=API)
     app.include_router(reports.router, prefix=API)
     app.include_router(health.router)

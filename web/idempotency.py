@@ -24,6 +24,7 @@ from web.problems import MEDIA_TYPE, Problem, invalid, respond
 
 HEADER = "Idempotency-Key"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_BOUNDARY = re.compile(r'multipart/form-data;.*boundary="?([^";,]+)', re.IGNORECASE)
 _SECRET = "_cmi_answer_is_secret"
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -123,9 +124,11 @@ def _again(known: Answer, body_hash: str, endpoint: Callable[..., Any]) -> Respo
 async def _body_hash(request: Request) -> str:
     """What makes two requests the same: method, path, query and what the body says, however it is spaced."""
     body = await request.body()
+    boundary = _BOUNDARY.search(request.headers.get("Content-Type", ""))
     try:
         said = json.dumps(json.loads(body), sort_keys=True).encode() if body else b""
     except (ValueError, RecursionError):
-        said = body
+        # a form is sent with another boundary each time
+        said = body.replace(boundary[1].encode(), b"") if boundary else body
     named = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + said
     return hashlib.sha256(named).hexdigest()

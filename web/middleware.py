@@ -19,7 +19,8 @@ logger = logging.getLogger("cmi.web")
 API = "/api/v1"
 """Below this the JSON API is."""
 BODY_LIMIT = 1024 * 1024
-UPLOAD_LIMIT = 20 * 1024 * 1024
+UPLOAD_LIMIT = 20 * 1024 * 1024 + 64 * 1024
+"""Of a form with an invoice of 20 MiB."""
 _UPLOAD = re.compile(API + r"/settlements/[^/]+/invoice")
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # In the log of a path: ids of things only. What else stands there may be a name of a person, or a link's secret.

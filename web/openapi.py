@@ -6,7 +6,8 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from web.api import examples
+from web.api import examples, settlement_examples
+from web.api.settlement_bodies import ListedSettlement
 from web.problems import DOCUMENTS
 
 DESCRIPTION = """\
@@ -21,6 +22,11 @@ TAGS = [
     {"name": "shop", "description": "What the shop does."},
     {"name": "warehouse", "description": "What the warehouse reports."},
     {"name": "partner", "description": "What a partner does, or operations in its place."},
+    {
+        "name": "settlements",
+        "description": "The monthly settlement, from the selection to the checked invoice. For partners, operations "
+        "and accounting.",
+    },
     {"name": "operations", "description": "What operations decide."},
     {"name": "accounts", "description": "Partners, their logins and tokens. For operations."},
     {"name": "health", "description": "For whoever runs the service. No token needed."},
@@ -34,6 +40,7 @@ _KEY = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 _MONEY = {"type": "string", "pattern": r"^\d{1,8}(\.\d{1,2})?$", "examples": ["129.00"]}
+_SIGNED_MONEY = {**_MONEY, "pattern": r"^-?\d{1,8}(\.\d{1,2})?$"}
 
 
 def install(app: FastAPI) -> None:
@@ -65,16 +72,27 @@ def _complete(document: dict[str, Any]) -> None:
     ):  # FastAPI's own, which nobody is answered here
         schemas.pop(unused, None)
     for schema in schemas.values():
-        fee = schema.get("properties", {}).get("fee")
-        if fee is not None:  # pydantic would let numbers in, which are not money here
-            schema["properties"]["fee"] = {"title": fee["title"], **_MONEY}
+        for name, money in (("fee", _MONEY), ("amount", _SIGNED_MONEY)):
+            field = schema.get("properties", {}).get(name)
+            if field is not None:  # pydantic would let numbers in, which are not money here
+                schema["properties"][name] = {"title": field["title"], **money}
         for example in schema.get("examples", []):  # FastAPI drops what is null in them
             if isinstance(example, dict):
                 missing = [name for name in schema.get("required", []) if name not in example]
                 example.update(dict.fromkeys(missing))
     order = examples.order().model_dump(mode="json")
     listed = {name: value for name, value in order.items() if name != "timeline"}
+    settlement = settlement_examples.settlement().model_dump(mode="json")
+    in_list = {
+        **{name: settlement.get(name) for name in ListedSettlement.model_fields},
+        "orders": len(settlement["orders"]),
+    }
     answered = {
+        "SettlementView": settlement,
+        "SettlementList": {"items": [in_list], "next_cursor": None},
+        "InvoiceAnswer": settlement_examples.INVOICE,
+        "CorrectionAnswer": settlement_examples.CORRECTED,
+        "CorrectionList": {"items": [settlement_examples.CORRECTED]},
         "OrderView": order,
         "OrderList": {"items": [listed], "next_cursor": None, "counts": {"check_requirements": 1}},
         "Accepted": {"sp_id": order["sp_id"], "stored": True},

@@ -64,10 +64,17 @@ class RefusalDocument(ProblemDocument):
     """Not allowed in this state."""
 
     allowed: list[str] = Field(description="the actions allowed now, to this caller")
-    order_status: str | None = Field(None, description="the state that refused")
+    order_status: str | None = Field(None, description="the state of the order that refused")
+    settlement_status: str | None = Field(
+        None, description="the state of the settlement that refused"
+    )
+    settlement_id: str | None = Field(
+        None, description="the partner's settlement of this month, if there is one already"
+    )
     code: str | None = Field(
         None,
-        description="why not: wrong_state, final, before_goods, other_settlement, already_placed",
+        description="why not: wrong_state, final, before_goods, other_settlement, already_placed, too_late, "
+        "already_settled",
     )
 
 
@@ -122,7 +129,9 @@ async def _on_http_exception(request: Request, error: Exception) -> JSONResponse
         return respond(error)
     status = error.status_code
     if status == 400:  # FastAPI's word for a body that could not even be read
-        return respond(invalid([("body", "must be JSON in UTF-8")]))
+        form = request.headers.get("Content-Type", "").startswith("multipart/form-data")
+        expected = "must be a form as multipart/form-data" if form else "must be JSON in UTF-8"
+        return respond(invalid([("body", expected)]))
     phrase = HTTPStatus(status).phrase
     detail = _DETAILS.get(status, phrase)
     headers = {"Allow": _methods(request)} if status == 405 else error.headers

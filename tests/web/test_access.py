@@ -18,6 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PARTNER = {"partner", "stranger", "operations"}
 READERS = {"partner", "stranger", "operations", "shop", "accounting"}
+SETTLEMENT_READERS = {"partner", "stranger", "operations", "accounting"}
 OPERATIONS = {"operations"}
 EVERYBODY = {*ROLES, "nobody"}
 
@@ -36,6 +37,20 @@ DECIDED: dict[str, set[str]] = {
     "POST /api/v1/orders/{sp_id}/execution": PARTNER,
     "POST /api/v1/orders/{sp_id}/review": OPERATIONS,
     "POST /api/v1/orders/{sp_id}/reassign": OPERATIONS,
+    "POST /api/v1/settlements": PARTNER,
+    "GET /api/v1/settlements": SETTLEMENT_READERS,
+    "GET /api/v1/settlements/{settlement_id}": SETTLEMENT_READERS,
+    "POST /api/v1/settlements/{settlement_id}/selection": PARTNER,
+    "POST /api/v1/settlements/{settlement_id}/close": PARTNER,
+    "POST /api/v1/settlements/{settlement_id}/void": OPERATIONS,
+    "POST /api/v1/settlements/{settlement_id}/invoice-received": {"operations", "accounting"},
+    "POST /api/v1/settlements/{settlement_id}/invoice": PARTNER,
+    "GET /api/v1/settlements/{settlement_id}/statement.pdf": SETTLEMENT_READERS,
+    "GET /api/v1/settlements/{settlement_id}/statement.csv": SETTLEMENT_READERS,
+    "GET /api/v1/settlements/{settlement_id}/draft-invoice.pdf": PARTNER,
+    "GET /api/v1/settlements/{settlement_id}/invoice.pdf": SETTLEMENT_READERS,
+    "POST /api/v1/partners/{partner_id}/corrections": OPERATIONS,
+    "GET /api/v1/partners/{partner_id}/corrections": {"operations", "accounting"},
     "GET /api/v1/partners": OPERATIONS,
     "POST /api/v1/partners": OPERATIONS,
     "PATCH /api/v1/partners/{partner_id}": OPERATIONS,
@@ -99,7 +114,7 @@ PAGES = {
     "MOUNT /static",
 }
 # An order of the partner's is named wherever one can be; what else is named does not exist.
-NAMED = {"partner_id": "nobody", "user_id": "usr_0", "token_id": "tok_0"}
+NAMED = {"settlement_id": "V202610-22222222", "partner_id": "nobody", "user_id": "usr_0", "token_id": "tok_0"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

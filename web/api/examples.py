@@ -15,7 +15,8 @@ from domain.view import OrderView, order_view
 Examples = dict[str, Example]
 
 
-def _one(summary: str, value: Any) -> Examples:
+def one(summary: str, value: Any) -> Examples:
+    """The one example of a call."""
     return {"example": Example(summary=summary, value=value)}
 
 
@@ -41,14 +42,14 @@ _ORDER: dict[str, Any] = {
     },
     "note": "",
 }
-PLACEMENT = _one("A washing machine to be connected", _ORDER)
-NOTHING = _one("No particulars", {})
-SHIPPED = _one("A parcel", {"tracking": "99.00.123456.78901234"})
+PLACEMENT = one("A washing machine to be connected", _ORDER)
+NOTHING = one("No particulars", {})
+SHIPPED = one("A parcel", {"tracking": "99.00.123456.78901234"})
 RECEIVED: Examples = {
     "now": Example(summary="Just now", value={}),
     "then": Example(summary="Earlier", value={"received_at": "2026-11-05T10:30:00+01:00"}),
 }
-CANCELLATION = _one("The customer withdrew", {"reason": "The customer withdrew from the purchase."})
+CANCELLATION = one("The customer withdrew", {"reason": "The customer withdrew from the purchase."})
 CONTACT: Examples = {
     "reached": Example(
         summary="Reached", value={"outcome": "reached", "note": "Second floor, lift."}
@@ -92,8 +93,8 @@ EXECUTION: Examples = {
         value={"executed": False, "reason": "customer_absent", "note": "Rang twice."},
     ),
 }
-REVIEW = _one("Another date", {"decision": "new_appointment", "note": "Rung up by us."})
-REASSIGNMENT = _one(
+REVIEW = one("Another date", {"decision": "new_appointment", "note": "Rung up by us."})
+REASSIGNMENT = one(
     "To another partner", {"partner_id": "luzern-montage", "reason": "On holiday until Friday."}
 )
 

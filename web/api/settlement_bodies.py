@@ -1,0 +1,136 @@
+"""What calls about settlements and corrections carry, in and out (API.md)."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from desk.settlements import MOST_ORDERS
+from domain.order import Identifier, Note, Reason
+from domain.settlement import Amount, SettlementStatus
+from domain.settlement_id import Month
+from domain.values import Value
+
+SpIds = Annotated[
+    tuple[Identifier, ...],
+    Field(
+        max_length=MOST_ORDERS,
+        description="orders by their SP-ID; one that is named twice counts once",
+    ),
+]
+
+
+class OpeningBody(Value):
+    """Which completed orders are billed. `partner_id` is for operations, who say in whose place they act."""
+
+    sp_ids: Annotated[SpIds, Field(min_length=1)]
+    partner_id: Identifier | None = None
+
+
+class SelectionBody(Value):
+    """Which orders are picked now, in the place of those before; none at all is possible."""
+
+    sp_ids: SpIds
+
+
+class VoidBody(Value):
+    """Why the settlement is taken back."""
+
+    reason: Reason
+
+
+class InvoiceReceivedBody(Value):
+    """How the invoice came, if that is worth a note."""
+
+    note: Note = ""
+
+
+class CorrectionBody(Value):
+    """An amount (net), plus or minus, for an order that the partner executed, and why."""
+
+    sp_id: Identifier
+    amount: Amount
+    reason: Reason
+
+
+class Wanted(BaseModel):
+    """Which settlements a list shows. What is left empty does not count."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    partner_id: str | None = Field(None, max_length=64, description="settlements of this partner")
+    status: SettlementStatus | None = Field(None, description="settlements in this state")
+    month: Month | None = Field(None, description="settlements of this month, like 2026-10")
+    q: str | None = Field(
+        None, max_length=200, description="part of the settlement id, the partner's id or name"
+    )
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = Field(None, max_length=500, description="`next_cursor` of the page before")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_ones(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            return {name: value for name, value in values.items() if value != ""}
+        return values
+
+
+# --- answers -----------------------------------------------------------------------------------------------------
+
+
+class ListedSettlement(BaseModel):
+    """A settlement in a list: `orders` is how many it has picked, or billed."""
+
+    settlement_id: str
+    partner_id: str
+    partner_name: str
+    month: Month
+    status: SettlementStatus
+    status_label: str
+    orders: int
+    net: Amount
+    vat: Amount
+    total: Amount
+    opened_at: datetime
+    selectable_until: datetime | None
+    issued_at: datetime | None
+    invoice_due: datetime | None
+
+
+class SettlementList(BaseModel):
+    """A page of settlements, the newest first."""
+
+    items: list[ListedSettlement]
+    next_cursor: str | None = Field(description="`cursor` of the next page; null at the end")
+
+
+class InvoiceAnswer(BaseModel):
+    """What the check of an invoice found. A list of SP-IDs names 200 at the most."""
+
+    accepted: bool
+    missing: list[str] = Field(
+        description="orders of the settlement that the invoice does not name"
+    )
+    foreign: list[str] = Field(
+        description="orders that the invoice names and the settlement does not hold"
+    )
+    problems: list[str] = Field(description="what else is wrong, in the caller's language")
+
+
+class CorrectionAnswer(BaseModel):
+    """A correction, and the settlement that took it; the partner's next one will if that is null."""
+
+    correction_id: str
+    partner_id: str
+    sp_id: str
+    amount: Amount
+    reason: str
+    by: str
+    at: datetime
+    settlement_id: str | None
+
+
+class CorrectionList(BaseModel):
+    """A partner's corrections, the oldest first."""
+
+    items: list[CorrectionAnswer]

@@ -1,0 +1,124 @@
+"""Examples for the OpenAPI document: what calls about settlements take, and a settlement as it is answered."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from fastapi.openapi.models import Example
+
+from domain.cantons import pin_calendar
+from domain.commands import SYSTEM, Actor
+from domain.order import Assignee
+from domain.policy import Policy
+from domain.settlement import VAT_RATES, LeftOut, Line, Settlement
+from domain.settlement_id import Month
+from domain.settlement_view import SettlementView, settlement_view
+from domain.settling import live, open_settling
+from domain.settling_commands import Opening, Statement, TakeClaims, TakeStatement
+from web.api.examples import NOTHING as NOTHING
+from web.api.examples import Examples, one
+
+OPENING: Examples = {
+    "partner": Example(summary="A partner", value={"sp_ids": ["SP-1048213", "SP-1048377"]}),
+    "operations": Example(
+        summary="Operations in its place",
+        value={"sp_ids": ["SP-1048213"], "partner_id": "elektro-huber"},
+    ),
+}
+SELECTION = one("One of them only", {"sp_ids": ["SP-1048213"]})
+VOID = one("A wrong fee", {"reason": "The fee of SP-1048213 was wrong."})
+RECEIVED = one("By post", {"note": "By post, on 12 November."})
+CORRECTION: Examples = {
+    "plus": Example(
+        summary="An amount more",
+        value={"sp_id": "SP-1048213", "amount": "35.00", "reason": "Second trip"},
+    ),
+    "minus": Example(
+        summary="An amount less",
+        value={"sp_id": "SP-1048213", "amount": "-20.00", "reason": "Fee agreed by telephone"},
+    ),
+}
+UPLOAD: dict[str, Any] = {
+    "requestBody": {"content": {"multipart/form-data": {"example": {"file": "%PDF-1.7 …"}}}}
+}
+PAPERS = {
+    "application/pdf": "%PDF-1.7 …",
+    "text/csv": "sp_id,sales_order_id,executed_on,…\r\nSP-1048213,48392011,2026-11-09,…\r\n",
+}
+INVOICE: dict[str, Any] = {
+    "accepted": False,
+    "missing": ["SP-1048377"],
+    "foreign": [],
+    "problems": ["The total of CHF 278.90 is not on the invoice."],
+}
+CORRECTED: dict[str, Any] = {
+    "correction_id": "cor_5d1e0c9a7b2f4e63",
+    "partner_id": "elektro-huber",
+    "sp_id": "SP-1048213",
+    "amount": "-20.00",
+    "reason": "Fee agreed by telephone",
+    "by": "operations:Anna Meier",
+    "at": "2026-12-02T09:12:00+01:00",
+    "settlement_id": None,
+}
+
+
+def settlement() -> SettlementView:
+    """A settlement whose statement is issued, as its partner sees it."""
+    opened_at = datetime(2026, 11, 30, 15, 12, tzinfo=UTC)
+    policy = Policy()
+    lines = tuple(
+        Line(
+            sp_id=sp_id,
+            sales_order_id=sales_order_id,
+            executed_on=date(2026, 11, day),
+            service="Waschmaschine anschliessen",
+            customer_place="8004 Zürich",
+            fee=Decimal("129.00"),
+        )
+        for sp_id, sales_order_id, day in (
+            ("SP-1048213", "48392011", 9),
+            ("SP-1048377", "48392544", 16),
+        )
+    )
+    opening = Opening(
+        partner=Assignee(
+            partner_id="elektro-huber", name="Elektro Huber AG", canton="ZH", language="de"
+        ),
+        month=Month(2026, 11),
+        policy=policy,
+        calendar=pin_calendar("ZH", policy, opened_at.date()),
+        vat_rates=VAT_RATES,
+        picked=tuple(line.sp_id for line in lines),
+        left_out=(LeftOut(sp_id="SP-1048401", reason="not_completed"),),
+        automatic=False,
+    )
+    partner = Actor(role="partner", name="Elektro Huber", partner_id="elektro-huber")
+    settling, events = open_settling(opening, partner, opened_at)
+    account = Settlement(
+        settlement_id=settling.settlement_id,
+        partner_id="elektro-huber",
+        month=opening.month,
+        lines=lines,
+        vat_rates=VAT_RATES,
+        opened_at=opened_at,
+    )
+    statement = Statement(
+        paper_id="",
+        sha256="5f1d7a84db00d2fce00b31a7fc73224f8a4b5cdb3d7ea5c1f6a2b3d4e5f60718",
+        template_version="1",
+        input_checksum="0c9a7b2f4e635d1e91c04b7de2a85f360c9a7b2f4e635d1e91c04b7de2a85f36",
+        pages=1,
+        net=account.net,
+        vat=account.vat,
+        total=account.total,
+    )
+    now = opened_at
+    for command in (
+        TakeClaims(refused=(), corrections=()),
+        TakeStatement(statement=statement),
+    ):
+        now += timedelta(seconds=1)
+        settling, more = live(settling, command, SYSTEM, now)
+        events += more
+    return settlement_view(settling, account, events, now, "en", "partner")

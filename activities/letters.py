@@ -3,16 +3,20 @@
 import asyncio
 import hashlib
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities import names
 from activities.mail_texts import MailText, Reader
-from activities.postman import Postman, Unavailable, recipient_address
+from activities.postman import Attachment, Postman, Refused, Unavailable, recipient_address
 from records.mails import MailLog, MailRow
+
+_REFUSED_AGAIN = timedelta(hours=1)
+_REFUSED_FOR_GOOD = timedelta(days=5)  # as long as mail servers try (RFC 5321, 4.5.4.1)
 
 
 class Letter(NamedTuple):
@@ -30,6 +34,7 @@ class Letter(NamedTuple):
     reader: Reader
     text: Callable[[], MailText]
     in_thread: bool = True
+    attachments: tuple[Attachment, ...] = ()
 
 
 class Letters:
@@ -40,6 +45,40 @@ class Letters:
         self._postman = postman
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._unmarked: set[str] = set()
+
+    async def send(self, letter: Letter, *, give_up: bool = True, is_copy: bool = False) -> None:
+        """Deliver a letter in an activity, which is tried again until this returns.
+
+        A refusal is tried again every hour, and after five days it is given up (not if `give_up` is False), which
+        `names.MAIL_GIVEN_UP` says. The refusal of a copy is the end of it at once.
+        """
+        info = activity.info()
+        # The server's clock is that of what the mail is about, also where tests and demonstrations skip time.
+        now, since = info.started_time, info.scheduled_time
+        try:
+            row = await self.deliver(letter, now)
+        except Refused as refused:
+            overdue = give_up and now - since >= _REFUSED_FOR_GOOD
+            await self._refused(letter.key, refused, overdue=overdue, is_copy=is_copy)
+            return
+        if row.state == "given_up":  # by an attempt that could not say so any more
+            raise _given_up(letter.key, row.last_error or "")
+
+    async def _refused(self, key: str, refused: Refused, *, overdue: bool, is_copy: bool) -> None:
+        why, lasting = str(refused), refused.lasting or overdue
+        await self._log.failed(key, why, refused=lasting)
+        activity.logger.warning("mail refused", extra={"mail": key, "why": why})
+        if not lasting:
+            raise ApplicationError(f"mail {key}: {why}", type="MailServerUnavailable")
+        if is_copy:  # the firm has it; a dead second address holds up nothing
+            await self._log.given_up(key)
+            return
+        if overdue:
+            await self._log.given_up(key)
+            raise _given_up(key, why)
+        raise ApplicationError(
+            f"mail {key}: {why}", type="MailRefused", next_retry_delay=_REFUSED_AGAIN
+        )
 
     async def deliver(self, letter: Letter, now: datetime) -> MailRow:
         """Hand a letter in, unless it is `sent` or `given_up` already; its row then says so.
@@ -78,7 +117,13 @@ class Letters:
         try:
             recipient = recipient_address(letter.address)
             message = self._postman.message(
-                letter.text(), letter.reader, recipient, message_id, now, thread
+                letter.text(),
+                letter.reader,
+                recipient,
+                message_id,
+                now,
+                thread,
+                letter.attachments,
             )
             try:
                 await self._postman.hand_in(client, message, recipient)
@@ -103,3 +148,9 @@ class Letters:
         """The same for the same mail for ever, so that two copies of one mail are recognised as such."""
         name = hashlib.sha256(key.encode()).hexdigest()[:32]
         return f"<{name}@{self._postman.sender.domain}>"
+
+
+def _given_up(key: str, why: str) -> ApplicationError:
+    return ApplicationError(
+        f"mail {key}: given up, {why}", type=names.MAIL_GIVEN_UP, non_retryable=True
+    )

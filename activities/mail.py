@@ -1,7 +1,6 @@
 """Sends mails: to whom, in which language, once under each key as far as SMTP allows (DESIGN 8, docs/mail.md)."""
 
 import asyncio
-from datetime import timedelta
 from typing import NamedTuple
 
 from temporalio import activity
@@ -11,14 +10,11 @@ from activities import names
 from activities.failures import without_contents
 from activities.letters import Letter, Letters
 from activities.mail_texts import MailTexts, Reader
-from activities.postman import Postman, Refused
+from activities.postman import Postman
 from domain.effects import Mail
 from records.mails import MailLog
 from records.partners import Partner, Partners
 from settings import Settings
-
-_REFUSED_AGAIN = timedelta(hours=1)
-_REFUSED_FOR_GOOD = timedelta(days=5)  # as long as mail servers try (RFC 5321, 4.5.4.1)
 
 
 class _Receiver(NamedTuple):
@@ -35,7 +31,6 @@ class MailActivities:
 
     def __init__(self, settings: Settings, log: MailLog, partners: Partners) -> None:
         self._settings = settings
-        self._log = log
         self._partners = partners
         self._texts = MailTexts(settings.public_url)
         self._letters = Letters(log, Postman(settings))
@@ -102,9 +97,6 @@ class MailActivities:
     # --- once ----------------------------------------------------------------------------------------------------
 
     async def _send_once(self, mail: Mail, to: _Receiver) -> None:
-        info = activity.info()
-        # The server's clock is that of the order's life, also where tests and demonstrations skip time.
-        now, since = info.started_time, info.scheduled_time
         letter = Letter(
             to.key,
             mail.sp_id,
@@ -114,33 +106,6 @@ class MailActivities:
             to.reader,
             lambda: self._texts.compose(mail, to.reader),
         )
-        try:
-            row = await self._letters.deliver(letter, now)
-        except Refused as refused:
-            await self._refused(mail, to, refused, overdue=now - since >= _REFUSED_FOR_GOOD)
-            return
-        if row.state == "given_up":  # by an attempt that could not say so any more
-            raise _given_up(to.key, row.last_error or "")
-
-    async def _refused(self, mail: Mail, to: _Receiver, refused: Refused, overdue: bool) -> None:
-        key, why = to.key, str(refused)
-        lasting = refused.lasting or (overdue and mail.kind != "new_order")
-        await self._log.failed(key, why, refused=lasting)
-        activity.logger.warning("mail refused", extra={"mail": key, "why": why})
-        if not lasting:
-            raise ApplicationError(f"mail {key}: {why}", type="MailServerUnavailable")
-        if to.is_copy:  # the firm has it; a dead second address holds up nothing
-            await self._log.given_up(key)
-            return
-        if overdue and mail.kind != "new_order":
-            await self._log.given_up(key)
-            raise _given_up(key, why)
-        raise ApplicationError(
-            f"mail {key}: {why}", type="MailRefused", next_retry_delay=_REFUSED_AGAIN
-        )
-
-
-def _given_up(key: str, why: str) -> ApplicationError:
-    return ApplicationError(
-        f"mail {key}: given up, {why}", type=names.MAIL_GIVEN_UP, non_retryable=True
-    )
+        # Without a new order's mail there is no transmission.
+        give_up = mail.kind != "new_order"
+        await self._letters.send(letter, give_up=give_up, is_copy=to.is_copy)

@@ -2,6 +2,7 @@
 
 import ssl
 from asyncio import timeout
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from email.header import Header
@@ -9,6 +10,7 @@ from email.headerregistry import Address, BaseHeader, HeaderRegistry, UniqueUnst
 from email.message import EmailMessage, Message
 from email.policy import EmailPolicy, Policy
 from email.utils import parseaddr
+from typing import NamedTuple
 
 import aiosmtplib
 
@@ -47,6 +49,13 @@ _POLICY = EmailPolicy(linesep="\r\n", header_factory=_HEADERS)
 
 class Unavailable(Exception):
     """The server takes no mail of ours just now. Its text is what may be told."""
+
+
+class Attachment(NamedTuple):
+    """A PDF that goes with a mail."""
+
+    name: str
+    content: bytes
 
 
 class Postman:
@@ -110,6 +119,7 @@ class Postman:
         message_id: str,
         now: datetime,
         thread: str | None = None,
+        attachments: Sequence[Attachment] = (),
     ) -> EmailMessage:
         """The mail. `thread` is the message id of the first mail about the same."""
         message = EmailMessage(policy=_POLICY)
@@ -129,6 +139,8 @@ class Postman:
         # Quoted-printable goes through every server, and is readable where it is kept.
         message.set_content(text.text, cte="quoted-printable")
         message.add_alternative(text.html, subtype="html", cte="quoted-printable")
+        for name, content in attachments:
+            message.add_attachment(content, maintype="application", subtype="pdf", filename=name)
         # now, or the first part would take it with it
         message["Content-Language"] = reader.language
         return message

@@ -1,0 +1,206 @@
+"""Makes statements and draft invoices, checks invoices: in processes with limits, on a queue of their own (DESIGN 5).
+
+A statement is made once and kept for ever, with the JSON of all that it shows (docs/documents.md).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Coroutine
+from datetime import date, timedelta
+from email.utils import parseaddr
+from typing import Any, TypeVar
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities import names
+from activities.failures import without_contents
+from activities.names import InvoiceToCheck, SettlementOf, StatementWanted
+from documents.confined import ConfinedError
+from domain.invoicing import Verdict
+from domain.settlement_id import settlement_id
+from domain.settling_commands import Statement
+from invoices.check import check_invoice, expected_of
+from invoices.draft import draft_confined
+from records.papers import Paper, PaperKind, Papers, draft_id, statement_csv_id, statement_id
+from records.partners import Partners
+from records.settlements import Settlements, StoredSettlement
+from settings import Settings
+from statements.attachments import statement_csv
+from statements.data import Accounting, Document, Letterhead, StatementData
+from statements.render_process import render_confined
+
+BEAT = 5.0  # seconds, between signs of life
+QUICK_ATTEMPTS = 3
+"""A document that failed so often needs a human: it is tried again every hour, and a draft is given up."""
+AGAIN = timedelta(hours=1)
+
+_Result = TypeVar("_Result")
+
+
+class PaperActivities:
+    """The papers of settlements; `settings` name who the invoices go to."""
+
+    def __init__(
+        self, settings: Settings, settlements: Settlements, partners: Partners, papers: Papers
+    ) -> None:
+        self._accounting = Accounting(
+            company=settings.company_name,
+            department=settings.company_department,
+            street=settings.company_street,
+            postal_code=settings.company_postal_code,
+            city=settings.company_city,
+            email=parseaddr(settings.mail_accounting)[1],
+        )
+        self._settlements = settlements
+        self._partners = partners
+        self._papers = papers
+
+    @activity.defn(name=names.MAKE_STATEMENT)
+    async def make_statement(self, wanted: StatementWanted) -> Statement:
+        """Make a settlement's statement and its CSV, and keep them; what is kept already stays as it is."""
+        of = wanted.settlement
+        number = settlement_id(of.partner_id, of.month)
+        with without_contents(f"statement of {number}"):
+            kept = await self._papers.get(statement_id(number))
+            if kept is None:
+                kept = await self._make_statement(number, wanted)
+            account = StatementData.model_validate_json(kept.inputs).settlement
+            assert kept.pages is not None
+            return Statement(
+                paper_id=kept.paper_id,
+                sha256=kept.sha256,
+                template_version=kept.template_version,
+                input_checksum=kept.input_checksum,
+                pages=kept.pages,
+                net=account.net,
+                vat=account.vat,
+                total=account.total,
+            )
+
+    async def _make_statement(self, number: str, wanted: StatementWanted) -> Paper:
+        stored = await self._settlement(number, wanted.version)
+        data = await self._data(stored, wanted.created)
+        made = await _made(render_confined(data))
+        at = activity.info().started_time
+        await self._papers.keep(
+            Paper.of(
+                statement_csv(data),
+                paper_id=statement_csv_id(number),
+                settlement_id=number,
+                kind="statement_csv",
+                name=f"{number}.csv",
+                input_checksum=made.input_checksum,
+                created_at=at,
+            )
+        )
+        return await self._keep(statement_id(number), "statement", f"{number}.pdf", data, made)
+
+    @activity.defn(name=names.MAKE_DRAFT)
+    async def make_draft(self, of: SettlementOf) -> str:
+        """Make a draft of the partner's invoice, of this day, with what is known of the partner now; its paper's id."""
+        number = settlement_id(of.partner_id, of.month)
+        with without_contents(f"draft of {number}"):
+            stored = await self._issued(number)
+            calendar = stored.settling.opening.calendar
+            today = calendar.local(activity.info().started_time).date()
+            data = await self._data(stored, today)
+            paper_id = draft_id(number, data.checksum)
+            if await self._papers.get(paper_id) is None:
+                made = await _made(draft_confined(data), give_up=True)
+                await self._keep(paper_id, "draft", f"{number}-draft.pdf", data, made)
+            return paper_id
+
+    @activity.defn(name=names.CHECK_INVOICE)
+    async def check_invoice(self, wanted: InvoiceToCheck) -> Verdict:
+        """Whether an uploaded paper is the invoice that its settlement asks for. An unreadable one is not."""
+        of = wanted.settlement
+        number = settlement_id(of.partner_id, of.month)
+        with without_contents(f"invoice of {number}"):
+            paper = await self._papers.get(wanted.paper_id)
+            if paper is None or (paper.settlement_id, paper.kind) != (number, "invoice"):
+                raise ApplicationError(
+                    f"{number} has no invoice {wanted.paper_id}",
+                    type="PaperUnknown",
+                    non_retryable=True,
+                )
+            stored = await self._issued(number)
+            return await _beating(check_invoice(paper.content, expected_of(stored.account)))
+
+    # --- what they show ------------------------------------------------------------------------------------------
+
+    async def _settlement(self, number: str, version: int = 0) -> StoredSettlement:
+        stored = await self._settlements.get(number)
+        if stored is None or stored.settling.version < version:
+            raise ApplicationError(f"{number} is not recorded yet", type="NotRecorded")
+        return stored
+
+    async def _issued(self, number: str) -> StoredSettlement:
+        stored = await self._settlement(number)
+        if stored.settling.statement is None:
+            raise ApplicationError(f"{number} is not recorded as issued yet", type="NotRecorded")
+        return stored
+
+    async def _data(self, stored: StoredSettlement, created: date) -> StatementData:
+        opening = stored.settling.opening
+        partner = await self._partners.get(opening.partner.partner_id)
+        if partner is None:
+            raise ApplicationError(
+                f"partner {opening.partner.partner_id} is not in the records", type="PartnerUnknown"
+            )
+        letterhead = partner.model_dump(include=set(Letterhead.model_fields))
+        return StatementData(
+            settlement=stored.account,
+            partner=Letterhead.model_validate(letterhead),
+            accounting=self._accounting,
+            language=opening.partner.language,
+            created=created,
+        )
+
+    async def _keep(
+        self, paper_id: str, kind: PaperKind, name: str, data: StatementData, made: Document
+    ) -> Paper:
+        return await self._papers.keep(
+            Paper(
+                paper_id=paper_id,
+                settlement_id=data.settlement.settlement_id,
+                kind=kind,
+                name=name,
+                content=made.pdf,
+                sha256=made.sha256,
+                pages=made.pages,
+                template_version=made.template_version,
+                input_checksum=made.input_checksum,
+                inputs=data.model_dump_json(),
+                created_at=activity.info().started_time,
+            )
+        )
+
+
+async def _made(work: Coroutine[Any, Any, Document], *, give_up: bool = False) -> Document:
+    """The document, if its process makes it within its limits.
+
+    If it does not, it is tried again quickly some times, which helps a machine that was short of memory; then `AGAIN`,
+    since only a human can mend it, or never (`give_up`).
+    """
+    try:
+        return await _beating(work)
+    except ConfinedError as error:
+        activity.logger.error("a document was not made: %s", error)
+        lasting = activity.info().attempt >= QUICK_ATTEMPTS
+        raise ApplicationError(
+            f"the document was not made ({error.kind})",
+            type="DocumentNotMade",
+            non_retryable=lasting and give_up,
+            next_retry_delay=AGAIN if lasting else None,
+        ) from None
+
+
+async def _beating(work: Awaitable[_Result]) -> _Result:
+    """What comes of the work, with signs of life meanwhile; it ends with the activity."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait([task], timeout=BEAT))[0]:
+            activity.heartbeat()
+        return task.result()
+    finally:
+        task.cancel()

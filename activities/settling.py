@@ -1,0 +1,96 @@
+"""What settlements ask of the records, and the opening of those that the month's end brings (DESIGN 4)."""
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+
+from activities import names
+from activities.failures import without_contents
+from activities.names import PartnersWanted, SettlementOf, SettlementSnapshot
+from desk.opening import open_month
+from domain.policy import Policy
+from domain.settlement import CorrectionLine, VatRates
+from domain.settlement_id import settlement_id
+from records.corrections import Corrections
+from records.partners import Partners
+from records.settlements import Settlements
+from workflows.messages import Desk
+
+
+class SettlementActivities:
+    """Settlements and the records. `policy` and `vat_rates` are pinned into those that are opened."""
+
+    def __init__(
+        self,
+        client: Client,
+        settlements: Settlements,
+        corrections: Corrections,
+        partners: Partners,
+        *,
+        policy: Policy,
+        vat_rates: VatRates,
+        desk: Desk,
+    ) -> None:
+        self._client = client
+        self._settlements = settlements
+        self._corrections = corrections
+        self._partners = partners
+        self._policy = policy
+        self._vat_rates = vat_rates
+        self._desk = desk
+
+    @activity.defn(name=names.SAVE_SETTLEMENT)
+    async def save_settlement(self, snapshot: SettlementSnapshot) -> int:
+        """Keep a settlement, its lines and its events; the version that the records hold now, this one or a newer one.
+
+        Twice is once. An error is worth another attempt: the database is away, or an order is not recorded yet.
+        """
+        with without_contents(f"records of {snapshot.settling.settlement_id}"):
+            return await self._settlements.save(snapshot)
+
+    @activity.defn(name=names.TAKE_CORRECTIONS)
+    async def take_corrections(self, of: SettlementOf) -> tuple[CorrectionLine, ...]:
+        """Have a settlement take the partner's corrections that wait. Twice is once."""
+        number = settlement_id(of.partner_id, of.month)
+        with without_contents(f"corrections of {number}"):
+            return await self._corrections.take(number, of.partner_id)
+
+    @activity.defn(name=names.RELEASE_CORRECTIONS)
+    async def release_corrections(self, of: SettlementOf) -> None:
+        """Set the corrections of a settlement free that was taken back. Twice is once."""
+        number = settlement_id(of.partner_id, of.month)
+        with without_contents(f"corrections of {number}"):
+            await self._corrections.release(number)
+
+    @activity.defn(name=names.PARTNERS_TO_SETTLE)
+    async def partners_to_settle(self, wanted: PartnersWanted) -> tuple[str, ...]:
+        """Partners with unbilled orders and no settlement of the month, by id, at most `limit`."""
+        with without_contents(f"partners to settle for {wanted.month}"):
+            return await self._settlements.partners_to_settle(
+                wanted.month, wanted.after, wanted.limit
+            )
+
+    @activity.defn(name=names.OPEN_SETTLEMENT)
+    async def open_settlement(self, of: SettlementOf) -> bool:
+        """Open a partner's settlement of a month with all that can be billed; whether it is new.
+
+        It is not if there is or was one, nor if there is nothing to bill. Starting its workflow is what counts.
+        """
+        number = settlement_id(of.partner_id, of.month)
+        with without_contents(f"opening of {number}"):
+            partner = await self._partners.get(of.partner_id)
+            if partner is None:
+                raise ApplicationError(
+                    f"partner {of.partner_id} is not in the records", type="PartnerUnknown"
+                )
+            begun = await open_month(
+                self._client,
+                self._settlements,
+                partner,
+                of.month,
+                activity.info().started_time,
+                policy=self._policy,
+                vat_rates=self._vat_rates,
+                desk=self._desk,
+            )
+            return begun is not None

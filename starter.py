@@ -1,4 +1,4 @@
-"""The commands of operations: place orders and keep partners from files, make the first login."""
+"""The commands of operations: place orders and keep partners from files, settle a month, make the first login."""
 
 import argparse
 import asyncio
@@ -9,23 +9,30 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
+from activities.names import SettlementOf
 from connection import connect, leave
 from desk.account_errors import Conflict, WrongFields
 from desk.accounts import Accounts
+from desk.opening import open_month
 from desk.orders import AlreadyPlaced, OrderDesk
 from desk.revival import NotRevivable, Revival
+from desk.settlement_talks import SettlementTalks
+from desk.settlements import PATIENCE
 from domain.errors import InvalidCommand
 from domain.order import Placement
+from domain.settlement_id import Month, settlement_id
 from records.database import Database
 from records.mails import MailLog
 from records.migrate import migrate
 from records.orders import Orders
 from records.partners import Partner, Partners
+from records.settlements import Settlements
 from settings import Settings, SettingsError
 from workflows.messages import Desk
 from workflows.schedules import put_schedules
@@ -132,6 +139,49 @@ async def make_admin(settings: Settings, email: str) -> None:
     print(made.link)
 
 
+async def settle(settings: Settings, given: argparse.Namespace) -> None:
+    """Open one partner's settlement of a month, as the month's end does: with all its orders picked, for the partner to
+    change. One that is there already is named with its state.
+
+    Raises:
+        WrongInput: no such partner, no such month, one that has not begun, or nothing to bill.
+    """
+    try:
+        month = Month.parse(given.month)
+    except ValueError as error:
+        raise WrongInput(f"--month {given.month}: {error}") from error
+    policy, now = settings.load_policy(), datetime.now(UTC)
+    if Month.of(now.astimezone(ZoneInfo(policy.office.timezone)).date()) < month:
+        raise WrongInput(f"--month {month}: it has not begun")
+    async with opened(settings) as database:
+        settlements = Settlements(database)
+        partner = await Partners(database).get(given.partner)
+        if partner is None:
+            raise WrongInput(f"--partner {given.partner}: there is no such partner")
+        client = await connect(settings)
+        begun = await open_month(
+            client,
+            settlements,
+            partner,
+            month,
+            now,
+            policy=policy,
+            vat_rates=settings.vat_percentages,
+            desk=desk_of(settings),
+        )
+        stored = await settlements.get(settlement_id(partner.partner_id, month))
+        if stored is None:  # opened while the database was away, and not recorded yet?
+            of = SettlementOf(partner_id=partner.partner_id, month=month)
+            stored = await SettlementTalks(client, settlements, PATIENCE).fetch(of)
+    if stored is None:
+        raise WrongInput(f"--partner {partner.partner_id}: nothing to bill until {month.last_day}")
+    settling = stored.settling
+    was_there = "" if begun is not None else "(was there already)"
+    print(
+        settling.settlement_id, settling.status.value, f"{len(settling.picked)} orders", was_there
+    )
+
+
 async def keep_schedules(settings: Settings, _: None) -> None:
     """Create the Temporal Schedules, or bring those that are there up to date."""
     office = settings.load_policy().office
@@ -192,6 +242,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = commands.add_parser("admin", help=meaning, description=meaning)
     command.add_argument("--email", required=True, metavar="E")
     command.set_defaults(work=make_admin, given="email")
+    meaning = "open one partner's settlement of a month by hand, as the month's end does by itself"
+    command = commands.add_parser("settle", help=meaning, description=meaning)
+    command.add_argument("--partner", required=True, metavar="P", help="the partner's id")
+    command.add_argument("--month", required=True, metavar="M", help="a month, such as 2026-10")
+    command.set_defaults(work=settle)
     meaning = "create the Temporal Schedules, or bring them up to date"
     command = commands.add_parser("schedules", help=meaning, description=meaning)
     command.set_defaults(work=keep_schedules, given="nothing", nothing=None)
@@ -202,7 +257,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         settings = Settings.from_env()
-        asyncio.run(options.work(settings, getattr(options, options.given)))
+        given = getattr(options, options.given) if "given" in options else options
+        asyncio.run(options.work(settings, given))
     except (WrongInput, SettingsError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -114,10 +114,14 @@ class Checked(Value):
 
 
 class Billing(Value):
-    """The input of the monthly workflow: which month; the one before the scheduled time if it is not said."""
+    """The input of the monthly workflow: which month (the one before the scheduled time if it is not said), or what an
+    earlier run carried. `waiting` are partners whose settlement could not be opened yet."""
 
     month: Month | None = None
     after: str | None = None
+    all_seen: bool = False
+    waiting: tuple[str, ...] = ()
+    rounds: int = 0
     opened: int = 0
     there: int = 0
 

@@ -20,7 +20,10 @@ from temporalio.client import (
 
 from domain.policy import OfficePolicy
 from workflows import names
-from workflows.messages import DigestRun, Pass
+from workflows.messages import Billing, DigestRun, Pass
+
+BILLING_HOUR = ScheduleRange(6)
+"""DESIGN 4: on the first of each month at 06:00."""
 
 
 def schedules(office: OfficePolicy) -> dict[str, Schedule]:
@@ -63,6 +66,26 @@ def schedules(office: OfficePolicy) -> dict[str, Schedule]:
                 overlap=ScheduleOverlapPolicy.BUFFER_ONE,
                 # Late is better than not at all; the workflow drops what comes after closing time.
                 catchup_window=_hours(office),
+            ),
+        ),
+        names.MONTHLY_BILLING_SCHEDULE: Schedule(
+            action=ScheduleActionStartWorkflow(
+                names.MONTHLY_BILLING,
+                Billing(),
+                id=names.MONTHLY_BILLING_ID,
+                task_queue=names.ORDERS_QUEUE,
+                static_summary="the settlements of the month before",
+            ),
+            spec=ScheduleSpec(
+                calendars=[
+                    ScheduleCalendarSpec(hour=[BILLING_HOUR], day_of_month=[ScheduleRange(1)])
+                ],
+                time_zone_name=office.timezone,
+            ),
+            policy=SchedulePolicy(
+                # A month that is settled late, or made up for, is settled all the same: none is dropped.
+                overlap=ScheduleOverlapPolicy.BUFFER_ALL,
+                catchup_window=timedelta(days=365),
             ),
         ),
     }

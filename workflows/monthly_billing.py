@@ -1,0 +1,157 @@
+"""Opens the settlements of a month, on the first of the next one: of every partner with unbilled orders (DESIGN 4)."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from activities import names as activities
+    from domain.calendar import Calendar
+    from domain.policy import Policy
+    from domain.settlement_id import Month
+    from workflows import names
+    from workflows.messages import Billed, Billing
+
+AT_A_TIME = 10
+ATTEMPT_LIMIT = timedelta(minutes=2)
+UNTIL_IT_WORKS = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=2,
+    maximum_interval=timedelta(minutes=5),
+)
+# A partner whose settlement cannot be opened makes no other one wait: it has its turn again when all had theirs.
+FEW_ATTEMPTS = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=3)
+PAUSE = timedelta(minutes=15)
+ROUNDS = 96
+"""A day of them. Then operations have to look, and to run the month again: what was opened stays."""
+
+
+@workflow.defn(name=names.MONTHLY_BILLING)
+class MonthlyBilling:
+    """The settlements of one month. However late and often it runs: one that is there stays as it is.
+
+    Without a month in its input it is the one before that of the scheduled time; a run that is started by hand may name
+    another one.
+    """
+
+    @workflow.init
+    def __init__(self, start: Billing) -> None:
+        self._state = start
+        self._waiting = list(start.waiting)
+
+    @workflow.run
+    async def run(self, start: Billing) -> Billed:
+        """Open them all.
+
+        Raises:
+            ApplicationError: for a day some could not be opened; it names their partners.
+        """
+        if self._state.month is None:
+            self._set(month=await self._month_before())
+        while not self._state.all_seen:
+            partner_ids = await self._page()
+            self._waiting += await self._open(partner_ids)
+            after = partner_ids[-1] if partner_ids else None
+            self._set(after=after, all_seen=after is None)
+            self._continue_if_long()
+        while self._waiting:
+            if self._state.rounds == ROUNDS:
+                raise ApplicationError(
+                    f"no settlement of {self._month} could be opened for {', '.join(self._waiting)}",
+                    type="NotAllOpened",
+                )
+            self._show("waiting to try again")
+            await workflow.sleep(PAUSE, summary=f"then again: {len(self._waiting)} partners")
+            self._set(rounds=self._state.rounds + 1)
+            self._waiting = await self._open(self._waiting)
+            self._continue_if_long()
+        self._show("done")
+        return Billed(month=self._month, opened=self._state.opened, there=self._state.there)
+
+    @property
+    def _month(self) -> Month:
+        assert self._state.month is not None
+        return self._state.month
+
+    async def _month_before(self) -> Month:
+        """The month before the one in which this run was due. What a clock in Switzerland shows, is looked up outside:
+        rules of summer time change, and a run that is replayed must not."""
+        due = workflow.info().typed_search_attributes.get(names.SCHEDULED_START) or workflow.now()
+        calendar: Calendar = await workflow.execute_activity(
+            activities.PIN_CALENDAR,
+            activities.CalendarWanted(canton="ZH", policy=Policy(), start=due.date()),
+            result_type=Calendar,
+            start_to_close_timeout=ATTEMPT_LIMIT,
+            retry_policy=UNTIL_IT_WORKS,
+            summary="local time of the month's end",
+        )
+        return Month.at(due, calendar).previous
+
+    async def _page(self) -> tuple[str, ...]:
+        self._show("looking for partners with unbilled orders")
+        after = self._state.after
+        partner_ids: tuple[str, ...] = await workflow.execute_activity(
+            activities.PARTNERS_TO_SETTLE,
+            activities.PartnersWanted(month=self._month, after=after),
+            result_type=tuple[str, ...],
+            start_to_close_timeout=ATTEMPT_LIMIT,
+            retry_policy=UNTIL_IT_WORKS,
+            summary=f"partners after {after or 'the start'}",
+        )
+        return partner_ids
+
+    async def _open(self, partner_ids: Sequence[str]) -> list[str]:
+        """Some at a time; those that could not be opened now."""
+        turns = asyncio.Semaphore(AT_A_TIME)
+
+        async def attempt(partner_id: str) -> bool:
+            async with turns:
+                done = await self._attempt(partner_id)
+                self._show("opening settlements")
+                return done
+
+        done = await asyncio.gather(*(attempt(each) for each in partner_ids))
+        return [each for each, is_done in zip(partner_ids, done, strict=True) if not is_done]
+
+    async def _attempt(self, partner_id: str) -> bool:
+        try:
+            new: bool = await workflow.execute_activity(
+                activities.OPEN_SETTLEMENT,
+                activities.SettlementOf(partner_id=partner_id, month=self._month),
+                result_type=bool,
+                start_to_close_timeout=ATTEMPT_LIMIT,
+                retry_policy=FEW_ATTEMPTS,
+                summary=f"{partner_id}, {self._month}",
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            return False
+        if new:
+            self._set(opened=self._state.opened + 1)
+        else:
+            self._set(there=self._state.there + 1)
+        return True
+
+    def _continue_if_long(self) -> None:
+        if workflow.info().is_continue_as_new_suggested():
+            self._set(waiting=tuple(self._waiting))
+            workflow.continue_as_new(self._state)
+
+    def _set(self, **changes: object) -> None:
+        self._state = self._state.model_copy(update=changes)
+
+    def _show(self, doing: str) -> None:
+        state = self._state
+        workflow.set_current_details(
+            f"**{doing}**\n\n"
+            f"- settlements of {state.month}\n"
+            f"- opened: {state.opened}\n"
+            f"- there already: {state.there}\n"
+            f"- after: {state.after or 'the start'}\n"
+            f"- tried again later: {', '.join(self._waiting) or 'none'}\n"
+        )

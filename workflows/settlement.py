@@ -1,0 +1,581 @@
+"""One settlement as a durable workflow: claims orders, has the statement made, waits for the invoice (DESIGN 4, 5)."""
+
+import asyncio
+import contextlib
+import hashlib
+from collections import deque
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy, SearchAttributeUpdate
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    FailureError,
+    RetryState,
+    is_cancelled_exception,
+)
+
+with workflow.unsafe.imports_passed_through():
+    from activities import names as activities
+    from domain import settling as life
+    from domain.commands import SYSTEM, Actor
+    from domain.invoicing import Verdict
+    from domain.settlement import CorrectionLine, LeftOut, SettlementStatus
+    from domain.settlement_mails import SettlementMail, is_obsolete, settlement_mails
+    from domain.settling import SettlementRefused
+    from domain.settling_commands import (
+        Command,
+        NoteReleased,
+        NoteUndelivered,
+        PassTime,
+        SettlementRequest,
+        Statement,
+        TakeClaims,
+        TakeStatement,
+        TakeVerdict,
+        VoidSettlement,
+    )
+    from workflows import names
+    from workflows.background import Background, Lanes
+    from workflows.messages import (
+        Checked,
+        SettlementAnswer,
+        SettlementCarried,
+        SettlementStart,
+        Upload,
+    )
+    from workflows.settlement_reading import details, wake_summary
+
+# A read-model write holds up the workflow task that it runs in: so long and no longer.
+LOCAL_WRITE_LIMIT = timedelta(seconds=2)
+# One of more orders takes longer than that, and is no local activity.
+LOCAL_WRITE_ORDERS = 300
+ATTEMPT_LIMIT = timedelta(seconds=45)
+WRITE_LIMIT = timedelta(minutes=2)
+BATCH_LIMIT = timedelta(minutes=10)
+DOCUMENT_LIMIT = timedelta(minutes=10)
+HEARTBEAT = timedelta(seconds=30)
+UNTIL_IT_SUCCEEDS = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=2,
+    maximum_interval=timedelta(minutes=5),
+)
+BATCH = 100
+BATCHES_AT_A_TIME = 2
+REMEMBERED_REQUESTS = 50
+
+
+@workflow.defn(name=names.SETTLEMENT)
+class Settlement:
+    """The life of one settlement. Its rules are in `domain/settling.py`; here is what makes them last.
+
+    Commands and invoices come as updates, and are refused by validators, which leaves no trace. Closing and setting
+    free go step by step beside the main loop, each step again until it succeeds: where one was interrupted the next run
+    goes on. Mails leave by lanes, the read model by a loop of its own.
+    """
+
+    @workflow.init
+    def __init__(self, start: SettlementStart) -> None:
+        self._desk = start.desk
+        self._background = Background()
+        self._mails = Lanes(self._background, self._send)
+        self._in_flight: list[workflow.ActivityHandle[Any]] = []
+        self._papers: list[workflow.ActivityHandle[Any]] = []
+        self._sending: dict[str, tuple[SettlementMail, workflow.ActivityHandle[None]]] = {}
+        self._checking = asyncio.Lock()
+        self._step: asyncio.Task[None] | None = None
+        self._continuing = False
+        self._outbox: tuple[SettlementMail, ...] = ()
+        self._shown = workflow.info().typed_search_attributes
+        if start.carried is not None:
+            carried = start.carried
+            self._settling = carried.settling
+            self._events = list(carried.unsaved)
+            self._unsaved = list(carried.unsaved)
+            self._outbox = carried.outbox
+            self._answered = dict(carried.answered)
+            self._asked = carried.asked
+            self._refused: list[LeftOut] = list(carried.refused)
+        else:
+            assert start.opening is not None, (
+                "a workflow starts from an opening or from an earlier run"
+            )
+            assert start.opened_at is not None, "a settlement's clock runs from its opening"
+            self._settling, events = life.open_settling(
+                start.opening, start.opened_by, start.opened_at
+            )
+            self._events = list(events)
+            self._unsaved = list(events)
+            self._answered = {}
+            self._asked = 0
+            self._refused = []
+
+    @workflow.run
+    async def run(self, start: SettlementStart) -> SettlementAnswer:
+        """Live until the settlement is invoiced or void and all that had to go out has gone out."""
+        recorder = self._background.begin(self._keep_records())
+        for mail in self._outbox:
+            self._mails.put(mail.audience, mail)
+        self._show()
+        while not self._is_over():
+            try:
+                if workflow.info().is_continue_as_new_suggested():
+                    recorder.cancel()
+                    await self._continue_as_new()
+                self._go_on()
+                await self._sleep()
+            except asyncio.CancelledError:
+                self._cancelled_from_outside()
+            self._background.stop_if_broken()
+        recorder.cancel()
+        return self._answer()
+
+    # --- messages ------------------------------------------------------------------------------------------------
+
+    @workflow.update(name=names.COMMAND, description="A command of domain/settling_commands.py.")
+    def command(self, request: SettlementRequest) -> SettlementAnswer:
+        """Take a command and answer with the settlement's new version and state.
+
+        Raises:
+            ApplicationError: of type `Refused` or `RequestIdReused`, with what the caller needs in its details.
+        """
+        if request.request_id not in self._answered:
+            try:
+                self._take(request.command, request.actor)
+            except SettlementRefused as error:
+                raise _refusal(error) from error
+            self._answered[request.request_id] = _fingerprint(request)
+            while len(self._answered) > REMEMBERED_REQUESTS:
+                del self._answered[next(iter(self._answered))]
+        return self._answer()
+
+    @command.validator
+    def _check_command(self, request: SettlementRequest) -> None:
+        known = self._answered.get(request.request_id)
+        if known is not None:
+            if known != _fingerprint(request):
+                raise ApplicationError(
+                    "the same request id came with another command", type=names.ID_REUSED
+                )
+            return
+        try:
+            life.live(self._settling, request.command, request.actor, workflow.now())
+        except SettlementRefused as error:
+            raise _refusal(error) from error
+
+    @workflow.update(name=names.CHECK_INVOICE, description="An uploaded invoice.")
+    async def check_invoice(self, upload: Upload) -> Checked:
+        """Have an invoice checked, and take it if it is right. One at a time: the first right one is the invoice.
+
+        Raises:
+            ApplicationError: of type `Refused` if none is awaited (any more), `ComeAgain` if the workflow goes over
+                into its next run meanwhile.
+        """
+        async with self._checking:
+            if self._is_the_invoice(upload):
+                return Checked(version=self._settling.version, verdict=Verdict(accepted=True))
+            try:
+                life.authorise(self._settling, "invoice", upload.actor, workflow.now())
+                verdict: Verdict = await self._paper(
+                    "invoice",
+                    activities.CHECK_INVOICE,
+                    activities.InvoiceToCheck(settlement=self._of, paper_id=upload.paper_id),
+                    result_type=Verdict,
+                    summary="check of an uploaded invoice",
+                )
+                self._take(TakeVerdict(paper_id=upload.paper_id, verdict=verdict), upload.actor)
+            except SettlementRefused as error:
+                raise _refusal(error) from error
+        return Checked(version=self._settling.version, verdict=verdict)
+
+    @check_invoice.validator
+    def _check_upload(self, upload: Upload) -> None:
+        if self._is_the_invoice(upload):
+            return
+        try:
+            life.authorise(self._settling, "invoice", upload.actor, workflow.now())
+        except SettlementRefused as error:
+            raise _refusal(error) from error
+
+    @workflow.update(name=names.MAKE_DRAFT, description="A draft of the partner's invoice.")
+    async def make_draft(self) -> str:
+        """Have a draft of the partner's invoice made; the paper's id.
+
+        Raises:
+            ApplicationError: of type `Refused` if no invoice is awaited, `ComeAgain` as `check_invoice`.
+        """
+        paper_id: str = await self._paper(
+            "draft",
+            activities.MAKE_DRAFT,
+            self._of,
+            result_type=str,
+            summary="draft of the partner's invoice",
+        )
+        return paper_id
+
+    @make_draft.validator
+    def _check_draft(self) -> None:
+        if not self._settling.can_be_drafted:
+            raise _refusal(SettlementRefused("draft", "wrong_state", self._settling.status))
+
+    @workflow.query(name=names.SNAPSHOT, description="The settlement and its events.")
+    def snapshot(self) -> activities.SettlementSnapshot:
+        """What the records hold once they have caught up; of the events, those of this run."""
+        return activities.SettlementSnapshot(settling=self._settling, events=tuple(self._events))
+
+    # --- the settlement ------------------------------------------------------------------------------------------
+
+    @property
+    def _of(self) -> activities.SettlementOf:
+        opening = self._settling.opening
+        return activities.SettlementOf(partner_id=opening.partner.partner_id, month=opening.month)
+
+    def _take(self, command: Command, actor: Actor = SYSTEM) -> None:
+        before = self._settling
+        self._settling, events = life.live(before, command, actor, workflow.now())
+        if not events:
+            return
+        self._events.extend(events)
+        self._unsaved.extend(events)
+        for mail in settlement_mails(before, events, self._desk.language):
+            self._mails.put(mail.audience, mail)
+        self._call_back_what_lost_its_sense()
+        self._show()
+
+    def _call_back_what_lost_its_sense(self) -> None:
+        if self._settling.status is not SettlementStatus.ISSUED:
+            for paper in self._papers:
+                paper.cancel()
+        for mail, handle in self._sending.values():
+            if is_obsolete(mail, self._settling):
+                handle.cancel()
+
+    def _answer(self) -> SettlementAnswer:
+        return SettlementAnswer(version=self._settling.version, status=self._settling.status)
+
+    def _is_the_invoice(self, upload: Upload) -> bool:
+        return upload.paper_id == self._settling.invoice_paper_id
+
+    def _cancelled_from_outside(self) -> None:
+        """Somebody asked Temporal to cancel the workflow: that is operations taking it back, if they may."""
+        try:
+            self._take(
+                VoidSettlement(reason="Cancelled in the Temporal UI"),
+                Actor(role="operations", name="Temporal"),
+            )
+        except SettlementRefused:
+            workflow.logger.warning("cancellation refused in state %s", self._settling.status)
+
+    def _is_over(self) -> bool:
+        return (
+            self._settling.is_over
+            and not self._mails.waiting
+            and self._mails.idle
+            and not self._unsaved
+            and workflow.all_handlers_finished()
+        )
+
+    async def _sleep(self) -> None:
+        """Wait for the next instant at which time does something, or for a change that moves it."""
+        version, wake, now = (
+            self._settling.version,
+            life.next_instant(self._settling),
+            workflow.now(),
+        )
+
+        def must_stir() -> bool:
+            return (
+                self._settling.version != version
+                or self._is_over()
+                or self._background.broken is not None
+                or workflow.info().is_continue_as_new_suggested()
+            )
+
+        if wake is None:
+            await workflow.wait_condition(must_stir)
+        elif wake > now:
+            with contextlib.suppress(TimeoutError):
+                await workflow.wait_condition(
+                    must_stir,
+                    timeout=wake - now,
+                    timeout_summary=wake_summary(self._settling, wake),
+                )
+        self._take(PassTime())
+
+    # --- closing and setting free --------------------------------------------------------------------------------
+
+    def _go_on(self) -> None:
+        """See that the state's own work is being done, if it has any."""
+        if self._step is not None and not self._step.done():
+            return
+        settling = self._settling
+        if settling.status is SettlementStatus.CLOSING:
+            self._step = self._background.begin(self._close())
+        elif settling.status is SettlementStatus.VOID and not settling.released:
+            self._step = self._background.begin(self._release())
+
+    async def _close(self) -> None:
+        """Claim the orders, take the corrections, have the statement made."""
+        if not self._settling.claimed:
+            await self._ask_orders(activities.CLAIM_ORDERS, "claim")
+            corrections = await self._finished(
+                self._start(
+                    activities.TAKE_CORRECTIONS,
+                    self._of,
+                    result_type=tuple[CorrectionLine, ...],
+                    start_to_close_timeout=ATTEMPT_LIMIT,
+                    summary="corrections of this settlement",
+                )
+            )
+            self._take(TakeClaims(refused=tuple(self._refused), corrections=corrections))
+            self._asked, self._refused = 0, []
+        if self._settling.status is not SettlementStatus.CLOSING:
+            return
+        # The statement is made of what the records hold.
+        await workflow.wait_condition(lambda: not self._unsaved)
+        settling = self._settling
+        statement = await self._finished(
+            self._start(
+                activities.MAKE_STATEMENT,
+                activities.StatementWanted(
+                    settlement=self._of,
+                    version=settling.version,
+                    created=settling.opening.calendar.local(workflow.now()).date(),
+                ),
+                result_type=Statement,
+                task_queue=names.DOCUMENTS_QUEUE,
+                start_to_close_timeout=DOCUMENT_LIMIT,
+                heartbeat_timeout=HEARTBEAT,
+                summary=f"statement of {len(settling.picked)} orders",
+            )
+        )
+        self._take(TakeStatement(statement=statement))
+
+    async def _release(self) -> None:
+        """Set the orders and the corrections of a voided settlement free."""
+        await self._ask_orders(activities.RELEASE_ORDERS, "set free")
+        await self._finished(
+            self._start(
+                activities.RELEASE_CORRECTIONS,
+                self._of,
+                start_to_close_timeout=ATTEMPT_LIMIT,
+                summary="corrections for the next settlement",
+            )
+        )
+        self._take(NoteReleased())
+
+    async def _ask_orders(self, activity: str, what: str) -> None:
+        """Ask all orders in batches, some at a time; `_asked` of them have answered, and need not be asked again."""
+        sp_ids = self._settling.picked
+        batches: deque[tuple[int, workflow.ActivityHandle[Any]]] = deque()
+        begun = self._asked
+        while begun < len(sp_ids) or batches:
+            while begun < len(sp_ids) and len(batches) < BATCHES_AT_A_TIME:
+                batch = sp_ids[begun : begun + BATCH]
+                handle = self._start(
+                    activity,
+                    activities.OrdersOf(settlement=self._of, sp_ids=batch),
+                    result_type=activities.Claims if activity == activities.CLAIM_ORDERS else None,
+                    start_to_close_timeout=BATCH_LIMIT,
+                    heartbeat_timeout=HEARTBEAT,
+                    summary=f"{what} {begun + 1} to {begun + len(batch)} of {len(sp_ids)}",
+                )
+                begun += len(batch)
+                batches.append((len(batch), handle))
+            size, oldest = batches.popleft()
+            claims = await self._finished(oldest)
+            if claims is not None:
+                self._refused += claims.refused
+            self._asked += size
+            self._show()
+
+    def _start(self, activity: str, argument: Any, **options: Any) -> workflow.ActivityHandle[Any]:
+        """Begin a part of a step, which is done again until it succeeds, or is left to the next run."""
+        if self._continuing:
+            raise asyncio.CancelledError
+        handle = workflow.start_activity(
+            activity,
+            argument,
+            retry_policy=UNTIL_IT_SUCCEEDS,
+            # What is under way is waited for, so that no claim comes from a run that is over.
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            **options,
+        )
+        self._in_flight.append(handle)
+        return handle
+
+    async def _finished(self, handle: workflow.ActivityHandle[Any]) -> Any:
+        """What came of it. The step ends here if it was called back."""
+        try:
+            return await handle
+        except ActivityError as error:
+            if _called_back(error):
+                raise asyncio.CancelledError from error
+            raise
+        finally:
+            self._in_flight.remove(handle)
+
+    # --- papers of the partner -----------------------------------------------------------------------------------
+
+    async def _paper(self, action: str, activity: str, argument: Any, **options: Any) -> Any:
+        """What an activity makes of a paper for an update, unless that has lost its sense meanwhile."""
+        handle = workflow.start_activity(
+            activity,
+            argument,
+            task_queue=names.DOCUMENTS_QUEUE,
+            start_to_close_timeout=DOCUMENT_LIMIT,
+            heartbeat_timeout=HEARTBEAT,
+            retry_policy=UNTIL_IT_SUCCEEDS,
+            **options,
+        )
+        self._papers.append(handle)
+        try:
+            return await handle
+        except ActivityError as error:
+            if not _called_back(error):
+                raise
+            if self._continuing:
+                raise ApplicationError(
+                    "the settlement goes over into its next run", type=names.COME_AGAIN
+                ) from error
+            raise _refusal(
+                SettlementRefused(action, "wrong_state", self._settling.status)
+            ) from error
+        finally:
+            self._papers.remove(handle)
+
+    # --- what goes out -------------------------------------------------------------------------------------------
+
+    async def _send(self, mail: SettlementMail) -> bool:
+        """Whether it is out, has lost its sense or was given up; not if it was called back."""
+        if is_obsolete(mail, self._settling):
+            return True
+        handle: workflow.ActivityHandle[None] = workflow.start_activity(
+            activities.SEND_SETTLEMENT_MAIL,
+            mail,
+            start_to_close_timeout=ATTEMPT_LIMIT,
+            retry_policy=UNTIL_IT_SUCCEEDS,
+            # An attempt under way is waited for, so that nothing is sent of which nobody knows.
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            summary=f"{mail.kind} to {mail.audience}",
+        )
+        self._sending[mail.key] = (mail, handle)
+        try:
+            await handle
+        except ActivityError as error:
+            if _called_back(error):
+                return False
+            self._take(NoteUndelivered(key=mail.key, mail=mail.kind))
+        finally:
+            del self._sending[mail.key]
+        return True
+
+    async def _keep_records(self) -> None:
+        """Write each change to the read model; several that come together in one go."""
+        while True:
+            await workflow.wait_condition(lambda: bool(self._unsaved))
+            snapshot = activities.SettlementSnapshot(
+                settling=self._settling, events=tuple(self._unsaved)
+            )
+            await self._save(snapshot)
+            self._unsaved = [e for e in self._unsaved if e.seq > snapshot.settling.version]
+
+    async def _save(self, snapshot: activities.SettlementSnapshot) -> None:
+        settling = snapshot.settling
+        summary = f"version {settling.version}"
+        if len(settling.picked) + len(settling.left_out) <= LOCAL_WRITE_ORDERS:
+            try:
+                await workflow.execute_local_activity(
+                    activities.SAVE_SETTLEMENT,
+                    snapshot,
+                    schedule_to_close_timeout=LOCAL_WRITE_LIMIT,
+                    retry_policy=RetryPolicy(maximum_attempts=1),
+                    summary=summary,
+                )
+                return
+            except FailureError as error:
+                if is_cancelled_exception(error):
+                    raise
+        # The settlement is large, or the database is away: the settlement does not wait for it.
+        await workflow.execute_activity(
+            activities.SAVE_SETTLEMENT,
+            snapshot,
+            start_to_close_timeout=WRITE_LIMIT,
+            retry_policy=UNTIL_IT_SUCCEEDS,
+            summary=summary,
+        )
+
+    # --- the Temporal UI -----------------------------------------------------------------------------------------
+
+    def _show(self) -> None:
+        """Tell operations where the settlement stands; search attributes only when they change (DESIGN 9)."""
+        workflow.set_current_details(details(self._settling, self._asked, self._desk))
+        changes = self._search_attributes()
+        if changes:
+            workflow.upsert_search_attributes(changes)
+            self._shown = workflow.info().typed_search_attributes
+
+    def _search_attributes(self) -> list[SearchAttributeUpdate[Any]]:
+        settling, shown = self._settling, self._shown
+        due, late = life.next_instant(settling), settling.reminders > 0 and not settling.is_over
+        partner_id = settling.opening.partner.partner_id
+        same = (
+            shown.get(names.SETTLEMENT_STATUS) == settling.status.value
+            and shown.get(names.PARTNER_ID) == partner_id
+            and shown.get(names.OVERDUE) == late
+            and shown.get(names.DEADLINE) == due
+        )
+        if same:
+            return []
+        return [
+            names.SETTLEMENT_STATUS.value_set(settling.status.value),
+            names.PARTNER_ID.value_set(partner_id),
+            names.OVERDUE.value_set(late),
+            names.DEADLINE.value_set(due) if due else names.DEADLINE.value_unset(),
+        ]
+
+    # --- the next run --------------------------------------------------------------------------------------------
+
+    async def _continue_as_new(self) -> None:
+        """Go on in a new run. What is not done by now is done there; nothing new is begun here."""
+        self._continuing = self._mails.stopped = True
+        for handle in [*self._in_flight, *self._papers, *(h for _, h in self._sending.values())]:
+            handle.cancel()
+        await asyncio.gather(*self._in_flight, return_exceptions=True)
+        await workflow.wait_condition(
+            lambda: (
+                self._background.broken is not None
+                or (self._mails.idle and workflow.all_handlers_finished())
+            )
+        )
+        self._background.stop_if_broken()
+        carried = SettlementCarried(
+            settling=self._settling,
+            unsaved=tuple(self._unsaved),
+            outbox=self._mails.waiting,
+            answered=self._answered,
+            asked=self._asked,
+            refused=tuple(self._refused),
+        )
+        workflow.continue_as_new(SettlementStart(desk=self._desk, carried=carried))
+
+
+def _called_back(error: ActivityError) -> bool:
+    """Whether it ended because it was cancelled. An attempt that fails after that is not retried."""
+    return is_cancelled_exception(error) or error.retry_state is RetryState.CANCEL_REQUESTED
+
+
+def _fingerprint(request: SettlementRequest) -> str:
+    return hashlib.sha256(request.command.model_dump_json().encode()).hexdigest()[:16]
+
+
+def _refusal(error: SettlementRefused) -> ApplicationError:
+    facts = {
+        "action": error.action,
+        "code": error.code,
+        "status": error.status.value,
+        "allowed": list(error.allowed),
+    }
+    return ApplicationError(str(error), facts, type=names.REFUSED)

@@ -13,7 +13,7 @@ from desk import access
 from desk.principal import Principal
 from domain.commands import Role
 from domain.lifecycle import PARTNER_ACTIONS, REVIEW_ACTIONS, why_not
-from domain.order import Order, Status
+from domain.order import Appointment, Order, Status
 from domain.view import order_view
 from domain.words import action_label, reason_label, refusal_reason
 from records.orders import StoredOrder
@@ -46,6 +46,24 @@ class Blocked(NamedTuple):
 
     action: str
     why: str
+
+
+class Standing(NamedTuple):
+    """The appointment as the fields of its form hold it; empty if there is none."""
+
+    day: str = ""
+    start: str = ""
+    end: str = ""
+    last_day: str = ""
+
+    @classmethod
+    def of(cls, appointment: Appointment | None) -> "Standing":
+        """Of an appointment in local time."""
+        if appointment is None:
+            return cls()
+        day, last_day = f"{appointment.start:%Y-%m-%d}", f"{appointment.end:%Y-%m-%d}"
+        start, end = f"{appointment.start:%H:%M}", f"{appointment.end:%H:%M}"
+        return cls(day, start, end, "" if last_day == day else last_day)
 
 
 class Sent(NamedTuple):
@@ -130,6 +148,7 @@ async def show(
         "sent": sent,
         "errors": {f: message(code, language, texts.gettext) for f, code in sent.codes.items()},
         "appointment_stands": _appointment_stands(order),
+        "standing": Standing.of(view.appointment),
         "proposed": _proposed_day(order, now),
         "today": local(now).date(),
         # What moves the order on; a caller who can only end it or hand it on has nothing to do.

@@ -9,9 +9,10 @@ import traceback
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from web.problems import Problem, respond, unexpected
+from web.problems import Problem, answer, unexpected
 
 access_log = logging.getLogger("cmi.web.access")
 logger = logging.getLogger("cmi.web")
@@ -21,7 +22,7 @@ API = "/api/v1"
 BODY_LIMIT = 1024 * 1024
 UPLOAD_LIMIT = 20 * 1024 * 1024 + 64 * 1024
 """Of a form with an invoice of 20 MiB."""
-_UPLOAD = re.compile(API + r"/settlements/[^/]+/invoice")
+_UPLOAD = re.compile(rf"(?:{API})?/settlements/[^/]+/invoice")
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # In the log of a path: ids of things only. What else stands there may be a name of a person, or a link's secret.
 _SHOWN_PARAMETER = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -103,12 +104,10 @@ class _Exchange:
             _request_id.reset(token)
 
     async def _answer(self, error: Exception) -> None:
-        if isinstance(error, Problem):
-            response = respond(error)
-        else:
-            response, is_mistake = unexpected(error)
-            if is_mistake:
-                _log_mistake(error)
+        problem, is_mistake = (error, False) if isinstance(error, Problem) else unexpected(error)
+        if is_mistake:
+            _log_mistake(error)
+        response = await answer(Request(self._scope), problem)
         await response(self._scope, self._receive, self._dressed)
 
     async def _limited(self) -> Message:

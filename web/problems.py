@@ -1,11 +1,11 @@
 """Errors as `application/problem+json` (RFC 9457): how a call says no, and how the API documents it."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
@@ -116,6 +116,19 @@ def respond(problem: Problem) -> JSONResponse:
     )
 
 
+Drawing = Callable[[Request, Problem], Awaitable[Response]]
+"""How a problem becomes a page."""
+
+
+async def answer(request: Request, problem: Problem) -> Response:
+    """The problem as its caller reads it: a person with a browser as a page, every other as a document."""
+    draw: Drawing | None = getattr(request.app.state, "draw_problem", None)
+    in_browser = "text/html" in request.headers.get("Accept", "")
+    if draw is not None and in_browser and not request.scope["path"].startswith("/api/"):
+        return await draw(request, problem)
+    return respond(problem)
+
+
 _DETAILS = {
     404: "There is nothing here.",
     405: "This method is not known here; the header Allow names those that are.",
@@ -123,19 +136,19 @@ _DETAILS = {
 }
 
 
-async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if isinstance(error, Problem):
-        return respond(error)
+        return await answer(request, error)
     status = error.status_code
     if status == 400:  # FastAPI's word for a body that could not even be read
         form = request.headers.get("Content-Type", "").startswith("multipart/form-data")
         expected = "must be a form as multipart/form-data" if form else "must be JSON in UTF-8"
-        return respond(invalid([("body", expected)]))
+        return await answer(request, invalid([("body", expected)]))
     phrase = HTTPStatus(status).phrase
     detail = _DETAILS.get(status, phrase)
     headers = {"Allow": _methods(request)} if status == 405 else error.headers
-    return respond(Problem(status, phrase, detail, headers=headers))
+    return await answer(request, Problem(status, phrase, detail, headers=headers))
 
 
 def _methods(request: Request) -> str:
@@ -149,18 +162,18 @@ def _methods(request: Request) -> str:
     return ", ".join(known)
 
 
-async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
+async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return respond(invalid(field_errors(error.errors())))
+    return await answer(request, invalid(field_errors(error.errors())))
 
 
-def unexpected(error: Exception) -> tuple[JSONResponse, bool]:
+def unexpected(error: Exception) -> tuple[Problem, bool]:
     """The answer to what no call foresaw, and whether it is a mistake of ours. Nothing of its inside goes out."""
     if is_away(error):
         logger.warning("the database is away", extra={"cause": type(error).__name__})
-        return respond(unavailable("The database")), False
+        return unavailable("The database"), False
     detail = "Something went wrong here; X-Request-Id names the call."
-    return respond(Problem(500, "Internal Server Error", detail)), True
+    return Problem(500, "Internal Server Error", detail), True
 
 
 def field_errors(errors: Sequence[Any]) -> list[tuple[str, str]]:

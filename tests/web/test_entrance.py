@@ -103,7 +103,9 @@ async def test_from_the_invitation_to_the_log_out(
         assert "Petra &lt;Huber&gt;" in page.text
         assert page.headers["Referrer-Policy"] == "no-referrer"
         assert page.headers["Cache-Control"] == "no-store"
-        assert re.findall("<script.*", page.text) == ['<script src="/static/cmi.js" defer></script>']
+        assert re.findall("<script.*", page.text) == [
+            '<script src="/static/cmi.js" defer></script>'
+        ]
         policy = page.headers["Content-Security-Policy"]
         assert policy.startswith("default-src 'none'")
         assert "unsafe" not in policy
@@ -121,7 +123,7 @@ async def test_from_the_invitation_to_the_log_out(
     assert dead.status_code == 410
     assert dead.headers["Referrer-Policy"] == "no-referrer"
 
-    assert (await browser.open("/")).headers["Location"] == "/login"
+    assert (await browser.open("/account")).headers["Location"] == "/login?next=/account"
     let_in = await browser.log_in(next="/docs")
     assert (let_in.status_code, let_in.headers["Location"]) == (303, "/docs")
     (cookie,) = (each for each in let_in.headers.get_list("Set-Cookie") if "_session=" in each)
@@ -130,19 +132,21 @@ async def test_from_the_invitation_to_the_log_out(
     attributes = {each.strip().lower() for each in cookie.split(";")[1:]}
     assert attributes >= {"httponly", "secure", "samesite=lax", "path=/"}
     assert not any(each.startswith("domain") for each in attributes)
-    home = await browser.open("/")
+    home = await browser.open("/account")
     assert '<html lang="fr">' in home.text
     assert "Petra &lt;Huber&gt;" in home.text
     assert (await browser.open("/login?next=/docs")).headers["Location"] == "/docs"
 
     button = await browser.open("/logout")
     assert button.status_code == 200
-    assert (await browser.open("/")).status_code == 200, "a link alone logs nobody out"
+    assert (await browser.open("/account")).status_code == 200, "a link alone logs nobody out"
     out = await browser.send("/logout")
     assert (out.status_code, out.headers["Location"]) == (303, "/login")
     assert "__Host-cmi_session" not in browser.http.cookies
     browser.http.cookies.set(name, value)
-    assert (await browser.open("/")).headers["Location"] == "/login", "the session is dead"
+    assert (await browser.open("/account")).headers["Location"] == "/login?next=/account", (
+        "the session is dead"
+    )
 
     log = lines(caplog)
     assert "/invitation/{secret}" in log
@@ -203,7 +207,7 @@ async def test_forms_of_others_are_refused(browser: Browser, office: Office, pat
     await office.member()
     await browser.log_in()
     session = browser.http.cookies["__Host-cmi_session"]
-    await browser.open("/")
+    await browser.open("/account")
     token = browser.hidden()["form_token"]
     right = {"email": EMAIL, "password": PASSWORD, "form_token": token}
     for fields, headers in (
@@ -233,13 +237,13 @@ async def test_the_second_factor(browser: Browser, office: Office) -> None:
     asked = await browser.log_in(next="/docs")
     assert asked.status_code == 200
     assert 'autocomplete="one-time-code"' in asked.text
-    assert (await browser.open("/")).headers["Location"] == "/login"
+    assert (await browser.open("/account")).headers["Location"] == "/login?next=/account"
     browser.page = asked
     wrong = await browser.send("/login/code", code="000000")
     assert wrong.status_code == 422
     right = await browser.send("/login/code", code=phone.at(office.clock()))
     assert (right.status_code, right.headers["Location"]) == (303, "/docs")
-    assert (await browser.open("/")).status_code == 200
+    assert (await browser.open("/account")).status_code == 200
     await browser.log_in()
     browser.http.cookies.delete("__Host-cmi_session")
     asked = await browser.log_in()

@@ -1,5 +1,6 @@
 """How a page is made: who sees it, in which language, with which headers; and what its forms and links may do."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -26,6 +27,7 @@ from web.portal.forms import (
     surely_from_here,
 )
 from web.portal.words import WORDS, mark
+from web.problems import Problem
 from web.security import is_https, session_of
 
 __all__ = [
@@ -257,14 +259,24 @@ def error_page(
     return page(request, "error", status, headers=headers, title=title, text=text, number=number)
 
 
+async def _draw_problem(request: Request, problem: Problem) -> Response:
+    if problem.status_code < 500:
+        with suppress(
+            Exception
+        ):  # for the menu and the language; the page is made without them, too
+            await who(request)
+    return error_page(request, problem.status_code, dict(problem.headers or {}))
+
+
 def install(app: FastAPI) -> None:
-    """Let `Answered` end requests."""
+    """Let `Answered` end requests, and people see a page where something goes wrong."""
 
     def answered(_: Request, error: Exception) -> Response:
         assert isinstance(error, Answered)
         return error.response
 
     app.add_exception_handler(Answered, answered)
+    app.state.draw_problem = _draw_problem
 
 
 def _root(request: Request) -> str:

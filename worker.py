@@ -1,4 +1,4 @@
-"""Runs workers: takes orders' workflow tasks and activities from Temporal until it is told to stop."""
+"""Runs workers: takes workflow tasks and activities from Temporal until it is told to stop."""
 
 import argparse
 import asyncio
@@ -21,30 +21,42 @@ from temporalio.worker import (
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.calendars import pin_calendar
+from activities.claims import ClaimActivities
 from activities.digest import DigestActivities
 from activities.mail import MailActivities
+from activities.papers import PaperActivities
 from activities.reconcile import ReconcileActivities
 from activities.records import RecordActivities
+from activities.settlement_mail import SettlementMailActivities
+from activities.settling import SettlementActivities
 from activities.warehouse import WarehouseActivities
 from connection import connect_patiently, leave
 from logs import configure_logging
 from records.accounts import AccountRecords
+from records.corrections import Corrections
 from records.database import Database
 from records.digest import Digests
 from records.mails import MailLog
 from records.migrate import migrate
 from records.orders import Orders
+from records.papers import Papers
 from records.partners import Partners
 from records.reconciliation import Reconciliation
+from records.settlements import Settlements
 from settings import Settings, SettingsError
 from workflows import names
 from workflows.daily_digest import DailyDigest
+from workflows.messages import Desk
+from workflows.monthly_billing import MonthlyBilling
 from workflows.reconciler import Reconciler
 from workflows.service_order import ServiceOrder
+from workflows.settlement import Settlement
 
 logger = logging.getLogger("cmi.worker")
 
-QUEUES = (names.ORDERS_QUEUE, names.DOCUMENTS_QUEUE)
+WORKFLOWS = (ServiceOrder, Settlement, MonthlyBilling, Reconciler, DailyDigest)
+DOCUMENTS_AT_A_TIME = 2
+"""By one worker. Each takes two processor cores and up to three gigabytes (`statements.render_process.LIMITS`)."""
 ALIVE_EVERY = 5.0
 
 
@@ -54,8 +66,20 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
         SandboxedWorkflowRunner() if settings.sandbox else UnsandboxedWorkflowRunner()
     )
     orders, mails = Orders(database), MailLog(database)
-    partners = Partners(database)
+    partners, settlements = Partners(database), Settlements(database)
+    desk = Desk(public_url=settings.public_url, language=settings.operations_language)
     mail = MailActivities(settings, mails, partners)
+    settling = SettlementActivities(
+        client,
+        settlements,
+        Corrections(database),
+        partners,
+        policy=settings.load_policy(),
+        vat_rates=settings.vat_percentages,
+        desk=desk,
+    )
+    claims = ClaimActivities(client, settlements, orders, mails, desk)
+    settlement_mail = SettlementMailActivities(settings, mails, partners, Papers(database))
     digest = DigestActivities(
         settings,
         settings.load_policy(),
@@ -68,12 +92,20 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
     return Worker(
         client,
         task_queue=names.ORDERS_QUEUE,
-        workflows=[ServiceOrder, Reconciler, DailyDigest],
+        workflows=WORKFLOWS,
         activities=[
             mail.send_mail,
             WarehouseActivities(settings).request_shipping,
             RecordActivities(orders).save_order,
             pin_calendar,
+            settling.save_settlement,
+            settling.take_corrections,
+            settling.release_corrections,
+            settling.partners_to_settle,
+            settling.open_settlement,
+            claims.claim_orders,
+            claims.release_orders,
+            settlement_mail.send_settlement_mail,
             digest.digest_partners,
             digest.send_digest,
             reconcile.compare_orders,
@@ -88,6 +120,22 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
     )
 
 
+def document_worker(client: Client, settings: Settings, database: Database) -> Worker:
+    """The worker of the queue `documents`: what takes memory and time, a few at a time."""
+    papers = PaperActivities(settings, Settlements(database), Partners(database), Papers(database))
+    return Worker(
+        client,
+        task_queue=names.DOCUMENTS_QUEUE,
+        activities=[papers.make_statement, papers.make_draft, papers.check_invoice],
+        max_concurrent_activities=DOCUMENTS_AT_A_TIME,
+        graceful_shutdown_timeout=settings.drain,
+    )
+
+
+_MAKERS = {names.ORDERS_QUEUE: order_worker, names.DOCUMENTS_QUEUE: document_worker}
+QUEUES = tuple(_MAKERS)
+
+
 async def run(settings: Settings, queues: Sequence[str]) -> None:
     """Work until SIGTERM or SIGINT, then let what runs finish."""
     if settings.database_url.startswith("sqlite"):
@@ -98,7 +146,7 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    workers = [order_worker(client, settings, database)] if names.ORDERS_QUEUE in queues else []
+    workers = [_MAKERS[queue](client, settings, database) for queue in dict.fromkeys(queues)]
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
         for worker in workers:
@@ -109,7 +157,7 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
                 "queues": list(queues),
                 "namespace": client.namespace,
                 "server": client.service_client.config.target_host,
-                "workflows": [names.SERVICE_ORDER, names.RECONCILER, names.DAILY_DIGEST],
+                "workflows": [workflow.__name__ for workflow in WORKFLOWS],
             },
         )
         # What is there now stays; the collector need not look at it again and again.

@@ -1,0 +1,205 @@
+"""Claims a settlement's orders, and sets them free if it is taken back: each order decides for itself (DESIGN 4)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import NamedTuple, TypeVar
+
+from temporalio import activity
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+)
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+
+from activities import names
+from activities.failures import without_contents
+from activities.names import Claims, OrdersOf, Snapshot
+from desk.reaching import Closed, reaching
+from desk.revival import outbox
+from domain import lifecycle
+from domain.commands import SYSTEM, Bill, Request
+from domain.effects import Effect
+from domain.order import Status
+from domain.settlement import LeftOut, LeftOutReason, obstacle
+from domain.settlement_id import settlement_id
+from records.mails import MailLog
+from records.orders import Orders, StoredOrder
+from records.settlements import Settlements, Standing
+from workflows import client as workflow_client
+from workflows import names as workflow_names
+from workflows.messages import Carried, Desk
+from workflows.service_order import EVENTS_CARRIED
+
+AT_A_TIME = 8
+PATIENCE = timedelta(seconds=10)  # for one order
+
+_Result = TypeVar("_Result")
+
+
+class _Found(NamedTuple):
+    """An order as its workflow tells, or else the records, and how that workflow is; None: there is none any more."""
+
+    stored: StoredOrder
+    workflow: WorkflowExecutionStatus | None
+
+
+class ClaimActivities:
+    """Claims on orders. `desk` is for the workflows of orders that are set free."""
+
+    def __init__(
+        self, client: Client, settlements: Settlements, orders: Orders, mails: MailLog, desk: Desk
+    ) -> None:
+        self._client = client
+        self._settlements = settlements
+        self._orders = orders
+        self._mails = mails
+        self._desk = desk
+
+    # --- claiming ------------------------------------------------------------------------------------------------
+
+    @activity.defn(name=names.CLAIM_ORDERS)
+    async def claim_orders(self, batch: OrdersOf) -> Claims:
+        """Have each of these orders be billed by the settlement; those that refuse. Twice is once.
+
+        An order that does not answer makes the whole batch worth another attempt: nobody knows of it.
+        """
+        of = batch.settlement
+        number = settlement_id(of.partner_id, of.month)
+        with without_contents(f"claims of {number}"):
+            known = await self._settlements.standings(batch.sp_ids)
+
+            async def claim(sp_id: str) -> LeftOutReason | None:
+                standing = known.get(sp_id)
+                if standing is None or standing.partner_id != of.partner_id:
+                    return "unknown"
+                return await self._claim(number, sp_id, standing)
+
+            answers = await _of_each(batch.sp_ids, claim)
+            return Claims(
+                refused=tuple(
+                    LeftOut(sp_id=sp_id, reason=reason)
+                    for sp_id, reason in zip(batch.sp_ids, answers, strict=True)
+                    if reason is not None
+                )
+            )
+
+    async def _claim(self, number: str, sp_id: str, standing: Standing) -> LeftOutReason | None:
+        if standing.status is Status.BILLED and standing.settlement_id == number:
+            return None  # by an earlier attempt
+        request = Request(
+            command=Bill(settlement_id=number), actor=SYSTEM, request_id=f"bill-{number}"
+        )
+        try:
+            async with reaching(PATIENCE):
+                await workflow_client.send_command(self._client, sp_id, request, PATIENCE)
+            return None
+        except Closed:
+            pass
+        except WorkflowUpdateFailedError as failure:
+            cause = failure.cause
+            if not (isinstance(cause, ApplicationError) and cause.type == workflow_names.REFUSED):
+                raise
+        return await self._why_not(number, sp_id, standing.partner_id)
+
+    async def _why_not(self, number: str, sp_id: str, partner_id: str) -> LeftOutReason | None:
+        """Why an order was not billed just now; None if it is billed by this settlement already."""
+        found = await self._look(sp_id)
+        if found is None:
+            return "unknown"
+        order = found.stored.order
+        owner = order.partner.partner_id
+        why = obstacle(owner, order.status, order.settlement_id, partner_id, number)
+        if why == "not_yours":
+            return "unknown"
+        if why is not None or order.status is Status.BILLED:
+            return why
+        if (
+            found.workflow is WorkflowExecutionStatus.RUNNING
+        ):  # it was set free, or revived, just now
+            raise ApplicationError(f"{sp_id} has to be asked again", type="AskAgain")
+        activity.logger.warning("a completed order has no workflow", extra={"sp_id": sp_id})
+        return "unavailable"
+
+    # --- setting free --------------------------------------------------------------------------------------------
+
+    @activity.defn(name=names.RELEASE_ORDERS)
+    async def release_orders(self, batch: OrdersOf) -> None:
+        """Have these orders, billed by a settlement that was taken back, be `completed` again. Twice is once.
+
+        What counts is the start of a new run of the order's workflow.
+        """
+        of = batch.settlement
+        number = settlement_id(of.partner_id, of.month)
+        with without_contents(f"release of orders of {number}"):
+            await _of_each(batch.sp_ids, lambda sp_id: self._release(number, sp_id))
+
+    async def _release(self, number: str, sp_id: str) -> None:
+        found = await self._look(sp_id)
+        if found is None:
+            return
+        order, events = found.stored
+        if order.status is not Status.BILLED or order.settlement_id != number:
+            return  # it is free already, or another one has billed it since
+        if found.workflow is WorkflowExecutionStatus.RUNNING:
+            raise ApplicationError(f"{sp_id} has something to send yet", type="AskAgain")
+        waiting: tuple[Effect, ...] = ()
+        if found.workflow not in (None, WorkflowExecutionStatus.COMPLETED):  # ended by force
+            waiting = outbox(found.stored, await self._mails.finished(sp_id))
+        released, more = lifecycle.release(order, number, activity.info().started_time)
+        carried = Carried(
+            order=released,
+            events=(*events, *more)[-EVENTS_CARRIED:],
+            unsaved=more,
+            outbox=waiting,
+            answered={},
+        )
+        try:
+            async with reaching(PATIENCE):
+                await workflow_client.revive_order(self._client, carried, self._desk)
+        except WorkflowAlreadyStartedError:
+            raise ApplicationError(f"{sp_id} has to be looked at again", type="AskAgain") from None
+        await self._orders.save(Snapshot(order=released, events=more))
+
+    # --- looking -------------------------------------------------------------------------------------------------
+
+    async def _look(self, sp_id: str) -> _Found | None:
+        """An order as it is. What a workflow tells is kept in the records, which may have missed its last words."""
+        workflow: WorkflowExecutionStatus | None = None
+        try:
+            async with reaching(PATIENCE):
+                handle = self._client.get_workflow_handle(workflow_names.order_id(sp_id))
+                workflow = (await handle.describe()).status
+                held = await workflow_client.snapshot(self._client, sp_id)
+            await self._orders.save(held)
+        except Closed:  # the server has forgotten it
+            pass
+        except WorkflowQueryFailedError as error:
+            # A workflow that is broken. As for `starter.py revive`, what the records hold of it counts.
+            activity.logger.warning(
+                "no answer", extra={"sp_id": sp_id, "why": type(error).__name__}
+            )
+        stored = await self._orders.get(sp_id)
+        return _Found(stored, workflow) if stored is not None else None
+
+
+async def _of_each(
+    sp_ids: Sequence[str], work: Callable[[str], Awaitable[_Result]]
+) -> list[_Result]:
+    """What comes of each order, some at a time. All are tried before the first failure is raised."""
+    turns = asyncio.Semaphore(AT_A_TIME)
+
+    async def turn(sp_id: str) -> _Result:
+        async with turns:
+            result = await work(sp_id)
+            activity.heartbeat()
+            return result
+
+    results = await asyncio.gather(*(turn(sp_id) for sp_id in sp_ids), return_exceptions=True)
+    failures = [result for result in results if isinstance(result, BaseException)]
+    if failures:
+        activity.logger.warning("orders gave no answer", extra={"orders": len(failures)})
+        raise failures[0]
+    return [result for result in results if not isinstance(result, BaseException)]

@@ -109,6 +109,7 @@ class Surfer:
 
     def __init__(self, site: Site, browser: Browser) -> None:
         self.site = site
+        self.folder = site.around.folder
         self._browser = browser
         self._logins: dict[tuple[str, str, str | None], Login] = {}
         self._contexts: list[BrowserContext] = []

@@ -56,7 +56,7 @@ def long_day(language: Language) -> Filter:
     pattern = {
         "de": "EEEE, d. MMMM y",
         "fr": "EEEE d MMMM y",
-        "it": "EEEE, d MMMM y",
+        "it": "EEEE d MMMM y",
         "en": "EEEE, d MMMM y",
     }[language]
 

@@ -1,0 +1,135 @@
+"""One's own account in a browser: language, password, second factor, logged out everywhere."""
+
+import re
+
+import pyotp
+import pytest
+import zxingcpp
+from PIL import Image
+from playwright.async_api import Page, expect
+
+from domain.values import LANGUAGES
+from tests.portal.surf import PASSWORD, Surfer, axe, fits
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ANOTHER = "staple battery correct horse"
+
+
+async def log_in(page: Page, email: str, password: str = PASSWORD) -> None:
+    await page.goto("/login?next=/account")
+    await page.get_by_label("E-Mail-Adresse").fill(email)
+    await page.get_by_label("Passwort", exact=True).fill(password)
+    await page.get_by_role("button", name="Anmelden").click()
+
+
+@pytest.mark.parametrize("role", ["partner", "operations", "accounting"])
+async def test_everybody_chooses_a_language(surf: Surfer, role: str) -> None:
+    login = await surf.new_login(role)  # type: ignore[arg-type]
+    page = await surf.page(login=login, javascript=role != "partner")
+    await page.goto("/account")
+    names = {"fr": "Français", "it": "Italiano", "en": "English", "de": "Deutsch"}
+    for language, name in names.items():
+        await page.get_by_label(name).check()
+        await page.locator("[aria-labelledby=language-title] button").click()
+        await expect(page.locator("html")).to_have_attribute("lang", language)
+        await expect(page.get_by_role("status")).to_be_visible()
+        await expect(page.get_by_label(name)).to_be_checked()
+    await page.goto("/account")
+    await expect(page.get_by_role("status")).to_have_count(0)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_account_keeps_nobody_out(surf: Surfer, language: str) -> None:
+    for device, dark in (("desktop", False), ("phone", True)):
+        page = await surf.page("partner", language, device=device, dark=dark)  # type: ignore[arg-type]
+        await page.goto("/account")
+        await axe(page)
+        await fits(page)
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+async def test_another_password(surf: Surfer, javascript: bool) -> None:
+    login = await surf.new_login("partner")
+    page = await surf.page(login=login, javascript=javascript)
+    elsewhere = await surf.page(login=login)
+
+    async def change(former: str, password: str, again: str) -> None:
+        await page.goto("/account")
+        await page.get_by_label("Passwort bisher").fill(former)
+        await page.get_by_label("Neues Passwort", exact=True).fill(password)
+        await page.get_by_label("Neues Passwort noch einmal").fill(again)
+        await page.get_by_role("button", name="Passwort ändern").click()
+
+    for former, password, again, field, said in (
+        ("not this one", ANOTHER, ANOTHER, "former", "Das ist nicht Ihr Passwort."),
+        (PASSWORD, "short", "short", "password", "mindestens 12 Zeichen"),
+        (PASSWORD, ANOTHER, PASSWORD, "again", "nicht gleich"),
+    ):
+        await change(former, password, again)
+        await expect(page.locator(f"#{field}")).to_have_attribute("aria-invalid", "true")
+        await expect(page.locator(f"#{field}-error")).to_contain_text(said)
+        await expect(page.get_by_role("alert").get_by_role("link")).to_have_attribute(
+            "href", f"#{field}"
+        )
+        if javascript:
+            await axe(page)
+    await change(PASSWORD, ANOTHER, ANOTHER)
+    await expect(page.get_by_role("status")).to_contain_text("Das Passwort ist geändert.")
+    for each in (page, elsewhere):
+        await each.goto("/account")
+        assert each.url.endswith("/login?next=/account")
+    await log_in(page, login.email, ANOTHER)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Mein Konto")
+
+
+async def test_a_second_factor_by_qr_code(surf: Surfer) -> None:
+    login = await surf.new_login("operations")
+    page = await surf.page(login=login, dark=True, device="phone")
+    await page.goto("/account/second-factor")
+    assert page.url.endswith("/account"), "nothing to see before it is begun"
+    await page.get_by_role("button", name="Zweiten Faktor einrichten").click()
+    await axe(page)
+    await fits(page)
+    picture = surf.folder / "qr.png"
+    await page.locator("svg.qr").screenshot(path=picture, scale="device")
+    with Image.open(picture) as image:
+        (read,) = zxingcpp.read_barcodes(image)
+    phone = pyotp.parse_uri(read.text)
+    assert isinstance(phone, pyotp.TOTP)
+    typed = await page.locator("code.secret").inner_text()
+    assert typed.replace(" ", "") == phone.secret
+    await page.get_by_label("Die sechs Ziffern").fill("000000")
+    await page.get_by_role("button", name="einschalten").click()
+    await expect(page.locator("#code-error")).to_be_visible()
+    await page.get_by_label("Die sechs Ziffern").fill(phone.now())
+    await page.get_by_role("button", name="einschalten").click()
+    codes = await page.locator(".codes code").all_inner_texts()
+    assert len(codes) >= 8
+    await page.goto("/account")
+    assert codes[0] not in await page.content(), "shown once"
+
+    await page.context.clear_cookies(name="cmi_session")
+    await log_in(page, login.email)
+    await page.get_by_label("Code").fill(codes[0])
+    await page.get_by_role("button", name="Anmelden").click()
+    await page.get_by_label("Code").fill(codes[0])
+    await page.get_by_role("button", name="ausschalten").click()
+    await expect(page.locator("#code-error")).to_contain_text("schon gebraucht")
+    await page.get_by_label("Code").fill(codes[1])
+    await page.get_by_role("button", name="ausschalten").click()
+    await expect(page.get_by_role("status")).to_contain_text("ausgeschaltet")
+    await page.context.clear_cookies(name="cmi_session")
+    await log_in(page, login.email)
+    assert page.url.endswith("/account")
+
+
+async def test_a_lost_phone(surf: Surfer) -> None:
+    login = await surf.new_login("partner")
+    lost, desk = await surf.page(login=login, device="phone"), await surf.page(login=login)
+    await lost.goto("/account")
+    await desk.goto("/account")
+    await desk.get_by_role("button", name="Überall abmelden").click()
+    await expect(desk.get_by_role("status")).to_contain_text("auf allen Geräten abgemeldet")
+    await lost.reload()
+    assert re.search(r"/login\?next=/account$", lost.url)

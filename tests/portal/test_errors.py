@@ -1,0 +1,93 @@
+"""What people see when something goes wrong: a page in their language; programs get a document."""
+
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from desk.second_factor import SecondFactor
+from tests.portal.surf import Surfer, axe, fits
+from web.problems import MEDIA_TYPE, unavailable
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_a_page_that_is_not_there(surf: Surfer) -> None:
+    page = await surf.page("partner", "it", device="phone")
+    answer = await page.goto("/nothing/here")
+    assert answer is not None
+    assert answer.status == 404
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Questa pagina non esiste")
+    await axe(page)
+    await fits(page)
+    outside = await surf.page(language="fr")
+    await outside.goto("/nothing/here")
+    await expect(outside.get_by_role("heading", level=1)).to_have_text("Cette page n’existe pas")
+
+
+async def test_a_page_that_only_takes_forms(surf: Surfer) -> None:
+    page = await surf.page("partner")
+    answer = await page.goto("/account/password")
+    assert answer is not None
+    assert answer.status == 405
+    assert await answer.header_value("Allow") == "POST"
+    await expect(page.get_by_role("heading", level=1)).to_have_text("So geht es nicht")
+
+
+async def test_a_page_for_others(surf: Surfer) -> None:
+    page = await surf.page("accounting")
+    answer = await page.goto("/staff")
+    assert answer is not None
+    assert answer.status == 403
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Diese Seite ist nicht für Sie")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (RuntimeError("not for others' eyes"), 500, "Da ist uns ein Fehler passiert"),
+        (unavailable("The database"), 503, "Im Moment nicht erreichbar"),
+    ],
+)
+async def test_what_nobody_foresaw(
+    surf: Surfer, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, said: str
+) -> None:
+    async def fails(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(SecondFactor, "standing", fails)
+    page = await surf.page("partner")
+    answer = await page.goto("/account")
+    assert answer is not None
+    assert answer.status == status
+    await expect(page.get_by_role("heading", level=1)).to_have_text(said)
+    text = await page.content()
+    assert "eyes" not in text
+    if status == 500:
+        assert str(await answer.header_value("X-Request-Id")) in text
+    else:
+        assert await answer.header_value("Retry-After")
+    await axe(page)
+
+
+async def test_too_much(surf: Surfer) -> None:
+    page = await surf.page("partner")
+    await page.goto("/account")
+    await page.evaluate("document.querySelector('[name=language]').value = 'x'.repeat(1100000)")
+    await page.get_by_label("Deutsch").check()
+    await page.get_by_role("button", name="Sprache ändern").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Das ist zu gross")
+
+
+@pytest.mark.parametrize(
+    ("path", "accept"),
+    [
+        ("/api/v1/nothing", "text/html"),
+        ("/nothing", "*/*"),
+        ("/nothing", "application/json"),
+    ],
+)
+async def test_programs_get_a_document(surf: Surfer, path: str, accept: str) -> None:
+    answer = await surf.site.nobody.get(path, headers={"Accept": accept})
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"] == MEDIA_TYPE

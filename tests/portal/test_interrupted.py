@@ -1,0 +1,174 @@
+"""Forms that come at a bad time: the session ran out, cookies are gone, a double click, another site."""
+
+import json
+from urllib.parse import urlsplit
+
+import httpx
+import pyotp
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.portal.surf import PASSWORD, Login, Surfer, axe, fits
+from web.portal.forms import Form, Kept, request_id_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def end_sessions(surf: Surfer, login: Login) -> None:
+    await surf.site.app.state.accounts.end_all_sessions(login.user_id)
+
+
+async def type_in(page: Page) -> None:
+    """Choose another language, which is a form like any other, and send it."""
+    await page.get_by_label("Italiano").check()
+    await page.get_by_role("button", name="Sprache ändern").click()
+
+
+async def log_in(page: Page, email: str) -> None:
+    await page.get_by_label("E-Mail-Adresse").fill(email)
+    await page.get_by_label("Passwort", exact=True).fill(PASSWORD)
+    await page.get_by_role("button", name="Anmelden").click()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+async def test_the_session_ran_out_in_the_middle(surf: Surfer, javascript: bool) -> None:
+    login = await surf.new_login("partner")
+    page = await surf.page(login=login, javascript=javascript, device="phone")
+    await page.goto("/account")
+    await end_sessions(surf, login)
+    await type_in(page)
+    await expect(page.get_by_role("status")).to_contain_text("Ihre Sitzung ist abgelaufen")
+    await page.get_by_label("E-Mail-Adresse").fill(login.email)
+    await page.get_by_label("Passwort", exact=True).fill("a wrong one, first")
+    await page.get_by_role("button", name="Anmelden").click()
+    await log_in(page, login.email)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Bitte noch einmal senden")
+    await expect(page.get_by_text(f"Es wird als {login.name} gesendet.")).to_be_visible()
+    await page.get_by_text("Was gesendet wird").click()
+    await expect(page.locator("dd")).to_have_text(["it"])
+    if javascript:
+        await axe(page)
+    await fits(page)
+    await page.get_by_role("button", name="Jetzt senden").click()
+    assert urlsplit(page.url).path == "/account"
+    await expect(page.locator("html")).to_have_attribute("lang", "it")
+
+
+async def test_what_was_typed_comes_through_the_second_factor(surf: Surfer) -> None:
+    login = await surf.new_login("partner")
+    factor = surf.site.app.state.accounts.second_factor
+    phone = pyotp.TOTP((await factor.enrol(login.user_id)).secret)
+    page = await surf.page(login=login)
+    codes = await factor.confirm(login.user_id, phone.now())
+    await page.goto("/account")
+    await end_sessions(surf, login)
+    await type_in(page)
+    await log_in(page, login.email)
+    await page.get_by_label("Code").fill(codes[0])
+    await page.get_by_role("button", name="Anmelden").click()
+    await page.get_by_role("button", name="Jetzt senden").click()
+    await expect(page.locator("html")).to_have_attribute("lang", "it")
+
+
+async def test_or_it_is_discarded(surf: Surfer) -> None:
+    login = await surf.new_login("partner")
+    page = await surf.page(login=login)
+    await page.goto("/account")
+    await end_sessions(surf, login)
+    await type_in(page)
+    await log_in(page, login.email)
+    await page.get_by_role("link", name="Verwerfen").click()
+    assert urlsplit(page.url).path == "/account"
+    await expect(page.locator("html")).to_have_attribute("lang", "de")
+
+
+async def test_cookies_were_deleted(surf: Surfer) -> None:
+    login = await surf.new_login("partner")
+    page = await surf.page(login=login)
+    await page.goto("/account")
+    await page.context.clear_cookies(name="cmi_form")
+    await type_in(page)
+    await page.get_by_role("button", name="Jetzt senden").click()
+    await expect(page.locator("html")).to_have_attribute("lang", "it")
+
+
+async def test_passwords_are_not_kept(surf: Surfer) -> None:
+    login = await surf.new_login("partner")
+    page = await surf.page(login=login)
+    await page.goto("/account")
+    await end_sessions(surf, login)
+    await page.get_by_label("Passwort bisher").fill(PASSWORD)
+    await page.get_by_label("Neues Passwort", exact=True).fill("a new one of mine")
+    await page.get_by_label("Neues Passwort noch einmal").fill("a new one of mine")
+    await page.get_by_role("button", name="Passwort ändern").click()
+    kept = await page.locator("input[name=kept]").get_attribute("value")
+    assert kept is not None
+    assert "/account/password" in kept
+    assert PASSWORD not in await page.content()
+    assert "a new one" not in await page.content()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {},
+    ],
+)
+async def test_nothing_of_another_site_is_kept(surf: Surfer, headers: dict[str, str]) -> None:
+    login = await surf.new_login("partner")
+    page = await surf.page(login=login)
+    await page.goto("/account")
+    cookies = {each["name"]: each["value"] for each in await page.context.cookies()}  # type: ignore[typeddict-item]
+    fields = {"language": "it", "back": "/account", "form_token": "x" * 43}
+    for sent in (cookies, {}):
+        async with httpx.AsyncClient(base_url=surf.site.address, cookies=sent) as other:
+            answer = await other.post("/account/language", data=fields, headers=headers)
+        assert answer.status_code == 403
+        assert 'value="it"' not in answer.text
+        assert 'name="kept"' not in answer.text
+    await page.reload()
+    await expect(page.locator("html")).to_have_attribute("lang", "de")
+
+
+@pytest.mark.parametrize(
+    "dumped",
+    [
+        "", "null", "[]", "{}", "[1, 2, 3]", '["/a", "/b"]',
+        json.dumps(["https://evil.example", "/", []]),
+        json.dumps(["//evil.example", "/", []]),
+        json.dumps(["/account", "javascript:alert(1)", []]),
+        json.dumps(["/account", "/", [["one"]]]),
+        json.dumps([["/account"], "/", []]),
+    ],
+)  # fmt: skip
+async def test_what_is_kept_leads_nowhere_else(dumped: str) -> None:
+    assert Kept.load(dumped) is None
+
+
+async def test_what_is_kept_comes_back_as_it_was() -> None:
+    kept = Kept("/orders/SP-1/contact?x=1", "/orders/SP-1", [("note", 'a "b" <c>\r\n&'), ("n", "")])
+    assert Kept.load(kept.dump()) == kept
+
+
+async def test_a_form_s_command_has_one_name() -> None:
+    form = Form([("request_id", "x" * 22)])
+    assert request_id_of(form) == request_id_of(form) == "page." + "x" * 22
+    for wrong in ("", "x" * 21, "x" * 23, "x" * 21 + "/"):
+        bad = Form([("request_id", wrong)])
+        assert request_id_of(bad) != request_id_of(bad), "another each time"
+
+
+async def test_a_double_click_sends_a_form_once(surf: Surfer) -> None:
+    page = await surf.page("partner")
+    posts: list[str] = []
+    page.on(
+        "request", lambda request: posts.append(request.url) if request.method == "POST" else None
+    )
+    await page.goto("/account")
+    await page.get_by_role("button", name="Sprache ändern").dblclick()
+    await expect(page.get_by_role("status")).to_be_visible()
+    assert len(posts) == 1
+    assert "said" not in page.url, "and the message is not said again when the page is loaded anew"

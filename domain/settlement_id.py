@@ -113,6 +113,11 @@ def settlement_id(partner_id: str, month: Month) -> str:
     return f"V{month.year:04}{month.month:02}-{code}"
 
 
+def is_settlement_id(text: str) -> bool:
+    """Whether a text is a settlement id."""
+    return _SETTLEMENT_ID.fullmatch(text) is not None
+
+
 def creditor_reference(settlement: str) -> str:
     """A settlement id as ISO 11649 creditor reference, without blanks: "RF" + two check digits + payload.
 

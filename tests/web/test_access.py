@@ -111,10 +111,44 @@ PAGES = {
     "POST /account/second-factor",
     "POST /account/second-factor/confirm",
     "POST /account/second-factor/remove",
+    "GET /staff",
+    "GET /staff/late",
+    "GET /staff/reviews",
+    "GET /staff/transmissions",
+    "GET /staff/mails",
+    "GET /staff/findings",
+    "GET /staff/reports",
+    "GET /staff/reports/{month}/deadlines.csv",
+    "GET /staff/reports/{month}/late",
+    "GET /staff/partners",
+    "GET /staff/partners/new",
+    "POST /staff/partners",
+    "GET /staff/partners/{partner_id}",
+    "GET /staff/partners/{partner_id}/edit",
+    "POST /staff/partners/{partner_id}/edit",
+    "GET /staff/partners/{partner_id}/users",
+    "POST /staff/partners/{partner_id}/users",
+    "POST /staff/partners/{partner_id}/users/{user_id}/invitation",
+    "POST /staff/partners/{partner_id}/users/{user_id}/removal",
+    "GET /staff/partners/{partner_id}/tokens",
+    "POST /staff/partners/{partner_id}/tokens",
+    "POST /staff/partners/{partner_id}/tokens/{token_id}/revocation",
+    "GET /staff/users",
+    "POST /staff/users",
+    "POST /staff/users/{user_id}/invitation",
+    "POST /staff/users/{user_id}/removal",
+    "GET /staff/tokens",
+    "POST /staff/tokens",
+    "POST /staff/tokens/{token_id}/revocation",
     "MOUNT /static",
 }
 # An order of the partner's is named wherever one can be; what else is named does not exist.
-NAMED = {"settlement_id": "V202610-22222222", "partner_id": "nobody", "user_id": "usr_0", "token_id": "tok_0"}
+NAMED = {
+    "settlement_id": "V202610-22222222",
+    "partner_id": "nobody",
+    "user_id": "usr_0",
+    "token_id": "tok_0",
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -1,0 +1,74 @@
+"""What the pages of operations have in common: who sees them, the use cases behind them, what is wrong with a field."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import Request
+
+from desk.account_errors import Fault
+from desk.accounts import Accounts
+from desk.principal import Principal
+from domain.values import Language
+from web.portal.pages import language_of, member
+from web.portal.words import WORDS, mark
+
+_EMPTY = mark("Bitte ausfüllen.")
+_CHOOSE = mark("Bitte wählen.")
+_EMAIL = mark("Das ist keine E-Mail-Adresse. Beispiel: auftraege@firma.ch")
+_IDENTIFIER = mark("Nur Buchstaben ohne Umlaute, Ziffern, Punkt, Binde- und Unterstrich.")
+_ONE_LINE = mark("Hier sind keine Zeilenumbrüche und Steuerzeichen möglich.")
+_TOO_LONG = mark("Das ist zu lang.")
+_PAST = mark("Der Tag muss in der Zukunft liegen.")
+_OTHER = mark("Das ist so nicht möglich.")
+_CHOSEN = ("canton", "language", "role")
+
+
+async def operator(request: Request) -> Principal:
+    """The person of operations who is logged in. Raises `Answered`."""
+    return await member(request, "operations")
+
+
+def accounts_of(request: Request) -> Accounts:
+    """The use cases of partners, logins and tokens."""
+    accounts: Accounts = request.app.state.accounts
+    return accounts
+
+
+def spoken(request: Request, principal: Principal) -> Language:
+    """The language of the page."""
+    return language_of(request, principal.language)
+
+
+def translated(options: Mapping[Any, str], language: Language) -> list[tuple[str, str]]:
+    """What can be chosen, in the reader's language: pairs of value and text."""
+    return [(value, WORDS[language].gettext(text)) for value, text in options.items()]
+
+
+def address(path: str, **query: object) -> str:
+    """A path with what is given of a query."""
+    given = {name: str(value) for name, value in query.items() if value}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def fault_texts(
+    faults: Iterable[Fault], typed: Mapping[str, str], language: Language, prefix: str = ""
+) -> dict[str, str]:
+    """What is wrong with each field, in the reader's language, by the id that the field has on the page."""
+    gettext = WORDS[language].gettext
+    return {f"{prefix}{fault.field}": gettext(_text(fault, typed)) for fault in faults}
+
+
+def _text(fault: Fault, typed: Mapping[str, str]) -> str:
+    field, code = fault.field, fault.code
+    if field in _CHOSEN:
+        return _CHOOSE
+    if code in ("missing", "string_too_short") or not typed.get(field, "").strip():
+        return _EMPTY
+    if code == "string_too_long":
+        return _TOO_LONG
+    if field.endswith("email"):
+        return _EMAIL
+    if field == "partner_id":
+        return _IDENTIFIER
+    return {"past": _PAST, "value_error": _ONE_LINE}.get(code, _OTHER)

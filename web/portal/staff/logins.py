@@ -1,0 +1,336 @@
+"""Logins and tokens: a partner's on its page, those of the retailer on a page of their own."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, time, timedelta
+from typing import Any, NamedTuple
+
+from fastapi import APIRouter, Request, Response
+
+from desk.account_errors import Conflict, Fault, NotFound, WrongFields
+from desk.accounts import Accounts
+from desk.operations import Operations
+from desk.principal import Principal
+from domain.values import Language
+from records.accounts import Invitation, User
+from records.tokens import Token
+from web.portal.formats import ZURICH, today
+from web.portal.orders.common import SPOKEN, command_id
+from web.portal.pages import Form, error_page, form_of, page, redirect, will_say
+from web.portal.staff.common import (
+    accounts_of,
+    fault_texts,
+    operator,
+    spoken,
+    translated,
+)
+from web.portal.staff.partners import partner_path
+from web.portal.words import WORDS, mark
+
+router = APIRouter(include_in_schema=False)
+
+STAFF = "/staff/users"
+STAFF_ROLES = {"operations": mark("Servicepartner-Team"), "accounting": mark("Buchhaltung")}
+SYSTEM_ROLES = {
+    "shop": mark("Shop"),
+    "warehouse": mark("Lager"),
+    "operations": mark("Servicepartner-Team"),
+    "accounting": mark("Buchhaltung"),
+}
+INVITATIONS: dict[Invitation, str] = {
+    "accepted": mark("aktiv"),
+    "sent": mark("eingeladen"),
+    "waiting": mark("Einladung wird noch zugestellt"),
+    "failed": mark("Einladung nicht zustellbar"),
+    "expired": mark("Einladung abgelaufen"),
+}
+will_say(
+    {
+        "login_made": mark("Das Login ist angelegt, die Einladung ist unterwegs."),
+        "login_waits": mark(
+            "Das Login ist angelegt. Die Einladung konnte noch nicht versandt werden; sie geht von selbst hinaus."
+        ),
+        "login_invited": mark("Eine neue Einladung ist unterwegs. Der frühere Link gilt nicht mehr."),
+        "login_active": mark("Diese Einladung ist schon angenommen."),
+        "login_removed": mark("Das Login ist gelöscht, seine Sitzungen sind beendet."),
+        "login_own": mark("Das eigene Login kann man nicht löschen."),
+        "token_revoked": mark("Das Token ist gesperrt."),
+    }
+)  # fmt: skip
+_TAKEN = mark("Zu dieser E-Mail-Adresse gibt es schon ein Login.")
+_NO_DAY = mark("Das ist kein Datum.")
+
+
+class _Place(NamedTuple):
+    """Where logins and tokens are: a partner's, or (None) the retailer's."""
+
+    partner_id: str | None
+
+    @property
+    def path(self) -> str:
+        return STAFF if self.partner_id is None else partner_path(self.partner_id)
+
+
+async def _show(
+    request: Request,
+    principal: Principal,
+    place: _Place,
+    *,
+    typed: Mapping[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
+) -> Response:
+    accounts, partner_id = accounts_of(request), place.partner_id
+    language = spoken(request, principal)
+    values: dict[str, Any] = {}
+    try:
+        if partner_id is not None:
+            operations: Operations = request.app.state.operations
+            values["partner"] = await accounts.partner(partner_id)
+            values["open_orders"] = await operations.open_orders_of(principal, partner_id)
+        users, tokens = await accounts.users(partner_id), await accounts.tokens(partner_id)
+    except NotFound:
+        return error_page(request, 404)
+    return page(
+        request,
+        "staff/users" if partner_id is None else "staff/partner",
+        422 if errors else 200,
+        principal=principal,
+        users=users,
+        tokens=_in_use_first(tokens),
+        typed=typed or {},
+        errors=errors or {},
+        invitations=INVITATIONS,
+        roles=STAFF_ROLES,
+        system_roles=SYSTEM_ROLES,
+        languages=SPOKEN,
+        language_pairs=translated(SPOKEN, language),
+        role_pairs=translated(STAFF_ROLES, language),
+        system_role_pairs=translated(SYSTEM_ROLES, language),
+        path=place.path,
+        tokens_path=_tokens_path(place),
+        tomorrow=today() + timedelta(days=1),
+        **values,
+    )
+
+
+def _tokens_path(place: _Place) -> str:
+    return "/staff/tokens" if place.partner_id is None else f"{place.path}/tokens"
+
+
+def _users_path(place: _Place) -> str:
+    return STAFF if place.partner_id is None else f"{place.path}/users"
+
+
+def _in_use_first(tokens: tuple[Token, ...]) -> list[Token]:
+    return sorted(tokens, key=lambda each: each.revoked_at is not None)
+
+
+# --- a partner's page, and that of the retailer's logins ---------------------------------------------------------
+
+
+@router.get("/staff/partners/{partner_id}")
+async def partner_page(request: Request, partner_id: str) -> Response:
+    """A partner with its logins and tokens."""
+    return await _show(request, await operator(request), _Place(partner_id))
+
+
+@router.get("/staff/users")
+async def staff_page(request: Request) -> Response:
+    """The logins of operations and accounting, and the tokens of the retailer's systems."""
+    return await _show(request, await operator(request), _Place(None))
+
+
+@router.get("/staff/partners/{partner_id}/users")
+@router.get("/staff/partners/{partner_id}/tokens")
+async def back_to_partner(request: Request, partner_id: str) -> Response:
+    """For who reloads the answer to a form by its address."""
+    await operator(request)
+    return redirect(request, partner_path(partner_id))
+
+
+@router.get("/staff/tokens")
+async def back_to_staff(request: Request) -> Response:
+    """The same for the retailer's tokens."""
+    await operator(request)
+    return redirect(request, STAFF)
+
+
+# --- logins ------------------------------------------------------------------------------------------------------
+
+
+@router.post("/staff/partners/{partner_id}/users")
+async def invite_partner_user(request: Request, partner_id: str) -> Response:
+    """Make a partner's login and mail its invitation."""
+    return await _invite(request, _Place(partner_id))
+
+
+@router.post("/staff/users")
+async def invite_staff_user(request: Request) -> Response:
+    """Make a login of the staff and mail its invitation."""
+    return await _invite(request, _Place(None))
+
+
+async def _invite(request: Request, place: _Place) -> Response:
+    principal = await operator(request)
+    form = await form_of(request)
+    typed = _typed(form, "email", "name", "language", "role")
+    language = spoken(request, principal)
+    try:
+        user = await _made(accounts_of(request), principal, place, form, typed)
+    except NotFound:
+        return error_page(request, 404)
+    except Conflict:
+        errors = {"login-email": WORDS[language].gettext(_TAKEN)}
+    except WrongFields as error:
+        errors = fault_texts(error.faults, typed, language, "login-")
+    else:
+        said = "login_waits" if user.invitation in ("waiting", "failed") else "login_made"
+        return redirect(request, f"{place.path}#logins", said=said)
+    return await _show(request, principal, place, typed=_prefixed(typed, "login-"), errors=errors)
+
+
+async def _made(
+    accounts: Accounts, principal: Principal, place: _Place, form: Form, typed: Mapping[str, str]
+) -> User:
+    role: Any = "partner" if place.partner_id else typed["role"]
+    if role not in ("partner", *STAFF_ROLES):
+        raise WrongFields(Fault("role", "missing", "must be chosen"))
+    chosen: Language | None = next((each for each in SPOKEN if each == typed["language"]), None)  # fmt: skip
+    content = "\n".join(typed.values())
+    request_id = command_id(principal, form, place.path, content)
+    return await accounts.invite(
+        place.partner_id, role, typed["email"], typed["name"], chosen, request_id
+    )
+
+
+@router.post("/staff/partners/{partner_id}/users/{user_id}/invitation")
+async def invite_partner_user_again(request: Request, partner_id: str, user_id: str) -> Response:
+    """Mail a new invitation."""
+    return await _invite_again(request, _Place(partner_id), user_id)
+
+
+@router.post("/staff/users/{user_id}/invitation")
+async def invite_staff_user_again(request: Request, user_id: str) -> Response:
+    """Mail a new invitation."""
+    return await _invite_again(request, _Place(None), user_id)
+
+
+async def _invite_again(request: Request, place: _Place, user_id: str) -> Response:
+    await operator(request)
+    await form_of(request)
+    try:
+        user = await accounts_of(request).invite_again(place.partner_id, user_id)
+    except NotFound:
+        return error_page(request, 404)
+    except Conflict:
+        said = "login_active"
+    else:
+        said = "login_waits" if user.invitation in ("waiting", "failed") else "login_invited"
+    return redirect(request, f"{place.path}#logins", said=said)
+
+
+@router.post("/staff/partners/{partner_id}/users/{user_id}/removal")
+async def remove_partner_user(request: Request, partner_id: str, user_id: str) -> Response:
+    """Remove a login."""
+    return await _remove(request, _Place(partner_id), user_id)
+
+
+@router.post("/staff/users/{user_id}/removal")
+async def remove_staff_user(request: Request, user_id: str) -> Response:
+    """Remove a login; nobody removes the own one."""
+    return await _remove(request, _Place(None), user_id)
+
+
+async def _remove(request: Request, place: _Place, user_id: str) -> Response:
+    principal = await operator(request)
+    await form_of(request)
+    if user_id == principal.login_id:
+        return redirect(request, f"{place.path}#logins", said="login_own")
+    with suppress(NotFound):  # twice is once
+        await accounts_of(request).remove_user(place.partner_id, user_id)
+    return redirect(request, f"{place.path}#logins", said="login_removed")
+
+
+# --- tokens ------------------------------------------------------------------------------------------------------
+
+
+@router.post("/staff/partners/{partner_id}/tokens")
+async def make_partner_token(request: Request, partner_id: str) -> Response:
+    """Make a token for a partner's software, and show it this once."""
+    return await _make_token(request, _Place(partner_id))
+
+
+@router.post("/staff/tokens")
+async def make_system_token(request: Request) -> Response:
+    """Make a token for a system of the retailer, and show it this once."""
+    return await _make_token(request, _Place(None))
+
+
+async def _make_token(request: Request, place: _Place) -> Response:
+    principal = await operator(request)
+    form = await form_of(request)
+    typed = _typed(form, "name", "role", "expires_at")
+    language = spoken(request, principal)
+    request_id = command_id(principal, form, place.path, "\n".join(typed.values()))
+    role: Any = "partner" if place.partner_id else typed["role"]
+    try:
+        if role not in ("partner", *SYSTEM_ROLES):
+            raise WrongFields(Fault("role", "missing", "must be chosen"))
+        expires = _end_of_day(typed["expires_at"])
+        _, token = await accounts_of(request).make_token(
+            role, typed["name"], place.partner_id, expires, request_id
+        )
+    except NotFound:
+        return error_page(request, 404)
+    except Conflict:
+        return page(request, "staff/token", 409, principal=principal, token=None, place=place)
+    except WrongFields as error:
+        errors = fault_texts(error.faults, typed, language, "token-")
+        if any(fault.code == "day" for fault in error.faults):
+            errors["token-expires_at"] = WORDS[language].gettext(_NO_DAY)
+        typed = _prefixed(typed, "token-")
+        return await _show(request, principal, place, typed=typed, errors=errors)
+    return page(
+        request, "staff/token", principal=principal, token=token, name=typed["name"], place=place
+    )
+
+
+def _end_of_day(text: str) -> datetime | None:
+    """The end of a day in Switzerland, as browsers send days ("2026-11-30"); None for none."""
+    if not text:
+        return None
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007
+        return datetime.combine(day + timedelta(days=1), time(), ZURICH)
+    except (ValueError, OverflowError):
+        raise WrongFields(Fault("expires_at", "day", "must be a day")) from None
+
+
+@router.post("/staff/partners/{partner_id}/tokens/{token_id}/revocation")
+async def revoke_partner_token(request: Request, partner_id: str, token_id: str) -> Response:
+    """Revoke a token."""
+    return await _revoke(request, _Place(partner_id), token_id)
+
+
+@router.post("/staff/tokens/{token_id}/revocation")
+async def revoke_system_token(request: Request, token_id: str) -> Response:
+    """Revoke a token."""
+    return await _revoke(request, _Place(None), token_id)
+
+
+async def _revoke(request: Request, place: _Place, token_id: str) -> Response:
+    await operator(request)
+    await form_of(request)
+    try:
+        await accounts_of(request).revoke_token(place.partner_id, token_id)
+    except NotFound:
+        return error_page(request, 404)
+    return redirect(request, f"{place.path}#tokens", said="token_revoked")
+
+
+def _typed(form: Form, *names: str) -> dict[str, str]:
+    return {name: form.get(name).strip() for name in names}
+
+
+def _prefixed(typed: Mapping[str, str], prefix: str) -> dict[str, str]:
+    return {f"{prefix}{name}": text for name, text in typed.items()}

@@ -1,0 +1,157 @@
+"""The partners: a list with search, adding one, changing one."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
+
+from desk.account_errors import Conflict, NotFound, WrongFields, wrong_fields
+from desk.principal import Principal
+from domain.policy import CANTONS
+from records.partners import Partner
+from web.portal.orders.common import SPOKEN
+from web.portal.pages import error_page, form_of, page, redirect, will_say
+from web.portal.staff.common import (
+    accounts_of,
+    address,
+    fault_texts,
+    operator,
+    spoken,
+    translated,
+)
+from web.portal.words import WORDS, mark
+
+router = APIRouter(include_in_schema=False)
+
+PER_PAGE = 50
+_OPTIONAL = ("vat_number", "iban", "escalation_email")
+_FIELDS = tuple(Partner.model_fields)
+
+will_say(
+    {
+        "partner_added": mark("Der Partner ist angelegt. Als Nächstes braucht er ein Login."),
+        "partner_changed": mark("Die Änderungen sind gespeichert."),
+        "nothing_changed": mark("Es war nichts zu ändern."),
+    }
+)
+_TAKEN = mark("Diese Partner-ID hat schon ein anderer Partner.")
+
+
+@router.get("/staff/partners")
+async def partners(request: Request) -> Response:
+    """The partners, or those that a text is found in."""
+    principal = await operator(request)
+    q = request.query_params.get("q", "").replace("\0", "")[:100]
+    after = request.query_params.get("after") or None
+    found, total = await accounts_of(request).find_partners(q, PER_PAGE + 1, after)
+    shown = found[:PER_PAGE]
+    return page(
+        request,
+        "staff/partners",
+        principal=principal,
+        partners=shown,
+        total=total,
+        q=q,
+        next_page=address("/staff/partners", q=q, after=shown[-1].partner_id)
+        if len(found) > PER_PAGE
+        else None,
+    )
+
+
+@router.get("/staff/partners/new")
+async def new_partner(request: Request) -> Response:
+    """The form for a new partner."""
+    principal = await operator(request)
+    return _form(request, principal, {"language": "de"})
+
+
+@router.post("/staff/partners")
+async def add_partner(request: Request) -> Response:
+    """Add a partner; the same form again does no harm."""
+    principal = await operator(request)
+    form = await form_of(request)
+    typed = {name: form.get(name).strip() for name in _FIELDS}
+    try:
+        await accounts_of(request).add_partner(Partner.model_validate(_values(typed)))
+    except ValidationError as error:
+        language = spoken(request, principal)
+        errors = fault_texts(wrong_fields(error).faults, typed, language)
+        return _form(request, principal, typed, errors)
+    except Conflict:
+        text = WORDS[spoken(request, principal)].gettext(_TAKEN)
+        return _form(request, principal, typed, {"partner_id": text})
+    return redirect(request, partner_path(typed["partner_id"]), said="partner_added")
+
+
+@router.get("/staff/partners/{partner_id}/edit")
+async def edit_partner(request: Request, partner_id: str) -> Response:
+    """The form with a partner's data."""
+    principal = await operator(request)
+    try:
+        partner = await accounts_of(request).partner(partner_id)
+    except NotFound:
+        return error_page(request, 404)
+    typed = _typed(partner)
+    return _form(request, principal, typed, known=partner, was=typed)
+
+
+@router.post("/staff/partners/{partner_id}/edit")
+async def change_partner(request: Request, partner_id: str) -> Response:
+    """Change what was changed in the form, and nothing else: two people may be at it."""
+    principal = await operator(request)
+    form = await form_of(request)
+    accounts = accounts_of(request)
+    names = [name for name in _FIELDS if name != "partner_id"]
+    typed = {name: form.get(name).strip() for name in names}
+    was = {name: form.get(f"was_{name}") for name in names}
+    changes = {name: value for name, value in _values(typed).items() if typed[name] != was[name]}
+    try:
+        partner = await accounts.partner(partner_id)
+    except NotFound:
+        return error_page(request, 404)
+    try:
+        if changes:
+            await accounts.change_partner(partner_id, changes)
+    except WrongFields as error:
+        errors = fault_texts(error.faults, typed, spoken(request, principal))
+        return _form(request, principal, typed, errors, known=partner, was=was)
+    said = "partner_changed" if changes else "nothing_changed"
+    return redirect(request, partner_path(partner_id), said=said)
+
+
+def partner_path(partner_id: str) -> str:
+    """The address of a partner's page."""
+    return f"/staff/partners/{quote(partner_id, safe='')}"
+
+
+def _form(
+    request: Request,
+    principal: Principal,
+    typed: Mapping[str, str],
+    errors: Mapping[str, str] | None = None,
+    known: Partner | None = None,
+    was: Mapping[str, str] | None = None,
+) -> Response:
+    return page(
+        request,
+        "staff/partner_form",
+        422 if errors else 200,
+        principal=principal,
+        typed={name: typed.get(name, "") for name in _FIELDS},
+        errors=errors or {},
+        known=known,
+        was=was or {},
+        cantons=[(canton, canton) for canton in CANTONS],
+        languages=translated(SPOKEN, spoken(request, principal)),
+    )
+
+
+def _values(typed: Mapping[str, str]) -> dict[str, Any]:
+    """What was typed as a partner's values: an optional field that is empty is none."""
+    return {name: None if name in _OPTIONAL and not text else text for name, text in typed.items()}
+
+
+def _typed(partner: Partner) -> dict[str, str]:
+    return {name: value or "" for name, value in partner.model_dump().items()}

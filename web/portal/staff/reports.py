@@ -1,0 +1,174 @@
+"""How punctual partners were: a month as table and chart, as CSV, and down to the orders that were late."""
+
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple, cast
+
+from babel.dates import format_date
+from fastapi import APIRouter, Request, Response
+
+from desk.reports import DeadlineReport, PartnersMonth, Punctuality, Reports
+from domain.order import DeadlineKind
+from domain.punctuality import KINDS, TARGET
+from domain.settlement_id import Month
+from domain.spreadsheet import MEDIA_TYPE
+from domain.values import Language
+from web.api.reports import download, report_csv
+from web.portal.formats import today
+from web.portal.pages import error_page, page, redirect
+from web.portal.staff.common import address, operator, spoken
+
+router = APIRouter(include_in_schema=False)
+
+PER_PAGE = 50
+_MONTHS = 24
+
+
+class Choice(NamedTuple):
+    """A month that can be chosen."""
+
+    month: Month
+    name: str
+
+
+def _reports(request: Request) -> Reports:
+    reports: Reports = request.app.state.reports
+    return reports
+
+
+@router.get("/staff/reports")
+async def month_page(request: Request) -> Response:
+    """A month, those who are farthest from the target first."""
+    principal = await operator(request)
+    month = _month(request)
+    if month is None:
+        return redirect(request, "/staff/reports")
+    report = await _reports(request).deadlines(principal, month)
+    ranked = sorted(report.partners, key=_rank)
+    first = _number(request.query_params.get("after", ""))
+    language = spoken(request, principal)
+    return page(
+        request,
+        "staff/report",
+        principal=principal,
+        report=report,
+        target=TARGET,
+        on_time=on_time,
+        partners=ranked[first : first + PER_PAGE],
+        kinds=_by_kind(report),
+        missing=sum(not each.on_target for each in report.partners),
+        months=_choices(month, language),
+        month_name=_name(month, language),
+        previous=month.previous,
+        following=month.next if month < Month.of(today()) else None,
+        next_page=address("/staff/reports", month=month, after=first + PER_PAGE)
+        if len(ranked) > first + PER_PAGE
+        else None,
+    )
+
+
+@router.get("/staff/reports/{month}/deadlines.csv")
+async def month_table(request: Request, month: str) -> Response:
+    """A month as a table for a spreadsheet."""
+    principal = await operator(request)
+    wanted = _read(month)
+    if wanted is None:
+        return error_page(request, 404)
+    report = await _reports(request).deadlines(principal, wanted)
+    return Response(report_csv(report), media_type=MEDIA_TYPE, headers=download(report))
+
+
+@router.get("/staff/reports/{month}/late")
+async def late_orders(request: Request, month: str) -> Response:
+    """The deadlines behind the figures that were missed: of all partners and kinds, or of one."""
+    principal = await operator(request)
+    wanted = _read(month)
+    if wanted is None:
+        return error_page(request, 404)
+    query = request.query_params
+    partner_id = query.get("partner_id", "")[:64]
+    kind = cast(DeadlineKind, query["kind"]) if query.get("kind") in KINDS else None
+    path = f"/staff/reports/{wanted}/late"
+    reports = _reports(request)
+    try:
+        misses = await reports.misses(
+            principal, wanted, partner_id or None, kind, PER_PAGE, query.get("cursor") or None
+        )
+    except ValueError:
+        return redirect(request, address(path, partner_id=partner_id, kind=kind))
+    report = await reports.deadlines(principal, wanted)
+    return page(
+        request,
+        "staff/late_orders",
+        principal=principal,
+        misses=misses.items,
+        month=wanted,
+        month_name=_name(wanted, spoken(request, principal)),
+        partner=next((p for p in report.partners if p.partner_id == partner_id), None),
+        partner_id=partner_id,
+        kind=kind,
+        names={each.partner_id: each.name for each in report.partners},
+        target=TARGET,
+        on_time=on_time,
+        next_page=address(path, partner_id=partner_id, kind=kind, cursor=misses.next_cursor)
+        if misses.next_cursor
+        else None,
+    )
+
+
+def on_time(counts: Punctuality) -> str:
+    """The share that was on time, "97.9 %": rounded down, so that who is below the target never looks as if on it."""
+    if not counts.counted:
+        return "–"
+    return f"{Decimal(1000 * counts.met // counts.counted) / 10:.1f} %"
+
+
+def _month(request: Request) -> Month | None:
+    """The month that is asked for, this one if none is; None for what is no month."""
+    given = request.query_params.get("month")
+    return Month.of(today()) if given is None else _read(given)
+
+
+def _read(text: str) -> Month | None:
+    try:
+        month = Month.parse(text)
+    except ValueError:
+        return None
+    return month if 2000 <= month.year < 2100 else None
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
+
+
+def _rank(partner: PartnersMonth) -> tuple[bool, object, int, str]:
+    """Those below the target first, and of these the least punctual."""
+    share = partner.met / partner.counted if partner.counted else 1.0
+    return (partner.on_target, share, -partner.missed, partner.partner_id)
+
+
+def _by_kind(report: DeadlineReport) -> list[tuple[DeadlineKind, Punctuality]]:
+    """What all partners together made of each kind."""
+    found = []
+    for kind in KINDS:
+        those = [each for partner in report.partners for each in partner.kinds if each.kind == kind]
+        if those:
+            met, missed = sum(each.met for each in those), sum(each.missed for each in those)
+            found.append((kind, Punctuality(met=met, missed=missed)))
+    return found
+
+
+def _choices(month: Month, language: Language) -> list[Choice]:
+    """The last two years, and the month that is shown."""
+    months = [Month.of(today())]
+    while len(months) < _MONTHS:
+        months.append(months[-1].previous)
+    if month not in months:
+        months = sorted({*months, month}, reverse=True)
+    return [Choice(each, _name(each, language)) for each in months]
+
+
+def _name(month: Month, language: Language) -> str:
+    day: date = month.first_day
+    text = format_date(day, "LLLL y", locale=f"{language}_CH")
+    return text[0].upper() + text[1:]

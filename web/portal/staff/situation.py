@@ -1,0 +1,150 @@
+"""What needs operations: late orders and with whom, reviews, what does not get out, what the reconciler found."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+from fastapi import APIRouter, Request, Response
+
+from activities.names import FindingKind
+from desk.operations import Operations
+from domain.settlement_id import is_settlement_id
+from web.portal.pages import page, redirect
+from web.portal.staff.common import accounts_of, address, operator
+from web.portal.words import mark
+
+router = APIRouter(include_in_schema=False)
+
+PER_PAGE = 25
+FINDINGS: dict[FindingKind, str] = {
+    "terminated": mark("Der Ablauf wurde von Hand beendet."),
+    "failed": mark("Der Ablauf ist an einem Fehler gescheitert."),
+    "timed_out": mark("Der Ablauf hat seine Zeit überschritten."),
+    "canceled": mark("Der Ablauf wurde von aussen abgebrochen."),
+    "missing": mark("Der Server kennt den Ablauf nicht."),
+    "ended": mark("Der Ablauf ist zu Ende, der Auftrag ist es nicht."),
+    "stuck": mark("Der Ablauf steht still; er geht weiter, sobald die Ursache behoben ist."),
+    "reset": mark("Der Ablauf steht an einer früheren Stelle als der Auftrag."),
+    "stale": mark("Der Auftrag hinkt seinem Ablauf nach."),
+    "unclosed": mark("Der Auftrag weiss noch nicht, dass er zu Ende ist."),
+    "unrecorded": mark("Der Ablauf läuft, aber der Auftrag ist nicht verzeichnet."),
+}
+
+
+class _Piece(Protocol):
+    """A piece of a list."""
+
+    @property
+    def items(self) -> Sequence[object]:
+        """What is shown."""
+
+    @property
+    def next_cursor(self) -> str | None:
+        """What the next one begins with."""
+
+
+def _operations(request: Request) -> Operations:
+    operations: Operations = request.app.state.operations
+    return operations
+
+
+@router.get("/staff")
+async def overview(request: Request) -> Response:
+    """How things stand: of each matter how many there are, and the first of them."""
+    principal = await operator(request)
+    situation = await _operations(request).situation(principal)
+    names = {each.partner_id: each.name for each in await accounts_of(request).partners()}
+    return page(
+        request,
+        "staff/overview",
+        principal=principal,
+        situation=situation,
+        names=names,
+        is_settlement=is_settlement_id,
+        finding_texts=FINDINGS,
+    )
+
+
+@router.get("/staff/late")
+async def late(request: Request) -> Response:
+    """All that is late, or what is with one partner."""
+    principal = await operator(request)
+    partner_id = request.query_params.get("partner_id", "")[:64]
+    operations = _operations(request)
+    return await _listed(
+        request,
+        "staff/late",
+        lambda cursor: operations.late(principal, partner_id or None, PER_PAGE, cursor),
+        partner_id=partner_id,
+    )
+
+
+@router.get("/staff/transmissions")
+async def transmissions(request: Request) -> Response:
+    """Orders that should have been sent to their partner by now."""
+    principal = await operator(request)
+    operations = _operations(request)
+    return await _listed(
+        request,
+        "staff/transmissions",
+        lambda cursor: operations.untransmitted(principal, PER_PAGE, cursor),
+    )
+
+
+@router.get("/staff/reviews")
+async def reviews(request: Request) -> Response:
+    """Orders that wait for a decision."""
+    principal = await operator(request)
+    operations = _operations(request)
+    return await _listed(
+        request, "staff/reviews", lambda cursor: operations.reviews(principal, PER_PAGE, cursor)
+    )
+
+
+@router.get("/staff/mails")
+async def mails(request: Request) -> Response:
+    """Mails and invitations that do not get out."""
+    principal = await operator(request)
+    operations = _operations(request)
+    return await _listed(
+        request,
+        "staff/mails",
+        lambda cursor: operations.stuck_mails(principal, PER_PAGE, cursor),
+        invitations=await operations.not_invited(principal),
+        is_settlement=is_settlement_id,
+    )
+
+
+@router.get("/staff/findings")
+async def findings(request: Request) -> Response:
+    """How orders and their workflows differ."""
+    principal = await operator(request)
+    operations = _operations(request)
+    found = await operations.findings(principal)
+    return page(
+        request, "staff/findings", principal=principal, findings=found, finding_texts=FINDINGS
+    )
+
+
+async def _listed(
+    request: Request,
+    template: str,
+    read: Callable[[str | None], Awaitable[_Piece]],
+    **values: Any,
+) -> Response:
+    """A page of a list; from its beginning if the cursor is none of this list."""
+    query = {k: v for k, v in request.query_params.items() if k not in ("cursor", "said")}
+    path = request.scope["path"]
+    try:
+        listed = await read(request.query_params.get("cursor") or None)
+    except ValueError:
+        return redirect(request, address(path, **query))
+    following = listed.next_cursor
+    return page(
+        request,
+        template,
+        items=listed.items,
+        next_page=address(path, **query, cursor=following) if following else None,
+        is_first="cursor" not in request.query_params,
+        now=_operations(request).now,
+        **values,
+    )

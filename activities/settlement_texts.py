@@ -40,14 +40,17 @@ class SettlementTexts(MailTexts):
         rows = _rows(mail, values, language)
         suffix = "_staff" if reader.staff else ""
         greeting = common["greeting"] if reader.name else common["greeting_team"]
-        said = self._phrase(phrases["text"]).render(values)
+        said = (
+            self._phrase(paragraph).render(values).strip()
+            for paragraph in phrases["text"].strip().split("\n\n")
+        )
         subject = self._phrase(phrases["subject"]).render(values)
         return self._laid_out(
             {
                 "language": language,
                 "subject": one_line(f"{mail.settlement_id}: {subject}"),
                 "greeting": self._phrase(greeting).render(name=one_line(reader.name)),
-                "paragraphs": [part.strip() for part in said.split("\n\n") if part.strip()],
+                "paragraphs": [paragraph for paragraph in said if paragraph],
                 "why": "",
                 "rows": [
                     (of_settlements["rows"][row], rows[row])

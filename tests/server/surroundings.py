@@ -32,7 +32,7 @@ from smtp_inbox import SmtpInbox
 from starter import parse
 from tests.builders import placement
 from tests.workflows.life import DESK, Life
-from worker import order_worker
+from worker import document_worker, order_worker
 
 POLICY = """
 [transmission]
@@ -197,9 +197,12 @@ class Surroundings:
 
     @asynccontextmanager
     async def worker(self) -> AsyncIterator[Worker]:
-        """A worker within the test's process, the workflows in their sandbox."""
+        """The workers of both queues within the test's process, the workflows in their sandbox."""
         settings = self.settings.model_copy(update={"sandbox": True, "drain_seconds": 0})
-        async with order_worker(self.client, settings, self.database) as running:
+        async with (
+            order_worker(self.client, settings, self.database) as running,
+            document_worker(self.client, settings, self.database),
+        ):
             yield running
 
     async def start_worker_process(self) -> None:

@@ -162,6 +162,13 @@ class Billed(Value):
     settlement_id: str
 
 
+class Released(Value):
+    """The settlement that had billed the order was taken back: another one may bill it."""
+
+    type: Literal["released"] = "released"
+    settlement_id: str
+
+
 class ReminderDue(Value):
     """A deadline comes near: the partner is reminded."""
 
@@ -231,6 +238,7 @@ Event = Annotated[
     | Cancelled
     | Reassigned
     | Billed
+    | Released
     | ReminderDue
     | DeadlineMissed
     | Escalated

@@ -50,6 +50,7 @@ from domain.events import (
     Placed,
     Reassigned,
     Recorded,
+    Released,
     ReminderDue,
     RequirementsConfirmed,
     RequirementsRejected,
@@ -210,6 +211,24 @@ def live(
         for event in events:
             record(event, by)
     return order, tuple(recorded)
+
+
+def release(order: Order, settlement_id: str, now: datetime) -> tuple[Order, tuple[Recorded, ...]]:
+    """Set an order free whose settlement was taken back: it is `completed` again. Twice is once.
+
+    No command: a billed order has no workflow any more that could take one.
+
+    Raises:
+        Refused: it is not billed by this settlement.
+    """
+    if order.status is Status.COMPLETED and settlement_id in order.freed_from:
+        return order, ()
+    if order.settlement_id != settlement_id:
+        raise Refused(order, "release", "wrong_state", ACTIONS[order.status])
+    released = Recorded(
+        seq=order.version + 1, at=now, by="system", event=Released(settlement_id=settlement_id)
+    )
+    return evolve(order, released), (released,)
 
 
 def decide(order: Order, command: Command, now: datetime) -> list[Event]:
@@ -457,6 +476,9 @@ def _bill(order: Order, command: Bill, now: datetime) -> list[Event]:
         return []
     if order.settlement_id is not None:
         raise Refused(order, "bill", "other_settlement", ACTIONS[order.status])
+    if command.settlement_id in order.freed_from:
+        # It was taken back: what still comes from it comes late.
+        raise Refused(order, "bill", "other_settlement", ACTIONS[order.status])
     _check_state(order, "bill")
     return [Billed(settlement_id=command.settlement_id)]
 
@@ -586,6 +608,12 @@ def _changes(order: Order, event: Event, at: datetime) -> dict[str, Any]:
             }
         case Billed():
             return {"settlement_id": event.settlement_id, "status": Status.BILLED}
+        case Released():
+            return {
+                "settlement_id": None,
+                "freed_from": (*order.freed_from, event.settlement_id),
+                "status": Status.COMPLETED,
+            }
         case ReminderDue():
             return _mark(order, event, {"reminded": True})
         case DeadlineMissed():

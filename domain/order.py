@@ -248,6 +248,7 @@ class Order(Value):
     """A service order at one moment: the fold of its events. `version` is the number of events applied.
 
     `partner_since`: since when, without interruption, it is the partner's turn; none while it is somebody else's.
+    `freed_from`: settlements that billed it and were taken back.
     """
 
     intake: Intake
@@ -271,6 +272,7 @@ class Order(Value):
     moves: int = 0
     executed_on: date | None = None
     settlement_id: str | None = None
+    freed_from: tuple[str, ...] = ()
     deadlines: tuple[Deadline, ...] = ()
 
     @property

@@ -193,6 +193,7 @@ ENGLISH = Vocabulary(
         "cancelled": "Order cancelled",
         "reassigned": "Order assigned to {partner} (before: {previous})",
         "billed": "Billed with {settlement}",
+        "released": "Free again: settlement {settlement} was taken back",
         "reminder": "Reminder of the deadline “{deadline}”, due {due}",
         "deadline_missed": "Deadline “{deadline}” missed, was due {due}",
         "escalation": "Overdue notice {level} for the deadline “{deadline}”, was due {due}",

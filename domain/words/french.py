@@ -196,6 +196,7 @@ FRENCH = Vocabulary(
         "cancelled": "Mandat annulé",
         "reassigned": "Mandat attribué à {partner} (auparavant {previous})",
         "billed": "Facturé avec le décompte {settlement}",
+        "released": "De nouveau libre: décompte {settlement} annulé",
         "reminder": "Rappel du délai «{deadline}», échéance {due}",
         "deadline_missed": "Délai «{deadline}» manqué, échéance {due}",
         "escalation": "Avis de retard {level} pour le délai «{deadline}», échéance {due}",

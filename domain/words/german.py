@@ -193,6 +193,7 @@ GERMAN = Vocabulary(
         "cancelled": "Auftrag storniert",
         "reassigned": "Auftrag neu {partner} zugeteilt (bisher {previous})",
         "billed": "Verrechnet mit {settlement}",
+        "released": "Wieder frei: Verrechnung {settlement} wurde zurückgenommen",
         "reminder": "Erinnerung an die Frist «{deadline}», fällig {due}",
         "deadline_missed": "Frist «{deadline}» verpasst, fällig war {due}",
         "escalation": "{level}. Mahnung zur Frist «{deadline}», fällig war {due}",

@@ -193,6 +193,7 @@ ITALIAN = Vocabulary(
         "cancelled": "Incarico annullato",
         "reassigned": "Incarico assegnato a {partner} (prima: {previous})",
         "billed": "Fatturato con il conteggio {settlement}",
+        "released": "Di nuovo libero: conteggio {settlement} annullato",
         "reminder": "Promemoria per il termine «{deadline}», scadenza {due}",
         "deadline_missed": "Termine «{deadline}» mancato, scadenza {due}",
         "escalation": "Sollecito {level} per il termine «{deadline}», scadenza {due}",

@@ -23,6 +23,7 @@ from domain.events import (
     Placed,
     Reassigned,
     Recorded,
+    Released,
     ReminderDue,
     RequirementsConfirmed,
     RequirementsRejected,
@@ -119,7 +120,7 @@ def _said(event: Event, language: Language, local: Callable[[datetime], datetime
             return say("review_decided_executed", decision=decision, day=day)
         case Reassigned():
             return say(event.type, partner=event.partner.name, previous=event.from_partner_id)
-        case Billed():
+        case Billed() | Released():
             return say(event.type, settlement=event.settlement_id)
         case ReminderDue() | DeadlineMissed():
             return say(

@@ -32,7 +32,7 @@ from domain.effects import Mail, ShippingRequest, effects
 from domain.errors import InvalidCommand, Refused
 from domain.events import Escalated, Recorded
 from domain.explanation import explain
-from domain.lifecycle import allowed, ball, evolve, fold, holdings, live
+from domain.lifecycle import allowed, ball, evolve, fold, holdings, live, release
 from domain.order import GoodsReceived, GoodsShipped, Order, Status
 from tests.domain.strategies import (
     ANNA,
@@ -562,6 +562,33 @@ def test_an_order_is_billed_once_and_by_one_settlement() -> None:
         life.do(Bill(settlement_id="settlement-b"))
     assert refused.value.code == "other_settlement"
     assert life.order.settlement_id == "settlement-a"
+
+
+def test_an_order_whose_settlement_was_taken_back_is_free_for_the_next_one() -> None:
+    life = reached(Status.COMPLETED)
+    life.do(Bill(settlement_id="settlement-a"))
+    billed = life.order
+    free, (released,) = release(billed, "settlement-a", life.now)
+    assert (free.status, free.settlement_id) == (Status.COMPLETED, None)
+    assert (released.seq, released.by) == (billed.version + 1, "system")
+    assert fold(life.order.intake, [*life.events, released]) == free
+    assert free.open_deadlines == ()
+    assert release(free, "settlement-a", life.now) == (free, ())
+    again, (event,) = live(free, Bill(settlement_id="settlement-b"), SYSTEM, life.now)
+    assert (again.settlement_id, event.event.type) == ("settlement-b", "billed")
+
+
+def test_only_the_settlement_that_billed_it_sets_it_free_and_never_bills_it_again() -> None:
+    life = reached(Status.COMPLETED)
+    with pytest.raises(Refused):
+        release(life.order, "settlement-a", life.now)
+    life.do(Bill(settlement_id="settlement-a"))
+    with pytest.raises(Refused):
+        release(life.order, "settlement-b", life.now)
+    free, _ = release(life.order, "settlement-a", life.now)
+    with pytest.raises(Refused) as late:
+        live(free, Bill(settlement_id="settlement-a"), SYSTEM, life.now)
+    assert late.value.code == "other_settlement"
 
 
 # --- what the warehouse and the shop say -------------------------------------------------------------------------

@@ -56,7 +56,7 @@ SOURCE = inspect.getsource(lifecycle)
 USE_CASES = "".join(path.read_text() for path in Path("desk").glob("*.py"))
 INVALID_CODES = set(re.findall(r'InvalidCommand\([^()]*, "(\w+)"\)', SOURCE + USE_CASES))
 REFUSAL_CODES = set(re.findall(r'Refused\(\s*order, [^,]+, "(\w+)"', SOURCE)) | set(
-    re.findall(r'code = "(\w+)"', SOURCE)
+    re.findall(r'return "(\w+)"', inspect.getsource(lifecycle.why_not))
 )
 EVENT_TYPES: tuple[type[Any], ...] = get_args(get_args(events.Event)[0])
 REASONS = get_args(commands.RejectionReason) + get_args(commands.NotExecutedReason)

@@ -1,0 +1,144 @@
+"""Living a settlement from outside its workflow: by its public messages, under a clock that skips."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from activities.names import SettlementOf, SettlementSnapshot
+from domain.cantons import pin_calendar
+from domain.commands import SYSTEM, Actor
+from domain.policy import Policy
+from domain.settlement_id import Month
+from domain.settling import Settling
+from domain.settling_commands import ExternalCommand, Opening, SettlementRequest
+from tests.builders import partner_actor
+from tests.settlings import opening as an_opening
+from tests.workflows.life import DESK, zurich
+from tests.workflows.settling_outside import SettlingOutside
+from workflows import names, settlement_client
+from workflows.messages import Checked, SettlementAnswer, Upload
+from workflows.monthly_billing import MonthlyBilling
+from workflows.settlement import Settlement
+
+PATIENCE = timedelta(seconds=20)
+FEBRUARY = Month(2028, 2)
+"""Of a leap year; the invoice is awaited across the change to summer time."""
+FIRST = zurich("2028-03-01 06:00")
+CALENDAR = pin_calendar("ZH", Policy(), FIRST.date())
+
+
+@asynccontextmanager
+async def settlings(env: WorkflowEnvironment) -> AsyncIterator["Settlings"]:
+    """Settlements on a server, with workers of both queues."""
+    outside = SettlingOutside()
+    async with (
+        Worker(
+            env.client,
+            task_queue=names.ORDERS_QUEUE,
+            workflows=[Settlement, MonthlyBilling],
+            activities=outside.activities,
+        ),
+        Worker(env.client, task_queue=names.DOCUMENTS_QUEUE, activities=outside.documents),
+    ):
+        yield Settlings(env, outside)
+
+
+class Settlings:
+    """A server with workers, and the settlements on it."""
+
+    def __init__(self, env: WorkflowEnvironment, outside: SettlingOutside) -> None:
+        self.env = env
+        self.client = env.client
+        self.outside = outside
+
+    async def now(self) -> datetime:
+        """The server's time."""
+        return await self.env.get_current_time()
+
+    async def until(self, instant: datetime) -> None:
+        """Let time pass until then."""
+        await self.env.sleep(instant.astimezone(UTC) - await self.now())
+
+    async def start(
+        self, *sp_ids: str, at: datetime | None = None, **changes: object
+    ) -> "SettlingLife":
+        """Open a settlement with these orders (at an instant to which the clock skips first)."""
+        if at is not None:
+            await self.until(at)
+        of = an_opening(*sp_ids, **{"month": FEBRUARY, "calendar": CALENDAR, **changes})
+        actor = SYSTEM if of.automatic else partner_actor(of.partner.partner_id)
+        await settlement_client.start_settlement(self.client, of, actor, DESK, await self.now())
+        return SettlingLife(self, of)
+
+
+class SettlingLife:
+    """One settlement on a server."""
+
+    def __init__(self, settlings: Settlings, opening: Opening) -> None:
+        self.settlings = settlings
+        self.of = SettlementOf(partner_id=opening.partner.partner_id, month=opening.month)
+        self.partner = partner_actor(opening.partner.partner_id)
+        self.settlement_id = opening.settlement_id
+        self.handle = settlings.client.get_workflow_handle(
+            names.settlement_workflow_id(self.of.partner_id, self.of.month)
+        )
+
+    async def do(
+        self, command: ExternalCommand, actor: Actor | None = None, request_id: str = ""
+    ) -> SettlementAnswer:
+        """Send a command and wait for its answer."""
+        request = SettlementRequest(
+            command=command, actor=actor or self.partner, request_id=request_id or str(uuid.uuid4())
+        )
+        return await settlement_client.send_settlement_command(
+            self.settlings.client, self.of, request, PATIENCE
+        )
+
+    async def refused(
+        self, command: ExternalCommand, actor: Actor | None = None, request_id: str = ""
+    ) -> ApplicationError:
+        """Send a command that must be refused; what the refusal says."""
+        with pytest.raises(WorkflowUpdateFailedError) as failure:
+            await self.do(command, actor, request_id)
+        assert isinstance(failure.value.cause, ApplicationError)
+        return failure.value.cause
+
+    async def upload(self, paper_id: str, actor: Actor | None = None) -> Checked:
+        """Upload an invoice."""
+        return await settlement_client.check_invoice(
+            self.settlings.client,
+            self.of,
+            Upload(paper_id=paper_id, actor=actor or self.partner),
+            PATIENCE,
+        )
+
+    async def draft(self) -> str:
+        """Have a draft made."""
+        return await settlement_client.make_draft(self.settlings.client, self.of, PATIENCE)
+
+    async def snapshot(self) -> SettlementSnapshot:
+        """The settlement and its events, as the workflow holds them."""
+        return await settlement_client.settlement_snapshot(self.settlings.client, self.of)
+
+    async def now(self) -> Settling:
+        """The settlement."""
+        return (await self.snapshot()).settling
+
+    async def events(self) -> list[str]:
+        """The types of its events."""
+        return [e.event.type for e in (await self.snapshot()).events]
+
+    async def reaches(self, status: str) -> Settling:
+        """Wait until it is in a state."""
+        async with asyncio.timeout(20):
+            while (settling := await self.now()).status != status:
+                await asyncio.sleep(0.02)
+        return settling

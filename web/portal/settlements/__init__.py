@@ -1,5 +1,9 @@
-"""The pages of settlements."""
+"""The pages of settlements: what can be billed, picking and closing, the papers, the invoice, corrections."""
 
 from fastapi import APIRouter
 
+from web.portal.settlements import actions, listing, opening, papers, settlement
+
 router = APIRouter(include_in_schema=False)
+for _part in (listing, opening, papers, settlement, actions):
+    router.include_router(_part.router)

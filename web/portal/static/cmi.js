@@ -31,3 +31,19 @@ document.addEventListener("keydown", (event) => {
     menu.querySelector("summary").focus();
   }
 });
+
+// The running total of a settlement: what is ticked here, and what other pages and corrections add (in centimes).
+const centimes = (text) => Math.round(Number(text) * 100);
+for (const form of document.querySelectorAll("form.picking")) {
+  const boxes = [...form.querySelectorAll("[data-fee]")];
+  const [count, net] = [form.querySelector("[data-count]"), form.querySelector("[data-net]")];
+  const words = count.dataset;
+  form.addEventListener("change", () => {
+    const ticked = boxes.filter((box) => box.checked);
+    const number = ticked.length + Number(form.dataset.elsewhere);
+    const sum = ticked.reduce((all, box) => all + centimes(box.dataset.fee), centimes(form.dataset.rest));
+    const [francs, rest] = (Math.abs(sum) / 100).toFixed(2).split(".");
+    count.textContent = (number === 1 ? words.one : words.more).replace("#", number);
+    net.textContent = `CHF ${sum < 0 ? "-" : ""}${francs.replace(/\B(?=(\d{3})+$)/g, "’")}.${rest}`;
+  });
+}

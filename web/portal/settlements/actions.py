@@ -1,0 +1,281 @@
+"""What is done with a settlement on its page: pick, close, send the invoice, note it, take it back, correct."""
+
+import re
+from collections.abc import Awaitable
+from decimal import Decimal, InvalidOperation
+
+from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
+
+from desk.access import Forbidden
+from desk.orders import RequestReused
+from desk.principal import Principal, Role
+from desk.reaching import TemporalAway
+from desk.settlements import NothingToBill, UnknownPartner, UnknownSettlement
+from domain.errors import InvalidCommand
+from domain.invoicing import Verdict
+from domain.settlement import CorrectionLine
+from domain.settling import SettlementRefused
+from domain.settling_commands import NoteInvoice, VoidSettlement
+from domain.values import Language
+from invoices.check import LARGEST, problem_text
+from records.settlements import StoredSettlement
+from web.portal.pages import error_page, form_of, member, page, redirect, will_say
+from web.portal.settlements.choice import Choice, Picking
+from web.portal.settlements.common import (
+    PARTNERS,
+    command_id,
+    desk_of,
+    failure_text,
+    find,
+    month_name,
+    spoken,
+)
+from web.portal.settlements.opening import NOTHING_LEFT, NOTHING_PICKED
+from web.portal.settlements.settlement import Sent, picked_now, selectable, show
+from web.portal.words import WORDS, mark
+
+router = APIRouter(include_in_schema=False)
+
+will_say(
+    {
+        "settlement-selected": mark("Die Auswahl ist gespeichert."),
+        "settlement-closed": mark("Die Auswahl ist abgeschlossen. Der Beleg wird jetzt erstellt."),
+        "settlement-invoiced": mark("Die Rechnung stimmt und ist bei der Buchhaltung."),
+        "settlement-noted": mark("Die Rechnung ist als erhalten vermerkt."),
+        "settlement-voided": mark("Die Verrechnung ist storniert. Ihre Aufträge werden wieder frei."),
+        "settlement-corrected": mark("Die Korrektur kommt in die nächste Verrechnung des Partners."),
+    }
+)  # fmt: skip
+_STAFF: tuple[Role, ...] = ("operations", "accounting")
+_MOST_NAMED = 200
+_AMOUNT = re.compile(r"[+-]?\d+(\.\d{1,2})?")
+_NO_FILE = mark("Wählen Sie die Rechnung als PDF-Datei aus.")
+_TOO_LARGE = mark("Die Datei ist grösser als %(megabytes)s MB. Bitte speichern Sie sie kleiner.")
+_EMPTY = mark("Bitte ausfüllen.")
+_TOO_LONG = mark("Das ist zu lang, oder enthält Zeichen, die hier nicht möglich sind.")
+_NO_AMOUNT = mark("Geben Sie einen Betrag in Franken an, zum Beispiel -12.50.")
+_NO_SP_ID = mark("Das ist keine SP-ID.")
+_MISSING = mark("%(sp_id)s fehlt auf der Rechnung.")
+_FOREIGN = mark("%(sp_id)s gehört nicht auf diese Rechnung.")
+
+
+@router.post("/settlements/{settlement_id}/selection")
+async def select(request: Request, settlement_id: str) -> Response:
+    """Reckon anew, turn the page, keep the selection, ask for confirmation, or (confirmed) close it."""
+    principal = await member(request, *PARTNERS)
+    form = await form_of(request)
+    found = await find(request, principal, settlement_id)
+    choice, step = Choice.of(form), form.get("step", "count")
+    if step not in ("save", "confirm", "close"):
+        return await show(request, principal, found, choice=choice)
+    lines = await selectable(request, principal, found)
+    picking = Picking.of(choice, lines)
+    language, desk = spoken(request, principal), desk_of(request)
+    if step != "save" and not picking.picked:
+        sent = Sent("select", problem=WORDS[language].gettext(NOTHING_PICKED))
+        return await show(request, principal, found, 422, sent=sent, choice=choice)
+    if step == "confirm" or (step == "close" and picking.digest != form.get("digest")):
+        return page(
+            request,
+            "settlements/confirm_close",
+            principal=principal,
+            found=found,
+            picking=picking,
+            changed=step == "close",
+            month_name=month_name(language),
+        )
+    try:
+        if picking.picked != Picking.of(picked_now(found, lines), lines).picked:
+            named = command_id(principal, form, f"{settlement_id} select", picking.digest)
+            sp_ids = [line.sp_id for line in picking.picked]
+            found = await desk.select(principal, settlement_id, sp_ids, named)
+        if step == "close":
+            named = command_id(principal, form, f"{settlement_id} close", picking.digest)
+            await desk.close(principal, settlement_id, named)
+    except NothingToBill:
+        sent = Sent("select", problem=WORDS[language].gettext(NOTHING_LEFT))
+        return await show(request, principal, found, 409, sent=sent, choice=choice)
+    except (SettlementRefused, RequestReused, TemporalAway) as failure:
+        return await _refused(request, principal, settlement_id, failure, "select", {}, choice)
+    said = "settlement-closed" if step == "close" else "settlement-selected"
+    return redirect(request, f"/settlements/{settlement_id}", said=said)
+
+
+@router.post("/settlements/{settlement_id}/invoice")
+async def send_invoice(request: Request, settlement_id: str) -> Response:
+    """The partner's invoice. What is wrong with it stands beside the form."""
+    principal = await member(request, *PARTNERS)
+    form = await form_of(request)
+    found = await find(request, principal, settlement_id)
+    language = spoken(request, principal)
+    file = form.files.get("invoice")
+    if file is None or not file.content:
+        errors = {"invoice": WORDS[language].gettext(_NO_FILE)}
+        return await show(request, principal, found, 422, sent=Sent("invoice", errors=errors))
+    if len(file.content) > LARGEST:
+        text = WORDS[language].gettext(_TOO_LARGE) % {"megabytes": LARGEST >> 20}
+        sent = Sent("invoice", errors={"invoice": text})
+        return await show(request, principal, found, 422, sent=sent)
+    work = desk_of(request).upload_invoice(principal, settlement_id, file.content, file.filename)
+    try:
+        verdict = await work
+    except (SettlementRefused, RequestReused, TemporalAway) as failure:
+        return await _refused(request, principal, settlement_id, failure, "invoice", {})
+    if verdict.accepted:
+        return redirect(request, f"/settlements/{settlement_id}", said="settlement-invoiced")
+    found = await find(request, principal, settlement_id)
+    sent = Sent("invoice", typed={"name": file.filename}, wrong=_wrong(verdict, language))
+    return await show(request, principal, found, 422, sent=sent)
+
+
+@router.post("/settlements/{settlement_id}/invoice-received")
+async def note_invoice(request: Request, settlement_id: str) -> Response:
+    """The invoice came by another way, and is right."""
+    principal = await member(request, *_STAFF)
+    form = await form_of(request)
+    found = await find(request, principal, settlement_id)
+    note = form.get("note")
+    try:
+        note = NoteInvoice(note=note).note
+    except ValidationError:
+        errors = {"note": WORDS[spoken(request, principal)].gettext(_TOO_LONG)}
+        sent = Sent("note_invoice", errors=errors, typed={"note": note})
+        return await show(request, principal, found, 422, sent=sent)
+    named = command_id(principal, form, f"{settlement_id} note_invoice", note)
+    work = desk_of(request).note_invoice(principal, settlement_id, note, named)
+    return await _answer(
+        request, principal, settlement_id, work, "note_invoice", {"note": note}, "settlement-noted"
+    )
+
+
+@router.post("/settlements/{settlement_id}/void")
+async def void(request: Request, settlement_id: str) -> Response:
+    """Take the settlement back; its orders are free again."""
+    principal = await member(request, "operations")
+    form = await form_of(request)
+    found = await find(request, principal, settlement_id)
+    reason = form.get("reason").strip()
+    try:
+        reason = VoidSettlement(reason=reason).reason
+    except ValidationError:
+        text = WORDS[spoken(request, principal)].gettext(_TOO_LONG if reason else _EMPTY)
+        sent = Sent("void", errors={"reason": text}, typed={"reason": reason})
+        return await show(request, principal, found, 422, sent=sent)
+    named = command_id(principal, form, f"{settlement_id} void", reason)
+    work = desk_of(request).void(principal, settlement_id, reason, named)
+    return await _answer(
+        request, principal, settlement_id, work, "void", {"reason": reason}, "settlement-voided"
+    )
+
+
+@router.post("/settlements/{settlement_id}/correction")
+async def correct(request: Request, settlement_id: str) -> Response:
+    """Add an amount, plus or minus, to the partner's next settlement."""
+    principal = await member(request, "operations")
+    form = await form_of(request)
+    found = await find(request, principal, settlement_id)
+    language = spoken(request, principal)
+    typed = {name: form.get(name).strip() for name in ("sp_id", "amount", "correction_reason")}
+    line, errors = _correction(typed, language)
+    if line is None:
+        sent = Sent("correct", errors=errors, typed=typed)
+        return await show(request, principal, found, 422, sent=sent)
+    partner_id = found.account.partner_id
+    named = command_id(principal, form, f"{partner_id} correct", line.model_dump_json())
+    try:
+        await desk_of(request).add_correction(
+            principal, partner_id, line.sp_id, line.amount, line.reason, named
+        )
+    except Forbidden:
+        return error_page(request, 403)
+    except UnknownPartner:
+        return error_page(request, 404)
+    except InvalidCommand as invalid:
+        sent = Sent("correct", errors={invalid.field: failure_text(invalid, language)}, typed=typed)
+        return await show(request, principal, found, 422, sent=sent)
+    except (RequestReused, TemporalAway) as failure:
+        return await _refused(request, principal, settlement_id, failure, "correct", typed)
+    return redirect(request, f"/settlements/{settlement_id}", said="settlement-corrected")
+
+
+async def _answer(
+    request: Request,
+    principal: Principal,
+    settlement_id: str,
+    work: Awaitable[StoredSettlement],
+    opened: str,
+    typed: dict[str, str],
+    said: str,
+) -> Response:
+    try:
+        await work
+    except Forbidden:
+        return error_page(request, 403)
+    except UnknownSettlement:
+        return error_page(request, 404)
+    except (SettlementRefused, RequestReused, TemporalAway) as failure:
+        return await _refused(request, principal, settlement_id, failure, opened, typed)
+    return redirect(request, f"/settlements/{settlement_id}", said=said)
+
+
+async def _refused(
+    request: Request,
+    principal: Principal,
+    settlement_id: str,
+    failure: SettlementRefused | RequestReused | TemporalAway,
+    opened: str,
+    typed: dict[str, str],
+    choice: Choice | None = None,
+) -> Response:
+    """The settlement as it is now, and why it did not do what was asked."""
+    found = await find(request, principal, settlement_id)
+    problem = failure_text(failure, spoken(request, principal))
+    status = 503 if isinstance(failure, TemporalAway) else 409
+    sent = Sent(opened, problem=problem, typed=typed)
+    return await show(request, principal, found, status, sent=sent, choice=choice)
+
+
+def _correction(
+    typed: dict[str, str], language: Language
+) -> tuple[CorrectionLine | None, dict[str, str]]:
+    """What was typed as a correction, or what is wrong with it."""
+    gettext = WORDS[language].gettext
+    errors: dict[str, str] = {}
+    amount = _amount(typed["amount"])
+    if amount is None:
+        errors["amount"] = gettext(_NO_AMOUNT)
+    for name in ("sp_id", "correction_reason"):
+        if not typed[name]:
+            errors[name] = gettext(_EMPTY)
+    if errors:
+        return None, errors
+    try:
+        return CorrectionLine(
+            sp_id=typed["sp_id"], reason=typed["correction_reason"], amount=amount
+        ), {}
+    except ValidationError as error:
+        texts = {"sp_id": _NO_SP_ID, "amount": _NO_AMOUNT, "reason": _TOO_LONG}
+        fields = {"reason": "correction_reason"}
+        return None, {
+            fields.get(name, name): gettext(texts[name])
+            for name in (str(each["loc"][0]) for each in error.errors())
+        }
+
+
+def _amount(text: str) -> Decimal | None:
+    """An amount as people write it: "-12.50", "1'234.5", "12,50"."""
+    plain = re.sub(r"[\s'’]|CHF|Fr\.", "", text).replace("−", "-").replace(",", ".")
+    try:
+        return Decimal(plain) if _AMOUNT.fullmatch(plain) else None
+    except InvalidOperation:
+        return None
+
+
+def _wrong(verdict: Verdict, language: Language) -> tuple[str, ...]:
+    gettext = WORDS[language].gettext
+    return (
+        *(problem_text(problem, language) for problem in verdict.problems),
+        *(gettext(_MISSING) % {"sp_id": sp_id} for sp_id in verdict.missing[:_MOST_NAMED]),
+        *(gettext(_FOREIGN) % {"sp_id": sp_id} for sp_id in verdict.foreign[:_MOST_NAMED]),
+    )

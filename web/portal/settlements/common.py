@@ -1,0 +1,89 @@
+"""What the pages of settlements have in common: the desk behind them, what is not there, why something was not done."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import date
+
+from babel.dates import format_date
+from fastapi import Request
+
+from desk.access import Forbidden
+from desk.orders import RequestReused
+from desk.principal import Principal, Role
+from desk.reaching import TemporalAway
+from desk.settlements import SettlementDesk, UnknownSettlement
+from domain import words
+from domain.errors import InvalidCommand
+from domain.settlement_id import Month
+from domain.settling import SettlementRefused
+from domain.values import Language
+from records.settlements import StoredSettlement
+from web.portal.forms import Form
+from web.portal.pages import Answered, error_page, language_of, request_id_of
+from web.portal.words import WORDS, mark
+
+READERS: tuple[Role, ...] = ("partner", "operations", "accounting")
+PARTNERS: tuple[Role, ...] = ("partner", "operations")
+
+Failure = SettlementRefused | InvalidCommand | RequestReused | TemporalAway
+
+_REUSED = mark("Das wurde bereits ausgeführt.")
+_AWAY = mark(
+    "Das System ist im Moment nicht erreichbar. Bitte senden Sie noch einmal: Ausgeführt wird es nur einmal."
+)
+
+
+def desk_of(request: Request) -> SettlementDesk:
+    """The use cases of settlements."""
+    desk: SettlementDesk = request.app.state.settlement_desk
+    return desk
+
+
+def spoken(request: Request, principal: Principal) -> Language:
+    """The language of the page."""
+    return language_of(request, principal.language)
+
+
+async def find(request: Request, principal: Principal, settlement_id: str) -> StoredSettlement:
+    """A settlement.
+
+    Raises:
+        Answered: the page that says that there is none for this person.
+    """
+    try:
+        return await desk_of(request).find(principal, settlement_id)
+    except UnknownSettlement:
+        raise Answered(error_page(request, 404)) from None
+    except Forbidden:
+        raise Answered(error_page(request, 403)) from None
+
+
+def command_id(principal: Principal, form: Form, about: str, content: str) -> str:
+    """The name under which a settlement takes what a form says, once: the same for the same form and content."""
+    named = "\n".join((principal.login_id, request_id_of(form), about, content))
+    return hashlib.sha256(named.encode()).hexdigest()[:40]
+
+
+def failure_text(failure: Failure, language: Language) -> str:
+    """Why something was not done, in the reader's language."""
+    match failure:
+        case SettlementRefused():
+            return words.settlement_refusal_text(
+                failure.action, failure.code, failure.status, failure.allowed, language
+            )
+        case InvalidCommand():
+            return words.invalid_text(failure.code, language)
+        case TemporalAway():
+            return WORDS[language].gettext(_AWAY)
+        case _:
+            return WORDS[language].gettext(_REUSED)
+
+
+def month_name(language: Language) -> Callable[[Month | date], str]:
+    """Names a month: "November 2026"."""
+
+    def named(month: Month | date) -> str:
+        day = month.first_day if isinstance(month, Month) else month
+        return format_date(day, "LLLL y", locale=f"{language}_CH")
+
+    return named

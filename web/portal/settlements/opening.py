@@ -1,0 +1,150 @@
+"""Settling the current month: pick orders, see what they come to, confirm; in a partner's place, too."""
+
+from fastapi import APIRouter, Request, Response
+
+from desk.access import Forbidden
+from desk.orders import RequestReused
+from desk.principal import Principal
+from desk.reaching import TemporalAway
+from desk.settlements import AlreadySettled, Billable, NothingToBill
+from domain.errors import InvalidCommand
+from web.portal.forms import Form
+from web.portal.pages import Answered, error_page, form_of, member, page, redirect, will_say
+from web.portal.settlements.choice import Choice, Picking
+from web.portal.settlements.common import (
+    PARTNERS,
+    command_id,
+    desk_of,
+    failure_text,
+    month_name,
+    spoken,
+)
+from web.portal.words import WORDS, mark
+
+router = APIRouter(include_in_schema=False)
+
+will_say(
+    {
+        "settlement-opened": mark("Die Verrechnung ist abgeschlossen. Der Beleg wird jetzt erstellt."),
+        "settlement-exists": mark("Diesen Monat haben Sie bereits verrechnet. Hier ist die Verrechnung."),
+    }
+)  # fmt: skip
+NOTHING_PICKED = mark("Wählen Sie mindestens einen Auftrag aus.")
+NOTHING_LEFT = mark("Keiner dieser Aufträge lässt sich im Moment verrechnen.")
+
+
+@router.get("/settlements/new")
+async def choose(request: Request) -> Response:
+    """What can be settled now; operations say for which partner."""
+    principal = await member(request, *PARTNERS)
+    if principal.role == "partner":
+        return redirect(request, "/settlements")
+    billable = await _billable(request, principal, request.query_params.get("partner_id"))
+    return _show(request, principal, billable, Choice())
+
+
+@router.post("/settlements")
+async def settle(request: Request) -> Response:
+    """Reckon anew, turn the page, ask for confirmation, or (confirmed) open and close the month's settlement."""
+    principal = await member(request, *PARTNERS)
+    form = await form_of(request)
+    partner_id = form.get("partner_id") or None
+    if principal.role == "partner":
+        partner_id = None
+    billable = await _billable(request, principal, partner_id)
+    choice = Choice.of(form)
+    step = form.get("step", "count")
+    if step not in ("confirm", "open"):
+        return _show(request, principal, billable, choice)
+    if step == "open":
+        return await _open(request, principal, form, billable, choice)
+    return _confirm(request, principal, billable, choice)
+
+
+async def _open(
+    request: Request, principal: Principal, form: Form, billable: Billable, choice: Choice
+) -> Response:
+    if billable.settlement_id is not None:  # the second click of two, or the month is settled
+        return redirect(request, f"/settlements/{billable.settlement_id}", said="settlement-exists")
+    picking = Picking.of(choice, billable.lines)
+    if picking.digest != form.get("digest"):
+        return _confirm(request, principal, billable, choice, changed=True)
+    language = spoken(request, principal)
+    sp_ids = [line.sp_id for line in picking.picked]
+    request_id = command_id(principal, form, str(billable.month), picking.digest)
+    try:
+        opened = await desk_of(request).open(
+            principal,
+            sp_ids,
+            request_id,
+            None if principal.role == "partner" else billable.partner_id,
+        )
+    except AlreadySettled as there:
+        return redirect(request, f"/settlements/{there.settlement_id}", said="settlement-exists")
+    except NothingToBill:
+        problem = WORDS[language].gettext(NOTHING_LEFT)
+        return _show(request, principal, billable, choice, 409, problem)
+    except (InvalidCommand, RequestReused, TemporalAway) as failure:
+        status = 503 if isinstance(failure, TemporalAway) else 409
+        problem = failure_text(failure, language)
+        return _confirm(request, principal, billable, choice, status=status, problem=problem)
+    return redirect(
+        request, f"/settlements/{opened.account.settlement_id}", said="settlement-opened"
+    )
+
+
+async def _billable(request: Request, principal: Principal, partner_id: str | None) -> Billable:
+    try:
+        return await desk_of(request).billable(principal, partner_id)
+    except Forbidden:
+        raise Answered(error_page(request, 403)) from None
+    except InvalidCommand:
+        raise Answered(error_page(request, 404)) from None
+
+
+def _show(
+    request: Request,
+    principal: Principal,
+    billable: Billable,
+    choice: Choice,
+    status: int = 200,
+    problem: str | None = None,
+) -> Response:
+    return page(
+        request,
+        "settlements/choose",
+        status,
+        principal=principal,
+        billable=billable,
+        picking=Picking.of(choice, billable.lines),
+        problem=problem,
+        month_name=month_name(spoken(request, principal)),
+    )
+
+
+def _confirm(
+    request: Request,
+    principal: Principal,
+    billable: Billable,
+    choice: Choice,
+    *,
+    status: int = 200,
+    problem: str | None = None,
+    changed: bool = False,
+) -> Response:
+    """The step between picking and doing: how many, and what they come to."""
+    picking = Picking.of(choice, billable.lines)
+    if not picking.picked:
+        problem = WORDS[spoken(request, principal)].gettext(NOTHING_PICKED)
+        return _show(request, principal, billable, choice, 422, problem)
+    return page(
+        request,
+        "settlements/confirm",
+        status,
+        principal=principal,
+        billable=billable,
+        picking=picking,
+        problem=problem,
+        changed=changed,
+        month_name=month_name(spoken(request, principal)),
+    )

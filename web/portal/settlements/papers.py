@@ -1,0 +1,69 @@
+"""The papers of a settlement, to be kept: statement, its lines, the draft of the invoice, the invoice that was sent."""
+
+from collections.abc import Awaitable
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+
+from desk.access import Forbidden
+from desk.reaching import TemporalAway
+from desk.settlements import NoSuchPaper, UnknownSettlement
+from domain.settling import SettlementRefused
+from records.papers import Paper
+from web.portal.pages import error_page, member
+from web.portal.settlements.common import PARTNERS, READERS, desk_of
+
+router = APIRouter(include_in_schema=False)
+
+# A paper is somebody's file: it is saved, and whatever opens it here could do nothing.
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "private, no-store",
+}
+_PDF, _CSV = "application/pdf", "text/csv; charset=utf-8"
+
+
+@router.get("/settlements/{settlement_id}/statement.pdf")
+async def statement(request: Request, settlement_id: str) -> Response:
+    """The statement. It is not an invoice."""
+    principal = await member(request, *READERS)
+    return await _answer(request, desk_of(request).statement(principal, settlement_id), _PDF)
+
+
+@router.get("/settlements/{settlement_id}/statement.csv")
+async def statement_csv(request: Request, settlement_id: str) -> Response:
+    """The statement's lines."""
+    principal = await member(request, *READERS)
+    return await _answer(request, desk_of(request).statement_csv(principal, settlement_id), _CSV)
+
+
+@router.get("/settlements/{settlement_id}/draft-invoice.pdf")
+async def draft(request: Request, settlement_id: str) -> Response:
+    """A draft of the invoice, made now."""
+    principal = await member(request, *PARTNERS)
+    return await _answer(request, desk_of(request).draft(principal, settlement_id), _PDF)
+
+
+@router.get("/settlements/{settlement_id}/invoice.pdf")
+async def invoice(request: Request, settlement_id: str) -> Response:
+    """The invoice that was accepted."""
+    principal = await member(request, *READERS)
+    return await _answer(request, desk_of(request).invoice_paper(principal, settlement_id), _PDF)
+
+
+async def _answer(request: Request, work: Awaitable[Paper], media_type: str) -> Response:
+    try:
+        paper = await work
+    except Forbidden:
+        return error_page(request, 403)
+    except (UnknownSettlement, NoSuchPaper):
+        return error_page(request, 404)
+    except SettlementRefused:
+        return error_page(request, 409)
+    except TemporalAway:
+        return error_page(request, 503)
+    name = f"attachment; filename*=UTF-8''{quote(paper.name, safe='')}"
+    return Response(
+        paper.content, media_type=media_type, headers=_HEADERS | {"Content-Disposition": name}
+    )

@@ -1,0 +1,110 @@
+"""The page of a settlement: its state in words, its lines and sums, its papers, and what can be done with it now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fastapi import APIRouter, Request, Response
+
+from desk import access
+from desk.principal import Principal
+from domain.settlement import Line, in_order
+from domain.settlement_view import settlement_view
+from records.corrections import Correction
+from records.settlements import StoredSettlement
+from web.portal.pages import member, page
+from web.portal.settlements.choice import PER_PAGE, Choice, Picking
+from web.portal.settlements.common import READERS, desk_of, find, month_name, spoken
+
+router = APIRouter(include_in_schema=False)
+
+LEFT_OUT_SHOWN = 100
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A form of the page that was not taken: what is wrong, by the field's id, and what was typed.
+
+    `opened` is the form; `wrong` are the lines of what is wrong with an invoice.
+    """
+
+    opened: str = ""
+    problem: str = ""
+    errors: Mapping[str, str] = field(default_factory=dict)
+    typed: Mapping[str, str] = field(default_factory=dict)
+    wrong: tuple[str, ...] = ()
+
+
+NOTHING_SENT = Sent()
+
+
+@router.get("/settlements/{settlement_id}")
+async def settlement(request: Request, settlement_id: str) -> Response:
+    """A settlement; `part` is the page of its lines."""
+    principal = await member(request, *READERS)
+    found = await find(request, principal, settlement_id)
+    return await show(request, principal, found)
+
+
+async def show(
+    request: Request,
+    principal: Principal,
+    found: StoredSettlement,
+    status: int = 200,
+    *,
+    sent: Sent = NOTHING_SENT,
+    choice: Choice | None = None,
+) -> Response:
+    """The page of a settlement."""
+    desk, language = desk_of(request), spoken(request, principal)
+    view = settlement_view(
+        found.settling, found.account, found.events, desk.now, language, principal.role
+    )
+    picking = None
+    if "select" in view.allowed:
+        lines = await selectable(request, principal, found)
+        picking = Picking.of(choice or picked_now(found, lines), lines)
+    pages = max(1, -(-len(view.orders) // PER_PAGE))
+    part = min(_part(request), pages)
+    corrections: tuple[Correction, ...] = ()
+    if principal.role in access.MAY["read_corrections"]:
+        known = await desk.corrections(principal, view.partner_id)
+        corrections = tuple(each for each in known if each.settlement_id is None)
+    return page(
+        request,
+        "settlements/settlement",
+        status,
+        principal=principal,
+        view=view,
+        account=found.account,
+        settling=found.settling,
+        lines=view.orders[(part - 1) * PER_PAGE : part * PER_PAGE],
+        part=part,
+        pages=pages,
+        first=(part - 1) * PER_PAGE,
+        left_out_shown=LEFT_OUT_SHOWN,
+        picking=picking,
+        pending=corrections,
+        sent=sent,
+        now=desk.now,
+        month_name=month_name(language),
+    )
+
+
+async def selectable(
+    request: Request, principal: Principal, found: StoredSettlement
+) -> tuple[Line, ...]:
+    """What can be picked while a settlement is open: what it has, and what is not billed yet besides."""
+    partner_id = None if principal.role == "partner" else found.account.partner_id
+    billable = await desk_of(request).billable(principal, partner_id)
+    lines = {line.sp_id: line for line in (*found.account.lines, *billable.lines)}
+    return in_order(lines.values())
+
+
+def picked_now(found: StoredSettlement, lines: tuple[Line, ...]) -> Choice:
+    """The choice that a settlement has."""
+    return Choice.only(frozenset(found.settling.picked), lines)
+
+
+def _part(request: Request) -> int:
+    text = request.query_params.get("part", "1")
+    return max(1, int(text)) if text.isascii() and text.isdecimal() and len(text) < 6 else 1

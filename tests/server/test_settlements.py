@@ -1,0 +1,220 @@
+"""Settlements under fire: workers killed at each step, rivals, absences. Every order in one settlement, once."""
+
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pypdf import PdfReader
+
+from domain.commands import SYSTEM, Bill, Request
+from domain.order import Status
+from domain.settlement import CorrectionLine, SettlementStatus
+from domain.settling_commands import SettlementRequest, VoidSettlement
+from records.corrections import Corrections
+from records.papers import Paper, invoice_id, statement_id
+from tests.builders import OPERATIONS, partner_actor
+from tests.server.settling import HUBER, NOVEMBER, OCTOBER, Settling, of_huber, settling
+from tests.server.surroundings import eventually
+from workflows import client as orders
+from workflows import settlement_client
+from workflows.messages import Checked, Upload
+
+NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+PATIENCE = timedelta(seconds=60)
+COUNT = 24
+CLOSING = (
+    "before-standings",
+    "after-claim",  # eight orders are billed, the others not
+    "after-of_each",  # all are, and nobody was told
+    "after-data",
+    "after-made",
+    "after-keep",
+    "before-receiver",
+    "before-mark",  # the mail server has it
+)
+
+
+async def test_the_worker_is_killed_at_each_step(tmp_path: Path) -> None:
+    async with settling(tmp_path) as office:
+        sp_ids = await office.complete(f"SP-{n:03}" for n in range(COUNT))
+        undo = CorrectionLine(sp_id="SP-1", reason="Anfahrt doppelt verrechnet", amount="-20.00")
+        await Corrections(office.around.database).add("c-1", HUBER, undo, "operations", NOW)
+        office.hold(*CLOSING)
+        await office.around.start_worker_process()
+        number = await office.open(*sp_ids)
+        for gate in CLOSING:
+            await office.kill_at(gate)
+        stored = await office.reaches(number, SettlementStatus.ISSUED)
+        assert stored.settling.left_out == ()
+        assert [line.sp_id for line in stored.account.lines] == sp_ids
+        assert stored.settling.corrections == (undo,)
+        assert set((await office.billed_by(sp_ids)).values()) == {number}
+
+        # One statement, and it is the one that the settlement names.
+        statement = stored.settling.statement
+        assert statement is not None
+        paper = await office.papers.get(statement_id(number))
+        assert paper is not None
+        assert paper.sha256 == statement.sha256
+        assert statement.total == stored.account.total
+        # One mail; the server may have it twice, with one id, since a worker died before it could note it.
+        inbox = office.around.inbox
+        await eventually(lambda: len(inbox.ids(number)) == 2)
+        assert len(set(inbox.ids(number))) == 1
+        (attached,) = inbox.mails(number)[-1].iter_attachments()
+        assert attached.get_content() == paper.content
+
+        await check_the_invoice(office, number)
+        await office.check_timeline(number)
+        last = await office.settlements.get(number)
+        assert last is not None
+        happened = Counter(e.event.type for e in last.events)
+        assert happened["statement_issued"] == happened["orders_claimed"] == 1
+        assert happened["invoice_accepted"] == 1
+
+
+async def check_the_invoice(office: Settling, number: str) -> None:
+    """Upload the draft that the CMI makes, while workers die."""
+    client = office.around.client
+    draft = await office.papers.get(
+        await settlement_client.make_draft(client, of_huber(), PATIENCE)
+    )
+    assert draft is not None
+    invoice = Paper.of(
+        draft.content,
+        paper_id=invoice_id(number, draft.sha256),
+        settlement_id=number,
+        kind="invoice",
+        name="rechnung.pdf",
+        created_at=NOW,
+    )
+    await office.papers.keep(invoice)
+    office.hold("before-check_invoice", "after-check_invoice")
+    upload = Upload(paper_id=invoice.paper_id, actor=partner_actor())
+
+    async def ask() -> Checked:
+        return await settlement_client.check_invoice(client, of_huber(), upload, PATIENCE)
+
+    asked = asyncio.create_task(ask())
+    await office.kill_at("before-check_invoice")
+    await office.kill_at("after-check_invoice")
+    assert (await asked).verdict.accepted
+    await office.reaches(number, SettlementStatus.INVOICED)
+    inbox = office.around.inbox
+    accounting = office.around.settings.mail_accounting
+    await eventually(lambda: [m for m in inbox.mails(number) if m["To"] == accounting])
+    (mail,) = [m for m in inbox.mails(number) if m["To"] == accounting]
+    (attached,) = mail.iter_attachments()
+    assert attached.get_content() == invoice.content
+    # Asked again, after its end: the same answer, or that it is over; never another mail.
+    await eventually(lambda: len(set(inbox.ids(number))) == 3)
+
+
+async def test_taken_back_while_workers_die_and_settled_in_the_next_month(tmp_path: Path) -> None:
+    async with settling(tmp_path) as office:
+        sp_ids = await office.complete(f"SP-{n:03}" for n in range(COUNT))
+        plus = CorrectionLine(sp_id="SP-1", reason="Zuschlag", amount="35.00")
+        corrections = Corrections(office.around.database)
+        await corrections.add("c-1", HUBER, plus, "operations", NOW)
+        await office.around.start_worker_process()
+        number = await office.open(*sp_ids)
+        await office.reaches(number, SettlementStatus.ISSUED)
+        gates = ("after-release", "after-of_each")
+        office.hold(*gates)
+        await settlement_client.send_settlement_command(
+            office.around.client,
+            of_huber(),
+            SettlementRequest(
+                command=VoidSettlement(reason="Falsche Ansätze"), actor=OPERATIONS, request_id="v-1"
+            ),
+            PATIENCE,
+        )
+        for gate in gates:
+            await office.kill_at(gate)
+
+        async def is_over() -> bool:
+            stored = await office.settlements.get(number)
+            return stored is not None and stored.settling.is_over
+
+        await eventually(is_over, 60)
+        for sp_id in sp_ids:
+            assert (await office.order(sp_id)).status is Status.COMPLETED
+        assert len(await corrections.pending(HUBER)) == 1
+        assert len(await office.settlements.billable(HUBER)) == COUNT
+
+        following = await office.open(*sp_ids, month=NOVEMBER)
+        stored = await office.reaches(following, SettlementStatus.ISSUED)
+        assert len(stored.account.lines) == COUNT
+        assert stored.account.corrections == (plus,)
+        assert set((await office.billed_by(sp_ids)).values()) == {following}
+        # What was taken back keeps its lines and its statement.
+        before = await office.settlements.get(number)
+        assert before is not None
+        assert len(before.account.lines) == COUNT
+        assert await office.papers.get(statement_id(number)) is not None
+
+
+async def test_two_settlements_that_fight_for_the_same_orders(tmp_path: Path) -> None:
+    async with settling(tmp_path) as office:
+        sp_ids = await office.complete(f"SP-{n:03}" for n in range(COUNT))
+        await office.around.start_worker_process()
+        client = office.around.client
+        # One was billed meanwhile, the workflow of another one was ended by force.
+        billed, dead = sp_ids[:2]
+        bill = Request(command=Bill(settlement_id="V-1"), actor=SYSTEM, request_id="bill-V-1")
+        await orders.send_command(client, billed, bill, PATIENCE)
+        await client.get_workflow_handle(dead).terminate("test")
+        numbers = await asyncio.gather(
+            office.open(*sp_ids, month=OCTOBER), office.open(*reversed(sp_ids), month=NOVEMBER)
+        )
+        settled, reasons = [], {}
+        for number in numbers:
+            stored = await office.ends_closing(number)
+            settled += [line.sp_id for line in stored.account.lines]
+            reasons |= {(number, each.sp_id): each.reason for each in stored.settling.left_out}
+        assert sorted(settled) == sp_ids[2:]
+        for number in numbers:
+            assert reasons.pop((number, billed)) == "billed"
+            assert reasons.pop((number, dead)) == "unavailable"
+        assert set(reasons.values()) == {"billed"}
+        assert len(reasons) == len(settled)  # each is left out by the other one
+        told = await office.billed_by(sp_ids[2:])
+        for number in numbers:
+            stored = await office.settlements.get(number)
+            assert stored is not None
+            mine = {line.sp_id for line in stored.account.lines}
+            assert mine == {sp_id for sp_id, by in told.items() if by == number}
+
+
+async def test_the_database_and_the_mail_server_are_away(tmp_path: Path) -> None:
+    async with settling(tmp_path) as office:
+        sp_ids = await office.complete(f"SP-{n:03}" for n in range(COUNT))
+        await office.around.start_worker_process()
+        await office.around.inbox.stop()
+        async with office.around.database.writing():  # nobody else may, and gives up after a while
+            number = await office.open(*sp_ids)
+            await eventually(lambda: "OperationalError" in office.around.worker_process.text)
+            held = await settlement_client.settlement_snapshot(office.around.client, of_huber())
+            assert held.settling.status is SettlementStatus.CLOSING
+            assert held.settling.statement is None
+        stored = await office.reaches(number, SettlementStatus.ISSUED)
+        assert len(stored.account.lines) == COUNT
+        assert office.around.inbox.ids(number) == []
+        await office.around.inbox.start()
+        await eventually(lambda: office.around.inbox.ids(number), 60)
+        assert len(office.around.inbox.ids(number)) == 1
+
+
+async def test_three_hundred_orders_in_one_settlement(tmp_path: Path) -> None:
+    async with settling(tmp_path) as office:
+        sp_ids = await office.complete(f"SP-{n:04}" for n in range(300))
+        await office.around.start_worker_process()
+        number = await office.open(*sp_ids)
+        stored = await office.reaches(number, SettlementStatus.ISSUED, within=120)
+        assert [line.sp_id for line in stored.account.lines] == sp_ids
+        statement = await office.papers.get(statement_id(number))
+        assert statement is not None
+        (tmp_path / "statement.pdf").write_bytes(statement.content)
+        text = "".join(page.extract_text() for page in PdfReader(tmp_path / "statement.pdf").pages)
+        assert all(sp_id in text for sp_id in sp_ids)

@@ -1,5 +1,7 @@
 """What every request goes through: its id, the size of its body, security headers, one line in the log."""
 
+import asyncio
+import contextlib
 import contextvars
 import logging
 import re
@@ -22,6 +24,8 @@ API = "/api/v1"
 BODY_LIMIT = 1024 * 1024
 UPLOAD_LIMIT = 20 * 1024 * 1024 + 64 * 1024
 """Of a form with an invoice of 20 MiB."""
+_LET_PASS = 64 * 1024 * 1024
+_LET_PASS_SECONDS = 10.0
 _UPLOAD = re.compile(rf"(?:{API})?/settlements/[^/]+/invoice")
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # In the log of a path: ids of things only. What else stands there may be a name of a person, or a link's secret.
@@ -107,8 +111,21 @@ class _Exchange:
         problem, is_mistake = (error, False) if isinstance(error, Problem) else unexpected(error)
         if is_mistake:
             _log_mistake(error)
+        if problem.status_code == 413:
+            await self._let_pass()
         response = await answer(Request(self._scope), problem)
         await response(self._scope, self._receive, self._dressed)
+
+    async def _let_pass(self) -> None:
+        """Take what still comes of a body that is too large, within reason: who is sending it does not listen yet."""
+        passed = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LET_PASS_SECONDS):
+                while passed < _LET_PASS:
+                    message = await self._receive()
+                    passed += len(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        return
 
     async def _limited(self) -> Message:
         message = await self._receive()

@@ -47,8 +47,9 @@ async def test_a_body_that_is_too_large(cmi: Site) -> None:
         f"{API}/orders", content=just_below, headers={"Content-Type": "application/json"}
     )
     assert answer.status_code == 422
-    # The place for invoices, when there are any, takes twenty times as much.
-    answer = await cmi.partner.post(f"{API}/settlements/V-1/invoice", content=b"x" * 2_000_000)
+    # The place for invoices takes twenty times as much.
+    file = {"file": ("x.pdf", b"x" * 2_000_000)}
+    answer = await cmi.partner.post(f"{API}/settlements/V-1/invoice", files=file)
     assert answer.status_code == 404
 
 

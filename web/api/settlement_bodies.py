@@ -12,7 +12,7 @@ from domain.settlement_id import Month
 from domain.values import Value
 
 SpIds = Annotated[
-    tuple[Identifier, ...],
+    list[Identifier],
     Field(
         max_length=MOST_ORDERS,
         description="orders by their SP-ID; one that is named twice counts once",

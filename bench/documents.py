@@ -19,8 +19,8 @@ from typing import Any
 
 from bench.report import keep, table
 from documents import formats
-from domain.settlement import Line, Settlement, open_settlement
-from domain.settlement_id import Month
+from domain.settlement import Line, Settlement, in_order
+from domain.settlement_id import Month, settlement_id
 from statements.data import Accounting, Letterhead, StatementData
 
 ROUNDS = 3
@@ -132,7 +132,13 @@ def _statement(number: int) -> StatementData:
     ]
     place = {"street": "Langstrasse 12", "postal_code": "8004", "city": "Zürich"}
     return StatementData(
-        settlement=open_settlement("elektro-huber", Month(2026, 10), lines, now),
+        settlement=Settlement(
+            settlement_id=settlement_id("elektro-huber", Month(2026, 10)),
+            partner_id="elektro-huber",
+            month=Month(2026, 10),
+            lines=in_order(lines),
+            opened_at=now,
+        ),
         partner=Letterhead(
             partner_id="elektro-huber",
             name="Elektro Huber AG",

@@ -1,7 +1,7 @@
 """The monthly settlement: its month, its number, what is billed in it, and what it adds up to (DESIGN 4)."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
@@ -15,11 +15,9 @@ from pydantic import (
     model_validator,
 )
 
-from domain.calendar import Calendar
 from domain.order import CENTIME, Identifier, Money, Placement, Reason, Status
 from domain.order import Line as Text
-from domain.policy import Policy
-from domain.settlement_id import Month, settlement_id
+from domain.settlement_id import Month
 from domain.values import Value
 
 # --- money ----------------------------------------------------------------------------------------
@@ -140,29 +138,6 @@ class SettlementStatus(StrEnum):
     VOID = "void"
 
 
-_NEXT: Mapping[SettlementStatus, tuple[SettlementStatus, ...]] = {
-    SettlementStatus.OPEN: (SettlementStatus.CLOSING, SettlementStatus.VOID),
-    SettlementStatus.CLOSING: (SettlementStatus.ISSUED,),
-    SettlementStatus.ISSUED: (SettlementStatus.INVOICED, SettlementStatus.VOID),
-    SettlementStatus.INVOICED: (),
-    SettlementStatus.VOID: (),
-}
-
-
-class SettlementRefused(Exception):
-    """Something that a settlement does not allow now.
-
-    Attributes:
-        code: `wrong_state`, or `too_late` for a selection after its time.
-        status: the state that refused.
-    """
-
-    def __init__(self, code: Literal["wrong_state", "too_late"], status: SettlementStatus) -> None:
-        self.code = code
-        self.status = status
-        super().__init__(f"{code} in state {status}")
-
-
 class Settlement(Value):
     """The orders of one partner that are billed together, at one moment.
 
@@ -244,53 +219,6 @@ class Settlement(Value):
             for percent, (net, vat) in sorted(sums.items())
         )
 
-    def select(self, lines: Sequence[Line], now: datetime) -> "Settlement":
-        """With these orders picked. Raises `SettlementRefused` when it is not open (any more)."""
-        self._check(SettlementStatus.OPEN)
-        if self.selectable_until is not None and now > self.selectable_until:
-            raise SettlementRefused("too_late", self.status)
-        return self._changed(lines=in_order(lines))
-
-    def close(self) -> "Settlement":
-        """With the selection closed; orders are claimed from now on."""
-        return self._to(SettlementStatus.CLOSING)
-
-    def issue(
-        self, answers: Mapping[str, LeftOutReason | None], now: datetime, due: datetime
-    ) -> "Settlement":
-        """With the orders that agreed, and the others left out. `answers` and errors: `partition`."""
-        claimed, left_out = partition(self.lines, answers)
-        return self._to(
-            SettlementStatus.ISSUED,
-            lines=claimed,
-            left_out=(*self.left_out, *left_out),
-            issued_at=now,
-            invoice_due=due,
-        )
-
-    def invoiced(self, now: datetime) -> "Settlement":
-        """With the partner's invoice accepted."""
-        return self._to(SettlementStatus.INVOICED, ended_at=now)
-
-    def void(self, now: datetime) -> "Settlement":
-        """Taken back, which is possible until it is invoiced; its orders are free again."""
-        return self._to(SettlementStatus.VOID, ended_at=now)
-
-    def _to(self, status: SettlementStatus, **changes: Any) -> "Settlement":
-        if status not in _NEXT[self.status]:
-            raise SettlementRefused("wrong_state", self.status)
-        return self._changed(status=status, **changes)
-
-    def _check(self, status: SettlementStatus) -> None:
-        if self.status != status:
-            raise SettlementRefused("wrong_state", self.status)
-
-    def _changed(self, **changes: Any) -> "Settlement":
-        """A checked copy; `model_copy` checks nothing."""
-        return Settlement(
-            **{**{name: getattr(self, name) for name in type(self).model_fields}, **changes}
-        )
-
 
 def amount_of(line: Line | CorrectionLine) -> Decimal:
     """A line's net amount."""
@@ -300,32 +228,6 @@ def amount_of(line: Line | CorrectionLine) -> Decimal:
 def in_order(lines: Iterable[Line]) -> tuple[Line, ...]:
     """Lines as a settlement lists them: by day of execution, then by SP-ID."""
     return tuple(sorted(lines, key=lambda line: (line.executed_on, line.sp_id)))
-
-
-def open_settlement(
-    partner_id: str,
-    month: Month,
-    lines: Sequence[Line],
-    now: datetime,
-    *,
-    corrections: Sequence[CorrectionLine] = (),
-    vat_rates: VatRates = (),
-    selectable_until: datetime | None = None,
-) -> Settlement:
-    """A new settlement with these orders picked. `vat_rates` only of a partner with a VAT number.
-
-    Without `selectable_until` the selection ends when somebody closes it.
-    """
-    return Settlement(
-        settlement_id=settlement_id(partner_id, month),
-        partner_id=partner_id,
-        month=month,
-        lines=in_order(lines),
-        corrections=tuple(corrections),
-        vat_rates=tuple(vat_rates),
-        opened_at=now,
-        selectable_until=selectable_until,
-    )
 
 
 # --- rules ----------------------------------------------------------------------------------------
@@ -363,33 +265,3 @@ def line_of(placed: Placement, executed_on: date) -> Line:
         customer_place=place[:200].strip(),
         fee=placed.service.fee,
     )
-
-
-def partition(
-    lines: Iterable[Line], answers: Mapping[str, LeftOutReason | None]
-) -> tuple[tuple[Line, ...], tuple[LeftOut, ...]]:
-    """The lines whose orders agreed to be billed, and the others with what they answered.
-
-    Raises `ValueError` if an order has not answered: it must not be lost, and not be billed on a guess.
-    """
-    lines = tuple(lines)
-    silent = [line.sp_id for line in lines if line.sp_id not in answers]
-    if silent:
-        raise ValueError(f"no answer from {', '.join(silent[:5])}")
-    claimed = tuple(line for line in lines if answers[line.sp_id] is None)
-    left_out = tuple(
-        LeftOut(sp_id=line.sp_id, reason=reason)
-        for line in lines
-        if (reason := answers[line.sp_id]) is not None
-    )
-    return claimed, left_out
-
-
-def selection_end(opened_at: datetime, policy: Policy, calendar: Calendar) -> datetime:
-    """Until when orders can be picked and unpicked in a settlement that was opened for the partner."""
-    return calendar.due(opened_at, policy.settlement.select_within)
-
-
-def invoice_due(issued_at: datetime, policy: Policy, calendar: Calendar) -> datetime:
-    """When a reminder follows if no invoice came (and the next one, reckoned from there)."""
-    return calendar.due(issued_at, policy.settlement.invoice_within)

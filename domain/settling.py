@@ -11,7 +11,7 @@ from typing import Any, Literal
 from domain.commands import Actor, Role
 from domain.invoicing import Verdict
 from domain.policy import SettlementPolicy
-from domain.settlement import CorrectionLine, LeftOut, SettlementStatus
+from domain.settlement import CorrectionLine, LeftOut, Line, Settlement, SettlementStatus, in_order
 from domain.settling_commands import (
     Close,
     Command,
@@ -122,6 +122,26 @@ class SettlementRefused(Exception):
         self.status = status
         self.allowed = allowed
         super().__init__(f"{action} is refused in state {status} ({code})")
+
+
+def account_of(settling: Settling, lines: Iterable[Line]) -> Settlement:
+    """What a settlement adds up to, with the lines of the orders that it has picked, or billed."""
+    opening = settling.opening
+    return Settlement(
+        settlement_id=settling.settlement_id,
+        partner_id=opening.partner.partner_id,
+        month=opening.month,
+        status=settling.status,
+        lines=in_order(lines),
+        corrections=settling.corrections,
+        left_out=settling.left_out,
+        vat_rates=opening.vat_rates,
+        opened_at=settling.opened_at,
+        selectable_until=settling.selectable_until,
+        issued_at=settling.issued_at,
+        invoice_due=settling.invoice_due,
+        ended_at=settling.ended_at,
+    )
 
 
 # --- who may do what ---------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from domain.settlement import (
     obstacle,
 )
 from domain.settlement_id import Month
-from domain.settling import Settling
+from domain.settling import Settling, account_of
 from domain.settling_commands import Selection
 from domain.settling_events import SettlementEvent, SettlementRecorded
 from domain.values import Value
@@ -227,7 +227,7 @@ class Settlements:
         settling = Settling.model_validate_json(document)
         return StoredSettlement(
             settling=settling,
-            account=account_of(settling, in_order(lines.values())),
+            account=account_of(settling, lines.values()),
             events=tuple(
                 SettlementRecorded(seq=seq, at=at, by=by, event=_EVENT.validate_json(data))
                 for seq, at, by, data in events
@@ -382,26 +382,6 @@ class Settlements:
             found = found.where(partners.c.partner_id > after)
         async with self._database.reading() as connection:
             return tuple((await connection.execute(found)).scalars())
-
-
-def account_of(settling: Settling, lines: Sequence[Line]) -> Settlement:
-    """What a settlement adds up to, with these lines."""
-    opening = settling.opening
-    return Settlement(
-        settlement_id=settling.settlement_id,
-        partner_id=opening.partner.partner_id,
-        month=opening.month,
-        status=settling.status,
-        lines=tuple(lines),
-        corrections=settling.corrections,
-        left_out=settling.left_out,
-        vat_rates=opening.vat_rates,
-        opened_at=settling.opened_at,
-        selectable_until=settling.selectable_until,
-        issued_at=settling.issued_at,
-        invoice_due=settling.invoice_due,
-        ended_at=settling.ended_at,
-    )
 
 
 # --- rows --------------------------------------------------------------------------------------------------------

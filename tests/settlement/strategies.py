@@ -1,17 +1,38 @@
 """Settlements of any size, for properties."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from domain.settlement import VAT_RATES, CorrectionLine, Line, open_settlement
-from domain.settlement_id import Month
+from domain.settlement import VAT_RATES, CorrectionLine, Line, Settlement, VatRates, in_order
+from domain.settlement_id import Month, settlement_id
 
 NOW = datetime(2026, 11, 1, 5, 0, tzinfo=UTC)
 DAYS = st.dates(date(2023, 6, 1), date(2026, 12, 31))
 IDENTIFIERS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True)
 MONTHS = st.builds(Month, st.integers(1, 9998), st.integers(1, 12))
+
+
+def settlement_of(
+    partner_id: str,
+    month: Month,
+    lines: Sequence[Line],
+    *,
+    corrections: Sequence[CorrectionLine] = (),
+    vat_rates: VatRates = (),
+) -> Settlement:
+    """The settlement of these lines."""
+    return Settlement(
+        settlement_id=settlement_id(partner_id, month),
+        partner_id=partner_id,
+        month=month,
+        lines=in_order(lines),
+        corrections=tuple(corrections),
+        vat_rates=vat_rates,
+        opened_at=NOW,
+    )
 
 
 def centimes(lowest: int, highest: int) -> st.SearchStrategy[Decimal]:
@@ -47,11 +68,10 @@ CORRECTIONS = st.lists(
     max_size=4,
 )
 SETTLEMENTS = st.builds(
-    open_settlement,
+    settlement_of,
     IDENTIFIERS,
     MONTHS,
     lines(),
-    st.just(NOW),
     corrections=CORRECTIONS,
     vat_rates=st.sampled_from([(), VAT_RATES]),
 )

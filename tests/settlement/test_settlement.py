@@ -1,6 +1,5 @@
 """The settlement's month, number, sums and rules."""
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -18,18 +17,11 @@ from domain.policy import Policy
 from domain.settlement import (
     VAT_RATES,
     CorrectionLine,
-    LeftOutReason,
     Line,
     Settlement,
-    SettlementRefused,
-    SettlementStatus,
     VatRate,
-    invoice_due,
     line_of,
     obstacle,
-    open_settlement,
-    partition,
-    selection_end,
     vat_of,
     vat_percent,
 )
@@ -41,7 +33,7 @@ from domain.settlement_id import (
     settlement_id,
 )
 from tests.builders import ACCEPTED, BILLED, COMPLETED, lived
-from tests.settlement.strategies import DAYS, IDENTIFIERS, MONTHS, NOW, SETTLEMENTS, lines
+from tests.settlement.strategies import DAYS, IDENTIFIERS, MONTHS, SETTLEMENTS, settlement_of
 
 OCTOBER = Month(2026, 10)
 CALENDAR = pin_calendar("ZH", Policy(), date(2026, 10, 1))
@@ -232,11 +224,10 @@ class TestSums:
         assert str(back.total) == str(settlement.total)
 
     def test_follow_the_day_of_execution(self) -> None:
-        made = open_settlement(
+        made = settlement_of(
             "p",
             Month(2024, 1),
             [line("SP-1", "100.00", date(2023, 12, 30)), line("SP-2", "100.00", date(2024, 1, 3))],
-            NOW,
             corrections=[
                 CorrectionLine(sp_id="SP-0", reason="Rabatt", amount=Decimal("-10.00")),
                 CorrectionLine(
@@ -258,7 +249,7 @@ class TestSums:
         undo = CorrectionLine(
             sp_id="SP-1", reason="Storno", amount=Decimal("-129.00"), executed_on=line().executed_on
         )
-        made = open_settlement("p", OCTOBER, [line()], NOW, corrections=[undo], vat_rates=VAT_RATES)
+        made = settlement_of("p", OCTOBER, [line()], corrections=[undo], vat_rates=VAT_RATES)
         assert str(made.total) == "0.00"
 
     @pytest.mark.parametrize("amount", [1.5, True, "1.005", "NaN", "123456789012.00"])
@@ -293,85 +284,11 @@ class TestRules:
         assert (made.sp_id, str(made.fee)) == ("SP-1048213", "129.00")
         assert made.executed_on == date(2026, 10, 7)
 
-    @settings(max_examples=30)
-    @given(lines(10), st.data())
-    def test_every_order_is_claimed_or_left_out(
-        self, picked: Sequence[Line], data: st.DataObject
-    ) -> None:
-        reasons: list[LeftOutReason | None] = [None, "billed", "cancelled"]
-        answers = {each.sp_id: data.draw(st.sampled_from(reasons)) for each in picked}
-        claimed, left_out = partition(picked, answers)
-        both = [each.sp_id for each in claimed] + [each.sp_id for each in left_out]
-        assert sorted(both) == sorted(answers)
-        assert all(answers[each.sp_id] is None for each in claimed)
-
-    def test_an_order_that_has_not_answered_is_not_lost(self) -> None:
-        with pytest.raises(ValueError, match="no answer from SP-2"):
-            partition([line("SP-1"), line("SP-2")], {"SP-1": None})
-
-    @settings(max_examples=30)
-    @given(lines(8), st.data())
-    def test_a_settlement_and_the_next_share_no_order_and_lose_none(
-        self, orders: Sequence[Line], data: st.DataObject
-    ) -> None:
-        """Whatever is picked, refused or voided: all completed orders are in exactly one settlement in the end."""
-        month, free = OCTOBER, {each.sp_id: each for each in orders}
-        billed: list[str] = []
-        while free:
-            picked = data.draw(st.lists(st.sampled_from(sorted(free)), unique=True))
-            if month.year > 2027:
-                picked = sorted(free)
-            made = open_settlement("p", month, [free[sp_id] for sp_id in picked], NOW).close()
-            refusing = data.draw(st.booleans()) and month.year <= 2027
-            made = made.issue(
-                dict.fromkeys(picked, "not_completed" if refusing else None), NOW, NOW
-            )
-            if data.draw(st.booleans()) and month.year <= 2027:
-                assert made.void(NOW).status == SettlementStatus.VOID
-            else:
-                billed += [each.sp_id for each in made.lines]
-                free = {k: v for k, v in free.items() if k not in set(billed)}
-            month = month.next
-        assert sorted(billed) == sorted(each.sp_id for each in orders)
-
     def test_an_order_stands_in_it_once(self) -> None:
         with pytest.raises(ValidationError, match="more than once: SP-1"):
-            open_settlement("p", OCTOBER, [line(), line()], NOW)
+            settlement_of("p", OCTOBER, [line(), line()])
 
     @given(st.lists(DAYS, min_size=2, max_size=8))
     def test_lines_are_in_order(self, days: list[date]) -> None:
-        made = open_settlement(
-            "p", OCTOBER, [line(f"SP-{n}", day=day) for n, day in enumerate(days)], NOW
-        )
+        made = settlement_of("p", OCTOBER, [line(f"SP-{n}", day=day) for n, day in enumerate(days)])
         assert [each.executed_on for each in made.lines] == sorted(days)
-
-
-class TestTime:
-    def test_three_working_days_to_unpick_and_ten_for_the_invoice(self) -> None:
-        sunday_at_six = datetime(2026, 11, 1, 5, 0, tzinfo=UTC)
-        assert selection_end(sunday_at_six, Policy(), CALENDAR) == datetime(
-            2026, 11, 4, 17, 0, tzinfo=UTC
-        )
-        issued = datetime(2026, 12, 21, 9, 0, tzinfo=UTC)
-        assert invoice_due(issued, Policy(), CALENDAR).date() == date(2027, 1, 6)
-
-    def test_the_selection_is_open_until_its_end(self) -> None:
-        made = open_settlement("p", OCTOBER, [line()], NOW, selectable_until=NOW)
-        assert made.select([line("SP-2")], NOW).lines == (line("SP-2"),)
-        with pytest.raises(SettlementRefused) as refused:
-            made.select([], NOW + timedelta(microseconds=1))
-        assert refused.value.code == "too_late"
-        with pytest.raises(SettlementRefused) as refused:
-            made.close().select([], NOW)
-        assert refused.value.code == "wrong_state"
-
-    def test_an_invoiced_settlement_stays(self) -> None:
-        issued = (
-            open_settlement("p", OCTOBER, [line()], NOW).close().issue({"SP-1": None}, NOW, NOW)
-        )
-        with pytest.raises(SettlementRefused):
-            issued.close()
-        invoiced = issued.invoiced(NOW)
-        for step in (invoiced.void, invoiced.invoiced, issued.void(NOW).invoiced):
-            with pytest.raises(SettlementRefused):
-                step(NOW)

@@ -5,10 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from domain.settlement import VAT_RATES, CorrectionLine, LeftOut, Line, open_settlement
+from domain.settlement import VAT_RATES, CorrectionLine, LeftOut, Line, SettlementStatus
 from domain.settlement_id import Month
 from domain.values import Language
 from statements.data import Accounting, Letterhead, StatementData
+from tests.settlement.strategies import settlement_of
 
 NOW = datetime(2026, 11, 1, 5, 0, tzinfo=UTC)
 SERVICES = [
@@ -83,16 +84,21 @@ def statement(
         "vat_number": "CHE-123.456.788 MWST" if vat else None,
         "iban": "CH93 0076 2011 6238 5295 7",
     }
-    picked = lines(of) if isinstance(of, int) else of
-    made = open_settlement(
+    made = settlement_of(
         "elektro-huber",
         Month(2026, 10),
-        picked,
-        NOW,
+        lines(of) if isinstance(of, int) else of,
         corrections=corrections,
         vat_rates=VAT_RATES if vat else (),
-    ).close()
-    made = made.issue({line.sp_id: None for line in picked}, NOW, NOW + timedelta(days=14))
+    )
+    made = made.model_copy(
+        update={
+            "status": SettlementStatus.ISSUED,
+            "left_out": tuple(left_out),
+            "issued_at": NOW,
+            "invoice_due": NOW + timedelta(days=14),
+        }
+    )
     return StatementData(
         settlement=made,
         partner=Letterhead.model_validate({**letterhead, **partner}),

@@ -1,0 +1,196 @@
+"""A month is settled in the browser: as partner on a phone without JavaScript, as operations, as accounting."""
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.invoices.papers import invoice, paper
+from tests.portal.surf import Surfer, axe, fits
+from tests.server.surroundings import eventually
+from tests.web.firms import Firm, firm
+from web.security import session_cookie
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def button(page: Page, name: str) -> None:
+    """Press a button, and be on the page that comes."""
+    await page.get_by_role("button", name=name, exact=True).click()
+
+
+async def settled(page: Page) -> str:
+    """Go from the list through the confirmation; the settlement's id."""
+    await button(page, "Weiter zur Bestätigung")
+    await button(page, "Verrechnung abschliessen")
+    await page.wait_for_url(re.compile("/settlements/V"))
+    return re.search("V[0-9]{6}-[A-Z0-9]{8}", page.url)[0]  # type: ignore[index]
+
+
+async def issued(page: Page) -> None:
+    """Wait until the statement is there."""
+
+    async def there() -> bool:
+        await page.reload()
+        return "Verrechnungsbeleg (PDF)" in await page.inner_text("main")
+
+    await eventually(there, within=60)
+
+
+async def fetched(surf: Surfer, page: Page, path: str) -> httpx.Response:
+    """A file, with the session of this browser."""
+    cookies = {each["name"]: each["value"] for each in await page.context.cookies()}
+    name = session_cookie(surf.site.app.state.settings)
+    async with httpx.AsyncClient(base_url=surf.site.address, timeout=60) as http:
+        return await http.get(path, headers={"Cookie": f"{name}={cookies[name]}"})
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "Rechnung <b>118.pdf"
+
+
+async def test_a_month_is_settled_on_a_phone_without_javascript(surf: Surfer, file: Path) -> None:
+    one = await firm(surf.site)
+    first, second, third = await one.completed("129.00", "99.95", "1000.00")
+    page = await surf.page("partner", device="phone", javascript=False, partner_id=one.partner_id)
+    await page.goto("/settlements")
+    await fits(page)
+    await expect(page.get_by_text("3 Aufträge ausgewählt")).to_be_visible()
+    await page.get_by_label(third).uncheck()
+    await button(page, "Neu rechnen")
+    await expect(page.get_by_text("2 Aufträge ausgewählt")).to_be_visible()
+    await expect(page.get_by_text("CHF 228.95")).to_be_visible()
+    await button(page, "Weiter zur Bestätigung")
+    await fits(page)
+    await expect(page.get_by_text("Sie verrechnen 2 Aufträge für")).to_be_visible()
+    await button(page, "Auswahl ändern")
+    await expect(page.get_by_label(third)).not_to_be_checked()
+    number = await settled(page)
+    await issued(page)
+    await fits(page)
+    await expect(page.get_by_text("Jetzt fehlt Ihre Rechnung.")).to_be_visible()
+    await expect(page.get_by_role("definition").filter(has_text="CHF 247.50")).to_be_visible()
+
+    await page.goto("/settlements")
+    await expect(page.get_by_text("1 Auftrag wartet darauf: CHF 1’000.00")).to_be_visible()
+    await page.goto(f"/settlements/{number}")
+    await button(page, "Hochladen und prüfen")
+    await expect(page.get_by_role("link", name="Wählen Sie die Rechnung")).to_be_visible()
+
+    file.write_bytes(paper(invoice(number, [first, "SP-999"], "247.50")))
+    await page.get_by_label("Rechnung (PDF)").set_input_files(file)
+    await button(page, "Hochladen und prüfen")
+    wrong = page.locator("#wrong")
+    await expect(wrong.get_by_text("Rechnung <b>118.pdf")).to_be_visible()
+    await expect(wrong.get_by_text(f"{second} fehlt auf der Rechnung.")).to_be_visible()
+    await expect(wrong.get_by_text("SP-999 gehört nicht auf diese Rechnung.")).to_be_visible()
+    await fits(page)
+
+    draft = await fetched(surf, page, f"/settlements/{number}/draft-invoice.pdf")
+    assert (draft.status_code, draft.content[:5]) == (200, b"%PDF-")
+    file.write_bytes(paper(invoice(number, [first, second], "247.50")))
+    await page.get_by_label("Rechnung (PDF)").set_input_files(file)
+    await button(page, "Hochladen und prüfen")
+    await expect(page.get_by_role("status")).to_have_text(
+        "Die Rechnung stimmt und ist bei der Buchhaltung."
+    )
+
+    office = await surf.page("accounting")
+    await office.goto(f"/settlements?q={one.partner_id}")
+    await office.get_by_role("link", name=number).click()
+    await axe(office)
+    await expect(office.get_by_role("link", name="Rechnung des Partners (PDF)")).to_be_visible()
+    sent = await fetched(surf, office, f"/settlements/{number}/invoice.pdf")
+    assert sent.content == file.read_bytes()
+    assert sent.headers["Content-Disposition"].startswith("attachment")
+    assert "sandbox" in sent.headers["Content-Security-Policy"]
+    assert sent.headers["X-Content-Type-Options"] == "nosniff"
+    table = await fetched(surf, office, f"/settlements/{number}/statement.csv")
+    assert first in table.text
+
+
+async def test_operations_settle_for_a_partner_correct_and_take_it_back(surf: Surfer) -> None:
+    one = await firm(surf.site, liable=False)
+    (sp_id,) = await one.completed("129.00")
+    page = await surf.page("operations")
+    await page.goto(f"/settlements?partner_id={one.partner_id}")
+    await page.get_by_role("link", name="Für diesen Partner verrechnen").click()
+    await axe(page)
+    number = await settled(page)
+    await issued(page)
+    await page.get_by_text("Korrektur erfassen").click()
+    await page.get_by_label("SP-ID", exact=True).fill("SP-NIRGENDS")
+    await page.get_by_label("Betrag in CHF").fill("-12,50")
+    await page.get_by_label("Grund").first.fill("Anfahrt <script>doppelt</script>")
+    await button(page, "Korrektur speichern")
+    await expect(page.locator("#sp_id-error")).to_have_text(
+        "Diesen Auftrag gibt es bei diesem Servicepartner nicht."
+    )
+    await expect(page.get_by_label("Betrag in CHF")).to_have_value("-12,50")
+    await axe(page)
+    await page.get_by_label("SP-ID", exact=True).fill(sp_id)
+    await button(page, "Korrektur speichern")
+    await expect(page.get_by_text("Anfahrt <script>doppelt</script>")).to_be_visible()
+    await page.locator("summary", has_text="Verrechnung stornieren").click()
+    await page.locator("#reason").fill("Falscher Monat")
+    await button(page, "Verrechnung stornieren")
+    await expect(page.get_by_role("status")).to_contain_text("storniert")
+    await expect(page.get_by_text("Falscher Monat")).to_be_visible()
+
+    partner = await surf.page("partner", partner_id=one.partner_id, dark=True)
+    await partner.goto("/settlements")
+    await expect(partner.get_by_text("Die nächste ist ab")).to_be_visible()
+    await axe(partner)
+    await partner.goto(f"/settlements/{number}")
+    await expect(partner.get_by_text("Diese Verrechnung gilt nicht.")).to_be_visible()
+    await expect(partner.get_by_text("Korrektur erfassen")).to_have_count(0)
+    await axe(partner)
+
+
+async def test_the_total_runs_along_and_two_clicks_make_one_settlement(surf: Surfer) -> None:
+    one = await firm(surf.site)
+    first, _ = await one.completed("129.00", "1100.50")
+    page = await surf.page("partner", partner_id=one.partner_id)
+    await page.goto("/settlements")
+    await page.get_by_label(first).uncheck()
+    await expect(page.locator("[data-net]")).to_have_text("CHF 1’100.50")
+    await expect(page.locator("[data-count]")).to_have_text("1 Auftrag ausgewählt")
+    await page.get_by_label(first).check()
+    await expect(page.locator("[data-net]")).to_have_text("CHF 1’229.50")
+    await axe(page)
+    await button(page, "Weiter zur Bestätigung")
+    await axe(page)
+    again = await page.context.new_page()  # somebody else of the firm, at the same point
+    await again.goto("/settlements")
+    await button(again, "Weiter zur Bestätigung")
+    await button(page, "Verrechnung abschliessen")
+    await page.wait_for_url(re.compile("/settlements/V"))
+    await button(again, "Verrechnung abschliessen")
+    await again.wait_for_url(re.compile("/settlements/V"))
+    assert again.url.split("?")[0] == page.url.split("?")[0]
+    await expect(again.get_by_role("status")).to_contain_text("bereits verrechnet")
+
+
+async def test_nothing_picked_is_said(surf: Surfer) -> None:
+    one = await firm(surf.site)
+    await one.completed("129.00")
+    page = await surf.page("partner", javascript=False, partner_id=one.partner_id)
+    await page.goto("/settlements")
+    await button(page, "Keine auswählen")
+    await button(page, "Weiter zur Bestätigung")
+    await expect(page.get_by_role("alert")).to_have_text("Wählen Sie mindestens einen Auftrag aus.")
+
+
+async def test_somebody_elses_settlement_is_not_there(surf: Surfer) -> None:
+    one: Firm = await firm(surf.site)
+    number = (await one.opened(await one.completed("129.00")))["settlement_id"]
+    page = await surf.page("partner")
+    for path in ("", "/statement.pdf", "/statement.csv", "/draft-invoice.pdf", "/invoice.pdf"):
+        answer = await page.goto(f"/settlements/{number}{path}")
+        assert answer is not None
+        assert answer.status == 404
+    await page.goto("/settlements")
+    await expect(page.get_by_text(number)).to_have_count(0)

@@ -220,8 +220,8 @@ class Surfer:
 
     async def check(self) -> None:
         """Close all browsers, and assert that nothing was wrong with any page."""
-        assets = sum([await _weight(each) for each in self._assets.values()])
-        for document in self._documents:
+        assets = sum([await _weight(each) for each in list(self._assets.values())])
+        for document in list(self._documents):
             weight = await _weight(document) + assets
             if weight > HEAVIEST:
                 self._found.append(f"{document.url} weighs {weight} bytes")

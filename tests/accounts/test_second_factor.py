@@ -233,3 +233,24 @@ def test_a_kept_secret_opens_for_its_user_alone() -> None:
     assert box.open(kept, "usr_1") == "JBSWY3DPEHPK3PXP"
     assert box.open(kept, "usr_2") is None
     assert SecretBox("y" * 32).open(kept, "usr_1") is None
+
+
+async def test_how_it_stands(office: Office) -> None:
+    user_id = await office.member()
+    factor = office.accounts.second_factor
+    assert await factor.standing(user_id) == (False, None, True)
+    enrolment = await factor.enrol(user_id)
+    assert await factor.standing(user_id) == (False, enrolment, True), "to be shown again"
+    phone = Phone(office, enrolment.uri)
+    await factor.confirm(user_id, phone.code())
+    assert await factor.standing(user_id) == (True, None, True), "and from now on never"
+    with pytest.raises(NotFound):
+        await factor.standing("usr_0")
+
+
+async def test_how_it_stands_without_a_key(office: Office) -> None:
+    user_id = await office.member()
+    settings = office.settings.model_copy(update={"secret_key": None})
+    accounts = Accounts(office.database, settings, office.clock)
+    assert await accounts.second_factor.standing(user_id) == (False, None, False)
+    await accounts.close()

@@ -15,6 +15,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 
 from activities import names
+from activities.beating import beating
 from activities.failures import without_contents
 from activities.names import Claims, OrdersOf, Snapshot
 from desk.reaching import Closed, reaching
@@ -166,14 +167,22 @@ class ClaimActivities:
     # --- looking -------------------------------------------------------------------------------------------------
 
     async def _look(self, sp_id: str) -> _Found | None:
-        """An order as it is. What a workflow tells is kept in the records, which may have missed its last words."""
+        """An order as it is. What a workflow tells is kept in the records, which may have missed its last words.
+
+        One that ended by itself has seen to it that they have not, and need not be asked.
+        """
         workflow: WorkflowExecutionStatus | None = None
+        stored = await self._orders.get(sp_id)
         try:
             async with reaching(PATIENCE):
                 handle = self._client.get_workflow_handle(workflow_names.order_id(sp_id))
                 workflow = (await handle.describe()).status
-                held = await workflow_client.snapshot(self._client, sp_id)
-            await self._orders.save(held)
+            ended = workflow is WorkflowExecutionStatus.COMPLETED
+            if not (ended and stored is not None and stored.order.status.is_final):
+                async with reaching(PATIENCE):
+                    held = await workflow_client.snapshot(self._client, sp_id)
+                await self._orders.save(held)
+                stored = await self._orders.get(sp_id)
         except Closed:  # the server has forgotten it
             pass
         except WorkflowQueryFailedError as error:
@@ -181,7 +190,6 @@ class ClaimActivities:
             activity.logger.warning(
                 "no answer", extra={"sp_id": sp_id, "why": type(error).__name__}
             )
-        stored = await self._orders.get(sp_id)
         return _Found(stored, workflow) if stored is not None else None
 
 
@@ -193,11 +201,11 @@ async def _of_each(
 
     async def turn(sp_id: str) -> _Result:
         async with turns:
-            result = await work(sp_id)
-            activity.heartbeat()
-            return result
+            return await work(sp_id)
 
-    results = await asyncio.gather(*(turn(sp_id) for sp_id in sp_ids), return_exceptions=True)
+    results = await beating(
+        asyncio.gather(*(turn(sp_id) for sp_id in sp_ids), return_exceptions=True)
+    )
     failures = [result for result in results if isinstance(result, BaseException)]
     if failures:
         activity.logger.warning("orders gave no answer", extra={"orders": len(failures)})

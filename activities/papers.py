@@ -3,16 +3,16 @@
 A statement is made once and kept for ever, with the JSON of all that it shows (docs/documents.md).
 """
 
-import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Coroutine
 from datetime import date, timedelta
 from email.utils import parseaddr
-from typing import Any, TypeVar
+from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities import names
+from activities.beating import beating
 from activities.failures import without_contents
 from activities.names import InvoiceToCheck, SettlementOf, StatementWanted
 from documents.confined import ConfinedError
@@ -29,12 +29,9 @@ from statements.attachments import statement_csv
 from statements.data import Accounting, Document, Letterhead, StatementData
 from statements.render_process import render_confined
 
-BEAT = 5.0  # seconds, between signs of life
 QUICK_ATTEMPTS = 3
 """A document that failed so often needs a human: it is tried again every hour, and a draft is given up."""
 AGAIN = timedelta(hours=1)
-
-_Result = TypeVar("_Result")
 
 
 class PaperActivities:
@@ -124,7 +121,7 @@ class PaperActivities:
                     non_retryable=True,
                 )
             stored = await self._issued(number)
-            return await _beating(check_invoice(paper.content, expected_of(stored.account)))
+            return await beating(check_invoice(paper.content, expected_of(stored.account)))
 
     # --- what they show ------------------------------------------------------------------------------------------
 
@@ -183,7 +180,7 @@ async def _made(work: Coroutine[Any, Any, Document], *, give_up: bool = False) -
     since only a human can mend it, or never (`give_up`).
     """
     try:
-        return await _beating(work)
+        return await beating(work)
     except ConfinedError as error:
         activity.logger.error("a document was not made: %s", error)
         lasting = activity.info().attempt >= QUICK_ATTEMPTS
@@ -193,14 +190,3 @@ async def _made(work: Coroutine[Any, Any, Document], *, give_up: bool = False) -
             non_retryable=lasting and give_up,
             next_retry_delay=AGAIN if lasting else None,
         ) from None
-
-
-async def _beating(work: Awaitable[_Result]) -> _Result:
-    """What comes of the work, with signs of life meanwhile; it ends with the activity."""
-    task = asyncio.ensure_future(work)
-    try:
-        while not (await asyncio.wait([task], timeout=BEAT))[0]:
-            activity.heartbeat()
-        return task.result()
-    finally:
-        task.cancel()

@@ -31,13 +31,14 @@ import asyncio, functools, sys
 from datetime import timedelta
 from pathlib import Path
 import worker
-from activities import claims, letters, papers, settlement_mail
+from activities import beating, claims, letters, papers, settlement_mail
 from records.settlements import Settlements
 from workflows import service_order, settlement
 
-service_order.ATTEMPT_LIMIT = settlement.ATTEMPT_LIMIT = timedelta(seconds=4)
-settlement.HEARTBEAT = timedelta(seconds=2)
-papers.BEAT = 0.5
+service_order.ATTEMPT_LIMIT = settlement.ATTEMPT_LIMIT = timedelta(seconds=3)
+settlement.HEARTBEAT = timedelta(seconds=1.5)
+settlement.UNTIL_IT_SUCCEEDS.initial_interval = timedelta(seconds=0.2)
+beating.BEAT = 0.5
 folder = Path(sys.argv[1])
 
 async def gate(name):

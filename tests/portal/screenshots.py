@@ -34,7 +34,12 @@ PAGES = [
     Shot("order", "/orders/{check_requirements}", "partner"),
     Shot("appointment", "/orders/{set_appointment}", "partner", "fr"),
     Shot("account", "/account", "partner"),
-    Shot("second-factor", "/account", "partner", act="[aria-labelledby=factor-title] :is(button, .button)"),
+    Shot(
+        "second-factor",
+        "/account",
+        "partner",
+        act="[aria-labelledby=factor-title] :is(button, .button)",
+    ),
     Shot("staff", "/staff", "operations"),
     Shot("staff-partners", "/staff/partners", "operations"),
     Shot("staff-reports", "/staff/reports", "operations"),

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import httpx
 
+from api_client import Api, CallFailed
 from connection import leave
 from embedded import ROOT, Child, PortTaken, check_port, temporal_command, temporal_is_up
 from logs import configure_logging
 from records.migrate import migrate
-from sample_data import SampleDataFailed, make_credentials, make_orders, make_partners
+from sample_data import make_credentials, make_orders, make_partners
+from sample_settlements import make_settlements
 from settings import Settings, SettingsError
 from smtp_inbox import SmtpInbox
 from workflows.schedules import put_schedules
@@ -114,8 +116,12 @@ async def _start_all(
     mails, file = folder / "mail", folder / "credentials.json"
     credentials = await make_credentials(settings, file, mails)
     if not options.no_sample_data:
-        await make_partners(settings, address, credentials, file, mails)
-        await make_orders(address, credentials, temporal, settings.load_policy())
+        async with Api(address, credentials) as api:
+            await make_partners(settings, api, file, mails)
+            await asyncio.gather(
+                make_orders(api, temporal, settings.load_policy()),
+                make_settlements(settings, api, temporal),
+            )
 
 
 async def _answers(address: str, within: float = 60) -> None:
@@ -181,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (AlreadyRunning, PortTaken, SettingsError) as error:
         print(error, file=sys.stderr)
         return 2
-    except (FileNotFoundError, SampleDataFailed) as error:
+    except (FileNotFoundError, CallFailed) as error:
         print(error, file=sys.stderr)
         return 1
     except TimeoutError:

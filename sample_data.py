@@ -7,7 +7,7 @@ import json
 import os
 import re
 import secrets
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ import httpx
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
+from api_client import PATIENCE, Api, Credentials, read_credentials
 from desk.accounts import Accounts
 from desk.principal import Role
 from domain.order import Status
@@ -28,15 +29,8 @@ from workflows import names
 
 EXAMPLES = ROOT / "examples"
 ZURICH = ZoneInfo("Europe/Zurich")
-PATIENCE = 30.0
 StaffRole = Literal["operations", "accounting"]
 _LINK = re.compile(r"/invitation/([A-Za-z0-9_-]+)")
-
-Credentials = dict[str, Any]
-
-
-class SampleDataFailed(Exception):
-    """The API did not take the sample data."""
 
 
 def mailed_secret(mails: Path, address: str) -> str | None:
@@ -81,29 +75,10 @@ class Entrance:
         }
 
 
-class Api:
-    """The API as somebody calls it."""
-
-    def __init__(self, address: str, credentials: Credentials) -> None:
-        self.http = httpx.AsyncClient(base_url=f"{address}/api/v1", timeout=PATIENCE)
-        self._credentials = credentials
-
-    async def call(self, who: str, method: str, path: str, body: Any = None) -> httpx.Response:
-        """A call as the shop, the warehouse, operations, or a partner. Raises `SampleDataFailed` for an error."""
-        holder = self._credentials.get(who) or self._credentials["partners"][who]
-        answer = await self.http.request(
-            method, path, json=body, headers={"Authorization": f"Bearer {holder['token']}"}
-        )
-        if answer.is_error:
-            raise SampleDataFailed(f"{who} {method} {path}: {answer.status_code} {answer.text}")
-        return answer
-
-
 async def make_credentials(settings: Settings, file: Path, mails: Path) -> Credentials:
     """Tokens and logins of the retailer's people and systems, kept in `file`; those that are there already stay."""
     if file.exists():
-        known: Credentials = json.loads(file.read_text())
-        return known
+        return read_credentials(file)
     database = Database(settings.database_url)
     accounts = Accounts(database, settings)
     try:
@@ -132,11 +107,8 @@ def keep(credentials: Credentials, file: Path) -> None:
     os.chmod(file, 0o600)
 
 
-async def make_partners(
-    settings: Settings, address: str, credentials: Credentials, file: Path, mails: Path
-) -> None:
+async def make_partners(settings: Settings, api: Api, file: Path, mails: Path) -> None:
     """The partners of `examples/partners`, each with a token and a login; those that are there are left alone."""
-    api = Api(address, credentials)
     database = Database(settings.database_url)
     accounts = Accounts(database, settings)
     try:
@@ -144,38 +116,48 @@ async def make_partners(
         for path in sorted((EXAMPLES / "partners").glob("*.json")):
             partner = json.loads(path.read_text(encoding="utf-8"))
             partner_id, login = partner["partner_id"], partner["email"]
-            if partner_id in credentials["partners"]:
+            if partner_id in api.credentials["partners"]:
                 continue
-            await api.call("operations", "POST", "/partners", partner)
+            await api.post("operations", "/partners", partner)
             below = f"/partners/{partner_id}"
-            token = await api.call("operations", "POST", f"{below}/tokens", {"name": "sample"})
+            made = await api.post("operations", f"{below}/tokens", {"name": "sample"})
             user = {"email": login, "name": partner["name"]}
-            await api.call("operations", "POST", f"{below}/users", user)
-            credentials["partners"][partner_id] = {
-                "token": token.json()["token"],
+            await api.post("operations", f"{below}/users", user)
+            api.credentials["partners"][partner_id] = {
+                "token": made["token"],
                 "email": login,
                 "password": await entrance.password(login),
             }
-            keep(credentials, file)
+            keep(api.credentials, file)
     finally:
         await accounts.close()
         await database.close()
-        await api.http.aclose()
 
 
 class SampleOrder:
-    """An order on its way to the state in which the sample data show it."""
+    """An order on its way to the state in which the sample data show it.
 
-    def __init__(self, api: Api, temporal: Client, policy: Policy, order: dict[str, Any]) -> None:
+    `executed_on` is the day of its execution, today if it is not said.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        temporal: Client,
+        policy: Policy,
+        order: dict[str, Any],
+        executed_on: date | None = None,
+    ) -> None:
         self._api = api
         self._skipper = TimeSkipper(temporal, config=TimeSkippingConfig(enabled=False))
         self._handle = temporal.get_workflow_handle(names.order_id(order["sp_id"]))
         self._hold = policy.transmission.hold.duration
         self._order = order
+        self._executed_on = executed_on
         self._path = f"/orders/{order['sp_id']}"
 
     async def _act(self, who: str, path: str, body: dict[str, Any]) -> None:
-        await self._api.call(who, "POST", f"{self._path}/{path}", body)
+        await self._api.post(who, f"{self._path}/{path}", body)
 
     async def _partner(self, path: str, body: dict[str, Any]) -> None:
         await self._act(self._order["partner_id"], path, body)
@@ -183,9 +165,7 @@ class SampleOrder:
     async def _until(self, status: Status) -> dict[str, Any]:
         async with asyncio.timeout(PATIENCE):
             while True:
-                seen: dict[str, Any] = (
-                    await self._api.call("operations", "GET", self._path)
-                ).json()
+                seen: dict[str, Any] = await self._api.get("operations", self._path)
                 if seen["status"] == status.value:
                     return seen
                 await asyncio.sleep(0.1)
@@ -193,8 +173,11 @@ class SampleOrder:
     async def reach(self, goal: Status) -> None:
         """Live the order up to a state. One that was there before this start is left as it is."""
         placed = await self._api.call("shop", "POST", "/orders", self._order)
-        if placed.status_code != httpx.codes.CREATED:
-            return
+        if placed.status_code == httpx.codes.CREATED:
+            await self.live(goal)
+
+    async def live(self, goal: Status) -> None:
+        """Live a new order up to a state."""
         steps = {
             Status.IN_TRANSMISSION: self._pay,
             Status.NEW: self._be_sent,
@@ -203,9 +186,12 @@ class SampleOrder:
             Status.SET_APPOINTMENT: self._ship,
             Status.CONFIRM_EXECUTION: self._agree,
         }
+        executed: dict[str, Any] = {"executed": True, "note": ""}
+        if self._executed_on is not None:
+            executed["executed_on"] = self._executed_on.isoformat()
         endings = {
             Status.UNDER_REVIEW: {"executed": False, "reason": "customer_absent", "note": ""},
-            Status.COMPLETED: {"executed": True, "note": ""},
+            Status.COMPLETED: executed,
         }
         if goal is Status.AWAITING_PAYMENT:
             return
@@ -258,21 +244,18 @@ GOALS: dict[str, tuple[Status, ...]] = {
 }
 
 
-async def make_orders(
-    address: str, credentials: Credentials, temporal: Client, policy: Policy
-) -> None:
+async def make_orders(api: Api, temporal: Client, policy: Policy) -> None:
     """The orders of `examples/orders`, one or more in every state that an order can wait in."""
-    api = Api(address, credentials)
-    try:
-        orders = [
-            (SampleOrder(api, temporal, policy, order), goal)
-            for place, goals in GOALS.items()
-            for order, goal in zip(
-                json.loads((EXAMPLES / "orders" / f"{place}.json").read_text(encoding="utf-8")),
-                goals,
-                strict=True,
-            )
-        ]
-        await asyncio.gather(*(order.reach(goal) for order, goal in orders))
-    finally:
-        await api.http.aclose()
+    orders = [
+        (SampleOrder(api, temporal, policy, order), goal)
+        for place, goals in GOALS.items()
+        for order, goal in zip(read_orders(place), goals, strict=True)
+    ]
+    await asyncio.gather(*(order.reach(goal) for order, goal in orders))
+
+
+def read_orders(place: str) -> list[dict[str, Any]]:
+    """The orders of a file of `examples/orders`."""
+    path = EXAMPLES / "orders" / f"{place}.json"
+    orders: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return orders

@@ -31,10 +31,21 @@ BENCHES = {
     "replay": Bench("bench.replay", 40, "histories a second"),
     "records": Bench("bench.records", 2000, "reading and writing the records"),
     "overview": Bench("bench.overview", 100_000, "a partner's overview, from the server"),
+    "settlement": Bench("bench.settlement", 2000, "orders of one partner settled a second"),
     "documents": Bench("bench.documents", 2000, "time and memory of a statement as PDF"),
     "variants": Bench("bench.variants", 100, "the product with parts of it cut away"),
 }
-ALL = ("lives", "latency", "api", "memory", "replay", "records", "overview", "documents")
+ALL = (
+    "lives",
+    "latency",
+    "api",
+    "memory",
+    "replay",
+    "records",
+    "overview",
+    "settlement",
+    "documents",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -473,3 +473,16 @@ async def test_housekeeping_goes_on_after_trouble(
     assert keeping.cancelled()
     (user,) = await office.accounts.users("elektro-huber")
     assert user.invitation == "sent"
+
+
+async def test_a_request_makes_one_login_however_often_it_comes(office: Office) -> None:
+    made = await asyncio.gather(
+        *(
+            office.accounts.invite(None, "operations", EMAIL, "Petra", request_id="page.1")
+            for _ in range(3)
+        )
+    )
+    assert len({user.user_id for user in made}) == 1
+    assert len(office.mails()) == 1
+    with pytest.raises(Conflict):
+        await office.accounts.invite(None, "operations", EMAIL, "Petra", request_id="page.2")

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from desk.account_errors import NotFound, WrongFields
+from desk.account_errors import Conflict, NotFound, WrongFields
 from desk.principal import Principal
 from tests.accounts.conftest import Office
 from tests.builders import MONDAY
@@ -97,3 +97,12 @@ async def test_tokens_that_cannot_be(office: Office) -> None:
     with pytest.raises(WrongFields, match="expires_at"):
         await office.accounts.make_token("shop", "shop", expires=office.clock())
     assert await office.accounts.tokens(None) == ()
+
+
+async def test_a_request_makes_one_token_however_often_it_comes(office: Office) -> None:
+    first_id, _ = await office.accounts.make_token("shop", "shop", request_id="page.1")
+    with pytest.raises(Conflict):
+        await office.accounts.make_token("shop", "shop", request_id="page.1")
+    second_id, _ = await office.accounts.make_token("shop", "shop", request_id="page.2")
+    made = {token.token_id for token in await office.accounts.tokens(None)}
+    assert made == {first_id, second_id}

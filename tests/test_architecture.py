@@ -99,7 +99,7 @@ ONLY_FROM: dict[str, tuple[str, ...]] = {
     "holidays": ("domain.cantons",),
     "sqlalchemy": ("records", "tests", "bench"),
     "alembic": ("records", "tests"),
-    "web": ("web", "dev", "tests", "bench"),
+    "web": ("web", "dev", "scripts.catalogues", "tests", "bench"),
     "tests": ("tests", "bench"),
     "bench": ("bench", "tests"),
 }

@@ -108,9 +108,9 @@ async def test_the_partner_closes_before_the_time_is_over(month: Settlings) -> N
     request_id = str(uuid.uuid4())
     first = await life.do(Close(), request_id=request_id)
     assert await life.do(Close(), request_id=request_id) == first, "a command may come twice"
+    # The server knows it by the update's id as well, which is forgotten with each new run.
+    other = SettlementRequest(command=VOID, actor=OPERATIONS, request_id=request_id)
     with pytest.raises(WorkflowUpdateFailedError) as failure:
-        # The server knows it by the update's id as well, which is forgotten with each new run.
-        other = SettlementRequest(command=VOID, actor=OPERATIONS, request_id=request_id)
         await life.handle.execute_update(names.COMMAND, other)
     assert isinstance(failure.value.cause, ApplicationError)
     assert failure.value.cause.type == names.ID_REUSED

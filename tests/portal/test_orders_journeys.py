@@ -1,0 +1,256 @@
+"""A partner's day in a browser (DESIGN 2): from the overview through the call and the appointment to the execution."""
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+from domain.values import LANGUAGES, Language
+from tests.portal.surf import PASSWORD, Device, Surfer, axe, fits
+from tests.web.site import tomorrow
+from web.security import session_cookie
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+HOSTILE = (
+    "<script>document.title='x'</script>&amp;\u202eesrever\u202c "
+    + "Donaudampfschiffahrtsgesellschaft" * 4
+)
+GOODS = {"tracking": "99.00.1"}
+
+
+async def look(page: Page) -> None:
+    """At a page as people with and without eyes and large windows do."""
+    await fits(page)
+    await axe(page)
+
+
+async def press(page: Page, name: str) -> None:
+    await page.get_by_role("button", name=name, exact=True).click()
+
+
+async def says(page: Page, text: str) -> None:
+    await expect(page.get_by_role("status")).to_contain_text(text)
+
+
+async def test_from_the_overview_to_the_execution(surf: Surfer) -> None:
+    site, sp_id = surf.site, await surf.site.new(name="Rosa Blanc")
+    page = await surf.page("partner")
+    await page.goto("/")
+    await look(page)
+    await page.get_by_role("button", name=f"Akzeptieren {sp_id}").click()
+    await says(page, "Auftrag akzeptiert. Als Nächstes rufen Sie die Kundschaft an.")
+    call = page.get_by_role("link", name="Anrufen: +41 44 555 01 02")
+    await expect(call).to_have_attribute("href", "tel:+41445550102")
+    where = page.get_by_role("link", name="Langstrasse 12")
+    await expect(where).to_have_attribute("rel", "noreferrer noopener")
+    await look(page)
+
+    await page.get_by_label("Erreicht", exact=True).check()
+    await page.locator("#contact").get_by_label("Bemerkung").fill("Kommt gern\nam Morgen")
+    await press(page, "Kontaktversuch festhalten")
+    await says(page, "Der Kontaktversuch ist festgehalten.")
+    await expect(page.locator(".timeline")).to_contain_text("Kundschaft erreicht. «Kommt gern")
+
+    await page.goto("/")
+    await page.get_by_role("link", name=f"Anforderungen prüfen {sp_id}").click()
+    for item in await page.locator("#requirements fieldset").all():
+        await item.get_by_label("Ja").check()
+    await press(page, "Anforderungen bestätigen")
+    await says(page, "Anforderungen bestätigt.")
+    await page.goto("/orders?status=requirements_met")
+    await expect(page.get_by_role("link", name="Rosa Blanc")).to_be_visible()
+
+    await site.do(site.warehouse, sp_id, "goods-shipped", GOODS)
+    await site.reaches(sp_id, "set_appointment")
+    await page.goto("/")
+    await page.get_by_role("link", name=f"Termin setzen {sp_id}").click()
+    await look(page)
+    day = tomorrow(days=3)[:10]
+    await page.get_by_label("Datum").fill(day)
+    await page.get_by_label("Beginn").fill("10:00")
+    await page.get_by_label("Ende", exact=True).fill("09:00")
+    await press(page, "Termin speichern")
+    wrong = page.get_by_label("Ende", exact=True)
+    await expect(wrong).to_have_attribute("aria-invalid", "true")
+    await expect(wrong).to_have_value("09:00")
+    await expect(page.get_by_label("Datum")).to_have_value(day)
+    await look(page)
+    await wrong.fill("12:00")
+    await press(page, "Termin speichern")
+    await says(page, "Der Kundentermin ist gespeichert.")
+
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="In den Kalender übernehmen").click()
+    assert (await download.value).suggested_filename == f"{sp_id}.ics"
+    await page.get_by_text("Termin verschieben").click()
+    await expect(page.get_by_label("Beginn")).to_have_value("10:00")
+    await page.get_by_label("Beginn").fill("11:00")
+    await page.get_by_label("Grund für den neuen Termin").fill("Kundschaft ist erst dann da")
+    await look(page)
+    await press(page, "Neuen Termin speichern")
+    await expect(page.locator(".timeline")).to_contain_text("Kundentermin verschoben auf")
+
+    await page.goto("/")
+    await page.get_by_role("link", name=f"Bestätigen {sp_id}").click()
+    await press(page, "Ausführung bestätigen")
+    await says(page, "Ausführung bestätigt.")
+    await look(page)
+    await page.goto("/orders?status=completed")
+    await expect(page.get_by_role("link", name="Rosa Blanc")).to_be_visible()
+    await look(page)
+
+
+async def test_a_rejection_on_a_phone_without_javascript(surf: Surfer) -> None:
+    sp_id = await surf.site.new()
+    page = await surf.page("partner", "it", device="phone", javascript=False)
+    await page.goto("/")
+    await fits(page)
+    await page.get_by_role("button", name=f"Accettare {sp_id}").click()
+    await says(page, "Incarico accettato.")
+    for item, answer in zip(
+        await page.locator("#requirements fieldset").all(), ("No", "Sì", "Sì"), strict=True
+    ):
+        await item.get_by_label(answer, exact=True).check()
+    await press(page, "Confermare i requisiti")
+    await expect(page.get_by_role("alert")).to_contain_text("Ha risposto «No» a una domanda.")
+    await fits(page)
+    await press(page, "Segnalare e annullare l’incarico")
+    await says(page, "L’incarico è annullato.")
+    await fits(page)
+
+
+async def test_not_executed_on_a_phone_without_javascript(surf: Surfer) -> None:
+    sp_id = await surf.site.new()
+    await surf.site.brought(sp_id, "confirm_execution")
+    page = await surf.page("partner", "fr", device="phone", javascript=False)
+    await page.goto(f"/orders/{sp_id}#execution")
+    await page.get_by_text("Le mandat n’a pas pu être exécuté").click()
+    form = page.locator("#not-executed")
+    await form.get_by_label("Motif").select_option("other")
+    await press(page, "Signaler une non-exécution")
+    await expect(form.locator(".error").last).to_be_visible()
+    await expect(form.get_by_label("Motif")).to_have_value("other")
+    await form.get_by_label("Remarque").fill("Pas d’électricité")
+    await press(page, "Signaler une non-exécution")
+    await says(page, "Signalé.")
+    await expect(page.locator(".timeline")).to_contain_text("Pas d’électricité")
+    await fits(page)
+
+
+@pytest.mark.parametrize(("device", "javascript"), [("desktop", True), ("phone", False)])
+async def test_several_orders_at_once(surf: Surfer, device: Device, javascript: bool) -> None:
+    site = surf.site
+    sp_ids = [await site.new(partner_id="luzern-montage") for _ in range(3)]
+    await site.do(site.stranger, sp_ids[2], "accept")
+    page = await surf.page(
+        "partner", device=device, javascript=javascript, partner_id="luzern-montage"
+    )
+    await page.goto("/")
+    await site.do(site.operations, sp_ids[1], "cancel", {"reason": "verzichtet"})
+    for sp_id in sp_ids[:2]:
+        await page.get_by_label(f"{sp_id} auswählen").check()
+    await press(page, "Ausgewählte akzeptieren")
+    await says(page, f"1 Auftrag ist erledigt: {sp_ids[0]}")
+    await says(page, f"{sp_ids[1]}: Der Auftrag hat den Status «Storniert»")
+    await fits(page)
+    if javascript:
+        await axe(page)
+    await page.reload()
+    await expect(page.get_by_role("link", name=f"Anforderungen prüfen {sp_ids[0]}")).to_be_visible()
+
+
+async def test_two_people_on_one_order(surf: Surfer) -> None:
+    sp_id = await surf.site.new()
+    await surf.site.do(surf.site.partner, sp_id, "accept")
+    one, other = await surf.page("partner"), await surf.page("operations")
+    for page in (one, other):
+        await page.goto(f"/orders/{sp_id}")
+        for item in await page.locator("#requirements fieldset").all():
+            await item.get_by_label("Ja").check()
+    await press(other, "Anforderungen bestätigen")
+    await press(one, "Anforderungen bestätigen")
+    alert = one.get_by_role("alert")
+    await expect(alert).to_contain_text("im Status «Anforderungen erfüllt» nicht möglich")
+    await expect(alert).to_contain_text("(Petra Operations (Servicepartner-Team) für elektro-huber")
+    await look(one)
+
+
+async def test_a_session_that_ran_out_in_the_middle_loses_nothing(surf: Surfer) -> None:
+    sp_id = await surf.site.new()
+    await surf.site.do(surf.site.partner, sp_id, "accept")
+    login = await surf.login("partner")
+    page = await surf.page("partner")
+    await page.goto(f"/orders/{sp_id}")
+    await page.get_by_label("Nicht erreicht").check()
+    await page.locator("#contact").get_by_label("Bemerkung").fill("Ruft morgen zurück")
+    await page.context.clear_cookies(name=session_cookie(surf.site.app.state.settings))
+    await press(page, "Kontaktversuch festhalten")
+    await page.get_by_label("E-Mail-Adresse").fill(login.email)
+    await page.get_by_label("Passwort", exact=True).fill(PASSWORD)
+    await press(page, "Anmelden")
+    await press(page, "Jetzt senden")
+    await says(page, "Der Kontaktversuch ist festgehalten.")
+    await expect(page.locator(".timeline")).to_contain_text("«Ruft morgen zurück»")
+
+
+async def test_a_double_click_and_the_back_button_do_no_harm(surf: Surfer) -> None:
+    sp_id = await surf.site.new()
+    await surf.site.do(surf.site.partner, sp_id, "accept")
+    page = await surf.page("partner", javascript=False)
+    await page.goto(f"/orders/{sp_id}")
+    await page.get_by_label("Nicht erreicht").check()
+    await page.get_by_role("button", name="Kontaktversuch festhalten").dblclick()
+    await says(page, "Der Kontaktversuch ist festgehalten.")
+    await page.go_back()
+    await page.get_by_label("Nicht erreicht").check()
+    await press(page, "Kontaktversuch festhalten")
+    await says(page, "Der Kontaktversuch ist festgehalten.")
+    stored = await surf.site.around.orders.get(sp_id)
+    assert stored is not None
+    logged = [e for e in stored.events if e.event.type == "contact_logged"]
+    assert 1 <= len(logged) <= 2  # two only if the browser loaded the page anew when it went back
+
+
+@pytest.mark.parametrize("device", ["desktop", "phone"])
+async def test_hostile_text_is_text(surf: Surfer, device: Device) -> None:
+    sp_id = await surf.site.new(
+        name=HOSTILE, street=HOSTILE, city="‮" + "Z" * 190, note=HOSTILE + "\n" + "W" * 1500,
+        sku="A" * 200,
+    )  # fmt: skip
+    await surf.site.do(surf.site.partner, sp_id, "accept")
+    note = {"outcome": "reached", "note": "<img src=x onerror=alert(1)>" + "M" * 1500}
+    await surf.site.do(surf.site.partner, sp_id, "contacts", note)
+    page = await surf.page("partner", device=device)
+    for path in ("/", "/orders?q=esrever", f"/orders/{sp_id}"):
+        await page.goto(path)
+        if path.startswith("/orders?"):
+            await expect(page.locator(".job")).not_to_have_count(0)
+        await expect(page).to_have_title(re.compile("CMI$"))
+        assert await page.locator("main script, main img").count() == 0
+        await look(page)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_every_page_in_every_language(surf: Surfer, language: Language) -> None:
+    site = surf.site
+    for_each = {"new": await site.new(), "check_requirements": await site.new()}
+    await site.do(site.partner, for_each["check_requirements"], "accept")
+    for status in ("set_appointment", "confirm_execution"):
+        for_each[status] = await site.new()
+        await site.brought(for_each[status], status)
+    paths = ["/", "/orders", "/orders?q=nothing+like+it"]
+    paths += [f"/orders/{sp_id}" for sp_id in for_each.values()]
+    # Colours and roles are the same in all languages; what differs is how long the words are.
+    serious = {"de": await surf.page("partner"), "en": await surf.page("partner", dark=True)}
+    phone = await surf.page("partner", language, device="phone")
+    for page, check in (
+        (phone, fits),
+        *([(serious[language], look)] if language in serious else []),
+    ):
+        for path in paths:
+            await page.goto(path)
+            for fold in await page.locator("main details:not([open]) > summary").all():
+                if await fold.is_visible():
+                    await fold.click()
+            await check(page)

@@ -16,7 +16,7 @@ from activities.beating import beating
 from activities.failures import without_contents
 from activities.names import InvoiceToCheck, SettlementOf, StatementWanted
 from documents.confined import ConfinedError
-from domain.invoicing import Verdict
+from domain.invoicing import Problem, Verdict
 from domain.settlement_id import settlement_id
 from domain.settling_commands import Statement
 from invoices.check import check_invoice, expected_of
@@ -121,6 +121,10 @@ class PaperActivities:
                     non_retryable=True,
                 )
             stored = await self._issued(number)
+            statement = stored.settling.statement
+            if statement is not None and statement.sha256 == paper.sha256:
+                # It names all that an invoice has to name.
+                return Verdict(accepted=False, problems=(Problem(code="statement"),))
             return await beating(check_invoice(paper.content, expected_of(stored.account)))
 
     # --- what they show ------------------------------------------------------------------------------------------

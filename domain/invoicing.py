@@ -8,6 +8,7 @@ from domain.values import Value
 
 ProblemCode = Literal[
     "not_a_pdf",
+    "statement",
     "too_large",
     "too_many_pages",
     "encrypted",

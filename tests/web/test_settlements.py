@@ -379,6 +379,9 @@ async def test_invoices_that_are_not_right(cmi: Site) -> None:
     wrong = await verdict(paper(invoice(number, sp_ids, "1.00")))
     assert not wrong["accepted"]
     assert any(total in problem for problem in wrong["problems"])
+    statement = await one.http.get(f"{API}/settlements/{number}/statement.pdf")
+    mistaken = await verdict(statement.content)
+    assert (mistaken["accepted"], len(mistaken["problems"])) == (False, 1)
     for hostile in (b"", b"no PDF", b"%PDF-1.7\n" + b"\0" * 5000, b"%PDF-1.7\n" + b"[" * 200_000):
         said = await verdict(hostile)
         assert not said["accepted"]
@@ -387,7 +390,7 @@ async def test_invoices_that_are_not_right(cmi: Site) -> None:
     assert (still["status"], still["allowed"]) == ("issued", ["invoice"])
     assert (await one.http.get(f"{API}/settlements/{number}/invoice.pdf")).status_code == 404
     returned = [entry["type"] for entry in still["timeline"]].count("invoice_returned")
-    assert returned == 7
+    assert returned == 8
     right = await verdict(paper(invoice(number, sp_ids, total)))
     assert right == {"accepted": True, "missing": [], "foreign": [], "problems": []}
 

@@ -7,10 +7,19 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
+from activities.names import Snapshot
+from domain.settlement import LeftOut
+from domain.settling_commands import Close, TakeClaims
+from records.orders import Orders
+from records.settlements import Settlements
+from tests.builders import COMPLETED, lived
 from tests.invoices.papers import invoice, paper
 from tests.portal.surf import Surfer, axe, fits
 from tests.server.surroundings import eventually
+from tests.settlings import opening
+from tests.settlings import settled as lived_settlement
 from tests.web.firms import Firm, firm
+from tests.web.test_settlements import month, starter
 from web.security import session_cookie
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -194,3 +203,64 @@ async def test_somebody_elses_settlement_is_not_there(surf: Surfer) -> None:
         assert answer.status == 404
     await page.goto("/settlements")
     await expect(page.get_by_text(number)).to_have_count(0)
+
+
+async def test_the_months_end_leaves_time_to_unpick(surf: Surfer) -> None:
+    one = await firm(surf.site)
+    first, second = await one.completed("129.00", "99.95")
+    code, _, _ = await starter(surf.site, "settle", "--partner", one.partner_id, "--month", month())
+    assert code == 0
+    page = await surf.page("partner", device="phone", javascript=False, partner_id=one.partner_id)
+    await page.goto("/settlements")
+    await page.locator("table a").click()
+    await fits(page)
+    await expect(page.get_by_text("Ohne Ihr Zutun wird sie am")).to_be_visible()
+    await page.get_by_label(first).uncheck()
+    await button(page, "Auswahl speichern")
+    await expect(page.get_by_role("status").first).to_have_text("Die Auswahl ist gespeichert.")
+    await expect(page.get_by_label(first)).not_to_be_checked()
+    await button(page, "Weiter zur Bestätigung")
+    await expect(page.get_by_text("Sie verrechnen 1 Auftrag für")).to_be_visible()
+    await button(page, "Verrechnung abschliessen")
+    await issued(page)
+    await expect(page.get_by_role("rowheader", name=second)).to_be_visible()
+    await expect(page.get_by_role("rowheader", name=first)).to_have_count(0)
+
+
+async def test_many_orders_are_picked_and_shown_page_by_page(surf: Surfer) -> None:
+    one = await firm(surf.site)
+    records = Orders(surf.site.around.database)
+    sp_ids = [f"SP-MANY-{number:04}" for number in range(250)]
+    for sp_id in sp_ids:
+        order, events = lived(
+            *COMPLETED, sp_id=sp_id, partner_id=one.partner_id, city="<b>Zürich</b>" * 4
+        )
+        await records.save(Snapshot(order=order, events=events))
+    page = await surf.page("partner", javascript=False, partner_id=one.partner_id)
+    await page.goto("/settlements")
+    await expect(page.get_by_text("Seite 1 von 3")).to_be_visible()
+    await page.get_by_label(sp_ids[7]).uncheck()
+    await button(page, "Nächste Seite")
+    await page.get_by_label(sp_ids[101]).uncheck()
+    await button(page, "Nächste Seite")
+    await expect(page.get_by_text("248 Aufträge ausgewählt")).to_be_visible()
+    await button(page, "Weiter zur Bestätigung")
+    await expect(page.get_by_text("2 Aufträge bleiben für den nächsten Monat")).to_be_visible()
+    await button(page, "Auswahl ändern")
+    await button(page, "Vorherige Seite")
+    await expect(page.get_by_label(sp_ids[101])).not_to_be_checked()
+    await expect(page.get_by_label(sp_ids[102])).to_be_checked()
+
+    lines = await Settlements(surf.site.around.database).billable(one.partner_id)
+    billed = lived_settlement(
+        opening(*(line.sp_id for line in lines), partner_id=one.partner_id),
+        Close(),
+        TakeClaims(refused=(LeftOut(sp_id=sp_ids[3], reason="cancelled"),), corrections=()),
+    )
+    await Settlements(surf.site.around.database).save(billed)
+    await page.goto(f"/settlements/{billed.settling.settlement_id}?part=3")
+    await expect(page.get_by_text("Aufträge 201 bis 249 von 249")).to_be_visible()
+    await expect(page.get_by_text("<b>Zürich</b>").first).to_be_visible()
+    await expect(page.locator("[aria-labelledby=left-out]")).to_contain_text(sp_ids[3])
+    await page.get_by_role("link", name="Vorherige Seite").click()
+    await expect(page.get_by_role("rowheader")).to_have_count(100)

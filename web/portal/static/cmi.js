@@ -47,3 +47,7 @@ for (const form of document.querySelectorAll("form.picking")) {
     net.textContent = `CHF ${sum < 0 ? "-" : ""}${francs.replace(/\B(?=(\d{3})+$)/g, "’")}.${rest}`;
   });
 }
+
+// A page that waits for something looks again by itself.
+const waiting = document.querySelector("[data-again]");
+if (waiting) setTimeout(() => location.reload(), Number(waiting.dataset.again) * 1000);

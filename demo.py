@@ -1,7 +1,8 @@
-"""One unattended run: orders through every ending, told as it happens, under the standard policy in skipped time."""
+"""One unattended run: orders through every ending, and a settlement, told as it happens, in skipped time."""
 
 import argparse
 import asyncio
+import hashlib
 import json
 import os
 import shutil
@@ -15,23 +16,22 @@ from email import message_from_bytes, policy
 from pathlib import Path
 from time import monotonic
 from typing import Any
-from zoneinfo import ZoneInfo
 
-import httpx
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
+from api_client import PATIENCE, Api, CallFailed, read_credentials
 from connection import data_converter, leave
 from domain import words
 from domain.order import Status
+from domain.settlement import SettlementStatus
 from embedded import ROOT, free_port
+from sample_data import ZURICH, read_orders
 from workflows import names
 
-ZURICH = ZoneInfo("Europe/Zurich")
-PATIENCE = 30.0
 BETWEEN_TABLES = 4.0
 
 
@@ -56,8 +56,7 @@ class Told:
 class Stage:
     """The running product, and time."""
 
-    http: httpx.AsyncClient
-    credentials: dict[str, Any]
+    api: Api
     temporal: Client
     console: Console
     told: list[Told] = field(default_factory=list)
@@ -67,33 +66,16 @@ class Stage:
     def __post_init__(self) -> None:
         self.skipper = TimeSkipper(self.temporal, config=TimeSkippingConfig(enabled=False))
 
-    def token(self, who: str) -> str:
-        """The token of the shop, the warehouse, operations, or a partner."""
-        holder = self.credentials.get(who) or self.credentials["partners"][who]
-        token: str = holder["token"]
-        return token
-
-    async def call(self, who: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """A POST (a GET without a body) as somebody. Raises `DemoFailed` for anything but success."""
-        headers = {"Authorization": f"Bearer {self.token(who)}", "Accept-Language": "en"}
-        if body is None:
-            answer = await self.http.get(path, headers=headers)
-        else:
-            answer = await self.http.post(path, headers=headers, json=body)
-        if answer.is_error:
-            raise DemoFailed(f"{who} {path}: {answer.status_code} {answer.text[:400]}")
-        return answer.json() if answer.content else None
-
     async def invite_partners(self) -> None:
         """The partners of the examples, each with a token."""
         for path in sorted((ROOT / "examples/partners").glob("*.json")):
             partner = json.loads(path.read_text())
             partner_id = partner["partner_id"]
-            await self.call("operations", "/partners", partner)
-            token = await self.call(
+            await self.api.post("operations", "/partners", partner)
+            token = await self.api.post(
                 "operations", f"/partners/{partner_id}/tokens", {"name": "demonstration"}
             )
-            self.credentials["partners"][partner_id] = token
+            self.api.credentials["partners"][partner_id] = token
 
     def show(self) -> None:
         """Draw the table anew; where there is no terminal, now and then below the last one."""
@@ -126,7 +108,7 @@ class Story:
 
     async def place(self) -> None:
         """The shop places it; the hold passes and the partner is sent the order."""
-        placed = await self.stage.call("shop", "/orders", self.order)
+        placed = await self.stage.api.post("shop", "/orders", self.order)
         self.say("placed by the shop", placed["status"])
 
     async def transmitted(self) -> None:
@@ -137,7 +119,9 @@ class Story:
 
     async def act(self, path: str, body: dict[str, Any], sentence: str, who: str = "") -> Any:
         """Somebody (the partner) does something; the answer."""
-        answer = await self.stage.call(who or self.partner, f"/orders/{self.sp_id}/{path}", body)
+        answer = await self.stage.api.post(
+            who or self.partner, f"/orders/{self.sp_id}/{path}", body
+        )
         self.say(sentence, answer["status"] if "version" in answer else None)
         return answer
 
@@ -158,7 +142,7 @@ class Story:
 
     async def look(self) -> dict[str, Any]:
         """The order as operations see it."""
-        seen: dict[str, Any] = await self.stage.call("operations", f"/orders/{self.sp_id}")
+        seen: dict[str, Any] = await self.stage.api.get("operations", f"/orders/{self.sp_id}")
         self.told.status = seen["status"]
         self.told.at = await self.now()
         self.stage.show()
@@ -191,6 +175,9 @@ class Story:
     async def until_goods(self) -> None:
         """From the first mail to the goods at the customer's door."""
         await self.place()
+        if self.order["prepaid"]:
+            await self.act("payment-received", {}, "paid", who="shop")
+            await self.until(Status.IN_TRANSMISSION)
         await self.transmitted()
         await self.act("accept", {}, "accepted")
         await self.skip(timedelta(hours=1))
@@ -317,6 +304,7 @@ async def late(story: Story) -> None:
 
 STORIES: tuple[tuple[str, str, int, Callable[[Story], Awaitable[None]]], ...] = (
     ("executed", "zuerich", 0, executed),
+    ("paid, then executed", "zuerich", 2, executed),
     ("prepaid", "geneve", 1, prepaid),
     ("requirements not met", "luzern", 0, not_met),
     ("not executed, reshipped", "ticino", 1, reshipped),
@@ -383,35 +371,96 @@ async def run(folder: Path, console: Console) -> None:
     """The demonstration. Raises `DemoFailed` where the product fails its own story."""
     console.print("Starting Temporal, mail server, worker and web application …")
     async with product(folder) as ports:
-        credentials = json.loads((folder / "credentials.json").read_text())
+        credentials = read_credentials(folder / "credentials.json")
         temporal = await Client.connect(
             f"127.0.0.1:{ports['temporal']}", data_converter=data_converter()
         )
-        base = f"http://127.0.0.1:{ports['http']}/api/v1"
-        async with httpx.AsyncClient(base_url=base, timeout=PATIENCE) as http:
-            stage = Stage(http, credentials, temporal, console)
+        async with Api(f"http://127.0.0.1:{ports['http']}", credentials) as api:
+            stage = Stage(api, temporal, console)
             await stage.invite_partners()
             stories = []
             for title, place, number, tell in STORIES:
-                orders = json.loads((ROOT / f"examples/orders/{place}.json").read_text())
-                stories.append((Story(stage, title, orders[number]), tell))
+                stories.append((Story(stage, title, read_orders(place)[number]), tell))
             with Live(table(stage.told), console=console, refresh_per_second=8) as live:
                 stage.live = live
                 await asyncio.gather(*(tell(story) for story, tell in stories))
                 live.update(table(stage.told))
+            console.print()
+            await settle(stage, folder)
         console.print()
-        await _mails_are_in(folder / "mail", console)
+        _show_mails(folder / "mail", console)
 
 
-async def _mails_are_in(folder: Path, console: Console) -> None:
-    subjects: Counter[str] = Counter()
-    for path in sorted(folder.glob("*.eml")):
-        mail = message_from_bytes(path.read_bytes(), policy=policy.default)
-        subjects[str(mail["To"])] += 1
+async def settle(stage: Stage, folder: Path) -> None:
+    """The partner with the most executed orders bills them, and its invoice is checked. The papers stay in a folder."""
+    api, say = stage.api, stage.console.print
+    executed: dict[str, list[str]] = {}
+    for order in stage.told:
+        if order.status == Status.COMPLETED.value:
+            executed.setdefault(order.partner, []).append(order.sp_id)
+    partner, sp_ids = max(executed.items(), key=lambda each: len(each[1]))
+    unfinished = next(
+        order.sp_id
+        for order in stage.told
+        if order.partner == partner and order.sp_id not in sp_ids
+    )
+    say(f"[bold]{partner} settles the month")
+    opened = await api.post(partner, "/settlements", {"sp_ids": [*sp_ids, unfinished]})
+    path = f"/settlements/{opened['settlement_id']}"
+    say(f"  {opened['settlement_id']}: {len(sp_ids)} orders picked, {unfinished} is left out")
+    seen = await _issued(api, partner, path)
+    say(f"  every order claimed; net {seen['net']}, VAT {seen['vat']}, total CHF {seen['total']}")
+
+    async def paper(name: str) -> bytes:
+        content = (await api.call(partner, "GET", f"{path}/{name}")).content
+        (folder / name).write_bytes(content)
+        return content
+
+    await paper("statement.csv")
+    statement = await paper("statement.pdf")
+    if hashlib.sha256(statement).hexdigest() != seen["statement"]["sha256"]:
+        raise DemoFailed("the statement is not the one that was issued")
+    say(f"  the statement: {folder / 'statement.pdf'}")
+    returned = await api.call(partner, "POST", f"{path}/invoice", file=statement)
+    say(f"  by mistake it is sent as the invoice, and comes back: {returned.json()['problems'][0]}")
+    draft = await paper("draft-invoice.pdf")
+    verdict = (await api.call(partner, "POST", f"{path}/invoice", file=draft)).json()
+    if not verdict["accepted"]:
+        raise DemoFailed(f"the drafted invoice is not right: {verdict}")
+    say(f"  the invoice, drafted for the partner, is right: {folder / 'draft-invoice.pdf'}")
+    status = (await api.get("accounting", path))["status"]
+    await _mailed(folder / "mail", "accounting@localhost")
+    say(f"  {opened['settlement_id']} is {status}; accounting has the invoice by mail")
+
+
+async def _issued(api: Api, partner: str, path: str) -> dict[str, Any]:
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            seen: dict[str, Any] = await api.get(partner, path)
+            if seen["status"] == SettlementStatus.ISSUED:
+                return seen
+            await asyncio.sleep(0.1)
+
+
+async def _mailed(folder: Path, receiver: str) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while receiver not in _receivers(folder):
+            await asyncio.sleep(0.1)
+
+
+def _receivers(folder: Path) -> Counter[str]:
+    """How many mails each has."""
+    return Counter(
+        str(message_from_bytes(path.read_bytes(), policy=policy.default)["To"])
+        for path in folder.glob("*.eml")
+    )
+
+
+def _show_mails(folder: Path, console: Console) -> None:
     drawn = Table(title="Mails", title_justify="left")
     drawn.add_column("to")
     drawn.add_column("how many", justify="right")
-    for receiver, number in subjects.most_common():
+    for receiver, number in _receivers(folder).most_common():
         drawn.add_row(receiver, str(number))
     console.print(drawn)
 
@@ -429,12 +478,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = datetime.now(UTC)
     try:
         asyncio.run(run(options.folder, console))
-    except DemoFailed as error:
+    except (DemoFailed, CallFailed) as error:
         console.print(f"[bold red]{error}")
         return 1
     console.print(
         f"Done in {(datetime.now(UTC) - started).seconds} s. Each order lived weeks under the standard policy."
     )
+    console.print(f"  statement          {options.folder / 'statement.pdf'}")
+    console.print(f"  draft invoice      {options.folder / 'draft-invoice.pdf'}")
     console.print(f"  mails              {options.folder / 'mail'}")
     console.print(f"  shipping requests  {options.folder / 'warehouse'}")
     console.print(

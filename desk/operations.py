@@ -100,15 +100,17 @@ class Operations:
         """How things stand, with the first `each` of every matter. Raises `Forbidden`."""
         access.check(principal, "watch")
         now = self._clock()
-        late, partners, review_count, findings, finding_count, throttled = await asyncio.gather(
+        late_count, unsent_count, review_count, finding_count, throttled = await asyncio.gather(
             self._watch.late(now),
-            self._watch.late_partners(now, _MOST_PARTNERS),
+            self._watch.late(now, Status.IN_TRANSMISSION),
             self._watch.count(Status.UNDER_REVIEW),
-            self._reconciliation.standing(each),
             self._reconciliation.count(),
             self._guesses.blocked(now),
         )
-        late_orders, untransmitted, reviews, mails, mail_count, invitations = await asyncio.gather(
+        late_partners, findings = await asyncio.gather(
+            self._watch.late_partners(now, _MOST_PARTNERS), self._reconciliation.standing(each)
+        )
+        late, untransmitted, reviews, mails, mail_count, invitations = await asyncio.gather(
             self.late(principal, limit=each),
             self.untransmitted(principal, limit=each),
             self.reviews(principal, limit=each),
@@ -118,12 +120,12 @@ class Operations:
         )
         return Situation(
             now=now,
-            late_count=sum(late.values()),
-            late=late_orders.items,
-            late_partners=partners,
+            late_count=late_count,
+            late=late.items,
+            late_partners=late_partners,
             review_count=review_count,
             reviews=reviews.items,
-            untransmitted_count=late.get(Status.IN_TRANSMISSION, 0),
+            untransmitted_count=unsent_count,
             untransmitted=untransmitted.items,
             mail_count=mail_count,
             mails=mails,

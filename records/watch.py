@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from domain.events import NotExecuted
 from domain.order import Status
@@ -26,16 +26,12 @@ class Watch:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def late(self, now: datetime) -> dict[Status, int]:
-        """How many orders have a deadline that is over, of whomever, by their state."""
-        found = (
-            select(orders.c.status, func.count())
-            .where(orders.c.next_due <= now)
-            .group_by(orders.c.status)
-        )
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(found)).all()
-        return {Status(status): number for status, number in rows}
+    async def late(self, now: datetime, status: Status | None = None) -> int:
+        """How many orders, in that state if it is given, have a deadline that is over, of whomever."""
+        counted = select(func.count()).select_from(orders).where(orders.c.next_due <= now)
+        if status is not None:
+            counted = counted.where(orders.c.status == str(status))
+        return await self._number(counted)
 
     async def late_partners(self, now: datetime, limit: int) -> tuple[LatePartner, ...]:
         """The partners that are late, those with the most orders first."""
@@ -53,9 +49,7 @@ class Watch:
     async def count(self, status: Status) -> int:
         """How many orders are in a state."""
         counted = select(func.count()).select_from(orders).where(orders.c.status == str(status))
-        async with self._database.reading() as connection:
-            number: int = (await connection.execute(counted)).scalar_one()
-        return number
+        return await self._number(counted)
 
     async def open_of(self, partner_id: str) -> int:
         """How many orders a partner has that are neither done nor cancelled."""
@@ -65,9 +59,7 @@ class Watch:
             .select_from(orders)
             .where(orders.c.partner_id == partner_id, orders.c.status.not_in(done))
         )
-        async with self._database.reading() as connection:
-            number: int = (await connection.execute(counted)).scalar_one()
-        return number
+        return await self._number(counted)
 
     async def not_executed(self, sp_ids: Collection[str]) -> dict[str, NotExecuted]:
         """Why these orders were last reported as not executed; those that never were are missing."""
@@ -79,3 +71,8 @@ class Watch:
         async with self._database.reading() as connection:
             rows = (await connection.execute(found)).all()
         return {sp_id: NotExecuted.model_validate_json(data) for sp_id, data in rows}
+
+    async def _number(self, counted: Select[int]) -> int:
+        async with self._database.reading() as connection:
+            number: int = (await connection.execute(counted)).scalar_one()
+        return number

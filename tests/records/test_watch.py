@@ -96,7 +96,7 @@ async def test_late_orders_page_by_page(desk: Operations) -> None:
 
 async def test_nothing_is_late_before_it_is_due(database: Database, desk: Operations) -> None:
     watch = Watch(database)
-    assert await watch.late(MONDAY) == {}
+    assert await watch.late(MONDAY) == 0
     assert await watch.late_partners(MONDAY, 10) == ()
     (first,) = await watch.late_partners(NOW, 1)
     assert isinstance(first, LatePartner)

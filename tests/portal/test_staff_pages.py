@@ -1,0 +1,129 @@
+"""The pages of operations: each at a desk and on a phone, light and dark, and for nobody else."""
+
+import pytest
+import pytest_asyncio
+
+from domain.values import Language
+from tests.portal.staffed import LATE, bad_day
+from tests.portal.surf import Surfer, axe, fits
+from tests.web.site import Site
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PATHS = (
+    "/staff",
+    "/staff/late",
+    f"/staff/late?partner_id={LATE}",
+    "/staff/reviews",
+    "/staff/transmissions",
+    "/staff/mails",
+    "/staff/findings",
+    "/staff/partners",
+    "/staff/partners?q=spät",
+    "/staff/partners/new",
+    f"/staff/partners/{LATE}",
+    f"/staff/partners/{LATE}/edit",
+    "/staff/users",
+    "/staff/reports",
+    "/staff/reports?month=2024-02",
+    "/staff/reports/2026-11/late",
+    f"/staff/reports/2026-11/late?partner_id={LATE}&kind=accept",
+)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
+async def scene(portal_site: Site) -> None:
+    """A bad day."""
+    await bad_day(portal_site)
+
+
+@pytest.mark.parametrize(
+    ("language", "device", "dark"), [("de", "desktop", False), ("fr", "phone", True)]
+)
+async def test_each_page_is_for_everybody(
+    surf: Surfer, language: Language, device: str, dark: bool
+) -> None:
+    page = await surf.page("operations", language, device=device, dark=dark)  # type: ignore[arg-type]
+    for path in PATHS:
+        answer = await page.goto(path)
+        assert answer is not None
+        assert answer.status == 200, path
+        assert await page.locator("html").get_attribute("lang") == language
+        assert await page.locator("h1").count() == 1
+        await axe(page)
+        await fits(page)
+
+
+@pytest.mark.parametrize("role", ["partner", "accounting"])
+async def test_they_are_for_operations_alone(surf: Surfer, role: str) -> None:
+    page = await surf.page(role)  # type: ignore[arg-type]
+    for path in (*PATHS, "/staff/reports/2026-11/deadlines.csv"):
+        answer = await page.request.get(path, headers={"Accept": "text/html"})
+        assert answer.status == 403, path
+        assert LATE not in (await answer.text()).replace(path, "")
+
+
+async def test_who_is_not_logged_in_is_led_to_the_log_in(surf: Surfer) -> None:
+    page = await surf.page()
+    for path in PATHS:
+        await page.goto(path)
+        assert "/login?next=/staff" in page.url
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/staff/users",
+        "/staff/users/usr_0/removal",
+        "/staff/tokens",
+        "/staff/partners",
+        f"/staff/partners/{LATE}/edit",
+        f"/staff/partners/{LATE}/users",
+        f"/staff/partners/{LATE}/tokens",
+    ],
+)
+async def test_a_form_of_another_site_does_nothing(surf: Surfer, path: str) -> None:
+    page = await surf.page("operations")
+    answer = await page.request.post(
+        path, form={"name": "Evil", "role": "operations", "email": "e@evil.example"}
+    )
+    assert answer.status == 403
+    users = await surf.site.app.state.accounts.users(None)
+    assert "e@evil.example" not in {user.email for user in users}
+
+
+@pytest.mark.parametrize(
+    ("path", "leads_to"),
+    [
+        ("/staff/late?cursor=x", "/staff/late"),
+        (f"/staff/late?partner_id={LATE}&cursor=x", f"/staff/late?partner_id={LATE}"),
+        ("/staff/mails?cursor=WyJ4Il0", "/staff/mails"),
+        ("/staff/reports?month=2026-13", "/staff/reports"),
+        ("/staff/reports?month=1867-01", "/staff/reports"),
+        (f"/staff/partners/{LATE}/tokens", f"/staff/partners/{LATE}"),
+        ("/staff/tokens", "/staff/users"),
+    ],
+)
+async def test_an_address_that_is_none_leads_to_one_that_is(
+    surf: Surfer, path: str, leads_to: str
+) -> None:
+    page = await surf.page("operations")
+    await page.goto(path)
+    assert page.url.endswith(leads_to)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/staff/partners/nobody",
+        "/staff/partners/nobody/edit",
+        "/staff/partners/a%00b",
+        "/staff/reports/2026-13/late",
+        "/staff/reports/x/deadlines.csv",
+    ],
+)
+async def test_what_is_not_there(surf: Surfer, path: str) -> None:
+    page = await surf.page("operations")
+    answer = await page.goto(path)
+    assert answer is not None
+    assert answer.status == 404

@@ -1,7 +1,8 @@
 """Records the histories that every change of a workflow is replayed against: `python -m tests.record_histories`.
 
-They are those of lives that tests live, one for each ending, and of an order that went over several runs. Beside them,
-`timelines.json` has what happened in each and when. docs/testing.md says when to record anew.
+They are those of lives that tests live, one for each ending, and of an order and a settlement that went over several
+runs. Beside them, `timelines.json` has what happened in each and when. With an argument only those are recorded whose
+names begin so (`settlement`). docs/testing.md says when to record anew.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from temporalio.client import WorkflowHistory
@@ -23,10 +25,17 @@ from domain.commands import Accept, Cancel, LogContact
 from domain.order import Status
 from domain.policy import load_policy
 from tests.temporal import dev_server, skipping_server
-from tests.workflows import test_daily_digest, test_lives, test_reviews
+from tests.workflows import (
+    test_daily_digest,
+    test_lives,
+    test_monthly_billing,
+    test_reviews,
+    test_settlements,
+)
 from tests.workflows.life import SHOP, Life, Lives
 from tests.workflows.outside import Outside
 from tests.workflows.replaying import timeline
+from tests.workflows.settling import SettlingLife, Settlings, settlings
 from workflows import names
 from workflows.service_order import ServiceOrder
 
@@ -50,6 +59,24 @@ ENDINGS: dict[str, Story] = {
     "mail-down": test_lives.test_the_mail_server_down_for_a_day,
     "database-down": test_lives.test_the_database_down_for_a_day_loses_nothing,
     "calendar-renewed": test_lives.test_the_calendar_is_renewed_for_an_order_that_outlives_it,
+}
+SETTLEMENTS: dict[str, Callable[[Settlings], Awaitable[None]]] = {
+    "settlement-by-the-month": test_settlements.test_opened_by_the_months_end_closed_by_time_and_invoiced,
+    "settlement-by-its-partner": test_settlements.test_opened_by_the_partner_is_closed_at_once,
+    "settlement-nothing-billed": test_settlements.test_nothing_to_bill,
+    "settlement-void-open": test_settlements.test_void_while_it_is_open,
+    "settlement-void-released": test_settlements.test_void_sets_the_orders_free_however_often_that_fails,
+    "settlement-void-while-checking": test_settlements.test_void_wins_over_an_invoice_that_is_being_checked,
+    "settlement-two-invoices": test_settlements.test_of_two_invoices_at_once_the_first_right_one_is_taken,
+    "settlement-reminded": test_settlements.test_reminders_end_and_the_last_one_goes_to_operations_too,
+    "settlement-database-down": test_settlements.test_the_database_down_for_a_day_delays_the_statement_alone,
+    "settlement-mail-down": test_settlements.test_the_mail_server_down_until_a_reminder_has_lost_its_sense,
+    "settlement-cancelled-in-temporal": test_settlements.test_an_operator_who_cancels_the_workflow_takes_it_back,
+}
+MONTHS: dict[str, Callable[[Settlings], Awaitable[None]]] = {
+    "month-by-hand": test_monthly_billing.test_the_database_away_delays_it,
+    "month-of-the-clock": test_monthly_billing.test_by_the_clock_in_summer_time,
+    "month-with-failures": test_monthly_billing.test_one_that_fails_holds_up_nobody_and_is_tried_again,
 }
 IN_SECONDS = load_policy(
     '[transmission]\nhold = "1 second"\n[escalation]\noffice_hours_only = false'
@@ -115,22 +142,73 @@ async def continued() -> list[WorkflowHistory]:
         return [await handle.fetch_history() for handle in handles]
 
 
-async def main() -> None:
-    """Record all, in the place of those that were there."""
+async def settlement(story: Callable[[Settlings], Awaitable[None]]) -> WorkflowHistory:
+    """The history of the settlement that a test lives."""
+    started: list[SettlingLife] = []
+
+    class Noted(Settlings):
+        async def start(self, *sp_ids: str, **changes: object) -> SettlingLife:
+            life = await super().start(*sp_ids, **changes)
+            started.append(life)
+            return life
+
+    async with skipping_server() as env, settlings(env) as month:
+        await story(Noted(env, month.outside))
+        (life,) = started
+        return await life.handle.fetch_history()
+
+
+async def month_end(story: Callable[[Settlings], Awaitable[None]]) -> WorkflowHistory:
+    """The history of the month's end that a test lives."""
+    async with skipping_server() as env, settlings(env) as month:
+        await story(month)
+        return await env.client.get_workflow_handle(names.MONTHLY_BILLING_ID).fetch_history()
+
+
+async def claims_continued() -> list[WorkflowHistory]:
+    """The histories of a settlement that outgrew them in the middle of its claims."""
+    async with test_settlements.short_histories() as month:
+        life, runs = await test_settlements.claims_over_two_runs(month)
+        await test_settlements.noted(life)
+        handles = [month.client.get_workflow_handle(life.handle.id, run_id=run) for run in runs[:2]]
+        return [await handle.fetch_history() for handle in handles]
+
+
+RECORDINGS: dict[str, Callable[[], Awaitable[WorkflowHistory]]] = {
+    **{name: partial(ending, story) for name, story in ENDINGS.items()},
+    **{name: partial(settlement, story) for name, story in SETTLEMENTS.items()},
+    **{name: partial(month_end, story) for name, story in MONTHS.items()},
+}
+
+
+async def main(wanted: str = "") -> None:
+    """Record all whose names begin so, in the place of those that were there."""
     logging.disable(logging.ERROR)  # activities fail on purpose
-    recorded = {name: await ending(story) for name, story in ENDINGS.items()}
-    for number, history in enumerate(await continued(), start=1):
-        recorded[f"continued-as-new-{number}"] = history
+    recorded = {
+        name: await record() for name, record in RECORDINGS.items() if name.startswith(wanted)
+    }
+    for what, several in (
+        ("continued-as-new", continued),
+        ("settlement-claims-continued", claims_continued),
+    ):
+        if what.startswith(wanted):
+            for number, history in enumerate(await several(), start=1):
+                recorded[f"{what}-{number}"] = history
     for old in HISTORIES.glob("*.json"):
-        old.unlink()
-    timelines = {}
+        if old.stem != "timelines" and old.stem.startswith(wanted):
+            old.unlink()
+    kept = HISTORIES / "timelines.json"
+    timelines = {
+        name: told
+        for name, told in json.loads(kept.read_text()).items()
+        if not name.startswith(wanted)
+    }
     for name, history in recorded.items():
-        path = HISTORIES / f"{name}.json"
-        keep(history, path)
+        keep(history, HISTORIES / f"{name}.json")
         timelines[name] = await timeline(history)
-    path = HISTORIES / "timelines.json"
-    path.write_text(json.dumps(timelines, indent=1) + "\n")
-    keep(await test_daily_digest.one_morning(), test_daily_digest.HISTORY)
+    kept.write_text(json.dumps(timelines, indent=1) + "\n")
+    if "digest".startswith(wanted):
+        keep(await test_daily_digest.one_morning(), test_daily_digest.HISTORY)
 
 
 def keep(history: WorkflowHistory, path: Path) -> None:
@@ -142,4 +220,4 @@ def keep(history: WorkflowHistory, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(*sys.argv[1:2]))

@@ -11,28 +11,33 @@ with workflow.unsafe.imports_passed_through():
     from connection import data_converter
     from domain.commands import Actor, Command
     from workflows import names
-    from workflows.messages import Answer, Start
+    from workflows.messages import Answer, SettlementAnswer, SettlementStart, Start
+from workflows.monthly_billing import MonthlyBilling
 from workflows.service_order import ServiceOrder
+from workflows.settlement import Settlement
 
-_held: list[ServiceOrder] = []
+_held: list[ServiceOrder | Settlement] = []
 
 
-def replayer(changed: type = ServiceOrder, runner: WorkflowRunner | None = None) -> Replayer:
-    """A replayer of orders; in the sandbox, if nothing else is said."""
+def replayer(*changed: type, runner: WorkflowRunner | None = None) -> Replayer:
+    """A replayer; of the workflows as they are and in the sandbox, if nothing else is said."""
     return Replayer(
-        workflows=[changed],
+        workflows=changed or [ServiceOrder, Settlement, MonthlyBilling],
         workflow_runner=runner or SandboxedWorkflowRunner(),
         data_converter=data_converter(),
     )
 
 
 async def timeline(history: WorkflowHistory, changed: type | None = None) -> list[str]:
-    """What a replay makes happen to an order, and when: a line for each event.
+    """What a replay makes happen to an order or a settlement, and when: a line for each event of this run.
 
     Temporal compares commands alone. A timer of another length passes, and so does all that comes of it.
     """
     _held.clear()
-    await replayer(changed or Held, UnsandboxedWorkflowRunner()).replay_workflow(history)
+    held_ones = (changed,) if changed else (Held, HeldSettlement, MonthlyBilling)
+    await replayer(*held_ones, runner=UnsandboxedWorkflowRunner()).replay_workflow(history)
+    if not _held:
+        return []  # of the month's end, which has no events of its own
     (held,) = _held
     return [f"{e.at.isoformat()} {e.event.type} by {e.by}" for e in held.snapshot().events]
 
@@ -49,6 +54,36 @@ class Held(ServiceOrder):
     @workflow.run
     async def run(self, start: Start) -> Answer:
         return await super().run(start)
+
+
+@workflow.defn(name=names.SETTLEMENT)
+class HeldSettlement(Settlement):
+    """The settlement as it is, kept for a look at it."""
+
+    @workflow.init
+    def __init__(self, start: SettlementStart) -> None:
+        super().__init__(start)
+        _held.append(self)
+
+    @workflow.run
+    async def run(self, start: SettlementStart) -> SettlementAnswer:
+        return await super().run(start)
+
+
+@workflow.defn(name=names.SETTLEMENT)
+class WithoutTheStatement(Settlement):
+    """A change that running settlements would not survive."""
+
+    @workflow.init
+    def __init__(self, start: SettlementStart) -> None:
+        super().__init__(start)
+
+    @workflow.run
+    async def run(self, start: SettlementStart) -> SettlementAnswer:
+        return await super().run(start)
+
+    async def _close(self) -> None:
+        return
 
 
 @workflow.defn(name=names.SERVICE_ORDER)

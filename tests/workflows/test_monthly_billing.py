@@ -55,6 +55,12 @@ async def test_the_month_before_by_the_clock_of_zurich(
     assert billed == Billed(month=Month.parse(settled), opened=1, there=0)
 
 
+async def test_by_the_clock_in_summer_time(month: Settlings) -> None:
+    month.outside.partners = ["elektro-huber", "sanitaer-meier"]
+    await month.until(zurich("2028-07-01 06:00"))
+    assert (await run(month, Billing())).month == Month(2028, 6)
+
+
 async def test_an_explicit_month_for_every_partner_and_twice_is_once(month: Settlings) -> None:
     partners = [f"partner-{number:04}" for number in range(450)]
     month.outside.partners = partners

@@ -11,6 +11,7 @@ from tests.workflows.replaying import (
     WithASlowerClock,
     WithOneActivityLess,
     WithOneTimerMore,
+    WithoutTheStatement,
     replayer,
     timeline,
 )
@@ -37,6 +38,22 @@ ENDINGS = {
     "review-accepted",
     "review-cancelled",
     "review-new-appointment",
+    "month-by-hand",
+    "month-of-the-clock",
+    "month-with-failures",
+    "settlement-by-its-partner",
+    "settlement-by-the-month",
+    "settlement-cancelled-in-temporal",
+    "settlement-claims-continued-1",
+    "settlement-claims-continued-2",
+    "settlement-database-down",
+    "settlement-mail-down",
+    "settlement-nothing-billed",
+    "settlement-reminded",
+    "settlement-two-invoices",
+    "settlement-void-open",
+    "settlement-void-released",
+    "settlement-void-while-checking",
 }
 
 
@@ -63,6 +80,11 @@ async def test_the_same_happens_at_the_same_time(name: str) -> None:
 async def test_a_change_that_breaks_running_orders_is_found(changed: type) -> None:
     with pytest.raises(NondeterminismError):
         await replayer(changed).replay_workflow(history("executed-and-billed"))
+
+
+async def test_a_change_that_breaks_running_settlements_is_found() -> None:
+    with pytest.raises(NondeterminismError):
+        await replayer(WithoutTheStatement).replay_workflow(history("settlement-by-the-month"))
 
 
 async def test_a_change_that_temporal_does_not_notice_is_found() -> None:

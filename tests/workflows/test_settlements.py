@@ -3,12 +3,14 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities import names as activities
 from domain.commands import Actor
@@ -18,9 +20,9 @@ from domain.settling import fold
 from domain.settling_commands import Close, NoteInvoice, Select, SettlementRequest, VoidSettlement
 from tests.builders import OPERATIONS, partner_actor
 from tests.settlings import opening
-from tests.temporal import skipping_server
+from tests.temporal import dev_server, skipping_server
 from tests.workflows.life import zurich
-from tests.workflows.settling import CALENDAR, FEBRUARY, FIRST, Settlings, settlings
+from tests.workflows.settling import CALENDAR, FEBRUARY, FIRST, SettlingLife, Settlings, settlings
 from workflows import names
 
 ACCOUNTING = Actor(role="accounting", name="Beat")
@@ -264,3 +266,58 @@ async def test_thousands_of_orders(month: Settlings, orders: int) -> None:
     assert [each.sp_id for each in issued.left_out] == refusing
     history = await life.handle.fetch_history()
     assert max(len(event.SerializeToString()) for event in history.events) < 1_200_000
+
+
+@asynccontextmanager
+async def short_histories() -> AsyncIterator[Settlings]:
+    """The real server, which suggests a new run early."""
+    small = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=30")
+    async with dev_server(*small) as env, settlings(env) as made:
+        yield made
+
+
+async def claims_over_two_runs(month: Settlings) -> tuple[SettlingLife, list[str]]:
+    """A settlement of 1,250 orders, issued, and the ids of the runs that its claims took."""
+    sp_ids = [f"SP-{number}" for number in range(1250)]
+    month.outside.refusing = dict.fromkeys(sp_ids[::7], "billed")
+    life = await month.start(*sp_ids, automatic=False)
+    runs = [(await life.handle.describe()).run_id]
+    async with asyncio.timeout(60):
+        while (await life.now()).status != "issued":
+            run = (await life.handle.describe()).run_id
+            runs += [run] if run not in runs else []
+            await asyncio.sleep(0.01)
+    return life, runs
+
+
+async def noted(life: SettlingLife) -> None:
+    """Note the invoice, as often as the server tells that it was between two runs just then."""
+    request_id = str(uuid.uuid4())
+    while (await life.now()).status == "issued":
+        try:
+            await life.do(NoteInvoice(), ACCOUNTING, request_id)
+        except RPCError as error:
+            assert error.status is RPCStatusCode.ABORTED, error
+    await life.handle.result()
+
+
+async def test_claims_go_on_in_the_next_run_where_they_were() -> None:
+    async with short_histories() as month:
+        life, runs = await claims_over_two_runs(month)
+        assert len(runs) > 1
+        await noted(life)
+        settling = await life.now()
+        asked = [sp_id for batch in month.outside.batches for sp_id in batch]
+        assert len(set(asked)) == 1250
+        assert len(asked) < 2 * 1250, "what had answered was not asked again"
+        assert [each.sp_id for each in settling.left_out] == list(month.outside.refusing)
+        assert set(settling.picked) == set(month.outside.billed)
+        assert month.outside.kinds() == ["statement"]
+        saved = month.outside.timeline[life.settlement_id]
+        assert [saved[seq].event.type for seq in sorted(saved)] == [
+            "opened",
+            "selection_closed",
+            "orders_claimed",
+            "statement_issued",
+            "invoice_noted",
+        ]

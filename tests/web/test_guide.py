@@ -1,4 +1,4 @@
-"""docs/api-guide.md: its commands, run as a reader would, lead from a token to a completed order."""
+"""docs/api-guide.md: its commands, run as a reader would, lead from a token to an accepted invoice."""
 
 import asyncio
 import os
@@ -43,4 +43,6 @@ async def test_the_commands_of_the_guide(cmi: Site) -> None:
     assert process.returncode == 0
     sp_id = text.rpartition("done with ")[2].strip()
     order = (await cmi.operations.get(f"{API}/orders/{sp_id}")).json()
-    assert order["status"] == "completed"
+    assert order["status"] == "billed"
+    settlement = (await cmi.operations.get(f"{API}/settlements/{order['settlement_id']}")).json()
+    assert settlement["status"] == "invoiced"

@@ -20,6 +20,7 @@ from domain.settling_commands import (
     Statement,
     TakeClaims,
     TakeStatement,
+    TakeVerdict,
     VoidSettlement,
 )
 from tests.builders import OPERATIONS, assignee, partner_actor
@@ -65,7 +66,7 @@ def settled(of: Opening, *steps: Step, at: datetime = FIRST) -> SettlementSnapsh
 def _whoever(of: Opening, command: Command) -> Actor:
     if isinstance(command, VoidSettlement):
         return OPERATIONS
-    if isinstance(command, ExternalCommand):
+    if isinstance(command, ExternalCommand | TakeVerdict):
         return partner_actor(of.partner.partner_id)
     return SYSTEM
 

@@ -1,0 +1,51 @@
+"""One mail of every kind about a settlement, as the domain makes them."""
+
+from datetime import timedelta
+
+from domain.invoicing import Verdict
+from domain.settlement import SettlementStatus
+from domain.settlement_mails import SettlementMail, settlement_mails
+from domain.settling import Settling
+from domain.settling_commands import PassTime, TakeVerdict, VoidSettlement
+from tests.settlings import FIRST, Step, claims, issued, opening, settled, statement, voided
+
+_DAYS = timedelta(days=1)
+
+
+def mails_of(
+    *steps: Step, picked: int = 3, automatic: bool = True, **changes: object
+) -> list[SettlementMail]:
+    """The mails of a settlement's life."""
+    of = opening(*(f"SP-{n}" for n in range(picked)), automatic=automatic, **changes)
+    before = Settling(
+        opening=of, status=SettlementStatus.OPEN, picked=(), opened_at=FIRST, told=True
+    )
+    return list(settlement_mails(before, settled(of, *steps).events, "de"))
+
+
+def all_mails() -> dict[str, SettlementMail]:
+    """Every kind in every audience and shape that changes its words, by a name."""
+    of = opening("SP-0", "SP-1", "SP-2")
+    done = issued(of)
+    refused = claims(("SP-1", "billed"), ("SP-2", "unavailable"))
+    accepted = TakeVerdict(paper_id="invoice-1", verdict=Verdict(accepted=True))
+    late = (*done, *((20 * _DAYS, PassTime()) * 4))
+    lives = {
+        "opened": mails_of(timedelta(hours=4), PassTime()),
+        "opened_one": mails_of(timedelta(hours=4), PassTime(), picked=1),
+        "issued": mails_of(*done),
+        "left_out": mails_of(done[0], refused, done[-1]),
+        "nothing_due": mails_of(*done[:-1], statement(of.settlement_id, total="0.00")),
+        "nothing": mails_of(done[0], claims(("SP-0", "billed")), picked=1),
+        "late": mails_of(*late),
+        "accepted": mails_of(*done, accepted),
+        "voided": mails_of(*voided(of)),
+        "voided_open": mails_of(
+            timedelta(hours=4), PassTime(), VoidSettlement(reason="Auf Wunsch\r\nvon Huber")
+        ),
+    }
+    return {
+        f"{name}/{mail.kind}.{mail.audience}/{mail.level}": mail
+        for name, life in lives.items()
+        for mail in life
+    }

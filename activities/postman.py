@@ -24,13 +24,14 @@ _LASTING = 500  # SMTP answers from here on mean "no", those below "not now"
 
 
 class _Subject(UniqueUnstructuredHeader, BaseHeader):  # type: ignore[misc]
-    """A subject whose folding loses no blank between two of its encoded words, as the standard library's does."""
+    """A subject whose folding loses and adds no blank, as the standard library's does at the ends of lines."""
 
     def fold(self, *, policy: "Policy[Message]") -> str:
         """The header's lines."""
-        if str(self).isascii() or getattr(policy, "utf8", False):
+        if getattr(policy, "utf8", False):
             return super().fold(policy=policy)
-        words = Header(str(self), "utf-8", header_name=self.name).encode(linesep=policy.linesep)
+        charset = "us-ascii" if str(self).isascii() else "utf-8"
+        words = Header(str(self), charset, header_name=self.name).encode(linesep=policy.linesep)
         return f"{self.name}: {words}{policy.linesep}"
 
 

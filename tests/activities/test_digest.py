@@ -124,6 +124,8 @@ async def test_in_the_partners_language(desk: Desk, server: MailServer, language
     await desk.send()
     [message] = server.received
     assert message["Content-Language"] == language
+    assert message["Subject"] == message["Subject"].strip()
+    assert message["Subject"].count(", ") == 2
     title = {"de": "Überfällig", "fr": "En retard", "it": "In ritardo", "en": "Overdue"}[language]
     for kind in ("plain", "html"):
         said = text(message, kind)

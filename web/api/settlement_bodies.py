@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from desk.settlements import MOST_ORDERS
 from domain.order import Identifier, Note, Reason
@@ -18,6 +18,8 @@ SpIds = Annotated[
         description="orders by their SP-ID; one that is named twice counts once",
     ),
 ]
+
+_MONTH_OR_EMPTY = {"type": "string", "pattern": "^([0-9]{4}-(0[1-9]|1[0-2]))?$"}
 
 
 class OpeningBody(Value):
@@ -60,7 +62,9 @@ class Wanted(BaseModel):
 
     partner_id: str | None = Field(None, max_length=64, description="settlements of this partner")
     status: SettlementStatus | None = Field(None, description="settlements in this state")
-    month: Month | None = Field(None, description="settlements of this month, like 2026-10")
+    month: Annotated[Month | None, WithJsonSchema(_MONTH_OR_EMPTY)] = Field(
+        None, description="settlements of this month, like 2026-10"
+    )
     q: str | None = Field(
         None, max_length=200, description="part of the settlement id, the partner's id or name"
     )

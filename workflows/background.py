@@ -2,11 +2,24 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
-from temporalio.exceptions import is_cancelled_exception
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, RetryState, is_cancelled_exception
 
 Item = TypeVar("Item")
+UNTIL_IT_SUCCEEDS = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=2,
+    maximum_interval=timedelta(minutes=5),
+)
+
+
+def called_back(error: ActivityError) -> bool:
+    """Whether an activity ended because it was cancelled. An attempt that fails after that is not retried."""
+    return is_cancelled_exception(error) or error.retry_state is RetryState.CANCEL_REQUESTED
 
 
 class Background:
@@ -70,3 +83,44 @@ class Lanes(Generic[Item]):
             if await self._send(queue[0]):
                 queue.pop(0)
         del self._senders[lane]
+
+
+class Parts:
+    """The parts of a step: activities that are done again until they succeed, or are left to the next run."""
+
+    def __init__(self) -> None:
+        self._stopped = False
+        self._in_flight: list[workflow.ActivityHandle[Any]] = []
+
+    def start(self, activity: str, argument: Any, **options: Any) -> workflow.ActivityHandle[Any]:
+        """Begin one. The step ends here if the run does."""
+        if self._stopped:
+            raise asyncio.CancelledError
+        handle = workflow.start_activity(
+            activity,
+            argument,
+            retry_policy=UNTIL_IT_SUCCEEDS,
+            # What is under way is waited for, so that nothing comes of a run that is over.
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            **options,
+        )
+        self._in_flight.append(handle)
+        return handle
+
+    async def finished(self, handle: workflow.ActivityHandle[Any]) -> Any:
+        """What came of it. The step ends here if it was called back."""
+        try:
+            return await handle
+        except ActivityError as error:
+            if called_back(error):
+                raise asyncio.CancelledError from error
+            raise
+        finally:
+            self._in_flight.remove(handle)
+
+    async def call_back(self) -> None:
+        """Begin nothing any more, and wait until nothing is under way."""
+        self._stopped = True
+        for handle in self._in_flight:
+            handle.cancel()
+        await asyncio.gather(*self._in_flight, return_exceptions=True)

@@ -8,13 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy, SearchAttributeUpdate
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
-    FailureError,
-    RetryState,
-    is_cancelled_exception,
 )
 
 with workflow.unsafe.imports_passed_through():
@@ -38,7 +34,7 @@ with workflow.unsafe.imports_passed_through():
         VoidSettlement,
     )
     from workflows import names
-    from workflows.background import Background, Lanes
+    from workflows.background import UNTIL_IT_SUCCEEDS, Background, Lanes, Parts, called_back
     from workflows.messages import (
         Checked,
         SettlementAnswer,
@@ -46,22 +42,13 @@ with workflow.unsafe.imports_passed_through():
         SettlementStart,
         Upload,
     )
-    from workflows.settlement_reading import details, wake_summary
+    from workflows.settlement_reading import details, search_attributes, wake_summary
+    from workflows.settlement_saving import save
 
-# A read-model write holds up the workflow task that it runs in: so long and no longer.
-LOCAL_WRITE_LIMIT = timedelta(seconds=2)
-# One of more orders takes longer than that, and is no local activity.
-LOCAL_WRITE_ORDERS = 300
 ATTEMPT_LIMIT = timedelta(seconds=45)
-WRITE_LIMIT = timedelta(minutes=2)
 BATCH_LIMIT = timedelta(minutes=10)
 DOCUMENT_LIMIT = timedelta(minutes=10)
 HEARTBEAT = timedelta(seconds=30)
-UNTIL_IT_SUCCEEDS = RetryPolicy(
-    initial_interval=timedelta(seconds=1),
-    backoff_coefficient=2,
-    maximum_interval=timedelta(minutes=5),
-)
 BATCH = 100
 BATCHES_AT_A_TIME = 2
 REMEMBERED_REQUESTS = 50
@@ -81,7 +68,7 @@ class Settlement:
         self._desk = start.desk
         self._background = Background()
         self._mails = Lanes(self._background, self._send)
-        self._in_flight: list[workflow.ActivityHandle[Any]] = []
+        self._parts = Parts()
         self._papers: list[workflow.ActivityHandle[Any]] = []
         self._sending: dict[str, tuple[SettlementMail, workflow.ActivityHandle[None]]] = {}
         self._checking = asyncio.Lock()
@@ -320,8 +307,8 @@ class Settlement:
         """Claim the orders, take the corrections, have the statement made."""
         if not self._settling.claimed:
             await self._ask_orders(activities.CLAIM_ORDERS, "claim")
-            corrections = await self._finished(
-                self._start(
+            corrections = await self._parts.finished(
+                self._parts.start(
                     activities.TAKE_CORRECTIONS,
                     self._of,
                     result_type=tuple[CorrectionLine, ...],
@@ -336,8 +323,8 @@ class Settlement:
         # The statement is made of what the records hold.
         await workflow.wait_condition(lambda: not self._unsaved)
         settling = self._settling
-        statement = await self._finished(
-            self._start(
+        statement = await self._parts.finished(
+            self._parts.start(
                 activities.MAKE_STATEMENT,
                 activities.StatementWanted(
                     settlement=self._of,
@@ -356,8 +343,8 @@ class Settlement:
     async def _release(self) -> None:
         """Set the orders and the corrections of a voided settlement free."""
         await self._ask_orders(activities.RELEASE_ORDERS, "set free")
-        await self._finished(
-            self._start(
+        await self._parts.finished(
+            self._parts.start(
                 activities.RELEASE_CORRECTIONS,
                 self._of,
                 start_to_close_timeout=ATTEMPT_LIMIT,
@@ -374,7 +361,7 @@ class Settlement:
         while begun < len(sp_ids) or batches:
             while begun < len(sp_ids) and len(batches) < BATCHES_AT_A_TIME:
                 batch = sp_ids[begun : begun + BATCH]
-                handle = self._start(
+                handle = self._parts.start(
                     activity,
                     activities.OrdersOf(settlement=self._of, sp_ids=batch),
                     result_type=activities.Claims if activity == activities.CLAIM_ORDERS else None,
@@ -385,37 +372,11 @@ class Settlement:
                 begun += len(batch)
                 batches.append((len(batch), handle))
             size, oldest = batches.popleft()
-            claims = await self._finished(oldest)
+            claims = await self._parts.finished(oldest)
             if claims is not None:
                 self._refused += claims.refused
             self._asked += size
             self._show()
-
-    def _start(self, activity: str, argument: Any, **options: Any) -> workflow.ActivityHandle[Any]:
-        """Begin a part of a step, which is done again until it succeeds, or is left to the next run."""
-        if self._continuing:
-            raise asyncio.CancelledError
-        handle = workflow.start_activity(
-            activity,
-            argument,
-            retry_policy=UNTIL_IT_SUCCEEDS,
-            # What is under way is waited for, so that no claim comes from a run that is over.
-            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            **options,
-        )
-        self._in_flight.append(handle)
-        return handle
-
-    async def _finished(self, handle: workflow.ActivityHandle[Any]) -> Any:
-        """What came of it. The step ends here if it was called back."""
-        try:
-            return await handle
-        except ActivityError as error:
-            if _called_back(error):
-                raise asyncio.CancelledError from error
-            raise
-        finally:
-            self._in_flight.remove(handle)
 
     # --- papers of the partner -----------------------------------------------------------------------------------
 
@@ -434,7 +395,7 @@ class Settlement:
         try:
             return await handle
         except ActivityError as error:
-            if not _called_back(error):
+            if not called_back(error):
                 raise
             if self._continuing:
                 raise ApplicationError(
@@ -465,7 +426,7 @@ class Settlement:
         try:
             await handle
         except ActivityError as error:
-            if _called_back(error):
+            if called_back(error):
                 return False
             self._take(NoteUndelivered(key=mail.key, mail=mail.kind))
         finally:
@@ -479,71 +440,27 @@ class Settlement:
             snapshot = activities.SettlementSnapshot(
                 settling=self._settling, events=tuple(self._unsaved)
             )
-            await self._save(snapshot)
+            await save(snapshot)
             self._unsaved = [e for e in self._unsaved if e.seq > snapshot.settling.version]
-
-    async def _save(self, snapshot: activities.SettlementSnapshot) -> None:
-        settling = snapshot.settling
-        summary = f"version {settling.version}"
-        if len(settling.picked) + len(settling.left_out) <= LOCAL_WRITE_ORDERS:
-            try:
-                await workflow.execute_local_activity(
-                    activities.SAVE_SETTLEMENT,
-                    snapshot,
-                    schedule_to_close_timeout=LOCAL_WRITE_LIMIT,
-                    retry_policy=RetryPolicy(maximum_attempts=1),
-                    summary=summary,
-                )
-                return
-            except FailureError as error:
-                if is_cancelled_exception(error):
-                    raise
-        # The settlement is large, or the database is away: the settlement does not wait for it.
-        await workflow.execute_activity(
-            activities.SAVE_SETTLEMENT,
-            snapshot,
-            start_to_close_timeout=WRITE_LIMIT,
-            retry_policy=UNTIL_IT_SUCCEEDS,
-            summary=summary,
-        )
 
     # --- the Temporal UI -----------------------------------------------------------------------------------------
 
     def _show(self) -> None:
         """Tell operations where the settlement stands; search attributes only when they change (DESIGN 9)."""
         workflow.set_current_details(details(self._settling, self._asked, self._desk))
-        changes = self._search_attributes()
+        changes = search_attributes(self._settling, self._shown)
         if changes:
             workflow.upsert_search_attributes(changes)
             self._shown = workflow.info().typed_search_attributes
-
-    def _search_attributes(self) -> list[SearchAttributeUpdate[Any]]:
-        settling, shown = self._settling, self._shown
-        due, late = life.next_instant(settling), settling.reminders > 0 and not settling.is_over
-        partner_id = settling.opening.partner.partner_id
-        same = (
-            shown.get(names.SETTLEMENT_STATUS) == settling.status.value
-            and shown.get(names.PARTNER_ID) == partner_id
-            and shown.get(names.OVERDUE) == late
-            and shown.get(names.DEADLINE) == due
-        )
-        if same:
-            return []
-        return [
-            names.SETTLEMENT_STATUS.value_set(settling.status.value),
-            names.PARTNER_ID.value_set(partner_id),
-            names.OVERDUE.value_set(late),
-            names.DEADLINE.value_set(due) if due else names.DEADLINE.value_unset(),
-        ]
 
     # --- the next run --------------------------------------------------------------------------------------------
 
     async def _continue_as_new(self) -> None:
         """Go on in a new run. What is not done by now is done there; nothing new is begun here."""
         self._continuing = self._mails.stopped = True
-        for handle in [*self._in_flight, *self._papers, *(h for _, h in self._sending.values())]:
+        for handle in [*self._papers, *(h for _, h in self._sending.values())]:
             handle.cancel()
-        await asyncio.gather(*self._in_flight, return_exceptions=True)
+        await self._parts.call_back()
         await workflow.wait_condition(
             lambda: (
                 self._background.broken is not None
@@ -560,11 +477,6 @@ class Settlement:
             refused=tuple(self._refused),
         )
         workflow.continue_as_new(SettlementStart(desk=self._desk, carried=carried))
-
-
-def _called_back(error: ActivityError) -> bool:
-    """Whether it ended because it was cancelled. An attempt that fails after that is not retried."""
-    return is_cancelled_exception(error) or error.retry_state is RetryState.CANCEL_REQUESTED
 
 
 def _fingerprint(request: SettlementRequest) -> str:

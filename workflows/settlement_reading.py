@@ -1,12 +1,16 @@
 """What operations read of a settlement in the Temporal UI. No personal data: summaries are not encrypted everywhere."""
 
 from datetime import datetime
+from typing import Any
+
+from temporalio.common import SearchAttributeUpdate, TypedSearchAttributes
 
 from domain import settling as life
 from domain import words
 from domain.settlement import SettlementStatus
 from domain.settling import Settling
 from domain.values import Language
+from workflows import names
 from workflows.messages import Desk
 
 
@@ -23,6 +27,28 @@ def wake_summary(settling: Settling, wake: datetime) -> str:
     if settling.told or wake == settling.selectable_until:
         return f"selection closes {local}"
     return f"partner is told {local}"
+
+
+def search_attributes(
+    settling: Settling, shown: TypedSearchAttributes
+) -> list[SearchAttributeUpdate[Any]]:
+    """What the lists have to show now; nothing if they have `shown` it already."""
+    due, late = life.next_instant(settling), settling.reminders > 0 and not settling.is_over
+    partner_id = settling.opening.partner.partner_id
+    same = (
+        shown.get(names.SETTLEMENT_STATUS) == settling.status.value
+        and shown.get(names.PARTNER_ID) == partner_id
+        and shown.get(names.OVERDUE) == late
+        and shown.get(names.DEADLINE) == due
+    )
+    if same:
+        return []
+    return [
+        names.SETTLEMENT_STATUS.value_set(settling.status.value),
+        names.PARTNER_ID.value_set(partner_id),
+        names.OVERDUE.value_set(late),
+        names.DEADLINE.value_set(due) if due else names.DEADLINE.value_unset(),
+    ]
 
 
 def details(settling: Settling, asked: int, desk: Desk) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.settlement import VAT_RATES
 from settings import Settings, SettingsError
 
 
@@ -142,3 +143,16 @@ def test_every_variable_has_a_meaning() -> None:
     variables = Settings.variables()
     assert ("CMI_SANDBOX", "off") in [(name, default) for name, default, _ in variables]
     assert all(meaning and "\n" not in meaning for _, _, meaning in variables)
+
+
+def test_rates_of_vat_hold_from_a_day_on() -> None:
+    rates = Settings(vat_rates="2024-01-01=8.1, 2018-01-01=7.7").vat_percentages
+    assert rates == VAT_RATES == Settings().vat_percentages
+
+
+@pytest.mark.parametrize(
+    "text", ["8.1", "2024-01-01=x", "2024-13-01=8.1", "2024-01-01=8.1,2024-01-01=8", ","]
+)
+def test_rates_of_vat_that_cannot_be(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"CMI_VAT_RATES: must be day=percent pairs"):
+        Settings.from_env({"CMI_VAT_RATES": text})

@@ -10,15 +10,16 @@ from pypdf import PdfReader
 from domain.commands import SYSTEM, Bill, Request
 from domain.order import Status
 from domain.settlement import CorrectionLine, SettlementStatus
-from domain.settling_commands import SettlementRequest, VoidSettlement
+from domain.settlement_id import settlement_id
+from domain.settling_commands import Close, SettlementRequest, VoidSettlement
 from records.corrections import Corrections
 from records.papers import Paper, invoice_id, statement_id
 from tests.builders import OPERATIONS, partner_actor
 from tests.server.settling import HUBER, NOVEMBER, OCTOBER, Settling, of_huber, settling
 from tests.server.surroundings import eventually
 from workflows import client as orders
-from workflows import settlement_client
-from workflows.messages import Checked, Upload
+from workflows import names, settlement_client
+from workflows.messages import Billed, Billing, Checked, Upload
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 PATIENCE = timedelta(seconds=60)
@@ -216,3 +217,41 @@ async def test_more_orders_than_a_batch_holds(tmp_path: Path) -> None:
         (tmp_path / "statement.pdf").write_bytes(statement.content)
         text = "".join(page.extract_text() for page in PdfReader(tmp_path / "statement.pdf").pages)
         assert all(sp_id in text for sp_id in sp_ids)
+
+
+async def test_the_month_s_end_opens_what_is_unbilled_once(tmp_path: Path) -> None:
+    async with settling(tmp_path) as office:
+        mine = await office.complete(["SP-1", "SP-2"])
+        await office.complete(["SP-3"], "luzern-montage")
+        await office.around.start_worker_process()
+
+        async def run() -> Billed:
+            billed: Billed = await office.around.client.execute_workflow(
+                names.MONTHLY_BILLING,
+                Billing(month=OCTOBER),
+                id=names.MONTHLY_BILLING_ID,
+                task_queue=names.ORDERS_QUEUE,
+                result_type=Billed,
+            )
+            return billed
+
+        assert (await run()).opened == 2
+        assert (await run()).opened == 0
+        number = settlement_id(HUBER, OCTOBER)
+        stored = await office.reaches(number, SettlementStatus.OPEN)
+        assert list(stored.settling.picked) == mine
+        assert stored.settling.opening.automatic
+        assert stored.settling.selectable_until is not None
+        other = await office.reaches(
+            settlement_id("luzern-montage", OCTOBER), SettlementStatus.OPEN
+        )
+        assert other.account.vat_rates == ()  # it has no VAT number
+        await settlement_client.send_settlement_command(
+            office.around.client,
+            of_huber(),
+            SettlementRequest(command=Close(), actor=partner_actor(), request_id="close"),
+            PATIENCE,
+        )
+        await office.reaches(number, SettlementStatus.ISSUED)
+        assert set((await office.billed_by(mine)).values()) == {number}
+        assert (await office.order("SP-3")).status is Status.COMPLETED

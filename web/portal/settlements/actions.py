@@ -69,7 +69,7 @@ async def select(request: Request, settlement_id: str) -> Response:
     choice, step = Choice.of(form), form.get("step", "count")
     if step not in ("save", "confirm", "close"):
         return await show(request, principal, found, choice=choice)
-    lines = await selectable(request, principal, found)
+    lines, to_come = await selectable(request, principal, found)
     picking = Picking.of(choice, lines)
     language, desk = spoken(request, principal), desk_of(request)
     if step != "save" and not picking.picked:
@@ -82,6 +82,7 @@ async def select(request: Request, settlement_id: str) -> Response:
             principal=principal,
             found=found,
             picking=picking,
+            to_come=to_come,
             changed=step == "close",
             month_name=month_name(language),
         )
@@ -242,7 +243,7 @@ def _correction(
     """What was typed as a correction, or what is wrong with it."""
     gettext = WORDS[language].gettext
     errors: dict[str, str] = {}
-    amount = _amount(typed["amount"])
+    amount = read_amount(typed["amount"])
     if amount is None:
         errors["amount"] = gettext(_NO_AMOUNT)
     for name in ("sp_id", "correction_reason"):
@@ -263,7 +264,7 @@ def _correction(
         }
 
 
-def _amount(text: str) -> Decimal | None:
+def read_amount(text: str) -> Decimal | None:
     """An amount as people write it: "-12.50", "1'234.5", "12,50"."""
     plain = re.sub(r"[\s'’]|CHF|Fr\.", "", text).replace("−", "-").replace(",", ".")
     try:

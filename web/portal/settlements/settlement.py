@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 
 from desk import access
 from desk.principal import Principal
-from domain.settlement import Line, in_order
+from domain.settlement import CorrectionLine, Line, in_order
 from domain.settlement_view import settlement_view
 from records.corrections import Correction
 from records.settlements import StoredSettlement
@@ -59,9 +59,10 @@ async def show(
     view = settlement_view(
         found.settling, found.account, found.events, desk.now, language, principal.role
     )
-    picking = None
+    picking: Picking | None = None
+    to_come: tuple[CorrectionLine, ...] = ()
     if "select" in view.allowed:
-        lines = await selectable(request, principal, found)
+        lines, to_come = await selectable(request, principal, found)
         picking = Picking.of(choice or picked_now(found, lines), lines)
     pages = max(1, -(-len(view.orders) // PER_PAGE))
     part = min(_part(request), pages)
@@ -83,6 +84,7 @@ async def show(
         first=(part - 1) * PER_PAGE,
         left_out_shown=LEFT_OUT_SHOWN,
         picking=picking,
+        to_come=to_come,
         pending=corrections,
         sent=sent,
         now=desk.now,
@@ -92,12 +94,13 @@ async def show(
 
 async def selectable(
     request: Request, principal: Principal, found: StoredSettlement
-) -> tuple[Line, ...]:
-    """What can be picked while a settlement is open: what it has, and what is not billed yet besides."""
+) -> tuple[tuple[Line, ...], tuple[CorrectionLine, ...]]:
+    """What can be picked while a settlement is open: what it has, and what is not billed yet besides; and the
+    corrections that come with it when it is closed."""
     partner_id = None if principal.role == "partner" else found.account.partner_id
     billable = await desk_of(request).billable(principal, partner_id)
     lines = {line.sp_id: line for line in (*found.account.lines, *billable.lines)}
-    return in_order(lines.values())
+    return in_order(lines.values()), tuple(each.line for each in billable.corrections)
 
 
 def picked_now(found: StoredSettlement, lines: tuple[Line, ...]) -> Choice:

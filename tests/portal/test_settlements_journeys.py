@@ -212,6 +212,7 @@ async def test_the_months_end_leaves_time_to_unpick(surf: Surfer) -> None:
     assert code == 0
     page = await surf.page("partner", device="phone", javascript=False, partner_id=one.partner_id)
     await page.goto("/settlements")
+    await fits(page)
     await page.locator("table a").click()
     await fits(page)
     await expect(page.get_by_text("Ohne Ihr Zutun wird sie am")).to_be_visible()

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from temporalio import activity
@@ -22,10 +23,12 @@ from activities.names import (
     DigestWanted,
 )
 from connection import data_converter
+from domain.policy import OfficePolicy
 from tests.temporal import dev_server, skipping_server
 from workflows import names
 from workflows.daily_digest import AT_A_TIME, DailyDigest
 from workflows.messages import DigestRun, DigestTally
+from workflows.schedules import put_schedules
 
 DAY = date(2026, 10, 6)
 HISTORY = Path(__file__).parents[1] / "histories" / "digest" / "one-morning.json"
@@ -168,6 +171,25 @@ async def test_a_long_one_goes_over_several_runs() -> None:
     assert len(runs) > 1
     assert tally == DigestTally(sent=24, resting=3)
     assert set(morning.at) == {at}
+
+
+async def test_it_starts_on_weekdays_when_the_offices_open() -> None:
+    morning = Morning(partners=1)
+    async with dev_server() as env, morning.working(env):
+        await put_schedules(env.client, OfficePolicy(opens=time(7, 30)))
+        handle = env.client.get_schedule_handle(names.DAILY_DIGEST_SCHEDULE)
+        starts = [
+            each.astimezone(ZoneInfo("Europe/Zurich"))
+            for each in (await handle.describe()).info.next_action_times
+        ]
+        assert {each.time() for each in starts} == {time(7, 30)}
+        assert {each.weekday() for each in starts} == set(range(5))
+        before = datetime.now(UTC)
+        await handle.trigger()
+        while not morning.sent:
+            await asyncio.sleep(0.05)
+    (at,) = morning.at
+    assert before - timedelta(seconds=2) < at < datetime.now(UTC)  # when it was meant to start
 
 
 async def test_a_kept_history_replays() -> None:

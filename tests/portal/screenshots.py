@@ -18,7 +18,7 @@ from tests.web.site import PATH, POLICY, site
 
 
 class Shot(NamedTuple):
-    """One page. `{state}` in its path is the SP-ID of an order in that state; `act` (CSS) is clicked before the picture."""
+    """One page. `{state}` in its path is the SP-ID of an order in that state; `act` (CSS) is clicked before."""
 
     name: str
     path: str

@@ -160,4 +160,6 @@ def _refusal(settlement: str, failure: WorkflowUpdateFailedError) -> Exception:
             )
         if cause.type == names.ID_REUSED:
             return RequestReused(settlement)
+        if cause.type == names.COME_AGAIN:
+            return TemporalAway("the settlement's workflow goes over into its next run")
     return failure

@@ -298,16 +298,16 @@ async def live(all_lives: Lives) -> tuple[Life, list[Message]]:
     """A life with everything that people write, and all that the server told of it, also while it went on."""
     told: list[Message] = []
     life = await all_lives.start(
-        at=zurich("2026-11-27 15:42"), note=WORDS["note of the order"], **CUSTOMER
+        at=zurich("2037-11-27 15:42"), note=WORDS["note of the order"], **CUSTOMER
     )
     partner = life.partner.model_copy(
         update={"name": WORDS["login"], "email": WORDS["login's address"]}
     )
     all_lives.outside.down.add(activity_names.SEND_MAIL)
-    await all_lives.until(zurich("2026-11-27 16:20"))
+    await all_lives.until(zurich("2037-11-27 16:20"))
     told += await read_all(all_lives.client, life.sp_id)  # a mail that is tried again and again
     all_lives.outside.down.clear()
-    await all_lives.until(zurich("2026-11-30 09:00"))
+    await all_lives.until(zurich("2037-11-30 09:00"))
     await life.do(Accept(), partner)
     await life.do(LogContact(outcome="not_reached", note=WORDS["note of a contact"]), partner)
     await life.refused(ConfirmExecution(note=WORDS["note of a contact"]), partner)
@@ -322,12 +322,12 @@ async def live(all_lives: Lives) -> tuple[Life, list[Message]]:
     )
     await life.tell(GoodsShipped(tracking=WORDS["tracking"]), WAREHOUSE)
     await life.tell(GoodsReceived(), WAREHOUSE)
-    for day, reason in (("2026-12-02", ""), ("2026-12-03", WORDS["reason of a move"])):
+    for day, reason in (("2037-12-02", ""), ("2037-12-03", WORDS["reason of a move"])):
         start = zurich(f"{day} 09:00")
         await life.do(
             SetAppointment(start=start, end=start + timedelta(hours=2), reason=reason), partner
         )
-    await all_lives.until(zurich("2026-12-03 12:00"))
+    await all_lives.until(zurich("2037-12-03 12:00"))
     await life.do(ReportNotExecuted(reason="other", note=WORDS["note of a report"]), partner)
     told += await read_all(all_lives.client, life.sp_id)
     await life.do(Cancel(reason=WORDS["reason of the end"]), OPERATIONS)
@@ -390,7 +390,7 @@ async def test_without_keys_the_same_search_finds_it_all() -> None:
 
 async def test_a_refusal_travels_encrypted_too() -> None:
     async with lives(NEW) as encrypted:
-        life = await encrypted.start(at=zurich("2026-11-27 15:42"))
+        life = await encrypted.start(at=zurich("2037-11-27 15:42"))
         refusal = await life.refused(Accept())
         assert refusal.type == names.REFUSED
         assert refusal.details[0]["status"] == "in_transmission"

@@ -32,7 +32,8 @@ from tests.builders import assignee
 from tests.workflows.life import OPERATIONS, SHOP, WAREHOUSE, Life, Lives, zurich
 from workflows import names
 
-FRIDAY = zurich("2026-11-27 15:42")
+# Far ahead: the skipping server starts at the real clock, and goes forward only.
+FRIDAY = zurich("2037-11-27 15:42")
 CHECKED = ConfirmRequirements(
     checklist={"connections": "yes", "space": "yes", "passages": "not_applicable"}
 )
@@ -62,23 +63,23 @@ async def test_from_placing_to_billing_over_a_weekend(lives: Lives) -> None:
     assert (await life.order()).status is Status.IN_TRANSMISSION
     assert lives.outside.mails == []
 
-    await lives.until(zurich("2026-11-27 16:12:01"))
+    await lives.until(zurich("2037-11-27 16:12:01"))
     order = await life.order()
     assert order.status is Status.NEW
     assert lives.outside.kinds() == ["new_order"]
-    assert due(order, "accept") == zurich("2026-11-30 18:00")
-    assert due(order, "contact_customer") == zurich("2026-12-01 18:00")
+    assert due(order, "accept") == zurich("2037-11-30 18:00")
+    assert due(order, "contact_customer") == zurich("2037-12-01 18:00")
 
-    await lives.until(zurich("2026-11-30 09:00"))
+    await lives.until(zurich("2037-11-30 09:00"))
     await life.do(Accept())
-    assert due(await life.order(), "check_requirements") == zurich("2026-12-01 18:00")
+    assert due(await life.order(), "check_requirements") == zurich("2037-12-01 18:00")
     await life.do(LogContact(outcome="reached", note="morgens"))
     await life.do(CHECKED)
     order = await life.order()
     assert order.status is Status.REQUIREMENTS_MET
-    assert due(order, "goods") == zurich("2026-12-14 18:00")
+    assert due(order, "goods") == zurich("2037-12-14 18:00")
     # A day for the warehouse's answer, which also lets the request go out.
-    await lives.until(zurich("2026-12-01 10:00"))
+    await lives.until(zurich("2037-12-01 10:00"))
     assert [r.key for r in lives.outside.requests] == [f"{life.sp_id}-1"]
 
     await life.tell(GoodsShipped(tracking="99.00.1"), WAREHOUSE)
@@ -87,14 +88,14 @@ async def test_from_placing_to_billing_over_a_weekend(lives: Lives) -> None:
     assert order.open_deadlines == (), (
         "the appointment's deadline runs from the receipt, not from the shipping"
     )
-    await lives.until(zurich("2026-12-03 11:00"))
+    await lives.until(zurich("2037-12-03 11:00"))
     await life.tell(GoodsReceived(), WAREHOUSE)
-    assert due(await life.order(), "set_appointment") == zurich("2026-12-04 18:00")
-    await life.do(SetAppointment(start=zurich("2026-12-05 09:00"), end=zurich("2026-12-05 11:00")))
-    assert due(await life.order(), "confirm_execution") == zurich("2026-12-07 18:00")
-    await lives.until(zurich("2026-12-05 12:00"))
-    await life.do(ConfirmExecution(executed_on=date(2026, 12, 5)))
-    await life.do(Bill(settlement_id="settlement-elektro-huber-2026-12"), SYSTEM)
+    assert due(await life.order(), "set_appointment") == zurich("2037-12-04 18:00")
+    await life.do(SetAppointment(start=zurich("2037-12-05 09:00"), end=zurich("2037-12-05 11:00")))
+    assert due(await life.order(), "confirm_execution") == zurich("2037-12-07 18:00")
+    await lives.until(zurich("2037-12-05 12:00"))
+    await life.do(ConfirmExecution(executed_on=date(2037, 12, 5)))
+    await life.do(Bill(settlement_id="settlement-elektro-huber-2037-12"), SYSTEM)
 
     result = await life.handle.result()
     assert result["status"] == "billed"
@@ -109,37 +110,37 @@ async def test_from_placing_to_billing_over_a_weekend(lives: Lives) -> None:
 
 async def test_a_missed_deadline_reminds_escalates_and_leaves_the_order_going(lives: Lives) -> None:
     """Sent on the 24th of December: Christmas, St Stephen's Day and a weekend do not count."""
-    life = await lives.start(at=zurich("2026-12-24 15:30"))
-    await lives.until(zurich("2026-12-28 13:59"))
-    assert due(await life.order(), "accept") == zurich("2026-12-28 18:00")
+    life = await lives.start(at=zurich("2037-12-24 15:30"))
+    await lives.until(zurich("2037-12-28 13:59"))
+    assert due(await life.order(), "accept") == zurich("2037-12-28 18:00")
     assert lives.outside.kinds() == ["new_order"]
-    await lives.until(zurich("2026-12-28 14:01"))
+    await lives.until(zurich("2037-12-28 14:01"))
     assert lives.outside.kinds() == ["new_order", "reminder"]
-    await lives.until(zurich("2026-12-28 18:01"))
+    await lives.until(zurich("2037-12-28 18:01"))
     assert lives.outside.kinds("partner") == ["new_order", "reminder", "escalation"]
     assert lives.outside.kinds("operations") == ["escalation"]
     # The contact's deadline of the 29th is missed, too; each escalates on its own.
-    await lives.until(zurich("2027-01-15 12:00"))
+    await lives.until(zurich("2038-01-15 12:00"))
     levels = [
         (
             m.facts.deadline.kind,
             m.facts.level,
-            m.at.astimezone(zurich("2026-12-24").tzinfo).isoformat()[:16],
+            m.at.astimezone(zurich("2037-12-24").tzinfo).isoformat()[:16],
         )
         for m in lives.outside.mails
         if m.kind == "escalation" and m.audience == "partner"
     ]
     assert [entry for entry in levels if entry[0] == "accept"] == [
-        ("accept", 1, "2026-12-28T18:00"),
-        ("accept", 2, "2026-12-29T18:00"),
-        ("accept", 3, "2026-12-30T18:00"),
-        ("accept", 4, "2026-12-31T18:00"),
+        ("accept", 1, "2037-12-28T18:00"),
+        ("accept", 2, "2037-12-29T18:00"),
+        ("accept", 3, "2037-12-30T18:00"),
+        ("accept", 4, "2037-12-31T18:00"),
     ]
     assert [entry[1:] for entry in levels if entry[0] == "contact_customer"] == [
-        (1, "2026-12-29T18:00"),
-        (2, "2026-12-30T18:00"),
-        (3, "2026-12-31T18:00"),
-        (4, "2027-01-04T18:00"),
+        (1, "2037-12-29T18:00"),
+        (2, "2037-12-30T18:00"),
+        (3, "2037-12-31T18:00"),
+        (4, "2038-01-04T18:00"),
     ]
     assert (await life.do(Accept())).status is Status.CHECK_REQUIREMENTS
     accept = next(d for d in (await life.order()).deadlines if d.kind == "accept")
@@ -147,47 +148,47 @@ async def test_a_missed_deadline_reminds_escalates_and_leaves_the_order_going(li
 
 
 async def test_summer_time_and_easter_do_not_move_a_deadline(lives: Lives) -> None:
-    """Maundy Thursday 2027; the clocks change on Easter Sunday."""
-    life = await lives.start(at=zurich("2027-03-25 09:00"))
-    await lives.until(zurich("2027-03-25 10:00"))
-    assert due(await life.order(), "accept") == zurich("2027-03-30 18:00")
-    await lives.until(zurich("2027-03-30 17:59"))
+    """Maundy Thursday 2032; the clocks change on Easter Sunday."""
+    life = await lives.start(at=zurich("2032-03-25 09:00"))
+    await lives.until(zurich("2032-03-25 10:00"))
+    assert due(await life.order(), "accept") == zurich("2032-03-30 18:00")
+    await lives.until(zurich("2032-03-30 17:59"))
     assert "deadline_missed" not in await life.events()
-    await lives.until(zurich("2027-03-30 18:00:05"))
+    await lives.until(zurich("2032-03-30 18:00:05"))
     assert "deadline_missed" in await life.events()
 
 
 async def test_a_prepaid_order_waits_for_months_at_no_cost(lives: Lives) -> None:
     life = await lives.start(at=FRIDAY, prepaid=True)
-    await lives.until(zurich("2026-11-27 18:00"))
+    await lives.until(zurich("2037-11-27 18:00"))
     before = len((await life.handle.fetch_history()).events)
-    await lives.until(zurich("2027-06-07 10:00"))
+    await lives.until(zurich("2038-06-07 10:00"))
     assert len((await life.handle.fetch_history()).events) == before
     assert (await life.order()).status is Status.AWAITING_PAYMENT
     await life.tell(PaymentReceived(), SHOP)
     await life.tell(PaymentReceived(), SHOP)
-    await lives.until(zurich("2027-06-07 10:31"))
+    await lives.until(zurich("2038-06-07 10:31"))
     order = await life.order()
     assert order.status is Status.NEW
-    assert due(order, "accept") == zurich("2027-06-08 18:00")
+    assert due(order, "accept") == zurich("2038-06-08 18:00")
     assert (await life.events()).count("paid") == 1
 
 
 async def test_the_calendar_is_renewed_for_an_order_that_outlives_it(lives: Lives) -> None:
     life = await lives.start(at=FRIDAY, prepaid=True)
     last_day = (await life.order()).calendar.last_day
-    await lives.until(zurich("2028-12-22 10:00"))
+    await lives.until(zurich("2039-12-23 10:00"))
     order = await life.order()
     assert order.calendar.last_day > last_day + timedelta(days=180)
     await life.tell(PaymentReceived(), SHOP)
-    await lives.until(zurich("2028-12-22 10:31"))
-    # Christmas 2028 is a Monday: more than the calendar of 2026 knew.
-    assert due(await life.order(), "accept") == zurich("2028-12-27 18:00")
+    await lives.until(zurich("2039-12-23 10:31"))
+    # St Stephen's Day 2039 is a Monday: more than the calendar of 2037 knew.
+    assert due(await life.order(), "accept") == zurich("2039-12-27 18:00")
 
 
 async def test_requirements_that_are_not_met_end_the_order(lives: Lives) -> None:
     life = await lives.start(at=FRIDAY)
-    await lives.until(zurich("2026-11-27 16:13"))
+    await lives.until(zurich("2037-11-27 16:13"))
     await life.do(Accept())
     await life.do(RejectRequirements(reason="passage_too_narrow", note="72 cm"))
     assert (await life.handle.result())["status"] == "cancelled"
@@ -197,22 +198,22 @@ async def test_requirements_that_are_not_met_end_the_order(lives: Lives) -> None
 
 async def test_not_executed_and_reshipped(lives: Lives) -> None:
     life = await lives.start(at=FRIDAY)
-    await lives.until(zurich("2026-11-30 09:00"))
+    await lives.until(zurich("2037-11-30 09:00"))
     await until_checked(life)
-    await until_appointed(life, "2026-12-02 09:00", "2026-12-02 11:00")
-    await lives.until(zurich("2026-12-02 12:00"))
+    await until_appointed(life, "2037-12-02 09:00", "2037-12-02 11:00")
+    await lives.until(zurich("2037-12-02 12:00"))
     await life.do(ReportNotExecuted(reason="transport_damage", note="Delle"))
-    assert due(await life.order(), "review") == zurich("2026-12-04 18:00")
+    assert due(await life.order(), "review") == zurich("2037-12-04 18:00")
     await life.do(DecideReview(decision="reship"), OPERATIONS)
     # What came with the first parcel says nothing of the second.
     await life.tell(GoodsShipped(tracking="99.00.1"), WAREHOUSE)
     assert (await life.order()).status is Status.REQUIREMENTS_MET
-    await lives.until(zurich("2026-12-04 09:00"))
+    await lives.until(zurich("2037-12-04 09:00"))
     await life.tell(GoodsShipped(tracking="99.00.2"), WAREHOUSE)
     await life.tell(GoodsReceived(), WAREHOUSE)
-    await life.do(SetAppointment(start=zurich("2026-12-07 09:00"), end=zurich("2026-12-07 11:00")))
-    await life.do(ConfirmExecution(executed_on=date(2026, 12, 4)))
-    await lives.until(zurich("2026-12-07 10:00"))
+    await life.do(SetAppointment(start=zurich("2037-12-07 09:00"), end=zurich("2037-12-07 11:00")))
+    await life.do(ConfirmExecution(executed_on=date(2037, 12, 4)))
+    await lives.until(zurich("2037-12-07 10:00"))
     assert [r.key for r in lives.outside.requests] == [f"{life.sp_id}-1", f"{life.sp_id}-2"]
     assert lives.outside.kinds("operations") == ["review_needed"]
     assert "review_decided" in lives.outside.kinds("partner")
@@ -228,7 +229,7 @@ async def test_cancelled_before_the_partner_knew_of_it(lives: Lives) -> None:
 
 async def test_cancelled_by_the_shop_when_the_goods_are_on_their_way(lives: Lives) -> None:
     life = await lives.start(at=FRIDAY)
-    await lives.until(zurich("2026-11-30 09:00"))
+    await lives.until(zurich("2037-11-30 09:00"))
     await until_checked(life)
     await life.tell(GoodsShipped(tracking="1"), WAREHOUSE)
     await life.do(Cancel(reason="Kunde hat storniert"), SHOP)
@@ -238,24 +239,24 @@ async def test_cancelled_by_the_shop_when_the_goods_are_on_their_way(lives: Live
 
 async def test_reassigned_to_a_partner_in_another_canton(lives: Lives) -> None:
     """The 31st of December is a holiday in Geneva, and there alone."""
-    life = await lives.start(at=zurich("2026-12-28 09:00"))
-    await lives.until(zurich("2026-12-30 10:00"))
+    life = await lives.start(at=zurich("2037-12-28 09:00"))
+    await lives.until(zurich("2037-12-30 10:00"))
     await life.do(
         Reassign(
             partner=assignee("geneve-pose", canton="GE"),
-            calendar=pin_calendar("GE", Policy(), date(2026, 12, 30)),
+            calendar=pin_calendar("GE", Policy(), date(2037, 12, 30)),
             reason="Ferien",
         ),
         OPERATIONS,
     )
     order = await life.order()
     assert order.status is Status.NEW
-    assert due(order, "accept") == zurich("2027-01-04 18:00")
+    assert due(order, "accept") == zurich("2038-01-04 18:00")
     refusal = await life.refused(Accept())
     assert refusal.details[0]["code"] == "not_yours"
     new_partner = Actor(role="partner", partner_id="geneve-pose")
     assert (await life.do(Accept(), new_partner)).status is Status.CHECK_REQUIREMENTS
-    await lives.until(zurich("2026-12-30 10:01"))
+    await lives.until(zurich("2037-12-30 10:01"))
     told = [(m.kind, m.partner_id) for m in lives.outside.mails if m.audience == "partner"]
     assert ("reassigned", "elektro-huber") in told
     assert ("new_order", "geneve-pose") in told
@@ -266,9 +267,9 @@ async def test_reassigned_to_a_partner_in_another_canton(lives: Lives) -> None:
 
 async def test_a_refusal_says_what_is_allowed_and_leaves_no_trace(lives: Lives) -> None:
     life = await lives.start(at=FRIDAY)
-    await lives.until(zurich("2026-11-27 16:13"))
+    await lives.until(zurich("2037-11-27 16:13"))
     refusal = await life.refused(
-        SetAppointment(start=zurich("2026-12-02 09:00"), end=zurich("2026-12-02 11:00"))
+        SetAppointment(start=zurich("2037-12-02 09:00"), end=zurich("2037-12-02 11:00"))
     )
     assert refusal.type == names.REFUSED
     assert refusal.details[0] == {
@@ -289,7 +290,7 @@ async def test_a_refusal_says_what_is_allowed_and_leaves_no_trace(lives: Lives) 
 
 async def test_the_same_request_twice_is_done_once(lives: Lives) -> None:
     life = await lives.start(at=FRIDAY)
-    await lives.until(zurich("2026-11-27 16:13"))
+    await lives.until(zurich("2037-11-27 16:13"))
     await life.do(Accept())
     key = str(uuid.uuid4())
     first = await life.do(LogContact(outcome="not_reached"), request_id=key)
@@ -302,12 +303,12 @@ async def test_a_command_left_as_a_signal_that_is_not_allowed_is_mailed_to_its_s
     lives: Lives,
 ) -> None:
     life = await lives.start(at=FRIDAY)
-    await lives.until(zurich("2026-11-27 16:13"))
+    await lives.until(zurich("2037-11-27 16:13"))
     sender = Actor(
         role="partner", partner_id="elektro-huber", name="Urs", email="urs@elektro-huber.example"
     )
     await life.tell(ConfirmExecution(), sender)
-    await lives.until(zurich("2026-11-27 16:20"))
+    await lives.until(zurich("2037-11-27 16:20"))
     (mail,) = [m for m in lives.outside.mails if m.kind == "command_refused"]
     assert mail.sender == sender
     assert (mail.facts.action, mail.facts.code) == ("confirm_execution", "wrong_state")
@@ -322,14 +323,14 @@ async def test_a_signal_that_nobody_can_read_does_no_harm(lives: Lives) -> None:
         await life.handle.execute_update("accept", 17)
     assert isinstance(failure.value.cause, ApplicationError)
     assert failure.value.cause.type == names.UNREADABLE
-    await lives.until(zurich("2026-11-27 16:13"))
+    await lives.until(zurich("2037-11-27 16:13"))
     assert (await life.do(Accept())).status is Status.CHECK_REQUIREMENTS
 
 
 @pytest.mark.parametrize("order", ["received first", "twice", "before the requirements"])
 async def test_warehouse_events_in_any_order(lives: Lives, order: str) -> None:
     life = await lives.start(at=FRIDAY)
-    await lives.until(zurich("2026-11-30 09:00"))
+    await lives.until(zurich("2037-11-30 09:00"))
     shipped, received = GoodsShipped(tracking="1"), GoodsReceived()
     if order == "before the requirements":
         await life.tell(shipped, WAREHOUSE)
@@ -349,13 +350,13 @@ async def test_warehouse_events_in_any_order(lives: Lives, order: str) -> None:
     assert held.status is Status.SET_APPOINTMENT
     assert held.shipment.trackings == ("1",)
     assert held.shipment.received_at is not None
-    await lives.until(zurich("2026-11-30 10:00"))
+    await lives.until(zurich("2037-11-30 10:00"))
     assert len(lives.outside.requests) == 1
 
 
 async def test_an_operator_who_cancels_the_workflow_cancels_the_order(lives: Lives) -> None:
     life = await lives.start(at=FRIDAY)
-    await lives.until(zurich("2026-11-27 16:13"))
+    await lives.until(zurich("2037-11-27 16:13"))
     await life.handle.cancel()
     assert (await life.handle.result())["status"] == "cancelled"
     assert lives.outside.kinds() == ["new_order", "cancelled"]
@@ -367,16 +368,16 @@ async def test_an_operator_who_cancels_the_workflow_cancels_the_order(lives: Liv
 
 async def test_the_mail_server_down_for_a_day(lives: Lives) -> None:
     lives.outside.down.add(SEND_MAIL)
-    life = await lives.start(at=zurich("2026-11-25 09:00"))
-    await lives.until(zurich("2026-11-25 09:46"))
+    life = await lives.start(at=zurich("2037-11-25 09:00"))
+    await lives.until(zurich("2037-11-25 09:46"))
     assert (await life.order()).status is Status.IN_TRANSMISSION
     assert "escalation" in await life.events(), "the alarm for a failed transmission"
-    await lives.until(zurich("2026-11-26 09:46"))
+    await lives.until(zurich("2037-11-26 09:46"))
     lives.outside.down.clear()
-    await lives.until(zurich("2026-11-26 10:00"))
+    await lives.until(zurich("2037-11-26 10:00"))
     order = await life.order()
     assert order.status is Status.NEW
-    assert due(order, "accept") == zurich("2026-11-27 18:00"), (
+    assert due(order, "accept") == zurich("2037-11-27 18:00"), (
         "from when it was sent, not from when it should have been"
     )
     assert lives.outside.kinds("partner") == ["new_order"]
@@ -384,30 +385,30 @@ async def test_the_mail_server_down_for_a_day(lives: Lives) -> None:
 
 
 async def test_the_warehouse_down_for_a_day_holds_up_nothing(lives: Lives) -> None:
-    life = await lives.start(at=zurich("2026-11-25 09:00"))
-    await lives.until(zurich("2026-11-25 09:31"))
+    life = await lives.start(at=zurich("2037-11-25 09:00"))
+    await lives.until(zurich("2037-11-25 09:31"))
     lives.outside.down.add(REQUEST_SHIPPING)
     await until_checked(life)
-    await lives.until(zurich("2026-11-26 09:31"))
+    await lives.until(zurich("2037-11-26 09:31"))
     assert lives.outside.attempts[REQUEST_SHIPPING] > 100
     await life.tell(GoodsShipped(tracking="1"), WAREHOUSE)
-    await life.do(SetAppointment(start=zurich("2026-11-27 09:00"), end=zurich("2026-11-27 11:00")))
+    await life.do(SetAppointment(start=zurich("2037-11-27 09:00"), end=zurich("2037-11-27 11:00")))
     lives.outside.down.clear()
-    await lives.until(zurich("2026-11-26 10:00"))
+    await lives.until(zurich("2037-11-26 10:00"))
     assert [r.attempt for r in lives.outside.requests] == [1]
     assert lives.outside.kinds() == ["new_order", "goods_shipped"]
 
 
 async def test_the_database_down_for_a_day_loses_nothing(lives: Lives) -> None:
-    life = await lives.start(at=zurich("2026-11-25 09:00"))
-    await lives.until(zurich("2026-11-25 09:31"))
+    life = await lives.start(at=zurich("2037-11-25 09:00"))
+    await lives.until(zurich("2037-11-25 09:31"))
     lives.outside.down.add(SAVE_ORDER)
     await until_checked(life)
-    await lives.until(zurich("2026-11-26 09:31"))
+    await lives.until(zurich("2037-11-26 09:31"))
     await life.tell(GoodsShipped(tracking="1"), WAREHOUSE)
     assert (await life.order()).status is Status.SET_APPOINTMENT
     lives.outside.down.clear()
-    await lives.until(zurich("2026-11-26 10:00"))
+    await lives.until(zurich("2037-11-26 10:00"))
     held = await life.snapshot()
     saved = lives.outside.timeline[life.sp_id]
     assert [saved[seq] for seq in sorted(saved)] == list(held.events)
@@ -415,15 +416,15 @@ async def test_the_database_down_for_a_day_loses_nothing(lives: Lives) -> None:
 
 
 async def test_an_order_does_not_end_before_all_is_sent(lives: Lives) -> None:
-    life = await lives.start(at=zurich("2026-11-25 09:00"))
-    await lives.until(zurich("2026-11-25 09:31"))
+    life = await lives.start(at=zurich("2037-11-25 09:00"))
+    await lives.until(zurich("2037-11-25 09:31"))
     lives.outside.down.update((SEND_MAIL, SAVE_ORDER))
     await life.do(Cancel(reason="doch nicht"), SHOP)
-    await lives.until(zurich("2026-11-25 20:00"))
+    await lives.until(zurich("2037-11-25 20:00"))
     assert not await life.has_ended()
     lives.outside.down.clear()
     # The next attempts are up to five minutes away.
-    await lives.until(zurich("2026-11-25 20:10"))
+    await lives.until(zurich("2037-11-25 20:10"))
     assert (await life.handle.result())["status"] == "cancelled"
     assert lives.outside.kinds() == ["new_order", "cancelled"]
     assert lives.outside.versions[-1] == (await life.order()).version

@@ -116,7 +116,8 @@ class Settling:
             stored = await self.around.orders.get(sp_id)
             return stored is not None and stored.order.version == held.version
 
-        await eventually(recorded)
+        # A worker that was killed while it wrote is given up after the activity's 45 seconds.
+        await eventually(recorded, within=90)
         return held
 
     async def billed_by(self, sp_ids: Iterable[str]) -> dict[str, str | None]:

@@ -118,7 +118,7 @@ async def test_what_was_not_executed_is_decided_by_operations(
 
 
 async def test_the_shop_cancels(cmi: Site) -> None:
-    placed = await cmi.place()
+    placed = await cmi.place(prepaid=True)
     cancelled = await cmi.do(cmi.shop, placed["sp_id"], "cancel", {"reason": "Withdrawn"})
     assert cancelled["status"] == "cancelled"
     assert cancelled["timeline"][-1]["data"] == {"reason": "Withdrawn"}

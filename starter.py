@@ -21,12 +21,13 @@ from desk.account_errors import Conflict, WrongFields
 from desk.accounts import Accounts
 from desk.opening import open_month
 from desk.orders import AlreadyPlaced, OrderDesk
-from desk.revival import NotRevivable, Revival
+from desk.revival import NotRevivable, Revival, SettlementRevival
 from desk.settlement_talks import SettlementTalks
 from desk.settlements import PATIENCE
 from domain.errors import InvalidCommand
-from domain.order import Placement
-from domain.settlement_id import Month, settlement_id
+from domain.order import Order, Placement
+from domain.settlement_id import Month, is_settlement_id, settlement_id
+from domain.settling import Settling
 from records.database import Database
 from records.mails import MailLog
 from records.migrate import migrate
@@ -189,21 +190,24 @@ async def keep_schedules(settings: Settings, _: None) -> None:
         print(schedule_id, "created" if is_new else "up to date")
 
 
-async def revive(settings: Settings, sp_id: str) -> None:
-    """Start a new workflow run for an order whose workflow was terminated, has failed or is lost.
+async def revive(settings: Settings, name: str) -> None:
+    """Start a new workflow run for an order or a settlement whose workflow was terminated, has failed or is lost.
 
     Raises:
         WrongInput: there is nothing to revive.
     """
     async with opened(settings) as database:
-        revival = Revival(
-            await connect(settings), Orders(database), MailLog(database), desk_of(settings)
-        )
+        client, mails, desk = await connect(settings), MailLog(database), desk_of(settings)
+        revived: Order | Settling
         try:
-            order = await revival.revive(sp_id)
+            if is_settlement_id(name):
+                settlements = Settlements(database)
+                revived = await SettlementRevival(client, settlements, mails, desk).revive(name)
+            else:
+                revived = await Revival(client, Orders(database), mails, desk).revive(name)
         except NotRevivable as error:
             raise WrongInput(str(error)) from error
-    print(order.sp_id, order.status.value, f"goes on from version {order.version}")
+    print(name, revived.status.value, f"goes on from version {revived.version}")
 
 
 def desk_of(settings: Settings) -> Desk:
@@ -250,10 +254,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     meaning = "create the Temporal Schedules, or bring them up to date"
     command = commands.add_parser("schedules", help=meaning, description=meaning)
     command.set_defaults(work=keep_schedules, given="nothing", nothing=None)
-    meaning = "let an order go on whose workflow was terminated, has failed or is lost"
+    meaning = (
+        "let an order or a settlement go on whose workflow was terminated, has failed or is lost"
+    )
     command = commands.add_parser("revive", help=meaning, description=meaning)
-    command.add_argument("sp_id", metavar="SP-ID")
-    command.set_defaults(work=revive, given="sp_id")
+    command.add_argument("name", metavar="SP-ID", help="or a settlement's number")
+    command.set_defaults(work=revive, given="name")
     options = parser.parse_args(arguments)
     try:
         settings = Settings.from_env()

@@ -109,6 +109,7 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
             digest.digest_partners,
             digest.send_digest,
             reconcile.compare_orders,
+            reconcile.compare_settlements,
             reconcile.find_unrecorded,
             reconcile.report_findings,
         ],

@@ -16,7 +16,8 @@ SEND_MAIL = "send_mail"  # (Mail) -> None
 REQUEST_SHIPPING = "request_shipping"  # (ShippingRequest) -> None
 SAVE_ORDER = "save_order"  # (Snapshot) -> int, the version that the records now hold or a newer one
 PIN_CALENDAR = "pin_calendar"  # (CalendarWanted) -> Calendar
-COMPARE_ORDERS = "compare_orders"  # (OrderBatch) -> Compared
+COMPARE_ORDERS = "compare_orders"  # (OpenBatch) -> Compared
+COMPARE_SETTLEMENTS = "compare_settlements"  # (OpenBatch) -> Compared
 FIND_UNRECORDED = "find_unrecorded"  # (WorkflowBatch) -> Compared
 REPORT_FINDINGS = (
     "report_findings"  # (datetime, when the pass began) -> int, how many findings stand
@@ -72,17 +73,17 @@ FindingKind = Literal[
     "unclosed",
     "unrecorded",
 ]
-"""How an order and its workflow can differ.
+"""How an order, or a settlement, and its workflow can differ.
 
-The order is open, and its workflow was `terminated`, has `failed`, `timed_out`, been `canceled`, is `missing` on the
-server, or has `ended` normally although its order has not; or it runs, but its tasks fail (`stuck`), or it was `reset`
+It is open, and its workflow was `terminated`, has `failed`, `timed_out`, been `canceled`, is `missing` on the
+server, or has `ended` normally although it is not over; or it runs, but its tasks fail (`stuck`), or it was `reset`
 to before what the records know. The records were behind: of a running workflow (`stale`), of one that has ended
 (`unclosed`), or did not know it at all (`unrecorded`).
 """
 
 
-class OrderBatch(Value):
-    """The open orders to be compared in one go: those after an SP-ID. `began` is when the pass began."""
+class OpenBatch(Value):
+    """The open orders or settlements to be compared in one go: those after one. `began` is when the pass began."""
 
     began: datetime
     after: str | None = None

@@ -1,15 +1,16 @@
-"""Compares orders with their workflows, repairs what can be repaired, tells operations of the rest (DESIGN 8)."""
+"""Compares what is open with its workflows, repairs what can be repaired, tells operations of the rest (DESIGN 8)."""
 
 import asyncio
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from temporalio import activity
 from temporalio.client import (
     Client,
+    WorkflowExecution,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowQueryFailedError,
@@ -20,14 +21,13 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities import names
 from activities.failures import without_contents
 from activities.mail_texts import MailTexts, Reader
-from activities.names import Compared, FindingKind, OrderBatch, Snapshot, WorkflowBatch
+from activities.names import Compared, FindingKind, OpenBatch, WorkflowBatch
 from activities.postman import Postman, Refused, Unavailable, recipient_address
+from activities.reconciled import PartnersSettlements, ServiceOrders, Things, Told
 from records.mails import MailLog
-from records.orders import OpenOrder, Orders
-from records.reconciliation import Held, Reconciliation, Same, Seen
+from records.orders import Orders
+from records.reconciliation import Held, Open, Reconciliation, Same, Seen
 from settings import Settings
-from workflows import client as workflow_client
-from workflows import names as workflow_names
 
 BATCH = 200
 AT_A_TIME = 8
@@ -48,13 +48,13 @@ _THREAD = "reconciliation"
 
 
 class _Look(NamedTuple):
-    """What was seen of one order. Without a `kind` all is well, or (`unanswered`) nobody knows."""
+    """What was seen of one order or settlement. Without a `kind` all is well, or (`unanswered`) nobody knows."""
 
-    row: OpenOrder
+    row: Open
     kind: FindingKind | None = None
     run_id: str = ""
     same: Same | None = None
-    snapshot: Snapshot | None = None
+    told: Told | None = None
     unanswered: bool = False
 
 
@@ -71,70 +71,86 @@ class ReconcileActivities:
     ) -> None:
         self._settings = settings
         self._client = client
-        self._orders = orders
         self._records = records
+        self._orders = ServiceOrders(client, orders, records)
+        self._settlements = PartnersSettlements(client, records)
+        self._things: dict[str, Things] = {
+            each.workflow_type: each for each in (self._orders, self._settlements)
+        }
         self._mails = mails
         self._texts = MailTexts(settings.public_url)
         self._postman = Postman(settings)
 
-    # --- open orders and their workflows -------------------------------------------------------------------------
+    # --- what is open, and its workflows -------------------------------------------------------------------------
 
     @activity.defn(name=names.COMPARE_ORDERS)
-    async def compare_orders(self, batch: OrderBatch) -> Compared:
+    async def compare_orders(self, batch: OpenBatch) -> Compared:
         """Look up the next open orders on the server. Twice is once."""
         with without_contents("comparison of orders"):
-            rows = await self._orders.open_orders(batch.after, BATCH)
-            known = await self._records.same([row.sp_id for row in rows])
-            turns = asyncio.Semaphore(AT_A_TIME)
+            return await self._compare(self._orders, batch)
 
-            async def look(row: OpenOrder) -> _Look:
-                async with turns:
-                    seen = await self._look(row, known.get(row.sp_id))
-                    activity.heartbeat()
-                    return seen
+    @activity.defn(name=names.COMPARE_SETTLEMENTS)
+    async def compare_settlements(self, batch: OpenBatch) -> Compared:
+        """Look up the next open settlements on the server. Twice is once."""
+        with without_contents("comparison of settlements"):
+            return await self._compare(self._settlements, batch)
 
-            looks = await asyncio.gather(*(look(row) for row in rows))
-            await self._records.keep_same(
-                {
-                    each.row.sp_id: each.same
-                    for each in looks
-                    if each.same is not None and each.same != known.get(each.row.sp_id)
-                }
-            )
-            unanswered = [each.row.sp_id for each in looks if each.unanswered]
-            await self._records.keep_open(unanswered, batch.began)
-            seen = await self._look_again([each for each in looks if each.kind is not None])
-            await self._records.keep(seen, batch.began)
-            return Compared(
-                next=rows[-1].sp_id if len(rows) == BATCH else None,
-                compared=len(rows),
-                repaired=sum(each.repaired for each in seen),
-                found=sum(not each.repaired for each in seen),
-                unanswered=len(unanswered),
-            )
+    async def _compare(self, things: Things, batch: OpenBatch) -> Compared:
+        rows = await things.open_ones(batch.after, BATCH)
+        known = await self._records.same([row.name for row in rows])
+        turns = asyncio.Semaphore(AT_A_TIME)
 
-    async def _look(self, row: OpenOrder, known: Same | None) -> _Look:
+        async def look(row: Open) -> _Look:
+            async with turns:
+                seen = await self._look(things, row, known.get(row.name))
+                activity.heartbeat()
+                return seen
+
+        looks = await asyncio.gather(*(look(row) for row in rows))
+        await self._records.keep_same(
+            {
+                each.row.name: each.same
+                for each in looks
+                if each.same is not None and each.same != known.get(each.row.name)
+            }
+        )
+        unanswered = [each.row.name for each in looks if each.unanswered]
+        await self._records.keep_open(unanswered, batch.began)
+        seen = await self._look_again(things, [each for each in looks if each.kind is not None])
+        await self._records.keep(seen, batch.began)
+        return Compared(
+            next=rows[-1].name if len(rows) == BATCH else None,
+            compared=len(rows),
+            repaired=sum(each.repaired for each in seen),
+            found=sum(not each.repaired for each in seen),
+            unanswered=len(unanswered),
+        )
+
+    async def _look(self, things: Things, row: Open, known: Same | None) -> _Look:
+        workflow_id = things.workflow_id(row)
         try:
-            workflow = await self._client.get_workflow_handle(
-                workflow_names.order_id(row.sp_id)
-            ).describe()
+            workflow = await self._client.get_workflow_handle(workflow_id).describe()
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return _Look(row, "missing")
             raise
         if workflow.status is WorkflowExecutionStatus.RUNNING:
-            return await self._look_at_running(row, workflow, known)
-        snapshot = await self._snapshot(row.sp_id)
+            return await self._look_at_running(things, row, workflow, known)
+        told = await self._ask(things, workflow_id)
         assert workflow.status is not None
         kind = _DEAD.get(workflow.status)
         if kind is not None:
-            return _Look(row, kind, workflow.run_id, snapshot=snapshot)
-        if snapshot is None:
+            return _Look(row, kind, workflow.run_id, told=told)
+        if told is None:
             return _Look(row, unanswered=True)
-        return _Look(row, "unclosed", workflow.run_id, snapshot=snapshot)
+        return _Look(row, "unclosed", workflow.run_id, told=told)
 
     async def _look_at_running(
-        self, row: OpenOrder, workflow: WorkflowExecutionDescription, known: Same | None
+        self,
+        things: Things,
+        row: Open,
+        workflow: WorkflowExecutionDescription,
+        known: Same | None,
     ) -> _Look:
         run_id = workflow.run_id
         task = workflow.raw_description.pending_workflow_task
@@ -143,23 +159,23 @@ class ReconcileActivities:
         now = Same(run_id, workflow.history_length, row.version)
         if now == known:
             return _Look(row, same=known)
-        snapshot = await self._snapshot(row.sp_id)
-        if snapshot is None:
+        told = await self._ask(things, workflow.id)
+        if told is None:
             return _Look(row, unanswered=True)
-        if snapshot.order.version == row.version:
+        if told.version == row.version:
             return _Look(row, same=now)
-        kind: FindingKind = "stale" if snapshot.order.version > row.version else "reset"
-        return _Look(row, kind, run_id, snapshot=snapshot)
+        kind: FindingKind = "stale" if told.version > row.version else "reset"
+        return _Look(row, kind, run_id, told=told)
 
-    async def _look_again(self, looks: list[_Look]) -> list[Seen]:
+    async def _look_again(self, things: Things, looks: list[_Look]) -> list[Seen]:
         """What is still so a moment later, after it was repaired if it can be."""
         if not looks:
             return []
         await asyncio.sleep(LOOK_AGAIN_AFTER)
-        held = await self._records.held([each.row.sp_id for each in looks])
+        held = await things.held([each.row.name for each in looks])
         seen = []
         for each in looks:
-            now = held.get(each.row.sp_id)
+            now = held.get(each.row.name)
             if now is not None:
                 seen += await self._settle(each, now)
             activity.heartbeat()
@@ -167,38 +183,42 @@ class ReconcileActivities:
 
     async def _settle(self, look: _Look, held: Held) -> list[Seen]:
         """Nothing if the records have moved on meanwhile."""
-        row, kind, snapshot = look.row, look.kind, look.snapshot
+        name, kind, told = look.row.name, look.kind, look.told
         assert kind is not None
-        if held.status.is_final:
+        if held.is_over:
             return []
-        if kind in ("stale", "unclosed"):
-            assert snapshot is not None
-            if snapshot.order.version > held.version:
-                await self._orders.save(snapshot)
-                if kind == "stale" or snapshot.order.status.is_final:
-                    return [Seen(row.sp_id, kind, look.run_id, repaired=True)]
-            return [] if kind == "stale" else [Seen(row.sp_id, "ended", look.run_id)]
-        if held.version != row.version:
+        if kind == "stale":
+            assert told is not None
+            if told.version <= held.version:
+                return []
+            if await told.keep():
+                return [Seen(name, kind, look.run_id, repaired=True)]
+            return [Seen(name, "unrecorded", look.run_id)]
+        if kind == "unclosed":
+            assert told is not None
+            if told.version > held.version and await told.keep() and told.is_over:
+                return [Seen(name, kind, look.run_id, repaired=True)]
+            return [Seen(name, "ended", look.run_id)]
+        if held.version != look.row.version:
             return []
-        if snapshot is not None and snapshot.order.version > held.version:
-            # The last that it knew is what it can be revived from.
-            await self._orders.save(snapshot)
-            if snapshot.order.status.is_final:
-                return [Seen(row.sp_id, "unclosed", look.run_id, repaired=True)]
-        return [Seen(row.sp_id, kind, look.run_id)]
+        # The last that it knew is what it can be revived from.
+        newer = told is not None and told.version > held.version and await told.keep()
+        if newer and told is not None and told.is_over:
+            return [Seen(name, "unclosed", look.run_id, repaired=True)]
+        return [Seen(name, kind, look.run_id)]
 
-    async def _snapshot(self, sp_id: str) -> Snapshot | None:
-        """The order as its workflow holds it; None if it does not say."""
+    async def _ask(self, things: Things, workflow_id: str) -> Told | None:
+        """How far a workflow is; None if it does not say."""
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
-                return await workflow_client.snapshot(self._client, sp_id)
+                return await things.ask(workflow_id)
         except (TimeoutError, WorkflowQueryFailedError) as error:
             why = type(error).__name__
         except RPCError as error:
             if error.status is RPCStatusCode.UNAVAILABLE:
                 raise
             why = error.status.name
-        activity.logger.warning("no answer", extra={"sp_id": sp_id, "why": why})
+        activity.logger.warning("no answer", extra={"about": workflow_id, "why": why})
         return None
 
     # --- open workflows and their rows ---------------------------------------------------------------------------
@@ -206,21 +226,21 @@ class ReconcileActivities:
     @activity.defn(name=names.FIND_UNRECORDED)
     async def find_unrecorded(self, batch: WorkflowBatch) -> Compared:
         """Look up the next open workflows in the records, and record those that are missing there. Twice is once."""
-        with without_contents("search for workflows without an order"):
+        with without_contents("search for workflows without a row"):
             before = (activity.info().started_time - batch.min_age).astimezone(UTC)
             listed = self._client.list_workflows(
-                f"WorkflowType = '{workflow_names.SERVICE_ORDER}' AND ExecutionStatus = 'Running'"
+                f"WorkflowType IN ({', '.join(map(repr, self._things))}) AND ExecutionStatus = 'Running'"
                 f" AND StartTime < '{before.isoformat(timespec='milliseconds')}'",
                 page_size=BATCH,
                 next_page_token=base64.b64decode(batch.page) if batch.page else None,
             )
             await listed.fetch_next_page()
-            runs = {each.id: each.run_id for each in listed.current_page or ()}
-            missing = await self._missing(runs)
+            running = listed.current_page or ()
+            missing = await self._missing(running)
             if missing:
                 await asyncio.sleep(LOOK_AGAIN_AFTER)
                 missing = await self._missing(missing)
-            seen = [await self._record(sp_id, runs[sp_id]) for sp_id in missing]
+            seen = [await self._record(workflow) for workflow in missing]
             await self._records.keep(seen, batch.began)
             page = listed.next_page_token
             return Compared(
@@ -230,18 +250,24 @@ class ReconcileActivities:
                 found=sum(not each.repaired for each in seen),
             )
 
-    async def _missing(self, sp_ids: Iterable[str]) -> list[str]:
-        wanted = list(sp_ids)
-        held = await self._records.held(wanted)
-        return [sp_id for sp_id in wanted if sp_id not in held]
+    async def _missing(self, running: Sequence[WorkflowExecution]) -> list[WorkflowExecution]:
+        missing = []
+        for workflow_type, things in self._things.items():
+            by_name = {
+                things.name(each.id): each
+                for each in running
+                if each.workflow_type == workflow_type
+            }
+            held = await things.held(by_name)
+            missing += [each for name, each in by_name.items() if name not in held]
+        return missing
 
-    async def _record(self, sp_id: str, run_id: str) -> Seen:
-        snapshot = await self._snapshot(sp_id)
+    async def _record(self, workflow: WorkflowExecution) -> Seen:
+        things = self._things[workflow.workflow_type]
+        told = await self._ask(things, workflow.id)
         activity.heartbeat()
-        if snapshot is None:
-            return Seen(sp_id, "unrecorded", run_id)
-        await self._orders.save(snapshot)
-        return Seen(sp_id, "unrecorded", run_id, repaired=True)
+        repaired = told is not None and await told.keep()
+        return Seen(things.name(workflow.id), "unrecorded", workflow.run_id, repaired)
 
     # --- operations ----------------------------------------------------------------------------------------------
 

@@ -1,22 +1,32 @@
-"""Reviving an order whose workflow was terminated, has failed or is lost (docs/operations.md). `starter.py revive`."""
+"""Reviving what has lost its workflow: terminated, failed or gone (docs/operations.md). `starter.py revive`."""
 
 import asyncio
+from collections.abc import Awaitable
 from datetime import timedelta
+from typing import TypeVar
 
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.names import SettlementOf
 from domain.effects import Effect, effects
 from domain.lifecycle import begin
 from domain.order import Order, Status
+from domain.settlement_mails import settlement_mails
+from domain.settling import Settling
+from domain.settling import begin as begin_settling
 from records.mails import MailLog
 from records.orders import Orders, StoredOrder
+from records.settlements import Settlements
 from workflows import client as workflow_client
-from workflows.messages import Carried, Desk
+from workflows import settlement_client
+from workflows.messages import Carried, Desk, SettlementCarried
 from workflows.service_order import EVENTS_CARRIED
 
 ANSWER_WITHIN = timedelta(seconds=10)
+_RUNS = "{}: its workflow is running; to start it anew, terminate it first in the Temporal UI"
+_Snapshot = TypeVar("_Snapshot")
 
 
 class NotRevivable(Exception):
@@ -44,7 +54,9 @@ class Revival:
             NotRevivable: no such order, it is closed, or its workflow runs.
             RPCError: Temporal is away.
         """
-        await self._save_last_words(sp_id)
+        told = await last_words(workflow_client.snapshot(self._client, sp_id))
+        if told is not None:
+            await self._orders.save(told)
         stored = await self._orders.get(sp_id)
         if stored is None:
             raise NotRevivable(f"{sp_id}: the records know no such order")
@@ -60,23 +72,77 @@ class Revival:
         try:
             await workflow_client.revive_order(self._client, carried, self._desk)
         except WorkflowAlreadyStartedError:
-            raise NotRevivable(
-                f"{sp_id}: its workflow is running; to start it anew, terminate it first in the Temporal UI"
-            ) from None
+            raise NotRevivable(_RUNS.format(sp_id)) from None
         return stored.order
 
-    async def _save_last_words(self, sp_id: str) -> None:
-        """What a dead workflow tells may be newer than what it could still write to the records."""
+
+class SettlementRevival:
+    """Where settlements are revived."""
+
+    def __init__(
+        self, client: Client, settlements: Settlements, mails: MailLog, desk: Desk
+    ) -> None:
+        self._client = client
+        self._settlements = settlements
+        self._mails = mails
+        self._desk = desk
+
+    async def revive(self, number: str) -> Settling:
+        """Start a new run of the settlement's workflow, as `Revival.revive` does. The settlement as it goes on.
+
+        Every order is asked again: those that it has billed, or set free, say so. A statement that was made is kept,
+        and mails that were sent are not sent again.
+
+        Raises:
+            NotRevivable: no such settlement, it is over, or its workflow runs.
+            RPCError: Temporal is away.
+        """
+        stored = await self._settlements.get(number)
+        if stored is None:
+            raise NotRevivable(f"{number}: the records know no such settlement")
+        account = stored.account
+        of = SettlementOf(partner_id=account.partner_id, month=account.month)
+        told = await last_words(settlement_client.settlement_snapshot(self._client, of))
+        if told is not None and told.settling.version > stored.settling.version:
+            await self._settlements.save(told)
+            stored = await self._settlements.get(number) or stored
+        settling = stored.settling
+        if settling.is_over:
+            raise NotRevivable(f"{number} is {settling.status.value}: nothing can follow")
+        finished = await self._mails.finished(number)
+        before = begin_settling(settling.opening, settling.opened_at)
+        carried = SettlementCarried(
+            settling=settling,
+            unsaved=(),
+            outbox=tuple(
+                mail
+                for mail in settlement_mails(before, stored.events, self._desk.language)
+                if mail.key not in finished
+            ),
+            answered={},
+        )
         try:
-            async with asyncio.timeout(ANSWER_WITHIN.total_seconds()):
-                held = await workflow_client.snapshot(self._client, sp_id)
-        except (TimeoutError, WorkflowQueryFailedError):
-            return
-        except RPCError as error:
-            if error.status is RPCStatusCode.UNAVAILABLE:
-                raise
-            return
-        await self._orders.save(held)
+            await settlement_client.revive_settlement(self._client, carried, self._desk)
+        except WorkflowAlreadyStartedError:
+            raise NotRevivable(_RUNS.format(number)) from None
+        return settling
+
+
+async def last_words(query: Awaitable[_Snapshot]) -> _Snapshot | None:
+    """What a dead workflow tells: it may be newer than what it could still write to the records. None if it does not.
+
+    Raises:
+        RPCError: Temporal is away.
+    """
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN.total_seconds()):
+            return await query
+    except (TimeoutError, WorkflowQueryFailedError):
+        return None
+    except RPCError as error:
+        if error.status is RPCStatusCode.UNAVAILABLE:
+            raise
+        return None
 
 
 def outbox(stored: StoredOrder, finished: frozenset[str]) -> tuple[Effect, ...]:

@@ -1,28 +1,58 @@
-"""What the reconciler keeps: how orders and their workflows differ, and what it need not compare again."""
+"""What the reconciler keeps: how rows and workflows differ, and what it need not compare again."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, case, delete, func, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
-from activities.names import FindingKind
+from activities.names import FindingKind, SettlementSnapshot
 from domain.order import Status
+from domain.settlement import SettlementStatus
+from domain.settlement_id import Month
 from domain.values import Value
 from records.database import Database, to_the_end
-from records.tables import comparisons, findings, orders
+from records.settlements import Settlements
+from records.tables import comparisons, findings, orders, settlement_timeline, settlements
+
+
+def _has(*types: str) -> ColumnElement[bool]:
+    """Whether a settlement's timeline has an event of such a type."""
+    return exists().where(
+        settlement_timeline.c.settlement_id == settlements.c.settlement_id,
+        settlement_timeline.c.type.in_(types),
+    )
+
+
+# As `Settling.is_over`: what was taken back after it had claimed its orders has to set them free first.
+_IS_OVER = or_(
+    settlements.c.status == SettlementStatus.INVOICED.value,
+    and_(
+        settlements.c.status == SettlementStatus.VOID.value,
+        or_(~_has("orders_claimed"), _has("nothing_to_bill", "orders_released")),
+    ),
+)
 
 
 class Held(NamedTuple):
-    """How far the records know an order."""
+    """How far the records know an order or a settlement, and whether it is over: closed, and nothing can follow."""
 
     version: int
-    status: Status
+    is_over: bool
+
+
+class Open(NamedTuple):
+    """An order or a settlement that is not over, by SP-ID or number; `settled`: whose settlement of which month."""
+
+    name: str
+    version: int
+    settled: tuple[str, Month] | None = None
 
 
 class Same(NamedTuple):
-    """A running workflow and an order that were the same: at this length of history, at this version."""
+    """A running workflow and its row that were the same: at this length of history, at this version."""
 
     run_id: str
     history_length: int
@@ -30,7 +60,10 @@ class Same(NamedTuple):
 
 
 class Finding(Value):
-    """One difference between an order and its workflow. `ended_at`: repaired by the reconciler, or gone by itself."""
+    """One difference between an order or a settlement and its workflow; `sp_id` is a settlement's number, then.
+
+    `ended_at`: repaired by the reconciler, or gone by itself.
+    """
 
     sp_id: str
     kind: FindingKind
@@ -43,7 +76,7 @@ class Finding(Value):
 
 
 class Seen(NamedTuple):
-    """What a pass has seen of one order: a difference, and whether it is repaired."""
+    """What a pass has seen of one order or settlement: a difference, and whether it is repaired."""
 
     sp_id: str
     kind: FindingKind
@@ -86,10 +119,50 @@ class Reconciliation:
         )
         async with self._database.reading() as connection:
             rows = (await connection.execute(found)).all()
-        return {sp_id: Held(version, Status(status)) for sp_id, version, status in rows}
+        return {sp_id: Held(version, Status(status).is_final) for sp_id, version, status in rows}
+
+    async def held_settlements(self, numbers: Collection[str]) -> dict[str, Held]:
+        """How far the records know these settlements; those they do not know are missing."""
+        found = select(settlements.c.settlement_id, settlements.c.version, _IS_OVER).where(
+            settlements.c.settlement_id.in_(numbers)
+        )
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(found)).all()
+        return {number: Held(version, bool(is_over)) for number, version, is_over in rows}
+
+    async def open_settlements(self, after: str | None, limit: int) -> tuple[Open, ...]:
+        """Settlements that are not over, by number, those after one."""
+        found = (
+            select(
+                settlements.c.settlement_id,
+                settlements.c.version,
+                settlements.c.partner_id,
+                settlements.c.month,
+            )
+            .where(~_IS_OVER)
+            .order_by(settlements.c.settlement_id)
+            .limit(limit)
+        )
+        if after is not None:
+            found = found.where(settlements.c.settlement_id > after)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(found)).all()
+        return tuple(
+            Open(number, version, (partner_id, Month.parse(month)))
+            for number, version, partner_id, month in rows
+        )
+
+    async def keep_settlement(self, snapshot: SettlementSnapshot) -> bool:
+        """Have the records hold a settlement as its workflow has it. Not if they lack an order of it, or another one
+        has billed it: then it stays as it is."""
+        try:
+            await Settlements(self._database).save(snapshot)
+        except (LookupError, IntegrityError):
+            return False
+        return True
 
     async def same(self, sp_ids: Collection[str]) -> dict[str, Same]:
-        """When these orders and their workflows were last the same."""
+        """When these and their workflows were last the same."""
         found = select(comparisons).where(comparisons.c.sp_id.in_(sp_ids))
         async with self._database.reading() as connection:
             rows = (await connection.execute(found)).all()
@@ -97,7 +170,7 @@ class Reconciliation:
 
     @to_the_end
     async def keep_same(self, these: Mapping[str, Same]) -> None:
-        """Remember that these orders and their workflows are the same."""
+        """Remember that these and their workflows are the same."""
         if these:
             rows = [{"sp_id": sp_id, **same._asdict()} for sp_id, same in these.items()]
             async with self._database.writing() as connection:
@@ -123,7 +196,7 @@ class Reconciliation:
 
     @to_the_end
     async def keep_open(self, sp_ids: Collection[str], at: datetime) -> None:
-        """These orders could not be compared in the pass that began at `at`: what was found of them stands."""
+        """These could not be compared in the pass that began at `at`: what was found of them stands."""
         if sp_ids:
             stands = (
                 update(findings)
@@ -137,7 +210,7 @@ class Reconciliation:
     async def end_unseen(self, at: datetime) -> int:
         """End what the pass that began at `at`, and is through, has not seen any more. How many these are.
 
-        Comparisons with orders that cannot change any more are dropped, too.
+        Comparisons of what cannot change any more are dropped, too.
         """
         gone = (
             update(findings)
@@ -146,7 +219,10 @@ class Reconciliation:
         )
         final = [str(status) for status in Status if status.is_final]
         closed = delete(comparisons).where(
-            comparisons.c.sp_id.in_(select(orders.c.sp_id).where(orders.c.status.in_(final)))
+            or_(
+                comparisons.c.sp_id.in_(select(orders.c.sp_id).where(orders.c.status.in_(final))),
+                comparisons.c.sp_id.in_(select(settlements.c.settlement_id).where(_IS_OVER)),
+            )
         )
         async with self._database.writing() as connection:
             await connection.execute(closed)

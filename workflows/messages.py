@@ -50,7 +50,8 @@ class Answer(Value):
 
 
 class Tally(Value):
-    """What a pass of the reconciler has done so far: orders compared, rows repaired, differences found, no answers."""
+    """What a pass of the reconciler has done so far: how many orders and settlements it has compared, how many rows
+    repaired, how many differences found, and how many gave no answer."""
 
     compared: int = 0
     repaired: int = 0
@@ -68,6 +69,7 @@ class Pass(Value):
     began: datetime | None = None
     tally: Tally = Tally()
     orders_done: bool = False
+    settlements_done: bool = False
     position: str | None = None
 
 

@@ -54,6 +54,8 @@ SEARCH_ATTRIBUTES: Final[dict[str, IndexedValueType.ValueType]] = {
 }
 """What a namespace must know before the first workflow starts."""
 
+_SETTLEMENT_PREFIX: Final = "settlement-"
+
 
 def order_id(sp_id: str) -> str:
     """The id of an order's workflow: its SP-ID, the order's only name everywhere."""
@@ -62,4 +64,17 @@ def order_id(sp_id: str) -> str:
 
 def settlement_workflow_id(partner_id: str, month: Month) -> str:
     """The id of a settlement's workflow, which makes it the only one of its partner and month."""
-    return f"settlement-{partner_id}-{month}"
+    return f"{_SETTLEMENT_PREFIX}{partner_id}-{month}"
+
+
+def settlement_in(workflow_id: str) -> tuple[str, Month]:
+    """Whose settlement of which month a workflow of this id is.
+
+    Raises:
+        ValueError: it is no settlement's.
+    """
+    if not workflow_id.startswith(_SETTLEMENT_PREFIX):
+        raise ValueError(f"{workflow_id} is no settlement's workflow")
+    partner_id, _, month = workflow_id.removeprefix(_SETTLEMENT_PREFIX).rpartition("-")
+    partner_id, _, year = partner_id.rpartition("-")
+    return partner_id, Month.parse(f"{year}-{month}")

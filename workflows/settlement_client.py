@@ -13,11 +13,18 @@ from temporalio.common import (
 
 from activities.names import SettlementOf, SettlementSnapshot
 from domain.commands import Actor
-from domain.settling import next_instant, open_settling
+from domain.settling import Settling, next_instant, open_settling
 from domain.settling_commands import Opening, SettlementRequest
 from workflows import names
-from workflows.messages import Checked, Desk, SettlementAnswer, SettlementStart, Upload
-from workflows.settlement_reading import title
+from workflows.messages import (
+    Checked,
+    Desk,
+    SettlementAnswer,
+    SettlementCarried,
+    SettlementStart,
+    Upload,
+)
+from workflows.settlement_reading import is_late, title
 
 _REQUEST_ID = "RequestId"
 
@@ -39,29 +46,60 @@ async def start_settlement(
         RPCError: Temporal is away.
     """
     settling, events = open_settling(opening, actor, now)
-    partner_id = opening.partner.partner_id
+    await _start(
+        client,
+        SettlementStart(desk=desk, opening=opening, opened_by=actor, opened_at=now),
+        settling,
+        WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        request_id,
+    )
+    return SettlementSnapshot(settling=settling, events=events)
+
+
+async def revive_settlement(client: Client, carried: SettlementCarried, desk: Desk) -> None:
+    """Start a new run of a settlement whose workflow was terminated, has failed or is lost, from what was stored of it.
+
+    Raises:
+        WorkflowAlreadyStartedError: it runs.
+        RPCError: Temporal is away.
+    """
+    await _start(
+        client,
+        SettlementStart(desk=desk, carried=carried),
+        carried.settling,
+        WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+    )
+
+
+async def _start(
+    client: Client,
+    start: SettlementStart,
+    settling: Settling,
+    reuse_policy: WorkflowIDReusePolicy,
+    request_id: str = "",
+) -> None:
+    partner_id = settling.opening.partner.partner_id
     attributes: list[SearchAttributePair[Any]] = [
         SearchAttributePair(names.SETTLEMENT_STATUS, settling.status.value),
         SearchAttributePair(names.PARTNER_ID, partner_id),
-        SearchAttributePair(names.OVERDUE, False),
+        SearchAttributePair(names.OVERDUE, is_late(settling)),
     ]
     due = next_instant(settling)
     if due is not None:
         attributes.append(SearchAttributePair(names.DEADLINE, due))
-    page = f"{desk.public_url}/settlements/{settling.settlement_id}"
+    page = f"{start.desk.public_url}/settlements/{settling.settlement_id}"
     await client.start_workflow(
         names.SETTLEMENT,
-        SettlementStart(desk=desk, opening=opening, opened_by=actor, opened_at=now),
-        id=names.settlement_workflow_id(partner_id, opening.month),
+        start,
+        id=names.settlement_workflow_id(partner_id, settling.opening.month),
         task_queue=names.ORDERS_QUEUE,
-        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        id_reuse_policy=reuse_policy,
         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
         search_attributes=TypedSearchAttributes(attributes),
         static_summary=title(settling),
         static_details=f"[{settling.settlement_id}]({page})",
         memo={_REQUEST_ID: request_id},
     )
-    return SettlementSnapshot(settling=settling, events=events)
 
 
 async def opening_request(client: Client, settlement: SettlementOf) -> str:

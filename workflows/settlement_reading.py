@@ -29,11 +29,16 @@ def wake_summary(settling: Settling, wake: datetime) -> str:
     return f"partner is told {local}"
 
 
+def is_late(settling: Settling) -> bool:
+    """Whether its invoice should be there by now."""
+    return settling.reminders > 0 and not settling.is_over
+
+
 def search_attributes(
     settling: Settling, shown: TypedSearchAttributes
 ) -> list[SearchAttributeUpdate[Any]]:
     """What the lists have to show now; nothing if they have `shown` it already."""
-    due, late = life.next_instant(settling), settling.reminders > 0 and not settling.is_over
+    due, late = life.next_instant(settling), is_late(settling)
     partner_id = settling.opening.partner.partner_id
     same = (
         shown.get(names.SETTLEMENT_STATUS) == settling.status.value

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from activities.names import Snapshot
-from domain.order import Status
 from records.database import Database
 from records.orders import Orders
 from records.reconciliation import Held, Reconciliation, Same, Seen
@@ -17,7 +16,7 @@ async def test_what_the_records_hold(database: Database) -> None:
     order, events = lived(*ACCEPTED)
     await Orders(database).save(Snapshot(order=order, events=events))
     held = await Reconciliation(database).held([order.sp_id, "SP-nobody"])
-    assert held == {order.sp_id: Held(order.version, Status.CHECK_REQUIREMENTS)}
+    assert held == {order.sp_id: Held(order.version, is_over=False)}
 
 
 async def test_what_is_the_same_need_not_be_compared_again(database: Database) -> None:

@@ -23,6 +23,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities import reconcile
 from activities.names import Snapshot
+from activities.reconciled import Things, Told
 from connection import data_converter
 from desk.revival import NotRevivable, Revival
 from domain.commands import Accept, Cancel, ConfirmRequirements, LogContact
@@ -114,13 +115,15 @@ async def test_healthy_orders_are_left_alone_and_not_asked_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    real = reconcile.ReconcileActivities._snapshot
+    real = reconcile.ReconcileActivities._ask
 
-    async def counted(self: reconcile.ReconcileActivities, sp_id: str) -> Snapshot | None:
-        asked.append(sp_id)
-        return await real(self, sp_id)
+    async def counted(
+        self: reconcile.ReconcileActivities, things: Things, workflow_id: str
+    ) -> Told | None:
+        asked.append(workflow_id)
+        return await real(self, things, workflow_id)
 
-    monkeypatch.setattr(reconcile.ReconcileActivities, "_snapshot", counted)
+    monkeypatch.setattr(reconcile.ReconcileActivities, "_ask", counted)
     async with working(tmp_path) as around:
         first, second = await accepted(around, "SP-1"), await accepted(around, "SP-2")
         closed = await around.place("SP-3")
@@ -300,8 +303,8 @@ async def test_a_workflow_whose_tasks_fail_is_stuck(tmp_path: Path) -> None:
                 around.settings, around.client, around.orders,
                 Reconciliation(around.database), MailLog(around.database),
             )  # fmt: skip
-            (row,) = await around.orders.open_orders()
-            assert (await looked._look(row, None)).kind == "stuck"
+            (row,) = await looked._orders.open_ones(None, 2)
+            assert (await looked._look(looked._orders, row, None)).kind == "stuck"
         async with around.worker():
             await around.reaches(life, Status.NEW)
 

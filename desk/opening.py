@@ -1,5 +1,6 @@
-"""What a settlement starts from, whoever opens it: all that is pinned into it (DESIGN 4)."""
+"""What a settlement starts from, whoever opens it: its orders, and all that is pinned into it (DESIGN 4)."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from temporalio.client import Client
@@ -16,6 +17,33 @@ from records.partners import Partner, Partners
 from records.settlements import Settlements
 from workflows.messages import Desk
 from workflows.settlement_client import start_settlement
+
+MOST_LEFT_OUT = 1000
+"""So many orders can be left out: a settlement names them all, and its workflow carries that (2 MB at a time)."""
+
+
+class NothingToBill(Exception):
+    """None of the orders that were asked for can be billed, or too many of them cannot (`too_many`): each of these with
+    its reason, in the order they were named."""
+
+    def __init__(self, left_out: tuple[LeftOut, ...], *, too_many: bool = False) -> None:
+        self.left_out = left_out
+        self.too_many = too_many
+        super().__init__(f"{len(left_out)} orders cannot be billed")
+
+
+async def judged(
+    settlements: Settlements, partner_id: str, settlement: str, sp_ids: Iterable[str]
+) -> tuple[Selection, tuple[LeftOut, ...]]:
+    """Which of these orders a partner may bill in a settlement, and why not the others.
+
+    Raises:
+        NothingToBill: none of them, or there are more than `MOST_LEFT_OUT` others.
+    """
+    picked, left_out = await settlements.judge(partner_id, settlement, sp_ids)
+    if not picked or len(left_out) > MOST_LEFT_OUT:
+        raise NothingToBill(left_out, too_many=bool(picked))
+    return picked, left_out
 
 
 def opening_of(

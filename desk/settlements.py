@@ -13,7 +13,8 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from activities.names import SettlementOf
 from desk import access
 from desk.access import Forbidden
-from desk.opening import opening_of
+from desk.opening import NothingToBill as NothingToBill
+from desk.opening import judged, opening_of
 from desk.orders import RequestReused
 from desk.principal import Principal
 from desk.reaching import Closed, NoAnswer, TemporalAway, reaching
@@ -25,7 +26,6 @@ from domain.invoicing import Verdict
 from domain.policy import Policy
 from domain.settlement import (
     CorrectionLine,
-    LeftOut,
     Line,
     SettlementStatus,
     VatRates,
@@ -75,14 +75,6 @@ class AlreadySettled(Exception):
         self.status = status
         self.allowed = may
         super().__init__(f"{settlement} is the partner's settlement of this month")
-
-
-class NothingToBill(Exception):
-    """None of the orders that were asked for can be billed: each with its reason, in the order they were named."""
-
-    def __init__(self, left_out: tuple[LeftOut, ...]) -> None:
-        self.left_out = left_out
-        super().__init__("none of these orders can be billed")
 
 
 class Billable(Value):
@@ -169,7 +161,7 @@ class SettlementDesk:
         Raises:
             Forbidden: a role that settles nothing, or a partner in another's place.
             InvalidCommand: operations did not say for which partner, or there is no such one.
-            NothingToBill: none of the orders can be billed.
+            NothingToBill: none of the orders can be billed, or too many cannot.
             AlreadySettled: there is one of this month, opened by another request.
             TemporalAway: nothing was opened, or the same call finds it opened.
         """
@@ -182,9 +174,7 @@ class SettlementDesk:
         if there is not None:
             return await self._opened_before(principal, that, request_id)
         this = settlement_id(partner.partner_id, month)
-        picked, left_out = await self._settlements.judge(partner.partner_id, this, sp_ids)
-        if not picked:
-            raise NothingToBill(left_out)
+        picked, left_out = await judged(self._settlements, partner.partner_id, this, sp_ids)
         opening = opening_of(
             partner,
             month,
@@ -296,19 +286,17 @@ class SettlementDesk:
     ) -> StoredSettlement:
         """Pick other orders while it is open; nothing at all is possible, too. Raises as `close`, and
 
-        NothingToBill: orders were named, and none of them can be billed.
+        NothingToBill: orders were named, and none of them can be billed, or too many cannot.
         """
         access.check(principal, "select")
         known = await self._talks.known(principal, settlement)
-        asked = tuple(sp_ids)
-        picked, left_out = await self._settlements.judge(
-            known.account.partner_id, settlement, asked
-        )
-        if asked and not picked:
-            raise NothingToBill(left_out)
-        return await self._talks.act(
-            principal, known, Select(sp_ids=picked, left_out=left_out), request_id
-        )
+        asked, change = tuple(sp_ids), Select(sp_ids=())
+        if asked:
+            picked, left_out = await judged(
+                self._settlements, known.account.partner_id, settlement, asked
+            )
+            change = Select(sp_ids=picked, left_out=left_out)
+        return await self._talks.act(principal, known, change, request_id)
 
     async def close(
         self, principal: Principal, settlement: str, request_id: str

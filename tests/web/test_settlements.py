@@ -227,6 +227,19 @@ async def test_none_of_them_can_be_billed(cmi: Site) -> None:
     assert (await one.settle([sp_id])).status_code == 201, "nothing was opened before"
 
 
+async def test_more_left_out_than_can_be_named(cmi: Site) -> None:
+    """What a settlement names travels with it: a list of inventions must not be more than its workflow can carry."""
+    one = await firm(cmi)
+    (sp_id,) = await one.completed("10.00")
+    inventions = [f"SP-{number:040}" for number in range(19_999)]
+    answer = await one.settle([sp_id, *inventions])
+    assert answer.status_code == 422, answer.text
+    assert "sp_ids.1" in fields(answer.json())
+    assert (await one.http.get(f"{API}/settlements")).json()["items"] == []
+    seen = await one.issued([sp_id, *inventions[:1000]])
+    assert len(seen["left_out"]) == 1000
+
+
 # --- opened for the partner --------------------------------------------------------------------------------------
 
 

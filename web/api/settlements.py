@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Depends, File, Path, Query, Request, Response, UploadFile
 
+from desk.opening import MOST_LEFT_OUT
 from desk.principal import Principal
 from desk.settlements import (
     AlreadySettled,
@@ -141,6 +142,8 @@ class SettlingCall(Call):
             (f"sp_ids.{place[each.sp_id]}", words.left_out_text(each.reason, self.language))
             for each in error.left_out[:_NAMED_ERRORS]
         ]
+        if error.too_many:
+            return invalid(errors, f"More than {MOST_LEFT_OUT} of these orders cannot be billed.")
         return invalid(errors, "None of these orders can be billed.")
 
 
@@ -212,7 +215,7 @@ async def open_settlement(
     behind the answer: the orders are claimed, then the statement is issued.
 
     Orders that cannot be billed are left out and named in `left_out`; an order of another partner is `unknown` there,
-    like one that does not exist. If none can be billed, nothing is opened (422).
+    like one that does not exist. If none can be billed, or more than 1000 cannot, nothing is opened (422).
     """
     request_id = call.request_id(principal, "settlements", "open")
     async with call.translating(principal, body.sp_ids):

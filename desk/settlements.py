@@ -160,13 +160,14 @@ class SettlementDesk:
 
         Raises:
             Forbidden: a role that settles nothing, or a partner in another's place.
-            InvalidCommand: operations did not say for which partner, or there is no such one.
+            InvalidCommand: operations did not say for which of several partners, or there is no such one.
             NothingToBill: none of the orders can be billed, or too many cannot.
             AlreadySettled: there is one of this month, opened by another request.
             TemporalAway: nothing was opened, or the same call finds it opened.
         """
         access.check(principal, "settle")
-        partner = await self._partner(principal, partner_id)
+        asked = tuple(sp_ids)
+        partner = await self._partner(principal, partner_id, asked)
         now = self._clock()
         month = self._month(partner)
         that = SettlementOf(partner_id=partner.partner_id, month=month)
@@ -174,7 +175,7 @@ class SettlementDesk:
         if there is not None:
             return await self._opened_before(principal, that, request_id)
         this = settlement_id(partner.partner_id, month)
-        picked, left_out = await judged(self._settlements, partner.partner_id, this, sp_ids)
+        picked, left_out = await judged(self._settlements, partner.partner_id, this, asked)
         opening = opening_of(
             partner,
             month,
@@ -221,11 +222,19 @@ class SettlementDesk:
         settling = stored.settling
         raise AlreadySettled(this, settling.status, allowed(settling, principal.role))
 
-    async def _partner(self, principal: Principal, partner_id: str | None) -> Partner:
+    async def _partner(
+        self, principal: Principal, partner_id: str | None, sp_ids: Iterable[str] = ()
+    ) -> Partner:
+        """Who settles: the partner itself; whom operations name, or mean by orders that are all of one partner."""
         own = access.own_partner(principal)
         if own is not None and partner_id not in (None, own):
             raise Forbidden("a partner in another's place")
         wanted = own or partner_id
+        if wanted is None:
+            owners = {
+                each.partner_id for each in (await self._settlements.standings(sp_ids)).values()
+            }
+            wanted = owners.pop() if len(owners) == 1 else None
         if wanted is None:
             raise InvalidCommand("partner_id", "partner_needed")
         partner = await self._partners.get(wanted)

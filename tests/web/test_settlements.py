@@ -154,8 +154,10 @@ async def test_from_the_selection_to_the_accepted_invoice(cmi: Site, liable: boo
 async def test_operations_settle_in_a_partner_s_place(cmi: Site) -> None:
     one = await firm(cmi)
     (sp_id,) = await one.completed("40.00")
-    nameless = await cmi.operations.post(f"{API}/settlements", json={"sp_ids": [sp_id]})
-    assert fields(nameless.json()) == {"partner_id"}
+    foreign = await cmi.new()
+    for nobodys in ([sp_id, foreign], ["SP-NOWHERE"]):
+        nameless = await cmi.operations.post(f"{API}/settlements", json={"sp_ids": nobodys})
+        assert fields(nameless.json()) == {"partner_id"}
     body = {"sp_ids": [sp_id], "partner_id": one.partner_id}
     other = await cmi.stranger.post(f"{API}/settlements", json=body)
     assert other.status_code == 403
@@ -166,6 +168,16 @@ async def test_operations_settle_in_a_partner_s_place(cmi: Site) -> None:
     assert opened.status_code == 201, opened.text
     by = opened.json()["timeline"][0]["by"]
     assert by == f"operations:operations's software for partner:{one.partner_id}"
+
+
+async def test_operations_mean_the_partner_whose_orders_they_name(cmi: Site) -> None:
+    one = await firm(cmi)
+    sp_ids = await one.completed("40.00", "2.00")
+    opened = await cmi.operations.post(f"{API}/settlements", json={"sp_ids": sp_ids})
+    assert opened.status_code == 201, opened.text
+    assert opened.json()["partner_id"] == one.partner_id
+    again = await cmi.operations.post(f"{API}/settlements", json={"sp_ids": sp_ids})
+    assert again.status_code == 409
 
 
 # --- one of a month ----------------------------------------------------------------------------------------------

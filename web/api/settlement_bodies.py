@@ -23,7 +23,8 @@ _MONTH_OR_EMPTY = {"type": "string", "pattern": "^([0-9]{4}-(0[1-9]|1[0-2]))?$"}
 
 
 class OpeningBody(Value):
-    """Which completed orders are billed. `partner_id` is for operations, who say in whose place they act."""
+    """Which completed orders are billed. `partner_id` is for operations, who say in whose place they act; it can be
+    left out where all orders are of one partner."""
 
     sp_ids: Annotated[SpIds, Field(min_length=1)]
     partner_id: Identifier | None = None

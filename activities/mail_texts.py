@@ -147,8 +147,8 @@ class MailTexts:
         standing: int,
         link: str,
     ) -> MailText:
-        """The words of a mail to operations about orders whose workflows are in trouble: SP-ID and how, the first of
-        the `new` ones; `standing` are those of earlier mails with them."""
+        """The words of a mail to operations about orders and settlements whose workflows are in trouble: by SP-ID or
+        number, and how, the first of the `new` ones; `standing` are those of earlier mails with them."""
         phrases = self._operations_phrases["reconciliation"][language]
         common = self._phrases["common"][language]
         values = {"new": new, "standing": standing, "shown": len(rows), "more": new - len(rows)}
@@ -160,7 +160,7 @@ class MailTexts:
                 "greeting": common["greeting_team"],
                 "paragraphs": text.strip().split("\n\n"),
                 "why": "",
-                "rows": [(sp_id, phrases["kinds"][kind]) for sp_id, kind in rows],
+                "rows": [(about, phrases["kinds"][kind]) for about, kind in rows],
                 "link": link,
                 "button": phrases["button"],
                 "button_missing": common["button_missing"],

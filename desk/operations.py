@@ -195,7 +195,7 @@ class Operations:
         return await self._accounts.not_invited(now - LONG, now)
 
     async def findings(self, principal: Principal) -> tuple[Finding, ...]:
-        """How orders and their workflows differ, the oldest finding first. Raises `Forbidden`."""
+        """How orders and settlements differ from their workflows, the oldest finding first. Raises `Forbidden`."""
         access.check(principal, "watch")
         return await self._reconciliation.standing(_MOST_FINDINGS)
 

@@ -72,7 +72,8 @@ async def bad_day(site: Site) -> None:
         if ends:
             await mails.given_up(key)
     findings = Reconciliation(around.database)
-    await findings.keep([Seen("S-NEW-2", "terminated", "run-1")], now - timedelta(minutes=20))
+    lost = [Seen("S-NEW-2", "terminated", "run-1"), Seen("V202610-7KQ4MXBP", "missing", "")]
+    await findings.keep(lost, now - timedelta(minutes=20))
     limit = Limit(0, WEEK, WEEK, WEEK)
     await Guesses(around.database).charge({"account:somebody": limit}, now)
 

@@ -54,6 +54,16 @@ async def test_each_page_is_for_everybody(
         await fits(page)
 
 
+@pytest.mark.parametrize("path", ["/staff", "/staff/findings"])
+async def test_a_finding_leads_to_its_order_or_settlement(surf: Surfer, path: str) -> None:
+    page = await surf.page("operations")
+    await page.goto(path)
+    found = page.get_by_role("table", name="Befunde des Abgleichs")
+    for name, leads_to in (("S-NEW-2", "/orders/"), ("V202610-7KQ4MXBP", "/settlements/")):
+        link = found.get_by_role("link", name=name)
+        assert await link.get_attribute("href") == f"{leads_to}{name}"
+
+
 @pytest.mark.parametrize("role", ["partner", "accounting"])
 async def test_they_are_for_operations_alone(surf: Surfer, role: str) -> None:
     page = await surf.page(role)  # type: ignore[arg-type]

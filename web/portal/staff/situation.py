@@ -21,12 +21,12 @@ FINDINGS: dict[FindingKind, str] = {
     "timed_out": mark("Der Ablauf hat seine Zeit überschritten."),
     "canceled": mark("Der Ablauf wurde von aussen abgebrochen."),
     "missing": mark("Der Server kennt den Ablauf nicht."),
-    "ended": mark("Der Ablauf ist zu Ende, der Auftrag ist es nicht."),
+    "ended": mark("Der Ablauf ist zu Ende, obwohl noch etwas zu tun ist."),
     "stuck": mark("Der Ablauf steht still; er geht weiter, sobald die Ursache behoben ist."),
-    "reset": mark("Der Ablauf steht an einer früheren Stelle als der Auftrag."),
-    "stale": mark("Der Auftrag hinkt seinem Ablauf nach."),
-    "unclosed": mark("Der Auftrag weiss noch nicht, dass er zu Ende ist."),
-    "unrecorded": mark("Der Ablauf läuft, aber der Auftrag ist nicht verzeichnet."),
+    "reset": mark("Der Ablauf steht an einer früheren Stelle als das, was gespeichert ist."),
+    "stale": mark("Was gespeichert ist, hinkt dem Ablauf nach."),
+    "unclosed": mark("Gespeichert ist noch nicht, dass es zu Ende ist."),
+    "unrecorded": mark("Der Ablauf läuft, ist aber nicht gespeichert."),
 }
 
 
@@ -116,12 +116,17 @@ async def mails(request: Request) -> Response:
 
 @router.get("/staff/findings")
 async def findings(request: Request) -> Response:
-    """How orders and their workflows differ."""
+    """How orders and settlements differ from their workflows."""
     principal = await operator(request)
     operations = _operations(request)
     found = await operations.findings(principal)
     return page(
-        request, "staff/findings", principal=principal, findings=found, finding_texts=FINDINGS
+        request,
+        "staff/findings",
+        principal=principal,
+        findings=found,
+        finding_texts=FINDINGS,
+        is_settlement=is_settlement_id,
     )
 
 

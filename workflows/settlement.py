@@ -382,6 +382,8 @@ class Settlement:
 
     async def _paper(self, action: str, activity: str, argument: Any, **options: Any) -> Any:
         """What an activity makes of a paper for an update, unless that has lost its sense meanwhile."""
+        if self._continuing:  # its turn came only now; what has been called back made room for it
+            raise _come_again()
         handle = workflow.start_activity(
             activity,
             argument,
@@ -398,9 +400,7 @@ class Settlement:
             if not called_back(error):
                 raise
             if self._continuing:
-                raise ApplicationError(
-                    "the settlement goes over into its next run", type=names.COME_AGAIN
-                ) from error
+                raise _come_again() from error
             raise _refusal(
                 SettlementRefused(action, "wrong_state", self._settling.status)
             ) from error
@@ -481,6 +481,10 @@ class Settlement:
 
 def _fingerprint(request: SettlementRequest) -> str:
     return hashlib.sha256(request.command.model_dump_json().encode()).hexdigest()[:16]
+
+
+def _come_again() -> ApplicationError:
+    return ApplicationError("the settlement goes over into its next run", type=names.COME_AGAIN)
 
 
 def _refusal(error: SettlementRefused) -> ApplicationError:

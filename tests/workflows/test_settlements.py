@@ -320,3 +320,24 @@ async def test_claims_go_on_in_the_next_run_where_they_were() -> None:
             "statement_issued",
             "invoice_noted",
         ]
+
+
+async def test_papers_that_cannot_be_made_do_not_hold_up_the_next_run() -> None:
+    """Also the one whose turn comes only when the other has been called back."""
+    async with short_histories() as month:
+        life = await month.start("SP-1", automatic=False)
+        await life.reaches("issued")
+        first = (await life.handle.describe()).run_id
+        month.outside.down.add(activities.CHECK_INVOICE)
+        uploads = [asyncio.create_task(life.upload(f"invoice-{n}")) for n in (1, 2)]
+        while not month.outside.attempts.get(activities.CHECK_INVOICE):
+            await asyncio.sleep(0.02)
+        async with asyncio.timeout(30):
+            while (await life.handle.describe()).run_id == first:
+                with contextlib.suppress(WorkflowUpdateFailedError, RPCError):
+                    await life.draft()
+        answers = await asyncio.gather(*uploads, return_exceptions=True)
+        assert [type(each) for each in answers] == [WorkflowUpdateFailedError] * 2
+        assert {each.cause.type for each in answers} == {names.COME_AGAIN}
+        month.outside.down.clear()
+        await noted(life)

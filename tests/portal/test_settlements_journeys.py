@@ -205,6 +205,30 @@ async def test_somebody_elses_settlement_is_not_there(surf: Surfer) -> None:
     await expect(page.get_by_text(number)).to_have_count(0)
 
 
+async def test_the_address_of_a_form_leads_back_to_its_page(surf: Surfer) -> None:
+    one: Firm = await firm(surf.site)
+    number = (await one.opened(await one.completed("129.00")))["settlement_id"]
+    page = await surf.page("partner", partner_id=one.partner_id)
+    for form in ("selection", "invoice"):
+        await page.goto(f"/settlements/{number}/{form}")
+        assert page.url.endswith(f"/settlements/{number}")
+        await expect(page.get_by_role("heading", level=1)).to_contain_text("Verrechnung")
+
+
+async def test_who_picks_for_a_partner_comes_back_to_that_partner(surf: Surfer) -> None:
+    one: Firm = await firm(surf.site)
+    await one.completed("129.00")
+    page = await surf.page("operations")
+    await page.goto(f"/staff/partners/{one.partner_id}")
+    await page.locator(".lead").get_by_role("link", name="Verrechnungen").click()
+    await page.get_by_role("link", name="Für diesen Partner verrechnen").click()
+    here = f"/settlements/new?partner_id={one.partner_id}"
+    for _ in range(2):
+        back = page.locator("form.picking input[name=back]")
+        await expect(back).to_have_value(here)
+        await button(page, "Neu rechnen")
+
+
 async def test_the_months_end_leaves_time_to_unpick(surf: Surfer) -> None:
     one = await firm(surf.site)
     first, second = await one.completed("129.00", "99.95")

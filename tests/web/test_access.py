@@ -87,6 +87,7 @@ PAGES = {
     "GET /settlements/new",
     "POST /settlements",
     "GET /settlements/{settlement_id}",
+    "GET /settlements/{settlement_id}/{form_name}",
     "POST /settlements/{settlement_id}/selection",
     "POST /settlements/{settlement_id}/invoice",
     "POST /settlements/{settlement_id}/invoice-received",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
@@ -11,7 +12,7 @@ from domain.settlement import CorrectionLine, Line, in_order
 from domain.settlement_view import settlement_view
 from records.corrections import Correction
 from records.settlements import StoredSettlement
-from web.portal.pages import member, page
+from web.portal.pages import member, page, redirect
 from web.portal.settlements.choice import PER_PAGE, Choice, Picking
 from web.portal.settlements.common import READERS, desk_of, find, month_name, spoken
 
@@ -43,6 +44,13 @@ async def settlement(request: Request, settlement_id: str) -> Response:
     principal = await member(request, *READERS)
     found = await find(request, principal, settlement_id)
     return await show(request, principal, found)
+
+
+@router.get("/settlements/{settlement_id}/{form_name}")
+async def back_to_settlement(request: Request, settlement_id: str, form_name: str) -> Response:
+    """For who reloads the answer to a form by its address."""
+    await member(request, *READERS)
+    return redirect(request, f"/settlements/{quote(settlement_id, safe='')}")
 
 
 async def show(

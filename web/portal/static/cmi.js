@@ -49,5 +49,6 @@ for (const form of document.querySelectorAll("form.picking")) {
 }
 
 // A page that waits for something looks again by itself.
+// The address is that of its link: the page may be the answer to a form, which is not to be sent again.
 const waiting = document.querySelector("[data-again]");
-if (waiting) setTimeout(() => location.reload(), Number(waiting.dataset.again) * 1000);
+if (waiting) setTimeout(() => location.replace(waiting.querySelector("a").href), Number(waiting.dataset.again) * 1000);

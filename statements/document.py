@@ -110,7 +110,9 @@ def _first_page(data: StatementData, words: Any) -> dict[str, Any]:
     invoice_to = words["invoice_to"].format(address=", ".join(where))
     notice = [words["not_an_invoice"], *wrap(invoice_to, _NOTICE_ROOM, bold=True)]
     total = f"CHF\u00a0{formats.money(settlement.total)}"
-    how = words["text"].format(number=settlement.settlement_id, total=total)
+    how = words["text" if settlement.total > 0 else "nothing_due"].format(
+        number=settlement.settlement_id, total=total
+    )
     text = wrap(how, _NOTICE_ROOM)
     address_height = max(LINE * (1 + len(name) + len(address)), _FACT * len(facts))
     top_of_notice = _TOP_OF_ADDRESS + address_height + _BEFORE_NOTICE

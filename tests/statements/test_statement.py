@@ -48,6 +48,16 @@ def text_of(made: Document) -> list[str]:
     return [re.sub(r"[ \u00a0]+", " ", page.extract_text()) for page in pages]
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_asks_for_no_invoice_where_there_is_nothing_to_pay(language: Language) -> None:
+    minus = CORRECTION.model_copy(update={"amount": Decimal("-500.00")})
+    owed, nothing = (
+        text_of(render(statement(1, language=language, corrections=corrections)))[0]
+        for corrections in ([], [minus])
+    )
+    assert owed.count("PDF") - nothing.count("PDF") == 1, "as which the invoice is asked for"
+
+
 def test_shows_everything(  # DESIGN 4's list
 ) -> None:
     data = statement(3, corrections=[CORRECTION])

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from playwright.async_api import expect
 
 from desk.second_factor import SecondFactor
 from tests.portal.surf import Surfer, axe, fits
+from tests.portal.visitor import visitor
 from web.problems import MEDIA_TYPE, unavailable
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -32,6 +34,19 @@ async def test_a_page_that_only_takes_forms(surf: Surfer) -> None:
     assert answer.status == 405
     assert await answer.header_value("Allow") == "POST"
     await expect(page.get_by_role("heading", level=1)).to_have_text("So geht es nicht")
+
+
+async def test_a_page_that_is_only_asked_about(surf: Surfer) -> None:
+    async with visitor(surf, "partner") as partner:
+        for path in ("/", "/account", "/settlements"):
+            whole, head = await partner.http.get(path), await partner.http.head(path)
+            assert (head.status_code, head.content) == (200, b"")
+            assert head.headers["Content-Type"] == whole.headers["Content-Type"]
+        refused = await partner.http.head("/account/password")
+        assert (refused.status_code, refused.headers["Allow"]) == (405, "POST")
+    async with httpx.AsyncClient(base_url=surf.site.address) as nobody:
+        led = await nobody.head("/orders?q=x")
+        assert (led.status_code, led.headers["Location"]) == (303, "/login?next=/orders%3Fq%3Dx")
 
 
 async def test_a_page_for_others(surf: Surfer) -> None:

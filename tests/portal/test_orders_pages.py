@@ -157,6 +157,7 @@ async def test_the_menus_lists_have_their_names(surf: Surfer, partner: Visitor) 
     assert "<h1>Abgeschlossene und nicht in Rechnung gestellte Aufträge</h1>" in answer.text
     assert done in partner.text
     assert waiting not in partner.text
+    assert '<a href="/settlements">Abgeschlossene Aufträge verrechnen</a>' in answer.text
 
 
 # --- several at once -----------------------------------------------------------------------------------------------

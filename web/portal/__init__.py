@@ -1,7 +1,7 @@
 """The pages: how people log in, and how partners and staff work with orders (DESIGN 5)."""
 
 from fastapi import APIRouter, FastAPI
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
@@ -22,9 +22,10 @@ def install(app: FastAPI) -> None:
 
 def _answer_head(router: APIRouter) -> None:
     """Let what looks at a page's address without wanting the page (programs that check links in mails) find it."""
-    for route in iter_route_contexts(router.routes):
-        if "GET" in (route.original_route.methods or ()):
-            route.original_route.methods.add("HEAD")
+    for context in iter_route_contexts(router.routes):
+        route = context.original_route
+        if isinstance(route, APIRoute) and route.methods and "GET" in route.methods:
+            route.methods.add("HEAD")
 
 
 class _Static(StaticFiles):

@@ -1,14 +1,20 @@
 """What the reconciler keeps, on both databases."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
+
 from activities.names import Snapshot
+from domain.settling_commands import Close, NoteInvoice, Opening, VoidSettlement
 from records.database import Database
 from records.orders import Orders
-from records.reconciliation import Held, Reconciliation, Same, Seen
-from tests.builders import ACCEPTED, MONDAY, lived
+from records.reconciliation import Held, Open, Reconciliation, Same, Seen
+from tests.builders import ACCEPTED, COMPLETED, MONDAY, OPERATIONS, lived
+from tests.settlings import OCTOBER, Step, claims, issued, opening, settled, voided
 
 LATER, LATEST = MONDAY + timedelta(minutes=15), MONDAY + timedelta(minutes=30)
+ORDER, HUBER = "SP-1", "elektro-huber"
 LOST = Seen("SP-1", "terminated", "run-1")
 
 
@@ -17,6 +23,42 @@ async def test_what_the_records_hold(database: Database) -> None:
     await Orders(database).save(Snapshot(order=order, events=events))
     held = await Reconciliation(database).held([order.sp_id, "SP-nobody"])
     assert held == {order.sp_id: Held(order.version, is_over=False)}
+
+
+ENDINGS: list[tuple[Callable[[Opening], tuple[Step, ...]], bool]] = [
+    (lambda of: (), False),
+    (lambda of: (Close(),), False),
+    (issued, False),
+    (lambda of: (*issued(of), (NoteInvoice(note="per Post"), OPERATIONS)), True),
+    (lambda of: (VoidSettlement(reason="falsch"),), True),  # nothing was claimed
+    (lambda of: (*issued(of), VoidSettlement(reason="falsch")), False),  # its orders are billed yet
+    (voided, True),
+    (lambda of: (Close(), claims((ORDER, "billed"))), True),
+]
+
+
+@pytest.mark.parametrize(("steps", "is_over"), ENDINGS)
+async def test_a_settlement_is_open_until_nothing_can_follow(
+    database: Database, steps: Callable[[Opening], tuple[Step, ...]], is_over: bool
+) -> None:
+    records, of = Reconciliation(database), opening(ORDER)
+    snapshot = settled(of, *steps(of))
+    number, version = of.settlement_id, snapshot.settling.version
+    assert snapshot.settling.is_over is is_over
+    if snapshot.settling.picked:
+        assert not await records.keep_settlement(snapshot), "its order is not in the records"
+        assert await records.held_settlements([number]) == {}
+    order, events = lived(*COMPLETED, sp_id=ORDER)
+    await Orders(database).save(Snapshot(order=order, events=events))
+    assert await records.keep_settlement(snapshot)
+    assert await records.held_settlements([number]) == {number: Held(version, is_over)}
+    still_open = () if is_over else (Open(number, version, (HUBER, OCTOBER)),)
+    assert await records.open_settlements(None, 10) == still_open
+    assert await records.open_settlements(number, 10) == ()
+    # What is over need not be compared again, ever.
+    await records.keep_same({number: Same("r", 10, version)})
+    await records.end_unseen(LATER)
+    assert (await records.same([number]) == {}) is is_over
 
 
 async def test_what_is_the_same_need_not_be_compared_again(database: Database) -> None:

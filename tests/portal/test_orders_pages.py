@@ -290,6 +290,15 @@ async def test_what_was_typed_stays_where_something_is_wrong(
     assert partner.value("appointment.from") == "08:30"
 
 
+async def test_what_is_wrong_is_said_when_the_form_has_gone_from_the_page(
+    surf: Surfer, partner: Visitor
+) -> None:
+    sp_id = await surf.site.new()
+    answer = await partner.post(f"/orders/{sp_id}/execution", {"execution.executed_on": "x"})
+    assert answer.status_code == 422
+    assert re.search(r'<p class="error" role="alert">[^<]+</p>', answer.text)
+
+
 async def test_a_no_in_the_checklist_asks_for_a_rejection(surf: Surfer, partner: Visitor) -> None:
     sp_id = await surf.site.new()
     await surf.site.do(surf.site.partner, sp_id, "accept")

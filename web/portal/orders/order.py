@@ -39,6 +39,18 @@ _ACTIONS_OF: Mapping[Role | None, tuple[str, ...]] = {
         dict.fromkeys((*PARTNER_ACTIONS, "reassign", *REVIEW_ACTIONS))  # `cancel` is in both
     ),
 }
+_ACTION_OF_FORM: Mapping[str, str] = {
+    "accept": "accept",
+    "contact": "log_contact",
+    "requirements": "confirm_requirements",
+    "rejection": "reject_requirements",
+    "appointment": "set_appointment",
+    "execution": "confirm_execution",
+    "not-executed": "report_not_executed",
+    "review": "accept_as_executed",
+    "cancel": "cancel",
+    "reassign": "reassign",
+}
 
 
 class Blocked(NamedTuple):
@@ -128,6 +140,10 @@ async def show(
     order, sent = found.order, sent or Sent()
     desk = order_desk(request)
     now, language = desk.now, reader_language(request, principal)
+    wanted = _ACTION_OF_FORM.get(sent.opened or "")
+    if wanted is not None and (code := why_not(order, wanted)) is not None:
+        # Somebody was quicker: the form is no longer on the page, nor is what would stand beside its fields.
+        sent = Sent(problem=refusal_reason(wanted, code, order.status, language))
     role = access.viewing_role(principal)
     view = order_view(order, found.events, now, language, role)
     actions = _ACTIONS_OF.get(role, ())

@@ -7,7 +7,6 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from web.api import examples, settlement_examples
-from web.api.settlement_bodies import ListedSettlement
 from web.problems import DOCUMENTS
 
 DESCRIPTION = """\
@@ -83,13 +82,9 @@ def _complete(document: dict[str, Any]) -> None:
     order = examples.order().model_dump(mode="json")
     listed = {name: value for name, value in order.items() if name != "timeline"}
     settlement = settlement_examples.settlement().model_dump(mode="json")
-    in_list = {
-        **{name: settlement.get(name) for name in ListedSettlement.model_fields},
-        "orders": len(settlement["orders"]),
-    }
     answered = {
         "SettlementView": settlement,
-        "SettlementList": {"items": [in_list], "next_cursor": None},
+        "SettlementList": {"items": [settlement], "next_cursor": None},
         "InvoiceAnswer": settlement_examples.INVOICE,
         "CorrectionAnswer": settlement_examples.CORRECTED,
         "CorrectionList": {"items": [settlement_examples.CORRECTED]},

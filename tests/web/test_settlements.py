@@ -502,7 +502,7 @@ async def test_lists(cmi: Site, huber: Firm) -> None:
     full = (await cmi.accounting.get(f"{path}/{number}")).json()
     for name in ("partner_id", "month", "status", "status_label", "net", "total", "invoice_due"):
         assert item[name] == full[name], name
-    assert item["orders"] == len(full["orders"]) == 1
+    assert item == full
     for query, there in (
         ({"partner_id": huber.partner_id}, True),
         ({"partner_id": huber.partner_id, "status": "issued", "month": month()}, True),

@@ -9,6 +9,7 @@ from desk.settlements import MOST_ORDERS
 from domain.order import Identifier, Note, Reason
 from domain.settlement import Amount, SettlementStatus
 from domain.settlement_id import Month
+from domain.settlement_view import SettlementView
 from domain.values import Value
 
 SpIds = Annotated[
@@ -69,7 +70,7 @@ class Wanted(BaseModel):
     q: str | None = Field(
         None, max_length=200, description="part of the settlement id, the partner's id or name"
     )
-    limit: int = Field(50, ge=1, le=200)
+    limit: int = Field(50, ge=1, le=100)
     cursor: str | None = Field(None, max_length=500, description="`next_cursor` of the page before")
 
     @model_validator(mode="before")
@@ -83,29 +84,10 @@ class Wanted(BaseModel):
 # --- answers -----------------------------------------------------------------------------------------------------
 
 
-class ListedSettlement(BaseModel):
-    """A settlement in a list: `orders` is how many it has picked, or billed."""
-
-    settlement_id: str
-    partner_id: str
-    partner_name: str
-    month: Month
-    status: SettlementStatus
-    status_label: str
-    orders: int
-    net: Amount
-    vat: Amount
-    total: Amount
-    opened_at: datetime
-    selectable_until: datetime | None
-    issued_at: datetime | None
-    invoice_due: datetime | None
-
-
 class SettlementList(BaseModel):
     """A page of settlements, the newest first."""
 
-    items: list[ListedSettlement]
+    items: list[SettlementView]
     next_cursor: str | None = Field(description="`cursor` of the next page; null at the end")
 
 

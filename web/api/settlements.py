@@ -24,7 +24,7 @@ from domain.settling import SettlementRefused
 from invoices.check import LARGEST, problem_text
 from records.corrections import Correction
 from records.papers import Paper
-from records.settlements import SettlementRow, StoredSettlement
+from records.settlements import StoredSettlement
 from web import idempotency
 from web.api import settlement_examples as examples
 from web.api.bodies import Nothing
@@ -35,7 +35,6 @@ from web.api.settlement_bodies import (
     CorrectionList,
     InvoiceAnswer,
     InvoiceReceivedBody,
-    ListedSettlement,
     OpeningBody,
     SelectionBody,
     SettlementList,
@@ -67,15 +66,6 @@ class SettlingCall(Call):
             self.language,
             principal.role,
         )
-
-    def listed(self, row: SettlementRow) -> ListedSettlement:
-        """A settlement of a list, its instants as the clocks in Switzerland show them."""
-        zone = self.settlements.zone
-        facts = dict(row)
-        for name in ("opened_at", "selectable_until", "issued_at", "invoice_due"):
-            facts[name] = facts[name] and facts[name].astimezone(zone)
-        label = words.settlement_status_label(row.status, self.language)
-        return ListedSettlement(**facts, status_label=label)
 
     def corrected(self, correction: Correction) -> CorrectionAnswer:
         """A correction as it is answered."""
@@ -234,13 +224,16 @@ async def open_settlement(
 async def list_settlements(
     call: Settling, principal: Reader, wanted: Annotated[Wanted, Query()]
 ) -> Response:
-    """The newest first, in pages. A partner sees its own. The items are without lines and timeline."""
+    """The newest first, in pages, each as `GET /settlements/{settlement_id}` answers it. A partner sees its own."""
     try:
         async with call.translating(principal):
             found = await call.settlements.list(principal, **dict(wanted))
+            items = [
+                call.shown(principal, await call.settlements.find(principal, row.settlement_id))
+                for row in found.items
+            ]
     except ValueError as error:
         raise invalid([("cursor", "is not a cursor of this list")]) from error
-    items = [call.listed(row) for row in found.items]
     return call.answer(SettlementList(items=items, next_cursor=found.next_cursor))
 
 

@@ -1,6 +1,6 @@
 """How fast the records are read and written, with n and with ten times as many orders, on both databases.
 
-Called by `python -m bench records --orders 10000` (10,000 against 100,000: issue 3's aim). PostgreSQL is a throw-away
+Called by `python -m bench records --orders 10000` (10,000 against 100,000). PostgreSQL is a throw-away
 cluster without fsync, so its writes are faster than a production server's; reads do not care.
 """
 

@@ -111,13 +111,15 @@ class SettlingLife:
         assert isinstance(failure.value.cause, ApplicationError)
         return failure.value.cause
 
-    async def upload(self, paper_id: str, actor: Actor | None = None) -> Checked:
+    async def upload(
+        self, paper_id: str, actor: Actor | None = None, patience: timedelta = PATIENCE
+    ) -> Checked:
         """Upload an invoice."""
         return await settlement_client.check_invoice(
             self.settlings.client,
             self.of,
             Upload(paper_id=paper_id, actor=actor or self.partner),
-            PATIENCE,
+            patience,
         )
 
     async def draft(self) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import PurePosixPath
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from temporalio.client import Client
@@ -24,20 +25,10 @@ from domain.cantons import pin_calendar
 from domain.errors import InvalidCommand
 from domain.invoicing import Verdict
 from domain.policy import Policy
-from domain.settlement import (
-    CorrectionLine,
-    Line,
-    SettlementStatus,
-    VatRates,
-)
+from domain.settlement import CorrectionLine, Line, SettlementStatus, VatRates
 from domain.settlement_id import Month, settlement_id
 from domain.settling import SettlementRefused, allowed
-from domain.settling_commands import (
-    Close,
-    NoteInvoice,
-    Select,
-    VoidSettlement,
-)
+from domain.settling_commands import Close, NoteInvoice, Select, Statement, VoidSettlement
 from domain.values import Value
 from records.corrections import Correction, Corrections
 from records.database import Database
@@ -288,6 +279,14 @@ class SettlementDesk:
             cursor=cursor,
         )
 
+    async def list_whole(
+        self, principal: Principal, **wanted: Any
+    ) -> tuple[tuple[StoredSettlement, ...], str | None]:
+        """As `list`, each settlement with its lines and its timeline; and the cursor of the next page."""
+        page = await self.list(principal, **wanted)
+        numbers = [row.settlement_id for row in page.items]
+        return await self._settlements.several(numbers), page.next_cursor
+
     # --- acting --------------------------------------------------------------------------------------------------
 
     async def select(
@@ -406,17 +405,12 @@ class SettlementDesk:
             Forbidden, UnknownSettlement: as `find`.
             NoSuchPaper: it is not issued (yet).
         """
-        known = await self.find(principal, settlement)
-        if known.settling.statement is None:
-            raise NoSuchPaper("statement")
-        return await self._paper(known.settling.statement.paper_id)
+        return await self._paper((await self._issued(principal, settlement)).paper_id)
 
     async def statement_csv(self, principal: Principal, settlement: str) -> Paper:
         """The statement's lines as CSV. Raises as `statement`."""
-        known = await self.find(principal, settlement)
-        if known.settling.statement is None:
-            raise NoSuchPaper("statement")
-        return await self._paper(statement_csv_id(known.account.settlement_id))
+        await self._issued(principal, settlement)
+        return await self._paper(statement_csv_id(settlement))
 
     async def invoice_paper(self, principal: Principal, settlement: str) -> Paper:
         """The invoice that was accepted.
@@ -429,6 +423,12 @@ class SettlementDesk:
         if known.settling.invoice_paper_id is None:
             raise NoSuchPaper("invoice")
         return await self._paper(known.settling.invoice_paper_id)
+
+    async def _issued(self, principal: Principal, settlement: str) -> Statement:
+        known = await self.find(principal, settlement)
+        if known.settling.statement is None:
+            raise NoSuchPaper("statement")
+        return known.settling.statement
 
     async def _paper(self, paper_id: str) -> Paper:
         paper = await self._papers.get(paper_id)

@@ -153,7 +153,8 @@ class Settlements:
         """The lines of what is picked: as they were first written, or else made from the orders."""
         wanted = settling.picked
         async with self._database.reading() as connection:
-            lines = await _kept_lines(connection, settling.settlement_id)
+            kept = await _kept_lines(connection, (settling.settlement_id,))
+            lines = kept[settling.settlement_id]
             missing = [sp_id for sp_id in wanted if sp_id not in lines]
             for some in _chunks(missing):
                 found = (
@@ -201,38 +202,42 @@ class Settlements:
         """A settlement with its lines and its timeline. None if there is no such one."""
         if not storable(settlement_id):
             return None
+        return next(iter(await self.several((settlement_id,))), None)
+
+    async def several(self, settlement_ids: Sequence[str]) -> tuple[StoredSettlement, ...]:
+        """Those of these settlements that there are, in this order, with their lines and timelines, of one moment."""
+        events: dict[str, list[SettlementRecorded]] = {each: [] for each in settlement_ids}
         async with self._database.reading(at_one_moment=True) as connection:
-            document = (
-                await connection.execute(
-                    select(settlement_documents.c.document).where(
-                        settlement_documents.c.settlement_id == settlement_id
-                    )
+            found = select(
+                settlement_documents.c.settlement_id, settlement_documents.c.document
+            ).where(settlement_documents.c.settlement_id.in_(settlement_ids))
+            settlings = {
+                each: Settling.model_validate_json(document)
+                for each, document in await connection.execute(found)
+            }
+            lines = await _kept_lines(connection, settlement_ids)
+            told = (
+                select(
+                    settlement_timeline.c.settlement_id,
+                    settlement_timeline.c.seq,
+                    settlement_timeline.c.at,
+                    settlement_timeline.c.by,
+                    settlement_timeline.c.data,
                 )
-            ).scalar_one_or_none()
-            if document is None:
-                return None
-            lines = await _kept_lines(connection, settlement_id)
-            events = (
-                await connection.execute(
-                    select(
-                        settlement_timeline.c.seq,
-                        settlement_timeline.c.at,
-                        settlement_timeline.c.by,
-                        settlement_timeline.c.data,
-                    )
-                    .where(settlement_timeline.c.settlement_id == settlement_id)
-                    .order_by(settlement_timeline.c.seq)
-                )
-            ).all()
-        settling = Settling.model_validate_json(document)
-        return StoredSettlement(
-            settling=settling,
-            account=account_of(settling, lines.values()),
-            events=tuple(
-                SettlementRecorded(seq=seq, at=at, by=by, event=_EVENT.validate_json(data))
-                for seq, at, by, data in events
-                if seq <= settling.version
-            ),
+                .where(settlement_timeline.c.settlement_id.in_(settlement_ids))
+                .order_by(settlement_timeline.c.seq)
+            )
+            for each, seq, at, by, data in await connection.execute(told):
+                event = _EVENT.validate_json(data)
+                events[each].append(SettlementRecorded(seq=seq, at=at, by=by, event=event))
+        return tuple(
+            StoredSettlement(
+                settling=settling,
+                account=account_of(settling, lines[each].values()),
+                events=tuple(e for e in events[each] if e.seq <= settling.version),
+            )
+            for each in settlement_ids
+            if (settling := settlings.get(each)) is not None
         )
 
     async def of_month(self, partner_id: str, month: Month) -> str | None:
@@ -419,11 +424,19 @@ def _event_row(settlement_id: str, recorded: SettlementRecorded) -> dict[str, An
     }
 
 
-async def _kept_lines(connection: AsyncConnection, settlement_id: str) -> dict[str, Line]:
-    found = select(*_LINE).where(settlement_lines.c.settlement_id == settlement_id)
-    return {
-        row.sp_id: Line.model_validate(row._asdict()) for row in await connection.execute(found)
-    }
+async def _kept_lines(
+    connection: AsyncConnection, settlement_ids: Sequence[str]
+) -> dict[str, dict[str, Line]]:
+    """The lines of each of these settlements, by their SP-IDs."""
+    lines: dict[str, dict[str, Line]] = {each: {} for each in settlement_ids}
+    found = select(settlement_lines.c.settlement_id, *_LINE).where(
+        settlement_lines.c.settlement_id.in_(settlement_ids)
+    )
+    for row in await connection.execute(found):
+        facts = row._asdict()
+        of = facts.pop("settlement_id")
+        lines[of][row.sp_id] = Line.model_validate(facts)
+    return lines
 
 
 def _chunks(values: Iterable[_Each]) -> Iterable[list[_Each]]:

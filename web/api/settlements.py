@@ -227,14 +227,11 @@ async def list_settlements(
     """The newest first, in pages, each as `GET /settlements/{settlement_id}` answers it. A partner sees its own."""
     try:
         async with call.translating(principal):
-            found = await call.settlements.list(principal, **dict(wanted))
-            items = [
-                call.shown(principal, await call.settlements.find(principal, row.settlement_id))
-                for row in found.items
-            ]
+            found, next_cursor = await call.settlements.list_whole(principal, **dict(wanted))
     except ValueError as error:
         raise invalid([("cursor", "is not a cursor of this list")]) from error
-    return call.answer(SettlementList(items=items, next_cursor=found.next_cursor))
+    items = [call.shown(principal, each) for each in found]
+    return call.answer(SettlementList(items=items, next_cursor=next_cursor))
 
 
 @router.get(

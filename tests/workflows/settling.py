@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
@@ -144,3 +145,13 @@ class SettlingLife:
             while (settling := await self.now()).status != status:
                 await asyncio.sleep(0.02)
         return settling
+
+    async def has_accepted(self, updates: int) -> None:
+        """Wait until so many updates (papers and commands) are in the history of its present run."""
+        accepted = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
+        async with asyncio.timeout(60):
+            while True:
+                history = await self.handle.fetch_history()
+                if sum(event.event_type == accepted for event in history.events) >= updates:
+                    return
+                await asyncio.sleep(0.02)

@@ -270,9 +270,9 @@ async def test_thousands_of_orders(month: Settlings, orders: int) -> None:
 
 
 @asynccontextmanager
-async def short_histories() -> AsyncIterator[Settlings]:
-    """The real server, which suggests a new run early."""
-    small = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=30")
+async def short_histories(events: int = 30) -> AsyncIterator[Settlings]:
+    """The real server, which suggests a new run after so many events."""
+    small = ("--dynamic-config-value", f"limit.historyCount.suggestContinueAsNew={events}")
     async with dev_server(*small) as env, settlings(env) as made:
         yield made
 
@@ -294,10 +294,21 @@ async def claims_over_two_runs(month: Settlings) -> tuple[SettlingLife, list[str
 async def noted(life: SettlingLife) -> None:
     """Note the invoice, as often as the server tells that it was between two runs just then."""
     request_id = str(uuid.uuid4())
-    while (await life.now()).status == "issued":
-        with contextlib.suppress(RPCError):
-            await life.do(NoteInvoice(), ACCOUNTING, request_id)
-    await life.handle.result()
+    async with asyncio.timeout(60):
+        while (await life.now()).status == "issued":
+            with contextlib.suppress(RPCError):
+                await life.do(NoteInvoice(), ACCOUNTING, request_id)
+        await life.handle.result()
+
+
+async def goes_over(life: SettlingLife, first: str) -> None:
+    """Have drafts made until the settlement has left its first run, whichever answer the last of them gets."""
+    for _ in range(100):
+        if (await life.handle.describe()).run_id != first:
+            return
+        with contextlib.suppress(WorkflowUpdateFailedError, RPCError):
+            await life.draft()
+    pytest.fail("a hundred drafts did not fill the history of the first run")
 
 
 async def test_claims_go_on_in_the_next_run_where_they_were() -> None:
@@ -324,20 +335,17 @@ async def test_claims_go_on_in_the_next_run_where_they_were() -> None:
 
 async def test_papers_that_cannot_be_made_do_not_hold_up_the_next_run() -> None:
     """Also the one whose turn comes only when the other has been called back."""
-    async with short_histories() as month:
+    async with short_histories(events=120) as month:  # enough for the first run to accept both
         life = await month.start("SP-1", automatic=False)
         await life.reaches("issued")
         first = (await life.handle.describe()).run_id
         month.outside.down.add(activities.CHECK_INVOICE)
-        long = timedelta(minutes=2)  # on a busy machine the drafts below take their time
+        long = timedelta(minutes=1)  # on a busy machine the drafts below take their time
         uploads = [asyncio.create_task(life.upload(f"invoice-{n}", patience=long)) for n in (1, 2)]
-        while not month.outside.attempts.get(activities.CHECK_INVOICE):
-            await asyncio.sleep(0.02)
-        async with asyncio.timeout(60):
-            while (await life.handle.describe()).run_id == first:
-                with contextlib.suppress(WorkflowUpdateFailedError, RPCError):
-                    await life.draft()
-        answers = await asyncio.gather(*uploads, return_exceptions=True)
+        await life.has_accepted(2)
+        async with asyncio.timeout(120):
+            await goes_over(life, first)
+            answers = await asyncio.gather(*uploads, return_exceptions=True)
         assert [type(each) for each in answers] == [WorkflowUpdateFailedError] * 2
         assert {each.cause.type for each in answers} == {names.COME_AGAIN}
         month.outside.down.clear()

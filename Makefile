@@ -41,7 +41,7 @@ run: setup ## start everything on this machine: Temporal, mail server, worker, s
 	@exec $(BIN)/python dev.py $(ARGS)
 
 test: setup ## the whole test suite; says which tests it skipped and why
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --max-worker-restart 1 $(ARGS)
 
 check: setup ## formatting, lint, types
 	@$(BIN)/ruff format --check .

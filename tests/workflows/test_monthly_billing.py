@@ -82,7 +82,8 @@ async def test_one_that_fails_holds_up_nobody_and_is_tried_again(month: Settling
     month.outside.unwilling = {"b": 5}
     began = await month.now()
     assert (await run(month, Billing(month=FEBRUARY))).opened == 3
-    assert [partner for partner, _ in month.outside.opened] == ["a", "c", "b"]
+    *at_once, last = [partner for partner, _ in month.outside.opened]
+    assert (sorted(at_once), last) == (["a", "c"], "b")
     assert await month.now() - began > timedelta(minutes=15)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from desk.principal import Role
 from domain.values import Language
 from tests.accounts.conftest import SECRET_KEY
-from tests.portal.surf import Surfer, chromium
+from tests.portal.surf import Surfer, chromium, follow
 from tests.server.surroundings import surroundings
 from tests.web.site import PATH, POLICY, site
 
@@ -72,7 +72,7 @@ async def take(folder: Path, wanted: list[str]) -> None:
                     page = await surfer.page(shot.role, shot.language, device=device, dark=dark)  # type: ignore[arg-type]
                     await page.goto(shot.path.format(**made))
                     if shot.act:
-                        await page.locator(shot.act).click()
+                        await follow(page.locator(shot.act))
                     path = folder / f"{shot.name}-{device}.png"
                     await page.screenshot(path=path, full_page=True)
                     print(path)

@@ -18,6 +18,7 @@ from playwright.async_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Locator,
     Page,
     Request,
     async_playwright,
@@ -102,6 +103,21 @@ async def fits(page: Page) -> None:
         page.viewport_size["width"],
     )
     assert too_wide is None, f"{page.url} is wider than its window: {too_wide}"
+
+
+async def follow(what: Locator) -> None:
+    """Click on something that leads to a page, and wait until that page is there, whole, after any redirect.
+
+    A click alone says nothing of the page that it asks for: what is read next may still be the old one, or half the
+    new one.
+    """
+    async with what.page.expect_event("load"):
+        await what.click()
+
+
+async def press(page: Page, name: str) -> None:
+    """Press the button of this name, and be on the page that comes."""
+    await follow(page.get_by_role("button", name=name, exact=True))
 
 
 class Surfer:

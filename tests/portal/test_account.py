@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.async_api import Page, expect
 
 from domain.values import LANGUAGES
-from tests.portal.surf import PASSWORD, Surfer, axe, fits
+from tests.portal.surf import PASSWORD, Surfer, axe, fits, follow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -20,7 +20,7 @@ async def log_in(page: Page, email: str, password: str = PASSWORD) -> None:
     await page.goto("/login?next=/account")
     await page.get_by_label("E-Mail-Adresse").fill(email)
     await page.get_by_label("Passwort", exact=True).fill(password)
-    await page.get_by_role("button", name="Anmelden").click()
+    await follow(page.get_by_role("button", name="Anmelden"))
 
 
 @pytest.mark.parametrize("role", ["partner", "operations", "accounting"])
@@ -31,7 +31,7 @@ async def test_everybody_chooses_a_language(surf: Surfer, role: str) -> None:
     names = {"fr": "Français", "it": "Italiano", "en": "English", "de": "Deutsch"}
     for language, name in names.items():
         await page.get_by_label(name).check()
-        await page.locator("[aria-labelledby=language-title] button").click()
+        await follow(page.locator("[aria-labelledby=language-title] button"))
         await expect(page.locator("html")).to_have_attribute("lang", language)
         await expect(page.get_by_role("status")).to_be_visible()
         await expect(page.get_by_label(name)).to_be_checked()
@@ -59,7 +59,7 @@ async def test_another_password(surf: Surfer, javascript: bool) -> None:
         await page.get_by_label("Passwort bisher").fill(former)
         await page.get_by_label("Neues Passwort", exact=True).fill(password)
         await page.get_by_label("Neues Passwort noch einmal").fill(again)
-        await page.get_by_role("button", name="Passwort ändern").click()
+        await follow(page.get_by_role("button", name="Passwort ändern"))
 
     for former, password, again, field, said in (
         ("not this one", ANOTHER, ANOTHER, "former", "Das ist nicht Ihr Passwort."),
@@ -88,7 +88,7 @@ async def test_a_second_factor_by_qr_code(surf: Surfer) -> None:
     page = await surf.page(login=login, dark=True, device="phone")
     await page.goto("/account/second-factor")
     assert page.url.endswith("/account"), "nothing to see before it is begun"
-    await page.get_by_role("button", name="Zweiten Faktor einrichten").click()
+    await follow(page.get_by_role("button", name="Zweiten Faktor einrichten"))
     await axe(page)
     await fits(page)
     picture = surf.folder / "qr.png"
@@ -100,10 +100,10 @@ async def test_a_second_factor_by_qr_code(surf: Surfer) -> None:
     typed = await page.locator("code.secret").inner_text()
     assert typed.replace(" ", "") == phone.secret
     await page.get_by_label("Die sechs Ziffern").fill("000000")
-    await page.get_by_role("button", name="einschalten").click()
+    await follow(page.get_by_role("button", name="einschalten"))
     await expect(page.locator("#code-error")).to_be_visible()
     await page.get_by_label("Die sechs Ziffern").fill(phone.now())
-    await page.get_by_role("button", name="einschalten").click()
+    await follow(page.get_by_role("button", name="einschalten"))
     codes = await page.locator(".codes code").all_inner_texts()
     assert len(codes) >= 8
     await page.goto("/account")
@@ -112,12 +112,12 @@ async def test_a_second_factor_by_qr_code(surf: Surfer) -> None:
     await page.context.clear_cookies(name="cmi_session")
     await log_in(page, login.email)
     await page.get_by_label("Code").fill(codes[0])
-    await page.get_by_role("button", name="Anmelden").click()
+    await follow(page.get_by_role("button", name="Anmelden"))
     await page.get_by_label("Code").fill(codes[0])
-    await page.get_by_role("button", name="ausschalten").click()
+    await follow(page.get_by_role("button", name="ausschalten"))
     await expect(page.locator("#code-error")).to_contain_text("schon gebraucht")
     await page.get_by_label("Code").fill(codes[1])
-    await page.get_by_role("button", name="ausschalten").click()
+    await follow(page.get_by_role("button", name="ausschalten"))
     await expect(page.get_by_role("status")).to_contain_text("ausgeschaltet")
     await page.context.clear_cookies(name="cmi_session")
     await log_in(page, login.email)
@@ -129,7 +129,7 @@ async def test_a_lost_phone(surf: Surfer) -> None:
     lost, desk = await surf.page(login=login, device="phone"), await surf.page(login=login)
     await lost.goto("/account")
     await desk.goto("/account")
-    await desk.get_by_role("button", name="Überall abmelden").click()
+    await follow(desk.get_by_role("button", name="Überall abmelden"))
     await expect(desk.get_by_role("status")).to_contain_text("auf allen Geräten abgemeldet")
     await lost.reload()
     assert re.search(r"/login\?next=/account$", lost.url)

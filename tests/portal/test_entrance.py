@@ -3,7 +3,7 @@
 import pytest
 
 from domain.values import LANGUAGES, Language
-from tests.portal.surf import PASSWORD, Device, Surfer, axe, fits
+from tests.portal.surf import PASSWORD, Device, Surfer, axe, fits, follow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -16,12 +16,12 @@ async def test_log_in_and_back_and_out(surf: Surfer, device: Device, javascript:
     await page.goto("/account?from=mail")
     await page.get_by_label("E-Mail-Adresse").fill(login.email)
     await page.get_by_label("Passwort", exact=True).fill(PASSWORD)
-    await page.get_by_role("button", name="Anmelden").click()
+    await follow(page.get_by_role("button", name="Anmelden"))
     assert page.url.endswith("/account?from=mail")
     await fits(page)
     if device == "phone":
         await page.get_by_text("Menü", exact=True).click()
-    await page.get_by_role("button", name="Abmelden", exact=True).click()
+    await follow(page.get_by_role("button", name="Abmelden", exact=True))
     assert page.url.endswith("/login")
     await page.goto("/account")
     assert "/login" in page.url

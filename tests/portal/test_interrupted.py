@@ -9,7 +9,7 @@ import pyotp
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.portal.surf import PASSWORD, Login, Surfer, axe, fits
+from tests.portal.surf import PASSWORD, Login, Surfer, axe, fits, follow
 from web.portal.forms import Form, Kept, request_id_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -22,13 +22,13 @@ async def end_sessions(surf: Surfer, login: Login) -> None:
 async def type_in(page: Page) -> None:
     """Choose another language, which is a form like any other, and send it."""
     await page.get_by_label("Italiano").check()
-    await page.get_by_role("button", name="Sprache ändern").click()
+    await follow(page.get_by_role("button", name="Sprache ändern"))
 
 
 async def log_in(page: Page, email: str) -> None:
     await page.get_by_label("E-Mail-Adresse").fill(email)
     await page.get_by_label("Passwort", exact=True).fill(PASSWORD)
-    await page.get_by_role("button", name="Anmelden").click()
+    await follow(page.get_by_role("button", name="Anmelden"))
 
 
 @pytest.mark.parametrize("javascript", [True, False])
@@ -41,7 +41,7 @@ async def test_the_session_ran_out_in_the_middle(surf: Surfer, javascript: bool)
     await expect(page.get_by_role("status")).to_contain_text("Ihre Sitzung ist abgelaufen")
     await page.get_by_label("E-Mail-Adresse").fill(login.email)
     await page.get_by_label("Passwort", exact=True).fill("a wrong one, first")
-    await page.get_by_role("button", name="Anmelden").click()
+    await follow(page.get_by_role("button", name="Anmelden"))
     await log_in(page, login.email)
     await expect(page.get_by_role("heading", level=1)).to_have_text("Bitte noch einmal senden")
     await expect(page.get_by_text(f"Es wird als {login.name} gesendet.")).to_be_visible()
@@ -50,7 +50,7 @@ async def test_the_session_ran_out_in_the_middle(surf: Surfer, javascript: bool)
     if javascript:
         await axe(page)
     await fits(page)
-    await page.get_by_role("button", name="Jetzt senden").click()
+    await follow(page.get_by_role("button", name="Jetzt senden"))
     assert urlsplit(page.url).path == "/account"
     await expect(page.locator("html")).to_have_attribute("lang", "it")
 
@@ -66,8 +66,8 @@ async def test_what_was_typed_comes_through_the_second_factor(surf: Surfer) -> N
     await type_in(page)
     await log_in(page, login.email)
     await page.get_by_label("Code").fill(codes[0])
-    await page.get_by_role("button", name="Anmelden").click()
-    await page.get_by_role("button", name="Jetzt senden").click()
+    await follow(page.get_by_role("button", name="Anmelden"))
+    await follow(page.get_by_role("button", name="Jetzt senden"))
     await expect(page.locator("html")).to_have_attribute("lang", "it")
 
 
@@ -78,7 +78,7 @@ async def test_or_it_is_discarded(surf: Surfer) -> None:
     await end_sessions(surf, login)
     await type_in(page)
     await log_in(page, login.email)
-    await page.get_by_role("link", name="Verwerfen").click()
+    await follow(page.get_by_role("link", name="Verwerfen"))
     assert urlsplit(page.url).path == "/account"
     await expect(page.locator("html")).to_have_attribute("lang", "de")
 
@@ -89,7 +89,7 @@ async def test_cookies_were_deleted(surf: Surfer) -> None:
     await page.goto("/account")
     await page.context.clear_cookies(name="cmi_form")
     await type_in(page)
-    await page.get_by_role("button", name="Jetzt senden").click()
+    await follow(page.get_by_role("button", name="Jetzt senden"))
     await expect(page.locator("html")).to_have_attribute("lang", "it")
 
 
@@ -101,7 +101,7 @@ async def test_passwords_are_not_kept(surf: Surfer) -> None:
     await page.get_by_label("Passwort bisher").fill(PASSWORD)
     await page.get_by_label("Neues Passwort", exact=True).fill("a new one of mine")
     await page.get_by_label("Neues Passwort noch einmal").fill("a new one of mine")
-    await page.get_by_role("button", name="Passwort ändern").click()
+    await follow(page.get_by_role("button", name="Passwort ändern"))
     kept = await page.locator("input[name=kept]").get_attribute("value")
     assert kept is not None
     assert "/account/password" in kept

@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from domain.values import LANGUAGES, Language
-from tests.portal.surf import PASSWORD, Device, Surfer, axe, fits
+from tests.portal.surf import PASSWORD, Device, Surfer, axe, fits, follow, press
 from tests.web.site import tomorrow
 from web.security import session_cookie
 
@@ -25,10 +25,6 @@ async def look(page: Page) -> None:
     await axe(page)
 
 
-async def press(page: Page, name: str) -> None:
-    await page.get_by_role("button", name=name, exact=True).click()
-
-
 async def says(page: Page, text: str) -> None:
     await expect(page.get_by_role("status")).to_contain_text(text)
 
@@ -38,7 +34,7 @@ async def test_from_the_overview_to_the_execution(surf: Surfer) -> None:
     page = await surf.page("partner")
     await page.goto("/")
     await look(page)
-    await page.get_by_role("button", name=f"Akzeptieren {sp_id}").click()
+    await follow(page.get_by_role("button", name=f"Akzeptieren {sp_id}"))
     await says(page, "Auftrag akzeptiert. Als Nächstes rufen Sie die Kundschaft an.")
     call = page.get_by_role("link", name="Anrufen: +41 44 555 01 02")
     await expect(call).to_have_attribute("href", "tel:+41445550102")
@@ -53,7 +49,7 @@ async def test_from_the_overview_to_the_execution(surf: Surfer) -> None:
     await expect(page.locator(".timeline")).to_contain_text("Kundschaft erreicht. «Kommt gern")
 
     await page.goto("/")
-    await page.get_by_role("link", name=f"Anforderungen prüfen {sp_id}").click()
+    await follow(page.get_by_role("link", name=f"Anforderungen prüfen {sp_id}"))
     for item in await page.locator("#requirements fieldset").all():
         await item.get_by_label("Ja").check()
     await press(page, "Anforderungen bestätigen")
@@ -64,7 +60,7 @@ async def test_from_the_overview_to_the_execution(surf: Surfer) -> None:
     await site.do(site.warehouse, sp_id, "goods-shipped", GOODS)
     await site.reaches(sp_id, "set_appointment")
     await page.goto("/")
-    await page.get_by_role("link", name=f"Termin setzen {sp_id}").click()
+    await follow(page.get_by_role("link", name=f"Termin setzen {sp_id}"))
     await look(page)
     day = tomorrow(days=3)[:10]
     await page.get_by_label("Datum").fill(day)
@@ -92,7 +88,7 @@ async def test_from_the_overview_to_the_execution(surf: Surfer) -> None:
     await expect(page.locator(".timeline")).to_contain_text("Kundentermin verschoben auf")
 
     await page.goto("/")
-    await page.get_by_role("link", name=f"Bestätigen {sp_id}").click()
+    await follow(page.get_by_role("link", name=f"Bestätigen {sp_id}"))
     await press(page, "Ausführung bestätigen")
     await says(page, "Ausführung bestätigt.")
     await look(page)
@@ -106,7 +102,7 @@ async def test_a_rejection_on_a_phone_without_javascript(surf: Surfer) -> None:
     page = await surf.page("partner", "it", device="phone", javascript=False)
     await page.goto("/")
     await fits(page)
-    await page.get_by_role("button", name=f"Accettare {sp_id}").click()
+    await follow(page.get_by_role("button", name=f"Accettare {sp_id}"))
     await says(page, "Incarico accettato.")
     for item, answer in zip(
         await page.locator("#requirements fieldset").all(), ("No", "Sì", "Sì"), strict=True

@@ -14,7 +14,7 @@ from records.orders import Orders
 from records.settlements import Settlements
 from tests.builders import COMPLETED, lived
 from tests.invoices.papers import invoice, paper
-from tests.portal.surf import Surfer, axe, fits
+from tests.portal.surf import Surfer, axe, fits, follow, press
 from tests.server.surroundings import eventually
 from tests.settlings import opening
 from tests.settlings import settled as lived_settlement
@@ -25,15 +25,10 @@ from web.security import session_cookie
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def button(page: Page, name: str) -> None:
-    """Press a button, and be on the page that comes."""
-    await page.get_by_role("button", name=name, exact=True).click()
-
-
 async def settled(page: Page) -> str:
     """Go from the list through the confirmation; the settlement's id."""
-    await button(page, "Weiter zur Bestätigung")
-    await button(page, "Verrechnung abschliessen")
+    await press(page, "Weiter zur Bestätigung")
+    await press(page, "Verrechnung abschliessen")
     await page.wait_for_url(re.compile("/settlements/V"))
     return re.search("V[0-9]{6}-[A-Z0-9]{8}", page.url)[0]  # type: ignore[index]
 
@@ -69,13 +64,13 @@ async def test_a_month_is_settled_on_a_phone_without_javascript(surf: Surfer, fi
     await fits(page)
     await expect(page.get_by_text("3 Aufträge ausgewählt")).to_be_visible()
     await page.get_by_label(third).uncheck()
-    await button(page, "Neu rechnen")
+    await press(page, "Neu rechnen")
     await expect(page.get_by_text("2 Aufträge ausgewählt")).to_be_visible()
     await expect(page.get_by_text("CHF 228.95")).to_be_visible()
-    await button(page, "Weiter zur Bestätigung")
+    await press(page, "Weiter zur Bestätigung")
     await fits(page)
     await expect(page.get_by_text("Sie verrechnen 2 Aufträge für")).to_be_visible()
-    await button(page, "Auswahl ändern")
+    await press(page, "Auswahl ändern")
     await expect(page.get_by_label(third)).not_to_be_checked()
     number = await settled(page)
     await issued(page)
@@ -86,12 +81,12 @@ async def test_a_month_is_settled_on_a_phone_without_javascript(surf: Surfer, fi
     await page.goto("/settlements")
     await expect(page.get_by_text("1 Auftrag wartet darauf: CHF 1’000.00")).to_be_visible()
     await page.goto(f"/settlements/{number}")
-    await button(page, "Hochladen und prüfen")
+    await press(page, "Hochladen und prüfen")
     await expect(page.get_by_role("link", name="Wählen Sie die Rechnung")).to_be_visible()
 
     file.write_bytes(paper(invoice(number, [first, "SP-999"], "247.50")))
     await page.get_by_label("Rechnung (PDF)").set_input_files(file)
-    await button(page, "Hochladen und prüfen")
+    await press(page, "Hochladen und prüfen")
     wrong = page.locator("#wrong")
     await expect(wrong.get_by_text("Rechnung <b>118.pdf")).to_be_visible()
     await expect(wrong.get_by_text(f"{second} fehlt auf der Rechnung.")).to_be_visible()
@@ -102,14 +97,14 @@ async def test_a_month_is_settled_on_a_phone_without_javascript(surf: Surfer, fi
     assert (draft.status_code, draft.content[:5]) == (200, b"%PDF-")
     file.write_bytes(paper(invoice(number, [first, second], "247.50")))
     await page.get_by_label("Rechnung (PDF)").set_input_files(file)
-    await button(page, "Hochladen und prüfen")
+    await press(page, "Hochladen und prüfen")
     await expect(page.get_by_role("status")).to_have_text(
         "Die Rechnung stimmt und ist bei der Buchhaltung."
     )
 
     office = await surf.page("accounting")
     await office.goto(f"/settlements?q={one.partner_id}")
-    await office.get_by_role("link", name=number).click()
+    await follow(office.get_by_role("link", name=number))
     await axe(office)
     await expect(office.get_by_role("link", name="Rechnung des Partners (PDF)")).to_be_visible()
     sent = await fetched(surf, office, f"/settlements/{number}/invoice.pdf")
@@ -126,7 +121,7 @@ async def test_operations_settle_for_a_partner_correct_and_take_it_back(surf: Su
     (sp_id,) = await one.completed("129.00")
     page = await surf.page("operations")
     await page.goto(f"/settlements?partner_id={one.partner_id}")
-    await page.get_by_role("link", name="Für diesen Partner verrechnen").click()
+    await follow(page.get_by_role("link", name="Für diesen Partner verrechnen"))
     await axe(page)
     number = await settled(page)
     await issued(page)
@@ -134,18 +129,18 @@ async def test_operations_settle_for_a_partner_correct_and_take_it_back(surf: Su
     await page.get_by_label("SP-ID", exact=True).fill("SP-NIRGENDS")
     await page.get_by_label("Betrag in CHF").fill("-12,50")
     await page.get_by_label("Grund").first.fill("Anfahrt <script>doppelt</script>")
-    await button(page, "Korrektur speichern")
+    await press(page, "Korrektur speichern")
     await expect(page.locator("#sp_id-error")).to_have_text(
         "Diesen Auftrag gibt es bei diesem Servicepartner nicht."
     )
     await expect(page.get_by_label("Betrag in CHF")).to_have_value("-12,50")
     await axe(page)
     await page.get_by_label("SP-ID", exact=True).fill(sp_id)
-    await button(page, "Korrektur speichern")
+    await press(page, "Korrektur speichern")
     await expect(page.get_by_text("Anfahrt <script>doppelt</script>")).to_be_visible()
     await page.locator("summary", has_text="Verrechnung stornieren").click()
     await page.locator("#reason").fill("Falscher Monat")
-    await button(page, "Verrechnung stornieren")
+    await press(page, "Verrechnung stornieren")
     await expect(page.get_by_role("status")).to_contain_text("storniert")
     await expect(page.get_by_text("Falscher Monat")).to_be_visible()
 
@@ -170,14 +165,14 @@ async def test_the_total_runs_along_and_two_clicks_make_one_settlement(surf: Sur
     await page.get_by_label(first).check()
     await expect(page.locator("[data-net]")).to_have_text("CHF 1’229.50")
     await axe(page)
-    await button(page, "Weiter zur Bestätigung")
+    await press(page, "Weiter zur Bestätigung")
     await axe(page)
     again = await page.context.new_page()  # somebody else of the firm, at the same point
     await again.goto("/settlements")
-    await button(again, "Weiter zur Bestätigung")
-    await button(page, "Verrechnung abschliessen")
+    await press(again, "Weiter zur Bestätigung")
+    await press(page, "Verrechnung abschliessen")
     await page.wait_for_url(re.compile("/settlements/V"))
-    await button(again, "Verrechnung abschliessen")
+    await press(again, "Verrechnung abschliessen")
     await again.wait_for_url(re.compile("/settlements/V"))
     assert again.url.split("?")[0] == page.url.split("?")[0]
     await expect(again.get_by_role("status")).to_contain_text("bereits verrechnet")
@@ -188,8 +183,8 @@ async def test_nothing_picked_is_said(surf: Surfer) -> None:
     await one.completed("129.00")
     page = await surf.page("partner", javascript=False, partner_id=one.partner_id)
     await page.goto("/settlements")
-    await button(page, "Keine auswählen")
-    await button(page, "Weiter zur Bestätigung")
+    await press(page, "Keine auswählen")
+    await press(page, "Weiter zur Bestätigung")
     await expect(page.get_by_role("alert")).to_have_text("Wählen Sie mindestens einen Auftrag aus.")
 
 
@@ -220,13 +215,13 @@ async def test_who_picks_for_a_partner_comes_back_to_that_partner(surf: Surfer) 
     await one.completed("129.00")
     page = await surf.page("operations")
     await page.goto(f"/staff/partners/{one.partner_id}")
-    await page.locator(".lead").get_by_role("link", name="Verrechnungen").click()
-    await page.get_by_role("link", name="Für diesen Partner verrechnen").click()
+    await follow(page.locator(".lead").get_by_role("link", name="Verrechnungen"))
+    await follow(page.get_by_role("link", name="Für diesen Partner verrechnen"))
     here = f"/settlements/new?partner_id={one.partner_id}"
     for _ in range(2):
         back = page.locator("form.picking input[name=back]")
         await expect(back).to_have_value(here)
-        await button(page, "Neu rechnen")
+        await press(page, "Neu rechnen")
 
 
 async def test_the_months_end_leaves_time_to_unpick(surf: Surfer) -> None:
@@ -237,16 +232,16 @@ async def test_the_months_end_leaves_time_to_unpick(surf: Surfer) -> None:
     page = await surf.page("partner", device="phone", javascript=False, partner_id=one.partner_id)
     await page.goto("/settlements")
     await fits(page)
-    await page.locator("table a").click()
+    await follow(page.locator("table a"))
     await fits(page)
     await expect(page.get_by_text("Ohne Ihr Zutun wird sie am")).to_be_visible()
     await page.get_by_label(first).uncheck()
-    await button(page, "Auswahl speichern")
+    await press(page, "Auswahl speichern")
     await expect(page.get_by_role("status").first).to_have_text("Die Auswahl ist gespeichert.")
     await expect(page.get_by_label(first)).not_to_be_checked()
-    await button(page, "Weiter zur Bestätigung")
+    await press(page, "Weiter zur Bestätigung")
     await expect(page.get_by_text("Sie verrechnen 1 Auftrag für")).to_be_visible()
-    await button(page, "Verrechnung abschliessen")
+    await press(page, "Verrechnung abschliessen")
     await issued(page)
     await expect(page.get_by_role("rowheader", name=second)).to_be_visible()
     await expect(page.get_by_role("rowheader", name=first)).to_have_count(0)
@@ -265,14 +260,14 @@ async def test_many_orders_are_picked_and_shown_page_by_page(surf: Surfer) -> No
     await page.goto("/settlements")
     await expect(page.get_by_text("Seite 1 von 3")).to_be_visible()
     await page.get_by_label(sp_ids[7]).uncheck()
-    await button(page, "Nächste Seite")
+    await press(page, "Nächste Seite")
     await page.get_by_label(sp_ids[101]).uncheck()
-    await button(page, "Nächste Seite")
+    await press(page, "Nächste Seite")
     await expect(page.get_by_text("248 Aufträge ausgewählt")).to_be_visible()
-    await button(page, "Weiter zur Bestätigung")
+    await press(page, "Weiter zur Bestätigung")
     await expect(page.get_by_text("2 Aufträge bleiben für den nächsten Monat")).to_be_visible()
-    await button(page, "Auswahl ändern")
-    await button(page, "Vorherige Seite")
+    await press(page, "Auswahl ändern")
+    await press(page, "Vorherige Seite")
     await expect(page.get_by_label(sp_ids[101])).not_to_be_checked()
     await expect(page.get_by_label(sp_ids[102])).to_be_checked()
 
@@ -287,5 +282,5 @@ async def test_many_orders_are_picked_and_shown_page_by_page(surf: Surfer) -> No
     await expect(page.get_by_text("Aufträge 201 bis 249 von 249")).to_be_visible()
     await expect(page.get_by_text("<b>Zürich</b>").first).to_be_visible()
     await expect(page.locator("[aria-labelledby=left-out]")).to_contain_text(sp_ids[3])
-    await page.get_by_role("link", name="Vorherige Seite").click()
+    await follow(page.get_by_role("link", name="Vorherige Seite"))
     await expect(page.get_by_role("rowheader")).to_have_count(100)

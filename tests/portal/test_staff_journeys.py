@@ -7,11 +7,10 @@ import re
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page
 
 from domain import words
 from tests.portal.staffed import LATE, NAMES, NOTE, bad_day
-from tests.portal.surf import PASSWORD, Surfer, axe, fits
+from tests.portal.surf import PASSWORD, Surfer, axe, fits, follow, press
 from tests.web.site import API, Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -23,10 +22,6 @@ async def scene(portal_site: Site) -> None:
     await bad_day(portal_site)
 
 
-async def press(page: Page, name: str) -> None:
-    await page.get_by_role("button", name=name, exact=True).click()
-
-
 @pytest.mark.parametrize("device", ["desktop", "phone"])
 async def test_who_is_late_and_why(surf: Surfer, device: str) -> None:
     """Without JavaScript."""
@@ -34,7 +29,7 @@ async def test_who_is_late_and_why(surf: Surfer, device: str) -> None:
     await page.goto("/")
     assert page.url.endswith("/staff")
     row = page.get_by_role("row").filter(has_text=NAMES[LATE]).first
-    await row.get_by_role("link").nth(1).click()
+    await follow(row.get_by_role("link").nth(1))
     assert f"partner_id={LATE}" in page.url
     rows = page.get_by_role("table").get_by_role("row")
     assert await rows.nth(1).get_by_role("link").first.inner_text() in ("S-CHECK-0", "S-CHECK-1")
@@ -42,7 +37,7 @@ async def test_who_is_late_and_why(surf: Surfer, device: str) -> None:
     assert words.party_label("partner", "de") in await rows.nth(1).inner_text()
     assert "überfällig" in await rows.nth(1).inner_text()
     await fits(page)
-    await rows.nth(1).get_by_role("link").first.click()
+    await follow(rows.nth(1).get_by_role("link").first)
     assert re.search(r"/orders/S-CHECK-\d$", page.url)
 
 
@@ -58,10 +53,10 @@ async def test_a_review_is_decided(surf: Surfer) -> None:
     await page.goto("/staff/reviews")
     row = page.get_by_role("row").filter(has_text=sp_id)
     assert words.reason_label("transport_damage", "de") in await row.inner_text()
-    await row.get_by_role("link", name="Entscheiden").click()
+    await follow(row.get_by_role("link", name="Entscheiden"))
     assert page.url.endswith(f"/orders/{sp_id}")
     await page.get_by_label(words.action_label("new_appointment", "de"), exact=True).check()
-    await page.locator("#review button[type=submit]").click()
+    await follow(page.locator("#review button[type=submit]"))
     await site.reaches(sp_id, "set_appointment")
     await page.goto("/staff/reviews")
     assert await page.get_by_text(sp_id).count() == 0
@@ -77,7 +72,7 @@ async def test_a_partner_and_its_first_login(surf: Surfer) -> None:
     """Wrong at first, and what was typed is still there; then as far as the invited person's own page."""
     page = await surf.page("operations", javascript=False)
     await page.goto("/staff/partners")
-    await page.get_by_role("link", name="Partner anlegen").click()
+    await follow(page.get_by_role("link", name="Partner anlegen"))
     typed = {
         "Partner-ID": "zügel & co",
         "Name der Firma": "Zügel & Co. <GmbH>",
@@ -114,7 +109,7 @@ async def test_a_partner_and_its_first_login(surf: Surfer) -> None:
     await hers.goto(link)
     for each in await hers.locator("input[type=password]").all():
         await each.fill(PASSWORD)
-    await hers.locator("main button").click()
+    await follow(hers.locator("main button"))
     await page.reload()
     assert "aktiv" in await page.get_by_role("row").filter(has_text="Zita").inner_text()
 
@@ -125,7 +120,7 @@ async def test_a_partner_and_its_first_login(surf: Surfer) -> None:
     await press(page, "Login anlegen und einladen")
     assert "schon ein Login" in await page.locator("#login-email-error").inner_text()
     await page.get_by_role("row").filter(has_text="Zita").get_by_text("Löschen").first.click()
-    await page.get_by_role("button", name="Endgültig löschen").click()
+    await follow(page.get_by_role("button", name="Endgültig löschen"))
     assert await page.get_by_role("row").filter(has_text="Zita").count() == 0
 
 
@@ -147,7 +142,7 @@ async def test_a_token_is_shown_once(surf: Surfer) -> None:
     await page.goto(f"/staff/partners/{LATE}")
     await page.locator("summary", has_text="Token anlegen").click()
     await page.get_by_label("Name des Programms").fill("Planung")
-    await page.get_by_role("button", name="Token anlegen").click()
+    await follow(page.get_by_role("button", name="Token anlegen"))
     token = await page.locator("code.secret").inner_text()
     headers = {"Authorization": f"Bearer {token}"}
     assert (await surf.site.nobody.get(f"{API}/orders", headers=headers)).is_success
@@ -159,7 +154,7 @@ async def test_a_token_is_shown_once(surf: Surfer) -> None:
     assert await page.get_by_role("row").filter(has_text="Planung").count() == 1
     assert token not in await page.content()
     await page.get_by_role("row").filter(has_text="Planung").get_by_text("Sperren").first.click()
-    await page.get_by_role("button", name="Endgültig sperren").click()
+    await follow(page.get_by_role("button", name="Endgültig sperren"))
     assert (await surf.site.nobody.get(f"{API}/orders", headers=headers)).status_code == 401
     assert "gesperrt" in await page.get_by_role("row").filter(has_text="Planung").inner_text()
 
@@ -191,7 +186,7 @@ async def test_a_month_in_retrospect(surf: Surfer) -> None:
     page = await surf.page("operations")
     await page.goto("/staff/reports")
     months = [await page.get_by_label("Monat").input_value()]
-    await page.get_by_role("link", name="Monat davor").click()
+    await follow(page.get_by_role("link", name="Monat davor"))
     months.append(await page.get_by_label("Monat").input_value())
     assert months[1] < months[0]
     # The bad day's misses are in one of the two, whatever the day of the month.
@@ -209,7 +204,7 @@ async def test_a_month_in_retrospect(surf: Surfer) -> None:
     lines = list(csv.DictReader(io.StringIO(table), delimiter=";"))
     missed = sum(int(line["missed"]) for line in lines if line["partner_id"] == LATE)
     assert missed > 0
-    await row.get_by_role("link").click()
+    await follow(row.get_by_role("link"))
     late = page.get_by_role("table", name="Aufträge, die zu spät waren")
     assert await late.get_by_role("row").count() == missed + 1
     await axe(page)

@@ -32,7 +32,9 @@ async def portal_site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
     policy = folder / "web.toml"
     policy.write_text(POLICY)
     async with (
-        surroundings(folder, CMI_POLICY=str(policy), CMI_SECRET_KEY=SECRET_KEY) as around,
+        surroundings(
+            folder, within=None, CMI_POLICY=str(policy), CMI_SECRET_KEY=SECRET_KEY
+        ) as around,
         around.worker(),
         site(around) as running,
     ):

@@ -55,7 +55,7 @@ async def take(folder: Path, wanted: list[str]) -> None:
         policy.write_text(POLICY)
         settings = {"CMI_POLICY": str(policy), "CMI_SECRET_KEY": SECRET_KEY}
         async with (
-            surroundings(Path(place), **settings) as around,
+            surroundings(Path(place), within=None, **settings) as around,
             around.worker(),
             site(around) as running,
             chromium() as browser,

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -51,6 +52,25 @@ remind_before = "1 second"
 repeat_every = "120 seconds"
 office_hours_only = false
 """
+
+
+HANGS = 180.0
+"""Seconds after which a test is given up: nothing here takes half of it."""
+
+
+def say_what_waits() -> None:
+    """Print, for each task, what it waits for, down to the innermost `await`."""
+    for task in asyncio.all_tasks():
+        print(task.get_name())
+        waiting: object = task.get_coro()
+        while waiting is not None:
+            frame = _first(waiting, "cr_frame", "ag_frame", "gi_frame")
+            print("   ", *traceback.format_stack(frame, 1) if frame else [repr(waiting)])
+            waiting = _first(waiting, "cr_await", "ag_await", "gi_yieldfrom")
+
+
+def _first(thing: object, *names: str) -> Any:
+    return next((getattr(thing, name) for name in names if hasattr(thing, name)), None)
 
 
 async def eventually(condition: Callable[[], Any], within: float = 30) -> Any:
@@ -253,25 +273,34 @@ async def surroundings(
     accept: str = "120 seconds",
     server: Sequence[str] = (),
     up: bool = True,
+    within: float | None = HANGS,
     **env: str,
 ) -> AsyncIterator[Surroundings]:
-    """Server (if `up`), mail server, records with the example partners; no worker yet. All ends with the block."""
+    """Server (if `up`), mail server, records with the example partners; no worker yet. All ends with the block.
+
+    If the block takes longer than `within` seconds, it prints what waits for what and raises `TimeoutError`; None for
+    one that many tests share.
+    """
     around = Surroundings(folder, POLICY.format(accept=accept), server, env)
+    watch = within and asyncio.get_running_loop().call_later(within - 1, say_what_waits)
     try:
-        if up:
-            around.server.start()
-        await migrate(around.settings.database_url)
-        for path in sorted((ROOT / "examples" / "partners").glob("*.json")):
-            partner: Partner
-            for partner in parse(path, Partner):
-                await around.partners.put(partner, datetime.now(UTC))
-        await around.inbox.start()
-        if up:
-            await around.connect()
-        yield around
+        async with asyncio.timeout(within):
+            if up:
+                around.server.start()
+            await migrate(around.settings.database_url)
+            for path in sorted((ROOT / "examples" / "partners").glob("*.json")):
+                partner: Partner
+                for partner in parse(path, Partner):
+                    await around.partners.put(partner, datetime.now(UTC))
+            await around.inbox.start()
+            if up:
+                await around.connect()
+            yield around
     finally:
         around.worker_process.kill()
         around.server.kill()
         with suppress(OSError):
             await around.inbox.stop()
         await around.database.close()
+        if watch:
+            watch.cancel()

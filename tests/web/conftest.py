@@ -16,7 +16,7 @@ async def cmi(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     policy = folder / "web.toml"
     policy.write_text(POLICY)
     async with (
-        surroundings(folder, CMI_POLICY=str(policy)) as around,
+        surroundings(folder, within=None, CMI_POLICY=str(policy)) as around,
         around.worker(),
         site(around) as running,
     ):

@@ -36,7 +36,7 @@ EACH = 3
 async def shelf(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     """An application whose records hold orders of two partners in every state. Reading takes no more than that."""
     folder = tmp_path_factory.mktemp("lists")
-    async with surroundings(folder, up=False) as around, site(around) as running:
+    async with surroundings(folder, up=False, within=None) as around, site(around) as running:
         placed = datetime.now(UTC) - timedelta(days=60)
         for partner_id in (MINE, OTHER):
             for index, (steps, prepaid) in enumerate(list(LIVES.values()) * EACH):

@@ -51,7 +51,7 @@ LIVES: tuple[tuple[str, int, tuple[builders.Step, ...]], ...] = (
 async def past(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     """An application whose records hold a past October. Reading takes no more than that."""
     async with (
-        surroundings(tmp_path_factory.mktemp("reports"), up=False) as around,
+        surroundings(tmp_path_factory.mktemp("reports"), up=False, within=None) as around,
         site(around) as running,
     ):
         for name, count, steps in LIVES:

@@ -42,6 +42,7 @@ __all__ = [
     "page",
     "redirect",
     "request_id_of",
+    "spoken",
     "who",
     "will_say",
 ]
@@ -160,6 +161,11 @@ def language_of(request: Request, chosen: Language | None = None) -> Language:
     return chosen or negotiate(request.headers.get("Accept-Language"))
 
 
+def spoken(request: Request, principal: Principal) -> Language:
+    """The language in which somebody who is logged in reads."""
+    return language_of(request, principal.language)
+
+
 def page(
     request: Request,
     template: str,
@@ -176,10 +182,10 @@ def page(
     `here` (the path of this page), `form_token`, `said`.
     """
     principal = principal or getattr(request.state, "principal", None)
-    spoken = language_of(request, language or (principal.language if principal else None))
+    chosen = language_of(request, language or (principal.language if principal else None))
     token, is_new = form_token(request)
     html = (
-        _environments[spoken]
+        _environments[chosen]
         .get_template(f"{template}.html")
         .render(
             principal=principal,
@@ -191,7 +197,7 @@ def page(
         )
     )
     answer = HTMLResponse(html, status, headers=HEADERS | {"Vary": "Accept-Language, Cookie"})
-    answer.headers["Content-Language"] = spoken
+    answer.headers["Content-Language"] = chosen
     answer.headers.update(headers or {})
     if is_new:
         answer.set_cookie(

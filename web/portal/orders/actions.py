@@ -16,8 +16,9 @@ from domain.errors import InvalidCommand
 from domain.values import Language
 from domain.view import order_view
 from records.orders import StoredOrder
+from web.portal.commands import command_id
 from web.portal.formats import instant
-from web.portal.orders.common import command_id, failure_text, find, order_desk, reader_language
+from web.portal.orders.common import failure_text, find, order_desk
 from web.portal.orders.forms import (
     FORMS,
     SaidNo,
@@ -25,7 +26,7 @@ from web.portal.orders.forms import (
     read_reassignment,
 )
 from web.portal.orders.order import Sent, show
-from web.portal.pages import error_page, form_of, member, redirect, will_say
+from web.portal.pages import error_page, form_of, member, redirect, spoken, will_say
 from web.portal.words import WORDS, mark
 
 router = APIRouter(include_in_schema=False)
@@ -87,7 +88,7 @@ async def act(request: Request, sp_id: str, form_name: str) -> Response:
         sent = Sent(form, wrong.codes, opened=form_name)
         return await show(request, principal, found, 422, sent)
     except SaidNo as no:
-        language = reader_language(request, principal)
+        language = spoken(request, principal)
         filled = {
             "rejection.reason": no.reason,
             "rejection.note": form.get("requirements.note"),
@@ -109,7 +110,7 @@ async def _answer(
 ) -> Response:
     """The order's page after the command, or with what is wrong with it."""
     form, sp_id = await form_of(request), found.order.sp_id
-    language = reader_language(request, principal)
+    language = spoken(request, principal)
     try:
         done = await work
     except Forbidden:

@@ -1,6 +1,5 @@
-"""What the pages of orders have in common: find an order, links to the customer, ids of commands, what went wrong."""
+"""What the pages of orders have in common: find an order, links to the customer, what went wrong."""
 
-import hashlib
 import re
 from typing import NamedTuple
 from urllib.parse import quote
@@ -16,8 +15,8 @@ from domain.errors import InvalidCommand
 from domain.order import Customer, Status
 from domain.values import Language
 from records.orders import StoredOrder
-from web.portal.forms import Form, request_id_of
-from web.portal.pages import Answered, error_page, language_of
+from web.portal.commands import repeat_text
+from web.portal.pages import Answered, error_page
 from web.portal.words import WORDS, mark
 from web.problems import RETRY_AFTER_SECONDS
 
@@ -37,10 +36,6 @@ SPOKEN: dict[Language, str] = {
     "en": mark("Englisch"),
 }
 _NOT_FOUND = mark("Diesen Auftrag gibt es nicht, oder er ist nicht mehr Ihrer.")
-_REUSED = mark("Das wurde bereits ausgeführt.")
-_AWAY = mark(
-    "Das System ist im Moment nicht erreichbar. Bitte senden Sie noch einmal: Ausgeführt wird es nur einmal."
-)
 
 
 class Reach(NamedTuple):
@@ -63,11 +58,6 @@ def work_desk(request: Request) -> WorkDesk:
     return desk
 
 
-def reader_language(request: Request, principal: Principal) -> Language:
-    """The language of the page."""
-    return language_of(request, principal.language)
-
-
 async def find(request: Request, principal: Principal, sp_id: str) -> StoredOrder:
     """An order with its timeline.
 
@@ -85,16 +75,6 @@ async def find(request: Request, principal: Principal, sp_id: str) -> StoredOrde
         raise Answered(error_page(request, 503, later)) from None
 
 
-def command_id(principal: Principal, form: Form, sp_id: str, content: str) -> str:
-    """The name under which an order takes what a form says, once.
-
-    The same form with the same content is the same command, however often it is sent. Who goes back and changes
-    something in it means another one, which the order judges by itself.
-    """
-    named = "\n".join((principal.login_id, request_id_of(form), sp_id, content))
-    return hashlib.sha256(named.encode()).hexdigest()[:40]
-
-
 def failure_text(failure: Failure, language: Language) -> str:
     """Why something was not done, in the reader's language."""
     match failure:
@@ -104,10 +84,8 @@ def failure_text(failure: Failure, language: Language) -> str:
             return words.invalid_text(failure.code, language)
         case UnknownOrder():
             return WORDS[language].gettext(_NOT_FOUND)
-        case TemporalAway():
-            return WORDS[language].gettext(_AWAY)
         case _:
-            return WORDS[language].gettext(_REUSED)
+            return repeat_text(failure, language)
 
 
 def reach(customer: Customer) -> Reach:

@@ -18,7 +18,7 @@ from domain.view import order_view
 from domain.words import action_label, reason_label, refusal_reason
 from records.orders import StoredOrder
 from web.portal.formats import local
-from web.portal.orders.common import SPOKEN, find, order_desk, reach, reader_language
+from web.portal.orders.common import SPOKEN, find, order_desk, reach
 from web.portal.orders.forms import (
     DECISIONS,
     LONGEST_NOTE,
@@ -27,7 +27,7 @@ from web.portal.orders.forms import (
     message,
 )
 from web.portal.orders.ics import MEDIA_TYPE, appointment_ics
-from web.portal.pages import Form, error_page, member, page, redirect
+from web.portal.pages import Form, error_page, member, page, redirect, spoken
 from web.portal.words import WORDS
 
 router = APIRouter(include_in_schema=False)
@@ -139,7 +139,7 @@ async def show(
     """The page of an order as it is now, with what is wrong with the form that was sent."""
     order, sent = found.order, sent or Sent()
     desk = order_desk(request)
-    now, language = desk.now, reader_language(request, principal)
+    now, language = desk.now, spoken(request, principal)
     wanted = _ACTION_OF_FORM.get(sent.opened or "")
     if wanted is not None and (code := why_not(order, wanted)) is not None:
         # Somebody was quicker: the form is no longer on the page, nor is what would stand beside its fields.

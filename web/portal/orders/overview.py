@@ -10,10 +10,11 @@ from domain import words
 from domain.commands import Accept, ConfirmExecution, ExternalCommand
 from domain.values import Language
 from records.orders import StoredOrder
+from web.portal.commands import command_id
 from web.portal.formats import local
-from web.portal.orders.common import command_id, failure_text, reader_language, work_desk
+from web.portal.orders.common import failure_text, work_desk
 from web.portal.orders.forms import message, read_day
-from web.portal.pages import Form, form_of, member, page, redirect
+from web.portal.pages import Form, form_of, member, page, redirect, spoken
 from web.portal.words import WORDS
 
 router = APIRouter(include_in_schema=False)
@@ -94,7 +95,7 @@ async def confirm_several(request: Request) -> Response:
     wrong: dict[str, str] = {}
     day = read_day(form.get("executed_on"), "executed_on", wrong)
     if day is None:
-        language = reader_language(request, principal)
+        language = spoken(request, principal)
         error = message(wrong["executed_on"], language, WORDS[language].gettext)
         typed, ticked = form.get("executed_on"), form.getlist("sp_id")
         return await _show(request, principal, 422, error=error, day=typed, ticked=ticked)
@@ -115,7 +116,7 @@ async def _do(
         for sp_id in sp_ids[:MOST_AT_ONCE]
     }
     done = await work_desk(request).do_all(principal, tasks)
-    language = reader_language(request, principal)
+    language = spoken(request, principal)
     results = [_result(sp_id, outcome, language) for sp_id, outcome in done.items()]
     return await _show(request, principal, results=results)
 

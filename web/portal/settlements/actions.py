@@ -20,17 +20,10 @@ from domain.settling_commands import NoteInvoice, VoidSettlement
 from domain.values import Language
 from invoices.check import LARGEST, problem_text
 from records.settlements import StoredSettlement
-from web.portal.pages import error_page, form_of, member, page, redirect, will_say
+from web.portal.commands import command_id
+from web.portal.pages import error_page, form_of, member, page, redirect, spoken, will_say
 from web.portal.settlements.choice import Choice, Picking
-from web.portal.settlements.common import (
-    PARTNERS,
-    command_id,
-    desk_of,
-    failure_text,
-    find,
-    month_name,
-    spoken,
-)
+from web.portal.settlements.common import PARTNERS, desk_of, failure_text, find, month_name
 from web.portal.settlements.opening import NOTHING_LEFT, NOTHING_PICKED
 from web.portal.settlements.settlement import Sent, picked_now, selectable, show
 from web.portal.words import WORDS, mark

@@ -1,6 +1,5 @@
 """What the pages of settlements have in common: the desk behind them, what is not there, why something was not done."""
 
-import hashlib
 from collections.abc import Callable
 from datetime import date
 
@@ -18,30 +17,19 @@ from domain.settlement_id import Month
 from domain.settling import SettlementRefused
 from domain.values import Language
 from records.settlements import StoredSettlement
-from web.portal.forms import Form
-from web.portal.pages import Answered, error_page, language_of, request_id_of
-from web.portal.words import WORDS, mark
+from web.portal.commands import repeat_text
+from web.portal.pages import Answered, error_page
 
 READERS: tuple[Role, ...] = ("partner", "operations", "accounting")
 PARTNERS: tuple[Role, ...] = ("partner", "operations")
 
 Failure = SettlementRefused | InvalidCommand | RequestReused | TemporalAway
 
-_REUSED = mark("Das wurde bereits ausgeführt.")
-_AWAY = mark(
-    "Das System ist im Moment nicht erreichbar. Bitte senden Sie noch einmal: Ausgeführt wird es nur einmal."
-)
-
 
 def desk_of(request: Request) -> SettlementDesk:
     """The use cases of settlements."""
     desk: SettlementDesk = request.app.state.settlement_desk
     return desk
-
-
-def spoken(request: Request, principal: Principal) -> Language:
-    """The language of the page."""
-    return language_of(request, principal.language)
 
 
 async def find(request: Request, principal: Principal, settlement_id: str) -> StoredSettlement:
@@ -58,12 +46,6 @@ async def find(request: Request, principal: Principal, settlement_id: str) -> St
         raise Answered(error_page(request, 403)) from None
 
 
-def command_id(principal: Principal, form: Form, about: str, content: str) -> str:
-    """The name under which a settlement takes what a form says, once: the same for the same form and content."""
-    named = "\n".join((principal.login_id, request_id_of(form), about, content))
-    return hashlib.sha256(named.encode()).hexdigest()[:40]
-
-
 def failure_text(failure: Failure, language: Language) -> str:
     """Why something was not done, in the reader's language."""
     match failure:
@@ -73,10 +55,8 @@ def failure_text(failure: Failure, language: Language) -> str:
             )
         case InvalidCommand():
             return words.invalid_text(failure.code, language)
-        case TemporalAway():
-            return WORDS[language].gettext(_AWAY)
         case _:
-            return WORDS[language].gettext(_REUSED)
+            return repeat_text(failure, language)
 
 
 def month_name(language: Language) -> Callable[[Month | date], str]:

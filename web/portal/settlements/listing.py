@@ -9,9 +9,9 @@ from desk.access import Forbidden
 from desk.principal import Principal
 from domain.settlement import SettlementStatus
 from domain.settlement_id import Month
-from web.portal.pages import error_page, member, page, redirect
+from web.portal.pages import error_page, member, page, redirect, spoken
 from web.portal.settlements.choice import Choice, Picking
-from web.portal.settlements.common import READERS, desk_of, month_name, spoken
+from web.portal.settlements.common import READERS, desk_of, month_name
 
 router = APIRouter(include_in_schema=False)
 

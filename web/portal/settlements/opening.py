@@ -8,17 +8,11 @@ from desk.principal import Principal
 from desk.reaching import TemporalAway
 from desk.settlements import AlreadySettled, Billable, NothingToBill
 from domain.errors import InvalidCommand
+from web.portal.commands import command_id
 from web.portal.forms import Form
-from web.portal.pages import Answered, error_page, form_of, member, page, redirect, will_say
+from web.portal.pages import Answered, error_page, form_of, member, page, redirect, spoken, will_say
 from web.portal.settlements.choice import Choice, Picking
-from web.portal.settlements.common import (
-    PARTNERS,
-    command_id,
-    desk_of,
-    failure_text,
-    month_name,
-    spoken,
-)
+from web.portal.settlements.common import PARTNERS, desk_of, failure_text, month_name
 from web.portal.words import WORDS, mark
 
 router = APIRouter(include_in_schema=False)

@@ -10,7 +10,7 @@ from desk.account_errors import Fault
 from desk.accounts import Accounts
 from desk.principal import Principal
 from domain.values import Language
-from web.portal.pages import language_of, member
+from web.portal.pages import member
 from web.portal.words import WORDS, mark
 
 _EMPTY = mark("Bitte ausfüllen.")
@@ -33,11 +33,6 @@ def accounts_of(request: Request) -> Accounts:
     """The use cases of partners, logins and tokens."""
     accounts: Accounts = request.app.state.accounts
     return accounts
-
-
-def spoken(request: Request, principal: Principal) -> Language:
-    """The language of the page."""
-    return language_of(request, principal.language)
 
 
 def translated(options: Mapping[Any, str], language: Language) -> list[tuple[str, str]]:

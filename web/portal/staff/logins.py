@@ -14,16 +14,11 @@ from desk.principal import Principal
 from domain.values import Language
 from records.accounts import Invitation, User
 from records.tokens import Token
+from web.portal.commands import command_id
 from web.portal.formats import ZURICH, today
-from web.portal.orders.common import SPOKEN, command_id
-from web.portal.pages import Form, error_page, form_of, page, redirect, will_say
-from web.portal.staff.common import (
-    accounts_of,
-    fault_texts,
-    operator,
-    spoken,
-    translated,
-)
+from web.portal.orders.common import SPOKEN
+from web.portal.pages import Form, error_page, form_of, page, redirect, spoken, will_say
+from web.portal.staff.common import accounts_of, fault_texts, operator, translated
 from web.portal.staff.partners import partner_path
 from web.portal.words import WORDS, mark
 

@@ -12,15 +12,8 @@ from desk.principal import Principal
 from domain.policy import CANTONS
 from records.partners import Partner
 from web.portal.orders.common import SPOKEN
-from web.portal.pages import error_page, form_of, page, redirect, will_say
-from web.portal.staff.common import (
-    accounts_of,
-    address,
-    fault_texts,
-    operator,
-    spoken,
-    translated,
-)
+from web.portal.pages import error_page, form_of, page, redirect, spoken, will_say
+from web.portal.staff.common import accounts_of, address, fault_texts, operator, translated
 from web.portal.words import WORDS, mark
 
 router = APIRouter(include_in_schema=False)

@@ -15,8 +15,8 @@ from domain.spreadsheet import MEDIA_TYPE
 from domain.values import Language
 from web.api.reports import download, report_csv
 from web.portal.formats import today
-from web.portal.pages import error_page, page, redirect
-from web.portal.staff.common import address, operator, spoken
+from web.portal.pages import error_page, page, redirect, spoken
+from web.portal.staff.common import address, operator
 
 router = APIRouter(include_in_schema=False)
 

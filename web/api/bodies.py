@@ -7,11 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BaseModel,
     BeforeValidator,
+    ConfigDict,
     Discriminator,
     Field,
     StringConstraints,
     Tag,
     WithJsonSchema,
+    model_validator,
 )
 
 from domain.catalogue import ALL_ITEMS
@@ -62,6 +64,19 @@ IsoInstant = Annotated[
 IsoDay = Annotated[
     date, BeforeValidator(_iso_day), WithJsonSchema({"type": "string", "format": "date"})
 ]
+
+
+class ListQuery(BaseModel):
+    """Which part of a list is wanted, in the query of an address. What is left empty there does not count."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_ones(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            return {name: value for name, value in values.items() if value != ""}
+        return values
 
 
 class Nothing(Value):

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field
 
 from desk import access
 from desk.access import Forbidden
@@ -50,6 +50,7 @@ from web.api.bodies import (
     Executed,
     Execution,
     ListedOrder,
+    ListQuery,
     Nothing,
     OrderList,
     Reassignment,
@@ -235,10 +236,8 @@ async def place_order(
     return call.answer(call.view(principal, found), 201 if placed.is_new else 200, where)
 
 
-class Wanted(BaseModel):
-    """Which orders a list shows. What is left empty does not count."""
-
-    model_config = ConfigDict(extra="forbid")
+class Wanted(ListQuery):
+    """Which orders a list shows."""
 
     status: Status | None = Field(None, description="orders in this state")
     overdue: bool = Field(False, description="true: orders with a deadline that has passed")
@@ -248,13 +247,6 @@ class Wanted(BaseModel):
     partner_id: str | None = Field(None, max_length=64, description="orders of this partner")
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = Field(None, max_length=500, description="`next_cursor` of the page before")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty_ones(cls, values: Any) -> Any:
-        if isinstance(values, dict):
-            return {name: value for name, value in values.items() if value != ""}
-        return values
 
 
 @router.get(

@@ -1,9 +1,9 @@
 """What calls about settlements and corrections carry, in and out (API.md)."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from desk.settlements import MOST_ORDERS
 from domain.order import Identifier, Note, Reason
@@ -11,6 +11,7 @@ from domain.settlement import Amount, SettlementStatus
 from domain.settlement_id import Month
 from domain.settlement_view import SettlementView
 from domain.values import Value
+from web.api.bodies import ListQuery
 
 SpIds = Annotated[
     list[Identifier],
@@ -57,10 +58,8 @@ class CorrectionBody(Value):
     reason: Reason
 
 
-class Wanted(BaseModel):
-    """Which settlements a list shows. What is left empty does not count."""
-
-    model_config = ConfigDict(extra="forbid")
+class Wanted(ListQuery):
+    """Which settlements a list shows."""
 
     partner_id: str | None = Field(None, max_length=64, description="settlements of this partner")
     status: SettlementStatus | None = Field(None, description="settlements in this state")
@@ -72,13 +71,6 @@ class Wanted(BaseModel):
     )
     limit: int = Field(50, ge=1, le=100)
     cursor: str | None = Field(None, max_length=500, description="`next_cursor` of the page before")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty_ones(cls, values: Any) -> Any:
-        if isinstance(values, dict):
-            return {name: value for name, value in values.items() if value != ""}
-        return values
 
 
 # --- answers -----------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ outside; `main` is what runs inside (`documents/confined.py`).
 
 import hashlib
 import io
-import json
 import re
 from decimal import Decimal
 
@@ -32,15 +31,12 @@ _HOUSE = re.compile(r"(\S.*?),?\s+(\d+\s?[A-Za-z]?)", re.ASCII)
 async def draft_confined(data: StatementData, limits: Limits = LIMITS) -> Document:
     """The draft of the invoice that a settlement asks for. Raises `documents.confined.ConfinedError`."""
     answer = await run_confined("invoices.draft", data.model_dump_json().encode(), limits)
-    about, _, pdf = answer.partition(b"\n")
-    return Document(pdf=pdf, sha256=hashlib.sha256(pdf).hexdigest(), **json.loads(about))
+    return Document.unpacked(answer)
 
 
 def main(data: bytes) -> bytes:
-    """Inside: a line of JSON, then the PDF."""
-    made = draft_invoice(StatementData.model_validate_json(data))
-    about = made.model_dump(include={"template_version", "input_checksum", "pages"})
-    return json.dumps(about).encode() + b"\n" + made.pdf
+    """Inside: the draft, packed."""
+    return draft_invoice(StatementData.model_validate_json(data)).packed()
 
 
 def draft_invoice(data: StatementData, *, processes: int = 2) -> Document:

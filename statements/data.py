@@ -1,13 +1,17 @@
 """Everything a statement shows, and what comes out of it."""
 
 import hashlib
+import json
 from datetime import date
+from typing import Self
 
 from pydantic import model_validator
 
 from domain.order import EmailAddress, Identifier, Line
 from domain.settlement import Settlement
 from domain.values import Language, Value
+
+_ABOUT = {"template_version", "input_checksum", "pages"}
 
 
 class Letterhead(Value):
@@ -64,3 +68,13 @@ class Document(Value):
     template_version: str
     input_checksum: str
     pages: int
+
+    def packed(self) -> bytes:
+        """The whole document, to be handed from one process to another: a line of JSON, then the PDF."""
+        return self.model_dump_json(include=_ABOUT).encode() + b"\n" + self.pdf
+
+    @classmethod
+    def unpacked(cls, packed: bytes) -> Self:
+        """The document that was packed. The checksum is that of the PDF as it came."""
+        about, _, pdf = packed.partition(b"\n")
+        return cls(pdf=pdf, sha256=hashlib.sha256(pdf).hexdigest(), **json.loads(about))

@@ -3,9 +3,6 @@
 `render_confined` is the outside; `main` is what runs inside (`documents/confined.py`).
 """
 
-import hashlib
-import json
-
 from documents.confined import Limits, run_confined
 from statements.data import Document, StatementData
 
@@ -18,14 +15,11 @@ async def render_confined(data: StatementData, limits: Limits = LIMITS) -> Docum
     answer = await run_confined(
         "statements.render_process", data.model_dump_json().encode(), limits
     )
-    about, _, pdf = answer.partition(b"\n")
-    return Document(pdf=pdf, sha256=hashlib.sha256(pdf).hexdigest(), **json.loads(about))
+    return Document.unpacked(answer)
 
 
 def main(data: bytes) -> bytes:
-    """Inside: a line of JSON, then the PDF."""
+    """Inside: the statement, packed."""
     from statements.document import render  # loads WeasyPrint, which the outside does not need
 
-    made = render(StatementData.model_validate_json(data))
-    about = made.model_dump(include={"template_version", "input_checksum", "pages"})
-    return json.dumps(about).encode() + b"\n" + made.pdf
+    return render(StatementData.model_validate_json(data)).packed()

@@ -98,7 +98,7 @@ def lazy_timers() -> None:
     def must_stir(self: Any, wake: datetime | None) -> bool:
         earlier = self._wake is not None and (wake is None or self._wake < wake)
         suggested = workflow.info().is_continue_as_new_suggested()
-        return bool(earlier or self._is_over() or self._broken or suggested)
+        return bool(earlier or self._is_over() or self._background.broken or suggested)
 
     _replace(_Order, "_must_stir", must_stir)
 

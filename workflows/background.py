@@ -1,8 +1,9 @@
 """What a workflow does beside its main loop: tasks whose mistakes are seen, lanes in which things leave in order."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import timedelta
+from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from temporalio import workflow
@@ -15,6 +16,17 @@ UNTIL_IT_SUCCEEDS = RetryPolicy(
     backoff_coefficient=2,
     maximum_interval=timedelta(minutes=5),
 )
+
+ATTEMPT_LIMIT = timedelta(seconds=45)
+"""For one attempt of an activity that is quick."""
+
+
+class Outcome(Enum):
+    """What came of letting a thing out. One that was called back may still be needed later."""
+
+    OUT = "out"
+    GIVEN_UP = "given up"
+    CALLED_BACK = "called back"
 
 
 def called_back(error: ActivityError) -> bool:
@@ -51,21 +63,67 @@ class Background:
 class Lanes(Generic[Item]):
     """Queues by which things leave, each in its order; nobody waits for them.
 
-    `send` says whether a thing is out or given up; if not, it stays in its lane, as all do once `stopped`.
+    `send` says whether a thing is out or given up; if not, it stays in its lane, as all do once stopped. What `waiting`
+    holds from an earlier run, lane by lane, leaves first, from `begin` on.
     """
 
-    def __init__(self, background: Background, send: Callable[[Item], Awaitable[bool]]) -> None:
-        self.stopped = False
+    def __init__(
+        self,
+        background: Background,
+        send: Callable[[Item], Awaitable[bool]],
+        waiting: Iterable[tuple[str, Item]] = (),
+    ) -> None:
         self._background = background
         self._send = send
+        self._stopped = False
         self._queues: dict[str, list[Item]] = {}
         self._senders: dict[str, asyncio.Task[None]] = {}
+        self._in_flight: list[tuple[Item, workflow.ActivityHandle[None]]] = []
+        for lane, item in waiting:
+            self._queues.setdefault(lane, []).append(item)
+
+    def begin(self) -> None:
+        """Let leave what waits."""
+        for lane, queue in self._queues.items():
+            if queue:
+                self._work(lane)
 
     def put(self, lane: str, item: Item) -> None:
         """Let a thing leave after those that wait in its lane."""
         self._queues.setdefault(lane, []).append(item)
-        if lane not in self._senders:
-            self._senders[lane] = self._background.begin(self._send_all(lane))
+        self._work(lane)
+
+    async def attempt(self, item: Item, activity: str, summary: str) -> Outcome:
+        """Have an activity let a thing out, until it succeeds or says that it never will."""
+        handle: workflow.ActivityHandle[None] = workflow.start_activity(
+            activity,
+            item,
+            start_to_close_timeout=ATTEMPT_LIMIT,
+            retry_policy=UNTIL_IT_SUCCEEDS,
+            # An attempt under way is waited for, so that nothing is sent of which nobody knows.
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            summary=summary,
+        )
+        flight = (item, handle)
+        self._in_flight.append(flight)
+        try:
+            await handle
+        except ActivityError as error:
+            return Outcome.CALLED_BACK if called_back(error) else Outcome.GIVEN_UP
+        finally:
+            self._in_flight.remove(flight)
+        return Outcome.OUT
+
+    def call_back(self, lost_its_sense: Callable[[Item], bool]) -> None:
+        """Stop the attempts at things that need not go out any more."""
+        for item, handle in self._in_flight:
+            if lost_its_sense(item):
+                handle.cancel()
+
+    def stop(self) -> None:
+        """Stop all attempts, and begin none any more."""
+        self._stopped = True
+        self.call_back(lambda _item: True)
 
     @property
     def waiting(self) -> tuple[Item, ...]:
@@ -77,9 +135,13 @@ class Lanes(Generic[Item]):
         """Whether nothing is being sent."""
         return not self._senders
 
+    def _work(self, lane: str) -> None:
+        if lane not in self._senders:
+            self._senders[lane] = self._background.begin(self._send_all(lane))
+
     async def _send_all(self, lane: str) -> None:
         queue = self._queues[lane]
-        while queue and not self.stopped:
+        while queue and not self._stopped:
             if await self._send(queue[0]):
                 queue.pop(0)
         del self._senders[lane]

@@ -1,19 +1,24 @@
-"""What goes into an order's workflow and comes out of it."""
+"""What goes into workflows and comes out of them."""
 
+import hashlib
 from datetime import date, datetime, timedelta
+
+from temporalio.exceptions import ApplicationError
 
 from domain.commands import SYSTEM, Actor
 from domain.effects import Effect
+from domain.errors import Refused
 from domain.events import Recorded
 from domain.invoicing import Verdict
 from domain.order import Intake, Order, Status
 from domain.settlement import LeftOut, SettlementStatus
 from domain.settlement_id import Month
 from domain.settlement_mails import SettlementMail
-from domain.settling import Settling
+from domain.settling import SettlementRefused, Settling
 from domain.settling_commands import Opening
 from domain.settling_events import SettlementRecorded
 from domain.values import Language, Value
+from workflows import names
 
 
 class Desk(Value):
@@ -160,3 +165,19 @@ class DigestRun(Value):
     day: date | None = None
     closes: datetime | None = None
     tally: DigestTally = DigestTally()
+
+
+def fingerprint(command: Value) -> str:
+    """Tells whether a request that comes once more asks for the same as before."""
+    return hashlib.sha256(command.model_dump_json().encode()).hexdigest()[:16]
+
+
+def refusal(error: Refused | SettlementRefused) -> ApplicationError:
+    """What the sender of a command that is not allowed is told: what, why, in which state, and what is allowed."""
+    facts = {
+        "action": error.action,
+        "code": error.code,
+        "status": error.status.value,
+        "allowed": list(error.allowed),
+    }
+    return ApplicationError(str(error), facts, type=names.REFUSED)

@@ -2,20 +2,13 @@
 
 import asyncio
 import contextlib
-import hashlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import RawValue, RetryPolicy, SearchAttributeUpdate
-from temporalio.exceptions import (
-    ActivityError,
-    ApplicationError,
-    FailureError,
-    RetryState,
-    is_cancelled_exception,
-)
+from temporalio.common import RawValue, SearchAttributeUpdate
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities import names as activities
@@ -39,17 +32,11 @@ with workflow.unsafe.imports_passed_through():
     from domain.values import Language
     from domain.view import OrderView, order_view
     from workflows import names
-    from workflows.messages import Answer, Carried, Start
+    from workflows.background import ATTEMPT_LIMIT, UNTIL_IT_SUCCEEDS, Background, Lanes, Outcome
+    from workflows.messages import Answer, Carried, Start, fingerprint, refusal
     from workflows.reading import details, wake_summary
+    from workflows.saving import save
 
-# A read-model write holds up the workflow task that it runs in: so long and no longer.
-LOCAL_WRITE_LIMIT = timedelta(seconds=2)
-ATTEMPT_LIMIT = timedelta(seconds=45)
-UNTIL_IT_SUCCEEDS = RetryPolicy(
-    initial_interval=timedelta(seconds=1),
-    backoff_coefficient=2,
-    maximum_interval=timedelta(minutes=5),
-)
 RENEW_BEFORE_END = timedelta(days=60)
 # Workers that are away for longer are no reason to believe a clock that says so.
 LONGEST_ABSENCE = timedelta(days=7)
@@ -72,12 +59,10 @@ class ServiceOrder:
     @workflow.init
     def __init__(self, start: Start) -> None:
         self._desk = start.desk
-        self._lanes: dict[str, list[Effect]] = {}
-        self._senders: dict[str, asyncio.Task[None]] = {}
-        self._in_flight: dict[str, workflow.ActivityHandle[None]] = {}
+        self._background = Background()
+        outbox = start.carried.outbox if start.carried is not None else ()
+        self._outgoing = Lanes(self._background, self._send, ((e.lane, e) for e in outbox))
         self._renewal: asyncio.Task[None] | None = None
-        self._broken: BaseException | None = None
-        self._continuing = False
         self._renewing_from: Calendar | None = None
         self._shown = workflow.info().typed_search_attributes
         if start.carried is not None:
@@ -86,8 +71,6 @@ class ServiceOrder:
             self._events = list(carried.events)
             self._unsaved = list(carried.unsaved)
             self._answered = dict(carried.answered)
-            for effect in carried.outbox:
-                self._lanes.setdefault(effect.lane, []).append(effect)
         else:
             assert start.intake is not None, (
                 "a workflow starts from an intake or from an earlier run"
@@ -102,10 +85,8 @@ class ServiceOrder:
     @workflow.run
     async def run(self, start: Start) -> Answer:
         """Live until the order is final and all that had to go out has gone out."""
-        recorder = self._begin(self._keep_records())
-        for lane, queue in self._lanes.items():
-            if queue:
-                self._work(lane)
+        recorder = self._background.begin(self._keep_records())
+        self._outgoing.begin()
         self._show()
         while not self._is_over():
             try:
@@ -115,29 +96,9 @@ class ServiceOrder:
                 await self._sleep()
             except asyncio.CancelledError:
                 self._cancelled_from_outside()
-            self._stop_if_broken()
+            self._background.stop_if_broken()
         recorder.cancel()
         return self._answer()
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Work beside the main loop. A mistake of ours in it must not stay unseen: the main loop fails with it."""
-
-        def look(task: asyncio.Task[None]) -> None:
-            error = None if task.cancelled() else task.exception()
-            if error is not None and not is_cancelled_exception(error):
-                self._broken = error
-
-        task = asyncio.create_task(work)
-        task.add_done_callback(look)
-        return task
-
-    def _stop_if_broken(self) -> None:
-        """Fail the workflow task, which is seen and tried again, with mended code if need be.
-
-        Never the workflow itself, as a failure of Temporal's kind would if it were raised as it is.
-        """
-        if self._broken is not None:
-            raise RuntimeError("what the order does in the background broke") from self._broken
 
     # --- messages ------------------------------------------------------------------------------------------------
 
@@ -155,7 +116,7 @@ class ServiceOrder:
                 self._take(request.command, request.actor, workflow.now())
             except (Refused, InvalidCommand) as error:
                 raise _refusal(error) from error
-            self._remember(request.request_id, _fingerprint(request))
+            self._remember(request.request_id, fingerprint(request.command))
         return self._answer()
 
     @command.validator
@@ -163,7 +124,7 @@ class ServiceOrder:
         request = _read(name, args)
         known = self._answered.get(request.request_id)
         if known:
-            if known != _fingerprint(request):
+            if known != fingerprint(request.command):
                 raise ApplicationError(
                     "the same request id came with another command", type=names.ID_REUSED
                 )
@@ -190,7 +151,7 @@ class ServiceOrder:
         if request.at and now - request.at <= LONGEST_ABSENCE:
             # It counts from when it was safely received, even if no worker was up then.
             since = max(request.at, self._order.changed_at or now)
-        outcome = _fingerprint(request)
+        outcome = fingerprint(request.command)
         try:
             self._take(request.command, request.actor, min(since, now))
         except (Refused, InvalidCommand) as error:
@@ -224,8 +185,9 @@ class ServiceOrder:
         self._events.extend(events)
         self._unsaved.extend(events)
         self._wake = self._next_wake()
-        self._enqueue(effects(before, events))
-        self._call_back_what_lost_its_sense()
+        for effect in effects(before, events):
+            self._outgoing.put(effect.lane, effect)
+        self._outgoing.call_back(lambda effect: is_obsolete(effect, self._order))
         self._show()
 
     def _answer(self) -> Answer:
@@ -248,8 +210,8 @@ class ServiceOrder:
     def _is_over(self) -> bool:
         return (
             self._order.status.is_final
-            and not any(self._lanes.values())
-            and not self._senders
+            and not self._outgoing.waiting
+            and self._outgoing.idle
             and not self._unsaved
             and workflow.all_handlers_finished()
         )
@@ -285,7 +247,7 @@ class ServiceOrder:
         return (
             self._wake != wake
             or self._is_over()
-            or self._broken is not None
+            or self._background.broken is not None
             or workflow.info().is_continue_as_new_suggested()
         )
 
@@ -295,7 +257,7 @@ class ServiceOrder:
         calendar = self._order.calendar
         if calendar != self._renewing_from and _renewal(calendar) <= now:
             self._renewing_from = calendar
-            self._renewal = self._begin(self._renew(calendar))
+            self._renewal = self._background.begin(self._renew(calendar))
             self._wake = self._next_wake()
 
     async def _renew(self, calendar: Calendar) -> None:
@@ -316,87 +278,29 @@ class ServiceOrder:
 
     # --- what goes out -------------------------------------------------------------------------------------------
 
-    def _enqueue(self, outgoing: Sequence[Effect]) -> None:
-        for effect in outgoing:
-            self._lanes.setdefault(effect.lane, []).append(effect)
-            self._work(effect.lane)
-
-    def _work(self, lane: str) -> None:
-        if lane not in self._senders:
-            self._senders[lane] = self._begin(self._send_all(lane))
-
-    async def _send_all(self, lane: str) -> None:
-        """Send what waits in a lane, one after the other; an effect leaves the lane when it is out.
-
-        One that was called back may have regained its sense meanwhile; then it is sent after all.
-        """
-        queue = self._lanes[lane]
-        while queue and not self._continuing:
-            effect = queue[0]
-            if is_obsolete(effect, self._order) or await self._send(effect):
-                queue.pop(0)
-        del self._senders[lane]
-
     async def _send(self, effect: Effect) -> bool:
-        """Whether it is out, or given up; not if it was called back."""
+        """Whether it is out, has lost its sense or was given up; not if it was called back."""
+        if is_obsolete(effect, self._order):
+            return True
         if isinstance(effect, Mail):
             activity, summary = activities.SEND_MAIL, f"{effect.kind} to {effect.audience}"
         else:
             activity, summary = activities.REQUEST_SHIPPING, f"attempt {effect.attempt}"
-        handle: workflow.ActivityHandle[None] = workflow.start_activity(
-            activity,
-            effect,
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=UNTIL_IT_SUCCEEDS,
-            # An attempt under way is waited for, so that nothing is sent of which nobody knows.
-            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            summary=summary,
-        )
-        self._in_flight[effect.lane] = handle
-        try:
-            await handle
-        except ActivityError as error:
-            # An attempt that fails after it was called back is not retried; that does not give the effect up.
-            if is_cancelled_exception(error) or error.retry_state is RetryState.CANCEL_REQUESTED:
-                return False
+        outcome = await self._outgoing.attempt(effect, activity, summary)
+        if outcome is Outcome.GIVEN_UP:
             self._take(NoteUndelivered(key=effect.key, mail=summary), SYSTEM, workflow.now())
-            return True
-        finally:
-            del self._in_flight[effect.lane]
-        if isinstance(effect, Mail) and effect.kind == "new_order":
+        elif outcome is Outcome.OUT and isinstance(effect, Mail) and effect.kind == "new_order":
             self._take(ConfirmTransmission(), SYSTEM, workflow.now())
-        return True
-
-    def _call_back_what_lost_its_sense(self) -> None:
-        for lane, handle in self._in_flight.items():
-            if is_obsolete(self._lanes[lane][0], self._order):
-                handle.cancel()
+        return outcome is not Outcome.CALLED_BACK
 
     async def _keep_records(self) -> None:
         """Write each change to the read model; several that come together in one go."""
         while True:
             await workflow.wait_condition(lambda: bool(self._unsaved))
             snapshot = activities.Snapshot(order=self._order, events=tuple(self._unsaved))
-            try:
-                await workflow.execute_local_activity(
-                    activities.SAVE_ORDER,
-                    snapshot,
-                    schedule_to_close_timeout=LOCAL_WRITE_LIMIT,
-                    retry_policy=RetryPolicy(maximum_attempts=1),
-                    summary=f"version {self._order.version}",
-                )
-            except FailureError as error:
-                if is_cancelled_exception(error):
-                    raise
-                # The database is away. From here on the order does not wait for it, not even that long.
-                await workflow.execute_activity(
-                    activities.SAVE_ORDER,
-                    snapshot,
-                    start_to_close_timeout=ATTEMPT_LIMIT,
-                    retry_policy=UNTIL_IT_SUCCEEDS,
-                    summary=f"version {snapshot.order.version}",
-                )
-            self._unsaved = [e for e in self._unsaved if e.seq > snapshot.order.version]
+            version = snapshot.order.version
+            await save(activities.SAVE_ORDER, snapshot, version, limit=ATTEMPT_LIMIT)
+            self._unsaved = [e for e in self._unsaved if e.seq > version]
 
     # --- the Temporal UI -----------------------------------------------------------------------------------------
 
@@ -433,20 +337,19 @@ class ServiceOrder:
 
     async def _continue_as_new(self) -> None:
         """Go on in a new run. What has not gone out by now goes out there; nothing new is begun here."""
-        self._continuing = True
-        for handle in self._in_flight.values():
-            handle.cancel()
+        self._outgoing.stop()
         await workflow.wait_condition(
             lambda: (
-                self._broken is not None or (not self._senders and workflow.all_handlers_finished())
+                self._background.broken is not None
+                or (self._outgoing.idle and workflow.all_handlers_finished())
             )
         )
-        self._stop_if_broken()
+        self._background.stop_if_broken()
         carried = Carried(
             order=self._order,
             events=tuple(self._events[-EVENTS_CARRIED:]),
             unsaved=tuple(self._unsaved),
-            outbox=tuple(effect for lane in self._lanes.values() for effect in lane),
+            outbox=self._outgoing.waiting,
             answered=self._answered,
         )
         workflow.continue_as_new(Start(desk=self._desk, carried=carried))
@@ -470,19 +373,9 @@ def _read(name: str, args: Sequence[RawValue]) -> Request:
     return request
 
 
-def _fingerprint(request: Request) -> str:
-    return hashlib.sha256(request.command.model_dump_json().encode()).hexdigest()[:16]
-
-
 def _refusal(error: Refused | InvalidCommand) -> ApplicationError:
     if isinstance(error, InvalidCommand):
         return ApplicationError(
             str(error), {"field": error.field, "code": error.code}, type=names.INVALID
         )
-    facts = {
-        "action": error.action,
-        "code": error.code,
-        "status": error.status.value,
-        "allowed": list(error.allowed),
-    }
-    return ApplicationError(str(error), facts, type=names.REFUSED)
+    return refusal(error)

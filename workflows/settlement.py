@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
 from collections import deque
 from datetime import timedelta
 from typing import Any
@@ -34,21 +33,33 @@ with workflow.unsafe.imports_passed_through():
         VoidSettlement,
     )
     from workflows import names
-    from workflows.background import UNTIL_IT_SUCCEEDS, Background, Lanes, Parts, called_back
+    from workflows.background import (
+        ATTEMPT_LIMIT,
+        UNTIL_IT_SUCCEEDS,
+        Background,
+        Lanes,
+        Outcome,
+        Parts,
+        called_back,
+    )
     from workflows.messages import (
         Checked,
         SettlementAnswer,
         SettlementCarried,
         SettlementStart,
         Upload,
+        fingerprint,
+        refusal,
     )
+    from workflows.saving import save
     from workflows.settlement_reading import details, search_attributes, wake_summary
-    from workflows.settlement_saving import save
 
-ATTEMPT_LIMIT = timedelta(seconds=45)
 BATCH_LIMIT = timedelta(minutes=10)
 DOCUMENT_LIMIT = timedelta(minutes=10)
 HEARTBEAT = timedelta(seconds=30)
+WRITE_LIMIT = timedelta(minutes=2)
+# One of more orders takes longer than a workflow task may be held up.
+LOCAL_WRITE_ORDERS = 300
 BATCH = 100
 BATCHES_AT_A_TIME = 2
 REMEMBERED_REQUESTS = 50
@@ -67,21 +78,19 @@ class Settlement:
     def __init__(self, start: SettlementStart) -> None:
         self._desk = start.desk
         self._background = Background()
-        self._mails = Lanes(self._background, self._send)
+        outbox = start.carried.outbox if start.carried is not None else ()
+        self._mails = Lanes(self._background, self._send, ((m.audience, m) for m in outbox))
         self._parts = Parts()
         self._papers: list[workflow.ActivityHandle[Any]] = []
-        self._sending: dict[str, tuple[SettlementMail, workflow.ActivityHandle[None]]] = {}
         self._checking = asyncio.Lock()
         self._step: asyncio.Task[None] | None = None
         self._continuing = False
-        self._outbox: tuple[SettlementMail, ...] = ()
         self._shown = workflow.info().typed_search_attributes
         if start.carried is not None:
             carried = start.carried
             self._settling = carried.settling
             self._events = list(carried.unsaved)
             self._unsaved = list(carried.unsaved)
-            self._outbox = carried.outbox
             self._answered = dict(carried.answered)
             self._asked = carried.asked
             self._refused: list[LeftOut] = list(carried.refused)
@@ -103,8 +112,7 @@ class Settlement:
     async def run(self, start: SettlementStart) -> SettlementAnswer:
         """Live until the settlement is invoiced or void and all that had to go out has gone out."""
         recorder = self._background.begin(self._keep_records())
-        for mail in self._outbox:
-            self._mails.put(mail.audience, mail)
+        self._mails.begin()
         self._show()
         while not self._is_over():
             try:
@@ -132,8 +140,8 @@ class Settlement:
             try:
                 self._take(request.command, request.actor)
             except SettlementRefused as error:
-                raise _refusal(error) from error
-            self._answered[request.request_id] = _fingerprint(request)
+                raise refusal(error) from error
+            self._answered[request.request_id] = fingerprint(request.command)
             while len(self._answered) > REMEMBERED_REQUESTS:
                 del self._answered[next(iter(self._answered))]
         return self._answer()
@@ -142,7 +150,7 @@ class Settlement:
     def _check_command(self, request: SettlementRequest) -> None:
         known = self._answered.get(request.request_id)
         if known is not None:
-            if known != _fingerprint(request):
+            if known != fingerprint(request.command):
                 raise ApplicationError(
                     "the same request id came with another command", type=names.ID_REUSED
                 )
@@ -150,7 +158,7 @@ class Settlement:
         try:
             life.live(self._settling, request.command, request.actor, workflow.now())
         except SettlementRefused as error:
-            raise _refusal(error) from error
+            raise refusal(error) from error
 
     @workflow.update(name=names.CHECK_INVOICE, description="An uploaded invoice.")
     async def check_invoice(self, upload: Upload) -> Checked:
@@ -174,7 +182,7 @@ class Settlement:
                 )
                 self._take(TakeVerdict(paper_id=upload.paper_id, verdict=verdict), upload.actor)
             except SettlementRefused as error:
-                raise _refusal(error) from error
+                raise refusal(error) from error
         return Checked(version=self._settling.version, verdict=verdict)
 
     @check_invoice.validator
@@ -184,7 +192,7 @@ class Settlement:
         try:
             life.authorise(self._settling, "invoice", upload.actor, workflow.now())
         except SettlementRefused as error:
-            raise _refusal(error) from error
+            raise refusal(error) from error
 
     @workflow.update(name=names.MAKE_DRAFT, description="A draft of the partner's invoice.")
     async def make_draft(self) -> str:
@@ -205,7 +213,7 @@ class Settlement:
     @make_draft.validator
     def _check_draft(self) -> None:
         if not self._settling.can_be_drafted:
-            raise _refusal(SettlementRefused("draft", "wrong_state", self._settling.status))
+            raise refusal(SettlementRefused("draft", "wrong_state", self._settling.status))
 
     @workflow.query(name=names.SNAPSHOT, description="The settlement and its events.")
     def snapshot(self) -> activities.SettlementSnapshot:
@@ -235,9 +243,7 @@ class Settlement:
         if self._settling.status is not SettlementStatus.ISSUED:
             for paper in self._papers:
                 paper.cancel()
-        for mail, handle in self._sending.values():
-            if is_obsolete(mail, self._settling):
-                handle.cancel()
+        self._mails.call_back(lambda mail: is_obsolete(mail, self._settling))
 
     def _answer(self) -> SettlementAnswer:
         return SettlementAnswer(version=self._settling.version, status=self._settling.status)
@@ -401,7 +407,7 @@ class Settlement:
                 raise
             if self._continuing:
                 raise _come_again() from error
-            raise _refusal(
+            raise refusal(
                 SettlementRefused(action, "wrong_state", self._settling.status)
             ) from error
         finally:
@@ -413,25 +419,12 @@ class Settlement:
         """Whether it is out, has lost its sense or was given up; not if it was called back."""
         if is_obsolete(mail, self._settling):
             return True
-        handle: workflow.ActivityHandle[None] = workflow.start_activity(
-            activities.SEND_SETTLEMENT_MAIL,
-            mail,
-            start_to_close_timeout=ATTEMPT_LIMIT,
-            retry_policy=UNTIL_IT_SUCCEEDS,
-            # An attempt under way is waited for, so that nothing is sent of which nobody knows.
-            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            summary=f"{mail.kind} to {mail.audience}",
+        outcome = await self._mails.attempt(
+            mail, activities.SEND_SETTLEMENT_MAIL, f"{mail.kind} to {mail.audience}"
         )
-        self._sending[mail.key] = (mail, handle)
-        try:
-            await handle
-        except ActivityError as error:
-            if called_back(error):
-                return False
+        if outcome is Outcome.GIVEN_UP:
             self._take(NoteUndelivered(key=mail.key, mail=mail.kind))
-        finally:
-            del self._sending[mail.key]
-        return True
+        return outcome is not Outcome.CALLED_BACK
 
     async def _keep_records(self) -> None:
         """Write each change to the read model; several that come together in one go."""
@@ -440,8 +433,15 @@ class Settlement:
             snapshot = activities.SettlementSnapshot(
                 settling=self._settling, events=tuple(self._unsaved)
             )
-            await save(snapshot)
-            self._unsaved = [e for e in self._unsaved if e.seq > snapshot.settling.version]
+            settling = snapshot.settling
+            await save(
+                activities.SAVE_SETTLEMENT,
+                snapshot,
+                settling.version,
+                limit=WRITE_LIMIT,
+                quick=len(settling.picked) + len(settling.left_out) <= LOCAL_WRITE_ORDERS,
+            )
+            self._unsaved = [e for e in self._unsaved if e.seq > settling.version]
 
     # --- the Temporal UI -----------------------------------------------------------------------------------------
 
@@ -457,9 +457,10 @@ class Settlement:
 
     async def _continue_as_new(self) -> None:
         """Go on in a new run. What is not done by now is done there; nothing new is begun here."""
-        self._continuing = self._mails.stopped = True
-        for handle in [*self._papers, *(h for _, h in self._sending.values())]:
-            handle.cancel()
+        self._continuing = True
+        for paper in self._papers:
+            paper.cancel()
+        self._mails.stop()
         await self._parts.call_back()
         await workflow.wait_condition(
             lambda: (
@@ -479,19 +480,5 @@ class Settlement:
         workflow.continue_as_new(SettlementStart(desk=self._desk, carried=carried))
 
 
-def _fingerprint(request: SettlementRequest) -> str:
-    return hashlib.sha256(request.command.model_dump_json().encode()).hexdigest()[:16]
-
-
 def _come_again() -> ApplicationError:
     return ApplicationError("the settlement goes over into its next run", type=names.COME_AGAIN)
-
-
-def _refusal(error: SettlementRefused) -> ApplicationError:
-    facts = {
-        "action": error.action,
-        "code": error.code,
-        "status": error.status.value,
-        "allowed": list(error.allowed),
-    }
-    return ApplicationError(str(error), facts, type=names.REFUSED)

@@ -33,9 +33,10 @@ from pathlib import Path
 import worker
 from activities import beating, claims, letters, papers, settlement_mail
 from records.settlements import Settlements
-from workflows import service_order, settlement
+from workflows import background, service_order, settlement
 
-service_order.ATTEMPT_LIMIT = settlement.ATTEMPT_LIMIT = timedelta(seconds=3)
+for each in (background, service_order, settlement):
+    each.ATTEMPT_LIMIT = timedelta(seconds=3)
 settlement.HEARTBEAT = timedelta(seconds=1.5)
 settlement.UNTIL_IT_SUCCEEDS.initial_interval = timedelta(seconds=0.2)
 beating.BEAT = 0.5

@@ -29,9 +29,9 @@ SHIPPED = GoodsShipped(tracking="99.00.1")
 IMPATIENT = """
 import sys
 from datetime import timedelta
-from workflows import service_order
+from workflows import background, service_order
 import worker
-service_order.ATTEMPT_LIMIT = timedelta(seconds=4)
+background.ATTEMPT_LIMIT = service_order.ATTEMPT_LIMIT = timedelta(seconds=4)
 sys.exit(worker.main([]))
 """
 STATES = (

@@ -118,7 +118,11 @@ class Settling:
             return stored is not None and stored.order.version == held.version
 
         # A worker that was killed while it wrote is given up after the activity's 45 seconds.
-        await eventually(recorded, within=90)
+        try:
+            await eventually(recorded, within=90)
+        except AssertionError as error:
+            about = (await self.around.client.get_workflow_handle(sp_id).describe()).raw_description
+            raise AssertionError(f"{sp_id} at {held.version} is not recorded: {about}") from error
         return held
 
     async def billed_by(self, sp_ids: Iterable[str]) -> dict[str, str | None]:

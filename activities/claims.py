@@ -28,7 +28,7 @@ from domain.settlement import LeftOut, LeftOutReason, obstacle
 from domain.settlement_id import settlement_id
 from records.mails import MailLog
 from records.orders import Orders, StoredOrder
-from records.settlements import Settlements, Standing
+from records.settlements import Settlements
 from workflows import client as workflow_client
 from workflows import names as workflow_names
 from workflows.messages import Carried, Desk
@@ -76,7 +76,7 @@ class ClaimActivities:
                 standing = known.get(sp_id)
                 if standing is None or standing.partner_id != of.partner_id:
                     return "unknown"
-                return await self._claim(number, sp_id, standing)
+                return await self._claim(number, sp_id, standing.partner_id)
 
             answers = await _of_each(batch.sp_ids, claim)
             return Claims(
@@ -87,9 +87,9 @@ class ClaimActivities:
                 )
             )
 
-    async def _claim(self, number: str, sp_id: str, standing: Standing) -> LeftOutReason | None:
-        if standing.status is Status.BILLED and standing.settlement_id == number:
-            return None  # by an earlier attempt
+    async def _claim(self, number: str, sp_id: str, partner_id: str) -> LeftOutReason | None:
+        # Also one that the records have as billed by this settlement. They hear of it within the workflow task that
+        # bills it, and if the worker dies before that task is over they know of something that has not happened.
         request = Request(
             command=Bill(settlement_id=number), actor=SYSTEM, request_id=f"bill-{number}"
         )
@@ -103,7 +103,7 @@ class ClaimActivities:
             cause = failure.cause
             if not (isinstance(cause, ApplicationError) and cause.type == workflow_names.REFUSED):
                 raise
-        return await self._why_not(number, sp_id, standing.partner_id)
+        return await self._why_not(number, sp_id, partner_id)
 
     async def _why_not(self, number: str, sp_id: str, partner_id: str) -> LeftOutReason | None:
         """Why an order was not billed just now; None if it is billed by this settlement already."""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pypdf import PdfReader
 
+from activities.names import Snapshot
+from domain import lifecycle
 from domain.commands import SYSTEM, Bill, Request
 from domain.order import Status
 from domain.settlement import CorrectionLine, SettlementStatus
@@ -108,6 +110,21 @@ async def check_the_invoice(office: Settling, number: str) -> None:
     await eventually(
         lambda: len(set(inbox.ids(number))) == 3
     )  # the statement, and one to each about this
+
+
+async def test_the_records_know_of_a_claim_that_has_not_happened(tmp_path: Path) -> None:
+    """A worker wrote them and died before Temporal had it; the settlement's next attempt asks the order itself."""
+    async with settling(tmp_path) as office:
+        early, other = await office.complete(("SP-EARLY", "SP-OTHER"))
+        number = settlement_id(HUBER, OCTOBER)
+        held = (await office.around.orders.get(early)).order  # type: ignore[union-attr]
+        billed, events = lifecycle.live(held, Bill(settlement_id=number), SYSTEM, NOW)
+        await office.around.orders.save(Snapshot(order=billed, events=events))
+        await office.around.start_worker_process()
+        assert await office.open(early, other) == number
+        stored = await office.reaches(number, SettlementStatus.ISSUED)
+        assert [line.sp_id for line in stored.account.lines] == [early, other]
+        assert await office.billed_by((early, other)) == {early: number, other: number}
 
 
 async def test_taken_back_while_workers_die_and_settled_in_the_next_month(tmp_path: Path) -> None:

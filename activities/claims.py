@@ -70,13 +70,12 @@ class ClaimActivities:
         of = batch.settlement
         number = settlement_id(of.partner_id, of.month)
         with without_contents(f"claims of {number}"):
-            known = await self._settlements.standings(batch.sp_ids)
+            owners = await self._settlements.partners_of(batch.sp_ids)
 
             async def claim(sp_id: str) -> LeftOutReason | None:
-                standing = known.get(sp_id)
-                if standing is None or standing.partner_id != of.partner_id:
+                if owners.get(sp_id) != of.partner_id:
                     return "unknown"
-                return await self._claim(number, sp_id, standing.partner_id)
+                return await self._claim(number, sp_id, of.partner_id)
 
             answers = await _of_each(batch.sp_ids, claim)
             return Claims(

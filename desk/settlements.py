@@ -222,9 +222,7 @@ class SettlementDesk:
             raise Forbidden("a partner in another's place")
         wanted = own or partner_id
         if wanted is None:
-            owners = {
-                each.partner_id for each in (await self._settlements.standings(sp_ids)).values()
-            }
+            owners = set((await self._settlements.partners_of(sp_ids)).values())
             wanted = owners.pop() if len(owners) == 1 else None
         if wanted is None:
             raise InvalidCommand("partner_id", "partner_needed")

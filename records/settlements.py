@@ -81,14 +81,6 @@ class SettlementPage(NamedTuple):
     next_cursor: str | None
 
 
-class Standing(NamedTuple):
-    """How the records know an order that somebody means to bill: whose it is, its state, which settlement billed it."""
-
-    partner_id: str
-    status: Status
-    settlement_id: str | None
-
-
 _LINE = [settlement_lines.c[name] for name in Line.model_fields]
 _ROW = [settlements.c[name] for name in SettlementRow.model_fields]
 
@@ -342,13 +334,9 @@ class Settlements:
                 left_out.append(LeftOut(sp_id=sp_id, reason=why))
         return tuple(sp_id for _, sp_id in sorted(picked)), tuple(left_out)
 
-    async def standings(self, sp_ids: Iterable[str]) -> dict[str, Standing]:
-        """How these orders stand; those that the records do not know are missing."""
-        found = await self._find(sp_ids)
-        return {
-            sp_id: Standing(row.partner_id, Status(row.status), row.settlement_id)
-            for sp_id, row in found.items()
-        }
+    async def partners_of(self, sp_ids: Iterable[str]) -> dict[str, str]:
+        """The id of the partner who has each of these orders; those that the records do not know are missing."""
+        return {sp_id: row.partner_id for sp_id, row in (await self._find(sp_ids)).items()}
 
     async def _find(self, sp_ids: Iterable[str]) -> dict[str, Any]:
         rows: dict[str, Any] = {}

@@ -60,7 +60,7 @@ def gated(owner, name):
     setattr(owner, name, outer)
 
 for owner, name in (
-    (Settlements, "standings"),
+    (Settlements, "partners_of"),
     (claims.ClaimActivities, "_claim"),
     (claims.ClaimActivities, "_release"),
     (claims, "_of_each"),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain import deadlines
+from domain import deadlines, digest
 from domain.catalogue import checklist
 from domain.commands import (
     Accept,
@@ -529,6 +529,7 @@ def evolve(order: Order, recorded: Recorded) -> Order:
     order = order.model_copy(
         update={
             "version": recorded.seq,
+            "digest": digest.extend(before.digest, [recorded]),
             "changed_at": recorded.at,
             "partner_since": _partner_since(before, order, recorded.at),
         }

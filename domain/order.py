@@ -248,7 +248,8 @@ class Order(Value):
     """A service order at one moment: the fold of its events. `version` is the number of events applied.
 
     `partner_since`: since when, without interruption, it is the partner's turn; none while it is somebody else's.
-    `freed_from`: settlements that billed it and were taken back.
+    `freed_from`: settlements that billed it and were taken back. `digest`: of its events (domain/digest.py); empty in
+    an order that was stored before there were digests.
     """
 
     intake: Intake
@@ -256,6 +257,7 @@ class Order(Value):
     calendar: Calendar
     status: Status
     version: int = 0
+    digest: str = ""
     changed_at: datetime | None = None
     partner_since: datetime | None = None
     placed_at: datetime | None = None

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from domain.order import CENTIME, Identifier, Money, Placement, Reason, Status
+from domain.order import CENTIME, Identifier, Money, Order, Placement, Reason, Status
 from domain.order import Line as Text
 from domain.settlement_id import Month
 from domain.values import Value
@@ -252,6 +252,13 @@ def obstacle(
             return "cancelled"
         case _:
             return "not_completed"
+
+
+def line_of_order(order: Order) -> Line | None:
+    """What a settlement bills of an order; None of one that was not executed."""
+    if order.executed_on is None:
+        return None
+    return line_of(order.intake.placement, order.executed_on)
 
 
 def line_of(placed: Placement, executed_on: date) -> Line:

@@ -8,10 +8,19 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal
 
+from domain import digest
 from domain.commands import Actor, Role
 from domain.invoicing import Verdict
 from domain.policy import SettlementPolicy
-from domain.settlement import CorrectionLine, LeftOut, Line, Settlement, SettlementStatus, in_order
+from domain.settlement import (
+    Amount,
+    CorrectionLine,
+    LeftOut,
+    Line,
+    Settlement,
+    SettlementStatus,
+    in_order,
+)
 from domain.settling_commands import (
     Close,
     Command,
@@ -52,17 +61,20 @@ from domain.values import Value
 class Settling(Value):
     """A settlement as it stands. `picked` are its orders: selected ones until `claimed`, then those it billed.
 
-    `opening` is without the orders that it came with: they are in the first event. `told` is whether the partner knows
-    of a settlement that was opened for it; `voided`, whether it was taken back (one that had nothing to bill is void
-    as well); `released`, whether no order is billed by a void one any more.
+    `opening` is without the orders that it came with: they are in the first event. `fees`: what the claimed orders come
+    to by their own word. `told` is whether the partner knows of a settlement that was opened for it; `voided`, whether
+    it was taken back (one that had nothing to bill is void as well); `released`, whether no order is billed by a void
+    one any more. `digest`: of its events (domain/digest.py); empty in one that was stored before there were digests.
     """
 
     opening: Opening
     status: SettlementStatus
     version: int = 0
+    digest: str = ""
     picked: Selection
     left_out: tuple[LeftOut, ...] = ()
     claimed: bool = False
+    fees: Amount | None = None
     corrections: tuple[CorrectionLine, ...] = ()
     opened_at: datetime
     told: bool = False
@@ -307,7 +319,12 @@ def _claimed(settling: Settling, answers: TakeClaims) -> list[SettlementEvent]:
     refused = {left.sp_id for left in answers.refused}
     claimed = sum(sp_id not in refused for sp_id in settling.picked)
     events: list[SettlementEvent] = [
-        OrdersClaimed(claimed=claimed, left_out=answers.refused, corrections=answers.corrections)
+        OrdersClaimed(
+            claimed=claimed,
+            left_out=answers.refused,
+            corrections=answers.corrections,
+            fees=answers.fees,
+        )
     ]
     if not claimed and not answers.corrections:
         events.append(NothingToBill())
@@ -409,7 +426,13 @@ def fold(opening: Opening, events: Iterable[SettlementRecorded]) -> Settling:
 def evolve(settling: Settling, recorded: SettlementRecorded) -> Settling:
     """The settlement after something happened to it."""
     changes = _changes(settling, recorded.event, recorded.at)
-    return settling.model_copy(update={**changes, "version": recorded.seq})
+    return settling.model_copy(
+        update={
+            **changes,
+            "version": recorded.seq,
+            "digest": digest.extend(settling.digest, [recorded]),
+        }
+    )
 
 
 def _changes(settling: Settling, event: SettlementEvent, at: datetime) -> dict[str, Any]:
@@ -434,6 +457,7 @@ def _changes(settling: Settling, event: SettlementEvent, at: datetime) -> dict[s
                 "picked": tuple(sp_id for sp_id in settling.picked if sp_id not in refused),
                 "left_out": (*settling.left_out, *event.left_out),
                 "corrections": event.corrections,
+                "fees": event.fees,
             }
         case NothingToBill():
             return {"status": SettlementStatus.VOID, "released": True, "ended_at": at}

@@ -94,11 +94,15 @@ class PassTime(Value):
 
 
 class TakeClaims(Value):
-    """All orders have answered: who refused, and the corrections that come with this settlement."""
+    """All orders have answered: who refused, and the corrections that come with this settlement.
+
+    `fees`: the sum of the fees of all others, as the orders themselves have told it.
+    """
 
     type: Literal["take_claims"] = "take_claims"
     refused: tuple[LeftOut, ...]
     corrections: tuple[CorrectionLine, ...]
+    fees: Amount | None = None
 
 
 class TakeStatement(Value):

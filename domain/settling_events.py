@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from domain.invoicing import Verdict
-from domain.settlement import CorrectionLine, LeftOut
+from domain.settlement import Amount, CorrectionLine, LeftOut
 from domain.settling_commands import Selection, Statement
 from domain.values import Value
 
@@ -42,12 +42,16 @@ class SelectionClosed(Value):
 
 
 class OrdersClaimed(Value):
-    """These many orders are billed by it; the others are left out, each with its reason."""
+    """These many orders are billed by it; the others are left out, each with its reason.
+
+    `fees`: what the billed orders come to by their own word; none in settlements of before this was recorded.
+    """
 
     type: Literal["orders_claimed"] = "orders_claimed"
     claimed: int
     left_out: tuple[LeftOut, ...]
     corrections: tuple[CorrectionLine, ...]
+    fees: Amount | None = None
 
 
 class NothingToBill(Value):

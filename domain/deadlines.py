@@ -89,11 +89,6 @@ def kinds(owner: Owner | None = None) -> tuple[DeadlineKind, ...]:
     return tuple(dict.fromkeys(rule.kind for rule in RULES if owner in (None, rule.owner)))
 
 
-def rule_of(order: Order, kind: DeadlineKind) -> Rule | None:
-    """The row of a deadline that holds for an order; None if its rules have no such deadline."""
-    return next((rule for rule in rules.holding(RULES, order.rules) if rule.kind == kind), None)
-
-
 def hold_until(order: Order) -> datetime | None:
     """Until when the order is held back before it is sent; None if it is not held."""
     if order.status is not Status.IN_TRANSMISSION or order.sending_since or not order.released_at:

@@ -247,7 +247,7 @@ def _adopted(settling: Settling, command: AdoptRules) -> list[SettlementEvent]:
         return []
     if command.version < settling.rules:
         raise SettlementRefused(command.type, "older_rules", settling.status)
-    if settling.status in (SettlementStatus.INVOICED, SettlementStatus.VOID):
+    if settling.status.is_final:
         raise SettlementRefused(command.type, "wrong_state", settling.status)
     policy = settling.policy.with_later_keys(command.policy, settling.rules)
     known = policy == settling.policy

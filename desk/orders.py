@@ -17,6 +17,7 @@ from desk.principal import Principal
 from desk.reaching import Closed, NoAnswer, reaching
 from desk.reaching import TemporalAway as TemporalAway
 from desk.recorded import recorded
+from domain import rules
 from domain.cantons import pin_calendar
 from domain.commands import ExternalCommand, PaymentReceived, Reassign, Request
 from domain.errors import InvalidCommand, Refused
@@ -143,6 +144,7 @@ class OrderDesk:
             partner=self._partners.assignee(partner),
             policy=self._policy,
             calendar=calendar,
+            rules=rules.CURRENT,
         )
         try:
             async with reaching(self._patience):
@@ -416,7 +418,7 @@ def _check_values(order: Order, request: Request, now: datetime) -> None:
     """
     try:
         live(order, request.command, request.actor, now)
-    except Refused:
+    except (Refused, rules.UnknownRules):
         return
 
 

@@ -137,6 +137,11 @@ class SettlementStatus(StrEnum):
     INVOICED = "invoiced"
     VOID = "void"
 
+    @property
+    def is_final(self) -> bool:
+        """Whether nobody can do anything to it any more; one that is void may still have orders to set free."""
+        return self in (SettlementStatus.INVOICED, SettlementStatus.VOID)
+
 
 class Settlement(Value):
     """The orders of one partner that are billed together, at one moment.

@@ -6,12 +6,13 @@ workflow; their lines are in the records.
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from domain import digest
-from domain.commands import Actor, Role
+from domain import digest, rules
+from domain.commands import Actor
+from domain.errors import SettlementRefused as SettlementRefused
 from domain.invoicing import Verdict
-from domain.policy import SettlementPolicy
+from domain.policy import Policy, SettlementPolicy
 from domain.settlement import (
     Amount,
     CorrectionLine,
@@ -21,7 +22,11 @@ from domain.settlement import (
     SettlementStatus,
     in_order,
 )
+from domain.settling_access import action_of, author
+from domain.settling_access import allowed as allowed
+from domain.settling_access import authorise as authorise
 from domain.settling_commands import (
+    AdoptRules,
     Close,
     Command,
     NoteInvoice,
@@ -48,6 +53,7 @@ from domain.settling_events import (
     Opened,
     OrdersClaimed,
     OrdersReleased,
+    RulesAdopted,
     Selected,
     SelectionClosed,
     SettlementEvent,
@@ -65,9 +71,12 @@ class Settling(Value):
     to by their own word. `told` is whether the partner knows of a settlement that was opened for it; `voided`, whether
     it was taken back (one that had nothing to bill is void as well); `released`, whether no order is billed by a void
     one any more. `digest`: of its events (domain/digest.py); empty in one that was stored before there were digests.
+    `rules` and `later_policy` are as those of an order.
     """
 
     opening: Opening
+    rules: int = 1
+    later_policy: Policy | None = None
     status: SettlementStatus
     version: int = 0
     digest: str = ""
@@ -96,6 +105,11 @@ class Settling(Value):
         return self.opening.settlement_id
 
     @property
+    def policy(self) -> Policy:
+        """The policy pinned into it."""
+        return self.later_policy or self.opening.policy
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing can follow, but for what has to go out."""
         match self.status:
@@ -110,30 +124,6 @@ class Settling(Value):
     def can_be_drafted(self) -> bool:
         """Whether a draft of the partner's invoice can be made: it is awaited, and there is something to pay."""
         return self.status is SettlementStatus.ISSUED and self.invoice_due is not None
-
-
-class SettlementRefused(Exception):
-    """Something that a settlement does not allow now, or not to this caller.
-
-    Attributes:
-        action: what was asked.
-        code: `wrong_state`, `too_late` for a selection whose time was over, `role`, `not_yours`.
-        status: the state that refused.
-        allowed: what this caller may do now.
-    """
-
-    def __init__(
-        self,
-        action: str,
-        code: Literal["wrong_state", "too_late", "role", "not_yours"],
-        status: SettlementStatus,
-        allowed: tuple[str, ...] = (),
-    ) -> None:
-        self.action = action
-        self.code = code
-        self.status = status
-        self.allowed = allowed
-        super().__init__(f"{action} is refused in state {status} ({code})")
 
 
 def account_of(settling: Settling, lines: Iterable[Line]) -> Settlement:
@@ -156,59 +146,6 @@ def account_of(settling: Settling, lines: Iterable[Line]) -> Settlement:
     )
 
 
-# --- who may do what ---------------------------------------------------------------------------------------------
-
-_PARTNER: tuple[Role, ...] = ("partner", "operations")
-ROLES: dict[str, tuple[Role, ...]] = {
-    "select": _PARTNER,
-    "close": _PARTNER,
-    "invoice": _PARTNER,
-    "note_invoice": ("accounting", "operations"),
-    "void": ("operations",),
-}
-ACTIONS: dict[SettlementStatus, tuple[str, ...]] = {
-    SettlementStatus.OPEN: ("select", "close", "void"),
-    SettlementStatus.CLOSING: (),
-    SettlementStatus.ISSUED: ("invoice", "note_invoice", "void"),
-    SettlementStatus.INVOICED: (),
-    SettlementStatus.VOID: (),
-}
-
-
-def allowed(settling: Settling, role: str) -> tuple[str, ...]:
-    """What a caller of this role may do now; `invoice` is to upload one."""
-    return tuple(a for a in ACTIONS[settling.status] if role in ROLES[a])
-
-
-def authorise(settling: Settling, action: str, actor: Actor, now: datetime) -> None:
-    """Check that this actor may do this at `now`.
-
-    Raises:
-        SettlementRefused: not in this role, not to this partner's settlement, not in this state.
-    """
-    may = allowed(settling, actor.role)
-    if actor.role not in ROLES[action]:
-        raise SettlementRefused(action, "role", settling.status, may)
-    if actor.role == "partner" and actor.partner_id != settling.opening.partner.partner_id:
-        raise SettlementRefused(action, "not_yours", settling.status)
-    if action not in ACTIONS[settling.status]:
-        until = settling.selectable_until
-        if action == "select" and until is not None and until <= now:
-            raise SettlementRefused(action, "too_late", settling.status, may)
-        raise SettlementRefused(action, "wrong_state", settling.status, may)
-
-
-def author(settling: Settling, command: Command | None, actor: Actor) -> str:
-    """Who did it, and for whom, in the words of the timeline. Without a command it is the opening."""
-    if actor.role == "partner":
-        return f"partner:{actor.partner_id}"
-    named = f"{actor.role}:{actor.name}" if actor.name else actor.role
-    partners = command is None or isinstance(command, Select | Close | TakeVerdict)
-    if actor.role == "operations" and partners:
-        return f"{named} for partner:{settling.opening.partner.partner_id}"
-    return named
-
-
 # --- what commands do --------------------------------------------------------------------------------------------
 
 
@@ -216,6 +153,7 @@ def begin(opening: Opening, at: datetime) -> Settling:
     """The settlement before its first event."""
     return Settling(
         opening=opening.model_copy(update={"picked": (), "left_out": ()}),
+        rules=opening.rules,
         status=SettlementStatus.OPEN,
         picked=(),
         opened_at=at,
@@ -225,7 +163,12 @@ def begin(opening: Opening, at: datetime) -> Settling:
 def open_settling(
     opening: Opening, actor: Actor, now: datetime
 ) -> tuple[Settling, tuple[SettlementRecorded, ...]]:
-    """A new settlement and the first events of its life. One that its partner opens is closed at once (API.md)."""
+    """A new settlement and the first events of its life. One that its partner opens is closed at once (API.md).
+
+    Raises:
+        UnknownRules: it is opened under rules that this process does not know.
+    """
+    rules.check(opening.rules)
     within = opening.policy.settlement.select_within
     until = opening.calendar.due(now, within) if opening.automatic else None
     settling = begin(opening, now)
@@ -244,7 +187,9 @@ def live(
 
     Raises:
         SettlementRefused: not allowed in this state, not to this actor.
+        UnknownRules: it is under rules that this process does not know.
     """
+    rules.check(settling.rules)
     settling, passed = _record(settling, decide(settling, PassTime(), now), "system", now)
     if isinstance(command, PassTime):
         return settling, passed
@@ -254,17 +199,6 @@ def live(
     by = author(settling, command, actor)
     settling, recorded = _record(settling, decide(settling, command, now), by, now)
     return settling, passed + recorded
-
-
-def action_of(command: Command) -> str | None:
-    """The name of what somebody does by a command, as `ROLES` lists it; None of what only the system does."""
-    match command:
-        case TakeVerdict():
-            return "invoice"
-        case VoidSettlement() | Select() | Close() | NoteInvoice():
-            return command.type
-        case _:
-            return None
 
 
 def decide(settling: Settling, command: Command, now: datetime) -> list[SettlementEvent]:
@@ -306,6 +240,8 @@ def decide(settling: Settling, command: Command, now: datetime) -> list[Settleme
         case NoteReleased():
             _expect(settling, command, not settling.released, SettlementStatus.VOID)
             return [OrdersReleased(orders=len(settling.picked))]
+        case AdoptRules():
+            return _adopted(settling, command)
         case NoteUndelivered():
             return [MailUndelivered(key=command.key, mail=command.mail)]
 
@@ -313,6 +249,20 @@ def decide(settling: Settling, command: Command, now: datetime) -> list[Settleme
 def _expect(settling: Settling, command: Command, awaited: bool, status: SettlementStatus) -> None:
     if settling.status is not status or not awaited:
         raise SettlementRefused(command.type, "wrong_state", settling.status)
+
+
+def _adopted(settling: Settling, command: AdoptRules) -> list[SettlementEvent]:
+    if not rules.is_known(command.version):
+        raise SettlementRefused(command.type, "unknown_rules", settling.status)
+    if command.version == settling.rules:
+        return []
+    if command.version < settling.rules:
+        raise SettlementRefused(command.type, "older_rules", settling.status)
+    if settling.status.is_final:
+        raise SettlementRefused(command.type, "wrong_state", settling.status)
+    policy = settling.policy.with_later_keys(command.policy, settling.rules)
+    known = policy == settling.policy
+    return [RulesAdopted(version=command.version, policy=None if known else policy)]
 
 
 def _claimed(settling: Settling, answers: TakeClaims) -> list[SettlementEvent]:
@@ -386,18 +336,17 @@ def _invoice_due(settling: Settling, since: datetime) -> datetime:
 
 def _most_reminders(settling: Settling) -> int:
     """As of an order's deadline: one when it is missed, then so many repetitions."""
-    return settling.opening.policy.escalation.repeats + 1
+    return settling.policy.escalation.repeats + 1
 
 
 def _in_office(settling: Settling, instant: datetime) -> datetime:
-    opening = settling.opening
-    if not opening.policy.escalation.office_hours_only:
+    if not settling.policy.escalation.office_hours_only:
         return instant
-    return opening.calendar.next_office(instant)
+    return settling.opening.calendar.next_office(instant)
 
 
 def _policy(settling: Settling) -> SettlementPolicy:
-    return settling.opening.policy.settlement
+    return settling.policy.settlement
 
 
 # --- what each event changes -------------------------------------------------------------------------------------
@@ -491,6 +440,11 @@ def _changes(settling: Settling, event: SettlementEvent, at: datetime) -> dict[s
             }
         case OrdersReleased():
             return {"released": True}
+        case RulesAdopted():
+            return {
+                "rules": event.version,
+                "later_policy": event.policy or settling.later_policy,
+            }
         case MailUndelivered():
             return {}
 

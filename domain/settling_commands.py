@@ -29,6 +29,7 @@ class Opening(Value):
 
     `picked` are orders of the partner that could be billed when it was opened, `left_out` those that were asked for and
     could not. With `automatic` the month's end opened it: the partner is told, and may still pick and unpick.
+    `rules` is the version of the rules that it is opened under (domain/rules.py).
     """
 
     partner: Assignee
@@ -39,6 +40,7 @@ class Opening(Value):
     picked: Selection = ()
     left_out: tuple[LeftOut, ...] = ()
     automatic: bool
+    rules: int = 1
 
     @property
     def settlement_id(self) -> str:
@@ -85,6 +87,14 @@ class VoidSettlement(Value):
 
     type: Literal["void"] = "void"
     reason: Reason
+
+
+class AdoptRules(Value):
+    """It goes on under newer rules. `policy` is today's: for keys that came with them it has the values."""
+
+    type: Literal["adopt_rules"] = "adopt_rules"
+    version: int
+    policy: Policy
 
 
 class PassTime(Value):
@@ -134,7 +144,7 @@ class NoteUndelivered(Value):
     mail: str
 
 
-ExternalCommand = Select | Close | NoteInvoice | VoidSettlement
+ExternalCommand = Select | Close | NoteInvoice | VoidSettlement | AdoptRules
 InternalCommand = (
     PassTime | TakeClaims | TakeStatement | TakeVerdict | NoteReleased | NoteUndelivered
 )

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from domain.invoicing import Verdict
+from domain.policy import Policy
 from domain.settlement import Amount, CorrectionLine, LeftOut
 from domain.settling_commands import Selection, Statement
 from domain.values import Value
@@ -120,6 +121,14 @@ class MailUndelivered(Value):
     mail: str
 
 
+class RulesAdopted(Value):
+    """From here on newer rules hold for it. `policy`: its own with the keys that came with them, if any did."""
+
+    type: Literal["rules_adopted"] = "rules_adopted"
+    version: int
+    policy: Policy | None = None
+
+
 SettlementEvent = Annotated[
     Opened
     | Announced
@@ -134,7 +143,8 @@ SettlementEvent = Annotated[
     | InvoiceNoted
     | Voided
     | OrdersReleased
-    | MailUndelivered,
+    | MailUndelivered
+    | RulesAdopted,
     Field(discriminator="type"),
 ]
 

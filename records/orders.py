@@ -334,7 +334,7 @@ def document_row(order: Order) -> dict[str, Any]:
     """The order's row in `documents`. What is pinned stands apart: reading it is most of the work, and done once."""
     first = order.intake.calendar
     pinned = _Pinned(
-        policy=order.policy,
+        policy=order.intake.policy,
         calendar=order.calendar,
         first_calendar=None if first == order.calendar else first,
     )

@@ -1,4 +1,4 @@
-"""What a rule answers instead of events: a refusal, or a value that cannot be."""
+"""What a rule answers instead of events: a refusal, a value that cannot be, or that it does not understand."""
 
 from collections.abc import Iterable
 
@@ -38,3 +38,10 @@ class InvalidCommand(Exception):
         self.field = field
         self.code = code
         super().__init__(f"{field}: {code}")
+
+
+class NotUnderstood(Exception):
+    """Something that a newer process wrote, and that decisions must not be made upon here.
+
+    In a workflow it fails the task, which is tried again until a newer worker takes it.
+    """

@@ -15,7 +15,7 @@ from domain.commands import (
     RejectionReason,
 )
 from domain.order import Assignee, DeadlineKind, Notice
-from domain.values import Value
+from domain.values import OPEN, Value
 
 
 class Placed(Value):
@@ -70,7 +70,7 @@ class RequirementsRejected(Value):
     """The place is not ready: the order is cancelled."""
 
     type: Literal["requirements_rejected"] = "requirements_rejected"
-    reason: RejectionReason
+    reason: Annotated[RejectionReason, OPEN]
     note: str
 
 
@@ -125,7 +125,7 @@ class NotExecuted(Value):
     """The service could not be done; operations decide."""
 
     type: Literal["not_executed"] = "not_executed"
-    reason: NotExecutedReason
+    reason: Annotated[NotExecutedReason, OPEN]
     note: str
 
 
@@ -218,7 +218,13 @@ class CalendarRenewed(Value):
     calendar: Calendar
 
 
-Event = Annotated[
+class UnknownEvent(Value):
+    """An event that only a newer process can read, as it came: it is shown as such, kept, and never applied."""
+
+    type: str
+
+
+KnownEvent = Annotated[
     Placed
     | Paid
     | TransmissionStarted
@@ -247,6 +253,7 @@ Event = Annotated[
     | CalendarRenewed,
     Field(discriminator="type"),
 ]
+Event = Annotated[KnownEvent | UnknownEvent, Field(union_mode="left_to_right")]
 
 
 class Recorded(Value):

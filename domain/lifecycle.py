@@ -29,7 +29,7 @@ from domain.commands import (
     SetAppointment,
     action_of,
 )
-from domain.errors import InvalidCommand, Refused
+from domain.errors import InvalidCommand, NotUnderstood, Refused
 from domain.events import (
     Accepted,
     AppointmentMoved,
@@ -59,6 +59,7 @@ from domain.events import (
     ShippingStarted,
     TransmissionStarted,
     Transmitted,
+    UnknownEvent,
 )
 from domain.order import (
     Appointment,
@@ -128,7 +129,7 @@ FARTHEST_APPOINTMENT = timedelta(days=366)
 
 def allowed(order: Order, role: Role) -> tuple[str, ...]:
     """The actions that a caller of this role may take now."""
-    return tuple(action for action in ACTIONS[order.status] if role in ROLES[action])
+    return tuple(action for action in ACTIONS.get(order.status, ()) if role in ROLES[action])
 
 
 def authorise(order: Order, command: Command, actor: Actor) -> None:
@@ -171,6 +172,16 @@ def place(intake: Intake, at: datetime) -> tuple[Order, Recorded]:
     """The order as the shop placed it at `at`, and the first event of its life."""
     placed = Recorded(seq=1, at=at, by="shop", event=Placed(prepaid=intake.placement.prepaid))
     return evolve(begin(intake), placed), placed
+
+
+def check_understood(order: Order) -> None:
+    """Check that this process may go on with an order that another one left.
+
+    Raises:
+        NotUnderstood: it is in a state that only a newer process knows.
+    """
+    if not order.status.is_known:
+        raise NotUnderstood(f"state {order.status}")
 
 
 def fold(intake: Intake, events: Iterable[Recorded]) -> Order:
@@ -257,7 +268,7 @@ _BEFORE_GOODS = (
 
 def why_not(order: Order, action: str) -> str | None:
     """The code of the refusal (`Refused.code`) that this state has for an action; None if it allows it."""
-    if action in ACTIONS[order.status]:
+    if action in ACTIONS.get(order.status, ()):
         return None
     if order.status.is_final:
         return "final"
@@ -624,6 +635,8 @@ def _changes(order: Order, event: Event, at: datetime) -> dict[str, Any]:
             return {"calendar": event.calendar}
         case MailUndelivered() | CommandRefused():
             return {}
+        case UnknownEvent():
+            raise NotUnderstood(f"event {event.type}")
 
 
 def _ask_to_ship(order: Order, at: datetime) -> dict[str, Any]:
@@ -700,7 +713,7 @@ def ball(order: Order, now: datetime) -> Party | None:
         case Status.CONFIRM_EXECUTION:
             # Until the agreed hour is over everybody waits for the customer's date.
             return "customer" if order.appointment and now < order.appointment.end else "partner"
-        case Status.BILLED | Status.CANCELLED:
+        case _:  # it is over, or in a state that only a newer process knows
             return None
 
 

@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 from domain.commands import Actor, Role
+from domain.errors import NotUnderstood
+from domain.events import UnknownEvent
 from domain.invoicing import Verdict
 from domain.policy import SettlementPolicy
 from domain.settlement import CorrectionLine, LeftOut, Line, Settlement, SettlementStatus, in_order
@@ -165,7 +167,7 @@ ACTIONS: dict[SettlementStatus, tuple[str, ...]] = {
 
 def allowed(settling: Settling, role: str) -> tuple[str, ...]:
     """What a caller of this role may do now; `invoice` is to upload one."""
-    return tuple(a for a in ACTIONS[settling.status] if role in ROLES[a])
+    return tuple(a for a in ACTIONS.get(settling.status, ()) if role in ROLES[a])
 
 
 def authorise(settling: Settling, action: str, actor: Actor, now: datetime) -> None:
@@ -179,7 +181,7 @@ def authorise(settling: Settling, action: str, actor: Actor, now: datetime) -> N
         raise SettlementRefused(action, "role", settling.status, may)
     if actor.role == "partner" and actor.partner_id != settling.opening.partner.partner_id:
         raise SettlementRefused(action, "not_yours", settling.status)
-    if action not in ACTIONS[settling.status]:
+    if action not in ACTIONS.get(settling.status, ()):
         until = settling.selectable_until
         if action == "select" and until is not None and until <= now:
             raise SettlementRefused(action, "too_late", settling.status, may)
@@ -397,6 +399,16 @@ def _record(
     return settling, tuple(recorded)
 
 
+def check_understood(settling: Settling) -> None:
+    """Check that this process may go on with a settlement that another one left.
+
+    Raises:
+        NotUnderstood: it is in a state that only a newer process knows.
+    """
+    if not settling.status.is_known:
+        raise NotUnderstood(f"state {settling.status}")
+
+
 def fold(opening: Opening, events: Iterable[SettlementRecorded]) -> Settling:
     """The settlement that these events, all of its life in their order, make."""
     events = tuple(events)
@@ -469,6 +481,8 @@ def _changes(settling: Settling, event: SettlementEvent, at: datetime) -> dict[s
             return {"released": True}
         case MailUndelivered():
             return {}
+        case UnknownEvent():
+            raise NotUnderstood(f"event {event.type}")
 
 
 def _ended(status: SettlementStatus, at: datetime) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from domain.events import UnknownEvent
 from domain.invoicing import Verdict
 from domain.settlement import CorrectionLine, LeftOut
 from domain.settling_commands import Selection, Statement
@@ -116,7 +117,7 @@ class MailUndelivered(Value):
     mail: str
 
 
-SettlementEvent = Annotated[
+KnownSettlementEvent = Annotated[
     Opened
     | Announced
     | Selected
@@ -133,6 +134,7 @@ SettlementEvent = Annotated[
     | MailUndelivered,
     Field(discriminator="type"),
 ]
+SettlementEvent = Annotated[KnownSettlementEvent | UnknownEvent, Field(union_mode="left_to_right")]
 
 
 class SettlementRecorded(Value):

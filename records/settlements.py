@@ -181,7 +181,11 @@ class Settlements:
             .values(billed=billed)
         )
         new = [
-            {**line.model_dump(), "settlement_id": settlement_id, "billed": billed}
+            {
+                **line.model_dump(include=set(Line.model_fields)),
+                "settlement_id": settlement_id,
+                "billed": billed,
+            }
             for line in lines
             if line.sp_id not in kept
         ]

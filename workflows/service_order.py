@@ -26,9 +26,10 @@ with workflow.unsafe.imports_passed_through():
         RenewCalendar,
         Request,
         action_of,
+        is_newer,
     )
     from domain.effects import Effect, Mail, effects, is_obsolete
-    from domain.errors import InvalidCommand, Refused
+    from domain.errors import InvalidCommand, NotUnderstood, Refused
     from domain.values import Language
     from domain.view import OrderView, order_view
     from workflows import names
@@ -67,6 +68,7 @@ class ServiceOrder:
         self._shown = workflow.info().typed_search_attributes
         if start.carried is not None:
             carried = start.carried
+            lifecycle.check_understood(carried.order)
             self._order = carried.order
             self._events = list(carried.events)
             self._unsaved = list(carried.unsaved)
@@ -109,6 +111,7 @@ class ServiceOrder:
         Raises:
             ApplicationError: of type `Refused`, `Invalid`, `RequestIdReused` or `Unreadable`, with what the caller
                 needs in its details.
+            NotUnderstood: a newer worker has taken it, and was replaced by this one.
         """
         request = _read(name, args)
         if not self._answered.get(request.request_id):
@@ -121,7 +124,10 @@ class ServiceOrder:
 
     @command.validator
     def _check_command(self, name: str, args: Sequence[RawValue]) -> None:
-        request = _read(name, args)
+        try:
+            request = _read(name, args)
+        except NotUnderstood as error:
+            raise ApplicationError(str(error), type=names.UNREADABLE) from error
         known = self._answered.get(request.request_id)
         if known:
             if known != fingerprint(request.command):
@@ -138,7 +144,11 @@ class ServiceOrder:
         dynamic=True, description="The same commands, and the events of shop and warehouse."
     )
     def notice(self, name: str, args: Sequence[RawValue]) -> None:
-        """Take a command whose sender does not wait. One that is not allowed is noted and mailed to its sender."""
+        """Take a command whose sender does not wait. One that is not allowed is noted and mailed to its sender.
+
+        Raises:
+            NotUnderstood: a newer process left it; it waits for a newer worker, and the order with it.
+        """
         try:
             request = _read(name, args)
         except ApplicationError as error:
@@ -360,11 +370,18 @@ def _renewal(calendar: Calendar) -> datetime:
 
 
 def _read(name: str, args: Sequence[RawValue]) -> Request:
-    """The request that a message carries; its name must be that of its command."""
+    """The request that a message carries; its name must be that of its command.
+
+    Raises:
+        ApplicationError: of type `Unreadable`: it is none.
+        NotUnderstood: it is one, with a command or a code that only a newer process knows.
+    """
     try:
         (raw,) = args
         request: Request = workflow.payload_converter().from_payload(raw.payload, Request)
     except Exception as error:
+        if is_newer(error):
+            raise NotUnderstood(f"{name}: of a newer process") from error
         raise ApplicationError(f"{name}: not a request", type=names.UNREADABLE) from error
     if request.command.type != name:
         raise ApplicationError(

@@ -88,6 +88,7 @@ class Settlement:
         self._shown = workflow.info().typed_search_attributes
         if start.carried is not None:
             carried = start.carried
+            life.check_understood(carried.settling)
             self._settling = carried.settling
             self._events = list(carried.unsaved)
             self._unsaved = list(carried.unsaved)

@@ -202,6 +202,7 @@ ENGLISH = Vocabulary(
         "command_refused_why": "{sender}: “{action}” was not carried out. {why}",
         "calendar_renewed": "Holiday calendar extended",
     },
+    unknown_event="Another event, which this version cannot show yet",
     quote="“{text}”",
     settlement_statuses={
         SettlementStatus.OPEN: "Selection open",

@@ -205,6 +205,7 @@ FRENCH = Vocabulary(
         "command_refused_why": "{sender}: «{action}» n'a pas été effectué. {why}",
         "calendar_renewed": "Calendrier des jours fériés prolongé",
     },
+    unknown_event="Autre événement, que cette version ne peut pas encore afficher",
     quote="«{text}»",
     settlement_statuses={
         SettlementStatus.OPEN: "Sélection ouverte",

@@ -202,6 +202,7 @@ GERMAN = Vocabulary(
         "command_refused_why": "{sender}: «{action}» wurde nicht ausgeführt. {why}",
         "calendar_renewed": "Feiertagskalender verlängert",
     },
+    unknown_event="Weiteres Ereignis, das diese Version noch nicht anzeigen kann",
     quote="«{text}»",
     settlement_statuses={
         SettlementStatus.OPEN: "Auswahl offen",

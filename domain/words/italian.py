@@ -202,6 +202,7 @@ ITALIAN = Vocabulary(
         "command_refused_why": "{sender}: «{action}» non è stato eseguito. {why}",
         "calendar_renewed": "Calendario dei giorni festivi prolungato",
     },
+    unknown_event="Altro evento, che questa versione non può ancora mostrare",
     quote="«{text}»",
     settlement_statuses={
         SettlementStatus.OPEN: "Selezione aperta",

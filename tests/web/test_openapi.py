@@ -134,7 +134,7 @@ def objects(document: dict[str, Any], schema: dict[str, Any]) -> Iterator[dict[s
     if "properties" in schema:
         yield schema
     parts = [*schema.get("properties", {}).values(), *schema.get("anyOf", [])]
-    parts += schema.get("oneOf", []) + [schema["items"]] * ("items" in schema)
+    parts += [*schema.get("oneOf", []), *([schema["items"]] if "items" in schema else [])]
     for part in parts:
         yield from objects(document, part)
 

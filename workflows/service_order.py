@@ -68,7 +68,6 @@ class ServiceOrder:
         self._shown = workflow.info().typed_search_attributes
         if start.carried is not None:
             carried = start.carried
-            lifecycle.check_understood(carried.order)
             self._order = carried.order
             self._events = list(carried.events)
             self._unsaved = list(carried.unsaved)
@@ -87,6 +86,8 @@ class ServiceOrder:
     @workflow.run
     async def run(self, start: Start) -> Answer:
         """Live until the order is final and all that had to go out has gone out."""
+        if start.carried is not None:
+            lifecycle.check_understood(start.carried.order)
         recorder = self._background.begin(self._keep_records())
         self._outgoing.begin()
         self._show()

@@ -88,7 +88,6 @@ class Settlement:
         self._shown = workflow.info().typed_search_attributes
         if start.carried is not None:
             carried = start.carried
-            life.check_understood(carried.settling)
             self._settling = carried.settling
             self._events = list(carried.unsaved)
             self._unsaved = list(carried.unsaved)
@@ -112,6 +111,8 @@ class Settlement:
     @workflow.run
     async def run(self, start: SettlementStart) -> SettlementAnswer:
         """Live until the settlement is invoiced or void and all that had to go out has gone out."""
+        if start.carried is not None:
+            life.check_understood(start.carried.settling)
         recorder = self._background.begin(self._keep_records())
         self._mails.begin()
         self._show()

@@ -271,7 +271,8 @@ def order_row(order: Order) -> dict[str, Any]:
 
 
 class _Pinned(Value):
-    """What is pinned into an order, and is the same in the orders of one canton and day."""
+    """What is pinned into an order, and is the same in the orders of one canton and day. It never gets other fields:
+    an older process puts the order together from these."""
 
     policy: Policy
     calendar: Calendar

@@ -8,12 +8,20 @@ from types import ModuleType
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter
+from sqlalchemy import Column, select, update
 from temporalio.api.common.v1 import Payload
 from temporalio.client import WorkflowHistory
 
 import activities
 from domain.commands import Request
+from domain.events import Event
+from domain.settling import Settling
 from domain.settling_commands import SettlementRequest
+from domain.settling_events import SettlementEvent
+from records import tables
+from records.database import Database
+from records.orders import _order as order_of
+from records.orders import _pinned as pinned_of
 from worker import WORKFLOWS
 from workflows import names
 from workflows.messages import Answer, Checked, SettlementAnswer, Upload
@@ -148,3 +156,42 @@ _RUNS = {
     workflow.__temporal_workflow_definition.name: _signature(workflow.run)  # type: ignore[attr-defined]
     for workflow in WORKFLOWS
 }
+
+
+# --- rows ------------------------------------------------------------------------------------------------------------
+
+
+async def rewrite_rows(database: Database, rewrite: Rewrite) -> int:
+    """Write all that the records have as JSON, of orders and settlements, as another build would. How many it was."""
+    events: TypeAdapter[Event] = TypeAdapter(Event)
+    settlings, settlement_events = TypeAdapter(Settling), TypeAdapter(SettlementEvent)
+    count = 0
+    async with database.writing() as connection:
+
+        async def each(column: Column[str], read: Callable[[Any], Any]) -> None:
+            nonlocal count
+            keys = column.table.primary_key.columns
+            for row in (await connection.execute(select(column.table))).all():
+                text = json.dumps(rewrite(read(row), json.loads(row._mapping[column])))
+                this = [key == row._mapping[key] for key in keys]
+                await connection.execute(update(column.table).where(*this).values({column: text}))
+                count += 1
+
+        pinned = {
+            row.sp_id: row.pinned for row in (await connection.execute(select(tables.documents)))
+        }
+        await each(
+            tables.documents.c.document,
+            lambda row: order_of(row.document, pinned[row.sp_id]),
+        )
+        await each(tables.documents.c.pinned, lambda row: pinned_of(row.pinned))
+        await each(tables.timeline.c.data, lambda row: events.validate_json(row.data))
+        await each(
+            tables.settlement_documents.c.document,
+            lambda row: settlings.validate_json(row.document),
+        )
+        await each(
+            tables.settlement_timeline.c.data,
+            lambda row: settlement_events.validate_json(row.data),
+        )
+    return count

@@ -75,7 +75,7 @@ def parse(path: Path, model: type[Any]) -> list[Any]:
     items = []
     for number, raw in enumerate(read_json(path), start=1):
         try:
-            items.append(model.model_validate(raw))
+            items.append(model.model_validate(raw, extra="forbid"))
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False)[0]
             field = ".".join(str(part) for part in first["loc"]) or "item"

@@ -10,8 +10,10 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.names import SettlementOf
+from domain import settling as settling_life
 from domain.effects import Effect, effects
-from domain.lifecycle import begin
+from domain.errors import NotUnderstood
+from domain.lifecycle import begin, check_understood
 from domain.order import Order, Status
 from domain.settlement_mails import settlement_mails
 from domain.settling import Settling
@@ -25,6 +27,7 @@ from workflows.messages import Carried, Desk, SettlementCarried
 from workflows.service_order import EVENTS_CARRIED
 
 ANSWER_WITHIN = timedelta(seconds=10)
+_NEWER = "{}: a newer release left its {}; revive it with that release"
 _RUNS = "{}: its workflow is running; to start it anew, terminate it first in the Temporal UI"
 _Snapshot = TypeVar("_Snapshot")
 
@@ -51,7 +54,7 @@ class Revival:
         that passed meanwhile pass now.
 
         Raises:
-            NotRevivable: no such order, it is closed, or its workflow runs.
+            NotRevivable: no such order, it is closed, its workflow runs, or only a newer process understands it.
             RPCError: Temporal is away.
         """
         told = await last_words(workflow_client.snapshot(self._client, sp_id))
@@ -62,11 +65,17 @@ class Revival:
             raise NotRevivable(f"{sp_id}: the records know no such order")
         if stored.order.status.is_final:
             raise NotRevivable(f"{sp_id} is {stored.order.status.value}: nothing can follow")
+        finished = await self._mails.finished(sp_id)
+        try:
+            check_understood(stored.order)
+            waiting = outbox(stored, finished)
+        except NotUnderstood as error:
+            raise NotRevivable(_NEWER.format(sp_id, error)) from error
         carried = Carried(
             order=stored.order,
             events=stored.events[-EVENTS_CARRIED:],
             unsaved=(),
-            outbox=outbox(stored, await self._mails.finished(sp_id)),
+            outbox=waiting,
             answered={},
         )
         try:
@@ -94,7 +103,7 @@ class SettlementRevival:
         and mails that were sent are not sent again.
 
         Raises:
-            NotRevivable: no such settlement, it is over, or its workflow runs.
+            NotRevivable: no such settlement, it is over, its workflow runs, or only a newer process understands it.
             RPCError: Temporal is away.
         """
         stored = await self._settlements.get(number)
@@ -111,14 +120,15 @@ class SettlementRevival:
             raise NotRevivable(f"{number} is {settling.status.value}: nothing can follow")
         finished = await self._mails.finished(number)
         before = begin_settling(settling.opening, settling.opened_at)
+        try:
+            settling_life.check_understood(settling)
+            mails = settlement_mails(before, stored.events, self._desk.language)
+        except NotUnderstood as error:
+            raise NotRevivable(_NEWER.format(number, error)) from error
         carried = SettlementCarried(
             settling=settling,
             unsaved=(),
-            outbox=tuple(
-                mail
-                for mail in settlement_mails(before, stored.events, self._desk.language)
-                if mail.key not in finished
-            ),
+            outbox=tuple(mail for mail in mails if mail.key not in finished),
             answered={},
         )
         try:

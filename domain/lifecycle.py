@@ -30,7 +30,7 @@ from domain.commands import (
     SetAppointment,
     action_of,
 )
-from domain.errors import InvalidCommand, Refused
+from domain.errors import InvalidCommand, NotUnderstood, Refused
 from domain.events import (
     Accepted,
     AppointmentMoved,
@@ -61,6 +61,7 @@ from domain.events import (
     ShippingStarted,
     TransmissionStarted,
     Transmitted,
+    UnknownEvent,
 )
 from domain.order import (
     Appointment,
@@ -137,7 +138,7 @@ FARTHEST_APPOINTMENT = timedelta(days=366)
 
 def actions(order: Order) -> tuple[str, ...]:
     """The actions that the order's state allows, whoever takes them."""
-    return rules.under(ACTIONS, order.rules)[order.status]
+    return rules.under(ACTIONS, order.rules).get(order.status, ())
 
 
 def allowed(order: Order, role: Role) -> tuple[str, ...]:
@@ -194,6 +195,16 @@ def place(intake: Intake, at: datetime) -> tuple[Order, Recorded]:
     rules.check(intake.rules)
     placed = Recorded(seq=1, at=at, by="shop", event=Placed(prepaid=intake.placement.prepaid))
     return evolve(begin(intake), placed), placed
+
+
+def check_understood(order: Order) -> None:
+    """Check that this process may go on with an order that another one left.
+
+    Raises:
+        NotUnderstood: it is in a state that only a newer process knows.
+    """
+    if not order.status.is_known:
+        raise NotUnderstood(f"state {order.status}")
 
 
 def fold(intake: Intake, events: Iterable[Recorded]) -> Order:
@@ -677,6 +688,8 @@ def _changes(order: Order, event: Event, at: datetime) -> dict[str, Any]:
             }
         case MailUndelivered() | CommandRefused():
             return {}
+        case UnknownEvent():
+            raise NotUnderstood(f"event {event.type}")
 
 
 def _ask_to_ship(order: Order, at: datetime) -> dict[str, Any]:
@@ -753,7 +766,7 @@ def ball(order: Order, now: datetime) -> Party | None:
         case Status.CONFIRM_EXECUTION:
             # Until the agreed hour is over everybody waits for the customer's date.
             return "customer" if order.appointment and now < order.appointment.end else "partner"
-        case Status.BILLED | Status.CANCELLED:
+        case _:  # it is over, or in a state that only a newer process knows
             return None
 
 

@@ -67,8 +67,8 @@ def expected_of(settlement: Settlement) -> Expected:
 
 
 def problem_text(problem: Problem, language: Language) -> str:
-    """A problem as the partner reads it."""
-    text: str = _words()[language]["problems"][problem.code]
+    """A problem as the partner reads it. A code that nobody knows is named as it is."""
+    text: str = _words()[language]["problems"].get(problem.code, problem.code)
     return text.format(detail=problem.detail)
 
 

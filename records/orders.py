@@ -260,7 +260,7 @@ class Orders:
 
     async def counts(self, which: OrderFilter) -> dict[Status, int]:
         """How many orders each state has, of those that the filter shows whatever their state (its `status` is not
-        looked at). States without orders are left out."""
+        looked at). States without orders are left out; those that only a newer process knows come last."""
         found = (
             select(orders.c.status, func.count())
             .where(*_conditions(which.model_copy(update={"status": None})))
@@ -268,7 +268,9 @@ class Orders:
         )
         async with self._database.reading() as connection:
             counted: dict[str, int] = dict((await connection.execute(found)).all())
-        return {status: counted[status] for status in Status if status in counted}
+        known = [status for status in Status if status in counted]
+        newer = [Status(status) for status in counted if status not in set(Status)]
+        return {status: counted[status] for status in (*known, *newer)}
 
 
 def folded(text: str) -> str:
@@ -320,7 +322,8 @@ def order_row(order: Order) -> dict[str, Any]:
 
 
 class _Pinned(Value):
-    """What is pinned into an order, and is the same in the orders of one canton and day."""
+    """What is pinned into an order, and is the same in the orders of one canton and day. It never gets other fields:
+    an older process puts the order together from these."""
 
     policy: Policy
     calendar: Calendar

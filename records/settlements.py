@@ -231,7 +231,7 @@ class Settlements:
             .values(billed=billed)
         )
         new = [
-            {**line.model_dump(), "settlement_id": settlement_id, "billed": billed, "told": False}
+            _line_row(settlement_id, line, billed=billed, told=False)
             for line in lines
             if line.sp_id not in kept
         ]
@@ -244,10 +244,7 @@ class Settlements:
 
         They take the place of what the records knew of these orders. Twice is once.
         """
-        rows = [
-            {**line.model_dump(), "settlement_id": settlement_id, "billed": False, "told": True}
-            for line in lines
-        ]
+        rows = [_line_row(settlement_id, line, billed=False, told=True) for line in lines]
         if rows:
             async with self._database.writing() as connection:
                 await connection.execute(self._put_told, rows)
@@ -428,6 +425,15 @@ def _event_row(settlement_id: str, recorded: SettlementRecorded) -> dict[str, An
         "type": recorded.event.type,
         "by": recorded.by,
         "data": recorded.event.model_dump_json(),
+    }
+
+
+def _line_row(settlement_id: str, line: Line, *, billed: bool, told: bool) -> dict[str, Any]:
+    return {
+        **line.model_dump(include=set(Line.model_fields)),
+        "settlement_id": settlement_id,
+        "billed": billed,
+        "told": told,
     }
 
 

@@ -200,6 +200,7 @@ _MESSAGES = {
     "extra_forbidden": "is not known",
     "json_invalid": "is not JSON",
     "model_attributes_type": "must be a JSON object (Content-Type: application/json)",
+    "model_type": "must be a JSON object (Content-Type: application/json)",
     "dict_type": "must be a JSON object",
     "string_unicode": "must be Unicode text",
 }

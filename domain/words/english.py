@@ -234,6 +234,7 @@ ENGLISH = Vocabulary(
         "calendar_renewed": "Holiday calendar extended",
         "rules_adopted": "Newer rules apply (version {version})",
     },
+    unknown_event="Another event, which this version cannot show yet",
     quote="“{text}”",
     settlement_statuses={
         SettlementStatus.OPEN: "Selection open",

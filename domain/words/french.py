@@ -240,6 +240,7 @@ FRENCH = Vocabulary(
         "calendar_renewed": "Calendrier des jours fériés prolongé",
         "rules_adopted": "Des règles plus récentes s'appliquent (version {version})",
     },
+    unknown_event="Autre événement, que cette version ne peut pas encore afficher",
     quote="«{text}»",
     settlement_statuses={
         SettlementStatus.OPEN: "Sélection ouverte",

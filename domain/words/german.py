@@ -237,6 +237,7 @@ GERMAN = Vocabulary(
         "calendar_renewed": "Feiertagskalender verlängert",
         "rules_adopted": "Neuere Regeln gelten (Version {version})",
     },
+    unknown_event="Weiteres Ereignis, das diese Version noch nicht anzeigen kann",
     quote="«{text}»",
     settlement_statuses={
         SettlementStatus.OPEN: "Auswahl offen",

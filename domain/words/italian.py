@@ -240,6 +240,7 @@ ITALIAN = Vocabulary(
         "calendar_renewed": "Calendario dei giorni festivi prolungato",
         "rules_adopted": "Valgono regole più recenti (versione {version})",
     },
+    unknown_event="Altro evento, che questa versione non può ancora mostrare",
     quote="«{text}»",
     settlement_statuses={
         SettlementStatus.OPEN: "Selezione aperta",

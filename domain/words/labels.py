@@ -11,8 +11,8 @@ ContactOutcome = Literal["reached", "not_reached"]
 
 
 def status_label(status: Status, language: Language) -> str:
-    """A state as it stands on screen (DESIGN 2)."""
-    return VOCABULARIES[language].statuses[status]
+    """A state as it stands on screen (DESIGN 2). One that nobody knows is named as it is."""
+    return VOCABULARIES[language].statuses.get(status, status.value)
 
 
 def deadline_label(kind: DeadlineKind, language: Language) -> str:
@@ -69,7 +69,7 @@ def answer_label(answer: ChecklistAnswer, language: Language) -> str:
 
 def outcome_label(outcome: ContactOutcome | Outcome, language: Language) -> str:
     """How a contact or a deadline ended."""
-    return VOCABULARIES[language].outcomes[outcome]
+    return VOCABULARIES[language].outcomes.get(outcome, outcome)
 
 
 def mail_label(kind: str, language: Language) -> str:

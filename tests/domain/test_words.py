@@ -60,7 +60,7 @@ INVALID_CODES = set(re.findall(r'InvalidCommand\([^()]*, "(\w+)"\)', SOURCE + US
 REFUSAL_CODES = set(re.findall(r'Refused\(\s*order, [^,]+, "(\w+)"', SOURCE)) | set(
     re.findall(r'return "(\w+)"', inspect.getsource(lifecycle.why_not))
 )
-EVENT_TYPES: tuple[type[Any], ...] = get_args(get_args(events.Event)[0])
+EVENT_TYPES: tuple[type[Any], ...] = get_args(get_args(events.KnownEvent)[0])
 REASONS = get_args(commands.RejectionReason) + get_args(commands.NotExecutedReason)
 KINDS = deadlines.kinds()
 ACTIONS = sorted(rules.under(lifecycle.ROLES, rules.CURRENT))

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from activities.names import SettlementOf, Snapshot
 from desk.opening import opening_of
@@ -30,6 +31,7 @@ GATED = """
 import asyncio, functools, sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 import worker
 from activities import beating, claims, letters, papers, settlement_mail
 from records.settlements import Settlements
@@ -201,7 +203,7 @@ class Settling:
 
 
 @asynccontextmanager
-async def settling(folder: Path, **env: str) -> AsyncIterator[Settling]:
+async def settling(folder: Path, **env: Any) -> AsyncIterator[Settling]:
     """Surroundings for settlements; no worker yet."""
     async with surroundings(folder, **env) as around:
         yield Settling(around)

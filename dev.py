@@ -19,6 +19,7 @@ from logs import configure_logging
 from records.migrate import migrate
 from sample_data import make_credentials, make_orders, make_partners
 from sample_settlements import make_settlements
+from scripts.system_packages import why_missing
 from settings import Settings, SettingsError
 from smtp_inbox import SmtpInbox
 from workflows.schedules import put_schedules
@@ -120,7 +121,7 @@ async def _start_all(
             await make_partners(settings, api, file, mails)
             await asyncio.gather(
                 make_orders(api, temporal, settings.load_policy()),
-                make_settlements(settings, api, temporal),
+                make_settlements(settings, api, temporal, documents=not why_missing("pango")),
             )
 
 
@@ -148,6 +149,8 @@ def _announce(options: argparse.Namespace, settings: Settings) -> None:
         ("logs", folder / "logs"),
     ):
         print(f"  {name:<18} {where}")
+    if reason := why_missing("pango"):
+        print(f"No document can be made, and settlements wait for theirs; {reason}")
     print("ready", flush=True)
 
 

@@ -88,7 +88,9 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
         partners,
         AccountRecords(database),
     )
-    reconcile = ReconcileActivities(settings, client, orders, Reconciliation(database), mails)
+    reconcile = ReconcileActivities(
+        settings, client, orders, settlements, Reconciliation(database), mails
+    )
     return Worker(
         client,
         task_queue=names.ORDERS_QUEUE,
@@ -96,7 +98,7 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
         activities=[
             mail.send_mail,
             WarehouseActivities(settings).request_shipping,
-            RecordActivities(orders).save_order,
+            RecordActivities(client, orders).save_order,
             pin_calendar,
             settling.save_settlement,
             settling.take_corrections,

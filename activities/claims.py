@@ -1,8 +1,10 @@
 """Claims a settlement's orders, and sets them free if it is taken back: each order decides for itself (DESIGN 4)."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
 from temporalio import activity
@@ -24,10 +26,10 @@ from domain import lifecycle
 from domain.commands import SYSTEM, Bill, Request
 from domain.effects import Effect
 from domain.order import Status
-from domain.settlement import LeftOut, LeftOutReason, obstacle
+from domain.settlement import LeftOut, LeftOutReason, Line, line_of_order, obstacle
 from domain.settlement_id import settlement_id
 from records.mails import MailLog
-from records.orders import Orders, StoredOrder
+from records.orders import Diverged, Orders, StoredOrder
 from records.settlements import Settlements
 from workflows import client as workflow_client
 from workflows import names as workflow_names
@@ -63,39 +65,44 @@ class ClaimActivities:
 
     @activity.defn(name=names.CLAIM_ORDERS)
     async def claim_orders(self, batch: OrdersOf) -> Claims:
-        """Have each of these orders be billed by the settlement; those that refuse. Twice is once.
+        """Have each of these orders be billed by the settlement, and keep what each says it bills; those that refuse.
 
-        An order that does not answer makes the whole batch worth another attempt: nobody knows of it.
+        Twice is once. The records only say whose an order is; all else the order itself tells. An order that does not
+        answer makes the whole batch worth another attempt: nobody knows of it.
         """
         of = batch.settlement
         number = settlement_id(of.partner_id, of.month)
         with without_contents(f"claims of {number}"):
             owners = await self._settlements.partners_of(batch.sp_ids)
 
-            async def claim(sp_id: str) -> LeftOutReason | None:
+            async def claim(sp_id: str) -> Line | LeftOutReason:
                 if owners.get(sp_id) != of.partner_id:
                     return "unknown"
                 return await self._claim(number, sp_id, of.partner_id)
 
             answers = await _of_each(batch.sp_ids, claim)
+            lines = [answer for answer in answers if isinstance(answer, Line)]
+            await self._settlements.keep_told(number, lines)
             return Claims(
                 refused=tuple(
                     LeftOut(sp_id=sp_id, reason=reason)
                     for sp_id, reason in zip(batch.sp_ids, answers, strict=True)
-                    if reason is not None
-                )
+                    if not isinstance(reason, Line)
+                ),
+                fees=sum((line.fee for line in lines), Decimal("0.00")),
             )
 
-    async def _claim(self, number: str, sp_id: str, partner_id: str) -> LeftOutReason | None:
-        # Also one that the records have as billed by this settlement. They hear of it within the workflow task that
-        # bills it, and if the worker dies before that task is over they know of something that has not happened.
+    async def _claim(self, number: str, sp_id: str, partner_id: str) -> Line | LeftOutReason:
+        """The order's own line, once the settlement has billed it; or why it has not."""
         request = Request(
             command=Bill(settlement_id=number), actor=SYSTEM, request_id=f"bill-{number}"
         )
         try:
             async with reaching(PATIENCE):
-                await workflow_client.send_command(self._client, sp_id, request, PATIENCE)
-            return None
+                answer = await workflow_client.send_command(self._client, sp_id, request, PATIENCE)
+            if answer.line is not None:
+                return answer.line
+            # by a worker of an older release, whose answer has no line: its snapshot has all of the order
         except Closed:
             pass
         except WorkflowUpdateFailedError as failure:
@@ -104,18 +111,19 @@ class ClaimActivities:
                 raise
         return await self._why_not(number, sp_id, partner_id)
 
-    async def _why_not(self, number: str, sp_id: str, partner_id: str) -> LeftOutReason | None:
-        """Why an order was not billed just now; None if it is billed by this settlement already."""
+    async def _why_not(self, number: str, sp_id: str, partner_id: str) -> Line | LeftOutReason:
+        """Why an order was not billed just now; its line if it is billed by this settlement already."""
         found = await self._look(sp_id)
         if found is None:
             return "unknown"
         order = found.stored.order
         owner = order.partner.partner_id
         why = obstacle(owner, order.status, order.settlement_id, partner_id, number)
-        if why == "not_yours":
-            return "unknown"
-        if why is not None or order.status is Status.BILLED:
-            return why
+        if why is not None:
+            return "unknown" if why == "not_yours" else why
+        line = line_of_order(order)
+        if order.status is Status.BILLED and line is not None:
+            return line
         if (
             found.workflow is WorkflowExecutionStatus.RUNNING
         ):  # it was set free, or revived, just now
@@ -161,27 +169,23 @@ class ClaimActivities:
                 await workflow_client.revive_order(self._client, carried, self._desk)
         except WorkflowAlreadyStartedError:
             raise ApplicationError(f"{sp_id} has to be looked at again", type="AskAgain") from None
-        await self._orders.save(Snapshot(order=released, events=more))
+        with contextlib.suppress(Diverged):  # the new run writes, and asks which life is true
+            await self._orders.save(Snapshot(order=released, events=more))
 
     # --- looking -------------------------------------------------------------------------------------------------
 
     async def _look(self, sp_id: str) -> _Found | None:
-        """An order as it is. What a workflow tells is kept in the records, which may have missed its last words.
-
-        One that ended by itself has seen to it that they have not, and need not be asked.
-        """
+        """An order as its workflow tells it, and the records then hold it; as these tell it if it says nothing."""
         workflow: WorkflowExecutionStatus | None = None
-        stored = await self._orders.get(sp_id)
         try:
             async with reaching(PATIENCE):
                 handle = self._client.get_workflow_handle(workflow_names.order_id(sp_id))
                 workflow = (await handle.describe()).status
-            ended = workflow is WorkflowExecutionStatus.COMPLETED
-            if not (ended and stored is not None and stored.order.status.is_final):
-                async with reaching(PATIENCE):
-                    held = await workflow_client.snapshot(self._client, sp_id)
-                await self._orders.save(held)
-                stored = await self._orders.get(sp_id)
+            async with reaching(PATIENCE):
+                held = await workflow_client.snapshot(self._client, sp_id)
+            await self._orders.save(held, authoritative=True)
+            stored = await self._orders.get(sp_id)
+            return _Found(stored or StoredOrder(held.order, held.events), workflow)
         except Closed:  # the server has forgotten it
             pass
         except WorkflowQueryFailedError as error:
@@ -189,6 +193,7 @@ class ClaimActivities:
             activity.logger.warning(
                 "no answer", extra={"sp_id": sp_id, "why": type(error).__name__}
             )
+        stored = await self._orders.get(sp_id)
         return _Found(stored, workflow) if stored is not None else None
 
 

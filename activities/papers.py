@@ -76,6 +76,13 @@ class PaperActivities:
 
     async def _make_statement(self, number: str, wanted: StatementWanted) -> Paper:
         stored = await self._settlement(number, wanted.version)
+        fees = stored.settling.fees
+        if fees is not None and sum(line.fee for line in stored.account.lines) != fees:
+            raise ApplicationError(
+                f"the lines of {number} in the records do not come to what its orders told",
+                type="LinesDiffer",
+                next_retry_delay=AGAIN,
+            )
         data = await self._data(stored, wanted.created)
         made = await _made(render_confined(data))
         at = activity.info().started_time

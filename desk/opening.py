@@ -7,6 +7,7 @@ from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.names import SettlementSnapshot
+from domain import rules
 from domain.cantons import pin_calendar
 from domain.commands import SYSTEM
 from domain.policy import Policy
@@ -67,6 +68,7 @@ def opening_of(
         picked=picked,
         left_out=left_out,
         automatic=automatic,
+        rules=rules.CURRENT,
     )
 
 

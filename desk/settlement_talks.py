@@ -1,6 +1,5 @@
 """How the desk talks to a settlement's workflow, and reads in the records what came of it."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from desk import access
 from desk.orders import RequestReused
 from desk.principal import Principal
 from desk.reaching import Closed, NoAnswer, TemporalAway, reaching
+from desk.recorded import recorded
 from domain.settlement import SettlementStatus
 from domain.settlement_id import settlement_id
 from domain.settling import SettlementRefused
@@ -22,9 +22,6 @@ from records.settlements import Settlements, StoredSettlement
 from workflows import names, settlement_client
 
 logger = logging.getLogger("cmi.desk")
-
-_RECORDED_WITHIN = 1.0
-_LOOK_EVERY = 0.05
 
 
 class UnknownSettlement(Exception):
@@ -95,12 +92,10 @@ class SettlementTalks:
             TemporalAway: neither the records nor the workflow have it.
         """
         number = settlement_id(settlement.partner_id, settlement.month)
-        stored = await self._settlements.get(number)
-        for _ in range(int(_RECORDED_WITHIN / _LOOK_EVERY)):
-            if stored is not None and stored.settling.version >= version:
-                return stored
-            await asyncio.sleep(_LOOK_EVERY)
+        if await recorded(lambda: self._settlements.version(number), version):
             stored = await self._settlements.get(number)
+            if stored is not None:
+                return stored
         stored = await self.fetch(settlement)
         if stored is None:
             raise TemporalAway("the settlement's workflow does not answer")
@@ -117,7 +112,7 @@ class SettlementTalks:
 
     async def recorded(self, snapshot: SettlementSnapshot) -> StoredSettlement:
         """The settlement, once the records hold it in this version."""
-        await self._settlements.save(snapshot)
+        await self._settlements.save(snapshot, authoritative=True)
         stored = await self._settlements.get(snapshot.settling.settlement_id)
         assert stored is not None, "it was just kept"
         return stored

@@ -15,6 +15,7 @@ from domain.commands import (
     RejectionReason,
 )
 from domain.order import Assignee, DeadlineKind, Notice
+from domain.policy import Policy
 from domain.values import Value
 
 
@@ -218,6 +219,14 @@ class CalendarRenewed(Value):
     calendar: Calendar
 
 
+class RulesAdopted(Value):
+    """From here on newer rules hold for the order. `policy`: its own with the keys that came with them, if any did."""
+
+    type: Literal["rules_adopted"] = "rules_adopted"
+    version: int
+    policy: Policy | None = None
+
+
 Event = Annotated[
     Placed
     | Paid
@@ -244,7 +253,8 @@ Event = Annotated[
     | Escalated
     | MailUndelivered
     | CommandRefused
-    | CalendarRenewed,
+    | CalendarRenewed
+    | RulesAdopted,
     Field(discriminator="type"),
 ]
 

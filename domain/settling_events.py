@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from domain.invoicing import Verdict
-from domain.settlement import CorrectionLine, LeftOut
+from domain.policy import Policy
+from domain.settlement import Amount, CorrectionLine, LeftOut
 from domain.settling_commands import Selection, Statement
 from domain.values import Value
 
@@ -42,12 +43,16 @@ class SelectionClosed(Value):
 
 
 class OrdersClaimed(Value):
-    """These many orders are billed by it; the others are left out, each with its reason."""
+    """These many orders are billed by it; the others are left out, each with its reason.
+
+    `fees`: what the billed orders come to by their own word; none in settlements of before this was recorded.
+    """
 
     type: Literal["orders_claimed"] = "orders_claimed"
     claimed: int
     left_out: tuple[LeftOut, ...]
     corrections: tuple[CorrectionLine, ...]
+    fees: Amount | None = None
 
 
 class NothingToBill(Value):
@@ -116,6 +121,14 @@ class MailUndelivered(Value):
     mail: str
 
 
+class RulesAdopted(Value):
+    """From here on newer rules hold for it. `policy`: its own with the keys that came with them, if any did."""
+
+    type: Literal["rules_adopted"] = "rules_adopted"
+    version: int
+    policy: Policy | None = None
+
+
 SettlementEvent = Annotated[
     Opened
     | Announced
@@ -130,7 +143,8 @@ SettlementEvent = Annotated[
     | InvoiceNoted
     | Voided
     | OrdersReleased
-    | MailUndelivered,
+    | MailUndelivered
+    | RulesAdopted,
     Field(discriminator="type"),
 ]
 

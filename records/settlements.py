@@ -1,5 +1,6 @@
 """The settlements: written by their workflows, read by lists and single views; and which orders can be billed."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -7,11 +8,12 @@ from itertools import islice
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter
-from sqlalchemy import delete, exists, literal, select, tuple_, update
+from sqlalchemy import delete, exists, insert, literal, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.names import SettlementSnapshot
+from domain.digest import extend
 from domain.order import Status
 from domain.settlement import (
     LeftOut,
@@ -29,7 +31,7 @@ from domain.settling_events import SettlementEvent, SettlementRecorded
 from domain.values import Value
 from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database, storable, to_the_end
-from records.orders import folded, placement_in
+from records.orders import Diverged, folded, placement_in
 from records.tables import (
     Instant,
     documents,
@@ -41,6 +43,8 @@ from records.tables import (
     settlement_timeline,
     settlements,
 )
+
+logger = logging.getLogger("cmi.records")
 
 _EVENT: TypeAdapter[SettlementEvent] = TypeAdapter(SettlementEvent)
 _AT_ONCE = 1000  # parameters of one statement; SQLite takes 32766
@@ -90,56 +94,107 @@ class Settlements:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        insert = sqlite.insert if database.is_sqlite else postgresql.insert
-        row = insert(settlements)
+        upsert = sqlite.insert if database.is_sqlite else postgresql.insert
+        row = upsert(settlements)
+        self._put_new = row.on_conflict_do_nothing(
+            index_elements=[settlements.c.settlement_id]
+        ).returning(settlements.c.version)
         self._put = row.on_conflict_do_update(
             index_elements=[settlements.c.settlement_id],
             set_={c.name: row.excluded[c.name] for c in settlements.c},
-            where=(settlements.c.version < row.excluded.version)
-            & (settlements.c.partner_id == row.excluded.partner_id),
-        ).returning(settlements.c.version)
-        document = insert(settlement_documents)
+        )
+        document = upsert(settlement_documents)
         self._put_document = document.on_conflict_do_update(
             index_elements=[settlement_documents.c.settlement_id],
             set_={"document": document.excluded.document},
         )
-        self._put_event = insert(settlement_timeline).on_conflict_do_nothing()
-        self._put_line = insert(settlement_lines)
+        line = upsert(settlement_lines)
+        self._put_line = line.on_conflict_do_nothing(
+            index_elements=[settlement_lines.c.settlement_id, settlement_lines.c.sp_id]
+        )
+        self._put_told = line.on_conflict_do_update(
+            index_elements=[settlement_lines.c.settlement_id, settlement_lines.c.sp_id],
+            set_={c.name: line.excluded[c.name] for c in (*_LINE, settlement_lines.c.told)},
+        )
 
     # --- writing -------------------------------------------------------------------------------------------------
 
     @to_the_end
-    async def save(self, snapshot: SettlementSnapshot) -> int:
-        """Keep a settlement as it is, its lines, and its events. Returns the version that is kept now: this or a newer.
+    async def save(self, snapshot: SettlementSnapshot, *, authoritative: bool = False) -> int:
+        """Keep a settlement as it is, and its events. Returns the version that is kept now: this one or a newer one.
 
-        Twice is once, and an older version changes nothing but that events that were missing are added.
+        As `Orders.save`: twice is once, a late write changes nothing, and `authoritative` is what the workflow itself
+        said just now.
 
         Raises:
-            LookupError: an order that it picked is not in the records (yet).
-            IntegrityError: an order of it is billed by another settlement in the records.
+            Diverged: the records hold another life of the settlement than the one that is to be written.
+            LookupError: an order of it is not recorded (yet).
+            ValueError: the number is that of another partner's settlement.
         """
         settling = snapshot.settling
         settlement_id = settling.settlement_id
         lines = await self._lines_of(settling)
         row = _row(settling, account_of(settling, lines))
-        events = [_event_row(settlement_id, recorded) for recorded in snapshot.events]
+        head = (
+            select(settlements.c.version, settlements.c.digest, settlements.c.partner_id)
+            .where(settlements.c.settlement_id == settlement_id)
+            .with_for_update()
+        )
         async with self._database.writing() as connection:
-            written = (await connection.execute(self._put, row)).scalar_one_or_none()
-            if written is not None:
-                document = {"settlement_id": settlement_id, "document": settling.model_dump_json()}
-                await connection.execute(self._put_document, document)
-                await self._put_lines(connection, settling, lines)
-            if events:
-                await connection.execute(self._put_event, events)
-            if written is not None:
+            if (await connection.execute(self._put_new, row)).scalar_one_or_none() is not None:
+                await self._put_parts(connection, settling, lines, snapshot.events)
                 return settling.version
-            held = select(settlements.c.version, settlements.c.partner_id).where(
-                settlements.c.settlement_id == settlement_id
-            )
-            newer, partner_id = (await connection.execute(held)).one()
-            if partner_id != row["partner_id"]:
+            held = (await connection.execute(head)).one()
+            if held.partner_id != row["partner_id"]:
                 raise ValueError(f"{settlement_id} is the number of another partner's settlement")
-            return int(newer)
+            if held.version > settling.version:
+                later = await _events_after(connection, settlement_id, settling.version)
+                if extend(settling.digest, later) == held.digest:
+                    return int(held.version)
+            elif held.version == settling.version and held.digest == settling.digest:
+                return settling.version
+            elif _follows(snapshot, held.version, held.digest):
+                new = tuple(e for e in snapshot.events if e.seq > held.version)
+                await connection.execute(self._put, row)
+                await self._put_parts(connection, settling, lines, new)
+                return settling.version
+            if not authoritative:
+                raise Diverged(settlement_id, held.version, settling.version)
+            logger.warning(
+                "the records held another life of a settlement, and are replaced",
+                extra={
+                    "settlement_id": settlement_id,
+                    "held": held.version,
+                    "version": settling.version,
+                },
+            )
+            first = snapshot.events[0].seq if snapshot.events else settling.version + 1
+            await connection.execute(
+                delete(settlement_timeline).where(
+                    settlement_timeline.c.settlement_id == settlement_id,
+                    settlement_timeline.c.seq >= first,
+                )
+            )
+            await connection.execute(self._put, row)
+            await self._put_parts(connection, settling, lines, snapshot.events)
+            return settling.version
+
+    async def _put_parts(
+        self,
+        connection: AsyncConnection,
+        settling: Settling,
+        lines: Sequence[Line],
+        events: Sequence[SettlementRecorded],
+    ) -> None:
+        settlement_id = settling.settlement_id
+        document = {"settlement_id": settlement_id, "document": settling.model_dump_json()}
+        await connection.execute(self._put_document, document)
+        await self._put_lines(connection, settling, lines)
+        if events:
+            await connection.execute(
+                insert(settlement_timeline),
+                [_event_row(settlement_id, recorded) for recorded in events],
+            )
 
     async def _lines_of(self, settling: Settling) -> tuple[Line, ...]:
         """The lines of what is picked: as they were first written, or else made from the orders."""
@@ -181,14 +236,45 @@ class Settlements:
             .values(billed=billed)
         )
         new = [
-            {**line.model_dump(), "settlement_id": settlement_id, "billed": billed}
+            {**line.model_dump(), "settlement_id": settlement_id, "billed": billed, "told": False}
             for line in lines
             if line.sp_id not in kept
         ]
         if new:
             await connection.execute(self._put_line, new)
 
+    @to_the_end
+    async def keep_told(self, settlement_id: str, lines: Sequence[Line]) -> None:
+        """Keep the lines of orders that a settlement has claimed, as the orders themselves have told them.
+
+        They take the place of what the records knew of these orders. Twice is once.
+        """
+        rows = [
+            {**line.model_dump(), "settlement_id": settlement_id, "billed": False, "told": True}
+            for line in lines
+        ]
+        if rows:
+            async with self._database.writing() as connection:
+                await connection.execute(self._put_told, rows)
+
     # --- reading -------------------------------------------------------------------------------------------------
+
+    async def version(self, settlement_id: str) -> int | None:
+        """The version of a settlement; None if there is no such one."""
+        found = select(settlements.c.version).where(settlements.c.settlement_id == settlement_id)
+        async with self._database.reading() as connection:
+            return (await connection.execute(found)).scalar_one_or_none()
+
+    async def holds(self, snapshot: SettlementSnapshot) -> bool:
+        """As `Orders.holds`: whether the records hold just this settlement, and from its first event on no other."""
+        settling = snapshot.settling
+        stored = await self.get(settling.settlement_id)
+        if stored is None or stored.settling != settling:
+            return False
+        first = snapshot.events[0].seq if snapshot.events else settling.version + 1
+        async with self._database.reading() as connection:
+            events = await _events_after(connection, settling.settlement_id, first - 1)
+        return tuple(events) == snapshot.events
 
     async def get(self, settlement_id: str) -> StoredSettlement | None:
         """A settlement with its lines and its timeline. None if there is no such one."""
@@ -220,8 +306,7 @@ class Settlements:
                 .order_by(settlement_timeline.c.seq)
             )
             for each, seq, at, by, data in await connection.execute(told):
-                event = _EVENT.validate_json(data)
-                events[each].append(SettlementRecorded(seq=seq, at=at, by=by, event=event))
+                events[each].append(_recorded(seq, at, by, data))
         return tuple(
             StoredSettlement(
                 settling=settling,
@@ -385,6 +470,7 @@ def _row(settling: Settling, account: Settlement) -> dict[str, Any]:
     return {
         "settlement_id": settling.settlement_id,
         "version": settling.version,
+        "digest": settling.digest,
         "partner_id": partner.partner_id,
         "partner_name": partner.name,
         "month": str(settling.opening.month),
@@ -399,6 +485,39 @@ def _row(settling: Settling, account: Settlement) -> dict[str, Any]:
         "invoice_due": settling.invoice_due,
         "search": folded(f"{settling.settlement_id}\n{partner.partner_id}\n{partner.name}"),
     }
+
+
+def _follows(snapshot: SettlementSnapshot, version: int, digest: str | None) -> bool:
+    """As in `records.orders`."""
+    new = [event for event in snapshot.events if event.seq > version]
+    return (
+        digest is not None
+        and len(new) == snapshot.settling.version - version
+        and extend(digest, new) == snapshot.settling.digest
+    )
+
+
+async def _events_after(
+    connection: AsyncConnection, settlement_id: str, version: int
+) -> list[SettlementRecorded]:
+    rows = await connection.execute(
+        select(
+            settlement_timeline.c.seq,
+            settlement_timeline.c.at,
+            settlement_timeline.c.by,
+            settlement_timeline.c.data,
+        )
+        .where(
+            settlement_timeline.c.settlement_id == settlement_id,
+            settlement_timeline.c.seq > version,
+        )
+        .order_by(settlement_timeline.c.seq)
+    )
+    return [_recorded(*row) for row in rows]
+
+
+def _recorded(seq: int, at: datetime, by: str, data: str) -> SettlementRecorded:
+    return SettlementRecorded(seq=seq, at=at, by=by, event=_EVENT.validate_json(data))
 
 
 def _event_row(settlement_id: str, recorded: SettlementRecorded) -> dict[str, Any]:

@@ -31,7 +31,7 @@ async def start_order(client: Client, intake: Intake, desk: Desk, now: datetime)
     order, placed = lifecycle.place(intake, now)
     await _start(
         client,
-        Start(desk=desk, intake=intake, placed_at=now),
+        Start(desk=desk, shell=names.SHELL, intake=intake, placed_at=now),
         order,
         WorkflowIDReusePolicy.REJECT_DUPLICATE,
     )
@@ -47,7 +47,7 @@ async def revive_order(client: Client, carried: Carried, desk: Desk) -> None:
     """
     await _start(
         client,
-        Start(desk=desk, carried=carried),
+        Start(desk=desk, shell=names.SHELL, carried=carried),
         carried.order,
         WorkflowIDReusePolicy.ALLOW_DUPLICATE,
     )

@@ -27,6 +27,8 @@ RECONCILER_ID: Final = "reconciler"
 RECONCILER_SCHEDULE: Final = "reconciler"
 VIEW: Final = "view"
 SNAPSHOT: Final = "snapshot"
+NEXT_RUN: Final = "next_run"
+"""The signal by which an order or a settlement goes on in a new run, with today's `SHELL`."""
 
 REFUSED: Final = "Refused"
 INVALID: Final = "Invalid"
@@ -43,6 +45,13 @@ SETTLEMENT_STATUS: Final = SearchAttributeKey.for_keyword("SettlementStatus")
 CANTON: Final = SearchAttributeKey.for_keyword("Canton")
 SCHEDULED_START: Final = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
 """Set by the server: for when a schedule meant the workflow, however late it starts."""
+
+SHELL: Final = 2
+"""How today's workflows carry out what the domain decides; a run keeps the one that it began with (`Start.shell`).
+
+1: the records are written by local activities, and a workflow task may end without a command.
+2: the records are written by ordinary activities, and every workflow task has a command.
+"""
 
 SEARCH_ATTRIBUTES: Final[dict[str, IndexedValueType.ValueType]] = {
     SP_STATUS.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,

@@ -48,7 +48,9 @@ async def start_settlement(
     settling, events = open_settling(opening, actor, now)
     await _start(
         client,
-        SettlementStart(desk=desk, opening=opening, opened_by=actor, opened_at=now),
+        SettlementStart(
+            desk=desk, shell=names.SHELL, opening=opening, opened_by=actor, opened_at=now
+        ),
         settling,
         WorkflowIDReusePolicy.REJECT_DUPLICATE,
         request_id,
@@ -65,7 +67,7 @@ async def revive_settlement(client: Client, carried: SettlementCarried, desk: De
     """
     await _start(
         client,
-        SettlementStart(desk=desk, carried=carried),
+        SettlementStart(desk=desk, shell=names.SHELL, carried=carried),
         carried.settling,
         WorkflowIDReusePolicy.ALLOW_DUPLICATE,
     )

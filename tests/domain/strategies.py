@@ -14,6 +14,7 @@ from domain.commands import (
     SYSTEM,
     Accept,
     Actor,
+    AdoptRules,
     Bill,
     Cancel,
     Command,
@@ -225,7 +226,7 @@ def usual_actor(command: Command, order: Order) -> Actor:
             return SHOP
         case GoodsShipped() | GoodsReceived():
             return WAREHOUSE
-        case Cancel() | Reassign() | DecideReview():
+        case Cancel() | Reassign() | DecideReview() | AdoptRules():
             return ANNA
         case (
             PassTime()

@@ -15,7 +15,7 @@ from domain.settlement import LeftOut, SettlementStatus
 from domain.settlement_id import Month, settlement_id
 from domain.settling_commands import Close, Select, VoidSettlement
 from records.database import Database
-from records.orders import Orders, document_row, order_row
+from records.orders import Diverged, Orders, document_row, order_row
 from records.partners import Partners
 from records.settlements import Settlements
 from records.tables import documents, orders, settlement_lines
@@ -144,15 +144,46 @@ class TestKeeping:
         of = opening("SP-1", "SP-2")
         new = settled(of, Select(sp_ids=("SP-3",)), Close())
         old = settled(of)
-        last_event = SettlementSnapshot(settling=new.settling, events=new.events[-1:])
-        assert await records.save(last_event) == new.settling.version
+        assert await records.save(new) == new.settling.version
         assert await records.save(old) == new.settling.version
         assert await lines(database) == {"SP-3": False}
-        await records.save(new)
-        await records.save(new)
+        assert await records.save(new) == new.settling.version
         stored = await records.get(ID)
         assert stored is not None
         assert (stored.settling, stored.events) == (new.settling, new.events)
+
+    async def test_of_two_lives_the_workflows_replaces_the_other(
+        self, records: Settlements, database: Database
+    ) -> None:
+        of = opening("SP-1", "SP-2")
+        phantom = settled(of, Close(), claims())
+        kept = settled(of, Select(sp_ids=("SP-3",)))
+        await records.save(phantom)
+        gap = SettlementSnapshot(settling=kept.settling, events=kept.events[-1:])
+        for late in (kept, gap):
+            with pytest.raises(Diverged):
+                await records.save(late)
+        assert await records.save(kept, authoritative=True) == kept.settling.version
+        assert await records.holds(kept)
+        assert not await records.holds(phantom)
+        assert await lines(database) == {"SP-3": False}
+        with pytest.raises(Diverged):
+            await records.save(phantom)
+
+    async def test_what_orders_tell_takes_the_place_of_what_the_records_knew(
+        self, records: Settlements
+    ) -> None:
+        of = opening("SP-1", "SP-2")
+        await records.save(settled(of))
+        before = await records.get(ID)
+        assert before is not None
+        told = before.account.lines[0].model_copy(update={"fee": Decimal("7.00")})
+        await records.keep_told(ID, [told])
+        await records.keep_told(ID, [told])
+        await records.save(settled(of, Close(), claims()))
+        stored = await records.get(ID)
+        assert stored is not None
+        assert stored.account.lines == (told, before.account.lines[1])
 
     async def test_versions_that_race_leave_the_newest(
         self, records: Settlements, database: Database
@@ -223,7 +254,7 @@ class TestBilledOnce:
                     text(
                         "INSERT INTO settlements SELECT 'V-other', version, partner_id, partner_name,"
                         " month, status, orders, net, vat, total, opened_at, selectable_until, issued_at,"
-                        " invoice_due, search FROM settlements"
+                        " invoice_due, search, digest FROM settlements"
                     )
                 )
 

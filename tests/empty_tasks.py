@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from google.protobuf.message import Message
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.client import (
     Client,
     Interceptor,
@@ -19,6 +21,14 @@ from temporalio.client import (
     WorkflowHandle,
     WorkflowHistory,
 )
+from temporalio.worker import (
+    UnsandboxedWorkflowRunner,
+    WorkflowInstance,
+    WorkflowInstanceDetails,
+    WorkflowRunner,
+)
+
+from tests.workflows.replaying import replayer
 
 FIRST_SHELL_WITHOUT = 2
 """The first version of a workflow's shell (`Start.shell`) that makes none."""
@@ -57,24 +67,39 @@ def shell(history: WorkflowHistory) -> int:
     return int(start.get("shell", 1))
 
 
-def empty_tasks(history: WorkflowHistory) -> list[int]:
-    """The ids of the events with which empty tasks end."""
-    found, told = [], False
+def tasks_without_a_command(history: WorkflowHistory) -> list[int]:
+    """The ids of the events with which such tasks start, of those that an event led to."""
+    found, told, started = [], False, 0
     for event, following in zip(history.events, [*history.events[1:], None], strict=True):
-        if kind(event) == "WORKFLOW_TASK_COMPLETED":
-            if told and (following is None or not is_command(following)):
-                found.append(event.event_id)
-            told = False
-        else:
-            told = told or _leads_to_a_task(event)
+        match kind(event):
+            case "WORKFLOW_TASK_STARTED":
+                started = event.event_id
+            case "WORKFLOW_TASK_COMPLETED":
+                if told and (following is None or not is_command(following)):
+                    found.append(started)
+                told = False
+            case _:
+                told = told or _leads_to_a_task(event)
     return found
 
 
-def assert_no_empty_tasks(history: WorkflowHistory) -> None:
+async def empty_tasks(history: WorkflowHistory) -> list[int]:
+    """The same, without tasks of which the workflow is told nothing, and which change nothing therefore.
+
+    Such a one ends an activity whose cancellation was not waited for.
+    """
+    found = []
+    for started in tasks_without_a_command(history):
+        if await told_with_the_last_task(up_to(history, started)):
+            found.append(started)
+    return found
+
+
+async def assert_no_empty_tasks(history: WorkflowHistory) -> None:
     """A run of a shell that makes no empty tasks has none."""
     if shell(history) >= FIRST_SHELL_WITHOUT:
-        found = empty_tasks(history)
-        assert not found, f"{history.workflow_id}: tasks end without a command at {found}"
+        found = await empty_tasks(history)
+        assert not found, f"{history.workflow_id}: tasks without a command start at {found}"
 
 
 async def assert_none_has_empty_tasks(client: Client, workflow_ids: Iterable[str] = ()) -> None:
@@ -84,7 +109,43 @@ async def assert_none_has_empty_tasks(client: Client, workflow_ids: Iterable[str
         listed = client.list_workflows("WorkflowType IN ('ServiceOrder', 'Settlement')")
         handles = [client.get_workflow_handle(run.id, run_id=run.run_id) async for run in listed]
     for handle in handles:
-        assert_no_empty_tasks(await handle.fetch_history())
+        await assert_no_empty_tasks(await handle.fetch_history())
+
+
+def up_to(history: WorkflowHistory, event_id: int) -> WorkflowHistory:
+    """A history up to this event."""
+    return WorkflowHistory(history.workflow_id, history.events[:event_id])
+
+
+async def told_with_the_last_task(history: WorkflowHistory) -> list[str]:
+    """Replay a history; what the workflow is told in one step with the last task of it, such as `fire_timer`."""
+    notes = _Notes()
+    await replayer(runner=notes).replay_workflow(history)
+    return notes.told.get(history.events[-1].event_id, [])
+
+
+class _Notes(WorkflowRunner):
+    """Runs workflows outside the sandbox and notes what they are told, by the event that the task started with."""
+
+    def __init__(self) -> None:
+        self._inner = UnsandboxedWorkflowRunner()
+        self.told: dict[int, list[str]] = {}
+
+    def prepare_workflow(self, defn: object) -> None:
+        self._inner.prepare_workflow(defn)
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        instance = self._inner.create_instance(det)
+        activate = instance.activate
+
+        def noting(act: WorkflowActivation) -> WorkflowActivationCompletion:
+            jobs = [job.WhichOneof("variant") for job in act.jobs]
+            told = self.told.setdefault(act.history_length, [])
+            told.extend(job for job in jobs if job and job != "remove_from_cache")
+            return activate(act)
+
+        instance.activate = noting
+        return instance
 
 
 class Started(Interceptor):

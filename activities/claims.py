@@ -73,7 +73,7 @@ class ClaimActivities:
         of = batch.settlement
         number = settlement_id(of.partner_id, of.month)
         with without_contents(f"claims of {number}"):
-            owners = await self._settlements.partners_of(batch.sp_ids)
+            owners = await self._settlements.billable.partners_of(batch.sp_ids)
 
             async def claim(sp_id: str) -> Line | LeftOutReason:
                 if owners.get(sp_id) != of.partner_id:

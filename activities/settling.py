@@ -77,7 +77,7 @@ class SettlementActivities:
     async def partners_to_settle(self, wanted: PartnersWanted) -> tuple[str, ...]:
         """Partners with unbilled orders and no settlement of the month, by id, at most `limit`."""
         with without_contents(f"partners to settle for {wanted.month}"):
-            return await self._settlements.partners_to_settle(
+            return await self._settlements.billable.partners_to_settle(
                 wanted.month, wanted.after, wanted.limit
             )
 

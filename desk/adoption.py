@@ -16,7 +16,7 @@ from domain.policy import Policy
 from domain.settlement_id import is_settlement_id
 from domain.settling_commands import SettlementRequest
 from records.orders import Orders
-from records.reconciliation import Open, Reconciliation
+from records.reconciliation import Reconciliation, Row
 from records.settlements import Settlements
 from workflows import client as workflow_client
 from workflows import names, settlement_client
@@ -134,9 +134,9 @@ class Adoption:
 
     async def _all(self) -> AsyncIterator[list[_Target]]:
         after: str | None = None
-        while orders := await self._orders.open_orders(after, _PAGE):
-            yield [_Target(row.sp_id) for row in orders]
-            after = orders[-1].sp_id
+        while orders := await self._open_ones.open_orders(after, _PAGE):
+            yield [_Target(row.name) for row in orders]
+            after = orders[-1].name
         after = None
         while settlements := await self._open_ones.open_settlements(after, _PAGE):
             yield [_Target(row.name, _settled(row)) for row in settlements]
@@ -201,7 +201,7 @@ def _request_id(command: AdoptRules | settling_commands.AdoptRules) -> str:
     return f"adopt-rules-{command.version}-{fingerprint(command)}"
 
 
-def _settled(row: Open) -> SettlementOf:
+def _settled(row: Row) -> SettlementOf:
     assert row.settled is not None, "a settlement is some partner's, of some month"
     partner_id, month = row.settled
     return SettlementOf(partner_id=partner_id, month=month)

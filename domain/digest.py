@@ -1,7 +1,7 @@
 """The digest of a life: a hash chain over its events, which tells whether two places know the same ones."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -39,3 +39,19 @@ def link(digest: str, seq: int, at: datetime, event_type: str, by: str) -> str:
     instant = at.astimezone(UTC).isoformat(timespec="microseconds")
     text = f"{digest}|{seq}|{instant}|{event_type}|{by}"
     return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
+
+
+def continues(
+    held_version: int,
+    held_digest: str | None,
+    version: int,
+    digest: str,
+    events: Sequence[ChainedEvent],
+) -> bool:
+    """Whether these events go on from the life that is held, without a gap, to the one with this version and digest."""
+    new = [event for event in events if event.seq > held_version]
+    return (
+        held_digest is not None
+        and len(new) == version - held_version
+        and extend(held_digest, new) == digest
+    )

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import wraps
+from itertools import islice
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -21,6 +22,8 @@ logger = logging.getLogger("cmi.records")
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
+_Each = TypeVar("_Each")
+_PARAMETERS = 1000  # of one statement; SQLite takes 32766
 
 CONNECT_SECONDS = 2.0
 """How long a connection to PostgreSQL may take, a check of a pooled one included, before the database is away."""
@@ -189,6 +192,13 @@ async def _prepare_sqlite(connection: aiosqlite.Connection) -> None:
     await connection.execute_fetchall("PRAGMA synchronous = NORMAL")
     await connection.execute_fetchall("PRAGMA foreign_keys = ON")
     await connection.execute_fetchall("PRAGMA cache_size = -16384")  # KiB, for each connection
+
+
+def chunks(values: Iterable[_Each]) -> Iterable[list[_Each]]:
+    """The values in pieces that fit into the parameters of one statement."""
+    rest = iter(values)
+    while some := list(islice(rest, _PARAMETERS)):
+        yield some
 
 
 def storable(text: str) -> bool:

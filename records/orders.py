@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.names import Snapshot
 from domain.calendar import Calendar
 from domain.deadlines import next_due
-from domain.digest import extend
+from domain.digest import continues, extend
 from domain.events import Event, Recorded
 from domain.order import Order, Placement, Status
 from domain.policy import Policy
@@ -139,7 +139,7 @@ class Orders:
                     return int(held.version)
             elif held.version == order.version and held.digest == order.digest:
                 return order.version
-            elif _follows(snapshot, held.version, held.digest):
+            elif continues(held.version, held.digest, order.version, order.digest, snapshot.events):
                 new = tuple(e for e in snapshot.events if e.seq > held.version)
                 await connection.execute(self._put_order, row)
                 await self._put_parts(connection, order, new)
@@ -369,16 +369,6 @@ def placement_in(document: str) -> Placement:
 @lru_cache(maxsize=512)
 def _pinned(text: str) -> _Pinned:
     return _Pinned.model_validate_json(text)
-
-
-def _follows(snapshot: Snapshot, version: int, digest: str | None) -> bool:
-    """Whether the snapshot's events go on from the life that ends at this version with this digest."""
-    new = [event for event in snapshot.events if event.seq > version]
-    return (
-        digest is not None
-        and len(new) == snapshot.order.version - version
-        and extend(digest, new) == snapshot.order.digest
-    )
 
 
 async def _events_after(connection: AsyncConnection, sp_id: str, version: int) -> list[Recorded]:

@@ -137,8 +137,12 @@ def _compared(name: ColumnElement[str], row: Table) -> ColumnElement[bool]:
     )
 
 
-def _first(found: Sequence[Select[Any]], key: ColumnElement[str], limit: int) -> Select[Any]:
-    """The first of several queries together, each of which its own index answers."""
+def _first(
+    found: Sequence[Select[Any]], key: ColumnElement[str], after: str | None, limit: int
+) -> Select[Any]:
+    """The first rows after one of several queries together, each of which its own index answers."""
+    if after is not None:
+        found = [each.where(key > after) for each in found]
     parts = [each.order_by(key).limit(limit).subquery() for each in found]
     together = union_all(*(select(part) for part in parts)).subquery()
     return select(together).order_by(together.c.name).limit(limit)
@@ -180,31 +184,32 @@ class Reconciliation:
         """These settlements, as the records know them; those they do not know are missing."""
         return await self._rows(_SETTLEMENT.where(settlements.c.settlement_id.in_(numbers)))
 
+    async def open_orders(self, after: str | None, limit: int) -> tuple[Row, ...]:
+        """Orders that are not closed, by SP-ID, those after one."""
+        return await self._rows(_first([_ORDER.where(is_open)], orders.c.sp_id, after, limit))
+
+    async def open_settlements(self, after: str | None, limit: int) -> tuple[Row, ...]:
+        """Settlements that are not over, by number, those after one."""
+        found = [_SETTLEMENT.where(~_IS_OVER)]
+        return await self._rows(_first(found, settlements.c.settlement_id, after, limit))
+
     async def orders_to_compare(
         self, after: str | None, limit: int, closed_since: datetime
     ) -> tuple[Row, ...]:
         """Orders to compare with their workflows, by SP-ID, those after one: all open ones, and the closed ones that
         have changed since then and were not compared as they are now."""
-        open_ones, closed = (
-            _ORDER.where(is_open),
-            _ORDER.where(
-                is_closed, orders.c.changed_at >= closed_since, ~_compared(orders.c.sp_id, orders)
-            ),
+        closed = _ORDER.where(
+            is_closed, orders.c.changed_at >= closed_since, ~_compared(orders.c.sp_id, orders)
         )
-        found = [
-            some.where(orders.c.sp_id > after) if after is not None else some
-            for some in (open_ones, closed)
-        ]
-        return await self._rows(_first(found, orders.c.sp_id, limit))
+        found = [_ORDER.where(is_open), closed]
+        return await self._rows(_first(found, orders.c.sp_id, after, limit))
 
     async def settlements_to_compare(self, after: str | None, limit: int) -> tuple[Row, ...]:
         """Settlements to compare with their workflows, by number, those after one: all that are not over, and those
         that are over and were not compared as they are now."""
         number = settlements.c.settlement_id
-        found = _SETTLEMENT.where(or_(~_IS_OVER, ~_compared(number, settlements)))
-        if after is not None:
-            found = found.where(number > after)
-        return await self._rows(found.order_by(number).limit(limit))
+        found = [_SETTLEMENT.where(or_(~_IS_OVER, ~_compared(number, settlements)))]
+        return await self._rows(_first(found, number, after, limit))
 
     async def _rows(self, found: Select[Any]) -> tuple[Row, ...]:
         async with self._database.reading() as connection:

@@ -1,43 +1,37 @@
 """The settlements: written by their workflows, read by lists and single views; and which orders can be billed."""
 
 import logging
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
-from itertools import islice
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 from pydantic import TypeAdapter
-from sqlalchemy import delete, exists, insert, literal, select, tuple_, update
+from sqlalchemy import delete, insert, literal, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.names import SettlementSnapshot
-from domain.digest import extend
-from domain.order import Status
+from domain.digest import continues, extend
 from domain.settlement import (
-    LeftOut,
     Line,
     Settlement,
     SettlementStatus,
     in_order,
     line_of,
-    obstacle,
 )
 from domain.settlement_id import Month
 from domain.settling import Settling, account_of
-from domain.settling_commands import Selection
 from domain.settling_events import SettlementEvent, SettlementRecorded
 from domain.values import Value
+from records.billable import Billable
 from records.cursors import Position, decode_cursor, encode_cursor
-from records.database import Database, storable, to_the_end
+from records.database import Database, chunks, storable, to_the_end
 from records.orders import Diverged, folded, placement_in
 from records.tables import (
     Instant,
     documents,
-    is_billable,
     orders,
-    partners,
     settlement_documents,
     settlement_lines,
     settlement_timeline,
@@ -47,9 +41,7 @@ from records.tables import (
 logger = logging.getLogger("cmi.records")
 
 _EVENT: TypeAdapter[SettlementEvent] = TypeAdapter(SettlementEvent)
-_AT_ONCE = 1000  # parameters of one statement; SQLite takes 32766
 _NEWEST: tuple[Literal["newest"]] = ("newest",)
-_Each = TypeVar("_Each")
 
 
 class StoredSettlement(Value):
@@ -94,6 +86,7 @@ class Settlements:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.billable = Billable(database)
         upsert = sqlite.insert if database.is_sqlite else postgresql.insert
         row = upsert(settlements)
         self._put_new = row.on_conflict_do_nothing(
@@ -153,7 +146,9 @@ class Settlements:
                     return int(held.version)
             elif held.version == settling.version and held.digest == settling.digest:
                 return settling.version
-            elif _follows(snapshot, held.version, held.digest):
+            elif continues(
+                held.version, held.digest, settling.version, settling.digest, snapshot.events
+            ):
                 new = tuple(e for e in snapshot.events if e.seq > held.version)
                 await connection.execute(self._put, row)
                 await self._put_parts(connection, settling, lines, new)
@@ -203,7 +198,7 @@ class Settlements:
             kept = await _kept_lines(connection, (settling.settlement_id,))
             lines = kept[settling.settlement_id]
             missing = [sp_id for sp_id in wanted if sp_id not in lines]
-            for some in _chunks(missing):
+            for some in chunks(missing):
                 found = (
                     select(orders.c.executed_on, documents.c.document)
                     .join(documents, documents.c.sp_id == orders.c.sp_id)
@@ -225,7 +220,7 @@ class Settlements:
         kept = set(
             (await connection.execute(select(settlement_lines.c.sp_id).where(mine))).scalars()
         )
-        for some in _chunks(kept.difference(settling.picked)):
+        for some in chunks(kept.difference(settling.picked)):
             await connection.execute(
                 delete(settlement_lines).where(mine, settlement_lines.c.sp_id.in_(some))
             )
@@ -376,91 +371,6 @@ class Settlements:
         position = Position(_NEWEST[0], last.opened_at, last.settlement_id)
         return SettlementPage(tuple(rows[:limit]), encode_cursor(position))
 
-    # --- what can be billed --------------------------------------------------------------------------------------
-
-    async def billable(self, partner_id: str, until: date | None = None) -> tuple[Line, ...]:
-        """A partner's completed and unbilled orders as lines, executed by the end of a day if one is given."""
-        if not storable(partner_id):
-            return ()
-        found = (
-            select(orders.c.executed_on, documents.c.document)
-            .join(documents, documents.c.sp_id == orders.c.sp_id)
-            .where(is_billable, orders.c.partner_id == partner_id)
-            .order_by(orders.c.executed_on, orders.c.sp_id)
-        )
-        if until is not None:
-            found = found.where(orders.c.executed_on <= until)
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(found)).all()
-        return tuple(line_of(placement_in(document), day) for day, document in rows)
-
-    async def judge(
-        self, partner_id: str, settlement_id: str, sp_ids: Iterable[str]
-    ) -> tuple[Selection, tuple[LeftOut, ...]]:
-        """Which of these orders a partner may bill in a settlement, each once and in order, and why not the others.
-
-        Of an order that is not its own (yet), a partner learns nothing: it is `unknown`.
-        """
-        asked = tuple(dict.fromkeys(sp_ids))
-        found = await self._find(asked)
-        picked: list[tuple[date, str]] = []
-        left_out: list[LeftOut] = []
-        for sp_id in asked:
-            row = found.get(sp_id)
-            if row is None or row.partner_id != partner_id or not row.visible:
-                left_out.append(LeftOut(sp_id=sp_id, reason="unknown"))
-                continue
-            why = obstacle(
-                row.partner_id, Status(row.status), row.settlement_id, partner_id, settlement_id
-            )
-            if why is None:
-                picked.append((row.executed_on, sp_id))
-            else:
-                left_out.append(LeftOut(sp_id=sp_id, reason=why))
-        return tuple(sp_id for _, sp_id in sorted(picked)), tuple(left_out)
-
-    async def partners_of(self, sp_ids: Iterable[str]) -> dict[str, str]:
-        """The id of the partner who has each of these orders; those that the records do not know are missing."""
-        return {sp_id: row.partner_id for sp_id, row in (await self._find(sp_ids)).items()}
-
-    async def _find(self, sp_ids: Iterable[str]) -> dict[str, Any]:
-        rows: dict[str, Any] = {}
-        async with self._database.reading() as connection:
-            for some in _chunks(filter(storable, sp_ids)):
-                found = select(
-                    orders.c.sp_id,
-                    orders.c.partner_id,
-                    orders.c.visible,
-                    orders.c.status,
-                    orders.c.executed_on,
-                    orders.c.settlement_id,
-                ).where(orders.c.sp_id.in_(some))
-                rows |= {row.sp_id: row for row in await connection.execute(found)}
-        return rows
-
-    async def partners_to_settle(
-        self, month: Month, after: str | None = None, limit: int = 200
-    ) -> tuple[str, ...]:
-        """Partners with unbilled orders executed by the month's end and no settlement of it, by id, those after one."""
-        unbilled = exists().where(
-            is_billable,
-            orders.c.partner_id == partners.c.partner_id,
-            orders.c.executed_on <= month.last_day,
-        )
-        settled = exists().where(
-            settlements.c.partner_id == partners.c.partner_id, settlements.c.month == str(month)
-        )
-        found = (
-            select(partners.c.partner_id)
-            .where(unbilled, ~settled)
-            .order_by(partners.c.partner_id)
-            .limit(limit)
-        )
-        if after is not None:
-            found = found.where(partners.c.partner_id > after)
-        async with self._database.reading() as connection:
-            return tuple((await connection.execute(found)).scalars())
-
 
 # --- rows --------------------------------------------------------------------------------------------------------
 
@@ -485,16 +395,6 @@ def _row(settling: Settling, account: Settlement) -> dict[str, Any]:
         "invoice_due": settling.invoice_due,
         "search": folded(f"{settling.settlement_id}\n{partner.partner_id}\n{partner.name}"),
     }
-
-
-def _follows(snapshot: SettlementSnapshot, version: int, digest: str | None) -> bool:
-    """As in `records.orders`."""
-    new = [event for event in snapshot.events if event.seq > version]
-    return (
-        digest is not None
-        and len(new) == snapshot.settling.version - version
-        and extend(digest, new) == snapshot.settling.digest
-    )
 
 
 async def _events_after(
@@ -544,9 +444,3 @@ async def _kept_lines(
         of = facts.pop("settlement_id")
         lines[of][row.sp_id] = Line.model_validate(facts)
     return lines
-
-
-def _chunks(values: Iterable[_Each]) -> Iterable[list[_Each]]:
-    rest = iter(values)
-    while some := list(islice(rest, _AT_ONCE)):
-        yield some

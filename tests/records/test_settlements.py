@@ -261,12 +261,12 @@ class TestBilledOnce:
 
 class TestWhatCanBeBilled:
     async def test_billable_orders_of_one_partner(self, records: Settlements) -> None:
-        found = await records.billable(HUBER)
+        found = await records.billable.lines(HUBER)
         assert [line.sp_id for line in found] == ["SP-1", "SP-2", "SP-3"]
         executed_on = found[0].executed_on
-        assert len(await records.billable(HUBER, executed_on)) == 3
-        assert await records.billable(HUBER, executed_on - timedelta(days=1)) == ()
-        assert await records.billable("nobody") == await records.billable("\0") == ()
+        assert len(await records.billable.lines(HUBER, executed_on)) == 3
+        assert await records.billable.lines(HUBER, executed_on - timedelta(days=1)) == ()
+        assert await records.billable.lines("nobody") == await records.billable.lines("\0") == ()
 
     async def test_orders_are_judged(self, records: Settlements) -> None:
         asked = [
@@ -280,7 +280,7 @@ class TestWhatCanBeBilled:
             "x\0",
             "SP-0",
         ]
-        picked, left_out = await records.judge(HUBER, ID, asked)
+        picked, left_out = await records.billable.judge(HUBER, ID, asked)
         assert picked == ("SP-1", "SP-3")
         assert {each.sp_id: each.reason for each in left_out} == {
             "SP-billed": "billed",
@@ -291,26 +291,32 @@ class TestWhatCanBeBilled:
             "x\0": "unknown",
             "SP-0": "unknown",
         }
-        assert await records.judge(HUBER, "V-2026-10-elektro-huber", ["SP-billed"]) == (
+        assert await records.billable.judge(HUBER, "V-2026-10-elektro-huber", ["SP-billed"]) == (
             ("SP-billed",),
             (),
         )
 
     async def test_thousands_of_orders_are_judged(self, records: Settlements) -> None:
         """More than SQLite takes parameters in one statement."""
-        picked, left_out = await records.judge(HUBER, ID, (f"SP-{n}" for n in range(1, 40_001)))
+        picked, left_out = await records.billable.judge(
+            HUBER, ID, (f"SP-{n}" for n in range(1, 40_001))
+        )
         assert len(picked) == 3
         assert len(left_out) == 39_997
 
     async def test_partners_to_settle(self, records: Settlements) -> None:
-        assert await records.partners_to_settle(OCTOBER) == (HUBER, "sanitaer-rossi")
-        assert await records.partners_to_settle(OCTOBER, limit=1) == (HUBER,)
-        assert await records.partners_to_settle(OCTOBER, after=HUBER) == ("sanitaer-rossi",)
-        assert await records.partners_to_settle(OCTOBER.previous) == ()  # executed in October
-        assert await records.partners_to_settle(NOVEMBER) == (HUBER, "sanitaer-rossi")
+        assert await records.billable.partners_to_settle(OCTOBER) == (HUBER, "sanitaer-rossi")
+        assert await records.billable.partners_to_settle(OCTOBER, limit=1) == (HUBER,)
+        assert await records.billable.partners_to_settle(OCTOBER, after=HUBER) == (
+            "sanitaer-rossi",
+        )
+        assert (
+            await records.billable.partners_to_settle(OCTOBER.previous) == ()
+        )  # executed in October
+        assert await records.billable.partners_to_settle(NOVEMBER) == (HUBER, "sanitaer-rossi")
         of = opening("SP-1")
         await records.save(settled(of, *voided(of)))  # one a month, ever
-        assert await records.partners_to_settle(OCTOBER) == ("sanitaer-rossi",)
+        assert await records.billable.partners_to_settle(OCTOBER) == ("sanitaer-rossi",)
 
 
 class TestLists:
@@ -398,11 +404,11 @@ async def test_two_thousand_lines_among_a_hundred_thousand_orders(
         took[name] = (time.process_time() if database.is_sqlite else time.perf_counter()) - began
         return result
 
-    found = await timed("billable", records.billable(HUBER, OCTOBER.last_day))
+    found = await timed("billable", records.billable.lines(HUBER, OCTOBER.last_day))
     sp_ids = [line.sp_id for line in found]
     assert len(sp_ids) == 2_000
-    await timed("judge", records.judge(HUBER, ID, sp_ids))
-    await timed("partners", records.partners_to_settle(OCTOBER))
+    await timed("judge", records.billable.judge(HUBER, ID, sp_ids))
+    await timed("partners", records.billable.partners_to_settle(OCTOBER))
     of = opening(*sp_ids)
     await timed("save", records.save(settled(of)))
     await timed("save again", records.save(settled(of, *issued(of))))

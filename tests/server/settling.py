@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from activities.names import SettlementOf, Snapshot
 from desk.opening import opening_of
@@ -31,6 +32,7 @@ GATED = """
 import asyncio, functools, sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 import worker
 from activities import beating, claims, letters, papers, settlement_mail
 from records.settlements import Settlements
@@ -202,7 +204,7 @@ class Settling:
 
 
 @asynccontextmanager
-async def settling(folder: Path, **env: str) -> AsyncIterator[Settling]:
+async def settling(folder: Path, **env: Any) -> AsyncIterator[Settling]:
     """Surroundings for settlements; no worker yet. Skips the test where statements cannot be made."""
     require("pango")
     async with surroundings(folder, **env) as around:

@@ -16,11 +16,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
 from activities.names import SettlementOf
-from connection import connect, leave
+from connection import NoConnection, connect, leave
 from desk.account_errors import Conflict, WrongFields
 from desk.accounts import Accounts
 from desk.opening import open_month
 from desk.orders import AlreadyPlaced, OrderDesk
+from desk.reaching import TemporalAway
 from desk.revival import NotRevivable, Revival, SettlementRevival
 from desk.settlement_talks import SettlementTalks
 from desk.settlements import PATIENCE
@@ -268,7 +269,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (WrongInput, SettingsError) as error:
         print(error, file=sys.stderr)
         return 2
-    except (RPCError, RuntimeError) as error:
+    except (RPCError, NoConnection, TemporalAway) as error:
         print(f"Temporal is away: {error}", file=sys.stderr)
         return 1
     except (SQLAlchemyError, OSError) as error:

@@ -8,8 +8,10 @@ from datetime import timedelta
 from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
+from connection import NoConnection, connecting
 
-class TemporalAway(RuntimeError):
+
+class TemporalAway(Exception):
     """Temporal does not answer; whoever asks again with the same request id does no harm."""
 
 
@@ -38,7 +40,8 @@ async def reaching(patience: timedelta) -> AsyncIterator[None]:
     """
     try:
         async with asyncio.timeout(patience.total_seconds()):
-            yield
+            with connecting():
+                yield
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
         raise NoAnswer from error
     except RPCError as error:
@@ -49,5 +52,5 @@ async def reaching(patience: timedelta) -> AsyncIterator[None]:
         if error.status in _AWAY:
             raise TemporalAway(error.status.name) from error
         raise
-    except RuntimeError as error:  # what a lazy client says that cannot connect
+    except NoConnection as error:
         raise TemporalAway("no connection") from error

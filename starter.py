@@ -25,6 +25,7 @@ from desk.reaching import TemporalAway
 from desk.revival import NotRevivable, Revival, SettlementRevival
 from desk.settlement_talks import SettlementTalks
 from desk.settlements import PATIENCE
+from domain import words
 from domain.errors import InvalidCommand
 from domain.order import Order, Placement
 from domain.settlement_id import Month, is_settlement_id, settlement_id
@@ -100,8 +101,9 @@ async def place_orders(settings: Settings, files: Sequence[Path]) -> None:
             try:
                 placed = await desk.place(placement)
             except InvalidCommand as error:
+                value, text = getattr(placement, error.field), words.invalid_text(error.code, "en")
                 raise WrongInput(
-                    f"{path}: item {number}: {error.field}: {placement.partner_id} is not a partner"
+                    f"{path}: item {number}: {error.field}: {value}: {text}"
                 ) from error
             except AlreadyPlaced as error:
                 raise WrongInput(f"{path}: item {number}: {error}") from error

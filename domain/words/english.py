@@ -159,6 +159,7 @@ ENGLISH = Vocabulary(
         "in_future": "The day of execution may not be in the future.",
         "before_order": "The day of execution may not be before the order was placed.",
         "other_needs_note": "Please describe the other reason in the note.",
+        "reserved_name": "This name is kept for other purposes; please choose another one.",
         "unknown_partner": "There is no such service partner.",
         "same_partner": "The order is already assigned to this service partner.",
         "partner_needed": "Say for which service partner.",

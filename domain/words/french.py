@@ -162,6 +162,7 @@ FRENCH = Vocabulary(
         "in_future": "Le jour de l'exécution ne peut pas être dans le futur.",
         "before_order": "Le jour de l'exécution ne peut pas précéder la commande.",
         "other_needs_note": "Veuillez décrire l'autre motif dans la remarque.",
+        "reserved_name": "Ce nom est réservé à un autre usage; veuillez en choisir un autre.",
         "unknown_partner": "Ce partenaire de service n’existe pas.",
         "same_partner": "Le mandat est déjà attribué à ce partenaire de service.",
         "partner_needed": "Indiquez pour quel partenaire de service.",

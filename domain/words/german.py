@@ -159,6 +159,7 @@ GERMAN = Vocabulary(
         "in_future": "Der Tag der Ausführung darf nicht in der Zukunft liegen.",
         "before_order": "Der Tag der Ausführung darf nicht vor der Bestellung liegen.",
         "other_needs_note": "Beschreiben Sie den anderen Grund in der Bemerkung.",
+        "reserved_name": "Dieser Name ist für anderes reserviert; bitte wählen Sie einen anderen.",
         "unknown_partner": "Diesen Servicepartner gibt es nicht.",
         "same_partner": "Der Auftrag ist diesem Servicepartner bereits zugeteilt.",
         "partner_needed": "Geben Sie an, für welchen Servicepartner.",

@@ -159,6 +159,7 @@ ITALIAN = Vocabulary(
         "in_future": "Il giorno dell'esecuzione non può essere nel futuro.",
         "before_order": "Il giorno dell'esecuzione non può precedere l'ordinazione.",
         "other_needs_note": "Descriva l'altro motivo nell'osservazione.",
+        "reserved_name": "Questo nome è riservato ad altro uso; sceglierne un altro.",
         "unknown_partner": "Questo partner di servizio non esiste.",
         "same_partner": "L'incarico è già assegnato a questo partner di servizio.",
         "partner_needed": "Indichi per quale partner di servizio.",

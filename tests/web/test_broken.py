@@ -1,12 +1,18 @@
 """The workflow of an order or a settlement is broken: callers are told so, operations also why, and nothing is lost."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from temporalio import workflow
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from desk.orders import OrderDesk, Stored
+from desk.principal import Principal
+from desk.reaching import Broken as BrokenWorkflow
+from desk.worklist import Task, WorkDesk
+from domain.commands import Accept
+from records.worklist import Worklists
 from tests.server.surroundings import eventually, surroundings
 from tests.server.test_reconciler import Broken, forget
 from tests.web.firms import firm
@@ -103,3 +109,21 @@ async def test_commands_and_reads_while_workflows_are_broken(tmp_path: Path) -> 
             )
             assert told_of.count("command_refused") == 1, "nobody calls before accepting"
             assert (await cmi.operations.get(f"{API}/orders/{unrecorded}")).status_code == 200
+
+
+class OneIsBroken:
+    """A desk at which one order's workflow is broken, and the others are stored."""
+
+    async def command(self, _: Principal, sp_id: str, *more: object) -> Stored:
+        """Take a command."""
+        if sp_id == "SP-1":
+            raise BrokenWorkflow(sp_id, CAUSE)
+        return Stored(sp_id=sp_id)
+
+
+async def test_one_broken_order_does_not_stop_the_others_of_a_list() -> None:
+    desk = WorkDesk(cast(Worklists, None), cast(OrderDesk, OneIsBroken()))
+    huber = Principal(login_id="1", name="Huber", role="partner", partner_id="elektro-huber")
+    tasks = {f"SP-{n}": Task(command=Accept(), request_id=f"r{n}") for n in (1, 2, 3)}
+    done = await desk.do_all(huber, tasks)
+    assert [type(each) for each in done.values()] == [BrokenWorkflow, Stored, Stored]

@@ -193,21 +193,24 @@ async def keep_schedules(settings: Settings, _: None) -> None:
         print(schedule_id, "created" if is_new else "up to date")
 
 
-async def revive(settings: Settings, name: str) -> None:
+async def revive(settings: Settings, given: argparse.Namespace) -> None:
     """Start a new workflow run for an order or a settlement whose workflow was terminated, has failed or is lost.
 
     Raises:
         WrongInput: there is nothing to revive.
     """
+    name, from_records = given.name, given.from_records
     async with opened(settings) as database:
         client, mails, desk = await connect(settings), MailLog(database), desk_of(settings)
         revived: Order | Settling
         try:
             if is_settlement_id(name):
                 settlements = Settlements(database)
-                revived = await SettlementRevival(client, settlements, mails, desk).revive(name)
+                settlement_revival = SettlementRevival(client, settlements, mails, desk)
+                revived = await settlement_revival.revive(name, from_records=from_records)
             else:
-                revived = await Revival(client, Orders(database), mails, desk).revive(name)
+                revival = Revival(client, Orders(database), mails, desk)
+                revived = await revival.revive(name, from_records=from_records)
         except NotRevivable as error:
             raise WrongInput(str(error)) from error
     print(name, revived.status.value, f"goes on from version {revived.version}")
@@ -262,7 +265,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     command = commands.add_parser("revive", help=meaning, description=meaning)
     command.add_argument("name", metavar="SP-ID", help="or a settlement's number")
-    command.set_defaults(work=revive, given="name")
+    command.add_argument(
+        "--from-records",
+        action="store_true",
+        help="trust what the records hold, if the workflow cannot tell where it stood",
+    )
+    command.set_defaults(work=revive)
     options = parser.parse_args(arguments)
     try:
         settings = Settings.from_env()

@@ -44,18 +44,24 @@ async def start_order(client: Client, intake: Intake, desk: Desk, now: datetime)
     return Snapshot(order=order, events=(placed,))
 
 
-async def revive_order(client: Client, carried: Carried, desk: Desk) -> None:
+async def revive_order(
+    client: Client, carried: Carried, desk: Desk, *, after_failure_only: bool = False
+) -> None:
     """Start a new run of an order whose workflow was terminated, has failed or is lost, from what was stored of it.
 
+    `after_failure_only`: not if the last run ended by itself.
+
     Raises:
-        WorkflowAlreadyStartedError: it runs.
+        WorkflowAlreadyStartedError: it runs, or has ended by itself.
         RPCError: Temporal is away.
     """
     await _start(
         client,
         Start(desk=desk, carried=carried),
         carried.order,
-        WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+        if after_failure_only
+        else WorkflowIDReusePolicy.ALLOW_DUPLICATE,
     )
 
 

@@ -216,6 +216,10 @@ class OrderDesk:
         page = await self._orders.page(which, limit, cursor, sort)
         return Listing(page, await self._orders.counts(which))
 
+    async def check_sight(self, principal: Principal, sp_id: str) -> None:
+        """Raise `UnknownOrder` unless there is such an order, and it is this caller's to know of now."""
+        await self._known(principal, sp_id)
+
     async def _known(self, principal: Principal, sp_id: str) -> StoredOrder:
         """The order, if this caller may know of it."""
         stored = await self._orders.get(sp_id)

@@ -15,7 +15,7 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from connection import data_converter
+from connection import NoConnection, connecting, data_converter
 from workflows import names
 
 logger = logging.getLogger("cmi.embedded")
@@ -168,8 +168,9 @@ async def temporal_is_up(address: str, within: float = 60) -> Client:
     async with asyncio.timeout(within):
         while True:
             try:
-                client = await Client.connect(address, data_converter=data_converter())
+                with connecting():
+                    client = await Client.connect(address, data_converter=data_converter())
                 await client.count_workflows()
                 return client
-            except (RuntimeError, RPCError):
+            except (NoConnection, RPCError):
                 await asyncio.sleep(0.1)

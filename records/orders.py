@@ -313,8 +313,6 @@ def order_row(order: Order) -> dict[str, Any]:
         "next_due": next_due(order),
         "partner_due": next_due(order, "partner"),
         "sales_order_id": placement.sales_order_id,
-        "canton": order.partner.canton,
-        "fee": placement.service.fee,
         "executed_on": order.executed_on,
         "settlement_id": order.settlement_id,
         "search": searchable(placement),

@@ -190,6 +190,7 @@ ENGLISH = Vocabulary(
         "other_needs_note": "Please describe the other reason in the note.",
         "unknown_rules": "There is no such version of the rules here.",
         "older_rules": "Newer rules apply to the order already.",
+        "reserved_name": "This name is kept for other purposes; please choose another one.",
         "unknown_partner": "There is no such service partner.",
         "same_partner": "The order is already assigned to this service partner.",
         "partner_needed": "Say for which service partner.",

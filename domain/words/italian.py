@@ -196,6 +196,7 @@ ITALIAN = Vocabulary(
         "other_needs_note": "Descriva l'altro motivo nell'osservazione.",
         "unknown_rules": "Questa versione delle regole qui non esiste.",
         "older_rules": "Per l'incarico valgono già regole più recenti.",
+        "reserved_name": "Questo nome è riservato ad altro uso; sceglierne un altro.",
         "unknown_partner": "Questo partner di servizio non esiste.",
         "same_partner": "L'incarico è già assegnato a questo partner di servizio.",
         "partner_needed": "Indichi per quale partner di servizio.",

@@ -338,6 +338,9 @@ async def test_a_workflow_that_is_gone_and_one_that_was_reset(tmp_path: Path) ->
         await around.reaches(back, Status.NEW)
         await back.do(Accept())
         await around.check_records(back)
+        await back.handle.terminate()
+        order = await _revival(around).revive("SP-2")
+        assert order.status is Status.CHECK_REQUIREMENTS
 
 
 @workflow.defn(name=names.SERVICE_ORDER)

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import faulthandler
 import gc
 import logging
 import signal
@@ -31,13 +32,14 @@ from activities.settlement_mail import SettlementMailActivities
 from activities.settling import SettlementActivities
 from activities.warehouse import WarehouseActivities
 from connection import connect_patiently, leave
+from documents.confined import remove_leftovers
 from logs import configure_logging
 from records.accounts import AccountRecords
 from records.corrections import Corrections
 from records.database import Database
 from records.digest import Digests
 from records.mails import MailLog
-from records.migrate import migrate
+from records.migrate import migrate_patiently
 from records.orders import Orders
 from records.papers import Papers
 from records.partners import Partners
@@ -58,6 +60,10 @@ WORKFLOWS = (ServiceOrder, Settlement, MonthlyBilling, Reconciler, DailyDigest)
 DOCUMENTS_AT_A_TIME = 2
 """By one worker. Each takes two processor cores and up to three gigabytes (`statements.render_process.LIMITS`)."""
 ALIVE_EVERY = 5.0
+"""Seconds between two signs of life."""
+HANGS_AFTER = 60.0
+"""Seconds without a turn of the event loop after which a worker ends itself. A busy worker's loop turns late, but by
+seconds at the most: what takes long is done by the SDK's threads, by other processes, or in pieces."""
 
 
 def order_worker(client: Client, settings: Settings, database: Database) -> Worker:
@@ -141,8 +147,13 @@ QUEUES = tuple(_MAKERS)
 
 async def run(settings: Settings, queues: Sequence[str]) -> None:
     """Work until SIGTERM or SIGINT, then let what runs finish."""
+    signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # until there is something to finish a signal just ends it
+    watch = asyncio.create_task(_watch())
+    await asyncio.to_thread(remove_leftovers)
     if settings.database_url.startswith("sqlite"):
-        await migrate(settings.database_url)
+        await migrate_patiently(settings.database_url)
     database = Database(settings.database_url)
     client = await connect_patiently(settings)
     stop = asyncio.Event()
@@ -168,16 +179,34 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
         gc.freeze()
         alive = asyncio.create_task(_show_life(settings.worker_liveness_file))
         await stop.wait()
-        alive.cancel()
         logger.info("told to stop, letting what runs finish for up to %s", settings.drain)
+    alive.cancel()
+    watch.cancel()
     logger.info("stopped")
 
 
+async def _watch() -> None:
+    """End this process, with the traceback of each thread on stderr, if the event loop does not turn any more.
+
+    A thread of C sees to it, which needs neither the loop nor the GIL. A worker that was stopped for so long (SIGSTOP)
+    ends, too, once it goes on: the server has given its activities to others by then (`ATTEMPT_LIMIT`).
+    """
+    try:
+        while True:
+            faulthandler.dump_traceback_later(HANGS_AFTER, exit=True)
+            await asyncio.sleep(ALIVE_EVERY)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
 async def _show_life(path: Path | None) -> None:
-    """Touch the liveness file while the event loop turns."""
+    """Touch the liveness file while the event loop turns and the workers work."""
     while path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        except OSError as error:  # a full disk must not end a worker that works
+            logger.warning("no sign of life in %s: %s", path, error.strerror)
         await asyncio.sleep(ALIVE_EVERY)
 
 

@@ -7,8 +7,8 @@ Whoever goes back to an older release goes back to revision 0006 first.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +31,7 @@ import asyncio, functools, sys
 from datetime import timedelta
 from pathlib import Path
 import worker
-from activities import beating, claims, letters, papers, settlement_mail
+from activities import claims, letters, papers, settlement_mail
 from records.settlements import Settlements
 from workflows import background, service_order, settlement
 
@@ -39,7 +39,6 @@ for each in (background, service_order, settlement):
     each.ATTEMPT_LIMIT = timedelta(seconds=3)
 settlement.HEARTBEAT = timedelta(seconds=1.5)
 settlement.UNTIL_IT_SUCCEEDS.initial_interval = timedelta(seconds=0.2)
-beating.BEAT = 0.5
 folder = Path(sys.argv[1])
 
 async def gate(name):
@@ -72,10 +71,6 @@ for owner, name in (
     (letters.Letters, "_mark"),
 ):
     gated(owner, name)
-# Tasks for a worker that was killed go to the next one soon.
-worker.Worker = functools.partial(
-    worker.Worker, sticky_queue_schedule_to_start_timeout=timedelta(seconds=1)
-)
 sys.exit(worker.main([]))
 """
 
@@ -201,9 +196,11 @@ class Settling:
 
 
 @asynccontextmanager
-async def settling(folder: Path, **env: str) -> AsyncIterator[Settling]:
+async def settling(
+    folder: Path, *, server: Sequence[str] = (), **env: str
+) -> AsyncIterator[Settling]:
     """Surroundings for settlements; no worker yet."""
-    async with surroundings(folder, **env) as around:
+    async with surroundings(folder, server=server, **env) as around:
         yield Settling(around)
 
 

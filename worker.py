@@ -9,21 +9,28 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
+from typing import TypedDict
 
 import uvloop
 from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import (
+    Interceptor,
     PollerBehaviorAutoscaling,
     UnsandboxedWorkflowRunner,
     Worker,
+    WorkerDeploymentConfig,
     WorkflowRunner,
 )
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from activities.beating import BEAT, Beating
 from activities.calendars import pin_calendar
 from activities.claims import ClaimActivities
 from activities.digest import DigestActivities
+from activities.expected import ExpectedFailures
 from activities.mail import MailActivities
 from activities.papers import PaperActivities
 from activities.reconcile import ReconcileActivities
@@ -50,6 +57,7 @@ from workflows import names
 from workflows.daily_digest import DailyDigest
 from workflows.messages import Desk
 from workflows.monthly_billing import MonthlyBilling
+from workflows.pinning import PinningRunner
 from workflows.reconciler import Reconciler
 from workflows.service_order import ServiceOrder
 from workflows.settlement import Settlement
@@ -64,13 +72,51 @@ ALIVE_EVERY = 5.0
 HANGS_AFTER = 60.0
 """Seconds without a turn of the event loop after which a worker ends itself. A busy worker's loop turns late, but by
 seconds at the most: what takes long is done by the SDK's threads, by other processes, or in pieces."""
+STICKY_LIMIT = timedelta(seconds=1.5)
+"""How long a workflow task waits for the worker that has the workflow in memory before any worker may take it.
+
+Commands of a workflow whose worker was killed wait so long: less than `desk` waits for an answer, or it would be a 202.
+"""
+
+
+class _Common(TypedDict):
+    """Options of the workers of both queues."""
+
+    interceptors: Sequence[Interceptor]
+    max_heartbeat_throttle_interval: timedelta
+    deployment_config: WorkerDeploymentConfig | None
+    graceful_shutdown_timeout: timedelta
+
+
+def _common(settings: Settings) -> _Common:
+    return _Common(
+        interceptors=[ExpectedFailures(), Beating()],
+        # Otherwise the SDK keeps heartbeats back for four fifths of their limit, and a process that stood still for the
+        # last fifth of it is taken for dead.
+        max_heartbeat_throttle_interval=timedelta(seconds=BEAT),
+        deployment_config=_deployment(settings),
+        graceful_shutdown_timeout=settings.drain,
+    )
+
+
+def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
+    """Worker Versioning, if it is on."""
+    if settings.deployment_name is None or settings.build_id is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(settings.deployment_name, settings.build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
+    )
+
+
+def _runner(settings: Settings) -> WorkflowRunner:
+    plain = UnsandboxedWorkflowRunner if settings.build_id is None else PinningRunner
+    return SandboxedWorkflowRunner(runner_class=plain) if settings.sandbox else plain()
 
 
 def order_worker(client: Client, settings: Settings, database: Database) -> Worker:
     """The worker of the queue `orders`: every workflow, and the activities that are quick."""
-    runner: WorkflowRunner = (
-        SandboxedWorkflowRunner() if settings.sandbox else UnsandboxedWorkflowRunner()
-    )
     orders, mails = Orders(database), MailLog(database)
     partners, settlements = Partners(database), Settlements(database)
     desk = Desk(public_url=settings.public_url, language=settings.operations_language)
@@ -121,11 +167,12 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
             reconcile.find_unrecorded,
             reconcile.report_findings,
         ],
-        workflow_runner=runner,
+        workflow_runner=_runner(settings),
         max_cached_workflows=settings.max_cached_workflows,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
         activity_task_poller_behavior=PollerBehaviorAutoscaling(),
-        graceful_shutdown_timeout=settings.drain,
+        sticky_queue_schedule_to_start_timeout=STICKY_LIMIT,
+        **_common(settings),
     )
 
 
@@ -137,7 +184,7 @@ def document_worker(client: Client, settings: Settings, database: Database) -> W
         task_queue=names.DOCUMENTS_QUEUE,
         activities=[papers.make_statement, papers.make_draft, papers.check_invoice],
         max_concurrent_activities=DOCUMENTS_AT_A_TIME,
-        graceful_shutdown_timeout=settings.drain,
+        **_common(settings),
     )
 
 

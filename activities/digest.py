@@ -6,7 +6,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities import names
 from activities.digest_texts import DigestTexts
@@ -114,7 +114,9 @@ class DigestActivities:
             await self._log.failed(to.key, why, refused=refused.lasting)
             if not refused.lasting:
                 raise ApplicationError(
-                    f"mail {to.key}: {why}", type="MailServerUnavailable"
+                    f"mail {to.key}: {why}",
+                    type="MailServerUnavailable",
+                    category=ApplicationErrorCategory.BENIGN,
                 ) from None
             activity.logger.warning("mail refused", extra={"mail": to.key, "why": why})
             await self._log.given_up(to.key)

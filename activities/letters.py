@@ -8,7 +8,7 @@ from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities import names
 from activities.mail_texts import MailText, Reader
@@ -69,7 +69,11 @@ class Letters:
         await self._log.failed(key, why, refused=lasting)
         activity.logger.warning("mail refused", extra={"mail": key, "why": why})
         if not lasting:
-            raise ApplicationError(f"mail {key}: {why}", type="MailServerUnavailable")
+            raise ApplicationError(
+                f"mail {key}: {why}",
+                type="MailServerUnavailable",
+                category=ApplicationErrorCategory.BENIGN,
+            )
         if is_copy:  # the firm has it; a dead second address holds up nothing
             await self._log.given_up(key)
             return
@@ -77,7 +81,10 @@ class Letters:
             await self._log.given_up(key)
             raise _given_up(key, why)
         raise ApplicationError(
-            f"mail {key}: {why}", type="MailRefused", next_retry_delay=_REFUSED_AGAIN
+            f"mail {key}: {why}",
+            type="MailRefused",
+            next_retry_delay=_REFUSED_AGAIN,
+            category=ApplicationErrorCategory.BENIGN,
         )
 
     async def deliver(self, letter: Letter, now: datetime) -> MailRow:
@@ -130,7 +137,9 @@ class Letters:
             except Unavailable as error:
                 await self._log.failed(letter.key, str(error), refused=False)
                 raise ApplicationError(
-                    f"mail {letter.key}: {error}", type="MailServerUnavailable"
+                    f"mail {letter.key}: {error}",
+                    type="MailServerUnavailable",
+                    category=ApplicationErrorCategory.BENIGN,
                 ) from None
             self._unmarked.add(letter.key)
             await self._mark(letter.key, now)

@@ -15,7 +15,7 @@ from temporalio.client import (
     WorkflowExecutionStatus,
     WorkflowQueryFailedError,
 )
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import names
@@ -298,7 +298,11 @@ class ReconcileActivities:
             await self._postman.goodbye(client)
         except (Refused, Unavailable) as error:
             await self._mails.failed(key, str(error), refused=isinstance(error, Refused))
-            raise ApplicationError(f"mail {key}: {error}", type="MailServerUnavailable") from None
+            raise ApplicationError(
+                f"mail {key}: {error}",
+                type="MailServerUnavailable",
+                category=ApplicationErrorCategory.BENIGN,
+            ) from None
         finally:
             client.close()
         return now

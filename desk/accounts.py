@@ -112,6 +112,10 @@ class Accounts:
     async def close(self) -> None:
         """Wait for the mails that are under way, and for what is still being noted."""
         await self._links.close()
+        await self.noted()
+
+    async def noted(self) -> None:
+        """Wait until the uses of tokens and sessions so far are noted."""
         if self._notes:
             await asyncio.wait(self._notes)
 

@@ -7,9 +7,8 @@ from itertools import islice
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter
-from sqlalchemy import delete, exists, literal, select, tuple_, update
+from sqlalchemy import Connection, delete, exists, literal, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.names import SettlementSnapshot
 from domain.order import Status
@@ -28,7 +27,7 @@ from domain.settling_commands import Selection
 from domain.settling_events import SettlementEvent, SettlementRecorded
 from domain.values import Value
 from records.cursors import Position, decode_cursor, encode_cursor
-from records.database import Database, storable, to_the_end
+from records.database import LONG_SECONDS, Database, storable
 from records.orders import folded, placement_in
 from records.tables import (
     Instant,
@@ -108,7 +107,6 @@ class Settlements:
 
     # --- writing -------------------------------------------------------------------------------------------------
 
-    @to_the_end
     async def save(self, snapshot: SettlementSnapshot) -> int:
         """Keep a settlement as it is, its lines, and its events. Returns the version that is kept now: this or a newer.
 
@@ -123,59 +121,60 @@ class Settlements:
         lines = await self._lines_of(settling)
         row = _row(settling, account_of(settling, lines))
         events = [_event_row(settlement_id, recorded) for recorded in snapshot.events]
-        async with self._database.writing() as connection:
-            written = (await connection.execute(self._put, row)).scalar_one_or_none()
+
+        def save(connection: Connection) -> int:
+            written = connection.execute(self._put, row).scalar_one_or_none()
             if written is not None:
                 document = {"settlement_id": settlement_id, "document": settling.model_dump_json()}
-                await connection.execute(self._put_document, document)
-                await self._put_lines(connection, settling, lines)
+                connection.execute(self._put_document, document)
+                self._put_lines(connection, settling, lines)
             if events:
-                await connection.execute(self._put_event, events)
+                connection.execute(self._put_event, events)
             if written is not None:
                 return settling.version
             held = select(settlements.c.version, settlements.c.partner_id).where(
                 settlements.c.settlement_id == settlement_id
             )
-            newer, partner_id = (await connection.execute(held)).one()
+            newer, partner_id = connection.execute(held).one()
             if partner_id != row["partner_id"]:
                 raise ValueError(f"{settlement_id} is the number of another partner's settlement")
             return int(newer)
 
+        return await self._database.write(save, limit=LONG_SECONDS)
+
     async def _lines_of(self, settling: Settling) -> tuple[Line, ...]:
         """The lines of what is picked: as they were first written, or else made from the orders."""
-        wanted = settling.picked
-        async with self._database.reading() as connection:
-            kept = await _kept_lines(connection, (settling.settlement_id,))
-            lines = kept[settling.settlement_id]
-            missing = [sp_id for sp_id in wanted if sp_id not in lines]
-            for some in _chunks(missing):
+        wanted, settlement_id = settling.picked, settling.settlement_id
+
+        def read(connection: Connection) -> dict[str, Line]:
+            lines = _kept_lines(connection, (settlement_id,))[settlement_id]
+            for some in _chunks([sp_id for sp_id in wanted if sp_id not in lines]):
                 found = (
                     select(orders.c.executed_on, documents.c.document)
                     .join(documents, documents.c.sp_id == orders.c.sp_id)
                     .where(orders.c.sp_id.in_(some), orders.c.executed_on.is_not(None))
                 )
-                for executed_on, document in await connection.execute(found):
+                for executed_on, document in connection.execute(found):
                     line = line_of(placement_in(document), executed_on)
                     lines[line.sp_id] = line
-        unknown = [sp_id for sp_id in missing if sp_id not in lines]
+            return lines
+
+        lines = await self._database.read(read, limit=LONG_SECONDS)
+        unknown = [sp_id for sp_id in wanted if sp_id not in lines]
         if unknown:
             raise LookupError(f"{settling.settlement_id}: {len(unknown)} orders are not recorded")
         return in_order(lines[sp_id] for sp_id in wanted)
 
-    async def _put_lines(
-        self, connection: AsyncConnection, settling: Settling, lines: Sequence[Line]
-    ) -> None:
+    def _put_lines(self, connection: Connection, settling: Settling, lines: Sequence[Line]) -> None:
         settlement_id = settling.settlement_id
         mine = settlement_lines.c.settlement_id == settlement_id
-        kept = set(
-            (await connection.execute(select(settlement_lines.c.sp_id).where(mine))).scalars()
-        )
+        kept = set(connection.execute(select(settlement_lines.c.sp_id).where(mine)).scalars())
         for some in _chunks(kept.difference(settling.picked)):
-            await connection.execute(
+            connection.execute(
                 delete(settlement_lines).where(mine, settlement_lines.c.sp_id.in_(some))
             )
         billed = settling.claimed and settling.status is not SettlementStatus.VOID
-        await connection.execute(
+        connection.execute(
             update(settlement_lines)
             .where(mine, settlement_lines.c.billed != billed)
             .values(billed=billed)
@@ -186,7 +185,7 @@ class Settlements:
             if line.sp_id not in kept
         ]
         if new:
-            await connection.execute(self._put_line, new)
+            connection.execute(self._put_line, new)
 
     # --- reading -------------------------------------------------------------------------------------------------
 
@@ -207,7 +206,7 @@ class Settlements:
                 each: Settling.model_validate_json(document)
                 for each, document in await connection.execute(found)
             }
-            lines = await _kept_lines(connection, settlement_ids)
+            lines = await connection.run_sync(_kept_lines, settlement_ids)
             told = (
                 select(
                     settlement_timeline.c.settlement_id,
@@ -412,15 +411,15 @@ def _event_row(settlement_id: str, recorded: SettlementRecorded) -> dict[str, An
     }
 
 
-async def _kept_lines(
-    connection: AsyncConnection, settlement_ids: Sequence[str]
+def _kept_lines(
+    connection: Connection, settlement_ids: Sequence[str]
 ) -> dict[str, dict[str, Line]]:
     """The lines of each of these settlements, by their SP-IDs."""
     lines: dict[str, dict[str, Line]] = {each: {} for each in settlement_ids}
     found = select(settlement_lines.c.settlement_id, *_LINE).where(
         settlement_lines.c.settlement_id.in_(settlement_ids)
     )
-    for row in await connection.execute(found):
+    for row in connection.execute(found):
         facts = row._asdict()
         of = facts.pop("settlement_id")
         lines[of][row.sp_id] = Line.model_validate(facts)

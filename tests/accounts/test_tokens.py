@@ -81,9 +81,7 @@ async def test_the_last_use_is_noted_once_a_minute_however_many_call(office: Off
         for seconds, noted in ((0, 1), (59, 1), (2, 2)):
             office.clock.forward(seconds=seconds)
             await asyncio.gather(*(office.accounts.principal_of_token(token) for _ in range(8)))
-            while updates < noted:  # It is noted beside the call.
-                await asyncio.sleep(0.01)
-            await office.database.write(lambda _: None)
+            await office.accounts.noted()
             assert updates == noted
     finally:
         event.remove(Engine, "before_cursor_execute", count)
@@ -95,7 +93,7 @@ async def test_a_use_that_cannot_be_noted_holds_up_nobody(office: Office) -> Non
     _, token = await office.accounts.make_token("shop", "Shop")
     async with asyncio.timeout(2), office.database.writing():
         assert await office.accounts.principal_of_token(token) is not None
-    await office.accounts.close()
+    await office.accounts.noted()
     (listed,) = await office.accounts.tokens(None)
     assert listed.last_used_at == MONDAY
 

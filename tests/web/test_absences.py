@@ -1,11 +1,10 @@
 """Somebody is away: the worker, Temporal, the database. Nobody is left hanging, and nothing is lost."""
 
 import asyncio
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -196,8 +195,8 @@ async def test_the_database_is_away(tmp_path: Path) -> None:
                 assert (ready.json()["temporal"], ready.json()["database"]) == ("ok", "away")
 
 
-@contextmanager
-def held(file: Path) -> Iterator[None]:
+@asynccontextmanager
+async def held(file: Path) -> AsyncIterator[None]:
     """Another process keeps the database to itself meanwhile."""
     code = (
         "import sqlite3, sys\n"
@@ -206,14 +205,16 @@ def held(file: Path) -> Iterator[None]:
         "print('held', flush=True)\n"
         "sys.stdin.read()\n"
     )
-    command = [sys.executable, "-c", code, str(file)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == b"held\n"
-        try:
-            yield
-        finally:
-            other.communicate()
+    pipe = asyncio.subprocess.PIPE
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, str(file), stdin=pipe, stdout=pipe
+    )
+    assert other.stdout is not None
+    assert await other.stdout.readline() == b"held\n"
+    try:
+        yield
+    finally:
+        await other.communicate()
 
 
 async def test_the_database_is_locked(tmp_path: Path) -> None:
@@ -221,13 +222,13 @@ async def test_the_database_is_locked(tmp_path: Path) -> None:
     async with surroundings(tmp_path) as around, site(around) as cmi:
         body = {"email": "neu@huber.example", "name": "Neu"}
         users = f"{API}/partners/elektro-huber/users"
-        with held(tmp_path / "cmi.db"):
+        async with held(tmp_path / "cmi.db"):
             answers = await asyncio.gather(
-                *(timed(cmi.operations.post(users, json=body)) for _ in range(8)),
+                *(timed(cmi.operations.post(users, json=body)) for _ in range(8))
             )
             for answer, seconds in answers:
                 assert is_unavailable(answer)
-                assert seconds < LIMIT_SECONDS + 1
+                assert seconds < LIMIT_SECONDS * 1.8  # and not so long for each that waits
             for caller in (cmi.operations, cmi.partner):
                 answer, seconds = await timed(caller.get(f"{API}/orders"))
                 assert answer.status_code == 200

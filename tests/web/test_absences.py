@@ -214,7 +214,7 @@ async def held(file: Path) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await other.communicate()
+        await other.communicate(b"")
 
 
 async def test_the_database_is_locked(tmp_path: Path) -> None:

@@ -31,8 +31,11 @@ from activities.calendars import pin_calendar
 from activities.claims import ClaimActivities
 from activities.digest import DigestActivities
 from activities.expected import ExpectedFailures
+from activities.letters import Letters
 from activities.mail import MailActivities
+from activities.obsolete_mails import ObsoleteMails
 from activities.papers import PaperActivities
+from activities.postman import Postman
 from activities.reconcile import ReconcileActivities
 from activities.records import RecordActivities
 from activities.settlement_mail import SettlementMailActivities
@@ -120,7 +123,8 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
     orders, mails = Orders(database), MailLog(database)
     partners, settlements = Partners(database), Settlements(database)
     desk = Desk(public_url=settings.public_url, language=settings.operations_language)
-    mail = MailActivities(settings, mails, partners)
+    letters = Letters(mails, Postman(settings))
+    mail = MailActivities(settings, letters, partners)
     settling = SettlementActivities(
         client,
         settlements,
@@ -131,17 +135,23 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
         desk=desk,
     )
     claims = ClaimActivities(client, settlements, orders, mails, desk)
-    settlement_mail = SettlementMailActivities(settings, mails, partners, Papers(database))
+    settlement_mail = SettlementMailActivities(settings, letters, partners, Papers(database))
     digest = DigestActivities(
         settings,
         settings.load_policy(),
         Digests(database),
-        mails,
+        letters,
         partners,
         AccountRecords(database),
     )
     reconcile = ReconcileActivities(
-        settings, client, orders, settlements, Reconciliation(database), mails
+        settings,
+        client,
+        orders,
+        settlements,
+        Reconciliation(database),
+        letters,
+        ObsoleteMails(mails, orders, settlements),
     )
     return Worker(
         client,

@@ -201,6 +201,7 @@ class MailUndelivered(Value):
     type: Literal["mail_undelivered"] = "mail_undelivered"
     key: str
     mail: str
+    """Its kind; events of former versions add the audience: "reminder to partner"."""
 
 
 class CommandRefused(Value):

@@ -73,9 +73,13 @@ def outcome_label(outcome: ContactOutcome | Outcome, language: Language) -> str:
 
 
 def mail_label(kind: str, language: Language) -> str:
-    """A kind of mail by name, about an order or a settlement; one that nobody knows is named as it is."""
+    """A kind of mail by name, about an order or a settlement; one that nobody knows is named as it is.
+
+    Events of former versions name an undelivered mail by its kind and its audience: "reminder to partner".
+    """
     vocabulary = VOCABULARIES[language]
-    return vocabulary.mails.get(kind) or vocabulary.settlement_mails.get(kind, kind)
+    known = {**vocabulary.settlement_mails, **vocabulary.mails}
+    return known.get(kind.partition(" to ")[0], kind)
 
 
 def role_label(role: Role, language: Language) -> str:

@@ -520,6 +520,19 @@ def test_every_event_can_be_told(event: Any, language: Language) -> None:
         assert getattr(event, name, "") in text
 
 
+@in_every_language
+@pytest.mark.parametrize("kind", get_args(effects.MailKind))
+def test_an_undelivered_mail_is_named_by_its_kind(kind: str, language: Language) -> None:
+    name = mail_label(kind, language)
+    assert name != kind
+    # Former versions recorded the kind together with the audience.
+    for mail in (kind, f"{kind} to partner", f"{kind} to operations", f"{kind} to sender"):
+        undelivered = events.MailUndelivered(key="k", mail=mail)
+        text = event_text(entry(undelivered), language, zurich_winter)
+        assert name in text
+        assert_readable(text)
+
+
 @given(st.data(), languages)
 def test_each_event_type_can_be_told(data: st.DataObject, language: Language) -> None:
     for event_type, strategy in EVENTS.items():

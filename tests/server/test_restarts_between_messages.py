@@ -119,7 +119,7 @@ NOT_EXECUTED = (
     do(CHECKED),
     SHIPPED,
     agree_on_a_date,
-    do(ReportNotExecuted(reason="other")),
+    do(ReportNotExecuted(reason="customer_absent")),
 )
 
 

@@ -71,9 +71,9 @@ def _program(name: str) -> Path | None:
     return Path(path) if path else None
 
 
-def _loads(*libraries: str) -> bool:
-    """Whether each of these libraries can be loaded, by its name on Linux or on macOS."""
-    return all(_opens(f"lib{name}.so.0") or _opens(f"lib{name}.dylib") for name in libraries)
+def _loads(*files: str) -> bool:
+    """Whether each of these libraries can be loaded; they are named as on Linux."""
+    return all(_opens(file) or _opens(re.sub(r"\.so\.\d+$", ".dylib", file)) for file in files)
 
 
 def _opens(file: str) -> bool:
@@ -103,7 +103,7 @@ PARTS = {
         "run",
         ("libpango-1.0-0", "libpangoft2-1.0-0"),
         "pango",
-        lambda: _loads("pango-1.0", "pangoft2-1.0"),
+        lambda: _loads("libpango-1.0.so.0", "libpangoft2-1.0.so.0"),
     ),
     "harfbuzz": Part(
         "HarfBuzz's subsetter",
@@ -111,7 +111,7 @@ PARTS = {
         "run",
         ("libharfbuzz-subset0",),
         "harfbuzz",
-        lambda: _loads("harfbuzz-subset"),
+        lambda: _loads("libharfbuzz-subset.so.0"),
     ),
     "pdftotext": Part(
         "pdftotext",
@@ -136,6 +136,14 @@ PARTS = {
         ("chromium", "fonts-dejavu-core"),
         "chromium",
         lambda: bool(chromium()),
+    ),
+    "libatomic": Part(
+        "libatomic",
+        "Playwright, which drives Chromium",
+        "test",
+        ("libatomic1",),
+        "",
+        lambda: sys.platform == "darwin" or _loads("libatomic.so.1"),
     ),
     # It brings axe-core, which looks at the pages for those who cannot see them.
     "npm": Part(

@@ -11,7 +11,6 @@ so it uses the standard library alone.
 
 import argparse
 import ctypes
-import functools
 import importlib.util
 import os
 import re
@@ -161,7 +160,6 @@ def missing(groups: Iterable[str]) -> list[Part]:
     return [part for part in PARTS.values() if part.group in wanted and not part.found()]
 
 
-@functools.cache
 def why_missing(key: str) -> str | None:
     """Why what needs a part of `PARTS` cannot be done here, in one line; none if the part is here."""
     part = PARTS[key]

@@ -10,11 +10,8 @@ COPY pyproject.toml constraints.txt ./
 RUN /opt/cmi/bin/pip install --constraint constraints.txt .
 
 FROM python:${PYTHON}
-# WeasyPrint's libraries (the last one makes small PDFs five times faster) and a font
-RUN apt-get update \
-    && apt-get install --yes --no-install-recommends \
-        libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core \
-    && rm -rf /var/lib/apt/lists/*
+COPY scripts/system_packages.py /tmp/
+RUN python /tmp/system_packages.py --must run && rm -rf /tmp/system_packages.py /var/lib/apt/lists/*
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin cmi \
     && install --directory --owner=cmi --group=cmi /var/lib/cmi
 ENV PATH=/opt/cmi/bin:$PATH \

@@ -1,10 +1,11 @@
-"""The commands of operations: place orders and keep partners from files, settle a month, make the first login."""
+"""The commands of operations: place orders, keep partners, settle a month, make logins, revive, adopt newer rules."""
 
 import argparse
 import asyncio
 import contextlib
 import json
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,14 +17,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
 from activities.names import SettlementOf
-from connection import connect, leave
+from connection import NoConnection, connect, leave
 from desk.account_errors import Conflict, WrongFields
 from desk.accounts import Accounts
+from desk.adoption import FAILED, Adoption, NotAdoptable, Result, check_version
 from desk.opening import open_month
 from desk.orders import AlreadyPlaced, OrderDesk
+from desk.reaching import TemporalAway
 from desk.revival import NotRevivable, Revival, SettlementRevival
 from desk.settlement_talks import SettlementTalks
 from desk.settlements import PATIENCE
+from domain import rules, words
 from domain.errors import InvalidCommand
 from domain.order import Order, Placement
 from domain.settlement_id import Month, is_settlement_id, settlement_id
@@ -33,6 +37,7 @@ from records.mails import MailLog
 from records.migrate import migrate
 from records.orders import Orders
 from records.partners import Partner, Partners
+from records.reconciliation import Reconciliation
 from records.settlements import Settlements
 from settings import Settings, SettingsError
 from workflows.messages import Desk
@@ -41,6 +46,10 @@ from workflows.schedules import put_schedules
 
 class WrongInput(Exception):
     """What was given cannot be used; the text says what and where, in a line."""
+
+
+class Unanswered(Exception):
+    """Not all was done, and the same command can be given again; the text says how much, in a line."""
 
 
 def read_json(path: Path) -> list[Any]:
@@ -99,8 +108,9 @@ async def place_orders(settings: Settings, files: Sequence[Path]) -> None:
             try:
                 placed = await desk.place(placement)
             except InvalidCommand as error:
+                value, text = getattr(placement, error.field), words.invalid_text(error.code, "en")
                 raise WrongInput(
-                    f"{path}: item {number}: {error.field}: {placement.partner_id} is not a partner"
+                    f"{path}: item {number}: {error.field}: {value}: {text}"
                 ) from error
             except AlreadyPlaced as error:
                 raise WrongInput(f"{path}: item {number}: {error}") from error
@@ -190,24 +200,73 @@ async def keep_schedules(settings: Settings, _: None) -> None:
         print(schedule_id, "created" if is_new else "up to date")
 
 
-async def revive(settings: Settings, name: str) -> None:
+async def revive(settings: Settings, given: argparse.Namespace) -> None:
     """Start a new workflow run for an order or a settlement whose workflow was terminated, has failed or is lost.
 
     Raises:
         WrongInput: there is nothing to revive.
     """
+    name, from_records = given.name, given.from_records
     async with opened(settings) as database:
         client, mails, desk = await connect(settings), MailLog(database), desk_of(settings)
         revived: Order | Settling
         try:
             if is_settlement_id(name):
                 settlements = Settlements(database)
-                revived = await SettlementRevival(client, settlements, mails, desk).revive(name)
+                settlement_revival = SettlementRevival(client, settlements, mails, desk)
+                revived = await settlement_revival.revive(name, from_records=from_records)
             else:
-                revived = await Revival(client, Orders(database), mails, desk).revive(name)
+                revival = Revival(client, Orders(database), mails, desk)
+                revived = await revival.revive(name, from_records=from_records)
         except NotRevivable as error:
             raise WrongInput(str(error)) from error
     print(name, revived.status.value, f"goes on from version {revived.version}")
+
+
+async def adopt_rules(settings: Settings, given: argparse.Namespace) -> None:
+    """Bring the orders and settlements that are named, or all open ones, to a version of the rules.
+
+    Prints a line for each that was named, else a sum, and each one that has to be asked again.
+
+    Raises:
+        WrongInput: no such version, or one of those named is unknown, closed or under newer rules; nothing was done.
+        Unanswered: some did not answer.
+    """
+    counts: Counter[Result] = Counter()
+    try:
+        check_version(given.version)
+        async with opened(settings) as database:
+            adoption = Adoption(
+                await connect(settings),
+                Orders(database),
+                Settlements(database),
+                Reconciliation(database),
+                settings.load_policy(),
+            )
+            async for name, result in adoption.adopt(given.version, given.names):
+                counts[result] += 1
+                if given.names or result in FAILED:
+                    print(name, _RESULTS[result].format(version=given.version))
+    except NotAdoptable as error:
+        raise WrongInput(str(error)) from error
+    failed = sum(counts[result] for result in FAILED)
+    if not given.names:
+        print(
+            f"version {given.version}: {counts['adopted']} adopted or had it, "
+            f"{counts['newer']} under newer rules, {counts['closed']} closed meanwhile, {failed} failed"
+        )
+    if failed:
+        raise Unanswered(f"{failed} did not adopt the rules; the same command asks again")
+
+
+_RESULTS: dict[Result, str] = {
+    "adopted": "is under version {version}",
+    "newer": "is under newer rules already",
+    "closed": "was closed meanwhile",
+    "no_answer": "does not answer",
+    "not_running": "has no running workflow: python starter.py revive",
+    "old_worker": "has a worker that does not know version {version} yet",
+}
 
 
 def desk_of(settings: Settings) -> Desk:
@@ -228,7 +287,7 @@ async def opened(settings: Settings) -> AsyncIterator[Database]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command. Returns the exit code: 2 for wrong input, 1 if Temporal or the database is away."""
+    """The command. Returns the exit code: 2 for wrong input, 1 if Temporal, the database or an answer is missing."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, work, meaning in (
@@ -259,7 +318,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     command = commands.add_parser("revive", help=meaning, description=meaning)
     command.add_argument("name", metavar="SP-ID", help="or a settlement's number")
-    command.set_defaults(work=revive, given="name")
+    command.add_argument(
+        "--from-records",
+        action="store_true",
+        help="trust what the records hold, if the workflow cannot tell where it stood",
+    )
+    command.set_defaults(work=revive)
+    meaning = "bring orders and settlements, or all that are open, to newer rules; twice is once"
+    command = commands.add_parser("adopt-rules", help=meaning, description=meaning)
+    command.add_argument(
+        "names", nargs="*", metavar="SP-ID", help="or a settlement's number; all, if none is named"
+    )
+    command.add_argument(
+        "--version",
+        type=int,
+        default=rules.CURRENT,
+        metavar="N",
+        help=f"a version of domain/rules.py; {rules.CURRENT} if nothing else is said",
+    )
+    command.set_defaults(work=adopt_rules)
     options = parser.parse_args(arguments)
     try:
         settings = Settings.from_env()
@@ -268,7 +345,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (WrongInput, SettingsError) as error:
         print(error, file=sys.stderr)
         return 2
-    except (RPCError, RuntimeError) as error:
+    except Unanswered as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (RPCError, NoConnection, TemporalAway) as error:
         print(f"Temporal is away: {error}", file=sys.stderr)
         return 1
     except (SQLAlchemyError, OSError) as error:

@@ -1,8 +1,10 @@
 """Claims a settlement's orders, and sets them free if it is taken back: each order decides for itself (DESIGN 4)."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
 from temporalio import activity
@@ -12,10 +14,13 @@ from temporalio.client import (
     WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
 )
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import (
+    ApplicationError,
+    ApplicationErrorCategory,
+    WorkflowAlreadyStartedError,
+)
 
 from activities import names
-from activities.beating import beating
 from activities.failures import without_contents
 from activities.names import Claims, OrdersOf, Snapshot
 from desk.reaching import Closed, reaching
@@ -24,10 +29,10 @@ from domain import lifecycle
 from domain.commands import SYSTEM, Bill, Request
 from domain.effects import Effect
 from domain.order import Status
-from domain.settlement import LeftOut, LeftOutReason, obstacle
+from domain.settlement import LeftOut, LeftOutReason, Line, line_of_order, obstacle
 from domain.settlement_id import settlement_id
 from records.mails import MailLog
-from records.orders import Orders, StoredOrder
+from records.orders import Diverged, Orders, StoredOrder
 from records.settlements import Settlements
 from workflows import client as workflow_client
 from workflows import names as workflow_names
@@ -63,39 +68,44 @@ class ClaimActivities:
 
     @activity.defn(name=names.CLAIM_ORDERS)
     async def claim_orders(self, batch: OrdersOf) -> Claims:
-        """Have each of these orders be billed by the settlement; those that refuse. Twice is once.
+        """Have each of these orders be billed by the settlement, and keep what each says it bills; those that refuse.
 
-        An order that does not answer makes the whole batch worth another attempt: nobody knows of it.
+        Twice is once. The records only say whose an order is; all else the order itself tells. An order that does not
+        answer makes the whole batch worth another attempt: nobody knows of it.
         """
         of = batch.settlement
         number = settlement_id(of.partner_id, of.month)
         with without_contents(f"claims of {number}"):
-            owners = await self._settlements.partners_of(batch.sp_ids)
+            owners = await self._settlements.billable.partners_of(batch.sp_ids)
 
-            async def claim(sp_id: str) -> LeftOutReason | None:
+            async def claim(sp_id: str) -> Line | LeftOutReason:
                 if owners.get(sp_id) != of.partner_id:
                     return "unknown"
                 return await self._claim(number, sp_id, of.partner_id)
 
             answers = await _of_each(batch.sp_ids, claim)
+            lines = [answer for answer in answers if isinstance(answer, Line)]
+            await self._settlements.keep_told(number, lines)
             return Claims(
                 refused=tuple(
                     LeftOut(sp_id=sp_id, reason=reason)
                     for sp_id, reason in zip(batch.sp_ids, answers, strict=True)
-                    if reason is not None
-                )
+                    if not isinstance(reason, Line)
+                ),
+                fees=sum((line.fee for line in lines), Decimal("0.00")),
             )
 
-    async def _claim(self, number: str, sp_id: str, partner_id: str) -> LeftOutReason | None:
-        # Also one that the records have as billed by this settlement. They hear of it within the workflow task that
-        # bills it, and if the worker dies before that task is over they know of something that has not happened.
+    async def _claim(self, number: str, sp_id: str, partner_id: str) -> Line | LeftOutReason:
+        """The order's own line, once the settlement has billed it; or why it has not."""
         request = Request(
             command=Bill(settlement_id=number), actor=SYSTEM, request_id=f"bill-{number}"
         )
         try:
             async with reaching(PATIENCE):
-                await workflow_client.send_command(self._client, sp_id, request, PATIENCE)
-            return None
+                answer = await workflow_client.send_command(self._client, sp_id, request, PATIENCE)
+            if answer.line is not None:
+                return answer.line
+            # by a worker of an older release, whose answer has no line: its snapshot has all of the order
         except Closed:
             pass
         except WorkflowUpdateFailedError as failure:
@@ -104,22 +114,23 @@ class ClaimActivities:
                 raise
         return await self._why_not(number, sp_id, partner_id)
 
-    async def _why_not(self, number: str, sp_id: str, partner_id: str) -> LeftOutReason | None:
-        """Why an order was not billed just now; None if it is billed by this settlement already."""
+    async def _why_not(self, number: str, sp_id: str, partner_id: str) -> Line | LeftOutReason:
+        """Why an order was not billed just now; its line if it is billed by this settlement already."""
         found = await self._look(sp_id)
         if found is None:
             return "unknown"
         order = found.stored.order
         owner = order.partner.partner_id
         why = obstacle(owner, order.status, order.settlement_id, partner_id, number)
-        if why == "not_yours":
-            return "unknown"
-        if why is not None or order.status is Status.BILLED:
-            return why
+        if why is not None:
+            return "unknown" if why == "not_yours" else why
+        line = line_of_order(order)
+        if order.status is Status.BILLED and line is not None:
+            return line
         if (
             found.workflow is WorkflowExecutionStatus.RUNNING
         ):  # it was set free, or revived, just now
-            raise ApplicationError(f"{sp_id} has to be asked again", type="AskAgain")
+            raise _ask_again(f"{sp_id} has to be asked again")
         activity.logger.warning("a completed order has no workflow", extra={"sp_id": sp_id})
         return "unavailable"
 
@@ -144,7 +155,7 @@ class ClaimActivities:
         if order.status is not Status.BILLED or order.settlement_id != number:
             return  # it is free already, or another one has billed it since
         if found.workflow is WorkflowExecutionStatus.RUNNING:
-            raise ApplicationError(f"{sp_id} has something to send yet", type="AskAgain")
+            raise _ask_again(f"{sp_id} has something to send yet")
         waiting: tuple[Effect, ...] = ()
         if found.workflow not in (None, WorkflowExecutionStatus.COMPLETED):  # ended by force
             waiting = outbox(found.stored, await self._mails.finished(sp_id))
@@ -160,28 +171,24 @@ class ClaimActivities:
             async with reaching(PATIENCE):
                 await workflow_client.revive_order(self._client, carried, self._desk)
         except WorkflowAlreadyStartedError:
-            raise ApplicationError(f"{sp_id} has to be looked at again", type="AskAgain") from None
-        await self._orders.save(Snapshot(order=released, events=more))
+            raise _ask_again(f"{sp_id} has to be looked at again") from None
+        with contextlib.suppress(Diverged):  # the new run writes, and asks which life is true
+            await self._orders.save(Snapshot(order=released, events=more))
 
     # --- looking -------------------------------------------------------------------------------------------------
 
     async def _look(self, sp_id: str) -> _Found | None:
-        """An order as it is. What a workflow tells is kept in the records, which may have missed its last words.
-
-        One that ended by itself has seen to it that they have not, and need not be asked.
-        """
+        """An order as its workflow tells it, and the records then hold it; as these tell it if it says nothing."""
         workflow: WorkflowExecutionStatus | None = None
-        stored = await self._orders.get(sp_id)
         try:
             async with reaching(PATIENCE):
                 handle = self._client.get_workflow_handle(workflow_names.order_id(sp_id))
                 workflow = (await handle.describe()).status
-            ended = workflow is WorkflowExecutionStatus.COMPLETED
-            if not (ended and stored is not None and stored.order.status.is_final):
-                async with reaching(PATIENCE):
-                    held = await workflow_client.snapshot(self._client, sp_id)
-                await self._orders.save(held)
-                stored = await self._orders.get(sp_id)
+            async with reaching(PATIENCE):
+                held = await workflow_client.snapshot(self._client, sp_id)
+            await self._orders.save(held, authoritative=True)
+            stored = await self._orders.get(sp_id)
+            return _Found(stored or StoredOrder(held.order, held.events), workflow)
         except Closed:  # the server has forgotten it
             pass
         except WorkflowQueryFailedError as error:
@@ -189,7 +196,12 @@ class ClaimActivities:
             activity.logger.warning(
                 "no answer", extra={"sp_id": sp_id, "why": type(error).__name__}
             )
+        stored = await self._orders.get(sp_id)
         return _Found(stored, workflow) if stored is not None else None
+
+
+def _ask_again(why: str) -> ApplicationError:
+    return ApplicationError(why, type="AskAgain", category=ApplicationErrorCategory.BENIGN)
 
 
 async def _of_each(
@@ -202,9 +214,7 @@ async def _of_each(
         async with turns:
             return await work(sp_id)
 
-    results = await beating(
-        asyncio.gather(*(turn(sp_id) for sp_id in sp_ids), return_exceptions=True)
-    )
+    results = await asyncio.gather(*(turn(sp_id) for sp_id in sp_ids), return_exceptions=True)
     failures = [result for result in results if isinstance(result, BaseException)]
     if failures:
         activity.logger.warning("orders gave no answer", extra={"orders": len(failures)})

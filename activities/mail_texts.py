@@ -193,18 +193,17 @@ class MailTexts:
                 facts.action, facts.code, facts.status, language
             )
         if facts.deadline:
-            common = self._phrases["common"][language]
             due = words.format_instant(facts.deadline.due, language)
             kind = facts.deadline.kind
             values |= {
                 "deadline": facts.deadline,
                 "deadline_label": words.deadline_label(kind, language),
                 "due": due,
-                "task": common["task"][kind],
+                "task": words.deadline_task(kind, language),
                 "why": _sentence(words.explanation_text(facts.deadline, language)),
             }
-            if kind in common["please"]:
-                values["please"] = self._phrase(common["please"][kind]).render(due=due)
+            if please := words.deadline_please(kind, due, language):
+                values["please"] = please
         return values
 
 

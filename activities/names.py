@@ -6,7 +6,7 @@ from typing import Literal
 from domain.events import Recorded
 from domain.order import Order
 from domain.policy import Policy
-from domain.settlement import LeftOut
+from domain.settlement import Amount, LeftOut
 from domain.settlement_id import Month
 from domain.settling import Settling
 from domain.settling_events import SettlementRecorded
@@ -46,10 +46,14 @@ MAIL_GIVEN_UP = "MailGivenUp"
 
 
 class Snapshot(Value):
-    """An order as it is, and those of its events of which it is not sure that the records hold them."""
+    """An order as it is, and the last of its events, without a gap: to the records go those that they may lack.
+
+    `shell`: that of its run (`workflows.names.SHELL`).
+    """
 
     order: Order
     events: tuple[Recorded, ...]
+    shell: int = 1
 
 
 class CalendarWanted(Value):
@@ -70,15 +74,17 @@ FindingKind = Literal[
     "stuck",
     "reset",
     "stale",
+    "different",
     "unclosed",
     "unrecorded",
 ]
 """How an order, or a settlement, and its workflow can differ.
 
 It is open, and its workflow was `terminated`, has `failed`, `timed_out`, been `canceled`, is `missing` on the
-server, or has `ended` normally although it is not over; or it runs, but its tasks fail (`stuck`), or it was `reset`
-to before what the records know. The records were behind: of a running workflow (`stale`), of one that has ended
-(`unclosed`), or did not know it at all (`unrecorded`).
+server, or has `ended` normally although it is not over; or it runs, but its tasks fail (`stuck`). Or the records did
+not hold what the workflow says, and were repaired: they were behind a running workflow (`stale`) or one that has ended
+(`unclosed`), were ahead of it (`reset`: somebody has reset it in Temporal), told other events or another state at the
+same version (`different`), or did not know it at all (`unrecorded`).
 """
 
 
@@ -108,10 +114,11 @@ class Compared(Value):
 
 
 class SettlementSnapshot(Value):
-    """A settlement as it is, and those of its events of which it is not sure that the records hold them."""
+    """A settlement as it is, and the last of its events, as `Snapshot`."""
 
     settling: Settling
     events: tuple[SettlementRecorded, ...]
+    shell: int = 1
 
 
 class SettlementOf(Value):
@@ -129,9 +136,11 @@ class OrdersOf(Value):
 
 
 class Claims(Value):
-    """The orders of a batch that refused. All others are billed by the settlement now."""
+    """The orders of a batch that refused. All others are billed by the settlement now, and `fees` is the sum of what
+    they have told; none from a worker of before there was such a sum."""
 
     refused: tuple[LeftOut, ...]
+    fees: Amount | None = None
 
 
 class StatementWanted(Value):

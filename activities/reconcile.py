@@ -3,31 +3,34 @@
 import asyncio
 import base64
 import hashlib
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from temporalio import activity
 from temporalio.client import (
     Client,
     WorkflowExecution,
-    WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowQueryFailedError,
 )
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import names
 from activities.failures import without_contents
+from activities.letters import Letter, Letters
 from activities.mail_texts import MailTexts, Reader
 from activities.names import Compared, FindingKind, OpenBatch, WorkflowBatch
-from activities.postman import Postman, Refused, Unavailable, recipient_address
+from activities.obsolete_mails import ObsoleteMails
+from activities.postman import Refused
 from activities.reconciled import PartnersSettlements, ServiceOrders, Things, Told
-from records.mails import MailLog
 from records.orders import Orders
-from records.reconciliation import Held, Open, Reconciliation, Same, Seen
+from records.reconciliation import Reconciliation, Row, Same, Seen
+from records.settlements import Settlements
 from settings import Settings
+from workflows import names as workflow_names
 
 BATCH = 200
 AT_A_TIME = 8
@@ -36,6 +39,8 @@ LOOK_AGAIN_AFTER = 2.0  # seconds: what is just being written is no difference
 FAILING_SINCE_ATTEMPT = (
     3  # of one workflow task; the first ones may have met a worker that was stopped
 )
+CLOSED_FOR = timedelta(days=30)
+"""For so long after its last change a closed order is compared, once; servers remember closed workflows as long."""
 SHOWN = 50  # findings in one mail
 
 _DEAD: dict[WorkflowExecutionStatus, FindingKind] = {
@@ -50,7 +55,7 @@ _THREAD = "reconciliation"
 class _Look(NamedTuple):
     """What was seen of one order or settlement. Without a `kind` all is well, or (`unanswered`) nobody knows."""
 
-    row: Open
+    row: Row
     kind: FindingKind | None = None
     run_id: str = ""
     same: Same | None = None
@@ -66,20 +71,22 @@ class ReconcileActivities:
         settings: Settings,
         client: Client,
         orders: Orders,
+        settlements: Settlements,
         records: Reconciliation,
-        mails: MailLog,
+        letters: Letters,
+        obsolete: ObsoleteMails,
     ) -> None:
         self._settings = settings
         self._client = client
         self._records = records
         self._orders = ServiceOrders(client, orders, records)
-        self._settlements = PartnersSettlements(client, records)
+        self._settlements = PartnersSettlements(client, settlements, records)
         self._things: dict[str, Things] = {
             each.workflow_type: each for each in (self._orders, self._settlements)
         }
-        self._mails = mails
+        self._letters = letters
+        self._obsolete = obsolete
         self._texts = MailTexts(settings.public_url)
-        self._postman = Postman(settings)
 
     # --- what is open, and its workflows -------------------------------------------------------------------------
 
@@ -96,17 +103,15 @@ class ReconcileActivities:
             return await self._compare(self._settlements, batch)
 
     async def _compare(self, things: Things, batch: OpenBatch) -> Compared:
-        rows = await things.open_ones(batch.after, BATCH)
+        rows = await things.to_compare(batch.after, BATCH, batch.began - CLOSED_FOR)
         known = await self._records.same([row.name for row in rows])
-        turns = asyncio.Semaphore(AT_A_TIME)
-
-        async def look(row: Open) -> _Look:
-            async with turns:
-                seen = await self._look(things, row, known.get(row.name))
-                activity.heartbeat()
-                return seen
-
-        looks = await asyncio.gather(*(look(row) for row in rows))
+        looks = await self._look_at(things, rows, known)
+        # What is just being written is no difference.
+        different = [each.row.name for each in looks if each.kind is not None]
+        if different:
+            await asyncio.sleep(LOOK_AGAIN_AFTER)
+            again = await self._look_at(things, await things.rows(different), {})
+            looks = [each for each in looks if each.kind is None] + again
         await self._records.keep_same(
             {
                 each.row.name: each.same
@@ -116,7 +121,7 @@ class ReconcileActivities:
         )
         unanswered = [each.row.name for each in looks if each.unanswered]
         await self._records.keep_open(unanswered, batch.began)
-        seen = await self._look_again(things, [each for each in looks if each.kind is not None])
+        seen = [await self._settle(each, each.kind) for each in looks if each.kind is not None]
         await self._records.keep(seen, batch.began)
         return Compared(
             next=rows[-1].name if len(rows) == BATCH else None,
@@ -126,86 +131,64 @@ class ReconcileActivities:
             unanswered=len(unanswered),
         )
 
-    async def _look(self, things: Things, row: Open, known: Same | None) -> _Look:
+    async def _look_at(
+        self, things: Things, rows: Sequence[Row], known: Mapping[str, Same]
+    ) -> list[_Look]:
+        turns = asyncio.Semaphore(AT_A_TIME)
+
+        async def look(row: Row) -> _Look:
+            async with turns:
+                seen = await self._look(things, row, known.get(row.name))
+                activity.heartbeat()
+                return seen
+
+        return await asyncio.gather(*(look(row) for row in rows))
+
+    async def _look(self, things: Things, row: Row, known: Same | None) -> _Look:
         workflow_id = things.workflow_id(row)
         try:
             workflow = await self._client.get_workflow_handle(workflow_id).describe()
         except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return _Look(row, "missing")
-            raise
-        if workflow.status is WorkflowExecutionStatus.RUNNING:
-            return await self._look_at_running(things, row, workflow, known)
-        told = await self._ask(things, workflow_id)
-        assert workflow.status is not None
-        kind = _DEAD.get(workflow.status)
-        if kind is not None:
-            return _Look(row, kind, workflow.run_id, told=told)
-        if told is None:
-            return _Look(row, unanswered=True)
-        return _Look(row, "unclosed", workflow.run_id, told=told)
-
-    async def _look_at_running(
-        self,
-        things: Things,
-        row: Open,
-        workflow: WorkflowExecutionDescription,
-        known: Same | None,
-    ) -> _Look:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            if row.is_over:  # the server forgets what has ended
+                return _Look(row, same=Same("", 0, row.version, row.digest))
+            return _Look(row, "missing")
         run_id = workflow.run_id
+        running = workflow.status is WorkflowExecutionStatus.RUNNING
         task = workflow.raw_description.pending_workflow_task
-        if task.attempt >= FAILING_SINCE_ATTEMPT:
+        if running and task.attempt >= FAILING_SINCE_ATTEMPT:
             return _Look(row, "stuck", run_id)
-        now = Same(run_id, workflow.history_length, row.version)
+        now = Same(run_id, workflow.history_length, row.version, row.digest)
         if now == known:
             return _Look(row, same=known)
-        told = await self._ask(things, workflow.id)
+        dead = _DEAD.get(workflow.status) if workflow.status is not None else None
+        told = await self._ask(things, workflow_id)
         if told is None:
-            return _Look(row, unanswered=True)
-        if told.version == row.version:
-            return _Look(row, same=now)
-        kind: FindingKind = "stale" if told.version > row.version else "reset"
-        return _Look(row, kind, run_id, told=told)
+            return _Look(row, None if row.is_over else dead, run_id, unanswered=dead is None)
+        if running and told.shell < workflow_names.SHELL:
+            with suppress(RPCError):  # it may have ended just now; if not, the next pass asks again
+                await self._client.get_workflow_handle(workflow_id).signal(workflow_names.NEXT_RUN)
+        if dead is not None and not told.is_over:
+            return _Look(row, dead, run_id, told=told)
+        if await told.is_recorded():
+            # It has ended, and not as one that is over does.
+            ended = not running and not told.is_over
+            return _Look(row, "ended", run_id) if ended else _Look(row, same=now)
+        return _Look(row, _difference(row, told, running=running), run_id, told=told)
 
-    async def _look_again(self, things: Things, looks: list[_Look]) -> list[Seen]:
-        """What is still so a moment later, after it was repaired if it can be."""
-        if not looks:
-            return []
-        await asyncio.sleep(LOOK_AGAIN_AFTER)
-        held = await things.held([each.row.name for each in looks])
-        seen = []
-        for each in looks:
-            now = held.get(each.row.name)
-            if now is not None:
-                seen += await self._settle(each, now)
-            activity.heartbeat()
-        return seen
-
-    async def _settle(self, look: _Look, held: Held) -> list[Seen]:
-        """Nothing if the records have moved on meanwhile."""
-        name, kind, told = look.row.name, look.kind, look.told
-        assert kind is not None
-        if held.is_over:
-            return []
-        if kind == "stale":
-            assert told is not None
-            if told.version <= held.version:
-                return []
-            if await told.keep():
-                return [Seen(name, kind, look.run_id, repaired=True)]
-            return [Seen(name, "unrecorded", look.run_id)]
-        if kind == "unclosed":
-            assert told is not None
-            if told.version > held.version and await told.keep() and told.is_over:
-                return [Seen(name, kind, look.run_id, repaired=True)]
-            return [Seen(name, "ended", look.run_id)]
-        if held.version != look.row.version:
-            return []
-        # The last that it knew is what it can be revived from.
-        newer = told is not None and told.version > held.version and await told.keep()
-        if newer and told is not None and told.is_over:
-            return [Seen(name, "unclosed", look.run_id, repaired=True)]
-        return [Seen(name, kind, look.run_id)]
+    async def _settle(self, look: _Look, kind: FindingKind) -> Seen:
+        """Repair what can be repaired, from what the workflow says."""
+        name, told = look.row.name, look.told
+        activity.heartbeat()
+        if told is None:
+            return Seen(name, kind, look.run_id)
+        kept = await told.is_recorded() or await told.keep()
+        if kind in _DEAD.values():  # the last that it knew is what it can be revived from
+            return Seen(name, kind, look.run_id)
+        if not kept:
+            return Seen(name, "unrecorded", look.run_id)
+        return Seen(name, kind, look.run_id, repaired=True)
 
     async def _ask(self, things: Things, workflow_id: str) -> Told | None:
         """How far a workflow is; None if it does not say."""
@@ -258,7 +241,7 @@ class ReconcileActivities:
                 for each in running
                 if each.workflow_type == workflow_type
             }
-            held = await things.held(by_name)
+            held = {row.name for row in await things.rows(by_name)}
             missing += [each for name, each in by_name.items() if name not in held]
         return missing
 
@@ -273,9 +256,13 @@ class ReconcileActivities:
 
     @activity.defn(name=names.REPORT_FINDINGS)
     async def report_findings(self, began: datetime) -> int:
-        """End what the pass has not seen any more, and tell operations of what is new, in one mail. How many stand."""
+        """End what the pass has not seen any more, and tell operations of what is new, in one mail. How many stand.
+
+        Mails that have lost their sense unsent are marked on the way, so that nobody looks for them.
+        """
         with without_contents("report of findings"):
-            await self._records.end_unseen(began)
+            await self._obsolete.mark(activity.info().started_time)
+            await self._records.end_unseen(began, began - CLOSED_FOR)
             while await self._records.count_unreported():
                 await self._records.reported(await self._tell())
             return await self._records.count()
@@ -286,14 +273,7 @@ class ReconcileActivities:
         oldest = shown[0]
         what = f"{oldest.sp_id}/{oldest.kind}/{oldest.run_id}/{oldest.found_at.isoformat()}"
         key = f"reconciliation/{hashlib.sha256(what.encode()).hexdigest()[:32]}"
-        to, language = self._settings.mail_operations, self._settings.operations_language
-        message_id = f"<{key.partition('/')[2]}@{self._postman.sender.domain}>"
-        now = activity.info().started_time
-        row = await self._mails.begin(
-            key, _THREAD, "reconciliation", "operations", to, message_id, now
-        )
-        if row.sent_at is not None:
-            return row.sent_at
+        language = self._settings.operations_language
         text = self._texts.compose_findings(
             language,
             [(finding.sp_id, finding.kind) for finding in shown],
@@ -301,23 +281,32 @@ class ReconcileActivities:
             standing=await self._records.count(),
             link=self._settings.temporal_ui_url,
         )
-        client = self._postman.client()
+        letter = Letter(
+            key,
+            _THREAD,
+            "reconciliation",
+            "operations",
+            self._settings.mail_operations,
+            Reader("", language, staff=True),
+            lambda: text,
+        )
+        now = activity.info().started_time
         try:
-            recipient = recipient_address(to)
-            message = self._postman.message(
-                text,
-                Reader("", language, staff=True),
-                recipient,
-                row.message_id,
-                now,
-                await self._mails.thread(_THREAD, to),
-            )
-            await self._postman.hand_in(client, message, recipient)
-            await self._mails.sent(key, now)
-            await self._postman.goodbye(client)
-        except (Refused, Unavailable) as error:
-            await self._mails.failed(key, str(error), refused=isinstance(error, Refused))
-            raise ApplicationError(f"mail {key}: {error}", type="MailServerUnavailable") from None
-        finally:
-            client.close()
-        return now
+            row = await self._letters.deliver(letter, now)
+        except Refused as refused:
+            await self._letters.refused(key, refused)
+            raise ApplicationError(
+                f"mail {key}: {refused}",
+                type="MailServerUnavailable",
+                category=ApplicationErrorCategory.BENIGN,
+            ) from None
+        return row.sent_at or now
+
+
+def _difference(row: Row, told: Told, *, running: bool) -> FindingKind:
+    """How the records differ from what a workflow says."""
+    if not running and not row.is_over:
+        return "unclosed"
+    if told.version == row.version:
+        return "different"
+    return "stale" if told.version > row.version else "reset"

@@ -1,6 +1,7 @@
 """What the reconciler compares with its workflows: orders and settlements, as far as they are alike."""
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from temporalio.client import Client
@@ -8,17 +9,28 @@ from temporalio.client import Client
 from activities.names import SettlementOf
 from domain.settlement_id import settlement_id
 from records.orders import Orders
-from records.reconciliation import Held, Open, Reconciliation
+from records.reconciliation import Reconciliation, Row
+from records.settlements import Settlements
 from workflows import client as workflow_client
 from workflows import names
 from workflows.settlement_client import settlement_snapshot
 
 
 class Told(NamedTuple):
-    """How far a workflow is, as it says. `keep` has the records hold that, and says whether they do."""
+    """What a workflow says of itself.
+
+    Attributes:
+        version: how many events it has.
+        is_over: nothing can follow.
+        shell: that of its run (`workflows.names.SHELL`).
+        is_recorded: whether the records hold just what it says.
+        keep: has the records hold what it says, and nothing else; whether they can.
+    """
 
     version: int
     is_over: bool
+    shell: int
+    is_recorded: Callable[[], Awaitable[bool]]
     keep: Callable[[], Awaitable[bool]]
 
 
@@ -32,14 +44,16 @@ class Things(Protocol):
     def name(self, workflow_id: str) -> str:
         """Whose workflow this is."""
 
-    def workflow_id(self, row: Open) -> str:
+    def workflow_id(self, row: Row) -> str:
         """The id of its workflow."""
 
-    async def open_ones(self, after: str | None, limit: int) -> Sequence[Open]:
-        """Those that are not over by the records, by name, those after one."""
+    async def to_compare(
+        self, after: str | None, limit: int, closed_since: datetime
+    ) -> Sequence[Row]:
+        """Those to compare, by name, those after one: open ones, and closed ones not compared since they changed."""
 
-    async def held(self, names: Collection[str]) -> dict[str, Held]:
-        """How far the records know them; those they do not know are missing."""
+    async def rows(self, names: Collection[str]) -> Sequence[Row]:
+        """These, as the records know them; those they do not know are missing."""
 
     async def ask(self, workflow_id: str) -> Told:
         """What a workflow says by a query, also after its end while the server remembers it."""
@@ -59,28 +73,33 @@ class ServiceOrders:
         """Its SP-ID."""
         return workflow_id
 
-    def workflow_id(self, row: Open) -> str:
+    def workflow_id(self, row: Row) -> str:
         """Of its workflow."""
         return names.order_id(row.name)
 
-    async def open_ones(self, after: str | None, limit: int) -> Sequence[Open]:
-        """Orders in no final state."""
-        rows = await self._orders.open_orders(after, limit)
-        return [Open(row.sp_id, row.version) for row in rows]
+    async def to_compare(
+        self, after: str | None, limit: int, closed_since: datetime
+    ) -> Sequence[Row]:
+        """Orders in no final state, and closed ones."""
+        return await self._records.orders_to_compare(after, limit, closed_since)
 
-    async def held(self, names: Collection[str]) -> dict[str, Held]:
+    async def rows(self, names: Collection[str]) -> Sequence[Row]:
         """Orders in the records."""
-        return await self._records.held(names)
+        return await self._records.orders(names)
 
     async def ask(self, workflow_id: str) -> Told:
         """The order's workflow."""
         snapshot = await workflow_client.snapshot(self._client, workflow_id)
+        order = snapshot.order
+
+        async def is_recorded() -> bool:
+            return await self._orders.holds(snapshot)
 
         async def keep() -> bool:
-            await self._orders.save(snapshot)
+            await self._orders.save(snapshot, authoritative=True)
             return True
 
-        return Told(snapshot.order.version, snapshot.order.status.is_final, keep)
+        return Told(order.version, order.status.is_final, snapshot.shell, is_recorded, keep)
 
 
 class PartnersSettlements:
@@ -88,26 +107,29 @@ class PartnersSettlements:
 
     workflow_type = names.SETTLEMENT
 
-    def __init__(self, client: Client, records: Reconciliation) -> None:
+    def __init__(self, client: Client, settlements: Settlements, records: Reconciliation) -> None:
         self._client = client
+        self._settlements = settlements
         self._records = records
 
     def name(self, workflow_id: str) -> str:
         """Its number."""
         return settlement_id(*names.settlement_in(workflow_id))
 
-    def workflow_id(self, row: Open) -> str:
+    def workflow_id(self, row: Row) -> str:
         """Of its workflow."""
         assert row.settled is not None
         return names.settlement_workflow_id(*row.settled)
 
-    async def open_ones(self, after: str | None, limit: int) -> Sequence[Open]:
-        """Settlements that are not over: also void ones, while they bill orders yet."""
-        return await self._records.open_settlements(after, limit)
+    async def to_compare(
+        self, after: str | None, limit: int, closed_since: datetime
+    ) -> Sequence[Row]:
+        """Settlements that are not over (void ones, too, while they bill orders yet), and those that are."""
+        return await self._records.settlements_to_compare(after, limit)
 
-    async def held(self, names: Collection[str]) -> dict[str, Held]:
+    async def rows(self, names: Collection[str]) -> Sequence[Row]:
         """Settlements in the records."""
-        return await self._records.held_settlements(names)
+        return await self._records.settlements(names)
 
     async def ask(self, workflow_id: str) -> Told:
         """The settlement's workflow."""
@@ -115,8 +137,12 @@ class PartnersSettlements:
         snapshot = await settlement_snapshot(
             self._client, SettlementOf(partner_id=partner_id, month=month)
         )
+        settling = snapshot.settling
+
+        async def is_recorded() -> bool:
+            return await self._settlements.holds(snapshot)
 
         async def keep() -> bool:
             return await self._records.keep_settlement(snapshot)
 
-        return Told(snapshot.settling.version, snapshot.settling.is_over, keep)
+        return Told(settling.version, settling.is_over, snapshot.shell, is_recorded, keep)

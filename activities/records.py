@@ -1,23 +1,34 @@
 """Writes orders to the records: the read model and the timeline."""
 
 from temporalio import activity
+from temporalio.client import Client
 
 from activities import names
 from activities.failures import without_contents
-from records.orders import Orders
+from records.orders import Diverged, Orders
+from workflows import client as workflow_client
 
 
 class RecordActivities:
-    """The records, as workflows write them."""
+    """The records, as workflows write them. `client` reaches the workflows."""
 
-    def __init__(self, orders: Orders) -> None:
+    def __init__(self, client: Client, orders: Orders) -> None:
+        self._client = client
         self._orders = orders
 
     @activity.defn(name=names.SAVE_ORDER)
     async def save_order(self, snapshot: names.Snapshot) -> int:
         """Keep an order and its events; the version that the records hold now, this one or a newer one.
 
-        Twice is once. An error, such as that the database is away, is worth another attempt and shows no contents.
+        Twice is once. Where the records hold another life of the order, its workflow is asked which one is true. An
+        error, such as that the database is away, is worth another attempt and shows no contents.
         """
-        with without_contents(f"records of {snapshot.order.sp_id}"):
-            return await self._orders.save(snapshot)
+        sp_id = snapshot.order.sp_id
+        with without_contents(f"records of {sp_id}"):
+            try:
+                return await self._orders.save(snapshot)
+            except Diverged:
+                if activity.info().is_local:
+                    raise  # within its workflow task a workflow answers no query: the next attempt is not local
+                held = await workflow_client.snapshot(self._client, sp_id)
+                return await self._orders.save(held, authoritative=True)

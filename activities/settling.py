@@ -12,9 +12,11 @@ from domain.policy import Policy
 from domain.settlement import CorrectionLine, VatRates
 from domain.settlement_id import settlement_id
 from records.corrections import Corrections
+from records.orders import Diverged
 from records.partners import Partners
 from records.settlements import Settlements
 from workflows.messages import Desk
+from workflows.settlement_client import settlement_snapshot
 
 
 class SettlementActivities:
@@ -43,10 +45,19 @@ class SettlementActivities:
     async def save_settlement(self, snapshot: SettlementSnapshot) -> int:
         """Keep a settlement, its lines and its events; the version that the records hold now, this one or a newer one.
 
-        Twice is once. An error is worth another attempt: the database is away, or an order is not recorded yet.
+        Twice is once. Where the records hold another life of the settlement, its workflow is asked which one is true.
+        An error is worth another attempt: the database is away, or an order is not recorded yet.
         """
-        with without_contents(f"records of {snapshot.settling.settlement_id}"):
-            return await self._settlements.save(snapshot)
+        opening = snapshot.settling.opening
+        with without_contents(f"records of {opening.settlement_id}"):
+            try:
+                return await self._settlements.save(snapshot)
+            except Diverged:
+                if activity.info().is_local:
+                    raise  # within its workflow task a workflow answers no query: the next attempt is not local
+                of = SettlementOf(partner_id=opening.partner.partner_id, month=opening.month)
+                held = await settlement_snapshot(self._client, of)
+                return await self._settlements.save(held, authoritative=True)
 
     @activity.defn(name=names.TAKE_CORRECTIONS)
     async def take_corrections(self, of: SettlementOf) -> tuple[CorrectionLine, ...]:
@@ -66,7 +77,7 @@ class SettlementActivities:
     async def partners_to_settle(self, wanted: PartnersWanted) -> tuple[str, ...]:
         """Partners with unbilled orders and no settlement of the month, by id, at most `limit`."""
         with without_contents(f"partners to settle for {wanted.month}"):
-            return await self._settlements.partners_to_settle(
+            return await self._settlements.billable.partners_to_settle(
                 wanted.month, wanted.after, wanted.limit
             )
 

@@ -33,7 +33,6 @@ BENCHES = {
     "overview": Bench("bench.overview", 100_000, "a partner's overview, from the server"),
     "settlement": Bench("bench.settlement", 2000, "orders of one partner settled a second"),
     "documents": Bench("bench.documents", 2000, "time and memory of a statement as PDF"),
-    "variants": Bench("bench.variants", 100, "the product with parts of it cut away"),
 }
 ALL = (
     "lives",

@@ -30,6 +30,7 @@ from domain.commands import (
 from domain.order import GoodsReceived, GoodsShipped, Intake, Placement, Status
 from domain.policy import Policy, Span, TransmissionPolicy
 from embedded import ROOT
+from records.orders import OrderFilter
 from starter import parse
 from workflows import client as workflow_client
 from workflows import names
@@ -174,10 +175,9 @@ class ProductSide:
     async def _look(self) -> None:
         while self._waiting:
             await asyncio.sleep(_LOOK_EVERY)
-            # From the oldest that is waited for on: what is cut off its end sorts before it.
-            oldest = min(self._waiting)[:-1]
-            for order in await self._orders.open_orders(after=oldest):
-                if order.status is Status.NEW and order.sp_id in self._waiting:
+            new = await self._orders.page(OrderFilter(status=Status.NEW), limit=500)
+            for order in new.items:
+                if order.sp_id in self._waiting:
                     self._waiting.pop(order.sp_id).set()
         self._watch = None
 

@@ -7,6 +7,7 @@ from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.names import SettlementSnapshot
+from domain import rules
 from domain.cantons import pin_calendar
 from domain.commands import SYSTEM
 from domain.policy import Policy
@@ -40,7 +41,7 @@ async def judged(
     Raises:
         NothingToBill: none of them, or there are more than `MOST_LEFT_OUT` others.
     """
-    picked, left_out = await settlements.judge(partner_id, settlement, sp_ids)
+    picked, left_out = await settlements.billable.judge(partner_id, settlement, sp_ids)
     if not picked or len(left_out) > MOST_LEFT_OUT:
         raise NothingToBill(left_out, too_many=bool(picked))
     return picked, left_out
@@ -67,6 +68,7 @@ def opening_of(
         picked=picked,
         left_out=left_out,
         automatic=automatic,
+        rules=rules.CURRENT,
     )
 
 
@@ -91,7 +93,7 @@ async def open_month(
     # The server forgets; the records do not.
     if await settlements.of_month(partner.partner_id, month) is not None:
         return None
-    lines = await settlements.billable(partner.partner_id, month.last_day)
+    lines = await settlements.billable.lines(partner.partner_id, month.last_day)
     if not lines:
         return None
     opening = opening_of(

@@ -133,7 +133,7 @@ class SettlementDesk:
             partner_id=partner.partner_id,
             month=month,
             settlement_id=await self._settlements.of_month(partner.partner_id, month),
-            lines=await self._settlements.billable(partner.partner_id),
+            lines=await self._settlements.billable.lines(partner.partner_id),
             corrections=await self._corrections.pending(partner.partner_id),
         )
 
@@ -222,7 +222,7 @@ class SettlementDesk:
             raise Forbidden("a partner in another's place")
         wanted = own or partner_id
         if wanted is None:
-            owners = set((await self._settlements.partners_of(sp_ids)).values())
+            owners = set((await self._settlements.billable.partners_of(sp_ids)).values())
             wanted = owners.pop() if len(owners) == 1 else None
         if wanted is None:
             raise InvalidCommand("partner_id", "partner_needed")

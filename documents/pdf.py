@@ -26,7 +26,13 @@ from documents.text import FONTS
 os.environ["FONTCONFIG_FILE"] = str(FONTS / "fonts.conf")
 
 import pypdf
-import weasyprint
+
+try:
+    import weasyprint
+except (
+    OSError
+) as error:  # the line that fails is all that is told of a failure (documents/confined.py)
+    raise ImportError("Pango is missing on this machine: make setup") from error
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import ArrayObject, ByteStringObject
 from weasyprint.text.fonts import FontConfiguration

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 
 from domain.calendar import Calendar
 from domain.order import Assignee, GoodsReceived, GoodsShipped, Identifier, Instant, Note, Reason
+from domain.policy import Policy
 from domain.values import Value
 
 Role = Literal["partner", "operations", "shop", "warehouse", "accounting", "system"]
@@ -133,6 +134,14 @@ class Bill(Value):
     settlement_id: Identifier
 
 
+class AdoptRules(Value):
+    """The order goes on under newer rules. `policy` is today's: for keys that came with them it has the values."""
+
+    type: Literal["adopt_rules"] = "adopt_rules"
+    version: int
+    policy: Policy
+
+
 class PassTime(Value):
     """Nothing happened but time: what is due now?"""
 
@@ -184,6 +193,7 @@ ExternalCommand = (
     | Cancel
     | Reassign
     | Bill
+    | AdoptRules
     | PaymentReceived
     | GoodsShipped
     | GoodsReceived

@@ -4,18 +4,36 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from domain import rules
 from domain.order import Deadline, DeadlineKind, Order, Outcome, Status
-from domain.policy import Span
+from domain.policy import Policy, Span
 
 Owner = Literal["partner", "retailer"]
 
 
 class Rule(NamedTuple):
-    """A deadline of DESIGN 3: whose it is, and the instant it runs from while it runs."""
+    """A deadline of DESIGN 3: whose it is, the instant it runs from while it runs, and under which rules.
+
+    `span` is its duration: the key of its name in the policy's `[deadlines]`, if nothing else is said. Its words are
+    the entry of its name in each language's `deadlines` (domain/words/).
+
+    A rule that changes ends with `until`, and a row of the same kind and owner has the new one `since` the next
+    version.
+    """
 
     kind: DeadlineKind
     owner: Owner
     start: Callable[[Order], datetime | None]
+    span: Callable[[Policy], Span | None] | None = None
+    since: int = 1
+    until: int | None = None
+
+    def span_in(self, policy: Policy) -> Span | None:
+        """How long a policy gives; None where it has no such step."""
+        if self.span is not None:
+            return self.span(policy)
+        span: Span | None = getattr(policy.deadlines, self.kind)
+        return span
 
 
 def _while(
@@ -30,7 +48,12 @@ def _contact(order: Order) -> datetime | None:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule("transmit", "retailer", _while(Status.IN_TRANSMISSION, lambda o: o.released_at)),
+    Rule(
+        "transmit",
+        "retailer",
+        _while(Status.IN_TRANSMISSION, lambda o: o.released_at),
+        span=lambda policy: policy.transmission.alarm,
+    ),
     Rule("accept", "partner", _while(Status.NEW, lambda o: o.transmitted_at)),
     Rule(
         "check_requirements",
@@ -53,15 +76,17 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("review", "retailer", _while(Status.UNDER_REVIEW, lambda o: o.reported_at)),
 )
-OWNER: dict[DeadlineKind, Owner] = {rule.kind: rule.owner for rule in RULES}
+"""All deadlines. The authority for their kinds and owners: nothing else lists them."""
 
 
-def span_of(order: Order, kind: DeadlineKind) -> Span | None:
-    """How long the order's policy gives for a deadline; None where the policy has no such step."""
-    if kind == "transmit":
-        return order.policy.transmission.alarm
-    span: Span | None = getattr(order.policy.deadlines, kind)
-    return span
+def owner_of(kind: DeadlineKind) -> Owner:
+    """Whose a deadline is. One that only a newer release knows is taken for the retailer's: no partner is blamed."""
+    return next((rule.owner for rule in RULES if rule.kind == kind), "retailer")
+
+
+def kinds(owner: Owner | None = None) -> tuple[DeadlineKind, ...]:
+    """The deadlines of every version in the order of an order's life, or those of one side."""
+    return tuple(dict.fromkeys(rule.kind for rule in RULES if owner in (None, rule.owner)))
 
 
 def hold_until(order: Order) -> datetime | None:
@@ -71,17 +96,26 @@ def hold_until(order: Order) -> datetime | None:
     return order.calendar.due(order.released_at, order.policy.transmission.hold)
 
 
-def reconcile(order: Order, at: datetime, unfulfilled: bool) -> Order:
+def reconcile(order: Order, at: datetime, unfulfilled: bool, adopted: bool = False) -> Order:
     """End what no longer runs and open what now does, after an event at `at`.
 
-    `unfulfilled`: the event took the matter away instead of settling it (cancelled, reassigned, moved).
+    A deadline that runs on keeps its instant, also under newer rules. A kind that only a newer release knows is kept
+    as it is.
+
+    Args:
+        order: the order after the event.
+        at: when the event happened.
+        unfulfilled: the event took the matter away instead of settling it (cancelled, reassigned, moved, newer rules).
+        adopted: the event brought newer rules: what they open runs from now on, not from before they held.
     """
     kept: list[Deadline] = []
     running: set[DeadlineKind] = set()
-    starts = {rule.kind: rule.start(order) for rule in RULES}
+    known = kinds()
+    holding = {rule.kind: rule for rule in rules.holding(RULES, order.rules)}
+    starts = {kind: rule.start(order) for kind, rule in holding.items()}
     for deadline in order.deadlines:
-        same = (
-            deadline.started == starts[deadline.kind]
+        same = deadline.kind not in known or (
+            deadline.started == starts.get(deadline.kind)
             and deadline.partner_id == order.partner.partner_id
         )
         if deadline.is_open and not same:
@@ -92,15 +126,20 @@ def reconcile(order: Order, at: datetime, unfulfilled: bool) -> Order:
             running.add(deadline.kind)
         kept.append(deadline)
     for kind, start in starts.items():
-        span = span_of(order, kind)
-        if start is not None and span is not None and kind not in running:
-            due = order.calendar.due(start, span)
+        if start is None or kind in running:
+            continue
+        span = holding[kind].span_in(order.policy)
+        if span is not None:
+            late = at if adopted and start < at else None
+            due = order.calendar.due(late or start, span)
             kept.append(
                 Deadline(
                     kind=kind,
                     partner_id=order.partner.partner_id,
                     started=start,
                     due=due,
+                    adopted=late,
+                    span=span,
                     excused_until=_excused_until(order, kind, span, due),
                 )
             )
@@ -109,7 +148,7 @@ def reconcile(order: Order, at: datetime, unfulfilled: bool) -> Order:
 
 def _excused_until(order: Order, kind: DeadlineKind, span: Span, due: datetime) -> datetime | None:
     """The partner has its whole span from when it got the ball, such as with goods whose receipt is reported late."""
-    if OWNER[kind] != "partner" or order.partner_since is None:
+    if owner_of(kind) != "partner" or order.partner_since is None:
         return None
     fair = order.calendar.due(order.partner_since, span)
     return fair if fair > due else None
@@ -123,13 +162,13 @@ def _outcome(deadline: Deadline, at: datetime, unfulfilled: bool) -> Outcome:
 
 def reminder_at(order: Order, deadline: Deadline) -> datetime | None:
     """When the partner is reminded: before the deadline, in office hours; None where there is no room for it."""
-    if OWNER[deadline.kind] != "partner":
+    if owner_of(deadline.kind) != "partner":
         return None
     escalation = order.policy.escalation
     at = order.calendar.before(deadline.due, escalation.remind_before)
     if escalation.office_hours_only:
         at = order.calendar.next_office(at)
-    return at if deadline.started < at < deadline.due else None
+    return at if deadline.runs_from < at < deadline.due else None
 
 
 def escalations(order: Order, deadline: Deadline) -> Iterator[tuple[int, datetime]]:
@@ -172,6 +211,6 @@ def _instants(order: Order) -> Iterator[datetime]:
 def next_due(order: Order, owner: Owner | None = None) -> datetime | None:
     """When the most urgent open deadline is due (of one side only, if `owner` is given); None if none runs."""
     return min(
-        (d.due for d in order.deadlines if d.is_open and owner in (None, OWNER[d.kind])),
+        (d.due for d in order.deadlines if d.is_open and owner in (None, owner_of(d.kind))),
         default=None,
     )

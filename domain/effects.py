@@ -1,17 +1,19 @@
 """What the outside must be told after something happened to an order: mails and shipping requests."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
+from domain import rules
 from domain.commands import Actor
-from domain.deadlines import OWNER
+from domain.deadlines import owner_of
 from domain.events import (
     Cancelled,
     CommandRefused,
     Escalated,
+    Event,
     NotExecuted,
     Reassigned,
     Recorded,
@@ -24,24 +26,13 @@ from domain.events import (
     Transmitted,
 )
 from domain.explanation import Explanation, explain
-from domain.lifecycle import evolve
-from domain.order import Assignee, DeadlineKind, Order, Status
+from domain.lifecycle import begin, evolve
+from domain.order import DeadlineKind, Order, Status
 from domain.values import Language, Value
 
-MailKind = Literal[
-    "new_order",
-    "reminder",
-    "escalation",
-    "transmission_failed",
-    "goods_shipped",
-    "goods_received",
-    "cancelled",
-    "reassigned",
-    "review_needed",
-    "review_decided",
-    "command_refused",
-]
 Audience = Literal["partner", "operations", "sender"]
+MailKind = str
+"""A kind of mail. `MAILS` lists them; a stored mail may be of a newer release and be of another kind."""
 
 
 class MailFacts(Value):
@@ -143,123 +134,194 @@ def is_obsolete(effect: Effect, order: Order) -> bool:
     )
 
 
-def _of_event(before: Order, recorded: Recorded, after: Order) -> list[Effect]:
-    event = recorded.event
-    match event:
-        case TransmissionStarted():
-            return [_mail(after, recorded, "new_order", "partner")]
-        case RequirementsConfirmed():
-            return [_shipping_request(after)]
-        case ShippingStarted():
-            first = before.status is Status.REQUIREMENTS_MET
-            return [
-                _mail(after, recorded, "goods_shipped", "partner", tracking=event.tracking)
-            ] * first
-        case ShippingEnded():
-            waiting = after.status is Status.SET_APPOINTMENT
-            return [
-                _mail(after, recorded, "goods_received", "partner", kind="set_appointment")
-            ] * waiting
-        case Cancelled():
-            seen = after.transmitted_at is not None
-            return [_mail(after, recorded, "cancelled", "partner", reason=event.reason)] * seen
-        case Transmitted():
-            # Cancelled while its first mail was on its way: the partner must hear of the end, too.
-            late = after.status is Status.CANCELLED
-            return [_mail(after, recorded, "cancelled", "partner")] * late
-        case Reassigned():
-            return [
-                _mail(after, recorded, "reassigned", "partner", to=before.partner, discreet=True),
-                _mail(after, recorded, "new_order", "partner", kind=_first_step(after)),
-            ]
-        case ReminderDue():
-            return [_mail(after, recorded, "reminder", "partner", kind=event.kind)]
-        case Escalated():
-            return _escalation(after, recorded, event)
-        case NotExecuted():
-            return [
-                _mail(
-                    after,
-                    recorded,
-                    "review_needed",
-                    "operations",
-                    kind="review",
-                    reason=event.reason,
-                    note=event.note,
-                )
-            ]
-        case ReviewDecided():
-            return _review(after, recorded, event)
-        case CommandRefused():
-            return [
-                _mail(
-                    after,
-                    recorded,
-                    "command_refused",
-                    "sender",
-                    sender=event.sender,
-                    discreet=event.code == "not_yours",
-                    action=event.action,
-                    code=event.code,
-                )
-            ]
-        case _:
-            return []
+def obsolete_mails(order: Order, events: Iterable[Recorded]) -> frozenset[str]:
+    """The keys of the mails that these events caused, of all the order's, and that have lost their sense if unsent."""
+    caused = effects(begin(order.intake), events)
+    return frozenset(each.key for each in caused if is_obsolete(each, order))
 
 
-def _first_step(order: Order) -> DeadlineKind:
+class Cause(NamedTuple):
+    """An event that a mail may follow from, with the order before and after it."""
+
+    before: Order
+    recorded: Recorded
+    after: Order
+
+    @property
+    def event(self) -> Any:
+        """What happened."""
+        return self.recorded.event
+
+
+class MailRule(NamedTuple):
+    """A mail: its kind, to whom, because of which event, and under which rules.
+
+    Its text is `templates/mail/<kind>.<audience>.toml`, its name the entry of its kind in each language's `mails`
+    (domain/words/).
+
+    Attributes:
+        when: what else must be true.
+        about: the deadline it speaks of; it is left out if that does not run.
+        facts: the fields of the event that it may say, by their names in `MailFacts`.
+        to_former: it goes to the partner that had the order before.
+        discreet: whether it names neither the customer nor the firm that has the order now.
+        since, until: the versions of the rules under which it goes out (domain/rules.py).
+    """
+
+    kind: MailKind
+    audience: Audience
+    cause: type[Value]
+    when: Callable[[Cause], bool] = lambda cause: True
+    about: Callable[[Cause], DeadlineKind | None] = lambda cause: None
+    facts: tuple[str, ...] = ()
+    to_former: bool = False
+    discreet: Callable[[Cause], bool] = lambda cause: False
+    since: int = 1
+    until: int | None = None
+
+
+def _first_step(cause: Cause) -> DeadlineKind:
     """The deadline that a partner who has just been given the order has to keep first."""
-    return "accept" if order.status is Status.NEW else "check_requirements"
+    return "accept" if cause.after.status is Status.NEW else "check_requirements"
 
 
-def _escalation(order: Order, recorded: Recorded, event: Escalated) -> list[Effect]:
-    mail: MailKind = "transmission_failed" if event.kind == "transmit" else "escalation"
-    audiences: tuple[Audience, ...] = (
-        ("partner", "operations") if OWNER[event.kind] == "partner" else ("operations",)
-    )
-    return [
-        _mail(order, recorded, mail, audience, kind=event.kind, level=event.level)
-        for audience in audiences
-    ]
+def _its_own(cause: Cause) -> DeadlineKind:
+    """The deadline that the event is about."""
+    kind: DeadlineKind = cause.event.kind
+    return kind
 
 
-def _review(order: Order, recorded: Recorded, event: ReviewDecided) -> list[Effect]:
-    if event.decision == "cancel":
-        return [_mail(order, recorded, "cancelled", "partner", note=event.note)]
-    kind: DeadlineKind | None = "set_appointment" if event.decision == "new_appointment" else None
-    told = _mail(
-        order,
-        recorded,
+def _for_new_appointment(cause: Cause) -> DeadlineKind | None:
+    return "set_appointment" if cause.event.decision == "new_appointment" else None
+
+
+MAILS: tuple[MailRule, ...] = (
+    MailRule("new_order", "partner", TransmissionStarted),
+    MailRule(
+        "goods_shipped",
+        "partner",
+        ShippingStarted,
+        when=lambda c: c.before.status is Status.REQUIREMENTS_MET,  # the first parcel
+        facts=("tracking",),
+    ),
+    MailRule(
+        "goods_received",
+        "partner",
+        ShippingEnded,
+        when=lambda c: c.after.status is Status.SET_APPOINTMENT,
+        about=lambda c: "set_appointment",
+    ),
+    MailRule(
+        "cancelled",
+        "partner",
+        Cancelled,
+        when=lambda c: c.after.transmitted_at is not None,
+        facts=("reason",),
+    ),
+    MailRule(
+        "cancelled",
+        "partner",
+        Transmitted,
+        # Cancelled while its first mail was on its way: the partner must hear of the end, too.
+        when=lambda c: c.after.status is Status.CANCELLED,
+    ),
+    MailRule("reassigned", "partner", Reassigned, to_former=True, discreet=lambda c: True),
+    MailRule("new_order", "partner", Reassigned, about=_first_step),
+    MailRule("reminder", "partner", ReminderDue, about=_its_own),
+    MailRule(
+        "escalation",
+        "partner",
+        Escalated,
+        when=lambda c: owner_of(c.event.kind) == "partner",
+        about=_its_own,
+        facts=("level",),
+    ),
+    MailRule(
+        "escalation",
+        "operations",
+        Escalated,
+        when=lambda c: c.event.kind != "transmit",
+        about=_its_own,
+        facts=("level",),
+    ),
+    MailRule(
+        "transmission_failed",
+        "operations",
+        Escalated,
+        when=lambda c: c.event.kind == "transmit",
+        about=_its_own,
+        facts=("level",),
+    ),
+    MailRule(
+        "review_needed",
+        "operations",
+        NotExecuted,
+        about=lambda c: "review",
+        facts=("reason", "note"),
+    ),
+    MailRule(
+        "cancelled",
+        "partner",
+        ReviewDecided,
+        when=lambda c: c.event.decision == "cancel",
+        facts=("note",),
+    ),
+    MailRule(
         "review_decided",
         "partner",
-        kind=kind,
-        decision=event.decision,
-        note=event.note,
+        ReviewDecided,
+        when=lambda c: c.event.decision != "cancel",
+        about=_for_new_appointment,
+        facts=("decision", "note"),
+    ),
+    MailRule(
+        "command_refused",
+        "sender",
+        CommandRefused,
+        discreet=lambda c: c.event.code == "not_yours",
+        facts=("action", "code"),
+    ),
+)
+"""All mails about an order, in the order in which those of one event go out. The authority for their kinds."""
+
+
+def mail_kinds() -> tuple[MailKind, ...]:
+    """The kinds of every version."""
+    return tuple(dict.fromkeys(rule.kind for rule in MAILS))
+
+
+def _of_event(before: Order, recorded: Recorded, after: Order) -> list[Effect]:
+    cause = Cause(before, recorded, after)
+    out: list[Effect] = [
+        _mail(rule, cause)
+        for rule in rules.holding(MAILS, after.rules)
+        if isinstance(recorded.event, rule.cause) and rule.when(cause)
+    ]
+    if _asks_to_ship(recorded.event):
+        out.append(_shipping_request(after))
+    return out
+
+
+def _asks_to_ship(event: Event) -> bool:
+    return isinstance(event, RequirementsConfirmed) or (
+        isinstance(event, ReviewDecided) and event.decision == "reship"
     )
-    return [told, _shipping_request(order)] if event.decision == "reship" else [told]
 
 
-def _mail(
-    order: Order,
-    recorded: Recorded,
-    mail: MailKind,
-    audience: Audience,
-    *,
-    to: Assignee | None = None,
-    sender: Actor | None = None,
-    kind: DeadlineKind | None = None,
-    discreet: bool = False,
-    **facts: str | int,
-) -> Mail:
+def _mail(rule: MailRule, cause: Cause) -> Mail:
+    order, recorded = cause.after, cause.recorded
     placement = order.intake.placement
-    partner = to or order.partner
+    partner = cause.before.partner if rule.to_former else order.partner
+    discreet = rule.discreet(cause)
+    kind = rule.about(cause)
     deadline = next((d for d in order.deadlines if d.kind == kind and d.is_open), None)
+    receiver = partner.partner_id if rule.audience == "partner" else rule.audience
     return Mail(
-        key=f"{order.sp_id}/{recorded.seq}/{mail}/{partner.partner_id if audience == 'partner' else audience}",
-        kind=mail,
-        audience=audience,
+        key=f"{order.sp_id}/{recorded.seq}/{rule.kind}/{receiver}",
+        kind=rule.kind,
+        audience=rule.audience,
         partner_id=partner.partner_id,
-        sender=sender,
+        sender=cause.event.sender if rule.audience == "sender" else None,
         language=partner.language,
         sp_id=order.sp_id,
         at=recorded.at,
@@ -273,9 +335,9 @@ def _mail(
             if discreet
             else f"{placement.customer.postal_code} {placement.customer.city}",
             status=order.status,
-            partner="" if discreet and to is None else partner.name,
+            partner="" if discreet and not rule.to_former else partner.name,
             deadline=explain(order, deadline) if deadline else None,
-            **facts,
+            **{name: getattr(cause.event, name) for name in rule.facts},
         ),
     )
 

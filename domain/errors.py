@@ -1,8 +1,10 @@
 """What a rule answers instead of events: a refusal, a value that cannot be, or that it does not understand."""
 
 from collections.abc import Iterable
+from typing import Literal
 
 from domain.order import Order, Status
+from domain.settlement import SettlementStatus
 
 
 class Refused(Exception):
@@ -38,6 +40,33 @@ class InvalidCommand(Exception):
         self.field = field
         self.code = code
         super().__init__(f"{field}: {code}")
+
+
+class SettlementRefused(Exception):
+    """Something that a settlement does not allow now, or not to this caller.
+
+    Attributes:
+        action: what was asked.
+        code: `wrong_state`, `too_late` for a selection whose time was over, `role`, `not_yours`; `unknown_rules` and
+            `older_rules` of a version that cannot be adopted.
+        status: the state that refused.
+        allowed: what this caller may do now.
+    """
+
+    def __init__(
+        self,
+        action: str,
+        code: Literal[
+            "wrong_state", "too_late", "role", "not_yours", "unknown_rules", "older_rules"
+        ],
+        status: SettlementStatus,
+        allowed: tuple[str, ...] = (),
+    ) -> None:
+        self.action = action
+        self.code = code
+        self.status = status
+        self.allowed = allowed
+        super().__init__(f"{action} is refused in state {status} ({code})")
 
 
 class NotUnderstood(Exception):

@@ -15,6 +15,7 @@ from domain.commands import (
     RejectionReason,
 )
 from domain.order import Assignee, DeadlineKind, Notice
+from domain.policy import Policy
 from domain.values import OPEN, Value
 
 
@@ -200,6 +201,7 @@ class MailUndelivered(Value):
     type: Literal["mail_undelivered"] = "mail_undelivered"
     key: str
     mail: str
+    """Its kind; events of former versions add the audience: "reminder to partner"."""
 
 
 class CommandRefused(Value):
@@ -216,6 +218,14 @@ class CalendarRenewed(Value):
 
     type: Literal["calendar_renewed"] = "calendar_renewed"
     calendar: Calendar
+
+
+class RulesAdopted(Value):
+    """From here on newer rules hold for the order. `policy`: its own with the keys that came with them, if any did."""
+
+    type: Literal["rules_adopted"] = "rules_adopted"
+    version: int
+    policy: Policy | None = None
 
 
 class UnknownEvent(Value):
@@ -250,7 +260,8 @@ KnownEvent = Annotated[
     | Escalated
     | MailUndelivered
     | CommandRefused
-    | CalendarRenewed,
+    | CalendarRenewed
+    | RulesAdopted,
     Field(discriminator="type"),
 ]
 Event = Annotated[KnownEvent | UnknownEvent, Field(union_mode="left_to_right")]

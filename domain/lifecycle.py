@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain import deadlines
+from domain import deadlines, digest, rules
 from domain.catalogue import checklist
 from domain.commands import (
     Accept,
     Actor,
+    AdoptRules,
     Bill,
     Cancel,
     Command,
@@ -55,6 +56,7 @@ from domain.events import (
     RequirementsConfirmed,
     RequirementsRejected,
     ReviewDecided,
+    RulesAdopted,
     ShippingEnded,
     ShippingStarted,
     TransmissionStarted,
@@ -86,50 +88,63 @@ PARTNER_ACTIONS = (
 REVIEW_ACTIONS = ("new_appointment", "reship", "cancel", "accept_as_executed")
 
 # DESIGN 2, the table: what leaves each state, or stays in it. Shipping events are also taken where they are not listed.
-ACTIONS: dict[Status, tuple[str, ...]] = {
-    Status.AWAITING_PAYMENT: ("payment_received", "cancel"),
-    Status.IN_TRANSMISSION: ("cancel",),
-    Status.NEW: ("accept", "cancel", "reassign"),
-    Status.CHECK_REQUIREMENTS: (
-        "log_contact",
-        "confirm_requirements",
-        "reject_requirements",
-        "cancel",
-        "reassign",
-    ),
-    Status.REQUIREMENTS_MET: ("goods_shipped", "goods_received", "cancel"),
-    Status.SET_APPOINTMENT: ("log_contact", "set_appointment", "cancel"),
-    Status.CONFIRM_EXECUTION: (
-        "confirm_execution",
-        "set_appointment",
-        "report_not_executed",
-        "cancel",
-    ),
-    Status.UNDER_REVIEW: REVIEW_ACTIONS,
-    Status.COMPLETED: ("bill",),
-    Status.BILLED: (),
-    Status.CANCELLED: (),
+# Kept by rules version: a later one lists only the states that it changes or adds.
+ACTIONS: dict[int, dict[Status, tuple[str, ...]]] = {
+    1: {
+        Status.AWAITING_PAYMENT: ("payment_received", "cancel"),
+        Status.IN_TRANSMISSION: ("cancel",),
+        Status.NEW: ("accept", "cancel", "reassign"),
+        Status.CHECK_REQUIREMENTS: (
+            "log_contact",
+            "confirm_requirements",
+            "reject_requirements",
+            "cancel",
+            "reassign",
+        ),
+        Status.REQUIREMENTS_MET: ("goods_shipped", "goods_received", "cancel"),
+        Status.SET_APPOINTMENT: ("log_contact", "set_appointment", "cancel"),
+        Status.CONFIRM_EXECUTION: (
+            "confirm_execution",
+            "set_appointment",
+            "report_not_executed",
+            "cancel",
+        ),
+        Status.UNDER_REVIEW: REVIEW_ACTIONS,
+        Status.COMPLETED: ("bill",),
+        Status.BILLED: (),
+        Status.CANCELLED: (),
+    },
 }
 
 _PARTNER_AND_OPERATIONS: tuple[Role, ...] = ("partner", "operations")
-ROLES: dict[str, tuple[Role, ...]] = {
-    **dict.fromkeys(PARTNER_ACTIONS, _PARTNER_AND_OPERATIONS),
-    **dict.fromkeys(REVIEW_ACTIONS, ("operations",)),
-    "reassign": ("operations",),
-    "cancel": ("shop", "operations"),
-    "payment_received": ("shop",),
-    "goods_shipped": ("warehouse",),
-    "goods_received": ("warehouse",),
-    "bill": ("system",),
+# By rules version, too: a later one lists only the actions that it changes or adds.
+ROLES: dict[int, dict[str, tuple[Role, ...]]] = {
+    1: {
+        **dict.fromkeys(PARTNER_ACTIONS, _PARTNER_AND_OPERATIONS),
+        **dict.fromkeys(REVIEW_ACTIONS, ("operations",)),
+        "reassign": ("operations",),
+        "cancel": ("shop", "operations"),
+        "payment_received": ("shop",),
+        "goods_shipped": ("warehouse",),
+        "goods_received": ("warehouse",),
+        "bill": ("system",),
+        "adopt_rules": ("operations", "system"),
+    },
 }
 
 LONGEST_APPOINTMENT = timedelta(days=7)
 FARTHEST_APPOINTMENT = timedelta(days=366)
 
 
+def actions(order: Order) -> tuple[str, ...]:
+    """The actions that the order's state allows, whoever takes them."""
+    return rules.under(ACTIONS, order.rules).get(order.status, ())
+
+
 def allowed(order: Order, role: Role) -> tuple[str, ...]:
     """The actions that a caller of this role may take now."""
-    return tuple(action for action in ACTIONS.get(order.status, ()) if role in ROLES[action])
+    may = rules.under(ROLES, order.rules)
+    return tuple(action for action in actions(order) if role in may[action])
 
 
 def authorise(order: Order, command: Command, actor: Actor) -> None:
@@ -140,7 +155,9 @@ def authorise(order: Order, command: Command, actor: Actor) -> None:
     """
     action = action_of(command)
     # Both are called `cancel`: the shop may end an order, but not decide a review.
-    roles = ("operations",) if isinstance(command, DecideReview) else ROLES.get(action, ("system",))
+    roles: tuple[Role, ...] = ("operations",)
+    if not isinstance(command, DecideReview):
+        roles = rules.under(ROLES, order.rules).get(action, ("system",))
     if actor.role not in roles:
         raise Refused(order, action, "role", allowed(order, actor.role))
     if actor.role == "partner" and actor.partner_id != order.partner.partner_id:
@@ -162,6 +179,7 @@ def begin(intake: Intake) -> Order:
     prepaid = intake.placement.prepaid
     return Order(
         intake=intake,
+        rules=intake.rules,
         partner=intake.partner,
         calendar=intake.calendar,
         status=Status.AWAITING_PAYMENT if prepaid else Status.IN_TRANSMISSION,
@@ -169,7 +187,12 @@ def begin(intake: Intake) -> Order:
 
 
 def place(intake: Intake, at: datetime) -> tuple[Order, Recorded]:
-    """The order as the shop placed it at `at`, and the first event of its life."""
+    """The order as the shop placed it at `at`, and the first event of its life.
+
+    Raises:
+        UnknownRules: it is placed under rules that this process does not know.
+    """
+    rules.check(intake.rules)
     placed = Recorded(seq=1, at=at, by="shop", event=Placed(prepaid=intake.placement.prepaid))
     return evolve(begin(intake), placed), placed
 
@@ -200,7 +223,9 @@ def live(
     Raises:
         Refused: not allowed in this state, not to this actor.
         InvalidCommand: allowed, but not with these values.
+        UnknownRules: the order is under rules that this process does not know.
     """
+    rules.check(order.rules)
     authorise(order, command, actor)
     recorded: list[Recorded] = []
 
@@ -235,7 +260,7 @@ def release(order: Order, settlement_id: str, now: datetime) -> tuple[Order, tup
     if order.status is Status.COMPLETED and settlement_id in order.freed_from:
         return order, ()
     if order.settlement_id != settlement_id:
-        raise Refused(order, "release", "wrong_state", ACTIONS[order.status])
+        raise Refused(order, "release", "wrong_state", actions(order))
     released = Recorded(
         seq=order.version + 1, at=now, by="system", event=Released(settlement_id=settlement_id)
     )
@@ -251,7 +276,7 @@ def decide(order: Order, command: Command, now: datetime) -> list[Event]:
     """
     handler = _HANDLERS[type(command)]
     action = action_of(command)
-    if action in ROLES and not isinstance(command, _TOLERANT):
+    if action in rules.under(ROLES, order.rules) and not isinstance(command, _TOLERANT):
         _check_state(order, action)
     events: list[Event] = handler(order, command, now)
     return events
@@ -268,7 +293,7 @@ _BEFORE_GOODS = (
 
 def why_not(order: Order, action: str) -> str | None:
     """The code of the refusal (`Refused.code`) that this state has for an action; None if it allows it."""
-    if action in ACTIONS.get(order.status, ()):
+    if action in actions(order):
         return None
     if order.status.is_final:
         return "final"
@@ -280,7 +305,7 @@ def why_not(order: Order, action: str) -> str | None:
 def _check_state(order: Order, action: str) -> None:
     code = why_not(order, action)
     if code is not None:
-        raise Refused(order, action, code, ACTIONS[order.status])
+        raise Refused(order, action, code, actions(order))
 
 
 # --- what each command does --------------------------------------------------------------------------------------
@@ -454,7 +479,7 @@ def _report_not_executed(order: Order, command: ReportNotExecuted, now: datetime
 def _decide_review(order: Order, command: DecideReview, now: datetime) -> list[Event]:
     if order.status is not Status.UNDER_REVIEW:
         # The decision to cancel, which as a plain `cancel` (with its reason) would be allowed in this state.
-        raise Refused(order, command.type, "wrong_state", ACTIONS[order.status])
+        raise Refused(order, command.type, "wrong_state", actions(order))
     executed_on = None
     if command.decision == "accept_as_executed":
         ended = min(order.appointment.end, now) if order.appointment else now
@@ -486,10 +511,10 @@ def _bill(order: Order, command: Bill, now: datetime) -> list[Event]:
     if order.settlement_id == command.settlement_id:
         return []
     if order.settlement_id is not None:
-        raise Refused(order, "bill", "other_settlement", ACTIONS[order.status])
+        raise Refused(order, "bill", "other_settlement", actions(order))
     if command.settlement_id in order.freed_from:
         # It was taken back: what still comes from it comes late.
-        raise Refused(order, "bill", "other_settlement", ACTIONS[order.status])
+        raise Refused(order, "bill", "other_settlement", actions(order))
     _check_state(order, "bill")
     return [Billed(settlement_id=command.settlement_id)]
 
@@ -506,8 +531,24 @@ def _renew_calendar(order: Order, command: RenewCalendar, now: datetime) -> list
     return [CalendarRenewed(calendar=command.calendar)]
 
 
-# Shop and warehouse repeat themselves and come late; a settlement may ask twice. None of it is an error.
-_TOLERANT = (PaymentReceived, GoodsShipped, GoodsReceived, Bill)
+def _adopt_rules(order: Order, command: AdoptRules, now: datetime) -> list[Event]:
+    if not rules.is_known(command.version):
+        raise InvalidCommand("version", "unknown_rules")
+    if command.version == order.rules:
+        return []
+    if command.version < order.rules:
+        raise InvalidCommand("version", "older_rules")
+    if order.status.is_final:
+        raise Refused(order, "adopt_rules", "final", actions(order))
+    policy = order.policy.with_later_keys(command.policy, order.rules)
+    return [
+        RulesAdopted(version=command.version, policy=None if policy == order.policy else policy)
+    ]
+
+
+# Shop and warehouse repeat themselves and come late; a settlement may ask twice. None of it is an error. Newer rules
+# are adopted in any state that is not final.
+_TOLERANT = (PaymentReceived, GoodsShipped, GoodsReceived, Bill, AdoptRules)
 _HANDLERS: dict[type[Value], Callable[[Order, Any, datetime], list[Event]]] = {
     PaymentReceived: _payment,
     PassTime: _pass_time,
@@ -525,6 +566,7 @@ _HANDLERS: dict[type[Value], Callable[[Order, Any, datetime], list[Event]]] = {
     Cancel: _cancel,
     Reassign: _reassign,
     Bill: _bill,
+    AdoptRules: _adopt_rules,
     NoteUndelivered: _note_undelivered,
     NoteRefusal: _note_refusal,
     RenewCalendar: _renew_calendar,
@@ -540,16 +582,22 @@ def evolve(order: Order, recorded: Recorded) -> Order:
     order = order.model_copy(
         update={
             "version": recorded.seq,
+            "digest": digest.extend(before.digest, [recorded]),
             "changed_at": recorded.at,
             "partner_since": _partner_since(before, order, recorded.at),
         }
     )
     if isinstance(recorded.event, ReminderDue | DeadlineMissed | Escalated):
         return order
-    return deadlines.reconcile(order, recorded.at, isinstance(recorded.event, _UNFULFILLED))
+    return deadlines.reconcile(
+        order,
+        recorded.at,
+        unfulfilled=isinstance(recorded.event, _UNFULFILLED),
+        adopted=isinstance(recorded.event, RulesAdopted),
+    )
 
 
-_UNFULFILLED = (Cancelled, Reassigned, AppointmentMoved)
+_UNFULFILLED = (Cancelled, Reassigned, AppointmentMoved, RulesAdopted)
 
 
 def _step(order: Order, event: Event, at: datetime) -> Order:
@@ -633,6 +681,11 @@ def _changes(order: Order, event: Event, at: datetime) -> dict[str, Any]:
             return _mark(order, event, {"level": event.level})
         case CalendarRenewed():
             return {"calendar": event.calendar}
+        case RulesAdopted():
+            return {
+                "rules": event.version,
+                "later_policy": event.policy or order.later_policy,
+            }
         case MailUndelivered() | CommandRefused():
             return {}
         case UnknownEvent():
@@ -725,38 +778,3 @@ def _partner_since(before: Order, order: Order, at: datetime) -> datetime | None
         return at
     # It may have come to the partner by the agreed hour being over, which is no event.
     return before.partner_since or (before.appointment.end if before.appointment else None)
-
-
-class Holding(Value):
-    """An interval in which one party had the ball."""
-
-    party: Party
-    start: datetime
-    end: datetime
-
-
-def holdings(intake: Intake, events: Iterable[Recorded], now: datetime) -> tuple[Holding, ...]:
-    """The order's life until `now`, cut into the intervals of those who had the ball, without gap or overlap."""
-    cuts: list[tuple[datetime, Order]] = []
-    order = begin(intake)
-    for recorded in events:
-        order = evolve(order, recorded)
-        cuts.append((recorded.at, order))
-    pieces: list[Holding] = []
-
-    def add(party: Party | None, start: datetime, end: datetime) -> None:
-        if party is None or end <= start:
-            return
-        if pieces and pieces[-1].party == party and pieces[-1].end == start:
-            pieces[-1] = pieces[-1].model_copy(update={"end": end})
-        else:
-            pieces.append(Holding(party=party, start=start, end=end))
-
-    ends = [at for at, _ in cuts[1:]] + [now]
-    for (start, state), end in zip(cuts, ends, strict=True):
-        middle = start
-        if state.status is Status.CONFIRM_EXECUTION and state.appointment:
-            middle = min(max(start, state.appointment.end), end)
-        add(ball(state, start), start, middle)
-        add(ball(state, middle), middle, end)
-    return tuple(pieces)

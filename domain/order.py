@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from domain.calendar import Calendar
-from domain.policy import Policy
+from domain.policy import Policy, Span
 from domain.values import OPEN, Language, OpenEnum, Value
 
 CENTIME = Decimal("0.01")
@@ -162,24 +162,20 @@ class Assignee(Value):
 
 
 class Intake(Value):
-    """All an order starts from: the placement, and what is pinned into it (DESIGN 3)."""
+    """All an order starts from: the placement, and what is pinned into it (DESIGN 3).
+
+    `rules` is the version of the rules that it is placed under (domain/rules.py).
+    """
 
     placement: Placement
     partner: Assignee
     policy: Policy
     calendar: Calendar
+    rules: int = 1
 
 
-DeadlineKind = Literal[
-    "transmit",
-    "accept",
-    "check_requirements",
-    "contact_customer",
-    "set_appointment",
-    "confirm_execution",
-    "review",
-    "goods",
-]
+DeadlineKind = str
+"""A kind of deadline. `domain.deadlines.RULES` lists them; a stored one may be of a newer release and another kind."""
 Outcome = Literal["met", "missed", "void"]
 
 
@@ -187,14 +183,18 @@ class Deadline(Value):
     """One deadline of one order, open or ended (DESIGN 3).
 
     `void` is what ended before it was due without having been met: the order was cancelled, reassigned, the
-    appointment moved. Missed stays missed, however it ends. `excused_until`: the partner had the ball only some time
-    after it started, and missing it until then is not the partner's fault (domain.punctuality).
+    appointment moved, newer rules do not know it. Missed stays missed, however it ends. `excused_until`: the partner
+    had the ball only some time after it started, and missing it until then is not the partner's fault
+    (domain.punctuality). `adopted`: newer rules brought the deadline when its matter had begun already; the time runs
+    from then. `span` is the time that was given; deadlines opened by the first releases do not have it.
     """
 
     kind: DeadlineKind
     partner_id: str
     started: datetime
     due: datetime
+    adopted: datetime | None = None
+    span: Span | None = None
     excused_until: datetime | None = None
     reminded: bool = False
     missed: bool = False
@@ -206,6 +206,11 @@ class Deadline(Value):
     def is_open(self) -> bool:
         """Whether it still runs, overdue or not."""
         return self.ended is None
+
+    @property
+    def runs_from(self) -> datetime:
+        """The instant from which its time is counted."""
+        return self.adopted or self.started
 
 
 class Appointment(Value):
@@ -247,14 +252,19 @@ class Order(Value):
     """A service order at one moment: the fold of its events. `version` is the number of events applied.
 
     `partner_since`: since when, without interruption, it is the partner's turn; none while it is somebody else's.
-    `freed_from`: settlements that billed it and were taken back.
+    `freed_from`: settlements that billed it and were taken back. `digest`: of its events (domain/digest.py); empty in
+    an order that was stored before there were digests. `rules` is the version of the rules that holds for it;
+    `later_policy` replaces the policy of its start if newer rules brought keys which that one did not have.
     """
 
     intake: Intake
+    rules: int = 1
+    later_policy: Policy | None = None
     partner: Assignee
     calendar: Calendar
     status: Status
     version: int = 0
+    digest: str = ""
     changed_at: datetime | None = None
     partner_since: datetime | None = None
     placed_at: datetime | None = None
@@ -282,7 +292,7 @@ class Order(Value):
     @property
     def policy(self) -> Policy:
         """The policy pinned into the order."""
-        return self.intake.policy
+        return self.later_policy or self.intake.policy
 
     @property
     def shipment(self) -> Shipment | None:

@@ -18,6 +18,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 from domain.values import Value
@@ -245,7 +246,8 @@ class Policy(Value):
 
     `holidays` maps a canton to its entries (`parse_holiday`), applied in their order to those of
     the `holidays` package. Every key has a standard value, and all are written to JSON, so that a
-    new standard never changes a running order.
+    new standard never changes a running order. A key that came with a later version of the rules
+    says so: `Field(default=..., json_schema_extra={"since": 2})`.
     """
 
     transmission: TransmissionPolicy = Field(
@@ -268,6 +270,33 @@ class Policy(Value):
     settlement: SettlementPolicy = Field(
         default_factory=SettlementPolicy, description="the table [settlement]"
     )
+
+    def with_later_keys(self, other: "Policy", rules: int) -> Self:
+        """This policy with the values of another one for all keys that came after a version of the rules.
+
+        So an order that adopts newer rules has their durations pinned as well, and keeps all of its own.
+        """
+        sections: dict[str, Any] = {}
+        for name, field in type(self).model_fields.items():
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if _since(field) > rules:
+                sections[name] = theirs
+            elif isinstance(mine, Value):
+                later = {
+                    key: getattr(theirs, key)
+                    for key, part in type(mine).model_fields.items()
+                    if _since(part) > rules
+                }
+                sections[name] = mine.model_copy(update=later) if later else mine
+        return self.model_copy(update=sections)
+
+
+def _since(field: FieldInfo) -> int:
+    """The version of the rules that a key came with."""
+    extra = field.json_schema_extra
+    since = extra.get("since", 1) if isinstance(extra, dict) else 1
+    assert isinstance(since, int)
+    return since
 
 
 def load_policy(text: str) -> Policy:

@@ -11,13 +11,13 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from domain.deadlines import OWNER
+from domain.deadlines import kinds
 from domain.order import Deadline, DeadlineKind
 from domain.settlement_id import Month
 
 TARGET = Decimal("0.98")
 """The share of deadlines that a partner is to meet."""
-KINDS: tuple[DeadlineKind, ...] = tuple(kind for kind, owner in OWNER.items() if owner == "partner")
+KINDS: tuple[DeadlineKind, ...] = kinds("partner")
 """The deadlines that are the partner's, in the order of an order's life."""
 
 _FOUR_DECIMALS = Decimal("0.0001")

@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from domain.order import CENTIME, Identifier, Money, Placement, Reason, Status
+from domain.order import CENTIME, Identifier, Money, Order, Placement, Reason, Status
 from domain.order import Line as Text
 from domain.settlement_id import Month
 from domain.values import OPEN, OpenEnum, Value
@@ -136,6 +136,11 @@ class SettlementStatus(OpenEnum):
     INVOICED = "invoiced"
     VOID = "void"
 
+    @property
+    def is_final(self) -> bool:
+        """Whether nobody can do anything to it any more; one that is void may still have orders to set free."""
+        return self in (SettlementStatus.INVOICED, SettlementStatus.VOID)
+
 
 class Settlement(Value):
     """The orders of one partner that are billed together, at one moment.
@@ -251,6 +256,13 @@ def obstacle(
             return "cancelled"
         case _:
             return "not_completed"
+
+
+def line_of_order(order: Order) -> Line | None:
+    """What a settlement bills of an order; None of one that was not executed."""
+    if order.executed_on is None:
+        return None
+    return line_of(order.intake.placement, order.executed_on)
 
 
 def line_of(placed: Placement, executed_on: date) -> Line:

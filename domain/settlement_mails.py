@@ -1,33 +1,27 @@
 """What partners, operations and accounting are told of a settlement: which mail follows from which event (DESIGN 4)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
+from domain import rules
 from domain.settlement import Amount, LeftOut, SettlementStatus
 from domain.settlement_id import Month
-from domain.settling import Settling, evolve
+from domain.settling import Settling, begin, evolve
 from domain.settling_events import (
     Announced,
     InvoiceAccepted,
     InvoiceReminded,
     NothingToBill,
-    SettlementEvent,
     SettlementRecorded,
     StatementIssued,
     Voided,
 )
 from domain.values import Language, Value
 
-SettlementMailKind = Literal[
-    "settlement_opened",
-    "statement",
-    "nothing_billed",
-    "invoice_missing",
-    "invoice_accepted",
-    "settlement_voided",
-]
 SettlementAudience = Literal["partner", "operations", "accounting"]
+SettlementMailKind = str
+"""A kind of mail. `MAILS` lists them; a stored mail may be of a newer release and be of another kind."""
 
 _MOST_LEFT_OUT = 20
 
@@ -61,14 +55,63 @@ class SettlementMail(Value):
     paper_id: str | None = None
 
 
-_AUDIENCES: dict[str, tuple[SettlementAudience, ...]] = {
-    "settlement_opened": ("partner",),
-    "statement": ("partner",),
-    "nothing_billed": ("partner",),
-    "invoice_missing": ("partner",),
-    "invoice_accepted": ("accounting", "partner"),
-    "settlement_voided": ("partner",),
-}
+class MailRule(NamedTuple):
+    """A mail: its kind, to whom, because of which event, and under which rules.
+
+    Its text is `templates/mail/settlement/<kind>.<audience>.toml`, its name the entry of its kind in each language's
+    `settlement_mails` (domain/words/).
+
+    Attributes:
+        when: what else must be true of the event and the settlement after it.
+        facts: the fields of the event that it may say, by their names in `SettlementMail`.
+        paper: what goes with it.
+        since, until: the versions of the rules under which it goes out (domain/rules.py).
+    """
+
+    kind: SettlementMailKind
+    audience: SettlementAudience
+    cause: type[Value]
+    when: Callable[[Any, Settling], bool] = lambda event, settling: True
+    facts: tuple[str, ...] = ()
+    paper: Literal["statement", "invoice"] | None = None
+    since: int = 1
+    until: int | None = None
+
+
+MAILS: tuple[MailRule, ...] = (
+    MailRule("settlement_opened", "partner", Announced),
+    MailRule("statement", "partner", StatementIssued, paper="statement"),
+    MailRule(
+        "nothing_billed",
+        "partner",
+        NothingToBill,
+        when=lambda event, settling: bool(settling.left_out),  # who unpicked everything knows it
+    ),
+    MailRule("invoice_missing", "partner", InvoiceReminded, facts=("level",), paper="statement"),
+    MailRule(
+        "invoice_missing",
+        "operations",
+        InvoiceReminded,
+        when=lambda event, settling: event.last,
+        facts=("level",),
+        paper="statement",
+    ),
+    MailRule("invoice_accepted", "accounting", InvoiceAccepted, paper="invoice"),
+    MailRule("invoice_accepted", "partner", InvoiceAccepted, paper="invoice"),
+    MailRule(
+        "settlement_voided",
+        "partner",
+        Voided,
+        when=lambda event, settling: settling.told,
+        facts=("reason",),
+    ),
+)
+"""All mails about a settlement, in the order in which those of one event go out. The authority for their kinds."""
+
+
+def settlement_mail_kinds() -> tuple[SettlementMailKind, ...]:
+    """The kinds of every version."""
+    return tuple(dict.fromkeys(rule.kind for rule in MAILS))
 
 
 def settlement_mails(
@@ -79,59 +122,32 @@ def settlement_mails(
     settling = before
     for recorded in events:
         settling = evolve(settling, recorded)
-        kind = _kind(recorded.event, settling)
-        if kind is None:
-            continue
-        audiences = _AUDIENCES[kind]
-        if isinstance(recorded.event, InvoiceReminded) and recorded.event.last:
-            audiences = (*audiences, "operations")
         out.extend(
-            _mail(settling, recorded, kind, audience, operations_language) for audience in audiences
+            _mail(settling, recorded, rule, operations_language)
+            for rule in rules.holding(MAILS, settling.rules)
+            if isinstance(recorded.event, rule.cause) and rule.when(recorded.event, settling)
         )
     return tuple(out)
 
 
-def _kind(event: SettlementEvent, settling: Settling) -> SettlementMailKind | None:
-    match event:
-        case Announced():
-            return "settlement_opened"
-        case StatementIssued():
-            return "statement"
-        case NothingToBill():
-            # Who unpicked everything knows it.
-            return "nothing_billed" if settling.left_out else None
-        case InvoiceReminded():
-            return "invoice_missing"
-        case InvoiceAccepted():
-            return "invoice_accepted"
-        case Voided():
-            return "settlement_voided" if settling.told else None
-        case _:
-            return None
-
-
 def _mail(
-    settling: Settling,
-    recorded: SettlementRecorded,
-    kind: SettlementMailKind,
-    audience: SettlementAudience,
-    operations_language: Language,
+    settling: Settling, recorded: SettlementRecorded, rule: MailRule, operations_language: Language
 ) -> SettlementMail:
     partner, statement = settling.opening.partner, settling.statement
     paper = None
-    if kind in ("statement", "invoice_missing") and statement is not None:
+    if rule.paper == "statement" and statement is not None:
         paper = statement.paper_id
-    elif kind == "invoice_accepted":
+    elif rule.paper == "invoice":
         paper = settling.invoice_paper_id
     return SettlementMail(
-        key=f"{settling.settlement_id}:{recorded.seq}:{kind}:{audience}",
-        kind=kind,
-        audience=audience,
+        key=f"{settling.settlement_id}:{recorded.seq}:{rule.kind}:{rule.audience}",
+        kind=rule.kind,
+        audience=rule.audience,
         settlement_id=settling.settlement_id,
         partner_id=partner.partner_id,
         partner_name=partner.name,
         month=settling.opening.month,
-        language=partner.language if audience == "partner" else operations_language,
+        language=partner.language if rule.audience == "partner" else operations_language,
         at=recorded.at,
         orders=len(settling.picked),
         left_out=settling.left_out[:_MOST_LEFT_OUT],
@@ -141,9 +157,8 @@ def _mail(
         total=statement.total if statement else None,
         selectable_until=settling.selectable_until,
         invoice_due=settling.invoice_due,
-        level=recorded.event.level if isinstance(recorded.event, InvoiceReminded) else 0,
-        reason=recorded.event.reason if isinstance(recorded.event, Voided) else "",
         paper_id=paper,
+        **{name: getattr(recorded.event, name) for name in rule.facts},
     )
 
 
@@ -158,3 +173,14 @@ def is_obsolete(mail: SettlementMail, settling: Settling) -> bool:
             )
         case _:
             return False
+
+
+def obsolete_settlement_mails(
+    settling: Settling, events: Iterable[SettlementRecorded]
+) -> frozenset[str]:
+    """The keys of the mails that these events caused, of all the settlement's, and that have lost their sense if
+    unsent."""
+    start = begin(settling.opening, settling.opened_at)
+    # A mail's language is not in its key.
+    caused = settlement_mails(start, events, settling.opening.partner.language)
+    return frozenset(mail.key for mail in caused if is_obsolete(mail, settling))

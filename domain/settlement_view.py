@@ -169,8 +169,10 @@ def _told(reason: LeftOutReason, role: str) -> LeftOutReason:
 
 
 def _without_internals(data: dict[str, Any]) -> dict[str, Any]:
-    """Where a paper is kept, and under which key a mail was sent, is nobody's business outside."""
+    """Where a paper is kept, under which key a mail was sent, and the whole policy are nobody's business outside."""
     statement = data.get("statement")
     if statement is not None:
         data["statement"] = {k: v for k, v in statement.items() if k != "paper_id"}
-    return {name: value for name, value in data.items() if name not in ("paper_id", "key")}
+    return {
+        name: value for name, value in data.items() if name not in ("paper_id", "key", "policy")
+    }

@@ -6,15 +6,29 @@ workflow; their lines are in the records.
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from domain.commands import Actor, Role
+from domain import digest, rules
+from domain.commands import Actor
 from domain.errors import NotUnderstood
+from domain.errors import SettlementRefused as SettlementRefused
 from domain.events import UnknownEvent
 from domain.invoicing import Verdict
-from domain.policy import SettlementPolicy
-from domain.settlement import CorrectionLine, LeftOut, Line, Settlement, SettlementStatus, in_order
+from domain.policy import Policy, SettlementPolicy
+from domain.settlement import (
+    Amount,
+    CorrectionLine,
+    LeftOut,
+    Line,
+    Settlement,
+    SettlementStatus,
+    in_order,
+)
+from domain.settling_access import action_of, author
+from domain.settling_access import allowed as allowed
+from domain.settling_access import authorise as authorise
 from domain.settling_commands import (
+    AdoptRules,
     Close,
     Command,
     NoteInvoice,
@@ -41,6 +55,7 @@ from domain.settling_events import (
     Opened,
     OrdersClaimed,
     OrdersReleased,
+    RulesAdopted,
     Selected,
     SelectionClosed,
     SettlementEvent,
@@ -54,17 +69,23 @@ from domain.values import Value
 class Settling(Value):
     """A settlement as it stands. `picked` are its orders: selected ones until `claimed`, then those it billed.
 
-    `opening` is without the orders that it came with: they are in the first event. `told` is whether the partner knows
-    of a settlement that was opened for it; `voided`, whether it was taken back (one that had nothing to bill is void
-    as well); `released`, whether no order is billed by a void one any more.
+    `opening` is without the orders that it came with: they are in the first event. `fees`: what the claimed orders come
+    to by their own word. `told` is whether the partner knows of a settlement that was opened for it; `voided`, whether
+    it was taken back (one that had nothing to bill is void as well); `released`, whether no order is billed by a void
+    one any more. `digest`: of its events (domain/digest.py); empty in one that was stored before there were digests.
+    `rules` and `later_policy` are as those of an order.
     """
 
     opening: Opening
+    rules: int = 1
+    later_policy: Policy | None = None
     status: SettlementStatus
     version: int = 0
+    digest: str = ""
     picked: Selection
     left_out: tuple[LeftOut, ...] = ()
     claimed: bool = False
+    fees: Amount | None = None
     corrections: tuple[CorrectionLine, ...] = ()
     opened_at: datetime
     told: bool = False
@@ -86,6 +107,11 @@ class Settling(Value):
         return self.opening.settlement_id
 
     @property
+    def policy(self) -> Policy:
+        """The policy pinned into it."""
+        return self.later_policy or self.opening.policy
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing can follow, but for what has to go out."""
         match self.status:
@@ -100,30 +126,6 @@ class Settling(Value):
     def can_be_drafted(self) -> bool:
         """Whether a draft of the partner's invoice can be made: it is awaited, and there is something to pay."""
         return self.status is SettlementStatus.ISSUED and self.invoice_due is not None
-
-
-class SettlementRefused(Exception):
-    """Something that a settlement does not allow now, or not to this caller.
-
-    Attributes:
-        action: what was asked.
-        code: `wrong_state`, `too_late` for a selection whose time was over, `role`, `not_yours`.
-        status: the state that refused.
-        allowed: what this caller may do now.
-    """
-
-    def __init__(
-        self,
-        action: str,
-        code: Literal["wrong_state", "too_late", "role", "not_yours"],
-        status: SettlementStatus,
-        allowed: tuple[str, ...] = (),
-    ) -> None:
-        self.action = action
-        self.code = code
-        self.status = status
-        self.allowed = allowed
-        super().__init__(f"{action} is refused in state {status} ({code})")
 
 
 def account_of(settling: Settling, lines: Iterable[Line]) -> Settlement:
@@ -146,59 +148,6 @@ def account_of(settling: Settling, lines: Iterable[Line]) -> Settlement:
     )
 
 
-# --- who may do what ---------------------------------------------------------------------------------------------
-
-_PARTNER: tuple[Role, ...] = ("partner", "operations")
-ROLES: dict[str, tuple[Role, ...]] = {
-    "select": _PARTNER,
-    "close": _PARTNER,
-    "invoice": _PARTNER,
-    "note_invoice": ("accounting", "operations"),
-    "void": ("operations",),
-}
-ACTIONS: dict[SettlementStatus, tuple[str, ...]] = {
-    SettlementStatus.OPEN: ("select", "close", "void"),
-    SettlementStatus.CLOSING: (),
-    SettlementStatus.ISSUED: ("invoice", "note_invoice", "void"),
-    SettlementStatus.INVOICED: (),
-    SettlementStatus.VOID: (),
-}
-
-
-def allowed(settling: Settling, role: str) -> tuple[str, ...]:
-    """What a caller of this role may do now; `invoice` is to upload one."""
-    return tuple(a for a in ACTIONS.get(settling.status, ()) if role in ROLES[a])
-
-
-def authorise(settling: Settling, action: str, actor: Actor, now: datetime) -> None:
-    """Check that this actor may do this at `now`.
-
-    Raises:
-        SettlementRefused: not in this role, not to this partner's settlement, not in this state.
-    """
-    may = allowed(settling, actor.role)
-    if actor.role not in ROLES[action]:
-        raise SettlementRefused(action, "role", settling.status, may)
-    if actor.role == "partner" and actor.partner_id != settling.opening.partner.partner_id:
-        raise SettlementRefused(action, "not_yours", settling.status)
-    if action not in ACTIONS.get(settling.status, ()):
-        until = settling.selectable_until
-        if action == "select" and until is not None and until <= now:
-            raise SettlementRefused(action, "too_late", settling.status, may)
-        raise SettlementRefused(action, "wrong_state", settling.status, may)
-
-
-def author(settling: Settling, command: Command | None, actor: Actor) -> str:
-    """Who did it, and for whom, in the words of the timeline. Without a command it is the opening."""
-    if actor.role == "partner":
-        return f"partner:{actor.partner_id}"
-    named = f"{actor.role}:{actor.name}" if actor.name else actor.role
-    partners = command is None or isinstance(command, Select | Close | TakeVerdict)
-    if actor.role == "operations" and partners:
-        return f"{named} for partner:{settling.opening.partner.partner_id}"
-    return named
-
-
 # --- what commands do --------------------------------------------------------------------------------------------
 
 
@@ -206,6 +155,7 @@ def begin(opening: Opening, at: datetime) -> Settling:
     """The settlement before its first event."""
     return Settling(
         opening=opening.model_copy(update={"picked": (), "left_out": ()}),
+        rules=opening.rules,
         status=SettlementStatus.OPEN,
         picked=(),
         opened_at=at,
@@ -215,7 +165,12 @@ def begin(opening: Opening, at: datetime) -> Settling:
 def open_settling(
     opening: Opening, actor: Actor, now: datetime
 ) -> tuple[Settling, tuple[SettlementRecorded, ...]]:
-    """A new settlement and the first events of its life. One that its partner opens is closed at once (API.md)."""
+    """A new settlement and the first events of its life. One that its partner opens is closed at once (API.md).
+
+    Raises:
+        UnknownRules: it is opened under rules that this process does not know.
+    """
+    rules.check(opening.rules)
     within = opening.policy.settlement.select_within
     until = opening.calendar.due(now, within) if opening.automatic else None
     settling = begin(opening, now)
@@ -234,7 +189,9 @@ def live(
 
     Raises:
         SettlementRefused: not allowed in this state, not to this actor.
+        UnknownRules: it is under rules that this process does not know.
     """
+    rules.check(settling.rules)
     settling, passed = _record(settling, decide(settling, PassTime(), now), "system", now)
     if isinstance(command, PassTime):
         return settling, passed
@@ -244,17 +201,6 @@ def live(
     by = author(settling, command, actor)
     settling, recorded = _record(settling, decide(settling, command, now), by, now)
     return settling, passed + recorded
-
-
-def action_of(command: Command) -> str | None:
-    """The name of what somebody does by a command, as `ROLES` lists it; None of what only the system does."""
-    match command:
-        case TakeVerdict():
-            return "invoice"
-        case VoidSettlement() | Select() | Close() | NoteInvoice():
-            return command.type
-        case _:
-            return None
 
 
 def decide(settling: Settling, command: Command, now: datetime) -> list[SettlementEvent]:
@@ -296,6 +242,8 @@ def decide(settling: Settling, command: Command, now: datetime) -> list[Settleme
         case NoteReleased():
             _expect(settling, command, not settling.released, SettlementStatus.VOID)
             return [OrdersReleased(orders=len(settling.picked))]
+        case AdoptRules():
+            return _adopted(settling, command)
         case NoteUndelivered():
             return [MailUndelivered(key=command.key, mail=command.mail)]
 
@@ -305,11 +253,30 @@ def _expect(settling: Settling, command: Command, awaited: bool, status: Settlem
         raise SettlementRefused(command.type, "wrong_state", settling.status)
 
 
+def _adopted(settling: Settling, command: AdoptRules) -> list[SettlementEvent]:
+    if not rules.is_known(command.version):
+        raise SettlementRefused(command.type, "unknown_rules", settling.status)
+    if command.version == settling.rules:
+        return []
+    if command.version < settling.rules:
+        raise SettlementRefused(command.type, "older_rules", settling.status)
+    if settling.status.is_final:
+        raise SettlementRefused(command.type, "wrong_state", settling.status)
+    policy = settling.policy.with_later_keys(command.policy, settling.rules)
+    known = policy == settling.policy
+    return [RulesAdopted(version=command.version, policy=None if known else policy)]
+
+
 def _claimed(settling: Settling, answers: TakeClaims) -> list[SettlementEvent]:
     refused = {left.sp_id for left in answers.refused}
     claimed = sum(sp_id not in refused for sp_id in settling.picked)
     events: list[SettlementEvent] = [
-        OrdersClaimed(claimed=claimed, left_out=answers.refused, corrections=answers.corrections)
+        OrdersClaimed(
+            claimed=claimed,
+            left_out=answers.refused,
+            corrections=answers.corrections,
+            fees=answers.fees,
+        )
     ]
     if not claimed and not answers.corrections:
         events.append(NothingToBill())
@@ -371,18 +338,17 @@ def _invoice_due(settling: Settling, since: datetime) -> datetime:
 
 def _most_reminders(settling: Settling) -> int:
     """As of an order's deadline: one when it is missed, then so many repetitions."""
-    return settling.opening.policy.escalation.repeats + 1
+    return settling.policy.escalation.repeats + 1
 
 
 def _in_office(settling: Settling, instant: datetime) -> datetime:
-    opening = settling.opening
-    if not opening.policy.escalation.office_hours_only:
+    if not settling.policy.escalation.office_hours_only:
         return instant
-    return opening.calendar.next_office(instant)
+    return settling.opening.calendar.next_office(instant)
 
 
 def _policy(settling: Settling) -> SettlementPolicy:
-    return settling.opening.policy.settlement
+    return settling.policy.settlement
 
 
 # --- what each event changes -------------------------------------------------------------------------------------
@@ -421,7 +387,13 @@ def fold(opening: Opening, events: Iterable[SettlementRecorded]) -> Settling:
 def evolve(settling: Settling, recorded: SettlementRecorded) -> Settling:
     """The settlement after something happened to it."""
     changes = _changes(settling, recorded.event, recorded.at)
-    return settling.model_copy(update={**changes, "version": recorded.seq})
+    return settling.model_copy(
+        update={
+            **changes,
+            "version": recorded.seq,
+            "digest": digest.extend(settling.digest, [recorded]),
+        }
+    )
 
 
 def _changes(settling: Settling, event: SettlementEvent, at: datetime) -> dict[str, Any]:
@@ -446,6 +418,7 @@ def _changes(settling: Settling, event: SettlementEvent, at: datetime) -> dict[s
                 "picked": tuple(sp_id for sp_id in settling.picked if sp_id not in refused),
                 "left_out": (*settling.left_out, *event.left_out),
                 "corrections": event.corrections,
+                "fees": event.fees,
             }
         case NothingToBill():
             return {"status": SettlementStatus.VOID, "released": True, "ended_at": at}
@@ -479,6 +452,11 @@ def _changes(settling: Settling, event: SettlementEvent, at: datetime) -> dict[s
             }
         case OrdersReleased():
             return {"released": True}
+        case RulesAdopted():
+            return {
+                "rules": event.version,
+                "later_policy": event.policy or settling.later_policy,
+            }
         case MailUndelivered():
             return {}
         case UnknownEvent():

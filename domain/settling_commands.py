@@ -29,6 +29,7 @@ class Opening(Value):
 
     `picked` are orders of the partner that could be billed when it was opened, `left_out` those that were asked for and
     could not. With `automatic` the month's end opened it: the partner is told, and may still pick and unpick.
+    `rules` is the version of the rules that it is opened under (domain/rules.py).
     """
 
     partner: Assignee
@@ -39,6 +40,7 @@ class Opening(Value):
     picked: Selection = ()
     left_out: tuple[LeftOut, ...] = ()
     automatic: bool
+    rules: int = 1
 
     @property
     def settlement_id(self) -> str:
@@ -87,6 +89,14 @@ class VoidSettlement(Value):
     reason: Reason
 
 
+class AdoptRules(Value):
+    """It goes on under newer rules. `policy` is today's: for keys that came with them it has the values."""
+
+    type: Literal["adopt_rules"] = "adopt_rules"
+    version: int
+    policy: Policy
+
+
 class PassTime(Value):
     """Nothing happened but time: what is due now?"""
 
@@ -94,11 +104,15 @@ class PassTime(Value):
 
 
 class TakeClaims(Value):
-    """All orders have answered: who refused, and the corrections that come with this settlement."""
+    """All orders have answered: who refused, and the corrections that come with this settlement.
+
+    `fees`: the sum of the fees of all others, as the orders themselves have told it.
+    """
 
     type: Literal["take_claims"] = "take_claims"
     refused: tuple[LeftOut, ...]
     corrections: tuple[CorrectionLine, ...]
+    fees: Amount | None = None
 
 
 class TakeStatement(Value):
@@ -130,7 +144,7 @@ class NoteUndelivered(Value):
     mail: str
 
 
-ExternalCommand = Select | Close | NoteInvoice | VoidSettlement
+ExternalCommand = Select | Close | NoteInvoice | VoidSettlement | AdoptRules
 InternalCommand = (
     PassTime | TakeClaims | TakeStatement | TakeVerdict | NoteReleased | NoteUndelivered
 )

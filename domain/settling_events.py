@@ -7,7 +7,8 @@ from pydantic import Field
 
 from domain.events import UnknownEvent
 from domain.invoicing import Verdict
-from domain.settlement import CorrectionLine, LeftOut
+from domain.policy import Policy
+from domain.settlement import Amount, CorrectionLine, LeftOut
 from domain.settling_commands import Selection, Statement
 from domain.values import Value
 
@@ -43,12 +44,16 @@ class SelectionClosed(Value):
 
 
 class OrdersClaimed(Value):
-    """These many orders are billed by it; the others are left out, each with its reason."""
+    """These many orders are billed by it; the others are left out, each with its reason.
+
+    `fees`: what the billed orders come to by their own word; none in settlements of before this was recorded.
+    """
 
     type: Literal["orders_claimed"] = "orders_claimed"
     claimed: int
     left_out: tuple[LeftOut, ...]
     corrections: tuple[CorrectionLine, ...]
+    fees: Amount | None = None
 
 
 class NothingToBill(Value):
@@ -117,6 +122,14 @@ class MailUndelivered(Value):
     mail: str
 
 
+class RulesAdopted(Value):
+    """From here on newer rules hold for it. `policy`: its own with the keys that came with them, if any did."""
+
+    type: Literal["rules_adopted"] = "rules_adopted"
+    version: int
+    policy: Policy | None = None
+
+
 KnownSettlementEvent = Annotated[
     Opened
     | Announced
@@ -131,7 +144,8 @@ KnownSettlementEvent = Annotated[
     | InvoiceNoted
     | Voided
     | OrdersReleased
-    | MailUndelivered,
+    | MailUndelivered
+    | RulesAdopted,
     Field(discriminator="type"),
 ]
 SettlementEvent = Annotated[KnownSettlementEvent | UnknownEvent, Field(union_mode="left_to_right")]

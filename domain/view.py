@@ -8,8 +8,8 @@ from domain import words
 from domain.calendar import Calendar
 from domain.catalogue import checklist
 from domain.commands import ChecklistItem, Role
-from domain.deadlines import OWNER
-from domain.events import CalendarRenewed, Reassigned, Recorded
+from domain.deadlines import owner_of
+from domain.events import CalendarRenewed, Reassigned, Recorded, RulesAdopted
 from domain.explanation import explain
 from domain.lifecycle import allowed, ball
 from domain.order import (
@@ -102,7 +102,7 @@ def order_view(
                 explanation=words.explanation_text(explain(order, d), language),
             )
             for d in order.open_deadlines
-            if role != "partner" or OWNER[d.kind] == "partner"
+            if role != "partner" or owner_of(d.kind) == "partner"
         ),
         allowed=allowed(order, role) if role else (),
         ball=ball(order, now),
@@ -150,6 +150,8 @@ def _entry(recorded: Recorded, calendar: Calendar, language: Language) -> Timeli
     hidden = {"type"}
     if isinstance(event, Reassigned | CalendarRenewed):
         hidden.add("calendar")
+    if isinstance(event, RulesAdopted):
+        hidden.add("policy")
     return TimelineEntry(
         seq=recorded.seq,
         at=zoned(calendar, recorded.at),

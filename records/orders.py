@@ -1,25 +1,41 @@
 """The read model of the orders: written by their workflows, read by lists, searches and single views."""
 
+import logging
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, TypeAdapter
 from pydantic_core import from_json
-from sqlalchemy import ColumnElement, Select, false, func, literal, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    delete,
+    false,
+    func,
+    insert,
+    literal,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from activities.names import Snapshot
 from domain.calendar import Calendar
 from domain.deadlines import next_due
+from domain.digest import continues, extend
 from domain.events import Event, Recorded
 from domain.order import Order, Placement, Status
 from domain.policy import Policy
 from domain.values import Value
 from records.cursors import Position, decode_cursor, encode_cursor
-from records.database import Database, storable, to_the_end
-from records.tables import Instant, deadlines, documents, is_open, orders, timeline
+from records.database import Database, storable
+from records.tables import Instant, deadlines, documents, orders, timeline
+
+logger = logging.getLogger("cmi.records")
 
 Sort = Literal["newest", "urgent"]
 
@@ -62,13 +78,12 @@ class Page(NamedTuple):
     next_cursor: str | None
 
 
-class OpenOrder(NamedTuple):
-    """An order that can still change: what a reconciler compares with its workflow."""
+class Diverged(Exception):
+    """The records and a writer hold two different lives of one order: some event differs. The workflow knows which is
+    true."""
 
-    sp_id: str
-    status: Status
-    version: int
-    changed_at: datetime
+    def __init__(self, name: str, held: int, version: int) -> None:
+        super().__init__(f"{name}: version {held} in the records and version {version} differ")
 
 
 class Orders:
@@ -76,80 +91,117 @@ class Orders:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        insert = sqlite.insert if database.is_sqlite else postgresql.insert
-        row = insert(orders)
+        upsert = sqlite.insert if database.is_sqlite else postgresql.insert
+        row = upsert(orders)
+        self._put_new = row.on_conflict_do_nothing().returning(orders.c.version)
         self._put_order = row.on_conflict_do_update(
             index_elements=[orders.c.sp_id],
             set_={c.name: row.excluded[c.name] for c in orders.c if c is not orders.c.sp_id},
-            where=orders.c.version < row.excluded.version,
-        ).returning(orders.c.version)
-        document = insert(documents)
+        )
+        document = upsert(documents)
         self._put_document = document.on_conflict_do_update(
             index_elements=[documents.c.sp_id],
             set_={name: document.excluded[name] for name in ("document", "pinned")},
         )
-        deadline = insert(deadlines)
+        deadline = upsert(deadlines)
         self._put_deadline = deadline.on_conflict_do_update(
             index_elements=[deadlines.c.sp_id, deadlines.c.seq],
             set_={name: deadline.excluded[name] for name in ("missed", "ended", "outcome")},
             where=deadlines.c.ended.is_(None),  # what has ended does not change any more
         )
-        self._put_event = insert(timeline).on_conflict_do_nothing()
 
-    @to_the_end
-    async def save(self, snapshot: Snapshot) -> int:
+    async def save(self, snapshot: Snapshot, *, authoritative: bool = False) -> int:
         """Keep an order as it is, and its events. Returns the version that is kept now: this one or a newer one.
 
-        Twice is once, and an older version changes nothing but that events that were missing are added.
-        Raises `ValueError` for an order that was never placed.
+        Twice is once, and a late write of an earlier version changes nothing. `authoritative`: the workflow itself was
+        asked just now, so its events replace others of the same numbers and what follows them.
+
+        Raises:
+            Diverged: the records hold another life of the order than the one that is to be written (domain/digest.py).
+            ValueError: the order was never placed.
         """
         order = snapshot.order
         row = order_row(order)
-        events = [_event_row(order.sp_id, recorded) for recorded in snapshot.events]
-        async with self._database.writing() as connection:
-            written = (await connection.execute(self._put_order, row)).scalar_one_or_none()
-            if written is not None:
-                await connection.execute(self._put_document, document_row(order))
-                if order.deadlines:
-                    await connection.execute(self._put_deadline, deadline_rows(order))
-            if events:
-                await connection.execute(self._put_event, events)
-            if written is not None:
+        head = (
+            select(orders.c.version, orders.c.digest)
+            .where(orders.c.sp_id == order.sp_id)
+            .with_for_update()
+        )
+
+        def save(connection: Connection) -> int:
+            if connection.execute(self._put_new, row).scalar_one_or_none() is not None:
+                self._put_parts(connection, order, snapshot.events)
                 return order.version
-            held = select(orders.c.version).where(orders.c.sp_id == order.sp_id)
-            newer: int = (await connection.execute(held)).scalar_one()
-            return newer
+            held = connection.execute(head).one()
+            if held.version > order.version:
+                later = _events_after(connection, order.sp_id, order.version)
+                if extend(order.digest, later) == held.digest:
+                    return int(held.version)
+            elif held.version == order.version and held.digest == order.digest:
+                return order.version
+            elif continues(held.version, held.digest, order.version, order.digest, snapshot.events):
+                new = tuple(e for e in snapshot.events if e.seq > held.version)
+                connection.execute(self._put_order, row)
+                self._put_parts(connection, order, new)
+                return order.version
+            if not authoritative:
+                raise Diverged(order.sp_id, held.version, order.version)
+            logger.warning(
+                "the records held another life of an order, and are replaced",
+                extra={"sp_id": order.sp_id, "held": held.version, "version": order.version},
+            )
+            _forget(connection, snapshot)
+            connection.execute(self._put_order, row)
+            self._put_parts(connection, order, snapshot.events)
+            return order.version
+
+        return await self._database.write(save)
+
+    def _put_parts(self, connection: Connection, order: Order, events: Sequence[Recorded]) -> None:
+        connection.execute(self._put_document, document_row(order))
+        if order.deadlines:
+            connection.execute(self._put_deadline, deadline_rows(order))
+        if events:
+            connection.execute(
+                insert(timeline), [_event_row(order.sp_id, recorded) for recorded in events]
+            )
+
+    async def version(self, sp_id: str) -> int | None:
+        """The version of an order; None if there is no such order."""
+        found = select(orders.c.version).where(orders.c.sp_id == sp_id)
+        version: int | None = await self._database.read(
+            lambda connection: connection.execute(found).scalar_one_or_none()
+        )
+        return version
+
+    async def holds(self, snapshot: Snapshot) -> bool:
+        """Whether the records hold just this: the order as it is, and from the first of these events on no other."""
+        order = snapshot.order
+        stored = await self.get(order.sp_id)
+        if stored is None or stored.order != order:
+            return False
+        first = snapshot.events[0].seq if snapshot.events else order.version + 1
+        events = await self._database.read(
+            lambda connection: _events_after(connection, order.sp_id, first - 1)
+        )
+        return tuple(events) == snapshot.events
 
     async def get(self, sp_id: str) -> StoredOrder | None:
         """An order with its timeline, in the order of its events. None if there is no such order."""
         if not storable(sp_id):
             return None
-        async with self._database.reading() as connection:
-            document = (
-                await connection.execute(
-                    select(documents.c.document, documents.c.pinned).where(
-                        documents.c.sp_id == sp_id
-                    )
-                )
-            ).one_or_none()
-            if document is None:
-                return None
-            order = _order(document.document, document.pinned)
-            # A writer may have been between the two statements: not more than belongs to this version.
-            events = (
-                await connection.execute(
-                    select(timeline.c.seq, timeline.c.at, timeline.c.by, timeline.c.data)
-                    .where(timeline.c.sp_id == sp_id, timeline.c.seq <= order.version)
-                    .order_by(timeline.c.seq)
-                )
-            ).all()
-        return StoredOrder(
-            order,
-            tuple(
-                Recorded(seq=seq, at=at, by=by, event=_EVENT.validate_json(data))
-                for seq, at, by, data in events
-            ),
+        document = select(documents.c.document, documents.c.pinned).where(
+            documents.c.sp_id == sp_id
         )
+
+        def get(connection: Connection) -> StoredOrder | None:
+            row = connection.execute(document).one_or_none()
+            if row is None:
+                return None
+            events = _events_after(connection, sp_id, 0)
+            return StoredOrder(_order(row.document, row.pinned), tuple(events))
+
+        return await self._database.read(get, at_one_moment=True)
 
     async def page(
         self,
@@ -203,25 +255,6 @@ class Orders:
         newer = [Status(status) for status in counted if status not in set(Status)]
         return {status: counted[status] for status in (*known, *newer)}
 
-    async def open_orders(
-        self, after: str | None = None, limit: int = 500
-    ) -> tuple[OpenOrder, ...]:
-        """Orders that are not in a final state, by SP-ID, those after `after`."""
-        found = (
-            select(orders.c.sp_id, orders.c.status, orders.c.version, orders.c.changed_at)
-            .where(is_open)
-            .order_by(orders.c.sp_id)
-            .limit(limit)
-        )
-        if after is not None:
-            found = found.where(orders.c.sp_id > after)
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(found)).all()
-        return tuple(
-            OpenOrder(sp_id, Status(status), version, changed_at)
-            for sp_id, status, version, changed_at in rows
-        )
-
 
 def folded(text: str) -> str:
     """Text in which upper and lower case, and the ways to write one letter, are the same."""
@@ -254,6 +287,7 @@ def order_row(order: Order) -> dict[str, Any]:
     return {
         "sp_id": order.sp_id,
         "version": order.version,
+        "digest": order.digest,
         "status": str(order.status),
         "partner_id": order.partner.partner_id,
         "visible": order.transmitted_at is not None,
@@ -262,8 +296,6 @@ def order_row(order: Order) -> dict[str, Any]:
         "next_due": next_due(order),
         "partner_due": next_due(order, "partner"),
         "sales_order_id": placement.sales_order_id,
-        "canton": order.partner.canton,
-        "fee": placement.service.fee,
         "executed_on": order.executed_on,
         "settlement_id": order.settlement_id,
         "search": searchable(placement),
@@ -286,7 +318,7 @@ def document_row(order: Order) -> dict[str, Any]:
     """The order's row in `documents`. What is pinned stands apart: reading it is most of the work, and done once."""
     first = order.intake.calendar
     pinned = _Pinned(
-        policy=order.policy,
+        policy=order.intake.policy,
         calendar=order.calendar,
         first_calendar=None if first == order.calendar else first,
     )
@@ -321,6 +353,27 @@ def placement_in(document: str) -> Placement:
 @lru_cache(maxsize=512)
 def _pinned(text: str) -> _Pinned:
     return _Pinned.model_validate_json(text)
+
+
+def _forget(connection: Connection, snapshot: Snapshot) -> None:
+    """Delete the order's deadlines, and its timeline from the snapshot's first event on."""
+    sp_id = snapshot.order.sp_id
+    first = snapshot.events[0].seq if snapshot.events else snapshot.order.version + 1
+    connection.execute(delete(timeline).where(timeline.c.sp_id == sp_id, timeline.c.seq >= first))
+    connection.execute(delete(deadlines).where(deadlines.c.sp_id == sp_id))
+
+
+def _events_after(connection: Connection, sp_id: str, version: int) -> list[Recorded]:
+    rows = connection.execute(
+        select(timeline.c.seq, timeline.c.at, timeline.c.by, timeline.c.data)
+        .where(timeline.c.sp_id == sp_id, timeline.c.seq > version)
+        .order_by(timeline.c.seq)
+    )
+    return [_recorded(*row) for row in rows]
+
+
+def _recorded(seq: int, at: datetime, by: str, data: str) -> Recorded:
+    return Recorded(seq=seq, at=at, by=by, event=_EVENT.validate_json(data))
 
 
 def _event_row(sp_id: str, recorded: Recorded) -> dict[str, Any]:

@@ -2,20 +2,41 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case, delete, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Table,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    null,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from activities.names import FindingKind, SettlementSnapshot
-from domain.order import Status
 from domain.settlement import SettlementStatus
 from domain.settlement_id import Month
 from domain.values import Value
 from records.database import Database, to_the_end
 from records.settlements import Settlements
-from records.tables import comparisons, findings, orders, settlement_timeline, settlements
+from records.tables import (
+    comparisons,
+    findings,
+    is_closed,
+    is_open,
+    orders,
+    settlement_timeline,
+    settlements,
+)
 
 
 def _has(*types: str) -> ColumnElement[bool]:
@@ -36,27 +57,32 @@ _IS_OVER = or_(
 )
 
 
-class Held(NamedTuple):
-    """How far the records know an order or a settlement, and whether it is over: closed, and nothing can follow."""
+class Row(NamedTuple):
+    """An order or a settlement in the records, by SP-ID or number.
 
-    version: int
-    is_over: bool
-
-
-class Open(NamedTuple):
-    """An order or a settlement that is not over, by SP-ID or number; `settled`: whose settlement of which month."""
+    Attributes:
+        digest: of its events; None if it was written by an older release.
+        is_over: it is closed, and nothing can follow.
+        settled: whose settlement of which month it is, if it is one.
+    """
 
     name: str
     version: int
+    digest: str | None
+    is_over: bool
     settled: tuple[str, Month] | None = None
 
 
 class Same(NamedTuple):
-    """A running workflow and its row that were the same: at this length of history, at this version."""
+    """A workflow and its row that were the same: at this length of history, at this version and digest.
+
+    Without a `run_id` the server knows no such workflow (any more), and there is nothing to compare.
+    """
 
     run_id: str
     history_length: int
     version: int
+    digest: str | None
 
 
 class Finding(Value):
@@ -84,6 +110,44 @@ class Seen(NamedTuple):
     repaired: bool = False
 
 
+_ORDER = select(
+    orders.c.sp_id.label("name"),
+    orders.c.version,
+    orders.c.digest,
+    is_closed.label("is_over"),
+    null().label("partner_id"),
+    null().label("month"),
+)
+_SETTLEMENT = select(
+    settlements.c.settlement_id.label("name"),
+    settlements.c.version,
+    settlements.c.digest,
+    _IS_OVER.label("is_over"),
+    settlements.c.partner_id,
+    settlements.c.month,
+)
+
+
+def _compared(name: ColumnElement[str], row: Table) -> ColumnElement[bool]:
+    """Whether a row was found the same as its workflow, at its version and digest of now."""
+    return exists().where(
+        comparisons.c.sp_id == name,
+        comparisons.c.version == row.c.version,
+        comparisons.c.digest.is_not_distinct_from(row.c.digest),
+    )
+
+
+def _first(
+    found: Sequence[Select[Any]], key: ColumnElement[str], after: str | None, limit: int
+) -> Select[Any]:
+    """The first rows after one of several queries together, each of which its own index answers."""
+    if after is not None:
+        found = [each.where(key > after) for each in found]
+    parts = [each.order_by(key).limit(limit).subquery() for each in found]
+    together = union_all(*(select(part) for part in parts)).subquery()
+    return select(together).order_by(together.c.name).limit(limit)
+
+
 class Reconciliation:
     """Findings and comparisons."""
 
@@ -107,56 +171,65 @@ class Reconciliation:
         same = insert(comparisons)
         self._put_same = same.on_conflict_do_update(
             index_elements=[comparisons.c.sp_id],
-            set_={name: same.excluded[name] for name in ("run_id", "history_length", "version")},
+            set_={name: same.excluded[name] for name in Same._fields},
         )
 
     # --- comparing -----------------------------------------------------------------------------------------------
 
-    async def held(self, sp_ids: Collection[str]) -> dict[str, Held]:
-        """How far the records know these orders; those they do not know are missing."""
-        found = select(orders.c.sp_id, orders.c.version, orders.c.status).where(
-            orders.c.sp_id.in_(sp_ids)
-        )
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(found)).all()
-        return {sp_id: Held(version, Status(status).is_final) for sp_id, version, status in rows}
+    async def orders(self, sp_ids: Collection[str]) -> tuple[Row, ...]:
+        """These orders, as the records know them; those they do not know are missing."""
+        return await self._rows(_ORDER.where(orders.c.sp_id.in_(sp_ids)))
 
-    async def held_settlements(self, numbers: Collection[str]) -> dict[str, Held]:
-        """How far the records know these settlements; those they do not know are missing."""
-        found = select(settlements.c.settlement_id, settlements.c.version, _IS_OVER).where(
-            settlements.c.settlement_id.in_(numbers)
-        )
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(found)).all()
-        return {number: Held(version, bool(is_over)) for number, version, is_over in rows}
+    async def settlements(self, numbers: Collection[str]) -> tuple[Row, ...]:
+        """These settlements, as the records know them; those they do not know are missing."""
+        return await self._rows(_SETTLEMENT.where(settlements.c.settlement_id.in_(numbers)))
 
-    async def open_settlements(self, after: str | None, limit: int) -> tuple[Open, ...]:
+    async def open_orders(self, after: str | None, limit: int) -> tuple[Row, ...]:
+        """Orders that are not closed, by SP-ID, those after one."""
+        return await self._rows(_first([_ORDER.where(is_open)], orders.c.sp_id, after, limit))
+
+    async def open_settlements(self, after: str | None, limit: int) -> tuple[Row, ...]:
         """Settlements that are not over, by number, those after one."""
-        found = (
-            select(
-                settlements.c.settlement_id,
-                settlements.c.version,
-                settlements.c.partner_id,
-                settlements.c.month,
-            )
-            .where(~_IS_OVER)
-            .order_by(settlements.c.settlement_id)
-            .limit(limit)
+        found = [_SETTLEMENT.where(~_IS_OVER)]
+        return await self._rows(_first(found, settlements.c.settlement_id, after, limit))
+
+    async def orders_to_compare(
+        self, after: str | None, limit: int, closed_since: datetime
+    ) -> tuple[Row, ...]:
+        """Orders to compare with their workflows, by SP-ID, those after one: all open ones, and the closed ones that
+        have changed since then and were not compared as they are now."""
+        closed = _ORDER.where(
+            is_closed, orders.c.changed_at >= closed_since, ~_compared(orders.c.sp_id, orders)
         )
-        if after is not None:
-            found = found.where(settlements.c.settlement_id > after)
+        found = [_ORDER.where(is_open), closed]
+        return await self._rows(_first(found, orders.c.sp_id, after, limit))
+
+    async def settlements_to_compare(self, after: str | None, limit: int) -> tuple[Row, ...]:
+        """Settlements to compare with their workflows, by number, those after one: all that are not over, and those
+        that are over and were not compared as they are now."""
+        number = settlements.c.settlement_id
+        found = [_SETTLEMENT.where(or_(~_IS_OVER, ~_compared(number, settlements)))]
+        return await self._rows(_first(found, number, after, limit))
+
+    async def _rows(self, found: Select[Any]) -> tuple[Row, ...]:
         async with self._database.reading() as connection:
             rows = (await connection.execute(found)).all()
         return tuple(
-            Open(number, version, (partner_id, Month.parse(month)))
-            for number, version, partner_id, month in rows
+            Row(
+                row.name,
+                row.version,
+                row.digest,
+                bool(row.is_over),
+                (row.partner_id, Month.parse(row.month)) if row.month else None,
+            )
+            for row in rows
         )
 
     async def keep_settlement(self, snapshot: SettlementSnapshot) -> bool:
         """Have the records hold a settlement as its workflow has it. Not if they lack an order of it, or another one
         has billed it: then it stays as it is."""
         try:
-            await Settlements(self._database).save(snapshot)
+            await Settlements(self._database).save(snapshot, authoritative=True)
         except (LookupError, IntegrityError):
             return False
         return True
@@ -166,7 +239,9 @@ class Reconciliation:
         found = select(comparisons).where(comparisons.c.sp_id.in_(sp_ids))
         async with self._database.reading() as connection:
             rows = (await connection.execute(found)).all()
-        return {row.sp_id: Same(row.run_id, row.history_length, row.version) for row in rows}
+        return {
+            row.sp_id: Same(row.run_id, row.history_length, row.version, row.digest) for row in rows
+        }
 
     @to_the_end
     async def keep_same(self, these: Mapping[str, Same]) -> None:
@@ -207,25 +282,20 @@ class Reconciliation:
                 await connection.execute(stands)
 
     @to_the_end
-    async def end_unseen(self, at: datetime) -> int:
+    async def end_unseen(self, at: datetime, closed_since: datetime) -> int:
         """End what the pass that began at `at`, and is through, has not seen any more. How many these are.
 
-        Comparisons of what cannot change any more are dropped, too.
+        Comparisons of orders that were closed before `closed_since` are dropped: they are not compared any more.
         """
         gone = (
             update(findings)
             .where(findings.c.ended_at.is_(None), findings.c.seen_at < at)
             .values(ended_at=at)
         )
-        final = [str(status) for status in Status if status.is_final]
-        closed = delete(comparisons).where(
-            or_(
-                comparisons.c.sp_id.in_(select(orders.c.sp_id).where(orders.c.status.in_(final))),
-                comparisons.c.sp_id.in_(select(settlements.c.settlement_id).where(_IS_OVER)),
-            )
-        )
+        long_closed = select(orders.c.sp_id).where(is_closed, orders.c.changed_at < closed_since)
+        forgotten = delete(comparisons).where(comparisons.c.sp_id.in_(long_closed))
         async with self._database.writing() as connection:
-            await connection.execute(closed)
+            await connection.execute(forgotten)
             return (await connection.execute(gone)).rowcount
 
     async def unreported(self, limit: int) -> tuple[Finding, ...]:

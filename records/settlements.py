@@ -1,51 +1,46 @@
 """The settlements: written by their workflows, read by lists and single views; and which orders can be billed."""
 
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+import logging
+from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
-from itertools import islice
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 from pydantic import TypeAdapter
-from sqlalchemy import delete, exists, literal, select, tuple_, update
+from sqlalchemy import Connection, delete, insert, literal, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.names import SettlementSnapshot
-from domain.order import Status
+from domain.digest import continues, extend
 from domain.settlement import (
-    LeftOut,
     Line,
     Settlement,
     SettlementStatus,
     in_order,
     line_of,
-    obstacle,
 )
 from domain.settlement_id import Month
 from domain.settling import Settling, account_of
-from domain.settling_commands import Selection
 from domain.settling_events import SettlementEvent, SettlementRecorded
 from domain.values import Value
+from records.billable import Billable
 from records.cursors import Position, decode_cursor, encode_cursor
-from records.database import Database, storable, to_the_end
-from records.orders import folded, placement_in
+from records.database import LONG_SECONDS, Database, chunks, storable
+from records.orders import Diverged, folded, placement_in
 from records.tables import (
     Instant,
     documents,
-    is_billable,
     orders,
-    partners,
     settlement_documents,
     settlement_lines,
     settlement_timeline,
     settlements,
 )
 
+logger = logging.getLogger("cmi.records")
+
 _EVENT: TypeAdapter[SettlementEvent] = TypeAdapter(SettlementEvent)
-_AT_ONCE = 1000  # parameters of one statement; SQLite takes 32766
 _NEWEST: tuple[Literal["newest"]] = ("newest",)
-_Each = TypeVar("_Each")
 
 
 class StoredSettlement(Value):
@@ -90,109 +85,188 @@ class Settlements:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        insert = sqlite.insert if database.is_sqlite else postgresql.insert
-        row = insert(settlements)
+        self.billable = Billable(database)
+        upsert = sqlite.insert if database.is_sqlite else postgresql.insert
+        row = upsert(settlements)
+        self._put_new = row.on_conflict_do_nothing(
+            index_elements=[settlements.c.settlement_id]
+        ).returning(settlements.c.version)
         self._put = row.on_conflict_do_update(
             index_elements=[settlements.c.settlement_id],
             set_={c.name: row.excluded[c.name] for c in settlements.c},
-            where=(settlements.c.version < row.excluded.version)
-            & (settlements.c.partner_id == row.excluded.partner_id),
-        ).returning(settlements.c.version)
-        document = insert(settlement_documents)
+        )
+        document = upsert(settlement_documents)
         self._put_document = document.on_conflict_do_update(
             index_elements=[settlement_documents.c.settlement_id],
             set_={"document": document.excluded.document},
         )
-        self._put_event = insert(settlement_timeline).on_conflict_do_nothing()
-        self._put_line = insert(settlement_lines)
+        line = upsert(settlement_lines)
+        self._put_line = line.on_conflict_do_nothing(
+            index_elements=[settlement_lines.c.settlement_id, settlement_lines.c.sp_id]
+        )
+        self._put_told = line.on_conflict_do_update(
+            index_elements=[settlement_lines.c.settlement_id, settlement_lines.c.sp_id],
+            set_={c.name: line.excluded[c.name] for c in (*_LINE, settlement_lines.c.told)},
+        )
 
     # --- writing -------------------------------------------------------------------------------------------------
 
-    @to_the_end
-    async def save(self, snapshot: SettlementSnapshot) -> int:
-        """Keep a settlement as it is, its lines, and its events. Returns the version that is kept now: this or a newer.
+    async def save(self, snapshot: SettlementSnapshot, *, authoritative: bool = False) -> int:
+        """Keep a settlement as it is, and its events. Returns the version that is kept now: this one or a newer one.
 
-        Twice is once, and an older version changes nothing but that events that were missing are added.
+        As `Orders.save`: twice is once, a late write changes nothing, and `authoritative` is what the workflow itself
+        said just now.
 
         Raises:
-            LookupError: an order that it picked is not in the records (yet).
-            IntegrityError: an order of it is billed by another settlement in the records.
+            Diverged: the records hold another life of the settlement than the one that is to be written.
+            LookupError: an order of it is not recorded (yet).
+            ValueError: the number is that of another partner's settlement.
         """
         settling = snapshot.settling
         settlement_id = settling.settlement_id
         lines = await self._lines_of(settling)
         row = _row(settling, account_of(settling, lines))
-        events = [_event_row(settlement_id, recorded) for recorded in snapshot.events]
-        async with self._database.writing() as connection:
-            written = (await connection.execute(self._put, row)).scalar_one_or_none()
-            if written is not None:
-                document = {"settlement_id": settlement_id, "document": settling.model_dump_json()}
-                await connection.execute(self._put_document, document)
-                await self._put_lines(connection, settling, lines)
-            if events:
-                await connection.execute(self._put_event, events)
-            if written is not None:
+        head = (
+            select(settlements.c.version, settlements.c.digest, settlements.c.partner_id)
+            .where(settlements.c.settlement_id == settlement_id)
+            .with_for_update()
+        )
+
+        def save(connection: Connection) -> int:
+            if connection.execute(self._put_new, row).scalar_one_or_none() is not None:
+                self._put_parts(connection, settling, lines, snapshot.events)
                 return settling.version
-            held = select(settlements.c.version, settlements.c.partner_id).where(
-                settlements.c.settlement_id == settlement_id
-            )
-            newer, partner_id = (await connection.execute(held)).one()
-            if partner_id != row["partner_id"]:
+            held = connection.execute(head).one()
+            if held.partner_id != row["partner_id"]:
                 raise ValueError(f"{settlement_id} is the number of another partner's settlement")
-            return int(newer)
+            if held.version > settling.version:
+                later = _events_after(connection, settlement_id, settling.version)
+                if extend(settling.digest, later) == held.digest:
+                    return int(held.version)
+            elif held.version == settling.version and held.digest == settling.digest:
+                return settling.version
+            elif continues(
+                held.version, held.digest, settling.version, settling.digest, snapshot.events
+            ):
+                new = tuple(e for e in snapshot.events if e.seq > held.version)
+                connection.execute(self._put, row)
+                self._put_parts(connection, settling, lines, new)
+                return settling.version
+            if not authoritative:
+                raise Diverged(settlement_id, held.version, settling.version)
+            logger.warning(
+                "the records held another life of a settlement, and are replaced",
+                extra={
+                    "settlement_id": settlement_id,
+                    "held": held.version,
+                    "version": settling.version,
+                },
+            )
+            first = snapshot.events[0].seq if snapshot.events else settling.version + 1
+            connection.execute(
+                delete(settlement_timeline).where(
+                    settlement_timeline.c.settlement_id == settlement_id,
+                    settlement_timeline.c.seq >= first,
+                )
+            )
+            connection.execute(self._put, row)
+            self._put_parts(connection, settling, lines, snapshot.events)
+            return settling.version
+
+        return await self._database.write(save, limit=LONG_SECONDS)
+
+    def _put_parts(
+        self,
+        connection: Connection,
+        settling: Settling,
+        lines: Sequence[Line],
+        events: Sequence[SettlementRecorded],
+    ) -> None:
+        settlement_id = settling.settlement_id
+        document = {"settlement_id": settlement_id, "document": settling.model_dump_json()}
+        connection.execute(self._put_document, document)
+        self._put_lines(connection, settling, lines)
+        if events:
+            connection.execute(
+                insert(settlement_timeline),
+                [_event_row(settlement_id, recorded) for recorded in events],
+            )
 
     async def _lines_of(self, settling: Settling) -> tuple[Line, ...]:
         """The lines of what is picked: as they were first written, or else made from the orders."""
-        wanted = settling.picked
-        async with self._database.reading() as connection:
-            kept = await _kept_lines(connection, (settling.settlement_id,))
-            lines = kept[settling.settlement_id]
-            missing = [sp_id for sp_id in wanted if sp_id not in lines]
-            for some in _chunks(missing):
+        wanted, settlement_id = settling.picked, settling.settlement_id
+
+        def read(connection: Connection) -> dict[str, Line]:
+            lines = _kept_lines(connection, (settlement_id,))[settlement_id]
+            for some in chunks([sp_id for sp_id in wanted if sp_id not in lines]):
                 found = (
                     select(orders.c.executed_on, documents.c.document)
                     .join(documents, documents.c.sp_id == orders.c.sp_id)
                     .where(orders.c.sp_id.in_(some), orders.c.executed_on.is_not(None))
                 )
-                for executed_on, document in await connection.execute(found):
+                for executed_on, document in connection.execute(found):
                     line = line_of(placement_in(document), executed_on)
                     lines[line.sp_id] = line
-        unknown = [sp_id for sp_id in missing if sp_id not in lines]
+            return lines
+
+        lines = await self._database.read(read, limit=LONG_SECONDS)
+        unknown = [sp_id for sp_id in wanted if sp_id not in lines]
         if unknown:
             raise LookupError(f"{settling.settlement_id}: {len(unknown)} orders are not recorded")
         return in_order(lines[sp_id] for sp_id in wanted)
 
-    async def _put_lines(
-        self, connection: AsyncConnection, settling: Settling, lines: Sequence[Line]
-    ) -> None:
+    def _put_lines(self, connection: Connection, settling: Settling, lines: Sequence[Line]) -> None:
         settlement_id = settling.settlement_id
         mine = settlement_lines.c.settlement_id == settlement_id
-        kept = set(
-            (await connection.execute(select(settlement_lines.c.sp_id).where(mine))).scalars()
-        )
-        for some in _chunks(kept.difference(settling.picked)):
-            await connection.execute(
+        kept = set(connection.execute(select(settlement_lines.c.sp_id).where(mine)).scalars())
+        for some in chunks(kept.difference(settling.picked)):
+            connection.execute(
                 delete(settlement_lines).where(mine, settlement_lines.c.sp_id.in_(some))
             )
         billed = settling.claimed and settling.status is not SettlementStatus.VOID
-        await connection.execute(
+        connection.execute(
             update(settlement_lines)
             .where(mine, settlement_lines.c.billed != billed)
             .values(billed=billed)
         )
         new = [
-            {
-                **line.model_dump(include=set(Line.model_fields)),
-                "settlement_id": settlement_id,
-                "billed": billed,
-            }
+            _line_row(settlement_id, line, billed=billed, told=False)
             for line in lines
             if line.sp_id not in kept
         ]
         if new:
-            await connection.execute(self._put_line, new)
+            connection.execute(self._put_line, new)
+
+    async def keep_told(self, settlement_id: str, lines: Sequence[Line]) -> None:
+        """Keep the lines of orders that a settlement has claimed, as the orders themselves have told them.
+
+        They take the place of what the records knew of these orders. Twice is once.
+        """
+        rows = [_line_row(settlement_id, line, billed=False, told=True) for line in lines]
+        if rows:
+            await self._database.write(lambda connection: connection.execute(self._put_told, rows))
 
     # --- reading -------------------------------------------------------------------------------------------------
+
+    async def version(self, settlement_id: str) -> int | None:
+        """The version of a settlement; None if there is no such one."""
+        found = select(settlements.c.version).where(settlements.c.settlement_id == settlement_id)
+        version: int | None = await self._database.read(
+            lambda connection: connection.execute(found).scalar_one_or_none()
+        )
+        return version
+
+    async def holds(self, snapshot: SettlementSnapshot) -> bool:
+        """As `Orders.holds`: whether the records hold just this settlement, and from its first event on no other."""
+        settling = snapshot.settling
+        stored = await self.get(settling.settlement_id)
+        if stored is None or stored.settling != settling:
+            return False
+        first = snapshot.events[0].seq if snapshot.events else settling.version + 1
+        events = await self._database.read(
+            lambda connection: _events_after(connection, settling.settlement_id, first - 1)
+        )
+        return tuple(events) == snapshot.events
 
     async def get(self, settlement_id: str) -> StoredSettlement | None:
         """A settlement with its lines and its timeline. None if there is no such one."""
@@ -211,7 +285,7 @@ class Settlements:
                 each: Settling.model_validate_json(document)
                 for each, document in await connection.execute(found)
             }
-            lines = await _kept_lines(connection, settlement_ids)
+            lines = await connection.run_sync(_kept_lines, settlement_ids)
             told = (
                 select(
                     settlement_timeline.c.settlement_id,
@@ -224,8 +298,7 @@ class Settlements:
                 .order_by(settlement_timeline.c.seq)
             )
             for each, seq, at, by, data in await connection.execute(told):
-                event = _EVENT.validate_json(data)
-                events[each].append(SettlementRecorded(seq=seq, at=at, by=by, event=event))
+                events[each].append(_recorded(seq, at, by, data))
         return tuple(
             StoredSettlement(
                 settling=settling,
@@ -295,91 +368,6 @@ class Settlements:
         position = Position(_NEWEST[0], last.opened_at, last.settlement_id)
         return SettlementPage(tuple(rows[:limit]), encode_cursor(position))
 
-    # --- what can be billed --------------------------------------------------------------------------------------
-
-    async def billable(self, partner_id: str, until: date | None = None) -> tuple[Line, ...]:
-        """A partner's completed and unbilled orders as lines, executed by the end of a day if one is given."""
-        if not storable(partner_id):
-            return ()
-        found = (
-            select(orders.c.executed_on, documents.c.document)
-            .join(documents, documents.c.sp_id == orders.c.sp_id)
-            .where(is_billable, orders.c.partner_id == partner_id)
-            .order_by(orders.c.executed_on, orders.c.sp_id)
-        )
-        if until is not None:
-            found = found.where(orders.c.executed_on <= until)
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(found)).all()
-        return tuple(line_of(placement_in(document), day) for day, document in rows)
-
-    async def judge(
-        self, partner_id: str, settlement_id: str, sp_ids: Iterable[str]
-    ) -> tuple[Selection, tuple[LeftOut, ...]]:
-        """Which of these orders a partner may bill in a settlement, each once and in order, and why not the others.
-
-        Of an order that is not its own (yet), a partner learns nothing: it is `unknown`.
-        """
-        asked = tuple(dict.fromkeys(sp_ids))
-        found = await self._find(asked)
-        picked: list[tuple[date, str]] = []
-        left_out: list[LeftOut] = []
-        for sp_id in asked:
-            row = found.get(sp_id)
-            if row is None or row.partner_id != partner_id or not row.visible:
-                left_out.append(LeftOut(sp_id=sp_id, reason="unknown"))
-                continue
-            why = obstacle(
-                row.partner_id, Status(row.status), row.settlement_id, partner_id, settlement_id
-            )
-            if why is None:
-                picked.append((row.executed_on, sp_id))
-            else:
-                left_out.append(LeftOut(sp_id=sp_id, reason=why))
-        return tuple(sp_id for _, sp_id in sorted(picked)), tuple(left_out)
-
-    async def partners_of(self, sp_ids: Iterable[str]) -> dict[str, str]:
-        """The id of the partner who has each of these orders; those that the records do not know are missing."""
-        return {sp_id: row.partner_id for sp_id, row in (await self._find(sp_ids)).items()}
-
-    async def _find(self, sp_ids: Iterable[str]) -> dict[str, Any]:
-        rows: dict[str, Any] = {}
-        async with self._database.reading() as connection:
-            for some in _chunks(filter(storable, sp_ids)):
-                found = select(
-                    orders.c.sp_id,
-                    orders.c.partner_id,
-                    orders.c.visible,
-                    orders.c.status,
-                    orders.c.executed_on,
-                    orders.c.settlement_id,
-                ).where(orders.c.sp_id.in_(some))
-                rows |= {row.sp_id: row for row in await connection.execute(found)}
-        return rows
-
-    async def partners_to_settle(
-        self, month: Month, after: str | None = None, limit: int = 200
-    ) -> tuple[str, ...]:
-        """Partners with unbilled orders executed by the month's end and no settlement of it, by id, those after one."""
-        unbilled = exists().where(
-            is_billable,
-            orders.c.partner_id == partners.c.partner_id,
-            orders.c.executed_on <= month.last_day,
-        )
-        settled = exists().where(
-            settlements.c.partner_id == partners.c.partner_id, settlements.c.month == str(month)
-        )
-        found = (
-            select(partners.c.partner_id)
-            .where(unbilled, ~settled)
-            .order_by(partners.c.partner_id)
-            .limit(limit)
-        )
-        if after is not None:
-            found = found.where(partners.c.partner_id > after)
-        async with self._database.reading() as connection:
-            return tuple((await connection.execute(found)).scalars())
-
 
 # --- rows --------------------------------------------------------------------------------------------------------
 
@@ -389,6 +377,7 @@ def _row(settling: Settling, account: Settlement) -> dict[str, Any]:
     return {
         "settlement_id": settling.settlement_id,
         "version": settling.version,
+        "digest": settling.digest,
         "partner_id": partner.partner_id,
         "partner_name": partner.name,
         "month": str(settling.opening.month),
@@ -405,6 +394,29 @@ def _row(settling: Settling, account: Settlement) -> dict[str, Any]:
     }
 
 
+def _events_after(
+    connection: Connection, settlement_id: str, version: int
+) -> list[SettlementRecorded]:
+    rows = connection.execute(
+        select(
+            settlement_timeline.c.seq,
+            settlement_timeline.c.at,
+            settlement_timeline.c.by,
+            settlement_timeline.c.data,
+        )
+        .where(
+            settlement_timeline.c.settlement_id == settlement_id,
+            settlement_timeline.c.seq > version,
+        )
+        .order_by(settlement_timeline.c.seq)
+    )
+    return [_recorded(*row) for row in rows]
+
+
+def _recorded(seq: int, at: datetime, by: str, data: str) -> SettlementRecorded:
+    return SettlementRecorded(seq=seq, at=at, by=by, event=_EVENT.validate_json(data))
+
+
 def _event_row(settlement_id: str, recorded: SettlementRecorded) -> dict[str, Any]:
     return {
         "settlement_id": settlement_id,
@@ -416,22 +428,25 @@ def _event_row(settlement_id: str, recorded: SettlementRecorded) -> dict[str, An
     }
 
 
-async def _kept_lines(
-    connection: AsyncConnection, settlement_ids: Sequence[str]
+def _line_row(settlement_id: str, line: Line, *, billed: bool, told: bool) -> dict[str, Any]:
+    return {
+        **line.model_dump(include=set(Line.model_fields)),
+        "settlement_id": settlement_id,
+        "billed": billed,
+        "told": told,
+    }
+
+
+def _kept_lines(
+    connection: Connection, settlement_ids: Sequence[str]
 ) -> dict[str, dict[str, Line]]:
     """The lines of each of these settlements, by their SP-IDs."""
     lines: dict[str, dict[str, Line]] = {each: {} for each in settlement_ids}
     found = select(settlement_lines.c.settlement_id, *_LINE).where(
         settlement_lines.c.settlement_id.in_(settlement_ids)
     )
-    for row in await connection.execute(found):
+    for row in connection.execute(found):
         facts = row._asdict()
         of = facts.pop("settlement_id")
         lines[of][row.sp_id] = Line.model_validate(facts)
     return lines
-
-
-def _chunks(values: Iterable[_Each]) -> Iterable[list[_Each]]:
-    rest = iter(values)
-    while some := list(islice(rest, _AT_ONCE)):
-        yield some

@@ -19,6 +19,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
+    literal_column,
     text,
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -103,11 +105,10 @@ orders = Table(
     Column("next_due", Instant),  # the most urgent open deadline, of whomever
     Column("partner_due", Instant),  # the same of the partner's own
     Column("sales_order_id", String, nullable=False),
-    Column("canton", String(2), nullable=False),
-    Column("fee", Money, nullable=False),
     Column("executed_on", Date),
     Column("settlement_id", String),
     Column("search", Text, nullable=False),  # records.orders.searchable
+    Column("digest", String),  # of its events (domain/digest.py); none: written by an older release
 )
 
 _has_due = orders.c.next_due.is_not(None)
@@ -115,6 +116,8 @@ _has_partner_due = orders.c.partner_due.is_not(None)
 _FINAL = ", ".join(f"'{status}'" for status in Status if status.is_final)
 is_open = text(f"status NOT IN ({_FINAL})")
 """The condition of `ix_orders_open`, word for word: with parameters a database would not use the index."""
+is_closed = literal_column(f"status IN ({_FINAL})", Boolean)
+"""The condition of `ix_orders_closed`, as `is_open`."""
 
 Index("ix_orders_newest", orders.c.placed_at, orders.c.sp_id)
 Index("ix_orders_status", orders.c.status, orders.c.placed_at, orders.c.sp_id)
@@ -157,6 +160,7 @@ Index(
     orders.c.sp_id,
 )
 Index("ix_orders_open", orders.c.sp_id, sqlite_where=is_open, postgresql_where=is_open)
+Index("ix_orders_closed", orders.c.changed_at, sqlite_where=is_closed, postgresql_where=is_closed)
 is_billable = text(f"status = '{Status.COMPLETED}'")
 """The condition of `ix_orders_billable`, word for word as that of `ix_orders_open`."""
 Index(
@@ -273,6 +277,7 @@ settlements = Table(
     Column("issued_at", Instant),
     Column("invoice_due", Instant),
     Column("search", Text, nullable=False),  # settlement id, partner's id and name, folded
+    Column("digest", String),  # as in `orders`
 )
 # One for a partner and a month, ever, also if it was taken back (DESIGN 4).
 Index("ix_settlements_month_of_partner", settlements.c.partner_id, settlements.c.month, unique=True)
@@ -315,6 +320,8 @@ settlement_lines = Table(
     Column("customer_place", String, nullable=False),
     Column("fee", Money, nullable=False),
     Column("billed", Boolean, nullable=False),  # claimed, by a settlement that was not taken back
+    # by the order itself when it was claimed; else it is what the records knew of the order
+    Column("told", Boolean, nullable=False, server_default=false()),
     sqlite_with_rowid=False,
 )
 _is_billed = settlement_lines.c.billed
@@ -481,7 +488,7 @@ Index(
     postgresql_where=_is_unended,
 )
 
-# When an order and its running workflow were last the same: as long as neither moves they need not be compared again.
+# When an order and its workflow were last the same: as long as neither moves they need not be compared again.
 comparisons = Table(
     "comparisons",
     metadata,
@@ -489,4 +496,5 @@ comparisons = Table(
     Column("run_id", String, nullable=False),
     Column("history_length", Integer, nullable=False),
     Column("version", Integer, nullable=False),
+    Column("digest", String),
 )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from pydantic import BaseModel
 from sqlalchemy import func, select, union_all
 
-from domain.deadlines import OWNER
+from domain.deadlines import owner_of
 from domain.order import Appointment, Deadline, DeadlineKind, Placement, Status
 from records.database import Database, storable
 from records.tables import documents, orders
@@ -95,6 +95,8 @@ def job_of(status: Status, due: datetime | None, document: str) -> Job:
     read = _Document.model_validate_json(document)
     # The row and its document are of one version, so the deadline that is due then is among these.
     kinds = (
-        d.kind for d in read.deadlines if d.is_open and d.due == due and OWNER[d.kind] == "partner"
+        d.kind
+        for d in read.deadlines
+        if d.is_open and d.due == due and owner_of(d.kind) == "partner"
     )
     return Job(read.intake.placement, status, due, next(kinds, None), read.appointment)

@@ -126,7 +126,7 @@ def _whoever(order: Order, command: Command) -> Actor:
             return SHOP
         case "goods_shipped" | "goods_received":
             return WAREHOUSE
-        case "decide_review" | "reassign":
+        case "decide_review" | "reassign" | "adopt_rules":
             return OPERATIONS
         case "bill":
             return SYSTEM

@@ -1,6 +1,7 @@
-"""What holds for all tests: how the SDK's native part logs, and a calm end of the session."""
+"""What holds for all tests: how the SDK's native part logs, what a skipped test means, a calm end of the session."""
 
 import gc
+from collections.abc import Generator
 
 import pytest
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig
@@ -16,6 +17,43 @@ def pytest_configure() -> None:
     """Before any client or worker is made."""
     telemetry = TelemetryConfig(logging=LoggingConfig(filter=NATIVE_LOG))
     Runtime.set_default(Runtime(telemetry=telemetry), error_if_already_set=False)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--no-skips`, with which .ci/run calls the tests."""
+    parser.addoption(
+        "--no-skips",
+        action="store_true",
+        help="a skipped test is an error: the machine is to have all that tests need",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Make a skipped test an error, if that was asked for."""
+    report = yield
+    if not hasattr(report, "wasxfail"):
+        _refuse_skip(item.config, report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a module that skips all its tests."""
+    report = yield
+    _refuse_skip(collector.config, report)
+    return report
+
+
+def _refuse_skip(config: pytest.Config, report: pytest.TestReport | pytest.CollectReport) -> None:
+    if report.skipped and config.getoption("no_skips"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"--no-skips: {reason}"
 
 
 @pytest.hookimpl(tryfirst=True)

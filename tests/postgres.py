@@ -1,7 +1,6 @@
 """A PostgreSQL for tests: the one of `CMI_TEST_POSTGRES_URL`, or a throw-away cluster of the installed binaries."""
 
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -10,25 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from scripts.system_packages import postgres_programs, why_missing
 from settings import Settings
 
 
 class NoPostgres(Exception):
     """There is none to test with; the text says why."""
-
-
-def find_binaries() -> Path:
-    """The folder of `initdb` and `pg_ctl`, of the newest version installed."""
-    on_path = shutil.which("initdb")
-    if on_path:
-        return Path(on_path).resolve().parent
-    found = sorted(
-        Path("/usr/lib/postgresql").glob("*/bin/initdb"),
-        key=lambda path: int(re.sub(r"\D", "", path.parts[4]) or 0),
-    )
-    if not found:
-        raise NoPostgres("no PostgreSQL: set CMI_TEST_POSTGRES_URL, or apt-get install postgresql")
-    return found[-1].parent
 
 
 @contextmanager
@@ -38,7 +24,9 @@ def running_postgres() -> Iterator[str]:
     if given:
         yield Settings.from_env({"CMI_DATABASE_URL": given}).database_url
         return
-    binaries = find_binaries()
+    binaries = postgres_programs()
+    if binaries is None:
+        raise NoPostgres(str(why_missing("postgresql")))
     folder = Path(tempfile.mkdtemp(prefix="cmi-postgres-"))
     as_user: list[str] = []
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root

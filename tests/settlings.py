@@ -12,6 +12,7 @@ from domain.settlement import VAT_RATES, CorrectionLine, LeftOut
 from domain.settlement_id import Month
 from domain.settling import live, open_settling
 from domain.settling_commands import (
+    AdoptRules,
     Close,
     Command,
     ExternalCommand,
@@ -64,7 +65,7 @@ def settled(of: Opening, *steps: Step, at: datetime = FIRST) -> SettlementSnapsh
 
 
 def _whoever(of: Opening, command: Command) -> Actor:
-    if isinstance(command, VoidSettlement):
+    if isinstance(command, VoidSettlement | AdoptRules):
         return OPERATIONS
     if isinstance(command, ExternalCommand | TakeVerdict):
         return partner_actor(of.partner.partner_id)

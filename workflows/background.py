@@ -1,8 +1,9 @@
 """What a workflow does beside its main loop: tasks whose mistakes are seen, lanes in which things leave in order."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
@@ -34,11 +35,63 @@ def called_back(error: ActivityError) -> bool:
     return is_cancelled_exception(error) or error.retry_state is RetryState.CANCEL_REQUESTED
 
 
-class Background:
-    """Tasks beside the main loop. A mistake of ours in one must not stay unseen: the main loop fails with it."""
+IDLE = timedelta(days=30)
+"""How long a workflow sleeps that waits for nothing but messages."""
 
-    def __init__(self) -> None:
+
+class Background:
+    """Tasks beside the main loop. A mistake of ours in one must not stay unseen: the main loop fails with it.
+
+    It also counts the activities that have ended (`ended`). The main loop wakes up for each of them and sets its timer
+    anew, so that no workflow task ends without a command: Temporal's SDK may replay a task without one, if an update
+    follows it, in another order than it ran (temporalio/sdk-rust#1146), and then the workflow is stuck. Runs that began
+    before this was known (`counting` is false) do not count, since their histories have no such timers.
+    """
+
+    def __init__(self, *, counting: bool) -> None:
         self.broken: BaseException | None = None
+        self._counting = counting
+        self._ended = 0
+
+    def start_activity(
+        self, activity: str, argument: Any, **options: Any
+    ) -> workflow.ActivityHandle[Any]:
+        """Start an activity whose end wakes up the main loop, whoever waits for its result."""
+        handle = workflow.start_activity(activity, argument, **options)
+        handle.add_done_callback(lambda _handle: self.count_end())
+        return handle
+
+    def count_end(self) -> None:
+        """Something has ended that may have changed nothing: an activity, a signal."""
+        self._ended += 1
+
+    async def sleep(
+        self, condition: Callable[[], bool], until: datetime | None, summary: str
+    ) -> None:
+        """Wait until the condition holds, the instant has come, or something has ended."""
+        ended = self._ended
+
+        def must_wake() -> bool:
+            return (
+                condition() or self.broken is not None or (self._counting and self._ended != ended)
+            )
+
+        now = workflow.now()
+        if until is None and not self._counting:
+            await workflow.wait_condition(must_wake)
+            return
+        wake = now + IDLE if until is None else until
+        if wake > now:
+            with contextlib.suppress(TimeoutError):
+                await workflow.wait_condition(
+                    must_wake, timeout=wake - now, timeout_summary=summary
+                )
+
+    async def wait(self, condition: Callable[[], bool], summary: str) -> None:
+        """Wait until the condition holds; fail if a task beside the main loop did."""
+        while not condition():
+            await self.sleep(condition, None, summary)
+            self.stop_if_broken()
 
     def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Work beside the main loop."""
@@ -95,7 +148,7 @@ class Lanes(Generic[Item]):
 
     async def attempt(self, item: Item, activity: str, summary: str) -> Outcome:
         """Have an activity let a thing out, until it succeeds or says that it never will."""
-        handle: workflow.ActivityHandle[None] = workflow.start_activity(
+        handle = self._background.start_activity(
             activity,
             item,
             start_to_close_timeout=ATTEMPT_LIMIT,
@@ -150,7 +203,8 @@ class Lanes(Generic[Item]):
 class Parts:
     """The parts of a step: activities that are done again until they succeed, or are left to the next run."""
 
-    def __init__(self) -> None:
+    def __init__(self, background: Background) -> None:
+        self._background = background
         self._stopped = False
         self._in_flight: list[workflow.ActivityHandle[Any]] = []
 
@@ -158,7 +212,7 @@ class Parts:
         """Begin one. The step ends here if the run does."""
         if self._stopped:
             raise asyncio.CancelledError
-        handle = workflow.start_activity(
+        handle = self._background.start_activity(
             activity,
             argument,
             retry_policy=UNTIL_IT_SUCCEEDS,

@@ -12,7 +12,7 @@ from domain.errors import Refused
 from domain.events import Recorded
 from domain.invoicing import Verdict
 from domain.order import Intake, Order, Status
-from domain.settlement import LeftOut, SettlementStatus
+from domain.settlement import Amount, LeftOut, Line, SettlementStatus
 from domain.settlement_id import Month
 from domain.settlement_mails import SettlementMail
 from domain.settling import SettlementRefused, Settling
@@ -40,19 +40,27 @@ class Carried(Value):
 
 
 class Start(Value):
-    """The input of an order's workflow: a new order's intake and when it was placed, or what an earlier run carried."""
+    """The input of an order's workflow: a new order's intake and when it was placed, or what an earlier run carried.
+
+    `shell`: `names.SHELL` when the run began. Runs that began before there was such a number have the first one.
+    """
 
     desk: Desk
+    shell: int = 1
     intake: Intake | None = None
     placed_at: datetime | None = None
     carried: Carried | None = None
 
 
 class Answer(Value):
-    """What a command's sender is told: the order's version and state after it. The records hold the rest."""
+    """What a command's sender is told: the order's version and state after it. The records hold the rest.
+
+    `line`: what a settlement bills, if the order is billed now. Money comes from the order itself.
+    """
 
     version: int
     status: Status
+    line: Line | None = None
 
 
 class Tally(Value):
@@ -80,7 +88,10 @@ class Pass(Value):
 
 
 class SettlementCarried(Value):
-    """What a settlement's workflow hands to its next run. `asked`: how many of its orders have answered already."""
+    """What a settlement's workflow hands to its next run.
+
+    `asked`: how many of its orders have answered already; `fees`: what those that it has billed come to.
+    """
 
     settling: Settling
     unsaved: tuple[SettlementRecorded, ...]
@@ -88,12 +99,17 @@ class SettlementCarried(Value):
     answered: dict[str, str]
     asked: int = 0
     refused: tuple[LeftOut, ...] = ()
+    fees: Amount | None = None
 
 
 class SettlementStart(Value):
-    """The input of a settlement's workflow: an opening, by whom and when, or what an earlier run carried."""
+    """The input of a settlement's workflow: an opening, by whom and when, or what an earlier run carried.
+
+    `shell`: as in `Start`.
+    """
 
     desk: Desk
+    shell: int = 1
     opening: Opening | None = None
     opened_by: Actor = SYSTEM
     opened_at: datetime | None = None

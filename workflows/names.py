@@ -27,6 +27,8 @@ RECONCILER_ID: Final = "reconciler"
 RECONCILER_SCHEDULE: Final = "reconciler"
 VIEW: Final = "view"
 SNAPSHOT: Final = "snapshot"
+NEXT_RUN: Final = "next_run"
+"""The signal by which an order or a settlement goes on in a new run, with today's `SHELL`."""
 
 REFUSED: Final = "Refused"
 INVALID: Final = "Invalid"
@@ -44,6 +46,13 @@ CANTON: Final = SearchAttributeKey.for_keyword("Canton")
 SCHEDULED_START: Final = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
 """Set by the server: for when a schedule meant the workflow, however late it starts."""
 
+SHELL: Final = 2
+"""How today's workflows carry out what the domain decides; a run keeps the one that it began with (`Start.shell`).
+
+1: the records are written by local activities, and a workflow task may end without a command.
+2: the records are written by ordinary activities, and every workflow task has a command.
+"""
+
 SEARCH_ATTRIBUTES: Final[dict[str, IndexedValueType.ValueType]] = {
     SP_STATUS.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
     PARTNER_ID.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
@@ -55,6 +64,23 @@ SEARCH_ATTRIBUTES: Final[dict[str, IndexedValueType.ValueType]] = {
 """What a namespace must know before the first workflow starts."""
 
 _SETTLEMENT_PREFIX: Final = "settlement-"
+
+
+def is_taken(sp_id: str) -> bool:
+    """Whether a workflow of this id is, or could be, one of ours that is no order's: orders, settlements and what runs
+    by the clock share their ids. A schedule's runs have its id with their time behind it.
+    """
+    by_the_clock = (
+        MONTHLY_BILLING_ID,
+        MONTHLY_BILLING_SCHEDULE,
+        DAILY_DIGEST_ID,
+        DAILY_DIGEST_SCHEDULE,
+        RECONCILER_ID,
+        RECONCILER_SCHEDULE,
+    )
+    return sp_id.startswith(_SETTLEMENT_PREFIX) or any(
+        sp_id == each or sp_id.startswith(f"{each}-") for each in by_the_clock
+    )
 
 
 def order_id(sp_id: str) -> str:

@@ -46,7 +46,7 @@ def details(order: Order, now: datetime, desk: Desk) -> str:
         lines.append(
             f"- {mark}**{label}**: {words.explanation_text(explain(order, deadline), language)}"
         )
-    actions = lifecycle.ACTIONS[order.status]
+    actions = lifecycle.actions(order)
     lines += ["", words.allowed_text(actions, language), "", f"`{' '.join(actions)}`"]
     lines += ["", f"[{order.sp_id}]({desk.public_url}/orders/{order.sp_id})"]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Writing to the read model from a workflow: quickly if it can be, and in any case."""
+"""Writing a snapshot to the records from a workflow: after Temporal has kept it, however long the database is away."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,38 +7,44 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
-from workflows.background import UNTIL_IT_SUCCEEDS
+from workflows.background import UNTIL_IT_SUCCEEDS, Background
 
-# A read-model write holds up the workflow task that it runs in: so long and no longer.
+SAVE_LIMIT = timedelta(seconds=10)
+"""For one attempt to write an order. What a dead worker has begun is begun again after it."""
+
+# How long a local write, of runs that still have them, may hold up its workflow task.
 LOCAL_WRITE_LIMIT = timedelta(seconds=2)
 
 
 async def save(
-    activity: str, snapshot: Any, version: int, *, limit: timedelta, quick: bool = True
+    background: Background, activity: str, snapshot: Any, version: int, *, limit: timedelta
 ) -> None:
-    """Have the records hold this version, however long they are away.
+    """Have the records hold this version. `limit` is for one attempt.
 
-    `quick`: it is small enough for a local activity. If that fails the database is away, and from there on the workflow
-    does not wait for it, not even that long. `limit` is for one attempt that is not local.
+    By an ordinary activity: the server hands it to a worker only once it has kept the workflow task that asks for it,
+    so nothing is written that Temporal does not know.
     """
-    summary = f"version {version}"
-    if quick:
-        try:
-            await workflow.execute_local_activity(
-                activity,
-                snapshot,
-                schedule_to_close_timeout=LOCAL_WRITE_LIMIT,
-                retry_policy=RetryPolicy(maximum_attempts=1),
-                summary=summary,
-            )
-            return
-        except FailureError as error:
-            if is_cancelled_exception(error):
-                raise
-    await workflow.execute_activity(
+    await background.start_activity(
         activity,
         snapshot,
         start_to_close_timeout=limit,
         retry_policy=UNTIL_IT_SUCCEEDS,
-        summary=summary,
+        summary=f"version {version}",
     )
+
+
+async def save_locally(activity: str, snapshot: Any, version: int) -> bool:
+    """Whether a local activity has written this version, as runs that began before `names.SHELL` was 2 try first."""
+    try:
+        await workflow.execute_local_activity(
+            activity,
+            snapshot,
+            schedule_to_close_timeout=LOCAL_WRITE_LIMIT,
+            retry_policy=RetryPolicy(maximum_attempts=1),
+            summary=f"version {version}",
+        )
+    except FailureError as error:
+        if is_cancelled_exception(error):
+            raise
+        return False
+    return True

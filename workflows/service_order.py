@@ -1,7 +1,6 @@
 """One service order as a durable workflow: takes commands, keeps deadlines, lets the outside know (DESIGN 5)."""
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,13 +29,15 @@ with workflow.unsafe.imports_passed_through():
     )
     from domain.effects import Effect, Mail, effects, is_obsolete
     from domain.errors import InvalidCommand, NotUnderstood, Refused
+    from domain.order import Status
+    from domain.settlement import line_of_order
     from domain.values import Language
     from domain.view import OrderView, order_view
     from workflows import names
     from workflows.background import ATTEMPT_LIMIT, UNTIL_IT_SUCCEEDS, Background, Lanes, Outcome
     from workflows.messages import Answer, Carried, Start, fingerprint, refusal
     from workflows.reading import details, wake_summary
-    from workflows.saving import save
+    from workflows.saving import SAVE_LIMIT, save, save_locally
 
 RENEW_BEFORE_END = timedelta(days=60)
 # Workers that are away for longer are no reason to believe a clock that says so.
@@ -60,7 +61,9 @@ class ServiceOrder:
     @workflow.init
     def __init__(self, start: Start) -> None:
         self._desk = start.desk
-        self._background = Background()
+        self._shell = start.shell
+        self._background = Background(counting=start.shell >= 2)
+        self._next_run_asked = False
         outbox = start.carried.outbox if start.carried is not None else ()
         self._outgoing = Lanes(self._background, self._send, ((e.lane, e) for e in outbox))
         self._renewal: asyncio.Task[None] | None = None
@@ -93,7 +96,7 @@ class ServiceOrder:
         self._show()
         while not self._is_over():
             try:
-                if workflow.info().is_continue_as_new_suggested():
+                if self._must_continue_as_new():
                     recorder.cancel()
                     await self._continue_as_new()
                 await self._sleep()
@@ -150,6 +153,10 @@ class ServiceOrder:
         Raises:
             NotUnderstood: a newer process left it; it waits for a newer worker, and the order with it.
         """
+        self._background.count_end()
+        if name == names.NEXT_RUN:
+            self._next_run_asked = True
+            return
         try:
             request = _read(name, args)
         except ApplicationError as error:
@@ -184,7 +191,7 @@ class ServiceOrder:
     @workflow.query(name=names.SNAPSHOT, description="The order and its events, for the records.")
     def snapshot(self) -> activities.Snapshot:
         """What the records hold once they have caught up."""
-        return activities.Snapshot(order=self._order, events=tuple(self._events))
+        return activities.Snapshot(order=self._order, events=tuple(self._events), shell=self._shell)
 
     # --- the order -----------------------------------------------------------------------------------------------
 
@@ -202,7 +209,9 @@ class ServiceOrder:
         self._show()
 
     def _answer(self) -> Answer:
-        return Answer(version=self._order.version, status=self._order.status)
+        order = self._order
+        line = line_of_order(order) if order.status is Status.BILLED else None
+        return Answer(version=order.version, status=order.status, line=line)
 
     def _remember(self, request_id: str, outcome: str) -> None:
         self._answered.pop(request_id, None)
@@ -241,26 +250,16 @@ class ServiceOrder:
     async def _sleep(self) -> None:
         """Wait for the next instant at which time does something, or for a change that moves it."""
         wake = self._wake
-        now = workflow.now()
-        if wake is not None and wake > now:
-            with contextlib.suppress(TimeoutError):
-                await workflow.wait_condition(
-                    lambda: self._must_stir(wake),
-                    timeout=wake - now,
-                    timeout_summary=wake_summary(self._order, wake),
-                )
-        elif wake is None:
-            await workflow.wait_condition(lambda: self._must_stir(wake))
+        await self._background.sleep(
+            lambda: self._wake != wake or self._is_over() or self._must_continue_as_new(),
+            wake,
+            wake_summary(self._order, wake) if wake is not None else "Waits for messages",
+        )
         if self._wake is not None and self._wake <= workflow.now():
             self._pass_time()
 
-    def _must_stir(self, wake: datetime | None) -> bool:
-        return (
-            self._wake != wake
-            or self._is_over()
-            or self._background.broken is not None
-            or workflow.info().is_continue_as_new_suggested()
-        )
+    def _must_continue_as_new(self) -> bool:
+        return self._next_run_asked or workflow.info().is_continue_as_new_suggested()
 
     def _pass_time(self) -> None:
         now = workflow.now()
@@ -272,7 +271,7 @@ class ServiceOrder:
             self._wake = self._next_wake()
 
     async def _renew(self, calendar: Calendar) -> None:
-        renewed = await workflow.execute_activity(
+        renewed: Calendar = await self._background.start_activity(
             activities.PIN_CALENDAR,
             activities.CalendarWanted(
                 canton=calendar.canton,
@@ -299,7 +298,9 @@ class ServiceOrder:
             activity, summary = activities.REQUEST_SHIPPING, f"attempt {effect.attempt}"
         outcome = await self._outgoing.attempt(effect, activity, summary)
         if outcome is Outcome.GIVEN_UP:
-            self._take(NoteUndelivered(key=effect.key, mail=summary), SYSTEM, workflow.now())
+            # Runs of the first shell have noted the summary, and replay must tell the same.
+            mail = effect.kind if isinstance(effect, Mail) and self._shell >= 2 else summary
+            self._take(NoteUndelivered(key=effect.key, mail=mail), SYSTEM, workflow.now())
         elif outcome is Outcome.OUT and isinstance(effect, Mail) and effect.kind == "new_order":
             self._take(ConfirmTransmission(), SYSTEM, workflow.now())
         return outcome is not Outcome.CALLED_BACK
@@ -310,7 +311,10 @@ class ServiceOrder:
             await workflow.wait_condition(lambda: bool(self._unsaved))
             snapshot = activities.Snapshot(order=self._order, events=tuple(self._unsaved))
             version = snapshot.order.version
-            await save(activities.SAVE_ORDER, snapshot, version, limit=ATTEMPT_LIMIT)
+            if self._shell >= 2 or not await save_locally(activities.SAVE_ORDER, snapshot, version):
+                await save(
+                    self._background, activities.SAVE_ORDER, snapshot, version, limit=SAVE_LIMIT
+                )
             self._unsaved = [e for e in self._unsaved if e.seq > version]
 
     # --- the Temporal UI -----------------------------------------------------------------------------------------
@@ -349,13 +353,10 @@ class ServiceOrder:
     async def _continue_as_new(self) -> None:
         """Go on in a new run. What has not gone out by now goes out there; nothing new is begun here."""
         self._outgoing.stop()
-        await workflow.wait_condition(
-            lambda: (
-                self._background.broken is not None
-                or (self._outgoing.idle and workflow.all_handlers_finished())
-            )
+        await self._background.wait(
+            lambda: self._outgoing.idle and workflow.all_handlers_finished(),
+            "Goes on in a new run",
         )
-        self._background.stop_if_broken()
         carried = Carried(
             order=self._order,
             events=tuple(self._events[-EVENTS_CARRIED:]),
@@ -363,7 +364,7 @@ class ServiceOrder:
             outbox=self._outgoing.waiting,
             answered=self._answered,
         )
-        workflow.continue_as_new(Start(desk=self._desk, carried=carried))
+        workflow.continue_as_new(Start(desk=self._desk, shell=names.SHELL, carried=carried))
 
 
 def _renewal(calendar: Calendar) -> datetime:

@@ -1,9 +1,9 @@
 """One settlement as a durable workflow: claims orders, has the statement made, waits for the invoice (DESIGN 4, 5)."""
 
 import asyncio
-import contextlib
 from collections import deque
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from temporalio import workflow
@@ -51,18 +51,19 @@ with workflow.unsafe.imports_passed_through():
         fingerprint,
         refusal,
     )
-    from workflows.saving import save
+    from workflows.saving import save, save_locally
     from workflows.settlement_reading import details, search_attributes, wake_summary
 
 BATCH_LIMIT = timedelta(minutes=10)
 DOCUMENT_LIMIT = timedelta(minutes=10)
 HEARTBEAT = timedelta(seconds=30)
 WRITE_LIMIT = timedelta(minutes=2)
-# One of more orders takes longer than a workflow task may be held up.
+# In runs of the first shell: one of more orders takes longer than a workflow task may be held up.
 LOCAL_WRITE_ORDERS = 300
 BATCH = 100
 BATCHES_AT_A_TIME = 2
 REMEMBERED_REQUESTS = 50
+_NO_FEES: Decimal | None = Decimal("0.00")
 
 
 @workflow.defn(name=names.SETTLEMENT)
@@ -77,10 +78,12 @@ class Settlement:
     @workflow.init
     def __init__(self, start: SettlementStart) -> None:
         self._desk = start.desk
-        self._background = Background()
+        self._shell = start.shell
+        self._background = Background(counting=start.shell >= 2)
+        self._next_run_asked = False
         outbox = start.carried.outbox if start.carried is not None else ()
         self._mails = Lanes(self._background, self._send, ((m.audience, m) for m in outbox))
-        self._parts = Parts()
+        self._parts = Parts(self._background)
         self._papers: list[workflow.ActivityHandle[Any]] = []
         self._checking = asyncio.Lock()
         self._step: asyncio.Task[None] | None = None
@@ -94,6 +97,7 @@ class Settlement:
             self._answered = dict(carried.answered)
             self._asked = carried.asked
             self._refused: list[LeftOut] = list(carried.refused)
+            self._fees = carried.fees if carried.asked else _NO_FEES
         else:
             assert start.opening is not None, (
                 "a workflow starts from an opening or from an earlier run"
@@ -107,6 +111,7 @@ class Settlement:
             self._answered = {}
             self._asked = 0
             self._refused = []
+            self._fees = _NO_FEES
 
     @workflow.run
     async def run(self, start: SettlementStart) -> SettlementAnswer:
@@ -118,7 +123,7 @@ class Settlement:
         self._show()
         while not self._is_over():
             try:
-                if workflow.info().is_continue_as_new_suggested():
+                if self._must_continue_as_new():
                     recorder.cancel()
                     await self._continue_as_new()
                 self._go_on()
@@ -217,10 +222,18 @@ class Settlement:
         if not self._settling.can_be_drafted:
             raise refusal(SettlementRefused("draft", "wrong_state", self._settling.status))
 
+    @workflow.signal(name=names.NEXT_RUN, description="Go on in a new run, with today's shell.")
+    def next_run(self) -> None:
+        """Go on in a new run, which works as today's release does."""
+        self._background.count_end()
+        self._next_run_asked = True
+
     @workflow.query(name=names.SNAPSHOT, description="The settlement and its events.")
     def snapshot(self) -> activities.SettlementSnapshot:
         """What the records hold once they have caught up; of the events, those of this run."""
-        return activities.SettlementSnapshot(settling=self._settling, events=tuple(self._events))
+        return activities.SettlementSnapshot(
+            settling=self._settling, events=tuple(self._events), shell=self._shell
+        )
 
     # --- the settlement ------------------------------------------------------------------------------------------
 
@@ -274,30 +287,18 @@ class Settlement:
 
     async def _sleep(self) -> None:
         """Wait for the next instant at which time does something, or for a change that moves it."""
-        version, wake, now = (
-            self._settling.version,
-            life.next_instant(self._settling),
-            workflow.now(),
+        version, wake = self._settling.version, life.next_instant(self._settling)
+        await self._background.sleep(
+            lambda: (
+                self._settling.version != version or self._is_over() or self._must_continue_as_new()
+            ),
+            wake,
+            wake_summary(self._settling, wake) if wake is not None else "Waits for messages",
         )
-
-        def must_stir() -> bool:
-            return (
-                self._settling.version != version
-                or self._is_over()
-                or self._background.broken is not None
-                or workflow.info().is_continue_as_new_suggested()
-            )
-
-        if wake is None:
-            await workflow.wait_condition(must_stir)
-        elif wake > now:
-            with contextlib.suppress(TimeoutError):
-                await workflow.wait_condition(
-                    must_stir,
-                    timeout=wake - now,
-                    timeout_summary=wake_summary(self._settling, wake),
-                )
         self._take(PassTime())
+
+    def _must_continue_as_new(self) -> bool:
+        return self._next_run_asked or workflow.info().is_continue_as_new_suggested()
 
     # --- closing and setting free --------------------------------------------------------------------------------
 
@@ -324,8 +325,10 @@ class Settlement:
                     summary="corrections of this settlement",
                 )
             )
-            self._take(TakeClaims(refused=tuple(self._refused), corrections=corrections))
-            self._asked, self._refused = 0, []
+            self._take(
+                TakeClaims(refused=tuple(self._refused), corrections=corrections, fees=self._fees)
+            )
+            self._asked, self._refused, self._fees = 0, [], _NO_FEES
         if self._settling.status is not SettlementStatus.CLOSING:
             return
         # The statement is made of what the records hold.
@@ -383,6 +386,8 @@ class Settlement:
             claims = await self._parts.finished(oldest)
             if claims is not None:
                 self._refused += claims.refused
+                known = self._fees is not None and claims.fees is not None
+                self._fees = self._fees + claims.fees if known else None
             self._asked += size
             self._show()
 
@@ -392,7 +397,7 @@ class Settlement:
         """What an activity makes of a paper for an update, unless that has lost its sense meanwhile."""
         if self._continuing:  # its turn came only now; what has been called back made room for it
             raise _come_again()
-        handle = workflow.start_activity(
+        handle = self._background.start_activity(
             activity,
             argument,
             task_queue=names.DOCUMENTS_QUEUE,
@@ -436,13 +441,19 @@ class Settlement:
                 settling=self._settling, events=tuple(self._unsaved)
             )
             settling = snapshot.settling
-            await save(
-                activities.SAVE_SETTLEMENT,
-                snapshot,
-                settling.version,
-                limit=WRITE_LIMIT,
-                quick=len(settling.picked) + len(settling.left_out) <= LOCAL_WRITE_ORDERS,
-            )
+            small = len(settling.picked) + len(settling.left_out) <= LOCAL_WRITE_ORDERS
+            if not (
+                self._shell < 2
+                and small
+                and await save_locally(activities.SAVE_SETTLEMENT, snapshot, settling.version)
+            ):
+                await save(
+                    self._background,
+                    activities.SAVE_SETTLEMENT,
+                    snapshot,
+                    settling.version,
+                    limit=WRITE_LIMIT,
+                )
             self._unsaved = [e for e in self._unsaved if e.seq > settling.version]
 
     # --- the Temporal UI -----------------------------------------------------------------------------------------
@@ -464,13 +475,10 @@ class Settlement:
             paper.cancel()
         self._mails.stop()
         await self._parts.call_back()
-        await workflow.wait_condition(
-            lambda: (
-                self._background.broken is not None
-                or (self._mails.idle and workflow.all_handlers_finished())
-            )
+        await self._background.wait(
+            lambda: self._mails.idle and workflow.all_handlers_finished(),
+            "Goes on in a new run",
         )
-        self._background.stop_if_broken()
         carried = SettlementCarried(
             settling=self._settling,
             unsaved=tuple(self._unsaved),
@@ -478,8 +486,11 @@ class Settlement:
             answered=self._answered,
             asked=self._asked,
             refused=tuple(self._refused),
+            fees=self._fees,
         )
-        workflow.continue_as_new(SettlementStart(desk=self._desk, carried=carried))
+        workflow.continue_as_new(
+            SettlementStart(desk=self._desk, shell=names.SHELL, carried=carried)
+        )
 
 
 def _come_again() -> ApplicationError:

@@ -48,7 +48,9 @@ async def start_settlement(
     settling, events = open_settling(opening, actor, now)
     await _start(
         client,
-        SettlementStart(desk=desk, opening=opening, opened_by=actor, opened_at=now),
+        SettlementStart(
+            desk=desk, shell=names.SHELL, opening=opening, opened_by=actor, opened_at=now
+        ),
         settling,
         WorkflowIDReusePolicy.REJECT_DUPLICATE,
         request_id,
@@ -56,18 +58,24 @@ async def start_settlement(
     return SettlementSnapshot(settling=settling, events=events)
 
 
-async def revive_settlement(client: Client, carried: SettlementCarried, desk: Desk) -> None:
+async def revive_settlement(
+    client: Client, carried: SettlementCarried, desk: Desk, *, after_failure_only: bool = False
+) -> None:
     """Start a new run of a settlement whose workflow was terminated, has failed or is lost, from what was stored of it.
 
+    `after_failure_only`: not if the last run ended by itself.
+
     Raises:
-        WorkflowAlreadyStartedError: it runs.
+        WorkflowAlreadyStartedError: it runs, or has ended by itself.
         RPCError: Temporal is away.
     """
     await _start(
         client,
-        SettlementStart(desk=desk, carried=carried),
+        SettlementStart(desk=desk, shell=names.SHELL, carried=carried),
         carried.settling,
-        WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+        if after_failure_only
+        else WorkflowIDReusePolicy.ALLOW_DUPLICATE,
     )
 
 

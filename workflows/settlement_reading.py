@@ -9,6 +9,7 @@ from domain import settling as life
 from domain import words
 from domain.settlement import SettlementStatus
 from domain.settling import Settling
+from domain.settling_access import actions
 from domain.values import Language
 from workflows import names
 from workflows.messages import Desk
@@ -68,10 +69,10 @@ def details(settling: Settling, asked: int, desk: Desk) -> str:
     wake = life.next_instant(settling)
     if wake is not None:
         lines.append(f"- next: {wake_summary(settling, wake)}")
-    actions = life.ACTIONS[settling.status]
-    if actions:
-        labels = ", ".join(words.settlement_action_label(each, language) for each in actions)
-        lines += ["", labels, "", f"`{' '.join(actions)}`"]
+    possible = actions(settling)
+    if possible:
+        labels = ", ".join(words.settlement_action_label(each, language) for each in possible)
+        lines += ["", labels, "", f"`{' '.join(possible)}`"]
     name = settling.settlement_id
     return "\n".join([*lines, "", f"[{name}]({desk.public_url}/settlements/{name})"])
 

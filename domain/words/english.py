@@ -2,7 +2,7 @@
 
 from domain.order import Status
 from domain.settlement import SettlementStatus
-from domain.words.vocabulary import Vocabulary
+from domain.words.vocabulary import DeadlineWords, Vocabulary
 
 ENGLISH = Vocabulary(
     statuses={
@@ -19,14 +19,51 @@ ENGLISH = Vocabulary(
         Status.CANCELLED: "Cancelled",
     },
     deadlines={
-        "transmit": "Send order",
-        "accept": "Accept order",
-        "check_requirements": "Check requirements",
-        "contact_customer": "Contact customer",
-        "set_appointment": "Set appointment",
-        "confirm_execution": "Confirm execution",
-        "review": "Decide review",
-        "goods": "Ship goods",
+        "transmit": DeadlineWords(
+            label="Send order",
+            start="placed or paid",
+            task="sending the order to the partner",
+        ),
+        "accept": DeadlineWords(
+            label="Accept order",
+            start="sent",
+            task="accepting the order",
+            please="Please accept the order by {due}.",
+        ),
+        "check_requirements": DeadlineWords(
+            label="Check requirements",
+            start="taken over",
+            task="checking the requirements",
+            please="Please check with the customer by {due} whether the requirements are met, and record the result.",
+        ),
+        "contact_customer": DeadlineWords(
+            label="Contact customer",
+            start="sent",
+            task="the first contact with the customer",
+            please="Please call the customer by {due} and record the contact.",
+        ),
+        "set_appointment": DeadlineWords(
+            label="Set appointment",
+            start="goods received or new date asked for",
+            task="agreeing an appointment with the customer",
+            please="Please agree an appointment with the customer by {due} and enter it.",
+        ),
+        "confirm_execution": DeadlineWords(
+            label="Confirm execution",
+            start="appointment ended",
+            task="confirming the work as done",
+            please="Please confirm the work as done by {due}, or tell us what went wrong.",
+        ),
+        "review": DeadlineWords(
+            label="Decide review",
+            start="reported",
+            task="your decision",
+        ),
+        "goods": DeadlineWords(
+            label="Ship goods",
+            start="requirements met",
+            task="shipping the goods",
+        ),
     },
     actions={
         "accept": "Accept order",
@@ -45,6 +82,7 @@ ENGLISH = Vocabulary(
         "goods_shipped": "Report goods shipped",
         "goods_received": "Report goods received",
         "bill": "Bill order",
+        "adopt_rules": "Move to newer rules",
     },
     parties={
         "partner": "service partner",
@@ -123,16 +161,7 @@ ENGLISH = Vocabulary(
     numbers=("two", "three"),
     zero="0 seconds",
     due="due {due}: {start} {started}, {span}",
-    starts={
-        "transmit": "placed or paid",
-        "accept": "sent",
-        "check_requirements": "taken over",
-        "contact_customer": "sent",
-        "set_appointment": "goods received or new date asked for",
-        "confirm_execution": "appointment ended",
-        "review": "reported",
-        "goods": "requirements met",
-    },
+    adopted="newer rules adopted",
     canton=", canton {canton}",
     skipped="; skipped: {skipped}",
     holiday="public holiday",
@@ -159,6 +188,9 @@ ENGLISH = Vocabulary(
         "in_future": "The day of execution may not be in the future.",
         "before_order": "The day of execution may not be before the order was placed.",
         "other_needs_note": "Please describe the other reason in the note.",
+        "unknown_rules": "There is no such version of the rules here.",
+        "older_rules": "Newer rules apply to the order already.",
+        "reserved_name": "This name is kept for other purposes; please choose another one.",
         "unknown_partner": "There is no such service partner.",
         "same_partner": "The order is already assigned to this service partner.",
         "partner_needed": "Say for which service partner.",
@@ -201,6 +233,7 @@ ENGLISH = Vocabulary(
         "command_refused": "{sender}: “{action}” was no longer possible and was not carried out",
         "command_refused_why": "{sender}: “{action}” was not carried out. {why}",
         "calendar_renewed": "Holiday calendar extended",
+        "rules_adopted": "Newer rules apply (version {version})",
     },
     unknown_event="Another event, which this version cannot show yet",
     quote="“{text}”",
@@ -217,12 +250,15 @@ ENGLISH = Vocabulary(
         "invoice": "Upload the invoice",
         "note_invoice": "Note that the invoice was received",
         "void": "Void the settlement",
+        "adopt_rules": "Move to newer rules",
     },
     settlement_refusals={
         "wrong_state": "“{action}” is not possible: the settlement is at “{status}”.",
         "too_late": "The time for the selection is over.",
         "role": "You are not entitled to “{action}”.",
         "not_yours": "This settlement belongs to another service partner.",
+        "unknown_rules": "There is no such version of the rules here.",
+        "older_rules": "Newer rules apply to the settlement already.",
     },
     left_out={
         "not_yours": "The order is assigned to another service partner.",
@@ -250,6 +286,7 @@ ENGLISH = Vocabulary(
         "voided": "Settlement voided",
         "orders_released": "Number of orders free again: {orders}",
         "mail_undelivered": "The e-mail “{mail}” could not be delivered",
+        "rules_adopted": "Newer rules apply (version {version})",
     },
     settlement_mails={
         "settlement_opened": "Settlement opened",

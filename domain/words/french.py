@@ -2,7 +2,7 @@
 
 from domain.order import Status
 from domain.settlement import SettlementStatus
-from domain.words.vocabulary import Vocabulary
+from domain.words.vocabulary import DeadlineWords, Vocabulary
 
 FRENCH = Vocabulary(
     statuses={
@@ -19,14 +19,54 @@ FRENCH = Vocabulary(
         Status.CANCELLED: "Annulé",
     },
     deadlines={
-        "transmit": "Transmettre le mandat",
-        "accept": "Accepter le mandat",
-        "check_requirements": "Vérifier les prérequis",
-        "contact_customer": "Contacter le client",
-        "set_appointment": "Fixer le rendez-vous",
-        "confirm_execution": "Confirmer l'exécution",
-        "review": "Décider de la suite",
-        "goods": "Expédier la marchandise",
+        "transmit": DeadlineWords(
+            label="Transmettre le mandat",
+            start="commandé ou payé",
+            task="transmettre le mandat au partenaire",
+        ),
+        "accept": DeadlineWords(
+            label="Accepter le mandat",
+            start="transmis",
+            task="accepter le mandat",
+            please="Merci d'accepter le mandat d'ici au {due}.",
+        ),
+        "check_requirements": DeadlineWords(
+            label="Vérifier les prérequis",
+            start="pris en charge",
+            task="vérifier les prérequis",
+            please=(
+                "Merci de vérifier avec le client, d'ici au {due}, si les "
+                "prérequis sont remplis, et de saisir le résultat."
+            ),
+        ),
+        "contact_customer": DeadlineWords(
+            label="Contacter le client",
+            start="transmis",
+            task="prendre contact avec le client",
+            please="Merci d'appeler le client d'ici au {due} et de saisir ce contact.",
+        ),
+        "set_appointment": DeadlineWords(
+            label="Fixer le rendez-vous",
+            start="marchandise arrivée ou nouveau rendez-vous demandé",
+            task="convenir d'un rendez-vous avec le client",
+            please="Merci de convenir d'un rendez-vous avec le client d'ici au {due} et de le saisir.",
+        ),
+        "confirm_execution": DeadlineWords(
+            label="Confirmer l'exécution",
+            start="fin du rendez-vous",
+            task="confirmer l'exécution",
+            please="Merci de confirmer l'exécution d'ici au {due}, ou de nous dire ce qui n'a pas fonctionné.",
+        ),
+        "review": DeadlineWords(
+            label="Décider de la suite",
+            start="signalé",
+            task="rendre votre décision",
+        ),
+        "goods": DeadlineWords(
+            label="Expédier la marchandise",
+            start="prérequis remplis",
+            task="expédier la marchandise",
+        ),
     },
     actions={
         "accept": "Accepter le mandat",
@@ -45,6 +85,7 @@ FRENCH = Vocabulary(
         "goods_shipped": "Signaler l'expédition de la marchandise",
         "goods_received": "Signaler la réception de la marchandise",
         "bill": "Facturer le mandat",
+        "adopt_rules": "Passer à des règles plus récentes",
     },
     parties={
         "partner": "partenaire de service",
@@ -123,16 +164,7 @@ FRENCH = Vocabulary(
     numbers=("deux", "trois"),
     zero="0 seconde",
     due="échéance {due}: {start} {started}, {span}",
-    starts={
-        "transmit": "commandé ou payé",
-        "accept": "transmis",
-        "check_requirements": "pris en charge",
-        "contact_customer": "transmis",
-        "set_appointment": "marchandise arrivée ou nouveau rendez-vous demandé",
-        "confirm_execution": "fin du rendez-vous",
-        "review": "signalé",
-        "goods": "prérequis remplis",
-    },
+    adopted="nouvelles règles depuis",
     canton=", canton {canton}",
     skipped="; jours non comptés: {skipped}",
     holiday="jour férié",
@@ -162,6 +194,9 @@ FRENCH = Vocabulary(
         "in_future": "Le jour de l'exécution ne peut pas être dans le futur.",
         "before_order": "Le jour de l'exécution ne peut pas précéder la commande.",
         "other_needs_note": "Veuillez décrire l'autre motif dans la remarque.",
+        "unknown_rules": "Cette version des règles n'existe pas ici.",
+        "older_rules": "Des règles plus récentes s'appliquent déjà à ce mandat.",
+        "reserved_name": "Ce nom est réservé à un autre usage; veuillez en choisir un autre.",
         "unknown_partner": "Ce partenaire de service n’existe pas.",
         "same_partner": "Le mandat est déjà attribué à ce partenaire de service.",
         "partner_needed": "Indiquez pour quel partenaire de service.",
@@ -204,6 +239,7 @@ FRENCH = Vocabulary(
         "command_refused": "{sender}: «{action}» n'était plus possible et n'a pas été effectué",
         "command_refused_why": "{sender}: «{action}» n'a pas été effectué. {why}",
         "calendar_renewed": "Calendrier des jours fériés prolongé",
+        "rules_adopted": "Des règles plus récentes s'appliquent (version {version})",
     },
     unknown_event="Autre événement, que cette version ne peut pas encore afficher",
     quote="«{text}»",
@@ -220,12 +256,15 @@ FRENCH = Vocabulary(
         "invoice": "Téléverser la facture",
         "note_invoice": "Noter la réception de la facture",
         "void": "Annuler le décompte",
+        "adopt_rules": "Passer à des règles plus récentes",
     },
     settlement_refusals={
         "wrong_state": "«{action}» n'est pas possible: le statut du décompte est «{status}».",
         "too_late": "Le délai de sélection est écoulé.",
         "role": "Vous n'êtes pas autorisé à effectuer l'action «{action}».",
         "not_yours": "Ce décompte appartient à un autre partenaire de service.",
+        "unknown_rules": "Cette version des règles n'existe pas ici.",
+        "older_rules": "Des règles plus récentes s'appliquent déjà à ce décompte.",
     },
     left_out={
         "not_yours": "Ce mandat est attribué à un autre partenaire de service.",
@@ -253,6 +292,7 @@ FRENCH = Vocabulary(
         "voided": "Décompte annulé",
         "orders_released": "Nombre de mandats de nouveau disponibles: {orders}",
         "mail_undelivered": "L'e-mail «{mail}» n'a pas pu être remis",
+        "rules_adopted": "Des règles plus récentes s'appliquent (version {version})",
     },
     settlement_mails={
         "settlement_opened": "Décompte ouvert",

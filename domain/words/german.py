@@ -2,7 +2,7 @@
 
 from domain.order import Status
 from domain.settlement import SettlementStatus
-from domain.words.vocabulary import Vocabulary
+from domain.words.vocabulary import DeadlineWords, Vocabulary
 
 GERMAN = Vocabulary(
     statuses={
@@ -19,14 +19,54 @@ GERMAN = Vocabulary(
         Status.CANCELLED: "Storniert",
     },
     deadlines={
-        "transmit": "Auftrag übermitteln",
-        "accept": "Auftrag akzeptieren",
-        "check_requirements": "Anforderungen prüfen",
-        "contact_customer": "Kundschaft kontaktieren",
-        "set_appointment": "Kundentermin setzen",
-        "confirm_execution": "Ausführung bestätigen",
-        "review": "Abklärung entscheiden",
-        "goods": "Ware versenden",
+        "transmit": DeadlineWords(
+            label="Auftrag übermitteln",
+            start="bestellt oder bezahlt",
+            task="die Übermittlung an den Partner",
+        ),
+        "accept": DeadlineWords(
+            label="Auftrag akzeptieren",
+            start="übermittelt",
+            task="die Annahme des Auftrags",
+            please="Bitte akzeptieren Sie den Auftrag bis {due}.",
+        ),
+        "check_requirements": DeadlineWords(
+            label="Anforderungen prüfen",
+            start="übernommen",
+            task="die Prüfung der Anforderungen",
+            please=(
+                "Bitte klären Sie bis {due} mit der Kundschaft, ob die Anforderungen "
+                "erfüllt sind, und halten Sie das Ergebnis fest."
+            ),
+        ),
+        "contact_customer": DeadlineWords(
+            label="Kundschaft kontaktieren",
+            start="übermittelt",
+            task="den ersten Kontakt mit der Kundschaft",
+            please="Bitte rufen Sie die Kundschaft bis {due} an und halten Sie den Kontakt fest.",
+        ),
+        "set_appointment": DeadlineWords(
+            label="Kundentermin setzen",
+            start="Ware eingetroffen oder neuer Termin verlangt",
+            task="die Terminvereinbarung mit der Kundschaft",
+            please="Bitte vereinbaren Sie bis {due} mit der Kundschaft einen Termin und tragen Sie ihn ein.",
+        ),
+        "confirm_execution": DeadlineWords(
+            label="Ausführung bestätigen",
+            start="Ende des Termins",
+            task="die Bestätigung der Ausführung",
+            please="Bitte bestätigen Sie bis {due} die Ausführung, oder melden Sie uns, was nicht geklappt hat.",
+        ),
+        "review": DeadlineWords(
+            label="Abklärung entscheiden",
+            start="gemeldet",
+            task="Ihren Entscheid",
+        ),
+        "goods": DeadlineWords(
+            label="Ware versenden",
+            start="Anforderungen erfüllt",
+            task="den Versand der Ware",
+        ),
     },
     actions={
         "accept": "Auftrag akzeptieren",
@@ -45,6 +85,7 @@ GERMAN = Vocabulary(
         "goods_shipped": "Versand der Ware melden",
         "goods_received": "Erhalt der Ware melden",
         "bill": "Auftrag verrechnen",
+        "adopt_rules": "Auf neuere Regeln umstellen",
     },
     parties={
         "partner": "Servicepartner",
@@ -123,16 +164,7 @@ GERMAN = Vocabulary(
     numbers=("zwei", "drei"),
     zero="0 Sekunden",
     due="fällig {due}: {start} {started}, {span}",
-    starts={
-        "transmit": "bestellt oder bezahlt",
-        "accept": "übermittelt",
-        "check_requirements": "übernommen",
-        "contact_customer": "übermittelt",
-        "set_appointment": "Ware eingetroffen oder neuer Termin verlangt",
-        "confirm_execution": "Ende des Termins",
-        "review": "gemeldet",
-        "goods": "Anforderungen erfüllt",
-    },
+    adopted="neuere Regeln gelten seit",
     canton=", Kanton {canton}",
     skipped="; nicht gezählt: {skipped}",
     holiday="Feiertag",
@@ -159,6 +191,9 @@ GERMAN = Vocabulary(
         "in_future": "Der Tag der Ausführung darf nicht in der Zukunft liegen.",
         "before_order": "Der Tag der Ausführung darf nicht vor der Bestellung liegen.",
         "other_needs_note": "Beschreiben Sie den anderen Grund in der Bemerkung.",
+        "unknown_rules": "Diese Version der Regeln gibt es hier nicht.",
+        "older_rules": "Für den Auftrag gelten schon neuere Regeln.",
+        "reserved_name": "Dieser Name ist für anderes reserviert; bitte wählen Sie einen anderen.",
         "unknown_partner": "Diesen Servicepartner gibt es nicht.",
         "same_partner": "Der Auftrag ist diesem Servicepartner bereits zugeteilt.",
         "partner_needed": "Geben Sie an, für welchen Servicepartner.",
@@ -201,6 +236,7 @@ GERMAN = Vocabulary(
         "command_refused": "{sender}: «{action}» war nicht mehr möglich und wurde nicht ausgeführt",
         "command_refused_why": "{sender}: «{action}» wurde nicht ausgeführt. {why}",
         "calendar_renewed": "Feiertagskalender verlängert",
+        "rules_adopted": "Neuere Regeln gelten (Version {version})",
     },
     unknown_event="Weiteres Ereignis, das diese Version noch nicht anzeigen kann",
     quote="«{text}»",
@@ -217,12 +253,15 @@ GERMAN = Vocabulary(
         "invoice": "Rechnung hochladen",
         "note_invoice": "Rechnung als erhalten vermerken",
         "void": "Verrechnung aufheben",
+        "adopt_rules": "Auf neuere Regeln umstellen",
     },
     settlement_refusals={
         "wrong_state": "«{action}» ist nicht möglich: Die Verrechnung hat den Status «{status}».",
         "too_late": "Die Frist für die Auswahl ist abgelaufen.",
         "role": "Sie sind zu «{action}» nicht berechtigt.",
         "not_yours": "Diese Verrechnung gehört einem anderen Servicepartner.",
+        "unknown_rules": "Diese Version der Regeln gibt es hier nicht.",
+        "older_rules": "Für die Verrechnung gelten schon neuere Regeln.",
     },
     left_out={
         "not_yours": "Der Auftrag ist einem anderen Servicepartner zugeteilt.",
@@ -250,6 +289,7 @@ GERMAN = Vocabulary(
         "voided": "Verrechnung aufgehoben",
         "orders_released": "Anzahl wieder freigegebener Aufträge: {orders}",
         "mail_undelivered": "E-Mail «{mail}» war nicht zustellbar",
+        "rules_adopted": "Neuere Regeln gelten (Version {version})",
     },
     settlement_mails={
         "settlement_opened": "Verrechnung eröffnet",

@@ -2,7 +2,7 @@
 
 from domain.order import Status
 from domain.settlement import SettlementStatus
-from domain.words.vocabulary import Vocabulary
+from domain.words.vocabulary import DeadlineWords, Vocabulary
 
 ITALIAN = Vocabulary(
     statuses={
@@ -19,14 +19,57 @@ ITALIAN = Vocabulary(
         Status.CANCELLED: "Annullato",
     },
     deadlines={
-        "transmit": "Trasmettere l'incarico",
-        "accept": "Accettare l'incarico",
-        "check_requirements": "Verificare i requisiti",
-        "contact_customer": "Contattare il cliente",
-        "set_appointment": "Fissare l'appuntamento",
-        "confirm_execution": "Confermare l'esecuzione",
-        "review": "Decidere come procedere",
-        "goods": "Spedire la merce",
+        "transmit": DeadlineWords(
+            label="Trasmettere l'incarico",
+            start="ordinato o pagato",
+            task="trasmettere l'incarico al partner",
+        ),
+        "accept": DeadlineWords(
+            label="Accettare l'incarico",
+            start="trasmesso",
+            task="accettare l'incarico",
+            please="La preghiamo di accettare l'incarico entro {due}.",
+        ),
+        "check_requirements": DeadlineWords(
+            label="Verificare i requisiti",
+            start="preso in carico",
+            task="verificare i requisiti",
+            please=(
+                "La preghiamo di verificare con il cliente entro {due} se i requisiti "
+                "sono soddisfatti e di registrare il risultato."
+            ),
+        ),
+        "contact_customer": DeadlineWords(
+            label="Contattare il cliente",
+            start="trasmesso",
+            task="contattare il cliente",
+            please="La preghiamo di chiamare il cliente entro {due} e di registrare il contatto.",
+        ),
+        "set_appointment": DeadlineWords(
+            label="Fissare l'appuntamento",
+            start="merce arrivata o nuovo appuntamento richiesto",
+            task="fissare l'appuntamento con il cliente",
+            please="La preghiamo di fissare un appuntamento con il cliente entro {due} e di registrarlo.",
+        ),
+        "confirm_execution": DeadlineWords(
+            label="Confermare l'esecuzione",
+            start="fine dell'appuntamento",
+            task="confermare l'esecuzione",
+            please=(
+                "La preghiamo di confermare l'esecuzione entro {due}, oppure "
+                "di comunicarci che cosa non ha funzionato."
+            ),
+        ),
+        "review": DeadlineWords(
+            label="Decidere come procedere",
+            start="segnalato",
+            task="prendere la vostra decisione",
+        ),
+        "goods": DeadlineWords(
+            label="Spedire la merce",
+            start="requisiti soddisfatti",
+            task="spedire la merce",
+        ),
     },
     actions={
         "accept": "Accettare l'incarico",
@@ -45,6 +88,7 @@ ITALIAN = Vocabulary(
         "goods_shipped": "Segnalare la spedizione della merce",
         "goods_received": "Segnalare la ricezione della merce",
         "bill": "Fatturare l'incarico",
+        "adopt_rules": "Passare a regole più recenti",
     },
     parties={
         "partner": "partner di servizio",
@@ -123,16 +167,7 @@ ITALIAN = Vocabulary(
     numbers=("due", "tre"),
     zero="0 secondi",
     due="scadenza {due}: {start} {started}, {span}",
-    starts={
-        "transmit": "ordinato o pagato",
-        "accept": "trasmesso",
-        "check_requirements": "preso in carico",
-        "contact_customer": "trasmesso",
-        "set_appointment": "merce arrivata o nuovo appuntamento richiesto",
-        "confirm_execution": "fine dell'appuntamento",
-        "review": "segnalato",
-        "goods": "requisiti soddisfatti",
-    },
+    adopted="nuove regole in vigore da",
     canton=", Cantone {canton}",
     skipped="; giorni non contati: {skipped}",
     holiday="giorno festivo",
@@ -159,6 +194,9 @@ ITALIAN = Vocabulary(
         "in_future": "Il giorno dell'esecuzione non può essere nel futuro.",
         "before_order": "Il giorno dell'esecuzione non può precedere l'ordinazione.",
         "other_needs_note": "Descriva l'altro motivo nell'osservazione.",
+        "unknown_rules": "Questa versione delle regole qui non esiste.",
+        "older_rules": "Per l'incarico valgono già regole più recenti.",
+        "reserved_name": "Questo nome è riservato ad altro uso; sceglierne un altro.",
         "unknown_partner": "Questo partner di servizio non esiste.",
         "same_partner": "L'incarico è già assegnato a questo partner di servizio.",
         "partner_needed": "Indichi per quale partner di servizio.",
@@ -201,6 +239,7 @@ ITALIAN = Vocabulary(
         "command_refused": "{sender}: «{action}» non era più possibile e non è stato eseguito",
         "command_refused_why": "{sender}: «{action}» non è stato eseguito. {why}",
         "calendar_renewed": "Calendario dei giorni festivi prolungato",
+        "rules_adopted": "Valgono regole più recenti (versione {version})",
     },
     unknown_event="Altro evento, che questa versione non può ancora mostrare",
     quote="«{text}»",
@@ -217,12 +256,15 @@ ITALIAN = Vocabulary(
         "invoice": "Caricare la fattura",
         "note_invoice": "Annotare la ricezione della fattura",
         "void": "Annullare il conteggio",
+        "adopt_rules": "Passare a regole più recenti",
     },
     settlement_refusals={
         "wrong_state": "«{action}» non è possibile: lo stato del conteggio è «{status}».",
         "too_late": "Il termine per la selezione è scaduto.",
         "role": "Non è autorizzato a eseguire l'azione «{action}».",
         "not_yours": "Questo conteggio appartiene a un altro partner di servizio.",
+        "unknown_rules": "Questa versione delle regole qui non esiste.",
+        "older_rules": "Per il conteggio valgono già regole più recenti.",
     },
     left_out={
         "not_yours": "L'incarico è assegnato a un altro partner di servizio.",
@@ -250,6 +292,7 @@ ITALIAN = Vocabulary(
         "voided": "Conteggio annullato",
         "orders_released": "Numero di incarichi di nuovo disponibili: {orders}",
         "mail_undelivered": "L'e-mail «{mail}» non ha potuto essere recapitata",
+        "rules_adopted": "Valgono regole più recenti (versione {version})",
     },
     settlement_mails={
         "settlement_opened": "Conteggio aperto",

@@ -16,8 +16,22 @@ def status_label(status: Status, language: Language) -> str:
 
 
 def deadline_label(kind: DeadlineKind, language: Language) -> str:
-    """What has to be done by a deadline, "Auftrag akzeptieren"."""
-    return VOCABULARIES[language].deadlines[kind]
+    """What has to be done by a deadline, "Auftrag akzeptieren". One that nobody knows is named as it is."""
+    words = VOCABULARIES[language].deadlines.get(kind)
+    return words.label if words else kind
+
+
+def deadline_task(kind: DeadlineKind, language: Language) -> str:
+    """What a deadline is for, as it stands after "the deadline for"."""
+    words = VOCABULARIES[language].deadlines.get(kind)
+    return words.task if words else kind
+
+
+def deadline_please(kind: DeadlineKind, due: str, language: Language) -> str:
+    """The sentence that asks the partner to keep a deadline; `due` is its instant in words. Empty of one that is not
+    the partner's."""
+    words = VOCABULARIES[language].deadlines.get(kind)
+    return words.please.format(due=due) if words else ""
 
 
 def action_label(action: str, language: Language) -> str:
@@ -59,9 +73,13 @@ def outcome_label(outcome: ContactOutcome | Outcome, language: Language) -> str:
 
 
 def mail_label(kind: str, language: Language) -> str:
-    """A kind of mail by name, about an order or a settlement; one that nobody knows is named as it is."""
+    """A kind of mail by name, about an order or a settlement; one that nobody knows is named as it is.
+
+    Events of former versions name an undelivered mail by its kind and its audience: "reminder to partner".
+    """
     vocabulary = VOCABULARIES[language]
-    return vocabulary.mails.get(kind) or vocabulary.settlement_mails.get(kind, kind)
+    known = {**vocabulary.settlement_mails, **vocabulary.mails}
+    return known.get(kind.partition(" to ")[0], kind)
 
 
 def role_label(role: Role, language: Language) -> str:

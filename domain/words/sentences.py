@@ -9,6 +9,7 @@ from domain.values import Language
 from domain.words.dates import count_in_words, format_instant, format_short_day, span_in_words
 from domain.words.labels import action_label, status_label
 from domain.words.languages import VOCABULARIES
+from domain.words.vocabulary import Vocabulary
 
 
 def explanation_text(explanation: Explanation, language: Language) -> str:
@@ -19,7 +20,7 @@ def explanation_text(explanation: Explanation, language: Language) -> str:
     vocabulary = VOCABULARIES[language]
     text = vocabulary.due.format(
         due=format_instant(explanation.due, language),
-        start=vocabulary.starts[explanation.kind],
+        start=_start(explanation, vocabulary),
         started=format_instant(explanation.started, language),
         span=span_in_words(explanation.span, language),
     )
@@ -35,6 +36,13 @@ def explanation_text(explanation: Explanation, language: Language) -> str:
     if weekends:
         skipped.append(count_in_words(weekends, "weekend", language))
     return text + vocabulary.skipped.format(skipped=", ".join(skipped)) if skipped else text
+
+
+def _start(explanation: Explanation, vocabulary: Vocabulary) -> str:
+    words = vocabulary.deadlines.get(explanation.kind)
+    if explanation.adopted:
+        return vocabulary.adopted
+    return words.start if words else explanation.kind
 
 
 def refused_text(refused: Refused, language: Language) -> str:

@@ -16,6 +16,7 @@ from domain.settling_events import (
     Opened,
     OrdersClaimed,
     OrdersReleased,
+    RulesAdopted,
     Selected,
     SelectionClosed,
     SettlementEvent,
@@ -105,6 +106,8 @@ def _said(event: SettlementEvent, language: Language, local: Callable[[datetime]
             return say(event.type, level=event.level)
         case OrdersReleased():
             return say(event.type, orders=event.orders)
+        case RulesAdopted():
+            return say(event.type, version=event.version)
         case MailUndelivered():
             mails = VOCABULARIES[language].settlement_mails
             return say(event.type, mail=mails.get(event.mail, event.mail))

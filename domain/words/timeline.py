@@ -28,6 +28,7 @@ from domain.events import (
     RequirementsConfirmed,
     RequirementsRejected,
     ReviewDecided,
+    RulesAdopted,
     ShippingEnded,
     ShippingStarted,
     TransmissionStarted,
@@ -134,6 +135,8 @@ def _said(event: Event, language: Language, local: Callable[[datetime], datetime
                 deadline=deadline_label(event.kind, language),
                 due=clock(event.due),
             )
+        case RulesAdopted():
+            return say(event.type, version=event.version)
         case MailUndelivered():
             return say(event.type, mail=mail_label(event.mail, language))
         case CommandRefused():

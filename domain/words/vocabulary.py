@@ -2,13 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from domain.commands import ChecklistAnswer, ChecklistItem, Role
 from domain.order import DeadlineKind, Party, Status
 from domain.settlement import SettlementStatus
 
 Unit = Literal["working day", "day", "hour", "minute", "second", "weekend"]
+
+
+class DeadlineWords(NamedTuple):
+    """All that is said of a deadline.
+
+    `label`: what has to be done by it. `start`: what it runs from, before the instant. `task`: what it is for, after
+    "the deadline for". `please`: asks the partner for it, with `due` in it; empty of a deadline of the retailer.
+    """
+
+    label: str
+    start: str
+    task: str
+    please: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +33,7 @@ class Vocabulary:
     """
 
     statuses: Mapping[Status, str]
-    deadlines: Mapping[DeadlineKind, str]
+    deadlines: Mapping[DeadlineKind, DeadlineWords]
     actions: Mapping[str, str]
     parties: Mapping[Party, str]
     ball: str
@@ -44,7 +57,7 @@ class Vocabulary:
     zero: str
 
     due: str
-    starts: Mapping[DeadlineKind, str]
+    adopted: str
     canton: str
     skipped: str
     holiday: str

@@ -4,15 +4,14 @@ import re
 import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.mail_texts import MailTexts, Reader
-from domain import words
-from domain.effects import Mail, MailKind
+from domain import effects, words
+from domain.effects import Mail, mail_kinds
 from domain.values import LANGUAGES, Language
 from tests.activities.mails import all_mails, refusal
 from tests.builders import partner_actor
@@ -69,8 +68,10 @@ def reader_of(name: str, mail: Mail, language: Language) -> Reader:
 
 
 def test_every_kind_is_among_them() -> None:
-    assert {mail.kind for mail in MAILS.values()} == set(get_args(MailKind))
-    shapes = {f"{m.kind}.{m.audience}" for m in MAILS.values()} | {"command_refused.stranger"}
+    assert {mail.kind for mail in MAILS.values()} == set(mail_kinds())
+    shapes = {f"{m.kind}.{m.audience}" for m in MAILS.values()}
+    assert shapes == {f"{rule.kind}.{rule.audience}" for rule in effects.MAILS}
+    shapes |= {"command_refused.stranger"}
     assert shapes == {path.stem for path in FOLDER.glob("*.toml")} - {"common"}
 
 

@@ -22,6 +22,7 @@ from settings import Settings
 from statements.data import StatementData
 from tests.activities.conftest import partner
 from tests.builders import COMPLETED, MONDAY, lived
+from tests.needs import needs
 from tests.settlings import OCTOBER, issued, opening, settled
 
 OF = SettlementOf(partner_id="elektro-huber", month=OCTOBER)
@@ -70,6 +71,7 @@ async def office(database: Database, partners: Partners) -> Office:
     return made
 
 
+@needs("pango")
 async def test_a_statement_is_made_once(office: Office) -> None:
     first = await office.run(office.activities.make_statement, WANTED)
     assert (str(first.net), str(first.vat), str(first.total)) == ("258.00", "20.90", "278.90")
@@ -95,6 +97,7 @@ async def test_a_statement_waits_for_the_records(office: Office) -> None:
     assert (failure.type, failure.non_retryable) == ("NotRecorded", False)
 
 
+@needs("pango")
 async def test_a_draft_is_an_invoice_that_the_check_accepts(office: Office) -> None:
     assert (await office.failure(office.activities.make_draft, OF)).type == "NotRecorded"
     await office.settlements.save(ISSUED)

@@ -2,6 +2,7 @@
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.exceptions import ApplicationError
@@ -17,10 +18,12 @@ from tests.builders import AGREED, lived
 
 ORDER, EVENTS = lived(*AGREED)
 SNAPSHOT = Snapshot(order=ORDER, events=EVENTS)
+NOBODY: Any = None
+"""A client for what asks no workflow."""
 
 
 async def test_an_order_is_saved_and_twice_is_once(database: Database) -> None:
-    activities = RecordActivities(Orders(database))
+    activities = RecordActivities(NOBODY, Orders(database))
     for _ in range(2):
         assert await ActivityEnvironment().run(activities.save_order, SNAPSHOT) == ORDER.version
     stored = await Orders(database).get(ORDER.sp_id)
@@ -30,7 +33,7 @@ async def test_an_order_is_saved_and_twice_is_once(database: Database) -> None:
 
 async def test_a_database_that_is_away_is_tried_again_and_tells_nothing(tmp_path: Path) -> None:
     database = Database(f"sqlite+aiosqlite:///{tmp_path / 'without-tables.db'}")
-    activities = RecordActivities(Orders(database))
+    activities = RecordActivities(NOBODY, Orders(database))
     with pytest.raises(ApplicationError) as caught:
         await ActivityEnvironment().run(activities.save_order, SNAPSHOT)
     await database.close()

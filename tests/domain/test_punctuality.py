@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.commands import Accept, Cancel, LogContact, PassTime, ReportNotExecuted
-from domain.deadlines import OWNER
-from domain.lifecycle import holdings
+from domain.deadlines import owner_of
 from domain.order import Deadline, GoodsReceived, GoodsShipped, Order, Status
 from domain.punctuality import KINDS, interval, on_target, on_time_share, verdict
 from domain.settlement_id import Month
+from tests.domain.holdings import holdings
 from tests.domain.strategies import MET, Life, appointment, at, reached, reassign, shown
 
 DUE = at("2026-11-03 18:00")
@@ -192,7 +192,7 @@ def test_against_the_intervals_of_those_who_had_the_ball(
 
     pieces = [p for p in holdings(life.intake, life.events, life.now) if p.party == "partner"]
     for each in life.order.deadlines:
-        if OWNER[each.kind] != "partner":
+        if owner_of(each.kind) != "partner":
             continue
         until = each.ended or life.now
         held = [p for p in pieces if p.end > each.started and p.start < until]

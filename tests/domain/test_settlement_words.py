@@ -5,11 +5,11 @@ from typing import Any, get_args
 
 import pytest
 
-from domain import words
+from domain import rules, settling_access, words
 from domain.invoicing import Problem, Verdict
+from domain.policy import Policy
 from domain.settlement import CorrectionLine, LeftOut, LeftOutReason, SettlementStatus
-from domain.settlement_mails import SettlementMailKind
-from domain.settling import ACTIONS, ROLES
+from domain.settlement_mails import settlement_mail_kinds
 from domain.settling_commands import Statement
 from domain.settling_events import (
     Announced,
@@ -23,6 +23,7 @@ from domain.settling_events import (
     Opened,
     OrdersClaimed,
     OrdersReleased,
+    RulesAdopted,
     Selected,
     SelectionClosed,
     SettlementEvent,
@@ -34,6 +35,9 @@ from domain.values import LANGUAGES, Language
 from domain.words.languages import VOCABULARIES
 from tests.domain.test_words import assert_readable, placeholders, zurich_winter
 
+ROLES = rules.under(settling_access.ROLES, rules.CURRENT)
+ACTIONS = rules.under(settling_access.ACTIONS, rules.CURRENT)
+CODES = ("wrong_state", "too_late", "role", "not_yours", "unknown_rules", "older_rules")
 in_every_language = pytest.mark.parametrize("language", LANGUAGES)
 AT = datetime(2026, 11, 2, 5, tzinfo=UTC)
 LATER = AT + timedelta(days=3)
@@ -80,6 +84,7 @@ EVENTS: tuple[SettlementEvent, ...] = (
     InvoiceNoted(note="by {post}"),
     Voided(reason="Wrong {month}"),
     OrdersReleased(orders=2),
+    RulesAdopted(version=2, policy=Policy()),
     MailUndelivered(key="V202610-7KQ4MXBP:3:statement:partner", mail="statement"),
 )
 
@@ -95,8 +100,8 @@ def test_every_key_has_its_words(language: Language) -> None:
     assert set(vocabulary.settlement_statuses) == set(SettlementStatus)
     assert set(vocabulary.settlement_actions) == set(ROLES)
     assert set(vocabulary.left_out) == set(get_args(LeftOutReason))
-    assert set(vocabulary.settlement_mails) == set(get_args(SettlementMailKind))
-    assert set(vocabulary.settlement_refusals) == {"wrong_state", "too_late", "role", "not_yours"}
+    assert set(vocabulary.settlement_mails) == set(settlement_mail_kinds())
+    assert set(vocabulary.settlement_refusals) == set(CODES)
 
 
 def test_every_language_fills_in_the_same() -> None:
@@ -135,7 +140,7 @@ def test_entries() -> None:
 
 @in_every_language
 def test_every_refusal_is_a_sentence(language: Language) -> None:
-    for code in ("wrong_state", "too_late", "role", "not_yours", "of a newer version"):
+    for code in (*CODES, "of a newer version"):
         for action in ROLES:
             for status in SettlementStatus:
                 text = words.settlement_refusal_text(

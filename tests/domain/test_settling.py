@@ -14,14 +14,15 @@ from domain.invoicing import Verdict
 from domain.policy import Policy, load_policy
 from domain.settlement import CorrectionLine, Line, SettlementStatus
 from domain.settlement_id import Month
-from domain.settlement_mails import is_obsolete, settlement_mails
+from domain.settlement_mails import (
+    is_obsolete,
+    obsolete_settlement_mails,
+    settlement_mails,
+)
 from domain.settling import (
-    ACTIONS,
-    ROLES,
     SettlementRefused,
     Settling,
     account_of,
-    action_of,
     allowed,
     begin,
     fold,
@@ -29,6 +30,7 @@ from domain.settling import (
     next_instant,
     open_settling,
 )
+from domain.settling_access import ACTIONS, ROLES, action_of
 from domain.settling_commands import (
     Close,
     Command,
@@ -101,14 +103,14 @@ def test_each_command_in_each_state(status: str, name: str) -> None:
 def test_each_command_by_each_role(name: str, role: str) -> None:
     settling, now = in_state(next(s for s in TABLE if name in TABLE[s]))
     actor = PARTNER if role == "partner" else Actor.model_validate({"role": role})
-    if role in ROLES[name]:
+    if role in ROLES[1][name]:
         live(settling, COMMANDS[name][0], actor, now)
         return
     with pytest.raises(SettlementRefused) as refused:
         live(settling, COMMANDS[name][0], actor, now)
     assert refused.value.code == "role"
     stranger = partner_actor("sanitaer-meier")
-    if "partner" in ROLES[name]:
+    if "partner" in ROLES[1][name]:
         with pytest.raises(SettlementRefused) as refused:
             live(settling, COMMANDS[name][0], stranger, now)
         assert refused.value.code == "not_yours"
@@ -123,7 +125,7 @@ def test_an_answer_that_nobody_waits_for_is_refused(status: str) -> None:
             continue
         with pytest.raises(SettlementRefused):
             live(settling, command, SYSTEM, now)
-    assert set(ACTIONS[SettlementStatus(status)]) == set(TABLE[status])
+    assert set(ACTIONS[1][SettlementStatus(status)]) == set(TABLE[status])
 
 
 def test_a_selection_has_each_order_once() -> None:
@@ -241,6 +243,9 @@ def test_mails_that_lost_their_sense() -> None:
     (mail,) = settlement_mails(opened, events, "de")
     assert not is_obsolete(mail, told)
     assert is_obsolete(mail, live(told, Close(), PARTNER, at("2026-11-02 09:00"))[0])
+    closed, more = live(told, Close(), PARTNER, at("2026-11-02 09:00"))
+    assert obsolete_settlement_mails(told, (*first, *events)) == frozenset()
+    assert obsolete_settlement_mails(closed, (*first, *events, *more)) == {mail.key}
     assert settlement_mails(begin(of, FIRST), first, "de") == ()
     _, events = live(opened, VOID, OPERATIONS, FIRST)
     assert settlement_mails(opened, events, "de") == (), "of what it does not know it is not told"

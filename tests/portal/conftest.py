@@ -9,8 +9,8 @@
         await axe(page)                                     # (needs JavaScript) nothing serious
 
 `surf` watches every page it opens (tests/portal/surf.py). Tests run in the session's loop, so each module says
-`pytestmark = pytest.mark.asyncio(loop_scope="session")`. Without Chromium or axe-core they fail, and say what to
-install; `make test ARGS="--ignore tests/portal"` leaves them out.
+`pytestmark = pytest.mark.asyncio(loop_scope="session")`. Without Chromium or axe-core they are skipped, and
+say what to install.
 """
 
 from collections.abc import AsyncIterator
@@ -20,6 +20,7 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from tests.accounts.conftest import SECRET_KEY
+from tests.needs import require
 from tests.portal.surf import Surfer, chromium
 from tests.server.surroundings import surroundings
 from tests.web.site import POLICY, Site, site
@@ -43,13 +44,14 @@ async def portal_site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """Chromium, started once."""
+    """Chromium, started once. Tests are skipped where there is none."""
+    require("chromium")
     async with chromium() as running:
         yield running
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def _surfer(portal_site: Site, browser: Browser) -> Surfer:
+async def _surfer(browser: Browser, portal_site: Site) -> Surfer:
     return Surfer(portal_site, browser)
 
 

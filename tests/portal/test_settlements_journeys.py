@@ -271,7 +271,7 @@ async def test_many_orders_are_picked_and_shown_page_by_page(surf: Surfer) -> No
     await expect(page.get_by_label(sp_ids[101])).not_to_be_checked()
     await expect(page.get_by_label(sp_ids[102])).to_be_checked()
 
-    lines = await Settlements(surf.site.around.database).billable(one.partner_id)
+    lines = await Settlements(surf.site.around.database).billable.lines(one.partner_id)
     billed = lived_settlement(
         opening(*(line.sp_id for line in lines), partner_id=one.partner_id),
         Close(),

@@ -15,17 +15,16 @@ from sqlalchemy.engine import URL, make_url
 
 from records.database import Database, new_engine
 from records.migrate import migrate
-from tests.postgres import NoPostgres, running_postgres
+from tests.needs import require
+from tests.postgres import running_postgres
 
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A PostgreSQL server's URL; the test is skipped if there is none."""
-    try:
-        with running_postgres() as url:
-            yield url
-    except NoPostgres as missing:
-        pytest.skip(str(missing))
+    require("postgresql")
+    with running_postgres() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

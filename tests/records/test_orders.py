@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import StatementError
 
 from activities.names import Snapshot
@@ -21,7 +21,7 @@ from domain.order import Intake, Order, Status
 from records.cursors import decode_cursor, encode_cursor
 from records.database import Database
 from records.migrate import migrate
-from records.orders import OrderFilter, Orders
+from records.orders import Diverged, OrderFilter, Orders
 from records.tables import deadlines, orders, timeline
 from tests.builders import (
     ACCEPTED,
@@ -120,10 +120,9 @@ async def test_an_order_that_was_never_placed_is_refused(records: Orders) -> Non
 
 
 def _snapshots(events: tuple[Recorded, ...], of: Intake) -> list[Snapshot]:
-    """What a workflow would save: the order after each event, with the events since the one before."""
+    """What may be saved: the order after each event, with all events until then, as a workflow tells them."""
     return [
-        Snapshot(order=fold(of, events[:n]), events=events[n - 1 : n])
-        for n in range(1, len(events) + 1)
+        Snapshot(order=fold(of, events[:n]), events=events[:n]) for n in range(1, len(events) + 1)
     ]
 
 
@@ -193,16 +192,86 @@ async def _check_complete(records: Orders) -> None:
     assert await records.counts(ALL) == {Status.COMPLETED: 1}
 
 
-async def test_an_older_version_adds_what_was_missing_and_changes_nothing_else(
+async def test_a_workflow_saves_what_is_new_and_a_late_write_changes_nothing(
     records: Orders,
 ) -> None:
-    await records.save(SNAPSHOTS[-1])
-    stored = await records.get(LIFE.sp_id)
-    assert stored is not None
-    assert stored.events == EVENTS[-1:]  # with gaps, and readable
-    late = Snapshot(order=SNAPSHOTS[3].order, events=EVENTS[:-1])
-    assert await records.save(late) == LIFE.version
+    for n in range(1, len(EVENTS) + 1):
+        new = Snapshot(order=SNAPSHOTS[n - 1].order, events=EVENTS[n - 1 : n])
+        assert await records.save(new) == n
     await _check_complete(records)
+    assert await records.save(Snapshot(order=SNAPSHOTS[3].order, events=EVENTS[3:4])) == len(EVENTS)
+    await _check_complete(records)
+
+
+async def test_a_gap_is_not_written(records: Orders) -> None:
+    await records.save(SNAPSHOTS[2])
+    with pytest.raises(Diverged):
+        await records.save(Snapshot(order=LIFE, events=EVENTS[-1:]))
+    assert await records.holds(SNAPSHOTS[2])
+    assert await records.save(SNAPSHOTS[-1]) == LIFE.version
+    await _check_complete(records)
+
+
+def _other_ending() -> tuple[Snapshot, Snapshot]:
+    """Two lives that part after the transmission: one accepts and goes on, the other is cancelled."""
+    kept, events = lived(*TRANSMITTED, Cancel(reason="changed my mind"))
+    phantom, others = lived(*AGREED)
+    assert kept.sp_id == phantom.sp_id
+    assert events[:3] == others[:3]
+    return Snapshot(order=kept, events=events), Snapshot(order=phantom, events=others)
+
+
+@pytest.mark.parametrize("phantom_events", [4, 5, 8])
+async def test_of_two_lives_the_workflows_replaces_the_other(
+    records: Orders, database: Database, phantom_events: int
+) -> None:
+    """The phantom is as long as the true life, or longer; nothing of it stays, and no deadline."""
+    kept, phantom = _other_ending()
+    fake = phantom.events[:phantom_events]
+    await records.save(Snapshot(order=fold(phantom.order.intake, fake), events=fake))
+    for late in (kept, Snapshot(order=kept.order, events=kept.events[-1:])):
+        with pytest.raises(Diverged):
+            await records.save(late)
+    assert not await records.holds(kept)
+    assert await records.save(kept, authoritative=True) == kept.order.version
+    assert await records.holds(kept)
+    assert await records.counts(ALL) == {Status.CANCELLED: 1}
+    async with database.reading() as connection:
+        count = select(func.count()).select_from(deadlines)
+        assert (await connection.execute(count)).scalar_one() == len(kept.order.deadlines)
+        count = select(func.count()).select_from(timeline)
+        assert (await connection.execute(count)).scalar_one() == len(kept.events)
+    # A late write of the phantom's changes nothing any more.
+    with pytest.raises(Diverged):
+        await records.save(phantom)
+    assert await records.holds(kept)
+
+
+async def test_another_state_at_the_same_events_is_seen(
+    records: Orders, database: Database
+) -> None:
+    await records.save(SNAPSHOTS[-1])
+    assert await records.holds(SNAPSHOTS[-1])
+    async with database.writing() as connection:
+        changed = (
+            update(timeline)
+            .where(timeline.c.seq == 2)
+            .values(data=EVENTS[2].event.model_dump_json())
+        )
+        await connection.execute(changed)
+    assert not await records.holds(SNAPSHOTS[-1])
+
+
+async def test_a_row_of_an_older_release_is_written_anew(
+    records: Orders, database: Database
+) -> None:
+    await records.save(SNAPSHOTS[3])
+    async with database.writing() as connection:
+        await connection.execute(update(orders).values(digest=None))
+    with pytest.raises(Diverged):
+        await records.save(SNAPSHOTS[4])
+    assert await records.save(SNAPSHOTS[4], authoritative=True) == 5
+    assert await records.save(SNAPSHOTS[5]) == 6
 
 
 async def test_an_appointment_moved_there_and_back_has_its_deadlines(
@@ -225,14 +294,6 @@ async def test_an_appointment_moved_there_and_back_has_its_deadlines(
         (starts[1], "void"),
         (starts[2], None),
     ]
-
-
-async def test_money_is_exact(records: Orders, database: Database) -> None:
-    await keep(records, fee="99999999.99")
-    async with database.reading() as connection:
-        fee = (await connection.execute(select(orders.c.fee))).scalar_one()
-    assert isinstance(fee, Decimal)
-    assert str(fee) == "99999999.99"
 
 
 async def test_instants_are_exact_and_in_utc(records: Orders, database: Database) -> None:
@@ -470,18 +531,6 @@ async def test_search(records: Orders) -> None:
         assert sum((await records.counts(OrderFilter(q=q))).values()) == len(wanted), q
 
 
-async def test_open_orders_for_a_reconciler(records: Orders) -> None:
-    open_ones = []
-    for n, steps in enumerate((TRANSMITTED, BILLED, COMPLETED, (Cancel(reason="x"),), AGREED, ())):
-        order = await keep(records, *steps, sp_id=f"SP-{n}")
-        if not order.status.is_final:
-            open_ones.append((order.sp_id, order.status, order.version, order.changed_at))
-    assert [sp_id for sp_id, *_ in open_ones] == ["SP-0", "SP-2", "SP-4", "SP-5"]
-    first = await records.open_orders(limit=3)
-    rest = await records.open_orders(after=first[-1].sp_id, limit=3)
-    assert [tuple(row) for row in (*first, *rest)] == open_ones
-
-
 async def test_lists_use_their_indexes_on_sqlite(sqlite_template: Path, tmp_path: Path) -> None:
     """The conditions of the partial indexes are recognised: without them a list grows with the table.
 
@@ -517,7 +566,7 @@ async def test_executed_on_and_settlement_are_columns(records: Orders, database:
         row = (await connection.execute(select(orders))).one()
     assert row.executed_on == order.executed_on == date(2026, 10, 7)
     assert row.settlement_id == order.settlement_id
-    assert (row.canton, row.visible, row.next_due) == ("ZH", True, None)
+    assert (row.visible, row.next_due) == (True, None)
 
 
 def test_the_builder_knows_whose_name_is_meant() -> None:

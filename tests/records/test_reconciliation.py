@@ -6,11 +6,12 @@ from datetime import timedelta
 import pytest
 
 from activities.names import Snapshot
+from domain.commands import Cancel
 from domain.settling_commands import Close, NoteInvoice, Opening, VoidSettlement
 from records.database import Database
 from records.orders import Orders
-from records.reconciliation import Held, Open, Reconciliation, Same, Seen
-from tests.builders import ACCEPTED, COMPLETED, MONDAY, OPERATIONS, lived
+from records.reconciliation import Reconciliation, Row, Same, Seen
+from tests.builders import ACCEPTED, BILLED, COMPLETED, MONDAY, OPERATIONS, lived
 from tests.settlings import OCTOBER, Step, claims, issued, opening, settled, voided
 
 LATER, LATEST = MONDAY + timedelta(minutes=15), MONDAY + timedelta(minutes=30)
@@ -21,8 +22,31 @@ LOST = Seen("SP-1", "terminated", "run-1")
 async def test_what_the_records_hold(database: Database) -> None:
     order, events = lived(*ACCEPTED)
     await Orders(database).save(Snapshot(order=order, events=events))
-    held = await Reconciliation(database).held([order.sp_id, "SP-nobody"])
-    assert held == {order.sp_id: Held(order.version, is_over=False)}
+    rows = await Reconciliation(database).orders([order.sp_id, "SP-nobody"])
+    assert rows == (Row(order.sp_id, order.version, order.digest, is_over=False),)
+
+
+async def test_closed_orders_are_compared_once(database: Database) -> None:
+    """Open ones always; closed ones that changed lately, until they were found the same as they are now."""
+    records = Reconciliation(database)
+    rows = {}
+    for n, steps in enumerate((ACCEPTED, BILLED, (*ACCEPTED, Cancel(reason="x")), COMPLETED)):
+        order, events = lived(*steps, sp_id=f"SP-{n}")
+        await Orders(database).save(Snapshot(order=order, events=events))
+        rows[n] = Row(order.sp_id, order.version, order.digest, order.status.is_final)
+    everything = (rows[0], rows[1], rows[2], rows[3])
+    assert await records.orders_to_compare(None, 10, MONDAY) == everything
+    first = await records.orders_to_compare(None, 3, MONDAY)
+    assert first + await records.orders_to_compare(first[-1].name, 3, MONDAY) == everything
+    long_after = MONDAY + timedelta(days=40)
+    assert await records.orders_to_compare(None, 10, long_after) == (rows[0], rows[3])
+    same = {row.name: Same("r", 10, row.version, row.digest) for row in everything[:2]}
+    await records.keep_same(same)
+    assert await records.orders_to_compare(None, 10, MONDAY) == (rows[0], rows[2], rows[3])
+    await records.keep_same({"SP-1": Same("r", 10, rows[1].version, "another digest")})
+    assert await records.orders_to_compare(None, 10, MONDAY) == everything
+    await records.end_unseen(LATER, long_after)
+    assert set(await records.same(["SP-0", "SP-1"])) == {"SP-0"}
 
 
 ENDINGS: list[tuple[Callable[[Opening], tuple[Step, ...]], bool]] = [
@@ -47,28 +71,27 @@ async def test_a_settlement_is_open_until_nothing_can_follow(
     assert snapshot.settling.is_over is is_over
     if snapshot.settling.picked:
         assert not await records.keep_settlement(snapshot), "its order is not in the records"
-        assert await records.held_settlements([number]) == {}
+        assert await records.settlements([number]) == ()
     order, events = lived(*COMPLETED, sp_id=ORDER)
     await Orders(database).save(Snapshot(order=order, events=events))
     assert await records.keep_settlement(snapshot)
-    assert await records.held_settlements([number]) == {number: Held(version, is_over)}
-    still_open = () if is_over else (Open(number, version, (HUBER, OCTOBER)),)
-    assert await records.open_settlements(None, 10) == still_open
-    assert await records.open_settlements(number, 10) == ()
-    # What is over need not be compared again, ever.
-    await records.keep_same({number: Same("r", 10, version)})
-    await records.end_unseen(LATER)
-    assert (await records.same([number]) == {}) is is_over
+    row = Row(number, version, snapshot.settling.digest, is_over, (HUBER, OCTOBER))
+    assert await records.settlements([number]) == (row,)
+    assert await records.settlements_to_compare(None, 10) == (row,)
+    assert await records.settlements_to_compare(number, 10) == ()
+    # What is over is compared once.
+    await records.keep_same({number: Same("r", 10, version, row.digest)})
+    assert await records.settlements_to_compare(None, 10) == (() if is_over else (row,))
 
 
 async def test_what_is_the_same_need_not_be_compared_again(database: Database) -> None:
     records = Reconciliation(database)
     await records.keep_same({})
-    await records.keep_same({"SP-1": Same("r", 10, 3), "SP-2": Same("r", 5, 1)})
-    await records.keep_same({"SP-1": Same("r", 12, 4)})
+    await records.keep_same({"SP-1": Same("r", 10, 3, "d"), "SP-2": Same("r", 5, 1, None)})
+    await records.keep_same({"SP-1": Same("r", 12, 4, "e")})
     assert await records.same(["SP-1", "SP-2", "SP-3"]) == {
-        "SP-1": Same("r", 12, 4),
-        "SP-2": Same("r", 5, 1),
+        "SP-1": Same("r", 12, 4, "e"),
+        "SP-2": Same("r", 5, 1, None),
     }
 
 
@@ -78,9 +101,9 @@ async def test_a_finding_stands_until_a_pass_does_not_see_it(database: Database)
     await records.keep([LOST], LATER)
     (finding,) = await records.standing()
     assert (finding.found_at, finding.seen_at) == (MONDAY, LATER)
-    assert await records.end_unseen(LATER) == 0
+    assert await records.end_unseen(LATER, MONDAY) == 0
     assert await records.count() == 1
-    assert await records.end_unseen(LATEST) == 1
+    assert await records.end_unseen(LATEST, MONDAY) == 1
     assert await records.standing() == ()
     assert await records.count() == 0
 
@@ -92,7 +115,7 @@ async def test_operations_are_told_once_and_again_if_it_comes_again(database: Da
     await records.reported(MONDAY)
     await records.keep([LOST], LATER)
     assert await records.unreported(10) == ()
-    await records.end_unseen(LATEST)
+    await records.end_unseen(LATEST, MONDAY)
     again = LATEST + timedelta(minutes=15)
     await records.keep([LOST], again)
     (finding,) = await records.unreported(10)
@@ -120,4 +143,4 @@ async def test_what_could_not_be_compared_keeps_its_finding(database: Database) 
     await records.keep([LOST], MONDAY)
     await records.keep_open([], LATER)
     await records.keep_open(["SP-1", "SP-2"], LATER)
-    assert await records.end_unseen(LATER) == 0
+    assert await records.end_unseen(LATER, MONDAY) == 0

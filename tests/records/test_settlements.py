@@ -15,7 +15,7 @@ from domain.settlement import LeftOut, SettlementStatus
 from domain.settlement_id import Month, settlement_id
 from domain.settling_commands import Close, Select, VoidSettlement
 from records.database import Database
-from records.orders import Orders, document_row, order_row
+from records.orders import Diverged, Orders, document_row, order_row
 from records.partners import Partners
 from records.settlements import Settlements
 from records.tables import documents, orders, settlement_lines
@@ -144,15 +144,46 @@ class TestKeeping:
         of = opening("SP-1", "SP-2")
         new = settled(of, Select(sp_ids=("SP-3",)), Close())
         old = settled(of)
-        last_event = SettlementSnapshot(settling=new.settling, events=new.events[-1:])
-        assert await records.save(last_event) == new.settling.version
+        assert await records.save(new) == new.settling.version
         assert await records.save(old) == new.settling.version
         assert await lines(database) == {"SP-3": False}
-        await records.save(new)
-        await records.save(new)
+        assert await records.save(new) == new.settling.version
         stored = await records.get(ID)
         assert stored is not None
         assert (stored.settling, stored.events) == (new.settling, new.events)
+
+    async def test_of_two_lives_the_workflows_replaces_the_other(
+        self, records: Settlements, database: Database
+    ) -> None:
+        of = opening("SP-1", "SP-2")
+        phantom = settled(of, Close(), claims())
+        kept = settled(of, Select(sp_ids=("SP-3",)))
+        await records.save(phantom)
+        gap = SettlementSnapshot(settling=kept.settling, events=kept.events[-1:])
+        for late in (kept, gap):
+            with pytest.raises(Diverged):
+                await records.save(late)
+        assert await records.save(kept, authoritative=True) == kept.settling.version
+        assert await records.holds(kept)
+        assert not await records.holds(phantom)
+        assert await lines(database) == {"SP-3": False}
+        with pytest.raises(Diverged):
+            await records.save(phantom)
+
+    async def test_what_orders_tell_takes_the_place_of_what_the_records_knew(
+        self, records: Settlements
+    ) -> None:
+        of = opening("SP-1", "SP-2")
+        await records.save(settled(of))
+        before = await records.get(ID)
+        assert before is not None
+        told = before.account.lines[0].model_copy(update={"fee": Decimal("7.00")})
+        await records.keep_told(ID, [told])
+        await records.keep_told(ID, [told])
+        await records.save(settled(of, Close(), claims()))
+        stored = await records.get(ID)
+        assert stored is not None
+        assert stored.account.lines == (told, before.account.lines[1])
 
     async def test_versions_that_race_leave_the_newest(
         self, records: Settlements, database: Database
@@ -223,19 +254,19 @@ class TestBilledOnce:
                     text(
                         "INSERT INTO settlements SELECT 'V-other', version, partner_id, partner_name,"
                         " month, status, orders, net, vat, total, opened_at, selectable_until, issued_at,"
-                        " invoice_due, search FROM settlements"
+                        " invoice_due, search, digest FROM settlements"
                     )
                 )
 
 
 class TestWhatCanBeBilled:
     async def test_billable_orders_of_one_partner(self, records: Settlements) -> None:
-        found = await records.billable(HUBER)
+        found = await records.billable.lines(HUBER)
         assert [line.sp_id for line in found] == ["SP-1", "SP-2", "SP-3"]
         executed_on = found[0].executed_on
-        assert len(await records.billable(HUBER, executed_on)) == 3
-        assert await records.billable(HUBER, executed_on - timedelta(days=1)) == ()
-        assert await records.billable("nobody") == await records.billable("\0") == ()
+        assert len(await records.billable.lines(HUBER, executed_on)) == 3
+        assert await records.billable.lines(HUBER, executed_on - timedelta(days=1)) == ()
+        assert await records.billable.lines("nobody") == await records.billable.lines("\0") == ()
 
     async def test_orders_are_judged(self, records: Settlements) -> None:
         asked = [
@@ -249,7 +280,7 @@ class TestWhatCanBeBilled:
             "x\0",
             "SP-0",
         ]
-        picked, left_out = await records.judge(HUBER, ID, asked)
+        picked, left_out = await records.billable.judge(HUBER, ID, asked)
         assert picked == ("SP-1", "SP-3")
         assert {each.sp_id: each.reason for each in left_out} == {
             "SP-billed": "billed",
@@ -260,26 +291,32 @@ class TestWhatCanBeBilled:
             "x\0": "unknown",
             "SP-0": "unknown",
         }
-        assert await records.judge(HUBER, "V-2026-10-elektro-huber", ["SP-billed"]) == (
+        assert await records.billable.judge(HUBER, "V-2026-10-elektro-huber", ["SP-billed"]) == (
             ("SP-billed",),
             (),
         )
 
     async def test_thousands_of_orders_are_judged(self, records: Settlements) -> None:
         """More than SQLite takes parameters in one statement."""
-        picked, left_out = await records.judge(HUBER, ID, (f"SP-{n}" for n in range(1, 40_001)))
+        picked, left_out = await records.billable.judge(
+            HUBER, ID, (f"SP-{n}" for n in range(1, 40_001))
+        )
         assert len(picked) == 3
         assert len(left_out) == 39_997
 
     async def test_partners_to_settle(self, records: Settlements) -> None:
-        assert await records.partners_to_settle(OCTOBER) == (HUBER, "sanitaer-rossi")
-        assert await records.partners_to_settle(OCTOBER, limit=1) == (HUBER,)
-        assert await records.partners_to_settle(OCTOBER, after=HUBER) == ("sanitaer-rossi",)
-        assert await records.partners_to_settle(OCTOBER.previous) == ()  # executed in October
-        assert await records.partners_to_settle(NOVEMBER) == (HUBER, "sanitaer-rossi")
+        assert await records.billable.partners_to_settle(OCTOBER) == (HUBER, "sanitaer-rossi")
+        assert await records.billable.partners_to_settle(OCTOBER, limit=1) == (HUBER,)
+        assert await records.billable.partners_to_settle(OCTOBER, after=HUBER) == (
+            "sanitaer-rossi",
+        )
+        assert (
+            await records.billable.partners_to_settle(OCTOBER.previous) == ()
+        )  # executed in October
+        assert await records.billable.partners_to_settle(NOVEMBER) == (HUBER, "sanitaer-rossi")
         of = opening("SP-1")
         await records.save(settled(of, *voided(of)))  # one a month, ever
-        assert await records.partners_to_settle(OCTOBER) == ("sanitaer-rossi",)
+        assert await records.billable.partners_to_settle(OCTOBER) == ("sanitaer-rossi",)
 
 
 class TestLists:
@@ -367,11 +404,11 @@ async def test_two_thousand_lines_among_a_hundred_thousand_orders(
         took[name] = (time.process_time() if database.is_sqlite else time.perf_counter()) - began
         return result
 
-    found = await timed("billable", records.billable(HUBER, OCTOBER.last_day))
+    found = await timed("billable", records.billable.lines(HUBER, OCTOBER.last_day))
     sp_ids = [line.sp_id for line in found]
     assert len(sp_ids) == 2_000
-    await timed("judge", records.judge(HUBER, ID, sp_ids))
-    await timed("partners", records.partners_to_settle(OCTOBER))
+    await timed("judge", records.billable.judge(HUBER, ID, sp_ids))
+    await timed("partners", records.billable.partners_to_settle(OCTOBER))
     of = opening(*sp_ids)
     await timed("save", records.save(settled(of)))
     await timed("save again", records.save(settled(of, *issued(of))))
@@ -379,3 +416,19 @@ async def test_two_thousand_lines_among_a_hundred_thousand_orders(
     assert len(stored.account.lines) == 2_000
     print(took)
     assert max(took.values()) < 3, took
+
+
+async def test_twenty_thousand_lines_are_saved_whatever_the_limit_of_other_transactions(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, _ = lived(*COMPLETED)
+    await fill(database, order, 20_000, Status.COMPLETED, 0)
+    records = Settlements(database)
+    of = opening(*(f"SP-{number:07}" for number in range(20_000)))
+    with monkeypatch.context() as patch:
+        patch.setattr("records.database.LIMIT_SECONDS", 0.1)
+        for snapshot in (settled(of), settled(of, *issued(of)), settled(of, *voided(of))):
+            assert await records.save(snapshot) == snapshot.settling.version
+    stored = await records.get(ID)
+    assert stored is not None
+    assert len(stored.account.lines) == 20_000

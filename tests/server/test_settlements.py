@@ -157,7 +157,7 @@ async def test_taken_back_while_workers_die_and_settled_in_the_next_month(tmp_pa
         for sp_id in sp_ids:
             assert (await office.order(sp_id)).status is Status.COMPLETED
         assert len(await corrections.pending(HUBER)) == 1
-        assert len(await office.settlements.billable(HUBER)) == COUNT
+        assert len(await office.settlements.billable.lines(HUBER)) == COUNT
 
         following = await office.open(*sp_ids, month=NOVEMBER)
         stored = await office.reaches(following, SettlementStatus.ISSUED)

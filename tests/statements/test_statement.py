@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import re
-import shutil
 import subprocess
 from datetime import date
 from decimal import Decimal
@@ -17,7 +16,6 @@ from pydantic import ValidationError
 from pypdf import PdfReader
 from pypdf.generic import IndirectObject
 
-from documents import pdf
 from documents.confined import ConfinedError, Limits
 from documents.formats import money
 from domain.settlement import CorrectionLine, Line
@@ -25,6 +23,7 @@ from domain.values import LANGUAGES, Language
 from statements.attachments import statement_csv, statement_json
 from statements.data import Document, StatementData
 from statements.render_process import render_confined
+from tests.needs import needs
 from tests.rendering import render
 from tests.statements.samples import CORRECTION, lines, statement
 
@@ -259,11 +258,12 @@ def test_no_cell_is_a_formula(start: str) -> None:
     assert row["net"] == "129.00"
 
 
+@needs("pango")
 def test_hostile_text_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
     def fetch(self: object, url: str, headers: object = None) -> None:
         raise AssertionError(f"fetched {url}")
 
-    monkeypatch.setattr(pdf._Nothing, "fetch", fetch)
+    monkeypatch.setattr("documents.pdf._Nothing.fetch", fetch)
     picked = [
         Line(
             sp_id=f"SP-{number}",
@@ -300,6 +300,7 @@ def test_hostile_text_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@needs("pango")
 async def test_the_same_data_gives_the_same_bytes_in_every_process() -> None:
     short, longer = statement(5, language="fr"), statement(200)
     first, again = await asyncio.gather(render_confined(short), render_confined(short))
@@ -328,6 +329,7 @@ def test_of_one_partner_only() -> None:
         statement(1, partner_id="sanitaer-meier")
 
 
+@needs("pango")
 async def test_many_orders_take_no_more_memory_than_few() -> None:
     """2000 orders in the address space that 20 need: parts are what takes memory, not the document."""
     tight = Limits(memory=320 << 20, seconds=200)
@@ -339,6 +341,7 @@ async def test_many_orders_take_no_more_memory_than_few() -> None:
     assert (await render_confined(statement(many), tight)).pages > 45
 
 
+@needs("pango")
 async def test_a_limit_is_a_clean_error() -> None:
     with pytest.raises(ConfinedError) as error:
         await render_confined(statement(1), Limits(memory=90 << 20, seconds=60))
@@ -348,7 +351,7 @@ async def test_a_limit_is_a_clean_error() -> None:
     assert error.value.kind == "time"
 
 
-@pytest.mark.skipif(not shutil.which("pdftotext"), reason="needs pdftotext (poppler-utils)")
+@needs("pdftotext")
 def test_poppler_reads_the_same(tmp_path: Path) -> None:
     data = statement(40)
     file = tmp_path / "statement.pdf"

@@ -3,16 +3,17 @@
 import asyncio
 import os
 import re
-import shutil
 
 import pytest
 
 from embedded import ROOT
+from tests.needs import needs
 from tests.web.site import API, Site
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed"),
+    needs("curl"),
+    needs("pango"),
 ]
 
 GUIDE = (ROOT / "docs" / "api-guide.md").read_text(encoding="utf-8")

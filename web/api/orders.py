@@ -20,6 +20,7 @@ from desk.orders import (
     UnknownOrder,
 )
 from desk.principal import Principal
+from desk.reaching import Broken
 from domain import words
 from domain.commands import (
     Accept,
@@ -63,7 +64,7 @@ from web.api.bodies import (
     Shipped,
 )
 from web.languages import negotiate
-from web.problems import Problem, documented, invalid, unavailable
+from web.problems import Problem, broken, documented, invalid, unavailable
 from web.security import GuardedRoute, may
 
 router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
@@ -127,6 +128,8 @@ class Call:
                 "The same Idempotency-Key came with another request.",
             ) from error
         except TemporalAway as error:
+            if isinstance(error, Broken) and principal.role == "operations":
+                raise broken(error.workflow_id, error.cause) from error
             raise unavailable("Temporal") from error
 
     def _refusal(self, refused: NotAllowed) -> Problem:

@@ -2,7 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from babel.dates import format_date
 from fastapi import APIRouter, Request, Response
@@ -87,7 +87,7 @@ async def late_orders(request: Request, month: str) -> Response:
         return error_page(request, 404)
     query = request.query_params
     partner_id = query.get("partner_id", "")[:64]
-    kind = cast(DeadlineKind, query["kind"]) if query.get("kind") in KINDS else None
+    kind = query["kind"] if query.get("kind") in KINDS else None
     path = f"/staff/reports/{wanted}/late"
     reports = _reports(request)
     try:

@@ -24,6 +24,7 @@ FINDINGS: dict[FindingKind, str] = {
     "ended": mark("Der Ablauf ist zu Ende, obwohl noch etwas zu tun ist."),
     "stuck": mark("Der Ablauf steht still; er geht weiter, sobald die Ursache behoben ist."),
     "reset": mark("Der Ablauf steht an einer früheren Stelle als das, was gespeichert ist."),
+    "different": mark("Was gespeichert ist, war etwas anderes, als im Ablauf steht."),
     "stale": mark("Was gespeichert ist, hinkt dem Ablauf nach."),
     "unclosed": mark("Gespeichert ist noch nicht, dass es zu Ende ist."),
     "unrecorded": mark("Der Ablauf läuft, ist aber nicht gespeichert."),

@@ -1,0 +1,87 @@
+"""The versions of the rules: what changed when, and how a table says from which version on a row holds.
+
+Every order and every settlement carries the version that it was placed under (`Order.rules`, `Settling.rules`). A rule
+asks the order and never the clock or Temporal, so a running order keeps its rules until `RulesAdopted` moves it to
+newer ones. docs/rules.md is the page on how to change a rule.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from typing import NamedTuple, Protocol, TypeVar
+
+
+class Version(NamedTuple):
+    """One version of the rules. `since` is the day from which new orders are placed under it."""
+
+    number: int
+    since: date
+    what: str
+    why: str
+
+
+VERSIONS: tuple[Version, ...] = (
+    Version(
+        number=1,
+        since=date(2026, 11, 23),
+        what="The rules of the first release.",
+        why="Orders that were placed before orders carried a version are under these.",
+    ),
+)
+"""Numbered from 1 without gaps; a version that was released is never changed."""
+
+CURRENT = VERSIONS[-1].number
+"""The version that new orders and settlements are placed under."""
+
+
+class UnknownRules(Exception):
+    """An order or a settlement is under rules that this process does not know: a newer release has to decide."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"rules version {version} is not known here, the newest is {CURRENT}")
+
+
+def check(version: int) -> None:
+    """Raise `UnknownRules` unless this process knows the version.
+
+    A workflow task that raises it fails and is tried again until a worker of the newer release takes it.
+    """
+    if not is_known(version):
+        raise UnknownRules(version)
+
+
+def is_known(version: int) -> bool:
+    """Whether there is such a version."""
+    return 1 <= version <= CURRENT
+
+
+class Row(Protocol):
+    """A row of a table of rules: it holds from version `since` to version `until` (None: to the newest)."""
+
+    @property
+    def since(self) -> int:
+        """The first version in which the row holds."""
+
+    @property
+    def until(self) -> int | None:
+        """The last version in which it holds, if a newer one has changed or dropped it."""
+
+
+_Row = TypeVar("_Row", bound=Row)
+_Key = TypeVar("_Key")
+_Entry = TypeVar("_Entry")
+
+
+def holding(rows: Iterable[_Row], version: int) -> Iterator[_Row]:
+    """The rows of a table that hold under a version, in their order."""
+    return (
+        row for row in rows if row.since <= version and (row.until is None or version <= row.until)
+    )
+
+
+def under(table: Mapping[int, Mapping[_Key, _Entry]], version: int) -> dict[_Key, _Entry]:
+    """A table kept by version, as it is under one: the first version's entries, replaced and added to by each later."""
+    merged: dict[_Key, _Entry] = {}
+    for since in sorted(table):
+        if since <= version:
+            merged.update(table[since])
+    return merged

@@ -1,0 +1,191 @@
+"""Bringing running orders and settlements to newer rules: the command, what it cannot do, and over several runs."""
+
+from pathlib import Path
+
+import pytest
+from temporalio.worker import Worker
+
+from desk.adoption import Adopted, Adoption, NotAdoptable
+from domain import rules
+from domain.commands import Accept, AdoptRules, Cancel, LogContact
+from domain.order import Status
+from domain.policy import Policy, load_policy
+from domain.settlement import SettlementStatus
+from records.reconciliation import Reconciliation
+from tests import newer_rules
+from tests.newer_rules import NEWER
+from tests.server.settling import Settling, settling
+from tests.server.surroundings import Surroundings, eventually, surroundings
+from tests.server.test_reconciler import starter
+from tests.temporal import dev_server
+from tests.workflows.life import OPERATIONS, SHOP, Lives
+from tests.workflows.outside import Outside
+from tests.workflows.replaying import replayer
+from workflows import names
+from workflows.service_order import ServiceOrder
+
+SMALL_HISTORIES = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=50")
+IN_SECONDS = load_policy(
+    '[transmission]\nhold = "1 second"\n[escalation]\noffice_hours_only = false'
+)
+
+
+def adoption(office: Settling) -> Adoption:
+    """As `starter.py adopt-rules` makes it."""
+    around = office.around
+    return Adoption(
+        around.client,
+        around.orders,
+        office.settlements,
+        Reconciliation(around.database),
+        around.policy,
+    )
+
+
+async def adopted(office: Settling, *wanted: str, version: int = NEWER) -> list[Adopted]:
+    """What came of it."""
+    return [each async for each in adoption(office).adopt(version, wanted)]
+
+
+async def open_office(office: Settling) -> tuple[str, str]:
+    """An order that waits to be accepted, one that is executed, and its settlement; their names."""
+    around = office.around
+    life = await around.place("SP-1")
+    await around.reaches(life, Status.NEW)
+    (done,) = await office.complete(["SP-2"])
+    number = await office.open(done, automatic=True)
+    await office.reaches(number, SettlementStatus.OPEN)
+    return done, number
+
+
+async def test_all_open_orders_and_settlements_adopt_and_twice_is_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with settling(tmp_path) as office, office.around.worker():
+        done, number = await open_office(office)
+        closed = await office.around.place("SP-3")
+        await closed.do(Cancel(reason="doch nicht"), SHOP)
+        await office.around.reaches(closed, Status.CANCELLED)
+        newer_rules.make(monkeypatch)
+        everything = [Adopted(name, "adopted") for name in ("SP-1", done, number)]
+        assert await adopted(office) == everything
+        assert await adopted(office) == everything
+
+        async def recorded() -> bool:
+            order = await office.around.orders.get("SP-1")
+            settlement = await office.settlements.get(number)
+            assert order is not None
+            assert settlement is not None
+            return order.order.rules == settlement.settling.rules == NEWER
+
+        await eventually(recorded)
+        for events in (
+            (await office.around.orders.get("SP-1")).events,
+            (await office.settlements.get(number)).events,
+        ):
+            assert [e.event.type for e in events].count("rules_adopted") == 1
+            assert events[-1].by == "operations"
+        placed = await office.around.place("SP-4")
+        assert (await placed.order()).rules == NEWER, "a new order is placed under them"
+        with pytest.raises(NotAdoptable, match="SP-1 is under newer rules already"):
+            await adopted(office, "SP-1", version=NEWER - 1)
+        older = await adopted(office, version=NEWER - 1)
+        assert {result for _, result in older} == {"newer"}
+
+
+async def test_a_worker_that_does_not_know_the_rules_yet_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with settling(tmp_path) as office:
+        await office.around.start_worker_process()  # of the release before
+        _, number = await open_office(office)
+        newer_rules.make(monkeypatch)
+        assert await adopted(office, "SP-1", number) == [
+            Adopted("SP-1", "old_worker"),
+            Adopted(number, "old_worker"),
+        ]
+
+
+async def command(around: Surroundings, *arguments: str) -> tuple[int, str, str]:
+    """`starter.py adopt-rules`: its exit code, and what it printed."""
+    done = await starter(around, "adopt-rules", *arguments)
+    return done.returncode, done.stdout, done.stderr
+
+
+async def test_the_command(tmp_path: Path) -> None:
+    current = rules.CURRENT
+    async with settling(tmp_path) as office:
+        around = office.around
+        async with around.worker():
+            _, number = await open_office(office)
+            assert await command(around) == (
+                0,
+                f"version {current}: 3 adopted or had it, 0 under newer rules, "
+                "0 closed meanwhile, 0 failed\n",
+                "",
+            )
+            assert await command(around, number, "SP-1", "--version", str(current)) == (
+                0,
+                f"{number} is under version {current}\nSP-1 is under version {current}\n",
+                "",
+            )
+            for arguments, complaint in (
+                (("SP-9",), "SP-9: the records know no such order\n"),
+                (("SP-1", "SP-9"), "SP-9: the records know no such order\n"),
+                (
+                    ("--version", str(current + 1)),
+                    f"version {current + 1}: there is no such version of the rules, "
+                    f"the newest is {current}\n",
+                ),
+            ):
+                assert await command(around, *arguments) == (2, "", complaint)
+        await around.place("SP-5")
+        code, said, why = await command(around, "SP-5")
+        assert (code, said) == (1, "SP-5 does not answer\n")
+        assert why == "1 did not adopt the rules; the same command asks again\n"
+        await around.client.get_workflow_handle("SP-5").terminate("wrong button")
+        code, said, _ = await command(around, "SP-5")
+        assert (code, said) == (1, "SP-5 has no running workflow: python starter.py revive\n")
+
+
+async def test_without_temporal_it_is_away(tmp_path: Path) -> None:
+    async with surroundings(tmp_path, up=False) as around:
+        code, said, why = await command(around)
+        assert (code, said) == (1, "")
+        assert "Temporal is away" in why
+
+
+async def test_adopted_rules_hold_in_the_next_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    newer_rules.make(monkeypatch)
+    outside = Outside()
+    async with (
+        dev_server(*SMALL_HISTORIES) as env,
+        Worker(
+            env.client,
+            task_queue=names.ORDERS_QUEUE,
+            workflows=[ServiceOrder],
+            activities=outside.activities,
+        ),
+    ):
+        life = await Lives(env, outside).start(policy=IN_SECONDS)
+
+        async def is_new() -> bool:
+            return (await life.order()).status is Status.NEW
+
+        await eventually(is_new)
+        await life.do(Accept())
+        adopt = AdoptRules(version=NEWER, policy=Policy())
+        await life.do(adopt, OPERATIONS, request_id="adopt")
+        first = (await life.handle.describe()).run_id
+        while (await life.handle.describe()).run_id == first:
+            await life.do(LogContact(outcome="not_reached"))
+        version = (await life.order()).version
+        await life.do(adopt, OPERATIONS, request_id="adopt")
+        await life.do(adopt, OPERATIONS)
+        order = await life.order()
+        assert (order.rules, order.version) == (NEWER, version)
+        await life.do(Cancel(reason="doch nicht"), SHOP)
+        await life.handle.result()
+        for run_id in (first, (await life.handle.describe()).run_id):
+            run = env.client.get_workflow_handle(life.sp_id, run_id=run_id)
+            await replayer().replay_workflow(await run.fetch_history())

@@ -1,0 +1,172 @@
+"""Rules that change under running orders: kept histories do not notice, new and adopted orders do (docs/rules.md)."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from domain.commands import (
+    SYSTEM,
+    Actor,
+    AdoptRules,
+    Bill,
+    ConfirmExecution,
+    SetAppointment,
+)
+from domain.lifecycle import fold
+from domain.order import GoodsReceived, GoodsShipped, Status
+from domain.policy import Policy
+from domain.settling_commands import AdoptRules as AdoptSettlementRules
+from domain.settling_commands import NoteInvoice, VoidSettlement
+from tests import newer_rules
+from tests.builders import intake
+from tests.newer_rules import DEADLINE, MAIL, NEWER, SETTLEMENT_MAIL
+from tests.temporal import skipping_server
+from tests.workflows.life import OPERATIONS, WAREHOUSE, Life, Lives, zurich
+from tests.workflows.replaying import replayer, timeline
+from tests.workflows.settling import Settlings, settlings
+from tests.workflows.test_lives import FRIDAY, due, until_checked
+from tests.workflows.test_replay import NAMES, TIMELINES, history
+from workflows import names
+
+ADOPT = AdoptRules(version=NEWER, policy=Policy())
+MOVED = SetAppointment(
+    start=zurich("2037-12-11 09:00"), end=zurich("2037-12-11 11:00"), reason="moved"
+)
+
+
+@pytest.fixture(autouse=True)
+def newer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release that changes three rules of orders, and two of settlements."""
+    newer_rules.make(monkeypatch)
+    newer_rules.make_for_settlements(monkeypatch)
+
+
+@pytest.fixture
+async def month() -> AsyncIterator[Settlings]:
+    """A server whose time skips, with settlements."""
+    async with skipping_server() as env, settlings(env) as running:
+        yield running
+
+
+async def replays(life: Life) -> None:
+    """The order's history replays in the sandbox, and tells the same story."""
+    kept = await life.handle.fetch_history()
+    await replayer().replay_workflow(kept)
+    snapshot = await life.snapshot()
+    assert await timeline(kept) == [
+        f"{e.at.isoformat()} {e.event.type} by {e.by}" for e in snapshot.events
+    ]
+    assert fold(snapshot.order.intake, snapshot.events) == snapshot.order
+
+
+async def on_its_way(lives: Lives, rules: int) -> Life:
+    """Placed on a Friday under these rules; its goods are on their way since the Wednesday after."""
+    begun = intake(day=FRIDAY.date()).model_copy(update={"rules": rules})
+    life = await lives.start(begun, at=FRIDAY)
+    await lives.until(zurich("2037-11-30 09:00"))
+    await until_checked(life)
+    await lives.until(zurich("2037-12-02 09:00"))
+    await life.tell(GoodsShipped(tracking="99.00.1"), WAREHOUSE)
+    return life
+
+
+async def appointed(life: Life) -> None:
+    """An appointment stands, on Thursday, 10 December."""
+    await life.tell(GoodsReceived(), WAREHOUSE)
+    await life.do(SetAppointment(start=zurich("2037-12-10 09:00"), end=zurich("2037-12-10 11:00")))
+
+
+async def executed(life: Life) -> None:
+    """Done on that day, and billed."""
+    await life.lives.until(zurich("2037-12-10 12:00"))
+    await life.do(ConfirmExecution(note="done"))
+    await life.do(Bill(settlement_id="V203712-TEST"), SYSTEM)
+    await life.handle.result()
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_kept_histories_replay_as_if_nothing_had_changed(name: str) -> None:
+    assert await timeline(history(name)) == TIMELINES[name]
+
+
+async def test_an_older_order_goes_on_under_its_own_rules(lives: Lives) -> None:
+    life = await on_its_way(lives, rules=NEWER - 1)
+    assert DEADLINE not in {d.kind for d in (await life.order()).deadlines}
+    await appointed(life)
+    await life.do(ConfirmExecution())  # before the day, which the newer rules do not allow
+    await life.do(Bill(settlement_id="V203712-TEST"), SYSTEM)
+    await life.handle.result()
+    assert MAIL not in lives.outside.kinds()
+    await replays(life)
+
+
+async def test_a_new_order_lives_by_the_newer_rules(lives: Lives) -> None:
+    life = await on_its_way(lives, rules=NEWER)
+    assert due(await life.order(), DEADLINE) == zurich("2037-12-07 18:00")
+    await lives.until(zurich("2037-12-07 18:01"))
+    assert lives.outside.kinds()[-3:] == ["reminder", "escalation", "escalation"]
+    await appointed(life)
+    assert (await life.refused(MOVED)).details[0]["code"] == "wrong_state"
+    await executed(life)
+    assert lives.outside.kinds("operations")[-1] == MAIL
+    await replays(life)
+
+
+async def test_an_order_that_adopts_the_rules_half_way(lives: Lives) -> None:
+    """Its goods have been on their way for a day; from then on it is as one that was placed under them."""
+    life = await on_its_way(lives, rules=NEWER - 1)
+    await lives.until(zurich("2037-12-03 10:00"))
+    first = await life.do(ADOPT, OPERATIONS, request_id="adopt")
+    assert await life.do(ADOPT, OPERATIONS, request_id="adopt") == first
+    assert await life.do(ADOPT, SYSTEM) == first, "nor does another request record it twice"
+    order = await life.order()
+    assert (order.rules, order.status) == (NEWER, Status.SET_APPOINTMENT)
+    assert due(order, DEADLINE) == zurich("2037-12-08 18:00")  # three working days from then
+    await lives.until(zurich("2037-12-08 18:01"))
+    assert lives.outside.kinds()[-3:] == ["reminder", "escalation", "escalation"]
+    await appointed(life)
+    assert (await life.refused(MOVED)).details[0]["code"] == "wrong_state"
+    await executed(life)
+    assert lives.outside.kinds("operations")[-1] == MAIL
+    assert (await life.events()).count("rules_adopted") == 1
+    await replays(life)
+
+
+async def test_who_may_not_adopt_and_what_cannot_be_adopted(lives: Lives) -> None:
+    life = await on_its_way(lives, rules=NEWER)
+    unknown = AdoptRules(version=NEWER + 1, policy=Policy())
+    assert (await life.refused(ADOPT)).details[0]["code"] == "role"
+    assert (await life.refused(ADOPT, Actor(role="shop"))).details[0]["code"] == "role"
+    for version, code in ((NEWER + 1, "unknown_rules"), (NEWER - 1, "older_rules")):
+        command = unknown.model_copy(update={"version": version})
+        refusal = await life.refused(command, OPERATIONS)
+        assert (refusal.type, refusal.details[0]) == (
+            names.INVALID,
+            {"field": "version", "code": code},
+        )
+
+
+async def test_a_settlement_that_adopts_the_rules(month: Settlings) -> None:
+    life = await month.start("SP-1", automatic=False)
+    await life.reaches("issued")
+    command = AdoptSettlementRules(version=NEWER, policy=Policy())
+    assert (await life.refused(command)).details[0]["code"] == "role"
+    first = await life.do(command, OPERATIONS, request_id="adopt")
+    assert await life.do(command, OPERATIONS, request_id="adopt") == first
+    assert await life.do(command, SYSTEM) == first
+    refused = await life.refused(VoidSettlement(reason="x"), OPERATIONS)
+    assert refused.details[0]["code"] == "wrong_state"
+    await life.do(NoteInvoice(note="by post"), OPERATIONS)
+    await life.handle.result()
+    assert month.outside.kinds() == ["statement", SETTLEMENT_MAIL]
+    kept = await life.handle.fetch_history()
+    await replayer().replay_workflow(kept)
+    assert [line.split()[1] for line in await timeline(kept)] == await life.events()
+
+
+async def test_an_older_settlement_goes_on_under_its_own_rules(month: Settlings) -> None:
+    life = await month.start("SP-1", automatic=False)
+    await life.reaches("issued")
+    await life.do(NoteInvoice(note="by post"), OPERATIONS)
+    await life.handle.result()
+    assert month.outside.kinds() == ["statement"]

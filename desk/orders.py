@@ -437,4 +437,6 @@ def _refusal(sp_id: str, failure: WorkflowUpdateFailedError) -> Exception:
             return InvalidCommand(facts["field"], facts["code"])
         if cause.type == names.ID_REUSED:
             return RequestReused(sp_id)
+        if cause.type == rules.UnknownRules.__name__:
+            return TemporalAway("the worker is of a release before this order's rules")
     return failure

@@ -14,6 +14,7 @@ from desk.orders import RequestReused
 from desk.principal import Principal
 from desk.reaching import Closed, NoAnswer, TemporalAway, reaching
 from desk.recorded import recorded
+from domain import rules
 from domain.settlement import SettlementStatus
 from domain.settlement_id import settlement_id
 from domain.settling import SettlementRefused
@@ -155,6 +156,8 @@ def _refusal(settlement: str, failure: WorkflowUpdateFailedError) -> Exception:
             )
         if cause.type == names.ID_REUSED:
             return RequestReused(settlement)
+        if cause.type == rules.UnknownRules.__name__:
+            return TemporalAway("the worker is of a release before this settlement's rules")
         if cause.type == names.COME_AGAIN:
             return TemporalAway("the settlement's workflow goes over into its next run")
     return failure

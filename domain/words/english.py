@@ -188,7 +188,6 @@ ENGLISH = Vocabulary(
         "in_future": "The day of execution may not be in the future.",
         "before_order": "The day of execution may not be before the order was placed.",
         "other_needs_note": "Please describe the other reason in the note.",
-        "unknown_rules": "There is no such version of the rules here.",
         "older_rules": "Newer rules apply to the order already.",
         "unknown_partner": "There is no such service partner.",
         "same_partner": "The order is already assigned to this service partner.",
@@ -255,7 +254,6 @@ ENGLISH = Vocabulary(
         "too_late": "The time for the selection is over.",
         "role": "You are not entitled to “{action}”.",
         "not_yours": "This settlement belongs to another service partner.",
-        "unknown_rules": "There is no such version of the rules here.",
         "older_rules": "Newer rules apply to the settlement already.",
     },
     left_out={

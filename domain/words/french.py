@@ -194,7 +194,6 @@ FRENCH = Vocabulary(
         "in_future": "Le jour de l'exécution ne peut pas être dans le futur.",
         "before_order": "Le jour de l'exécution ne peut pas précéder la commande.",
         "other_needs_note": "Veuillez décrire l'autre motif dans la remarque.",
-        "unknown_rules": "Cette version des règles n'existe pas ici.",
         "older_rules": "Des règles plus récentes s'appliquent déjà à ce mandat.",
         "unknown_partner": "Ce partenaire de service n’existe pas.",
         "same_partner": "Le mandat est déjà attribué à ce partenaire de service.",
@@ -261,7 +260,6 @@ FRENCH = Vocabulary(
         "too_late": "Le délai de sélection est écoulé.",
         "role": "Vous n'êtes pas autorisé à effectuer l'action «{action}».",
         "not_yours": "Ce décompte appartient à un autre partenaire de service.",
-        "unknown_rules": "Cette version des règles n'existe pas ici.",
         "older_rules": "Des règles plus récentes s'appliquent déjà à ce décompte.",
     },
     left_out={

@@ -194,7 +194,6 @@ ITALIAN = Vocabulary(
         "in_future": "Il giorno dell'esecuzione non può essere nel futuro.",
         "before_order": "Il giorno dell'esecuzione non può precedere l'ordinazione.",
         "other_needs_note": "Descriva l'altro motivo nell'osservazione.",
-        "unknown_rules": "Questa versione delle regole qui non esiste.",
         "older_rules": "Per l'incarico valgono già regole più recenti.",
         "unknown_partner": "Questo partner di servizio non esiste.",
         "same_partner": "L'incarico è già assegnato a questo partner di servizio.",
@@ -261,7 +260,6 @@ ITALIAN = Vocabulary(
         "too_late": "Il termine per la selezione è scaduto.",
         "role": "Non è autorizzato a eseguire l'azione «{action}».",
         "not_yours": "Questo conteggio appartiene a un altro partner di servizio.",
-        "unknown_rules": "Questa versione delle regole qui non esiste.",
         "older_rules": "Per il conteggio valgono già regole più recenti.",
     },
     left_out={

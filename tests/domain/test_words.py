@@ -13,7 +13,7 @@ from types import UnionType
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain import commands, deadlines, effects, errors, events, lifecycle, order, rules
@@ -520,6 +520,7 @@ def test_every_event_can_be_told(event: Any, language: Language) -> None:
         assert getattr(event, name, "") in text
 
 
+@settings(deadline=None)  # it draws one of every type
 @given(st.data(), languages)
 def test_each_event_type_can_be_told(data: st.DataObject, language: Language) -> None:
     for event_type, strategy in EVENTS.items():

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from temporalio.client import WorkflowHistory
 from temporalio.testing import WorkflowEnvironment
@@ -90,20 +91,21 @@ def _without_the_machine(history: str) -> str:
 
 
 @asynccontextmanager
-async def living(env: WorkflowEnvironment) -> AsyncIterator[Lives]:
-    """Lives on a server, with a worker."""
+async def living(env: WorkflowEnvironment, **options: Any) -> AsyncIterator[Lives]:
+    """Lives on a server, with a worker of these options."""
     outside = Outside()
     async with Worker(
         env.client,
         task_queue=names.ORDERS_QUEUE,
         workflows=[ServiceOrder],
         activities=outside.activities,
+        **options,
     ):
         yield Lives(env, outside)
 
 
-async def ending(story: Story) -> WorkflowHistory:
-    """The history of the order that a test lives."""
+async def ending(story: Story, **options: Any) -> WorkflowHistory:
+    """The history of the order that a test lives, with a worker of these options."""
     started: list[Life] = []
 
     class Noted(Lives):
@@ -112,7 +114,7 @@ async def ending(story: Story) -> WorkflowHistory:
             started.append(life)
             return life
 
-    async with skipping_server() as env, living(env) as lives:
+    async with skipping_server() as env, living(env, **options) as lives:
         await story(Noted(env, lives.outside))
         (life,) = started
         return await life.handle.fetch_history()
@@ -142,8 +144,10 @@ async def continued() -> list[WorkflowHistory]:
         return [await handle.fetch_history() for handle in handles]
 
 
-async def settlement(story: Callable[[Settlings], Awaitable[None]]) -> WorkflowHistory:
-    """The history of the settlement that a test lives."""
+async def settlement(
+    story: Callable[[Settlings], Awaitable[None]], **options: Any
+) -> WorkflowHistory:
+    """The history of the settlement that a test lives, with a worker of these options."""
     started: list[SettlingLife] = []
 
     class Noted(Settlings):
@@ -152,7 +156,7 @@ async def settlement(story: Callable[[Settlings], Awaitable[None]]) -> WorkflowH
             started.append(life)
             return life
 
-    async with skipping_server() as env, settlings(env) as month:
+    async with skipping_server() as env, settlings(env, **options) as month:
         await story(Noted(env, month.outside))
         (life,) = started
         return await life.handle.fetch_history()

@@ -189,6 +189,7 @@ ENGLISH = Vocabulary(
         "before_order": "The day of execution may not be before the order was placed.",
         "other_needs_note": "Please describe the other reason in the note.",
         "older_rules": "Newer rules apply to the order already.",
+        "reserved_name": "This name is kept for other purposes; please choose another one.",
         "unknown_partner": "There is no such service partner.",
         "same_partner": "The order is already assigned to this service partner.",
         "partner_needed": "Say for which service partner.",
@@ -233,6 +234,7 @@ ENGLISH = Vocabulary(
         "calendar_renewed": "Holiday calendar extended",
         "rules_adopted": "Newer rules apply (version {version})",
     },
+    unknown_event="Another event, which this version cannot show yet",
     quote="“{text}”",
     settlement_statuses={
         SettlementStatus.OPEN: "Selection open",

@@ -192,6 +192,7 @@ GERMAN = Vocabulary(
         "before_order": "Der Tag der Ausführung darf nicht vor der Bestellung liegen.",
         "other_needs_note": "Beschreiben Sie den anderen Grund in der Bemerkung.",
         "older_rules": "Für den Auftrag gelten schon neuere Regeln.",
+        "reserved_name": "Dieser Name ist für anderes reserviert; bitte wählen Sie einen anderen.",
         "unknown_partner": "Diesen Servicepartner gibt es nicht.",
         "same_partner": "Der Auftrag ist diesem Servicepartner bereits zugeteilt.",
         "partner_needed": "Geben Sie an, für welchen Servicepartner.",
@@ -236,6 +237,7 @@ GERMAN = Vocabulary(
         "calendar_renewed": "Feiertagskalender verlängert",
         "rules_adopted": "Neuere Regeln gelten (Version {version})",
     },
+    unknown_event="Weiteres Ereignis, das diese Version noch nicht anzeigen kann",
     quote="«{text}»",
     settlement_statuses={
         SettlementStatus.OPEN: "Auswahl offen",

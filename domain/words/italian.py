@@ -195,6 +195,7 @@ ITALIAN = Vocabulary(
         "before_order": "Il giorno dell'esecuzione non può precedere l'ordinazione.",
         "other_needs_note": "Descriva l'altro motivo nell'osservazione.",
         "older_rules": "Per l'incarico valgono già regole più recenti.",
+        "reserved_name": "Questo nome è riservato ad altro uso; sceglierne un altro.",
         "unknown_partner": "Questo partner di servizio non esiste.",
         "same_partner": "L'incarico è già assegnato a questo partner di servizio.",
         "partner_needed": "Indichi per quale partner di servizio.",
@@ -239,6 +240,7 @@ ITALIAN = Vocabulary(
         "calendar_renewed": "Calendario dei giorni festivi prolungato",
         "rules_adopted": "Valgono regole più recenti (versione {version})",
     },
+    unknown_event="Altro evento, che questa versione non può ancora mostrare",
     quote="«{text}»",
     settlement_statuses={
         SettlementStatus.OPEN: "Selezione aperta",

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from activities.names import SettlementOf, Snapshot
 from desk.opening import opening_of
@@ -31,16 +32,16 @@ GATED = """
 import asyncio, functools, sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 import worker
-from activities import beating, claims, letters, papers, settlement_mail
-from records.settlements import Settlements
+from activities import claims, letters, papers, settlement_mail
+from records.billable import Billable
 from workflows import background, service_order, settlement
 
 for each in (background, service_order, settlement):
     each.ATTEMPT_LIMIT = timedelta(seconds=3)
 settlement.HEARTBEAT = timedelta(seconds=1.5)
 settlement.UNTIL_IT_SUCCEEDS.initial_interval = timedelta(seconds=0.2)
-beating.BEAT = 0.5
 folder = Path(sys.argv[1])
 
 async def gate(name):
@@ -61,7 +62,7 @@ def gated(owner, name):
     setattr(owner, name, outer)
 
 for owner, name in (
-    (Settlements, "partners_of"),
+    (Billable, "partners_of"),
     (claims.ClaimActivities, "_claim"),
     (claims.ClaimActivities, "_release"),
     (claims, "_of_each"),
@@ -73,10 +74,6 @@ for owner, name in (
     (letters.Letters, "_mark"),
 ):
     gated(owner, name)
-# Tasks for a worker that was killed go to the next one soon.
-worker.Worker = functools.partial(
-    worker.Worker, sticky_queue_schedule_to_start_timeout=timedelta(seconds=1)
-)
 sys.exit(worker.main([]))
 """
 
@@ -202,7 +199,7 @@ class Settling:
 
 
 @asynccontextmanager
-async def settling(folder: Path, **env: str) -> AsyncIterator[Settling]:
+async def settling(folder: Path, **env: Any) -> AsyncIterator[Settling]:
     """Surroundings for settlements; no worker yet. Skips the test where statements cannot be made."""
     require("pango")
     async with surroundings(folder, **env) as around:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -32,6 +33,7 @@ from settings import Settings
 from smtp_inbox import SmtpInbox
 from starter import parse
 from tests.builders import placement
+from tests.empty_tasks import assert_none_has_empty_tasks
 from tests.workflows.life import DESK, Life
 from worker import document_worker, order_worker
 
@@ -107,6 +109,11 @@ class Process:
         """What it has printed."""
         return self._log.read_text() if self._log.exists() else ""
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._running is not None and self._running.poll() is None
+
     def start(self) -> None:
         """Start it (again)."""
         with self._log.open("ab") as log:
@@ -122,8 +129,12 @@ class Process:
 
     def terminate(self) -> None:
         """SIGTERM."""
+        self.send(signal.SIGTERM)
+
+    def send(self, number: int) -> None:
+        """A signal."""
         assert self._running is not None
-        self._running.terminate()
+        self._running.send_signal(number)
 
     async def exit_code(self) -> int:
         """How it ended, once it has."""
@@ -278,6 +289,8 @@ async def surroundings(
 ) -> AsyncIterator[Surroundings]:
     """Server (if `up`), mail server, records with the example partners; no worker yet. All ends with the block.
 
+    At the end, if the server still runs, no order and no settlement has an empty task.
+
     If the block takes longer than `within` seconds, it prints what waits for what and raises `TimeoutError`; None for
     one that many tests share.
     """
@@ -296,6 +309,8 @@ async def surroundings(
             if up:
                 await around.connect()
             yield around
+            if around.server.is_running:
+                await assert_none_has_empty_tasks(around.client)
     finally:
         around.worker_process.kill()
         around.server.kill()

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
@@ -37,8 +38,8 @@ CALENDAR = pin_calendar("ZH", Policy(), FIRST.date())
 
 
 @asynccontextmanager
-async def settlings(env: WorkflowEnvironment) -> AsyncIterator["Settlings"]:
-    """Settlements on a server, with workers of both queues."""
+async def settlings(env: WorkflowEnvironment, **options: Any) -> AsyncIterator["Settlings"]:
+    """Settlements on a server, with workers of both queues. `options` are of the one that has the workflows."""
     outside = SettlingOutside()
     async with (
         Worker(
@@ -46,6 +47,7 @@ async def settlings(env: WorkflowEnvironment) -> AsyncIterator["Settlings"]:
             task_queue=names.ORDERS_QUEUE,
             workflows=[Settlement, MonthlyBilling],
             activities=outside.activities,
+            **options,
         ),
         Worker(env.client, task_queue=names.DOCUMENTS_QUEUE, activities=outside.documents),
     ):

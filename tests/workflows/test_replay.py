@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 from temporalio.client import WorkflowHistory
+from temporalio.worker import UnsandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
 
+from tests.empty_tasks import FIRST_SHELL_WITHOUT, empty_tasks, shell, told_with_the_last_task
+from tests.workflows.coming_back import followed_by_an_update, interrupted
 from tests.workflows.replaying import (
     WithASlowerClock,
     WithOneActivityLess,
@@ -62,6 +65,10 @@ def history(name: str) -> WorkflowHistory:
     return WorkflowHistory.from_json(name, (HISTORIES / f"{name}.json").read_text())
 
 
+WITHOUT_EMPTY_TASKS = [name for name in NAMES if shell(history(name)) >= FIRST_SHELL_WITHOUT]
+"""Histories of workflows that make none. Those of older ones are replayed as they are."""
+
+
 def test_there_is_a_history_of_every_ending() -> None:
     assert set(NAMES) == ENDINGS == set(TIMELINES)
 
@@ -74,6 +81,35 @@ async def test_it_replays_in_the_sandbox(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 async def test_the_same_happens_at_the_same_time(name: str) -> None:
     assert await timeline(history(name)) == TIMELINES[name]
+
+
+# --- workers that come back in the middle ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_it_replays_up_to_each_of_its_tasks(name: str) -> None:
+    for begun in interrupted(history(name)):
+        await replayer(runner=UnsandboxedWorkflowRunner()).replay_workflow(begun)
+
+
+@pytest.mark.parametrize("name", WITHOUT_EMPTY_TASKS)
+async def test_a_worker_that_comes_back_for_an_update_takes_nothing_else_with_it(name: str) -> None:
+    """One that stayed took what was before the update in a step of its own, and so does every later replay."""
+    assert await empty_tasks(history(name)) == []
+    for begun in followed_by_an_update(history(name)):
+        assert await told_with_the_last_task(begun) == []
+
+
+async def test_an_update_that_is_taken_together_with_an_empty_task_is_found() -> None:
+    """The order of this history made empty tasks, and two restarts could stop it for good."""
+    kept = history("reassigned")
+    assert shell(kept) < FIRST_SHELL_WITHOUT
+    assert await empty_tasks(kept)
+    told = [await told_with_the_last_task(begun) for begun in followed_by_an_update(kept)]
+    assert ["resolve_activity"] in told, "the SDK has changed: see docs/testing.md, Empty tasks"
+
+
+# --- changes on purpose ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("changed", [WithOneTimerMore, WithOneActivityLess])

@@ -1,0 +1,173 @@
+"""A worker dies when it has decided and Temporal has not kept that: nobody ever sees what it decided."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+
+from activities.names import SettlementOf
+from desk.orders import OrderDesk
+from desk.principal import Principal
+from domain.commands import Accept, Cancel, Request
+from domain.events import Recorded
+from domain.lifecycle import fold
+from domain.order import Status
+from domain.settlement import SettlementStatus
+from domain.settlement_id import settlement_id
+from domain.settling import fold as fold_settling
+from domain.settling_commands import Select, SettlementRequest
+from domain.settling_events import SettlementRecorded
+from embedded import ROOT
+from tests.builders import partner_actor
+from tests.server.settling import HUBER, OCTOBER, settling
+from tests.server.surroundings import Process, Surroundings, eventually, surroundings
+from tests.server.wire import Wire, wire
+from tests.workflows.life import DESK, SHOP
+from workflows import client as orders
+from workflows import settlement_client
+
+PATIENCE = timedelta(seconds=60)
+ACCEPTANCE = b"temporal.api.update.v1.Acceptance"
+"""Is in what a worker sends to complete a task in which it accepted an update."""
+
+
+Event = Recorded | SettlementRecorded
+
+
+class Told(NamedTuple):
+    """What somebody who looks is told: the events so far, and the version and the state after them."""
+
+    events: tuple[Event, ...]
+    version: int
+    status: str
+
+
+Look = Callable[[], Awaitable[Told | None]]
+
+
+@asynccontextmanager
+async def watching(look: Look) -> AsyncIterator[list[Told]]:
+    """All that somebody is told who looks all the time, each once."""
+    told: list[Told] = []
+
+    async def watch() -> None:
+        while True:
+            now = await look()
+            if now is not None and told[-1:] != [now]:
+                told.append(now)
+            await asyncio.sleep(0.02)
+
+    watcher = asyncio.create_task(watch())
+    try:
+        yield told
+        assert not watcher.done(), "a look failed"
+    finally:
+        watcher.cancel()
+
+
+def check(
+    told: Sequence[Told],
+    happened: Sequence[Event],
+    status_after: Callable[[Sequence[Any]], str],
+) -> None:
+    """All that was told is what happened up to then, and nothing was taken back."""
+    for each in told:
+        assert each.events == tuple(happened[: each.version])
+        assert each.status == status_after(each.events)
+    versions = [each.version for each in told]
+    assert versions == sorted(versions)
+    assert versions[-1] == len(happened)
+
+
+@asynccontextmanager
+async def worker_on_a_wire(around: Surroundings) -> AsyncIterator[Wire]:
+    """A worker process that reaches Temporal by a wire, and is killed at the end."""
+    async with wire(around.address) as between:
+        direct = around.worker_process
+        around.worker_process = Process(
+            [sys.executable, str(ROOT / "worker.py")],
+            {**around.env, "TEMPORAL_ADDRESS": between.address},
+            around.folder / "worker-on-a-wire.log",
+        )
+        try:
+            await around.start_worker_process()
+            yield between
+        finally:
+            around.worker_process.kill()
+            around.worker_process = direct
+
+
+async def take_but_not_keep(between: Wire, command: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    """Have the worker take a command. It has done all that comes before Temporal keeps that, and Temporal does not."""
+    between.holding = True
+    asked = asyncio.create_task(command)
+    await eventually(lambda: ACCEPTANCE in between.held)
+    return asked
+
+
+async def test_an_order_that_was_nearly_accepted_and_then_cancelled(tmp_path: Path) -> None:
+    async with surroundings(tmp_path) as around:
+        life = await around.place("SP-1")
+        request = Request(command=Accept(), actor=life.partner, request_id="accept-1")
+        desk = OrderDesk(around.client, around.orders, around.partners, around.policy, DESK)
+        anna = Principal(role="operations", login_id="anna", name="Anna")
+
+        async def look() -> Told:
+            order, events = await desk.find(anna, life.sp_id)
+            return Told(events, order.version, order.status)
+
+        async with watching(look) as told:
+            async with worker_on_a_wire(around) as between:
+                await around.reaches(life, Status.NEW)
+                asked = await take_but_not_keep(
+                    between, orders.send_command(around.client, life.sp_id, request, PATIENCE)
+                )
+            await life.tell(Cancel(reason="Kunde hat storniert"), SHOP)
+            await around.start_worker_process()
+            with pytest.raises(WorkflowUpdateFailedError):
+                await asked
+            await life.handle.result()
+            await around.check_records(life)
+            held = await life.snapshot()
+            await eventually(lambda: told[-1].version == held.order.version)
+        assert "accepted" not in [each.event.type for each in held.events]
+        check(told, held.events, lambda events: fold(held.order.intake, events).status)
+
+
+async def test_a_selection_that_is_taken_a_second_time(tmp_path: Path) -> None:
+    """No other message comes between, but time has passed: what was nearly so was so at another instant."""
+    of, number = SettlementOf(partner_id=HUBER, month=OCTOBER), settlement_id(HUBER, OCTOBER)
+    async with settling(tmp_path) as office:
+        around = office.around
+        sp_ids = tuple(await office.complete(("SP-1", "SP-2")))
+        request = SettlementRequest(
+            command=Select(sp_ids=sp_ids), actor=partner_actor(), request_id="select-1"
+        )
+
+        async def look() -> Told | None:
+            stored = await office.settlements.get(number)
+            return stored and Told(stored.events, stored.settling.version, stored.settling.status)
+
+        async with watching(look) as told:
+            async with worker_on_a_wire(around) as between:
+                await office.open("SP-1", automatic=True)
+                await office.reaches(number, SettlementStatus.OPEN)
+                asked = await take_but_not_keep(
+                    between,
+                    settlement_client.send_settlement_command(around.client, of, request, PATIENCE),
+                )
+            await around.start_worker_process()
+            answer = await asked
+            held = await settlement_client.settlement_snapshot(around.client, of)
+            await eventually(lambda: told[-1].version == held.settling.version)
+        assert [each.seq for each in held.events if each.event.type == "selected"] == [
+            answer.version
+        ]
+        opening = held.settling.opening
+        check(told, held.events, lambda events: fold_settling(opening, events).status)

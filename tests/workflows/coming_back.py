@@ -1,0 +1,51 @@
+"""What the server gives to a worker that comes back in the middle of a history."""
+
+from collections.abc import Iterator
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import WorkflowHistory
+
+from tests.empty_tasks import is_command, kind, up_to
+
+_LAST = ("COMPLETED", "FAILED", "CANCELED", "CONTINUED_AS_NEW")
+
+
+def interrupted(history: WorkflowHistory) -> Iterator[WorkflowHistory]:
+    """For each task: the history up to its start."""
+    for event in history.events:
+        if kind(event) == "WORKFLOW_TASK_STARTED":
+            yield up_to(history, event.event_id)
+
+
+def followed_by_an_update(history: WorkflowHistory) -> Iterator[WorkflowHistory]:
+    """For each task but the last one of a run: the history of a worker that comes back for an update right after it.
+
+    An update is no event before it is accepted: it comes with a task that no event led to.
+    """
+    for at, event in enumerate(history.events):
+        if kind(event) != "WORKFLOW_TASK_COMPLETED":
+            continue
+        end = at + 1
+        while end < len(history.events) and is_command(history.events[end]):
+            end += 1
+        last = history.events[end - 1]
+        if kind(last).removeprefix("WORKFLOW_EXECUTION_") in _LAST:
+            return
+        yield WorkflowHistory(history.workflow_id, [*history.events[:end], *_task_after(last)])
+
+
+def _task_after(last: HistoryEvent) -> tuple[HistoryEvent, HistoryEvent]:
+    scheduled = HistoryEvent(
+        event_id=last.event_id + 1,
+        event_time=last.event_time,
+        event_type=EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
+    )
+    scheduled.workflow_task_scheduled_event_attributes.attempt = 1
+    started = HistoryEvent(
+        event_id=last.event_id + 2,
+        event_time=last.event_time,
+        event_type=EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
+    )
+    started.workflow_task_started_event_attributes.scheduled_event_id = scheduled.event_id
+    return scheduled, started

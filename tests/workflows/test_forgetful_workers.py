@@ -1,0 +1,32 @@
+"""Every kept life once more, with a worker that keeps nothing in memory: it comes back for each task."""
+
+import asyncio
+
+import pytest
+from temporalio.client import WorkflowHistory
+
+from tests.empty_tasks import kind
+from tests.record_histories import ENDINGS, SETTLEMENTS, ending, settlement
+from tests.workflows.replaying import replayer
+
+FORGETFUL = {"max_cached_workflows": 0, "max_concurrent_workflow_task_polls": 1}
+HANGS = 60.0
+"""Seconds after which a life is given up. A workflow whose tasks fail answers nobody."""
+
+
+async def check(history: WorkflowHistory) -> None:
+    """No task failed on the way, and the whole of it replays."""
+    assert "WORKFLOW_TASK_FAILED" not in [kind(event) for event in history.events]
+    await replayer().replay_workflow(history)
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+async def test_an_order_lives_with_workers_that_come_back_for_each_task(name: str) -> None:
+    async with asyncio.timeout(HANGS):
+        await check(await ending(ENDINGS[name], **FORGETFUL))
+
+
+@pytest.mark.parametrize("name", SETTLEMENTS)
+async def test_a_settlement_lives_with_workers_that_come_back_for_each_task(name: str) -> None:
+    async with asyncio.timeout(HANGS):
+        await check(await settlement(SETTLEMENTS[name], **FORGETFUL))

@@ -194,7 +194,6 @@ FRENCH = Vocabulary(
         "in_future": "Le jour de l'exécution ne peut pas être dans le futur.",
         "before_order": "Le jour de l'exécution ne peut pas précéder la commande.",
         "other_needs_note": "Veuillez décrire l'autre motif dans la remarque.",
-        "unknown_rules": "Cette version des règles n'existe pas ici.",
         "older_rules": "Des règles plus récentes s'appliquent déjà à ce mandat.",
         "reserved_name": "Ce nom est réservé à un autre usage; veuillez en choisir un autre.",
         "unknown_partner": "Ce partenaire de service n’existe pas.",
@@ -263,7 +262,6 @@ FRENCH = Vocabulary(
         "too_late": "Le délai de sélection est écoulé.",
         "role": "Vous n'êtes pas autorisé à effectuer l'action «{action}».",
         "not_yours": "Ce décompte appartient à un autre partenaire de service.",
-        "unknown_rules": "Cette version des règles n'existe pas ici.",
         "older_rules": "Des règles plus récentes s'appliquent déjà à ce décompte.",
     },
     left_out={

@@ -105,7 +105,8 @@ class SettlementRefused(Exception):
 
     Attributes:
         action: what was asked.
-        code: `wrong_state`, `too_late` for a selection whose time was over, `role`, `not_yours`.
+        code: `wrong_state`, `too_late` for a selection whose time was over, `role`, `not_yours`, `too_many_files` for
+            one more upload.
         status: the state that refused.
         allowed: what this caller may do now.
     """
@@ -113,7 +114,7 @@ class SettlementRefused(Exception):
     def __init__(
         self,
         action: str,
-        code: Literal["wrong_state", "too_late", "role", "not_yours"],
+        code: Literal["wrong_state", "too_late", "role", "not_yours", "too_many_files"],
         status: SettlementStatus,
         allowed: tuple[str, ...] = (),
     ) -> None:

@@ -88,6 +88,9 @@ def told(event: SettlementEvent, language: Language = "de") -> str:
     return words.settlement_event_text(recorded, language, zurich_winter)
 
 
+REFUSALS = {"wrong_state", "too_late", "role", "not_yours", "too_many_files", "not_made"}
+
+
 @in_every_language
 def test_every_key_has_its_words(language: Language) -> None:
     vocabulary = VOCABULARIES[language]
@@ -95,7 +98,7 @@ def test_every_key_has_its_words(language: Language) -> None:
     assert set(vocabulary.settlement_actions) == set(ROLES)
     assert set(vocabulary.left_out) == set(get_args(LeftOutReason))
     assert set(vocabulary.settlement_mails) == set(get_args(SettlementMailKind))
-    assert set(vocabulary.settlement_refusals) == {"wrong_state", "too_late", "role", "not_yours"}
+    assert set(vocabulary.settlement_refusals) == REFUSALS
 
 
 def test_every_language_fills_in_the_same() -> None:
@@ -134,7 +137,7 @@ def test_entries() -> None:
 
 @in_every_language
 def test_every_refusal_is_a_sentence(language: Language) -> None:
-    for code in ("wrong_state", "too_late", "role", "not_yours", "of a newer version"):
+    for code in (*sorted(REFUSALS), "of a newer version"):
         for action in ROLES:
             for status in SettlementStatus:
                 text = words.settlement_refusal_text(

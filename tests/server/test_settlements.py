@@ -79,7 +79,7 @@ async def check_the_invoice(office: Settling, number: str) -> None:
     """Upload the draft that the CMI makes, while workers die."""
     client = office.around.client
     draft = await office.papers.get(
-        await settlement_client.make_draft(client, of_huber(), PATIENCE)
+        await settlement_client.make_draft(client, of_huber(), "draft-1", PATIENCE)
     )
     assert draft is not None
     invoice = Paper.of(

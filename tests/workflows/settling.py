@@ -125,7 +125,10 @@ class SettlingLife:
 
     async def draft(self) -> str:
         """Have a draft made."""
-        return await settlement_client.make_draft(self.settlings.client, self.of, PATIENCE)
+        request_id = str(uuid.uuid4())
+        return await settlement_client.make_draft(
+            self.settlings.client, self.of, request_id, PATIENCE
+        )
 
     async def snapshot(self) -> SettlementSnapshot:
         """The settlement and its events, as the workflow holds them."""

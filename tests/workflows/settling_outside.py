@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities import names
 from activities.calendars import pin_calendar
@@ -37,6 +38,7 @@ class SettlingOutside:
         self.statements: list[names.StatementWanted] = []
         self.versions: list[int] = []
         self.timeline: dict[str, dict[int, SettlementRecorded]] = {}
+        self.hopeless: set[str] = set()
         self.partners: list[str] = []
         self.opened: list[tuple[str, Month]] = []
         self.unwilling: dict[str, int] = {}
@@ -68,6 +70,8 @@ class SettlingOutside:
 
     def _try(self, name: str) -> None:
         self.attempts[name] = self.attempts.get(name, 0) + 1
+        if name in self.hopeless:
+            raise ApplicationError(f"{name} will never work", non_retryable=True)
         if name in self.down:
             raise ConnectionError(f"{name} is down")
 

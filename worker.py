@@ -20,7 +20,7 @@ from temporalio.worker import (
 )
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from activities.calendars import pin_calendar
+from activities.calendars import CalendarActivities
 from activities.claims import ClaimActivities
 from activities.digest import DigestActivities
 from activities.mail import MailActivities
@@ -68,13 +68,14 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
     orders, mails = Orders(database), MailLog(database)
     partners, settlements = Partners(database), Settlements(database)
     desk = Desk(public_url=settings.public_url, language=settings.operations_language)
+    policy = settings.load_policy()
     mail = MailActivities(settings, mails, partners)
     settling = SettlementActivities(
         client,
         settlements,
         Corrections(database),
         partners,
-        policy=settings.load_policy(),
+        policy=policy,
         vat_rates=settings.vat_percentages,
         desk=desk,
     )
@@ -82,7 +83,7 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
     settlement_mail = SettlementMailActivities(settings, mails, partners, Papers(database))
     digest = DigestActivities(
         settings,
-        settings.load_policy(),
+        policy,
         Digests(database),
         mails,
         partners,
@@ -97,7 +98,7 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
             mail.send_mail,
             WarehouseActivities(settings).request_shipping,
             RecordActivities(orders).save_order,
-            pin_calendar,
+            CalendarActivities(policy).pin_calendar,
             settling.save_settlement,
             settling.take_corrections,
             settling.release_corrections,

@@ -37,9 +37,12 @@ CALENDAR = pin_calendar("ZH", Policy(), FIRST.date())
 
 
 @asynccontextmanager
-async def settlings(env: WorkflowEnvironment) -> AsyncIterator["Settlings"]:
-    """Settlements on a server, with workers of both queues."""
+async def settlings(
+    env: WorkflowEnvironment, policy: Policy | None = None
+) -> AsyncIterator["Settlings"]:
+    """Settlements on a server, with workers of both queues, whose policy is the standard one or this."""
     outside = SettlingOutside()
+    outside.policy = policy or Policy()
     async with (
         Worker(
             env.client,

@@ -6,8 +6,9 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities import names
-from activities.calendars import pin_calendar
+from activities.calendars import CalendarActivities
 from domain.invoicing import Verdict
+from domain.policy import Policy
 from domain.settlement import CorrectionLine, LeftOut, LeftOutReason
 from domain.settlement_id import Month, settlement_id
 from domain.settlement_mails import SettlementMail
@@ -39,6 +40,7 @@ class SettlingOutside:
         self.versions: list[int] = []
         self.timeline: dict[str, dict[int, SettlementRecorded]] = {}
         self.hopeless: set[str] = set()
+        self.policy = Policy()
         self.partners: list[str] = []
         self.opened: list[tuple[str, Month]] = []
         self.unwilling: dict[str, int] = {}
@@ -56,7 +58,7 @@ class SettlingOutside:
             self.release_corrections,
             self.partners_to_settle,
             self.open_settlement,
-            pin_calendar,
+            CalendarActivities(self.policy).pin_calendar,
         ]
 
     @property

@@ -47,8 +47,8 @@ class SettlementRefused(Exception):
 
     Attributes:
         action: what was asked.
-        code: `wrong_state`, `too_late` for a selection whose time was over, `role`, `not_yours`; `older_rules` of
-            a version before the one that holds.
+        code: `wrong_state`, `too_late` for a selection whose time was over, `role`, `not_yours`, `too_many_files` for
+            one more upload; `older_rules` of a version before the one that holds.
         status: the state that refused.
         allowed: what this caller may do now.
     """
@@ -56,7 +56,9 @@ class SettlementRefused(Exception):
     def __init__(
         self,
         action: str,
-        code: Literal["wrong_state", "too_late", "role", "not_yours", "older_rules"],
+        code: Literal[
+            "wrong_state", "too_late", "role", "not_yours", "too_many_files", "older_rules"
+        ],
         status: SettlementStatus,
         allowed: tuple[str, ...] = (),
     ) -> None:

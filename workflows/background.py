@@ -21,8 +21,8 @@ UNTIL_IT_SUCCEEDS = RetryPolicy(
 ATTEMPT_LIMIT = timedelta(seconds=45)
 """For one attempt of an activity that is quick."""
 LOST_AFTER = timedelta(seconds=20)
-"""An attempt without a sign of life for so long is begun again. A process that stood still for a quarter of a minute must
-not find, when it wakes up, that its mail was sent by another one."""
+"""An attempt without a sign of life for so long is begun again. A process that stood still for a quarter of a minute
+must not find, when it wakes up, that its mail was sent by another one."""
 
 
 class Outcome(Enum):

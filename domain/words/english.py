@@ -257,6 +257,11 @@ ENGLISH = Vocabulary(
         "role": "You are not entitled to “{action}”.",
         "not_yours": "This settlement belongs to another service partner.",
         "older_rules": "Newer rules apply to the settlement already.",
+        "too_many_files": (
+            "As many files as possible were uploaded for this settlement (20, together 60 MB). Please turn "
+            "to the service partner team."
+        ),
+        "not_made": "The draft could not be made. Please try again later, or send an invoice of your own.",
     },
     left_out={
         "not_yours": "The order is assigned to another service partner.",

@@ -263,6 +263,14 @@ FRENCH = Vocabulary(
         "role": "Vous n'êtes pas autorisé à effectuer l'action «{action}».",
         "not_yours": "Ce décompte appartient à un autre partenaire de service.",
         "older_rules": "Des règles plus récentes s'appliquent déjà à ce décompte.",
+        "too_many_files": (
+            "Le nombre maximal de fichiers a été envoyé pour ce décompte (20, au total 60 Mo). Veuillez vous "
+            "adresser à l'équipe des partenaires de service."
+        ),
+        "not_made": (
+            "Le projet de facture n'a pas pu être établi. Veuillez réessayer plus tard ou envoyer votre "
+            "propre facture."
+        ),
     },
     left_out={
         "not_yours": "Ce mandat est attribué à un autre partenaire de service.",

@@ -260,6 +260,14 @@ GERMAN = Vocabulary(
         "role": "Sie sind zu «{action}» nicht berechtigt.",
         "not_yours": "Diese Verrechnung gehört einem anderen Servicepartner.",
         "older_rules": "Für die Verrechnung gelten schon neuere Regeln.",
+        "too_many_files": (
+            "Zu dieser Verrechnung wurden schon so viele Dateien hochgeladen, wie möglich sind (20, zusammen "
+            "60 MB). Bitte wenden Sie sich an das Servicepartner-Team."
+        ),
+        "not_made": (
+            "Der Entwurf konnte nicht erstellt werden. Bitte versuchen Sie es später noch einmal, oder "
+            "senden Sie Ihre eigene Rechnung."
+        ),
     },
     left_out={
         "not_yours": "Der Auftrag ist einem anderen Servicepartner zugeteilt.",

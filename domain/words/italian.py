@@ -263,6 +263,11 @@ ITALIAN = Vocabulary(
         "role": "Non è autorizzato a eseguire l'azione «{action}».",
         "not_yours": "Questo conteggio appartiene a un altro partner di servizio.",
         "older_rules": "Per il conteggio valgono già regole più recenti.",
+        "too_many_files": (
+            "Per questo conteggio è già stato caricato il numero massimo di file (20, in totale 60 MB). "
+            "Si rivolga al team dei partner di servizio."
+        ),
+        "not_made": "Non è stato possibile creare la bozza. Riprovi più tardi o invii una fattura propria.",
     },
     left_out={
         "not_yours": "L'incarico è assegnato a un altro partner di servizio.",

@@ -4,6 +4,8 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NoReturn
 
@@ -21,6 +23,29 @@ from workflows import names
 logger = logging.getLogger("cmi.connection")
 
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
+_CANNOT_CONNECT = "Failed client connect"
+
+
+class NoConnection(Exception):
+    """The client has no connection to Temporal and cannot make one."""
+
+
+@contextmanager
+def connecting() -> Iterator[None]:
+    """Calls to Temporal during which the client may have to connect first, as a lazy client does with its first call.
+
+    The SDK has no type of its own for a failed connection: it raises a plain `RuntimeError`, which only its text tells
+    from a mistake of ours. Every other `RuntimeError` passes through.
+
+    Raises:
+        NoConnection: the client cannot connect.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if type(error) is RuntimeError and str(error).startswith(_CANNOT_CONNECT):
+            raise NoConnection(str(error)) from error
+        raise
 
 
 def data_converter(settings: Settings | None = None) -> DataConverter:
@@ -48,18 +73,19 @@ async def connect(settings: Settings | None = None, *, lazy: bool = False) -> Cl
     Temporal is away.
 
     Raises:
-        RuntimeError: Temporal is away.
+        NoConnection: Temporal is away (not if `lazy`).
     """
     config = ClientConfig.load_client_connect_config()
     target = config.setdefault("target_host", "localhost:7233")
     # Between processes of one machine compression costs more than it saves (DESIGN 9).
     local = target.rpartition(":")[0] in LOCAL
-    return await Client.connect(
-        **config,
-        data_converter=data_converter(settings),
-        grpc_compression=GrpcCompression.NONE if local else GrpcCompression.GZIP,
-        lazy=lazy,
-    )
+    with connecting():
+        return await Client.connect(
+            **config,
+            data_converter=data_converter(settings),
+            grpc_compression=GrpcCompression.NONE if local else GrpcCompression.GZIP,
+            lazy=lazy,
+        )
 
 
 async def connect_patiently(settings: Settings | None = None) -> Client:
@@ -68,7 +94,7 @@ async def connect_patiently(settings: Settings | None = None) -> Client:
     while True:
         try:
             return await connect(settings)
-        except (RuntimeError, RPCError) as error:
+        except (NoConnection, RPCError) as error:
             logger.warning("Temporal is not up yet, trying again in %.0f s: %s", pause, error)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 15)

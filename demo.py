@@ -348,7 +348,7 @@ async def product(folder: Path) -> Any:
     options = [text for name, port in ports.items() for text in (f"--{name}-port", str(port))]
     env = {key: value for key, value in os.environ.items() if not key.startswith("CMI_")}
     with (folder / "dev.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(  # noqa: TID251 - on asyncio's own loop
             sys.executable,
             str(ROOT / "dev.py"),
             *("--data-dir", str(folder), "--no-sample-data", *options),

@@ -16,7 +16,7 @@ from api_client import Api, CallFailed
 from connection import leave
 from embedded import ROOT, Child, PortTaken, check_port, temporal_command, temporal_is_up
 from logs import configure_logging
-from records.migrate import migrate
+from records.migrate import migrate_patiently
 from sample_data import make_credentials, make_orders, make_partners
 from sample_settlements import make_settlements
 from scripts.system_packages import why_missing
@@ -91,8 +91,8 @@ async def _start_all(
     address = f"http://127.0.0.1:{options.http_port}"
     await stack.enter_async_context(SmtpInbox(folder / "mail", options.smtp_port))
 
-    async def keep_running(name: str, command: Sequence[str]) -> None:
-        child = Child(name, command, os.environ, logs / f"{name}.log")
+    async def keep_running(name: str, command: Sequence[str], alive: Path | None = None) -> None:
+        child = Child(name, command, os.environ, logs / f"{name}.log", alive=alive)
         stack.push_async_callback(child.stop)
         await child.start()
 
@@ -108,10 +108,12 @@ async def _start_all(
         ),
     )
     if settings.database_url.startswith("sqlite"):
-        await migrate(settings.database_url)
+        await migrate_patiently(settings.database_url)
     temporal = await temporal_is_up(os.environ["TEMPORAL_ADDRESS"])
     await put_schedules(temporal, settings.load_policy().office)
-    await keep_running("worker", [sys.executable, str(ROOT / "worker.py")])
+    await keep_running(
+        "worker", [sys.executable, str(ROOT / "worker.py")], settings.worker_liveness_file
+    )
     await keep_running("web", [sys.executable, "-m", "web"])
     await _answers(f"{address}/readyz")
     mails, file = folder / "mail", folder / "credentials.json"

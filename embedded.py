@@ -2,12 +2,11 @@
 
 import asyncio
 import contextlib
-import ctypes
 import logging
 import os
 import shutil
-import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from connection import data_converter
+from connection import NoConnection, connecting, data_converter
 from workflows import names
 
 logger = logging.getLogger("cmi.embedded")
@@ -24,6 +23,10 @@ ROOT = Path(__file__).resolve().parent
 _PR_SET_PDEATHSIG = 1
 _STOP_WITHIN = 25.0
 _RESTART_AFTER = 1.0
+_LOOK_EVERY = 0.1
+STALE_AFTER = 90.0
+"""Seconds without a sign of life after which a process is killed. A worker that hangs ends itself sooner, with a
+traceback (`worker.HANGS_AFTER`); this is for one that cannot."""
 
 
 class PortTaken(Exception):
@@ -52,24 +55,41 @@ def free_port() -> int:
         return port
 
 
-def _end_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    # A Ctrl-C in the terminal goes to the parent alone, which ends its children in order.
-    os.setpgid(0, 0)
+# Has the signal sent to a process at its parent's death, then becomes the program. Popen's `preexec_fn` would do it
+# without a further Python, but what runs there can deadlock beside the SDK's threads (documents/confined.py).
+_END_WITH_PARENT = f"""
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, signal.SIGTERM)
+if os.getppid() == int(sys.argv[1]):
+    os.execvp(sys.argv[2], sys.argv[2:])
+"""
 
 
 class Child:
-    """A process that is kept running: one that ends by itself is started again."""
+    """A process that is kept running: one that ends by itself is started again.
+
+    With `alive`, a file that the process touches every few seconds, one that has begun to touch it and does not touch
+    it any more for `stale_after` seconds is killed and started again. The seconds are those in which this process
+    could look; a machine that was asleep does not count.
+    """
 
     def __init__(
-        self, name: str, command: Sequence[str], env: Mapping[str, str], log: Path
+        self,
+        name: str,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        log: Path,
+        *,
+        alive: Path | None = None,
+        stale_after: float = STALE_AFTER,
     ) -> None:
         self.name = name
         self._command = list(command)
         self._env = dict(env)
         self._log = log
-        self._process: asyncio.subprocess.Process | None = None
+        self._alive = alive
+        self._stale_after = stale_after
+        self._process: subprocess.Popen[bytes] | None = None
         self._keeper: asyncio.Task[None] | None = None
 
     @property
@@ -79,46 +99,73 @@ class Child:
 
     async def start(self) -> None:
         """Start it and keep it running."""
-        await self._spawn()
-        self._keeper = asyncio.create_task(self._keep())
+        process = self._spawn()
+        self._keeper = asyncio.create_task(self._keep(process))
 
-    async def _spawn(self) -> None:
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        command = self._command
+        if sys.platform == "linux":
+            python = [sys.executable, "-I", "-S", "-c", _END_WITH_PARENT]
+            command = [*python, str(os.getpid()), *command]
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
+            self._process = subprocess.Popen(
+                command,
                 env=self._env,
                 cwd=ROOT,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=_end_with_parent,
+                # A Ctrl-C in the terminal goes to the parent alone, which ends its children in order.
+                process_group=0,
             )
+        return self._process
 
-    async def _keep(self) -> None:
+    async def _keep(self, process: subprocess.Popen[bytes]) -> None:
         while True:
-            assert self._process is not None
-            code = await self._process.wait()
-            logger.warning(
-                "%s ended with %s, starting it again; see %s", self.name, code, self._log
-            )
+            how = await self._end(process)
+            logger.warning("%s %s, starting it again; see %s", self.name, how, self._log)
             await asyncio.sleep(_RESTART_AFTER)
-            await self._spawn()
+            process = self._spawn()
+
+    async def _end(self, process: subprocess.Popen[bytes]) -> str:
+        """Wait until it ends, or end it if it shows no life any more; how it ended."""
+        sign, shown, silent = self._sign(), False, 0.0
+        while process.poll() is None:
+            await asyncio.sleep(_LOOK_EVERY)
+            before, sign = sign, self._sign()
+            shown = shown or sign != before
+            silent = silent + _LOOK_EVERY if sign == before else 0.0
+            if shown and silent > self._stale_after:
+                process.kill()
+                await _ends(process)
+                return f"showed no life for {self._stale_after:g} s and was killed"
+        return f"ended with {process.returncode}"
+
+    def _sign(self) -> int | None:
+        """Another value each time it has shown life."""
+        with contextlib.suppress(OSError):
+            return self._alive.stat().st_mtime_ns if self._alive else None
+        return None
 
     async def stop(self) -> None:
         """End it: politely first."""
         if self._keeper is not None:
             self._keeper.cancel()
         process = self._process
-        if process is None or process.returncode is not None:
+        if process is None or process.poll() is not None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), _STOP_WITHIN)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+        process.terminate()
+        try:
+            await asyncio.wait_for(_ends(process), _STOP_WITHIN)
+        except TimeoutError:
+            process.kill()
+            await _ends(process)
+
+
+async def _ends(process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None:
+        await asyncio.sleep(_LOOK_EVERY)
 
 
 def temporal_binary() -> str:
@@ -168,8 +215,9 @@ async def temporal_is_up(address: str, within: float = 60) -> Client:
     async with asyncio.timeout(within):
         while True:
             try:
-                client = await Client.connect(address, data_converter=data_converter())
+                with connecting():
+                    client = await Client.connect(address, data_converter=data_converter())
                 await client.count_workflows()
                 return client
-            except (RuntimeError, RPCError):
+            except (NoConnection, RPCError):
                 await asyncio.sleep(0.1)

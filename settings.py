@@ -24,6 +24,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    model_validator,
 )
 
 from domain.order import Line
@@ -171,6 +172,18 @@ def _vat_rates(value: str) -> str:
     return value
 
 
+def _version_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", value):
+        raise ValueError("must be letters, digits, - and _, 63 at the most")
+    return value
+
+
+def _build_id(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,62}", value):
+        raise ValueError("must be letters, digits, and . _ + -, 63 at the most")
+    return value
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -292,6 +305,24 @@ class Settings(BaseModel):
         description="how long a worker that is told to stop lets running activities finish",
     )
 
+    deployment_name: Annotated[str, AfterValidator(_version_name)] | None = Field(
+        None,
+        description="Worker Versioning: the name of the deployment that all builds of the workers belong to,"
+        " with CMI_BUILD_ID; none: off",
+    )
+    build_id: Annotated[str, AfterValidator(_build_id)] | None = Field(
+        None,
+        description="Worker Versioning: the build that this worker runs, such as a version or a commit",
+    )
+
+    @model_validator(mode="after")
+    def _name_a_build_whole(self) -> "Settings":
+        if self.deployment_name is None and self.build_id is not None:
+            raise ValueError(f"{PREFIX}BUILD_ID: needs {PREFIX}DEPLOYMENT_NAME beside it")
+        if self.build_id is None and self.deployment_name is not None:
+            raise ValueError(f"{PREFIX}DEPLOYMENT_NAME: needs {PREFIX}BUILD_ID beside it")
+        return self
+
     @property
     def smtp(self) -> SmtpServer:
         """`smtp_url`, taken apart."""
@@ -362,6 +393,8 @@ def _default_text(default: object) -> str:
 
 def _explain(error: Any) -> str:
     """One error of pydantic's in words, without a value that may be secret."""
+    if not error["loc"]:  # of several settings together: it names them itself
+        return str(error["ctx"]["error"])
     field = str(error["loc"][0])
     if error["type"] == "value_error":
         problem = str(error["ctx"]["error"])

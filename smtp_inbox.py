@@ -1,6 +1,8 @@
 """A real SMTP server that keeps every mail it gets as a file: for `dev.py`, the demonstration and tests."""
 
 import asyncio
+import errno
+import logging
 import time
 from pathlib import Path
 from typing import Any, Self
@@ -10,6 +12,10 @@ from weakref import WeakSet
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from files import write_whole
+
+logger = logging.getLogger("cmi.smtp_inbox")
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class SmtpInbox:
@@ -58,7 +64,14 @@ class SmtpInbox:
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._last // 10**9))
         path = self.directory / f"{stamp}.{self._last % 10**9:09d}Z-{uuid4().hex[:8]}.eml"
         content: Any = envelope.content
-        await asyncio.to_thread(write_whole, path, content)
+        try:
+            await asyncio.to_thread(write_whole, path, content)
+        except OSError as error:
+            # In the 400s: the sender tries again soon. aiosmtpd's own answer is a 500, which says never.
+            logger.warning("a mail was not kept: %s", error.strerror)
+            if error.errno in _NO_ROOM:
+                return "452 4.3.1 Insufficient system storage"
+            return "451 4.3.0 Local error in processing"
         return "250 OK"
 
     def _session(self) -> SMTP:

@@ -17,16 +17,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
 from activities.names import SettlementOf
-from connection import connect, leave
+from connection import NoConnection, connect, leave
 from desk.account_errors import Conflict, WrongFields
 from desk.accounts import Accounts
 from desk.adoption import FAILED, Adoption, NotAdoptable, Result, check_version
 from desk.opening import open_month
 from desk.orders import AlreadyPlaced, OrderDesk
+from desk.reaching import TemporalAway
 from desk.revival import NotRevivable, Revival, SettlementRevival
 from desk.settlement_talks import SettlementTalks
 from desk.settlements import PATIENCE
-from domain import rules
+from domain import rules, words
 from domain.errors import InvalidCommand
 from domain.order import Order, Placement
 from domain.settlement_id import Month, is_settlement_id, settlement_id
@@ -75,7 +76,7 @@ def parse(path: Path, model: type[Any]) -> list[Any]:
     items = []
     for number, raw in enumerate(read_json(path), start=1):
         try:
-            items.append(model.model_validate(raw))
+            items.append(model.model_validate(raw, extra="forbid"))
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False)[0]
             field = ".".join(str(part) for part in first["loc"]) or "item"
@@ -107,8 +108,9 @@ async def place_orders(settings: Settings, files: Sequence[Path]) -> None:
             try:
                 placed = await desk.place(placement)
             except InvalidCommand as error:
+                value, text = getattr(placement, error.field), words.invalid_text(error.code, "en")
                 raise WrongInput(
-                    f"{path}: item {number}: {error.field}: {placement.partner_id} is not a partner"
+                    f"{path}: item {number}: {error.field}: {value}: {text}"
                 ) from error
             except AlreadyPlaced as error:
                 raise WrongInput(f"{path}: item {number}: {error}") from error
@@ -198,21 +200,24 @@ async def keep_schedules(settings: Settings, _: None) -> None:
         print(schedule_id, "created" if is_new else "up to date")
 
 
-async def revive(settings: Settings, name: str) -> None:
+async def revive(settings: Settings, given: argparse.Namespace) -> None:
     """Start a new workflow run for an order or a settlement whose workflow was terminated, has failed or is lost.
 
     Raises:
         WrongInput: there is nothing to revive.
     """
+    name, from_records = given.name, given.from_records
     async with opened(settings) as database:
         client, mails, desk = await connect(settings), MailLog(database), desk_of(settings)
         revived: Order | Settling
         try:
             if is_settlement_id(name):
                 settlements = Settlements(database)
-                revived = await SettlementRevival(client, settlements, mails, desk).revive(name)
+                settlement_revival = SettlementRevival(client, settlements, mails, desk)
+                revived = await settlement_revival.revive(name, from_records=from_records)
             else:
-                revived = await Revival(client, Orders(database), mails, desk).revive(name)
+                revival = Revival(client, Orders(database), mails, desk)
+                revived = await revival.revive(name, from_records=from_records)
         except NotRevivable as error:
             raise WrongInput(str(error)) from error
     print(name, revived.status.value, f"goes on from version {revived.version}")
@@ -313,7 +318,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     command = commands.add_parser("revive", help=meaning, description=meaning)
     command.add_argument("name", metavar="SP-ID", help="or a settlement's number")
-    command.set_defaults(work=revive, given="name")
+    command.add_argument(
+        "--from-records",
+        action="store_true",
+        help="trust what the records hold, if the workflow cannot tell where it stood",
+    )
+    command.set_defaults(work=revive)
     meaning = "bring orders and settlements, or all that are open, to newer rules; twice is once"
     command = commands.add_parser("adopt-rules", help=meaning, description=meaning)
     command.add_argument(
@@ -338,7 +348,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Unanswered as error:
         print(error, file=sys.stderr)
         return 1
-    except (RPCError, RuntimeError) as error:
+    except (RPCError, NoConnection, TemporalAway) as error:
         print(f"Temporal is away: {error}", file=sys.stderr)
         return 1
     except (SQLAlchemyError, OSError) as error:

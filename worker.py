@@ -3,41 +3,53 @@
 import argparse
 import asyncio
 import contextlib
+import faulthandler
 import gc
 import logging
 import signal
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
+from typing import TypedDict
 
 import uvloop
 from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import (
+    Interceptor,
     PollerBehaviorAutoscaling,
     UnsandboxedWorkflowRunner,
     Worker,
+    WorkerDeploymentConfig,
     WorkflowRunner,
 )
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from activities.beating import BEAT, Beating
 from activities.calendars import pin_calendar
 from activities.claims import ClaimActivities
 from activities.digest import DigestActivities
+from activities.expected import ExpectedFailures
+from activities.letters import Letters
 from activities.mail import MailActivities
+from activities.obsolete_mails import ObsoleteMails
 from activities.papers import PaperActivities
+from activities.postman import Postman
 from activities.reconcile import ReconcileActivities
 from activities.records import RecordActivities
 from activities.settlement_mail import SettlementMailActivities
 from activities.settling import SettlementActivities
 from activities.warehouse import WarehouseActivities
 from connection import connect_patiently, leave
+from documents.confined import remove_leftovers
 from logs import configure_logging
 from records.accounts import AccountRecords
 from records.corrections import Corrections
 from records.database import Database
 from records.digest import Digests
 from records.mails import MailLog
-from records.migrate import migrate
+from records.migrate import migrate_patiently
 from records.orders import Orders
 from records.papers import Papers
 from records.partners import Partners
@@ -48,6 +60,7 @@ from workflows import names
 from workflows.daily_digest import DailyDigest
 from workflows.messages import Desk
 from workflows.monthly_billing import MonthlyBilling
+from workflows.pinning import PinningRunner
 from workflows.reconciler import Reconciler
 from workflows.service_order import ServiceOrder
 from workflows.settlement import Settlement
@@ -58,17 +71,60 @@ WORKFLOWS = (ServiceOrder, Settlement, MonthlyBilling, Reconciler, DailyDigest)
 DOCUMENTS_AT_A_TIME = 2
 """By one worker. Each takes two processor cores and up to three gigabytes (`statements.render_process.LIMITS`)."""
 ALIVE_EVERY = 5.0
+"""Seconds between two signs of life."""
+HANGS_AFTER = 60.0
+"""Seconds without a turn of the event loop after which a worker ends itself. A busy worker's loop turns late, but by
+seconds at the most: what takes long is done by the SDK's threads, by other processes, or in pieces."""
+STICKY_LIMIT = timedelta(seconds=1.5)
+"""How long a workflow task waits for the worker that has the workflow in memory before any worker may take it.
+
+Commands of a workflow whose worker was killed wait so long: less than `desk` waits for an answer, or it would be a 202.
+"""
+
+
+class _Common(TypedDict):
+    """Options of the workers of both queues."""
+
+    interceptors: Sequence[Interceptor]
+    max_heartbeat_throttle_interval: timedelta
+    deployment_config: WorkerDeploymentConfig | None
+    graceful_shutdown_timeout: timedelta
+
+
+def _common(settings: Settings) -> _Common:
+    return _Common(
+        interceptors=[ExpectedFailures(), Beating()],
+        # Otherwise the SDK keeps heartbeats back for four fifths of their limit, and a process that stood still for the
+        # last fifth of it is taken for dead.
+        max_heartbeat_throttle_interval=timedelta(seconds=BEAT),
+        deployment_config=_deployment(settings),
+        graceful_shutdown_timeout=settings.drain,
+    )
+
+
+def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
+    """Worker Versioning, if it is on."""
+    if settings.deployment_name is None or settings.build_id is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(settings.deployment_name, settings.build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
+    )
+
+
+def _runner(settings: Settings) -> WorkflowRunner:
+    plain = UnsandboxedWorkflowRunner if settings.build_id is None else PinningRunner
+    return SandboxedWorkflowRunner(runner_class=plain) if settings.sandbox else plain()
 
 
 def order_worker(client: Client, settings: Settings, database: Database) -> Worker:
     """The worker of the queue `orders`: every workflow, and the activities that are quick."""
-    runner: WorkflowRunner = (
-        SandboxedWorkflowRunner() if settings.sandbox else UnsandboxedWorkflowRunner()
-    )
     orders, mails = Orders(database), MailLog(database)
     partners, settlements = Partners(database), Settlements(database)
     desk = Desk(public_url=settings.public_url, language=settings.operations_language)
-    mail = MailActivities(settings, mails, partners)
+    letters = Letters(mails, Postman(settings))
+    mail = MailActivities(settings, letters, partners)
     settling = SettlementActivities(
         client,
         settlements,
@@ -79,17 +135,23 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
         desk=desk,
     )
     claims = ClaimActivities(client, settlements, orders, mails, desk)
-    settlement_mail = SettlementMailActivities(settings, mails, partners, Papers(database))
+    settlement_mail = SettlementMailActivities(settings, letters, partners, Papers(database))
     digest = DigestActivities(
         settings,
         settings.load_policy(),
         Digests(database),
-        mails,
+        letters,
         partners,
         AccountRecords(database),
     )
     reconcile = ReconcileActivities(
-        settings, client, orders, settlements, Reconciliation(database), mails
+        settings,
+        client,
+        orders,
+        settlements,
+        Reconciliation(database),
+        letters,
+        ObsoleteMails(mails, orders, settlements),
     )
     return Worker(
         client,
@@ -115,11 +177,12 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
             reconcile.find_unrecorded,
             reconcile.report_findings,
         ],
-        workflow_runner=runner,
+        workflow_runner=_runner(settings),
         max_cached_workflows=settings.max_cached_workflows,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
         activity_task_poller_behavior=PollerBehaviorAutoscaling(),
-        graceful_shutdown_timeout=settings.drain,
+        sticky_queue_schedule_to_start_timeout=STICKY_LIMIT,
+        **_common(settings),
     )
 
 
@@ -131,7 +194,7 @@ def document_worker(client: Client, settings: Settings, database: Database) -> W
         task_queue=names.DOCUMENTS_QUEUE,
         activities=[papers.make_statement, papers.make_draft, papers.check_invoice],
         max_concurrent_activities=DOCUMENTS_AT_A_TIME,
-        graceful_shutdown_timeout=settings.drain,
+        **_common(settings),
     )
 
 
@@ -141,8 +204,13 @@ QUEUES = tuple(_MAKERS)
 
 async def run(settings: Settings, queues: Sequence[str]) -> None:
     """Work until SIGTERM or SIGINT, then let what runs finish."""
+    signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # until there is something to finish a signal just ends it
+    watch = asyncio.create_task(_watch())
+    await asyncio.to_thread(remove_leftovers)
     if settings.database_url.startswith("sqlite"):
-        await migrate(settings.database_url)
+        await migrate_patiently(settings.database_url)
     database = Database(settings.database_url)
     client = await connect_patiently(settings)
     stop = asyncio.Event()
@@ -168,16 +236,34 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
         gc.freeze()
         alive = asyncio.create_task(_show_life(settings.worker_liveness_file))
         await stop.wait()
-        alive.cancel()
         logger.info("told to stop, letting what runs finish for up to %s", settings.drain)
+    alive.cancel()
+    watch.cancel()
     logger.info("stopped")
 
 
+async def _watch() -> None:
+    """End this process, with the traceback of each thread on stderr, if the event loop does not turn any more.
+
+    A thread of C sees to it, which needs neither the loop nor the GIL. A worker that was stopped for so long (SIGSTOP)
+    ends, too, once it goes on: the server has given its activities to others by then (`ATTEMPT_LIMIT`).
+    """
+    try:
+        while True:
+            faulthandler.dump_traceback_later(HANGS_AFTER, exit=True)
+            await asyncio.sleep(ALIVE_EVERY)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
 async def _show_life(path: Path | None) -> None:
-    """Touch the liveness file while the event loop turns."""
+    """Touch the liveness file while the event loop turns and the workers work."""
     while path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        except OSError as error:  # a full disk must not end a worker that works
+            logger.warning("no sign of life in %s: %s", path, error.strerror)
         await asyncio.sleep(ALIVE_EVERY)
 
 

@@ -1,22 +1,51 @@
-"""Signs of life of an activity that has long to wait."""
+"""Shows the server that an activity's process lives, so that another one can soon take over when it does not."""
 
 import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Any
 
 from temporalio import activity
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-BEAT = 5.0  # seconds
+from activities import names
 
-_Result = TypeVar("_Result")
+BEAT = 2.0
+"""Seconds between two signs of life, if the limit between them (`heartbeat_timeout`) does not ask for more."""
+
+TO_THE_END = frozenset(
+    {names.SEND_MAIL, names.SEND_SETTLEMENT_MAIL, names.SEND_DIGEST, names.REQUEST_SHIPPING}
+)
+"""Their attempts are not cut off by a cancellation, which then only prevents the next one. Otherwise nobody would know
+whether the thing went out."""
 
 
-async def beating(work: Awaitable[_Result]) -> _Result:
-    """What comes of the work, with heartbeats meanwhile; it ends with the activity."""
-    task = asyncio.ensure_future(work)
-    try:
-        while not (await asyncio.wait([task], timeout=BEAT))[0]:
-            activity.heartbeat()
-        return task.result()
-    finally:
-        task.cancel()
+class Beating(Interceptor):
+    """Sends heartbeats for every activity that has a limit between them, as long as it runs."""
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        """Implements `Interceptor.intercept_activity`."""
+        return _Inbound(next)
+
+
+class _Inbound(ActivityInboundInterceptor):
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        info = activity.info()
+        if not info.heartbeat_timeout:
+            return await super().execute_activity(input)
+        pause = min(BEAT, info.heartbeat_timeout.total_seconds() / 3)
+        work = asyncio.ensure_future(super().execute_activity(input))
+        while not work.done():
+            try:
+                await asyncio.wait([work], timeout=pause)
+            except asyncio.CancelledError:
+                if info.activity_type not in TO_THE_END or _is_cut_off():
+                    work.cancel()
+                    await asyncio.wait([work])
+            if not work.done():
+                activity.heartbeat()
+        return work.result()
+
+
+def _is_cut_off() -> bool:
+    """Whether the worker cannot wait any longer for the activity to end."""
+    details = activity.cancellation_details()
+    return details is None or details.worker_shutdown

@@ -14,10 +14,13 @@ from temporalio.client import (
     WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
 )
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import (
+    ApplicationError,
+    ApplicationErrorCategory,
+    WorkflowAlreadyStartedError,
+)
 
 from activities import names
-from activities.beating import beating
 from activities.failures import without_contents
 from activities.names import Claims, OrdersOf, Snapshot
 from desk.reaching import Closed, reaching
@@ -127,7 +130,7 @@ class ClaimActivities:
         if (
             found.workflow is WorkflowExecutionStatus.RUNNING
         ):  # it was set free, or revived, just now
-            raise ApplicationError(f"{sp_id} has to be asked again", type="AskAgain")
+            raise _ask_again(f"{sp_id} has to be asked again")
         activity.logger.warning("a completed order has no workflow", extra={"sp_id": sp_id})
         return "unavailable"
 
@@ -152,7 +155,7 @@ class ClaimActivities:
         if order.status is not Status.BILLED or order.settlement_id != number:
             return  # it is free already, or another one has billed it since
         if found.workflow is WorkflowExecutionStatus.RUNNING:
-            raise ApplicationError(f"{sp_id} has something to send yet", type="AskAgain")
+            raise _ask_again(f"{sp_id} has something to send yet")
         waiting: tuple[Effect, ...] = ()
         if found.workflow not in (None, WorkflowExecutionStatus.COMPLETED):  # ended by force
             waiting = outbox(found.stored, await self._mails.finished(sp_id))
@@ -168,7 +171,7 @@ class ClaimActivities:
             async with reaching(PATIENCE):
                 await workflow_client.revive_order(self._client, carried, self._desk)
         except WorkflowAlreadyStartedError:
-            raise ApplicationError(f"{sp_id} has to be looked at again", type="AskAgain") from None
+            raise _ask_again(f"{sp_id} has to be looked at again") from None
         with contextlib.suppress(Diverged):  # the new run writes, and asks which life is true
             await self._orders.save(Snapshot(order=released, events=more))
 
@@ -197,6 +200,10 @@ class ClaimActivities:
         return _Found(stored, workflow) if stored is not None else None
 
 
+def _ask_again(why: str) -> ApplicationError:
+    return ApplicationError(why, type="AskAgain", category=ApplicationErrorCategory.BENIGN)
+
+
 async def _of_each(
     sp_ids: Sequence[str], work: Callable[[str], Awaitable[_Result]]
 ) -> list[_Result]:
@@ -207,9 +214,7 @@ async def _of_each(
         async with turns:
             return await work(sp_id)
 
-    results = await beating(
-        asyncio.gather(*(turn(sp_id) for sp_id in sp_ids), return_exceptions=True)
-    )
+    results = await asyncio.gather(*(turn(sp_id) for sp_id in sp_ids), return_exceptions=True)
     failures = [result for result in results if isinstance(result, BaseException)]
     if failures:
         activity.logger.warning("orders gave no answer", extra={"orders": len(failures)})

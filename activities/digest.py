@@ -6,7 +6,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities import names
 from activities.digest_texts import DigestTexts
@@ -14,12 +14,11 @@ from activities.failures import without_contents
 from activities.letters import Letter, Letters
 from activities.mail_texts import Reader
 from activities.names import DigestOutcome, DigestPage, DigestPartners, DigestWanted
-from activities.postman import Postman, Refused
+from activities.postman import Refused
 from domain.cantons import pin_calendar
 from domain.policy import Policy
 from records.accounts import AccountRecords
 from records.digest import Digests, Limits, OpenWork
-from records.mails import MailLog
 from records.partners import Partners
 from settings import Settings
 
@@ -40,18 +39,17 @@ class DigestActivities:
         settings: Settings,
         policy: Policy,
         digests: Digests,
-        log: MailLog,
+        letters: Letters,
         partners: Partners,
         accounts: AccountRecords,
     ) -> None:
         self._policy = policy
         self._zone = ZoneInfo(policy.office.timezone)
         self._digests = digests
-        self._log = log
         self._partners = partners
         self._accounts = accounts
         self._texts = DigestTexts(settings.public_url)
-        self._letters = Letters(log, Postman(settings))
+        self._letters = letters
 
     @activity.defn(name=names.DIGEST_PARTNERS)
     async def digest_partners(self, page: DigestPage) -> DigestPartners:
@@ -82,7 +80,7 @@ class DigestActivities:
         key = f"digest:{wanted.partner_id}:{wanted.day}"
         if now >= wanted.closes:
             for tried in (key, _to_login(key)):
-                await self._log.given_up(tried)
+                await self._letters.give_up(tried)
             return "too_late"
         midnight = self._instant(wanted.day + timedelta(days=1), time())
         work = await self._digests.open_work(wanted.partner_id, now, midnight, SHOWN)
@@ -111,13 +109,15 @@ class DigestActivities:
             return (await self._letters.deliver(letter, now)).state == "sent"
         except Refused as refused:
             why = str(refused)
-            await self._log.failed(to.key, why, refused=refused.lasting)
+            await self._letters.refused(to.key, refused)
             if not refused.lasting:
                 raise ApplicationError(
-                    f"mail {to.key}: {why}", type="MailServerUnavailable"
+                    f"mail {to.key}: {why}",
+                    type="MailServerUnavailable",
+                    category=ApplicationErrorCategory.BENIGN,
                 ) from None
             activity.logger.warning("mail refused", extra={"mail": to.key, "why": why})
-            await self._log.given_up(to.key)
+            await self._letters.give_up(to.key)
             return False
 
     async def _receivers(self, partner_id: str, key: str, now: datetime) -> list[_Receiver]:

@@ -3,7 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from temporalio.exceptions import ApplicationError
+import httpx
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.service import RPCError, RPCStatusCode
+
+from desk.reaching import NoAnswer, TemporalAway
+from records.database import is_away
+
+_TEMPORAL_AWAY = (
+    RPCStatusCode.UNAVAILABLE,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.RESOURCE_EXHAUSTED,
+)
 
 
 @contextmanager
@@ -12,6 +23,8 @@ def without_contents(what: str) -> Iterator[None]:
 
     Errors of databases, HTTP and SMTP clients quote what they were given: addresses, names, passwords in URLs. The
     traceback stays, since it shows code and no values. An `ApplicationError` is somebody's choice and passes as it is.
+
+    That somebody outside is away is expected, and becomes a failure of the category `BENIGN` (`activities.expected`).
     """
     try:
         yield
@@ -19,5 +32,14 @@ def without_contents(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         name = type(error).__name__
-        failure = ApplicationError(f"{what}: {name}", type=name)
+        failure = ApplicationError(f"{what}: {name}", type=name, category=_category(error))
         raise failure.with_traceback(error.__traceback__) from None
+
+
+def _category(error: Exception) -> ApplicationErrorCategory:
+    expected = (
+        isinstance(error, httpx.TransportError | NoAnswer | TemporalAway)
+        or (isinstance(error, RPCError) and error.status in _TEMPORAL_AWAY)
+        or is_away(error)
+    )
+    return ApplicationErrorCategory.BENIGN if expected else ApplicationErrorCategory.UNSPECIFIED

@@ -2,19 +2,27 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities import names
 from activities.mail_texts import MailText, Reader
 from activities.postman import Attachment, Postman, Refused, Unavailable, recipient_address
 from records.mails import MailLog, MailRow
 
+AT_A_TIME = 4
+"""Mails that one process hands in at a time. So many at the most come twice if it is killed (docs/mail.md)."""
+TURN_SECONDS = 4.0
+"""How long a mail waits for its turn before its attempt ends. With the longest conversation with the server (30) and a
+transaction before and after it (5 each) it stays below an attempt's limit of 45 seconds, so that no attempt is cut off
+after the server took the mail."""
+_TURN_AGAIN = timedelta(seconds=5)
 _REFUSED_AGAIN = timedelta(hours=1)
 _REFUSED_FOR_GOOD = timedelta(days=5)  # as long as mail servers try (RFC 5321, 4.5.4.1)
 
@@ -38,13 +46,15 @@ class Letter(NamedTuple):
 
 
 class Letters:
-    """Letters through one mail server, and what is known of each."""
+    """Letters through one mail server, and what is known of each. One for each process, or it hands in too many."""
 
     def __init__(self, log: MailLog, postman: Postman) -> None:
         self._log = log
         self._postman = postman
+        self._turns = asyncio.Semaphore(AT_A_TIME)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._unmarked: set[str] = set()
+        # What the server has and the records do not say yet, with when it was handed in.
+        self._unmarked: dict[str, datetime] = {}
 
     async def send(self, letter: Letter, *, give_up: bool = True, is_copy: bool = False) -> None:
         """Deliver a letter in an activity, which is tried again until this returns.
@@ -69,7 +79,11 @@ class Letters:
         await self._log.failed(key, why, refused=lasting)
         activity.logger.warning("mail refused", extra={"mail": key, "why": why})
         if not lasting:
-            raise ApplicationError(f"mail {key}: {why}", type="MailServerUnavailable")
+            raise ApplicationError(
+                f"mail {key}: {why}",
+                type="MailServerUnavailable",
+                category=ApplicationErrorCategory.BENIGN,
+            )
         if is_copy:  # the firm has it; a dead second address holds up nothing
             await self._log.given_up(key)
             return
@@ -77,23 +91,54 @@ class Letters:
             await self._log.given_up(key)
             raise _given_up(key, why)
         raise ApplicationError(
-            f"mail {key}: {why}", type="MailRefused", next_retry_delay=_REFUSED_AGAIN
+            f"mail {key}: {why}",
+            type="MailRefused",
+            next_retry_delay=_REFUSED_AGAIN,
+            category=ApplicationErrorCategory.BENIGN,
         )
+
+    async def give_up(self, key: str) -> None:
+        """Try this letter no more, unless it is sent already."""
+        await self._log.given_up(key)
+
+    async def refused(self, key: str, refused: Refused) -> None:
+        """Note that `deliver` was refused."""
+        await self._log.failed(key, str(refused), refused=refused.lasting)
 
     async def deliver(self, letter: Letter, now: datetime) -> MailRow:
         """Hand a letter in, unless it is `sent` or `given_up` already; its row then says so.
 
         Raises:
             Refused: no to this letter. Nothing is noted of that: what follows from it is the caller's to decide.
-            ApplicationError: the server takes no mail of ours just now; the row says why.
+            ApplicationError: the server takes no mail of ours just now, and the row says why; or other letters have
+                kept this one waiting for too long.
         """
         # One attempt at a time in this process; between processes the server sees to it (docs/mail.md).
         lock = self._locks.setdefault(letter.key, asyncio.Lock())
-        async with lock:
+        async with lock, self._turn(letter.key):
             return await self._attempt(letter, now)
 
+    @asynccontextmanager
+    async def _turn(self, key: str) -> AsyncIterator[None]:
+        """The right to hand in a letter, held until it is marked."""
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise ApplicationError(
+                f"mail {key}: others are being handed in",
+                type="MailsWaiting",
+                next_retry_delay=_TURN_AGAIN,
+                category=ApplicationErrorCategory.BENIGN,
+            ) from None
+        try:
+            yield
+        finally:
+            self._turns.release()
+
     async def _attempt(self, letter: Letter, now: datetime) -> MailRow:
-        row = await self._log.begin(
+        await self._catch_up()
+        row, thread = await self._log.begin(
             letter.key,
             letter.about,
             letter.kind,
@@ -104,45 +149,47 @@ class Letters:
         )
         if row.is_final:
             return row
-        if letter.key not in self._unmarked:
-            await self._hand_in(letter, row.message_id, now)
-        else:
-            await self._mark(letter.key, now)
+        await self._hand_in(letter, row.message_id, thread if letter.in_thread else None, now)
         return row.model_copy(update={"state": "sent", "sent_at": now})
 
-    async def _hand_in(self, letter: Letter, message_id: str, now: datetime) -> None:
+    async def _hand_in(
+        self, letter: Letter, message_id: str, thread: str | None, now: datetime
+    ) -> None:
         """Return after the server's 250, and when that is noted."""
-        thread = await self._log.thread(letter.about, letter.address) if letter.in_thread else None
+        recipient = recipient_address(letter.address)
+        message = self._postman.message(
+            letter.text(), letter.reader, recipient, message_id, now, thread, letter.attachments
+        )
         client = self._postman.client()
         try:
-            recipient = recipient_address(letter.address)
-            message = self._postman.message(
-                letter.text(),
-                letter.reader,
-                recipient,
-                message_id,
-                now,
-                thread,
-                letter.attachments,
-            )
             try:
                 await self._postman.hand_in(client, message, recipient)
             except Unavailable as error:
                 await self._log.failed(letter.key, str(error), refused=False)
                 raise ApplicationError(
-                    f"mail {letter.key}: {error}", type="MailServerUnavailable"
+                    f"mail {letter.key}: {error}",
+                    type="MailServerUnavailable",
+                    category=ApplicationErrorCategory.BENIGN,
                 ) from None
-            self._unmarked.add(letter.key)
-            await self._mark(letter.key, now)
+            self._unmarked[letter.key] = now
+            await self._mark(letter.key)
             activity.logger.info("mail sent", extra={"mail": letter.key})
             await self._postman.goodbye(client)
         finally:
             client.close()
 
-    async def _mark(self, key: str, now: datetime) -> None:
+    async def _catch_up(self) -> None:
+        """Mark what could not be marked before. Until that is done nothing else is handed in, so that what may come
+        twice never grows beyond `AT_A_TIME`."""
+        for key in tuple(self._unmarked):
+            await self._mark(key)
+
+    async def _mark(self, key: str) -> None:
         """Note that the server has it. If that fails this process at least remembers, and only notes it next time."""
-        await self._log.sent(key, now)
-        self._unmarked.discard(key)
+        at = self._unmarked.get(key)
+        if at is not None:
+            await self._log.sent(key, at)
+            self._unmarked.pop(key, None)
 
     def _message_id(self, key: str) -> str:
         """The same for the same mail for ever, so that two copies of one mail are recognised as such."""

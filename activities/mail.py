@@ -10,9 +10,7 @@ from activities import names
 from activities.failures import without_contents
 from activities.letters import Letter, Letters
 from activities.mail_texts import MailTexts, Reader
-from activities.postman import Postman
 from domain.effects import Mail
-from records.mails import MailLog
 from records.partners import Partner, Partners
 from settings import Settings
 
@@ -27,13 +25,13 @@ class _Receiver(NamedTuple):
 
 
 class MailActivities:
-    """Mail through the server, from the sender and with the links that `settings` name."""
+    """Mail about orders, with the links that `settings` name."""
 
-    def __init__(self, settings: Settings, log: MailLog, partners: Partners) -> None:
+    def __init__(self, settings: Settings, letters: Letters, partners: Partners) -> None:
         self._settings = settings
         self._partners = partners
         self._texts = MailTexts(settings.public_url)
-        self._letters = Letters(log, Postman(settings))
+        self._letters = letters
 
     @activity.defn(name=names.SEND_MAIL)
     async def send_mail(self, mail: Mail) -> None:

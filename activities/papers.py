@@ -9,10 +9,9 @@ from email.utils import parseaddr
 from typing import Any
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities import names
-from activities.beating import beating
 from activities.failures import without_contents
 from activities.names import InvoiceToCheck, SettlementOf, StatementWanted
 from documents.confined import ConfinedError
@@ -132,20 +131,20 @@ class PaperActivities:
             if statement is not None and statement.sha256 == paper.sha256:
                 # It names all that an invoice has to name.
                 return Verdict(accepted=False, problems=(Problem(code="statement"),))
-            return await beating(check_invoice(paper.content, expected_of(stored.account)))
+            return await check_invoice(paper.content, expected_of(stored.account))
 
     # --- what they show ------------------------------------------------------------------------------------------
 
     async def _settlement(self, number: str, version: int = 0) -> StoredSettlement:
         stored = await self._settlements.get(number)
         if stored is None or stored.settling.version < version:
-            raise ApplicationError(f"{number} is not recorded yet", type="NotRecorded")
+            raise _not_recorded(f"{number} is not recorded yet")
         return stored
 
     async def _issued(self, number: str) -> StoredSettlement:
         stored = await self._settlement(number)
         if stored.settling.statement is None:
-            raise ApplicationError(f"{number} is not recorded as issued yet", type="NotRecorded")
+            raise _not_recorded(f"{number} is not recorded as issued yet")
         return stored
 
     async def _data(self, stored: StoredSettlement, created: date) -> StatementData:
@@ -184,6 +183,10 @@ class PaperActivities:
         )
 
 
+def _not_recorded(what: str) -> ApplicationError:
+    return ApplicationError(what, type="NotRecorded", category=ApplicationErrorCategory.BENIGN)
+
+
 async def _made(work: Coroutine[Any, Any, Document], *, give_up: bool = False) -> Document:
     """The document, if its process makes it within its limits.
 
@@ -191,7 +194,7 @@ async def _made(work: Coroutine[Any, Any, Document], *, give_up: bool = False) -
     since only a human can mend it, or never (`give_up`).
     """
     try:
-        return await beating(work)
+        return await work
     except ConfinedError as error:
         activity.logger.error("a document was not made: %s", error)
         lasting = activity.info().attempt >= QUICK_ATTEMPTS
@@ -200,4 +203,5 @@ async def _made(work: Coroutine[Any, Any, Document], *, give_up: bool = False) -
             type="DocumentNotMade",
             non_retryable=lasting and give_up,
             next_retry_delay=AGAIN if lasting else None,
+            category=ApplicationErrorCategory.BENIGN,
         ) from None

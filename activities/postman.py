@@ -19,7 +19,7 @@ from settings import Settings
 
 _CONNECT = 10  # seconds
 _OVERALL = 30  # seconds, from the connection to the server's 250
-_GOODBYE = 5  # seconds
+_GOODBYE = 2  # seconds
 _LASTING = 500  # SMTP answers from here on mean "no", those below "not now"
 
 

@@ -15,16 +15,17 @@ from temporalio.client import (
     WorkflowExecutionStatus,
     WorkflowQueryFailedError,
 )
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import names
 from activities.failures import without_contents
+from activities.letters import Letter, Letters
 from activities.mail_texts import MailTexts, Reader
 from activities.names import Compared, FindingKind, OpenBatch, WorkflowBatch
-from activities.postman import Postman, Refused, Unavailable, recipient_address
+from activities.obsolete_mails import ObsoleteMails
+from activities.postman import Refused
 from activities.reconciled import PartnersSettlements, ServiceOrders, Things, Told
-from records.mails import MailLog
 from records.orders import Orders
 from records.reconciliation import Reconciliation, Row, Same, Seen
 from records.settlements import Settlements
@@ -72,7 +73,8 @@ class ReconcileActivities:
         orders: Orders,
         settlements: Settlements,
         records: Reconciliation,
-        mails: MailLog,
+        letters: Letters,
+        obsolete: ObsoleteMails,
     ) -> None:
         self._settings = settings
         self._client = client
@@ -82,9 +84,9 @@ class ReconcileActivities:
         self._things: dict[str, Things] = {
             each.workflow_type: each for each in (self._orders, self._settlements)
         }
-        self._mails = mails
+        self._letters = letters
+        self._obsolete = obsolete
         self._texts = MailTexts(settings.public_url)
-        self._postman = Postman(settings)
 
     # --- what is open, and its workflows -------------------------------------------------------------------------
 
@@ -254,8 +256,12 @@ class ReconcileActivities:
 
     @activity.defn(name=names.REPORT_FINDINGS)
     async def report_findings(self, began: datetime) -> int:
-        """End what the pass has not seen any more, and tell operations of what is new, in one mail. How many stand."""
+        """End what the pass has not seen any more, and tell operations of what is new, in one mail. How many stand.
+
+        Mails that have lost their sense unsent are marked on the way, so that nobody looks for them.
+        """
         with without_contents("report of findings"):
+            await self._obsolete.mark(activity.info().started_time)
             await self._records.end_unseen(began, began - CLOSED_FOR)
             while await self._records.count_unreported():
                 await self._records.reported(await self._tell())
@@ -267,14 +273,7 @@ class ReconcileActivities:
         oldest = shown[0]
         what = f"{oldest.sp_id}/{oldest.kind}/{oldest.run_id}/{oldest.found_at.isoformat()}"
         key = f"reconciliation/{hashlib.sha256(what.encode()).hexdigest()[:32]}"
-        to, language = self._settings.mail_operations, self._settings.operations_language
-        message_id = f"<{key.partition('/')[2]}@{self._postman.sender.domain}>"
-        now = activity.info().started_time
-        row = await self._mails.begin(
-            key, _THREAD, "reconciliation", "operations", to, message_id, now
-        )
-        if row.sent_at is not None:
-            return row.sent_at
+        language = self._settings.operations_language
         text = self._texts.compose_findings(
             language,
             [(finding.sp_id, finding.kind) for finding in shown],
@@ -282,26 +281,26 @@ class ReconcileActivities:
             standing=await self._records.count(),
             link=self._settings.temporal_ui_url,
         )
-        client = self._postman.client()
+        letter = Letter(
+            key,
+            _THREAD,
+            "reconciliation",
+            "operations",
+            self._settings.mail_operations,
+            Reader("", language, staff=True),
+            lambda: text,
+        )
+        now = activity.info().started_time
         try:
-            recipient = recipient_address(to)
-            message = self._postman.message(
-                text,
-                Reader("", language, staff=True),
-                recipient,
-                row.message_id,
-                now,
-                await self._mails.thread(_THREAD, to),
-            )
-            await self._postman.hand_in(client, message, recipient)
-            await self._mails.sent(key, now)
-            await self._postman.goodbye(client)
-        except (Refused, Unavailable) as error:
-            await self._mails.failed(key, str(error), refused=isinstance(error, Refused))
-            raise ApplicationError(f"mail {key}: {error}", type="MailServerUnavailable") from None
-        finally:
-            client.close()
-        return now
+            row = await self._letters.deliver(letter, now)
+        except Refused as refused:
+            await self._letters.refused(key, refused)
+            raise ApplicationError(
+                f"mail {key}: {refused}",
+                type="MailServerUnavailable",
+                category=ApplicationErrorCategory.BENIGN,
+            ) from None
+        return row.sent_at or now
 
 
 def _difference(row: Row, told: Told, *, running: bool) -> FindingKind:

@@ -11,10 +11,9 @@ from activities import names
 from activities.failures import without_contents
 from activities.letters import Letter, Letters
 from activities.mail_texts import Reader
-from activities.postman import Attachment, Postman
+from activities.postman import Attachment
 from activities.settlement_texts import SettlementTexts
 from domain.settlement_mails import SettlementMail
-from records.mails import MailLog
 from records.papers import Papers
 from records.partners import Partners
 from settings import Settings
@@ -24,10 +23,10 @@ LARGEST_ATTACHMENT = 7 << 20
 
 
 class SettlementMailActivities:
-    """Mail about settlements, through the server and with the links that `settings` name."""
+    """Mail about settlements, with the links that `settings` name."""
 
     def __init__(
-        self, settings: Settings, log: MailLog, partners: Partners, papers: Papers
+        self, settings: Settings, letters: Letters, partners: Partners, papers: Papers
     ) -> None:
         self._settings = settings
         self._partners = partners
@@ -39,7 +38,7 @@ class SettlementMailActivities:
 
         accounting = parseaddr(settings.mail_accounting)[1]
         self._texts = SettlementTexts(settings.public_url, accounting, clock)
-        self._letters = Letters(log, Postman(settings))
+        self._letters = letters
 
     @activity.defn(name=names.SEND_SETTLEMENT_MAIL)
     async def send_settlement_mail(self, mail: SettlementMail) -> None:

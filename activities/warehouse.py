@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 import httpx
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities import names
 from activities.failures import without_contents
@@ -69,4 +69,5 @@ class WarehouseActivities:
             f"shipping request {request.key}: the warehouse answered {status}",
             type="WarehouseRefused" if lasting else "WarehouseUnavailable",
             next_retry_delay=_MENDED_BY_A_HUMAN if lasting else None,
+            category=ApplicationErrorCategory.BENIGN,
         )

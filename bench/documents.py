@@ -8,6 +8,7 @@ import importlib
 import json
 import resource
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -79,14 +80,15 @@ async def run(orders: int) -> None:
 
 
 async def _measure(kind: str, lines: int) -> dict[str, float]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.documents", kind, str(lines)),
-        stdout=asyncio.subprocess.PIPE,
+    process = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "bench.documents", kind, str(lines)],
+        stdout=subprocess.PIPE,
+        check=False,
     )
-    output, _ = await process.communicate()
     if process.returncode:
         raise RuntimeError(f"{kind}: {process.returncode}")
-    measured: dict[str, float] = json.loads(output)
+    measured: dict[str, float] = json.loads(process.stdout)
     return measured
 
 

@@ -107,10 +107,17 @@ class Accounts:
         self._passwords = Passwords()
         self._language = settings.operations_language
         self._used: dict[str, datetime] = {}
+        self._notes: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
-        """Wait for the mails that are under way."""
+        """Wait for the mails that are under way, and for what is still being noted."""
         await self._links.close()
+        await self.noted()
+
+    async def noted(self) -> None:
+        """Wait until the uses of tokens and sessions so far are noted."""
+        if self._notes:
+            await asyncio.wait(self._notes)
 
     async def keep_house(self) -> None:
         """For ever: send mails that are not out yet, and forget what has expired. Several processes may do it."""
@@ -148,7 +155,7 @@ class Accounts:
         if known is None:
             return None
         if self._note_use(known.token_id, known.last_used_at, now):
-            await _quietly(self._tokens.use(known.token_id, now))
+            self._beside(self._tokens.use(known.token_id, now))
         return Principal(
             role=known.role, login_id=known.token_id, name=known.name, partner_id=known.partner_id
         )
@@ -162,7 +169,7 @@ class Accounts:
         if session is None or now - session.last_used_at > _lifetime(session.user).idle:
             return None
         if self._note_use(hash_of(secret), session.last_used_at, now):
-            await _quietly(self._records.use_session(hash_of(secret), now))
+            self._beside(self._records.use_session(hash_of(secret), now))
         return _principal(session.user)
 
     def _note_use(self, login: str, noted: datetime | None, now: datetime) -> bool:
@@ -172,6 +179,12 @@ class Accounts:
             return False
         self._used[login] = now
         return True
+
+    def _beside(self, noting: Coroutine[Any, Any, None]) -> None:
+        """Note a use while the caller goes on: it does not wait for other writers to look at something."""
+        task = asyncio.create_task(_quietly(noting))
+        self._notes.add(task)
+        task.add_done_callback(self._notes.discard)
 
     # --- log in and out ------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from activities.names import Snapshot
 from desk import access
 from desk.principal import Principal
-from desk.reaching import Closed, NoAnswer, reaching
+from desk.reaching import Closed, NoAnswer, asking, reaching
 from desk.reaching import TemporalAway as TemporalAway
 from desk.recorded import recorded
 from domain import rules
@@ -126,13 +126,15 @@ class OrderDesk:
         look, and if it fails here the workflow does it.
 
         Raises:
-            InvalidCommand: the partner is not known.
+            InvalidCommand: the partner is not known, or the SP-ID is kept for workflows of our own.
             AlreadyPlaced: the SP-ID is taken by another order.
             TemporalAway: nothing was placed, or the same call finds it placed.
         """
         known = await self._orders.get(placement.sp_id)
         if known is not None:
             return _same(placement, known)
+        if names.is_taken(placement.sp_id):
+            raise InvalidCommand("sp_id", "reserved_name")
         partner = await self._partners.get(placement.partner_id)
         if partner is None:
             raise InvalidCommand("partner_id", "unknown_partner")
@@ -217,10 +219,15 @@ class OrderDesk:
         page = await self._orders.page(which, limit, cursor, sort)
         return Listing(page, await self._orders.counts(which))
 
+    async def check_sight(self, principal: Principal, sp_id: str) -> None:
+        """Raise `UnknownOrder` unless there is such an order, and it is this caller's to know of now."""
+        await self._known(principal, sp_id)
+
     async def _known(self, principal: Principal, sp_id: str) -> StoredOrder:
         """The order, if this caller may know of it."""
         stored = await self._orders.get(sp_id)
-        if stored is None and principal.role != "partner" and _is_sp_id(sp_id):
+        may_run = _is_sp_id(sp_id) and not names.is_taken(sp_id)
+        if stored is None and principal.role != "partner" and may_run:
             # Placed while the database was away, and not recorded yet? A partner sees nothing so early.
             stored = await self._fetch(sp_id, must_exist=False)
         if stored is None or not access.sees(principal, stored.order):
@@ -231,16 +238,20 @@ class OrderDesk:
         """The order as its workflow holds it, which the records then hold, too. None if no worker tells.
 
         Raises:
-            TemporalAway: it cannot be asked, or (`must_exist` not) nobody can say whether there is such an order.
+            TemporalAway: (`must_exist` not) nobody can say whether there is such an order.
         """
         try:
-            async with reaching(self._patience):
+            async with asking(self._client, names.order_id(sp_id), self._patience):
                 snapshot = await workflow_client.snapshot(self._client, sp_id)
         except Closed:
             return None
-        except (NoAnswer, TemporalAway) as error:
+        except NoAnswer as error:
             if not must_exist:
                 raise TemporalAway("no answer") from error
+            return None
+        except TemporalAway:
+            if not must_exist:
+                raise
             return None
         try:
             await self._orders.save(snapshot, authoritative=True)
@@ -272,6 +283,7 @@ class OrderDesk:
             NotAllowed: not in the state it is in now.
             InvalidCommand: not with these values.
             RequestReused: the request id came before, with another command.
+            Broken: its workflow's tasks fail; the command was not left with the server.
             TemporalAway: nothing is known to have happened; the same request may come again.
         """
         access.check(principal, command.type)
@@ -346,10 +358,13 @@ class OrderDesk:
         return Stored(sp_id=sp_id)
 
     async def _ask(self, sp_id: str, request: Request) -> Answer | None:
-        """Send a command and wait for its answer; None if no worker gave one in time."""
+        """Send a command and wait for its answer; None if no worker gave one in time.
+
+        A broken workflow is no absent worker: nobody could say when the command would be done, so it is not taken.
+        """
         turn = self._turns.setdefault(sp_id, asyncio.Semaphore(_AT_ONCE))
         try:
-            async with reaching(self._patience), turn:
+            async with asking(self._client, names.order_id(sp_id), self._patience), turn:
                 return await workflow_client.send_command(
                     self._client, sp_id, request, self._patience
                 )
@@ -437,4 +452,7 @@ def _refusal(sp_id: str, failure: WorkflowUpdateFailedError) -> Exception:
             return InvalidCommand(facts["field"], facts["code"])
         if cause.type == names.ID_REUSED:
             return RequestReused(sp_id)
+        if cause.type == names.UNREADABLE:
+            logger.error("the worker is older than this process", extra={"sp_id": sp_id})
+            return TemporalAway("the worker does not know this command yet")
     return failure

@@ -5,14 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from temporalio.client import Client, WorkflowQueryFailedError, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from activities.names import SettlementOf, SettlementSnapshot
 from desk import access
 from desk.orders import RequestReused
 from desk.principal import Principal
-from desk.reaching import Closed, NoAnswer, TemporalAway, reaching
+from desk.reaching import Closed, NoAnswer, TemporalAway
+from desk.reaching import asking as asking_workflow
 from desk.recorded import recorded
 from domain.settlement import SettlementStatus
 from domain.settlement_id import settlement_id
@@ -73,10 +74,11 @@ class SettlementTalks:
             SettlementRefused: not in the state it is in now.
             UnknownSettlement: it is not this caller's.
             RequestReused: the request id came before, with another command.
+            Broken: its workflow's tasks fail.
             TemporalAway: nothing is known to have happened; the same request may come again.
         """
         try:
-            async with reaching(patience):
+            async with asking_workflow(self._client, _workflow_id(of(known)), patience):
                 yield
         except NoAnswer as error:
             raise TemporalAway("no answer in time") from error
@@ -89,6 +91,7 @@ class SettlementTalks:
         """The settlement in this version or a newer one, which the caller then finds in every list, too.
 
         Raises:
+            Broken: the records do not have it, and its workflow's tasks fail.
             TemporalAway: neither the records nor the workflow have it.
         """
         number = settlement_id(settlement.partner_id, settlement.month)
@@ -96,18 +99,21 @@ class SettlementTalks:
             stored = await self._settlements.get(number)
             if stored is not None:
                 return stored
-        stored = await self.fetch(settlement)
-        if stored is None:
-            raise TemporalAway("the settlement's workflow does not answer")
-        return stored
+        try:
+            return await self._told(settlement)
+        except (Closed, NoAnswer) as error:
+            raise TemporalAway("the settlement's workflow does not answer") from error
 
     async def fetch(self, settlement: SettlementOf) -> StoredSettlement | None:
         """The settlement as its workflow holds it, which the records then hold, too. None if no worker tells."""
         try:
-            async with reaching(self._patience):
-                snapshot = await settlement_client.settlement_snapshot(self._client, settlement)
-        except (Closed, NoAnswer, TemporalAway, WorkflowQueryFailedError):
+            return await self._told(settlement)
+        except (Closed, NoAnswer, TemporalAway):
             return None
+
+    async def _told(self, settlement: SettlementOf) -> StoredSettlement:
+        async with asking_workflow(self._client, _workflow_id(settlement), self._patience):
+            snapshot = await settlement_client.settlement_snapshot(self._client, settlement)
         return await self.recorded(snapshot)
 
     async def recorded(self, snapshot: SettlementSnapshot) -> StoredSettlement:
@@ -137,6 +143,10 @@ class SettlementTalks:
 def of(stored: StoredSettlement) -> SettlementOf:
     """Whose settlement of which month it is: by that its workflow is known."""
     return SettlementOf(partner_id=stored.account.partner_id, month=stored.account.month)
+
+
+def _workflow_id(settlement: SettlementOf) -> str:
+    return names.settlement_workflow_id(settlement.partner_id, settlement.month)
 
 
 def _refusal(settlement: str, failure: WorkflowUpdateFailedError) -> Exception:

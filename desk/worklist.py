@@ -9,6 +9,7 @@ from desk import access
 from desk.access import Forbidden
 from desk.orders import NotAllowed, OrderDesk, RequestReused, Stored, TemporalAway, UnknownOrder
 from desk.principal import Principal
+from desk.reaching import Broken
 from domain.commands import ExternalCommand
 from domain.errors import InvalidCommand
 from domain.order import Status
@@ -92,6 +93,8 @@ class WorkDesk:
                     done = await self._orders.command(
                         principal, sp_id, task.command, task.request_id, nobody_answers
                     )
+                except Broken as error:  # this order's workflow alone
+                    return error
                 except TemporalAway as error:
                     away = error
                     return error

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from domain.calendar import Calendar
 from domain.order import Assignee, GoodsReceived, GoodsShipped, Identifier, Instant, Note, Reason
@@ -212,6 +212,16 @@ class Request(Value):
     actor: Actor
     request_id: str
     at: Instant | None = None
+
+
+def is_newer(error: Exception) -> bool:
+    """Whether a `Request` could not be read because a newer process made it.
+
+    Then all that is wrong with it is a command, or a code in it, that is not known here.
+    """
+    return isinstance(error, ValidationError) and all(
+        each["type"] in ("union_tag_invalid", "literal_error") for each in error.errors()
+    )
 
 
 def action_of(command: Command) -> str:

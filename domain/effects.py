@@ -26,7 +26,7 @@ from domain.events import (
     Transmitted,
 )
 from domain.explanation import Explanation, explain
-from domain.lifecycle import evolve
+from domain.lifecycle import begin, evolve
 from domain.order import DeadlineKind, Order, Status
 from domain.values import Language, Value
 
@@ -132,6 +132,12 @@ def is_obsolete(effect: Effect, order: Order) -> bool:
     return effect.kind == "new_order" and (
         order.status.is_final or effect.partner_id != order.partner.partner_id
     )
+
+
+def obsolete_mails(order: Order, events: Iterable[Recorded]) -> frozenset[str]:
+    """The keys of the mails that these events caused, of all the order's, and that have lost their sense if unsent."""
+    caused = effects(begin(order.intake), events)
+    return frozenset(each.key for each in caused if is_obsolete(each, order))
 
 
 class Cause(NamedTuple):

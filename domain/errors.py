@@ -1,4 +1,4 @@
-"""What a rule answers instead of events: a refusal, or a value that cannot be."""
+"""What a rule answers instead of events: a refusal, a value that cannot be, or that it does not understand."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -67,3 +67,10 @@ class SettlementRefused(Exception):
         self.status = status
         self.allowed = allowed
         super().__init__(f"{action} is refused in state {status} ({code})")
+
+
+class NotUnderstood(Exception):
+    """Something that a newer process wrote, and that decisions must not be made upon here.
+
+    In a workflow it fails the task, which is tried again until a newer worker takes it.
+    """

@@ -16,7 +16,7 @@ from domain.commands import (
 )
 from domain.order import Assignee, DeadlineKind, Notice
 from domain.policy import Policy
-from domain.values import Value
+from domain.values import OPEN, Value
 
 
 class Placed(Value):
@@ -71,7 +71,7 @@ class RequirementsRejected(Value):
     """The place is not ready: the order is cancelled."""
 
     type: Literal["requirements_rejected"] = "requirements_rejected"
-    reason: RejectionReason
+    reason: Annotated[RejectionReason, OPEN]
     note: str
 
 
@@ -126,7 +126,7 @@ class NotExecuted(Value):
     """The service could not be done; operations decide."""
 
     type: Literal["not_executed"] = "not_executed"
-    reason: NotExecutedReason
+    reason: Annotated[NotExecutedReason, OPEN]
     note: str
 
 
@@ -201,6 +201,7 @@ class MailUndelivered(Value):
     type: Literal["mail_undelivered"] = "mail_undelivered"
     key: str
     mail: str
+    """Its kind; events of former versions add the audience: "reminder to partner"."""
 
 
 class CommandRefused(Value):
@@ -227,7 +228,13 @@ class RulesAdopted(Value):
     policy: Policy | None = None
 
 
-Event = Annotated[
+class UnknownEvent(Value):
+    """An event that only a newer process can read, as it came: it is shown as such, kept, and never applied."""
+
+    type: str
+
+
+KnownEvent = Annotated[
     Placed
     | Paid
     | TransmissionStarted
@@ -257,6 +264,7 @@ Event = Annotated[
     | RulesAdopted,
     Field(discriminator="type"),
 ]
+Event = Annotated[KnownEvent | UnknownEvent, Field(union_mode="left_to_right")]
 
 
 class Recorded(Value):

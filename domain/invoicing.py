@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from domain.values import Value
+from domain.values import OPEN, Value
 
 ProblemCode = Literal[
     "not_a_pdf",
@@ -28,7 +28,7 @@ ProblemCode = Literal[
 class Problem(Value):
     """Something that is wrong, besides SP-IDs. `detail` is what was expected, or what was found."""
 
-    code: ProblemCode
+    code: Annotated[ProblemCode, OPEN]
     detail: Annotated[str, Field(max_length=200)] = ""
 
 

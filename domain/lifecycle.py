@@ -30,7 +30,7 @@ from domain.commands import (
     SetAppointment,
     action_of,
 )
-from domain.errors import InvalidCommand, Refused
+from domain.errors import InvalidCommand, NotUnderstood, Refused
 from domain.events import (
     Accepted,
     AppointmentMoved,
@@ -61,6 +61,7 @@ from domain.events import (
     ShippingStarted,
     TransmissionStarted,
     Transmitted,
+    UnknownEvent,
 )
 from domain.order import (
     Appointment,
@@ -137,7 +138,7 @@ FARTHEST_APPOINTMENT = timedelta(days=366)
 
 def actions(order: Order) -> tuple[str, ...]:
     """The actions that the order's state allows, whoever takes them."""
-    return rules.under(ACTIONS, order.rules)[order.status]
+    return rules.under(ACTIONS, order.rules).get(order.status, ())
 
 
 def allowed(order: Order, role: Role) -> tuple[str, ...]:
@@ -194,6 +195,16 @@ def place(intake: Intake, at: datetime) -> tuple[Order, Recorded]:
     rules.check(intake.rules)
     placed = Recorded(seq=1, at=at, by="shop", event=Placed(prepaid=intake.placement.prepaid))
     return evolve(begin(intake), placed), placed
+
+
+def check_understood(order: Order) -> None:
+    """Check that this process may go on with an order that another one left.
+
+    Raises:
+        NotUnderstood: it is in a state that only a newer process knows.
+    """
+    if not order.status.is_known:
+        raise NotUnderstood(f"state {order.status}")
 
 
 def fold(intake: Intake, events: Iterable[Recorded]) -> Order:
@@ -677,6 +688,8 @@ def _changes(order: Order, event: Event, at: datetime) -> dict[str, Any]:
             }
         case MailUndelivered() | CommandRefused():
             return {}
+        case UnknownEvent():
+            raise NotUnderstood(f"event {event.type}")
 
 
 def _ask_to_ship(order: Order, at: datetime) -> dict[str, Any]:
@@ -753,7 +766,7 @@ def ball(order: Order, now: datetime) -> Party | None:
         case Status.CONFIRM_EXECUTION:
             # Until the agreed hour is over everybody waits for the customer's date.
             return "customer" if order.appointment and now < order.appointment.end else "partner"
-        case Status.BILLED | Status.CANCELLED:
+        case _:  # it is over, or in a state that only a newer process knows
             return None
 
 
@@ -765,38 +778,3 @@ def _partner_since(before: Order, order: Order, at: datetime) -> datetime | None
         return at
     # It may have come to the partner by the agreed hour being over, which is no event.
     return before.partner_since or (before.appointment.end if before.appointment else None)
-
-
-class Holding(Value):
-    """An interval in which one party had the ball."""
-
-    party: Party
-    start: datetime
-    end: datetime
-
-
-def holdings(intake: Intake, events: Iterable[Recorded], now: datetime) -> tuple[Holding, ...]:
-    """The order's life until `now`, cut into the intervals of those who had the ball, without gap or overlap."""
-    cuts: list[tuple[datetime, Order]] = []
-    order = begin(intake)
-    for recorded in events:
-        order = evolve(order, recorded)
-        cuts.append((recorded.at, order))
-    pieces: list[Holding] = []
-
-    def add(party: Party | None, start: datetime, end: datetime) -> None:
-        if party is None or end <= start:
-            return
-        if pieces and pieces[-1].party == party and pieces[-1].end == start:
-            pieces[-1] = pieces[-1].model_copy(update={"end": end})
-        else:
-            pieces.append(Holding(party=party, start=start, end=end))
-
-    ends = [at for at, _ in cuts[1:]] + [now]
-    for (start, state), end in zip(cuts, ends, strict=True):
-        middle = start
-        if state.status is Status.CONFIRM_EXECUTION and state.appointment:
-            middle = min(max(start, state.appointment.end), end)
-        add(ball(state, start), start, middle)
-        add(ball(state, middle), middle, end)
-    return tuple(pieces)

@@ -3,7 +3,6 @@
 import re
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -17,7 +16,7 @@ from pydantic import (
 
 from domain.calendar import Calendar
 from domain.policy import Policy, Span
-from domain.values import Language, Value
+from domain.values import OPEN, Language, OpenEnum, Value
 
 CENTIME = Decimal("0.01")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029]")
@@ -88,8 +87,8 @@ Money = Annotated[
 ]
 
 
-class Status(StrEnum):
-    """The states of DESIGN 2."""
+class Status(OpenEnum):
+    """The states of DESIGN 2. One that only a newer process knows is not final, and allows nothing."""
 
     AWAITING_PAYMENT = "awaiting_payment"
     IN_TRANSMISSION = "in_transmission"
@@ -201,7 +200,7 @@ class Deadline(Value):
     missed: bool = False
     level: int = 0
     ended: datetime | None = None
-    outcome: Outcome | None = None
+    outcome: Annotated[Outcome, OPEN] | None = None
 
     @property
     def is_open(self) -> bool:

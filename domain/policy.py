@@ -305,7 +305,7 @@ def load_policy(text: str) -> Policy:
     Raises `PolicyError` with one line on the first mistake.
     """
     try:
-        policy = Policy.model_validate(tomllib.loads(text))
+        policy = Policy.model_validate(tomllib.loads(text), extra="forbid")
     except tomllib.TOMLDecodeError as error:
         raise PolicyError(f"policy: expected TOML: {error}") from error
     except ValidationError as error:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -18,7 +17,7 @@ from pydantic import (
 from domain.order import CENTIME, Identifier, Money, Order, Placement, Reason, Status
 from domain.order import Line as Text
 from domain.settlement_id import Month
-from domain.values import Value
+from domain.values import OPEN, OpenEnum, Value
 
 # --- money ----------------------------------------------------------------------------------------
 
@@ -116,7 +115,7 @@ class LeftOut(Value):
     """An order that was picked, and refused."""
 
     sp_id: str
-    reason: LeftOutReason
+    reason: Annotated[LeftOutReason, OPEN]
 
 
 class VatSum(Value):
@@ -127,7 +126,7 @@ class VatSum(Value):
     vat: Decimal
 
 
-class SettlementStatus(StrEnum):
+class SettlementStatus(OpenEnum):
     """`open`: the selection can be changed. `closing`: orders are claimed. `issued`: the statement exists, the invoice
     is awaited. `invoiced` and `void` are final."""
 

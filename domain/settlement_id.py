@@ -136,14 +136,6 @@ def is_creditor_reference(text: str) -> bool:
     return bool(_REFERENCE.fullmatch(compact)) and _remainder(compact[4:] + compact[:4]) == 1
 
 
-def referenced_settlement(reference: str) -> str | None:
-    """The settlement id in a creditor reference; None if it is wrong or refers to something else."""
-    if not is_creditor_reference(reference):
-        return None
-    match = _SETTLEMENT_ID.fullmatch("".join(reference.split()).upper()[4:])
-    return f"V{match[1]}{match[2]}-{match[3]}" if match else None
-
-
 def _remainder(text: str) -> int:
     """ISO 7064 MOD 97-10: letters count from A = 10."""
     return int("".join(str(int(character, 36)) for character in text)) % 97

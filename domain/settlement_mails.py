@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 from domain import rules
 from domain.settlement import Amount, LeftOut, SettlementStatus
 from domain.settlement_id import Month
-from domain.settling import Settling, evolve
+from domain.settling import Settling, begin, evolve
 from domain.settling_events import (
     Announced,
     InvoiceAccepted,
@@ -173,3 +173,14 @@ def is_obsolete(mail: SettlementMail, settling: Settling) -> bool:
             )
         case _:
             return False
+
+
+def obsolete_settlement_mails(
+    settling: Settling, events: Iterable[SettlementRecorded]
+) -> frozenset[str]:
+    """The keys of the mails that these events caused, of all the settlement's, and that have lost their sense if
+    unsent."""
+    start = begin(settling.opening, settling.opened_at)
+    # A mail's language is not in its key.
+    caused = settlement_mails(start, events, settling.opening.partner.language)
+    return frozenset(mail.key for mail in caused if is_obsolete(mail, settling))

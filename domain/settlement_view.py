@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from domain import words
 from domain.settlement import (
@@ -15,7 +15,7 @@ from domain.settlement import (
 from domain.settlement_id import Month
 from domain.settling import Settling, allowed
 from domain.settling_events import SettlementRecorded
-from domain.values import Language, Value
+from domain.values import OPEN, Language, Value, without_unknown
 from domain.view import TimelineEntry, zoned
 
 
@@ -44,7 +44,7 @@ class LeftOutView(Value):
     """An order that was picked and is not billed. `text` says why in the caller's language."""
 
     sp_id: str
-    reason: LeftOutReason
+    reason: Annotated[LeftOutReason, OPEN]
     text: str
 
 
@@ -100,7 +100,7 @@ def settlement_view(
         return None if instant is None else zoned(calendar, instant)
 
     def entry(recorded: SettlementRecorded) -> TimelineEntry:
-        data = recorded.event.model_dump(mode="json", exclude={"type"})
+        data = without_unknown(recorded.event).model_dump(mode="json", exclude={"type"})
         for left_out in data.get("left_out", ()):
             left_out["reason"] = _told(left_out["reason"], role)
         return TimelineEntry(
@@ -122,7 +122,9 @@ def settlement_view(
         status_label=words.settlement_status_label(settling.status, language),
         version=settling.version,
         orders=tuple(
-            LineView(**dict(line), vat=account.vat_on(line))  # its fields, and the tax on it
+            LineView(
+                **dict(without_unknown(line)), vat=account.vat_on(line)
+            )  # its fields, and the tax on it
             for line in account.lines
         ),
         corrections=tuple(

@@ -10,7 +10,9 @@ from typing import Any
 
 from domain import digest, rules
 from domain.commands import Actor
+from domain.errors import NotUnderstood
 from domain.errors import SettlementRefused as SettlementRefused
+from domain.events import UnknownEvent
 from domain.invoicing import Verdict
 from domain.policy import Policy, SettlementPolicy
 from domain.settlement import (
@@ -363,6 +365,16 @@ def _record(
     return settling, tuple(recorded)
 
 
+def check_understood(settling: Settling) -> None:
+    """Check that this process may go on with a settlement that another one left.
+
+    Raises:
+        NotUnderstood: it is in a state that only a newer process knows.
+    """
+    if not settling.status.is_known:
+        raise NotUnderstood(f"state {settling.status}")
+
+
 def fold(opening: Opening, events: Iterable[SettlementRecorded]) -> Settling:
     """The settlement that these events, all of its life in their order, make."""
     events = tuple(events)
@@ -447,6 +459,8 @@ def _changes(settling: Settling, event: SettlementEvent, at: datetime) -> dict[s
             }
         case MailUndelivered():
             return {}
+        case UnknownEvent():
+            raise NotUnderstood(f"event {event.type}")
 
 
 def _ended(status: SettlementStatus, at: datetime) -> dict[str, Any]:

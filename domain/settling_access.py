@@ -45,7 +45,7 @@ ACTIONS: dict[int, dict[SettlementStatus, tuple[str, ...]]] = {
 
 def actions(settling: "Settling") -> tuple[str, ...]:
     """What the state allows, whoever does it; `invoice` is to upload one."""
-    return rules.under(ACTIONS, settling.rules)[settling.status]
+    return rules.under(ACTIONS, settling.rules).get(settling.status, ())
 
 
 def allowed(settling: "Settling", role: str) -> tuple[str, ...]:

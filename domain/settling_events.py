@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from domain.events import UnknownEvent
 from domain.invoicing import Verdict
 from domain.policy import Policy
 from domain.settlement import Amount, CorrectionLine, LeftOut
@@ -129,7 +130,7 @@ class RulesAdopted(Value):
     policy: Policy | None = None
 
 
-SettlementEvent = Annotated[
+KnownSettlementEvent = Annotated[
     Opened
     | Announced
     | Selected
@@ -147,6 +148,7 @@ SettlementEvent = Annotated[
     | RulesAdopted,
     Field(discriminator="type"),
 ]
+SettlementEvent = Annotated[KnownSettlementEvent | UnknownEvent, Field(union_mode="left_to_right")]
 
 
 class SettlementRecorded(Value):

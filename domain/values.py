@@ -1,14 +1,82 @@
-"""What every value of the domain is: immutable, strict about unknown fields, comparable."""
+"""What every value of the domain is: immutable, comparable, and readable by older and newer processes."""
 
-from typing import Literal
+from enum import StrEnum
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 Language = Literal["de", "fr", "it", "en"]
 LANGUAGES: tuple[Language, ...] = ("de", "fr", "it", "en")
 
 
 class Value(BaseModel):
-    """An immutable value. Unknown fields are refused, so that a typing error in a file is named and not ignored."""
+    """An immutable value, as our processes store it and send it to each other.
+
+    A newer process may have written it: fields that this one does not know are not read, and are written again with the
+    others. What comes from outside is an `Input`, or is validated with `extra="forbid"`, which holds at any depth.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """The OpenAPI document: unknown fields are refused in a body, and not announced in an answer."""
+        described = handler(schema)
+        fields = handler.resolve_ref_schema(described)
+        if handler.mode == "validation":
+            fields["additionalProperties"] = False
+        else:
+            fields.pop("additionalProperties", None)
+        return described
+
+
+class Input(BaseModel):
+    """An immutable value from outside. Unknown fields are refused, so that a typing error is named and not ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+_Value = TypeVar("_Value", bound=Value)
+
+
+def without_unknown(value: _Value) -> _Value:
+    """The value with the fields that this process knows, at any depth, for those outside.
+
+    Whom a newer field is meant for is not known here.
+    """
+    return type(value).model_validate(value.model_dump(), extra="ignore")
+
+
+class _Open:
+    """Marks the `Literal` of a stored field: a newer process may have written another text, which is kept as it is."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.union_schema(
+            [handler(source), core_schema.str_schema()], mode="left_to_right"
+        )
+
+
+OPEN = _Open()
+
+
+class OpenEnum(StrEnum):
+    """Names that are stored. One that only a newer process knows becomes a member of its own, which is not listed."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        member = str.__new__(cls, value)
+        member._name_ = member._value_ = value
+        return member
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this process knows what it means."""
+        return any(self is member for member in type(self))

@@ -22,7 +22,7 @@ from domain.order import (
     Service,
     Status,
 )
-from domain.values import Language, Value
+from domain.values import Language, Value, without_unknown
 
 
 class DeadlineView(Value):
@@ -85,9 +85,9 @@ def order_view(
         sales_order_id=placement.sales_order_id,
         partner_id=order.partner.partner_id,
         prepaid=placement.prepaid,
-        customer=placement.customer,
-        product=placement.product,
-        service=placement.service,
+        customer=without_unknown(placement.customer),
+        product=without_unknown(placement.product),
+        service=without_unknown(placement.service),
         note=placement.note,
         checklist=checklist(placement.service.code),
         status=order.status,
@@ -126,7 +126,7 @@ def _zoned_appointment(order: Order) -> Appointment | None:
     appointment = order.appointment
     if appointment is None:
         return None
-    return appointment.model_copy(
+    return without_unknown(appointment).model_copy(
         update={
             "start": zoned(order.calendar, appointment.start),
             "end": zoned(order.calendar, appointment.end),
@@ -146,7 +146,7 @@ def _own_time(events: Iterable[Recorded]) -> list[Recorded]:
 
 
 def _entry(recorded: Recorded, calendar: Calendar, language: Language) -> TimelineEntry:
-    event = recorded.event
+    event = without_unknown(recorded.event)
     hidden = {"type"}
     if isinstance(event, Reassigned | CalendarRenewed):
         hidden.add("calendar")

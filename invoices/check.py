@@ -67,8 +67,8 @@ def expected_of(settlement: Settlement) -> Expected:
 
 
 def problem_text(problem: Problem, language: Language) -> str:
-    """A problem as the partner reads it."""
-    text: str = _words()[language]["problems"][problem.code]
+    """A problem as the partner reads it. A code that nobody knows is named as it is."""
+    text: str = _words()[language]["problems"].get(problem.code, problem.code)
     return text.format(detail=problem.detail)
 
 
@@ -78,7 +78,10 @@ def _words() -> dict[str, Any]:
 
 
 async def check_invoice(pdf: bytes | Path, expected: Expected, limits: Limits = LIMITS) -> Verdict:
-    """Whether a PDF is the invoice that is expected, and if not, why not. What cannot be read is a verdict, too."""
+    """Whether a PDF is the invoice that is expected, and if not, why not. What cannot be read is a verdict, too.
+
+    Raises `ConfinedError` of kind `start` if nothing could read it just now: try again.
+    """
     if isinstance(pdf, Path):
         pdf = await asyncio.to_thread(_beginning, pdf)
     if len(pdf) > LARGEST:
@@ -90,6 +93,8 @@ async def check_invoice(pdf: bytes | Path, expected: Expected, limits: Limits = 
             "invoices.check", expected.model_dump_json().encode() + b"\n" + pdf, limits
         )
     except ConfinedError as error:
+        if error.kind == "start":
+            raise
         # Too much memory, too much time, a crash: it is the file that does it, and no second try helps.
         _LOGGER.warning("an invoice could not be read: %s", error)
         return _refused("unreadable")

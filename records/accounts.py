@@ -343,13 +343,11 @@ class AccountRecords:
             .join(sessions, sessions.c.user_id == users.c.user_id)
             .where(sessions.c.secret_hash == secret_hash, sessions.c.expires_at > now)
         )
-        async with self._database.reading() as connection:
-            row = (await connection.execute(found)).one_or_none()
+        row = await self._database.read(lambda c: c.execute(found).one_or_none())
         if row is None:
             return None
         return LiveSession(_user(row, now), row.last_used_at, row.session_expires_at)
 
-    @to_the_end
     async def use_session(self, secret_hash: str, now: datetime) -> None:
         """The session was used."""
         used = (
@@ -357,8 +355,7 @@ class AccountRecords:
             .where(sessions.c.secret_hash == secret_hash, sessions.c.last_used_at < now)
             .values(last_used_at=now)
         )
-        async with self._database.writing() as connection:
-            await connection.execute(used)
+        await self._database.write(lambda connection: connection.execute(used))
 
     @to_the_end
     async def end_session(self, secret_hash: str) -> None:

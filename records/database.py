@@ -2,15 +2,19 @@
 
 import asyncio
 import logging
+import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import ContextVar
 from functools import wraps
 from itertools import islice
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import aiosqlite
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
@@ -25,12 +29,19 @@ _Result = TypeVar("_Result")
 _Each = TypeVar("_Each")
 _PARAMETERS = 1000  # of one statement; SQLite takes 32766
 
+LIMIT_SECONDS = 5.0
+"""How long a transaction may take, from asking for it to its end, unless its caller gives another limit.
+
+On PostgreSQL that is the whole of it: connecting, waiting for locks, the statements, the commit. On SQLite it is the
+whole of the waiting, for this process's other writers and for other processes; what comes after that waits for nobody,
+and is not cut off.
+"""
+LONG_SECONDS = 60.0
+"""The limit of the few transactions that write thousands of rows."""
 CONNECT_SECONDS = 2.0
-"""How long a connection to PostgreSQL may take, a check of a pooled one included, before the database is away."""
-TRANSACTION_SECONDS = 5.0
-"""How long a transaction on PostgreSQL may take from then on: a server that vanished says nothing by itself."""
-BUSY_SECONDS = 5.0
-"""How long a transaction on SQLite waits for that of another process."""
+"""How much of that a connection to PostgreSQL may take, a check of a pooled one included."""
+_READERS = 4
+"""Threads of one process in which transactions read from SQLite."""
 
 _WRITING = "cmi_writing"
 writing_options = {_WRITING: True}
@@ -75,6 +86,13 @@ def to_the_end(
 class Database:
     """Where the records are. One for each process and event loop; it keeps a pool of connections.
 
+    `read` and `write` take a transaction as one ordinary function. On SQLite it runs as a whole in another thread;
+    `reading` and `writing`, which let their caller await between statements, go there and back several times for each
+    statement. So the former are for what is done often.
+
+    Every transaction has a limit in seconds (`LIMIT_SECONDS` if none is given). When it is over they raise what
+    `is_away` recognises.
+
     `url` names SQLAlchemy's async driver, as `Settings.database_url` does. Raises `ValueError` for another one, and for
     an SQLite database in memory: two transactions at a time could not be told apart there.
     """
@@ -83,35 +101,103 @@ class Database:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = new_engine(self.url)
-        # Within one process writers queue up here, in order; SQLite itself would let them try again and again.
-        self._turn: AbstractAsyncContextManager[object] = (
-            asyncio.Lock() if self.is_sqlite else nullcontext()
-        )
+        self._threads = _Threads(self.url) if self.is_sqlite else None
+        # Within one process SQLite's writers queue up here; SQLite itself would let them try again and again. Who is in
+        # the line waits for the turn alone, so that a writer that comes `first` waits for the one at work, not for the
+        # line.
+        self._line = asyncio.Lock()
+        self._turn = asyncio.Lock()
+
+    async def read(
+        self,
+        work: Callable[[Connection], _Result],
+        *,
+        at_one_moment: bool = False,
+        limit: float | None = None,
+    ) -> _Result:
+        """What `work` returns, called with a connection in a transaction that only reads, as by `reading`.
+
+        On SQLite it runs in another thread, so it must touch nothing that the event loop's thread changes.
+        """
+        if self._threads is not None:
+            return await self._threads.read(work, _until(limit))
+        async with self.reading(at_one_moment=at_one_moment, limit=limit) as connection:
+            return await connection.run_sync(work)
+
+    async def write(
+        self,
+        work: Callable[[Connection], _Result],
+        *,
+        limit: float | None = None,
+        first: bool = False,
+    ) -> _Result:
+        """The same in a transaction that writes: committed at the end, rolled back if anything is raised.
+
+        Once begun it comes to its end, also if the caller gives up waiting. `first`: before the other writers of this
+        process that wait on SQLite.
+        """
+        if self._threads is not None:
+            deadline = _until(limit)
+            async with self._in_turn(deadline, first):
+                return await self._threads.write(work, deadline)
+        return await self._write_in_loop(work, limit)
+
+    @to_the_end
+    async def _write_in_loop(
+        self, work: Callable[[Connection], _Result], limit: float | None
+    ) -> _Result:
+        async with self.writing(limit=limit) as connection:
+            return await connection.run_sync(work)
 
     @asynccontextmanager
-    async def reading(self, *, at_one_moment: bool = False) -> AsyncIterator[AsyncConnection]:
+    async def reading(
+        self, *, at_one_moment: bool = False, limit: float | None = None
+    ) -> AsyncIterator[AsyncConnection]:
         """A transaction that only reads; `at_one_moment`: no statement of it sees more than the first one."""
-        async with self._transaction(writing=False) as connection:
+        async with self._transaction(_until(limit), writing=False) as connection:
             if at_one_moment and not self.is_sqlite:
                 await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
             yield connection
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
+    async def writing(self, *, limit: float | None = None) -> AsyncIterator[AsyncConnection]:
         """A transaction that writes: committed at the end, rolled back if anything is raised."""
-        async with self._turn, self._transaction(writing=True) as connection:
-            yield connection
+        deadline = _until(limit)
+        async with AsyncExitStack() as stack:
+            if self.is_sqlite:
+                await stack.enter_async_context(self._in_turn(deadline))
+            yield await stack.enter_async_context(self._transaction(deadline, writing=True))
 
     @asynccontextmanager
-    async def _transaction(self, *, writing: bool) -> AsyncIterator[AsyncConnection]:
+    async def _in_turn(self, deadline: float, first: bool = False) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            async with asyncio.timeout(_left(deadline)):
+                if not first:
+                    await stack.enter_async_context(self._line)
+                await stack.enter_async_context(self._turn)
+            yield
+
+    @asynccontextmanager
+    async def _transaction(
+        self, deadline: float, *, writing: bool
+    ) -> AsyncIterator[AsyncConnection]:
+        # Never cut off inside SQLite's driver: a transaction may stay open there (see `to_the_end`). It keeps to the
+        # deadline by itself.
         bounded = not self.is_sqlite
-        async with asyncio.timeout(CONNECT_SECONDS if bounded else None) as patience:
-            async with self.engine.connect() as connection:
-                if bounded:
-                    patience.reschedule(asyncio.get_running_loop().time() + TRANSACTION_SECONDS)
-                await connection.execution_options(**{_WRITING: writing})
-                async with connection.begin():
-                    yield connection
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + _left(deadline)
+        connected = min(ends, loop.time() + CONNECT_SECONDS)
+        token = _deadline.set(deadline)
+        try:
+            async with asyncio.timeout_at(connected if bounded else None) as patience:
+                async with self.engine.connect() as connection:
+                    if bounded:
+                        patience.reschedule(ends)
+                    await connection.execution_options(**{_WRITING: writing})
+                    async with connection.begin():
+                        yield connection
+        finally:
+            _deadline.reset(token)
 
     async def ping(self) -> None:
         """Ask the database for an answer. Raises what `is_away` recognises if there is none."""
@@ -121,6 +207,63 @@ class Database:
     async def close(self) -> None:
         """Give all connections back."""
         await self.engine.dispose()
+        if self._threads is not None:
+            await self._threads.close()
+
+
+class _Threads:
+    """Threads in which whole transactions on SQLite run: one that writes, a few that read."""
+
+    def __init__(self, url: URL) -> None:
+        self._engine = _sqlite_engine_of_threads(url)
+        self._writer = ThreadPoolExecutor(1, "cmi-writer")
+        self._readers = ThreadPoolExecutor(_READERS, "cmi-reader")
+
+    async def read(self, work: Callable[[Connection], _Result], deadline: float) -> _Result:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, self._transact, work, deadline, False)
+
+    async def write(self, work: Callable[[Connection], _Result], deadline: float) -> _Result:
+        loop = asyncio.get_running_loop()
+        done = loop.run_in_executor(self._writer, self._transact, work, deadline, True)
+        try:
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            # The turn ends when the transaction does, whoever has given up waiting.
+            await asyncio.wait([done])
+            if done.exception() is not None:
+                logger.warning("given up and failed", extra={"cause": repr(done.exception())})
+            raise
+
+    def _transact(
+        self, work: Callable[[Connection], _Result], deadline: float, writing: bool
+    ) -> _Result:
+        if not _left(deadline):
+            raise TimeoutError("no thread was free")
+        _deadline.set(deadline)  # for this thread
+        with self._engine.connect() as connection:
+            connection.execution_options(**{_WRITING: writing})
+            with connection.begin():
+                return work(connection)
+
+    async def close(self) -> None:
+        """Wait for what is under way, and close the connections."""
+        for threads in (self._writer, self._readers):
+            await asyncio.to_thread(threads.shutdown)
+        self._engine.dispose()
+
+
+_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+"""By when (`time.monotonic`) the transaction that is begun must have stopped waiting."""
+
+
+def _until(limit: float | None) -> float:
+    return time.monotonic() + (LIMIT_SECONDS if limit is None else limit)
+
+
+def _left(deadline: float | None) -> float:
+    """The seconds until then, 0 if it is over."""
+    return LIMIT_SECONDS if deadline is None else max(deadline - time.monotonic(), 0)
 
 
 def new_engine(url: URL, *, pooled: bool = True) -> AsyncEngine:
@@ -151,47 +294,97 @@ def new_engine(url: URL, *, pooled: bool = True) -> AsyncEngine:
 
 
 def _sqlite_engine(url: URL, pooled: bool) -> AsyncEngine:
-    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
-        raise ValueError("expected the path of a file after sqlite+aiosqlite:///")
-    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    _check_file(url)
     engine = create_async_engine(
         url,
-        hide_parameters=True,
-        # No transactions by Python's driver: it begins them late, and so has to upgrade locks; see _begin.
-        connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
-        **({} if pooled else {"poolclass": NullPool}),
+        **_SQLITE_OPTIONS,
+        **({"pool_timeout": LIMIT_SECONDS} if pooled else {"poolclass": NullPool}),
     )
 
     @event.listens_for(engine.sync_engine, "connect")
     def _connected(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-        connection.run_async(_prepare_sqlite)
+        connection.run_async(_prepare_in_loop)
 
-    @event.listens_for(engine.sync_engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # A transaction that reads first and writes then may find that another wrote meanwhile, and no waiting helps.
-        # So whoever means to write says so at once.
-        writing = connection.get_execution_options().get(_WRITING)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
 
 
-async def _prepare_sqlite(connection: aiosqlite.Connection) -> None:
-    # With WAL readers and the writer do not wait for each other. A power cut may take the last commits with it, but
-    # leaves the file whole (DESIGN 9).
-    deadline = asyncio.get_running_loop().time() + BUSY_SECONDS
+def _sqlite_engine_of_threads(url: URL) -> Engine:
+    engine = create_engine(
+        url.set(drivername="sqlite+pysqlite"), pool_timeout=LIMIT_SECONDS, **_SQLITE_OPTIONS
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        assert isinstance(connection, sqlite3.Connection)
+        _prepare_in_thread(connection)
+
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+_SQLITE_OPTIONS: dict[str, Any] = {
+    "hide_parameters": True,
+    # No transactions by Python's driver: it begins them late, and so has to upgrade locks; see _begin_sqlite.
+    "connect_args": {"timeout": 0, "isolation_level": None},
+}
+
+
+def _check_file(url: URL) -> None:
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise ValueError("expected the path of a file after sqlite+aiosqlite:///")
+    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes then may find that another wrote meanwhile, and no waiting helps. So
+    # whoever means to write says so at once, and waits here for writers of other processes, nowhere later.
+    if not connection.get_execution_options().get(_WRITING):
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_left(_deadline.get()) * 1000:.0f}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+# With WAL readers and the writer do not wait for each other. A power cut may take the last commits with it, but leaves
+# the file whole (DESIGN 9).
+_WAL = "PRAGMA journal_mode = WAL"
+_PRAGMAS = (
+    f"PRAGMA busy_timeout = {LIMIT_SECONDS * 1000:.0f}",  # for who reads; a writer sets its own
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA cache_size = -16384",  # KiB, for each connection
+)
+# Two processes that make the same new file do not wait for each other when they set WAL, in spite of the timeout.
+_WAL_AGAIN = 0.02
+
+
+async def _prepare_in_loop(connection: aiosqlite.Connection) -> None:
+    deadline = _deadline.get() or _until(None)
     while True:
         try:
-            await connection.execute_fetchall("PRAGMA journal_mode = WAL")
+            await connection.execute_fetchall(_WAL)
             break
         except aiosqlite.OperationalError:
-            # Two processes that make the same new file do not wait for each other here, in spite of the timeout.
-            if asyncio.get_running_loop().time() > deadline:
+            if not _left(deadline):
                 raise
-            await asyncio.sleep(0.02)
-    await connection.execute_fetchall("PRAGMA synchronous = NORMAL")
-    await connection.execute_fetchall("PRAGMA foreign_keys = ON")
-    await connection.execute_fetchall("PRAGMA cache_size = -16384")  # KiB, for each connection
+            await asyncio.sleep(_WAL_AGAIN)
+    for pragma in _PRAGMAS:
+        await connection.execute_fetchall(pragma)
+
+
+def _prepare_in_thread(connection: sqlite3.Connection) -> None:
+    deadline = _deadline.get() or _until(None)
+    while True:
+        try:
+            connection.execute(_WAL).fetchall()
+            break
+        except sqlite3.OperationalError:
+            if not _left(deadline):
+                raise
+            time.sleep(_WAL_AGAIN)
+    for pragma in _PRAGMAS:
+        connection.execute(pragma).fetchall()
 
 
 def chunks(values: Iterable[_Each]) -> Iterable[list[_Each]]:

@@ -36,13 +36,11 @@ class Answers:
         found = select(idempotency.c.body_hash, idempotency.c.status, idempotency.c.response).where(
             idempotency.c.login_id == login_id, idempotency.c.key == key
         )
-        async with self._database.reading() as connection:
-            row = (await connection.execute(found)).one_or_none()
+        row = await self._database.read(lambda c: c.execute(found).one_or_none())
         if row is None:
             return None
         return Answer(body_hash=row.body_hash, status=row.status, response=json.loads(row.response))
 
-    @to_the_end
     async def keep(
         self, login_id: str, key: str, body_hash: str, status: int, response: Any, now: datetime
     ) -> Answer:
@@ -58,8 +56,7 @@ class Answers:
             "response": json.dumps(response, ensure_ascii=True),
             "created_at": now,
         }
-        async with self._database.writing() as connection:
-            is_new = (await connection.execute(self._insert, row)).rowcount == 1
+        is_new = await self._database.write(lambda c: c.execute(self._insert, row).rowcount == 1)
         kept = None if is_new else await self.find(login_id, key)
         return kept or Answer(body_hash=body_hash, status=status, response=response)
 

@@ -1,26 +1,43 @@
 """Every mail that was tried, under a key that names it for ever, so that it is sent once (DESIGN 8)."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.values import Value
 from records.cursors import Position, decode_cursor, encode_cursor
-from records.database import Database, to_the_end
+from records.database import Database
 from records.tables import Instant, is_undelivered, mails
 
-MailState = Literal["sending", "sent", "refused", "given_up"]
+MailState = Literal["sending", "sent", "refused", "given_up", "obsolete"]
 
 _LONGEST_ERROR = 1000
+_FINAL = ("sent", "given_up")
+_TRIED = ("sending", "refused")
 
 
 class MailRow(Value):
     """What is known of one mail.
 
     `sending`: tried, and not known to have arrived at the mail server. `refused`: the server does not want it; it is
-    tried again for a while. `sent` and `given_up` are final. Attempt 1 is the first, and only one caller ever gets it.
+    tried again for a while. `sent` and `given_up` are final. `obsolete`: it has lost its sense before it was sent, and
+    is not tried any more; should it go out all the same, its row says so. Attempt 1 is the first, and only one caller
+    ever gets it.
     `about`: the order (SP-ID) or settlement that it is about; such mails are a thread.
     """
 
@@ -39,7 +56,14 @@ class MailRow(Value):
     @property
     def is_final(self) -> bool:
         """Whether there is nothing left to try: it was sent, or given up."""
-        return self.state in ("sent", "given_up")
+        return self.state in _FINAL
+
+
+class Begun(NamedTuple):
+    """A mail whose attempt begins, and the message id of the first mail that its receiver was sent about the same."""
+
+    row: MailRow
+    thread: str | None
 
 
 class StuckMails(NamedTuple):
@@ -55,7 +79,7 @@ class MailLog:
     def __init__(self, database: Database) -> None:
         self._database = database
         insert = sqlite.insert if database.is_sqlite else postgresql.insert
-        final = mails.c.state.in_(["sent", "given_up"])
+        final = mails.c.state.in_(_FINAL)
         # One statement: of two workers at a time one makes the row and the other counts on it.
         self._begin = (
             insert(mails)
@@ -68,8 +92,22 @@ class MailLog:
             )
             .returning(*mails.c)
         )
+        self._thread = (
+            select(mails.c.message_id)
+            .where(
+                mails.c.about == bindparam("about"),
+                mails.c.recipient == bindparam("recipient"),
+                mails.c.state == "sent",
+            )
+            .order_by(mails.c.sent_at, mails.c.key)
+            .limit(1)
+        )
+        self._sent = (
+            update(mails)
+            .where(mails.c.key == bindparam("of"), mails.c.state.not_in(_FINAL))
+            .values(state="sent", sent_at=bindparam("now"), last_error=None)
+        )
 
-    @to_the_end
     async def begin(
         self,
         key: str,
@@ -79,10 +117,11 @@ class MailLog:
         recipient: str,
         message_id: str,
         now: datetime,
-    ) -> MailRow:
+    ) -> Begun:
         """Note that a mail is about to be sent. The answer says how often it was tried, and whether it `is_final`.
 
-        Recipient and message id of an earlier attempt stay. A mail that is final is left as it is.
+        Recipient and message id of an earlier attempt stay. A mail that is final is left as it is. The thread is that
+        of the recipient given here.
         """
         row = {
             "key": key,
@@ -97,12 +136,19 @@ class MailLog:
             "sent_at": None,
             "last_error": None,
         }
-        async with self._database.writing() as connection:
-            return _mail((await connection.execute(self._begin, row)).one())
+
+        def begin(connection: Connection) -> Begun:
+            begun = _mail(connection.execute(self._begin, row).one())
+            where = {"about": about, "recipient": recipient}
+            return Begun(begun, connection.execute(self._thread, where).scalar_one_or_none())
+
+        return await self._database.write(begin)
 
     async def sent(self, key: str, now: datetime) -> None:
-        """The mail server took it."""
-        await self._update(key, state="sent", sent_at=now, last_error=None)
+        """The mail server took it. Until this is noted it may be sent again: it goes before all other writers."""
+        await self._database.write(
+            lambda connection: connection.execute(self._sent, {"of": key, "now": now}), first=True
+        )
 
     async def failed(self, key: str, error: str, refused: bool) -> None:
         """It could not be handed in; `refused`: the server does not want it. A mail that is final stays so."""
@@ -113,33 +159,42 @@ class MailLog:
         """It is not tried again."""
         await self._update(key, state="given_up")
 
-    async def thread(self, about: str, recipient: str) -> str | None:
-        """The message id of the first mail about this that this recipient was sent: its later ones refer to it."""
-        found = (
-            select(mails.c.message_id)
-            .where(mails.c.about == about, mails.c.recipient == recipient, mails.c.state == "sent")
-            .order_by(mails.c.sent_at, mails.c.key)
-            .limit(1)
+    async def obsolete(self, keys: Collection[str]) -> int:
+        """These mails, as far as they were not sent, have lost their sense. Returns how many."""
+        changed = (
+            update(mails)
+            .where(mails.c.key.in_(keys), mails.c.state.in_(_TRIED))
+            .values(state="obsolete")
         )
-        async with self._database.reading() as connection:
-            return (await connection.execute(found)).scalar_one_or_none()
+        return await self._database.write(lambda connection: connection.execute(changed).rowcount)
 
     async def finished(self, about: str) -> frozenset[str]:
         """The keys of the mails about this of which nothing is left to do: sent, or given up."""
-        found = select(mails.c.key).where(
-            mails.c.about == about, mails.c.state.in_(["sent", "given_up"])
-        )
+        found = select(mails.c.key).where(mails.c.about == about, mails.c.state.in_(_FINAL))
         async with self._database.reading() as connection:
             return frozenset((await connection.execute(found)).scalars())
 
     async def undelivered(self, limit: int = 500) -> tuple[MailRow, ...]:
-        """Mails that were not sent (yet), the oldest first."""
+        """Mails that were not sent (yet) and still should be, or were given up; the oldest first."""
+        found = (
+            select(mails).where(_missing).order_by(mails.c.first_tried_at, mails.c.key).limit(limit)
+        )
+        async with self._database.reading() as connection:
+            return tuple(_mail(row) for row in await connection.execute(found))
+
+    async def tried(
+        self, until: datetime, after: MailRow | None, limit: int
+    ) -> tuple[MailRow, ...]:
+        """Mails that are tried since `until` or before and not sent, the oldest first, those after one."""
         found = (
             select(mails)
-            .where(is_undelivered)
+            .where(is_undelivered, mails.c.state.in_(_TRIED), mails.c.first_tried_at <= until)
             .order_by(mails.c.first_tried_at, mails.c.key)
             .limit(limit)
         )
+        if after is not None:
+            place = tuple_(literal(after.first_tried_at, Instant), literal(after.key))
+            found = found.where(tuple_(mails.c.first_tried_at, mails.c.key) > place)
         async with self._database.reading() as connection:
             return tuple(_mail(row) for row in await connection.execute(found))
 
@@ -172,20 +227,20 @@ class MailLog:
             number: int = (await connection.execute(counted)).scalar_one()
         return number
 
-    @to_the_end
     async def _update(self, key: str, **changes: Any) -> None:
         changed = (
-            update(mails)
-            .where(mails.c.key == key, mails.c.state.not_in(["sent", "given_up"]))
-            .values(**changes)
+            update(mails).where(mails.c.key == key, mails.c.state.not_in(_FINAL)).values(**changes)
         )
-        async with self._database.writing() as connection:
-            await connection.execute(changed)
+        await self._database.write(lambda connection: connection.execute(changed))
+
+
+# The first condition is that of the index, word for word.
+_missing = and_(is_undelivered, mails.c.state != "obsolete")
 
 
 def _stuck(since: datetime, until: datetime) -> ColumnElement[bool]:
     return and_(
-        is_undelivered,
+        _missing,
         mails.c.first_tried_at >= since,
         or_(mails.c.state == "given_up", mails.c.first_tried_at <= until),
     )

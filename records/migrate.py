@@ -1,5 +1,7 @@
 """Brings the database's schema to the state that this version of the program needs."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +14,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from records.database import Database, new_engine, writing_options
+from records.database import Database, is_away, new_engine, writing_options
+
+logger = logging.getLogger("cmi.records")
 
 _LOCK = 0x434D49  # "CMI"
 
@@ -24,6 +28,26 @@ async def migrate(url: str) -> None:
     """
     async with locked_connection(url) as connection:
         await connection.run_sync(_upgrade)
+
+
+async def migrate_patiently(url: str) -> None:
+    """`migrate`, however long the database is away: locked by another process, without room, not up yet."""
+    pause = 0.5
+    while True:
+        try:
+            await migrate(url)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            logger.warning(
+                "the database is away, trying again in %.0f s: %s",
+                pause,
+                str(error).splitlines()[0],
+            )
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 15)
+        else:
+            return
 
 
 async def check_current(database: Database) -> str | None:

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, TypeAdapter
 from pydantic_core import from_json
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     Select,
     delete,
     false,
@@ -21,7 +22,6 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.names import Snapshot
 from domain.calendar import Calendar
@@ -32,7 +32,7 @@ from domain.order import Order, Placement, Status
 from domain.policy import Policy
 from domain.values import Value
 from records.cursors import Position, decode_cursor, encode_cursor
-from records.database import Database, storable, to_the_end
+from records.database import Database, storable
 from records.tables import Instant, deadlines, documents, orders, timeline
 
 logger = logging.getLogger("cmi.records")
@@ -110,7 +110,6 @@ class Orders:
             where=deadlines.c.ended.is_(None),  # what has ended does not change any more
         )
 
-    @to_the_end
     async def save(self, snapshot: Snapshot, *, authoritative: bool = False) -> int:
         """Keep an order as it is, and its events. Returns the version that is kept now: this one or a newer one.
 
@@ -128,21 +127,22 @@ class Orders:
             .where(orders.c.sp_id == order.sp_id)
             .with_for_update()
         )
-        async with self._database.writing() as connection:
-            if (await connection.execute(self._put_new, row)).scalar_one_or_none() is not None:
-                await self._put_parts(connection, order, snapshot.events)
+
+        def save(connection: Connection) -> int:
+            if connection.execute(self._put_new, row).scalar_one_or_none() is not None:
+                self._put_parts(connection, order, snapshot.events)
                 return order.version
-            held = (await connection.execute(head)).one()
+            held = connection.execute(head).one()
             if held.version > order.version:
-                later = await _events_after(connection, order.sp_id, order.version)
+                later = _events_after(connection, order.sp_id, order.version)
                 if extend(order.digest, later) == held.digest:
                     return int(held.version)
             elif held.version == order.version and held.digest == order.digest:
                 return order.version
             elif continues(held.version, held.digest, order.version, order.digest, snapshot.events):
                 new = tuple(e for e in snapshot.events if e.seq > held.version)
-                await connection.execute(self._put_order, row)
-                await self._put_parts(connection, order, new)
+                connection.execute(self._put_order, row)
+                self._put_parts(connection, order, new)
                 return order.version
             if not authoritative:
                 raise Diverged(order.sp_id, held.version, order.version)
@@ -150,36 +150,29 @@ class Orders:
                 "the records held another life of an order, and are replaced",
                 extra={"sp_id": order.sp_id, "held": held.version, "version": order.version},
             )
-            await self._forget(connection, snapshot)
-            await connection.execute(self._put_order, row)
-            await self._put_parts(connection, order, snapshot.events)
+            _forget(connection, snapshot)
+            connection.execute(self._put_order, row)
+            self._put_parts(connection, order, snapshot.events)
             return order.version
 
-    async def _put_parts(
-        self, connection: AsyncConnection, order: Order, events: Sequence[Recorded]
-    ) -> None:
-        await connection.execute(self._put_document, document_row(order))
+        return await self._database.write(save)
+
+    def _put_parts(self, connection: Connection, order: Order, events: Sequence[Recorded]) -> None:
+        connection.execute(self._put_document, document_row(order))
         if order.deadlines:
-            await connection.execute(self._put_deadline, deadline_rows(order))
+            connection.execute(self._put_deadline, deadline_rows(order))
         if events:
-            await connection.execute(
+            connection.execute(
                 insert(timeline), [_event_row(order.sp_id, recorded) for recorded in events]
             )
-
-    async def _forget(self, connection: AsyncConnection, snapshot: Snapshot) -> None:
-        """Delete the order's deadlines, and its timeline from the snapshot's first event on."""
-        sp_id = snapshot.order.sp_id
-        first = snapshot.events[0].seq if snapshot.events else snapshot.order.version + 1
-        await connection.execute(
-            delete(timeline).where(timeline.c.sp_id == sp_id, timeline.c.seq >= first)
-        )
-        await connection.execute(delete(deadlines).where(deadlines.c.sp_id == sp_id))
 
     async def version(self, sp_id: str) -> int | None:
         """The version of an order; None if there is no such order."""
         found = select(orders.c.version).where(orders.c.sp_id == sp_id)
-        async with self._database.reading() as connection:
-            return (await connection.execute(found)).scalar_one_or_none()
+        version: int | None = await self._database.read(
+            lambda connection: connection.execute(found).scalar_one_or_none()
+        )
+        return version
 
     async def holds(self, snapshot: Snapshot) -> bool:
         """Whether the records hold just this: the order as it is, and from the first of these events on no other."""
@@ -188,37 +181,27 @@ class Orders:
         if stored is None or stored.order != order:
             return False
         first = snapshot.events[0].seq if snapshot.events else order.version + 1
-        async with self._database.reading() as connection:
-            events = await _events_after(connection, order.sp_id, first - 1)
+        events = await self._database.read(
+            lambda connection: _events_after(connection, order.sp_id, first - 1)
+        )
         return tuple(events) == snapshot.events
 
     async def get(self, sp_id: str) -> StoredOrder | None:
         """An order with its timeline, in the order of its events. None if there is no such order."""
         if not storable(sp_id):
             return None
-        async with self._database.reading() as connection:
-            document = (
-                await connection.execute(
-                    select(documents.c.document, documents.c.pinned).where(
-                        documents.c.sp_id == sp_id
-                    )
-                )
-            ).one_or_none()
-            if document is None:
-                return None
-            order = _order(document.document, document.pinned)
-            # A writer may have been between the two statements: not more than belongs to this version.
-            events = (
-                await connection.execute(
-                    select(timeline.c.seq, timeline.c.at, timeline.c.by, timeline.c.data)
-                    .where(timeline.c.sp_id == sp_id, timeline.c.seq <= order.version)
-                    .order_by(timeline.c.seq)
-                )
-            ).all()
-        return StoredOrder(
-            order,
-            tuple(_recorded(*row) for row in events),
+        document = select(documents.c.document, documents.c.pinned).where(
+            documents.c.sp_id == sp_id
         )
+
+        def get(connection: Connection) -> StoredOrder | None:
+            row = connection.execute(document).one_or_none()
+            if row is None:
+                return None
+            events = _events_after(connection, sp_id, 0)
+            return StoredOrder(_order(row.document, row.pinned), tuple(events))
+
+        return await self._database.read(get, at_one_moment=True)
 
     async def page(
         self,
@@ -260,7 +243,7 @@ class Orders:
 
     async def counts(self, which: OrderFilter) -> dict[Status, int]:
         """How many orders each state has, of those that the filter shows whatever their state (its `status` is not
-        looked at). States without orders are left out."""
+        looked at). States without orders are left out; those that only a newer process knows come last."""
         found = (
             select(orders.c.status, func.count())
             .where(*_conditions(which.model_copy(update={"status": None})))
@@ -268,7 +251,9 @@ class Orders:
         )
         async with self._database.reading() as connection:
             counted: dict[str, int] = dict((await connection.execute(found)).all())
-        return {status: counted[status] for status in Status if status in counted}
+        known = [status for status in Status if status in counted]
+        newer = [Status(status) for status in counted if status not in set(Status)]
+        return {status: counted[status] for status in (*known, *newer)}
 
 
 def folded(text: str) -> str:
@@ -311,8 +296,6 @@ def order_row(order: Order) -> dict[str, Any]:
         "next_due": next_due(order),
         "partner_due": next_due(order, "partner"),
         "sales_order_id": placement.sales_order_id,
-        "canton": order.partner.canton,
-        "fee": placement.service.fee,
         "executed_on": order.executed_on,
         "settlement_id": order.settlement_id,
         "search": searchable(placement),
@@ -320,7 +303,8 @@ def order_row(order: Order) -> dict[str, Any]:
 
 
 class _Pinned(Value):
-    """What is pinned into an order, and is the same in the orders of one canton and day."""
+    """What is pinned into an order, and is the same in the orders of one canton and day. It never gets other fields:
+    an older process puts the order together from these."""
 
     policy: Policy
     calendar: Calendar
@@ -371,8 +355,16 @@ def _pinned(text: str) -> _Pinned:
     return _Pinned.model_validate_json(text)
 
 
-async def _events_after(connection: AsyncConnection, sp_id: str, version: int) -> list[Recorded]:
-    rows = await connection.execute(
+def _forget(connection: Connection, snapshot: Snapshot) -> None:
+    """Delete the order's deadlines, and its timeline from the snapshot's first event on."""
+    sp_id = snapshot.order.sp_id
+    first = snapshot.events[0].seq if snapshot.events else snapshot.order.version + 1
+    connection.execute(delete(timeline).where(timeline.c.sp_id == sp_id, timeline.c.seq >= first))
+    connection.execute(delete(deadlines).where(deadlines.c.sp_id == sp_id))
+
+
+def _events_after(connection: Connection, sp_id: str, version: int) -> list[Recorded]:
+    rows = connection.execute(
         select(timeline.c.seq, timeline.c.at, timeline.c.by, timeline.c.data)
         .where(timeline.c.sp_id == sp_id, timeline.c.seq > version)
         .order_by(timeline.c.seq)

@@ -86,20 +86,6 @@ class Papers:
             row = (await connection.execute(found)).one_or_none()
         return None if row is None else _paper(row)
 
-    async def latest(self, settlement_id: str, kind: PaperKind) -> Paper | None:
-        """The paper of a kind that came last; None if there is none."""
-        if not storable(settlement_id):
-            return None
-        found = (
-            select(papers)
-            .where(papers.c.settlement_id == settlement_id, papers.c.kind == kind)
-            .order_by(papers.c.created_at.desc(), papers.c.paper_id.desc())
-            .limit(1)
-        )
-        async with self._database.reading() as connection:
-            row = (await connection.execute(found)).one_or_none()
-        return None if row is None else _paper(row)
-
 
 def _paper(row: Any) -> Paper:
     return Paper.model_validate(row._asdict())

@@ -61,8 +61,7 @@ class Partners:
         if "\0" in partner_id:
             return None
         found = select(*_COLUMNS).where(partners.c.partner_id == partner_id)
-        async with self._database.reading() as connection:
-            row = (await connection.execute(found)).one_or_none()
+        row = await self._database.read(lambda c: c.execute(found).one_or_none())
         return None if row is None else _partner(row)
 
     @to_the_end

@@ -7,9 +7,8 @@ from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
 from pydantic import TypeAdapter
-from sqlalchemy import delete, insert, literal, select, tuple_, update
+from sqlalchemy import Connection, delete, insert, literal, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.names import SettlementSnapshot
 from domain.digest import continues, extend
@@ -26,7 +25,7 @@ from domain.settling_events import SettlementEvent, SettlementRecorded
 from domain.values import Value
 from records.billable import Billable
 from records.cursors import Position, decode_cursor, encode_cursor
-from records.database import Database, chunks, storable, to_the_end
+from records.database import LONG_SECONDS, Database, chunks, storable
 from records.orders import Diverged, folded, placement_in
 from records.tables import (
     Instant,
@@ -112,7 +111,6 @@ class Settlements:
 
     # --- writing -------------------------------------------------------------------------------------------------
 
-    @to_the_end
     async def save(self, snapshot: SettlementSnapshot, *, authoritative: bool = False) -> int:
         """Keep a settlement as it is, and its events. Returns the version that is kept now: this one or a newer one.
 
@@ -133,15 +131,16 @@ class Settlements:
             .where(settlements.c.settlement_id == settlement_id)
             .with_for_update()
         )
-        async with self._database.writing() as connection:
-            if (await connection.execute(self._put_new, row)).scalar_one_or_none() is not None:
-                await self._put_parts(connection, settling, lines, snapshot.events)
+
+        def save(connection: Connection) -> int:
+            if connection.execute(self._put_new, row).scalar_one_or_none() is not None:
+                self._put_parts(connection, settling, lines, snapshot.events)
                 return settling.version
-            held = (await connection.execute(head)).one()
+            held = connection.execute(head).one()
             if held.partner_id != row["partner_id"]:
                 raise ValueError(f"{settlement_id} is the number of another partner's settlement")
             if held.version > settling.version:
-                later = await _events_after(connection, settlement_id, settling.version)
+                later = _events_after(connection, settlement_id, settling.version)
                 if extend(settling.digest, later) == held.digest:
                     return int(held.version)
             elif held.version == settling.version and held.digest == settling.digest:
@@ -150,8 +149,8 @@ class Settlements:
                 held.version, held.digest, settling.version, settling.digest, snapshot.events
             ):
                 new = tuple(e for e in snapshot.events if e.seq > held.version)
-                await connection.execute(self._put, row)
-                await self._put_parts(connection, settling, lines, new)
+                connection.execute(self._put, row)
+                self._put_parts(connection, settling, lines, new)
                 return settling.version
             if not authoritative:
                 raise Diverged(settlement_id, held.version, settling.version)
@@ -164,101 +163,98 @@ class Settlements:
                 },
             )
             first = snapshot.events[0].seq if snapshot.events else settling.version + 1
-            await connection.execute(
+            connection.execute(
                 delete(settlement_timeline).where(
                     settlement_timeline.c.settlement_id == settlement_id,
                     settlement_timeline.c.seq >= first,
                 )
             )
-            await connection.execute(self._put, row)
-            await self._put_parts(connection, settling, lines, snapshot.events)
+            connection.execute(self._put, row)
+            self._put_parts(connection, settling, lines, snapshot.events)
             return settling.version
 
-    async def _put_parts(
+        return await self._database.write(save, limit=LONG_SECONDS)
+
+    def _put_parts(
         self,
-        connection: AsyncConnection,
+        connection: Connection,
         settling: Settling,
         lines: Sequence[Line],
         events: Sequence[SettlementRecorded],
     ) -> None:
         settlement_id = settling.settlement_id
         document = {"settlement_id": settlement_id, "document": settling.model_dump_json()}
-        await connection.execute(self._put_document, document)
-        await self._put_lines(connection, settling, lines)
+        connection.execute(self._put_document, document)
+        self._put_lines(connection, settling, lines)
         if events:
-            await connection.execute(
+            connection.execute(
                 insert(settlement_timeline),
                 [_event_row(settlement_id, recorded) for recorded in events],
             )
 
     async def _lines_of(self, settling: Settling) -> tuple[Line, ...]:
         """The lines of what is picked: as they were first written, or else made from the orders."""
-        wanted = settling.picked
-        async with self._database.reading() as connection:
-            kept = await _kept_lines(connection, (settling.settlement_id,))
-            lines = kept[settling.settlement_id]
-            missing = [sp_id for sp_id in wanted if sp_id not in lines]
-            for some in chunks(missing):
+        wanted, settlement_id = settling.picked, settling.settlement_id
+
+        def read(connection: Connection) -> dict[str, Line]:
+            lines = _kept_lines(connection, (settlement_id,))[settlement_id]
+            for some in chunks([sp_id for sp_id in wanted if sp_id not in lines]):
                 found = (
                     select(orders.c.executed_on, documents.c.document)
                     .join(documents, documents.c.sp_id == orders.c.sp_id)
                     .where(orders.c.sp_id.in_(some), orders.c.executed_on.is_not(None))
                 )
-                for executed_on, document in await connection.execute(found):
+                for executed_on, document in connection.execute(found):
                     line = line_of(placement_in(document), executed_on)
                     lines[line.sp_id] = line
-        unknown = [sp_id for sp_id in missing if sp_id not in lines]
+            return lines
+
+        lines = await self._database.read(read, limit=LONG_SECONDS)
+        unknown = [sp_id for sp_id in wanted if sp_id not in lines]
         if unknown:
             raise LookupError(f"{settling.settlement_id}: {len(unknown)} orders are not recorded")
         return in_order(lines[sp_id] for sp_id in wanted)
 
-    async def _put_lines(
-        self, connection: AsyncConnection, settling: Settling, lines: Sequence[Line]
-    ) -> None:
+    def _put_lines(self, connection: Connection, settling: Settling, lines: Sequence[Line]) -> None:
         settlement_id = settling.settlement_id
         mine = settlement_lines.c.settlement_id == settlement_id
-        kept = set(
-            (await connection.execute(select(settlement_lines.c.sp_id).where(mine))).scalars()
-        )
+        kept = set(connection.execute(select(settlement_lines.c.sp_id).where(mine)).scalars())
         for some in chunks(kept.difference(settling.picked)):
-            await connection.execute(
+            connection.execute(
                 delete(settlement_lines).where(mine, settlement_lines.c.sp_id.in_(some))
             )
         billed = settling.claimed and settling.status is not SettlementStatus.VOID
-        await connection.execute(
+        connection.execute(
             update(settlement_lines)
             .where(mine, settlement_lines.c.billed != billed)
             .values(billed=billed)
         )
         new = [
-            {**line.model_dump(), "settlement_id": settlement_id, "billed": billed, "told": False}
+            _line_row(settlement_id, line, billed=billed, told=False)
             for line in lines
             if line.sp_id not in kept
         ]
         if new:
-            await connection.execute(self._put_line, new)
+            connection.execute(self._put_line, new)
 
-    @to_the_end
     async def keep_told(self, settlement_id: str, lines: Sequence[Line]) -> None:
         """Keep the lines of orders that a settlement has claimed, as the orders themselves have told them.
 
         They take the place of what the records knew of these orders. Twice is once.
         """
-        rows = [
-            {**line.model_dump(), "settlement_id": settlement_id, "billed": False, "told": True}
-            for line in lines
-        ]
+        rows = [_line_row(settlement_id, line, billed=False, told=True) for line in lines]
         if rows:
-            async with self._database.writing() as connection:
-                await connection.execute(self._put_told, rows)
+            await self._database.write(lambda connection: connection.execute(self._put_told, rows))
 
     # --- reading -------------------------------------------------------------------------------------------------
 
     async def version(self, settlement_id: str) -> int | None:
         """The version of a settlement; None if there is no such one."""
         found = select(settlements.c.version).where(settlements.c.settlement_id == settlement_id)
-        async with self._database.reading() as connection:
-            return (await connection.execute(found)).scalar_one_or_none()
+        version: int | None = await self._database.read(
+            lambda connection: connection.execute(found).scalar_one_or_none()
+        )
+        return version
 
     async def holds(self, snapshot: SettlementSnapshot) -> bool:
         """As `Orders.holds`: whether the records hold just this settlement, and from its first event on no other."""
@@ -267,8 +263,9 @@ class Settlements:
         if stored is None or stored.settling != settling:
             return False
         first = snapshot.events[0].seq if snapshot.events else settling.version + 1
-        async with self._database.reading() as connection:
-            events = await _events_after(connection, settling.settlement_id, first - 1)
+        events = await self._database.read(
+            lambda connection: _events_after(connection, settling.settlement_id, first - 1)
+        )
         return tuple(events) == snapshot.events
 
     async def get(self, settlement_id: str) -> StoredSettlement | None:
@@ -288,7 +285,7 @@ class Settlements:
                 each: Settling.model_validate_json(document)
                 for each, document in await connection.execute(found)
             }
-            lines = await _kept_lines(connection, settlement_ids)
+            lines = await connection.run_sync(_kept_lines, settlement_ids)
             told = (
                 select(
                     settlement_timeline.c.settlement_id,
@@ -397,10 +394,10 @@ def _row(settling: Settling, account: Settlement) -> dict[str, Any]:
     }
 
 
-async def _events_after(
-    connection: AsyncConnection, settlement_id: str, version: int
+def _events_after(
+    connection: Connection, settlement_id: str, version: int
 ) -> list[SettlementRecorded]:
-    rows = await connection.execute(
+    rows = connection.execute(
         select(
             settlement_timeline.c.seq,
             settlement_timeline.c.at,
@@ -431,15 +428,24 @@ def _event_row(settlement_id: str, recorded: SettlementRecorded) -> dict[str, An
     }
 
 
-async def _kept_lines(
-    connection: AsyncConnection, settlement_ids: Sequence[str]
+def _line_row(settlement_id: str, line: Line, *, billed: bool, told: bool) -> dict[str, Any]:
+    return {
+        **line.model_dump(include=set(Line.model_fields)),
+        "settlement_id": settlement_id,
+        "billed": billed,
+        "told": told,
+    }
+
+
+def _kept_lines(
+    connection: Connection, settlement_ids: Sequence[str]
 ) -> dict[str, dict[str, Line]]:
     """The lines of each of these settlements, by their SP-IDs."""
     lines: dict[str, dict[str, Line]] = {each: {} for each in settlement_ids}
     found = select(settlement_lines.c.settlement_id, *_LINE).where(
         settlement_lines.c.settlement_id.in_(settlement_ids)
     )
-    for row in await connection.execute(found):
+    for row in connection.execute(found):
         facts = row._asdict()
         of = facts.pop("settlement_id")
         lines[of][row.sp_id] = Line.model_validate(facts)

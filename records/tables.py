@@ -105,8 +105,6 @@ orders = Table(
     Column("next_due", Instant),  # the most urgent open deadline, of whomever
     Column("partner_due", Instant),  # the same of the partner's own
     Column("sales_order_id", String, nullable=False),
-    Column("canton", String(2), nullable=False),
-    Column("fee", Money, nullable=False),
     Column("executed_on", Date),
     Column("settlement_id", String),
     Column("search", Text, nullable=False),  # records.orders.searchable

@@ -51,17 +51,14 @@ class Tokens:
             tokens.c.revoked_at.is_(None),
             tokens.c.expires_at.is_(None) | (tokens.c.expires_at > now),
         )
-        async with self._database.reading() as connection:
-            row = (await connection.execute(found)).one_or_none()
+        row = await self._database.read(lambda c: c.execute(found).one_or_none())
         return None if row is None else Token.model_validate(row._asdict())
 
-    @to_the_end
     async def use(self, token_id: str, now: datetime) -> None:
         """The token was used."""
         unused = tokens.c.last_used_at.is_(None) | (tokens.c.last_used_at < now)
         used = update(tokens).where(tokens.c.token_id == token_id, unused).values(last_used_at=now)
-        async with self._database.writing() as connection:
-            await connection.execute(used)
+        await self._database.write(lambda connection: connection.execute(used))
 
     async def list(self, partner_id: str | None) -> tuple[Token, ...]:
         """The tokens of a partner, or (None) those of the retailer, in the order they were made; revoked ones, too."""

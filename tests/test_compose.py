@@ -104,6 +104,13 @@ def test_passwords_agree_on_both_sides() -> None:
     assert "PASSWORD 'two'" in interpolated(COMPOSE["configs"]["temporal-role"]["content"], env)
 
 
+def test_workers_are_versioned_if_their_build_is_named() -> None:
+    named = {"CMI_DEPLOYMENT_NAME": "cmi", "CMI_BUILD_ID": "1.4.0"}
+    settings = Settings.from_env(environment("worker", named))
+    assert (settings.deployment_name, settings.build_id) == ("cmi", "1.4.0")
+    assert Settings.from_env(environment("worker", {})).build_id is None
+
+
 def test_commands_name_what_is_in_the_repository() -> None:
     assert SERVICES["worker"]["command"] == ["python", "worker.py"]
     assert (ROOT / "worker.py").is_file()

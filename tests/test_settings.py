@@ -105,6 +105,22 @@ def test_smtp_urls_are_taken_apart() -> None:
             "-1",
             "CMI_DRAIN_SECONDS: must be greater than or equal to 0, not '-1'",
         ),
+        (
+            "CMI_BUILD_ID",
+            "1.4.0",
+            "CMI_BUILD_ID: needs CMI_DEPLOYMENT_NAME beside it",
+        ),
+        (
+            "CMI_DEPLOYMENT_NAME",
+            "cmi",
+            "CMI_DEPLOYMENT_NAME: needs CMI_BUILD_ID beside it",
+        ),
+        (
+            "CMI_DEPLOYMENT_NAME",
+            "cmi.ch",
+            "CMI_DEPLOYMENT_NAME: must be letters, digits, - and _, 63 at the most, not 'cmi.ch'",
+        ),
+        ("CMI_BUILD_ID", "a:b", "CMI_BUILD_ID: must be letters, digits, and . _ + -, 63 at the"),
         ("CMI_DATABSE_URL", "x", "CMI_DATABSE_URL is not known; CMI_DATABASE_URL is meant?"),
     ],
 )
@@ -116,6 +132,13 @@ def test_what_cannot_be_is_refused_in_one_line_that_names_the_variable(
     text = str(refusal.value)
     assert text.startswith(says)
     assert "\n" not in text
+
+
+def test_a_build_is_named_whole_or_not_at_all() -> None:
+    named = Settings.from_env({"CMI_DEPLOYMENT_NAME": "cmi", "CMI_BUILD_ID": "2026-12-01_3f9c2e1"})
+    assert (named.deployment_name, named.build_id) == ("cmi", "2026-12-01_3f9c2e1")
+    standard = Settings.from_env({})
+    assert (standard.deployment_name, standard.build_id) == (None, None)
 
 
 def test_every_wrong_variable_is_named() -> None:

@@ -1,6 +1,9 @@
 """The mail server of `dev.py` keeps every mail, whole and in order."""
 
 import asyncio
+import errno
+import os
+import sys
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -9,6 +12,7 @@ from pathlib import Path
 import aiosmtplib
 import pytest
 
+from embedded import ROOT
 from smtp_inbox import SmtpInbox
 
 
@@ -74,3 +78,54 @@ async def test_a_port_that_is_taken(tmp_path: Path) -> None:
     async with SmtpInbox(tmp_path, 0) as inbox:
         with pytest.raises(OSError, match="in use"):
             await SmtpInbox(tmp_path, inbox.port).start()
+
+
+async def refusal(inbox: SmtpInbox) -> tuple[int, str]:
+    """How it answers a mail that it does not take."""
+    with pytest.raises(aiosmtplib.SMTPDataError) as refused:
+        await send(inbox, "later")
+    return refused.value.code, refused.value.message
+
+
+async def test_a_full_disk_is_a_reason_to_try_again_soon(tmp_path: Path) -> None:
+    """The limit of a file's size stands for the disk; it holds for a process of its own."""
+    code = f"""
+import asyncio, pathlib, resource
+from embedded import ROOT
+from smtp_inbox import SmtpInbox
+
+async def main():
+    async with SmtpInbox(pathlib.Path({str(tmp_path)!r}), 0) as inbox:
+        print(inbox.port, flush=True)
+        await asyncio.sleep(600)
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        inbox = SmtpInbox(tmp_path, int(await process.stdout.readline()))
+        assert (await refusal(inbox))[0] == 452
+        assert (await refusal(inbox))[0] == 452  # and it goes on
+    finally:
+        process.kill()
+        await process.communicate()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, 452), (errno.EIO, 451)])
+async def test_what_the_disk_says_becomes_the_answer(
+    number: int, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    async with SmtpInbox(tmp_path, 0) as inbox:
+        with monkeypatch.context() as patched:
+            patched.setattr("smtp_inbox.write_whole", full)
+            assert (await refusal(inbox))[0] == code
+        await send(inbox, "now")
+    assert subjects(tmp_path) == ["now"]

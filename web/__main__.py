@@ -1,5 +1,6 @@
 """Runs the web application: `python -m web`. It listens where CMI_HTTP_HOST and CMI_HTTP_PORT say."""
 
+import asyncio
 import gc
 import logging
 import signal
@@ -9,6 +10,7 @@ import uvicorn
 
 from connection import leave
 from logs import configure_logging
+from records.migrate import migrate_patiently
 from settings import Settings, SettingsError
 from web.app import create_app
 from web.middleware import RequestIdFilter
@@ -28,6 +30,10 @@ def main() -> int:
     configure_logging(settings)
     for handler in logging.getLogger().handlers:
         handler.addFilter(RequestIdFilter())
+    if settings.database_url.startswith("sqlite"):
+        # Before the server, which would not hear a signal while it waits. Nothing is under way: a signal just ends us.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        asyncio.run(migrate_patiently(settings.database_url))
     # uvicorn ends in order at a signal, then raises it again for whoever was there before: that was us, and we are done
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)

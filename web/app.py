@@ -19,7 +19,6 @@ from desk.settlements import SettlementDesk
 from desk.worklist import WorkDesk
 from records.database import Database, is_away
 from records.idempotency import Answers
-from records.migrate import migrate
 from records.orders import Orders
 from records.partners import Partners
 from records.worklist import Worklists
@@ -37,7 +36,7 @@ _TIDY_EVERY = 3600.0
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application. It starts while Temporal is away, and answers 503 to what needs it.
+    """The application. It starts while Temporal is away, and answers 503 to what needs it. The tables must be there.
 
     Its parts are in `app.state` while it runs: `database`, `temporal`, `accounts`, `order_desk`, `operations`,
     `reports`, `settlement_desk`, `answers`.
@@ -47,8 +46,6 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if settings.database_url.startswith("sqlite"):
-            await migrate(settings.database_url)
         async with AsyncExitStack() as stack:
             database = Database(settings.database_url)
             stack.push_async_callback(database.close)

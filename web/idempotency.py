@@ -18,7 +18,9 @@ from weakref import WeakValueDictionary
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
+from desk.orders import UnknownOrder
 from desk.principal import Principal
+from desk.settlement_talks import UnknownSettlement
 from records.idempotency import Answer, Answers
 from web.problems import MEDIA_TYPE, Problem, invalid, respond
 
@@ -75,7 +77,8 @@ async def answered_once(
     now, which may come again under the same key.
 
     Raises:
-        Problem: 422 for a key that cannot be or came with another body; what the handler raises.
+        Problem: 422 for a key that cannot be or came with another body; 404 for an answer about what the caller may
+            not see any more; what the handler raises.
     """
     key = key_of(request)
     if key is None:
@@ -86,6 +89,7 @@ async def answered_once(
     async with _turns.setdefault((principal.login_id, key), asyncio.Lock()):
         known = await answers.find(principal.login_id, key)
         if known is not None:
+            await _check_sight(request, principal)
             return _again(known, body_hash, endpoint)
         try:
             response = await handler(request)
@@ -101,8 +105,32 @@ async def answered_once(
             principal.login_id, key, body_hash, response.status_code, given, datetime.now(UTC)
         )
     if kept.body_hash != body_hash or (kept.status, kept.response) != (response.status_code, given):
+        await _check_sight(request, principal)
         return _again(kept, body_hash, endpoint)  # another process was first
     return response
+
+
+async def _check_sight(request: Request, principal: Principal) -> None:
+    """An earlier answer is given again only to a caller who may still see what it is about.
+
+    An order can be reassigned after its partner got an answer that holds all of it. All other roles see every order,
+    and that they may make the call has been checked before.
+
+    Raises:
+        Problem: 404, as for a call without a key.
+    """
+    if principal.role != "partner":
+        return
+    state, about = request.app.state, request.path_params
+    try:
+        if "sp_id" in about:
+            await state.order_desk.check_sight(principal, about["sp_id"])
+        if "settlement_id" in about:
+            await state.settlement_desk.find(principal, about["settlement_id"])
+    except UnknownOrder as error:
+        raise Problem(404, "Not Found", "There is no such order.") from error
+    except UnknownSettlement as error:
+        raise Problem(404, "Not Found", "There is no such settlement.") from error
 
 
 def _again(known: Answer, body_hash: str, endpoint: Callable[..., Any]) -> Response:

@@ -11,7 +11,7 @@ import traceback
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from web.problems import Problem, answer, unexpected
@@ -85,6 +85,8 @@ class _Exchange:
         self._announced = _announced(headers)
         self._limit = UPLOAD_LIMIT if _UPLOAD.fullmatch(scope["path"]) else BODY_LIMIT
         self._taken = 0
+        self._arrived = False  # the whole body
+        self._gone = False  # the caller, in the middle of it
         self._status: int | None = None
 
     async def run(self, app: ASGIApp) -> None:
@@ -98,6 +100,8 @@ class _Exchange:
                 return
             try:
                 await app(scope, self._limited, self._dressed)
+            except ClientDisconnect:
+                self._gone = True  # nobody is left to answer to
             except Exception as error:
                 if self._status is not None:
                     _log_mistake(error)
@@ -131,8 +135,11 @@ class _Exchange:
         message = await self._receive()
         if message["type"] == "http.request":
             self._taken += len(message.get("body", b""))
+            self._arrived = not message.get("more_body", False)
             if self._taken > self._limit:
                 raise _too_large()
+        elif not self._arrived:
+            self._gone = True
         return message
 
     async def _dressed(self, message: Message) -> None:
@@ -156,7 +163,7 @@ class _Exchange:
             "request_id": self._id,
             "method": scope["method"] if scope["method"].isalpha() else "?",
             "route": route,
-            "status": self._status,
+            "status": None if self._gone else self._status,
             "ms": round(seconds * 1000, 1),
         }
         for name, value in (scope.get("path_params") or {}).items():
@@ -166,7 +173,8 @@ class _Exchange:
         if principal is not None:
             facts |= {"role": principal.role, "login": principal.login_id}
         quiet = facts["route"] in ("/healthz", "/readyz") and self._status == 200
-        access_log.log(logging.DEBUG if quiet else logging.INFO, "answered", extra=facts)
+        what = "the caller went away" if self._gone else "answered"
+        access_log.log(logging.DEBUG if quiet else logging.INFO, what, extra=facts)
 
 
 def _announced(headers: Headers) -> int | None:

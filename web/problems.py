@@ -102,6 +102,20 @@ def unavailable(what: str) -> Problem:
     )
 
 
+def broken(workflow_id: str, cause: str) -> Problem:
+    """503 for operations: one workflow's tasks fail, so that nothing can be done with what it stands for.
+
+    The cause may repeat what an order holds: it is for operations only. All others are told `unavailable`.
+    """
+    return Problem(
+        503,
+        "Workflow broken",
+        f"The tasks of workflow {workflow_id} fail: {cause} "
+        "It goes on by itself once that is mended (docs/operations.md: stuck).",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
+
+
 def respond(problem: Problem) -> JSONResponse:
     """The problem as it goes out."""
     document = {
@@ -200,6 +214,7 @@ _MESSAGES = {
     "extra_forbidden": "is not known",
     "json_invalid": "is not JSON",
     "model_attributes_type": "must be a JSON object (Content-Type: application/json)",
+    "model_type": "must be a JSON object (Content-Type: application/json)",
     "dict_type": "must be a JSON object",
     "string_unicode": "must be Unicode text",
 }
@@ -232,7 +247,8 @@ _MEANINGS: dict[int, tuple[str, type[ProblemDocument]]] = {
     422: ("Malformed; `errors` names each field.", InvalidDocument),
     500: ("Our mistake.", ProblemDocument),
     503: (
-        "Temporal or the database is away: try again after `Retry-After` seconds.",
+        "Temporal or the database is away, or the workflow is broken (operations are told how): try again after "
+        "`Retry-After` seconds.",
         ProblemDocument,
     ),
 }

@@ -101,18 +101,13 @@ class Require:
         return principal
 
 
-def require(*roles: Role) -> Require:
-    """A dependency that gives the `Principal` whose role is one of these: `Depends(require("operations"))`."""
-    return Require(frozenset(roles))
-
-
 def may(use_case: str) -> Any:
     """A dependency that gives the `Principal` who may do this, as `desk.access` says."""
     return Depends(Require(MAY[use_case]))
 
 
 class GuardedRoute(APIRoute):
-    """A route that looks at nothing of a request before its caller may make it; one without `require` is an error.
+    """A route that looks at nothing of a request before its caller may make it; one without `may` is an error.
 
     FastAPI itself would read the body first and complain about it to anybody. A POST is done once for its
     `Idempotency-Key`.

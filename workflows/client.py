@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.common import (
     SearchAttributePair,
     TypedSearchAttributes,
@@ -15,10 +15,16 @@ from activities.names import Snapshot
 from domain import deadlines, lifecycle
 from domain.commands import Request
 from domain.order import Intake, Order
-from domain.view import OrderView
 from workflows import names
 from workflows.messages import Answer, Carried, Desk, Start
 from workflows.reading import title
+
+
+class NotAnOrder(WorkflowQueryFailedError):
+    """A workflow of this id exists, and it is no order's."""
+
+    def __init__(self, workflow_id: str) -> None:
+        super().__init__(f"{workflow_id} is the workflow of something else than an order")
 
 
 async def start_order(client: Client, intake: Intake, desk: Desk, now: datetime) -> Snapshot:
@@ -38,18 +44,24 @@ async def start_order(client: Client, intake: Intake, desk: Desk, now: datetime)
     return Snapshot(order=order, events=(placed,))
 
 
-async def revive_order(client: Client, carried: Carried, desk: Desk) -> None:
+async def revive_order(
+    client: Client, carried: Carried, desk: Desk, *, after_failure_only: bool = False
+) -> None:
     """Start a new run of an order whose workflow was terminated, has failed or is lost, from what was stored of it.
 
+    `after_failure_only`: not if the last run ended by itself.
+
     Raises:
-        WorkflowAlreadyStartedError: it runs.
+        WorkflowAlreadyStartedError: it runs, or has ended by itself.
         RPCError: Temporal is away.
     """
     await _start(
         client,
         Start(desk=desk, shell=names.SHELL, carried=carried),
         carried.order,
-        WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+        if after_failure_only
+        else WorkflowIDReusePolicy.ALLOW_DUPLICATE,
     )
 
 
@@ -106,17 +118,20 @@ async def send_notice(client: Client, sp_id: str, request: Request) -> None:
 
 
 async def snapshot(client: Client, sp_id: str) -> Snapshot:
-    """The order and its events as its workflow holds them, also after its end while the server remembers it."""
-    held: Snapshot = await _handle(client, sp_id).query(names.SNAPSHOT, result_type=Snapshot)
+    """The order and its events as its workflow holds them, also after its end while the server remembers it.
+
+    Raises:
+        NotAnOrder: the workflow of this id is of another type.
+        WorkflowQueryFailedError: the workflow cannot answer.
+        RPCError: the server does not know such a workflow, or Temporal is away.
+    """
+    try:
+        held: Snapshot = await _handle(client, sp_id).query(names.SNAPSHOT, result_type=Snapshot)
+    except ValueError as error:  # a settlement answers the same query with something else
+        raise NotAnOrder(sp_id) from error
+    if held.order.sp_id != sp_id:
+        raise NotAnOrder(sp_id)
     return held
-
-
-async def view(client: Client, sp_id: str, language: str = "de") -> OrderView:
-    """The order as operations see it."""
-    seen: OrderView = await _handle(client, sp_id).query(
-        names.VIEW, language, result_type=OrderView
-    )
-    return seen
 
 
 def _handle(client: Client, sp_id: str) -> WorkflowHandle[Any, Any]:

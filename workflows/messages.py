@@ -1,6 +1,7 @@
 """What goes into workflows and comes out of them."""
 
 import hashlib
+import json
 from datetime import date, datetime, timedelta
 
 from temporalio.exceptions import ApplicationError
@@ -184,8 +185,15 @@ class DigestRun(Value):
 
 
 def fingerprint(command: Value) -> str:
-    """Tells whether a request that comes once more asks for the same as before."""
-    return hashlib.sha256(command.model_dump_json().encode()).hexdigest()[:16]
+    """Tells whether a request that comes once more asks for the same as before.
+
+    What has its standard value does not count: a process that does not know the field yet says the same.
+    """
+    asked = {
+        "type": getattr(command, "type", None),
+        **command.model_dump(mode="json", exclude_defaults=True),
+    }
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def refusal(error: Refused | SettlementRefused) -> ApplicationError:

@@ -66,6 +66,23 @@ SEARCH_ATTRIBUTES: Final[dict[str, IndexedValueType.ValueType]] = {
 _SETTLEMENT_PREFIX: Final = "settlement-"
 
 
+def is_taken(sp_id: str) -> bool:
+    """Whether a workflow of this id is, or could be, one of ours that is no order's: orders, settlements and what runs
+    by the clock share their ids. A schedule's runs have its id with their time behind it.
+    """
+    by_the_clock = (
+        MONTHLY_BILLING_ID,
+        MONTHLY_BILLING_SCHEDULE,
+        DAILY_DIGEST_ID,
+        DAILY_DIGEST_SCHEDULE,
+        RECONCILER_ID,
+        RECONCILER_SCHEDULE,
+    )
+    return sp_id.startswith(_SETTLEMENT_PREFIX) or any(
+        sp_id == each or sp_id.startswith(f"{each}-") for each in by_the_clock
+    )
+
+
 def order_id(sp_id: str) -> str:
     """The id of an order's workflow: its SP-ID, the order's only name everywhere."""
     return sp_id

@@ -25,9 +25,10 @@ with workflow.unsafe.imports_passed_through():
         RenewCalendar,
         Request,
         action_of,
+        is_newer,
     )
     from domain.effects import Effect, Mail, effects, is_obsolete
-    from domain.errors import InvalidCommand, Refused
+    from domain.errors import InvalidCommand, NotUnderstood, Refused
     from domain.order import Status
     from domain.settlement import line_of_order
     from domain.values import Language
@@ -88,6 +89,8 @@ class ServiceOrder:
     @workflow.run
     async def run(self, start: Start) -> Answer:
         """Live until the order is final and all that had to go out has gone out."""
+        if start.carried is not None:
+            lifecycle.check_understood(start.carried.order)
         recorder = self._background.begin(self._keep_records())
         self._outgoing.begin()
         self._show()
@@ -112,6 +115,7 @@ class ServiceOrder:
         Raises:
             ApplicationError: of type `Refused`, `Invalid`, `RequestIdReused` or `Unreadable`, with what the caller
                 needs in its details.
+            NotUnderstood: a newer worker has taken it, and was replaced by this one.
         """
         request = _read(name, args)
         if not self._answered.get(request.request_id):
@@ -124,7 +128,10 @@ class ServiceOrder:
 
     @command.validator
     def _check_command(self, name: str, args: Sequence[RawValue]) -> None:
-        request = _read(name, args)
+        try:
+            request = _read(name, args)
+        except NotUnderstood as error:
+            raise ApplicationError(str(error), type=names.UNREADABLE) from error
         known = self._answered.get(request.request_id)
         if known:
             if known != fingerprint(request.command):
@@ -141,7 +148,11 @@ class ServiceOrder:
         dynamic=True, description="The same commands, and the events of shop and warehouse."
     )
     def notice(self, name: str, args: Sequence[RawValue]) -> None:
-        """Take a command whose sender does not wait. One that is not allowed is noted and mailed to its sender."""
+        """Take a command whose sender does not wait. One that is not allowed is noted and mailed to its sender.
+
+        Raises:
+            NotUnderstood: a newer process left it; it waits for a newer worker, and the order with it.
+        """
         self._background.count_end()
         if name == names.NEXT_RUN:
             self._next_run_asked = True
@@ -361,11 +372,18 @@ def _renewal(calendar: Calendar) -> datetime:
 
 
 def _read(name: str, args: Sequence[RawValue]) -> Request:
-    """The request that a message carries; its name must be that of its command."""
+    """The request that a message carries; its name must be that of its command.
+
+    Raises:
+        ApplicationError: of type `Unreadable`: it is none.
+        NotUnderstood: it is one, with a command or a code that only a newer process knows.
+    """
     try:
         (raw,) = args
         request: Request = workflow.payload_converter().from_payload(raw.payload, Request)
     except Exception as error:
+        if is_newer(error):
+            raise NotUnderstood(f"{name}: of a newer process") from error
         raise ApplicationError(f"{name}: not a request", type=names.UNREADABLE) from error
     if request.command.type != name:
         raise ApplicationError(

@@ -116,6 +116,8 @@ class Settlement:
     @workflow.run
     async def run(self, start: SettlementStart) -> SettlementAnswer:
         """Live until the settlement is invoiced or void and all that had to go out has gone out."""
+        if start.carried is not None:
+            life.check_understood(start.carried.settling)
         recorder = self._background.begin(self._keep_records())
         self._mails.begin()
         self._show()

@@ -58,18 +58,24 @@ async def start_settlement(
     return SettlementSnapshot(settling=settling, events=events)
 
 
-async def revive_settlement(client: Client, carried: SettlementCarried, desk: Desk) -> None:
+async def revive_settlement(
+    client: Client, carried: SettlementCarried, desk: Desk, *, after_failure_only: bool = False
+) -> None:
     """Start a new run of a settlement whose workflow was terminated, has failed or is lost, from what was stored of it.
 
+    `after_failure_only`: not if the last run ended by itself.
+
     Raises:
-        WorkflowAlreadyStartedError: it runs.
+        WorkflowAlreadyStartedError: it runs, or has ended by itself.
         RPCError: Temporal is away.
     """
     await _start(
         client,
         SettlementStart(desk=desk, shell=names.SHELL, carried=carried),
         carried.settling,
-        WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+        if after_failure_only
+        else WorkflowIDReusePolicy.ALLOW_DUPLICATE,
     )
 
 

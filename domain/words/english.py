@@ -190,6 +190,7 @@ ENGLISH = Vocabulary(
         "other_needs_note": "Please describe the other reason in the note.",
         "unknown_rules": "There is no such version of the rules here.",
         "older_rules": "Newer rules apply to the order already.",
+        "reserved_name": "This name is kept for other purposes; please choose another one.",
         "unknown_partner": "There is no such service partner.",
         "same_partner": "The order is already assigned to this service partner.",
         "partner_needed": "Say for which service partner.",
@@ -234,6 +235,7 @@ ENGLISH = Vocabulary(
         "calendar_renewed": "Holiday calendar extended",
         "rules_adopted": "Newer rules apply (version {version})",
     },
+    unknown_event="Another event, which this version cannot show yet",
     quote="“{text}”",
     settlement_statuses={
         SettlementStatus.OPEN: "Selection open",

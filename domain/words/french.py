@@ -196,6 +196,7 @@ FRENCH = Vocabulary(
         "other_needs_note": "Veuillez décrire l'autre motif dans la remarque.",
         "unknown_rules": "Cette version des règles n'existe pas ici.",
         "older_rules": "Des règles plus récentes s'appliquent déjà à ce mandat.",
+        "reserved_name": "Ce nom est réservé à un autre usage; veuillez en choisir un autre.",
         "unknown_partner": "Ce partenaire de service n’existe pas.",
         "same_partner": "Le mandat est déjà attribué à ce partenaire de service.",
         "partner_needed": "Indiquez pour quel partenaire de service.",
@@ -240,6 +241,7 @@ FRENCH = Vocabulary(
         "calendar_renewed": "Calendrier des jours fériés prolongé",
         "rules_adopted": "Des règles plus récentes s'appliquent (version {version})",
     },
+    unknown_event="Autre événement, que cette version ne peut pas encore afficher",
     quote="«{text}»",
     settlement_statuses={
         SettlementStatus.OPEN: "Sélection ouverte",

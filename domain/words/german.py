@@ -193,6 +193,7 @@ GERMAN = Vocabulary(
         "other_needs_note": "Beschreiben Sie den anderen Grund in der Bemerkung.",
         "unknown_rules": "Diese Version der Regeln gibt es hier nicht.",
         "older_rules": "Für den Auftrag gelten schon neuere Regeln.",
+        "reserved_name": "Dieser Name ist für anderes reserviert; bitte wählen Sie einen anderen.",
         "unknown_partner": "Diesen Servicepartner gibt es nicht.",
         "same_partner": "Der Auftrag ist diesem Servicepartner bereits zugeteilt.",
         "partner_needed": "Geben Sie an, für welchen Servicepartner.",
@@ -237,6 +238,7 @@ GERMAN = Vocabulary(
         "calendar_renewed": "Feiertagskalender verlängert",
         "rules_adopted": "Neuere Regeln gelten (Version {version})",
     },
+    unknown_event="Weiteres Ereignis, das diese Version noch nicht anzeigen kann",
     quote="«{text}»",
     settlement_statuses={
         SettlementStatus.OPEN: "Auswahl offen",

@@ -196,6 +196,7 @@ ITALIAN = Vocabulary(
         "other_needs_note": "Descriva l'altro motivo nell'osservazione.",
         "unknown_rules": "Questa versione delle regole qui non esiste.",
         "older_rules": "Per l'incarico valgono già regole più recenti.",
+        "reserved_name": "Questo nome è riservato ad altro uso; sceglierne un altro.",
         "unknown_partner": "Questo partner di servizio non esiste.",
         "same_partner": "L'incarico è già assegnato a questo partner di servizio.",
         "partner_needed": "Indichi per quale partner di servizio.",
@@ -240,6 +241,7 @@ ITALIAN = Vocabulary(
         "calendar_renewed": "Calendario dei giorni festivi prolungato",
         "rules_adopted": "Valgono regole più recenti (versione {version})",
     },
+    unknown_event="Altro evento, che questa versione non può ancora mostrare",
     quote="«{text}»",
     settlement_statuses={
         SettlementStatus.OPEN: "Selezione aperta",

@@ -11,8 +11,8 @@ ContactOutcome = Literal["reached", "not_reached"]
 
 
 def status_label(status: Status, language: Language) -> str:
-    """A state as it stands on screen (DESIGN 2)."""
-    return VOCABULARIES[language].statuses[status]
+    """A state as it stands on screen (DESIGN 2). One that nobody knows is named as it is."""
+    return VOCABULARIES[language].statuses.get(status, status.value)
 
 
 def deadline_label(kind: DeadlineKind, language: Language) -> str:
@@ -69,13 +69,17 @@ def answer_label(answer: ChecklistAnswer, language: Language) -> str:
 
 def outcome_label(outcome: ContactOutcome | Outcome, language: Language) -> str:
     """How a contact or a deadline ended."""
-    return VOCABULARIES[language].outcomes[outcome]
+    return VOCABULARIES[language].outcomes.get(outcome, outcome)
 
 
 def mail_label(kind: str, language: Language) -> str:
-    """A kind of mail by name, about an order or a settlement; one that nobody knows is named as it is."""
+    """A kind of mail by name, about an order or a settlement; one that nobody knows is named as it is.
+
+    Events of former versions name an undelivered mail by its kind and its audience: "reminder to partner".
+    """
     vocabulary = VOCABULARIES[language]
-    return vocabulary.mails.get(kind) or vocabulary.settlement_mails.get(kind, kind)
+    known = {**vocabulary.settlement_mails, **vocabulary.mails}
+    return known.get(kind.partition(" to ")[0], kind)
 
 
 def role_label(role: Role, language: Language) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from domain.events import UnknownEvent
 from domain.settlement import SettlementStatus
 from domain.settling_events import (
     Announced,
@@ -29,8 +30,8 @@ from domain.words.languages import VOCABULARIES
 
 
 def settlement_status_label(status: SettlementStatus, language: Language) -> str:
-    """A settlement's state as it stands on screen."""
-    return VOCABULARIES[language].settlement_statuses[status]
+    """A settlement's state as it stands on screen. One that nobody knows is named as it is."""
+    return VOCABULARIES[language].settlement_statuses.get(status, status.value)
 
 
 def settlement_action_label(action: str, language: Language) -> str:
@@ -57,8 +58,8 @@ def settlement_refusal_text(
 
 
 def left_out_text(reason: str, language: Language) -> str:
-    """Why an order is not in a settlement."""
-    return VOCABULARIES[language].left_out[reason]
+    """Why an order is not in a settlement. A reason that nobody knows is named as it is."""
+    return VOCABULARIES[language].left_out.get(reason, reason)
 
 
 def settlement_event_text(
@@ -110,6 +111,8 @@ def _said(event: SettlementEvent, language: Language, local: Callable[[datetime]
         case MailUndelivered():
             mails = VOCABULARIES[language].settlement_mails
             return say(event.type, mail=mails.get(event.mail, event.mail))
+        case UnknownEvent():
+            return VOCABULARIES[language].unknown_event
         case (
             Announced()
             | SelectionClosed()

@@ -33,6 +33,7 @@ from domain.events import (
     ShippingStarted,
     TransmissionStarted,
     Transmitted,
+    UnknownEvent,
 )
 from domain.order import GoodsShipped
 from domain.values import Language
@@ -140,6 +141,8 @@ def _said(event: Event, language: Language, local: Callable[[datetime], datetime
             return say(event.type, mail=mail_label(event.mail, language))
         case CommandRefused():
             return _refused(event, language)
+        case UnknownEvent():
+            return VOCABULARIES[language].unknown_event
         case (
             Paid()
             | TransmissionStarted()

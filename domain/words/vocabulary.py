@@ -69,6 +69,7 @@ class Vocabulary:
     invalid_otherwise: str
 
     events: Mapping[str, str]
+    unknown_event: str
     quote: str
 
     settlement_statuses: Mapping[SettlementStatus, str]

@@ -407,6 +407,7 @@ async def test_a_session_ends_unused_or_old(
     steps = whole_days * 24 // idle_hours * 2
     for step in range(steps):
         assert await office.accounts.principal_of_session(used.secret) is not None, step
+        await office.accounts.noted()
         office.clock.forward(hours=idle_hours / 2)
         if step == 2:
             assert await office.accounts.principal_of_session(idle.secret) is None

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from desk.account_errors import Conflict, NotFound, WrongFields
 from desk.principal import Principal
@@ -76,13 +76,26 @@ async def test_the_last_use_is_noted_once_a_minute_however_many_call(office: Off
         nonlocal updates
         updates += statement.startswith("UPDATE tokens")
 
-    event.listen(office.database.engine.sync_engine, "before_cursor_execute", count)
-    for seconds, noted in ((0, 1), (59, 1), (2, 2)):
-        office.clock.forward(seconds=seconds)
-        await asyncio.gather(*(office.accounts.principal_of_token(token) for _ in range(8)))
-        assert updates == noted
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        for seconds, noted in ((0, 1), (59, 1), (2, 2)):
+            office.clock.forward(seconds=seconds)
+            await asyncio.gather(*(office.accounts.principal_of_token(token) for _ in range(8)))
+            await office.accounts.noted()
+            assert updates == noted
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
     (listed,) = await office.accounts.tokens(None)
     assert listed.last_used_at == MONDAY + timedelta(seconds=61)
+
+
+async def test_a_use_that_cannot_be_noted_holds_up_nobody(office: Office) -> None:
+    _, token = await office.accounts.make_token("shop", "Shop")
+    async with asyncio.timeout(2), office.database.writing():
+        assert await office.accounts.principal_of_token(token) is not None
+    await office.accounts.noted()
+    (listed,) = await office.accounts.tokens(None)
+    assert listed.last_used_at == MONDAY
 
 
 async def test_tokens_that_cannot_be(office: Office) -> None:

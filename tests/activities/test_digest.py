@@ -10,7 +10,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.digest import DigestActivities
+from activities.letters import Letters
 from activities.names import DigestOutcome, DigestPage, DigestPartners, DigestWanted, Snapshot
+from activities.postman import Postman
 from domain.policy import Policy
 from domain.values import LANGUAGES, Language
 from records.accounts import AccountRecords
@@ -43,7 +45,12 @@ class Desk:
             public_url="https://cmi.example",
         )
         self.digest = DigestActivities(
-            settings, Policy(), Digests(database), self.log, self.partners, self.accounts
+            settings,
+            Policy(),
+            Digests(database),
+            Letters(self.log, Postman(settings)),
+            self.partners,
+            self.accounts,
         )
 
     async def order(

@@ -10,7 +10,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities import names, settlement_mail
+from activities.letters import Letters
 from activities.mail_texts import Reader
+from activities.postman import Postman
 from activities.settlement_mail import SettlementMailActivities
 from activities.settlement_texts import SettlementTexts
 from domain.settlement_mails import SettlementMail
@@ -47,7 +49,8 @@ class Office:
             public_url="https://cmi.example",
             **settings,
         )
-        self.mail = SettlementMailActivities(self.settings, log, partners, self.papers)
+        letters = Letters(log, Postman(self.settings))
+        self.mail = SettlementMailActivities(self.settings, letters, partners, self.papers)
 
     async def keep(self, mail: SettlementMail, content: bytes = PDF) -> None:
         """Keep the paper that goes with a mail."""

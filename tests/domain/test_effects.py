@@ -21,7 +21,7 @@ from domain.commands import (
     RejectRequirements,
     ReportNotExecuted,
 )
-from domain.effects import Effect, Mail, ShippingRequest, is_obsolete
+from domain.effects import Effect, Mail, ShippingRequest, is_obsolete, obsolete_mails
 from domain.order import GoodsReceived, GoodsShipped, Status
 from tests.domain.strategies import (
     HUBER,
@@ -250,6 +250,16 @@ def test_a_first_mail_to_a_partner_who_lost_the_order_again_is_not_sent() -> Non
     second = last_mail(life)
     assert is_obsolete(first, life.order)
     assert not is_obsolete(second, life.order)
+
+
+def test_the_mails_that_lost_their_sense_are_known_by_their_keys() -> None:
+    life = reached(Status.NEW)
+    assert obsolete_mails(life.order, life.events) == frozenset()
+    life.do(reassign(ROSSI), "2026-11-02 11:00")
+    first = last_mail(life)
+    life.do(reassign(MEIER), "2026-11-02 11:05")
+    assert first.key in obsolete_mails(life.order, life.events)
+    assert last_mail(life).key not in obsolete_mails(life.order, life.events)
 
 
 def test_no_mail_but_the_first_loses_its_sense() -> None:

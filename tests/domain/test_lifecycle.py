@@ -32,8 +32,9 @@ from domain.effects import Mail, ShippingRequest, effects
 from domain.errors import InvalidCommand, Refused
 from domain.events import Escalated, Recorded
 from domain.explanation import explain
-from domain.lifecycle import allowed, ball, evolve, fold, holdings, live, release
+from domain.lifecycle import allowed, ball, evolve, fold, live, release
 from domain.order import GoodsReceived, GoodsShipped, Order, Status
+from tests.domain.holdings import holdings
 from tests.domain.strategies import (
     ANNA,
     HUBER,

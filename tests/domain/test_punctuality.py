@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from domain.commands import Accept, Cancel, LogContact, PassTime, ReportNotExecuted
 from domain.deadlines import owner_of
-from domain.lifecycle import holdings
 from domain.order import Deadline, GoodsReceived, GoodsShipped, Order, Status
 from domain.punctuality import KINDS, interval, on_target, on_time_share, verdict
 from domain.settlement_id import Month
+from tests.domain.holdings import holdings
 from tests.domain.strategies import MET, Life, appointment, at, reached, reassign, shown
 
 DUE = at("2026-11-03 18:00")

@@ -14,7 +14,11 @@ from domain.invoicing import Verdict
 from domain.policy import Policy, load_policy
 from domain.settlement import CorrectionLine, Line, SettlementStatus
 from domain.settlement_id import Month
-from domain.settlement_mails import is_obsolete, settlement_mails
+from domain.settlement_mails import (
+    is_obsolete,
+    obsolete_settlement_mails,
+    settlement_mails,
+)
 from domain.settling import (
     SettlementRefused,
     Settling,
@@ -239,6 +243,9 @@ def test_mails_that_lost_their_sense() -> None:
     (mail,) = settlement_mails(opened, events, "de")
     assert not is_obsolete(mail, told)
     assert is_obsolete(mail, live(told, Close(), PARTNER, at("2026-11-02 09:00"))[0])
+    closed, more = live(told, Close(), PARTNER, at("2026-11-02 09:00"))
+    assert obsolete_settlement_mails(told, (*first, *events)) == frozenset()
+    assert obsolete_settlement_mails(closed, (*first, *events, *more)) == {mail.key}
     assert settlement_mails(begin(of, FIRST), first, "de") == ()
     _, events = live(opened, VOID, OPERATIONS, FIRST)
     assert settlement_mails(opened, events, "de") == (), "of what it does not know it is not told"

@@ -60,7 +60,7 @@ INVALID_CODES = set(re.findall(r'InvalidCommand\([^()]*, "(\w+)"\)', SOURCE + US
 REFUSAL_CODES = set(re.findall(r'Refused\(\s*order, [^,]+, "(\w+)"', SOURCE)) | set(
     re.findall(r'return "(\w+)"', inspect.getsource(lifecycle.why_not))
 )
-EVENT_TYPES: tuple[type[Any], ...] = get_args(get_args(events.Event)[0])
+EVENT_TYPES: tuple[type[Any], ...] = get_args(get_args(events.KnownEvent)[0])
 REASONS = get_args(commands.RejectionReason) + get_args(commands.NotExecutedReason)
 KINDS = deadlines.kinds()
 ACTIONS = sorted(rules.under(lifecycle.ROLES, rules.CURRENT))
@@ -518,6 +518,19 @@ def test_every_event_can_be_told(event: Any, language: Language) -> None:
     assert_readable(text, free)
     for name in ("tracking", "settlement_id"):
         assert getattr(event, name, "") in text
+
+
+@in_every_language
+@pytest.mark.parametrize("kind", get_args(effects.MailKind))
+def test_an_undelivered_mail_is_named_by_its_kind(kind: str, language: Language) -> None:
+    name = mail_label(kind, language)
+    assert name != kind
+    # Former versions recorded the kind together with the audience.
+    for mail in (kind, f"{kind} to partner", f"{kind} to operations", f"{kind} to sender"):
+        undelivered = events.MailUndelivered(key="k", mail=mail)
+        text = event_text(entry(undelivered), language, zurich_winter)
+        assert name in text
+        assert_readable(text)
 
 
 @given(st.data(), languages)

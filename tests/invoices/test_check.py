@@ -3,6 +3,7 @@
 import asyncio
 import io
 import random
+import sys
 import zlib
 from collections.abc import Iterator
 from decimal import Decimal
@@ -12,7 +13,7 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
-from documents.confined import Limits
+from documents.confined import ConfinedError, Limits
 from domain.invoicing import Problem, ProblemCode
 from domain.settlement_id import creditor_reference
 from domain.values import LANGUAGES
@@ -253,6 +254,13 @@ class TestHostileFiles:
             large.write(b"%PDF-1.7")
             large.truncate(LARGEST + 1)
         assert (await check_invoice(file, EXPECTED)).problems[0].code == "too_large"
+
+    async def test_what_could_not_be_read_just_now_is_no_verdict(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "executable", "/nowhere/python")
+        with pytest.raises(ConfinedError):
+            await check_invoice(b"%PDF-1.7", EXPECTED)
 
     async def test_encrypted(self) -> None:
         writer = PdfWriter(io.BytesIO(paper(["x"])))

@@ -2,20 +2,21 @@
 
 import asyncio
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from activities.names import Snapshot
-from records.database import CONNECT_SECONDS, TRANSACTION_SECONDS, Database, is_away
+from records.database import CONNECT_SECONDS, LIMIT_SECONDS, Database, is_away
 from records.orders import Orders
 from tests.builders import lived
 
@@ -59,6 +60,52 @@ async def test_a_broken_rule_is_not_away_and_shows_no_values(database: Database)
         await break_it()
     assert not is_away(caught.value)
     assert "Regula" not in str(caught.value)
+
+
+async def test_a_transaction_as_a_function_is_whole_or_nothing(database: Database) -> None:
+    def put(connection: Connection, *, fails: bool = False) -> int:
+        connection.execute(text("INSERT INTO orders_twice VALUES (1)"))
+        if fails:
+            raise RuntimeError
+        return number(connection)
+
+    def number(connection: Connection) -> int:
+        found = connection.execute(text("SELECT count(*) FROM orders_twice")).scalar_one()
+        assert isinstance(found, int)
+        return found
+
+    async with database.writing() as connection:
+        await connection.execute(text("CREATE TABLE orders_twice (n INTEGER)"))
+    with pytest.raises(RuntimeError):
+        await database.write(lambda connection: put(connection, fails=True))
+    assert await database.read(number) == 0
+    assert await database.write(put) == 1
+    assert await database.read(number) == 1
+
+
+async def test_a_function_that_its_caller_gives_up_comes_to_its_end(database: Database) -> None:
+    async with database.writing() as connection:
+        await connection.execute(text("CREATE TABLE counter (n INTEGER)"))
+    loop, begun, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def slowly(connection: Connection) -> None:
+        connection.execute(text("INSERT INTO counter VALUES (1)"))
+        loop.call_soon_threadsafe(begun.set)
+        if database.is_sqlite:
+            assert go_on.wait(5)
+
+    task = asyncio.create_task(database.write(slowly))
+    await begun.wait()
+    task.cancel()
+    waiting = asyncio.create_task(database.write(slowly))
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await waiting
+    async with database.reading() as connection:
+        found = await connection.execute(text("SELECT count(*) FROM counter"))
+        assert found.scalar_one() == 2
 
 
 @pytest.mark.parametrize(
@@ -149,7 +196,7 @@ async def test_a_reader_sees_one_moment_and_does_not_wait_for_writers(file: Path
 async def test_a_file_that_is_locked_too_long_is_away(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("records.database.BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("records.database.LIMIT_SECONDS", 0.2)
     async with _sqlite(file) as database:
         await database.ping()
         other = sqlite3.connect(file, isolation_level=None)
@@ -163,6 +210,104 @@ async def test_a_file_that_is_locked_too_long_is_away(
         other.close()
         async with database.writing():
             pass
+
+
+async def test_all_writers_of_a_locked_file_end_with_the_limit(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They wait in turn, but not each for as long as all before it."""
+    async with _sqlite(file) as database:
+        async with database.writing() as connection:
+            await connection.execute(text("CREATE TABLE counter (n INTEGER)"))
+            await connection.execute(text("INSERT INTO counter VALUES (0)"))
+        monkeypatch.setattr("records.database.LIMIT_SECONDS", 1.0)
+
+        async def as_function() -> None:
+            await database.write(lambda c: c.execute(text("UPDATE counter SET n = n + 1")))
+
+        with _locked(file):
+            begun = time.monotonic()
+            writers = (work() for work in (lambda: _count_up(database, 1), as_function) * 4)
+            errors = await asyncio.gather(*writers, return_exceptions=True)
+            assert all(isinstance(error, BaseException) and is_away(error) for error in errors)
+            assert time.monotonic() - begun < 2
+            assert await database.read(_count) == 0  # readers go on
+        await asyncio.gather(_count_up(database, 1), as_function())
+        assert await database.read(_count) == 2
+
+
+async def test_a_file_that_is_locked_when_it_is_opened(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with _sqlite(file) as database:
+        await database.ping()
+    monkeypatch.setattr("records.database.LIMIT_SECONDS", 0.5)
+    # Exclusive as a whole, so that nobody even reads.
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("CREATE TABLE mine (n INTEGER)")
+    async with _sqlite(file) as database:
+        begun = time.monotonic()
+        calls = (database.ping(), database.read(_count), database.write(_count))
+        errors = await asyncio.gather(*calls, return_exceptions=True)
+        assert all(isinstance(error, BaseException) and is_away(error) for error in errors)
+        assert time.monotonic() - begun < 2
+        other.close()
+        await database.ping()
+
+
+async def test_who_comes_first_waits_for_the_one_at_work_alone(file: Path) -> None:
+    async with _sqlite(file) as database:
+        done: list[str] = []
+
+        async def write(name: str, *, first: bool = False) -> None:
+            await database.write(lambda _: done.append(name), first=first)
+
+        async with asyncio.TaskGroup() as group, database.writing():
+            for number in range(3):
+                group.create_task(write(f"other {number}"))
+            await asyncio.sleep(0)
+            group.create_task(write("first", first=True))
+            await asyncio.sleep(0)
+        assert done == ["first", "other 0", "other 1", "other 2"]
+
+
+async def test_who_waits_in_the_line_too_long_leaves_it_to_the_others(
+    file: Path,
+) -> None:
+    async with _sqlite(file) as database:
+        async with database.writing():
+            with pytest.raises(TimeoutError):
+                await database.write(_count, limit=0.05)
+            with pytest.raises(TimeoutError):
+                await database.write(_count, limit=0.05, first=True)
+        await database.write(lambda connection: connection.execute(text("SELECT 1")), limit=1)
+
+
+def _count(connection: Connection) -> int:
+    found = connection.execute(text("SELECT n FROM counter")).scalar_one()
+    assert isinstance(found, int)
+    return found
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    """Another process writes to the file meanwhile."""
+    code = (
+        "import sqlite3, sys\n"
+        "held = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "held.execute('BEGIN EXCLUSIVE')\n"
+        "print('locked', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", code, str(file)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"locked\n"
+        try:
+            yield
+        finally:
+            other.communicate()
 
 
 async def test_a_file_that_cannot_be_opened_is_away(tmp_path: Path) -> None:
@@ -287,8 +432,8 @@ async def test_pooled_connections_to_a_server_that_fell_silent(
 async def test_a_server_that_falls_silent_in_a_transaction(
     remote: Database, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("records.database.TRANSACTION_SECONDS", 1.0)
-    assert TRANSACTION_SECONDS > 1
+    monkeypatch.setattr("records.database.LIMIT_SECONDS", 1.0)
+    assert LIMIT_SECONDS > 1
     begun = time.monotonic()
 
     async def freeze_in_between() -> None:
@@ -303,6 +448,46 @@ async def test_a_server_that_falls_silent_in_a_transaction(
     assert time.monotonic() - begun < 7
     wire.thaw()
     await remote.ping()
+
+
+async def test_a_lock_that_is_held_too_long_is_away(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(postgres_url)
+    async with database.writing() as connection:
+        await connection.execute(text("DROP TABLE IF EXISTS counter"))
+        await connection.execute(text("CREATE TABLE counter (n INTEGER)"))
+        await connection.execute(text("INSERT INTO counter VALUES (0)"))
+    monkeypatch.setattr("records.database.LIMIT_SECONDS", 1.0)
+
+    def up(connection: Connection) -> None:
+        connection.execute(text("UPDATE counter SET n = n + 1"))
+
+    async with database.writing(limit=20) as holder:
+        await holder.execute(text("LOCK TABLE counter IN ACCESS EXCLUSIVE MODE"))
+        begun = time.monotonic()
+        calls = (_count_up(database, 1), database.write(up), database.read(_count))
+        errors = await asyncio.gather(*calls, return_exceptions=True)
+        assert all(isinstance(error, BaseException) and is_away(error) for error in errors)
+        assert time.monotonic() - begun < 2
+    await database.write(up)
+    assert await database.read(_count) == 1
+    await database.close()
+
+
+async def test_a_transaction_may_be_given_more_time(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("records.database.LIMIT_SECONDS", 0.5)
+    database = Database(postgres_url)
+
+    def slowly(connection: Connection) -> None:
+        connection.execute(text("SELECT pg_sleep(1)"))
+
+    with pytest.raises(TimeoutError):
+        await database.write(slowly)
+    await database.write(slowly, limit=10)
+    await database.close()
 
 
 async def test_a_connection_that_the_server_ended_is_away(remote: Database) -> None:

@@ -14,7 +14,7 @@ async def begin(log: MailLog, key: str = "SP-1/3/new_order/p", **changes: object
         "about": "SP-1", "kind": "new_order", "audience": "partner", "recipient": "a@huber.example",
         "message_id": f"<{key}@cmi>", "now": NOW, **changes,
     }  # fmt: skip
-    return await log.begin(key, **values)  # type: ignore[arg-type]
+    return (await log.begin(key, **values)).row  # type: ignore[arg-type]
 
 
 async def test_a_mail_from_first_attempt_to_sent(database: Database) -> None:
@@ -71,7 +71,7 @@ async def test_the_thread_is_the_first_mail_that_was_sent_to_the_recipient(
     database: Database,
 ) -> None:
     log = MailLog(database)
-    assert await log.thread("SP-1", "a@huber.example") is None
+    assert await _thread(log, "SP-1", "a@huber.example") is None
     await begin(log, "never")
     for n, (key, recipient) in enumerate(
         (
@@ -84,5 +84,39 @@ async def test_the_thread_is_the_first_mail_that_was_sent_to_the_recipient(
         await log.sent(key, NOW + timedelta(hours=n))
     await begin(log, "foreign", about="SP-2")
     await log.sent("foreign", NOW - timedelta(hours=1))
-    assert await log.thread("SP-1", "a@huber.example") == "<second@cmi>"
-    assert await log.thread("SP-1", "x@bianchi.example") == "<other@cmi>"
+    assert await _thread(log, "SP-1", "a@huber.example") == "<second@cmi>"
+    assert await _thread(log, "SP-1", "x@bianchi.example") == "<other@cmi>"
+
+
+async def _thread(log: MailLog, about: str, recipient: str) -> str | None:
+    """What a further mail would refer to."""
+    begun = await log.begin(
+        "further", about, "reminder", "partner", recipient, "<further@cmi>", NOW
+    )
+    return begun.thread
+
+
+async def test_an_obsolete_mail_is_looked_for_no_more_and_may_still_go_out(
+    database: Database,
+) -> None:
+    log = MailLog(database)
+    for key in ("lost", "refused", "sent", "given up", "late"):
+        await begin(log, key)
+    await log.failed("refused", "550", refused=True)
+    await log.sent("sent", NOW)
+    await log.given_up("given up")
+    tried = await log.tried(NOW, None, 2)
+    tried += await log.tried(NOW, tried[-1], 2)
+    assert [row.key for row in tried] == ["late", "lost", "refused"]
+    assert await log.tried(NOW - timedelta(seconds=1), None, 2) == ()
+    keys = ["lost", "refused", "sent", "given up", "late", "unknown"]
+    assert await log.obsolete(keys) == 3
+    assert await log.obsolete(keys) == 0
+    assert [row.key for row in await log.undelivered()] == ["given up"]
+    assert [row.key for row in (await log.stuck(NOW, NOW, 9)).items] == ["given up"]
+    assert await log.count_stuck(NOW, NOW) == 1
+    assert await log.tried(NOW, None, 9) == ()
+    # The attempt that was under way meanwhile has its say, and who needs it after all begins again.
+    await log.sent("late", NOW)
+    assert (await begin(log, "late")).state == "sent"
+    assert (await begin(log, "lost")).state == "sending"

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-from datetime import timedelta
 
 from records.database import Database
 from records.papers import Paper, Papers, draft_id, invoice_id, statement_csv_id, statement_id
@@ -39,19 +38,6 @@ async def test_of_many_at_once_one_is_kept(database: Database) -> None:
     papers = Papers(database)
     kept = await asyncio.gather(*(papers.keep(paper(b"%d" % n)) for n in range(8)))
     assert len({each.sha256 for each in kept}) == 1
-
-
-async def test_the_latest_of_a_kind(database: Database) -> None:
-    papers = Papers(database)
-    for hour in (2, 1):
-        made = paper(
-            b"%d" % hour, f"draft-{hour}", kind="draft", created_at=MONDAY + timedelta(hours=hour)
-        )
-        await papers.keep(made)
-    latest = await papers.latest(ID, "draft")
-    assert latest is not None
-    assert latest.paper_id == "draft-2"
-    assert await papers.latest(ID, "invoice") is await papers.latest("\0", "draft") is None
 
 
 def test_the_ids_tell_papers_apart() -> None:

@@ -27,7 +27,8 @@ def partner(**changes: Any) -> Partner:
             "postal_code": "8004",
             "city": "Zürich",
             **changes,
-        }
+        },
+        extra="forbid",  # as the file and the call with which partners come
     )
 
 

@@ -416,3 +416,19 @@ async def test_two_thousand_lines_among_a_hundred_thousand_orders(
     assert len(stored.account.lines) == 2_000
     print(took)
     assert max(took.values()) < 3, took
+
+
+async def test_twenty_thousand_lines_are_saved_whatever_the_limit_of_other_transactions(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, _ = lived(*COMPLETED)
+    await fill(database, order, 20_000, Status.COMPLETED, 0)
+    records = Settlements(database)
+    of = opening(*(f"SP-{number:07}" for number in range(20_000)))
+    with monkeypatch.context() as patch:
+        patch.setattr("records.database.LIMIT_SECONDS", 0.1)
+        for snapshot in (settled(of), settled(of, *issued(of)), settled(of, *voided(of))):
+            assert await records.save(snapshot) == snapshot.settling.version
+    stored = await records.get(ID)
+    assert stored is not None
+    assert len(stored.account.lines) == 20_000

@@ -34,7 +34,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 import worker
-from activities import beating, claims, letters, papers, settlement_mail
+from activities import claims, letters, papers, settlement_mail
 from records.billable import Billable
 from workflows import background, service_order, settlement
 
@@ -42,7 +42,6 @@ for each in (background, service_order, settlement):
     each.ATTEMPT_LIMIT = timedelta(seconds=3)
 settlement.HEARTBEAT = timedelta(seconds=1.5)
 settlement.UNTIL_IT_SUCCEEDS.initial_interval = timedelta(seconds=0.2)
-beating.BEAT = 0.5
 folder = Path(sys.argv[1])
 
 async def gate(name):
@@ -75,10 +74,6 @@ for owner, name in (
     (letters.Letters, "_mark"),
 ):
     gated(owner, name)
-# Tasks for a worker that was killed go to the next one soon.
-worker.Worker = functools.partial(
-    worker.Worker, sticky_queue_schedule_to_start_timeout=timedelta(seconds=1)
-)
 sys.exit(worker.main([]))
 """
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -128,8 +129,12 @@ class Process:
 
     def terminate(self) -> None:
         """SIGTERM."""
+        self.send(signal.SIGTERM)
+
+    def send(self, number: int) -> None:
+        """A signal."""
         assert self._running is not None
-        self._running.terminate()
+        self._running.send_signal(number)
 
     async def exit_code(self) -> int:
         """How it ended, once it has."""

@@ -1,11 +1,14 @@
 """Somebody is away: workers when signals come, the mail server, the warehouse. What was meant happens afterwards."""
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+
+import pytest
 
 from domain.commands import Accept, ConfirmRequirements, PaymentReceived, RejectRequirements
 from domain.order import GoodsShipped, Status
@@ -111,6 +114,26 @@ async def test_mail_server_and_warehouse_are_down_and_come_back(tmp_path: Path) 
             await eventually(lambda: settled(life))
         assert keys == ["SP-1-1"]
         assert len(set(around.inbox.ids())) == 4
+
+
+async def test_a_mail_server_that_is_away_is_told_once_and_not_at_each_attempt(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with surroundings(tmp_path) as around:
+        await around.inbox.stop()
+        async with around.worker():
+            lives = [await around.place(f"SP-{number}") for number in range(5)]
+            for life in lives:
+                await eventually(lambda life=life: retried(life, "send_mail", 2))
+            await around.inbox.start()
+            for life in lives:
+                await around.reaches(life, Status.NEW)
+        told = [each for each in caplog.records if each.levelno >= logging.WARNING]
+        assert [each.getMessage().partition(": ")[0] for each in told] == [
+            "send_mail fails and is tried again, for example"
+        ]
+        assert "the mail server is away" in told[0].getMessage()
+        assert told[0].exc_info is None
 
 
 async def retried(life, name: str, times: int) -> bool:

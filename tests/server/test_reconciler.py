@@ -22,7 +22,10 @@ from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities import reconcile
+from activities.letters import Letters
 from activities.names import Snapshot
+from activities.obsolete_mails import ObsoleteMails
+from activities.postman import Postman
 from activities.reconciled import Things, Told
 from connection import data_converter
 from desk.revival import NotRevivable, Revival
@@ -338,6 +341,9 @@ async def test_a_workflow_that_is_gone_and_one_that_was_reset(tmp_path: Path) ->
         await around.reaches(back, Status.NEW)
         await back.do(Accept())
         await around.check_records(back)
+        await back.handle.terminate()
+        order = await _revival(around).revive("SP-2")
+        assert order.status is Status.CHECK_REQUIREMENTS
 
 
 @workflow.defn(name=names.SERVICE_ORDER)
@@ -364,9 +370,11 @@ async def test_a_workflow_whose_tasks_fail_is_stuck(tmp_path: Path) -> None:
                 return description.raw_description.pending_workflow_task.attempt >= 3
 
             await eventually(failing)
+            mails = MailLog(around.database)
             looked = reconcile.ReconcileActivities(
                 around.settings, around.client, around.orders, Settlements(around.database),
-                Reconciliation(around.database), MailLog(around.database),
+                Reconciliation(around.database), Letters(mails, Postman(around.settings)),
+                ObsoleteMails(mails, around.orders, Settlements(around.database)),
             )  # fmt: skip
             (row,) = await looked._orders.rows(["SP-1"])
             assert (await looked._look(looked._orders, row, None)).kind == "stuck"

@@ -5,7 +5,15 @@ import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from temporalio import workflow
+from temporalio.client import WorkflowHandle
+from temporalio.worker import Worker
+
+from activities import names as activities
+from desk.orders import OrderDesk
+from desk.principal import Principal
 from domain.commands import (
     SYSTEM,
     Accept,
@@ -16,10 +24,16 @@ from domain.commands import (
     PaymentReceived,
     SetAppointment,
 )
+from domain.effects import Mail
 from domain.order import GoodsReceived, GoodsShipped, Status
 from embedded import ROOT
+from records.orders import StoredOrder
+from tests.activities.mails import mails_of, one
+from tests.builders import TRANSMITTED
 from tests.server.surroundings import Process, Surroundings, eventually, surroundings
-from tests.workflows.life import SHOP, WAREHOUSE, Life
+from tests.workflows.life import DESK, SHOP, WAREHOUSE, Life
+from workflows import names as workflow_names
+from workflows.background import ATTEMPT_LIMIT
 
 CHECKED = ConfirmRequirements(
     checklist={"connections": "yes", "space": "yes", "passages": "not_applicable"}
@@ -34,6 +48,7 @@ import worker
 background.ATTEMPT_LIMIT = service_order.ATTEMPT_LIMIT = timedelta(seconds=4)
 sys.exit(worker.main([]))
 """
+HEARTBEAT = timedelta(seconds=5)
 STATES = (
     Status.AWAITING_PAYMENT,
     Status.NEW,
@@ -141,6 +156,71 @@ async def test_the_worker_is_killed_in_the_middle_of_lives(tmp_path: Path) -> No
         await around.reaches(checking, Status.SET_APPOINTMENT)
         await live_to_the_end(around, lives)
         assert [m for m, times in Counter(around.inbox.ids()).items() if times > 1] == [twice]
+
+
+async def test_a_command_after_a_kill_is_answered_and_not_only_left_with_the_server(
+    tmp_path: Path,
+) -> None:
+    """The server offers its task to the killed worker first, which had the order in memory."""
+    async with surroundings(tmp_path) as around:
+        await around.start_worker_process()
+        life = await around.place("SP-1")
+        await around.reaches(life, Status.NEW)
+        around.worker_process.kill()
+        await around.start_worker_process()
+        desk = OrderDesk(around.client, around.orders, around.partners, around.policy, DESK)
+        partner = Principal(
+            role="partner", login_id="1", name="Team", partner_id=life.partner.partner_id
+        )
+        done = await desk.command(partner, life.sp_id, Accept(), "accept-1")
+        assert isinstance(done, StoredOrder), "a 200; a 202 has nothing but the order's number"
+        assert done.order.status is Status.CHECK_REQUIREMENTS
+
+
+@workflow.defn(sandboxed=False)
+class OneMail:
+    """Sends a mail by a worker that must show every few seconds that it lives."""
+
+    @workflow.run
+    async def run(self, mail: Mail) -> None:
+        """Done when the mail is out."""
+        await workflow.execute_activity(
+            activities.SEND_MAIL,
+            mail,
+            task_queue=workflow_names.ORDERS_QUEUE,
+            start_to_close_timeout=ATTEMPT_LIMIT,
+            heartbeat_timeout=HEARTBEAT,
+        )
+
+
+async def test_a_mail_that_was_under_way_at_a_kill_is_soon_tried_again(tmp_path: Path) -> None:
+    async with (
+        surroundings(tmp_path) as around,
+        Worker(around.client, task_queue="test", workflows=[OneMail]),
+    ):
+        await around.start_worker_process()
+        around.inbox.keeping.clear()
+        handle = await around.client.start_workflow(
+            OneMail.run, one("new_order", mails_of(*TRANSMITTED)), id="one-mail", task_queue="test"
+        )
+        await eventually(lambda: around.inbox.held)
+        # However long the mail server takes: its worker lives.
+        await eventually(lambda: is_beating(handle))
+        around.worker_process.kill()
+        await eventually(lambda: not around.inbox.held)
+        around.inbox.keeping.set()
+        await around.start_worker_process()
+        async with asyncio.timeout(ATTEMPT_LIMIT.total_seconds() / 2):
+            await handle.result()
+        assert len(around.inbox.ids()) == 1
+
+
+async def is_beating(handle: WorkflowHandle[Any, Any]) -> bool:
+    """Whether the first attempt at an activity has shown life after the time within which it must."""
+    (pending,) = (await handle.describe()).raw_description.pending_activities
+    assert pending.attempt == 1
+    since = pending.last_started_time.ToDatetime()
+    return pending.last_heartbeat_time.ToDatetime() > since + HEARTBEAT
 
 
 async def test_the_server_is_killed_and_started_on_its_file(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from stdnum import iso11649
@@ -29,7 +29,6 @@ from domain.settlement_id import (
     Month,
     creditor_reference,
     is_creditor_reference,
-    referenced_settlement,
     settlement_id,
 )
 from tests.builders import ACCEPTED, BILLED, COMPLETED, lived
@@ -100,14 +99,12 @@ class TestNumber:
         assert creditor_reference(ID) == "RF70V202610Q93Q3BS6"
 
     @given(IDENTIFIERS, MONTHS)
-    def test_becomes_a_valid_reference_and_comes_back(self, partner_id: str, month: Month) -> None:
+    def test_becomes_a_valid_reference(self, partner_id: str, month: Month) -> None:
         number = settlement_id(partner_id, month)
         reference = creditor_reference(number)
         assert len(reference) <= 25
         assert iso11649.is_valid(reference)
         assert is_creditor_reference(iso11649.format(reference))
-        assert referenced_settlement(reference) == number
-        assert referenced_settlement(iso11649.format(reference).lower()) == number
 
     def test_is_unique_for_a_partner_and_a_month(self) -> None:
         partners = [f"partner-{number}" for number in range(5000)]
@@ -118,8 +115,10 @@ class TestNumber:
     @given(st.integers(4, 18), st.sampled_from("0123456789ABCXYZ"))
     def test_a_typing_error_is_noticed(self, place: int, other: str) -> None:
         reference = creditor_reference(ID)
+        # a letter counts as two digits, so that one in the place of a digit may go unnoticed
+        assume(other.isdigit() == reference[place].isdigit())
         wrong = reference[:place] + other + reference[place + 1 :]
-        assert (referenced_settlement(wrong) is None) == (wrong != reference)
+        assert is_creditor_reference(wrong) == (wrong == reference)
 
     # From ISO 11649's description, SIX's specification of the QR-bill, Finland's and Belgium's guides.
     @pytest.mark.parametrize(
@@ -133,7 +132,6 @@ class TestNumber:
     )
     def test_agrees_with_known_references(self, known: str) -> None:
         assert is_creditor_reference(known)
-        assert referenced_settlement(known) is None
 
     @pytest.mark.parametrize(
         "wrong",

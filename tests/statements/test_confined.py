@@ -1,15 +1,21 @@
-"""A process with limits keeps to them."""
+"""A process with limits keeps to them, and starts safely beside the threads of the Temporal SDK."""
 
 import ast
 import asyncio
 import os
+import signal
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
-from documents.confined import ConfinedError, Limits, run_confined
+from documents import confined
+from documents.confined import ConfinedError, Limits, remove_leftovers, run_confined
+from embedded import ROOT
+from tests.temporal import dev_server
 
 GREEDY = "tests.statements.greedy"
 ROOMY = Limits(memory=512 << 20, seconds=30)
@@ -47,6 +53,16 @@ async def told_pid(path: Path) -> int:
 async def test_its_answer_is_what_it_returns_and_nothing_else() -> None:
     answer = "Zürich ".encode() * 100_000
     assert await run_confined(GREEDY, b"echo " + answer, ROOMY) == answer
+
+
+async def test_one_that_takes_its_time_gets_all_and_gives_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(confined, "_LOOK_EVERY", 0.002)
+    answer = "Zürich ".encode() * 2_000_000
+    assert (
+        await run_confined(GREEDY, b"echo " + answer, Limits(memory=512 << 20, seconds=5)) == answer
+    )
 
 
 async def test_it_sees_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,3 +118,114 @@ async def test_its_temporary_files_go() -> None:
     folder = (await run_confined(GREEDY, b"file", ROOMY)).decode()
     assert folder.startswith(tempfile.gettempdir())
     assert not os.path.exists(folder)
+
+
+# --- how it starts ------------------------------------------------------------------------------------------------
+
+
+def instead_of_python(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is started is this shell script."""
+    program = folder / "program"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+
+
+async def test_one_that_shows_no_life_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "pid"
+    instead_of_python(tmp_path, f"sleep 600 & echo $! >{told}; wait", monkeypatch)
+    monkeypatch.setattr(confined, "START_SECONDS", 0.5)
+    with pytest.raises(ConfinedError, match="no sign of life") as error:
+        await run_confined(GREEDY, b"echo", ROOMY)
+    assert error.value.kind == "start"
+    assert await gone(await told_pid(told))
+
+
+@pytest.mark.parametrize("script", ["kill -9 $$", "echo no such module >&2; exit 3"])
+async def test_one_that_ends_before_it_begins_is_not_its_inputs_fault(
+    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instead_of_python(tmp_path, script, monkeypatch)
+    with pytest.raises(ConfinedError) as error:
+        await run_confined(GREEDY, b"echo", ROOMY)
+    assert error.value.kind == "start"
+
+
+async def test_a_machine_that_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(ConfinedError, match="No such file") as error:
+        await run_confined(GREEDY, b"echo", ROOMY)
+    assert error.value.kind == "start"
+
+
+async def test_it_starts_beside_the_busy_threads_of_the_sdk_under_uvloop() -> None:
+    async with dev_server() as server:
+        target = server.client.service_client.config.target_host
+        # A process of its own: it runs uvloop, and on the old code it would hang and take this one with it.
+        process = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "tests.statements.spawning", "200", "60", target],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert process.returncode == 0, process.stderr
+    assert "200 spawned" in process.stdout
+    assert "0 children ran Python before exec" in process.stdout
+
+
+# --- what a killed worker leaves ----------------------------------------------------------------------------------
+
+
+async def test_what_a_killed_worker_leaves_is_removed_and_what_a_living_one_uses_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    told = tmp_path / "pid"
+    code = (
+        "import asyncio; from documents.confined import *;"
+        f"asyncio.run(run_confined({GREEDY!r}, b'fork {told}', Limits(512 << 20, 60)))"
+    )
+    other = subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
+    forked = await told_pid(told)
+    (folder,) = tmp_path.glob("cmi-confined-*")
+    leader = os.getsid(forked)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "cmi-confined-link").symlink_to(elsewhere)
+
+    remove_leftovers()
+    assert folder.exists()
+
+    other.kill()
+    other.wait()
+    assert await gone(leader)
+    remove_leftovers()
+    assert not folder.exists()
+    assert elsewhere.exists()
+    os.kill(forked, signal.SIGKILL)
+
+
+async def test_a_folder_that_is_taken_for_a_leftover_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker looks for leftovers between the making of a folder and its locking."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    make, made = tempfile.mkdtemp, []
+
+    def and_looked_at(prefix: str) -> str:
+        made.append(make(prefix=prefix))
+        if len(made) == 1:
+            remove_leftovers()
+        return made[-1]
+
+    monkeypatch.setattr(tempfile, "mkdtemp", and_looked_at)
+    assert await run_confined(GREEDY, b"file", ROOMY) == made[1].encode()
+    assert len(made) == 2
+    assert not any(os.path.exists(folder) for folder in made)

@@ -1,7 +1,10 @@
 """Somebody is away: the worker, Temporal, the database. Nobody is left hanging, and nothing is lost."""
 
 import asyncio
+import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -9,6 +12,7 @@ import pytest
 
 from desk import orders as desk
 from embedded import free_port
+from records.database import LIMIT_SECONDS
 from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.web.site import API, CHECKLIST, POLICY, Site, agreed, order, serving, site
 from workflows import client as workflow_client
@@ -189,6 +193,48 @@ async def test_the_database_is_away(tmp_path: Path) -> None:
                 ready = await client.get("/readyz")
                 assert is_unavailable(ready)
                 assert (ready.json()["temporal"], ready.json()["database"]) == ("ok", "away")
+
+
+@asynccontextmanager
+async def held(file: Path) -> AsyncIterator[None]:
+    """Another process keeps the database to itself meanwhile."""
+    code = (
+        "import sqlite3, sys\n"
+        "held = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)\n"
+        "held.execute('BEGIN EXCLUSIVE')\n"
+        "print('held', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    pipe = asyncio.subprocess.PIPE
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, str(file), stdin=pipe, stdout=pipe
+    )
+    assert other.stdout is not None
+    assert await other.stdout.readline() == b"held\n"
+    try:
+        yield
+    finally:
+        await other.communicate(b"")
+
+
+async def test_the_database_is_locked(tmp_path: Path) -> None:
+    """Reading goes on; what must be written is refused once the limit is over, however many wait."""
+    async with surroundings(tmp_path) as around, site(around) as cmi:
+        body = {"email": "neu@huber.example", "name": "Neu"}
+        users = f"{API}/partners/elektro-huber/users"
+        async with held(tmp_path / "cmi.db"):
+            answers = await asyncio.gather(
+                *(timed(cmi.operations.post(users, json=body)) for _ in range(8))
+            )
+            for answer, seconds in answers:
+                assert is_unavailable(answer)
+                assert seconds < LIMIT_SECONDS * 1.8  # and not so long for each that waits
+            for caller in (cmi.operations, cmi.partner):
+                answer, seconds = await timed(caller.get(f"{API}/orders"))
+                assert answer.status_code == 200
+                assert seconds < 1
+        made = await cmi.operations.post(users, json=body)
+        assert made.status_code == 201
 
 
 async def test_the_records_lag_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

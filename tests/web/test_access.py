@@ -326,3 +326,33 @@ async def test_a_token_is_shown_once_whatever_the_key(cmi: Site) -> None:
     assert first.json()["token"] not in again.text
     listed = (await cmi.operations.get(path)).json()["items"]
     assert [item["name"] for item in listed].count("Once") == 1
+
+
+async def test_an_answer_of_before_is_not_given_again_after_the_order_was_reassigned(
+    cmi: Site,
+) -> None:
+    sp_id = await cmi.new()
+    calls = (
+        ("accept", {}, {"Idempotency_Key": f"accept-{sp_id}"}),
+        ("contacts", {"outcome": "reached"}, {"Idempotency_Key": f"contact-{sp_id}"}),
+        # a refusal is kept, too, and one that was left with the server
+        ("execution", {"executed": True}, {"Idempotency_Key": f"refused-{sp_id}"}),
+        (
+            "contacts",
+            {"outcome": "not_reached"},
+            {"Idempotency_Key": f"later-{sp_id}", "Prefer": "respond-async"},
+        ),
+    )
+    first = [await cmi.post(cmi.partner, sp_id, call, body, **more) for call, body, more in calls]
+    assert [answer.status_code for answer in first] == [200, 200, 409, 202]
+    operations = {"Idempotency_Key": f"reassign-{sp_id}"}
+    other = {"partner_id": "luzern-montage", "reason": "Nearer"}
+    assert (await cmi.post(cmi.operations, sp_id, "reassign", other, **operations)).is_success
+    for call, body, more in calls:
+        again = await cmi.post(cmi.partner, sp_id, call, body, **more)
+        assert (again.status_code, again.json()["detail"]) == (404, "There is no such order.")
+        assert "Regula" not in again.text
+    # Who still sees it hears the same as before.
+    again = await cmi.post(cmi.operations, sp_id, "reassign", other, **operations)
+    assert again.is_success
+    assert again.json()["partner_id"] == "luzern-montage"

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import secrets
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from embedded import ROOT, free_port
 from records.orders import Orders
+from tests.server.surroundings import eventually
 from tests.web.site import API, Site, order
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -137,6 +139,44 @@ async def test_a_mistake_of_ours_shows_nothing_of_our_inside(
     assert vars(line)["error"] == "KeyError"
     assert "test_hygiene.py" in vars(line)["trace"][0]
     assert "Geheim" not in str(vars(line))
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        (f"{API}/orders", ("Content-Type: application/json",)),
+        (f"{API}/orders", ("Content-Type: application/json", "Idempotency-Key: gone")),
+        (f"{API}/settlements/V-1/invoice", ("Content-Type: multipart/form-data; boundary=x",)),
+        ("/login", ("Content-Type: application/x-www-form-urlencoded",)),
+    ],
+)
+async def test_a_caller_that_goes_away_is_no_mistake_of_ours(
+    cmi: Site, path: str, headers: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    request_id = secrets.token_hex(8)
+    head = [
+        f"POST {path} HTTP/1.1",
+        "Host: localhost",
+        f"Authorization: Bearer {cmi.tokens['partner' if 'invoice' in path else 'shop']}",
+        f"X-Request-Id: {request_id}",
+        "Content-Length: 1000",
+        *headers,
+    ]
+    address = httpx.URL(cmi.address)
+    with caplog.at_level(logging.INFO):
+        _, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write("\r\n".join([*head, "", "--x"]).encode())
+        await writer.drain()
+        writer.close()
+
+        def lines() -> list[logging.LogRecord]:
+            return [
+                line for line in ours(caplog) if getattr(line, "request_id", None) == request_id
+            ]
+
+        await eventually(lines)
+    assert [line.getMessage() for line in lines()] == ["the caller went away"]
+    assert max(line.levelno for line in ours(caplog)) == logging.INFO
 
 
 async def test_health(cmi: Site) -> None:

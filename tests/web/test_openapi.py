@@ -126,6 +126,35 @@ async def test_each_call_has_examples_that_are_right(cmi: Site) -> None:
     assert count > 100
 
 
+def objects(document: dict[str, Any], schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The schemas of objects in a schema, at any depth."""
+    name = schema.get("$ref", "").rpartition("/")[2]
+    if name:
+        yield from objects(document, document["components"]["schemas"][name])
+    if "properties" in schema:
+        yield schema
+    parts = [*schema.get("properties", {}).values(), *schema.get("anyOf", [])]
+    parts += [*schema.get("oneOf", []), *([schema["items"]] if "items" in schema else [])]
+    for part in parts:
+        yield from objects(document, part)
+
+
+async def test_bodies_take_no_unknown_fields_and_answers_may_get_new_ones(cmi: Site) -> None:
+    document = (await cmi.nobody.get("/openapi.json")).json()
+    closed, open_ones = 0, 0
+    for call, operation in operations(document):
+        for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+            if kind == "application/json":
+                for each in objects(document, content["schema"]):
+                    assert each["additionalProperties"] is False, (call, each["title"])
+                    closed += 1
+        for content in operation["responses"].get("200", {}).get("content", {}).values():
+            for each in objects(document, content["schema"]):
+                open_ones += "additionalProperties" not in each
+    assert closed > 25
+    assert open_ones > 50
+
+
 async def test_an_answer_is_as_the_document_says(cmi: Site) -> None:
     document = (await cmi.nobody.get("/openapi.json")).json()
     placed = await cmi.place()

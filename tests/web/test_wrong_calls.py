@@ -1,6 +1,8 @@
 """Wrong calls by the dozen: each is told what is wrong, field by field, in problem documents."""
 
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -111,6 +113,47 @@ async def test_an_order_holds_what_cannot_be(cmi: Site, field: str, value: Any) 
     answer = await cmi.shop.post(f"{API}/orders", content=body, headers=json_type)
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert fields(answer.json()) == {field}
+
+
+def with_a_field_too_many(body: Any, where: str = "") -> Iterator[tuple[str, Any]]:
+    """The body with one field more, in each object of it in turn, and how that field is called."""
+    if isinstance(body, dict):
+        yield f"{where}surprise", {**body, "surprise": {"depth": 1}}
+        for name, value in body.items():
+            for field, changed_value in with_a_field_too_many(value, f"{where}{name}."):
+                yield field, {**body, name: changed_value}
+
+
+async def test_every_body_is_refused_with_a_field_that_is_not_known(cmi: Site) -> None:
+    """Stored values are read tolerantly; what comes from outside never is, whoever sends it, at whatever depth."""
+    document = (await cmi.nobody.get("/openapi.json")).json()
+    tried = set()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+            if content is None:
+                continue
+            name = content["schema"].get("$ref", "").rpartition("/")[2]
+            given = [each["value"] for each in content.get("examples", {}).values()]
+            given += document["components"]["schemas"].get(name, {}).get("examples", [])
+            assert given, path
+            (tag,) = operation["tags"]
+            caller = {"shop": cmi.shop, "warehouse": cmi.warehouse}.get(tag, cmi.operations)
+            address = re.sub(r"{\w+}", "some-id", path)
+            wrong = [each for body in given for each in with_a_field_too_many(body)]
+            for field, body in wrong:
+                answer = await caller.request(method, address, json=body)
+                assert answer.status_code == 422, (path, field)
+                if not field.startswith("checklist."):  # its keys are no fields
+                    assert fields(answer.json()) == {field}
+                tried.add((path, field))
+    assert {field for path, field in tried if path == f"{API}/orders"} == {
+        "surprise",
+        "customer.surprise",
+        "product.surprise",
+        "service.surprise",
+    }
+    assert len(tried) > 25
 
 
 async def test_the_same_order_again_and_another_one_under_its_name(cmi: Site) -> None:

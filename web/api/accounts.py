@@ -84,7 +84,7 @@ class _Body(BaseModel):
 class PartnerBody(Partner):
     """A partner."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_PARTNER]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_PARTNER]})
 
 
 class PartnerChanges(_Body):

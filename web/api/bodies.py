@@ -2,9 +2,10 @@
 
 import re
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -31,12 +32,13 @@ from domain.order import (
     Line,
     Note,
     Party,
+    Placement,
     Product,
     Reason,
     Service,
     Status,
 )
-from domain.values import Value
+from domain.values import Input, OpenEnum
 from domain.view import DeadlineView
 
 _ISO_DAY = r"\d{4}-\d{2}-\d{2}"
@@ -66,6 +68,27 @@ IsoDay = Annotated[
 ]
 
 
+_Names = TypeVar("_Names", bound=OpenEnum)
+
+
+def _known(name: _Names) -> _Names:
+    if not name.is_known:
+        raise ValueError(f"must be one of {', '.join(type(name))}")
+    return name
+
+
+KNOWN = AfterValidator(_known)
+"""Marks a state that is asked for. What is stored may have one that only a newer process knows."""
+
+
+def _whole_placement(raw: Any) -> Placement:
+    return Placement.model_validate(raw, extra="forbid")
+
+
+NewOrder = Annotated[Placement, BeforeValidator(_whole_placement)]
+"""An order to be placed. It is stored as it is sent, and unknown fields are refused at any depth."""
+
+
 class ListQuery(BaseModel):
     """Which part of a list is wanted, in the query of an address. What is left empty there does not count."""
 
@@ -79,29 +102,29 @@ class ListQuery(BaseModel):
         return values
 
 
-class Nothing(Value):
+class Nothing(Input):
     """No particulars: `{}`."""
 
 
-class Shipped(Value):
+class Shipped(Input):
     """The goods are on their way. Each parcel has its own tracking number; the same one again is no news."""
 
     tracking: Line
 
 
-class Received(Value):
+class Received(Input):
     """The goods arrived, now or at `received_at`."""
 
     received_at: IsoInstant | None = None
 
 
-class Cancellation(Value):
+class Cancellation(Input):
     """Why the order is cancelled."""
 
     reason: Reason
 
 
-class Contact(Value):
+class Contact(Input):
     """An attempt to reach the customer."""
 
     outcome: Literal["reached", "not_reached"]
@@ -123,7 +146,7 @@ Checklist = Annotated[
 ]
 
 
-class RequirementsMet(Value):
+class RequirementsMet(Input):
     """The place is ready. A "no" belongs to `met: false`."""
 
     met: Literal[True]
@@ -131,7 +154,7 @@ class RequirementsMet(Value):
     note: Note = ""
 
 
-class RequirementsNotMet(Value):
+class RequirementsNotMet(Input):
     """The place is not ready: this ends the order."""
 
     met: Literal[False]
@@ -139,7 +162,7 @@ class RequirementsNotMet(Value):
     note: Note = ""
 
 
-class Agreed(Value):
+class Agreed(Input):
     """A date agreed with the customer; with a `reason` where it takes the place of another."""
 
     start: IsoInstant
@@ -147,7 +170,7 @@ class Agreed(Value):
     reason: Note = ""
 
 
-class Executed(Value):
+class Executed(Input):
     """The service was done, today if `executed_on` is not given."""
 
     executed: Literal[True]
@@ -155,7 +178,7 @@ class Executed(Value):
     note: Note = ""
 
 
-class NotExecuted(Value):
+class NotExecuted(Input):
     """The service could not be done. With the reason `other` a note says why."""
 
     executed: Literal[False]
@@ -188,14 +211,14 @@ Execution = Annotated[
 ]
 
 
-class Review(Value):
+class Review(Input):
     """What happens to a service that was not executed."""
 
     decision: Decision
     note: Note = ""
 
 
-class Reassignment(Value):
+class Reassignment(Input):
     """Who does it instead, and why."""
 
     partner_id: Identifier

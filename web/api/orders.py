@@ -20,6 +20,7 @@ from desk.orders import (
     UnknownOrder,
 )
 from desk.principal import Principal
+from desk.reaching import Broken
 from domain import words
 from domain.commands import (
     Accept,
@@ -36,13 +37,14 @@ from domain.commands import (
 )
 from domain.errors import InvalidCommand
 from domain.lifecycle import allowed
-from domain.order import GoodsReceived, GoodsShipped, Placement, Status
+from domain.order import GoodsReceived, GoodsShipped, Status
 from domain.values import Language
 from domain.view import OrderView, order_view
 from records.orders import StoredOrder
 from web import idempotency
 from web.api import examples
 from web.api.bodies import (
+    KNOWN,
     Accepted,
     Agreed,
     Cancellation,
@@ -51,6 +53,7 @@ from web.api.bodies import (
     Execution,
     ListedOrder,
     ListQuery,
+    NewOrder,
     Nothing,
     OrderList,
     Reassignment,
@@ -61,7 +64,7 @@ from web.api.bodies import (
     Shipped,
 )
 from web.languages import negotiate
-from web.problems import Problem, documented, invalid, unavailable
+from web.problems import Problem, broken, documented, invalid, unavailable
 from web.security import GuardedRoute, may
 
 router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
@@ -125,6 +128,8 @@ class Call:
                 "The same Idempotency-Key came with another request.",
             ) from error
         except TemporalAway as error:
+            if isinstance(error, Broken) and principal.role == "operations":
+                raise broken(error.workflow_id, error.cause) from error
             raise unavailable("Temporal") from error
 
     def _refusal(self, refused: NotAllowed) -> Problem:
@@ -223,7 +228,7 @@ Ordering = Annotated[OrderCall, Depends()]
 async def place_order(
     call: Answering,
     principal: Annotated[Principal, may("place")],
-    placement: Annotated[Placement, Body(openapi_examples=examples.PLACEMENT)],
+    placement: Annotated[NewOrder, Body(openapi_examples=examples.PLACEMENT)],
 ) -> Response:
     """The same `sp_id` and body again answers 200 and the order as it stands; another body is 409.
 
@@ -239,7 +244,7 @@ async def place_order(
 class Wanted(ListQuery):
     """Which orders a list shows."""
 
-    status: Status | None = Field(None, description="orders in this state")
+    status: Annotated[Status, KNOWN] | None = Field(None, description="orders in this state")
     overdue: bool = Field(False, description="true: orders with a deadline that has passed")
     q: str | None = Field(
         None, max_length=200, description="part of SP-ID, sales order, customer's name or place"
@@ -277,7 +282,7 @@ async def list_orders(
             for order in found.page.items
         ],
         next_cursor=found.page.next_cursor,
-        counts={state: found.counts.get(state, 0) for state in states},
+        counts={**dict.fromkeys(states, 0), **found.counts},
     )
     return call.answer(page)
 

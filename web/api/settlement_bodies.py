@@ -10,8 +10,8 @@ from domain.order import Identifier, Note, Reason
 from domain.settlement import Amount, SettlementStatus
 from domain.settlement_id import Month
 from domain.settlement_view import SettlementView
-from domain.values import Value
-from web.api.bodies import ListQuery
+from domain.values import Input
+from web.api.bodies import KNOWN, ListQuery
 
 SpIds = Annotated[
     list[Identifier],
@@ -24,7 +24,7 @@ SpIds = Annotated[
 _MONTH_OR_EMPTY = {"type": "string", "pattern": "^([0-9]{4}-(0[1-9]|1[0-2]))?$"}
 
 
-class OpeningBody(Value):
+class OpeningBody(Input):
     """Which completed orders are billed. `partner_id` is for operations, who say in whose place they act; it can be
     left out where all orders are of one partner."""
 
@@ -32,25 +32,25 @@ class OpeningBody(Value):
     partner_id: Identifier | None = None
 
 
-class SelectionBody(Value):
+class SelectionBody(Input):
     """Which orders are picked now, in the place of those before; none at all is possible."""
 
     sp_ids: SpIds
 
 
-class VoidBody(Value):
+class VoidBody(Input):
     """Why the settlement is taken back."""
 
     reason: Reason
 
 
-class InvoiceReceivedBody(Value):
+class InvoiceReceivedBody(Input):
     """How the invoice came, if that is worth a note."""
 
     note: Note = ""
 
 
-class CorrectionBody(Value):
+class CorrectionBody(Input):
     """An amount (net), plus or minus, for an order that the partner executed, and why."""
 
     sp_id: Identifier
@@ -62,7 +62,9 @@ class Wanted(ListQuery):
     """Which settlements a list shows."""
 
     partner_id: str | None = Field(None, max_length=64, description="settlements of this partner")
-    status: SettlementStatus | None = Field(None, description="settlements in this state")
+    status: Annotated[SettlementStatus, KNOWN] | None = Field(
+        None, description="settlements in this state"
+    )
     month: Annotated[Month | None, WithJsonSchema(_MONTH_OR_EMPTY)] = Field(
         None, description="settlements of this month, like 2026-10"
     )

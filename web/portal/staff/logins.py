@@ -112,10 +112,6 @@ def _tokens_path(place: _Place) -> str:
     return "/staff/tokens" if place.partner_id is None else f"{place.path}/tokens"
 
 
-def _users_path(place: _Place) -> str:
-    return STAFF if place.partner_id is None else f"{place.path}/users"
-
-
 def _in_use_first(tokens: tuple[Token, ...]) -> list[Token]:
     return sorted(tokens, key=lambda each: each.revoked_at is not None)
 

@@ -1,0 +1,133 @@
+"""An older worker meets what only a newer process knows: it decides nothing, loses nothing, and a newer one goes on."""
+
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import pytest
+from temporalio import workflow
+from temporalio.client import WorkflowExecutionStatus, WorkflowUpdateFailedError
+from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from domain.commands import Accept, LogContact
+from domain.order import Status
+from domain.policy import load_policy
+from tests.server.surroundings import eventually
+from tests.temporal import dev_server
+from tests.workflows.life import DESK, OPERATIONS, Life, Lives
+from tests.workflows.outside import Outside
+from workflows import names
+from workflows.client import revive_order
+from workflows.messages import Answer, Carried, Start
+from workflows.service_order import ServiceOrder
+
+AT_ONCE = load_policy('[transmission]\nhold = "0 seconds"\n[escalation]\noffice_hours_only = false')
+
+
+@workflow.defn(name=names.SERVICE_ORDER)
+class Newer(ServiceOrder):
+    """A build that knows one command more."""
+
+    @workflow.init
+    def __init__(self, start: Start) -> None:
+        super().__init__(start)
+
+    @workflow.run
+    async def run(self, start: Start) -> Answer:
+        return await super().run(start)
+
+    @workflow.signal(dynamic=True)
+    def notice(self, name: str, args: Sequence[RawValue]) -> None:
+        if name == "hold":
+            self._take(LogContact(outcome="reached", note="held"), OPERATIONS, workflow.now())
+        else:
+            super().notice(name, args)
+
+
+def worker(lives: Lives, build: type) -> Worker:
+    """A worker of a build."""
+    return Worker(
+        lives.client,
+        task_queue=names.ORDERS_QUEUE,
+        workflows=[build],
+        activities=lives.outside.activities,
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    )
+
+
+def request(command: dict[str, Any]) -> dict[str, Any]:
+    """A request as a newer process sends it."""
+    return {
+        "command": command,
+        "actor": OPERATIONS.model_dump(mode="json"),
+        "request_id": str(uuid.uuid4()),
+        "at": None,
+    }
+
+
+def failures(life: Life) -> Callable[[], Awaitable[list[str]]]:
+    """Why tasks of an order's workflow failed so far."""
+
+    async def found() -> list[str]:
+        events = (await life.handle.fetch_history()).events
+        return [
+            event.workflow_task_failed_event_attributes.failure.message
+            for event in events
+            if event.HasField("workflow_task_failed_event_attributes")
+        ]
+
+    return found
+
+
+async def accepted(lives: Lives) -> Life:
+    """An order that its partner has accepted."""
+    life = await lives.start(policy=AT_ONCE)
+
+    async def new() -> bool:
+        return (await life.order()).status is Status.NEW
+
+    await eventually(new)
+    await life.do(Accept())
+    return life
+
+
+async def test_a_command_that_only_a_newer_build_knows() -> None:
+    async with dev_server() as env:
+        lives = Lives(env, Outside())
+        async with worker(lives, ServiceOrder):
+            life = await accepted(lives)
+            for command in ({"type": "hold"}, {"type": "decide_review", "decision": "wait_until"}):
+                with pytest.raises(WorkflowUpdateFailedError) as refused:
+                    await life.handle.execute_update(command["type"], request(command))
+                assert isinstance(refused.value.cause, ApplicationError)
+                assert refused.value.cause.type == names.UNREADABLE
+            before = await life.events()
+            await life.handle.signal("hold", request({"type": "hold"}))
+            (why, *_) = await eventually(failures(life))
+            assert "hold" in why
+            assert (await life.handle.describe()).status is WorkflowExecutionStatus.RUNNING
+        async with worker(lives, Newer):
+
+            async def held() -> bool:
+                return await life.events() == [*before, "contact_logged"]
+
+            await eventually(held, within=60)
+
+
+async def test_an_order_in_a_state_that_only_a_newer_build_knows() -> None:
+    async with dev_server() as env:
+        lives = Lives(env, Outside())
+        async with worker(lives, ServiceOrder):
+            life = await accepted(lives)
+            snapshot = await life.snapshot()
+            await life.handle.terminate()
+            order = snapshot.order.model_copy(update={"status": Status("on_hold")})
+            carried = Carried(
+                order=order, events=snapshot.events, unsaved=(), outbox=(), answered={}
+            )
+            await revive_order(lives.client, carried, DESK)
+            (why, *_) = await eventually(failures(life))
+            assert "on_hold" in why
+            assert (await life.handle.describe()).status is WorkflowExecutionStatus.RUNNING

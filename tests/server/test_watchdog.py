@@ -1,0 +1,92 @@
+"""A worker that hangs ends and tells where; one that is frozen is started again; a busy one is left alone."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+import worker
+from domain.order import Status
+from embedded import ROOT, Child
+from tests.server.surroundings import Process, eventually, surroundings
+
+
+def process(folder: Path, start: str, hangs_after: float) -> Process:
+    """A worker with a short watchdog that does this instead of connecting."""
+    code = f"""
+import asyncio, ctypes, os, time, worker
+
+async def start(settings):
+    {start}
+
+worker.ALIVE_EVERY, worker.HANGS_AFTER = 0.2, {hangs_after}
+worker.connect_patiently = start
+worker.main([])
+"""
+    env = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("CMI_")},
+        "PYTHONPATH": str(ROOT),
+        "CMI_DATABASE_URL": f"sqlite:///{folder / 'cmi.db'}",
+    }
+    return Process([sys.executable, "-c", code], env, folder / "log")
+
+
+async def test_a_worker_that_hangs_ends_with_the_traceback_of_each_thread(tmp_path: Path) -> None:
+    """Also while it holds the GIL, as it did in libuv's read of a child that never came to its exec."""
+    hanging = process(tmp_path, "ctypes.PyDLL(None).sleep(600)", hangs_after=4)
+    hanging.start()
+    try:
+        assert await hanging.exit_code() == 1
+    finally:
+        hanging.kill()
+    assert "Timeout (0:00:04)!" in hanging.text
+    assert "in start" in hanging.text
+    assert hanging.text.count("Thread 0x") > 1
+
+
+async def test_a_worker_whose_loop_turns_late_is_left_alone(tmp_path: Path) -> None:
+    start = "for _ in range(5): time.sleep(1); await asyncio.sleep(0.01)\n    os._exit(7)"
+    busy = process(tmp_path, start, hangs_after=4)
+    busy.start()
+    try:
+        assert await busy.exit_code() == 7
+    finally:
+        busy.kill()
+
+
+async def test_a_sign_of_life_that_cannot_be_given_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(worker, "ALIVE_EVERY", 0.01)
+    folder = tmp_path / "folder"
+    folder.write_text("no folder")
+    showing = asyncio.create_task(worker._show_life(folder / "alive"))
+    await eventually(lambda: "no sign of life" in caplog.text)
+    folder.unlink()
+    await eventually((folder / "alive").exists)
+    showing.cancel()
+
+
+async def test_a_worker_that_is_frozen_is_started_again(tmp_path: Path) -> None:
+    async with surroundings(tmp_path) as around:
+        code = "import worker; worker.ALIVE_EVERY = 0.2; worker.main([])"
+        log = tmp_path / "worker.log"
+        env = {**around.env, "PYTHONPATH": str(ROOT)}
+        around.alive.touch()  # a former one's
+        child = Child(
+            "worker", [sys.executable, "-c", code], env, log, alive=around.alive, stale_after=4
+        )
+        await child.start()
+        try:
+            await around.reaches(await around.place("SP-1"), Status.NEW)
+            frozen = child.pid
+            assert frozen is not None
+            os.kill(frozen, signal.SIGSTOP)
+            await eventually(lambda: child.pid != frozen)
+            await around.reaches(await around.place("SP-2"), Status.NEW)
+            assert log.read_text().count("working queues") == 2  # and not once more
+        finally:
+            await child.stop()

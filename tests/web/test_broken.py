@@ -1,0 +1,129 @@
+"""The workflow of an order or a settlement is broken: callers are told so, operations also why, and nothing is lost."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+from temporalio import workflow
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from desk.orders import OrderDesk, Stored
+from desk.principal import Principal
+from desk.reaching import Broken as BrokenWorkflow
+from desk.worklist import Task, WorkDesk
+from domain.commands import Accept
+from records.worklist import Worklists
+from tests.server.surroundings import eventually, surroundings
+from tests.server.test_reconciler import Broken, forget
+from tests.web.firms import firm
+from tests.web.site import API, site
+from tests.web.test_absences import events, is_unavailable, policy
+from workflows import names
+
+CAUSE = "a mistake of ours"
+
+
+@workflow.defn(name=names.SETTLEMENT)
+class BrokenSettlement:
+    """What a mistake of ours in the workflow of settlements would be."""
+
+    @workflow.run
+    async def run(self, start: dict[str, object]) -> None:
+        raise RuntimeError(CAUSE)
+
+
+def is_plain(answer: httpx.Response) -> bool:
+    """503 as everybody gets it who is told nothing of our insides."""
+    assert is_unavailable(answer)
+    assert answer.json()["title"] == "Away"
+    return CAUSE not in answer.text and "RuntimeError" not in answer.text
+
+
+def names_cause(answer: httpx.Response) -> bool:
+    """503 as operations get it."""
+    assert is_unavailable(answer)
+    return CAUSE in answer.json()["detail"]
+
+
+async def test_commands_and_reads_while_workflows_are_broken(tmp_path: Path) -> None:
+    async with (
+        surroundings(tmp_path, within=180, CMI_POLICY=policy(tmp_path)) as around,
+        site(around) as cmi,
+    ):
+        async with around.worker():
+            sp_id, unrecorded = await cmi.new(), await cmi.new()
+            one = await firm(cmi)
+            settled = await one.issued(await one.completed("129.00"))
+            number = settled["settlement_id"]
+        await forget(around, unrecorded)
+        async with Worker(
+            around.client,
+            task_queue=names.ORDERS_QUEUE,
+            workflows=[Broken, BrokenSettlement],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        ):
+            key = {"Idempotency_Key": "a-1"}
+            assert is_plain(await cmi.post(cmi.partner, sp_id, "accept", **key))
+            assert names_cause(await cmi.post(cmi.operations, sp_id, "accept"))
+            # What the records hold can be read.
+            seen = await cmi.partner.get(f"{API}/orders/{sp_id}")
+            assert (seen.status_code, seen.json()["status"]) == (200, "new")
+            # Who does not wait leaves a command with the server, which keeps it.
+            told = await cmi.post(cmi.warehouse, sp_id, "goods-shipped", {"tracking": "99.00.1"})
+            assert told.status_code == 202
+            later = await cmi.post(
+                cmi.partner, sp_id, "contacts", {"outcome": "reached"}, Prefer="respond-async"
+            )
+            assert later.status_code == 202
+
+            # What only its workflow knows cannot be looked at.
+            assert names_cause(await cmi.operations.get(f"{API}/orders/{unrecorded}"))
+            assert is_plain(await cmi.shop.get(f"{API}/orders/{unrecorded}"))
+
+            reason = {"reason": "wrong fee"}
+            void = f"{API}/settlements/{number}/void"
+            assert names_cause(await cmi.operations.post(void, json=reason))
+            draft = f"{API}/settlements/{number}/draft-invoice.pdf"
+            assert is_plain(await one.http.get(draft))
+
+            # The same once the server itself refuses for the workflow, after some attempts at its task.
+            async def is_refused_at_once() -> bool:
+                described = await around.client.get_workflow_handle(sp_id).describe()
+                return described.raw_description.pending_workflow_task.attempt >= 3
+
+            await eventually(is_refused_at_once, 60)
+            assert is_plain(await cmi.post(cmi.partner, sp_id, "accept", **key))
+            assert names_cause(await cmi.post(cmi.operations, sp_id, "accept"))
+
+        async with around.worker():
+
+            async def accepted() -> dict[str, Any] | None:
+                again = await cmi.post(cmi.partner, sp_id, "accept", **key)
+                return again.json() if again.status_code == 200 else None
+
+            assert (await eventually(accepted, 60))["status"] == "check_requirements"
+            told_of = await events(around, sp_id)
+            assert told_of.count("accepted") == 1
+            assert told_of.count("notice_kept") == 1, (
+                "the goods are on their way before it was accepted"
+            )
+            assert told_of.count("command_refused") == 1, "nobody calls before accepting"
+            assert (await cmi.operations.get(f"{API}/orders/{unrecorded}")).status_code == 200
+
+
+class OneIsBroken:
+    """A desk at which one order's workflow is broken, and the others are stored."""
+
+    async def command(self, _: Principal, sp_id: str, *more: object) -> Stored:
+        """Take a command."""
+        if sp_id == "SP-1":
+            raise BrokenWorkflow(sp_id, CAUSE)
+        return Stored(sp_id=sp_id)
+
+
+async def test_one_broken_order_does_not_stop_the_others_of_a_list() -> None:
+    desk = WorkDesk(cast(Worklists, None), cast(OrderDesk, OneIsBroken()))
+    huber = Principal(login_id="1", name="Huber", role="partner", partner_id="elektro-huber")
+    tasks = {f"SP-{n}": Task(command=Accept(), request_id=f"r{n}") for n in (1, 2, 3)}
+    done = await desk.do_all(huber, tasks)
+    assert [type(each) for each in done.values()] == [BrokenWorkflow, Stored, Stored]

@@ -1,0 +1,118 @@
+"""An order that a newer build wrote, seen through an older web process: shown as far as it goes, never an error."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from sqlalchemy import update
+
+from activities.names import Snapshot
+from desk.passwords import Passwords
+from domain.values import LANGUAGES
+from records.accounts import AccountRecords, UserRole
+from records.tables import documents, orders, timeline
+from tests import builders
+from tests.newer import ADDED, more, rewrite_rows
+from tests.server.surroundings import surroundings
+from tests.web.site import API, Site, site
+from web.security import session_cookie
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PASSWORD = "correct horse battery"
+UNKNOWN = {
+    "de": "Weiteres Ereignis, das diese Version noch nicht anzeigen kann",
+    "fr": "Autre événement, que cette version ne peut pas encore afficher",
+    "it": "Altro evento, che questa versione non può ancora mostrare",
+    "en": "Another event, which this version cannot show yet",
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def ahead(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """An application whose records a newer build has written: SP-1 is on hold, SP-2 has but new fields."""
+    folder = tmp_path_factory.mktemp("ahead")
+    async with surroundings(folder, up=False, within=None) as around, site(around) as running:
+        placed = datetime.now(UTC) - timedelta(days=30)
+        for sp_id in ("SP-1", "SP-2"):
+            order, events = builders.lived(*builders.GOODS_THERE, at=placed, sp_id=sp_id)
+            await around.orders.save(Snapshot(order=order, events=events))
+        await rewrite_rows(around.database, more)
+        secret = {"type": "put_on_hold", "internal": "not for partners"}
+        async with around.database.writing() as connection:
+            table = documents.c.sp_id == "SP-1"
+            found = (await connection.execute(documents.select().where(table))).one()
+            document = {**json.loads(found.document), "status": "on_hold"}
+            await connection.execute(
+                update(documents).where(table).values(document=json.dumps(document))
+            )
+            await connection.execute(
+                update(orders).where(orders.c.sp_id == "SP-1").values(status="on_hold")
+            )
+            await connection.execute(
+                update(timeline)
+                .where(timeline.c.sp_id == "SP-1", timeline.c.seq == 4)
+                .values(type="put_on_hold", data=json.dumps(secret))
+            )
+        yield running
+
+
+async def test_an_order_is_answered_without_what_is_not_known(ahead: Site) -> None:
+    for language in LANGUAGES:
+        for caller in (ahead.partner, ahead.operations):
+            answer = await caller.get(f"{API}/orders/SP-1", headers={"Accept-Language": language})
+            assert answer.status_code == 200
+            order: dict[str, Any] = answer.json()
+            assert (order["status"], order["status_label"]) == ("on_hold", "on_hold")
+            assert (order["allowed"], order["ball"]) == ([], None)
+            entry = order["timeline"][3]
+            assert (entry["type"], entry["data"]) == ("put_on_hold", {})
+            assert entry["text"] == UNKNOWN[language]
+            assert ADDED not in answer.text
+            assert "not for partners" not in answer.text
+
+
+async def test_an_order_with_new_fields_is_answered_as_ever(ahead: Site) -> None:
+    for caller in (ahead.partner, ahead.operations, ahead.shop):
+        answer = await caller.get(f"{API}/orders/SP-2")
+        assert answer.status_code == 200
+        assert answer.json()["status"] == "set_appointment"
+        assert ADDED not in answer.text
+
+
+async def test_lists_and_counts_have_it(ahead: Site) -> None:
+    for caller in (ahead.partner, ahead.operations):
+        answer = await caller.get(f"{API}/orders")
+        assert answer.status_code == 200
+        assert {item["sp_id"] for item in answer.json()["items"]} == {"SP-1", "SP-2"}
+        assert answer.json()["counts"]["on_hold"] == 1
+        assert ADDED not in answer.text
+    asked = await ahead.operations.get(f"{API}/orders?status=on_hold")
+    assert asked.status_code == 422  # nobody can ask for a state that is not documented
+
+
+@pytest.mark.parametrize("role", ["operations", "partner"])
+async def test_pages_show_it(ahead: Site, role: UserRole) -> None:
+    state, email = ahead.app.state, f"{role}@people.example"
+    records = AccountRecords(ahead.around.database)
+    partner_id = "elektro-huber" if role == "partner" else None
+    now = datetime.now(UTC)
+    await records.add_user(f"usr_{role}", role, partner_id, email, "Petra", "de", now)
+    await records.set_password(f"usr_{role}", await Passwords().hash(PASSWORD))
+    secret = (await state.accounts.log_in(email, PASSWORD, f"2001:db8::{len(role)}")).secret
+    cookies = {session_cookie(state.settings): secret}
+    async with httpx.AsyncClient(
+        base_url=ahead.address, cookies=cookies, follow_redirects=True
+    ) as browser:
+        for path in ("/", "/orders", "/orders?q=SP-", "/orders/SP-1", "/orders/SP-2"):
+            page = await browser.get(path, headers={"Accept": "text/html"})
+            assert (page.status_code, page.url.path != "/login") == (200, True), path
+            assert ADDED not in page.text
+            if path == "/orders/SP-1":
+                assert UNKNOWN["de"] in page.text
+            if path.endswith("SP-"):
+                assert "on_hold" in page.text

@@ -1,0 +1,63 @@
+"""Old and new processes understand each other: every value of every kept history, with more fields and with fewer."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter
+from temporalio.client import WorkflowHistory
+
+from tests.newer import ADDED, fewer, fewest, more, payloads, rewritten
+from tests.workflows.replaying import replayer, timeline
+from workflows.daily_digest import DailyDigest
+
+HISTORIES = Path(__file__).parents[1] / "histories"
+TIMELINES = json.loads((HISTORIES / "timelines.json").read_text())
+ALL = sorted(
+    str(path.relative_to(HISTORIES).with_suffix(""))
+    for path in HISTORIES.rglob("*.json")
+    if path.stem != "timelines"
+)
+
+
+def history(name: str) -> WorkflowHistory:
+    """A kept history."""
+    return WorkflowHistory.from_json(name, (HISTORIES / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_value_is_read_with_more_fields_and_written_with_them_again(name: str) -> None:
+    count = 0
+    for what, payload, kind in payloads(history(name)):
+        adapter = TypeAdapter(kind)
+        value = adapter.validate_json(payload.data)
+        newer = json.dumps(more(value, json.loads(payload.data)))
+        again = adapter.dump_json(adapter.validate_json(newer)).decode()
+        assert again.count(ADDED) == newer.count(ADDED), what
+        assert adapter.validate_json(again, extra="ignore") == value, what
+        count += newer.count(ADDED)
+    assert count
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_value_is_read_without_the_fields_that_came_later(name: str) -> None:
+    for what, payload, kind in payloads(history(name)):
+        adapter = TypeAdapter(kind)
+        value = adapter.validate_json(payload.data)
+        written = json.loads(payload.data)
+        assert adapter.validate_json(json.dumps(fewer(value, written))) == value, what
+        adapter.validate_json(json.dumps(fewest(value, written)))
+
+
+@pytest.mark.parametrize("name", sorted(TIMELINES))
+@pytest.mark.parametrize("rewrite", [more, fewer])
+async def test_the_same_happens_when_another_build_wrote_it(name: str, rewrite: object) -> None:
+    changed = rewritten(history(name), rewrite)  # type: ignore[arg-type]
+    assert changed.to_json() != history(name).to_json()
+    assert await timeline(changed) == TIMELINES[name]
+
+
+@pytest.mark.parametrize("rewrite", [more, fewer])
+async def test_a_digest_goes_on_when_another_build_wrote_it(rewrite: object) -> None:
+    changed = rewritten(history("digest/one-morning"), rewrite)  # type: ignore[arg-type]
+    await replayer(DailyDigest).replay_workflow(changed)

@@ -15,6 +15,7 @@ from desk.principal import Principal
 from desk.reaching import Closed, NoAnswer, TemporalAway
 from desk.reaching import asking as asking_workflow
 from desk.recorded import recorded
+from domain import rules
 from domain.settlement import SettlementStatus
 from domain.settlement_id import settlement_id
 from domain.settling import SettlementRefused
@@ -167,4 +168,7 @@ def _refusal(settlement: str, failure: WorkflowUpdateFailedError) -> Exception:
             return RequestReused(settlement)
         if cause.type == names.COME_AGAIN:
             return TemporalAway("the settlement's workflow goes over into its next run")
+        if cause.type == rules.UnknownRules.__name__:
+            logger.error("the worker is of an older release", extra={"settlement_id": settlement})
+            return TemporalAway("the worker does not know these rules yet")
     return failure

@@ -201,10 +201,12 @@ def check_understood(order: Order) -> None:
     """Check that this process may go on with an order that another one left.
 
     Raises:
-        NotUnderstood: it is in a state that only a newer process knows.
+        NotUnderstood: it is in a state, or under rules, that only a newer process knows.
     """
     if not order.status.is_known:
         raise NotUnderstood(f"state {order.status}")
+    if not rules.is_known(order.rules):
+        raise NotUnderstood(f"rules version {order.rules}")
 
 
 def fold(intake: Intake, events: Iterable[Recorded]) -> Order:

@@ -369,10 +369,12 @@ def check_understood(settling: Settling) -> None:
     """Check that this process may go on with a settlement that another one left.
 
     Raises:
-        NotUnderstood: it is in a state that only a newer process knows.
+        NotUnderstood: it is in a state, or under rules, that only a newer process knows.
     """
     if not settling.status.is_known:
         raise NotUnderstood(f"state {settling.status}")
+    if not rules.is_known(settling.rules):
+        raise NotUnderstood(f"rules version {settling.rules}")
 
 
 def fold(opening: Opening, events: Iterable[SettlementRecorded]) -> Settling:

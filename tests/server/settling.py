@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import Any
 import worker
 from activities import claims, letters, papers, settlement_mail
-from records.settlements import Settlements
+from records.billable import Billable
 from workflows import background, service_order, settlement
 
 for each in (background, service_order, settlement):
@@ -62,7 +62,7 @@ def gated(owner, name):
     setattr(owner, name, outer)
 
 for owner, name in (
-    (Settlements, "partners_of"),
+    (Billable, "partners_of"),
     (claims.ClaimActivities, "_claim"),
     (claims.ClaimActivities, "_release"),
     (claims, "_of_each"),

@@ -105,6 +105,7 @@ async def worker_on_a_wire(around: Surroundings) -> AsyncIterator[Wire]:
 
 async def take_but_not_keep(between: Wire, command: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
     """Have the worker take a command. It has done all that comes before Temporal keeps that, and Temporal does not."""
+    await eventually(lambda: between.is_quiet)
     between.holding = True
     asked = asyncio.create_task(command)
     await eventually(lambda: ACCEPTANCE in between.held)

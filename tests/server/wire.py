@@ -1,10 +1,13 @@
 """A wire between a worker and Temporal that can hold back what the worker sends."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 _CHUNK = 65536
+_QUIET = 1.0
+"""Seconds after which a worker has asked for its next tasks, and only waits for them."""
 
 
 class Wire:
@@ -18,6 +21,12 @@ class Wire:
         self.holding = False
         self.held = bytearray()
         """What was held back, over all connections. Texts in it are readable: nothing is compressed on one machine."""
+        self._last = time.monotonic()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing has passed for a while."""
+        return time.monotonic() - self._last > _QUIET
 
     async def passes(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection of the worker."""
@@ -38,6 +47,7 @@ class Wire:
                 if self.holding and from_worker:
                     self.held += piece
                 else:
+                    self._last = time.monotonic()
                     writer.write(piece)
                     await writer.drain()
         writer.close()

@@ -206,6 +206,8 @@ def check_understood(order: Order) -> None:
     rules.check(order.rules)
     if not order.status.is_known:
         raise NotUnderstood(f"state {order.status}")
+    if not rules.is_known(order.rules):
+        raise NotUnderstood(f"rules version {order.rules}")
 
 
 def fold(intake: Intake, events: Iterable[Recorded]) -> Order:

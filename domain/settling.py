@@ -373,6 +373,8 @@ def check_understood(settling: Settling) -> None:
     rules.check(settling.rules)
     if not settling.status.is_known:
         raise NotUnderstood(f"state {settling.status}")
+    if not rules.is_known(settling.rules):
+        raise NotUnderstood(f"rules version {settling.rules}")
 
 
 def fold(opening: Opening, events: Iterable[SettlementRecorded]) -> Settling:

@@ -488,9 +488,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.print(
         f"Done in {(datetime.now(UTC) - started).seconds} s. Each order lived weeks under the standard policy."
     )
-    if (options.folder / "statement.pdf").exists():
-        console.print(f"  statement          {options.folder / 'statement.pdf'}")
-        console.print(f"  draft invoice      {options.folder / 'draft-invoice.pdf'}")
     console.print(f"  mails              {options.folder / 'mail'}")
     console.print(f"  shipping requests  {options.folder / 'warehouse'}")
     console.print(

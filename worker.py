@@ -27,7 +27,7 @@ from temporalio.worker import (
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.beating import BEAT, Beating
-from activities.calendars import pin_calendar
+from activities.calendars import CalendarActivities
 from activities.claims import ClaimActivities
 from activities.digest import DigestActivities
 from activities.expected import ExpectedFailures
@@ -125,12 +125,13 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
     desk = Desk(public_url=settings.public_url, language=settings.operations_language)
     letters = Letters(mails, Postman(settings))
     mail = MailActivities(settings, letters, partners)
+    policy = settings.load_policy()
     settling = SettlementActivities(
         client,
         settlements,
         Corrections(database),
         partners,
-        policy=settings.load_policy(),
+        policy=policy,
         vat_rates=settings.vat_percentages,
         desk=desk,
     )
@@ -138,7 +139,7 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
     settlement_mail = SettlementMailActivities(settings, letters, partners, Papers(database))
     digest = DigestActivities(
         settings,
-        settings.load_policy(),
+        policy,
         Digests(database),
         letters,
         partners,
@@ -161,7 +162,7 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
             mail.send_mail,
             WarehouseActivities(settings).request_shipping,
             RecordActivities(client, orders).save_order,
-            pin_calendar,
+            CalendarActivities(policy).pin_calendar,
             settling.save_settlement,
             settling.take_corrections,
             settling.release_corrections,

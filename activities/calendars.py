@@ -1,4 +1,4 @@
-"""Pins calendars for orders that outlive theirs: workflows cannot use the `holidays` package (DESIGN 8)."""
+"""Pins calendars for workflows, which cannot use the `holidays` package themselves (DESIGN 8)."""
 
 import asyncio
 
@@ -7,9 +7,17 @@ from temporalio import activity
 from activities import names
 from domain import cantons
 from domain.calendar import Calendar
+from domain.policy import Policy
 
 
-@activity.defn(name=names.PIN_CALENDAR)
-async def pin_calendar(wanted: names.CalendarWanted) -> Calendar:
-    """The calendar of a canton from a day on. Raises `ValueError` for an unknown canton."""
-    return await asyncio.to_thread(cantons.pin_calendar, wanted.canton, wanted.policy, wanted.start)
+class CalendarActivities:
+    """Calendars; `policy` is the configured one, for who has none pinned."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
+    @activity.defn(name=names.PIN_CALENDAR)
+    async def pin_calendar(self, wanted: names.CalendarWanted) -> Calendar:
+        """The calendar of a canton from a day on. Raises `ValueError` for an unknown canton."""
+        policy = wanted.policy or self._policy
+        return await asyncio.to_thread(cantons.pin_calendar, wanted.canton, policy, wanted.start)

@@ -22,7 +22,8 @@ TURN_SECONDS = 4.0
 """How long a mail waits for its turn before its attempt ends. With the longest conversation with the server (30) and a
 transaction before and after it (5 each) it stays below an attempt's limit of 45 seconds, so that no attempt is cut off
 after the server took the mail."""
-_TURN_AGAIN = timedelta(seconds=5)
+MOST_WAITING = 32
+"""Mails that wait for their turn. More would keep the worker's activities from other work while the server hangs."""
 _REFUSED_AGAIN = timedelta(hours=1)
 _REFUSED_FOR_GOOD = timedelta(days=5)  # as long as mail servers try (RFC 5321, 4.5.4.1)
 
@@ -52,6 +53,7 @@ class Letters:
         self._log = log
         self._postman = postman
         self._turns = asyncio.Semaphore(AT_A_TIME)
+        self._waiting = 0
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         # What the server has and the records do not say yet, with when it was handed in.
         self._unmarked: dict[str, datetime] = {}
@@ -121,16 +123,16 @@ class Letters:
     @asynccontextmanager
     async def _turn(self, key: str) -> AsyncIterator[None]:
         """The right to hand in a letter, held until it is marked."""
+        if self._waiting >= MOST_WAITING:
+            raise _others_first(key)
+        self._waiting += 1
         try:
             async with asyncio.timeout(TURN_SECONDS):
                 await self._turns.acquire()
         except TimeoutError:
-            raise ApplicationError(
-                f"mail {key}: others are being handed in",
-                type="MailsWaiting",
-                next_retry_delay=_TURN_AGAIN,
-                category=ApplicationErrorCategory.BENIGN,
-            ) from None
+            raise _others_first(key) from None
+        finally:
+            self._waiting -= 1
         try:
             yield
         finally:
@@ -195,6 +197,14 @@ class Letters:
         """The same for the same mail for ever, so that two copies of one mail are recognised as such."""
         name = hashlib.sha256(key.encode()).hexdigest()[:32]
         return f"<{name}@{self._postman.sender.domain}>"
+
+
+def _others_first(key: str) -> ApplicationError:
+    return ApplicationError(
+        f"mail {key}: others are being handed in",
+        type="MailsWaiting",
+        category=ApplicationErrorCategory.BENIGN,
+    )
 
 
 def _given_up(key: str, why: str) -> ApplicationError:

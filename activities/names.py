@@ -57,10 +57,11 @@ class Snapshot(Value):
 
 
 class CalendarWanted(Value):
-    """Whose calendar, and from which day on, for an order that outlives the one pinned at its start."""
+    """Whose calendar, and from which day on. `policy` is that of an order that outlives the calendar pinned at its
+    start; without one it is the configured policy."""
 
     canton: str
-    policy: Policy
+    policy: Policy | None = None
     start: date
 
 

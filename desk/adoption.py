@@ -216,7 +216,7 @@ def _refusal(failure: WorkflowUpdateFailedError) -> Result:
             return "closed"
         if code == "older_rules":
             return "newer"
-        # Of a release that has not this version, or not the command.
-        if code == "unknown_rules" or cause.type in (names.UNREADABLE, rules.UnknownRules.__name__):
+        # Of a release that has not the command, or not this version.
+        if cause.type in (names.UNREADABLE, rules.UnknownRules.__name__):
             return "old_worker"
     raise failure

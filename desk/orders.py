@@ -452,7 +452,7 @@ def _refusal(sp_id: str, failure: WorkflowUpdateFailedError) -> Exception:
             return InvalidCommand(facts["field"], facts["code"])
         if cause.type == names.ID_REUSED:
             return RequestReused(sp_id)
-        if cause.type == names.UNREADABLE:
+        if cause.type in (names.UNREADABLE, rules.UnknownRules.__name__):
             logger.error("the worker is older than this process", extra={"sp_id": sp_id})
-            return TemporalAway("the worker does not know this command yet")
+            return TemporalAway("the worker does not know this command, or the order's rules, yet")
     return failure

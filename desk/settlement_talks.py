@@ -15,6 +15,7 @@ from desk.principal import Principal
 from desk.reaching import Closed, NoAnswer, TemporalAway
 from desk.reaching import asking as asking_workflow
 from desk.recorded import recorded
+from domain import rules
 from domain.settlement import SettlementStatus
 from domain.settlement_id import settlement_id
 from domain.settling import SettlementRefused
@@ -27,6 +28,10 @@ logger = logging.getLogger("cmi.desk")
 
 class UnknownSettlement(Exception):
     """There is no such settlement, or it is not this caller's to know of. The two look the same."""
+
+
+class PaperNotMade(Exception):
+    """A paper that was asked for was tried several times and could not be made: only a human can mend that."""
 
 
 class SettlementTalks:
@@ -73,6 +78,7 @@ class SettlementTalks:
         Raises:
             SettlementRefused: not in the state it is in now.
             UnknownSettlement: it is not this caller's.
+            PaperNotMade: a paper that was asked for cannot be made.
             RequestReused: the request id came before, with another command.
             Broken: its workflow's tasks fail.
             TemporalAway: nothing is known to have happened; the same request may come again.
@@ -165,6 +171,10 @@ def _refusal(settlement: str, failure: WorkflowUpdateFailedError) -> Exception:
             )
         if cause.type == names.ID_REUSED:
             return RequestReused(settlement)
+        if cause.type == rules.UnknownRules.__name__:
+            return TemporalAway("the worker is of a release before this settlement's rules")
+        if cause.type == names.NOT_MADE:
+            return PaperNotMade(settlement)
         if cause.type == names.COME_AGAIN:
             return TemporalAway("the settlement's workflow goes over into its next run")
     return failure

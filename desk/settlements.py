@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import PurePosixPath
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,8 +16,10 @@ from desk.access import Forbidden
 from desk.opening import NothingToBill as NothingToBill
 from desk.opening import judged, opening_of
 from desk.orders import RequestReused
+from desk.papers import UPLOADS, draft_request, file_name
 from desk.principal import Principal
 from desk.reaching import Closed, NoAnswer, TemporalAway, reaching
+from desk.settlement_talks import PaperNotMade as PaperNotMade
 from desk.settlement_talks import SettlementTalks, of
 from desk.settlement_talks import UnknownSettlement as UnknownSettlement
 from domain.cantons import pin_calendar
@@ -33,7 +34,7 @@ from domain.values import Value
 from records.corrections import Correction, Corrections
 from records.database import Database
 from records.orders import Orders
-from records.papers import Paper, Papers, invoice_id, statement_csv_id
+from records.papers import Paper, Papers, TooManyPapers, invoice_id, statement_csv_id
 from records.partners import Partner, Partners
 from records.settlements import SettlementPage, Settlements, StoredSettlement
 from workflows import settlement_client
@@ -45,7 +46,6 @@ DOCUMENT_PATIENCE = timedelta(seconds=60)
 """How long a caller waits for an invoice to be checked, or a draft to be made: the file's own limits are below it."""
 MOST_ORDERS = 20_000
 """So many SP-IDs can be asked for in one call."""
-_LONGEST_NAME = 100
 
 
 class UnknownPartner(Exception):
@@ -344,7 +344,8 @@ class SettlementDesk:
         """Keep an invoice and have it checked, in a process of its own. The same file again has the same verdict.
 
         Raises:
-            Forbidden, UnknownSettlement, SettlementRefused: as `close`.
+            Forbidden, UnknownSettlement: as `close`.
+            SettlementRefused: as `close`; `too_many_files` if more was uploaded than `UPLOADS`, this file not among it.
             TemporalAway: there is no verdict in time; the same upload may come again, and hears of it.
         """
         access.check(principal, "invoice")
@@ -354,20 +355,22 @@ class SettlementDesk:
         settling = known.settling
         if settling.invoice_paper_id == paper_id:
             return Verdict(accepted=True)
-        if "invoice" not in allowed(settling, principal.role):
-            may = allowed(settling, principal.role)
+        may = allowed(settling, principal.role)
+        if "invoice" not in may:
             raise SettlementRefused("invoice", "wrong_state", settling.status, may)
-        await self._papers.keep(
-            Paper(
-                paper_id=paper_id,
-                settlement_id=known.account.settlement_id,
-                kind="invoice",
-                name=_file_name(name) or f"{known.account.settlement_id}.pdf",
-                content=content,
-                sha256=sha256,
-                created_at=self._clock(),
-            )
+        paper = Paper(
+            paper_id=paper_id,
+            settlement_id=known.account.settlement_id,
+            kind="invoice",
+            name=file_name(name) or f"{known.account.settlement_id}.pdf",
+            content=content,
+            sha256=sha256,
+            created_at=self._clock(),
         )
+        try:
+            await self._papers.keep(paper, UPLOADS)
+        except TooManyPapers:
+            raise SettlementRefused("invoice", "too_many_files", settling.status, may) from None
         this, upload = of(known), Upload(paper_id=paper_id, actor=principal.actor)
         async with self._talks.asking("invoice", known, DOCUMENT_PATIENCE):
             checked = await settlement_client.check_invoice(
@@ -377,20 +380,23 @@ class SettlementDesk:
         return checked.verdict
 
     async def draft(self, principal: Principal, settlement: str) -> Paper:
-        """A draft of the partner's invoice, made now.
+        """A draft of the partner's invoice, made now: once, however many ask for it meanwhile.
 
         Raises:
             Forbidden, UnknownSettlement, TemporalAway: as `close`.
+            PaperNotMade: it was tried, and failed.
             NoSuchPaper: there is no statement of which it could be made, or no invoice is awaited any more.
         """
         access.check(principal, "invoice")
         known = await self._talks.known(principal, settlement)
         if not known.settling.can_be_drafted:
             raise NoSuchPaper("draft")
+        partner = await self._partner(principal, known.account.partner_id)
+        request_id = draft_request(partner, self._clock())
         try:
             async with self._talks.asking("invoice", known, DOCUMENT_PATIENCE):
                 paper_id = await settlement_client.make_draft(
-                    self._client, of(known), DOCUMENT_PATIENCE
+                    self._client, of(known), request_id, DOCUMENT_PATIENCE
                 )
         except SettlementRefused as error:
             raise NoSuchPaper("draft") from error
@@ -484,9 +490,3 @@ class SettlementDesk:
         if await self._partners.get(partner_id) is None:
             raise UnknownPartner(partner_id)
         return await self._corrections.of(partner_id)
-
-
-def _file_name(name: str) -> str:
-    """A file's name as somebody's computer has it, without folders and what cannot be shown."""
-    last = PurePosixPath(name.replace("\\", "/")).name
-    return "".join(c for c in last if c.isprintable()).strip()[-_LONGEST_NAME:]

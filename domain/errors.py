@@ -47,8 +47,8 @@ class SettlementRefused(Exception):
 
     Attributes:
         action: what was asked.
-        code: `wrong_state`, `too_late` for a selection whose time was over, `role`, `not_yours`; `unknown_rules` and
-            `older_rules` of a version that cannot be adopted.
+        code: `wrong_state`, `too_late` for a selection whose time was over, `role`, `not_yours`, `too_many_files` for
+            one more upload; `older_rules` of a version before the one that holds.
         status: the state that refused.
         allowed: what this caller may do now.
     """
@@ -57,7 +57,7 @@ class SettlementRefused(Exception):
         self,
         action: str,
         code: Literal[
-            "wrong_state", "too_late", "role", "not_yours", "unknown_rules", "older_rules"
+            "wrong_state", "too_late", "role", "not_yours", "too_many_files", "older_rules"
         ],
         status: SettlementStatus,
         allowed: tuple[str, ...] = (),

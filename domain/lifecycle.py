@@ -223,7 +223,7 @@ def live(
     Raises:
         Refused: not allowed in this state, not to this actor.
         InvalidCommand: allowed, but not with these values.
-        UnknownRules: the order is under rules that this process does not know.
+        UnknownRules: the order is under rules, or shall adopt rules, that this process does not know.
     """
     rules.check(order.rules)
     authorise(order, command, actor)
@@ -532,8 +532,7 @@ def _renew_calendar(order: Order, command: RenewCalendar, now: datetime) -> list
 
 
 def _adopt_rules(order: Order, command: AdoptRules, now: datetime) -> list[Event]:
-    if not rules.is_known(command.version):
-        raise InvalidCommand("version", "unknown_rules")
+    rules.check(command.version)
     if command.version == order.rules:
         return []
     if command.version < order.rules:

@@ -34,17 +34,19 @@ CURRENT = VERSIONS[-1].number
 
 
 class UnknownRules(Exception):
-    """An order or a settlement is under rules that this process does not know: a newer release has to decide."""
+    """An order or a settlement is under rules, or shall adopt rules, that this process does not know.
+
+    It is no refusal: a worker of an older release that meets it fails its workflow task, which is tried again until a
+    worker of the newer release takes it, instead of replaying the history by other rules. An update's validator that
+    raises it rejects the update.
+    """
 
     def __init__(self, version: int) -> None:
         super().__init__(f"rules version {version} is not known here, the newest is {CURRENT}")
 
 
 def check(version: int) -> None:
-    """Raise `UnknownRules` unless this process knows the version.
-
-    A workflow task that raises it fails and is tried again until a worker of the newer release takes it.
-    """
+    """Raise `UnknownRules` unless this process knows the version."""
     if not is_known(version):
         raise UnknownRules(version)
 

@@ -189,7 +189,7 @@ def live(
 
     Raises:
         SettlementRefused: not allowed in this state, not to this actor.
-        UnknownRules: it is under rules that this process does not know.
+        UnknownRules: it is under rules, or shall adopt rules, that this process does not know.
     """
     rules.check(settling.rules)
     settling, passed = _record(settling, decide(settling, PassTime(), now), "system", now)
@@ -254,8 +254,7 @@ def _expect(settling: Settling, command: Command, awaited: bool, status: Settlem
 
 
 def _adopted(settling: Settling, command: AdoptRules) -> list[SettlementEvent]:
-    if not rules.is_known(command.version):
-        raise SettlementRefused(command.type, "unknown_rules", settling.status)
+    rules.check(command.version)
     if command.version == settling.rules:
         return []
     if command.version < settling.rules:

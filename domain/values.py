@@ -48,7 +48,21 @@ def without_unknown(value: _Value) -> _Value:
 
     Whom a newer field is meant for is not known here.
     """
+    if not _has_unknown(value):
+        return value
     return type(value).model_validate(value.model_dump(), extra="ignore")
+
+
+def _has_unknown(value: object) -> bool:
+    match value:
+        case Value():
+            return bool(value.model_extra) or any(map(_has_unknown, value.__dict__.values()))
+        case tuple():
+            return any(map(_has_unknown, value))
+        case dict():
+            return any(map(_has_unknown, value.values()))
+        case _:
+            return False
 
 
 class _Open:

@@ -2,15 +2,15 @@
 
 import hashlib
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.values import Value
 from records.database import Database, storable, to_the_end
-from records.tables import papers
+from records.tables import papers, settlements
 
 PaperKind = Literal["statement", "statement_csv", "draft", "invoice"]
 
@@ -60,6 +60,17 @@ def invoice_id(settlement_id: str, sha256: str) -> str:
     return f"invoice-{settlement_id}-{sha256[:16]}"
 
 
+class Limit(NamedTuple):
+    """How many papers of a kind are kept of one settlement, and of how many bytes in all."""
+
+    files: int
+    size: int
+
+
+class TooManyPapers(Exception):
+    """One more paper would be more than its limit."""
+
+
 class Papers:
     """The papers by their id."""
 
@@ -69,10 +80,26 @@ class Papers:
         self._keep = insert(papers).on_conflict_do_nothing(index_elements=[papers.c.paper_id])
 
     @to_the_end
-    async def keep(self, paper: Paper) -> Paper:
-        """Keep a paper under its id, for ever. The one that is kept: an earlier one, if there is one."""
+    async def keep(self, paper: Paper, limit: Limit | None = None) -> Paper:
+        """Keep a paper under its id, for ever. The one that is kept: an earlier one, if there is one.
+
+        Raises:
+            TooManyPapers: with this one there are more of its kind and settlement than the limit; it is not kept.
+        """
         async with self._database.writing() as connection:
+            if limit is not None:  # of those that come at once, one counts after the other
+                mine = select(settlements.c.version).where(
+                    settlements.c.settlement_id == paper.settlement_id
+                )
+                await connection.execute(mine.with_for_update())
             if (await connection.execute(self._keep, dict(paper))).rowcount == 1:
+                if limit is not None:
+                    kept = select(func.count(), func.sum(func.length(papers.c.content))).where(
+                        papers.c.settlement_id == paper.settlement_id, papers.c.kind == paper.kind
+                    )
+                    files, size = (await connection.execute(kept)).one()
+                    if files > limit.files or size > limit.size:
+                        raise TooManyPapers  # which takes it back
                 return paper
             found = select(papers).where(papers.c.paper_id == paper.paper_id)
             return _paper((await connection.execute(found)).one())

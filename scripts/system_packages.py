@@ -11,7 +11,6 @@ so it uses the standard library alone.
 
 import argparse
 import ctypes
-import functools
 import importlib.util
 import os
 import re
@@ -71,9 +70,9 @@ def _program(name: str) -> Path | None:
     return Path(path) if path else None
 
 
-def _loads(*libraries: str) -> bool:
-    """Whether each of these libraries can be loaded, by its name on Linux or on macOS."""
-    return all(_opens(f"lib{name}.so.0") or _opens(f"lib{name}.dylib") for name in libraries)
+def _loads(*files: str) -> bool:
+    """Whether each of these libraries can be loaded; they are named as on Linux."""
+    return all(_opens(file) or _opens(re.sub(r"\.so\.\d+$", ".dylib", file)) for file in files)
 
 
 def _opens(file: str) -> bool:
@@ -103,7 +102,7 @@ PARTS = {
         "run",
         ("libpango-1.0-0", "libpangoft2-1.0-0"),
         "pango",
-        lambda: _loads("pango-1.0", "pangoft2-1.0"),
+        lambda: _loads("libpango-1.0.so.0", "libpangoft2-1.0.so.0"),
     ),
     "harfbuzz": Part(
         "HarfBuzz's subsetter",
@@ -111,7 +110,7 @@ PARTS = {
         "run",
         ("libharfbuzz-subset0",),
         "harfbuzz",
-        lambda: _loads("harfbuzz-subset"),
+        lambda: _loads("libharfbuzz-subset.so.0"),
     ),
     "pdftotext": Part(
         "pdftotext",
@@ -137,6 +136,14 @@ PARTS = {
         "chromium",
         lambda: bool(chromium()),
     ),
+    "libatomic": Part(
+        "libatomic",
+        "Playwright, which drives Chromium",
+        "test",
+        ("libatomic1",),
+        "",
+        lambda: sys.platform == "darwin" or _loads("libatomic.so.1"),
+    ),
     # It brings axe-core, which looks at the pages for those who cannot see them.
     "npm": Part(
         "npm", "tests of the pages", "test", ("npm",), "node", lambda: bool(_program("npm"))
@@ -153,7 +160,6 @@ def missing(groups: Iterable[str]) -> list[Part]:
     return [part for part in PARTS.values() if part.group in wanted and not part.found()]
 
 
-@functools.cache
 def why_missing(key: str) -> str | None:
     """Why what needs a part of `PARTS` cannot be done here, in one line; none if the part is here."""
     part = PARTS[key]

@@ -149,6 +149,7 @@ def test_a_worker_has_the_time_to_drain_and_shows_that_it_lives() -> None:
     assert settings.worker_liveness_file is not None
     assert f"{settings.worker_liveness_file} " in worker["healthcheck"]["test"][1]
     assert str(settings.worker_liveness_file).startswith("/tmp/")  # the rest is read-only
+    assert worker["restart"] == "unless-stopped"  # one that hung has ended itself
     assert str(settings.warehouse_dir).startswith(worker["volumes"][0].split(":")[1])
 
 

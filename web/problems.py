@@ -18,6 +18,7 @@ logger = logging.getLogger("cmi.web")
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+NOT_MADE_RETRY_AFTER_SECONDS = 60
 _PLAIN = "about:blank"
 _SHOWN_ERRORS = 50
 
@@ -74,7 +75,7 @@ class RefusalDocument(ProblemDocument):
     code: str | None = Field(
         None,
         description="why not: wrong_state, final, before_goods, other_settlement, already_placed, too_late, "
-        "already_settled",
+        "already_settled, too_many_files",
     )
 
 
@@ -113,6 +114,13 @@ def broken(workflow_id: str, cause: str) -> Problem:
         f"The tasks of workflow {workflow_id} fail: {cause} "
         "It goes on by itself once that is mended (docs/operations.md: stuck).",
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
+
+
+def not_made(detail: str) -> Problem:
+    """503: a document that was asked for cannot be made just now."""
+    return Problem(
+        503, "Not made", detail, headers={"Retry-After": str(NOT_MADE_RETRY_AFTER_SECONDS)}
     )
 
 

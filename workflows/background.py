@@ -20,6 +20,9 @@ UNTIL_IT_SUCCEEDS = RetryPolicy(
 
 ATTEMPT_LIMIT = timedelta(seconds=45)
 """For one attempt of an activity that is quick."""
+LOST_AFTER = timedelta(seconds=20)
+"""An attempt without a sign of life for so long is begun again. A process that stood still for a quarter of a minute
+must not find, when it wakes up, that its mail was sent by another one."""
 
 
 class Outcome(Enum):
@@ -152,6 +155,7 @@ class Lanes(Generic[Item]):
             activity,
             item,
             start_to_close_timeout=ATTEMPT_LIMIT,
+            heartbeat_timeout=LOST_AFTER,
             retry_policy=UNTIL_IT_SUCCEEDS,
             # An attempt under way is waited for, so that nothing is sent of which nobody knows.
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

@@ -11,7 +11,6 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 with workflow.unsafe.imports_passed_through():
     from activities import names as activities
     from domain.calendar import Calendar
-    from domain.policy import Policy
     from domain.settlement_id import Month
     from workflows import names
     from workflows.messages import Billed, Billing
@@ -78,12 +77,12 @@ class MonthlyBilling:
         return self._state.month
 
     async def _month_before(self) -> Month:
-        """The month before the one in which this run was due. What a clock in Switzerland shows, is looked up outside:
-        rules of summer time change, and a run that is replayed must not."""
+        """The month before the one in which this run was due, by the clock of the office. What it shows is looked up
+        outside: there the policy is known, and rules of summer time change, while a run that is replayed must not."""
         due = workflow.info().typed_search_attributes.get(names.SCHEDULED_START) or workflow.now()
         calendar: Calendar = await workflow.execute_activity(
             activities.PIN_CALENDAR,
-            activities.CalendarWanted(canton="ZH", policy=Policy(), start=due.date()),
+            activities.CalendarWanted(canton="ZH", start=due.date()),
             result_type=Calendar,
             start_to_close_timeout=ATTEMPT_LIMIT,
             retry_policy=UNTIL_IT_WORKS,

@@ -34,6 +34,8 @@ REFUSED: Final = "Refused"
 INVALID: Final = "Invalid"
 ID_REUSED: Final = "RequestIdReused"
 UNREADABLE: Final = "Unreadable"
+NOT_MADE: Final = "NotMade"
+"""A paper that was asked for could not be made."""
 COME_AGAIN: Final = "ComeAgain"
 """Nothing was decided: the workflow goes over into its next run, and can be asked again there."""
 

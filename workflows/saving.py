@@ -9,6 +9,8 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from workflows.background import UNTIL_IT_SUCCEEDS, Background
 
+LOST_AFTER = timedelta(seconds=5)
+"""A write without a sign of life for so long is begun again: twice is once."""
 SAVE_LIMIT = timedelta(seconds=10)
 """For one attempt to write an order. What a dead worker has begun is begun again after it."""
 
@@ -28,6 +30,7 @@ async def save(
         activity,
         snapshot,
         start_to_close_timeout=limit,
+        heartbeat_timeout=LOST_AFTER,
         retry_policy=UNTIL_IT_SUCCEEDS,
         summary=f"version {version}",
     )

@@ -86,6 +86,7 @@ class Settlement:
         self._parts = Parts(self._background)
         self._papers: list[workflow.ActivityHandle[Any]] = []
         self._checking = asyncio.Lock()
+        self._draft: workflow.ActivityHandle[Any] | None = None
         self._step: asyncio.Task[None] | None = None
         self._continuing = False
         self._shown = workflow.info().typed_search_attributes
@@ -182,10 +183,12 @@ class Settlement:
                 life.authorise(self._settling, "invoice", upload.actor, workflow.now())
                 verdict: Verdict = await self._paper(
                     "invoice",
-                    activities.CHECK_INVOICE,
-                    activities.InvoiceToCheck(settlement=self._of, paper_id=upload.paper_id),
-                    result_type=Verdict,
-                    summary="check of an uploaded invoice",
+                    self._begin_paper(
+                        activities.CHECK_INVOICE,
+                        activities.InvoiceToCheck(settlement=self._of, paper_id=upload.paper_id),
+                        result_type=Verdict,
+                        summary="check of an uploaded invoice",
+                    ),
                 )
                 self._take(TakeVerdict(paper_id=upload.paper_id, verdict=verdict), upload.actor)
             except SettlementRefused as error:
@@ -205,16 +208,22 @@ class Settlement:
     async def make_draft(self) -> str:
         """Have a draft of the partner's invoice made; the paper's id.
 
+        Those who ask while one is being made get that one.
+
         Raises:
-            ApplicationError: of type `Refused` if no invoice is awaited, `ComeAgain` as `check_invoice`.
+            ApplicationError: of type `Refused` if no invoice is awaited, `ComeAgain` as `check_invoice`, `NotMade`.
         """
-        paper_id: str = await self._paper(
-            "draft",
-            activities.MAKE_DRAFT,
-            self._of,
-            result_type=str,
-            summary="draft of the partner's invoice",
-        )
+        if self._draft is None or self._draft.done() or self._shell < 2:
+            self._draft = self._begin_paper(
+                activities.MAKE_DRAFT,
+                self._of,
+                result_type=str,
+                summary="draft of the partner's invoice",
+            )
+        try:
+            paper_id: str = await self._paper("draft", self._draft)
+        except ActivityError as error:
+            raise ApplicationError("the draft was not made", type=names.NOT_MADE) from error
         return paper_id
 
     @make_draft.validator
@@ -393,11 +402,13 @@ class Settlement:
 
     # --- papers of the partner -----------------------------------------------------------------------------------
 
-    async def _paper(self, action: str, activity: str, argument: Any, **options: Any) -> Any:
-        """What an activity makes of a paper for an update, unless that has lost its sense meanwhile."""
+    def _begin_paper(
+        self, activity: str, argument: Any, **options: Any
+    ) -> workflow.ActivityHandle[Any]:
+        """Have an activity make or read a paper for an update."""
         if self._continuing:  # its turn came only now; what has been called back made room for it
             raise _come_again()
-        handle = self._background.start_activity(
+        return self._background.start_activity(
             activity,
             argument,
             task_queue=names.DOCUMENTS_QUEUE,
@@ -406,6 +417,9 @@ class Settlement:
             retry_policy=UNTIL_IT_SUCCEEDS,
             **options,
         )
+
+    async def _paper(self, action: str, handle: workflow.ActivityHandle[Any]) -> Any:
+        """What came of it, unless it has lost its sense meanwhile. Several updates may wait for the same."""
         self._papers.append(handle)
         try:
             return await handle

@@ -158,8 +158,11 @@ async def check_invoice(
     return checked
 
 
-async def make_draft(client: Client, settlement: SettlementOf, patience: timedelta) -> str:
-    """Have a draft of the partner's invoice made. The id of the paper.
+async def make_draft(
+    client: Client, settlement: SettlementOf, request_id: str, patience: timedelta
+) -> str:
+    """Have a draft of the partner's invoice made. The id of the paper. The same request has the same outcome, also a
+    failure.
 
     Raises:
         WorkflowUpdateFailedError: refused; the cause is an `ApplicationError` of a type in `workflows.names`.
@@ -167,7 +170,7 @@ async def make_draft(client: Client, settlement: SettlementOf, patience: timedel
         RPCError: no such workflow is running, or Temporal is away.
     """
     paper_id: str = await _handle(client, settlement).execute_update(
-        names.MAKE_DRAFT, result_type=str, rpc_timeout=patience
+        names.MAKE_DRAFT, id=request_id, result_type=str, rpc_timeout=patience
     )
     return paper_id
 

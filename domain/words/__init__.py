@@ -37,6 +37,7 @@ from domain.words.sentences import (
 )
 from domain.words.settlement import (
     left_out_text,
+    paper_not_made_text,
     settlement_action_label,
     settlement_event_text,
     settlement_refusal_text,
@@ -65,6 +66,7 @@ __all__ = [
     "left_out_text",
     "mail_label",
     "outcome_label",
+    "paper_not_made_text",
     "party_label",
     "reason_label",
     "refusal_reason",

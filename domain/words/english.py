@@ -188,7 +188,6 @@ ENGLISH = Vocabulary(
         "in_future": "The day of execution may not be in the future.",
         "before_order": "The day of execution may not be before the order was placed.",
         "other_needs_note": "Please describe the other reason in the note.",
-        "unknown_rules": "There is no such version of the rules here.",
         "older_rules": "Newer rules apply to the order already.",
         "reserved_name": "This name is kept for other purposes; please choose another one.",
         "unknown_partner": "There is no such service partner.",
@@ -257,8 +256,12 @@ ENGLISH = Vocabulary(
         "too_late": "The time for the selection is over.",
         "role": "You are not entitled to “{action}”.",
         "not_yours": "This settlement belongs to another service partner.",
-        "unknown_rules": "There is no such version of the rules here.",
         "older_rules": "Newer rules apply to the settlement already.",
+        "too_many_files": (
+            "As many files as possible were uploaded for this settlement (20, together 60 MB). Please turn "
+            "to the service partner team."
+        ),
+        "not_made": "The draft could not be made. Please try again later, or send an invoice of your own.",
     },
     left_out={
         "not_yours": "The order is assigned to another service partner.",

@@ -194,7 +194,6 @@ FRENCH = Vocabulary(
         "in_future": "Le jour de l'exécution ne peut pas être dans le futur.",
         "before_order": "Le jour de l'exécution ne peut pas précéder la commande.",
         "other_needs_note": "Veuillez décrire l'autre motif dans la remarque.",
-        "unknown_rules": "Cette version des règles n'existe pas ici.",
         "older_rules": "Des règles plus récentes s'appliquent déjà à ce mandat.",
         "reserved_name": "Ce nom est réservé à un autre usage; veuillez en choisir un autre.",
         "unknown_partner": "Ce partenaire de service n’existe pas.",
@@ -263,8 +262,15 @@ FRENCH = Vocabulary(
         "too_late": "Le délai de sélection est écoulé.",
         "role": "Vous n'êtes pas autorisé à effectuer l'action «{action}».",
         "not_yours": "Ce décompte appartient à un autre partenaire de service.",
-        "unknown_rules": "Cette version des règles n'existe pas ici.",
         "older_rules": "Des règles plus récentes s'appliquent déjà à ce décompte.",
+        "too_many_files": (
+            "Le nombre maximal de fichiers a été envoyé pour ce décompte (20, au total 60 Mo). Veuillez vous "
+            "adresser à l'équipe des partenaires de service."
+        ),
+        "not_made": (
+            "Le projet de facture n'a pas pu être établi. Veuillez réessayer plus tard ou envoyer votre "
+            "propre facture."
+        ),
     },
     left_out={
         "not_yours": "Ce mandat est attribué à un autre partenaire de service.",

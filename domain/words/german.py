@@ -191,7 +191,6 @@ GERMAN = Vocabulary(
         "in_future": "Der Tag der Ausführung darf nicht in der Zukunft liegen.",
         "before_order": "Der Tag der Ausführung darf nicht vor der Bestellung liegen.",
         "other_needs_note": "Beschreiben Sie den anderen Grund in der Bemerkung.",
-        "unknown_rules": "Diese Version der Regeln gibt es hier nicht.",
         "older_rules": "Für den Auftrag gelten schon neuere Regeln.",
         "reserved_name": "Dieser Name ist für anderes reserviert; bitte wählen Sie einen anderen.",
         "unknown_partner": "Diesen Servicepartner gibt es nicht.",
@@ -260,8 +259,15 @@ GERMAN = Vocabulary(
         "too_late": "Die Frist für die Auswahl ist abgelaufen.",
         "role": "Sie sind zu «{action}» nicht berechtigt.",
         "not_yours": "Diese Verrechnung gehört einem anderen Servicepartner.",
-        "unknown_rules": "Diese Version der Regeln gibt es hier nicht.",
         "older_rules": "Für die Verrechnung gelten schon neuere Regeln.",
+        "too_many_files": (
+            "Zu dieser Verrechnung wurden schon so viele Dateien hochgeladen, wie möglich sind (20, zusammen "
+            "60 MB). Bitte wenden Sie sich an das Servicepartner-Team."
+        ),
+        "not_made": (
+            "Der Entwurf konnte nicht erstellt werden. Bitte versuchen Sie es später noch einmal, oder "
+            "senden Sie Ihre eigene Rechnung."
+        ),
     },
     left_out={
         "not_yours": "Der Auftrag ist einem anderen Servicepartner zugeteilt.",

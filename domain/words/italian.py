@@ -194,7 +194,6 @@ ITALIAN = Vocabulary(
         "in_future": "Il giorno dell'esecuzione non può essere nel futuro.",
         "before_order": "Il giorno dell'esecuzione non può precedere l'ordinazione.",
         "other_needs_note": "Descriva l'altro motivo nell'osservazione.",
-        "unknown_rules": "Questa versione delle regole qui non esiste.",
         "older_rules": "Per l'incarico valgono già regole più recenti.",
         "reserved_name": "Questo nome è riservato ad altro uso; sceglierne un altro.",
         "unknown_partner": "Questo partner di servizio non esiste.",
@@ -263,8 +262,12 @@ ITALIAN = Vocabulary(
         "too_late": "Il termine per la selezione è scaduto.",
         "role": "Non è autorizzato a eseguire l'azione «{action}».",
         "not_yours": "Questo conteggio appartiene a un altro partner di servizio.",
-        "unknown_rules": "Questa versione delle regole qui non esiste.",
         "older_rules": "Per il conteggio valgono già regole più recenti.",
+        "too_many_files": (
+            "Per questo conteggio è già stato caricato il numero massimo di file (20, in totale 60 MB). "
+            "Si rivolga al team dei partner di servizio."
+        ),
+        "not_made": "Non è stato possibile creare la bozza. Riprovi più tardi o invii una fattura propria.",
     },
     left_out={
         "not_yours": "L'incarico è assegnato a un altro partner di servizio.",

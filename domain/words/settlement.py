@@ -57,6 +57,11 @@ def settlement_refusal_text(
     return f"{why} {vocabulary.nothing_allowed}" if code == "wrong_state" else why
 
 
+def paper_not_made_text(language: Language) -> str:
+    """That a draft cannot be made just now."""
+    return VOCABULARIES[language].settlement_refusals["not_made"]
+
+
 def left_out_text(reason: str, language: Language) -> str:
     """Why an order is not in a settlement. A reason that nobody knows is named as it is."""
     return VOCABULARIES[language].left_out.get(reason, reason)

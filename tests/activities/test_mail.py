@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import itertools
 import logging
 import re
 import ssl
@@ -24,7 +25,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities import names
-from activities.letters import Letters
+from activities.letters import AT_A_TIME, Letters
 from activities.mail import MailActivities
 from activities.postman import Postman
 from domain.commands import Actor
@@ -314,6 +315,46 @@ async def test_a_process_that_lives_on_does_not_even_repeat_it(
         assert not failure.non_retryable
     await office.send(NEW_ORDER)
     assert len(server.received) == 1
+    assert await office.log.undelivered() == ()
+
+
+async def test_few_mails_are_handed_in_at_a_time(
+    office: Office, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that wait for too long end their attempt untried, and come again soon."""
+    monkeypatch.setattr("activities.letters.TURN_SECONDS", 1.0)
+    server.data = None  # it keeps everybody waiting
+    mails = list({mail.key: mail for mail in MAILS.values()}.values())[:10]
+    sending = [asyncio.create_task(office.send(mail)) for mail in mails]
+    late: list[ApplicationError] = []
+    for finished in itertools.islice(asyncio.as_completed(sending), 10 - AT_A_TIME):
+        with pytest.raises(ApplicationError) as caught:
+            await finished
+        late.append(caught.value)
+    assert server.conversations == AT_A_TIME
+    assert {error.type for error in late} == {"MailsWaiting"}
+    monkeypatch.setattr("activities.letters.MOST_WAITING", 0)
+    assert (await office.failure(mails[-1])).type == "MailsWaiting", "at once"
+    monkeypatch.undo()
+    assert len(await office.log.undelivered()) == AT_A_TIME
+    server.data = "250 OK"
+    server.released.set()
+    await asyncio.gather(*sending, return_exceptions=True)
+    for mail in mails:
+        await office.send(mail)
+    assert len(server.received) == len(mails)
+
+
+async def test_nothing_is_handed_in_before_the_last_ones_are_marked(
+    office: Office, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(office.log, "sent", _away)
+        await office.failure(NEW_ORDER)
+        await office.failure(CANCELLED)
+    assert len(server.received) == 1
+    await office.send(CANCELLED)
+    assert len(server.received) == 2
     assert await office.log.undelivered() == ()
 
 

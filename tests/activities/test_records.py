@@ -8,7 +8,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.calendars import pin_calendar
+from activities.calendars import CalendarActivities
 from activities.names import CalendarWanted, Snapshot
 from activities.records import RecordActivities
 from domain.policy import Policy
@@ -47,7 +47,7 @@ async def test_a_database_that_is_away_is_tried_again_and_tells_nothing(tmp_path
 
 async def test_a_calendar_is_pinned() -> None:
     wanted = CalendarWanted(canton="LU", policy=Policy(), start=date(2027, 1, 4))
-    calendar = await ActivityEnvironment().run(pin_calendar, wanted)
+    calendar = await ActivityEnvironment().run(CalendarActivities(Policy()).pin_calendar, wanted)
     assert calendar.canton == "LU"
     assert date(2027, 5, 27) in calendar.holidays  # Corpus Christi
     assert calendar.last_day == date(2028, 7, 4)

@@ -37,7 +37,15 @@ from tests.domain.test_words import assert_readable, placeholders, zurich_winter
 
 ROLES = rules.under(settling_access.ROLES, rules.CURRENT)
 ACTIONS = rules.under(settling_access.ACTIONS, rules.CURRENT)
-CODES = ("wrong_state", "too_late", "role", "not_yours", "unknown_rules", "older_rules")
+CODES = (
+    "wrong_state",
+    "too_late",
+    "role",
+    "not_yours",
+    "too_many_files",
+    "not_made",
+    "older_rules",
+)
 in_every_language = pytest.mark.parametrize("language", LANGUAGES)
 AT = datetime(2026, 11, 2, 5, tzinfo=UTC)
 LATER = AT + timedelta(days=3)

@@ -13,7 +13,7 @@ from types import UnionType
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain import commands, deadlines, effects, errors, events, lifecycle, order, rules
@@ -521,7 +521,7 @@ def test_every_event_can_be_told(event: Any, language: Language) -> None:
 
 
 @in_every_language
-@pytest.mark.parametrize("kind", get_args(effects.MailKind))
+@pytest.mark.parametrize("kind", effects.mail_kinds())
 def test_an_undelivered_mail_is_named_by_its_kind(kind: str, language: Language) -> None:
     name = mail_label(kind, language)
     assert name != kind
@@ -533,6 +533,7 @@ def test_an_undelivered_mail_is_named_by_its_kind(kind: str, language: Language)
         assert_readable(text)
 
 
+@settings(deadline=None)  # it draws one of every type
 @given(st.data(), languages)
 def test_each_event_type_can_be_told(data: st.DataObject, language: Language) -> None:
     for event_type, strategy in EVENTS.items():

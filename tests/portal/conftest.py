@@ -45,7 +45,8 @@ async def portal_site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Chromium, started once. Tests are skipped where there is none."""
-    require("chromium")
+    for part in ("chromium", "libatomic"):
+        require(part)
     async with chromium() as running:
         yield running
 

@@ -13,12 +13,13 @@ import pytest_asyncio
 from desk.orders import TemporalAway
 from tests.portal.surf import Surfer
 from tests.portal.visitor import Visitor, visitor
+from tests.web.firms import firm
 from tests.web.site import PATH, agreed, tomorrow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PRIVATE = "luzern-montage"
-"""A partner whose orders come from this module alone, so that its overview can be told."""
+OTHER = "luzern-montage"
+"""Another partner than the one that most of these tests are about."""
 APPOINTMENT = {
     "appointment.day": tomorrow(days=3)[:10],
     "appointment.from": "08:00",
@@ -75,12 +76,13 @@ async def go_on(surf: Surfer, sp_id: str) -> None:
 
 async def test_the_overview_shows_the_sections_and_what_is_in_them(surf: Surfer) -> None:
     site = surf.site
-    async with visitor(surf, "partner", partner_id=PRIVATE) as one:
+    fresh = await firm(site)
+    async with visitor(surf, "partner", partner_id=fresh.partner_id) as one:
         await one.get("/")
         assert "Es ist alles erledigt." in one.text
-        new = [await site.new(partner_id=PRIVATE, name=f"Kundin {n}") for n in range(2)]
+        new = [await site.new(partner_id=fresh.partner_id, name=f"Kundin {n}") for n in range(2)]
         accepted = new.pop()
-        await site.do(site.stranger, accepted, "accept")
+        await site.do(fresh.http, accepted, "accept")
         answer = await one.get("/")
         heads = re.findall(r'<h2 id="head-\w+">([^<]+) <span class="count">(\d+)', answer.text)
         assert heads == [
@@ -125,7 +127,7 @@ async def test_lists_are_searched_filtered_and_paged(
         answer = await one.get(following[1].replace("&amp;", "&"))
         second = re.findall(r'href="/orders/(SP-\d+)"', answer.text)
         assert sorted([*first, *second]) == sorted(sp_ids)
-    await operations.get(f"/orders?q=findmich&partner_id={PRIVATE}")
+    await operations.get(f"/orders?q=findmich&partner_id={OTHER}")
     assert "Zu «findmich» wurde nichts gefunden" in operations.text
     await partner.get("/orders?q=findmich&overdue=true")
     assert "wurde nichts gefunden" in partner.text
@@ -168,7 +170,7 @@ async def test_several_orders_are_accepted_and_who_was_refused_is_named(
 ) -> None:
     site = surf.site
     sp_ids = [await site.new() for _ in range(3)]
-    foreign = await site.new(partner_id=PRIVATE)
+    foreign = await site.new(partner_id=OTHER)
     await site.do(site.operations, sp_ids[2], "cancel", {"reason": "verzichtet"})
     sent = {"which": "ticked", "sp_id": [*sp_ids, foreign, "<i>x"]}
     answer = await partner.post("/several/accept", sent)
@@ -227,7 +229,7 @@ async def test_the_page_says_why_something_is_not_possible_now(
 
 
 async def test_an_order_of_another_partner_is_none(surf: Surfer, partner: Visitor) -> None:
-    foreign = await surf.site.new(partner_id=PRIVATE)
+    foreign = await surf.site.new(partner_id=OTHER)
     for sp_id in (foreign, "SP-none", "SP%20%3Ci%3E", "%00"):
         answer = await partner.get(f"/orders/{sp_id}")
         assert answer.status_code == 404, sp_id
@@ -437,11 +439,11 @@ async def test_an_order_is_handed_to_another_partner(
     surf: Surfer, operations: Visitor, partner: Visitor
 ) -> None:
     sp_id = await surf.site.new()
-    sent = {"reassign.partner_id": PRIVATE, "reassign.reason": "Ferien"}
+    sent = {"reassign.partner_id": OTHER, "reassign.reason": "Ferien"}
     assert (await partner.post(f"/orders/{sp_id}/reassign", sent)).status_code == 403
     assert (await operations.post(f"/orders/{sp_id}/reassign", sent)).status_code == 303
     assert (await partner.get(f"/orders/{sp_id}")).status_code == 404
-    async with visitor(surf, "partner", partner_id=PRIVATE) as new:
+    async with visitor(surf, "partner", partner_id=OTHER) as new:
         await new.get(f"/orders/{sp_id}")
         assert "Ferien" not in new.text
 

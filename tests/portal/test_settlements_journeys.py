@@ -7,14 +7,18 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
+import desk.settlements
 from activities.names import Snapshot
+from desk.settlements import PaperNotMade
 from domain.settlement import LeftOut
 from domain.settling_commands import Close, TakeClaims
 from records.orders import Orders
+from records.papers import Limit
 from records.settlements import Settlements
 from tests.builders import COMPLETED, lived
 from tests.invoices.papers import invoice, paper
 from tests.portal.surf import Surfer, axe, fits, follow, press
+from tests.portal.visitor import SAME, visitor
 from tests.server.surroundings import eventually
 from tests.settlings import opening
 from tests.settlings import settled as lived_settlement
@@ -284,3 +288,36 @@ async def test_many_orders_are_picked_and_shown_page_by_page(surf: Surfer) -> No
     await expect(page.locator("[aria-labelledby=left-out]")).to_contain_text(sp_ids[3])
     await follow(page.get_by_role("link", name="Vorherige Seite"))
     await expect(page.get_by_role("rowheader")).to_have_count(100)
+
+
+async def test_too_many_files_and_a_draft_that_cannot_be_made(
+    surf: Surfer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await firm(surf.site)
+    number = (await one.issued(await one.completed("10.00")))["settlement_id"]
+
+    async def fails(*_: object) -> None:
+        raise PaperNotMade(number)
+
+    monkeypatch.setattr(desk.settlements, "UPLOADS", Limit(files=0, size=0))
+    monkeypatch.setattr(desk.settlements.SettlementDesk, "draft", fails)
+    for language, many, failed in (
+        ("de", "so viele Dateien hochgeladen", "Der Entwurf konnte nicht erstellt werden."),
+        ("fr", "Le nombre maximal de fichiers", "Le projet de facture n'a pas pu être établi."),
+        ("it", "il numero massimo di file", "Non è stato possibile creare la bozza."),
+        ("en", "As many files as possible", "The draft could not be made."),
+    ):
+        async with visitor(surf, "partner", language, one.partner_id) as partner:
+            hidden = {"form_token": partner.http.cookies.get("cmi_form"), "request_id": "A" * 22}
+            partner.page = await partner.http.post(
+                f"/settlements/{number}/invoice",
+                data=hidden,
+                files={"invoice": ("r.pdf", paper(["x"]), "application/pdf")},
+                headers=SAME,
+            )
+            assert partner.page.status_code == 409
+            assert many in partner.text
+            await partner.get(f"/settlements/{number}/draft-invoice.pdf")
+            assert partner.page.status_code == 503
+            assert failed in partner.text
+            assert number in partner.text, "the page of the settlement, to go on from"

@@ -1,7 +1,9 @@
 """An older worker meets what only a newer process knows: it decides nothing, loses nothing, and a newer one goes on."""
 
+import contextlib
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +13,17 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from activities.names import Snapshot
+from desk.revival import NotRevivable, Revival
 from domain.commands import Accept, LogContact
+from domain.events import UnknownEvent
 from domain.order import Status
 from domain.policy import load_policy
+from records.database import Database
+from records.mails import MailLog
+from records.migrate import migrate
+from records.orders import Orders
+from tests.builders import ACCEPTED, lived
 from tests.server.surroundings import eventually
 from tests.temporal import dev_server
 from tests.workflows.life import DESK, OPERATIONS, Life, Lives
@@ -131,3 +141,23 @@ async def test_an_order_in_a_state_that_only_a_newer_build_knows() -> None:
             (why, *_) = await eventually(failures(life))
             assert "on_hold" in why
             assert (await life.handle.describe()).status is WorkflowExecutionStatus.RUNNING
+
+
+async def test_nothing_is_revived_by_a_build_that_does_not_understand_it(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'cmi.db'}"
+    await migrate(url)
+    async with dev_server() as env, contextlib.AsyncExitStack() as stack:
+        database = Database(url)
+        stack.push_async_callback(database.close)
+        records = Orders(database)
+        order, events = lived(*ACCEPTED)
+        revival = Revival(env.client, records, MailLog(database), DESK)
+        unknown = UnknownEvent.model_validate({"type": "put_on_hold", "until": "2026-12-01"})
+        newer = events[-1].model_copy(update={"event": unknown})
+        await records.save(Snapshot(order=order, events=(*events[:-1], newer)))
+        with pytest.raises(NotRevivable, match=r"a newer release left its event put_on_hold"):
+            await revival.revive(order.sp_id)
+        held = order.model_copy(update={"status": Status("on_hold"), "version": order.version + 1})
+        await records.save(Snapshot(order=held, events=()))
+        with pytest.raises(NotRevivable, match=r"a newer release left its state on_hold"):
+            await revival.revive(order.sp_id)

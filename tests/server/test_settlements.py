@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from pypdf import PdfReader
 
@@ -11,8 +12,9 @@ from activities.names import Snapshot
 from domain import lifecycle
 from domain.commands import SYSTEM, Bill, Request
 from domain.order import Status
+from domain.policy import Span
 from domain.settlement import CorrectionLine, SettlementStatus
-from domain.settlement_id import settlement_id
+from domain.settlement_id import Month, settlement_id
 from domain.settling_commands import Close, SettlementRequest, VoidSettlement
 from records.corrections import Corrections
 from records.papers import Paper, invoice_id, statement_id
@@ -79,7 +81,7 @@ async def check_the_invoice(office: Settling, number: str) -> None:
     """Upload the draft that the CMI makes, while workers die."""
     client = office.around.client
     draft = await office.papers.get(
-        await settlement_client.make_draft(client, of_huber(), PATIENCE)
+        await settlement_client.make_draft(client, of_huber(), "draft-1", PATIENCE)
     )
     assert draft is not None
     invoice = Paper.of(
@@ -272,3 +274,31 @@ async def test_the_month_s_end_opens_what_is_unbilled_once(tmp_path: Path) -> No
         await office.reaches(number, SettlementStatus.ISSUED)
         assert set((await office.billed_by(mine)).values()) == {number}
         assert (await office.order("SP-3")).status is Status.COMPLETED
+
+
+async def test_the_month_s_end_goes_by_the_configured_policy(tmp_path: Path) -> None:
+    policy = tmp_path / "far-away.toml"
+    policy.write_text(
+        '[office]\ntimezone = "Pacific/Auckland"\n[settlement]\nselect_within = "2 hours"\n'
+    )
+    async with settling(tmp_path, CMI_POLICY=str(policy)) as office, office.around.worker():
+        await office.complete(["SP-1"])
+
+        async def run(start: Billing) -> Billed:
+            billed: Billed = await office.around.client.execute_workflow(
+                names.MONTHLY_BILLING,
+                start,
+                id=names.MONTHLY_BILLING_ID,
+                task_queue=names.ORDERS_QUEUE,
+                result_type=Billed,
+            )
+            return billed
+
+        now = datetime.now(ZoneInfo("Pacific/Auckland"))
+        assert (await run(Billing())).month == Month.of(now.date()).previous
+        await run(Billing(month=OCTOBER))
+        stored = await office.settlements.get(settlement_id(HUBER, OCTOBER))
+        assert stored is not None
+        opening = stored.settling.opening
+        assert opening.calendar.timezone == "Pacific/Auckland"
+        assert opening.policy.settlement.select_within == Span.parse("2 hours")

@@ -9,17 +9,31 @@ import httpx
 import pytest
 import pytest_asyncio
 from sqlalchemy import update
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 
 from activities.names import Snapshot
+from desk.orders import TemporalAway, _refusal
 from desk.passwords import Passwords
+from domain.settlement_id import settlement_id
 from domain.values import LANGUAGES
 from records.accounts import AccountRecords, UserRole
-from records.tables import documents, orders, timeline
+from records.settlements import Settlements
+from records.tables import (
+    documents,
+    orders,
+    settlement_documents,
+    settlement_timeline,
+    settlements,
+    timeline,
+)
 from tests import builders
 from tests.newer import ADDED, more, rewrite_rows
 from tests.server.surroundings import surroundings
+from tests.settlings import OCTOBER, issued, opening, settled
 from tests.web.site import API, Site, site
 from web.security import session_cookie
+from workflows import names
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -41,6 +55,10 @@ async def ahead(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]
         for sp_id in ("SP-1", "SP-2"):
             order, events = builders.lived(*builders.GOODS_THERE, at=placed, sp_id=sp_id)
             await around.orders.save(Snapshot(order=order, events=events))
+        order, events = builders.lived(*builders.COMPLETED, sp_id="SP-3")
+        await around.orders.save(Snapshot(order=order, events=events))
+        of = opening("SP-3")
+        await Settlements(around.database).save(settled(of, *issued(of)))
         await rewrite_rows(around.database, more)
         secret = {"type": "put_on_hold", "internal": "not for partners"}
         async with around.database.writing() as connection:
@@ -57,6 +75,18 @@ async def ahead(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]
                 update(timeline)
                 .where(timeline.c.sp_id == "SP-1", timeline.c.seq == 4)
                 .values(type="put_on_hold", data=json.dumps(secret))
+            )
+            found = (await connection.execute(settlement_documents.select())).one()
+            left_out = [{"sp_id": "SP-9", "reason": "disputed"}]
+            document = {**json.loads(found.document), "status": "approved", "left_out": left_out}
+            await connection.execute(
+                update(settlement_documents).values(document=json.dumps(document))
+            )
+            await connection.execute(update(settlements).values(status="approved"))
+            await connection.execute(
+                update(settlement_timeline)
+                .where(settlement_timeline.c.seq == 2)
+                .values(type="approved", data=json.dumps({**secret, "type": "approved"}))
             )
         yield running
 
@@ -88,11 +118,36 @@ async def test_lists_and_counts_have_it(ahead: Site) -> None:
     for caller in (ahead.partner, ahead.operations):
         answer = await caller.get(f"{API}/orders")
         assert answer.status_code == 200
-        assert {item["sp_id"] for item in answer.json()["items"]} == {"SP-1", "SP-2"}
+        assert {item["sp_id"] for item in answer.json()["items"]} == {"SP-1", "SP-2", "SP-3"}
         assert answer.json()["counts"]["on_hold"] == 1
         assert ADDED not in answer.text
     asked = await ahead.operations.get(f"{API}/orders?status=on_hold")
     assert asked.status_code == 422  # nobody can ask for a state that is not documented
+
+
+async def test_a_settlement_is_answered_without_what_is_not_known(ahead: Site) -> None:
+    for language in LANGUAGES:
+        for caller in (ahead.partner, ahead.operations, ahead.accounting):
+            answer = await caller.get(f"{API}/settlements", headers={"Accept-Language": language})
+            assert answer.status_code == 200
+            (settlement,) = answer.json()["items"]
+            assert (settlement["status"], settlement["status_label"]) == ("approved", "approved")
+            assert settlement["allowed"] == []
+            assert settlement["left_out"][0]["text"] == "disputed"
+            entry = settlement["timeline"][1]
+            assert (entry["type"], entry["text"], entry["data"]) == (
+                "approved",
+                UNKNOWN[language],
+                {},
+            )
+            assert ADDED not in answer.text
+    assert (await ahead.operations.get(f"{API}/settlements?status=approved")).status_code == 422
+
+
+async def test_an_older_worker_is_waited_for() -> None:
+    """A web process that is newer than the workers: the command was not taken, and may come again."""
+    unreadable = ApplicationError("hold: of a newer process", type=names.UNREADABLE)
+    assert isinstance(_refusal("SP-1", WorkflowUpdateFailedError(unreadable)), TemporalAway)
 
 
 @pytest.mark.parametrize("role", ["operations", "partner"])
@@ -108,11 +163,15 @@ async def test_pages_show_it(ahead: Site, role: UserRole) -> None:
     async with httpx.AsyncClient(
         base_url=ahead.address, cookies=cookies, follow_redirects=True
     ) as browser:
-        for path in ("/", "/orders", "/orders?q=SP-", "/orders/SP-1", "/orders/SP-2"):
+        number = settlement_id("elektro-huber", OCTOBER)
+        for path in (
+            *("/", "/orders", "/orders?q=SP-", "/orders/SP-1", "/orders/SP-2"),
+            *("/settlements", f"/settlements/{number}"),
+        ):
             page = await browser.get(path, headers={"Accept": "text/html"})
             assert (page.status_code, page.url.path != "/login") == (200, True), path
             assert ADDED not in page.text
-            if path == "/orders/SP-1":
+            if path in ("/orders/SP-1", f"/settlements/{number}"):
                 assert UNKNOWN["de"] in page.text
             if path.endswith("SP-"):
                 assert "on_hold" in page.text

@@ -12,10 +12,15 @@ import pypdf
 import pytest
 import pytest_asyncio
 
+import activities.papers
+import desk.settlements
 from connection import connect
 from desk.principal import Principal
 from desk.settlements import AlreadySettled, SettlementDesk
+from documents.confined import ConfinedError
 from embedded import ROOT
+from records.papers import Limit, invoice_id
+from statements.data import Document
 from tests.invoices.papers import invoice, paper
 from tests.server.surroundings import eventually
 from tests.web.firms import Firm, firm, sums
@@ -441,6 +446,73 @@ async def test_uploads_that_are_none(cmi: Site, huber: Firm) -> None:
     assert answers[0].json() == answers[1].json()
     other = await huber.http.post(path, files={"file": ("r.pdf", pdf + b" ")}, headers=key)
     assert fields(other.json()) == {"Idempotency-Key"}
+
+
+async def test_no_more_files_are_kept_than_the_limit(
+    cmi: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await firm(cmi)
+    sp_ids = await one.completed("10.00")
+    number = (await one.issued(sp_ids))["settlement_id"]
+    monkeypatch.setattr(desk.settlements, "UPLOADS", Limit(files=2, size=20_000))
+    wrong = [paper([f"wrong {n}"]) for n in range(3)]
+    assert (await one.upload(number, paper([]) + b" " * 20_000)).json()["code"] == "too_many_files"
+    for content in (wrong[0], wrong[1], wrong[0]):
+        answer = await one.upload(number, content)
+        assert (answer.status_code, answer.json()["accepted"]) == (200, False)
+    path = f"{API}/settlements/{number}/invoice"
+    for language, said in (("de", "Dateien"), ("fr", "fichiers"), ("it", "file"), ("en", "files")):
+        answer = await one.http.post(
+            path,
+            files={"file": ("r.pdf", wrong[2], "application/pdf")},
+            headers={"Accept-Language": language},
+        )
+        problem = answer.json()
+        assert (answer.status_code, problem["code"]) == (409, "too_many_files")
+        assert problem["allowed"] == ["invoice"]
+        assert said in problem["detail"]
+    assert await cmi.app.state.settlement_desk._papers.get(_id(number, wrong[2])) is None
+    # Accounting takes it by hand.
+    noted = await cmi.accounting.post(f"{API}/settlements/{number}/invoice-received", json={})
+    assert noted.status_code == 200
+
+
+def _id(number: str, content: bytes) -> str:
+    return invoice_id(number, hashlib.sha256(content).hexdigest())
+
+
+async def test_many_clicks_on_the_draft_and_one_that_cannot_be_made(
+    cmi: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await firm(cmi)
+    number = (await one.issued(await one.completed("10.00")))["settlement_id"]
+    path = f"{API}/settlements/{number}/draft-invoice.pdf"
+    made: list[str] = []
+
+    async def fails(_: object) -> Document:
+        made.append(number)
+        raise ConfinedError("memory", "too large")
+
+    monkeypatch.setattr(activities.papers, "draft_confined", fails)
+    answers = await asyncio.gather(
+        *(one.http.get(path, headers={"Accept-Language": "en"}) for _ in range(12))
+    )
+    for answer in answers:
+        assert answer.status_code == 503, answer.text
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.json()["title"] == "Not made"
+        assert answer.json()["detail"].startswith("The draft could not be made.")
+        assert int(answer.headers["Retry-After"]) == 60
+    assert len(made) == activities.papers.QUICK_ATTEMPTS, "one making, tried so often"
+    monkeypatch.undo()
+    # Somebody who changed what the draft shows of the partner does not get the failure of before.
+    changed = await cmi.operations.patch(
+        f"{API}/partners/{one.partner_id}", json={"street": "Hohlstrasse 101"}
+    )
+    assert changed.status_code == 200
+    again = await asyncio.gather(*(one.http.get(path) for _ in range(12)))
+    assert {answer.status_code for answer in again} == {200}
+    assert len({answer.content for answer in again}) == 1
 
 
 async def test_accounting_notes_what_came_by_post(cmi: Site) -> None:

@@ -3,10 +3,13 @@
 from temporalio import activity
 
 from activities import names
-from activities.calendars import pin_calendar
+from activities.calendars import CalendarActivities
 from activities.names import Snapshot
 from domain.effects import Mail, ShippingRequest
 from domain.events import Recorded
+from domain.policy import Policy
+
+CALENDARS = CalendarActivities(Policy())
 
 
 class Outside:
@@ -23,7 +26,7 @@ class Outside:
     @property
     def activities(self) -> list[object]:
         """To be given to a worker."""
-        return [self.send_mail, self.request_shipping, self.save_order, pin_calendar]
+        return [self.send_mail, self.request_shipping, self.save_order, CALENDARS.pin_calendar]
 
     def kinds(self, audience: str | None = None) -> list[str]:
         """The kinds of the mails sent, in order, to one audience or to all."""

@@ -38,9 +38,15 @@ CALENDAR = pin_calendar("ZH", Policy(), FIRST.date())
 
 
 @asynccontextmanager
-async def settlings(env: WorkflowEnvironment, **options: Any) -> AsyncIterator["Settlings"]:
-    """Settlements on a server, with workers of both queues. `options` are of the one that has the workflows."""
+async def settlings(
+    env: WorkflowEnvironment, policy: Policy | None = None, **options: Any
+) -> AsyncIterator["Settlings"]:
+    """Settlements on a server, with workers of both queues, whose policy is the standard one or this.
+
+    `options` are of the worker that has the workflows.
+    """
     outside = SettlingOutside()
+    outside.policy = policy or Policy()
     async with (
         Worker(
             env.client,
@@ -127,7 +133,10 @@ class SettlingLife:
 
     async def draft(self) -> str:
         """Have a draft made."""
-        return await settlement_client.make_draft(self.settlings.client, self.of, PATIENCE)
+        request_id = str(uuid.uuid4())
+        return await settlement_client.make_draft(
+            self.settlings.client, self.of, request_id, PATIENCE
+        )
 
     async def snapshot(self) -> SettlementSnapshot:
         """The settlement and its events, as the workflow holds them."""

@@ -3,10 +3,12 @@
 from decimal import Decimal
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities import names
-from activities.calendars import pin_calendar
+from activities.calendars import CalendarActivities
 from domain.invoicing import Verdict
+from domain.policy import Policy
 from domain.settlement import CorrectionLine, LeftOut, LeftOutReason
 from domain.settlement_id import Month, settlement_id
 from domain.settlement_mails import SettlementMail
@@ -37,6 +39,8 @@ class SettlingOutside:
         self.statements: list[names.StatementWanted] = []
         self.versions: list[int] = []
         self.timeline: dict[str, dict[int, SettlementRecorded]] = {}
+        self.hopeless: set[str] = set()
+        self.policy = Policy()
         self.partners: list[str] = []
         self.opened: list[tuple[str, Month]] = []
         self.unwilling: dict[str, int] = {}
@@ -54,7 +58,7 @@ class SettlingOutside:
             self.release_corrections,
             self.partners_to_settle,
             self.open_settlement,
-            pin_calendar,
+            CalendarActivities(self.policy).pin_calendar,
         ]
 
     @property
@@ -68,6 +72,8 @@ class SettlingOutside:
 
     def _try(self, name: str) -> None:
         self.attempts[name] = self.attempts.get(name, 0) + 1
+        if name in self.hopeless:
+            raise ApplicationError(f"{name} will never work", non_retryable=True)
         if name in self.down:
             raise ConnectionError(f"{name} is down")
 

@@ -7,6 +7,7 @@ import pytest
 from temporalio.client import WorkflowFailureError
 
 from activities import names as activities
+from domain.policy import OfficePolicy, Policy
 from domain.settlement_id import Month
 from tests.temporal import skipping_server
 from tests.workflows.life import zurich
@@ -53,6 +54,21 @@ async def test_the_month_before_by_the_clock_of_zurich(
     await month.until(zurich(started))
     billed = await run(month, Billing())
     assert billed == Billed(month=Month.parse(settled), opened=1, there=0)
+
+
+@pytest.mark.parametrize(
+    ("started", "settled"),
+    [
+        ("2028-02-29 18:00", "2028-02"),  # there it is the first of March, 06:00
+        ("2028-02-29 11:59", "2028-01"),
+    ],
+)
+async def test_by_the_clock_of_the_configured_office(started: str, settled: str) -> None:
+    policy = Policy(office=OfficePolicy(timezone="Pacific/Auckland"))
+    async with skipping_server() as env, settlings(env, policy) as month:
+        month.outside.partners = ["elektro-huber"]
+        await month.until(zurich(started))
+        assert (await run(month, Billing())).month == Month.parse(settled)
 
 
 async def test_by_the_clock_in_summer_time(month: Settlings) -> None:

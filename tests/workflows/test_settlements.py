@@ -25,6 +25,7 @@ from tests.temporal import dev_server, skipping_server
 from tests.workflows.life import zurich
 from tests.workflows.settling import CALENDAR, FEBRUARY, FIRST, SettlingLife, Settlings, settlings
 from workflows import names
+from workflows.settlement_client import make_draft
 
 ACCOUNTING = Actor(role="accounting", name="Beat")
 WRONG = Verdict(accepted=False, missing=("SP-2",))
@@ -245,6 +246,49 @@ async def test_a_foreign_partner_and_a_draft_out_of_time_are_refused(month: Sett
         await life.upload("invoice-1", stranger)
     assert month.outside.checked == []
     assert await life.draft() == f"draft-{life.settlement_id}-0000"
+
+
+async def test_many_who_ask_for_a_draft_get_the_same_one(month: Settlings) -> None:
+    life = await month.start("SP-1", automatic=False)
+    await life.reaches("issued")
+    month.outside.down.add(activities.MAKE_DRAFT)
+    clicks = [asyncio.create_task(life.draft()) for _ in range(8)]
+    await life.has_accepted(len(clicks))
+    month.outside.down.clear()
+    assert set(await asyncio.gather(*clicks)) == {f"draft-{life.settlement_id}-0000"}
+    assert await makings(life) == 1
+    await life.draft()
+    assert await makings(life) == 2, "a later one is made anew"
+
+
+async def test_a_request_for_a_draft_that_comes_again_is_the_same(month: Settlings) -> None:
+    life = await month.start("SP-1", automatic=False)
+    await life.reaches("issued")
+    for _ in range(3):
+        await make_draft(month.client, life.of, "draft-1", timedelta(seconds=20))
+    assert await makings(life) == 1
+
+
+async def test_a_draft_that_cannot_be_made_is_said_to_all_who_asked(month: Settlings) -> None:
+    life = await month.start("SP-1", automatic=False)
+    await life.reaches("issued")
+    month.outside.hopeless.add(activities.MAKE_DRAFT)
+    for failure in await asyncio.gather(life.draft(), life.draft(), return_exceptions=True):
+        assert isinstance(failure, WorkflowUpdateFailedError)
+        assert isinstance(failure.cause, ApplicationError)
+        assert failure.cause.type == names.NOT_MADE
+    month.outside.hopeless.clear()
+    assert await life.draft() == f"draft-{life.settlement_id}-0000"
+    assert (await life.now()).status == "issued"
+
+
+async def makings(life: SettlingLife) -> int:
+    """How often the settlement's workflow has had a draft made."""
+    history = await life.handle.fetch_history()
+    return sum(
+        event.activity_task_scheduled_event_attributes.activity_type.name == activities.MAKE_DRAFT
+        for event in history.events
+    )
 
 
 async def test_an_operator_who_cancels_the_workflow_takes_it_back(month: Settlings) -> None:

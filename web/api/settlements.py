@@ -14,6 +14,7 @@ from desk.settlements import (
     AlreadySettled,
     NoSuchPaper,
     NothingToBill,
+    PaperNotMade,
     SettlementDesk,
     UnknownPartner,
     UnknownSettlement,
@@ -41,7 +42,7 @@ from web.api.settlement_bodies import (
     VoidBody,
     Wanted,
 )
-from web.problems import Problem, documented, invalid
+from web.problems import Problem, documented, invalid, not_made
 from web.security import GuardedRoute, may
 
 router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
@@ -98,6 +99,8 @@ class SettlingCall(Call):
             raise Problem(404, "Not Found", "There is no such partner.") from error
         except NoSuchPaper as error:
             raise Problem(404, "Not Found", "There is no such document (yet).") from error
+        except PaperNotMade as error:
+            raise not_made(words.paper_not_made_text(self.language)) from error
         except NothingToBill as error:
             raise self._nothing(error, asked) from error
         except AlreadySettled as error:

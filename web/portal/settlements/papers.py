@@ -7,11 +7,13 @@ from fastapi import APIRouter, Request, Response
 
 from desk.access import Forbidden
 from desk.reaching import TemporalAway
-from desk.settlements import NoSuchPaper, UnknownSettlement
+from desk.settlements import NoSuchPaper, PaperNotMade, UnknownSettlement
+from domain import words
 from domain.settling import SettlementRefused
 from records.papers import Paper
-from web.portal.pages import error_page, member
-from web.portal.settlements.common import PARTNERS, READERS, desk_of
+from web.portal.pages import error_page, member, spoken
+from web.portal.settlements.common import PARTNERS, READERS, desk_of, find
+from web.portal.settlements.settlement import Sent, show
 
 router = APIRouter(include_in_schema=False)
 
@@ -42,7 +44,12 @@ async def statement_csv(request: Request, settlement_id: str) -> Response:
 async def draft(request: Request, settlement_id: str) -> Response:
     """A draft of the invoice, made now."""
     principal = await member(request, *PARTNERS)
-    return await _answer(request, desk_of(request).draft(principal, settlement_id), _PDF)
+    try:
+        return await _answer(request, desk_of(request).draft(principal, settlement_id), _PDF)
+    except PaperNotMade:
+        found = await find(request, principal, settlement_id)
+        sent = Sent("invoice", problem=words.paper_not_made_text(spoken(request, principal)))
+        return await show(request, principal, found, 503, sent=sent)
 
 
 @router.get("/settlements/{settlement_id}/invoice.pdf")

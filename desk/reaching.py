@@ -99,7 +99,9 @@ async def asking(client: Client, workflow_id: str, patience: timedelta) -> Async
         if error.status is not RPCStatusCode.FAILED_PRECONDITION:
             raise
         cause = await _why_it_fails(client, workflow_id)
-        raise _broken(workflow_id, cause or error.message) from error
+        if cause is None:  # its task was only interrupted
+            raise NoAnswer from error
+        raise _broken(workflow_id, cause) from error
 
 
 async def _why_it_fails(client: Client, workflow_id: str) -> str | None:

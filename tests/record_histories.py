@@ -3,6 +3,9 @@
 They are those of lives that tests live, one for each ending, and of an order and a settlement that went over several
 runs. Beside them, `timelines.json` has what happened in each and when. With an argument only those are recorded whose
 names begin so (`settlement`). docs/testing.md says when to record anew.
+
+Histories of orders and settlements are kept by the shell that they ran with (`workflows.names.SHELL`): those of today's
+are in a folder of its number, those of the first one beside it. Only today's can be recorded.
 """
 
 import asyncio
@@ -198,18 +201,12 @@ async def main(wanted: str = "") -> None:
         if what.startswith(wanted):
             for number, history in enumerate(await several(), start=1):
                 recorded[f"{what}-{number}"] = history
-    for old in HISTORIES.glob("*.json"):
-        if old.stem != "timelines" and old.stem.startswith(wanted):
-            old.unlink()
     kept = HISTORIES / "timelines.json"
-    timelines = {
-        name: told
-        for name, told in json.loads(kept.read_text()).items()
-        if not name.startswith(wanted)
-    }
+    timelines = json.loads(kept.read_text())
     for name, history in recorded.items():
-        keep(history, HISTORIES / f"{name}.json")
-        timelines[name] = await timeline(history)
+        where = name if name in MONTHS else f"shell-{names.SHELL}/{name}"
+        keep(history, HISTORIES / f"{where}.json")
+        timelines[where] = await timeline(history)
     kept.write_text(json.dumps(timelines, indent=1) + "\n")
     if "digest".startswith(wanted):
         keep(await test_daily_digest.one_morning(), test_daily_digest.HISTORY)

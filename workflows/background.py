@@ -96,6 +96,15 @@ class Background:
             await self.sleep(condition, None, summary)
             self.stop_if_broken()
 
+    async def wait_at_most(
+        self, condition: Callable[[], bool], limit: timedelta, summary: str
+    ) -> None:
+        """Wait until the condition holds, but for no longer than that."""
+        give_up = workflow.now() + limit
+        while not condition() and workflow.now() < give_up:
+            await self.sleep(condition, give_up, summary)
+            self.stop_if_broken()
+
     def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Work beside the main loop."""
         task = asyncio.create_task(work)

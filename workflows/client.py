@@ -18,6 +18,7 @@ from domain.order import Intake, Order
 from workflows import names
 from workflows.messages import Answer, Carried, Desk, Start
 from workflows.reading import title
+from workflows.updates import execute_update
 
 
 class NotAnOrder(WorkflowQueryFailedError):
@@ -98,7 +99,8 @@ async def send_command(client: Client, sp_id: str, request: Request, patience: t
         WorkflowUpdateRPCTimeoutOrCancelledError: no worker answered in time.
         RPCError: no such workflow is running, or Temporal is away.
     """
-    answer: Answer = await _handle(client, sp_id).execute_update(
+    answer: Answer = await execute_update(
+        _handle(client, sp_id),
         request.command.type,
         request,
         id=request.request_id,

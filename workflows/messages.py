@@ -21,6 +21,8 @@ from domain.settling_events import SettlementRecorded
 from domain.values import Language, Value
 from workflows import names
 
+REMEMBERED_REQUESTS = 50
+
 
 class Desk(Value):
     """What an order's workflow must know of its surroundings to be readable in the Temporal UI."""
@@ -194,6 +196,19 @@ def fingerprint(command: Value) -> str:
         **command.model_dump(mode="json", exclude_defaults=True),
     }
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def remember(answered: dict[str, str], request_id: str, outcome: str) -> None:
+    """Note what came of a request, among the newest so many, so that the same request once more is known."""
+    answered.pop(request_id, None)
+    answered[request_id] = outcome
+    while len(answered) > REMEMBERED_REQUESTS:
+        del answered[next(iter(answered))]
+
+
+def come_again() -> ApplicationError:
+    """What an update is told that can be asked again soon, of the workflow's next run."""
+    return ApplicationError("the workflow goes over into its next run", type=names.COME_AGAIN)
 
 
 def refusal(error: Refused | SettlementRefused) -> ApplicationError:

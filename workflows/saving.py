@@ -1,7 +1,8 @@
 """Writing a snapshot to the records from a workflow: after Temporal has kept it, however long the database is away."""
 
+from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -18,36 +19,73 @@ SAVE_LIMIT = timedelta(seconds=10)
 LOCAL_WRITE_LIMIT = timedelta(seconds=2)
 
 
-async def save(
-    background: Background, activity: str, snapshot: Any, version: int, *, limit: timedelta
-) -> None:
-    """Have the records hold this version. `limit` is for one attempt.
+class Recorded(Protocol):
+    """An event in its place."""
+
+    @property
+    def seq(self) -> int:
+        """Its number, from 1."""
+
+
+Event = TypeVar("Event", bound=Recorded)
+
+
+class Recorder(Generic[Event]):
+    """Has the records hold each change of a workflow's state, several in one go.
 
     By an ordinary activity: the server hands it to a worker only once it has kept the workflow task that asks for it,
-    so nothing is written that Temporal does not know.
+    so nothing is written that Temporal does not know. `limit` is for one attempt.
+
+    Attributes:
+        unsaved: events that the records may lack.
     """
-    await background.start_activity(
-        activity,
-        snapshot,
-        start_to_close_timeout=limit,
-        heartbeat_timeout=LOST_AFTER,
-        retry_policy=UNTIL_IT_SUCCEEDS,
-        summary=f"version {version}",
-    )
 
+    def __init__(
+        self, background: Background, activity: str, unsaved: Iterable[Event], *, limit: timedelta
+    ) -> None:
+        self.unsaved = list(unsaved)
+        self._background = background
+        self._activity = activity
+        self._limit = limit
 
-async def save_locally(activity: str, snapshot: Any, version: int) -> bool:
-    """Whether a local activity has written this version, as runs that began before `names.SHELL` was 2 try first."""
-    try:
-        await workflow.execute_local_activity(
-            activity,
+    async def run(
+        self,
+        snapshot: Callable[[tuple[Event, ...]], Any],
+        version: Callable[[], int],
+        tries_locally: Callable[[], bool],
+    ) -> None:
+        """Write until cancelled: the snapshot with these events, of this version.
+
+        `tries_locally`: whether a local activity is tried first, as in runs that began before `names.SHELL` was 2.
+        """
+        while True:
+            await workflow.wait_condition(lambda: bool(self.unsaved))
+            held, written = snapshot(tuple(self.unsaved)), version()
+            if not (tries_locally() and await self._save_locally(held, written)):
+                await self._save(held, written)
+            self.unsaved = [event for event in self.unsaved if event.seq > written]
+
+    async def _save(self, snapshot: Any, version: int) -> None:
+        await self._background.start_activity(
+            self._activity,
             snapshot,
-            schedule_to_close_timeout=LOCAL_WRITE_LIMIT,
-            retry_policy=RetryPolicy(maximum_attempts=1),
+            start_to_close_timeout=self._limit,
+            heartbeat_timeout=LOST_AFTER,
+            retry_policy=UNTIL_IT_SUCCEEDS,
             summary=f"version {version}",
         )
-    except FailureError as error:
-        if is_cancelled_exception(error):
-            raise
-        return False
-    return True
+
+    async def _save_locally(self, snapshot: Any, version: int) -> bool:
+        try:
+            await workflow.execute_local_activity(
+                self._activity,
+                snapshot,
+                schedule_to_close_timeout=LOCAL_WRITE_LIMIT,
+                retry_policy=RetryPolicy(maximum_attempts=1),
+                summary=f"version {version}",
+            )
+        except FailureError as error:
+            if is_cancelled_exception(error):
+                raise
+            return False
+        return True

@@ -35,14 +35,13 @@ with workflow.unsafe.imports_passed_through():
     from domain.view import OrderView, order_view
     from workflows import names
     from workflows.background import ATTEMPT_LIMIT, UNTIL_IT_SUCCEEDS, Background, Lanes, Outcome
-    from workflows.messages import Answer, Carried, Start, fingerprint, refusal
+    from workflows.messages import Answer, Carried, Start, fingerprint, refusal, remember
     from workflows.reading import details, wake_summary
-    from workflows.saving import SAVE_LIMIT, save, save_locally
+    from workflows.saving import SAVE_LIMIT, Recorder
 
 RENEW_BEFORE_END = timedelta(days=60)
 # Workers that are away for longer are no reason to believe a clock that says so.
 LONGEST_ABSENCE = timedelta(days=7)
-REMEMBERED_REQUESTS = 50
 REFUSED = ""
 """In the place of a request's fingerprint: it came as a signal and was refused. As an update it is looked at anew."""
 EVENTS_CARRIED = 200
@@ -73,7 +72,7 @@ class ServiceOrder:
             carried = start.carried
             self._order = carried.order
             self._events = list(carried.events)
-            self._unsaved = list(carried.unsaved)
+            unsaved = carried.unsaved
             self._answered = dict(carried.answered)
         else:
             assert start.intake is not None, (
@@ -82,8 +81,9 @@ class ServiceOrder:
             assert start.placed_at is not None, "an order's clock runs from when it was placed"
             self._order, placed = lifecycle.place(start.intake, start.placed_at)
             self._events = [placed]
-            self._unsaved = [placed]
+            unsaved = (placed,)
             self._answered = {}
+        self._records = Recorder(self._background, activities.SAVE_ORDER, unsaved, limit=SAVE_LIMIT)
         self._wake = self._next_wake()
 
     @workflow.run
@@ -97,6 +97,12 @@ class ServiceOrder:
         while not self._is_over():
             try:
                 if self._must_continue_as_new():
+                    if self._shell >= 2:  # not for long: the database may be away
+                        await self._background.wait_at_most(
+                            lambda: not self._records.unsaved,
+                            SAVE_LIMIT,
+                            "Records before the next run",
+                        )
                     recorder.cancel()
                     await self._continue_as_new()
                 await self._sleep()
@@ -123,7 +129,7 @@ class ServiceOrder:
                 self._take(request.command, request.actor, workflow.now())
             except (Refused, InvalidCommand) as error:
                 raise _refusal(error) from error
-            self._remember(request.request_id, fingerprint(request.command))
+            remember(self._answered, request.request_id, fingerprint(request.command))
         return self._answer()
 
     @command.validator
@@ -181,7 +187,7 @@ class ServiceOrder:
                 now,
             )
             outcome = REFUSED
-        self._remember(request.request_id, outcome)
+        remember(self._answered, request.request_id, outcome)
 
     @workflow.query(name=names.VIEW, description="The order in words, as operations see it.")
     def view(self, language: Language = "de") -> OrderView:
@@ -201,7 +207,7 @@ class ServiceOrder:
         if not events:
             return
         self._events.extend(events)
-        self._unsaved.extend(events)
+        self._records.unsaved.extend(events)
         self._wake = self._next_wake()
         for effect in effects(before, events):
             self._outgoing.put(effect.lane, effect)
@@ -212,12 +218,6 @@ class ServiceOrder:
         order = self._order
         line = line_of_order(order) if order.status is Status.BILLED else None
         return Answer(version=order.version, status=order.status, line=line)
-
-    def _remember(self, request_id: str, outcome: str) -> None:
-        self._answered.pop(request_id, None)
-        self._answered[request_id] = outcome
-        while len(self._answered) > REMEMBERED_REQUESTS:
-            del self._answered[next(iter(self._answered))]
 
     def _cancelled_from_outside(self) -> None:
         """Somebody asked Temporal to cancel the workflow: that is operations cancelling the order, if they may."""
@@ -232,7 +232,7 @@ class ServiceOrder:
             self._order.status.is_final
             and not self._outgoing.waiting
             and self._outgoing.idle
-            and not self._unsaved
+            and not self._records.unsaved
             and workflow.all_handlers_finished()
         )
 
@@ -306,16 +306,11 @@ class ServiceOrder:
         return outcome is not Outcome.CALLED_BACK
 
     async def _keep_records(self) -> None:
-        """Write each change to the read model; several that come together in one go."""
-        while True:
-            await workflow.wait_condition(lambda: bool(self._unsaved))
-            snapshot = activities.Snapshot(order=self._order, events=tuple(self._unsaved))
-            version = snapshot.order.version
-            if self._shell >= 2 or not await save_locally(activities.SAVE_ORDER, snapshot, version):
-                await save(
-                    self._background, activities.SAVE_ORDER, snapshot, version, limit=SAVE_LIMIT
-                )
-            self._unsaved = [e for e in self._unsaved if e.seq > version]
+        await self._records.run(
+            lambda events: activities.Snapshot(order=self._order, events=events, shell=self._shell),
+            lambda: self._order.version,
+            lambda: self._shell < 2,
+        )
 
     # --- the Temporal UI -----------------------------------------------------------------------------------------
 
@@ -360,7 +355,7 @@ class ServiceOrder:
         carried = Carried(
             order=self._order,
             events=tuple(self._events[-EVENTS_CARRIED:]),
-            unsaved=tuple(self._unsaved),
+            unsaved=tuple(self._records.unsaved),
             outbox=self._outgoing.waiting,
             answered=self._answered,
         )

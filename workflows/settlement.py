@@ -48,10 +48,12 @@ with workflow.unsafe.imports_passed_through():
         SettlementCarried,
         SettlementStart,
         Upload,
+        come_again,
         fingerprint,
         refusal,
+        remember,
     )
-    from workflows.saving import save, save_locally
+    from workflows.saving import SAVE_LIMIT, Recorder
     from workflows.settlement_reading import details, search_attributes, wake_summary
 
 BATCH_LIMIT = timedelta(minutes=10)
@@ -62,7 +64,6 @@ WRITE_LIMIT = timedelta(minutes=2)
 LOCAL_WRITE_ORDERS = 300
 BATCH = 100
 BATCHES_AT_A_TIME = 2
-REMEMBERED_REQUESTS = 50
 _NO_FEES: Decimal | None = Decimal("0.00")
 
 
@@ -94,7 +95,7 @@ class Settlement:
             carried = start.carried
             self._settling = carried.settling
             self._events = list(carried.unsaved)
-            self._unsaved = list(carried.unsaved)
+            unsaved = carried.unsaved
             self._answered = dict(carried.answered)
             self._asked = carried.asked
             self._refused: list[LeftOut] = list(carried.refused)
@@ -108,11 +109,14 @@ class Settlement:
                 start.opening, start.opened_by, start.opened_at
             )
             self._events = list(events)
-            self._unsaved = list(events)
+            unsaved = events
             self._answered = {}
             self._asked = 0
             self._refused = []
             self._fees = _NO_FEES
+        self._records = Recorder(
+            self._background, activities.SAVE_SETTLEMENT, unsaved, limit=WRITE_LIMIT
+        )
 
     @workflow.run
     async def run(self, start: SettlementStart) -> SettlementAnswer:
@@ -125,6 +129,12 @@ class Settlement:
         while not self._is_over():
             try:
                 if self._must_continue_as_new():
+                    if self._shell >= 2:  # not for long: the database may be away
+                        await self._background.wait_at_most(
+                            lambda: not self._records.unsaved,
+                            SAVE_LIMIT,
+                            "Records before the next run",
+                        )
                     recorder.cancel()
                     await self._continue_as_new()
                 self._go_on()
@@ -149,9 +159,7 @@ class Settlement:
                 self._take(request.command, request.actor)
             except SettlementRefused as error:
                 raise refusal(error) from error
-            self._answered[request.request_id] = fingerprint(request.command)
-            while len(self._answered) > REMEMBERED_REQUESTS:
-                del self._answered[next(iter(self._answered))]
+            remember(self._answered, request.request_id, fingerprint(request.command))
         return self._answer()
 
     @command.validator
@@ -257,7 +265,7 @@ class Settlement:
         if not events:
             return
         self._events.extend(events)
-        self._unsaved.extend(events)
+        self._records.unsaved.extend(events)
         for mail in settlement_mails(before, events, self._desk.language):
             self._mails.put(mail.audience, mail)
         self._call_back_what_lost_its_sense()
@@ -290,7 +298,7 @@ class Settlement:
             self._settling.is_over
             and not self._mails.waiting
             and self._mails.idle
-            and not self._unsaved
+            and not self._records.unsaved
             and workflow.all_handlers_finished()
         )
 
@@ -341,7 +349,7 @@ class Settlement:
         if self._settling.status is not SettlementStatus.CLOSING:
             return
         # The statement is made of what the records hold.
-        await workflow.wait_condition(lambda: not self._unsaved)
+        await workflow.wait_condition(lambda: not self._records.unsaved)
         settling = self._settling
         statement = await self._parts.finished(
             self._parts.start(
@@ -407,7 +415,7 @@ class Settlement:
     ) -> workflow.ActivityHandle[Any]:
         """Have an activity make or read a paper for an update."""
         if self._continuing:  # its turn came only now; what has been called back made room for it
-            raise _come_again()
+            raise come_again()
         return self._background.start_activity(
             activity,
             argument,
@@ -427,7 +435,7 @@ class Settlement:
             if not called_back(error):
                 raise
             if self._continuing:
-                raise _come_again() from error
+                raise come_again() from error
             raise refusal(
                 SettlementRefused(action, "wrong_state", self._settling.status)
             ) from error
@@ -448,27 +456,16 @@ class Settlement:
         return outcome is not Outcome.CALLED_BACK
 
     async def _keep_records(self) -> None:
-        """Write each change to the read model; several that come together in one go."""
-        while True:
-            await workflow.wait_condition(lambda: bool(self._unsaved))
-            snapshot = activities.SettlementSnapshot(
-                settling=self._settling, events=tuple(self._unsaved)
-            )
-            settling = snapshot.settling
-            small = len(settling.picked) + len(settling.left_out) <= LOCAL_WRITE_ORDERS
-            if not (
+        await self._records.run(
+            lambda events: activities.SettlementSnapshot(
+                settling=self._settling, events=events, shell=self._shell
+            ),
+            lambda: self._settling.version,
+            lambda: (
                 self._shell < 2
-                and small
-                and await save_locally(activities.SAVE_SETTLEMENT, snapshot, settling.version)
-            ):
-                await save(
-                    self._background,
-                    activities.SAVE_SETTLEMENT,
-                    snapshot,
-                    settling.version,
-                    limit=WRITE_LIMIT,
-                )
-            self._unsaved = [e for e in self._unsaved if e.seq > settling.version]
+                and len(self._settling.picked) + len(self._settling.left_out) <= LOCAL_WRITE_ORDERS
+            ),
+        )
 
     # --- the Temporal UI -----------------------------------------------------------------------------------------
 
@@ -495,7 +492,7 @@ class Settlement:
         )
         carried = SettlementCarried(
             settling=self._settling,
-            unsaved=tuple(self._unsaved),
+            unsaved=tuple(self._records.unsaved),
             outbox=self._mails.waiting,
             answered=self._answered,
             asked=self._asked,
@@ -505,7 +502,3 @@ class Settlement:
         workflow.continue_as_new(
             SettlementStart(desk=self._desk, shell=names.SHELL, carried=carried)
         )
-
-
-def _come_again() -> ApplicationError:
-    return ApplicationError("the settlement goes over into its next run", type=names.COME_AGAIN)

@@ -25,6 +25,7 @@ from workflows.messages import (
     Upload,
 )
 from workflows.settlement_reading import is_late, title
+from workflows.updates import execute_update
 
 _REQUEST_ID = "RequestId"
 
@@ -131,7 +132,8 @@ async def send_settlement_command(
         WorkflowUpdateRPCTimeoutOrCancelledError: no worker answered in time.
         RPCError: no such workflow is running, or Temporal is away.
     """
-    answer: SettlementAnswer = await _handle(client, settlement).execute_update(
+    answer: SettlementAnswer = await execute_update(
+        _handle(client, settlement),
         names.COMMAND,
         request,
         id=request.request_id,
@@ -152,8 +154,13 @@ async def check_invoice(
             again.
         RPCError: no such workflow is running, or Temporal is away.
     """
-    checked: Checked = await _handle(client, settlement).execute_update(
-        names.CHECK_INVOICE, upload, id=upload.paper_id, result_type=Checked, rpc_timeout=patience
+    checked: Checked = await execute_update(
+        _handle(client, settlement),
+        names.CHECK_INVOICE,
+        upload,
+        id=upload.paper_id,
+        result_type=Checked,
+        rpc_timeout=patience,
     )
     return checked
 
@@ -169,8 +176,12 @@ async def make_draft(
         WorkflowUpdateRPCTimeoutOrCancelledError: it was not made in time.
         RPCError: no such workflow is running, or Temporal is away.
     """
-    paper_id: str = await _handle(client, settlement).execute_update(
-        names.MAKE_DRAFT, id=request_id, result_type=str, rpc_timeout=patience
+    paper_id: str = await execute_update(
+        _handle(client, settlement),
+        names.MAKE_DRAFT,
+        id=request_id,
+        result_type=str,
+        rpc_timeout=patience,
     )
     return paper_id
 

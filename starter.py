@@ -18,6 +18,7 @@ from temporalio.service import RPCError
 
 from activities.names import SettlementOf
 from connection import NoConnection, connect, leave
+from desk import standstill
 from desk.account_errors import Conflict, WrongFields
 from desk.accounts import Accounts
 from desk.adoption import FAILED, Adoption, NotAdoptable, Result, check_version
@@ -40,6 +41,7 @@ from records.partners import Partner, Partners
 from records.reconciliation import Reconciliation
 from records.settlements import Settlements
 from settings import Settings, SettingsError
+from workflows import names
 from workflows.messages import Desk
 from workflows.schedules import put_schedules
 
@@ -223,6 +225,45 @@ async def revive(settings: Settings, given: argparse.Namespace) -> None:
     print(name, revived.status.value, f"goes on from version {revived.version}")
 
 
+async def stuck(settings: Settings, given: argparse.Namespace) -> None:
+    """Print why the workflow of an order or a settlement stands still, and the way back, if it is known.
+
+    Raises:
+        WrongInput: no such settlement, or its tasks do not fail.
+    """
+    name = given.name
+    async with opened(settings) as database:
+        workflow_id = names.order_id(name)
+        if is_settlement_id(name):
+            stored = await Settlements(database).get(name)
+            if stored is None:
+                raise WrongInput(f"{name}: the records know no such settlement")
+            account = stored.account
+            workflow_id = names.settlement_workflow_id(account.partner_id, account.month)
+    found = await standstill.look(await connect(settings), workflow_id)
+    if found is None:
+        raise WrongInput(f"{name}: its tasks do not fail by a history that cannot be replayed")
+    print(f"{name} stands still: {found.failure}")
+    if found.back_to is None:
+        print("No reset is known to help: start workers of the release that it ran with.")
+        return
+    if found.can_be_reset:
+        print("The way back; what came after that event it is told again:")
+        print(
+            f"  temporal workflow reset --workflow-id {workflow_id} --event-id {found.back_to}"
+            f' --reason "cannot be replayed"'
+        )
+    else:
+        print("A reset would not last. The way back:")
+        print(f'  temporal workflow terminate --workflow-id {workflow_id} --reason "stuck"')
+        print(f"  python starter.py revive {name} --from-records")
+        print("Signals that are not in the timeline have to be sent again.")
+    for each in found.told:
+        print(
+            f"  {each.at.isoformat(timespec='seconds')} {each.name}{'' if each.waits else ' (signal)'}"
+        )
+
+
 async def adopt_rules(settings: Settings, given: argparse.Namespace) -> None:
     """Bring the orders and settlements that are named, or all open ones, to a version of the rules.
 
@@ -324,6 +365,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="trust what the records hold, if the workflow cannot tell where it stood",
     )
     command.set_defaults(work=revive)
+    meaning = "say why an order or a settlement is stuck, and what brings it back"
+    command = commands.add_parser("stuck", help=meaning, description=meaning)
+    command.add_argument("name", metavar="SP-ID", help="or a settlement's number")
+    command.set_defaults(work=stuck)
     meaning = "bring orders and settlements, or all that are open, to newer rules; twice is once"
     command = commands.add_parser("adopt-rules", help=meaning, description=meaning)
     command.add_argument(

@@ -22,7 +22,7 @@ FINDINGS: dict[FindingKind, str] = {
     "canceled": mark("Der Ablauf wurde von aussen abgebrochen."),
     "missing": mark("Der Server kennt den Ablauf nicht."),
     "ended": mark("Der Ablauf ist zu Ende, obwohl noch etwas zu tun ist."),
-    "stuck": mark("Der Ablauf steht still; er geht weiter, sobald die Ursache behoben ist."),
+    "stuck": mark("Der Ablauf steht still; «starter.py stuck» sagt, warum und was hilft."),
     "reset": mark("Der Ablauf steht an einer früheren Stelle als das, was gespeichert ist."),
     "different": mark("Was gespeichert ist, war etwas anderes, als im Ablauf steht."),
     "stale": mark("Was gespeichert ist, hinkt dem Ablauf nach."),

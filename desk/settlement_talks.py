@@ -177,7 +177,4 @@ def _refusal(settlement: str, failure: WorkflowUpdateFailedError) -> Exception:
             return PaperNotMade(settlement)
         if cause.type == names.COME_AGAIN:
             return TemporalAway("the settlement's workflow goes over into its next run")
-        if cause.type == rules.UnknownRules.__name__:
-            logger.error("the worker is of an older release", extra={"settlement_id": settlement})
-            return TemporalAway("the worker does not know these rules yet")
     return failure

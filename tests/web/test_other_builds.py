@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError
 from activities.names import Snapshot
 from desk.orders import TemporalAway, _refusal
 from desk.passwords import Passwords
-from domain.rules import UnknownRules
+from domain.errors import NotUnderstood
 from domain.settlement_id import settlement_id
 from domain.values import LANGUAGES
 from records.accounts import AccountRecords, UserRole
@@ -151,7 +151,7 @@ async def test_a_settlement_is_answered_without_what_is_not_known(ahead: Site) -
 
 async def test_an_older_worker_is_waited_for() -> None:
     """A web process that is newer than the workers: the command was not taken, and may come again."""
-    for kind in (names.UNREADABLE, UnknownRules.__name__):
+    for kind in (names.UNREADABLE, NotUnderstood.__name__):
         failure = WorkflowUpdateFailedError(ApplicationError("of a newer release", type=kind))
         assert isinstance(_refusal("SP-1", failure), TemporalAway)
 

@@ -12,6 +12,7 @@ from activities.names import SettlementOf
 from desk.reaching import Closed, NoAnswer, reaching
 from domain import rules, settling_commands
 from domain.commands import Actor, AdoptRules, Request
+from domain.errors import NotUnderstood
 from domain.policy import Policy
 from domain.settlement_id import is_settlement_id
 from domain.settling_commands import SettlementRequest
@@ -217,6 +218,6 @@ def _refusal(failure: WorkflowUpdateFailedError) -> Result:
         if code == "older_rules":
             return "newer"
         # Of a release that has not the command, or not this version.
-        if cause.type in (names.UNREADABLE, rules.UnknownRules.__name__):
+        if cause.type in (names.UNREADABLE, NotUnderstood.__name__):
             return "old_worker"
     raise failure

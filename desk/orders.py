@@ -20,7 +20,7 @@ from desk.recorded import recorded
 from domain import rules
 from domain.cantons import pin_calendar
 from domain.commands import ExternalCommand, PaymentReceived, Reassign, Request
-from domain.errors import InvalidCommand, Refused
+from domain.errors import InvalidCommand, NotUnderstood, Refused
 from domain.lifecycle import live
 from domain.order import GoodsReceived, GoodsShipped, Identifier, Intake, Order, Placement, Status
 from domain.policy import Policy
@@ -433,7 +433,7 @@ def _check_values(order: Order, request: Request, now: datetime) -> None:
     """
     try:
         live(order, request.command, request.actor, now)
-    except (Refused, rules.UnknownRules):
+    except (Refused, NotUnderstood):
         return
 
 
@@ -452,7 +452,7 @@ def _refusal(sp_id: str, failure: WorkflowUpdateFailedError) -> Exception:
             return InvalidCommand(facts["field"], facts["code"])
         if cause.type == names.ID_REUSED:
             return RequestReused(sp_id)
-        if cause.type in (names.UNREADABLE, rules.UnknownRules.__name__):
+        if cause.type in (names.UNREADABLE, NotUnderstood.__name__):
             logger.error("the worker is older than this process", extra={"sp_id": sp_id})
             return TemporalAway("the worker does not know this command, or the order's rules, yet")
     return failure

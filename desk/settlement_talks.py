@@ -15,7 +15,7 @@ from desk.principal import Principal
 from desk.reaching import Closed, NoAnswer, TemporalAway
 from desk.reaching import asking as asking_workflow
 from desk.recorded import recorded
-from domain import rules
+from domain.errors import NotUnderstood
 from domain.settlement import SettlementStatus
 from domain.settlement_id import settlement_id
 from domain.settling import SettlementRefused
@@ -171,7 +171,7 @@ def _refusal(settlement: str, failure: WorkflowUpdateFailedError) -> Exception:
             )
         if cause.type == names.ID_REUSED:
             return RequestReused(settlement)
-        if cause.type == rules.UnknownRules.__name__:
+        if cause.type == NotUnderstood.__name__:
             return TemporalAway("the worker is of a release before this settlement's rules")
         if cause.type == names.NOT_MADE:
             return PaperNotMade(settlement)

@@ -190,7 +190,7 @@ def place(intake: Intake, at: datetime) -> tuple[Order, Recorded]:
     """The order as the shop placed it at `at`, and the first event of its life.
 
     Raises:
-        UnknownRules: it is placed under rules that this process does not know.
+        NotUnderstood: it is placed under rules that this process does not know.
     """
     rules.check(intake.rules)
     placed = Recorded(seq=1, at=at, by="shop", event=Placed(prepaid=intake.placement.prepaid))
@@ -201,10 +201,13 @@ def check_understood(order: Order) -> None:
     """Check that this process may go on with an order that another one left.
 
     Raises:
-        NotUnderstood: it is in a state that only a newer process knows.
+        NotUnderstood: it is in a state, or under rules, that only a newer process knows.
     """
+    rules.check(order.rules)
     if not order.status.is_known:
         raise NotUnderstood(f"state {order.status}")
+    if not rules.is_known(order.rules):
+        raise NotUnderstood(f"rules version {order.rules}")
 
 
 def fold(intake: Intake, events: Iterable[Recorded]) -> Order:
@@ -223,7 +226,7 @@ def live(
     Raises:
         Refused: not allowed in this state, not to this actor.
         InvalidCommand: allowed, but not with these values.
-        UnknownRules: the order is under rules, or shall adopt rules, that this process does not know.
+        NotUnderstood: the order is under rules, or shall adopt rules, that this process does not know.
     """
     rules.check(order.rules)
     authorise(order, command, actor)

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import NamedTuple, Protocol, TypeVar
 
+from domain.errors import NotUnderstood
+
 
 class Version(NamedTuple):
     """One version of the rules. `since` is the day from which new orders are placed under it."""
@@ -33,22 +35,15 @@ CURRENT = VERSIONS[-1].number
 """The version that new orders and settlements are placed under."""
 
 
-class UnknownRules(Exception):
-    """An order or a settlement is under rules, or shall adopt rules, that this process does not know.
-
-    It is no refusal: a worker of an older release that meets it fails its workflow task, which is tried again until a
-    worker of the newer release takes it, instead of replaying the history by other rules. An update's validator that
-    raises it rejects the update.
-    """
-
-    def __init__(self, version: int) -> None:
-        super().__init__(f"rules version {version} is not known here, the newest is {CURRENT}")
-
-
 def check(version: int) -> None:
-    """Raise `UnknownRules` unless this process knows the version."""
+    """Check that this process knows a version, under which an order is or which it shall adopt.
+
+    Raises:
+        NotUnderstood: it does not. That is no refusal: a worker of an older release fails its workflow task, instead
+            of replaying the history by other rules.
+    """
     if not is_known(version):
-        raise UnknownRules(version)
+        raise NotUnderstood(f"rules version {version}; the newest known here is {CURRENT}")
 
 
 def is_known(version: int) -> bool:

@@ -168,7 +168,7 @@ def open_settling(
     """A new settlement and the first events of its life. One that its partner opens is closed at once (API.md).
 
     Raises:
-        UnknownRules: it is opened under rules that this process does not know.
+        NotUnderstood: it is opened under rules that this process does not know.
     """
     rules.check(opening.rules)
     within = opening.policy.settlement.select_within
@@ -189,7 +189,7 @@ def live(
 
     Raises:
         SettlementRefused: not allowed in this state, not to this actor.
-        UnknownRules: it is under rules, or shall adopt rules, that this process does not know.
+        NotUnderstood: it is under rules, or shall adopt rules, that this process does not know.
     """
     rules.check(settling.rules)
     settling, passed = _record(settling, decide(settling, PassTime(), now), "system", now)
@@ -368,10 +368,13 @@ def check_understood(settling: Settling) -> None:
     """Check that this process may go on with a settlement that another one left.
 
     Raises:
-        NotUnderstood: it is in a state that only a newer process knows.
+        NotUnderstood: it is in a state, or under rules, that only a newer process knows.
     """
+    rules.check(settling.rules)
     if not settling.status.is_known:
         raise NotUnderstood(f"state {settling.status}")
+    if not rules.is_known(settling.rules):
+        raise NotUnderstood(f"rules version {settling.rules}")
 
 
 def fold(opening: Opening, events: Iterable[SettlementRecorded]) -> Settling:

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Generator
 
+import hypothesis
 import pytest
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig
 
@@ -14,7 +15,9 @@ NATIVE_LOG = (
 
 
 def pytest_configure() -> None:
-    """Before any client or worker is made."""
+    """Before any client or worker is made, and any example is tried."""
+    hypothesis.settings.register_profile("cmi", deadline=None)  # a busy machine is no failure
+    hypothesis.settings.load_profile("cmi")
     telemetry = TelemetryConfig(logging=LoggingConfig(filter=NATIVE_LOG))
     Runtime.set_default(Runtime(telemetry=telemetry), error_if_already_set=False)
 

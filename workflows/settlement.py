@@ -56,14 +56,12 @@ with workflow.unsafe.imports_passed_through():
     from workflows.saving import SAVE_LIMIT, Recorder
     from workflows.settlement_reading import details, search_attributes, wake_summary
 
-BATCH_LIMIT = timedelta(minutes=10)
-DOCUMENT_LIMIT = timedelta(minutes=10)
+BATCH_LIMIT = DOCUMENT_LIMIT = timedelta(minutes=10)
 HEARTBEAT = timedelta(seconds=30)
 WRITE_LIMIT = timedelta(minutes=2)
 # In runs of the first shell: one of more orders takes longer than a workflow task may be held up.
 LOCAL_WRITE_ORDERS = 300
-BATCH = 100
-BATCHES_AT_A_TIME = 2
+BATCH, BATCHES_AT_A_TIME = 100, 2
 _NO_FEES: Decimal | None = Decimal("0.00")
 
 
@@ -114,6 +112,9 @@ class Settlement:
             self._asked = 0
             self._refused = []
             self._fees = _NO_FEES
+        opening = self._settling.opening
+        partner_id = opening.partner.partner_id
+        self._of = activities.SettlementOf(partner_id=partner_id, month=opening.month)
         self._records = Recorder(
             self._background, activities.SAVE_SETTLEMENT, unsaved, limit=WRITE_LIMIT
         )
@@ -253,11 +254,6 @@ class Settlement:
         )
 
     # --- the settlement ------------------------------------------------------------------------------------------
-
-    @property
-    def _of(self) -> activities.SettlementOf:
-        opening = self._settling.opening
-        return activities.SettlementOf(partner_id=opening.partner.partner_id, month=opening.month)
 
     def _take(self, command: Command, actor: Actor = SYSTEM) -> None:
         before = self._settling

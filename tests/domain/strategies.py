@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import Any, get_args
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
@@ -34,7 +34,7 @@ from domain.commands import (
     SetAppointment,
 )
 from domain.deadlines import next_instant
-from domain.effects import Effect, MailKind, effects
+from domain.effects import Effect, effects, mail_kinds
 from domain.events import Event, Recorded
 from domain.lifecycle import live, place
 from domain.order import (
@@ -358,7 +358,7 @@ def commands(order: Order, now: datetime) -> dict[str, st.SearchStrategy[Command
         ),
         "bill": st.builds(Bill, settlement_id=st.sampled_from(["settlement-a", "settlement-b"])),
         "note_undelivered": st.builds(
-            NoteUndelivered, key=st.just("k"), mail=st.sampled_from(get_args(MailKind))
+            NoteUndelivered, key=st.just("k"), mail=st.sampled_from(mail_kinds())
         ),
         "note_refusal": st.just(
             NoteRefusal(refused="accept", code="not_yours", sender=partner(MEIER))

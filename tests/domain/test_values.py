@@ -131,6 +131,8 @@ def test_a_state_of_a_newer_process_allows_nothing() -> None:
     assert lifecycle.why_not(newer, "cancel") == "wrong_state"
     with pytest.raises(NotUnderstood, match="on_hold"):
         lifecycle.check_understood(newer)
+    with pytest.raises(NotUnderstood, match="rules version 99"):
+        lifecycle.check_understood(order.model_copy(update={"rules": 99}))
     of = opening("SP-1")
     settlement = settled(of, *issued(of)).settling
     settling.check_understood(settlement)

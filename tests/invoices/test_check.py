@@ -30,6 +30,7 @@ from invoices.check import (
 )
 from invoices.draft import draft_confined
 from tests.invoices.papers import invoice, paper
+from tests.needs import needs
 from tests.rendering import draft_invoice, render
 from tests.statements.samples import CORRECTION, lines, statement
 
@@ -215,6 +216,7 @@ class TestFiles:
         assert verdict.foreign == ("SP-5",)
         assert [each.code for each in verdict.problems] == ["no_total"]
 
+    @needs("pango")
     async def test_our_own_draft_is_accepted(self, tmp_path: Path) -> None:
         data = statement(30, corrections=[CORRECTION])
         file = tmp_path / "invoice.pdf"

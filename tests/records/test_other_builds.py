@@ -13,6 +13,7 @@ from domain.lifecycle import allowed, live
 from domain.order import Order, Status
 from domain.settling_events import SettlementRecorded
 from domain.values import without_unknown
+from records.billable import Billable
 from records.database import Database
 from records.digest import Digests, Limits
 from records.orders import OrderFilter, Orders
@@ -93,7 +94,7 @@ async def everything(database: Database) -> dict[str, object]:
         ]
     reports = await Watch(database).not_executed(list(LIVES))
     found["reports"] = {sp_id: without_unknown(event) for sp_id, event in reports.items()}
-    found["billable"] = await settlements.billable(HUBER)
+    found["billable"] = await Billable(database).lines(HUBER)
     settlement = (await settlements.page()).items[0]
     found["settlements"] = settlement
     stored_settlement = await settlements.get(settlement.settlement_id)

@@ -157,7 +157,11 @@ async def test_nothing_is_revived_by_a_build_that_does_not_understand_it(tmp_pat
         await records.save(Snapshot(order=order, events=(*events[:-1], newer)))
         with pytest.raises(NotRevivable, match=r"a newer release left its event put_on_hold"):
             await revival.revive(order.sp_id)
-        held = order.model_copy(update={"status": Status("on_hold"), "version": order.version + 1})
-        await records.save(Snapshot(order=held, events=()))
-        with pytest.raises(NotRevivable, match=r"a newer release left its state on_hold"):
-            await revival.revive(order.sp_id)
+        for later, changes, what in (
+            (1, {"status": Status("on_hold")}, "state on_hold"),
+            (2, {"rules": 99}, "rules version 99"),
+        ):
+            held = order.model_copy(update={**changes, "version": order.version + later})
+            await records.save(Snapshot(order=held, events=events), authoritative=True)
+            with pytest.raises(NotRevivable, match=f"a newer release left its {what}"):
+                await revival.revive(order.sp_id)

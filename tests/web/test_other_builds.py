@@ -15,6 +15,7 @@ from temporalio.exceptions import ApplicationError
 from activities.names import Snapshot
 from desk.orders import TemporalAway, _refusal
 from desk.passwords import Passwords
+from domain.errors import NotUnderstood
 from domain.settlement_id import settlement_id
 from domain.values import LANGUAGES
 from records.accounts import AccountRecords, UserRole
@@ -64,7 +65,9 @@ async def ahead(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]
         async with around.database.writing() as connection:
             table = documents.c.sp_id == "SP-1"
             found = (await connection.execute(documents.select().where(table))).one()
-            document = {**json.loads(found.document), "status": "on_hold"}
+            document = {**json.loads(found.document), "status": "on_hold", "rules": 99}
+            waits = {**document["deadlines"][-1], "kind": "hold_over", "ended": None}
+            document["deadlines"].append({**waits, "outcome": None})
             await connection.execute(
                 update(documents).where(table).values(document=json.dumps(document))
             )
@@ -99,6 +102,8 @@ async def test_an_order_is_answered_without_what_is_not_known(ahead: Site) -> No
             order: dict[str, Any] = answer.json()
             assert (order["status"], order["status_label"]) == ("on_hold", "on_hold")
             assert (order["allowed"], order["ball"]) == ([], None)
+            waiting = [deadline["kind"] for deadline in order["deadlines"]]
+            assert ("hold_over" in waiting) == (caller is ahead.operations)
             entry = order["timeline"][3]
             assert (entry["type"], entry["data"]) == ("put_on_hold", {})
             assert entry["text"] == UNKNOWN[language]
@@ -146,8 +151,9 @@ async def test_a_settlement_is_answered_without_what_is_not_known(ahead: Site) -
 
 async def test_an_older_worker_is_waited_for() -> None:
     """A web process that is newer than the workers: the command was not taken, and may come again."""
-    unreadable = ApplicationError("hold: of a newer process", type=names.UNREADABLE)
-    assert isinstance(_refusal("SP-1", WorkflowUpdateFailedError(unreadable)), TemporalAway)
+    for kind in (names.UNREADABLE, NotUnderstood.__name__):
+        failure = WorkflowUpdateFailedError(ApplicationError("of a newer release", type=kind))
+        assert isinstance(_refusal("SP-1", failure), TemporalAway)
 
 
 @pytest.mark.parametrize("role", ["operations", "partner"])

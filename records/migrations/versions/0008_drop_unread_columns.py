@@ -1,7 +1,7 @@
 """Canton and fee leave the rows of orders: nobody reads them there, and the order itself has them.
 
 A process of an older release still writes them: it cannot record orders after this revision, until the new workers do.
-Whoever goes back to an older release goes back to revision 0006 first.
+Whoever goes back to an older release downgrades the database to revision 0007 first.
 """
 
 import sqlalchemy as sa

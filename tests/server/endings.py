@@ -242,7 +242,8 @@ def stands(status: SettlementStatus) -> Asked:
 
 async def draft(office: Settling, of: SettlementOf) -> None:
     """A draft of the invoice."""
-    await settlement_client.make_draft(office.around.client, of, PATIENCE)
+    request_id = f"draft-{datetime.now(UTC).isoformat()}"
+    await settlement_client.make_draft(office.around.client, of, request_id, PATIENCE)
 
 
 @dataclass(frozen=True)

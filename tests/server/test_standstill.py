@@ -24,14 +24,13 @@ from tests.builders import assignee, intake
 from tests.record_histories import IN_SECONDS
 from tests.server.surroundings import eventually
 from tests.temporal import dev_server
+from tests.workflows.coming_back import FORGETFUL
 from tests.workflows.life import DESK, OPERATIONS, SHOP, Life, Lives
 from tests.workflows.outside import Outside
 from workflows import client as orders
 from workflows import names
 from workflows.messages import Start
 from workflows.service_order import ServiceOrder
-
-FORGETFUL = {"max_cached_workflows": 0, "max_concurrent_workflow_task_polls": 1}
 
 
 class SlowToGeneva(Outside):

@@ -1,4 +1,4 @@
-"""What the server gives to a worker that comes back in the middle of a history."""
+"""Workers that come back in the middle of a history: what makes one, and what the server gives to it."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,16 @@ from temporalio.client import WorkflowHistory
 
 from tests.empty_tasks import is_command, kind, up_to
 
+FORGETFUL = {
+    "max_cached_workflows": 0,
+    "max_concurrent_workflow_tasks": 1,
+    "max_concurrent_workflow_task_polls": 1,
+}
+"""Options of a worker that keeps nothing in memory.
+
+One task at a time: of two tasks of one workflow the SDK drops one while it forgets the workflow, and the server waits
+ten seconds for it.
+"""
 _LAST = ("COMPLETED", "FAILED", "CANCELED", "CONTINUED_AS_NEW")
 
 

@@ -7,9 +7,9 @@ from temporalio.client import WorkflowHistory
 
 from tests.empty_tasks import kind
 from tests.record_histories import ENDINGS, SETTLEMENTS, ending, settlement
+from tests.workflows.coming_back import FORGETFUL
 from tests.workflows.replaying import replayer
 
-FORGETFUL = {"max_cached_workflows": 0, "max_concurrent_workflow_task_polls": 1}
 HANGS = 60.0
 """Seconds after which a life is given up. A workflow whose tasks fail answers nobody."""
 

@@ -1,6 +1,9 @@
 """The API as somebody calls it: the sample data and the demonstration are made by it, like everything else."""
 
+import asyncio
 import json
+import time
+import uuid
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -8,6 +11,9 @@ from typing import Any, Self
 import httpx
 
 PATIENCE = 60.0
+"""Seconds for an answer, and for what is away just now to come back."""
+PAUSE = 0.5
+"""Seconds before a call comes again."""
 
 Credentials = dict[str, Any]
 """What `dev.py` writes: tokens by role, those of partners below `partners` (API.md)."""
@@ -40,18 +46,22 @@ class Api:
     ) -> httpx.Response:
         """A call as the shop, the warehouse, operations, accounting, or a partner. `file` is sent as a form.
 
+        While the answer is that something is away (503), the call comes again with the same Idempotency-Key.
+
         Raises:
             CallFailed: an error was answered.
         """
         holder = self.credentials.get(who) or self.credentials["partners"][who]
         form = {"file": ("invoice.pdf", file, "application/pdf")} if file is not None else None
-        answer = await self._http.request(
-            method,
-            path,
-            json=body,
-            files=form,
-            headers={"Authorization": f"Bearer {holder['token']}", "Accept-Language": "en"},
-        )
+        headers = {"Authorization": f"Bearer {holder['token']}", "Accept-Language": "en"}
+        if method == "POST":
+            headers["Idempotency-Key"] = str(uuid.uuid4())
+        end = time.monotonic() + PATIENCE
+        while True:
+            answer = await self._http.request(method, path, json=body, files=form, headers=headers)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > end:
+                break
+            await asyncio.sleep(PAUSE)
         if answer.is_error:
             said = answer.text[:400]
             raise CallFailed(f"{who} {method} {path}: {answer.status_code} {said}")

@@ -10,7 +10,7 @@ import httpx
 PATIENCE = 60.0
 
 Credentials = dict[str, Any]
-"""What `dev.py` writes: tokens by role, those of partners below `partners` (API.md)."""
+"""Tokens by role, those of partners below `partners`, as `dev.py` writes them (docs/contract.md)."""
 
 
 class CallFailed(Exception):

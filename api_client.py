@@ -16,7 +16,7 @@ PAUSE = 0.5
 """Seconds before a call comes again."""
 
 Credentials = dict[str, Any]
-"""What `dev.py` writes: tokens by role, those of partners below `partners` (API.md)."""
+"""Tokens by role, those of partners below `partners`, as `dev.py` writes them (docs/contract.md)."""
 
 
 class CallFailed(Exception):

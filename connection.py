@@ -77,7 +77,7 @@ async def connect(settings: Settings | None = None, *, lazy: bool = False) -> Cl
     """
     config = ClientConfig.load_client_connect_config()
     target = config.setdefault("target_host", "localhost:7233")
-    # Between processes of one machine compression costs more than it saves (DESIGN 9).
+    # Between processes of one machine compression costs more than it saves (docs/traps.md, "Costs").
     local = target.rpartition(":")[0] in LOCAL
     with connecting():
         return await Client.connect(

@@ -1,4 +1,4 @@
-"""Everything on one machine: Temporal with its UI, a mail server, a worker, sample data (API.md, Commands)."""
+"""Everything on one machine: Temporal with its UI, a mail server, a worker, the web application, sample data."""
 
 import argparse
 import asyncio

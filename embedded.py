@@ -186,7 +186,7 @@ def temporal_binary() -> str:
 def temporal_command(
     *, port: int, ui_port: int | None, file: Path | None, extra: Sequence[str] = ()
 ) -> list[str]:
-    """The command line of a Temporal server for one machine, tuned as measured (DESIGN 9).
+    """The command line of a Temporal server for one machine, tuned as measured (docs/traps.md, "Costs").
 
     With `synchronous=normal` a power cut may take the last commits of its file; a crash of the process does not.
     """

@@ -1,4 +1,4 @@
-"""Pins calendars for workflows, which cannot use the `holidays` package themselves (DESIGN 8)."""
+"""Pins calendars for workflows, which cannot use the `holidays` package (docs/traps.md, "Time and tests")."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Claims a settlement's orders, and sets them free if it is taken back: each order decides for itself (DESIGN 4)."""
+"""Claims a settlement's orders, and frees them if it is voided. Each order decides for itself."""
 
 import asyncio
 import contextlib

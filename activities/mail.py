@@ -1,4 +1,4 @@
-"""Sends mails: to whom, in which language, once under each key as far as SMTP allows (DESIGN 8, docs/mail.md)."""
+"""Sends mails: to whom, in which language, once under each key as far as SMTP allows (docs/mail.md, "Once")."""
 
 import asyncio
 from typing import NamedTuple

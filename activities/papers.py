@@ -1,4 +1,4 @@
-"""Makes statements and draft invoices, checks invoices: in processes with limits, on a queue of their own (DESIGN 5).
+"""Makes statements and draft invoices and checks invoices, in limited processes and on a task queue of their own.
 
 A statement is made once and kept for ever, with the JSON of all that it shows (docs/documents.md).
 """

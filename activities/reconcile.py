@@ -1,4 +1,4 @@
-"""Compares what is open with its workflows, repairs what can be repaired, tells operations of the rest (DESIGN 8)."""
+"""Compares what is open with its workflows, repairs what can be repaired, and reports the rest to operations."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Sends the mails about settlements, with the statement or the invoice in them (DESIGN 4, docs/mail.md)."""
+"""Sends the mails about settlements, with the statement or the invoice attached (docs/mail.md)."""
 
 from datetime import datetime
 from email.utils import parseaddr

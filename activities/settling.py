@@ -1,4 +1,4 @@
-"""What settlements ask of the records, and the opening of those that the month's end brings (DESIGN 4)."""
+"""What settlements ask of the records, and the opening of settlements at the end of a month."""
 
 from temporalio import activity
 from temporalio.client import Client

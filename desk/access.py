@@ -33,7 +33,8 @@ MAY: Mapping[str, frozenset[Role]] = {
     "correct": _OPERATIONS,
     "read_corrections": frozenset({"operations", "accounting"}),
 }
-"""The roles of each use case (API.md). Commands are called as in `domain/`: `commands.py`, `settling_commands.py`."""
+"""The roles of each use case (docs/contract.md). Commands have their names from `domain/commands.py` and
+`domain/settling_commands.py`."""
 
 
 class Forbidden(Exception):

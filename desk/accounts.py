@@ -1,4 +1,4 @@
-"""Accounts: partners, logins, tokens and sessions; who is let in, and as whom (DESIGN 1, docs/accounts.md)."""
+"""Accounts: partners, logins, tokens and sessions; who may log in, and as whom (docs/accounts.md)."""
 
 import asyncio
 import logging
@@ -288,7 +288,7 @@ class Accounts:
         raise Conflict(f"There is a partner {partner.partner_id} already, with other content.")
 
     async def change_partner(self, partner_id: str, changes: Mapping[str, Any]) -> Partner:
-        """Change some fields of a partner. Running orders keep their calendar (DESIGN 3); addresses count at once.
+        """Change some fields of a partner. Running orders keep their calendar; mails go to a new address at once.
 
         Raises:
             NotFound: no such partner.

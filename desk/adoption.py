@@ -1,4 +1,4 @@
-"""Bringing running orders and settlements to newer rules (docs/rules.md). `starter.py adopt-rules`."""
+"""Bringing running orders and settlements to newer rules (docs/changing-rules.md). `starter.py adopt-rules`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

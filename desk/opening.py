@@ -1,4 +1,4 @@
-"""What a settlement starts from, whoever opens it: its orders, and all that is pinned into it (DESIGN 4)."""
+"""What a settlement starts with, whoever opens it: its orders, and everything that is pinned into it."""
 
 from collections.abc import Iterable
 from datetime import datetime

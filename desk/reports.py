@@ -1,4 +1,4 @@
-"""The report about deadlines: what partners met and missed in a month (DESIGN 3)."""
+"""The report about deadlines: what partners met and missed in a month."""
 
 from collections import defaultdict
 from collections.abc import Callable

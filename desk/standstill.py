@@ -1,4 +1,4 @@
-"""A workflow that stands still because its history cannot be replayed: the way back (docs/operations.md, Stuck)."""
+"""The way back for a workflow whose history cannot be replayed (docs/operations.md, "A broken workflow")."""
 
 import re
 from collections.abc import Sequence

@@ -23,7 +23,7 @@ STATES: tuple[Status, ...] = (
     Status.CONFIRM_EXECUTION,
     Status.UNDER_REVIEW,
 )
-"""The sections of a partner's overview, in their order; the last one waits for operations (DESIGN 2)."""
+"""The sections of a partner's overview, in their order. Those of the last one wait for operations."""
 
 _AT_ONCE = 6
 

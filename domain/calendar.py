@@ -1,4 +1,4 @@
-"""The working-day calendar of one canton, pinned into each order as plain data (DESIGN 3)."""
+"""The working-day calendar of one canton, pinned into each order as plain data."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
@@ -71,7 +71,8 @@ class Calendar(Value):
     def closing(self, start: datetime, n: int) -> datetime:
         """Closing time of the n-th working day (n >= 1) after the local day of `start`.
 
-        The day of `start` itself never counts (DESIGN 3). Raises `ValueError` for n < 1.
+        The day of `start` itself never counts (docs/rules.md, "Deadlines").
+        Raises `ValueError` for n < 1.
         """
         return self.instant(self._working_day(start, n, _ONE_DAY), self.closes)
 

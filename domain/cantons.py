@@ -1,7 +1,7 @@
 """Makes the calendar that is pinned into an order, from the `holidays` package and tzdata.
 
-Workflows never import this module: the sandbox refuses the package, and what it says may change
-with an update while an order runs (DESIGN 3, 8).
+Workflows never import this module: the sandbox refuses the package (docs/traps.md, "Time and tests"),
+and an update of it may change the holidays while an order runs (docs/decisions/0002).
 """
 
 from calendar import monthrange

@@ -1,4 +1,4 @@
-"""The services and what a partner must check at the customer's place before the goods are sent (DESIGN 2)."""
+"""The services and what a partner must check at the customer's place before the goods are sent."""
 
 from typing import get_args
 

@@ -1,4 +1,4 @@
-"""What can be asked of a service order, and by whom (DESIGN 2)."""
+"""What can be asked of a service order, and by whom (docs/rules.md, "The life of an order")."""
 
 from datetime import date
 from typing import Annotated, Literal
@@ -128,7 +128,7 @@ class Reassign(Value):
 
 
 class Bill(Value):
-    """A settlement claims the completed order (DESIGN 4)."""
+    """A settlement claims the completed order."""
 
     type: Literal["bill"] = "bill"
     settlement_id: Identifier

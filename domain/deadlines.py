@@ -1,4 +1,4 @@
-"""Which deadlines run, until when, and when somebody is reminded or told (DESIGN 3)."""
+"""Which deadlines run, until when, and when somebody is reminded or told (docs/rules.md, "Deadlines")."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -12,7 +12,7 @@ Owner = Literal["partner", "retailer"]
 
 
 class Rule(NamedTuple):
-    """A deadline of DESIGN 3: whose it is, the instant it runs from while it runs, and under which rules.
+    """A kind of deadline: whose it is, when it starts to run, and in which versions of the rules it exists.
 
     `span` is its duration: the key of its name in the policy's `[deadlines]`, if nothing else is said. Its words are
     the entry of its name in each language's `deadlines` (domain/words/).
@@ -172,9 +172,9 @@ def reminder_at(order: Order, deadline: Deadline) -> datetime | None:
 
 
 def escalations(order: Order, deadline: Deadline) -> Iterator[tuple[int, datetime]]:
-    """(level, instant) of each mail about a missed deadline: on the deadline, then each repetition (DESIGN 3).
+    """(level, instant) of each mail about a missed deadline: on the deadline, then each repetition.
 
-    All but the alarm for a failed transmission wait for office hours.
+    All but the first alarm for a failed transmission wait for office hours (docs/rules.md, "Escalation").
     """
     escalation = order.policy.escalation
     calendar = order.calendar

@@ -32,7 +32,7 @@ class InvalidCommand(Exception):
     """A command whose values cannot be.
 
     Attributes:
-        field: the name of the field, as in API.md.
+        field: the name of the field in the body of the API's call (docs/contract.md).
         code: what is wrong with it; `domain/words.py` has the sentences.
     """
 

@@ -1,4 +1,4 @@
-"""What a check of a partner's invoice finds (DESIGN 4). How it is read is `invoices/check.py`'s."""
+"""What the check of a partner's invoice can find. `invoices/check.py` reads the invoice."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""The life of a service order: `decide` what a command does, `evolve` the order by what happened (DESIGN 2)."""
+"""The life of a service order: `decide` what a command does, `evolve` the order by what happened (docs/rules.md)."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -87,8 +87,8 @@ PARTNER_ACTIONS = (
 )
 REVIEW_ACTIONS = ("new_appointment", "reship", "cancel", "accept_as_executed")
 
-# DESIGN 2, the table: what leaves each state, or stays in it. Shipping events are also taken where they are not listed.
-# Kept by rules version: a later one lists only the states that it changes or adds.
+# The actions that each state allows (docs/rules.md, "The life of an order"). Goods events are also taken where they are
+# not listed. By rules version: a later one lists only the states that it changes or adds.
 ACTIONS: dict[int, dict[Status, tuple[str, ...]]] = {
     1: {
         Status.AWAITING_PAYMENT: ("payment_received", "cancel"),
@@ -435,7 +435,7 @@ def _counts_from(order: Order, received_at: datetime, now: datetime) -> datetime
     """From when the partner's deadline for the appointment runs: the receipt of the goods, at `received_at`.
 
     A receipt reported so late that the deadline would be over already counts from its report: what is late because of
-    somebody else does not count against the partner (DESIGN 3).
+    somebody else does not count against the partner (docs/rules.md, "What counts against a partner").
     """
     due = order.calendar.due(received_at, order.policy.deadlines.set_appointment)
     return received_at if due > now else now
@@ -609,7 +609,7 @@ def _step(order: Order, event: Event, at: datetime) -> Order:
 
 
 def _after_transmission(order: Order) -> Status:
-    """Where a partner starts: with a policy that has no accept step, at the requirements (DESIGN 2)."""
+    """The state after transmission: `new`, or `check_requirements` if the policy has no accept step."""
     return Status.NEW if order.policy.deadlines.accept is not None else Status.CHECK_REQUIREMENTS
 
 
@@ -753,7 +753,7 @@ def _mark(
 
 
 def ball(order: Order, now: datetime) -> Party | None:
-    """Whose turn it is; None when nothing can follow (DESIGN 3)."""
+    """Whose turn it is; None when nothing can follow (docs/rules.md, "What counts against a partner")."""
     match order.status:
         case Status.AWAITING_PAYMENT:
             return "customer"

@@ -88,7 +88,7 @@ Money = Annotated[
 
 
 class Status(OpenEnum):
-    """The states of DESIGN 2. One that only a newer process knows is not final, and allows nothing."""
+    """The states of an order. One that only a newer process knows is not final, and allows nothing."""
 
     AWAITING_PAYMENT = "awaiting_payment"
     IN_TRANSMISSION = "in_transmission"
@@ -140,7 +140,7 @@ class Service(Value):
 
 
 class Placement(Value):
-    """A service order as the shop places it (API.md, body of `POST /orders`)."""
+    """A service order as the shop places it: the body of `POST /orders`."""
 
     sp_id: Identifier
     sales_order_id: Line
@@ -162,7 +162,7 @@ class Assignee(Value):
 
 
 class Intake(Value):
-    """All an order starts from: the placement, and what is pinned into it (DESIGN 3).
+    """All an order starts with: the placement, and what is pinned into it.
 
     `rules` is the version of the rules that it is placed under (domain/rules.py).
     """
@@ -180,7 +180,7 @@ Outcome = Literal["met", "missed", "void"]
 
 
 class Deadline(Value):
-    """One deadline of one order, open or ended (DESIGN 3).
+    """One deadline of one order, open or ended.
 
     `void` is what ended before it was due without having been met: the order was cancelled, reassigned, the
     appointment moved, newer rules do not know it. Missed stays missed, however it ends. `excused_until`: the partner

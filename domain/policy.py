@@ -194,7 +194,7 @@ class TransmissionPolicy(Value):
 
 
 class DeadlinePolicy(Value):
-    """The time allowed for each step (DESIGN 3). `accept` is None where that step is dropped."""
+    """The time allowed for each step (docs/rules.md, "Deadlines"). `accept` is None where that step is dropped."""
 
     accept: Annotated[Span | None, BeforeValidator(_span_or_none)] = Span.parse("1 working day")
     check_requirements: Span = Span.parse("1 working day")
@@ -300,8 +300,9 @@ def _since(field: FieldInfo) -> int:
 
 
 def load_policy(text: str) -> Policy:
-    """The policy that a TOML text describes; what it leaves out has the standard value (API.md).
+    """The policy that a TOML text describes; a missing key has its standard value.
 
+    The keys: docs/contract.md, "The policy file".
     Raises `PolicyError` with one line on the first mistake.
     """
     try:

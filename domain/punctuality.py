@@ -1,4 +1,4 @@
-"""How punctual partners are: which deadlines count, in which month, and when its partner missed one (DESIGN 3).
+"""How punctual partners are: which deadlines count, in which month, and when a partner has missed one.
 
 Only the partner's own deadlines count, each in the month in which it was due. What is late because of somebody else
 does not count: where the partner had the ball only some time after a deadline had started, it has its whole span from

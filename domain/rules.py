@@ -2,7 +2,7 @@
 
 Every order and every settlement carries the version that it was placed under (`Order.rules`, `Settling.rules`). A rule
 asks the order and never the clock or Temporal, so a running order keeps its rules until `RulesAdopted` moves it to
-newer ones. docs/rules.md is the page on how to change a rule.
+newer ones. docs/changing-rules.md says how to change a rule, docs/rules.md what the rules are.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

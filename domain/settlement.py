@@ -1,4 +1,4 @@
-"""The monthly settlement: its month, its number, what is billed in it, and what it adds up to (DESIGN 4)."""
+"""The monthly settlement: its month, its number, what is billed in it, and what it adds up to."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -189,7 +189,7 @@ class Settlement(Value):
         return vat_percent(line.executed_on or self.month.last_day, self.vat_rates)
 
     def vat_on(self, line: Line | CorrectionLine) -> Decimal:
-        """The VAT on a line, rounded to the centime: these add up to the whole (DESIGN 4)."""
+        """The VAT on a line, rounded to the centime. The settlement's VAT is the sum of these."""
         percent = self.percent(line)
         return _NOTHING if percent is None else vat_of(amount_of(line), percent)
 

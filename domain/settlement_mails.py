@@ -1,4 +1,4 @@
-"""What partners, operations and accounting are told of a settlement: which mail follows from which event (DESIGN 4)."""
+"""What partners, operations and accounting are told of a settlement: which mail follows from which event."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The settlement as it is shown: to programs (API.md) and to pages."""
+"""The settlement as it is shown: to programs and to pages."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -57,7 +57,7 @@ class StatementView(Value):
 
 
 class SettlementView(Value):
-    """A settlement as answered by the API (API.md). `overdue`: the invoice should be here by now."""
+    """A settlement as the API answers it. `overdue`: the invoice should be here by now."""
 
     settlement_id: str
     partner_id: str

@@ -1,4 +1,4 @@
-"""The life of a settlement: `decide` what a command does, `evolve` it by what happened (DESIGN 4).
+"""The life of a settlement: `decide` what a command does, `evolve` it by what happened (docs/rules.md).
 
 What it adds up to is `domain/settlement.py`'s. Here orders are SP-IDs alone, so that thousands of them fit into a
 workflow; their lines are in the records.
@@ -165,7 +165,7 @@ def begin(opening: Opening, at: datetime) -> Settling:
 def open_settling(
     opening: Opening, actor: Actor, now: datetime
 ) -> tuple[Settling, tuple[SettlementRecorded, ...]]:
-    """A new settlement and the first events of its life. One that its partner opens is closed at once (API.md).
+    """A new settlement and the first events of its life. One that its partner opens is closed at once.
 
     Raises:
         NotUnderstood: it is opened under rules that this process does not know.
@@ -300,7 +300,7 @@ def next_instant(settling: Settling) -> datetime | None:
 
 
 def announce_at(settling: Settling) -> datetime:
-    """When the partner is told of a settlement that was opened for it: in office hours (DESIGN 3)."""
+    """When the partner is told, in office hours, of a settlement that was opened for it."""
     return _in_office(settling, settling.opened_at)
 
 

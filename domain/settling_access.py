@@ -1,4 +1,4 @@
-"""Who may do what to a settlement, in which state, and how the timeline names them (DESIGN 4)."""
+"""Who may do what to a settlement, in which state, and how the timeline names them."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What a settlement starts from, and what can be asked of it (DESIGN 4)."""
+"""What a settlement starts with, and what can be asked of it."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""The order as it is shown: to programs (API.md), to pages, to operations in the Temporal UI."""
+"""The order as it is shown: to programs, to pages, to operations in the Temporal UI."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -47,7 +47,7 @@ class TimelineEntry(Value):
 
 
 class OrderView(Value):
-    """An order as answered by the API: as placed, and besides what it is now (API.md)."""
+    """An order as the API answers it: as it was placed, and as it is now."""
 
     sp_id: str
     sales_order_id: str

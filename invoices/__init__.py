@@ -1,1 +1,1 @@
-"""The partners' invoices: what we check in those they send, and drafts that we make for them (DESIGN 4)."""
+"""The partners' invoices: the check of those that they send, and the drafts that are made for them."""

@@ -1,4 +1,4 @@
-"""Checks a partner's invoice against its settlement: the number, every SP-ID and no other, the total (DESIGN 4).
+"""Checks a partner's invoice against its settlement: the number, every SP-ID and no other, the total.
 
 What comes is a stranger's file. It is read and judged in a process of its own (`documents/confined.py`): PDFium reads
 the text and draws the pages on which a QR code may be; it runs no script and opens no attachment. Nothing but the

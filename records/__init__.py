@@ -1,1 +1,1 @@
-"""The records: read model, audit trail and what must outlive the workflows. All SQL of CMI is in here (DESIGN 5)."""
+"""The records: read model, audit trail, and what must outlive the workflows. All SQL of CMI is in this package."""

@@ -1,4 +1,4 @@
-"""Corrections: amounts that operations add, plus or minus, to a partner's next settlement (DESIGN 4)."""
+"""Corrections: amounts, plus or minus, that operations add to a partner's next settlement."""
 
 from datetime import datetime
 from typing import Any

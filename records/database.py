@@ -346,8 +346,8 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-# With WAL readers and the writer do not wait for each other. A power cut may take the last commits with it, but leaves
-# the file whole (DESIGN 9).
+# With WAL, readers and the writer do not wait for each other. A power cut may lose the last commits, but the file stays
+# whole (docs/traps.md, "Costs").
 _WAL = "PRAGMA journal_mode = WAL"
 _PRAGMAS = (
     f"PRAGMA busy_timeout = {LIMIT_SECONDS * 1000:.0f}",  # for who reads; a writer sets its own

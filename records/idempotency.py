@@ -1,4 +1,4 @@
-"""Answers already given, so that a caller that asks again with the same `Idempotency-Key` hears the same (API.md)."""
+"""Answers already given, so that a call that is repeated with the same `Idempotency-Key` gets the same answer."""
 
 import json
 from datetime import datetime

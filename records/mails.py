@@ -1,4 +1,4 @@
-"""Every mail that was tried, under a key that names it for ever, so that it is sent once (DESIGN 8)."""
+"""Every mail that was tried, under a key of its own, so that it is sent only once (docs/mail.md, "Once")."""
 
 from collections.abc import Collection
 from datetime import datetime

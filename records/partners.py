@@ -23,7 +23,7 @@ def _known_canton(canton: str) -> str:
 
 
 class Partner(Value):
-    """A service partner, as in API.md."""
+    """A service partner (docs/contract.md, "Partners, logins and tokens")."""
 
     partner_id: Identifier
     name: Line

@@ -279,7 +279,7 @@ settlements = Table(
     Column("search", Text, nullable=False),  # settlement id, partner's id and name, folded
     Column("digest", String),  # as in `orders`
 )
-# One for a partner and a month, ever, also if it was taken back (DESIGN 4).
+# A partner has one settlement for a month, even if it was voided (docs/rules.md, "Settlement").
 Index("ix_settlements_month_of_partner", settlements.c.partner_id, settlements.c.month, unique=True)
 Index("ix_settlements_newest", settlements.c.opened_at, settlements.c.settlement_id)
 Index(
@@ -325,7 +325,7 @@ settlement_lines = Table(
     sqlite_with_rowid=False,
 )
 _is_billed = settlement_lines.c.billed
-# No order is billed twice (DESIGN 4): its own workflow sees to that, and this would stop a mistake there.
+# No order is billed twice: its own workflow makes sure of that, and this index would stop a mistake there.
 Index(
     "ix_settlement_lines_billed_once",
     settlement_lines.c.sp_id,

@@ -1,4 +1,4 @@
-"""What a partner has to do now, the most urgent first: narrow rows for its overview (DESIGN 1)."""
+"""What a partner has to do now, the most urgent first: narrow rows for its overview page."""
 
 from collections.abc import Sequence
 from datetime import datetime

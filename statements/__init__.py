@@ -1,1 +1,1 @@
-"""The settlement statement (Verrechnungsbeleg): the PDF that lists what a partner may invoice (DESIGN 4)."""
+"""The settlement statement (Verrechnungsbeleg): the PDF that lists what a partner may invoice."""

@@ -47,7 +47,7 @@ def statement_csv(data: StatementData) -> bytes:
 
 
 def statement_json(data: StatementData) -> bytes:
-    """The settlement for programs: its number, its rows and its sums. Amounts are texts (API.md)."""
+    """The settlement for programs: its number, its rows and its sums. Amounts are text."""
     settlement = data.settlement
     content: dict[str, Any] = {
         "settlement_id": settlement.settlement_id,

@@ -1,4 +1,4 @@
-"""Makes statements in a process of its own, so that a heavy one slows nothing else down (DESIGN 4, 8).
+"""Makes statements in a process of its own, so that a heavy one slows nothing else down.
 
 `render_confined` is the outside; `main` is what runs inside (`documents/confined.py`).
 """

@@ -1,4 +1,4 @@
-"""Three changes of the rules under a version of their own, made as the next engineer makes them (docs/rules.md).
+"""Three changes of the rules under a version of their own, made as docs/changing-rules.md says.
 
 A mail on `ExecutionConfirmed`, a partner's deadline while its goods are on their way, and a transition that becomes
 stricter: an appointment that stands can no longer be moved, and no service was done before its appointment's day.

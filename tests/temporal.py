@@ -39,7 +39,7 @@ async def _started(
 
 @asynccontextmanager
 async def skipping_server(settings: Settings | None = None) -> AsyncIterator[WorkflowEnvironment]:
-    """One clock for all workflows, which jumps; so one environment a test (DESIGN 8).
+    """A server whose one clock jumps for all workflows; each test needs its own (docs/traps.md, "Time and tests").
 
     At the end no order and no settlement that was started by its client has an empty task.
     """

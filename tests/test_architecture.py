@@ -1,4 +1,4 @@
-"""Imports point one way (DESIGN 5): what each part of the product may know is read from its source."""
+"""Imports point one way: which parts of the product may import which others, checked in the source."""
 
 import ast
 import copy

@@ -1,1 +1,1 @@
-"""The web application: a thin translation between HTTP and the use cases in `desk/` (DESIGN 5)."""
+"""The web application: a thin translation between HTTP and the use cases in `desk/`."""

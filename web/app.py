@@ -1,4 +1,4 @@
-"""The web application, put together (DESIGN 5)."""
+"""Puts the web application together."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a POST that comes again is answered as it was the first time, and done once (API.md).
+"""`Idempotency-Key`: a POST that is repeated is carried out once and gets the first answer again.
 
 An answer is kept after the work is done, by login and key. A process that dies in between has done the work and kept
 nothing; so what a command does it does under a name that comes from login and key (`request_id`), which the order

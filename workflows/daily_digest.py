@@ -1,4 +1,4 @@
-"""Sends the partners' digests of a working day: each morning what is open, one mail a partner (DESIGN 5)."""
+"""Sends each partner one mail every working-day morning with what is open (docs/mail.md, "The digest")."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Opens the settlements of a month, on the first of the next one: of every partner with unbilled orders (DESIGN 4)."""
+"""On the first of a month, opens last month's settlement of every partner that has unbilled orders."""
 
 import asyncio
 from collections.abc import Sequence

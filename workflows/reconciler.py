@@ -1,4 +1,4 @@
-"""Compares all that is open with its workflows, every quarter of an hour: terminate bypasses everything (DESIGN 8)."""
+"""Compares everything open with its workflow every quarter of an hour: terminating a workflow tells nobody."""
 
 from datetime import timedelta
 

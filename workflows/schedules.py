@@ -23,7 +23,7 @@ from workflows import names
 from workflows.messages import Billing, DigestRun, Pass
 
 BILLING_HOUR = ScheduleRange(6)
-"""DESIGN 4: on the first of each month at 06:00."""
+"""On the first of each month at 06:00 (docs/rules.md, "Settlement")."""
 
 
 def schedules(office: OfficePolicy) -> dict[str, Schedule]:

@@ -1,4 +1,4 @@
-"""One service order as a durable workflow: takes commands, keeps deadlines, lets the outside know (DESIGN 5)."""
+"""One service order as a durable workflow: takes commands, keeps deadlines, lets the outside know."""
 
 import asyncio
 from collections.abc import Sequence
@@ -315,7 +315,7 @@ class ServiceOrder:
     # --- the Temporal UI -----------------------------------------------------------------------------------------
 
     def _show(self) -> None:
-        """Tell operations where the order stands; search attributes only when they change (DESIGN 9)."""
+        """Tell operations where the order stands; search attributes only when they change (docs/traps.md, "Costs")."""
         workflow.set_current_details(details(self._order, workflow.now(), self._desk))
         changes = self._search_attributes()
         if changes:

@@ -1,4 +1,4 @@
-"""One settlement as a durable workflow: claims orders, has the statement made, waits for the invoice (DESIGN 4, 5)."""
+"""One settlement as a durable workflow: claims orders, has the statement made, waits for the invoice."""
 
 import asyncio
 from collections import deque
@@ -466,7 +466,7 @@ class Settlement:
     # --- the Temporal UI -----------------------------------------------------------------------------------------
 
     def _show(self) -> None:
-        """Tell operations where the settlement stands; search attributes only when they change (DESIGN 9)."""
+        """Tell operations where it stands; search attributes only when they change (docs/traps.md, "Costs")."""
         workflow.set_current_details(details(self._settling, self._asked, self._desk))
         changes = search_attributes(self._settling, self._shown)
         if changes:

@@ -1,4 +1,4 @@
-"""German as it is written in Switzerland (ss throughout). The words on screen are those of DESIGN 1 and 2."""
+"""German as it is written in Switzerland (ss throughout). The words on screen are those of docs/rules.md."""
 
 from domain.order import Status
 from domain.settlement import SettlementStatus

@@ -11,7 +11,7 @@ ContactOutcome = Literal["reached", "not_reached"]
 
 
 def status_label(status: Status, language: Language) -> str:
-    """A state as it stands on screen (DESIGN 2). One that nobody knows is named as it is."""
+    """A state as it is called on screen. An unknown one keeps its own name."""
     return VOCABULARIES[language].statuses.get(status, status.value)
 
 
@@ -43,7 +43,7 @@ def action_label(action: str, language: Language) -> str:
 
 
 def party_label(party: Party, language: Language) -> str:
-    """One of those who can have the ball (DESIGN 3), as it stands inside a sentence."""
+    """The name of a party that can have the ball, for use inside a sentence."""
     return VOCABULARIES[language].parties[party]
 
 

@@ -13,7 +13,7 @@ from domain.words.vocabulary import Vocabulary
 
 
 def explanation_text(explanation: Explanation, language: Language) -> str:
-    """A deadline's reckoning, as in the example of DESIGN 3.
+    """How a deadline was calculated, as in the example of docs/rules.md, "Deadlines".
 
     Holidays come in their order, then the weekends, counted. A plain duration knows neither canton nor free days.
     """
@@ -53,7 +53,7 @@ def refused_text(refused: Refused, language: Language) -> str:
 def refusal_text(
     action: str, code: str, status: Status, allowed: Iterable[str], language: Language
 ) -> str:
-    """Why an action is refused, and what is allowed now (DESIGN 2). The arguments are the attributes of `Refused`."""
+    """Why an action is refused, and what is allowed now. The arguments are the attributes of `Refused`."""
     vocabulary = VOCABULARIES[language]
     why = refusal_reason(action, code, status, language)
     possible = allowed_text(allowed, language)

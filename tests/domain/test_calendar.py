@@ -56,7 +56,7 @@ def at(text: str) -> datetime:
 
 
 def oracle_closing(start: datetime, n: int) -> datetime:
-    """Rule of DESIGN 3, spelled out: list the working days after the day, take the n-th."""
+    """The rule of docs/rules.md, "Deadlines", spelled out: list the working days after the day, take the n-th."""
     first = start.astimezone(ZURICH).date()
     days = [first + timedelta(days=i) for i in range(1, 60)]
     working = [day for day in days if day.isoweekday() <= 5 and day not in FREE]

@@ -1,4 +1,4 @@
-"""Deadlines by the calendar: known dates, reminders and escalations, and how each one ends (DESIGN 3)."""
+"""Deadlines by the calendar: known dates, reminders and escalations, and how each one ends (docs/rules.md)."""
 
 from datetime import date, datetime, timedelta
 

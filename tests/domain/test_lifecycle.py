@@ -1,4 +1,4 @@
-"""The table of DESIGN 2 row by row, who may do what, what the warehouse may say, and any life whatever."""
+"""The table of docs/rules.md row by row, who may do what, what the warehouse may report, and arbitrary lives."""
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise, permutations
@@ -58,7 +58,7 @@ from tests.domain.strategies import (
     usual_actor,
 )
 
-# --- the table of DESIGN 2, by hand ------------------------------------------------------------------------------
+# --- the table of docs/rules.md, "The life of an order", by hand -------------------------------------------------
 
 ASKED: dict[str, Command] = {
     "payment_received": PaymentReceived(),

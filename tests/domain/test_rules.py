@@ -1,4 +1,4 @@
-"""A rule that changes touches the orders and settlements of its version, and no other (docs/rules.md)."""
+"""A rule that changes touches the orders and settlements of its version, and no other (docs/changing-rules.md)."""
 
 from datetime import timedelta
 from itertools import pairwise

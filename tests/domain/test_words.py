@@ -1,4 +1,4 @@
-"""Everything that can be said is said in every language, and says what DESIGN has it say."""
+"""Everything that can be said is said in every language, in the words of docs/rules.md."""
 
 import inspect
 import re
@@ -190,7 +190,7 @@ def test_a_sentence_that_names_a_button_names_it_rightly() -> None:
     ],
 )
 def test_the_states_on_screen(status: str, label: str) -> None:
-    """DESIGN 2, the table."""
+    """The table of docs/rules.md, "The life of an order"."""
     assert status_label(Status(status), "de") == label
 
 
@@ -331,7 +331,7 @@ def lucerne(kind: DeadlineKind, started: str, span: str) -> Explanation:
     ],
 )
 def test_the_example_of_the_design(language: Language, text: str) -> None:
-    """DESIGN 3, to the letter."""
+    """The example of docs/rules.md, "Deadlines", to the letter."""
     explanation = lucerne("accept", "2026-12-31T16:12", "1 working day")
     assert explanation_text(explanation, language) == text
 

@@ -1,4 +1,4 @@
-"""A partner's day in a browser (DESIGN 2): from the overview through the call and the appointment to the execution."""
+"""A partner's day in a browser, from the overview through the call and the appointment to the execution."""
 
 import re
 

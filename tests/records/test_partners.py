@@ -1,4 +1,4 @@
-"""Partners are kept as API.md has them."""
+"""Partners are stored with the fields of docs/contract.md, "Partners, logins and tokens"."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

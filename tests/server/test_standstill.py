@@ -90,7 +90,7 @@ async def until_stuck(life: Life) -> Standstill:
         found = await standstill.look(life.lives.client, life.sp_id)
         if found is not None:
             return found
-    raise AssertionError("it never got stuck: see docs/testing.md, Empty tasks")
+    raise AssertionError('it never got stuck: see docs/testing.md, "Empty tasks"')
 
 
 async def test_a_reset_to_the_proposed_event_brings_it_back() -> None:

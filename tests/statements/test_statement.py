@@ -57,8 +57,8 @@ def test_asks_for_no_invoice_where_there_is_nothing_to_pay(language: Language) -
     assert owed.count("PDF") - nothing.count("PDF") == 1, "as which the invoice is asked for"
 
 
-def test_shows_everything(  # DESIGN 4's list
-) -> None:
+def test_shows_everything() -> None:
+    """The list of docs/rules.md, "Settlement"."""
     data = statement(3, corrections=[CORRECTION])
     (page,) = text_of(render(data))
     settlement = data.settlement

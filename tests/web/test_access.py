@@ -1,4 +1,4 @@
-"""Who may call what: every route, as every role, as nobody, and as a partner whom the order is not. DESIGN 1, API.md.
+"""Who may call what: every route, as every role, without a token, and as a partner that does not have the order.
 
 The table is written by hand. A route that is not in it fails the test: somebody has to decide who may call it.
 """

@@ -112,7 +112,7 @@ async def test_an_update_that_is_taken_together_with_an_empty_task_is_found() ->
     assert shell(kept) < FIRST_SHELL_WITHOUT
     assert await empty_tasks(kept)
     told = [await told_with_the_last_task(begun) for begun in followed_by_an_update(kept)]
-    assert ["resolve_activity"] in told, "the SDK has changed: see docs/testing.md, Empty tasks"
+    assert ["resolve_activity"] in told, 'the SDK has changed: see docs/testing.md, "Empty tasks"'
 
 
 # --- changes on purpose ----------------------------------------------------------------------------------------------

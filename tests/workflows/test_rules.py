@@ -1,4 +1,4 @@
-"""Rules that change under running orders: kept histories do not notice, new and adopted orders do (docs/rules.md)."""
+"""Rules that change under running orders (docs/changing-rules.md): old orders replay, new and adopted ones follow."""
 
 from collections.abc import AsyncIterator
 

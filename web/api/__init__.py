@@ -1,1 +1,1 @@
-"""The JSON API below `/api/v1` (API.md)."""
+"""The JSON API below `/api/v1` (docs/contract.md)."""

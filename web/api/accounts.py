@@ -1,4 +1,4 @@
-"""The API's calls about partners, their logins and tokens, and those of the retailer. For operations only (API.md)."""
+"""The API's calls for operations (docs/contract.md, "Partners, logins and tokens")."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What calls of the JSON API carry, in and out (API.md). The commands of the domain are made from it."""
+"""The bodies of the API's calls, in and out. The commands of the domain are made from them."""
 
 import re
 from datetime import date

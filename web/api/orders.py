@@ -1,4 +1,4 @@
-"""The calls of orders (API.md): a call is translated for the desk, and its answer back."""
+"""The API's calls about orders: each translates a request for the desk, and the answer back."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""The call of the deadline report (API.md): as JSON, and as CSV for a spreadsheet."""
+"""The call of the deadline report: as JSON, and as CSV for a spreadsheet."""
 
 from datetime import datetime
 from typing import Annotated, Any, cast

@@ -1,4 +1,4 @@
-"""What calls about settlements and corrections carry, in and out (API.md)."""
+"""The bodies of the API's calls about settlements and corrections, in and out."""
 
 from datetime import datetime
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""The calls of settlements and corrections (API.md): a call is translated for the desk, and its answer back."""
+"""The API's calls about settlements and corrections: each translates a request for the desk, and the answer back."""
 
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

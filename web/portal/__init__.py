@@ -1,4 +1,4 @@
-"""The pages: how people log in, and how partners and staff work with orders (DESIGN 5)."""
+"""The pages: how people log in, and how partners and staff work with orders."""
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts

@@ -1,4 +1,4 @@
-"""A partner's overview in the sections of the CMI, and doing the same to several orders at once (DESIGN 1)."""
+"""A partner's overview in the sections of the CMI, and one action on several orders at once."""
 
 from typing import NamedTuple
 

@@ -343,14 +343,11 @@ async def test_the_server_learns_nothing_of_a_whole_life() -> None:
         assert held.order.status is Status.CANCELLED
         assert held.order.intake.placement.customer.name == CUSTOMER["name"]
     assert found(told) == set()
-    # Search attributes must be readable to be searched; and of a local activity the SDK notes its type and time.
+    # Search attributes must be readable to be searched.
     readable = {
         path for path, payload in payloads(told) if payload.metadata["encoding"] != ENCODING
     }
-    assert {path.split("/")[-2] for path in readable} == {"search_attributes", "details"}
-    assert {path for path in readable if "search_attributes" not in path} == {
-        "history/events/marker_recorded_event_attributes/details/data"
-    }
+    assert {path.split("/")[-2] for path in readable} == {"search_attributes"}
     used = {
         bytes(payload.metadata["encryption-key-id"])
         for path, payload in payloads(told)

@@ -68,6 +68,7 @@ async def serving(settings: Settings, temporal: str) -> AsyncIterator[tuple[Fast
             server_header=False,
             http="httptools",
             ws="none",
+            timeout_keep_alive=75,  # as in production: a slow test must not find its connection closed
         )
         server = _Server(config)
         running = asyncio.create_task(server.serve())

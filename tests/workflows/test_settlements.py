@@ -20,6 +20,7 @@ from domain.settlement import CorrectionLine, LeftOut
 from domain.settling import fold
 from domain.settling_commands import Close, NoteInvoice, Select, SettlementRequest, VoidSettlement
 from tests.builders import OPERATIONS, partner_actor
+from tests.server.surroundings import eventually
 from tests.settlings import opening
 from tests.temporal import dev_server, skipping_server
 from tests.workflows.life import zurich
@@ -119,6 +120,7 @@ async def test_the_partner_closes_before_the_time_is_over(month: Settlings) -> N
     assert isinstance(failure.value.cause, ApplicationError)
     assert failure.value.cause.type == names.ID_REUSED
     await life.reaches("issued")
+    await eventually(month.outside.kinds)
     assert month.outside.kinds() == ["statement"], "who closed it need not be told of it"
 
 

@@ -125,8 +125,15 @@ class Child:
         while True:
             how = await self._end(process)
             logger.warning("%s %s, starting it again; see %s", self.name, how, self._log)
+            process = await self._spawn_again()
+
+    async def _spawn_again(self) -> subprocess.Popen[bytes]:
+        while True:
             await asyncio.sleep(_RESTART_AFTER)
-            process = self._spawn()
+            try:
+                return self._spawn()
+            except OSError as error:  # no process or no room for its log just now
+                logger.warning("%s could not be started: %s", self.name, error)
 
     async def _end(self, process: subprocess.Popen[bytes]) -> str:
         """Wait until it ends, or end it if it shows no life any more; how it ended."""

@@ -307,6 +307,7 @@ _RESULTS: dict[Result, str] = {
     "no_answer": "does not answer",
     "not_running": "has no running workflow: python starter.py revive",
     "old_worker": "has a worker that does not know version {version} yet",
+    "broken": "has a workflow that is broken: python starter.py stuck",
 }
 
 

@@ -31,8 +31,9 @@ from domain.effects import Effect
 from domain.order import Status
 from domain.settlement import LeftOut, LeftOutReason, Line, line_of_order, obstacle
 from domain.settlement_id import settlement_id
+from records.heads import Diverged, take_over
 from records.mails import MailLog
-from records.orders import Diverged, Orders, StoredOrder
+from records.orders import Orders, StoredOrder
 from records.settlements import Settlements
 from workflows import client as workflow_client
 from workflows import names as workflow_names
@@ -79,8 +80,8 @@ class ClaimActivities:
             owners = await self._settlements.billable.partners_of(batch.sp_ids)
 
             async def claim(sp_id: str) -> Line | LeftOutReason:
-                if owners.get(sp_id) != of.partner_id:
-                    return "unknown"
+                if owners.get(sp_id) != of.partner_id:  # or the records do not know it yet
+                    return await self._why_not(number, sp_id, of.partner_id)
                 return await self._claim(number, sp_id, of.partner_id)
 
             answers = await _of_each(batch.sp_ids, claim)
@@ -185,10 +186,10 @@ class ClaimActivities:
                 handle = self._client.get_workflow_handle(workflow_names.order_id(sp_id))
                 workflow = (await handle.describe()).status
             async with reaching(PATIENCE):
-                held = await workflow_client.snapshot(self._client, sp_id)
-            await self._orders.save(held, authoritative=True)
-            stored = await self._orders.get(sp_id)
-            return _Found(stored or StoredOrder(held.order, held.events), workflow)
+                held = await take_over(
+                    self._orders, sp_id, lambda: workflow_client.snapshot(self._client, sp_id)
+                )
+            return _Found(StoredOrder(held.order, held.events), workflow)
         except Closed:  # the server has forgotten it
             pass
         except WorkflowQueryFailedError as error:

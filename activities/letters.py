@@ -14,14 +14,19 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities import names
 from activities.mail_texts import MailText, Reader
 from activities.postman import Attachment, Postman, Refused, Unavailable, recipient_address
+from records.database import is_away
 from records.mails import MailLog, MailRow
 
 AT_A_TIME = 4
 """Mails that one process hands in at a time. So many at the most come twice if it is killed (docs/mail.md)."""
 TURN_SECONDS = 4.0
-"""How long a mail waits for its turn before its attempt ends. With the longest conversation with the server (30) and a
-transaction before and after it (5 each) it stays below an attempt's limit of 45 seconds, so that no attempt is cut off
-after the server took the mail."""
+"""How long a mail waits for its turn before its attempt ends."""
+ATTEMPT_SECONDS = 38.0
+"""From the beginning of an attempt here to its end. Temporal's limit is 45 seconds, some of which have gone by for
+finding out who receives the mail; an attempt that is still at work then would be made a second time beside it."""
+_TO_MARK = 8.0  # seconds of an attempt that are kept for the mark
+_LEAST_CONVERSATION = 5.0
+_MARK_AGAIN = 0.5  # seconds
 MOST_WAITING = 32
 """Mails that wait for their turn. More would keep the worker's activities from other work while the server hangs."""
 _REFUSED_AGAIN = timedelta(hours=1)
@@ -117,8 +122,9 @@ class Letters:
         """
         # One attempt at a time in this process; between processes the server sees to it (docs/mail.md).
         lock = self._locks.setdefault(letter.key, asyncio.Lock())
+        ends = asyncio.get_running_loop().time() + ATTEMPT_SECONDS
         async with lock, self._turn(letter.key):
-            return await self._attempt(letter, now)
+            return await self._attempt(letter, now, ends)
 
     @asynccontextmanager
     async def _turn(self, key: str) -> AsyncIterator[None]:
@@ -138,7 +144,7 @@ class Letters:
         finally:
             self._turns.release()
 
-    async def _attempt(self, letter: Letter, now: datetime) -> MailRow:
+    async def _attempt(self, letter: Letter, now: datetime, ends: float) -> MailRow:
         await self._catch_up()
         row, thread = await self._log.begin(
             letter.key,
@@ -151,13 +157,17 @@ class Letters:
         )
         if row.is_final:
             return row
-        await self._hand_in(letter, row.message_id, thread if letter.in_thread else None, now)
+        thread = thread if letter.in_thread else None
+        await self._hand_in(letter, row.message_id, thread, now, ends)
         return row.model_copy(update={"state": "sent", "sent_at": now})
 
     async def _hand_in(
-        self, letter: Letter, message_id: str, thread: str | None, now: datetime
+        self, letter: Letter, message_id: str, thread: str | None, now: datetime, ends: float
     ) -> None:
         """Return after the server's 250, and when that is noted."""
+        left = ends - _TO_MARK - asyncio.get_running_loop().time()
+        if left < _LEAST_CONVERSATION:  # the database was slow
+            raise _others_first(letter.key)
         recipient = recipient_address(letter.address)
         message = self._postman.message(
             letter.text(), letter.reader, recipient, message_id, now, thread, letter.attachments
@@ -165,16 +175,18 @@ class Letters:
         client = self._postman.client()
         try:
             try:
-                await self._postman.hand_in(client, message, recipient)
-            except Unavailable as error:
-                await self._log.failed(letter.key, str(error), refused=False)
+                async with asyncio.timeout(left):
+                    await self._postman.hand_in(client, message, recipient)
+            except (Unavailable, TimeoutError) as error:
+                why = str(error) or "the mail server was too slow"
+                await self._log.failed(letter.key, why, refused=False)
                 raise ApplicationError(
-                    f"mail {letter.key}: {error}",
+                    f"mail {letter.key}: {why}",
                     type="MailServerUnavailable",
                     category=ApplicationErrorCategory.BENIGN,
                 ) from None
             self._unmarked[letter.key] = now
-            await self._mark(letter.key)
+            await self._mark_patiently(letter.key, ends)
             activity.logger.info("mail sent", extra={"mail": letter.key})
             await self._postman.goodbye(client)
         finally:
@@ -185,6 +197,19 @@ class Letters:
         twice never grows beyond `AT_A_TIME`."""
         for key in tuple(self._unmarked):
             await self._mark(key)
+
+    async def _mark_patiently(self, key: str, ends: float) -> None:
+        """Note that the server has it, again and again if the database is away.
+
+        The next attempt may be another process's, which does not know that it is handed in.
+        """
+        while True:
+            try:
+                return await self._mark(key)
+            except Exception as error:
+                if not is_away(error) or asyncio.get_running_loop().time() > ends - _MARK_AGAIN:
+                    raise
+                await asyncio.sleep(_MARK_AGAIN)
 
     async def _mark(self, key: str) -> None:
         """Note that the server has it. If that fails this process at least remembers, and only notes it next time."""

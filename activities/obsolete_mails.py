@@ -1,8 +1,10 @@
 """Marks mails that lost their sense before they were sent: their workflows drop them without a word to the records."""
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from domain.effects import obsolete_mails
+from domain.errors import NotUnderstood
 from domain.settlement_mails import obsolete_settlement_mails
 from records.mails import MailLog, MailRow
 from records.orders import Orders
@@ -34,11 +36,12 @@ class ObsoleteMails:
         return marked
 
     async def _obsolete(self, about: str) -> frozenset[str]:
-        """Of an order or a settlement. What the records do not hold (yet) is not judged."""
-        order = await self._orders.get(about)
-        if order is not None:
-            return obsolete_mails(order.order, order.events)
-        settlement = await self._settlements.get(about)
-        if settlement is not None:
-            return obsolete_settlement_mails(settlement.settling, settlement.events)
+        """Of an order or a settlement. What the records do not hold (yet), or a newer release wrote, is not judged."""
+        with suppress(NotUnderstood):
+            order = await self._orders.get(about)
+            if order is not None:
+                return obsolete_mails(order.order, order.events)
+            settlement = await self._settlements.get(about)
+            if settlement is not None:
+                return obsolete_settlement_mails(settlement.settling, settlement.events)
         return frozenset()

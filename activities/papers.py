@@ -76,7 +76,10 @@ class PaperActivities:
     async def _make_statement(self, number: str, wanted: StatementWanted) -> Paper:
         stored = await self._settlement(number, wanted.version)
         fees = stored.settling.fees
-        if fees is not None and sum(line.fee for line in stored.account.lines) != fees:
+        if fees is not None and (
+            sum(line.fee for line in stored.account.lines) != fees
+            or await self._settlements.untold(number)
+        ):
             raise ApplicationError(
                 f"the lines of {number} in the records do not come to what its orders told",
                 type="LinesDiffer",

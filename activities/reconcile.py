@@ -166,14 +166,17 @@ class ReconcileActivities:
         told = await self._ask(things, workflow_id)
         if told is None:
             return _Look(row, None if row.is_over else dead, run_id, unanswered=dead is None)
-        if running and told.shell < workflow_names.SHELL:
-            with suppress(RPCError):  # it may have ended just now; if not, the next pass asks again
-                await self._client.get_workflow_handle(workflow_id).signal(workflow_names.NEXT_RUN)
         if dead is not None and not told.is_over:
             return _Look(row, dead, run_id, told=told)
         if await told.is_recorded():
             # It has ended, and not as one that is over does.
             ended = not running and not told.is_over
+            if running and told.shell < workflow_names.SHELL:
+                with suppress(
+                    RPCError
+                ):  # it may have ended just now; if not, the next pass asks again
+                    handle = self._client.get_workflow_handle(workflow_id)
+                    await handle.signal(workflow_names.NEXT_RUN)
             return _Look(row, "ended", run_id) if ended else _Look(row, same=now)
         return _Look(row, _difference(row, told, running=running), run_id, told=told)
 
@@ -261,10 +264,10 @@ class ReconcileActivities:
         Mails that have lost their sense unsent are marked on the way, so that nobody looks for them.
         """
         with without_contents("report of findings"):
-            await self._obsolete.mark(activity.info().started_time)
             await self._records.end_unseen(began, began - CLOSED_FOR)
             while await self._records.count_unreported():
                 await self._records.reported(await self._tell())
+            await self._obsolete.mark(activity.info().started_time)
             return await self._records.count()
 
     async def _tell(self) -> datetime:

@@ -1,6 +1,7 @@
 """What the reconciler compares with its workflows: orders and settlements, as far as they are alike."""
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -8,6 +9,7 @@ from temporalio.client import Client
 
 from activities.names import SettlementOf
 from domain.settlement_id import settlement_id
+from records.heads import Diverged
 from records.orders import Orders
 from records.reconciliation import Reconciliation, Row
 from records.settlements import Settlements
@@ -89,6 +91,7 @@ class ServiceOrders:
 
     async def ask(self, workflow_id: str) -> Told:
         """The order's workflow."""
+        head = await self._orders.head(workflow_id)
         snapshot = await workflow_client.snapshot(self._client, workflow_id)
         order = snapshot.order
 
@@ -96,7 +99,8 @@ class ServiceOrders:
             return await self._orders.holds(snapshot)
 
         async def keep() -> bool:
-            await self._orders.save(snapshot, authoritative=True)
+            with suppress(Diverged):  # somebody has written meanwhile: the next pass looks again
+                await self._orders.save(snapshot, replaces=head)
             return True
 
         return Told(order.version, order.status.is_final, snapshot.shell, is_recorded, keep)
@@ -134,6 +138,7 @@ class PartnersSettlements:
     async def ask(self, workflow_id: str) -> Told:
         """The settlement's workflow."""
         partner_id, month = names.settlement_in(workflow_id)
+        head = await self._settlements.head(settlement_id(partner_id, month))
         snapshot = await settlement_snapshot(
             self._client, SettlementOf(partner_id=partner_id, month=month)
         )
@@ -143,6 +148,8 @@ class PartnersSettlements:
             return await self._settlements.holds(snapshot)
 
         async def keep() -> bool:
-            return await self._records.keep_settlement(snapshot)
+            with suppress(Diverged):
+                return await self._records.keep_settlement(snapshot, head)
+            return True
 
         return Told(settling.version, settling.is_over, snapshot.shell, is_recorded, keep)

@@ -5,7 +5,8 @@ from temporalio.client import Client
 
 from activities import names
 from activities.failures import without_contents
-from records.orders import Diverged, Orders
+from records.heads import Diverged, take_over
+from records.orders import Orders
 from workflows import client as workflow_client
 
 
@@ -30,5 +31,9 @@ class RecordActivities:
             except Diverged:
                 if activity.info().is_local:
                     raise  # within its workflow task a workflow answers no query: the next attempt is not local
-                held = await workflow_client.snapshot(self._client, sp_id)
-                return await self._orders.save(held, authoritative=True)
+                held = await take_over(
+                    self._orders,
+                    sp_id,
+                    lambda: workflow_client.snapshot(self._client, sp_id),
+                )
+                return held.order.version

@@ -12,7 +12,7 @@ from domain.policy import Policy
 from domain.settlement import CorrectionLine, VatRates
 from domain.settlement_id import settlement_id
 from records.corrections import Corrections
-from records.orders import Diverged
+from records.heads import Diverged, take_over
 from records.partners import Partners
 from records.settlements import Settlements
 from workflows.messages import Desk
@@ -56,8 +56,12 @@ class SettlementActivities:
                 if activity.info().is_local:
                     raise  # within its workflow task a workflow answers no query: the next attempt is not local
                 of = SettlementOf(partner_id=opening.partner.partner_id, month=opening.month)
-                held = await settlement_snapshot(self._client, of)
-                return await self._settlements.save(held, authoritative=True)
+                held = await take_over(
+                    self._settlements,
+                    opening.settlement_id,
+                    lambda: settlement_snapshot(self._client, of),
+                )
+                return held.settling.version
 
     @activity.defn(name=names.TAKE_CORRECTIONS)
     async def take_corrections(self, of: SettlementOf) -> tuple[CorrectionLine, ...]:

@@ -9,7 +9,7 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from activities.names import SettlementOf
-from desk.reaching import Closed, NoAnswer, reaching
+from desk.reaching import Broken, Closed, NoAnswer, asking
 from domain import rules, settling_commands
 from domain.commands import Actor, AdoptRules, Request
 from domain.errors import NotUnderstood
@@ -28,10 +28,11 @@ AT_ONCE = 8
 _PAGE = 500
 _OPERATIONS = Actor(role="operations")
 
-Result = Literal["adopted", "newer", "closed", "no_answer", "not_running", "old_worker"]
+Result = Literal["adopted", "newer", "closed", "no_answer", "not_running", "old_worker", "broken"]
 """What came of it: the version holds now, or did before; a newer one holds; it is over; its workflow gave no answer, is
-not running although the records have it as open, or is run by a worker that does not know the version yet."""
-FAILED: tuple[Result, ...] = ("no_answer", "not_running", "old_worker")
+not running although the records have it as open, is run by a worker that does not know the version yet, or is broken:
+its tasks fail, or it failed in a way that is not known here."""
+FAILED: tuple[Result, ...] = ("no_answer", "not_running", "old_worker", "broken")
 """The results after which it has to be asked again."""
 
 
@@ -157,6 +158,7 @@ class Adoption:
             return stored is not None and stored.order.status.is_final
 
         result = await self._ask(
+            names.order_id(sp_id),
             lambda: workflow_client.send_command(self._client, sp_id, request, self._patience),
             is_over,
         )
@@ -173,6 +175,7 @@ class Adoption:
             return stored is not None and stored.settling.is_over
 
         result = await self._ask(
+            names.settlement_workflow_id(settled.partner_id, settled.month),
             lambda: settlement_client.send_settlement_command(
                 self._client, settled, request, self._patience
             ),
@@ -182,13 +185,16 @@ class Adoption:
 
     async def _ask(
         self,
+        workflow_id: str,
         send: Callable[[], Awaitable[object]],
         is_over: Callable[[], Awaitable[bool]],
     ) -> Result:
         async with self._turn:
             try:
-                async with reaching(self._patience):
+                async with asking(self._client, workflow_id, self._patience):
                     await send()
+            except Broken:
+                return "broken"
             except NoAnswer:
                 return "no_answer"
             except Closed:
@@ -220,4 +226,4 @@ def _refusal(failure: WorkflowUpdateFailedError) -> Result:
         # Of a release that has not the command, or not this version.
         if cause.type in (names.UNREADABLE, NotUnderstood.__name__):
             return "old_worker"
-    raise failure
+    return "broken"

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from weakref import WeakValueDictionary
@@ -26,7 +27,8 @@ from domain.order import GoodsReceived, GoodsShipped, Identifier, Intake, Order,
 from domain.policy import Policy
 from domain.values import Value
 from records.database import is_away
-from records.orders import Diverged, OrderFilter, Orders, Page, Sort, StoredOrder
+from records.heads import Diverged, Head
+from records.orders import OrderFilter, Orders, Page, Sort, StoredOrder
 from records.partners import Partners
 from workflows import client as workflow_client
 from workflows import names
@@ -240,6 +242,7 @@ class OrderDesk:
         Raises:
             TemporalAway: (`must_exist` not) nobody can say whether there is such an order.
         """
+        head = await self._head(sp_id)
         try:
             async with asking(self._client, names.order_id(sp_id), self._patience):
                 snapshot = await workflow_client.snapshot(self._client, sp_id)
@@ -254,13 +257,23 @@ class OrderDesk:
                 raise
             return None
         try:
-            await self._orders.save(snapshot, authoritative=True)
+            with suppress(Diverged):  # somebody has written meanwhile
+                await self._orders.save(snapshot, replaces=head)
             stored = await self._orders.get(sp_id)
         except Exception as error:
             if not is_away(error):
                 raise
             stored = None
         return stored or StoredOrder(snapshot.order, snapshot.events)
+
+    async def _head(self, sp_id: str) -> Head | None:
+        """What the records hold of an order; None if that is nothing, or they are away."""
+        try:
+            return await self._orders.head(sp_id)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            return None
 
     # --- acting --------------------------------------------------------------------------------------------------
 
@@ -348,7 +361,7 @@ class OrderDesk:
         try:
             answer = None if respond_async else await self._ask(sp_id, request)
             if answer is not None:
-                return await self._as_of(principal, sp_id, answer.version)
+                return await self._as_of(principal, sp_id, answer)
             _check_values(order, request, since)
             await self._leave(sp_id, request.model_copy(update={"at": since}))
         except Closed:
@@ -383,12 +396,15 @@ class OrderDesk:
         except NoAnswer as error:
             raise TemporalAway("no answer") from error
 
-    async def _as_of(self, principal: Principal, sp_id: str, version: int) -> StoredOrder | Stored:
-        """The order in this version or a newer one, which the caller then finds in every list, too.
+    async def _as_of(
+        self, principal: Principal, sp_id: str, answer: Answer
+    ) -> StoredOrder | Stored:
+        """The order as it was answered or newer, which the caller then finds in every list, too.
 
         Its workflow has it written right after it has answered. If that takes long it is asked itself.
         """
-        if await recorded(lambda: self._orders.version(sp_id), version):
+        version = answer.version
+        if await recorded(lambda: self._orders.has(sp_id, version, answer.digest)):
             stored = await self._orders.get(sp_id)
         else:
             stored = await self._fetch(sp_id)

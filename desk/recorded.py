@@ -8,11 +8,11 @@ _FIRST_PAUSE = 0.004
 _LONGEST_PAUSE = 0.06
 
 
-async def recorded(held: Callable[[], Awaitable[int | None]], version: int) -> bool:
-    """Whether the records hold this version or a newer one within `RECORDED_WITHIN`. `held` asks them for theirs."""
+async def recorded(have: Callable[[], Awaitable[bool]]) -> bool:
+    """Whether the records have it within `RECORDED_WITHIN`. `have` asks them."""
     give_up = asyncio.get_running_loop().time() + RECORDED_WITHIN
     pause = _FIRST_PAUSE
-    while (await held() or 0) < version:
+    while not await have():
         if asyncio.get_running_loop().time() > give_up:
             return False
         await asyncio.sleep(pause)

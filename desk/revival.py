@@ -18,6 +18,7 @@ from domain.order import Order, Status
 from domain.settlement_mails import settlement_mails
 from domain.settling import Settling
 from domain.settling import begin as begin_settling
+from records.heads import Diverged
 from records.mails import MailLog
 from records.orders import Orders, StoredOrder
 from records.settlements import Settlements
@@ -73,9 +74,10 @@ class Revival:
             RPCError: Temporal is away.
         """
         last = _LastRun(self._client, sp_id, names.order_id(sp_id), Answer)
+        head = await self._orders.head(sp_id)
         told = await last.tells(lambda: workflow_client.snapshot(self._client, sp_id), from_records)
         if told is not None:
-            await self._orders.save(told, authoritative=True)
+            await _written(self._orders.save(told, replaces=head), sp_id)
         stored = await self._orders.get(sp_id)
         if stored is None:
             raise NotRevivable(_UNKNOWN.format(sp_id, "order"))
@@ -134,11 +136,12 @@ class SettlementRevival:
         of = SettlementOf(partner_id=account.partner_id, month=account.month)
         workflow_id = names.settlement_workflow_id(of.partner_id, of.month)
         last = _LastRun(self._client, number, workflow_id, SettlementAnswer)
+        head = await self._settlements.head(number)
         told = await last.tells(
             lambda: settlement_client.settlement_snapshot(self._client, of), from_records
         )
         if told is not None:
-            await self._settlements.save(told, authoritative=True)
+            await _written(self._settlements.save(told, replaces=head), number)
             stored = await self._settlements.get(number) or stored
         settling, events = stored.settling, stored.events
         if settling.is_over:
@@ -219,6 +222,13 @@ class _LastRun:
         if self._status is WorkflowExecutionStatus.COMPLETED:
             ended: Answer | SettlementAnswer = await self._handle.result()
             raise NotRevivable(_ENDED.format(self._name, ended.status))
+
+
+async def _written(save: Awaitable[int], name: str) -> None:
+    try:
+        await save
+    except Diverged:
+        raise NotRevivable(f"{name}: somebody writes to its records just now; try again") from None
 
 
 def outbox(stored: StoredOrder, finished: frozenset[str]) -> tuple[Effect, ...]:

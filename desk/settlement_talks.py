@@ -20,6 +20,7 @@ from domain.settlement import SettlementStatus
 from domain.settlement_id import settlement_id
 from domain.settling import SettlementRefused
 from domain.settling_commands import ExternalCommand, SettlementRequest
+from records.heads import Diverged, Head
 from records.settlements import Settlements, StoredSettlement
 from workflows import names, settlement_client
 
@@ -67,7 +68,7 @@ class SettlementTalks:
             answer = await settlement_client.send_settlement_command(
                 self._client, settlement, request, self._patience
             )
-        return await self.as_of(settlement, answer.version)
+        return await self.as_of(settlement, answer.version, answer.digest)
 
     @asynccontextmanager
     async def asking(
@@ -93,15 +94,19 @@ class SettlementTalks:
         except WorkflowUpdateFailedError as failure:
             raise _refusal(known.account.settlement_id, failure) from failure
 
-    async def as_of(self, settlement: SettlementOf, version: int) -> StoredSettlement:
-        """The settlement in this version or a newer one, which the caller then finds in every list, too.
+    async def as_of(
+        self, settlement: SettlementOf, version: int, digest: str = ""
+    ) -> StoredSettlement:
+        """The settlement in this version (and with this digest, if one is given) or newer.
+
+        The caller then finds it in every list, too.
 
         Raises:
             Broken: the records do not have it, and its workflow's tasks fail.
             TemporalAway: neither the records nor the workflow have it.
         """
         number = settlement_id(settlement.partner_id, settlement.month)
-        if await recorded(lambda: self._settlements.version(number), version):
+        if await recorded(lambda: self._settlements.has(number, version, digest)):
             stored = await self._settlements.get(number)
             if stored is not None:
                 return stored
@@ -118,13 +123,23 @@ class SettlementTalks:
             return None
 
     async def _told(self, settlement: SettlementOf) -> StoredSettlement:
+        head = await self._settlements.head(settlement_id(settlement.partner_id, settlement.month))
         async with asking_workflow(self._client, _workflow_id(settlement), self._patience):
             snapshot = await settlement_client.settlement_snapshot(self._client, settlement)
-        return await self.recorded(snapshot)
+        return await self.recorded(snapshot, head)
 
-    async def recorded(self, snapshot: SettlementSnapshot) -> StoredSettlement:
-        """The settlement, once the records hold it in this version."""
-        await self._settlements.save(snapshot, authoritative=True)
+    async def recorded(
+        self, snapshot: SettlementSnapshot, replaces: Head | None = None
+    ) -> StoredSettlement:
+        """The settlement, once the records hold it in this version; instead of what they held when it was asked.
+
+        Raises:
+            TemporalAway: they cannot hold it yet, since an order of it is not recorded; or somebody else writes.
+        """
+        try:
+            await self._settlements.save(snapshot, replaces=replaces)
+        except (LookupError, Diverged) as error:
+            raise TemporalAway("the settlement is not recorded yet") from error
         stored = await self._settlements.get(snapshot.settling.settlement_id)
         assert stored is not None, "it was just kept"
         return stored

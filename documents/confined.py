@@ -51,6 +51,7 @@ _LARGEST_ANSWER = 256 << 20
 _PREFIX = "cmi-confined-"
 _NEAR = 24 << 20  # bytes below the limit, where libraries no longer load
 _LARGEST_FILE = 1 << 30
+_LAST_WORDS = 2000  # bytes of what a process wrote on stderr
 _MOST_FILES = 256
 _PR_SET_PDEATHSIG = 1
 
@@ -147,10 +148,12 @@ def _run(module: str, data: bytes, limits: Limits, given_up: threading.Event) ->
         with (
             _temporary_folder() as folder,
             _input(data, folder) as given,
-            _start(module, limits, folder, given) as process,
+            tempfile.TemporaryFile(dir=folder) as said,
+            _start(module, limits, folder, given, said) as process,
         ):
             try:
-                answer, errors = _listen(process, module, limits, given_up)
+                answer = _listen(process, module, limits, given_up)
+                errors = _end_of(said)
             finally:
                 with suppress(ProcessLookupError, PermissionError):  # macOS says so of zombies
                     os.killpg(process.pid, signal.SIGKILL)
@@ -179,7 +182,16 @@ def _input(data: bytes, folder: str) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _start(module: str, limits: Limits, folder: str, given: IO[bytes]) -> subprocess.Popen[bytes]:
+def _end_of(file: IO[bytes]) -> bytes:
+    """The last of what was written into a file."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - _LAST_WORDS, 0))
+    return file.read()
+
+
+def _start(
+    module: str, limits: Limits, folder: str, given: IO[bytes], said: IO[bytes]
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [
             sys.executable,
@@ -188,7 +200,7 @@ def _start(module: str, limits: Limits, folder: str, given: IO[bytes]) -> subpro
         ],
         stdin=given,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=said,
         cwd=_ROOT,
         env={
             "PATH": os.defpath,
@@ -203,8 +215,8 @@ def _start(module: str, limits: Limits, folder: str, given: IO[bytes]) -> subpro
 
 def _listen(
     process: subprocess.Popen[bytes], module: str, limits: Limits, given_up: threading.Event
-) -> tuple[bytes, bytes]:
-    """What the process writes on stdout and stderr until it ends.
+) -> bytes:
+    """What the process writes on stdout until it ends.
 
     Its time is counted in the looks at it and not by the clock: time in which this process itself was stopped, or the
     machine asleep, is not the other's fault.
@@ -212,7 +224,7 @@ def _listen(
     looks, shows_life = 0, False
     while True:
         try:
-            return process.communicate(timeout=_LOOK_EVERY)
+            return process.communicate(timeout=_LOOK_EVERY)[0]
         except subprocess.TimeoutExpired as so_far:
             taken = so_far.output or b""
         looks += 1
@@ -231,7 +243,13 @@ def _listen(
 def _ending(code: int, errors: bytes) -> str:
     """How a process ended, and the end of what it said."""
     ended = signal.Signals(-code).name if code < 0 else str(code)
-    return f"ended with {ended}\n{errors.decode(errors='replace').strip()[-2000:]}"
+    return f"ended with {ended}\n{errors.decode(errors='replace').strip()}"
+
+
+def end_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends. A process that is forked has to ask for it anew."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def short_of_memory(error: BaseException) -> bool:
@@ -262,8 +280,8 @@ def _confine(memory: int, seconds: float) -> None:
 
 
 def _inner(module: str, memory: str, seconds: str) -> int:
-    if sys.platform == "linux":  # a worker that is killed takes it along
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()  # a worker that is killed takes it along
+    logging.disable()  # what libraries say of a stranger's file is not for our logs
     os.write(1, _READY)
     _confine(int(memory), float(seconds))
     # The answer alone is on the real stdout: what libraries print goes to stderr.

@@ -19,7 +19,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from documents.confined import OUT_OF_MEMORY, short_of_memory
+from documents.confined import OUT_OF_MEMORY, end_with_parent, short_of_memory
 from documents.text import FONTS
 
 # Read by fontconfig: the fonts of this machine must not show in a document. Before WeasyPrint is imported.
@@ -167,9 +167,9 @@ def _fork_each(
         while waiting or running:
             while waiting and len(running) < processes:
                 numbers = waiting.pop()
-                pid = os.fork()
+                parent, pid = os.getpid(), os.fork()
                 if not pid:
-                    _child(numbers, parts, paths, identifier, created, attached)
+                    _child(numbers, parts, paths, identifier, created, attached, parent)
                 running.add(pid)
             pid, status = os.wait()
             running.discard(pid)
@@ -191,8 +191,12 @@ def _child(
     identifier: bytes,
     created: date,
     attached: Sequence[Attached],
+    parent: int,
 ) -> NoReturn:
     code = 1
+    end_with_parent()
+    if os.getppid() != parent:  # it had ended before
+        os._exit(code)
     try:
         for number in numbers:
             files = attached if number == 0 else ()

@@ -220,8 +220,15 @@ class _Threads:
         self._readers = ThreadPoolExecutor(_READERS, "cmi-reader")
 
     async def read(self, work: Callable[[Connection], _Result], deadline: float) -> _Result:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._readers, self._transact, work, deadline, False)
+        job = self._readers.submit(self._transact, work, deadline, False)
+        result = asyncio.wrap_future(job)
+        try:
+            async with asyncio.timeout(_left(deadline)):
+                return await asyncio.shield(result)
+        except TimeoutError:
+            if job.cancel():  # no thread was free in time
+                raise
+            return await result
 
     async def write(self, work: Callable[[Connection], _Result], deadline: float) -> _Result:
         loop = asyncio.get_running_loop()
@@ -339,18 +346,16 @@ def _check_file(url: URL) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads first and writes then may find that another wrote meanwhile, and no waiting helps. So
     # whoever means to write says so at once, and waits here for writers of other processes, nowhere later.
-    if not connection.get_execution_options().get(_WRITING):
-        connection.exec_driver_sql("BEGIN")
-        return
+    writing = connection.get_execution_options().get(_WRITING)
     connection.exec_driver_sql(f"PRAGMA busy_timeout = {_left(_deadline.get()) * 1000:.0f}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
 # With WAL, readers and the writer do not wait for each other. A power cut may lose the last commits, but the file stays
 # whole (docs/traps.md, "Costs").
 _WAL = "PRAGMA journal_mode = WAL"
 _PRAGMAS = (
-    f"PRAGMA busy_timeout = {LIMIT_SECONDS * 1000:.0f}",  # for who reads; a writer sets its own
+    f"PRAGMA busy_timeout = {LIMIT_SECONDS * 1000:.0f}",  # until a transaction sets its own
     "PRAGMA synchronous = NORMAL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA cache_size = -16384",  # KiB, for each connection

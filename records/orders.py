@@ -33,6 +33,7 @@ from domain.policy import Policy
 from domain.values import Value
 from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database, storable
+from records.heads import Diverged, Head
 from records.tables import Instant, deadlines, documents, orders, timeline
 
 logger = logging.getLogger("cmi.records")
@@ -78,14 +79,6 @@ class Page(NamedTuple):
     next_cursor: str | None
 
 
-class Diverged(Exception):
-    """The records and a writer hold two different lives of one order: some event differs. The workflow knows which is
-    true."""
-
-    def __init__(self, name: str, held: int, version: int) -> None:
-        super().__init__(f"{name}: version {held} in the records and version {version} differ")
-
-
 class Orders:
     """Orders, their timeline and their deadlines."""
 
@@ -110,11 +103,11 @@ class Orders:
             where=deadlines.c.ended.is_(None),  # what has ended does not change any more
         )
 
-    async def save(self, snapshot: Snapshot, *, authoritative: bool = False) -> int:
+    async def save(self, snapshot: Snapshot, *, replaces: Head | None = None) -> int:
         """Keep an order as it is, and its events. Returns the version that is kept now: this one or a newer one.
 
-        Twice is once, and a late write of an earlier version changes nothing. `authoritative`: the workflow itself was
-        asked just now, so its events replace others of the same numbers and what follows them.
+        Twice is once, and a late write of an earlier version changes nothing. `replaces`: the
+        workflow was asked after the records held this, so what it says takes the place of that, if it is still there.
 
         Raises:
             Diverged: the records hold another life of the order than the one that is to be written (domain/digest.py).
@@ -133,23 +126,27 @@ class Orders:
                 self._put_parts(connection, order, snapshot.events)
                 return order.version
             held = connection.execute(head).one()
-            if held.version > order.version:
+            asked = replaces is not None and (held.version, held.digest) == replaces
+            if held.version > order.version and not asked:
                 later = _events_after(connection, order.sp_id, order.version)
                 if extend(order.digest, later) == held.digest:
                     return int(held.version)
-            elif held.version == order.version and held.digest == order.digest:
+            elif (held.version, held.digest) == (order.version, order.digest) and not asked:
                 return order.version
-            elif continues(held.version, held.digest, order.version, order.digest, snapshot.events):
+            elif held.version < order.version and continues(
+                held.version, held.digest, order.version, order.digest, snapshot.events
+            ):
                 new = tuple(e for e in snapshot.events if e.seq > held.version)
                 connection.execute(self._put_order, row)
                 self._put_parts(connection, order, new)
                 return order.version
-            if not authoritative:
+            if not asked:
                 raise Diverged(order.sp_id, held.version, order.version)
-            logger.warning(
-                "the records held another life of an order, and are replaced",
-                extra={"sp_id": order.sp_id, "held": held.version, "version": order.version},
-            )
+            if (held.version, held.digest) != (order.version, order.digest):
+                logger.warning(
+                    "the records held another life of an order, and are replaced",
+                    extra={"sp_id": order.sp_id, "held": held.version, "version": order.version},
+                )
             _forget(connection, snapshot)
             connection.execute(self._put_order, row)
             self._put_parts(connection, order, snapshot.events)
@@ -166,13 +163,26 @@ class Orders:
                 insert(timeline), [_event_row(order.sp_id, recorded) for recorded in events]
             )
 
-    async def version(self, sp_id: str) -> int | None:
-        """The version of an order; None if there is no such order."""
-        found = select(orders.c.version).where(orders.c.sp_id == sp_id)
-        version: int | None = await self._database.read(
-            lambda connection: connection.execute(found).scalar_one_or_none()
+    async def head(self, sp_id: str) -> Head | None:
+        """What the records hold of an order; None if they hold nothing."""
+        found = select(orders.c.version, orders.c.digest).where(orders.c.sp_id == sp_id)
+        row = await self._database.read(lambda connection: connection.execute(found).one_or_none())
+        return Head(*row) if row is not None else None
+
+    async def has(self, sp_id: str, version: int, digest: str) -> bool:
+        """Whether the records hold an order with this version and digest, or what came after it.
+
+        An empty digest is that of a worker of an older release: then the version alone counts.
+        """
+        head = await self.head(sp_id)
+        if head is None or head.version < version:
+            return False
+        if head.version == version or not digest:
+            return not digest or head.digest == digest
+        later = await self._database.read(
+            lambda connection: _events_after(connection, sp_id, version)
         )
-        return version
+        return extend(digest, later) == head.digest
 
     async def holds(self, snapshot: Snapshot) -> bool:
         """Whether the records hold just this: the order as it is, and from the first of these events on no other."""

@@ -27,6 +27,7 @@ from domain.settlement import SettlementStatus
 from domain.settlement_id import Month
 from domain.values import Value
 from records.database import Database, to_the_end
+from records.heads import Head
 from records.settlements import Settlements
 from records.tables import (
     comparisons,
@@ -225,11 +226,13 @@ class Reconciliation:
             for row in rows
         )
 
-    async def keep_settlement(self, snapshot: SettlementSnapshot) -> bool:
-        """Have the records hold a settlement as its workflow has it. Not if they lack an order of it, or another one
-        has billed it: then it stays as it is."""
+    async def keep_settlement(
+        self, snapshot: SettlementSnapshot, replaces: Head | None = None
+    ) -> bool:
+        """Have the records hold a settlement as its workflow has it, instead of what they held when it was asked. Not
+        if they lack an order of it, or another one has billed it: then it stays as it is."""
         try:
-            await Settlements(self._database).save(snapshot, authoritative=True)
+            await Settlements(self._database).save(snapshot, replaces=replaces)
         except (LookupError, IntegrityError):
             return False
         return True

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, delete, insert, literal, select, tuple_, update
+from sqlalchemy import Connection, delete, func, insert, literal, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from activities.names import SettlementSnapshot
@@ -26,7 +26,8 @@ from domain.values import Value
 from records.billable import Billable
 from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import LONG_SECONDS, Database, chunks, storable
-from records.orders import Diverged, folded, placement_in
+from records.heads import Diverged, Head
+from records.orders import folded, placement_in
 from records.tables import (
     Instant,
     documents,
@@ -40,6 +41,7 @@ from records.tables import (
 logger = logging.getLogger("cmi.records")
 
 _EVENT: TypeAdapter[SettlementEvent] = TypeAdapter(SettlementEvent)
+_MANY_LINES = 1000
 _NEWEST: tuple[Literal["newest"]] = ("newest",)
 
 
@@ -111,11 +113,11 @@ class Settlements:
 
     # --- writing -------------------------------------------------------------------------------------------------
 
-    async def save(self, snapshot: SettlementSnapshot, *, authoritative: bool = False) -> int:
+    async def save(self, snapshot: SettlementSnapshot, *, replaces: Head | None = None) -> int:
         """Keep a settlement as it is, and its events. Returns the version that is kept now: this one or a newer one.
 
-        As `Orders.save`: twice is once, a late write changes nothing, and `authoritative` is what the workflow itself
-        said just now.
+        As `Orders.save`: twice is once, a late write changes nothing, and `replaces` is
+        what the records held when the workflow was asked.
 
         Raises:
             Diverged: the records hold another life of the settlement than the one that is to be written.
@@ -139,29 +141,31 @@ class Settlements:
             held = connection.execute(head).one()
             if held.partner_id != row["partner_id"]:
                 raise ValueError(f"{settlement_id} is the number of another partner's settlement")
-            if held.version > settling.version:
+            asked = replaces is not None and (held.version, held.digest) == replaces
+            if held.version > settling.version and not asked:
                 later = _events_after(connection, settlement_id, settling.version)
                 if extend(settling.digest, later) == held.digest:
                     return int(held.version)
-            elif held.version == settling.version and held.digest == settling.digest:
+            elif (held.version, held.digest) == (settling.version, settling.digest) and not asked:
                 return settling.version
-            elif continues(
+            elif held.version < settling.version and continues(
                 held.version, held.digest, settling.version, settling.digest, snapshot.events
             ):
                 new = tuple(e for e in snapshot.events if e.seq > held.version)
                 connection.execute(self._put, row)
                 self._put_parts(connection, settling, lines, new)
                 return settling.version
-            if not authoritative:
+            if not asked:
                 raise Diverged(settlement_id, held.version, settling.version)
-            logger.warning(
-                "the records held another life of a settlement, and are replaced",
-                extra={
-                    "settlement_id": settlement_id,
-                    "held": held.version,
-                    "version": settling.version,
-                },
-            )
+            if (held.version, held.digest) != (settling.version, settling.digest):
+                logger.warning(
+                    "the records held another life of a settlement, and are replaced",
+                    extra={
+                        "settlement_id": settlement_id,
+                        "held": held.version,
+                        "version": settling.version,
+                    },
+                )
             first = snapshot.events[0].seq if snapshot.events else settling.version + 1
             connection.execute(
                 delete(settlement_timeline).where(
@@ -173,7 +177,7 @@ class Settlements:
             self._put_parts(connection, settling, lines, snapshot.events)
             return settling.version
 
-        return await self._database.write(save, limit=LONG_SECONDS)
+        return await self._database.write(save, limit=_limit(settling))
 
     def _put_parts(
         self,
@@ -209,7 +213,7 @@ class Settlements:
                     lines[line.sp_id] = line
             return lines
 
-        lines = await self._database.read(read, limit=LONG_SECONDS)
+        lines = await self._database.read(read, limit=_limit(settling))
         unknown = [sp_id for sp_id in wanted if sp_id not in lines]
         if unknown:
             raise LookupError(f"{settling.settlement_id}: {len(unknown)} orders are not recorded")
@@ -246,15 +250,42 @@ class Settlements:
         if rows:
             await self._database.write(lambda connection: connection.execute(self._put_told, rows))
 
+    async def untold(self, settlement_id: str) -> int:
+        """How many lines of a settlement are not as their orders have told them."""
+        found = (
+            select(func.count())
+            .select_from(settlement_lines)
+            .where(settlement_lines.c.settlement_id == settlement_id, ~settlement_lines.c.told)
+        )
+        count: int = await self._database.read(
+            lambda connection: connection.execute(found).scalar_one()
+        )
+        return count
+
     # --- reading -------------------------------------------------------------------------------------------------
 
-    async def version(self, settlement_id: str) -> int | None:
-        """The version of a settlement; None if there is no such one."""
-        found = select(settlements.c.version).where(settlements.c.settlement_id == settlement_id)
-        version: int | None = await self._database.read(
-            lambda connection: connection.execute(found).scalar_one_or_none()
+    async def head(self, settlement_id: str) -> Head | None:
+        """What the records hold of a settlement; None if they hold nothing."""
+        found = select(settlements.c.version, settlements.c.digest).where(
+            settlements.c.settlement_id == settlement_id
         )
-        return version
+        row = await self._database.read(lambda connection: connection.execute(found).one_or_none())
+        return Head(*row) if row is not None else None
+
+    async def has(self, settlement_id: str, version: int, digest: str) -> bool:
+        """Whether the records hold a settlement with this version and digest, or what came after it.
+
+        An empty digest is that of a worker of an older release: then the version alone counts.
+        """
+        head = await self.head(settlement_id)
+        if head is None or head.version < version:
+            return False
+        if head.version == version or not digest:
+            return not digest or head.digest == digest
+        later = await self._database.read(
+            lambda connection: _events_after(connection, settlement_id, version)
+        )
+        return extend(digest, later) == head.digest
 
     async def holds(self, snapshot: SettlementSnapshot) -> bool:
         """As `Orders.holds`: whether the records hold just this settlement, and from its first event on no other."""
@@ -426,6 +457,11 @@ def _event_row(settlement_id: str, recorded: SettlementRecorded) -> dict[str, An
         "by": recorded.by,
         "data": recorded.event.model_dump_json(),
     }
+
+
+def _limit(settling: Settling) -> float | None:
+    """The seconds that a transaction may take that reads or writes its lines."""
+    return LONG_SECONDS if len(settling.picked) > _MANY_LINES else None
 
 
 def _line_row(settlement_id: str, line: Line, *, billed: bool, told: bool) -> dict[str, Any]:

@@ -53,6 +53,8 @@ class Background:
 
     def __init__(self, *, counting: bool) -> None:
         self.broken: BaseException | None = None
+        self.next_run_asked = False
+        self._next_runs = 0
         self._counting = counting
         self._ended = 0
 
@@ -63,6 +65,15 @@ class Background:
         handle = workflow.start_activity(activity, argument, **options)
         handle.add_done_callback(lambda _handle: self.count_end())
         return handle
+
+    def ask_for_next_run(self) -> None:
+        """Take the signal `names.NEXT_RUN`.
+
+        A worker of before there was this signal has left it aside, and then a replay must do the same.
+        """
+        self._next_runs += 1
+        if workflow.patched(f"next-run-{self._next_runs}"):
+            self.next_run_asked = True
 
     def count_end(self) -> None:
         """Something has ended that may have changed nothing: an activity, a signal."""
@@ -247,9 +258,17 @@ class Parts:
         finally:
             self._in_flight.remove(handle)
 
-    async def call_back(self) -> None:
-        """Begin nothing any more, and wait until nothing is under way."""
+    def stop(self) -> None:
+        """Begin nothing any more, and cancel what is under way."""
         self._stopped = True
         for handle in self._in_flight:
             handle.cancel()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way."""
+        return all(handle.done() for handle in self._in_flight)
+
+    async def ended(self) -> None:
+        """Wait until nothing is under way."""
         await asyncio.gather(*self._in_flight, return_exceptions=True)

@@ -55,13 +55,15 @@ class Start(Value):
 
 
 class Answer(Value):
-    """What a command's sender is told: the order's version and state after it. The records hold the rest.
+    """What a command's sender is told: the order's version and state after it, and the digest of its events
+    (domain/digest.py). The records hold the rest.
 
     `line`: what a settlement bills, if the order is billed now. Money comes from the order itself.
     """
 
     version: int
     status: Status
+    digest: str = ""
     line: Line | None = None
 
 
@@ -119,10 +121,11 @@ class SettlementStart(Value):
 
 
 class SettlementAnswer(Value):
-    """What a command's sender is told: the settlement's version and state after it."""
+    """What a command's sender is told: the settlement's version and state after it, and the digest of its events."""
 
     version: int
     status: SettlementStatus
+    digest: str = ""
 
 
 class Upload(Value):

@@ -47,6 +47,11 @@ class Recorder(Generic[Event]):
         self._background = background
         self._activity = activity
         self._limit = limit
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Begin no write any more; `run` ends with the one under way."""
+        self._stopped = True
 
     async def run(
         self,
@@ -54,12 +59,14 @@ class Recorder(Generic[Event]):
         version: Callable[[], int],
         tries_locally: Callable[[], bool],
     ) -> None:
-        """Write until cancelled: the snapshot with these events, of this version.
+        """Write until stopped or cancelled: the snapshot with these events, of this version.
 
         `tries_locally`: whether a local activity is tried first, as in runs that began before `names.SHELL` was 2.
         """
         while True:
-            await workflow.wait_condition(lambda: bool(self.unsaved))
+            await workflow.wait_condition(lambda: bool(self.unsaved) or self._stopped)
+            if self._stopped:
+                return
             held, written = snapshot(tuple(self.unsaved)), version()
             if not (tries_locally() and await self._save_locally(held, written)):
                 await self._save(held, written)

@@ -62,7 +62,6 @@ class ServiceOrder:
         self._desk = start.desk
         self._shell = start.shell
         self._background = Background(counting=start.shell >= 2)
-        self._next_run_asked = False
         outbox = start.carried.outbox if start.carried is not None else ()
         self._outgoing = Lanes(self._background, self._send, ((e.lane, e) for e in outbox))
         self._renewal: asyncio.Task[None] | None = None
@@ -98,11 +97,9 @@ class ServiceOrder:
             try:
                 if self._must_continue_as_new():
                     if self._shell >= 2:  # not for long: the database may be away
-                        await self._background.wait_at_most(
-                            lambda: not self._records.unsaved,
-                            SAVE_LIMIT,
-                            "Records before the next run",
-                        )
+                        self._records.stop()
+                        summary = "Records before the next run"
+                        await self._background.wait_at_most(recorder.done, SAVE_LIMIT, summary)
                     recorder.cancel()
                     await self._continue_as_new()
                 await self._sleep()
@@ -161,7 +158,7 @@ class ServiceOrder:
         """
         self._background.count_end()
         if name == names.NEXT_RUN:
-            self._next_run_asked = True
+            self._background.ask_for_next_run()
             return
         try:
             request = _read(name, args)
@@ -217,7 +214,7 @@ class ServiceOrder:
     def _answer(self) -> Answer:
         order = self._order
         line = line_of_order(order) if order.status is Status.BILLED else None
-        return Answer(version=order.version, status=order.status, line=line)
+        return Answer(version=order.version, status=order.status, digest=order.digest, line=line)
 
     def _cancelled_from_outside(self) -> None:
         """Somebody asked Temporal to cancel the workflow: that is operations cancelling the order, if they may."""
@@ -259,7 +256,7 @@ class ServiceOrder:
             self._pass_time()
 
     def _must_continue_as_new(self) -> bool:
-        return self._next_run_asked or workflow.info().is_continue_as_new_suggested()
+        return self._background.next_run_asked or workflow.info().is_continue_as_new_suggested()
 
     def _pass_time(self) -> None:
         now = workflow.now()

@@ -79,7 +79,6 @@ class Settlement:
         self._desk = start.desk
         self._shell = start.shell
         self._background = Background(counting=start.shell >= 2)
-        self._next_run_asked = False
         outbox = start.carried.outbox if start.carried is not None else ()
         self._mails = Lanes(self._background, self._send, ((m.audience, m) for m in outbox))
         self._parts = Parts(self._background)
@@ -131,11 +130,9 @@ class Settlement:
             try:
                 if self._must_continue_as_new():
                     if self._shell >= 2:  # not for long: the database may be away
-                        await self._background.wait_at_most(
-                            lambda: not self._records.unsaved,
-                            SAVE_LIMIT,
-                            "Records before the next run",
-                        )
+                        self._records.stop()
+                        summary = "Records before the next run"
+                        await self._background.wait_at_most(recorder.done, SAVE_LIMIT, summary)
                     recorder.cancel()
                     await self._continue_as_new()
                 self._go_on()
@@ -244,7 +241,7 @@ class Settlement:
     def next_run(self) -> None:
         """Go on in a new run, which works as today's release does."""
         self._background.count_end()
-        self._next_run_asked = True
+        self._background.ask_for_next_run()
 
     @workflow.query(name=names.SNAPSHOT, description="The settlement and its events.")
     def snapshot(self) -> activities.SettlementSnapshot:
@@ -274,7 +271,8 @@ class Settlement:
         self._mails.call_back(lambda mail: is_obsolete(mail, self._settling))
 
     def _answer(self) -> SettlementAnswer:
-        return SettlementAnswer(version=self._settling.version, status=self._settling.status)
+        now = self._settling
+        return SettlementAnswer(version=now.version, status=now.status, digest=now.digest)
 
     def _is_the_invoice(self, upload: Upload) -> bool:
         return upload.paper_id == self._settling.invoice_paper_id
@@ -311,7 +309,7 @@ class Settlement:
         self._take(PassTime())
 
     def _must_continue_as_new(self) -> bool:
-        return self._next_run_asked or workflow.info().is_continue_as_new_suggested()
+        return self._background.next_run_asked or workflow.info().is_continue_as_new_suggested()
 
     # --- closing and setting free --------------------------------------------------------------------------------
 
@@ -481,9 +479,11 @@ class Settlement:
         for paper in self._papers:
             paper.cancel()
         self._mails.stop()
-        await self._parts.call_back()
+        self._parts.stop()
+        if self._shell < 2:
+            await self._parts.ended()
         await self._background.wait(
-            lambda: self._mails.idle and workflow.all_handlers_finished(),
+            lambda: self._mails.idle and self._parts.idle and workflow.all_handlers_finished(),
             "Goes on in a new run",
         )
         carried = SettlementCarried(

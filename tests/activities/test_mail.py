@@ -306,6 +306,33 @@ async def test_a_crash_between_the_answer_and_the_mark_repeats_the_same_mail(
     assert len(server.received) == 2
 
 
+async def test_a_mark_is_tried_again_within_its_attempt(
+    office: Office, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next attempt may be another process's, which does not know that the server has the mail."""
+    sent, tries = office.log.sent, itertools.count(1)
+
+    async def away_at_first(key: str, at: datetime) -> None:
+        if next(tries) < 3:
+            raise ConnectionRefusedError
+        await sent(key, at)
+
+    monkeypatch.setattr("activities.letters._MARK_AGAIN", 0.02)
+    monkeypatch.setattr(office.log, "sent", away_at_first)
+    await office.send(NEW_ORDER)
+    assert len(server.received) == 1
+    assert await office.log.undelivered() == ()
+
+
+async def test_an_attempt_with_no_time_left_does_not_begin_a_conversation(
+    office: Office, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second attempt beside it would send the mail twice."""
+    monkeypatch.setattr("activities.letters.ATTEMPT_SECONDS", 10.0)
+    assert (await office.failure(NEW_ORDER)).type == "MailsWaiting"
+    assert server.conversations == 0
+
+
 async def test_a_process_that_lives_on_does_not_even_repeat_it(
     office: Office, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from sqlalchemy import update
+
 from activities.names import Snapshot
 from activities.obsolete_mails import ObsoleteMails
 from domain.commands import Cancel
@@ -10,6 +12,7 @@ from records.database import Database
 from records.mails import MailLog
 from records.orders import Orders
 from records.settlements import Settlements
+from records.tables import timeline
 from tests.activities.mails import mails_of, one
 from tests.builders import MONDAY, TRANSMITTED, lived
 from tests.settlings import FIRST, opening, settled
@@ -72,3 +75,17 @@ async def test_the_mails_of_a_settlement(database: Database, log: MailLog) -> No
     )
     assert await obsolete.mark(LATER) == 1
     assert await _states(log) == {}
+
+
+async def test_what_a_newer_release_wrote_is_not_judged_and_holds_up_nothing(
+    database: Database, log: MailLog
+) -> None:
+    orders = Orders(database)
+    first = one("new_order", mails_of(timedelta(minutes=30)))
+    order, events = lived(timedelta(minutes=30))
+    await orders.save(Snapshot(order=order, events=events))
+    await _begin(log, first.key, first.sp_id)
+    async with database.writing() as connection:
+        newer = update(timeline).where(timeline.c.seq == 2).values(data='{"type": "newer_thing"}')
+        await connection.execute(newer)
+    assert await ObsoleteMails(log, orders, Settlements(database)).mark(LATER) == 0

@@ -138,9 +138,18 @@ async def test_sqlite_is_set_up_as_it_should_be(file: Path) -> None:
             ("journal_mode", "wal"),
             ("synchronous", 1),
             ("foreign_keys", 1),
-            ("busy_timeout", 5000),
         ):
             assert (await connection.execute(text(f"PRAGMA {pragma}"))).scalar_one() == wanted
+
+
+async def test_a_reader_waits_for_its_own_limit(file: Path) -> None:
+    """Also after a writer on the same connection that had less time left."""
+    async with _sqlite(file) as database:
+        await database.write(lambda connection: connection.execute(text("SELECT 1")), limit=0.5)
+        waits = await database.read(
+            lambda connection: connection.execute(text("PRAGMA busy_timeout")).scalar_one()
+        )
+        assert 4000 < waits <= 5000
 
 
 async def test_no_increment_is_lost_between_processes(file: Path) -> None:

@@ -20,8 +20,9 @@ from domain.lifecycle import begin, fold
 from domain.order import Intake, Order, Status
 from records.cursors import decode_cursor, encode_cursor
 from records.database import Database
+from records.heads import Diverged, Head, take_over
 from records.migrate import migrate
-from records.orders import Diverged, OrderFilter, Orders
+from records.orders import OrderFilter, Orders
 from records.tables import deadlines, orders, timeline
 from tests.builders import (
     ACCEPTED,
@@ -233,7 +234,10 @@ async def test_of_two_lives_the_workflows_replaces_the_other(
         with pytest.raises(Diverged):
             await records.save(late)
     assert not await records.holds(kept)
-    assert await records.save(kept, authoritative=True) == kept.order.version
+    assert (
+        await records.save(kept, replaces=await records.head(kept.order.sp_id))
+        == kept.order.version
+    )
     assert await records.holds(kept)
     assert await records.counts(ALL) == {Status.CANCELLED: 1}
     async with database.reading() as connection:
@@ -247,7 +251,51 @@ async def test_of_two_lives_the_workflows_replaces_the_other(
     assert await records.holds(kept)
 
 
-async def test_another_state_at_the_same_events_is_seen(
+@pytest.mark.parametrize("ahead", [5, len(EVENTS)])
+async def test_a_workflow_that_was_reset_takes_back_what_came_after(
+    records: Orders, ahead: int
+) -> None:
+    """What the records have more is a clean continuation, and is gone all the same."""
+    await records.save(SNAPSHOTS[ahead - 1])
+    back = SNAPSHOTS[3]
+    assert await records.save(back) == ahead, "it could be a late write"
+    assert await records.save(back, replaces=await records.head(LIFE.sp_id)) == 4
+    assert await records.holds(back)
+
+
+async def test_an_answer_that_comes_late_replaces_nothing_newer(records: Orders) -> None:
+    """A process that asked the workflow, stood still, and writes when others have written long since."""
+    kept, phantom = _other_ending()
+    await records.save(phantom)
+    seen = await records.head(LIFE.sp_id)
+    await records.save(kept, replaces=seen)
+    with pytest.raises(Diverged):
+        await records.save(phantom, replaces=seen)
+    assert await records.holds(kept)
+
+    async def ask() -> Snapshot:
+        return kept
+
+    assert await take_over(records, LIFE.sp_id, ask) == kept
+    assert await records.holds(kept)
+
+
+async def test_an_answer_is_in_the_records_with_its_own_events_only(records: Orders) -> None:
+    kept, phantom = _other_ending()
+    await records.save(phantom)
+    order = kept.order
+    assert not await records.has(order.sp_id, order.version, order.digest)
+    assert await records.has(order.sp_id, order.version, ""), "of an older worker"
+    await records.save(kept, replaces=await records.head(order.sp_id))
+    assert await records.has(order.sp_id, order.version, order.digest)
+    earlier = fold(order.intake, kept.events[:3])
+    assert await records.has(order.sp_id, 3, earlier.digest), "and what came after it"
+    assert not await records.has(order.sp_id, order.version + 1, order.digest)
+    assert await records.head(order.sp_id) == Head(order.version, order.digest)
+    assert await records.head("SP-nobody") is None
+
+
+async def test_another_state_at_the_same_events_is_seen_and_mended(
     records: Orders, database: Database
 ) -> None:
     await records.save(SNAPSHOTS[-1])
@@ -260,6 +308,8 @@ async def test_another_state_at_the_same_events_is_seen(
         )
         await connection.execute(changed)
     assert not await records.holds(SNAPSHOTS[-1])
+    await records.save(SNAPSHOTS[-1], replaces=await records.head(LIFE.sp_id))
+    assert await records.holds(SNAPSHOTS[-1])
 
 
 async def test_a_row_of_an_older_release_is_written_anew(
@@ -270,7 +320,7 @@ async def test_a_row_of_an_older_release_is_written_anew(
         await connection.execute(update(orders).values(digest=None))
     with pytest.raises(Diverged):
         await records.save(SNAPSHOTS[4])
-    assert await records.save(SNAPSHOTS[4], authoritative=True) == 5
+    assert await records.save(SNAPSHOTS[4], replaces=await records.head(LIFE.sp_id)) == 5
     assert await records.save(SNAPSHOTS[5]) == 6
 
 

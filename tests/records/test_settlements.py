@@ -15,7 +15,8 @@ from domain.settlement import LeftOut, SettlementStatus
 from domain.settlement_id import Month, settlement_id
 from domain.settling_commands import Close, Select, VoidSettlement
 from records.database import Database
-from records.orders import Diverged, Orders, document_row, order_row
+from records.heads import Diverged
+from records.orders import Orders, document_row, order_row
 from records.partners import Partners
 from records.settlements import Settlements
 from records.tables import documents, orders, settlement_lines
@@ -163,7 +164,7 @@ class TestKeeping:
         for late in (kept, gap):
             with pytest.raises(Diverged):
                 await records.save(late)
-        assert await records.save(kept, authoritative=True) == kept.settling.version
+        assert await records.save(kept, replaces=await records.head(ID)) == kept.settling.version
         assert await records.holds(kept)
         assert not await records.holds(phantom)
         assert await lines(database) == {"SP-3": False}

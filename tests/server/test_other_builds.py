@@ -162,6 +162,7 @@ async def test_nothing_is_revived_by_a_build_that_does_not_understand_it(tmp_pat
             (2, {"rules": 99}, "rules version 99"),
         ):
             held = order.model_copy(update={**changes, "version": order.version + later})
-            await records.save(Snapshot(order=held, events=events), authoritative=True)
+            head = await records.head(order.sp_id)
+            await records.save(Snapshot(order=held, events=events), replaces=head)
             with pytest.raises(NotRevivable, match=f"a newer release left its {what}"):
                 await revival.revive(order.sp_id)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from desk.adoption import Adopted, Adoption, NotAdoptable
 from domain import rules
@@ -16,7 +16,7 @@ from tests import newer_rules
 from tests.newer_rules import NEWER
 from tests.server.settling import Settling, settling
 from tests.server.surroundings import Surroundings, eventually, surroundings
-from tests.server.test_reconciler import starter
+from tests.server.test_reconciler import Broken, starter
 from tests.temporal import dev_server
 from tests.workflows.life import OPERATIONS, SHOP, Lives
 from tests.workflows.outside import Outside
@@ -104,6 +104,34 @@ async def test_a_worker_that_does_not_know_the_rules_yet_says_so(
             Adopted("SP-1", "old_worker"),
             Adopted(number, "old_worker"),
         ]
+
+
+async def test_one_that_is_broken_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with settling(tmp_path) as office, office.around.worker():
+        around = office.around
+        await around.place("SP-2")
+        async with Worker(
+            around.client,
+            task_queue="elsewhere",
+            workflows=[Broken],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        ):
+            # Its place in the records, and another workflow in its place in Temporal.
+            life = await around.place("SP-1")
+            await life.handle.terminate()
+            broken = await around.client.start_workflow(
+                names.SERVICE_ORDER, {}, id="SP-1", task_queue="elsewhere"
+            )
+
+            async def fails() -> bool:
+                about = await broken.describe()
+                return about.raw_description.pending_workflow_task.attempt >= 3
+
+            await eventually(fails)
+            newer_rules.make(monkeypatch)
+            assert await adopted(office) == [Adopted("SP-1", "broken"), Adopted("SP-2", "adopted")]
 
 
 async def command(around: Surroundings, *arguments: str) -> tuple[int, str, str]:

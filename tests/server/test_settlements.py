@@ -212,7 +212,8 @@ async def test_the_database_and_the_mail_server_are_away(tmp_path: Path) -> None
         await office.around.inbox.stop()
         async with office.around.database.writing():  # nobody else may, and gives up after a while
             number = await office.open(*sp_ids)
-            await eventually(lambda: "OperationalError" in office.around.worker_process.text)
+            log = office.around.worker_process
+            await eventually(lambda: "OperationalError" in log.text or "TimeoutError" in log.text)
             held = await settlement_client.settlement_snapshot(office.around.client, of_huber())
             assert held.settling.status is SettlementStatus.CLOSING
             assert held.settling.statement is None

@@ -14,6 +14,8 @@ def upgrade() -> None:
     op.add_column("orders", sa.Column("digest", sa.String()))
     op.add_column("settlements", sa.Column("digest", sa.String()))
     op.add_column("comparisons", sa.Column("digest", sa.String()))
+    # They compared versions alone.
+    op.execute("DELETE FROM comparisons")
     closed = sa.text("status IN ('billed', 'cancelled')")
     op.create_index(
         "ix_orders_closed", "orders", ["changed_at"], sqlite_where=closed, postgresql_where=closed

@@ -1,7 +1,12 @@
 """Which life of an order or a settlement the records hold, and how a workflow's own word takes its place."""
 
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple, Protocol, TypeVar
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal, NamedTuple, Protocol, TypeVar
+
+from domain.digest import ChainedEvent, continues, extend
+
+logger = logging.getLogger("cmi.records")
 
 _Snapshot = TypeVar("_Snapshot")
 _Kept = TypeVar("_Kept", contravariant=True)
@@ -24,6 +29,56 @@ class Diverged(Exception):
 
     def __init__(self, name: str, held: int, version: int) -> None:
         super().__init__(f"{name}: version {held} in the records and version {version} differ")
+
+
+def step(
+    name: str,
+    held: Head,
+    new: Head,
+    events: Sequence[ChainedEvent],
+    replaces: Head | None,
+    later: Callable[[], Sequence[ChainedEvent]],
+) -> Literal["nothing", "goes_on", "replaces"]:
+    """What a write does that comes to `new` by these events, where the records hold `held`.
+
+    `nothing`: they hold it, or it is a late write of an earlier version of the same life. `goes_on`: its events go on
+    from what is held. `replaces`: its writer has asked the workflow after the records held `replaces`, and they still
+    do. `later` gives the events that are held after the new version.
+
+    Raises:
+        Diverged: it is another life, and nobody has asked the workflow.
+    """
+    asked = held == replaces
+    if held.version > new.version and not asked:
+        if extend(new.digest or "", later()) == held.digest:
+            return "nothing"
+    elif held == new and not asked:
+        return "nothing"
+    elif held.version < new.version and continues(
+        held.version, held.digest, new.version, new.digest or "", events
+    ):
+        return "goes_on"
+    if not asked:
+        raise Diverged(name, held.version, new.version)
+    if held != new:
+        logger.warning(
+            "the records held another life, and are replaced",
+            extra={"about": name, "held": held.version, "version": new.version},
+        )
+    return "replaces"
+
+
+def is_in(
+    held: Head | None, version: int, digest: str, later: Callable[[], Sequence[ChainedEvent]]
+) -> bool:
+    """Whether what is held is this version with this digest, or what came after it.
+
+    An empty digest is that of a worker of an older release: then the version alone counts. `later` gives the events
+    that are held after the version.
+    """
+    if held is None or held.version < version:
+        return False
+    return not digest or extend(digest, later()) == held.digest
 
 
 class Keeper(Protocol[_Kept]):

@@ -1,6 +1,5 @@
 """The read model of the orders: written by their workflows, read by lists, searches and single views."""
 
-import logging
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
@@ -26,17 +25,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from activities.names import Snapshot
 from domain.calendar import Calendar
 from domain.deadlines import next_due
-from domain.digest import continues, extend
 from domain.events import Event, Recorded
 from domain.order import Order, Placement, Status
 from domain.policy import Policy
 from domain.values import Value
 from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database, storable
-from records.heads import Diverged, Head
+from records.heads import Head, is_in, step
 from records.tables import Instant, deadlines, documents, orders, timeline
-
-logger = logging.getLogger("cmi.records")
 
 Sort = Literal["newest", "urgent"]
 
@@ -125,31 +121,24 @@ class Orders:
             if connection.execute(self._put_new, row).scalar_one_or_none() is not None:
                 self._put_parts(connection, order, snapshot.events)
                 return order.version
-            held = connection.execute(head).one()
-            asked = replaces is not None and (held.version, held.digest) == replaces
-            if held.version > order.version and not asked:
-                later = _events_after(connection, order.sp_id, order.version)
-                if extend(order.digest, later) == held.digest:
-                    return int(held.version)
-            elif (held.version, held.digest) == (order.version, order.digest) and not asked:
-                return order.version
-            elif held.version < order.version and continues(
-                held.version, held.digest, order.version, order.digest, snapshot.events
+            held = Head(*connection.execute(head).one())
+            events = snapshot.events
+            match step(
+                order.sp_id,
+                held,
+                Head(order.version, order.digest),
+                events,
+                replaces,
+                lambda: _events_after(connection, order.sp_id, order.version),
             ):
-                new = tuple(e for e in snapshot.events if e.seq > held.version)
-                connection.execute(self._put_order, row)
-                self._put_parts(connection, order, new)
-                return order.version
-            if not asked:
-                raise Diverged(order.sp_id, held.version, order.version)
-            if (held.version, held.digest) != (order.version, order.digest):
-                logger.warning(
-                    "the records held another life of an order, and are replaced",
-                    extra={"sp_id": order.sp_id, "held": held.version, "version": order.version},
-                )
-            _forget(connection, snapshot)
+                case "nothing":
+                    return held.version
+                case "goes_on":
+                    events = tuple(e for e in events if e.seq > held.version)
+                case "replaces":
+                    _forget(connection, snapshot)
             connection.execute(self._put_order, row)
-            self._put_parts(connection, order, snapshot.events)
+            self._put_parts(connection, order, events)
             return order.version
 
         return await self._database.write(save)
@@ -170,19 +159,15 @@ class Orders:
         return Head(*row) if row is not None else None
 
     async def has(self, sp_id: str, version: int, digest: str) -> bool:
-        """Whether the records hold an order with this version and digest, or what came after it.
+        """Whether the records hold an order with this version and digest, or what came after it: `heads.is_in`."""
+        found = select(orders.c.version, orders.c.digest).where(orders.c.sp_id == sp_id)
 
-        An empty digest is that of a worker of an older release: then the version alone counts.
-        """
-        head = await self.head(sp_id)
-        if head is None or head.version < version:
-            return False
-        if head.version == version or not digest:
-            return not digest or head.digest == digest
-        later = await self._database.read(
-            lambda connection: _events_after(connection, sp_id, version)
-        )
-        return extend(digest, later) == head.digest
+        def has(connection: Connection) -> bool:
+            row = connection.execute(found).one_or_none()
+            head = Head(*row) if row is not None else None
+            return is_in(head, version, digest, lambda: _events_after(connection, sp_id, version))
+
+        return await self._database.read(has)
 
     async def holds(self, snapshot: Snapshot) -> bool:
         """Whether the records hold just this: the order as it is, and from the first of these events on no other."""

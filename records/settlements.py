@@ -1,6 +1,5 @@
 """The settlements: written by their workflows, read by lists and single views; and which orders can be billed."""
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -11,7 +10,6 @@ from sqlalchemy import Connection, delete, func, insert, literal, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from activities.names import SettlementSnapshot
-from domain.digest import continues, extend
 from domain.settlement import (
     Line,
     Settlement,
@@ -26,7 +24,7 @@ from domain.values import Value
 from records.billable import Billable
 from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import LONG_SECONDS, Database, chunks, storable
-from records.heads import Diverged, Head
+from records.heads import Head, is_in, step
 from records.orders import folded, placement_in
 from records.tables import (
     Instant,
@@ -37,8 +35,6 @@ from records.tables import (
     settlement_timeline,
     settlements,
 )
-
-logger = logging.getLogger("cmi.records")
 
 _EVENT: TypeAdapter[SettlementEvent] = TypeAdapter(SettlementEvent)
 _MANY_LINES = 1000
@@ -138,43 +134,32 @@ class Settlements:
             if connection.execute(self._put_new, row).scalar_one_or_none() is not None:
                 self._put_parts(connection, settling, lines, snapshot.events)
                 return settling.version
-            held = connection.execute(head).one()
-            if held.partner_id != row["partner_id"]:
+            found = connection.execute(head).one()
+            if found.partner_id != row["partner_id"]:
                 raise ValueError(f"{settlement_id} is the number of another partner's settlement")
-            asked = replaces is not None and (held.version, held.digest) == replaces
-            if held.version > settling.version and not asked:
-                later = _events_after(connection, settlement_id, settling.version)
-                if extend(settling.digest, later) == held.digest:
-                    return int(held.version)
-            elif (held.version, held.digest) == (settling.version, settling.digest) and not asked:
-                return settling.version
-            elif held.version < settling.version and continues(
-                held.version, held.digest, settling.version, settling.digest, snapshot.events
+            held, events = Head(found.version, found.digest), snapshot.events
+            match step(
+                settlement_id,
+                held,
+                Head(settling.version, settling.digest),
+                events,
+                replaces,
+                lambda: _events_after(connection, settlement_id, settling.version),
             ):
-                new = tuple(e for e in snapshot.events if e.seq > held.version)
-                connection.execute(self._put, row)
-                self._put_parts(connection, settling, lines, new)
-                return settling.version
-            if not asked:
-                raise Diverged(settlement_id, held.version, settling.version)
-            if (held.version, held.digest) != (settling.version, settling.digest):
-                logger.warning(
-                    "the records held another life of a settlement, and are replaced",
-                    extra={
-                        "settlement_id": settlement_id,
-                        "held": held.version,
-                        "version": settling.version,
-                    },
-                )
-            first = snapshot.events[0].seq if snapshot.events else settling.version + 1
-            connection.execute(
-                delete(settlement_timeline).where(
-                    settlement_timeline.c.settlement_id == settlement_id,
-                    settlement_timeline.c.seq >= first,
-                )
-            )
+                case "nothing":
+                    return held.version
+                case "goes_on":
+                    events = tuple(e for e in events if e.seq > held.version)
+                case "replaces":
+                    first = events[0].seq if events else settling.version + 1
+                    connection.execute(
+                        delete(settlement_timeline).where(
+                            settlement_timeline.c.settlement_id == settlement_id,
+                            settlement_timeline.c.seq >= first,
+                        )
+                    )
             connection.execute(self._put, row)
-            self._put_parts(connection, settling, lines, snapshot.events)
+            self._put_parts(connection, settling, lines, events)
             return settling.version
 
         return await self._database.write(save, limit=_limit(settling))
@@ -273,19 +258,19 @@ class Settlements:
         return Head(*row) if row is not None else None
 
     async def has(self, settlement_id: str, version: int, digest: str) -> bool:
-        """Whether the records hold a settlement with this version and digest, or what came after it.
-
-        An empty digest is that of a worker of an older release: then the version alone counts.
-        """
-        head = await self.head(settlement_id)
-        if head is None or head.version < version:
-            return False
-        if head.version == version or not digest:
-            return not digest or head.digest == digest
-        later = await self._database.read(
-            lambda connection: _events_after(connection, settlement_id, version)
+        """Whether the records hold a settlement with this version and digest, or what came after it: `heads.is_in`."""
+        found = select(settlements.c.version, settlements.c.digest).where(
+            settlements.c.settlement_id == settlement_id
         )
-        return extend(digest, later) == head.digest
+
+        def has(connection: Connection) -> bool:
+            row = connection.execute(found).one_or_none()
+            head = Head(*row) if row is not None else None
+            return is_in(
+                head, version, digest, lambda: _events_after(connection, settlement_id, version)
+            )
+
+        return await self._database.read(has)
 
     async def holds(self, snapshot: SettlementSnapshot) -> bool:
         """As `Orders.holds`: whether the records hold just this settlement, and from its first event on no other."""

@@ -18,13 +18,13 @@ from temporalio.service import RPCError
 
 from contracts import names
 from contracts.activities import SettlementOf
-from contracts.messages import Desk
+from contracts.messages import DisplaySettings
 from domain import rules, words
 from domain.errors import InvalidCommand
 from domain.months import Month
 from domain.orders.order import Order, Placement
 from domain.settlements.ids import is_settlement_id, settlement_id
-from domain.settlements.lifecycle import Settling
+from domain.settlements.lifecycle import Settlement
 from records.database import Database
 from records.mails import MailLog
 from records.migrate import migrate
@@ -41,9 +41,9 @@ from use_cases.account_errors import Conflict, WrongFields
 from use_cases.accounts import Accounts
 from use_cases.adoption import FAILED, Adoption, NotAdoptable, Result, check_version
 from use_cases.opening import open_month
-from use_cases.orders import AlreadyPlaced, OrderDesk
+from use_cases.orders import AlreadyPlaced, OrderUseCases
 from use_cases.revival import NotRevivable, Revival, SettlementRevival
-from use_cases.settlement_calls import SettlementTalks
+from use_cases.settlement_calls import SettlementCalls
 from use_cases.settlements import PATIENCE
 
 
@@ -100,7 +100,7 @@ async def place_orders(settings: Settings, files: Sequence[Path]) -> None:
     ]
     policy = settings.load_policy()
     async with opened(settings) as database:
-        desk = OrderDesk(
+        desk = OrderUseCases(
             await connect(settings),
             Orders(database),
             Partners(database),
@@ -186,7 +186,7 @@ async def settle(settings: Settings, given: argparse.Namespace) -> None:
         stored = await settlements.get(settlement_id(partner.partner_id, month))
         if stored is None:  # opened while the database was away, and not recorded yet?
             of = SettlementOf(partner_id=partner.partner_id, month=month)
-            stored = await SettlementTalks(client, settlements, PATIENCE).fetch(of)
+            stored = await SettlementCalls(client, settlements, PATIENCE).fetch(of)
     if stored is None:
         raise WrongInput(f"--partner {partner.partner_id}: nothing to bill until {month.last_day}")
     settling = stored.settling
@@ -212,7 +212,7 @@ async def revive(settings: Settings, given: argparse.Namespace) -> None:
     name, from_records = given.name, given.from_records
     async with opened(settings) as database:
         client, mails, desk = await connect(settings), MailLog(database), desk_of(settings)
-        revived: Order | Settling
+        revived: Order | Settlement
         try:
             if is_settlement_id(name):
                 settlements = Settlements(database)
@@ -312,9 +312,9 @@ _RESULTS: dict[Result, str] = {
 }
 
 
-def desk_of(settings: Settings) -> Desk:
+def desk_of(settings: Settings) -> DisplaySettings:
     """What an order's workflow is told of its surroundings."""
-    return Desk(public_url=settings.public_url, language=settings.operations_language)
+    return DisplaySettings(public_url=settings.public_url, language=settings.operations_language)
 
 
 @contextlib.asynccontextmanager

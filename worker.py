@@ -39,7 +39,7 @@ from activities.settlement_mail import SettlementMailActivities
 from activities.settling import SettlementActivities
 from activities.warehouse import WarehouseActivities
 from contracts import names
-from contracts.messages import Desk
+from contracts.messages import DisplaySettings
 from documents.confined import remove_leftovers
 from mail.expected import ExpectedFailures
 from mail.letters import Letters
@@ -63,11 +63,11 @@ from workflows.monthly_billing import MonthlyBilling
 from workflows.pinning import PinningRunner
 from workflows.reconciler import Reconciler
 from workflows.service_order import ServiceOrder
-from workflows.settlement import Settlement
+from workflows.settlement import SettlementWorkflow
 
 logger = logging.getLogger("cmi.worker")
 
-WORKFLOWS = (ServiceOrder, Settlement, MonthlyBilling, Reconciler, DailyDigest)
+WORKFLOWS = (ServiceOrder, SettlementWorkflow, MonthlyBilling, Reconciler, DailyDigest)
 DOCUMENTS_AT_A_TIME = 2
 """By one worker. Each takes two processor cores and up to three gigabytes (`statements.render_process.LIMITS`)."""
 ALIVE_EVERY = 5.0
@@ -122,7 +122,7 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
     """The worker of the queue `orders`: every workflow, and the activities that are quick."""
     orders, mails = Orders(database), MailLog(database)
     partners, settlements = Partners(database), Settlements(database)
-    desk = Desk(public_url=settings.public_url, language=settings.operations_language)
+    desk = DisplaySettings(public_url=settings.public_url, language=settings.operations_language)
     letters = Letters(mails, Postman(settings))
     mail = MailActivities(settings, letters, partners)
     policy = settings.load_policy()

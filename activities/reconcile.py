@@ -20,7 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.failures import without_contents
 from activities.obsolete_mails import ObsoleteMails
-from activities.reconciled import PartnersSettlements, ServiceOrders, Things, Told
+from activities.reconciled import Comparable, PartnersSettlements, ServiceOrders, WorkflowAnswer
 from contracts import activities
 from contracts import names as workflow_names
 from contracts.activities import Compared, FindingKind, OpenBatch, WorkflowBatch
@@ -59,7 +59,7 @@ class _Look(NamedTuple):
     kind: FindingKind | None = None
     run_id: str = ""
     same: Same | None = None
-    told: Told | None = None
+    told: WorkflowAnswer | None = None
     unanswered: bool = False
 
 
@@ -81,7 +81,7 @@ class ReconcileActivities:
         self._records = records
         self._orders = ServiceOrders(client, orders, records)
         self._settlements = PartnersSettlements(client, settlements, records)
-        self._things: dict[str, Things] = {
+        self._things: dict[str, Comparable] = {
             each.workflow_type: each for each in (self._orders, self._settlements)
         }
         self._letters = letters
@@ -102,7 +102,7 @@ class ReconcileActivities:
         with without_contents("comparison of settlements"):
             return await self._compare(self._settlements, batch)
 
-    async def _compare(self, things: Things, batch: OpenBatch) -> Compared:
+    async def _compare(self, things: Comparable, batch: OpenBatch) -> Compared:
         rows = await things.to_compare(batch.after, BATCH, batch.began - CLOSED_FOR)
         known = await self._records.same([row.name for row in rows])
         looks = await self._look_at(things, rows, known)
@@ -132,7 +132,7 @@ class ReconcileActivities:
         )
 
     async def _look_at(
-        self, things: Things, rows: Sequence[Row], known: Mapping[str, Same]
+        self, things: Comparable, rows: Sequence[Row], known: Mapping[str, Same]
     ) -> list[_Look]:
         turns = asyncio.Semaphore(AT_A_TIME)
 
@@ -144,7 +144,7 @@ class ReconcileActivities:
 
         return await asyncio.gather(*(look(row) for row in rows))
 
-    async def _look(self, things: Things, row: Row, known: Same | None) -> _Look:
+    async def _look(self, things: Comparable, row: Row, known: Same | None) -> _Look:
         workflow_id = things.workflow_id(row)
         try:
             workflow = await self._client.get_workflow_handle(workflow_id).describe()
@@ -193,7 +193,7 @@ class ReconcileActivities:
             return Seen(name, "unrecorded", look.run_id)
         return Seen(name, kind, look.run_id, repaired=True)
 
-    async def _ask(self, things: Things, workflow_id: str) -> Told | None:
+    async def _ask(self, things: Comparable, workflow_id: str) -> WorkflowAnswer | None:
         """How far a workflow is; None if it does not say."""
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
@@ -306,7 +306,7 @@ class ReconcileActivities:
         return row.sent_at or now
 
 
-def _difference(row: Row, told: Told, *, running: bool) -> FindingKind:
+def _difference(row: Row, told: WorkflowAnswer, *, running: bool) -> FindingKind:
     """How the records differ from what a workflow says."""
     if not running and not row.is_over:
         return "unclosed"

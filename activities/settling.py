@@ -7,7 +7,7 @@ from temporalio.exceptions import ApplicationError
 from activities.failures import without_contents
 from contracts import activities
 from contracts.activities import PartnersWanted, SettlementOf, SettlementSnapshot
-from contracts.messages import Desk
+from contracts.messages import DisplaySettings
 from domain.policy import Policy
 from domain.settlements.ids import settlement_id
 from domain.settlements.settlement import CorrectionLine, VatRates
@@ -31,7 +31,7 @@ class SettlementActivities:
         *,
         policy: Policy,
         vat_rates: VatRates,
-        desk: Desk,
+        desk: DisplaySettings,
     ) -> None:
         self._client = client
         self._settlements = settlements

@@ -14,7 +14,7 @@ from temporalio.client import Client, WorkflowHandle
 from bench.floor import FLOOR, FLOOR_QUEUE
 from bench.stage import Stage
 from contracts import names
-from contracts.messages import Desk, Start
+from contracts.messages import DisplaySettings, Start
 from development.embedded import ROOT
 from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
@@ -39,7 +39,7 @@ SHOP = Actor(role="shop", name="shop")
 WAREHOUSE = Actor(role="warehouse", name="warehouse")
 PATIENCE = timedelta(seconds=60)
 _LOOK_EVERY = 0.04
-_DESK = Desk(public_url="https://cmi.example.ch")
+_DESK = DisplaySettings(public_url="https://cmi.example.ch")
 _numbers = itertools.count(1)
 
 

@@ -8,7 +8,7 @@ from domain.orders.events import Recorded
 from domain.orders.order import Order
 from domain.policy import Policy
 from domain.settlements.events import SettlementRecorded
-from domain.settlements.lifecycle import Settling
+from domain.settlements.lifecycle import Settlement
 from domain.settlements.settlement import Amount, LeftOut
 from domain.values import Value
 
@@ -117,7 +117,7 @@ class Compared(Value):
 class SettlementSnapshot(Value):
     """A settlement as it is, and the last of its events, as `Snapshot`."""
 
-    settling: Settling
+    settling: Settlement
     events: tuple[SettlementRecorded, ...]
     shell: int = 1
 

@@ -17,7 +17,7 @@ from domain.settlements.commands import Opening
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.events import SettlementRecorded
 from domain.settlements.invoicing import Verdict
-from domain.settlements.lifecycle import Settling
+from domain.settlements.lifecycle import Settlement
 from domain.settlements.mails import SettlementMail
 from domain.settlements.settlement import Amount, LeftOut, Line, SettlementStatus
 from domain.values import Language, Value
@@ -27,7 +27,7 @@ EVENTS_CARRIED = 200
 """How many of its last events an order takes along into its next run."""
 
 
-class Desk(Value):
+class DisplaySettings(Value):
     """What an order's workflow must know of its surroundings to be readable in the Temporal UI."""
 
     public_url: str
@@ -50,7 +50,7 @@ class Start(Value):
     `shell`: `names.SHELL` when the run began. Runs that began before there was such a number have the first one.
     """
 
-    desk: Desk
+    desk: DisplaySettings
     shell: int = 1
     intake: Intake | None = None
     placed_at: datetime | None = None
@@ -100,7 +100,7 @@ class SettlementCarried(Value):
     `asked`: how many of its orders have answered already; `fees`: what those that it has billed come to.
     """
 
-    settling: Settling
+    settling: Settlement
     unsaved: tuple[SettlementRecorded, ...]
     outbox: tuple[SettlementMail, ...]
     answered: dict[str, str]
@@ -115,7 +115,7 @@ class SettlementStart(Value):
     `shell`: as in `Start`.
     """
 
-    desk: Desk
+    desk: DisplaySettings
     shell: int = 1
     opening: Opening | None = None
     opened_by: Actor = SYSTEM

@@ -41,7 +41,7 @@ class DemoFailed(Exception):
 
 
 @dataclass
-class Told:
+class WorkflowAnswer:
     """One order's story as far as it is told."""
 
     title: str
@@ -60,7 +60,7 @@ class Stage:
     api: Api
     temporal: Client
     console: Console
-    told: list[Told] = field(default_factory=list)
+    told: list[WorkflowAnswer] = field(default_factory=list)
     live: Live | None = None
     drawn: float = 0.0
 
@@ -95,7 +95,7 @@ class Story:
         self.order = order
         self.sp_id: str = order["sp_id"]
         self.partner: str = order["partner_id"]
-        self.told = Told(title, self.sp_id, self.partner)
+        self.told = WorkflowAnswer(title, self.sp_id, self.partner)
         stage.told.append(self.told)
         self.handle = stage.temporal.get_workflow_handle(names.order_id(self.sp_id))
 
@@ -315,7 +315,7 @@ STORIES: tuple[tuple[str, str, int, Callable[[Story], Awaitable[None]]], ...] = 
 )
 
 
-def table(told: Sequence[Told]) -> Table:
+def table(told: Sequence[WorkflowAnswer]) -> Table:
     """The orders, each with its state and what was last told of it."""
     drawn = Table(expand=True)
     for column in ("story", "SP-ID", "partner", "state", "its own time"):

@@ -7,7 +7,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from contracts.messages import Desk
+from contracts.messages import DisplaySettings
 from development.api_client import PATIENCE, Api
 from development.sample_data import ZURICH, SampleOrder, read_orders
 from domain.months import Month
@@ -20,7 +20,7 @@ from records.partners import Partners
 from records.settlements import Settlements
 from settings import Settings
 from use_cases.opening import open_month
-from use_cases.orders import OrderDesk
+from use_cases.orders import OrderUseCases
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,9 @@ class _Sample:
         self._documents = documents
         self._policy = settings.load_policy()
         self._vat_rates = settings.vat_percentages
-        self._desk = Desk(public_url=settings.public_url, language=settings.operations_language)
+        self._desk = DisplaySettings(
+            public_url=settings.public_url, language=settings.operations_language
+        )
 
     async def settle_in_turn(self, bills: tuple[Bill, ...]) -> None:
         """The settlements of one partner, after all their orders."""
@@ -95,7 +97,7 @@ class _Sample:
         # Prepaid, so that its time begins with the payment, now, and nothing about it is late.
         order = self._order(bill, number) | {"prepaid": True}
         placed_at = datetime(*_month(bill).first_day.timetuple()[:3], 9 + number, tzinfo=UTC)
-        past = OrderDesk(
+        past = OrderUseCases(
             self._temporal,
             Orders(self._database),
             Partners(self._database),

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from domain import words
 from domain.months import Month
 from domain.settlements.events import SettlementRecorded
-from domain.settlements.lifecycle import Settling, allowed
+from domain.settlements.lifecycle import Settlement, allowed
 from domain.settlements.settlement import (
     Amount,
     LeftOut,
     LeftOutReason,
-    Settlement,
+    SettlementAccount,
     SettlementStatus,
 )
 from domain.values import OPEN, Language, Value, without_unknown
@@ -83,8 +83,8 @@ class SettlementView(Value):
 
 
 def settlement_view(
-    settling: Settling,
-    account: Settlement,
+    settling: Settlement,
+    account: SettlementAccount,
     events: Iterable[SettlementRecorded],
     now: datetime,
     language: Language,

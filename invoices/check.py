@@ -19,7 +19,7 @@ from documents.confined import ConfinedError, Limits, run_confined
 from documents.formats import money
 from domain.settlements.ids import creditor_reference, is_creditor_reference
 from domain.settlements.invoicing import Problem, ProblemCode, Verdict
-from domain.settlements.settlement import Amount, Settlement
+from domain.settlements.settlement import Amount, SettlementAccount
 from domain.values import Language, Value
 from invoices.amounts import amounts, pattern
 
@@ -54,7 +54,7 @@ class Read(Value):
     problem: Problem | None = None
 
 
-def expected_of(settlement: Settlement) -> Expected:
+def expected_of(settlement: SettlementAccount) -> Expected:
     """What the invoice of a settlement has to hold."""
     billed = {line.sp_id for line in settlement.lines}
     corrected = {correction.sp_id for correction in settlement.corrections}

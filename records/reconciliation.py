@@ -48,7 +48,7 @@ def _has(*types: str) -> ColumnElement[bool]:
     )
 
 
-# As `Settling.is_over`: what was taken back after it had claimed its orders has to set them free first.
+# As `Settlement.is_over`: what was taken back after it had claimed its orders has to set them free first.
 _IS_OVER = or_(
     settlements.c.status == SettlementStatus.INVOICED.value,
     and_(

@@ -293,7 +293,7 @@ settlement_documents = Table(
     "settlement_documents",
     metadata,
     Column("settlement_id", Key, ForeignKey(settlements.c.settlement_id), primary_key=True),
-    Column("document", Text, nullable=False),  # domain.settlements.lifecycle.Settling as JSON
+    Column("document", Text, nullable=False),  # domain.settlements.lifecycle.Settlement as JSON
 )
 
 settlement_timeline = Table(

@@ -51,7 +51,7 @@ _LOOK_LIMIT = timedelta(seconds=2)
 
 
 @asynccontextmanager
-async def reaching(patience: timedelta) -> AsyncIterator[None]:
+async def temporal_call(patience: timedelta) -> AsyncIterator[None]:
     """Talk to Temporal for so long at most. What a workflow says passes through.
 
     Raises:
@@ -77,15 +77,14 @@ async def reaching(patience: timedelta) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def asking(client: Client, workflow_id: str, patience: timedelta) -> AsyncIterator[None]:
-    """Query or update one workflow, for so long at most: as `reaching`, and a workflow that is broken is told from a
-    worker that is away.
+    """Query or update one workflow within `patience`, and tell a broken workflow from a worker that is away.
 
     Raises:
         Broken: its tasks fail.
-        NoAnswer, Closed, TemporalAway: as `reaching`.
+        NoAnswer, Closed, TemporalAway: as `temporal_call`.
     """
     try:
-        async with reaching(patience):
+        async with temporal_call(patience):
             yield
     except NoAnswer:
         cause = await _why_it_fails(client, workflow_id)
@@ -106,7 +105,7 @@ async def asking(client: Client, workflow_id: str, patience: timedelta) -> Async
 
 async def _why_it_fails(client: Client, workflow_id: str) -> str | None:
     try:
-        async with reaching(_LOOK_LIMIT):
+        async with temporal_call(_LOOK_LIMIT):
             return await why_it_fails(client, workflow_id)
     except (NoAnswer, Closed, TemporalAway):
         return None

@@ -13,7 +13,7 @@ from temporalio.common import (
 
 from contracts import names
 from contracts.activities import Snapshot
-from contracts.messages import Answer, Carried, Desk, Start
+from contracts.messages import Answer, Carried, DisplaySettings, Start
 from domain.orders import deadlines, lifecycle
 from domain.orders.commands import Request
 from domain.orders.order import Intake, Order
@@ -28,7 +28,9 @@ class NotAnOrder(WorkflowQueryFailedError):
         super().__init__(f"{workflow_id} is the workflow of something else than an order")
 
 
-async def start_order(client: Client, intake: Intake, desk: Desk, now: datetime) -> Snapshot:
+async def start_order(
+    client: Client, intake: Intake, desk: DisplaySettings, now: datetime
+) -> Snapshot:
     """Start an order's life, placed at `now`: the commit point of a new order. Returns how it begins.
 
     Raises:
@@ -46,7 +48,7 @@ async def start_order(client: Client, intake: Intake, desk: Desk, now: datetime)
 
 
 async def revive_order(
-    client: Client, carried: Carried, desk: Desk, *, after_failure_only: bool = False
+    client: Client, carried: Carried, desk: DisplaySettings, *, after_failure_only: bool = False
 ) -> None:
     """Start a new run of an order whose workflow was terminated, has failed or is lost, from what was stored of it.
 

@@ -15,7 +15,7 @@ from contracts import names
 from contracts.activities import SettlementOf, SettlementSnapshot
 from contracts.messages import (
     Checked,
-    Desk,
+    DisplaySettings,
     SettlementAnswer,
     SettlementCarried,
     SettlementStart,
@@ -23,7 +23,7 @@ from contracts.messages import (
 )
 from domain.actors import Actor
 from domain.settlements.commands import Opening, SettlementRequest
-from domain.settlements.lifecycle import Settling, next_instant, open_settling
+from domain.settlements.lifecycle import Settlement, next_instant, open_settling
 from temporal.updates import execute_update
 from workflows.settlement_display import is_late, title
 
@@ -34,7 +34,7 @@ async def start_settlement(
     client: Client,
     opening: Opening,
     actor: Actor,
-    desk: Desk,
+    desk: DisplaySettings,
     now: datetime,
     request_id: str = "",
 ) -> SettlementSnapshot:
@@ -60,7 +60,11 @@ async def start_settlement(
 
 
 async def revive_settlement(
-    client: Client, carried: SettlementCarried, desk: Desk, *, after_failure_only: bool = False
+    client: Client,
+    carried: SettlementCarried,
+    desk: DisplaySettings,
+    *,
+    after_failure_only: bool = False,
 ) -> None:
     """Start a new run of a settlement whose workflow was terminated, has failed or is lost, from what was stored of it.
 
@@ -83,7 +87,7 @@ async def revive_settlement(
 async def _start(
     client: Client,
     start: SettlementStart,
-    settling: Settling,
+    settling: Settlement,
     reuse_policy: WorkflowIDReusePolicy,
     request_id: str = "",
 ) -> None:

@@ -16,7 +16,7 @@ from domain.orders.commands import (
     SetAppointment,
 )
 from domain.orders.events import Recorded
-from domain.orders.lifecycle import live, place
+from domain.orders.lifecycle import handle, place
 from domain.orders.order import Assignee, GoodsReceived, GoodsShipped, Intake, Order, Placement
 from domain.policy import Policy
 
@@ -114,7 +114,7 @@ def lived(
         else:
             now += timedelta(minutes=1)
         command, actor = step if isinstance(step, tuple) else (step, _whoever(order, step))
-        order, more = live(order, command, actor, now)
+        order, more = handle(order, command, actor, now)
         events += more
     return order, tuple(events)
 

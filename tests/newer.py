@@ -19,7 +19,7 @@ from domain.orders.commands import Request
 from domain.orders.events import Event
 from domain.settlements.commands import SettlementRequest
 from domain.settlements.events import SettlementEvent
-from domain.settlements.lifecycle import Settling
+from domain.settlements.lifecycle import Settlement
 from records import tables
 from records.database import Database
 from records.orders import _order as order_of
@@ -164,7 +164,7 @@ _RUNS = {
 async def rewrite_rows(database: Database, rewrite: Rewrite) -> int:
     """Write all that the records have as JSON, of orders and settlements, as another build would. How many it was."""
     events: TypeAdapter[Event] = TypeAdapter(Event)
-    settlings, settlement_events = TypeAdapter(Settling), TypeAdapter(SettlementEvent)
+    settlings, settlement_events = TypeAdapter(Settlement), TypeAdapter(SettlementEvent)
     count = 0
     async with database.writing() as connection:
 

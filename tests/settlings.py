@@ -22,7 +22,7 @@ from domain.settlements.commands import (
     TakeVerdict,
     VoidSettlement,
 )
-from domain.settlements.lifecycle import live, open_settling
+from domain.settlements.lifecycle import handle, open_settling
 from domain.settlements.settlement import VAT_RATES, CorrectionLine, LeftOut
 from tests.builders import OPERATIONS, assignee, partner_actor
 
@@ -59,7 +59,7 @@ def settled(of: Opening, *steps: Step, at: datetime = FIRST) -> SettlementSnapsh
             continue
         now += timedelta(minutes=1)
         command, actor = step if isinstance(step, tuple) else (step, _whoever(of, step))
-        settling, more = live(settling, command, actor, now)
+        settling, more = handle(settling, command, actor, now)
         events += more
     return SettlementSnapshot(settling=settling, events=events)
 

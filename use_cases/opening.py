@@ -7,7 +7,7 @@ from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from contracts.activities import SettlementSnapshot
-from contracts.messages import Desk
+from contracts.messages import DisplaySettings
 from domain import rules
 from domain.actors import SYSTEM
 from domain.cantons import pin_calendar
@@ -81,7 +81,7 @@ async def open_month(
     *,
     policy: Policy,
     vat_rates: VatRates,
-    desk: Desk,
+    desk: DisplaySettings,
 ) -> SettlementSnapshot | None:
     """Open a partner's settlement of a month with all that can be billed, as the month's end does. Twice is once.
 

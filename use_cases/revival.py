@@ -15,7 +15,7 @@ from contracts.messages import (
     EVENTS_CARRIED,
     Answer,
     Carried,
-    Desk,
+    DisplaySettings,
     SettlementAnswer,
     SettlementCarried,
 )
@@ -24,7 +24,7 @@ from domain.orders.effects import Effect, effects
 from domain.orders.lifecycle import begin, check_understood
 from domain.orders.order import Order, Status
 from domain.settlements import lifecycle as settling_life
-from domain.settlements.lifecycle import Settling
+from domain.settlements.lifecycle import Settlement
 from domain.settlements.lifecycle import begin as begin_settling
 from domain.settlements.mails import settlement_mails
 from records.heads import Diverged
@@ -59,7 +59,9 @@ class NotRevivable(Exception):
 class Revival:
     """Where orders are revived."""
 
-    def __init__(self, client: Client, orders: Orders, mails: MailLog, desk: Desk) -> None:
+    def __init__(
+        self, client: Client, orders: Orders, mails: MailLog, desk: DisplaySettings
+    ) -> None:
         self._client = client
         self._orders = orders
         self._mails = mails
@@ -117,14 +119,14 @@ class SettlementRevival:
     """Where settlements are revived."""
 
     def __init__(
-        self, client: Client, settlements: Settlements, mails: MailLog, desk: Desk
+        self, client: Client, settlements: Settlements, mails: MailLog, desk: DisplaySettings
     ) -> None:
         self._client = client
         self._settlements = settlements
         self._mails = mails
         self._desk = desk
 
-    async def revive(self, number: str, *, from_records: bool = False) -> Settling:
+    async def revive(self, number: str, *, from_records: bool = False) -> Settlement:
         """Start a new run of the settlement's workflow, as `Revival.revive` does. The settlement as it goes on.
 
         Every order is asked again: those that it has billed, or set free, say so. A statement that was made is kept,

@@ -36,7 +36,7 @@ class PaperNotMade(Exception):
     """A paper that was asked for was tried several times and could not be made: only a human can mend that."""
 
 
-class SettlementTalks:
+class SettlementCalls:
     """Finds settlements, hands them commands, waits for the records. `patience` is how long one waits for a worker."""
 
     def __init__(self, client: Client, settlements: Settlements, patience: timedelta) -> None:

@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from contracts.activities import SettlementOf
-from contracts.messages import Desk, Upload
+from contracts.messages import DisplaySettings, Upload
 from domain.cantons import pin_calendar
 from domain.errors import InvalidCommand
 from domain.months import Month
@@ -30,7 +30,7 @@ from records.papers import Paper, Papers, TooManyPapers, invoice_id, statement_c
 from records.partners import Partner, Partners
 from records.settlements import SettlementPage, Settlements, StoredSettlement
 from temporal import settlements
-from temporal.calls import Closed, NoAnswer, TemporalAway, reaching
+from temporal.calls import Closed, NoAnswer, TemporalAway, temporal_call
 from use_cases import access
 from use_cases.access import Forbidden
 from use_cases.opening import NothingToBill as NothingToBill
@@ -39,7 +39,7 @@ from use_cases.orders import RequestReused
 from use_cases.papers import UPLOADS, draft_request, file_name
 from use_cases.principal import Principal
 from use_cases.settlement_calls import PaperNotMade as PaperNotMade
-from use_cases.settlement_calls import SettlementTalks, of
+from use_cases.settlement_calls import SettlementCalls, of
 from use_cases.settlement_calls import UnknownSettlement as UnknownSettlement
 
 PATIENCE = timedelta(seconds=5)
@@ -80,7 +80,7 @@ class Billable(Value):
     corrections: tuple[Correction, ...]
 
 
-class SettlementDesk:
+class SettlementUseCases:
     """Where settlements are opened, found and acted upon. `clock` gives the instant, `patience` is how long one waits.
 
     `vat_rates` are those of partners that are liable.
@@ -92,7 +92,7 @@ class SettlementDesk:
         database: Database,
         policy: Policy,
         vat_rates: VatRates,
-        desk: Desk,
+        desk: DisplaySettings,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         patience: timedelta = PATIENCE,
     ) -> None:
@@ -105,7 +105,7 @@ class SettlementDesk:
         self._policy = policy
         self._vat_rates = vat_rates
         self._desk = desk
-        self._talks = SettlementTalks(client, self._settlements, patience)
+        self._talks = SettlementCalls(client, self._settlements, patience)
         self._clock = clock
         self._patience = patience
 
@@ -180,7 +180,7 @@ class SettlementDesk:
             automatic=False,
         )
         try:
-            async with reaching(self._patience):
+            async with temporal_call(self._patience):
                 begun = await settlements.start_settlement(
                     self._client, opening, principal.actor, self._desk, now, request_id
                 )
@@ -201,7 +201,7 @@ class SettlementDesk:
         """
         this = settlement_id(that.partner_id, that.month)
         try:
-            async with reaching(self._patience):
+            async with temporal_call(self._patience):
                 opened_by = await settlements.opening_request(self._client, that)
         except Closed:  # of old times: the server has forgotten it
             opened_by = None

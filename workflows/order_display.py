@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from contracts.messages import Desk
+from contracts.messages import DisplaySettings
 from domain import words
 from domain.orders import deadlines, lifecycle
 from domain.orders.explanation import explain
@@ -31,7 +31,7 @@ def wake_summary(order: Order, wake: datetime) -> str:
     return f"calendar to be renewed {local}"
 
 
-def details(order: Order, now: datetime, desk: Desk) -> str:
+def details(order: Order, now: datetime, desk: DisplaySettings) -> str:
     """The order's state in words: what is due and why, whose turn it is, what can be done, where its page is.
 
     Markdown, in the operations' language.

@@ -151,7 +151,7 @@ class ServiceOrder:
                 )
             return
         try:
-            lifecycle.live(self._order, request.command, request.actor, workflow.now())
+            lifecycle.handle(self._order, request.command, request.actor, workflow.now())
         except (Refused, InvalidCommand) as error:
             raise _refusal(error) from error
 
@@ -208,7 +208,7 @@ class ServiceOrder:
 
     def _take(self, command: Command, actor: Actor, at: datetime) -> None:
         before = self._order
-        self._order, events = lifecycle.live(before, command, actor, at)
+        self._order, events = lifecycle.handle(before, command, actor, at)
         if not events:
             return
         self._events.extend(events)

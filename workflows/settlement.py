@@ -65,7 +65,7 @@ _NO_FEES: Decimal | None = Decimal("0.00")
 
 
 @workflow.defn(name=names.SETTLEMENT)
-class Settlement:
+class SettlementWorkflow:
     """The life of one settlement. Its rules are in `domain/settlements/lifecycle.py`; here is what makes them last.
 
     Commands and invoices come as updates, and are refused by validators, which leaves no trace. Closing and setting
@@ -169,7 +169,7 @@ class Settlement:
                 )
             return
         try:
-            life.live(self._settling, request.command, request.actor, workflow.now())
+            life.handle(self._settling, request.command, request.actor, workflow.now())
         except SettlementRefused as error:
             raise refusal(error) from error
 
@@ -253,7 +253,7 @@ class Settlement:
 
     def _take(self, command: Command, actor: Actor = SYSTEM) -> None:
         before = self._settling
-        self._settling, events = life.live(before, command, actor, workflow.now())
+        self._settling, events = life.handle(before, command, actor, workflow.now())
         if not events:
             return
         self._events.extend(events)

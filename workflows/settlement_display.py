@@ -6,21 +6,21 @@ from typing import Any
 from temporalio.common import SearchAttributeUpdate, TypedSearchAttributes
 
 from contracts import names
-from contracts.messages import Desk
+from contracts.messages import DisplaySettings
 from domain import words
 from domain.settlements import lifecycle as life
 from domain.settlements.access import actions
-from domain.settlements.lifecycle import Settling
+from domain.settlements.lifecycle import Settlement
 from domain.settlements.settlement import SettlementStatus
 from domain.values import Language
 
 
-def title(settling: Settling) -> str:
+def title(settling: Settlement) -> str:
     """One line for the list: what is settled with whom."""
     return f"{settling.opening.month} · {settling.opening.partner.partner_id}"
 
 
-def wake_summary(settling: Settling, wake: datetime) -> str:
+def wake_summary(settling: Settlement, wake: datetime) -> str:
     """What a timer waits for, in a line."""
     local = words.format_instant(settling.opening.calendar.local(wake), "en")
     if settling.status is SettlementStatus.ISSUED:
@@ -30,13 +30,13 @@ def wake_summary(settling: Settling, wake: datetime) -> str:
     return f"partner is told {local}"
 
 
-def is_late(settling: Settling) -> bool:
+def is_late(settling: Settlement) -> bool:
     """Whether its invoice should be there by now."""
     return settling.reminders > 0 and not settling.is_over
 
 
 def search_attributes(
-    settling: Settling, shown: TypedSearchAttributes
+    settling: Settlement, shown: TypedSearchAttributes
 ) -> list[SearchAttributeUpdate[Any]]:
     """What the lists have to show now; nothing if they have `shown` it already."""
     due, late = life.next_instant(settling), is_late(settling)
@@ -57,7 +57,7 @@ def search_attributes(
     ]
 
 
-def details(settling: Settling, asked: int, desk: Desk) -> str:
+def details(settling: Settlement, asked: int, desk: DisplaySettings) -> str:
     """The settlement's state: how far it is, what comes next, what can be done, where its page is.
 
     Markdown. `asked`: how many of its orders have answered, to be claimed or to be set free.
@@ -77,7 +77,7 @@ def details(settling: Settling, asked: int, desk: Desk) -> str:
     return "\n".join([*lines, "", f"[{name}]({desk.public_url}/settlements/{name})"])
 
 
-def _progress(settling: Settling, asked: int) -> list[str]:
+def _progress(settling: Settlement, asked: int) -> list[str]:
     orders, left_out = len(settling.picked), len(settling.left_out)
     match settling.status:
         case SettlementStatus.OPEN:

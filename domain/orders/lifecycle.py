@@ -219,7 +219,7 @@ def fold(intake: Intake, events: Iterable[Recorded]) -> Order:
     return order
 
 
-def live(
+def handle(
     order: Order, command: Command, actor: Actor, now: datetime
 ) -> tuple[Order, tuple[Recorded, ...]]:
     """Take a command: the order after it, and what was recorded. What time alone had brought by `now` comes first.

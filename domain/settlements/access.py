@@ -18,7 +18,7 @@ from domain.settlements.errors import SettlementRefused
 from domain.settlements.settlement import SettlementStatus
 
 if TYPE_CHECKING:
-    from domain.settlements.lifecycle import Settling
+    from domain.settlements.lifecycle import Settlement
 
 _PARTNER: tuple[Role, ...] = ("partner", "operations")
 # Both by rules version, as an order's: a later one lists only what it changes or adds.
@@ -43,18 +43,18 @@ ACTIONS: dict[int, dict[SettlementStatus, tuple[str, ...]]] = {
 }
 
 
-def actions(settling: "Settling") -> tuple[str, ...]:
+def actions(settling: "Settlement") -> tuple[str, ...]:
     """What the state allows, whoever does it; `invoice` is to upload one."""
     return rules.under(ACTIONS, settling.rules).get(settling.status, ())
 
 
-def allowed(settling: "Settling", role: str) -> tuple[str, ...]:
+def allowed(settling: "Settlement", role: str) -> tuple[str, ...]:
     """What a caller of this role may do now."""
     may = rules.under(ROLES, settling.rules)
     return tuple(action for action in actions(settling) if role in may[action])
 
 
-def authorise(settling: "Settling", action: str, actor: Actor, now: datetime) -> None:
+def authorise(settling: "Settlement", action: str, actor: Actor, now: datetime) -> None:
     """Check that this actor may do this at `now`.
 
     Raises:
@@ -72,7 +72,7 @@ def authorise(settling: "Settling", action: str, actor: Actor, now: datetime) ->
         raise SettlementRefused(action, "wrong_state", settling.status, may)
 
 
-def author(settling: "Settling", command: Command | None, actor: Actor) -> str:
+def author(settling: "Settlement", command: Command | None, actor: Actor) -> str:
     """Who did it, and for whom, in the words of the timeline. Without a command it is the opening."""
     if actor.role == "partner":
         return f"partner:{actor.partner_id}"

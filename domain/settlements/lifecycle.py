@@ -59,14 +59,14 @@ from domain.settlements.settlement import (
     CorrectionLine,
     LeftOut,
     Line,
-    Settlement,
+    SettlementAccount,
     SettlementStatus,
     in_order,
 )
 from domain.values import Value
 
 
-class Settling(Value):
+class Settlement(Value):
     """A settlement as it stands. `picked` are its orders: selected ones until `claimed`, then those it billed.
 
     `opening` is without the orders that it came with: they are in the first event. `fees`: what the claimed orders come
@@ -128,10 +128,10 @@ class Settling(Value):
         return self.status is SettlementStatus.ISSUED and self.invoice_due is not None
 
 
-def account_of(settling: Settling, lines: Iterable[Line]) -> Settlement:
+def account_of(settling: Settlement, lines: Iterable[Line]) -> SettlementAccount:
     """What a settlement adds up to, with the lines of the orders that it has picked, or billed."""
     opening = settling.opening
-    return Settlement(
+    return SettlementAccount(
         settlement_id=settling.settlement_id,
         partner_id=opening.partner.partner_id,
         month=opening.month,
@@ -151,9 +151,9 @@ def account_of(settling: Settling, lines: Iterable[Line]) -> Settlement:
 # --- what commands do --------------------------------------------------------------------------------------------
 
 
-def begin(opening: Opening, at: datetime) -> Settling:
+def begin(opening: Opening, at: datetime) -> Settlement:
     """The settlement before its first event."""
-    return Settling(
+    return Settlement(
         opening=opening.model_copy(update={"picked": (), "left_out": ()}),
         rules=opening.rules,
         status=SettlementStatus.OPEN,
@@ -164,7 +164,7 @@ def begin(opening: Opening, at: datetime) -> Settling:
 
 def open_settling(
     opening: Opening, actor: Actor, now: datetime
-) -> tuple[Settling, tuple[SettlementRecorded, ...]]:
+) -> tuple[Settlement, tuple[SettlementRecorded, ...]]:
     """A new settlement and the first events of its life. One that its partner opens is closed at once.
 
     Raises:
@@ -182,9 +182,9 @@ def open_settling(
     return _record(settling, events, author(settling, None, actor), now)
 
 
-def live(
-    settling: Settling, command: Command, actor: Actor, now: datetime
-) -> tuple[Settling, tuple[SettlementRecorded, ...]]:
+def handle(
+    settling: Settlement, command: Command, actor: Actor, now: datetime
+) -> tuple[Settlement, tuple[SettlementRecorded, ...]]:
     """Take a command: the settlement after it, and what was recorded. What time alone had brought comes first.
 
     Raises:
@@ -203,7 +203,7 @@ def live(
     return settling, passed + recorded
 
 
-def decide(settling: Settling, command: Command, now: datetime) -> list[SettlementEvent]:
+def decide(settling: Settlement, command: Command, now: datetime) -> list[SettlementEvent]:
     """What a command that is allowed does to a settlement at `now`: the events, in their order.
 
     Raises:
@@ -248,12 +248,14 @@ def decide(settling: Settling, command: Command, now: datetime) -> list[Settleme
             return [MailUndelivered(key=command.key, mail=command.mail)]
 
 
-def _expect(settling: Settling, command: Command, awaited: bool, status: SettlementStatus) -> None:
+def _expect(
+    settling: Settlement, command: Command, awaited: bool, status: SettlementStatus
+) -> None:
     if settling.status is not status or not awaited:
         raise SettlementRefused(command.type, "wrong_state", settling.status)
 
 
-def _adopted(settling: Settling, command: AdoptRules) -> list[SettlementEvent]:
+def _adopted(settling: Settlement, command: AdoptRules) -> list[SettlementEvent]:
     rules.check(command.version)
     if command.version == settling.rules:
         return []
@@ -266,7 +268,7 @@ def _adopted(settling: Settling, command: AdoptRules) -> list[SettlementEvent]:
     return [RulesAdopted(version=command.version, policy=None if known else policy)]
 
 
-def _claimed(settling: Settling, answers: TakeClaims) -> list[SettlementEvent]:
+def _claimed(settling: Settlement, answers: TakeClaims) -> list[SettlementEvent]:
     refused = {left.sp_id for left in answers.refused}
     claimed = sum(sp_id not in refused for sp_id in settling.picked)
     events: list[SettlementEvent] = [
@@ -285,7 +287,7 @@ def _claimed(settling: Settling, answers: TakeClaims) -> list[SettlementEvent]:
 # --- time --------------------------------------------------------------------------------------------------------
 
 
-def next_instant(settling: Settling) -> datetime | None:
+def next_instant(settling: Settlement) -> datetime | None:
     """When time does something next; None if it does nothing."""
     match settling.status:
         case SettlementStatus.OPEN:
@@ -299,12 +301,12 @@ def next_instant(settling: Settling) -> datetime | None:
             return None
 
 
-def announce_at(settling: Settling) -> datetime:
+def announce_at(settling: Settlement) -> datetime:
     """When the partner is told, in office hours, of a settlement that was opened for it."""
     return _in_office(settling, settling.opened_at)
 
 
-def _pass_time(settling: Settling, now: datetime) -> list[SettlementEvent]:
+def _pass_time(settling: Settlement, now: datetime) -> list[SettlementEvent]:
     match settling.status:
         case SettlementStatus.OPEN:
             return _selection_passes(settling, now)
@@ -317,7 +319,7 @@ def _pass_time(settling: Settling, now: datetime) -> list[SettlementEvent]:
             return []
 
 
-def _selection_passes(settling: Settling, now: datetime) -> list[SettlementEvent]:
+def _selection_passes(settling: Settlement, now: datetime) -> list[SettlementEvent]:
     events: list[SettlementEvent] = []
     until, tell_at = settling.selectable_until, announce_at(settling)
     if not settling.told and tell_at <= now:
@@ -330,23 +332,23 @@ def _selection_passes(settling: Settling, now: datetime) -> list[SettlementEvent
     return events
 
 
-def _invoice_due(settling: Settling, since: datetime) -> datetime:
+def _invoice_due(settling: Settlement, since: datetime) -> datetime:
     """When an invoice that is awaited since then is missed, at first and again."""
     return settling.opening.calendar.due(since, _policy(settling).invoice_within)
 
 
-def _most_reminders(settling: Settling) -> int:
+def _most_reminders(settling: Settlement) -> int:
     """As of an order's deadline: one when it is missed, then so many repetitions."""
     return settling.policy.escalation.repeats + 1
 
 
-def _in_office(settling: Settling, instant: datetime) -> datetime:
+def _in_office(settling: Settlement, instant: datetime) -> datetime:
     if not settling.policy.escalation.office_hours_only:
         return instant
     return settling.opening.calendar.next_office(instant)
 
 
-def _policy(settling: Settling) -> SettlementPolicy:
+def _policy(settling: Settlement) -> SettlementPolicy:
     return settling.policy.settlement
 
 
@@ -354,8 +356,8 @@ def _policy(settling: Settling) -> SettlementPolicy:
 
 
 def _record(
-    settling: Settling, events: Iterable[SettlementEvent], by: str, now: datetime
-) -> tuple[Settling, tuple[SettlementRecorded, ...]]:
+    settling: Settlement, events: Iterable[SettlementEvent], by: str, now: datetime
+) -> tuple[Settlement, tuple[SettlementRecorded, ...]]:
     recorded = []
     for event in events:
         entry = SettlementRecorded(seq=settling.version + 1, at=now, by=by, event=event)
@@ -364,7 +366,7 @@ def _record(
     return settling, tuple(recorded)
 
 
-def check_understood(settling: Settling) -> None:
+def check_understood(settling: Settlement) -> None:
     """Check that this process may go on with a settlement that another one left.
 
     Raises:
@@ -377,7 +379,7 @@ def check_understood(settling: Settling) -> None:
         raise NotUnderstood(f"rules version {settling.rules}")
 
 
-def fold(opening: Opening, events: Iterable[SettlementRecorded]) -> Settling:
+def fold(opening: Opening, events: Iterable[SettlementRecorded]) -> Settlement:
     """The settlement that these events, all of its life in their order, make."""
     events = tuple(events)
     settling = begin(opening, events[0].at)
@@ -386,7 +388,7 @@ def fold(opening: Opening, events: Iterable[SettlementRecorded]) -> Settling:
     return settling
 
 
-def evolve(settling: Settling, recorded: SettlementRecorded) -> Settling:
+def evolve(settling: Settlement, recorded: SettlementRecorded) -> Settlement:
     """The settlement after something happened to it."""
     changes = _changes(settling, recorded.event, recorded.at)
     return settling.model_copy(
@@ -398,7 +400,7 @@ def evolve(settling: Settling, recorded: SettlementRecorded) -> Settling:
     )
 
 
-def _changes(settling: Settling, event: SettlementEvent, at: datetime) -> dict[str, Any]:
+def _changes(settling: Settlement, event: SettlementEvent, at: datetime) -> dict[str, Any]:
     match event:
         case Opened():
             return {

@@ -15,7 +15,7 @@ from domain.settlements.events import (
     StatementIssued,
     Voided,
 )
-from domain.settlements.lifecycle import Settling, begin, evolve
+from domain.settlements.lifecycle import Settlement, begin, evolve
 from domain.settlements.settlement import Amount, LeftOut, SettlementStatus
 from domain.values import Language, Value
 
@@ -71,7 +71,7 @@ class MailRule(NamedTuple):
     kind: SettlementMailKind
     audience: SettlementAudience
     cause: type[Value]
-    when: Callable[[Any, Settling], bool] = lambda event, settling: True
+    when: Callable[[Any, Settlement], bool] = lambda event, settling: True
     facts: tuple[str, ...] = ()
     paper: Literal["statement", "invoice"] | None = None
     since: int = 1
@@ -115,7 +115,7 @@ def settlement_mail_kinds() -> tuple[SettlementMailKind, ...]:
 
 
 def settlement_mails(
-    before: Settling, events: Iterable[SettlementRecorded], operations_language: Language
+    before: Settlement, events: Iterable[SettlementRecorded], operations_language: Language
 ) -> tuple[SettlementMail, ...]:
     """What has to go out because of these events that happened to the settlement `before`, in their order."""
     out: list[SettlementMail] = []
@@ -131,7 +131,10 @@ def settlement_mails(
 
 
 def _mail(
-    settling: Settling, recorded: SettlementRecorded, rule: MailRule, operations_language: Language
+    settling: Settlement,
+    recorded: SettlementRecorded,
+    rule: MailRule,
+    operations_language: Language,
 ) -> SettlementMail:
     partner, statement = settling.opening.partner, settling.statement
     paper = None
@@ -162,7 +165,7 @@ def _mail(
     )
 
 
-def is_obsolete(mail: SettlementMail, settling: Settling) -> bool:
+def is_obsolete(mail: SettlementMail, settling: Settlement) -> bool:
     """Whether a mail that has not gone out yet has lost its sense: it asks for what was done, or says it again."""
     match mail.kind:
         case "settlement_opened":
@@ -176,7 +179,7 @@ def is_obsolete(mail: SettlementMail, settling: Settling) -> bool:
 
 
 def obsolete_settlement_mails(
-    settling: Settling, events: Iterable[SettlementRecorded]
+    settling: Settlement, events: Iterable[SettlementRecorded]
 ) -> frozenset[str]:
     """The keys of the mails that these events caused, of all the settlement's, and that have lost their sense if
     unsent."""

@@ -143,7 +143,7 @@ class SettlementStatus(OpenEnum):
         return self in (SettlementStatus.INVOICED, SettlementStatus.VOID)
 
 
-class Settlement(Value):
+class SettlementAccount(Value):
     """The orders of one partner that are billed together, at one moment.
 
     `lines` are the picked ones while it is open, then those that were claimed. `vat_rates` are pinned when it is

@@ -35,7 +35,7 @@ from domain.orders.commands import (
 from domain.orders.deadlines import next_instant
 from domain.orders.effects import Effect, effects, mail_kinds
 from domain.orders.events import Event, Recorded
-from domain.orders.lifecycle import live, place
+from domain.orders.lifecycle import handle, place
 from domain.orders.order import (
     Assignee,
     Customer,
@@ -186,7 +186,7 @@ class Life:
             self.now = at(when) if isinstance(when, str) else when
         before = self.order
         actor = by or usual_actor(command, before)
-        self.order, recorded = live(before, command, actor, self.now)
+        self.order, recorded = handle(before, command, actor, self.now)
         self.events += recorded
         self.outgoing += effects(before, recorded)
         return [r.event for r in recorded]

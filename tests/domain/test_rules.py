@@ -23,9 +23,9 @@ from domain.settlements.commands import AdoptRules as AdoptSettlementRules
 from domain.settlements.commands import NoteInvoice, Opening, VoidSettlement
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.events import RulesAdopted as SettlementRulesAdopted
-from domain.settlements.lifecycle import Settling
+from domain.settlements.lifecycle import Settlement
 from domain.settlements.lifecycle import fold as fold_settling
-from domain.settlements.lifecycle import live as live_settling
+from domain.settlements.lifecycle import handle as live_settling
 from domain.settlements.mails import settlement_mails as mails_of
 from domain.settlements.settlement import SettlementStatus
 from domain.view import order_view
@@ -143,7 +143,7 @@ def test_what_was_stored_before_there_were_versions_is_under_the_first() -> None
     assert Opening.model_validate(begun).rules == 1
     settling = settled(opening("SP-1")).settling
     old = settling.model_dump(mode="json", exclude={"rules", "later_policy"})
-    assert Settling.model_validate(old) == settling
+    assert Settlement.model_validate(old) == settling
 
 
 @pytest.mark.parametrize("version", [0, -1, NEWER])
@@ -153,7 +153,7 @@ def test_a_process_does_not_decide_by_rules_that_it_does_not_know(version: int) 
     life = reached(Status.NEW)
     order = life.order.model_copy(update={"rules": version})
     with pytest.raises(NotUnderstood):
-        lifecycle.live(order, Accept(), partner(), life.now)
+        lifecycle.handle(order, Accept(), partner(), life.now)
     with pytest.raises(NotUnderstood):
         settled(opening("SP-1", rules=version))
     settling = settled(opening("SP-1")).settling.model_copy(update={"rules": version})

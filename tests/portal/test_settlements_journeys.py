@@ -300,7 +300,7 @@ async def test_too_many_files_and_a_draft_that_cannot_be_made(
         raise PaperNotMade(number)
 
     monkeypatch.setattr(use_cases.settlements, "UPLOADS", Limit(files=0, size=0))
-    monkeypatch.setattr(use_cases.settlements.SettlementDesk, "draft", fails)
+    monkeypatch.setattr(use_cases.settlements.SettlementUseCases, "draft", fails)
     for language, many, failed in (
         ("de", "so viele Dateien hochgeladen", "Der Entwurf konnte nicht erstellt werden."),
         ("fr", "Le nombre maximal de fichiers", "Le projet de facture n'a pas pu être établi."),

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from contracts.activities import SettlementSnapshot, Snapshot
 from domain.orders.commands import Cancel, DecideReview, Reassign, ReportNotExecuted
 from domain.orders.events import UnknownEvent
-from domain.orders.lifecycle import allowed, live
+from domain.orders.lifecycle import allowed, handle
 from domain.orders.order import Order, Status
 from domain.settlements.events import SettlementRecorded
 from domain.values import without_unknown
@@ -128,7 +128,7 @@ async def test_a_build_that_does_not_know_a_field_does_not_lose_it(
     written = (await document(database, "SP-3")).count(ADDED)
     stored = await records.get("SP-3")
     assert stored is not None
-    order, events = live(stored.order, Cancel(reason="ill"), SHOP, MONDAY + timedelta(days=9))
+    order, events = handle(stored.order, Cancel(reason="ill"), SHOP, MONDAY + timedelta(days=9))
     # Through Temporal and back, as from a worker to a worker.
     snapshot = Snapshot.model_validate_json(Snapshot(order=order, events=events).model_dump_json())
     await records.save(snapshot)

@@ -80,7 +80,7 @@ sys.exit(worker.main([]))
 """
 
 
-class Settling:
+class SettlementOffice:
     """Surroundings with orders and settlements."""
 
     def __init__(self, around: Surroundings) -> None:
@@ -201,11 +201,11 @@ class Settling:
 
 
 @asynccontextmanager
-async def settling(folder: Path, **env: Any) -> AsyncIterator[Settling]:
+async def settling(folder: Path, **env: Any) -> AsyncIterator[SettlementOffice]:
     """Surroundings for settlements; no worker yet. Skips the test where statements cannot be made."""
     require("pango")
     async with surroundings(folder, **env) as around:
-        yield Settling(around)
+        yield SettlementOffice(around)
 
 
 def of_huber(month: Month = OCTOBER) -> SettlementOf:

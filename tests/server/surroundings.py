@@ -34,7 +34,7 @@ from starter import parse
 from tests.builders import placement
 from tests.empty_tasks import assert_none_has_empty_tasks
 from tests.workflows.life import DESK, Life
-from use_cases.orders import OrderDesk
+from use_cases.orders import OrderUseCases
 from worker import document_worker, order_worker
 
 POLICY = """
@@ -244,7 +244,7 @@ class Surroundings:
 
     async def place(self, sp_id: str, **changes: Any) -> Life:
         """Place an order as the shop does."""
-        desk = OrderDesk(self.client, self.orders, self.partners, self.policy, DESK)
+        desk = OrderUseCases(self.client, self.orders, self.partners, self.policy, DESK)
         placed = await desk.place(placement(sp_id=sp_id, **changes))
         return Life(self, placed.snapshot.order.intake)
 

@@ -28,7 +28,7 @@ from tests.server.settling import HUBER, OCTOBER, settling
 from tests.server.surroundings import Process, Surroundings, eventually, surroundings
 from tests.server.wire import Wire, wire
 from tests.workflows.life import DESK, SHOP
-from use_cases.orders import OrderDesk
+from use_cases.orders import OrderUseCases
 from use_cases.principal import Principal
 
 PATIENCE = timedelta(seconds=60)
@@ -39,7 +39,7 @@ ACCEPTANCE = b"temporal.api.update.v1.Acceptance"
 Event = Recorded | SettlementRecorded
 
 
-class Told(NamedTuple):
+class WorkflowAnswer(NamedTuple):
     """What somebody who looks is told: the events so far, and the version and the state after them."""
 
     events: tuple[Event, ...]
@@ -47,13 +47,13 @@ class Told(NamedTuple):
     status: str
 
 
-Look = Callable[[], Awaitable[Told | None]]
+Look = Callable[[], Awaitable[WorkflowAnswer | None]]
 
 
 @asynccontextmanager
-async def watching(look: Look) -> AsyncIterator[list[Told]]:
+async def watching(look: Look) -> AsyncIterator[list[WorkflowAnswer]]:
     """All that somebody is told who looks all the time, each once."""
-    told: list[Told] = []
+    told: list[WorkflowAnswer] = []
 
     async def watch() -> None:
         while True:
@@ -71,7 +71,7 @@ async def watching(look: Look) -> AsyncIterator[list[Told]]:
 
 
 def check(
-    told: Sequence[Told],
+    told: Sequence[WorkflowAnswer],
     happened: Sequence[Event],
     status_after: Callable[[Sequence[Any]], str],
 ) -> None:
@@ -115,12 +115,12 @@ async def test_an_order_that_was_nearly_accepted_and_then_cancelled(tmp_path: Pa
     async with surroundings(tmp_path) as around:
         life = await around.place("SP-1")
         request = Request(command=Accept(), actor=life.partner, request_id="accept-1")
-        desk = OrderDesk(around.client, around.orders, around.partners, around.policy, DESK)
+        desk = OrderUseCases(around.client, around.orders, around.partners, around.policy, DESK)
         anna = Principal(role="operations", login_id="anna", name="Anna")
 
-        async def look() -> Told:
+        async def look() -> WorkflowAnswer:
             order, events = await desk.find(anna, life.sp_id)
-            return Told(events, order.version, order.status)
+            return WorkflowAnswer(events, order.version, order.status)
 
         async with watching(look) as told:
             async with worker_on_a_wire(around) as between:
@@ -150,9 +150,11 @@ async def test_a_selection_that_is_taken_a_second_time(tmp_path: Path) -> None:
             command=Select(sp_ids=sp_ids), actor=partner_actor(), request_id="select-1"
         )
 
-        async def look() -> Told | None:
+        async def look() -> WorkflowAnswer | None:
             stored = await office.settlements.get(number)
-            return stored and Told(stored.events, stored.settling.version, stored.settling.status)
+            return stored and WorkflowAnswer(
+                stored.events, stored.settling.version, stored.settling.status
+            )
 
         async with watching(look) as told:
             async with worker_on_a_wire(around) as between:

@@ -31,7 +31,7 @@ from tests.activities.mails import mails_of, one
 from tests.builders import TRANSMITTED
 from tests.server.surroundings import Process, Surroundings, eventually, surroundings
 from tests.workflows.life import DESK, SHOP, WAREHOUSE, Life
-from use_cases.orders import OrderDesk
+from use_cases.orders import OrderUseCases
 from use_cases.principal import Principal
 from workflows.background import ATTEMPT_LIMIT
 
@@ -168,7 +168,7 @@ async def test_a_command_after_a_kill_is_answered_and_not_only_left_with_the_ser
         await around.reaches(life, Status.NEW)
         around.worker_process.kill()
         await around.start_worker_process()
-        desk = OrderDesk(around.client, around.orders, around.partners, around.policy, DESK)
+        desk = OrderUseCases(around.client, around.orders, around.partners, around.policy, DESK)
         partner = Principal(
             role="partner", login_id="1", name="Team", partner_id=life.partner.partner_id
         )

@@ -47,7 +47,7 @@ async def invent(around: Surroundings, before: Snapshot, *commands: Accept | Log
     order, events = before.order, list(before.events)
     for each in commands:
         now = max(datetime.now(UTC), order.changed_at or datetime.now(UTC))
-        order, more = lifecycle.live(order, each, partner_actor(), now)
+        order, more = lifecycle.handle(order, each, partner_actor(), now)
         events += more
     await forget(around, order.sp_id)
     await around.orders.save(Snapshot(order=order, events=tuple(events)))
@@ -157,7 +157,7 @@ async def test_a_settlement_that_was_taken_back_stays_so(tmp_path: Path) -> None
             handle = around.client.get_workflow_handle(workflow_id)
             await handle.result()
             # The records tell that it was closed at the same moment.
-            closing, more = settlement_life.live(
+            closing, more = settlement_life.handle(
                 before.settling, Close(), OPERATIONS, datetime.now(UTC)
             )
             await forget_settlement(office, number)

@@ -14,7 +14,7 @@ from domain.settlements.settlement import SettlementStatus
 from records.reconciliation import Reconciliation
 from tests import newer_rules
 from tests.newer_rules import NEWER
-from tests.server.settling import Settling, settling
+from tests.server.settling import SettlementOffice, settling
 from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.server.test_reconciler import Broken, starter
 from tests.temporal_servers import dev_server
@@ -30,7 +30,7 @@ IN_SECONDS = load_policy(
 )
 
 
-def adoption(office: Settling) -> Adoption:
+def adoption(office: SettlementOffice) -> Adoption:
     """As `starter.py adopt-rules` makes it."""
     around = office.around
     return Adoption(
@@ -42,12 +42,12 @@ def adoption(office: Settling) -> Adoption:
     )
 
 
-async def adopted(office: Settling, *wanted: str, version: int = NEWER) -> list[Adopted]:
+async def adopted(office: SettlementOffice, *wanted: str, version: int = NEWER) -> list[Adopted]:
     """What came of it."""
     return [each async for each in adoption(office).adopt(version, wanted)]
 
 
-async def open_office(office: Settling) -> tuple[str, str]:
+async def open_office(office: SettlementOffice) -> tuple[str, str]:
     """An order that waits to be accepted, one that is executed, and its settlement; their names."""
     around = office.around
     life = await around.place("SP-1")

@@ -24,7 +24,7 @@ from records.corrections import Corrections
 from records.papers import Paper, invoice_id, statement_id
 from temporal import orders, settlements
 from tests.builders import OPERATIONS, partner_actor
-from tests.server.settling import HUBER, NOVEMBER, OCTOBER, Settling, of_huber, settling
+from tests.server.settling import HUBER, NOVEMBER, OCTOBER, SettlementOffice, of_huber, settling
 from tests.server.surroundings import eventually
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -79,7 +79,7 @@ async def test_the_worker_is_killed_at_each_step(tmp_path: Path) -> None:
         assert happened["invoice_accepted"] == 1
 
 
-async def check_the_invoice(office: Settling, number: str) -> None:
+async def check_the_invoice(office: SettlementOffice, number: str) -> None:
     """Upload the draft that the CMI makes, while workers die."""
     client = office.around.client
     draft = await office.papers.get(
@@ -122,7 +122,7 @@ async def test_the_records_know_of_a_claim_that_has_not_happened(tmp_path: Path)
         early, other = await office.complete(("SP-EARLY", "SP-OTHER"))
         number = settlement_id(HUBER, OCTOBER)
         held = (await office.around.orders.get(early)).order  # type: ignore[union-attr]
-        billed, events = lifecycle.live(held, Bill(settlement_id=number), SYSTEM, NOW)
+        billed, events = lifecycle.handle(held, Bill(settlement_id=number), SYSTEM, NOW)
         await office.around.orders.save(Snapshot(order=billed, events=events))
         await office.around.start_worker_process()
         assert await office.open(early, other) == number

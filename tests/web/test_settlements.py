@@ -26,7 +26,7 @@ from tests.web.site import API, Site
 from tests.web.test_wrong_calls import fields
 from tests.workflows.life import DESK
 from use_cases.principal import Principal
-from use_cases.settlements import AlreadySettled, SettlementDesk
+from use_cases.settlements import AlreadySettled, SettlementUseCases
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -224,7 +224,7 @@ async def test_who_heard_no_answer_asks_again(cmi: Site) -> None:
     one = await firm(cmi)
     sp_ids = await one.completed("10.00")
     caller = Principal(role="partner", login_id="x", name="x", partner_id=one.partner_id)
-    desk: SettlementDesk = cmi.app.state.settlement_desk
+    desk: SettlementUseCases = cmi.app.state.settlement_desk
     opened = await desk.open(caller, sp_ids, "request-1")
     again = await desk.open(caller, sp_ids, "request-1")
     assert again.settling.settlement_id == opened.settling.settlement_id
@@ -343,7 +343,7 @@ async def test_void_then_settle_again_with_a_correction(cmi: Site) -> None:
     caller = Principal(role="partner", login_id="x", name="x", partner_id=one.partner_id)
     with mock.patch.dict("os.environ", {"TEMPORAL_ADDRESS": around.address}):
         client = await connect(around.settings)
-    later = SettlementDesk(
+    later = SettlementUseCases(
         client,
         around.database,
         around.policy,

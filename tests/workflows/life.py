@@ -11,7 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from contracts import names
 from contracts.activities import Snapshot
-from contracts.messages import Answer, Desk
+from contracts.messages import Answer, DisplaySettings
 from domain.actors import Actor
 from domain.orders.commands import Command, Request
 from domain.orders.order import Intake, Order
@@ -23,7 +23,7 @@ ZURICH = ZoneInfo("Europe/Zurich")
 SHOP = Actor(role="shop")
 WAREHOUSE = Actor(role="warehouse")
 OPERATIONS = Actor(role="operations", name="Anna")
-DESK = Desk(public_url="https://cmi.example")
+DESK = DisplaySettings(public_url="https://cmi.example")
 
 
 def zurich(text: str) -> datetime:

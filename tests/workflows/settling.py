@@ -22,14 +22,14 @@ from domain.cantons import pin_calendar
 from domain.months import Month
 from domain.policy import Policy
 from domain.settlements.commands import ExternalCommand, Opening, SettlementRequest
-from domain.settlements.lifecycle import Settling
+from domain.settlements.lifecycle import Settlement
 from temporal import settlements
 from tests.builders import partner_actor
 from tests.settlings import opening as an_opening
 from tests.workflows.life import DESK, zurich
 from tests.workflows.settling_outside import SettlingOutside
 from workflows.monthly_billing import MonthlyBilling
-from workflows.settlement import Settlement
+from workflows.settlement import SettlementWorkflow
 
 PATIENCE = timedelta(seconds=20)
 FEBRUARY = Month(2028, 2)
@@ -52,7 +52,7 @@ async def settlings(
         Worker(
             env.client,
             task_queue=names.ORDERS_QUEUE,
-            workflows=[Settlement, MonthlyBilling],
+            workflows=[SettlementWorkflow, MonthlyBilling],
             activities=outside.activities,
             **options,
         ),
@@ -141,7 +141,7 @@ class SettlingLife:
         """The settlement and its events, as the workflow holds them."""
         return await settlements.settlement_snapshot(self.settlings.client, self.of)
 
-    async def now(self) -> Settling:
+    async def now(self) -> Settlement:
         """The settlement."""
         return (await self.snapshot()).settling
 
@@ -149,7 +149,7 @@ class SettlingLife:
         """The types of its events."""
         return [e.event.type for e in (await self.snapshot()).events]
 
-    async def reaches(self, status: str) -> Settling:
+    async def reaches(self, status: str) -> Settlement:
         """Wait until it is in a state."""
         async with asyncio.timeout(20):
             while (settling := await self.now()).status != status:

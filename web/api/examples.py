@@ -8,7 +8,7 @@ from fastapi.openapi.models import Example
 from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
 from domain.orders.commands import Accept, ConfirmTransmission, PassTime
-from domain.orders.lifecycle import live, place
+from domain.orders.lifecycle import handle, place
 from domain.orders.order import Assignee, Intake, Placement
 from domain.policy import Policy
 from domain.view import OrderView, order_view
@@ -122,6 +122,6 @@ def order() -> OrderView:
         (95, Accept(), partner),
     ):
         now += timedelta(minutes=minutes)
-        state, more = live(state, command, actor, now)
+        state, more = handle(state, command, actor, now)
         events += more
     return order_view(state, events, now, "en", "partner")

@@ -34,7 +34,7 @@ from use_cases.orders import (
     AlreadyPlaced,
     NotAllowed,
     Notice,
-    OrderDesk,
+    OrderUseCases,
     RequestReused,
     Stored,
     TemporalAway,
@@ -82,7 +82,7 @@ class Call:
 
     def __init__(self, request: Request, accept_language: AcceptLanguage = None) -> None:
         self.request = request
-        self.desk: OrderDesk = request.app.state.order_desk
+        self.desk: OrderUseCases = request.app.state.order_desk
         self.language: Language = negotiate(accept_language)
 
     def view(self, principal: Principal, found: StoredOrder) -> OrderView:

@@ -22,7 +22,7 @@ from use_cases.settlements import (
     NoSuchPaper,
     NothingToBill,
     PaperNotMade,
-    SettlementDesk,
+    SettlementUseCases,
     UnknownPartner,
     UnknownSettlement,
 )
@@ -55,7 +55,7 @@ class SettlingCall(Call):
 
     def __init__(self, request: Request, accept_language: AcceptLanguage = None) -> None:
         super().__init__(request, accept_language)
-        self.settlements: SettlementDesk = request.app.state.settlement_desk
+        self.settlements: SettlementUseCases = request.app.state.settlement_desk
 
     def shown(self, principal: Principal, found: StoredSettlement) -> SettlementView:
         """The settlement as this caller sees it now."""

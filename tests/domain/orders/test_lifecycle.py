@@ -32,7 +32,7 @@ from domain.orders.effects import Mail, ShippingRequest, effects
 from domain.orders.errors import Refused
 from domain.orders.events import Escalated, Recorded
 from domain.orders.explanation import explain
-from domain.orders.lifecycle import allowed, ball, evolve, fold, live, release
+from domain.orders.lifecycle import allowed, ball, evolve, fold, handle, release
 from domain.orders.order import GoodsReceived, GoodsShipped, Order, Status
 from tests.domain.holdings import holdings
 from tests.domain.strategies import (
@@ -575,7 +575,7 @@ def test_an_order_whose_settlement_was_taken_back_is_free_for_the_next_one() -> 
     assert fold(life.order.intake, [*life.events, released]) == free
     assert free.open_deadlines == ()
     assert release(free, "settlement-a", life.now) == (free, ())
-    again, (event,) = live(free, Bill(settlement_id="settlement-b"), SYSTEM, life.now)
+    again, (event,) = handle(free, Bill(settlement_id="settlement-b"), SYSTEM, life.now)
     assert (again.settlement_id, event.event.type) == ("settlement-b", "billed")
 
 
@@ -588,7 +588,7 @@ def test_only_the_settlement_that_billed_it_sets_it_free_and_never_bills_it_agai
         release(life.order, "settlement-b", life.now)
     free, _ = release(life.order, "settlement-a", life.now)
     with pytest.raises(Refused) as late:
-        live(free, Bill(settlement_id="settlement-a"), SYSTEM, life.now)
+        handle(free, Bill(settlement_id="settlement-a"), SYSTEM, life.now)
     assert late.value.code == "other_settlement"
 
 
@@ -895,14 +895,14 @@ class AnyLife(RuleBasedStateMachine):
         assert next_due(order, "partner") == min(owned, default=None)
 
         # No busy loop, and nothing twice: once time has passed it has passed, and the next instant is to come.
-        passed, _ = live(order, PassTime(), SYSTEM, life.now)
-        assert live(passed, PassTime(), SYSTEM, life.now) == (passed, ())
+        passed, _ = handle(order, PassTime(), SYSTEM, life.now)
+        assert handle(passed, PassTime(), SYSTEM, life.now) == (passed, ())
         coming = next_instant(passed)
         assert coming is None or coming > life.now
         if coming is not None:
-            _, events = live(passed, PassTime(), SYSTEM, coming)
+            _, events = handle(passed, PassTime(), SYSTEM, coming)
             assert events
-            assert live(passed, PassTime(), SYSTEM, coming - timedelta(seconds=1))[1] == ()
+            assert handle(passed, PassTime(), SYSTEM, coming - timedelta(seconds=1))[1] == ()
         if order.status in ("completed", "billed", "cancelled"):
             assert coming is None
 

@@ -12,7 +12,7 @@ from domain.settlements.settlement import (
     VAT_RATES,
     CorrectionLine,
     Line,
-    Settlement,
+    SettlementAccount,
     VatRates,
     in_order,
 )
@@ -30,9 +30,9 @@ def settlement_of(
     *,
     corrections: Sequence[CorrectionLine] = (),
     vat_rates: VatRates = (),
-) -> Settlement:
+) -> SettlementAccount:
     """The settlement of these lines."""
-    return Settlement(
+    return SettlementAccount(
         settlement_id=settlement_id(partner_id, month),
         partner_id=partner_id,
         month=month,

@@ -26,12 +26,12 @@ from domain.settlements.commands import (
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.invoicing import Verdict
 from domain.settlements.lifecycle import (
-    Settling,
+    Settlement,
     account_of,
     allowed,
     begin,
     fold,
-    live,
+    handle,
     next_instant,
     open_settling,
 )
@@ -62,7 +62,7 @@ TABLE: dict[str, dict[str, str]] = {
 }
 
 
-def in_state(status: str) -> tuple[Settling, datetime]:
+def in_state(status: str) -> tuple[Settlement, datetime]:
     """A settlement in a state, and a moment later."""
     of = opening("SP-1", "SP-2")
     steps = {
@@ -85,11 +85,11 @@ def test_each_command_in_each_state(status: str, name: str) -> None:
     assert action_of(command) == name
     if name in TABLE[status]:
         assert name in allowed(settling, actor.role)
-        assert live(settling, command, actor, now)[0].status == TABLE[status][name]
+        assert handle(settling, command, actor, now)[0].status == TABLE[status][name]
         return
     assert name not in allowed(settling, actor.role)
     with pytest.raises(SettlementRefused) as refused:
-        live(settling, command, actor, now)
+        handle(settling, command, actor, now)
     assert (refused.value.action, refused.value.code) == (name, "wrong_state")
     assert refused.value.status == status
 
@@ -100,15 +100,15 @@ def test_each_command_by_each_role(name: str, role: str) -> None:
     settling, now = in_state(next(s for s in TABLE if name in TABLE[s]))
     actor = PARTNER if role == "partner" else Actor.model_validate({"role": role})
     if role in ROLES[1][name]:
-        live(settling, COMMANDS[name][0], actor, now)
+        handle(settling, COMMANDS[name][0], actor, now)
         return
     with pytest.raises(SettlementRefused) as refused:
-        live(settling, COMMANDS[name][0], actor, now)
+        handle(settling, COMMANDS[name][0], actor, now)
     assert refused.value.code == "role"
     stranger = partner_actor("sanitaer-meier")
     if "partner" in ROLES[1][name]:
         with pytest.raises(SettlementRefused) as refused:
-            live(settling, COMMANDS[name][0], stranger, now)
+            handle(settling, COMMANDS[name][0], stranger, now)
         assert refused.value.code == "not_yours"
 
 
@@ -120,7 +120,7 @@ def test_an_answer_that_nobody_waits_for_is_refused(status: str) -> None:
         if command in awaited:
             continue
         with pytest.raises(SettlementRefused):
-            live(settling, command, SYSTEM, now)
+            handle(settling, command, SYSTEM, now)
     assert set(ACTIONS[1][SettlementStatus(status)]) == set(TABLE[status])
 
 
@@ -140,11 +140,11 @@ def test_operations_act_in_the_partners_place_and_void_in_their_own() -> None:
 
 def test_what_claimed_nothing_has_nothing_to_set_free() -> None:
     opened, now = in_state("open")
-    assert live(opened, VOID, OPERATIONS, now)[0].is_over
+    assert handle(opened, VOID, OPERATIONS, now)[0].is_over
     sent, now = in_state("issued")
-    taken_back, _ = live(sent, VOID, OPERATIONS, now)
+    taken_back, _ = handle(sent, VOID, OPERATIONS, now)
     assert not taken_back.is_over
-    free, events = live(taken_back, NoteReleased(), SYSTEM, now)
+    free, events = handle(taken_back, NoteReleased(), SYSTEM, now)
     assert free.is_over
     assert events[0].event.orders == 2
 
@@ -163,7 +163,7 @@ def test_nothing_to_bill_is_void_but_corrections_alone_are_billed() -> None:
 # --- time --------------------------------------------------------------------------------------------------------
 
 
-def month_end(month: Month, at_: datetime, policy: Policy | None = None) -> Settling:
+def month_end(month: Month, at_: datetime, policy: Policy | None = None) -> Settlement:
     """A settlement that was opened by the month's end."""
     policy = policy or Policy()
     calendar = pin_calendar("ZH", policy, at_.date())
@@ -188,18 +188,18 @@ def test_three_working_days_to_unpick(month: str, opened: str, told: str, until:
     settling = month_end(Month.parse(month), at(opened))
     assert settling.selectable_until == at(until)
     assert next_instant(settling) == at(told)
-    settling, (announced,) = live(settling, PassTime(), SYSTEM, at(told))
+    settling, (announced,) = handle(settling, PassTime(), SYSTEM, at(told))
     assert (announced.event.type, next_instant(settling)) == ("announced", at(until))
     just_before = at(until) - timedelta(microseconds=1)
-    live(settling, Select(sp_ids=()), PARTNER, just_before)
+    handle(settling, Select(sp_ids=()), PARTNER, just_before)
     with pytest.raises(SettlementRefused) as refused:
-        live(settling, Select(sp_ids=()), PARTNER, at(until))
+        handle(settling, Select(sp_ids=()), PARTNER, at(until))
     assert (refused.value.code, refused.value.status) == ("too_late", "closing")
 
 
 def test_who_is_told_late_has_three_working_days_nevertheless() -> None:
     settling = month_end(Month(2026, 10), at("2026-11-02 06:00"))
-    settling, events = live(settling, PassTime(), SYSTEM, at("2026-11-09 10:00"))
+    settling, events = handle(settling, PassTime(), SYSTEM, at("2026-11-09 10:00"))
     assert [e.event.type for e in events] == ["announced"]
     assert (settling.status, settling.selectable_until) == ("open", at("2026-11-12 18:00"))
 
@@ -210,8 +210,8 @@ def test_the_invoice_is_awaited_for_ten_working_days_and_reminded_of() -> None:
     assert settling.invoice_due == at("2027-01-06 18:00"), "two holidays and three weekends later"
     levels = []
     while (due := next_instant(settling)) is not None:
-        assert live(settling, PassTime(), SYSTEM, due - timedelta(microseconds=1))[1] == ()
-        settling, (reminded,) = live(settling, PassTime(), SYSTEM, due)
+        assert handle(settling, PassTime(), SYSTEM, due - timedelta(microseconds=1))[1] == ()
+        settling, (reminded,) = handle(settling, PassTime(), SYSTEM, due)
         levels.append((reminded.event.level, reminded.event.last))
     assert levels == [(1, False), (2, False), (3, False), (4, True)]
 
@@ -235,15 +235,15 @@ def test_nothing_is_awaited_of_a_partner_that_has_nothing_to_claim() -> None:
 def test_mails_that_lost_their_sense() -> None:
     of = opening("SP-1")
     opened, first = open_settling(of, SYSTEM, FIRST)
-    told, events = live(opened, PassTime(), SYSTEM, at("2026-11-02 08:00"))
+    told, events = handle(opened, PassTime(), SYSTEM, at("2026-11-02 08:00"))
     (mail,) = settlement_mails(opened, events, "de")
     assert not is_obsolete(mail, told)
-    assert is_obsolete(mail, live(told, Close(), PARTNER, at("2026-11-02 09:00"))[0])
-    closed, more = live(told, Close(), PARTNER, at("2026-11-02 09:00"))
+    assert is_obsolete(mail, handle(told, Close(), PARTNER, at("2026-11-02 09:00"))[0])
+    closed, more = handle(told, Close(), PARTNER, at("2026-11-02 09:00"))
     assert obsolete_settlement_mails(told, (*first, *events)) == frozenset()
     assert obsolete_settlement_mails(closed, (*first, *events, *more)) == {mail.key}
     assert settlement_mails(begin(of, FIRST), first, "de") == ()
-    _, events = live(opened, VOID, OPERATIONS, FIRST)
+    _, events = handle(opened, VOID, OPERATIONS, FIRST)
     assert settlement_mails(opened, events, "de") == (), "of what it does not know it is not told"
 
 

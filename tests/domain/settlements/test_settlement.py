@@ -20,7 +20,7 @@ from domain.settlements.settlement import (
     VAT_RATES,
     CorrectionLine,
     Line,
-    Settlement,
+    SettlementAccount,
     VatRate,
     line_of,
     obstacle,
@@ -200,7 +200,7 @@ class TestVat:
 class TestSums:
     @given(SETTLEMENTS)
     @settings(max_examples=60)
-    def test_add_up_on_paper(self, settlement: Settlement) -> None:
+    def test_add_up_on_paper(self, settlement: SettlementAccount) -> None:
         printed_net = [line.fee for line in settlement.lines]
         printed_net += [correction.amount for correction in settlement.corrections]
         printed_vat = [settlement.vat_on(line) for line in settlement.all_lines]
@@ -218,8 +218,8 @@ class TestSums:
 
     @given(SETTLEMENTS)
     @settings(max_examples=25)
-    def test_survive_json(self, settlement: Settlement) -> None:
-        back = Settlement.model_validate_json(settlement.model_dump_json())
+    def test_survive_json(self, settlement: SettlementAccount) -> None:
+        back = SettlementAccount.model_validate_json(settlement.model_dump_json())
         assert back == settlement
         assert str(back.total) == str(settlement.total)
 

@@ -16,7 +16,7 @@ from temporal.calls import TemporalAway
 from use_cases.access import Forbidden
 from use_cases.orders import RequestReused
 from use_cases.principal import Principal, Role
-from use_cases.settlements import SettlementDesk, UnknownSettlement
+from use_cases.settlements import SettlementUseCases, UnknownSettlement
 from web.portal.commands import repeat_text
 from web.portal.pages import Answered, error_page
 
@@ -26,9 +26,9 @@ PARTNERS: tuple[Role, ...] = ("partner", "operations")
 Failure = SettlementRefused | InvalidCommand | RequestReused | TemporalAway
 
 
-def desk_of(request: Request) -> SettlementDesk:
+def desk_of(request: Request) -> SettlementUseCases:
     """The use cases of settlements."""
-    desk: SettlementDesk = request.app.state.settlement_desk
+    desk: SettlementUseCases = request.app.state.settlement_desk
     return desk
 
 

@@ -71,7 +71,7 @@ async def test_terminated_while_it_closes_and_when_it_is_issued(tmp_path: Path) 
         office.hold("after-claim")  # some orders are billed, the others not
         await around.start_worker_process()
         number = await office.open(*sp_ids)
-        await eventually((office.gates / "after-claim.reached").exists, 60)
+        await eventually((office.gates / "after-claim.reached").exists)
         await terminate(office)
         (office.gates / "after-claim").unlink()
 
@@ -135,7 +135,7 @@ async def test_a_settlement_that_was_taken_back_sets_its_orders_free_after_all(
         await office.reaches(number, SettlementStatus.ISSUED)
         office.hold("after-release")
         await command(office, VoidSettlement(reason="Falsche Ansätze"))
-        await eventually((office.gates / "after-release.reached").exists, 60)
+        await eventually((office.gates / "after-release.reached").exists)
         await terminate(office)
         (office.gates / "after-release").unlink()
         assert (await one_pass(office.around)).found == 1

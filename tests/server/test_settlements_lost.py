@@ -16,10 +16,11 @@ from records.papers import statement_id
 from records.settlements import StoredSettlement
 from temporal import settlements
 from tests.builders import OPERATIONS
+from tests.limits import ANSWER_LIMIT
 from tests.server.settling import HUBER, OCTOBER, SettlementOffice, of_huber, settling
 from tests.server.surroundings import eventually
 from tests.server.test_reconciler import digests, one_pass, standing, starter
-from tests.server.test_settlements import NOW, PATIENCE
+from tests.server.test_settlements import NOW
 
 WORKFLOW = names.settlement_workflow_id(HUBER, OCTOBER)
 COUNT = 12
@@ -40,7 +41,7 @@ async def command(office: SettlementOffice, what: VoidSettlement | NoteInvoice) 
     """Something that operations do to Huber's settlement."""
     request = SettlementRequest(command=what, actor=OPERATIONS, request_id=what.type)
     client = office.around.client
-    await settlements.send_settlement_command(client, of_huber(), request, PATIENCE)
+    await settlements.send_settlement_command(client, of_huber(), request, ANSWER_LIMIT)
 
 
 async def forget(office: SettlementOffice, number: str) -> None:

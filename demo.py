@@ -23,9 +23,9 @@ from rich.table import Table
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
+import words
 from api_client import PATIENCE, Api, CallFailed, read_credentials
 from connection import data_converter, leave
-from domain import words
 from domain.order import Status
 from domain.settlement import SettlementStatus
 from embedded import ROOT, free_port

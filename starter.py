@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
+import words
 from activities.names import SettlementOf
 from connection import NoConnection, connect, leave
 from desk import standstill
@@ -28,7 +29,7 @@ from desk.reaching import TemporalAway
 from desk.revival import NotRevivable, Revival, SettlementRevival
 from desk.settlement_talks import SettlementTalks
 from desk.settlements import PATIENCE
-from domain import rules, words
+from domain import rules
 from domain.errors import InvalidCommand
 from domain.order import Order, Placement
 from domain.settlement_id import Month, is_settlement_id, settlement_id

@@ -5,8 +5,8 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import quote
 
+import words
 from activities.mail_texts import FOLDER, MailText, MailTexts, Reader, one_line, phrases_in
-from domain import words
 from domain.values import Language
 from records.digest import OpenWork
 from records.worklist import Job, Section

@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+import words
 from activities.names import FindingKind
-from domain import words
 from domain.commands import Actor
 from domain.effects import Mail, MailFacts
 from domain.values import Language

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from babel.dates import format_date
 
+import words
 from activities.mail_texts import FOLDER, MailText, MailTexts, Reader, one_line, phrases_in
 from documents.formats import money
-from domain import words
 from domain.settlement_id import Month, creditor_reference
 from domain.settlement_mails import SettlementMail
 from domain.values import Language

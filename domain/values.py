@@ -11,6 +11,11 @@ Language = Literal["de", "fr", "it", "en"]
 LANGUAGES: tuple[Language, ...] = ("de", "fr", "it", "en")
 
 
+def mark(text: str) -> str:
+    """A German text that is translated where it is shown (words/translations.py). Nothing but a mark to find it by."""
+    return text
+
+
 class Value(BaseModel):
     """An immutable value, as our processes store it and send it to each other.
 

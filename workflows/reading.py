@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from domain import deadlines, lifecycle, words
+import words
+from domain import deadlines, lifecycle
 from domain.explanation import explain
 from domain.order import Order
 from workflows.messages import Desk

@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.order import Status
     from domain.settlement import line_of_order
     from domain.values import Language
-    from domain.view import OrderView, order_view
+    from words.order_view import OrderView, order_view
     from workflows import names
     from workflows.background import ATTEMPT_LIMIT, UNTIL_IT_SUCCEEDS, Background, Lanes, Outcome
     from workflows.messages import Answer, Carried, Start, fingerprint, refusal, remember

@@ -5,8 +5,8 @@ from typing import Any
 
 from temporalio.common import SearchAttributeUpdate, TypedSearchAttributes
 
+import words
 from domain import settling as life
-from domain import words
 from domain.settlement import SettlementStatus
 from domain.settling import Settling
 from domain.settling_access import actions

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import words
 from activities.mail_texts import MailTexts, Reader
-from domain import effects, words
+from domain import effects
 from domain.effects import Mail, mail_kinds
 from domain.values import LANGUAGES, Language
 from tests.activities.mails import all_mails, refusal

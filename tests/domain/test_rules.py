@@ -31,8 +31,6 @@ from domain.settling import live as live_settling
 from domain.settling_commands import AdoptRules as AdoptSettlementRules
 from domain.settling_commands import NoteInvoice, Opening, VoidSettlement
 from domain.settling_events import RulesAdopted as SettlementRulesAdopted
-from domain.view import order_view
-from domain.words import explanation_text
 from tests import newer_rules
 from tests.builders import OPERATIONS, partner_actor
 from tests.domain.strategies import (
@@ -52,6 +50,8 @@ from tests.domain.strategies import (
 )
 from tests.newer_rules import DEADLINE, MAIL, NEWER, SETTLEMENT_MAIL
 from tests.settlings import FIRST, issued, opening, settled, voided
+from words import explanation_text
+from words.order_view import order_view
 
 ADOPT = AdoptRules(version=NEWER, policy=STANDARD)
 ADOPT_SETTLEMENT = AdoptSettlementRules(version=NEWER, policy=Policy())

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field, TypeAdapter, ValidationError
 
-from domain import lifecycle, settling, words
+import words
+from domain import lifecycle, settling
 from domain.commands import Cancel, Request, SetAppointment, is_newer
 from domain.errors import NotUnderstood
 from domain.events import Billed, Event, NotExecuted, Recorded, UnknownEvent

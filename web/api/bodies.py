@@ -39,7 +39,7 @@ from domain.order import (
     Status,
 )
 from domain.values import Input, OpenEnum
-from domain.view import DeadlineView
+from words.order_view import DeadlineView
 
 _ISO_DAY = r"\d{4}-\d{2}-\d{2}"
 _ISO_INSTANT = _ISO_DAY + r"[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?([Zz]|[+-]\d{2}:?\d{2})"

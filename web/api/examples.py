@@ -10,7 +10,7 @@ from domain.commands import SYSTEM, Accept, Actor, ConfirmTransmission, PassTime
 from domain.lifecycle import live, place
 from domain.order import Assignee, Intake, Placement
 from domain.policy import Policy
-from domain.view import OrderView, order_view
+from words.order_view import OrderView, order_view
 
 Examples = dict[str, Example]
 

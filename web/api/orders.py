@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
+import words
 from desk import access
 from desk.access import Forbidden
 from desk.orders import (
@@ -21,7 +22,6 @@ from desk.orders import (
 )
 from desk.principal import Principal
 from desk.reaching import Broken
-from domain import words
 from domain.commands import (
     Accept,
     Cancel,
@@ -39,7 +39,6 @@ from domain.errors import InvalidCommand
 from domain.lifecycle import allowed
 from domain.order import GoodsReceived, GoodsShipped, Status
 from domain.values import Language
-from domain.view import OrderView, order_view
 from records.orders import StoredOrder
 from web import idempotency
 from web.api import examples
@@ -66,6 +65,7 @@ from web.api.bodies import (
 from web.languages import negotiate
 from web.problems import Problem, broken, documented, invalid, unavailable
 from web.security import GuardedRoute, may
+from words.order_view import OrderView, order_view
 
 router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
 

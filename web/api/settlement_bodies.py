@@ -9,9 +9,9 @@ from desk.settlements import MOST_ORDERS
 from domain.order import Identifier, Note, Reason
 from domain.settlement import Amount, SettlementStatus
 from domain.settlement_id import Month
-from domain.settlement_view import SettlementView
 from domain.values import Input
 from web.api.bodies import KNOWN, ListQuery
+from words.settlement_view import SettlementView
 
 SpIds = Annotated[
     list[Identifier],

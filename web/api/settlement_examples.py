@@ -12,11 +12,11 @@ from domain.order import Assignee
 from domain.policy import Policy
 from domain.settlement import VAT_RATES, LeftOut, Line, Settlement
 from domain.settlement_id import Month
-from domain.settlement_view import SettlementView, settlement_view
 from domain.settling import live, open_settling
 from domain.settling_commands import Opening, Statement, TakeClaims, TakeStatement
 from web.api.examples import NOTHING as NOTHING
 from web.api.examples import Examples, one
+from words.settlement_view import SettlementView, settlement_view
 
 OPENING: Examples = {
     "partner": Example(summary="A partner", value={"sp_ids": ["SP-1048213", "SP-1048377"]}),

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Depends, File, Path, Query, Request, Response, UploadFile
 
+import words
 from desk.opening import MOST_LEFT_OUT
 from desk.principal import Principal
 from desk.settlements import (
@@ -19,8 +20,6 @@ from desk.settlements import (
     UnknownPartner,
     UnknownSettlement,
 )
-from domain import words
-from domain.settlement_view import SettlementView, settlement_view
 from domain.settling import SettlementRefused
 from invoices.check import LARGEST, problem_text
 from records.corrections import Correction
@@ -44,6 +43,7 @@ from web.api.settlement_bodies import (
 )
 from web.problems import Problem, documented, invalid, not_made
 from web.security import GuardedRoute, may
+from words.settlement_view import SettlementView, settlement_view
 
 router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
 

@@ -6,12 +6,12 @@ from datetime import date
 from babel.dates import format_date
 from fastapi import Request
 
+import words
 from desk.access import Forbidden
 from desk.orders import RequestReused
 from desk.principal import Principal, Role
 from desk.reaching import TemporalAway
 from desk.settlements import SettlementDesk, UnknownSettlement
-from domain import words
 from domain.errors import InvalidCommand
 from domain.settlement_id import Month
 from domain.settling import SettlementRefused

@@ -5,10 +5,10 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
+import words
 from desk.access import Forbidden
 from desk.reaching import TemporalAway
 from desk.settlements import NoSuchPaper, PaperNotMade, UnknownSettlement
-from domain import words
 from domain.settling import SettlementRefused
 from records.papers import Paper
 from web.portal.pages import error_page, member, spoken

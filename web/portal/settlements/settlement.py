@@ -9,12 +9,12 @@ from fastapi import APIRouter, Request, Response
 from desk import access
 from desk.principal import Principal
 from domain.settlement import CorrectionLine, Line, in_order
-from domain.settlement_view import settlement_view
 from records.corrections import Correction
 from records.settlements import StoredSettlement
 from web.portal.pages import member, page, redirect, spoken
 from web.portal.settlements.choice import PER_PAGE, Choice, Picking
 from web.portal.settlements.common import READERS, desk_of, find, month_name
+from words.settlement_view import settlement_view
 
 router = APIRouter(include_in_schema=False)
 

@@ -5,11 +5,11 @@ from typing import Any, get_args
 
 import pytest
 
-from domain import rules, settling_access, words
+import words
+from domain import rules, settling_access
 from domain.invoicing import Problem, Verdict
 from domain.policy import Policy
 from domain.settlement import CorrectionLine, LeftOut, LeftOutReason, SettlementStatus
-from domain.settlement_mails import settlement_mail_kinds
 from domain.settling_commands import Statement
 from domain.settling_events import (
     Announced,
@@ -32,8 +32,9 @@ from domain.settling_events import (
     Voided,
 )
 from domain.values import LANGUAGES, Language
-from domain.words.languages import VOCABULARIES
-from tests.domain.test_words import assert_readable, placeholders, zurich_winter
+from tests.words.test_words import assert_readable, zurich_winter
+from words import settlement
+from words.timeline import quoted
 
 ROLES = rules.under(settling_access.ROLES, rules.CURRENT)
 ACTIONS = rules.under(settling_access.ACTIONS, rules.CURRENT)
@@ -102,24 +103,11 @@ def told(event: SettlementEvent, language: Language = "de") -> str:
     return words.settlement_event_text(recorded, language, zurich_winter)
 
 
-@in_every_language
-def test_every_key_has_its_words(language: Language) -> None:
-    vocabulary = VOCABULARIES[language]
-    assert set(vocabulary.settlement_statuses) == set(SettlementStatus)
-    assert set(vocabulary.settlement_actions) == set(ROLES)
-    assert set(vocabulary.left_out) == set(get_args(LeftOutReason))
-    assert set(vocabulary.settlement_mails) == set(settlement_mail_kinds())
-    assert set(vocabulary.settlement_refusals) == set(CODES)
-
-
-def test_every_language_fills_in_the_same() -> None:
-    german = VOCABULARIES["de"]
-    for language in LANGUAGES:
-        other = VOCABULARIES[language]
-        assert set(other.settlement_events) == set(german.settlement_events)
-        for table in ("settlement_events", "settlement_refusals"):
-            for key, text in getattr(german, table).items():
-                assert placeholders(getattr(other, table)[key]) == placeholders(text), key
+def test_every_key_has_its_words() -> None:
+    assert set(settlement.STATUSES) == set(SettlementStatus)
+    assert set(settlement.ACTIONS) == set(ROLES)
+    assert set(settlement.LEFT_OUT) == set(get_args(LeftOutReason))
+    assert set(settlement.REFUSALS) == set(CODES)
 
 
 def test_every_event_is_among_those_below() -> None:
@@ -132,7 +120,7 @@ def test_every_event_can_be_told(event: Any, language: Language) -> None:
     free = getattr(event, "note", "") or getattr(event, "reason", "")
     text = told(event, language)
     if free:
-        assert VOCABULARIES[language].quote.format(text=free) in text
+        assert quoted(free, language) in text
     assert_readable(text, free)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from domain import words
+import words
 from domain.settlement import (
     Amount,
     LeftOut,
@@ -16,7 +16,7 @@ from domain.settlement_id import Month
 from domain.settling import Settling, allowed
 from domain.settling_events import SettlementRecorded
 from domain.values import OPEN, Language, Value, without_unknown
-from domain.view import TimelineEntry, zoned
+from words.order_view import TimelineEntry, zoned
 
 
 class LineView(Value):

@@ -2,9 +2,6 @@
 
 import inspect
 import re
-import string
-from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from datetime import UTC, date, datetime, time, timedelta
 from functools import reduce
 from operator import or_
@@ -16,7 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain import commands, deadlines, effects, errors, events, lifecycle, order, rules
+from domain import (
+    commands,
+    deadlines,
+    effects,
+    errors,
+    events,
+    lifecycle,
+    order,
+    rules,
+    settlement_mails,
+)
 from domain.calendar import Calendar, Skipped
 from domain.cantons import pin_calendar
 from domain.catalogue import ALL_ITEMS
@@ -25,7 +32,7 @@ from domain.explanation import Explanation
 from domain.order import DeadlineKind, Order, Status
 from domain.policy import Policy, Span
 from domain.values import LANGUAGES, Language
-from domain.words import (
+from words import (
     action_label,
     answer_label,
     author_text,
@@ -41,6 +48,7 @@ from domain.words import (
     format_period,
     format_span,
     invalid_text,
+    labels,
     mail_label,
     outcome_label,
     party_label,
@@ -49,10 +57,10 @@ from domain.words import (
     refusal_text,
     refused_text,
     role_label,
+    sentences,
     status_label,
 )
-from domain.words.languages import VOCABULARIES
-from domain.words.vocabulary import DeadlineWords, Vocabulary
+from words.timeline import quoted
 
 SOURCE = inspect.getsource(lifecycle)
 USE_CASES = "".join(path.read_text() for path in Path("desk").glob("*.py"))
@@ -78,91 +86,36 @@ def zurich_winter(instant: datetime) -> datetime:
     return instant.replace(tzinfo=None) + timedelta(hours=1)
 
 
-def texts(vocabulary: Vocabulary) -> Iterator[tuple[str, str]]:
-    """(where, text) of all a vocabulary holds."""
-
-    def within(where: str, value: object) -> Iterator[tuple[str, str]]:
-        if isinstance(value, str):
-            yield where, value
-        elif isinstance(value, Mapping):
-            for key, part in value.items():
-                yield from within(f"{where}.{key}", part)
-        elif isinstance(value, DeadlineWords):
-            for key, part in value._asdict().items():
-                if part or key != "please":  # the retailer is not asked
-                    yield from within(f"{where}.{key}", part)
-        else:
-            assert isinstance(value, tuple), where
-            for number, part in enumerate(value):
-                yield from within(f"{where}.{number}", part)
-
-    for field in fields(vocabulary):
-        yield from within(field.name, getattr(vocabulary, field.name))
-
-
-def placeholders(text: str) -> set[str]:
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-
-
 # --- the tables ---------------------------------------------------------------------------------------------------
 
 
-def test_every_language_has_a_vocabulary() -> None:
-    assert tuple(VOCABULARIES) == LANGUAGES
-
-
-@in_every_language
-def test_every_key_of_every_enumeration_has_its_words(language: Language) -> None:
-    vocabulary = VOCABULARIES[language]
-    assert set(vocabulary.statuses) == set(Status)
-    assert set(vocabulary.deadlines) == set(KINDS)
-    for kind, words in vocabulary.deadlines.items():
+def test_every_key_of_every_enumeration_has_its_words() -> None:
+    assert set(labels.STATUSES) == set(Status)
+    assert set(labels.DEADLINES) == set(KINDS)
+    for kind, words in labels.DEADLINES.items():
         assert bool(words.please) == (deadlines.owner_of(kind) == "partner"), kind
-    assert set(vocabulary.actions) == set(ACTIONS)
-    assert set(vocabulary.parties) == set(get_args(order.Party))
-    assert set(vocabulary.roles) == set(get_args(commands.Role))
-    assert set(vocabulary.reasons) == set(REASONS)
-    assert set(vocabulary.items) == set(ALL_ITEMS)
-    assert set(vocabulary.answers) == set(get_args(commands.ChecklistAnswer))
+    assert set(labels.ACTIONS) == set(ACTIONS)
+    assert set(labels.PARTIES) == set(get_args(order.Party))
+    assert set(labels.ROLES) == set(get_args(commands.Role))
+    assert set(labels.REASONS) == set(REASONS)
+    assert set(labels.ITEMS) == set(ALL_ITEMS)
+    assert set(labels.ANSWERS) == set(get_args(commands.ChecklistAnswer))
     contact = commands.LogContact.model_fields["outcome"].annotation
-    assert set(vocabulary.outcomes) == {*get_args(contact), *get_args(order.Outcome)}
-    assert set(vocabulary.mails) == set(effects.mail_kinds())
+    assert set(labels.OUTCOMES) == {*get_args(contact), *get_args(order.Outcome)}
     assert {"item_not_asked", "same_partner"} <= INVALID_CODES
-    assert set(vocabulary.invalid) == INVALID_CODES
+    assert set(sentences.INVALID) == INVALID_CODES
     assert {"role", "final", "before_goods", "other_settlement"} <= REFUSAL_CODES
-    assert set(vocabulary.refusals) == REFUSAL_CODES
+    assert set(sentences.REFUSALS) == REFUSAL_CODES
     documented = (errors.Refused.__doc__ or "").partition("code: why not:")[2].partition(".")[0]
-    assert set(vocabulary.refusals) == set(re.findall(r"`(\w+)`", documented))
+    assert set(sentences.REFUSALS) == set(re.findall(r"`(\w+)`", documented))
 
 
-def test_languages_differ_in_nothing_but_the_words() -> None:
-    expected = {where: placeholders(text) for where, text in texts(VOCABULARIES["de"])}
-    for language in LANGUAGES:
-        found = {where: placeholders(text) for where, text in texts(VOCABULARIES[language])}
-        assert found == expected, language
-
-
-def test_no_text_is_empty_padded_or_left_in_another_language() -> None:
-    """A long sentence that two languages share was forgotten, not translated."""
-    owner: dict[str, Language] = {}
-    for language in LANGUAGES:
-        for where, text in texts(VOCABULARIES[language]):
-            assert text, (language, where)
-            if where not in ("canton", "skipped"):
-                assert text == text.strip(), (language, where)
-            assert "  " not in text
-            words = re.sub(r"{\w+}", "", text)
-            if len(words) >= 12 and len(words.split()) >= 2:
-                assert owner.setdefault(words, language) == language, (language, where, text)
-
-
-def test_swiss_spelling() -> None:
-    for where, text in texts(VOCABULARIES["de"]):
-        assert "ß" not in text, where
-    for language in ("de", "fr", "it"):
-        for where, text in texts(VOCABULARIES[language]):
-            # French in Switzerland: no blank inside guillemets or before : ; ! ?
-            assert not re.search(r"«\s|\s»|\s[:;!?]|[“”„\"]", text), (language, where)
+def test_every_kind_of_mail_has_one_name() -> None:
+    for rules_of, kinds in (
+        (effects.MAILS, effects.mail_kinds()),
+        (settlement_mails.MAILS, settlement_mails.settlement_mail_kinds()),
+    ):
+        assert [rule.kind for rule in rules_of if rule.name] == list(kinds)
 
 
 def test_a_sentence_that_names_a_button_names_it_rightly() -> None:
@@ -514,7 +467,7 @@ def test_every_event_can_be_told(event: Any, language: Language) -> None:
         event.reason if event.type in ("cancelled", "reassigned", "appointment_moved") else ""
     )
     if free:
-        assert VOCABULARIES[language].quote.format(text=free) in text
+        assert quoted(free, language) in text
     assert_readable(text, free)
     for name in ("tracking", "settlement_id"):
         assert getattr(event, name, "") in text

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
-from domain import words
+import words
 from domain.calendar import Calendar
 from domain.catalogue import checklist
 from domain.commands import ChecklistItem, Role

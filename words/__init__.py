@@ -1,17 +1,16 @@
-"""All sentences of the domain in German, French, Italian and English, as they are written in Switzerland.
+"""What the domain says, in every language: names, sentences, days, timelines.
 
-Tables and pure functions, fit for the workflow sandbox. One module holds one language (`Vocabulary`), so that one
-person can read it through.
+Tables of German texts and pure functions that translate them (`words.translations`), fit for the workflow sandbox.
 """
 
-from domain.words.dates import (
+from words.dates import (
     format_day,
     format_instant,
     format_period,
     format_short_day,
     format_span,
 )
-from domain.words.labels import (
+from words.labels import (
     action_label,
     answer_label,
     author_text,
@@ -27,7 +26,7 @@ from domain.words.labels import (
     role_label,
     status_label,
 )
-from domain.words.sentences import (
+from words.sentences import (
     allowed_text,
     explanation_text,
     invalid_text,
@@ -35,7 +34,7 @@ from domain.words.sentences import (
     refusal_text,
     refused_text,
 )
-from domain.words.settlement import (
+from words.settlement import (
     left_out_text,
     paper_not_made_text,
     settlement_action_label,
@@ -43,7 +42,7 @@ from domain.words.settlement import (
     settlement_refusal_text,
     settlement_status_label,
 )
-from domain.words.timeline import event_text
+from words.timeline import event_text
 
 __all__ = [
     "action_label",

@@ -135,4 +135,5 @@ def reason_of(code: str) -> str | None:
 
 def invalid_text(code: str, language: Language) -> str:
     """What is wrong with a value: the sentence of an `InvalidCommand.code`, a general one for an unknown code."""
-    return say(language, INVALID.get(code) or mark("Diese Angabe ist nicht möglich."))
+    text = INVALID.get(code) or mark("Diese Angabe ist nicht möglich.")
+    return say(language, text)

@@ -11,7 +11,7 @@ PACKAGES := scripts/system_packages.py
 AXE := tests/portal/node_modules/.package-lock.json
 LOCALE := locale
 # where texts are found, and the words besides `_` and its like that mark them (words/translations.py)
-TEXTS := activities documents domain invoices templates web words
+TEXTS := activities documents domain invoices mail statements templates use_cases web words workflows
 MARKS := mark say:2 pmark:1c,2 nmark:1,2
 ANOTHER := Name another one: make PYTHON=python3.12 …
 
@@ -75,4 +75,4 @@ bench: setup ## the benchmarks: a table on the screen and bench/results/*.json
 	@$(BIN)/python -m bench $(ARGS)
 
 demo: run-packages ## one unattended run in a minute: orders through every ending, with the story on the screen
-	@$(BIN)/python demo.py $(ARGS)
+	@$(BIN)/python -m development.demo $(ARGS)

@@ -17,23 +17,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
 import words
-from activities.names import SettlementOf
-from connection import NoConnection, connect, leave
-from desk import standstill
-from desk.account_errors import Conflict, WrongFields
-from desk.accounts import Accounts
-from desk.adoption import FAILED, Adoption, NotAdoptable, Result, check_version
-from desk.opening import open_month
-from desk.orders import AlreadyPlaced, OrderDesk
-from desk.reaching import TemporalAway
-from desk.revival import NotRevivable, Revival, SettlementRevival
-from desk.settlement_talks import SettlementTalks
-from desk.settlements import PATIENCE
+from contracts import names
+from contracts.activities import SettlementOf
+from contracts.messages import DisplaySettings
 from domain import rules
 from domain.errors import InvalidCommand
-from domain.order import Order, Placement
-from domain.settlement_id import Month, is_settlement_id, settlement_id
-from domain.settling import Settling
+from domain.months import Month
+from domain.orders.order import Order, Placement
+from domain.settlements.ids import is_settlement_id, settlement_id
+from domain.settlements.lifecycle import Settlement
 from records.database import Database
 from records.mails import MailLog
 from records.migrate import migrate
@@ -42,9 +34,18 @@ from records.partners import Partner, Partners
 from records.reconciliation import Reconciliation
 from records.settlements import Settlements
 from settings import Settings, SettingsError
-from workflows import names
-from workflows.messages import Desk
-from workflows.schedules import put_schedules
+from temporal.calls import TemporalAway
+from temporal.connection import NoConnection, connect, leave
+from temporal.schedules import put_schedules
+from use_cases import standstill
+from use_cases.account_errors import Conflict, WrongFields
+from use_cases.accounts import Accounts
+from use_cases.adoption import FAILED, Adoption, NotAdoptable, Result, check_version
+from use_cases.opening import open_month
+from use_cases.orders import AlreadyPlaced, OrderUseCases
+from use_cases.revival import NotRevivable, Revival, SettlementRevival
+from use_cases.settlement_calls import SettlementCalls
+from use_cases.settlements import PATIENCE
 
 
 class WrongInput(Exception):
@@ -100,7 +101,7 @@ async def place_orders(settings: Settings, files: Sequence[Path]) -> None:
     ]
     policy = settings.load_policy()
     async with opened(settings) as database:
-        desk = OrderDesk(
+        desk = OrderUseCases(
             await connect(settings),
             Orders(database),
             Partners(database),
@@ -186,7 +187,7 @@ async def settle(settings: Settings, given: argparse.Namespace) -> None:
         stored = await settlements.get(settlement_id(partner.partner_id, month))
         if stored is None:  # opened while the database was away, and not recorded yet?
             of = SettlementOf(partner_id=partner.partner_id, month=month)
-            stored = await SettlementTalks(client, settlements, PATIENCE).fetch(of)
+            stored = await SettlementCalls(client, settlements, PATIENCE).fetch(of)
     if stored is None:
         raise WrongInput(f"--partner {partner.partner_id}: nothing to bill until {month.last_day}")
     settling = stored.settling
@@ -212,7 +213,7 @@ async def revive(settings: Settings, given: argparse.Namespace) -> None:
     name, from_records = given.name, given.from_records
     async with opened(settings) as database:
         client, mails, desk = await connect(settings), MailLog(database), desk_of(settings)
-        revived: Order | Settling
+        revived: Order | Settlement
         try:
             if is_settlement_id(name):
                 settlements = Settlements(database)
@@ -312,9 +313,9 @@ _RESULTS: dict[Result, str] = {
 }
 
 
-def desk_of(settings: Settings) -> Desk:
+def desk_of(settings: Settings) -> DisplaySettings:
     """What an order's workflow is told of its surroundings."""
-    return Desk(public_url=settings.public_url, language=settings.operations_language)
+    return DisplaySettings(public_url=settings.public_url, language=settings.operations_language)
 
 
 @contextlib.asynccontextmanager

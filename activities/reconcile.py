@@ -18,19 +18,19 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities import names
 from activities.failures import without_contents
-from activities.letters import Letter, Letters
-from activities.mail_texts import MailTexts, Reader
-from activities.names import Compared, FindingKind, OpenBatch, WorkflowBatch
 from activities.obsolete_mails import ObsoleteMails
-from activities.postman import Refused
-from activities.reconciled import PartnersSettlements, ServiceOrders, Things, Told
+from activities.reconciled import Comparable, PartnersSettlements, ServiceOrders, WorkflowAnswer
+from contracts import activities
+from contracts import names as workflow_names
+from contracts.activities import Compared, FindingKind, OpenBatch, WorkflowBatch
+from mail.letters import Letter, Letters
+from mail.smtp import Refused
+from mail.texts import MailTexts, Reader
 from records.orders import Orders
 from records.reconciliation import Reconciliation, Row, Same, Seen
 from records.settlements import Settlements
 from settings import Settings
-from workflows import names as workflow_names
 
 BATCH = 200
 AT_A_TIME = 8
@@ -59,7 +59,7 @@ class _Look(NamedTuple):
     kind: FindingKind | None = None
     run_id: str = ""
     same: Same | None = None
-    told: Told | None = None
+    told: WorkflowAnswer | None = None
     unanswered: bool = False
 
 
@@ -81,7 +81,7 @@ class ReconcileActivities:
         self._records = records
         self._orders = ServiceOrders(client, orders, records)
         self._settlements = PartnersSettlements(client, settlements, records)
-        self._things: dict[str, Things] = {
+        self._things: dict[str, Comparable] = {
             each.workflow_type: each for each in (self._orders, self._settlements)
         }
         self._letters = letters
@@ -90,19 +90,19 @@ class ReconcileActivities:
 
     # --- what is open, and its workflows -------------------------------------------------------------------------
 
-    @activity.defn(name=names.COMPARE_ORDERS)
+    @activity.defn(name=activities.COMPARE_ORDERS)
     async def compare_orders(self, batch: OpenBatch) -> Compared:
         """Look up the next open orders on the server. Twice is once."""
         with without_contents("comparison of orders"):
             return await self._compare(self._orders, batch)
 
-    @activity.defn(name=names.COMPARE_SETTLEMENTS)
+    @activity.defn(name=activities.COMPARE_SETTLEMENTS)
     async def compare_settlements(self, batch: OpenBatch) -> Compared:
         """Look up the next open settlements on the server. Twice is once."""
         with without_contents("comparison of settlements"):
             return await self._compare(self._settlements, batch)
 
-    async def _compare(self, things: Things, batch: OpenBatch) -> Compared:
+    async def _compare(self, things: Comparable, batch: OpenBatch) -> Compared:
         rows = await things.to_compare(batch.after, BATCH, batch.began - CLOSED_FOR)
         known = await self._records.same([row.name for row in rows])
         looks = await self._look_at(things, rows, known)
@@ -132,7 +132,7 @@ class ReconcileActivities:
         )
 
     async def _look_at(
-        self, things: Things, rows: Sequence[Row], known: Mapping[str, Same]
+        self, things: Comparable, rows: Sequence[Row], known: Mapping[str, Same]
     ) -> list[_Look]:
         turns = asyncio.Semaphore(AT_A_TIME)
 
@@ -144,7 +144,7 @@ class ReconcileActivities:
 
         return await asyncio.gather(*(look(row) for row in rows))
 
-    async def _look(self, things: Things, row: Row, known: Same | None) -> _Look:
+    async def _look(self, things: Comparable, row: Row, known: Same | None) -> _Look:
         workflow_id = things.workflow_id(row)
         try:
             workflow = await self._client.get_workflow_handle(workflow_id).describe()
@@ -193,7 +193,7 @@ class ReconcileActivities:
             return Seen(name, "unrecorded", look.run_id)
         return Seen(name, kind, look.run_id, repaired=True)
 
-    async def _ask(self, things: Things, workflow_id: str) -> Told | None:
+    async def _ask(self, things: Comparable, workflow_id: str) -> WorkflowAnswer | None:
         """How far a workflow is; None if it does not say."""
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
@@ -209,7 +209,7 @@ class ReconcileActivities:
 
     # --- open workflows and their rows ---------------------------------------------------------------------------
 
-    @activity.defn(name=names.FIND_UNRECORDED)
+    @activity.defn(name=activities.FIND_UNRECORDED)
     async def find_unrecorded(self, batch: WorkflowBatch) -> Compared:
         """Look up the next open workflows in the records, and record those that are missing there. Twice is once."""
         with without_contents("search for workflows without a row"):
@@ -257,7 +257,7 @@ class ReconcileActivities:
 
     # --- operations ----------------------------------------------------------------------------------------------
 
-    @activity.defn(name=names.REPORT_FINDINGS)
+    @activity.defn(name=activities.REPORT_FINDINGS)
     async def report_findings(self, began: datetime) -> int:
         """End what the pass has not seen any more, and tell operations of what is new, in one mail. How many stand.
 
@@ -306,7 +306,7 @@ class ReconcileActivities:
         return row.sent_at or now
 
 
-def _difference(row: Row, told: Told, *, running: bool) -> FindingKind:
+def _difference(row: Row, told: WorkflowAnswer, *, running: bool) -> FindingKind:
     """How the records differ from what a workflow says."""
     if not running and not row.is_over:
         return "unclosed"

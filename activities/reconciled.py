@@ -7,24 +7,24 @@ from typing import NamedTuple, Protocol
 
 from temporalio.client import Client
 
-from activities.names import SettlementOf
-from domain.settlement_id import settlement_id
+from contracts import names
+from contracts.activities import SettlementOf
+from domain.settlements.ids import settlement_id
 from records.heads import Diverged
 from records.orders import Orders
 from records.reconciliation import Reconciliation, Row
 from records.settlements import Settlements
-from workflows import client as workflow_client
-from workflows import names
-from workflows.settlement_client import settlement_snapshot
+from temporal import orders as workflow_client
+from temporal.settlements import settlement_snapshot
 
 
-class Told(NamedTuple):
+class WorkflowAnswer(NamedTuple):
     """What a workflow says of itself.
 
     Attributes:
         version: how many events it has.
         is_over: nothing can follow.
-        shell: that of its run (`workflows.names.SHELL`).
+        shell: that of its run (`contracts.names.SHELL`).
         is_recorded: whether the records hold just what it says.
         keep: has the records hold what it says, and nothing else; whether they can.
     """
@@ -36,8 +36,8 @@ class Told(NamedTuple):
     keep: Callable[[], Awaitable[bool]]
 
 
-class Things(Protocol):
-    """Things of one kind. Each has a name, which people know it by, and a workflow."""
+class Comparable(Protocol):
+    """Comparable of one kind. Each has a name, which people know it by, and a workflow."""
 
     @property
     def workflow_type(self) -> str:
@@ -57,7 +57,7 @@ class Things(Protocol):
     async def rows(self, names: Collection[str]) -> Sequence[Row]:
         """These, as the records know them; those they do not know are missing."""
 
-    async def ask(self, workflow_id: str) -> Told:
+    async def ask(self, workflow_id: str) -> WorkflowAnswer:
         """What a workflow says by a query, also after its end while the server remembers it."""
 
 
@@ -89,7 +89,7 @@ class ServiceOrders:
         """Orders in the records."""
         return await self._records.orders(names)
 
-    async def ask(self, workflow_id: str) -> Told:
+    async def ask(self, workflow_id: str) -> WorkflowAnswer:
         """The order's workflow."""
         head = await self._orders.head(workflow_id)
         snapshot = await workflow_client.snapshot(self._client, workflow_id)
@@ -103,7 +103,9 @@ class ServiceOrders:
                 await self._orders.save(snapshot, replaces=head)
             return True
 
-        return Told(order.version, order.status.is_final, snapshot.shell, is_recorded, keep)
+        return WorkflowAnswer(
+            order.version, order.status.is_final, snapshot.shell, is_recorded, keep
+        )
 
 
 class PartnersSettlements:
@@ -135,7 +137,7 @@ class PartnersSettlements:
         """Settlements in the records."""
         return await self._records.settlements(names)
 
-    async def ask(self, workflow_id: str) -> Told:
+    async def ask(self, workflow_id: str) -> WorkflowAnswer:
         """The settlement's workflow."""
         partner_id, month = names.settlement_in(workflow_id)
         head = await self._settlements.head(settlement_id(partner_id, month))
@@ -152,4 +154,4 @@ class PartnersSettlements:
                 return await self._records.keep_settlement(snapshot, head)
             return True
 
-        return Told(settling.version, settling.is_over, snapshot.shell, is_recorded, keep)
+        return WorkflowAnswer(settling.version, settling.is_over, snapshot.shell, is_recorded, keep)

@@ -20,8 +20,9 @@ from typing import Any
 
 from bench.report import keep, table
 from documents import formats
-from domain.settlement import Line, Settlement, in_order
-from domain.settlement_id import Month, settlement_id
+from domain.months import Month
+from domain.settlements.ids import settlement_id
+from domain.settlements.settlement import Line, SettlementAccount, in_order
 from statements.data import Accounting, Letterhead, StatementData
 
 ROUNDS = 3
@@ -134,7 +135,7 @@ def _statement(number: int) -> StatementData:
     ]
     place = {"street": "Langstrasse 12", "postal_code": "8004", "city": "Zürich"}
     return StatementData(
-        settlement=Settlement(
+        settlement=SettlementAccount(
             settlement_id=settlement_id("elektro-huber", Month(2026, 10)),
             partner_id="elektro-huber",
             month=Month(2026, 10),
@@ -159,7 +160,7 @@ def _statement(number: int) -> StatementData:
     )
 
 
-def _rows(settlement: Settlement) -> list[Sequence[str]]:
+def _rows(settlement: SettlementAccount) -> list[Sequence[str]]:
     return [
         (
             line.sp_id,

@@ -5,23 +5,23 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from activities.names import Snapshot
 from bench.report import console, keep, table
 from bench.stage import Stage, stage
-from desk.principal import Principal
-from desk.settlements import SettlementDesk
+from contracts.activities import Snapshot
+from contracts.messages import Carried, DisplaySettings
 from domain.policy import Policy
-from domain.settlement import VAT_RATES, SettlementStatus
+from domain.settlements.settlement import VAT_RATES, SettlementStatus
 from records.database import Database
 from records.settlements import Settlements, StoredSettlement
 from settings import Settings
+from temporal.orders import revive_order
 from tests.builders import COMPLETED, lived, placement
-from workflows.client import revive_order
-from workflows.messages import Carried, Desk
+from use_cases.principal import Principal
+from use_cases.settlements import SettlementUseCases
 
 PARTNER = "elektro-huber"
 STARTERS = 16
-_DESK = Desk(public_url="http://localhost:8000")
+_DESK = DisplaySettings(public_url="http://localhost:8000")
 _LOOK_EVERY = 0.2
 
 
@@ -63,7 +63,7 @@ async def _settle(
     made: Stage, database: Database, sp_ids: list[str]
 ) -> tuple[StoredSettlement, float, dict[str, float]]:
     """The issued settlement, the seconds its opening took, and the CPU seconds of each process."""
-    desk = SettlementDesk(made.client, database, Policy(), VAT_RATES, _DESK)
+    desk = SettlementUseCases(made.client, database, Policy(), VAT_RATES, _DESK)
     partner = Principal(role="partner", login_id="bench", name="bench", partner_id=PARTNER)
     before, began = made.cpu(), time.perf_counter()
     opened = await desk.open(partner, sp_ids, "bench")

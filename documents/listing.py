@@ -12,7 +12,7 @@ from documents import formats, pdf, table
 from documents.pages import Page, Row, split
 from documents.table import Column, Wanted, columns, row
 from documents.text import FONTS, clean, width
-from domain.settlement import CorrectionLine, Line, Settlement, amount_of
+from domain.settlements.settlement import CorrectionLine, Line, SettlementAccount, amount_of
 from domain.values import LANGUAGES
 from words.documents import document_words
 
@@ -91,7 +91,7 @@ class _Columns(NamedTuple):
         return Column(self.sales_order.left, self.place.right)
 
 
-def _columns(settlement: Settlement, words: Mapping[str, Any]) -> _Columns:
+def _columns(settlement: SettlementAccount, words: Mapping[str, Any]) -> _Columns:
     """Columns as wide as their contents want, as far as there is room; the service and the place share the rest."""
 
     def wanted(label: str, texts: Iterable[str], **how: Any) -> Wanted:
@@ -116,7 +116,7 @@ def _columns(settlement: Settlement, words: Mapping[str, Any]) -> _Columns:
 class Listing:
     """The table of one settlement in the words of a language (those of the statement)."""
 
-    def __init__(self, settlement: Settlement, words: Mapping[str, Any]) -> None:
+    def __init__(self, settlement: SettlementAccount, words: Mapping[str, Any]) -> None:
         self._settlement = settlement
         self._words = words
         self._columns = _columns(settlement, words)
@@ -192,7 +192,7 @@ def in_fours(text: str) -> str:
     return " ".join(text[first : first + 4] for first in range(0, len(text), 4))
 
 
-def month_name(settlement: Settlement, words: Mapping[str, Any]) -> str:
+def month_name(settlement: SettlementAccount, words: Mapping[str, Any]) -> str:
     """The month as a heading has it: "Oktober 2026"."""
     name = f"{words['months'][settlement.month.month - 1]} {settlement.month.year}"
     return name[0].upper() + name[1:]

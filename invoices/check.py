@@ -15,9 +15,9 @@ from typing import Any
 
 from documents.confined import ConfinedError, Limits, run_confined
 from documents.formats import money
-from domain.invoicing import Problem, ProblemCode, Verdict
-from domain.settlement import Amount, Settlement
-from domain.settlement_id import creditor_reference, is_creditor_reference
+from domain.settlements.ids import creditor_reference, is_creditor_reference
+from domain.settlements.invoicing import Problem, ProblemCode, Verdict
+from domain.settlements.settlement import Amount, SettlementAccount
 from domain.values import Language, Value
 from invoices.amounts import amounts, pattern
 from words.translations import mark, say
@@ -75,7 +75,7 @@ class Read(Value):
     problem: Problem | None = None
 
 
-def expected_of(settlement: Settlement) -> Expected:
+def expected_of(settlement: SettlementAccount) -> Expected:
     """What the invoice of a settlement has to hold."""
     billed = {line.sp_id for line in settlement.lines}
     corrected = {correction.sp_id for correction in settlement.corrections}

@@ -22,9 +22,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from activities.names import FindingKind, SettlementSnapshot
-from domain.settlement import SettlementStatus
-from domain.settlement_id import Month
+from contracts.activities import FindingKind, SettlementSnapshot
+from domain.months import Month
+from domain.settlements.settlement import SettlementStatus
 from domain.values import Value
 from records.database import Database, to_the_end
 from records.heads import Head
@@ -48,7 +48,7 @@ def _has(*types: str) -> ColumnElement[bool]:
     )
 
 
-# As `Settling.is_over`: what was taken back after it had claimed its orders has to set them free first.
+# As `Settlement.is_over`: what was taken back after it had claimed its orders has to set them free first.
 _IS_OVER = or_(
     settlements.c.status == SettlementStatus.INVOICED.value,
     and_(

@@ -9,17 +9,17 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, delete, func, insert, literal, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from activities.names import SettlementSnapshot
-from domain.settlement import (
+from contracts.activities import SettlementSnapshot
+from domain.months import Month
+from domain.settlements.events import SettlementEvent, SettlementRecorded
+from domain.settlements.lifecycle import Settlement, account_of
+from domain.settlements.settlement import (
     Line,
-    Settlement,
+    SettlementAccount,
     SettlementStatus,
     in_order,
     line_of,
 )
-from domain.settlement_id import Month
-from domain.settling import Settling, account_of
-from domain.settling_events import SettlementEvent, SettlementRecorded
 from domain.values import Value
 from records.billable import Billable
 from records.cursors import Position, decode_cursor, encode_cursor
@@ -44,8 +44,8 @@ _NEWEST: tuple[Literal["newest"]] = ("newest",)
 class StoredSettlement(Value):
     """A settlement as the records hold it: its state, what it adds up to, and its timeline so far."""
 
-    settling: Settling
-    account: Settlement
+    settling: Settlement
+    account: SettlementAccount
     events: tuple[SettlementRecorded, ...]
 
 
@@ -167,7 +167,7 @@ class Settlements:
     def _put_parts(
         self,
         connection: Connection,
-        settling: Settling,
+        settling: Settlement,
         lines: Sequence[Line],
         events: Sequence[SettlementRecorded],
     ) -> None:
@@ -181,7 +181,7 @@ class Settlements:
                 [_event_row(settlement_id, recorded) for recorded in events],
             )
 
-    async def _lines_of(self, settling: Settling) -> tuple[Line, ...]:
+    async def _lines_of(self, settling: Settlement) -> tuple[Line, ...]:
         """The lines of what is picked: as they were first written, or else made from the orders."""
         wanted, settlement_id = settling.picked, settling.settlement_id
 
@@ -204,7 +204,9 @@ class Settlements:
             raise LookupError(f"{settling.settlement_id}: {len(unknown)} orders are not recorded")
         return in_order(lines[sp_id] for sp_id in wanted)
 
-    def _put_lines(self, connection: Connection, settling: Settling, lines: Sequence[Line]) -> None:
+    def _put_lines(
+        self, connection: Connection, settling: Settlement, lines: Sequence[Line]
+    ) -> None:
         settlement_id = settling.settlement_id
         mine = settlement_lines.c.settlement_id == settlement_id
         kept = set(connection.execute(select(settlement_lines.c.sp_id).where(mine)).scalars())
@@ -298,7 +300,7 @@ class Settlements:
                 settlement_documents.c.settlement_id, settlement_documents.c.document
             ).where(settlement_documents.c.settlement_id.in_(settlement_ids))
             settlings = {
-                each: Settling.model_validate_json(document)
+                each: Settlement.model_validate_json(document)
                 for each, document in await connection.execute(found)
             }
             lines = await connection.run_sync(_kept_lines, settlement_ids)
@@ -388,7 +390,7 @@ class Settlements:
 # --- rows --------------------------------------------------------------------------------------------------------
 
 
-def _row(settling: Settling, account: Settlement) -> dict[str, Any]:
+def _row(settling: Settlement, account: SettlementAccount) -> dict[str, Any]:
     partner = settling.opening.partner
     return {
         "settlement_id": settling.settlement_id,
@@ -444,7 +446,7 @@ def _event_row(settlement_id: str, recorded: SettlementRecorded) -> dict[str, An
     }
 
 
-def _limit(settling: Settling) -> float | None:
+def _limit(settling: Settlement) -> float | None:
     """The seconds that a transaction may take that reads or writes its lines."""
     return LONG_SECONDS if len(settling.picked) > _MANY_LINES else None
 

@@ -10,23 +10,23 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from temporalio.envconfig import ClientConfig
 
-from connection import connect
-from desk.accounts import Accounts
-from desk.operations import Operations
-from desk.orders import OrderDesk
-from desk.reports import Reports
-from desk.settlements import SettlementDesk
-from desk.worklist import WorkDesk
+from contracts.messages import DisplaySettings
 from records.database import Database, is_away
 from records.idempotency import Answers
 from records.orders import Orders
 from records.partners import Partners
 from records.worklist import Worklists
 from settings import Settings
+from temporal.connection import connect
+from use_cases.accounts import Accounts
+from use_cases.operations import Operations
+from use_cases.orders import OrderUseCases
+from use_cases.reports import Reports
+from use_cases.settlements import SettlementUseCases
+from use_cases.worklist import WorklistUseCases
 from web import codec, docs, health, openapi, portal, problems
 from web.api import accounts, orders, reports, settlements
 from web.middleware import API, Hygiene
-from workflows.messages import Desk
 
 logger = logging.getLogger("cmi.web")
 
@@ -58,20 +58,24 @@ def create_app(settings: Settings) -> FastAPI:
             state.answers = Answers(database)
             state.operations = Operations(database)
             state.reports = Reports(database, policy.office.timezone)
-            state.order_desk = OrderDesk(
+            state.order_desk = OrderUseCases(
                 state.temporal,
                 Orders(database),
                 Partners(database),
                 policy,
-                Desk(public_url=settings.public_url, language=settings.operations_language),
+                DisplaySettings(
+                    public_url=settings.public_url, language=settings.operations_language
+                ),
             )
-            state.work_desk = WorkDesk(Worklists(database), state.order_desk)
-            state.settlement_desk = SettlementDesk(
+            state.work_desk = WorklistUseCases(Worklists(database), state.order_desk)
+            state.settlement_desk = SettlementUseCases(
                 state.temporal,
                 database,
                 policy,
                 settings.vat_percentages,
-                Desk(public_url=settings.public_url, language=settings.operations_language),
+                DisplaySettings(
+                    public_url=settings.public_url, language=settings.operations_language
+                ),
             )
             for work in (state.accounts.keep_house(), _forget_answers(state.answers)):
                 stack.push_async_callback(_stop, asyncio.create_task(work))

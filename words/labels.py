@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from domain import effects, settlement_mails
-from domain.commands import ChecklistAnswer, ChecklistItem, Role
-from domain.order import DeadlineKind, Outcome, Party, Status
+from domain.actors import Role
+from domain.orders import effects
+from domain.orders.commands import ChecklistAnswer, ChecklistItem
+from domain.orders.order import DeadlineKind, Outcome, Party, Status
+from domain.settlements import mails
 from domain.values import Language
 from words.translations import Meaning, mark, pmark, say
 
@@ -265,7 +267,7 @@ def author_text(by: str, language: Language) -> str:
     return say(language, "%(name)s (%(role)s)", name=name, role=label) if name else label
 
 
-_MAILS = effects.mail_names() | settlement_mails.mail_names()
+_MAILS = effects.mail_names() | mails.mail_names()
 
 
 def _label(texts: Mapping[str, str], code: str, language: Language) -> str:

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 
-from domain.events import UnknownEvent
-from domain.settlement import SettlementStatus
-from domain.settling_events import (
+from domain.orders.events import UnknownEvent
+from domain.settlements.events import (
     Announced,
     InvoiceAccepted,
     InvoiceNoted,
@@ -25,6 +24,7 @@ from domain.settling_events import (
     StatementIssued,
     Voided,
 )
+from domain.settlements.settlement import SettlementStatus
 from domain.values import Language
 from words.dates import format_instant
 from words.labels import mail_label

@@ -5,16 +5,16 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 import words
-from domain.settlement import (
+from domain.months import Month
+from domain.settlements.events import SettlementRecorded
+from domain.settlements.lifecycle import Settlement, allowed
+from domain.settlements.settlement import (
     Amount,
     LeftOut,
     LeftOutReason,
-    Settlement,
+    SettlementAccount,
     SettlementStatus,
 )
-from domain.settlement_id import Month
-from domain.settling import Settling, allowed
-from domain.settling_events import SettlementRecorded
 from domain.values import OPEN, Language, Value, without_unknown
 from words.order_view import TimelineEntry, zoned
 
@@ -83,8 +83,8 @@ class SettlementView(Value):
 
 
 def settlement_view(
-    settling: Settling,
-    account: Settlement,
+    settling: Settlement,
+    account: SettlementAccount,
     events: Iterable[SettlementRecorded],
     now: datetime,
     language: Language,

@@ -6,31 +6,28 @@ from itertools import pairwise
 import pytest
 from pydantic import Field
 
-from domain import deadlines, effects, lifecycle, rules, settlement_mails, settling_access
-from domain.commands import (
-    SYSTEM,
-    Accept,
-    Actor,
-    AdoptRules,
-    ConfirmExecution,
-    LogContact,
-    PassTime,
-    Role,
-)
-from domain.effects import Mail
-from domain.errors import InvalidCommand, NotUnderstood, Refused
-from domain.events import DeadlineMissed, ReminderDue, RulesAdopted
-from domain.lifecycle import fold
-from domain.order import Deadline, GoodsReceived, GoodsShipped, Intake, Order, Status
+from domain import rules
+from domain.actors import SYSTEM, Actor, Role
+from domain.errors import InvalidCommand, NotUnderstood
+from domain.orders import deadlines, effects, lifecycle
+from domain.orders.commands import Accept, AdoptRules, ConfirmExecution, LogContact, PassTime
+from domain.orders.effects import Mail
+from domain.orders.errors import Refused
+from domain.orders.events import DeadlineMissed, ReminderDue, RulesAdopted
+from domain.orders.lifecycle import fold
+from domain.orders.order import Deadline, GoodsReceived, GoodsShipped, Intake, Order, Status
 from domain.policy import DeadlinePolicy, Policy, Span, load_policy
-from domain.settlement import SettlementStatus
-from domain.settlement_mails import settlement_mails as mails_of
-from domain.settling import SettlementRefused, Settling
-from domain.settling import fold as fold_settling
-from domain.settling import live as live_settling
-from domain.settling_commands import AdoptRules as AdoptSettlementRules
-from domain.settling_commands import NoteInvoice, Opening, VoidSettlement
-from domain.settling_events import RulesAdopted as SettlementRulesAdopted
+from domain.settlements import access
+from domain.settlements import mails as settlement_mails
+from domain.settlements.commands import AdoptRules as AdoptSettlementRules
+from domain.settlements.commands import NoteInvoice, Opening, VoidSettlement
+from domain.settlements.errors import SettlementRefused
+from domain.settlements.events import RulesAdopted as SettlementRulesAdopted
+from domain.settlements.lifecycle import Settlement
+from domain.settlements.lifecycle import fold as fold_settling
+from domain.settlements.lifecycle import handle as live_settling
+from domain.settlements.mails import settlement_mails as mails_of
+from domain.settlements.settlement import SettlementStatus
 from tests import newer_rules
 from tests.builders import OPERATIONS, partner_actor
 from tests.domain.strategies import (
@@ -110,8 +107,8 @@ def test_no_table_speaks_of_a_version_that_is_not_listed() -> None:
     for table in (
         lifecycle.ACTIONS,
         lifecycle.ROLES,
-        settling_access.ACTIONS,
-        settling_access.ROLES,
+        access.ACTIONS,
+        access.ROLES,
     ):
         assert set(table) <= set(known)
         assert 1 in table
@@ -146,7 +143,7 @@ def test_what_was_stored_before_there_were_versions_is_under_the_first() -> None
     assert Opening.model_validate(begun).rules == 1
     settling = settled(opening("SP-1")).settling
     old = settling.model_dump(mode="json", exclude={"rules", "later_policy"})
-    assert Settling.model_validate(old) == settling
+    assert Settlement.model_validate(old) == settling
 
 
 @pytest.mark.parametrize("version", [0, -1, NEWER])
@@ -156,7 +153,7 @@ def test_a_process_does_not_decide_by_rules_that_it_does_not_know(version: int) 
     life = reached(Status.NEW)
     order = life.order.model_copy(update={"rules": version})
     with pytest.raises(NotUnderstood):
-        lifecycle.live(order, Accept(), partner(), life.now)
+        lifecycle.handle(order, Accept(), partner(), life.now)
     with pytest.raises(NotUnderstood):
         settled(opening("SP-1", rules=version))
     settling = settled(opening("SP-1")).settling.model_copy(update={"rules": version})

@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from activities.names import SettlementSnapshot, Snapshot
-from domain.commands import Cancel, DecideReview, Reassign, ReportNotExecuted
-from domain.events import UnknownEvent
-from domain.lifecycle import allowed, live
-from domain.order import Order, Status
-from domain.settling_events import SettlementRecorded
+from contracts.activities import SettlementSnapshot, Snapshot
+from domain.orders.commands import Cancel, DecideReview, Reassign, ReportNotExecuted
+from domain.orders.events import UnknownEvent
+from domain.orders.lifecycle import allowed, handle
+from domain.orders.order import Order, Status
+from domain.settlements.events import SettlementRecorded
 from domain.values import without_unknown
 from records.billable import Billable
 from records.database import Database
@@ -128,7 +128,7 @@ async def test_a_build_that_does_not_know_a_field_does_not_lose_it(
     written = (await document(database, "SP-3")).count(ADDED)
     stored = await records.get("SP-3")
     assert stored is not None
-    order, events = live(stored.order, Cancel(reason="ill"), SHOP, MONDAY + timedelta(days=9))
+    order, events = handle(stored.order, Cancel(reason="ill"), SHOP, MONDAY + timedelta(days=9))
     # Through Temporal and back, as from a worker to a worker.
     snapshot = Snapshot.model_validate_json(Snapshot(order=order, events=events).model_dump_json())
     await records.save(snapshot)

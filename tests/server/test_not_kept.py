@@ -11,26 +11,25 @@ from typing import Any, NamedTuple
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
-from activities.names import SettlementOf
-from desk.orders import OrderDesk
-from desk.principal import Principal
-from domain.commands import Accept, Cancel, Request
-from domain.events import Recorded
-from domain.lifecycle import fold
-from domain.order import Status
-from domain.settlement import SettlementStatus
-from domain.settlement_id import settlement_id
-from domain.settling import fold as fold_settling
-from domain.settling_commands import Select, SettlementRequest
-from domain.settling_events import SettlementRecorded
-from embedded import ROOT
+from contracts.activities import SettlementOf
+from development.embedded import ROOT
+from domain.orders.commands import Accept, Cancel, Request
+from domain.orders.events import Recorded
+from domain.orders.lifecycle import fold
+from domain.orders.order import Status
+from domain.settlements.commands import Select, SettlementRequest
+from domain.settlements.events import SettlementRecorded
+from domain.settlements.ids import settlement_id
+from domain.settlements.lifecycle import fold as fold_settling
+from domain.settlements.settlement import SettlementStatus
+from temporal import orders, settlements
 from tests.builders import partner_actor
 from tests.server.settling import HUBER, OCTOBER, settling
 from tests.server.surroundings import Process, Surroundings, eventually, surroundings
 from tests.server.wire import Wire, wire
 from tests.workflows.life import DESK, SHOP
-from workflows import client as orders
-from workflows import settlement_client
+from use_cases.orders import OrderUseCases
+from use_cases.principal import Principal
 
 PATIENCE = timedelta(seconds=60)
 ACCEPTANCE = b"temporal.api.update.v1.Acceptance"
@@ -40,7 +39,7 @@ ACCEPTANCE = b"temporal.api.update.v1.Acceptance"
 Event = Recorded | SettlementRecorded
 
 
-class Told(NamedTuple):
+class WorkflowAnswer(NamedTuple):
     """What somebody who looks is told: the events so far, and the version and the state after them."""
 
     events: tuple[Event, ...]
@@ -48,13 +47,13 @@ class Told(NamedTuple):
     status: str
 
 
-Look = Callable[[], Awaitable[Told | None]]
+Look = Callable[[], Awaitable[WorkflowAnswer | None]]
 
 
 @asynccontextmanager
-async def watching(look: Look) -> AsyncIterator[list[Told]]:
+async def watching(look: Look) -> AsyncIterator[list[WorkflowAnswer]]:
     """All that somebody is told who looks all the time, each once."""
-    told: list[Told] = []
+    told: list[WorkflowAnswer] = []
 
     async def watch() -> None:
         while True:
@@ -72,7 +71,7 @@ async def watching(look: Look) -> AsyncIterator[list[Told]]:
 
 
 def check(
-    told: Sequence[Told],
+    told: Sequence[WorkflowAnswer],
     happened: Sequence[Event],
     status_after: Callable[[Sequence[Any]], str],
 ) -> None:
@@ -116,12 +115,12 @@ async def test_an_order_that_was_nearly_accepted_and_then_cancelled(tmp_path: Pa
     async with surroundings(tmp_path) as around:
         life = await around.place("SP-1")
         request = Request(command=Accept(), actor=life.partner, request_id="accept-1")
-        desk = OrderDesk(around.client, around.orders, around.partners, around.policy, DESK)
+        desk = OrderUseCases(around.client, around.orders, around.partners, around.policy, DESK)
         anna = Principal(role="operations", login_id="anna", name="Anna")
 
-        async def look() -> Told:
+        async def look() -> WorkflowAnswer:
             order, events = await desk.find(anna, life.sp_id)
-            return Told(events, order.version, order.status)
+            return WorkflowAnswer(events, order.version, order.status)
 
         async with watching(look) as told:
             async with worker_on_a_wire(around) as between:
@@ -151,9 +150,11 @@ async def test_a_selection_that_is_taken_a_second_time(tmp_path: Path) -> None:
             command=Select(sp_ids=sp_ids), actor=partner_actor(), request_id="select-1"
         )
 
-        async def look() -> Told | None:
+        async def look() -> WorkflowAnswer | None:
             stored = await office.settlements.get(number)
-            return stored and Told(stored.events, stored.settling.version, stored.settling.status)
+            return stored and WorkflowAnswer(
+                stored.events, stored.settling.version, stored.settling.status
+            )
 
         async with watching(look) as told:
             async with worker_on_a_wire(around) as between:
@@ -161,11 +162,11 @@ async def test_a_selection_that_is_taken_a_second_time(tmp_path: Path) -> None:
                 await office.reaches(number, SettlementStatus.OPEN)
                 asked = await take_but_not_keep(
                     between,
-                    settlement_client.send_settlement_command(around.client, of, request, PATIENCE),
+                    settlements.send_settlement_command(around.client, of, request, PATIENCE),
                 )
             await around.start_worker_process()
             answer = await asked
-            held = await settlement_client.settlement_snapshot(around.client, of)
+            held = await settlements.settlement_snapshot(around.client, of)
             await eventually(lambda: told[-1].version == held.settling.version)
         assert [each.seq for each in held.events if each.event.type == "selected"] == [
             answer.version

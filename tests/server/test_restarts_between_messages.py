@@ -10,16 +10,18 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from activities.names import SettlementOf
-from domain.settlement_id import Month, settlement_id
+from contracts import names
+from contracts.activities import SettlementOf
+from domain.months import Month
+from domain.settlements.ids import settlement_id
+from temporal import settlements
 from tests.empty_tasks import kind
 from tests.server.endings import ENDINGS, SETTLEMENTS, Asked, Message
-from tests.server.settling import HUBER, Settling, of_huber, settling
+from tests.server.settling import HUBER, SettlementOffice, of_huber, settling
 from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.workflows.life import Life
 from tests.workflows.replaying import replayer
 from worker import document_worker, order_worker
-from workflows import names, settlement_client
 
 WITHIN = 400.0
 """Seconds after which a test is given up: there are some thirty orders, and a dozen restarts."""
@@ -135,7 +137,7 @@ async def check_order(around: Surroundings, life: Life) -> None:
     assert stored.events == (await life.snapshot()).events
 
 
-async def settlement(office: Settling, month: Month) -> Course:
+async def settlement(office: SettlementOffice, month: Month) -> Course:
     """The settlement of a month, opened by the month's end with the first of its orders."""
     ending = SETTLEMENTS[month]
     await office.open(ending.sp_ids[0], month=month, automatic=True)
@@ -144,13 +146,13 @@ async def settlement(office: Settling, month: Month) -> Course:
     return Course(handle, 0, messages)
 
 
-async def check_settlement(office: Settling, month: Month) -> None:
+async def check_settlement(office: SettlementOffice, month: Month) -> None:
     """As of an order."""
     client = office.around.client
     handle = client.get_workflow_handle(names.settlement_workflow_id(HUBER, month))
     result = await asyncio.wait_for(handle.result(), 60)
     assert result["status"] == SETTLEMENTS[month].status
-    held = await settlement_client.settlement_snapshot(client, of_huber(month))
+    held = await settlements.settlement_snapshot(client, of_huber(month))
     stored = await office.settlements.get(settlement_id(HUBER, month))
     assert stored is not None
     assert stored.settling == held.settling
@@ -201,5 +203,7 @@ def _to(message: Message, life: Life) -> Callable[[], Awaitable[Any]]:
     return lambda: message(life)
 
 
-def _about(message: Asked, office: Settling, of: SettlementOf) -> Callable[[], Awaitable[Any]]:
+def _about(
+    message: Asked, office: SettlementOffice, of: SettlementOf
+) -> Callable[[], Awaitable[Any]]:
     return lambda: message(office, of)

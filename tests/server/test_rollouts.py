@@ -21,18 +21,24 @@ from temporalio.client import WorkflowHandle
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.commands import Accept, LogContact
-from domain.order import Status
-from domain.settlement import SettlementStatus
-from domain.settlement_id import Month
-from domain.settling_commands import Close, ExternalCommand, NoteInvoice, Select, SettlementRequest
-from embedded import ROOT, temporal_binary
+from contracts import names
+from development.embedded import ROOT, temporal_binary
+from domain.months import Month
+from domain.orders.commands import Accept, LogContact
+from domain.orders.order import Status
+from domain.settlements.commands import (
+    Close,
+    ExternalCommand,
+    NoteInvoice,
+    Select,
+    SettlementRequest,
+)
+from domain.settlements.settlement import SettlementStatus
+from temporal.settlements import send_settlement_command
 from tests.builders import OPERATIONS, partner_actor
-from tests.server.settling import HUBER, NOVEMBER, OCTOBER, Settling, of_huber, settling
+from tests.server.settling import HUBER, NOVEMBER, OCTOBER, SettlementOffice, of_huber, settling
 from tests.server.surroundings import Process, Surroundings, eventually
 from tests.server.test_continue_as_new import SMALL_HISTORIES
-from workflows import names
-from workflows.settlement_client import send_settlement_command
 
 DEPLOYMENT = "cmi"
 PATIENCE = timedelta(seconds=30)
@@ -141,13 +147,13 @@ async def doers(handle: WorkflowHandle[Any, Any]) -> set[str]:
     return found
 
 
-def settlement(office: Settling, month: Month) -> WorkflowHandle[Any, Any]:
+def settlement(office: SettlementOffice, month: Month) -> WorkflowHandle[Any, Any]:
     """The workflow of Huber's settlement."""
     workflow_id = names.settlement_workflow_id(HUBER, month)
     return office.around.client.get_workflow_handle(workflow_id)
 
 
-async def tell(office: Settling, month: Month, command: ExternalCommand) -> None:
+async def tell(office: SettlementOffice, month: Month, command: ExternalCommand) -> None:
     """Have Huber's settlement take a command."""
     actor = OPERATIONS if isinstance(command, NoteInvoice) else partner_actor()
     request = SettlementRequest(command=command, actor=actor, request_id=str(uuid.uuid4()))
@@ -155,7 +161,7 @@ async def tell(office: Settling, month: Month, command: ExternalCommand) -> None
 
 
 @asynccontextmanager
-async def two_builds(office: Settling) -> AsyncIterator[tuple[Build, Build]]:
+async def two_builds(office: SettlementOffice) -> AsyncIterator[tuple[Build, Build]]:
     """Two builds that end with the block; the newer one has its workflows in the sandbox."""
     old, new = Build(office.around, "A"), Build(office.around, "B", CMI_SANDBOX="on")
     try:
@@ -170,7 +176,7 @@ async def test_from_one_build_to_the_next_and_back(tmp_path: Path) -> None:
         await roll(office, old, new)
 
 
-async def roll(office: Settling, old: Build, new: Build) -> None:
+async def roll(office: SettlementOffice, old: Build, new: Build) -> None:
     """Versioning is switched on with `old`; then `new` comes, and goes."""
     around = office.around
     await around.start_worker_process()

@@ -5,23 +5,23 @@ from pathlib import Path
 import pytest
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from desk.adoption import Adopted, Adoption, NotAdoptable
+from contracts import names
 from domain import rules
-from domain.commands import Accept, AdoptRules, Cancel, LogContact
-from domain.order import Status
+from domain.orders.commands import Accept, AdoptRules, Cancel, LogContact
+from domain.orders.order import Status
 from domain.policy import Policy, load_policy
-from domain.settlement import SettlementStatus
+from domain.settlements.settlement import SettlementStatus
 from records.reconciliation import Reconciliation
 from tests import newer_rules
 from tests.newer_rules import NEWER
-from tests.server.settling import Settling, settling
+from tests.server.settling import SettlementOffice, settling
 from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.server.test_reconciler import Broken, starter
-from tests.temporal import dev_server
+from tests.temporal_servers import dev_server
 from tests.workflows.life import OPERATIONS, SHOP, Lives
 from tests.workflows.outside import Outside
 from tests.workflows.replaying import replayer
-from workflows import names
+from use_cases.adoption import Adopted, Adoption, NotAdoptable
 from workflows.service_order import ServiceOrder
 
 SMALL_HISTORIES = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=50")
@@ -30,7 +30,7 @@ IN_SECONDS = load_policy(
 )
 
 
-def adoption(office: Settling) -> Adoption:
+def adoption(office: SettlementOffice) -> Adoption:
     """As `starter.py adopt-rules` makes it."""
     around = office.around
     return Adoption(
@@ -42,12 +42,12 @@ def adoption(office: Settling) -> Adoption:
     )
 
 
-async def adopted(office: Settling, *wanted: str, version: int = NEWER) -> list[Adopted]:
+async def adopted(office: SettlementOffice, *wanted: str, version: int = NEWER) -> list[Adopted]:
     """What came of it."""
     return [each async for each in adoption(office).adopt(version, wanted)]
 
 
-async def open_office(office: Settling) -> tuple[str, str]:
+async def open_office(office: SettlementOffice) -> tuple[str, str]:
     """An order that waits to be accepted, one that is executed, and its settlement; their names."""
     around = office.around
     life = await around.place("SP-1")

@@ -5,44 +5,45 @@ from pathlib import Path
 
 from sqlalchemy import delete
 
-from activities.names import SettlementSnapshot
-from domain.settlement import CorrectionLine, SettlementStatus
-from domain.settling_commands import NoteInvoice, SettlementRequest, VoidSettlement
+from contracts import names
+from contracts.activities import SettlementSnapshot
+from contracts.messages import Tally
+from domain.settlements.commands import NoteInvoice, SettlementRequest, VoidSettlement
+from domain.settlements.settlement import CorrectionLine, SettlementStatus
 from records import tables
 from records.corrections import Corrections
 from records.papers import statement_id
 from records.settlements import StoredSettlement
+from temporal import settlements
 from tests.builders import OPERATIONS
-from tests.server.settling import HUBER, OCTOBER, Settling, of_huber, settling
+from tests.server.settling import HUBER, OCTOBER, SettlementOffice, of_huber, settling
 from tests.server.surroundings import eventually
 from tests.server.test_reconciler import digests, one_pass, standing, starter
 from tests.server.test_settlements import NOW, PATIENCE
-from workflows import names, settlement_client
-from workflows.messages import Tally
 
 WORKFLOW = names.settlement_workflow_id(HUBER, OCTOBER)
 COUNT = 12
 
 
-async def terminate(office: Settling) -> None:
+async def terminate(office: SettlementOffice) -> None:
     """What somebody does in the Temporal UI."""
     await office.around.client.get_workflow_handle(WORKFLOW).terminate("wrong button")
 
 
-async def revive(office: Settling, number: str) -> tuple[int, str, str]:
+async def revive(office: SettlementOffice, number: str) -> tuple[int, str, str]:
     """The command: its exit code, and what it printed."""
     done = await starter(office.around, "revive", number)
     return done.returncode, done.stdout, done.stderr
 
 
-async def command(office: Settling, what: VoidSettlement | NoteInvoice) -> None:
+async def command(office: SettlementOffice, what: VoidSettlement | NoteInvoice) -> None:
     """Something that operations do to Huber's settlement."""
     request = SettlementRequest(command=what, actor=OPERATIONS, request_id=what.type)
     client = office.around.client
-    await settlement_client.send_settlement_command(client, of_huber(), request, PATIENCE)
+    await settlements.send_settlement_command(client, of_huber(), request, PATIENCE)
 
 
-async def forget(office: Settling, number: str) -> None:
+async def forget(office: SettlementOffice, number: str) -> None:
     """Delete a settlement from the records."""
     async with office.around.database.writing() as connection:
         for table in (
@@ -54,7 +55,7 @@ async def forget(office: Settling, number: str) -> None:
             await connection.execute(delete(table).where(table.c.settlement_id == number))
 
 
-async def stored(office: Settling, number: str) -> StoredSettlement:
+async def stored(office: SettlementOffice, number: str) -> StoredSettlement:
     """As the records have it."""
     found = await office.settlements.get(number)
     assert found is not None

@@ -6,12 +6,11 @@ from typing import Any, get_args
 import pytest
 
 import words
-from domain import rules, settling_access
-from domain.invoicing import Problem, Verdict
+from domain import rules
 from domain.policy import Policy
-from domain.settlement import CorrectionLine, LeftOut, LeftOutReason, SettlementStatus
-from domain.settling_commands import Statement
-from domain.settling_events import (
+from domain.settlements import access
+from domain.settlements.commands import Statement
+from domain.settlements.events import (
     Announced,
     InvoiceAccepted,
     InvoiceNoted,
@@ -31,13 +30,15 @@ from domain.settling_events import (
     StatementIssued,
     Voided,
 )
+from domain.settlements.invoicing import Problem, Verdict
+from domain.settlements.settlement import CorrectionLine, LeftOut, LeftOutReason, SettlementStatus
 from domain.values import LANGUAGES, Language
 from tests.words.test_words import assert_readable, zurich_winter
 from words import settlement
 from words.timeline import quoted
 
-ROLES = rules.under(settling_access.ROLES, rules.CURRENT)
-ACTIONS = rules.under(settling_access.ACTIONS, rules.CURRENT)
+ROLES = rules.under(access.ROLES, rules.CURRENT)
+ACTIONS = rules.under(access.ACTIONS, rules.CURRENT)
 CODES = (
     "wrong_state",
     "too_late",

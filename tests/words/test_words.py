@@ -13,24 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain import (
-    commands,
-    deadlines,
-    effects,
-    errors,
-    events,
-    lifecycle,
-    order,
-    rules,
-    settlement_mails,
-)
+from domain import rules
+from domain.actors import Actor, Role
 from domain.calendar import Calendar, Skipped
 from domain.cantons import pin_calendar
-from domain.catalogue import ALL_ITEMS
-from domain.errors import Refused
-from domain.explanation import Explanation
-from domain.order import DeadlineKind, Order, Status
+from domain.orders import commands, deadlines, effects, events, lifecycle, order
+from domain.orders.catalogue import ALL_ITEMS
+from domain.orders.errors import Refused
+from domain.orders.explanation import Explanation
+from domain.orders.order import DeadlineKind, Order, Status
 from domain.policy import Policy, Span
+from domain.settlements import mails as settlement_mails
 from domain.values import LANGUAGES, Language
 from words import (
     action_label,
@@ -63,7 +56,7 @@ from words import (
 from words.timeline import quoted
 
 SOURCE = inspect.getsource(lifecycle)
-USE_CASES = "".join(path.read_text() for path in Path("desk").glob("*.py"))
+USE_CASES = "".join(path.read_text() for path in Path("use_cases").glob("*.py"))
 INVALID_CODES = set(re.findall(r'InvalidCommand\([^()]*, "(\w+)"\)', SOURCE + USE_CASES))
 REFUSAL_CODES = set(re.findall(r'Refused\(\s*order, [^,]+, "(\w+)"', SOURCE)) | set(
     re.findall(r'return "(\w+)"', inspect.getsource(lifecycle.why_not))
@@ -96,7 +89,7 @@ def test_every_key_of_every_enumeration_has_its_words() -> None:
         assert bool(words.please) == (deadlines.owner_of(kind) == "partner"), kind
     assert set(labels.ACTIONS) == set(ACTIONS)
     assert set(labels.PARTIES) == set(get_args(order.Party))
-    assert set(labels.ROLES) == set(get_args(commands.Role))
+    assert set(labels.ROLES) == set(get_args(Role))
     assert set(labels.REASONS) == set(REASONS)
     assert set(labels.ITEMS) == set(ALL_ITEMS)
     assert set(labels.ANSWERS) == set(get_args(commands.ChecklistAnswer))
@@ -106,7 +99,7 @@ def test_every_key_of_every_enumeration_has_its_words() -> None:
     assert set(sentences.INVALID) == INVALID_CODES
     assert {"role", "final", "before_goods", "other_settlement"} <= REFUSAL_CODES
     assert set(sentences.REFUSALS) == REFUSAL_CODES
-    documented = (errors.Refused.__doc__ or "").partition("code: why not:")[2].partition(".")[0]
+    documented = (Refused.__doc__ or "").partition("code: why not:")[2].partition(".")[0]
     assert set(sentences.REFUSALS) == set(re.findall(r"`(\w+)`", documented))
 
 
@@ -399,7 +392,7 @@ assignees = st.builds(
     language=st.sampled_from(LANGUAGES),
 )
 codes = st.sampled_from(sorted(REFUSAL_CODES | INVALID_CODES))
-actors = st.builds(commands.Actor, role=st.sampled_from(get_args(commands.Role)))
+actors = st.builds(Actor, role=st.sampled_from(get_args(Role)))
 ITEM_ANSWERS: dict[str, str] = {"wall": "yes", "kit": "not_applicable"}
 notices = st.builds(order.GoodsShipped, tracking=identifiers) | st.builds(
     order.GoodsReceived, received_at=st.none() | instants
@@ -589,7 +582,7 @@ def test_entries() -> None:
 
 
 def test_a_command_that_came_too_late_is_told_with_the_reason() -> None:
-    sender = commands.Actor(role="partner", partner_id="elektro-huber")
+    sender = Actor(role="partner", partner_id="elektro-huber")
 
     def told(code: str) -> str:
         event = events.CommandRefused(action="accept", code=code, sender=sender)

@@ -9,20 +9,21 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
-from activities.names import Snapshot
-from domain.commands import Actor, Command, Request
-from domain.order import Intake, Order
+from contracts import names
+from contracts.activities import Snapshot
+from contracts.messages import Answer, DisplaySettings
+from domain.actors import Actor
+from domain.orders.commands import Command, Request
+from domain.orders.order import Intake, Order
+from temporal import orders
 from tests.builders import intake as an_intake
 from tests.workflows.outside import Outside
-from workflows import client as orders
-from workflows import names
-from workflows.messages import Answer, Desk
 
 ZURICH = ZoneInfo("Europe/Zurich")
 SHOP = Actor(role="shop")
 WAREHOUSE = Actor(role="warehouse")
 OPERATIONS = Actor(role="operations", name="Anna")
-DESK = Desk(public_url="https://cmi.example")
+DESK = DisplaySettings(public_url="https://cmi.example")
 
 
 def zurich(text: str) -> datetime:

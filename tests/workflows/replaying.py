@@ -8,22 +8,23 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunne
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 with workflow.unsafe.imports_passed_through():
-    from connection import data_converter
-    from domain.commands import Actor, Command
-    from domain.effects import Effect
-    from workflows import names
-    from workflows.messages import Answer, SettlementAnswer, SettlementStart, Start
+    from contracts import names
+    from contracts.messages import Answer, SettlementAnswer, SettlementStart, Start
+    from domain.actors import Actor
+    from domain.orders.commands import Command
+    from domain.orders.effects import Effect
+    from temporal.connection import data_converter
 from workflows.monthly_billing import MonthlyBilling
 from workflows.service_order import ServiceOrder
-from workflows.settlement import Settlement
+from workflows.settlement import SettlementWorkflow
 
-_held: list[ServiceOrder | Settlement] = []
+_held: list[ServiceOrder | SettlementWorkflow] = []
 
 
 def replayer(*changed: type, runner: WorkflowRunner | None = None) -> Replayer:
     """A replayer; of the workflows as they are and in the sandbox, if nothing else is said."""
     return Replayer(
-        workflows=changed or [ServiceOrder, Settlement, MonthlyBilling],
+        workflows=changed or [ServiceOrder, SettlementWorkflow, MonthlyBilling],
         workflow_runner=runner or SandboxedWorkflowRunner(),
         data_converter=data_converter(),
     )
@@ -58,7 +59,7 @@ class Held(ServiceOrder):
 
 
 @workflow.defn(name=names.SETTLEMENT)
-class HeldSettlement(Settlement):
+class HeldSettlement(SettlementWorkflow):
     """The settlement as it is, kept for a look at it."""
 
     @workflow.init
@@ -72,7 +73,7 @@ class HeldSettlement(Settlement):
 
 
 @workflow.defn(name=names.SETTLEMENT)
-class WithoutTheStatement(Settlement):
+class WithoutTheStatement(SettlementWorkflow):
     """A change that running settlements would not survive."""
 
     @workflow.init

@@ -8,21 +8,8 @@ from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
 import words
-from desk import access
-from desk.access import Forbidden
-from desk.orders import (
-    AlreadyPlaced,
-    NotAllowed,
-    Notice,
-    OrderDesk,
-    RequestReused,
-    Stored,
-    TemporalAway,
-    UnknownOrder,
-)
-from desk.principal import Principal
-from desk.reaching import Broken
-from domain.commands import (
+from domain.errors import InvalidCommand
+from domain.orders.commands import (
     Accept,
     Cancel,
     ConfirmExecution,
@@ -35,11 +22,24 @@ from domain.commands import (
     ReportNotExecuted,
     SetAppointment,
 )
-from domain.errors import InvalidCommand
-from domain.lifecycle import allowed
-from domain.order import GoodsReceived, GoodsShipped, Status
+from domain.orders.lifecycle import allowed
+from domain.orders.order import GoodsReceived, GoodsShipped, Status
 from domain.values import Language
 from records.orders import StoredOrder
+from temporal.calls import Broken
+from use_cases import access
+from use_cases.access import Forbidden
+from use_cases.orders import (
+    AlreadyPlaced,
+    NotAllowed,
+    Notice,
+    OrderUseCases,
+    RequestReused,
+    Stored,
+    TemporalAway,
+    UnknownOrder,
+)
+from use_cases.principal import Principal
 from web import idempotency
 from web.api import examples
 from web.api.bodies import (
@@ -82,7 +82,7 @@ class Call:
 
     def __init__(self, request: Request, accept_language: AcceptLanguage = None) -> None:
         self.request = request
-        self.desk: OrderDesk = request.app.state.order_desk
+        self.desk: OrderUseCases = request.app.state.order_desk
         self.language: Language = negotiate(accept_language)
 
     def view(self, principal: Principal, found: StoredOrder) -> OrderView:

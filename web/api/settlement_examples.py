@@ -6,14 +6,14 @@ from typing import Any
 
 from fastapi.openapi.models import Example
 
+from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
-from domain.commands import SYSTEM, Actor
-from domain.order import Assignee
+from domain.months import Month
+from domain.orders.order import Assignee
 from domain.policy import Policy
-from domain.settlement import VAT_RATES, LeftOut, Line, Settlement
-from domain.settlement_id import Month
-from domain.settling import live, open_settling
-from domain.settling_commands import Opening, Statement, TakeClaims, TakeStatement
+from domain.settlements.commands import Opening, Statement, TakeClaims, TakeStatement
+from domain.settlements.lifecycle import handle, open_settling
+from domain.settlements.settlement import VAT_RATES, LeftOut, Line, SettlementAccount
 from web.api.examples import NOTHING as NOTHING
 from web.api.examples import Examples, one
 from words.settlement_view import SettlementView, settlement_view
@@ -95,7 +95,7 @@ def settlement() -> SettlementView:
     )
     partner = Actor(role="partner", name="Elektro Huber", partner_id="elektro-huber")
     settling, events = open_settling(opening, partner, opened_at)
-    account = Settlement(
+    account = SettlementAccount(
         settlement_id=settling.settlement_id,
         partner_id="elektro-huber",
         month=opening.month,
@@ -119,6 +119,6 @@ def settlement() -> SettlementView:
         TakeStatement(statement=statement),
     ):
         now += timedelta(seconds=1)
-        settling, more = live(settling, command, SYSTEM, now)
+        settling, more = handle(settling, command, SYSTEM, now)
         events += more
     return settlement_view(settling, account, events, now, "en", "partner")

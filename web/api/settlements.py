@@ -9,22 +9,22 @@ from urllib.parse import quote
 from fastapi import APIRouter, Body, Depends, File, Path, Query, Request, Response, UploadFile
 
 import words
-from desk.opening import MOST_LEFT_OUT
-from desk.principal import Principal
-from desk.settlements import (
-    AlreadySettled,
-    NoSuchPaper,
-    NothingToBill,
-    PaperNotMade,
-    SettlementDesk,
-    UnknownPartner,
-    UnknownSettlement,
-)
-from domain.settling import SettlementRefused
+from domain.settlements.errors import SettlementRefused
 from invoices.check import LARGEST, problem_text
 from records.corrections import Correction
 from records.papers import Paper
 from records.settlements import StoredSettlement
+from use_cases.opening import MOST_LEFT_OUT
+from use_cases.principal import Principal
+from use_cases.settlements import (
+    AlreadySettled,
+    NoSuchPaper,
+    NothingToBill,
+    PaperNotMade,
+    SettlementUseCases,
+    UnknownPartner,
+    UnknownSettlement,
+)
 from web import idempotency
 from web.api import settlement_examples as examples
 from web.api.bodies import Nothing
@@ -55,7 +55,7 @@ class SettlingCall(Call):
 
     def __init__(self, request: Request, accept_language: AcceptLanguage = None) -> None:
         super().__init__(request, accept_language)
-        self.settlements: SettlementDesk = request.app.state.settlement_desk
+        self.settlements: SettlementUseCases = request.app.state.settlement_desk
 
     def shown(self, principal: Principal, found: StoredSettlement) -> SettlementView:
         """The settlement as this caller sees it now."""

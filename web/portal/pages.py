@@ -10,8 +10,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import words
-from desk.principal import Principal, Role
 from domain.values import LANGUAGES, Language
+from use_cases.principal import Principal, Role
 from web.languages import negotiate
 from web.portal.formats import filters
 from web.portal.forms import (

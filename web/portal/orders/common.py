@@ -7,14 +7,14 @@ from urllib.parse import quote
 from fastapi import Request
 
 import words
-from desk.access import Forbidden
-from desk.orders import NotAllowed, OrderDesk, TemporalAway, UnknownOrder
-from desk.principal import Principal
-from desk.worklist import Failure, WorkDesk
 from domain.errors import InvalidCommand
-from domain.order import Customer, Status
+from domain.orders.order import Customer, Status
 from domain.values import Language
 from records.orders import StoredOrder
+from use_cases.access import Forbidden
+from use_cases.orders import NotAllowed, OrderUseCases, TemporalAway, UnknownOrder
+from use_cases.principal import Principal
+from use_cases.worklist import Failure, WorklistUseCases
 from web.portal.commands import repeat_text
 from web.portal.pages import Answered, error_page
 from web.problems import RETRY_AFTER_SECONDS
@@ -40,15 +40,15 @@ class Reach(NamedTuple):
     mail: str
 
 
-def order_desk(request: Request) -> OrderDesk:
+def order_desk(request: Request) -> OrderUseCases:
     """The use cases of orders."""
-    desk: OrderDesk = request.app.state.order_desk
+    desk: OrderUseCases = request.app.state.order_desk
     return desk
 
 
-def work_desk(request: Request) -> WorkDesk:
+def work_desk(request: Request) -> WorklistUseCases:
     """The use cases of several orders."""
-    desk: WorkDesk = request.app.state.work_desk
+    desk: WorklistUseCases = request.app.state.work_desk
     return desk
 
 

@@ -5,11 +5,11 @@ from typing import NamedTuple
 from fastapi import APIRouter, Request, Response
 
 import words
-from desk.principal import Principal
-from desk.worklist import Task
-from domain.commands import Accept, ConfirmExecution, ExternalCommand
+from domain.orders.commands import Accept, ConfirmExecution, ExternalCommand
 from domain.values import Language
 from records.orders import StoredOrder
+from use_cases.principal import Principal
+from use_cases.worklist import Task
 from web.portal.commands import command_id
 from web.portal.formats import local
 from web.portal.orders.common import failure_text, work_desk

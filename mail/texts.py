@@ -1,0 +1,281 @@
+"""What a mail says: its text from `templates/mail/` in the reader's language, as plain text and as HTML.
+
+A file `<kind>.<audience>.txt` holds one mail about an order, `account/<purpose>.txt` one about a login,
+`operations/<kind>.txt` one about the running of the CMI. It is a Jinja template in German; the catalogues in `locale/`
+have the other languages. It sets:
+
+- `subject`;
+- `text`: paragraphs with empty lines between them;
+- `rows`: what stands in the table of facts, if there is one;
+- `button`: what the link is called, if not "Auftrag öffnen"; `has_link = false` for a mail without one.
+
+What the templates make is plain text, and the HTML layout escapes it: no value can become markup.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+import words
+from contracts.activities import FindingKind
+from domain.actors import Actor
+from domain.orders.effects import Mail, MailFacts
+from domain.values import LANGUAGES, Language
+from words.translations import Meaning, mark, pmark, say, translate
+
+FOLDER = Path(__file__).resolve().parent.parent / "templates" / "mail"
+ROWS: Mapping[str, str | Meaning] = {
+    "sp_id": mark("SP-ID"),
+    "sales_order": pmark("Mail", "Verkaufsauftrag"),
+    "partner": pmark("Mail", "Servicepartner"),
+    "service": pmark("Mail", "Dienstleistung"),
+    "product": mark("Produkt"),
+    "customer": mark("Kundschaft"),
+    "deadline": pmark("Mail", "Frist"),
+    "status": mark("Status"),
+    "tracking": pmark("Mail", "Sendung"),
+    "reason": mark("Grund"),
+    "note": mark("Bemerkung"),
+    "asked_by": mark("Gemeldet von"),
+}
+"""What the facts about an order are called in a mail's table."""
+_SERVICE_IN_SUBJECT = 60  # characters
+_MANY_LINES = frozenset({"note", "reason"})
+
+
+class Reader(NamedTuple):
+    """Who is written to: a partner, or somebody of ours (`staff`; without a name, the whole service-partner team).
+
+    A `stranger` is a partner whose order it is not.
+    """
+
+    name: str
+    language: Language
+    staff: bool = False
+    stranger: bool = False
+
+
+class MailText(NamedTuple):
+    """A mail's words. The subject is one printable line."""
+
+    subject: str
+    text: str
+    html: str
+
+
+class _Environments(NamedTuple):
+    """The templates in one language: as plain text, and as HTML."""
+
+    plain: Environment
+    html: Environment
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks, control characters and invisible marks, in one line."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _lines(text: str) -> str:
+    return "\n".join(one_line(line) for line in text.splitlines()).strip()
+
+
+class MailTexts:
+    """The templates, read once. `public_url` is where the links lead."""
+
+    def __init__(self, public_url: str) -> None:
+        self._public_url = public_url
+        self._templates = {
+            language: _Environments(_environment(language), _environment(language, html=True))
+            for language in LANGUAGES
+        }
+
+    def compose(self, mail: Mail, reader: Reader) -> MailText:
+        """The words of a mail for one reader."""
+        facts = _clean(mail.facts)
+        values = self._values(mail, facts, reader.language)
+        said = self._said(
+            f"{mail.kind}.{'stranger' if reader.stranger else mail.audience}", reader, values
+        )
+        rows = _rows(mail, facts, values, reader.language)
+        return self._laid_out(
+            reader,
+            f"{mail.sp_id}: {said['subject']}",
+            said,
+            rows=[
+                (say(reader.language, ROWS[row]), rows[row]) for row in said["rows"] if rows[row]
+            ],
+            why=values.get("why", ""),
+            link=values["link"],
+        )
+
+    def compose_account(
+        self, purpose: str, reader: Reader, email: str, link: str, until: datetime
+    ) -> MailText:
+        """The words of a mail about a login: `purpose` is `invitation` or `reset`, the link works until then."""
+        values = {
+            "email": one_line(email),
+            "until": words.format_instant(until, reader.language),
+        }
+        said = self._said(f"account/{purpose}", reader, values)
+        return self._laid_out(reader, said["subject"], said, link=link)
+
+    def compose_findings(
+        self,
+        language: Language,
+        rows: Sequence[tuple[str, FindingKind]],
+        new: int,
+        standing: int,
+        link: str,
+    ) -> MailText:
+        """The words of a mail to operations about orders and settlements whose workflows are in trouble: by SP-ID or
+        number, and how, the first of the `new` ones; `standing` are those of earlier mails with them."""
+        reader = Reader("", language, staff=True)
+        values = {"new": new, "standing": standing, "shown": len(rows), "more": new - len(rows)}
+        said = self._said("operations/reconciliation", reader, values)
+        named = [(about, said["kinds"][kind]) for about, kind in rows]
+        return self._laid_out(reader, said["subject"], said, rows=named, link=link)
+
+    def _said(self, name: str, reader: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What the template of a mail sets."""
+        template = self._templates[reader.language].plain.get_template(f"{name}.txt")
+        return vars(template.make_module(dict(values)))
+
+    def _laid_out(
+        self,
+        reader: Reader,
+        subject: str,
+        said: Mapping[str, Any],
+        *,
+        link: str,
+        rows: Sequence[tuple[str, str]] = (),
+        why: str = "",
+        layout: str = "layout",
+        **more: Any,
+    ) -> MailText:
+        """The mail of what its template says. `why`: the explanation of its deadline; `more` is for the layout."""
+        templates = self._templates[reader.language]
+        _ = partial(say, reader.language)
+        greeting = _("Guten Tag %(name)s", name=one_line(reader.name))
+        values: dict[str, Any] = {
+            "language": reader.language,
+            "subject": one_line(subject),
+            "greeting": greeting if reader.name else _("Guten Tag zusammen"),
+            "paragraphs": _paragraphs(said["text"]),
+            "why": why,
+            "rows": rows,
+            "link": link if said.get("has_link", True) else "",
+            "button": said.get("button") or _("Auftrag öffnen"),
+            "button_missing": _("Falls der Knopf nicht geht, öffnen Sie diese Adresse:"),
+            "closing": _("Freundliche Grüsse"),
+            "signature": _("Ihr CMI") if reader.staff else _("Ihr Servicepartner-Team"),
+            "footer": _("Diese Nachricht wurde vom CMI automatisch verschickt.")
+            if reader.staff
+            else _(
+                "Diese Nachricht wurde automatisch verschickt. Haben Sie eine Frage? Antworten Sie "
+                "einfach darauf, Ihre Antwort liest ein Mensch."
+            ),
+            **more,
+        }
+        return MailText(
+            subject=values["subject"],
+            text=templates.plain.get_template(f"{layout}.txt").render(values),
+            html=templates.html.get_template(f"{layout}.html").render(values),
+        )
+
+    def _values(self, mail: Mail, facts: MailFacts, language: Language) -> dict[str, Any]:
+        """What a text may speak of. Without a deadline, a text that names one is an error and has no gap."""
+        values: dict[str, Any] = {
+            "sp_id": mail.sp_id,
+            "link": f"{self._public_url}/orders/{quote(mail.sp_id, safe='')}",
+            "partner": facts.partner,
+            "service": facts.service,
+            "short_service": _shortened(facts.service),
+            "status": words.status_label(facts.status, language),
+            "reason": one_line(words.reason_label(facts.reason, language)),
+            "decision": facts.decision,
+            "level": facts.level,
+        }
+        if mail.sender:
+            values["action"] = words.action_label(facts.action, language)
+            values["refusal"] = words.refusal_reason(
+                facts.action, facts.code, facts.status, language
+            )
+        if facts.deadline:
+            due = words.format_instant(facts.deadline.due, language)
+            kind = facts.deadline.kind
+            values |= {
+                "deadline": facts.deadline,
+                "deadline_label": words.deadline_label(kind, language),
+                "due": due,
+                "task": words.deadline_task(kind, language),
+                "why": _sentence(words.explanation_text(facts.deadline, language)),
+            }
+            if please := words.deadline_please(kind, due, language):
+                values["please"] = please
+        return values
+
+
+def _environment(language: Language, *, html: bool = False) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        undefined=StrictUndefined,
+        autoescape=html,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=not html,
+    )
+    translate(environment, language)
+    return environment
+
+
+def _paragraphs(text: str) -> list[str]:
+    """The paragraphs of a text. The line break after a tag is no part of it (`trim_blocks`), an empty line is."""
+    return [line.strip() for line in text.split("\n") if line.strip()]
+
+
+def _clean(facts: MailFacts) -> MailFacts:
+    """The facts as they may stand in a line; notes and reasons keep their line breaks."""
+    return facts.model_copy(
+        update={
+            name: _lines(value) if name in _MANY_LINES else one_line(value)
+            for name, value in facts
+            if type(value) is str  # and not the status, which is one, too
+        }
+    )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SERVICE_IN_SUBJECT else text[: _SERVICE_IN_SUBJECT - 1] + "…"
+
+
+def _rows(
+    mail: Mail, facts: MailFacts, values: Mapping[str, Any], language: Language
+) -> dict[str, str]:
+    """The table of facts; what is not known of this mail is empty."""
+    return {
+        "sp_id": mail.sp_id,
+        "sales_order": facts.sales_order_id,
+        "partner": facts.partner,
+        "service": facts.service,
+        "product": f"{facts.quantity} × {facts.product}",
+        "customer": ", ".join(filter(None, (facts.customer_name, facts.customer_place))),
+        "deadline": f"{values['deadline_label']}, {values['due']}" if facts.deadline else "",
+        "status": values["status"],
+        "tracking": facts.tracking,
+        "reason": words.reason_label(facts.reason, language),
+        "note": facts.note,
+        "asked_by": _asked_by(mail.sender, language) if mail.sender else "",
+    }
+
+
+def _asked_by(sender: Actor, language: Language) -> str:
+    return ", ".join(filter(None, (words.role_label(sender.role, language), one_line(sender.name))))

@@ -28,6 +28,7 @@ from playwright.async_api import (
 from domain.values import Language
 from records.accounts import AccountRecords, UserRole
 from scripts import system_packages
+from tests.limits import WAIT_LIMIT
 from tests.needs import require
 from tests.web.site import Site
 from use_cases.passwords import Passwords
@@ -194,7 +195,7 @@ class Surfer:
             locale=f"{language}-CH",
             timezone_id="Europe/Zurich",
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(WAIT_LIMIT * 1000)
         self._contexts.append(context)
         if role is not None and login is None:
             login = await self.login(role, language, partner_id)

@@ -20,8 +20,7 @@ clock, database, office, server = (
     accounts.clock, accounts.database, accounts.office, accounts.server,
 )  # fmt: skip
 settings, url = accounts.settings, accounts.url
-postgres_template, postgres_url = accounts.postgres_template, accounts.postgres_url
-sqlite_template = accounts.sqlite_template
+postgres_records, sqlite_template = accounts.postgres_records, accounts.sqlite_template
 
 HOME = "https://cmi.example"
 UI = "https://temporal.example"

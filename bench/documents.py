@@ -20,8 +20,9 @@ from typing import Any
 
 from bench.report import keep, table
 from documents import formats
-from domain.settlement import Line, Settlement, in_order
-from domain.settlement_id import Month, settlement_id
+from domain.months import Month
+from domain.settlements.ids import settlement_id
+from domain.settlements.settlement import Line, Settlement, in_order
 from statements.data import Accounting, Letterhead, StatementData
 
 ROUNDS = 3

@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from embedded import temporal_binary
+from development.embedded import temporal_binary
 
 RESULTS = Path(__file__).parent / "results"
 _PACKAGES = (

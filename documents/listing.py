@@ -13,7 +13,7 @@ from documents import formats, pdf, table
 from documents.pages import Page, Row, split
 from documents.table import Column, Wanted, columns, row
 from documents.text import FONTS, clean, width
-from domain.settlement import CorrectionLine, Line, Settlement, amount_of
+from domain.settlements.settlement import CorrectionLine, Line, Settlement, amount_of
 
 # Pixels, as templates/documents/document.css has them.
 ROOM = 664.0

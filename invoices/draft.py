@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from documents import formats
 from documents.confined import Limits, run_confined
-from domain.settlement_id import creditor_reference
+from domain.settlements.ids import creditor_reference
 from statements.data import Accounting, Document, Letterhead, StatementData
 
 LIMITS = Limits(memory=1 << 30, seconds=120)

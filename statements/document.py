@@ -7,7 +7,7 @@ from documents import formats, listing, pdf
 from documents.listing import FOOT, HEAD, HEIGHT, ROOM, SMALL, TOP, Listing
 from documents.pages import LINE, paginate
 from documents.text import clean, wrap
-from domain.settlement_id import creditor_reference
+from domain.settlements.ids import creditor_reference
 from statements.attachments import statement_csv, statement_json
 from statements.data import Document, StatementData
 

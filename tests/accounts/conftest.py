@@ -10,7 +10,6 @@ import pytest
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from desk.accounts import Accounts
 from records.database import Database
 from records.partners import Partners
 from settings import Settings
@@ -18,6 +17,7 @@ from tests.activities.conftest import partner, server
 from tests.activities.servers import MailServer
 from tests.builders import MONDAY
 from tests.records.conftest import database, postgres_records, sqlite_template, url
+from use_cases.accounts import Accounts
 
 __all__ = ["database", "postgres_records", "server", "sqlite_template", "url"]
 

@@ -11,7 +11,7 @@ from documents.formats import money
 from documents.pages import Row, paginate, split
 from documents.table import GAP, Column, Wanted, blanks, columns, line
 from documents.text import REPLACEMENT, clean, width, wrap
-from tests.settlement.strategies import centimes
+from tests.domain.settlements.strategies import centimes
 
 TEXTS = st.text(max_size=120).map(clean)
 

@@ -110,6 +110,12 @@ class Process:
         return self._log.read_text() if self._log.exists() else ""
 
     @property
+    def pid(self) -> int:
+        """Its process id. It was started."""
+        assert self._running is not None
+        return self._running.pid
+
+    @property
     def is_running(self) -> bool:
         """Whether it was started and has not ended."""
         return self._running is not None and self._running.poll() is None

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from contracts.messages import DisplaySettings
 from domain.fields import TextLine
 from domain.policy import Policy, load_policy
 from domain.settlements.settlement import VatRates
@@ -181,6 +182,11 @@ class Settings(BaseModel):
     def vat_percentages(self) -> VatRates:
         """The rates of `vat_rates`, the earliest first."""
         return parse_vat_rates(self.vat_rates)
+
+    @property
+    def display(self) -> DisplaySettings:
+        """What a workflow needs to make texts and links."""
+        return DisplaySettings(public_url=self.public_url, language=self.operations_language)
 
     @property
     def drain(self) -> timedelta:

@@ -25,8 +25,9 @@ from domain.orders.events import (
     TransmissionStarted,
     Transmitted,
 )
+from domain.orders.evolve import evolve
 from domain.orders.explanation import Explanation, explain
-from domain.orders.lifecycle import begin, evolve
+from domain.orders.lifecycle import begin
 from domain.orders.order import DeadlineKind, Order, Status
 from domain.values import Language, Value
 

@@ -10,8 +10,11 @@ from contracts.messages import fingerprint
 from domain import words
 from domain.errors import NotUnderstood
 from domain.orders import lifecycle
+from domain.orders.access import allowed, why_not
+from domain.orders.ball import ball
 from domain.orders.commands import Cancel, Request, SetAppointment, is_newer
 from domain.orders.events import Billed, Event, NotExecuted, Recorded, UnknownEvent
+from domain.orders.evolve import evolve
 from domain.orders.order import Status
 from domain.settlements import lifecycle as settling
 from domain.settlements.events import SettlementRecorded
@@ -119,7 +122,7 @@ def test_an_event_of_a_newer_process_is_kept_and_never_applied(raw: dict[str, An
     recorded = Recorded(seq=order.version + 1, at=MONDAY, by="system", event=event)
     assert Recorded.model_validate_json(recorded.model_dump_json()) == recorded
     with pytest.raises(NotUnderstood, match=raw["type"]):
-        lifecycle.evolve(order, recorded)
+        evolve(order, recorded)
     of = opening("SP-1")
     snapshot = settled(of, *issued(of))
     told = SettlementRecorded(seq=99, at=MONDAY, by="system", event=event)
@@ -144,9 +147,9 @@ def test_a_state_of_a_newer_process_allows_nothing() -> None:
     order, _ = lived(*AGREED)
     lifecycle.check_understood(order)
     newer = order.model_copy(update={"status": Status("on_hold")})
-    assert lifecycle.allowed(newer, "operations") == ()
-    assert lifecycle.ball(newer, MONDAY) is None
-    assert lifecycle.why_not(newer, "cancel") == "wrong_state"
+    assert allowed(newer, "operations") == ()
+    assert ball(newer, MONDAY) is None
+    assert why_not(newer, "cancel") == "wrong_state"
     with pytest.raises(NotUnderstood, match="on_hold"):
         lifecycle.check_understood(newer)
     with pytest.raises(NotUnderstood, match="rules version 99"):

@@ -9,10 +9,10 @@ from temporalio.exceptions import ApplicationError
 from contracts import names
 from domain.actors import SYSTEM, Actor
 from domain.months import Month
-from domain.orders.effects import Effect
 from domain.orders.errors import Refused
 from domain.orders.events import Recorded
 from domain.orders.order import Intake, Order, Status
+from domain.orders.outgoing import Effect
 from domain.settlements.commands import Opening
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.events import SettlementRecorded

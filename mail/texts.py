@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from contracts.activities import FindingKind
 from domain import words
 from domain.actors import Actor
-from domain.orders.effects import Mail, MailFacts
+from domain.orders.outgoing import Mail, MailFacts
 from domain.values import Language
 
 FOLDER = Path(__file__).resolve().parent.parent / "templates" / "mail"

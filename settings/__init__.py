@@ -29,7 +29,8 @@ from pydantic import (
 
 from contracts.encryption import parse_keys
 from domain.fields import TextLine
-from domain.policy import Policy, load_policy
+from domain.policy import Policy
+from domain.policy_file import load_policy
 from domain.settlements.settlement import VatRate, VatRates
 from domain.values import Language
 

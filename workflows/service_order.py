@@ -36,9 +36,10 @@ with workflow.unsafe.imports_passed_through():
         action_of,
         is_newer,
     )
-    from domain.orders.effects import Effect, Mail, effects, is_obsolete
+    from domain.orders.effects import effects, is_obsolete
     from domain.orders.errors import Refused
     from domain.orders.order import Status
+    from domain.orders.outgoing import Effect, Mail
     from domain.settlements.settlement import line_of_order
     from domain.values import Language
     from domain.view import OrderView, order_view

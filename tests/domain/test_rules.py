@@ -22,12 +22,13 @@ from domain.orders.commands import (
     LogContact,
     PassTime,
 )
-from domain.orders.effects import Mail
 from domain.orders.errors import Refused
 from domain.orders.events import DeadlineMissed, ReminderDue, RulesAdopted
 from domain.orders.lifecycle import fold, handle
 from domain.orders.order import Deadline, GoodsReceived, GoodsShipped, Intake, Order, Status
-from domain.policy import DeadlinePolicy, Policy, Span, load_policy
+from domain.orders.outgoing import Mail
+from domain.policy import DeadlinePolicy, Policy, Span
+from domain.policy_file import load_policy
 from domain.settlements import access
 from domain.settlements import mails as settlement_mails
 from domain.settlements.commands import AdoptRules as AdoptSettlementRules

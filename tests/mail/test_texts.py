@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from domain import words
 from domain.orders import effects
-from domain.orders.effects import Mail, mail_kinds
+from domain.orders.effects import mail_kinds
+from domain.orders.outgoing import Mail
 from domain.values import LANGUAGES, Language
 from mail.texts import MailTexts, Reader
 from tests.activities.mails import all_mails, refusal

@@ -45,15 +45,17 @@ class Carried(Value):
 
 
 class Start(Value):
-    """The input of an order's workflow: a new order's intake and when it was placed, or what an earlier run carried.
+    """The input of an order's workflow: a new order's intake and first event, or what an earlier run carried.
 
     `shell`: `names.SHELL` when the run began. Runs that began before there was such a number have the first one.
+    `placed_at`: in the place of the first event, for releases that do not know `placed`, and from those.
     """
 
     desk: DisplaySettings
     shell: int = 1
     intake: Intake | None = None
     placed_at: datetime | None = None
+    placed: Recorded | None = None
     carried: Carried | None = None
 
 

@@ -27,15 +27,14 @@ def begin(intake: Intake) -> Order:
     )
 
 
-def place(intake: Intake, at: datetime) -> tuple[Order, Recorded]:
-    """The order as the shop placed it at `at`, and the first event of its life.
+def place(intake: Intake, at: datetime) -> Recorded:
+    """Have the shop place an order at `at`: the first event of its life.
 
     Raises:
         NotUnderstood: it is placed under rules that this process does not know.
     """
     rules.check(intake.rules)
-    placed = Recorded(seq=1, at=at, by="shop", event=Placed(prepaid=intake.placement.prepaid))
-    return evolve(begin(intake), placed), placed
+    return Recorded(seq=1, at=at, by="shop", event=Placed(prepaid=intake.placement.prepaid))
 
 
 def check_understood(order: Order) -> None:

@@ -35,7 +35,7 @@ from domain.orders.commands import (
 from domain.orders.deadlines import next_instant
 from domain.orders.effects import effects, mail_kinds
 from domain.orders.events import Event, Recorded
-from domain.orders.lifecycle import handle, place
+from domain.orders.lifecycle import fold, handle, place
 from domain.orders.order import (
     Assignee,
     Customer,
@@ -177,8 +177,8 @@ class Life:
     outgoing: list[Effect] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.order, placed = place(self.intake, self.now)
-        self.events = [placed]
+        self.events = [place(self.intake, self.now)]
+        self.order = fold(self.intake, self.events)
 
     def do(
         self, command: Command, when: str | datetime | None = None, by: Actor | None = None

@@ -16,10 +16,11 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
+import words
 from contracts import names
 from contracts.activities import SettlementOf
 from contracts.messages import DisplaySettings
-from domain import rules, words
+from domain import rules
 from domain.errors import InvalidCommand
 from domain.months import Month
 from domain.orders.order import Order, Placement

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
+import words
 from contracts.messages import DisplaySettings
-from domain import words
 from domain.orders import access, deadlines
 from domain.orders.ball import ball
 from domain.orders.explanation import explain

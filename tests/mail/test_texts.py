@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import words
 from domain.orders import effects
-from domain.orders.effects import Mail, mail_kinds
+from domain.orders.effects import mail_kinds
+from domain.orders.outgoing import Mail
 from domain.settlements import mails as settlement_mails
 from domain.values import LANGUAGES, Language
 from mail.texts import MailTexts, Reader

@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
+import words
 from contracts import names
 from contracts.activities import SettlementOf
-from domain import rules, words
+from domain import rules
 from domain.errors import InvalidCommand
 from domain.months import Month
 from domain.orders.order import Order, Placement

@@ -54,7 +54,7 @@ async def _measure(
         async def accepted(path: str = f"/api/v1/orders/{sp_id}/accept") -> bool:
             return (await http.post(path, json={}, headers=partner)).is_success
 
-        await eventually(accepted, within=60)
+        await eventually(accepted)
     command = LogContact(outcome="not_reached", note="besetzt")
 
     async def by_api(sp_id: str) -> None:

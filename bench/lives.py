@@ -155,7 +155,7 @@ class Product(Side):
             stored = await self._around.orders.get(sp_id)
             return stored is not None and stored.order.status is Status.NEW
 
-        await eventually(is_new, within=60)
+        await eventually(is_new)
 
 
 async def until_idle(handle: Handle) -> None:

@@ -60,7 +60,7 @@ async def running_web(around: Surroundings) -> AsyncIterator[httpx.AsyncClient]:
                 except httpx.TransportError:
                     return False
 
-            await eventually(answers, within=60)
+            await eventually(answers)
             yield http
     finally:
         web.kill()

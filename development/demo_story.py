@@ -15,11 +15,11 @@ from rich.table import Table
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
+import words
 from contracts import names
 from development.api_client import PATIENCE, Api
 from development.embedded import ROOT
 from development.sample_data import ZURICH
-from domain import words
 from domain.orders.order import Status
 
 BETWEEN_TABLES = 4.0

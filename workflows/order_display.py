@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
+import words
 from contracts.messages import DisplaySettings
-from domain import words
 from domain.orders import deadlines, lifecycle
 from domain.orders.explanation import explain
 from domain.orders.order import Order

@@ -5,9 +5,9 @@ from typing import Any
 
 from temporalio.common import SearchAttributeUpdate, TypedSearchAttributes
 
+import words
 from contracts import names
 from contracts.messages import DisplaySettings
-from domain import words
 from domain.settlements import lifecycle as life
 from domain.settlements.access import actions
 from domain.settlements.lifecycle import Settlement

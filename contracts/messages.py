@@ -8,6 +8,7 @@ from temporalio.exceptions import ApplicationError
 
 from contracts import names
 from domain.actors import SYSTEM, Actor
+from domain.errors import InvalidCommand
 from domain.months import Month
 from domain.orders.effects import Effect
 from domain.orders.errors import Refused
@@ -212,13 +213,23 @@ def remember(answered: dict[str, str], request_id: str, outcome: str) -> None:
         del answered[next(iter(answered))]
 
 
-def come_again() -> ApplicationError:
-    """What an update is told that can be asked again soon, of the workflow's next run."""
-    return ApplicationError("the workflow goes over into its next run", type=names.COME_AGAIN)
+def try_again() -> ApplicationError:
+    """The answer to an update that decided nothing and can be sent again soon, to the workflow's next run."""
+    return ApplicationError("the workflow goes over into its next run", type=names.TRY_AGAIN)
 
 
-def refusal(error: Refused | SettlementRefused) -> ApplicationError:
-    """What the sender of a command that is not allowed is told: what, why, in which state, and what is allowed."""
+REFUSALS = (Refused, SettlementRefused, InvalidCommand)
+"""What the domain raises if it does not take a command."""
+
+
+def refusal(error: Refused | SettlementRefused | InvalidCommand) -> ApplicationError:
+    """What the sender of a refused command gets: what was asked, why not, in which state, and what is allowed; or which
+    field is invalid.
+    """
+    if isinstance(error, InvalidCommand):
+        return ApplicationError(
+            str(error), {"field": error.field, "code": error.code}, type=names.INVALID
+        )
     facts = {
         "action": error.action,
         "code": error.code,

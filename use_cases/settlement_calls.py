@@ -191,6 +191,6 @@ def _refusal(settlement: str, failure: WorkflowUpdateFailedError) -> Exception:
             return TemporalAway("the worker is of a release before this settlement's rules")
         if cause.type == names.NOT_MADE:
             return PaperNotMade(settlement)
-        if cause.type == names.COME_AGAIN:
+        if cause.type == names.TRY_AGAIN:
             return TemporalAway("the settlement's workflow goes over into its next run")
     return failure

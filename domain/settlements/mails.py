@@ -54,6 +54,11 @@ class SettlementMail(Value):
     reason: str = ""
     paper_id: str | None = None
 
+    @property
+    def lane(self) -> str:
+        """Mails of one lane go out one after the other, in the order of their causes."""
+        return self.audience
+
 
 class MailRule(NamedTuple):
     """A mail: its kind, to whom, because of which event, and under which rules.

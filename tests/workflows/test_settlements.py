@@ -398,6 +398,6 @@ async def test_papers_that_cannot_be_made_do_not_hold_up_the_next_run() -> None:
             await goes_over(life, first)
             answers = await asyncio.gather(*uploads, return_exceptions=True)
         assert [type(each) for each in answers] == [WorkflowUpdateFailedError] * 2
-        assert {each.cause.type for each in answers} == {names.COME_AGAIN}
+        assert {each.cause.type for each in answers} == {names.TRY_AGAIN}
         month.outside.down.clear()
         await noted(life)

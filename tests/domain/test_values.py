@@ -1,6 +1,7 @@
 """What a process makes of values that a newer one wrote."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import pytest
 from pydantic import Field, TypeAdapter, ValidationError
@@ -53,6 +54,21 @@ def test_unknown_fields_are_kept_through_changes_and_not_shown() -> None:
     known = Whole(part=Part(name="a"), parts=(Part(name="b"),), by_name={"c": Part(name="c")})
     assert without_unknown(whole) == known
     assert without_unknown(known) is known
+
+
+def _replaceable(value: type[Value] = Value) -> Iterator[type[Value]]:
+    if "replace" in vars(value):
+        yield value
+    for each in value.__subclasses__():
+        yield from _replaceable(each)
+
+
+@pytest.mark.parametrize("value", list(_replaceable()))
+def test_what_may_be_replaced_are_fields_of_the_value(value: Any) -> None:
+    (changes,) = get_args(get_type_hints(value.replace)["changes"])
+    fields = get_type_hints(value, include_extras=True)
+    replaced = get_type_hints(changes, include_extras=True)
+    assert replaced == {name: fields[name] for name in replaced}
 
 
 @pytest.mark.parametrize("depth", ["part", "parts", "by_name"])

@@ -24,7 +24,7 @@ from domain.errors import InvalidCommand
 from domain.months import Month
 from domain.orders.order import Order, Placement
 from domain.settlements.ids import is_settlement_id, settlement_id
-from domain.settlements.lifecycle import Settlement
+from domain.settlements.settlement import Settlement
 from records.database import Database
 from records.mails import MailLog
 from records.migrate import migrate

@@ -15,9 +15,9 @@ from activities.failures import without_contents
 from contracts import activities
 from contracts.activities import InvoiceToCheck, SettlementOf, StatementWanted
 from documents.confined import ConfinedError
-from domain.settlements.commands import Statement
 from domain.settlements.ids import settlement_id
 from domain.settlements.invoicing import Problem, Verdict
+from domain.settlements.settlement import Statement
 from invoices.check import check_invoice, expected_of
 from invoices.draft import draft_confined
 from records.papers import Paper, PaperKind, Papers, draft_id, statement_csv_id, statement_id

@@ -10,7 +10,7 @@ from contracts.activities import PartnersWanted, SettlementOf, SettlementSnapsho
 from contracts.messages import DisplaySettings
 from domain.policy import Policy
 from domain.settlements.ids import settlement_id
-from domain.settlements.settlement import CorrectionLine, VatRates
+from domain.settlements.lines import CorrectionLine, VatRates
 from records.corrections import Corrections
 from records.heads import Diverged, take_over
 from records.partners import Partners

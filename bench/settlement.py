@@ -10,7 +10,8 @@ from bench.stage import Stage, stage
 from contracts.activities import Snapshot
 from contracts.messages import Carried, DisplaySettings
 from domain.policy import Policy
-from domain.settlements.settlement import VAT_RATES, SettlementStatus
+from domain.settlements.lines import VAT_RATES
+from domain.settlements.settlement import SettlementStatus
 from records.database import Database
 from records.settlements import Settlements, StoredSettlement
 from settings import Settings

@@ -8,8 +8,8 @@ from domain.orders.events import Recorded
 from domain.orders.order import Order
 from domain.policy import Policy
 from domain.settlements.events import SettlementRecorded
-from domain.settlements.lifecycle import Settlement
-from domain.settlements.settlement import Amount, LeftOut
+from domain.settlements.lines import Amount, LeftOut
+from domain.settlements.settlement import Settlement
 from domain.values import Value
 
 SEND_MAIL = "send_mail"  # (Mail) -> None

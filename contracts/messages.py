@@ -14,13 +14,12 @@ from domain.orders.effects import Effect
 from domain.orders.errors import Refused
 from domain.orders.events import Recorded
 from domain.orders.order import Intake, Order, Status
-from domain.settlements.commands import Opening
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.events import SettlementRecorded
 from domain.settlements.invoicing import Verdict
-from domain.settlements.lifecycle import Settlement
+from domain.settlements.lines import Amount, LeftOut, Line
 from domain.settlements.mails import SettlementMail
-from domain.settlements.settlement import Amount, LeftOut, Line, SettlementStatus
+from domain.settlements.settlement import Opening, Settlement, SettlementStatus
 from domain.values import Language, Value
 
 REMEMBERED_REQUESTS = 50

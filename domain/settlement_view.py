@@ -6,15 +6,11 @@ from typing import Annotated, Any
 
 from domain import words
 from domain.months import Month
+from domain.settlements.access import allowed
+from domain.settlements.account import SettlementAccount
 from domain.settlements.events import SettlementRecorded
-from domain.settlements.lifecycle import Settlement, allowed
-from domain.settlements.settlement import (
-    Amount,
-    LeftOut,
-    LeftOutReason,
-    SettlementAccount,
-    SettlementStatus,
-)
+from domain.settlements.lines import Amount, LeftOut, LeftOutReason
+from domain.settlements.settlement import Settlement, SettlementStatus
 from domain.values import OPEN, Language, Value, without_unknown
 from domain.view import TimelineEntry, zoned
 

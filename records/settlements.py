@@ -11,15 +11,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from contracts.activities import SettlementSnapshot
 from domain.months import Month
+from domain.settlements.account import SettlementAccount, account_of
 from domain.settlements.events import SettlementEvent, SettlementRecorded
-from domain.settlements.lifecycle import Settlement, account_of
-from domain.settlements.settlement import (
-    Line,
-    SettlementAccount,
-    SettlementStatus,
-    in_order,
-    line_of,
-)
+from domain.settlements.lines import Line, in_order, line_of
+from domain.settlements.settlement import Settlement, SettlementStatus
 from domain.values import Value
 from records.billable import Billable
 from records.cursors import Position, decode_cursor, encode_cursor

@@ -30,7 +30,7 @@ from pydantic import (
 from contracts.encryption import parse_keys
 from domain.fields import TextLine
 from domain.policy import Policy, load_policy
-from domain.settlements.settlement import VatRate, VatRates
+from domain.settlements.lines import VatRate, VatRates
 from domain.values import Language
 
 PREFIX = "CMI_"

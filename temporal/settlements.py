@@ -22,8 +22,10 @@ from contracts.messages import (
     Upload,
 )
 from domain.actors import Actor
-from domain.settlements.commands import Opening, SettlementRequest
-from domain.settlements.lifecycle import Settlement, next_instant, open_settling
+from domain.settlements.commands import SettlementRequest
+from domain.settlements.deadlines import next_instant
+from domain.settlements.lifecycle import open_settlement
+from domain.settlements.settlement import Opening, Settlement
 from temporal.updates import execute_update
 from workflows.settlement_display import is_late, title
 
@@ -46,7 +48,7 @@ async def start_settlement(
         WorkflowAlreadyStartedError: there is one of this partner and month, or there was.
         RPCError: Temporal is away.
     """
-    settling, events = open_settling(opening, actor, now)
+    settling, events = open_settlement(opening, actor, now)
     await _start(
         client,
         SettlementStart(

@@ -19,7 +19,7 @@ from domain.orders.commands import Request
 from domain.orders.events import Event
 from domain.settlements.commands import SettlementRequest
 from domain.settlements.events import SettlementEvent
-from domain.settlements.lifecycle import Settlement
+from domain.settlements.settlement import Settlement
 from records import tables
 from records.database import Database
 from records.orders import _order as order_of

@@ -23,10 +23,10 @@ from domain.errors import NotUnderstood
 from domain.orders.effects import Effect, effects
 from domain.orders.lifecycle import begin, check_understood
 from domain.orders.order import Order, Status
-from domain.settlements import lifecycle as settling_life
-from domain.settlements.lifecycle import Settlement
+from domain.settlements import lifecycle as settlement_lifecycle
 from domain.settlements.lifecycle import begin as begin_settling
 from domain.settlements.mails import settlement_mails
+from domain.settlements.settlement import Settlement
 from records.heads import Diverged
 from records.mails import MailLog
 from records.orders import Orders, StoredOrder
@@ -159,7 +159,7 @@ class SettlementRevival:
         finished = await self._mails.finished(number)
         before = begin_settling(settling.opening, settling.opened_at)
         try:
-            settling_life.check_understood(settling)
+            settlement_lifecycle.check_understood(settling)
             mails = settlement_mails(before, events, self._desk.language)
         except NotUnderstood as error:
             raise NotRevivable(_NEWER.format(number, error)) from error

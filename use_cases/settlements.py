@@ -16,12 +16,13 @@ from domain.cantons import pin_calendar
 from domain.errors import InvalidCommand
 from domain.months import Month
 from domain.policy import Policy
-from domain.settlements.commands import Close, NoteInvoice, Select, Statement, VoidSettlement
+from domain.settlements.access import allowed
+from domain.settlements.commands import Close, NoteInvoice, Select, VoidSettlement
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.ids import settlement_id
 from domain.settlements.invoicing import Verdict
-from domain.settlements.lifecycle import allowed
-from domain.settlements.settlement import CorrectionLine, Line, SettlementStatus, VatRates
+from domain.settlements.lines import CorrectionLine, Line, VatRates
+from domain.settlements.settlement import SettlementStatus, Statement
 from domain.values import Value
 from records.corrections import Correction, Corrections
 from records.database import Database

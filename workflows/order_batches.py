@@ -10,7 +10,7 @@ from temporalio import workflow
 
 from contracts import activities
 from contracts.messages import SettlementCarried
-from domain.settlements.settlement import LeftOut
+from domain.settlements.lines import LeftOut
 from workflows.background import HEARTBEAT, StepActivities
 
 BATCH, BATCHES_AT_A_TIME = 100, 2

@@ -39,7 +39,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.orders.effects import Effect, Mail, effects, is_obsolete
     from domain.orders.events import Recorded
     from domain.orders.order import Order, Status
-    from domain.settlements.settlement import line_of_order
+    from domain.settlements.lines import line_of_order
     from domain.values import Language
     from domain.view import OrderView, order_view
     from workflows.background import ATTEMPT_LIMIT, UNTIL_IT_SUCCEEDS, Outcome

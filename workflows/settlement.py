@@ -20,14 +20,14 @@ with workflow.unsafe.imports_passed_through():
         refusal,
     )
     from domain.actors import Actor
-    from domain.settlements import lifecycle
+    from domain.settlements import deadlines, lifecycle
+    from domain.settlements.access import authorise
     from domain.settlements.commands import (
         Command,
         NoteReleased,
         NoteUndelivered,
         PassTime,
         SettlementRequest,
-        Statement,
         TakeClaims,
         TakeStatement,
         TakeVerdict,
@@ -36,9 +36,9 @@ with workflow.unsafe.imports_passed_through():
     from domain.settlements.errors import SettlementRefused
     from domain.settlements.events import SettlementRecorded
     from domain.settlements.invoicing import Verdict
-    from domain.settlements.lifecycle import Settlement
+    from domain.settlements.lines import CorrectionLine
     from domain.settlements.mails import SettlementMail, is_obsolete, settlement_mails
-    from domain.settlements.settlement import CorrectionLine, SettlementStatus
+    from domain.settlements.settlement import Settlement, SettlementStatus, Statement
     from workflows.background import ATTEMPT_LIMIT, HEARTBEAT, Outcome, StepActivities
     from workflows.entity import EntityWorkflow
     from workflows.order_batches import OrderBatches
@@ -72,7 +72,7 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
                 "a workflow starts from an opening or from an earlier run"
             )
             assert start.opened_at is not None, "a settlement's clock runs from its opening"
-            settlement, events = lifecycle.open_settling(
+            settlement, events = lifecycle.open_settlement(
                 start.opening, start.opened_by, start.opened_at
             )
             super().__init__(start, settlement, events, events, ())
@@ -123,7 +123,7 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
             if self._is_the_invoice(upload):
                 return Checked(version=self._state.version, verdict=Verdict(accepted=True))
             try:
-                lifecycle.authorise(self._state, "invoice", upload.actor, workflow.now())
+                authorise(self._state, "invoice", upload.actor, workflow.now())
                 check = self._papers.start(
                     activities.CHECK_INVOICE,
                     activities.InvoiceToCheck(settlement=self._id, paper_id=upload.paper_id),
@@ -141,7 +141,7 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
         if self._is_the_invoice(upload):
             return
         try:
-            lifecycle.authorise(self._state, "invoice", upload.actor, workflow.now())
+            authorise(self._state, "invoice", upload.actor, workflow.now())
         except SettlementRefused as error:
             raise refusal(error) from error
 
@@ -202,7 +202,7 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
             self._papers.cancel()
 
     def _next_instant(self) -> datetime | None:
-        return lifecycle.next_instant(self._state)
+        return deadlines.next_instant(self._state)
 
     def _watched(self) -> int:
         return self._state.version

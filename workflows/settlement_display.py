@@ -8,10 +8,9 @@ from temporalio.common import SearchAttributeUpdate, TypedSearchAttributes
 from contracts import names
 from contracts.messages import DisplaySettings
 from domain import words
-from domain.settlements import lifecycle as life
 from domain.settlements.access import actions
-from domain.settlements.lifecycle import Settlement
-from domain.settlements.settlement import SettlementStatus
+from domain.settlements.deadlines import next_instant
+from domain.settlements.settlement import Settlement, SettlementStatus
 from domain.values import Language
 
 
@@ -39,7 +38,7 @@ def search_attributes(
     settling: Settlement, shown: TypedSearchAttributes
 ) -> list[SearchAttributeUpdate[Any]]:
     """What the lists have to show now; nothing if they have `shown` it already."""
-    due, late = life.next_instant(settling), is_late(settling)
+    due, late = next_instant(settling), is_late(settling)
     partner_id = settling.opening.partner.partner_id
     same = (
         shown.get(names.SETTLEMENT_STATUS) == settling.status.value
@@ -66,7 +65,7 @@ def details(settling: Settlement, asked: int, desk: DisplaySettings) -> str:
     label = words.settlement_status_label(settling.status, language)
     lines = [f"## {label} (`{settling.status.value}`)", ""]
     lines += [f"- {line}" for line in _progress(settling, asked)]
-    wake = life.next_instant(settling)
+    wake = next_instant(settling)
     if wake is not None:
         lines.append(f"- next: {wake_summary(settling, wake)}")
     possible = actions(settling)

@@ -15,8 +15,10 @@ from domain.settlements.events import (
     StatementIssued,
     Voided,
 )
-from domain.settlements.lifecycle import Settlement, begin, evolve
-from domain.settlements.settlement import Amount, LeftOut, SettlementStatus
+from domain.settlements.evolve import evolve
+from domain.settlements.lifecycle import begin
+from domain.settlements.lines import Amount, LeftOut
+from domain.settlements.settlement import Settlement, SettlementStatus
 from domain.values import Language, Value
 
 SettlementAudience = Literal["partner", "operations", "accounting"]

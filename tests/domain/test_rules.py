@@ -20,14 +20,13 @@ from domain.policy import DeadlinePolicy, Policy, Span, load_policy
 from domain.settlements import access
 from domain.settlements import mails as settlement_mails
 from domain.settlements.commands import AdoptRules as AdoptSettlementRules
-from domain.settlements.commands import NoteInvoice, Opening, VoidSettlement
+from domain.settlements.commands import NoteInvoice, VoidSettlement
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.events import RulesAdopted as SettlementRulesAdopted
-from domain.settlements.lifecycle import Settlement
 from domain.settlements.lifecycle import fold as fold_settling
 from domain.settlements.lifecycle import handle as live_settling
 from domain.settlements.mails import settlement_mails as mails_of
-from domain.settlements.settlement import SettlementStatus
+from domain.settlements.settlement import Opening, Settlement, SettlementStatus
 from domain.view import order_view
 from domain.words import explanation_text
 from tests import newer_rules

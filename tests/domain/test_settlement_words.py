@@ -8,7 +8,6 @@ import pytest
 from domain import rules, words
 from domain.policy import Policy
 from domain.settlements import access
-from domain.settlements.commands import Statement
 from domain.settlements.events import (
     Announced,
     InvoiceAccepted,
@@ -30,8 +29,9 @@ from domain.settlements.events import (
     Voided,
 )
 from domain.settlements.invoicing import Problem, Verdict
+from domain.settlements.lines import CorrectionLine, LeftOut, LeftOutReason
 from domain.settlements.mails import settlement_mail_kinds
-from domain.settlements.settlement import CorrectionLine, LeftOut, LeftOutReason, SettlementStatus
+from domain.settlements.settlement import SettlementStatus, Statement
 from domain.values import LANGUAGES, Language
 from domain.words.languages import VOCABULARIES
 from tests.domain.test_words import assert_readable, placeholders, zurich_winter

@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 import use_cases.settlements
 from contracts.activities import Snapshot
 from domain.settlements.commands import Close, TakeClaims
-from domain.settlements.settlement import LeftOut
+from domain.settlements.lines import LeftOut
 from records.orders import Orders
 from records.papers import Limit
 from records.settlements import Settlements

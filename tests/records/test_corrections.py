@@ -8,7 +8,7 @@ import pytest
 from contracts.activities import Snapshot
 from domain.months import Month
 from domain.settlements.ids import settlement_id
-from domain.settlements.settlement import CorrectionLine
+from domain.settlements.lines import CorrectionLine
 from records.corrections import Corrections
 from records.database import Database
 from records.orders import Orders

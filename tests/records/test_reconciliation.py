@@ -7,7 +7,8 @@ import pytest
 
 from contracts.activities import Snapshot
 from domain.orders.commands import Cancel
-from domain.settlements.commands import Close, NoteInvoice, Opening, VoidSettlement
+from domain.settlements.commands import Close, NoteInvoice, VoidSettlement
+from domain.settlements.settlement import Opening
 from records.database import Database
 from records.orders import Orders
 from records.reconciliation import Reconciliation, Row, Same, Seen

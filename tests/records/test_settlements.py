@@ -14,7 +14,8 @@ from domain.months import Month
 from domain.orders.order import Order, Status
 from domain.settlements.commands import Close, Select, VoidSettlement
 from domain.settlements.ids import settlement_id
-from domain.settlements.settlement import LeftOut, SettlementStatus
+from domain.settlements.lines import LeftOut
+from domain.settlements.settlement import SettlementStatus
 from records.database import Database
 from records.heads import Diverged
 from records.orders import Orders, document_row, order_row

@@ -15,7 +15,8 @@ from domain.actors import SYSTEM
 from domain.months import Month
 from domain.orders.order import Order, Status
 from domain.settlements.ids import settlement_id
-from domain.settlements.settlement import VAT_RATES, SettlementStatus
+from domain.settlements.lines import VAT_RATES
+from domain.settlements.settlement import SettlementStatus
 from records.papers import Papers
 from records.settlements import Settlements, StoredSettlement
 from temporal import orders

@@ -12,7 +12,7 @@ from contracts.activities import SettlementSnapshot, Snapshot
 from domain.orders import lifecycle
 from domain.orders.commands import Accept, Cancel, ConfirmRequirements, LogContact
 from domain.orders.order import Status
-from domain.settlements import lifecycle as settlement_life
+from domain.settlements import lifecycle as settlement_lifecycle
 from domain.settlements.commands import Close, VoidSettlement
 from domain.settlements.settlement import SettlementStatus
 from records.mails import MailLog
@@ -157,7 +157,7 @@ async def test_a_settlement_that_was_taken_back_stays_so(tmp_path: Path) -> None
             handle = around.client.get_workflow_handle(workflow_id)
             await handle.result()
             # The records tell that it was closed at the same moment.
-            closing, more = settlement_life.handle(
+            closing, more = settlement_lifecycle.handle(
                 before.settling, Close(), OPERATIONS, datetime.now(UTC)
             )
             await forget_settlement(office, number)

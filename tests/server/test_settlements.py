@@ -19,7 +19,8 @@ from domain.orders.order import Status
 from domain.policy import Span
 from domain.settlements.commands import Close, SettlementRequest, VoidSettlement
 from domain.settlements.ids import settlement_id
-from domain.settlements.settlement import CorrectionLine, SettlementStatus
+from domain.settlements.lines import CorrectionLine
+from domain.settlements.settlement import SettlementStatus
 from records.corrections import Corrections
 from records.papers import Paper, invoice_id, statement_id
 from temporal import orders, settlements

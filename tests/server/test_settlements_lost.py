@@ -9,7 +9,8 @@ from contracts import names
 from contracts.activities import SettlementSnapshot
 from contracts.messages import Tally
 from domain.settlements.commands import NoteInvoice, SettlementRequest, VoidSettlement
-from domain.settlements.settlement import CorrectionLine, SettlementStatus
+from domain.settlements.lines import CorrectionLine
+from domain.settlements.settlement import SettlementStatus
 from records import tables
 from records.corrections import Corrections
 from records.papers import statement_id

@@ -21,8 +21,8 @@ from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
 from domain.months import Month
 from domain.policy import Policy
-from domain.settlements.commands import ExternalCommand, Opening, SettlementRequest
-from domain.settlements.lifecycle import Settlement
+from domain.settlements.commands import ExternalCommand, SettlementRequest
+from domain.settlements.settlement import Opening, Settlement
 from temporal import settlements
 from tests.builders import partner_actor
 from tests.settlings import opening as an_opening

@@ -9,12 +9,12 @@ from activities.calendars import CalendarActivities
 from contracts import activities as names
 from domain.months import Month
 from domain.policy import Policy
-from domain.settlements.commands import Statement
 from domain.settlements.events import SettlementRecorded
 from domain.settlements.ids import settlement_id
 from domain.settlements.invoicing import Verdict
+from domain.settlements.lines import CorrectionLine, LeftOut, LeftOutReason
 from domain.settlements.mails import SettlementMail
-from domain.settlements.settlement import CorrectionLine, LeftOut, LeftOutReason
+from domain.settlements.settlement import Statement
 
 FEE = Decimal("100.00")
 

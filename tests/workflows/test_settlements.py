@@ -24,7 +24,7 @@ from domain.settlements.commands import (
 )
 from domain.settlements.invoicing import Verdict
 from domain.settlements.lifecycle import fold
-from domain.settlements.settlement import CorrectionLine, LeftOut
+from domain.settlements.lines import CorrectionLine, LeftOut
 from temporal.settlements import make_draft
 from tests.builders import OPERATIONS, partner_actor
 from tests.server.surroundings import eventually

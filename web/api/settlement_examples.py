@@ -12,9 +12,11 @@ from domain.months import Month
 from domain.orders.order import Assignee
 from domain.policy import Policy
 from domain.settlement_view import SettlementView, settlement_view
-from domain.settlements.commands import Opening, Statement, TakeClaims, TakeStatement
-from domain.settlements.lifecycle import handle, open_settling
-from domain.settlements.settlement import VAT_RATES, LeftOut, Line, SettlementAccount
+from domain.settlements.account import SettlementAccount
+from domain.settlements.commands import TakeClaims, TakeStatement
+from domain.settlements.lifecycle import handle, open_settlement
+from domain.settlements.lines import VAT_RATES, LeftOut, Line
+from domain.settlements.settlement import Opening, Statement
 from web.api.examples import NOTHING as NOTHING
 from web.api.examples import Examples, one
 
@@ -94,7 +96,7 @@ def settlement() -> SettlementView:
         automatic=False,
     )
     partner = Actor(role="partner", name="Elektro Huber", partner_id="elektro-huber")
-    settling, events = open_settling(opening, partner, opened_at)
+    settling, events = open_settlement(opening, partner, opened_at)
     account = SettlementAccount(
         settlement_id=settling.settlement_id,
         partner_id="elektro-huber",

@@ -7,15 +7,9 @@ from decimal import Decimal
 from hypothesis import strategies as st
 
 from domain.months import Month
+from domain.settlements.account import SettlementAccount
 from domain.settlements.ids import settlement_id
-from domain.settlements.settlement import (
-    VAT_RATES,
-    CorrectionLine,
-    Line,
-    SettlementAccount,
-    VatRates,
-    in_order,
-)
+from domain.settlements.lines import VAT_RATES, CorrectionLine, Line, VatRates, in_order
 
 NOW = datetime(2026, 11, 1, 5, 0, tzinfo=UTC)
 DAYS = st.dates(date(2023, 6, 1), date(2026, 12, 31))

@@ -12,7 +12,8 @@ from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
 from domain.months import Month
 from domain.policy import Policy, load_policy
-from domain.settlements.access import ACTIONS, ROLES, action_of
+from domain.settlements.access import ACTIONS, ROLES, action_of, allowed
+from domain.settlements.account import account_of
 from domain.settlements.commands import (
     Close,
     Command,
@@ -23,20 +24,13 @@ from domain.settlements.commands import (
     TakeVerdict,
     VoidSettlement,
 )
+from domain.settlements.deadlines import next_instant
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.invoicing import Verdict
-from domain.settlements.lifecycle import (
-    Settlement,
-    account_of,
-    allowed,
-    begin,
-    fold,
-    handle,
-    next_instant,
-    open_settling,
-)
+from domain.settlements.lifecycle import begin, fold, handle, open_settlement
+from domain.settlements.lines import CorrectionLine, Line
 from domain.settlements.mails import is_obsolete, obsolete_settlement_mails, settlement_mails
-from domain.settlements.settlement import CorrectionLine, Line, SettlementStatus
+from domain.settlements.settlement import Settlement, SettlementStatus
 from tests.builders import OPERATIONS, partner_actor
 from tests.domain.orders.test_lifecycle import at
 from tests.settlings import FIRST, claims, issued, opening, settled, statement, voided
@@ -168,7 +162,7 @@ def month_end(month: Month, at_: datetime, policy: Policy | None = None) -> Sett
     policy = policy or Policy()
     calendar = pin_calendar("ZH", policy, at_.date())
     of = opening("SP-1", month=month, calendar=calendar, policy=policy)
-    return open_settling(of, SYSTEM, at_)[0]
+    return open_settlement(of, SYSTEM, at_)[0]
 
 
 @pytest.mark.parametrize(
@@ -234,7 +228,7 @@ def test_nothing_is_awaited_of_a_partner_that_has_nothing_to_claim() -> None:
 
 def test_mails_that_lost_their_sense() -> None:
     of = opening("SP-1")
-    opened, first = open_settling(of, SYSTEM, FIRST)
+    opened, first = open_settlement(of, SYSTEM, FIRST)
     told, events = handle(opened, PassTime(), SYSTEM, at("2026-11-02 08:00"))
     (mail,) = settlement_mails(opened, events, "de")
     assert not is_obsolete(mail, told)

@@ -15,12 +15,12 @@ from domain.months import Month
 from domain.orders.commands import Bill, Cancel
 from domain.orders.order import Order
 from domain.policy import Policy
+from domain.settlements.account import SettlementAccount
 from domain.settlements.ids import creditor_reference, is_creditor_reference, settlement_id
-from domain.settlements.settlement import (
+from domain.settlements.lines import (
     VAT_RATES,
     CorrectionLine,
     Line,
-    SettlementAccount,
     VatRate,
     line_of,
     obstacle,

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 
 from domain.settlement_view import settlement_view
-from domain.settlements.settlement import CorrectionLine, Line, in_order
+from domain.settlements.lines import CorrectionLine, Line, in_order
 from records.corrections import Correction
 from records.settlements import StoredSettlement
 from use_cases import access

@@ -189,10 +189,13 @@ async def settle(settings: Settings, given: argparse.Namespace) -> None:
             stored = await SettlementCalls(client, settlements, PATIENCE).fetch(of)
     if stored is None:
         raise WrongInput(f"--partner {partner.partner_id}: nothing to bill until {month.last_day}")
-    settling = stored.settling
+    settlement = stored.settlement
     was_there = "" if begun is not None else "(was there already)"
     print(
-        settling.settlement_id, settling.status.value, f"{len(settling.picked)} orders", was_there
+        settlement.settlement_id,
+        settlement.status.value,
+        f"{len(settlement.picked)} orders",
+        was_there,
     )
 
 

@@ -71,9 +71,9 @@ async def _settle(
     opening = time.perf_counter() - began
     records = Settlements(database)
     while True:
-        stored = await records.get(opened.settling.settlement_id)
+        stored = await records.get(opened.settlement.settlement_id)
         assert stored is not None
-        if stored.settling.status is SettlementStatus.ISSUED:
+        if stored.settlement.status is SettlementStatus.ISSUED:
             break
         await asyncio.sleep(_LOOK_EVERY)
     used = made.cpu()
@@ -84,14 +84,14 @@ def _report(orders: int, stored: StoredSettlement, opening: float, cpu: dict[str
     at: dict[str, datetime] = {each.event.type: each.at.astimezone(UTC) for each in stored.events}
     claiming = (at["orders_claimed"] - at["opened"]).total_seconds()
     statement = (at["statement_issued"] - at["orders_claimed"]).total_seconds()
-    assert stored.settling.statement is not None
+    assert stored.settlement.statement is not None
     assert len(stored.account.lines) == orders, "every order is billed"
     figures: dict[str, Any] = {
         "opening_seconds": opening,
         "claiming_seconds": claiming,
         "orders_per_second": orders / claiming,
         "statement_seconds": statement,
-        "statement_pages": stored.settling.statement.pages,
+        "statement_pages": stored.settlement.statement.pages,
         "orders_per_second_in_all": orders / (claiming + statement),
         "cpu_milliseconds_per_order": {
             name: seconds / orders * 1000 for name, seconds in cpu.items()
@@ -104,7 +104,7 @@ def _report(orders: int, stored: StoredSettlement, opening: float, cpu: dict[str
             ("until its opening is answered, s", opening),
             ("until every order is billed, s", claiming),
             ("orders billed a second", orders / claiming),
-            (f"the statement of {stored.settling.statement.pages} pages, s", statement),
+            (f"the statement of {stored.settlement.statement.pages} pages, s", statement),
             ("orders settled a second, statement included", orders / (claiming + statement)),
         ],
     )

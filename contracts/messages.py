@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from temporalio.exceptions import ApplicationError
 
 from contracts import names
+from contracts.activities import StoredAsSettling
 from domain.actors import SYSTEM, Actor
 from domain.errors import InvalidCommand
 from domain.months import Month
@@ -19,7 +20,7 @@ from domain.settlements.events import SettlementRecorded
 from domain.settlements.invoicing import Verdict
 from domain.settlements.lines import Amount, LeftOut, Line
 from domain.settlements.mails import SettlementMail
-from domain.settlements.settlement import Opening, Settlement, SettlementStatus
+from domain.settlements.settlement import Opening, SettlementStatus
 from domain.values import Language, Value
 
 REMEMBERED_REQUESTS = 50
@@ -100,7 +101,7 @@ class SettlementCarried(Value):
     `asked`: how many of its orders have answered already; `fees`: what those that it has billed come to.
     """
 
-    settling: Settlement
+    settlement: StoredAsSettling
     unsaved: tuple[SettlementRecorded, ...]
     outbox: tuple[SettlementMail, ...]
     answered: dict[str, str]

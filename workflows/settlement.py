@@ -66,7 +66,7 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
         carried = start.carried
         if carried is not None:
             unsaved = carried.unsaved
-            super().__init__(start, carried.settling, unsaved, unsaved, carried.outbox)
+            super().__init__(start, carried.settlement, unsaved, unsaved, carried.outbox)
         else:
             assert start.opening is not None, (
                 "a workflow starts from an opening or from an earlier run"
@@ -91,7 +91,7 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
     async def run(self, start: SettlementStart) -> SettlementAnswer:
         """Live until the settlement is invoiced or void and everything that had to be sent has been sent."""
         if start.carried is not None:
-            lifecycle.check_understood(start.carried.settling)
+            lifecycle.check_understood(start.carried.settlement)
         await self._live()
         return self._answer()
 
@@ -298,7 +298,9 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
             self._take(NoteUndelivered(key=item.key, mail=item.kind))
 
     def _snapshot(self, events: tuple[SettlementRecorded, ...]) -> activities.SettlementSnapshot:
-        return activities.SettlementSnapshot(settling=self._state, events=events, shell=self._shell)
+        return activities.SettlementSnapshot(
+            settlement=self._state, events=events, shell=self._shell
+        )
 
     def _tries_to_save_locally(self) -> bool:
         orders = len(self._state.picked) + len(self._state.left_out)
@@ -329,7 +331,7 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
 
     def _next_start(self) -> SettlementStart:
         carried = SettlementCarried(
-            settling=self._state,
+            settlement=self._state,
             unsaved=tuple(self._records.unsaved),
             outbox=self._outgoing.pending,
             answered=self._answered,

@@ -96,9 +96,9 @@ def settlement() -> SettlementView:
         automatic=False,
     )
     partner = Actor(role="partner", name="Elektro Huber", partner_id="elektro-huber")
-    settling, events = open_settlement(opening, partner, opened_at)
+    settlement, events = open_settlement(opening, partner, opened_at)
     account = SettlementAccount(
-        settlement_id=settling.settlement_id,
+        settlement_id=settlement.settlement_id,
         partner_id="elektro-huber",
         month=opening.month,
         lines=lines,
@@ -121,6 +121,6 @@ def settlement() -> SettlementView:
         TakeStatement(statement=statement),
     ):
         now += timedelta(seconds=1)
-        settling, more = handle(settling, command, SYSTEM, now)
+        settlement, more = handle(settlement, command, SYSTEM, now)
         events += more
-    return settlement_view(settling, account, events, now, "en", "partner")
+    return settlement_view(settlement, account, events, now, "en", "partner")

@@ -1,4 +1,4 @@
-"""Settlements of any size, for properties."""
+"""Accounts of settlements of any size, for properties."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -25,7 +25,7 @@ def settlement_of(
     corrections: Sequence[CorrectionLine] = (),
     vat_rates: VatRates = (),
 ) -> SettlementAccount:
-    """The settlement of these lines."""
+    """What a settlement of these lines adds up to."""
     return SettlementAccount(
         settlement_id=settlement_id(partner_id, month),
         partner_id=partner_id,
@@ -69,7 +69,7 @@ CORRECTIONS = st.lists(
     ),
     max_size=4,
 )
-SETTLEMENTS = st.builds(
+ACCOUNTS = st.builds(
     settlement_of,
     IDENTIFIERS,
     MONTHS,

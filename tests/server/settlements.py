@@ -165,7 +165,7 @@ class SettlementOffice:
 
         async def there() -> StoredSettlement | None:
             stored = await self.settlements.get(number)
-            return stored if stored is not None and stored.settling.status is status else None
+            return stored if stored is not None and stored.settlement.status is status else None
 
         found: StoredSettlement = await eventually(there, within)
         return found
@@ -176,7 +176,7 @@ class SettlementOffice:
         async def there() -> StoredSettlement | None:
             stored = await self.settlements.get(number)
             closing = (SettlementStatus.OPEN, SettlementStatus.CLOSING)
-            return stored if stored and stored.settling.status not in closing else None
+            return stored if stored and stored.settlement.status not in closing else None
 
         found: StoredSettlement = await eventually(there, 60)
         return found
@@ -185,7 +185,7 @@ class SettlementOffice:
         """The records hold every event of a settlement once, in order."""
         stored = await self.settlements.get(number)
         assert stored is not None
-        assert [e.seq for e in stored.events] == list(range(1, stored.settling.version + 1))
+        assert [e.seq for e in stored.events] == list(range(1, stored.settlement.version + 1))
 
     # --- killing -------------------------------------------------------------------------------------------------
 
@@ -203,7 +203,7 @@ class SettlementOffice:
 
 
 @asynccontextmanager
-async def settling(folder: Path, **env: Any) -> AsyncIterator[SettlementOffice]:
+async def settlement_office(folder: Path, **env: Any) -> AsyncIterator[SettlementOffice]:
     """Surroundings for settlements; no worker yet. Skips the test where statements cannot be made."""
     require("pango")
     async with surroundings(folder, **env) as around:

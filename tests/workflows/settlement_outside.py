@@ -19,7 +19,7 @@ from domain.settlements.settlement import Statement
 FEE = Decimal("100.00")
 
 
-class SettlingOutside:
+class SettlementOutside:
     """Stands where orders, papers, mail server and database are; `down` holds the names of activities that fail.
 
     `refusing` are orders that refuse, each with its reason; `wrong` the verdicts of invoices that are not right.
@@ -81,10 +81,10 @@ class SettlingOutside:
     @activity.defn(name=names.SAVE_SETTLEMENT)
     async def save_settlement(self, snapshot: names.SettlementSnapshot) -> int:
         self._try(names.SAVE_SETTLEMENT)
-        self.versions.append(snapshot.settling.version)
-        known = self.timeline.setdefault(snapshot.settling.settlement_id, {})
+        self.versions.append(snapshot.settlement.version)
+        known = self.timeline.setdefault(snapshot.settlement.settlement_id, {})
         known.update({e.seq: e for e in snapshot.events})
-        return snapshot.settling.version
+        return snapshot.settlement.version
 
     @activity.defn(name=names.CLAIM_ORDERS)
     async def claim_orders(self, orders: names.OrdersOf) -> names.Claims:

@@ -19,6 +19,7 @@ from temporalio.exceptions import (
     ApplicationErrorCategory,
     WorkflowAlreadyStartedError,
 )
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.failures import without_contents
 from contracts import activities
@@ -202,6 +203,12 @@ class ClaimActivities:
             activity.logger.warning(
                 "no answer", extra={"sp_id": sp_id, "why": type(error).__name__}
             )
+        except RPCError as error:
+            # A workflow that was terminated before its first task never answers. One that runs may answer later.
+            unready = error.status is RPCStatusCode.FAILED_PRECONDITION
+            if not unready or workflow in (None, WorkflowExecutionStatus.RUNNING):
+                raise
+            activity.logger.warning("no answer", extra={"sp_id": sp_id, "why": error.status.name})
         stored = await self._orders.get(sp_id)
         return _Found(stored, workflow) if stored is not None else None
 

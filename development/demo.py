@@ -23,11 +23,11 @@ from rich.table import Table
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
+import words
 from contracts import names
 from development.api_client import PATIENCE, Api, CallFailed, read_credentials
 from development.embedded import ROOT, free_port
 from development.sample_data import ZURICH, read_orders
-from domain import words
 from domain.orders.order import Status
 from domain.settlements.settlement import SettlementStatus
 from scripts.system_packages import why_missing

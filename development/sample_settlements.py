@@ -7,7 +7,6 @@ from typing import Any
 
 from temporalio.client import Client
 
-from contracts.messages import DisplaySettings
 from development.api_client import PATIENCE, Api
 from development.sample_data import ZURICH, SampleOrder, read_orders
 from domain.months import Month
@@ -81,9 +80,7 @@ class _Sample:
         self._documents = documents
         self._policy = settings.load_policy()
         self._vat_rates = settings.vat_percentages
-        self._desk = DisplaySettings(
-            public_url=settings.public_url, language=settings.operations_language
-        )
+        self._display = settings.display
 
     async def settle_in_turn(self, bills: tuple[Bill, ...]) -> None:
         """The settlements of one partner, after all their orders."""
@@ -102,7 +99,7 @@ class _Sample:
             Orders(self._database),
             Partners(self._database),
             self._policy,
-            self._desk,
+            self._display,
             clock=lambda: placed_at,
         )
         if (await past.place(Placement.model_validate(order))).is_new:
@@ -132,7 +129,7 @@ class _Sample:
             datetime.now(UTC),
             policy=self._policy,
             vat_rates=self._vat_rates,
-            desk=self._desk,
+            desk=self._display,
         )
         if await settlements.of_month(partner_id, month) is None:
             return  # these orders were billed in the months before, by an earlier start

@@ -86,5 +86,5 @@ def own_partner(principal: Principal) -> str | None:
 
 
 def viewing_role(principal: Principal) -> ActorRole | None:
-    """As whom an order is shown to this caller: `domain.view.order_view`'s `role`."""
+    """As whom an order is shown to this caller: `words.order_view.order_view`'s `role`."""
     return None if principal.role == "accounting" else principal.role

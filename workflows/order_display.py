@@ -5,9 +5,9 @@ from typing import Any
 
 from temporalio.common import SearchAttributeUpdate, TypedSearchAttributes
 
+import words
 from contracts import names
 from contracts.messages import DisplaySettings
-from domain import words
 from domain.orders import deadlines, lifecycle
 from domain.orders.explanation import explain
 from domain.orders.order import Order

@@ -41,7 +41,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.orders.order import Order, Status
     from domain.settlements.lines import line_of_order
     from domain.values import Language
-    from domain.view import OrderView, order_view
+    from words.order_view import OrderView, order_view
     from workflows.background import ATTEMPT_LIMIT, UNTIL_IT_SUCCEEDS, Outcome
     from workflows.entity import EntityWorkflow
     from workflows.order_display import details, search_attributes, wake_summary

@@ -5,9 +5,9 @@ from typing import Any
 
 from temporalio.common import SearchAttributeUpdate, TypedSearchAttributes
 
+import words
 from contracts import names
 from contracts.messages import DisplaySettings
-from domain import words
 from domain.settlements.access import actions
 from domain.settlements.deadlines import next_instant
 from domain.settlements.settlement import Settlement, SettlementStatus

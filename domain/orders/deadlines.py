@@ -15,7 +15,7 @@ class Rule(NamedTuple):
     """A kind of deadline: whose it is, when it starts to run, and in which versions of the rules it exists.
 
     `span` is its duration: the key of its name in the policy's `[deadlines]`, if nothing else is said. Its words are
-    the entry of its name in each language's `deadlines` (domain/words/).
+    its row in `DEADLINES` (words/labels.py).
 
     A rule that changes ends with `until`, and a row of the same kind and owner has the new one `since` the next
     version.

@@ -28,7 +28,7 @@ from domain.orders.events import (
 from domain.orders.explanation import Explanation, explain
 from domain.orders.lifecycle import begin, evolve
 from domain.orders.order import DeadlineKind, Order, Status
-from domain.values import Language, Value
+from domain.values import Language, Value, mark
 
 Audience = Literal["partner", "operations", "sender"]
 MailKind = str
@@ -156,10 +156,10 @@ class Cause(NamedTuple):
 class MailRule(NamedTuple):
     """A mail: its kind, to whom, because of which event, and under which rules.
 
-    Its text is `templates/mail/<kind>.<audience>.toml`, its name the entry of its kind in each language's `mails`
-    (domain/words/).
+    Its text is `templates/mail/<kind>.<audience>.txt`.
 
     Attributes:
+        name: what the kind is called, in German; given by the first rule of a kind.
         when: what else must be true.
         about: the deadline it speaks of; it is left out if that does not run.
         facts: the fields of the event that it may say, by their names in `MailFacts`.
@@ -171,6 +171,7 @@ class MailRule(NamedTuple):
     kind: MailKind
     audience: Audience
     cause: type[Value]
+    name: str = ""
     when: Callable[[Cause], bool] = lambda cause: True
     about: Callable[[Cause], DeadlineKind | None] = lambda cause: None
     facts: tuple[str, ...] = ()
@@ -196,11 +197,12 @@ def _for_new_appointment(cause: Cause) -> DeadlineKind | None:
 
 
 MAILS: tuple[MailRule, ...] = (
-    MailRule("new_order", "partner", TransmissionStarted),
+    MailRule("new_order", "partner", TransmissionStarted, name=mark("Neuer Auftrag")),
     MailRule(
         "goods_shipped",
         "partner",
         ShippingStarted,
+        name=mark("Ware unterwegs"),
         when=lambda c: c.before.status is Status.REQUIREMENTS_MET,  # the first parcel
         facts=("tracking",),
     ),
@@ -208,6 +210,7 @@ MAILS: tuple[MailRule, ...] = (
         "goods_received",
         "partner",
         ShippingEnded,
+        name=mark("Ware eingetroffen"),
         when=lambda c: c.after.status is Status.SET_APPOINTMENT,
         about=lambda c: "set_appointment",
     ),
@@ -215,6 +218,7 @@ MAILS: tuple[MailRule, ...] = (
         "cancelled",
         "partner",
         Cancelled,
+        name=mark("Auftrag storniert"),
         when=lambda c: c.after.transmitted_at is not None,
         facts=("reason",),
     ),
@@ -225,13 +229,21 @@ MAILS: tuple[MailRule, ...] = (
         # Cancelled while its first mail was on its way: the partner must hear of the end, too.
         when=lambda c: c.after.status is Status.CANCELLED,
     ),
-    MailRule("reassigned", "partner", Reassigned, to_former=True, discreet=lambda c: True),
+    MailRule(
+        "reassigned",
+        "partner",
+        Reassigned,
+        name=mark("Auftrag anders zugeteilt"),
+        to_former=True,
+        discreet=lambda c: True,
+    ),
     MailRule("new_order", "partner", Reassigned, about=_first_step),
-    MailRule("reminder", "partner", ReminderDue, about=_its_own),
+    MailRule("reminder", "partner", ReminderDue, name=mark("Erinnerung"), about=_its_own),
     MailRule(
         "escalation",
         "partner",
         Escalated,
+        name=mark("Verpasste Frist"),
         when=lambda c: owner_of(c.event.kind) == "partner",
         about=_its_own,
         facts=("level",),
@@ -248,6 +260,7 @@ MAILS: tuple[MailRule, ...] = (
         "transmission_failed",
         "operations",
         Escalated,
+        name=mark("Übermittlung fehlgeschlagen"),
         when=lambda c: c.event.kind == "transmit",
         about=_its_own,
         facts=("level",),
@@ -256,6 +269,7 @@ MAILS: tuple[MailRule, ...] = (
         "review_needed",
         "operations",
         NotExecuted,
+        name=mark("Abklärung nötig"),
         about=lambda c: "review",
         facts=("reason", "note"),
     ),
@@ -270,6 +284,7 @@ MAILS: tuple[MailRule, ...] = (
         "review_decided",
         "partner",
         ReviewDecided,
+        name=mark("Entscheid zur Abklärung"),
         when=lambda c: c.event.decision != "cancel",
         about=_for_new_appointment,
         facts=("decision", "note"),
@@ -278,6 +293,7 @@ MAILS: tuple[MailRule, ...] = (
         "command_refused",
         "sender",
         CommandRefused,
+        name=mark("Aktion abgelehnt"),
         discreet=lambda c: c.event.code == "not_yours",
         facts=("action", "code"),
     ),
@@ -288,6 +304,11 @@ MAILS: tuple[MailRule, ...] = (
 def mail_kinds() -> tuple[MailKind, ...]:
     """The kinds of every version."""
     return tuple(dict.fromkeys(rule.kind for rule in MAILS))
+
+
+def mail_names() -> dict[MailKind, str]:
+    """The name of each kind, marked for translation."""
+    return {rule.kind: rule.name for rule in MAILS if rule.name}
 
 
 def _of_event(before: Order, recorded: Recorded, after: Order) -> list[Effect]:

@@ -19,7 +19,7 @@ from domain.settlements.evolve import evolve
 from domain.settlements.lifecycle import begin
 from domain.settlements.lines import Amount, LeftOut
 from domain.settlements.settlement import Settlement, SettlementStatus
-from domain.values import Language, Value
+from domain.values import Language, Value, mark
 
 SettlementAudience = Literal["partner", "operations", "accounting"]
 SettlementMailKind = str
@@ -65,10 +65,10 @@ class SettlementMail(Value):
 class MailRule(NamedTuple):
     """A mail: its kind, to whom, because of which event, and under which rules.
 
-    Its text is `templates/mail/settlement/<kind>.<audience>.toml`, its name the entry of its kind in each language's
-    `settlement_mails` (domain/words/).
+    Its text is `templates/mail/settlement/<kind>.<audience>.txt`.
 
     Attributes:
+        name: what the kind is called, in German; given by the first rule of a kind.
         when: what else must be true of the event and the settlement after it.
         facts: the fields of the event that it may say, by their names in `SettlementMail`.
         paper: what goes with it.
@@ -78,6 +78,7 @@ class MailRule(NamedTuple):
     kind: SettlementMailKind
     audience: SettlementAudience
     cause: type[Value]
+    name: str = ""
     when: Callable[[Any, Settlement], bool] = lambda event, settlement: True
     facts: tuple[str, ...] = ()
     paper: Literal["statement", "invoice"] | None = None
@@ -86,17 +87,27 @@ class MailRule(NamedTuple):
 
 
 MAILS: tuple[MailRule, ...] = (
-    MailRule("settlement_opened", "partner", Announced),
-    MailRule("statement", "partner", StatementIssued, paper="statement"),
+    MailRule("settlement_opened", "partner", Announced, name=mark("Verrechnung eröffnet")),
+    MailRule(
+        "statement", "partner", StatementIssued, name=mark("Verrechnungsbeleg"), paper="statement"
+    ),
     MailRule(
         "nothing_billed",
         "partner",
         NothingToBill,
+        name=mark("Nichts verrechnet"),
         when=lambda event, settlement: bool(
             settlement.left_out
         ),  # who unpicked everything knows it
     ),
-    MailRule("invoice_missing", "partner", InvoiceReminded, facts=("level",), paper="statement"),
+    MailRule(
+        "invoice_missing",
+        "partner",
+        InvoiceReminded,
+        name=mark("Rechnung fehlt"),
+        facts=("level",),
+        paper="statement",
+    ),
     MailRule(
         "invoice_missing",
         "operations",
@@ -105,12 +116,19 @@ MAILS: tuple[MailRule, ...] = (
         facts=("level",),
         paper="statement",
     ),
-    MailRule("invoice_accepted", "accounting", InvoiceAccepted, paper="invoice"),
+    MailRule(
+        "invoice_accepted",
+        "accounting",
+        InvoiceAccepted,
+        name=mark("Rechnung angenommen"),
+        paper="invoice",
+    ),
     MailRule("invoice_accepted", "partner", InvoiceAccepted, paper="invoice"),
     MailRule(
         "settlement_voided",
         "partner",
         Voided,
+        name=mark("Verrechnung aufgehoben"),
         when=lambda event, settlement: settlement.told,
         facts=("reason",),
     ),
@@ -121,6 +139,11 @@ MAILS: tuple[MailRule, ...] = (
 def settlement_mail_kinds() -> tuple[SettlementMailKind, ...]:
     """The kinds of every version."""
     return tuple(dict.fromkeys(rule.kind for rule in MAILS))
+
+
+def mail_names() -> dict[SettlementMailKind, str]:
+    """The name of each kind, marked for translation."""
+    return {rule.kind: rule.name for rule in MAILS if rule.name}
 
 
 def settlement_mails(

@@ -13,6 +13,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from activities.heartbeats import Beating
 from contracts import activities
+from tests.limits import WAIT_LIMIT
 
 LIMIT = timedelta(seconds=0.03)
 SHUTDOWN = ActivityCancellationDetails(cancel_requested=False, worker_shutdown=True)
@@ -59,7 +60,7 @@ class Running:
 
     async def next_beat(self) -> None:
         self.beaten.clear()
-        await asyncio.wait_for(self.beaten.wait(), 10)
+        await asyncio.wait_for(self.beaten.wait(), WAIT_LIMIT)
 
 
 async def test_it_beats_while_the_activity_runs_and_gives_what_came_of_it() -> None:

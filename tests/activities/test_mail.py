@@ -360,8 +360,9 @@ async def test_few_mails_are_handed_in_at_a_time(
         late.append(caught.value)
     assert server.conversations == AT_A_TIME
     assert {error.type for error in late} == {"MailsWaiting"}
+    untried = next(mail for mail, task in zip(mails, sending, strict=True) if task.done())
     monkeypatch.setattr("mail.letters.MOST_WAITING", 0)
-    assert (await office.failure(mails[-1])).type == "MailsWaiting", "at once"
+    assert (await office.failure(untried)).type == "MailsWaiting", "at once"
     monkeypatch.undo()
     assert len(await office.log.undelivered()) == AT_A_TIME
     server.data = "250 OK"

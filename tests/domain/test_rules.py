@@ -27,8 +27,6 @@ from domain.settlements.lifecycle import fold as fold_settlement
 from domain.settlements.lifecycle import handle as handle_settlement
 from domain.settlements.mails import settlement_mails as mails_of
 from domain.settlements.settlement import Opening, Settlement, SettlementStatus
-from domain.view import order_view
-from domain.words import explanation_text
 from tests import newer_rules
 from tests.builders import OPERATIONS, partner_actor
 from tests.domain.strategies import (
@@ -48,6 +46,8 @@ from tests.domain.strategies import (
 )
 from tests.newer_rules import DEADLINE, MAIL, NEWER, SETTLEMENT_MAIL
 from tests.settlements import FIRST, issued, opening, settled, voided
+from words import explanation_text
+from words.order_view import order_view
 
 ADOPT = AdoptRules(version=NEWER, policy=STANDARD)
 ADOPT_SETTLEMENT = AdoptSettlementRules(version=NEWER, policy=Policy())

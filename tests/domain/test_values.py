@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 import pytest
 from pydantic import Field, TypeAdapter, ValidationError
 
+import words
 from contracts.messages import fingerprint
-from domain import words
 from domain.errors import NotUnderstood
 from domain.orders import lifecycle
 from domain.orders.commands import Cancel, Request, SetAppointment, is_newer

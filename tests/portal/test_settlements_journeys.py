@@ -16,6 +16,7 @@ from records.papers import Limit
 from records.settlements import Settlements
 from tests.builders import COMPLETED, lived
 from tests.invoices.papers import invoice, paper
+from tests.limits import WAIT_LIMIT
 from tests.portal.surf import Surfer, axe, fits, follow, press
 from tests.portal.visitor import SAME, visitor
 from tests.server.surroundings import eventually
@@ -44,14 +45,14 @@ async def issued(page: Page) -> None:
         await page.reload()
         return "Verrechnungsbeleg (PDF)" in await page.inner_text("main")
 
-    await eventually(there, within=60)
+    await eventually(there)
 
 
 async def fetched(surf: Surfer, page: Page, path: str) -> httpx.Response:
     """A file, with the session of this browser."""
     cookies = {each["name"]: each["value"] for each in await page.context.cookies()}
     name = session_cookie(surf.site.app.state.settings)
-    async with httpx.AsyncClient(base_url=surf.site.address, timeout=60) as http:
+    async with httpx.AsyncClient(base_url=surf.site.address, timeout=WAIT_LIMIT) as http:
         return await http.get(path, headers={"Cookie": f"{name}={cookies[name]}"})
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from contracts.activities import SettlementOf
@@ -34,12 +34,12 @@ from domain.settlements.ids import settlement_id
 from domain.settlements.settlement import SettlementStatus
 from temporal import settlements
 from tests.builders import partner_actor
+from tests.limits import ANSWER_LIMIT
 from tests.server.settlements import HUBER, NOVEMBER, OCTOBER, SettlementOffice
 from tests.server.surroundings import Surroundings
 from tests.server.test_restarts import CHECKED, appointment
 from tests.workflows.life import OPERATIONS, SHOP, WAREHOUSE, Life
 
-PATIENCE = timedelta(seconds=20)
 Message = Callable[[Life], Awaitable[Any]]
 Asked = Callable[[SettlementOffice, SettlementOf], Awaitable[Any]]
 
@@ -230,7 +230,7 @@ def ask(command: ExternalCommand, actor: Any = None) -> Asked:
             actor=actor or partner_actor(),
             request_id=f"{command.type}-{datetime.now(UTC).isoformat()}",
         )
-        await settlements.send_settlement_command(office.around.client, of, request, PATIENCE)
+        await settlements.send_settlement_command(office.around.client, of, request, ANSWER_LIMIT)
 
     return message
 
@@ -243,7 +243,7 @@ def stands(status: SettlementStatus) -> Asked:
 async def draft(office: SettlementOffice, of: SettlementOf) -> None:
     """A draft of the invoice."""
     request_id = f"draft-{datetime.now(UTC).isoformat()}"
-    await settlements.make_draft(office.around.client, of, request_id, PATIENCE)
+    await settlements.make_draft(office.around.client, of, request_id, ANSWER_LIMIT)
 
 
 @dataclass(frozen=True)

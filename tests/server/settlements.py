@@ -121,7 +121,7 @@ class SettlementOffice:
 
         # A worker that was killed while it wrote is given up after the activity's 45 seconds.
         try:
-            await eventually(recorded, within=90)
+            await eventually(recorded)
         except AssertionError as error:
             about = (await self.around.client.get_workflow_handle(sp_id).describe()).raw_description
             raise AssertionError(f"{sp_id} at {held.version} is not recorded: {about}") from error
@@ -158,16 +158,14 @@ class SettlementOffice:
         await start_settlement(self.around.client, opening, actor, DESK, now)
         return settlement_id(partner_id, month)
 
-    async def reaches(
-        self, number: str, status: SettlementStatus, within: float = 60
-    ) -> StoredSettlement:
+    async def reaches(self, number: str, status: SettlementStatus) -> StoredSettlement:
         """The settlement, once the records show it in a state."""
 
         async def there() -> StoredSettlement | None:
             stored = await self.settlements.get(number)
             return stored if stored is not None and stored.settlement.status is status else None
 
-        found: StoredSettlement = await eventually(there, within)
+        found: StoredSettlement = await eventually(there)
         return found
 
     async def ends_closing(self, number: str) -> StoredSettlement:
@@ -178,7 +176,7 @@ class SettlementOffice:
             closing = (SettlementStatus.OPEN, SettlementStatus.CLOSING)
             return stored if stored and stored.settlement.status not in closing else None
 
-        found: StoredSettlement = await eventually(there, 60)
+        found: StoredSettlement = await eventually(there)
         return found
 
     async def check_timeline(self, number: str) -> None:
@@ -196,7 +194,7 @@ class SettlementOffice:
 
     async def kill_at(self, gate: str) -> None:
         """Kill the worker once it has stopped there, and start another one, which passes."""
-        await eventually((self.gates / f"{gate}.reached").exists, 60)
+        await eventually((self.gates / f"{gate}.reached").exists)
         self.around.worker_process.kill()
         (self.gates / gate).unlink()
         await self.around.start_worker_process()

@@ -4,7 +4,6 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +23,7 @@ from domain.settlements.lifecycle import fold as fold_settlement
 from domain.settlements.settlement import SettlementStatus
 from temporal import orders, settlements
 from tests.builders import partner_actor
+from tests.limits import ANSWER_LIMIT
 from tests.server.settlements import HUBER, OCTOBER, settlement_office
 from tests.server.surroundings import Process, Surroundings, eventually, surroundings
 from tests.server.wire import Wire, wire
@@ -31,7 +31,6 @@ from tests.workflows.life import DESK, SHOP
 from use_cases.orders import OrderUseCases
 from use_cases.principal import Principal
 
-PATIENCE = timedelta(seconds=60)
 ACCEPTANCE = b"temporal.api.update.v1.Acceptance"
 """Is in what a worker sends to complete a task in which it accepted an update."""
 
@@ -126,7 +125,7 @@ async def test_an_order_that_was_nearly_accepted_and_then_cancelled(tmp_path: Pa
             async with worker_on_a_wire(around) as between:
                 await around.reaches(life, Status.NEW)
                 asked = await take_but_not_keep(
-                    between, orders.send_command(around.client, life.sp_id, request, PATIENCE)
+                    between, orders.send_command(around.client, life.sp_id, request, ANSWER_LIMIT)
                 )
             await life.tell(Cancel(reason="Kunde hat storniert"), SHOP)
             await around.start_worker_process()
@@ -162,7 +161,7 @@ async def test_a_selection_that_is_taken_a_second_time(tmp_path: Path) -> None:
                 await office.reaches(number, SettlementStatus.OPEN)
                 asked = await take_but_not_keep(
                     between,
-                    settlements.send_settlement_command(around.client, of, request, PATIENCE),
+                    settlements.send_settlement_command(around.client, of, request, ANSWER_LIMIT),
                 )
             await around.start_worker_process()
             answer = await asked

@@ -123,7 +123,7 @@ async def test_a_command_that_only_a_newer_build_knows() -> None:
             async def held() -> bool:
                 return await life.events() == [*before, "contact_logged"]
 
-            await eventually(held, within=60)
+            await eventually(held)
 
 
 async def test_an_order_in_a_state_that_only_a_newer_build_knows() -> None:

@@ -43,6 +43,7 @@ from records.settlements import Settlements
 from temporal.connection import data_converter
 from temporal.schedules import put_schedules
 from tests.builders import intake as an_intake
+from tests.limits import ANSWER_LIMIT, WAIT_LIMIT
 from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.workflows.life import DESK, SHOP, Life
 from use_cases.revival import NotRevivable, Revival
@@ -67,7 +68,7 @@ async def one_pass(around: Surroundings, min_age: timedelta = timedelta(0)) -> T
         id=names.RECONCILER_ID,
         task_queue=names.ORDERS_QUEUE,
         result_type=Tally,
-        execution_timeout=timedelta(seconds=60),
+        execution_timeout=ANSWER_LIMIT,
     )
     return tally
 
@@ -569,5 +570,5 @@ async def starter(around: Surroundings, *arguments: str) -> subprocess.Completed
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=WAIT_LIMIT,
     )

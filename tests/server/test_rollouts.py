@@ -8,7 +8,6 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ from domain.settlements.commands import (
 from domain.settlements.settlement import SettlementStatus
 from temporal.settlements import send_settlement_command
 from tests.builders import OPERATIONS, partner_actor
+from tests.limits import ANSWER_LIMIT, WAIT_LIMIT
 from tests.server.settlements import (
     HUBER,
     NOVEMBER,
@@ -48,7 +48,6 @@ from tests.server.surroundings import Process, Surroundings, eventually
 from tests.server.test_continue_as_new import SMALL_HISTORIES
 
 DEPLOYMENT = "cmi"
-PATIENCE = timedelta(seconds=30)
 
 
 class Build:
@@ -125,7 +124,7 @@ async def temporal(around: Surroundings, *arguments: str) -> str:
         capture_output=True,
         text=True,
         env={"PATH": os.environ["PATH"], "HOME": str(around.folder)},
-        timeout=60,
+        timeout=WAIT_LIMIT,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -164,7 +163,7 @@ async def tell(office: SettlementOffice, month: Month, command: ExternalCommand)
     """Have Huber's settlement take a command."""
     actor = OPERATIONS if isinstance(command, NoteInvoice) else partner_actor()
     request = SettlementRequest(command=command, actor=actor, request_id=str(uuid.uuid4()))
-    await send_settlement_command(office.around.client, of_huber(month), request, PATIENCE)
+    await send_settlement_command(office.around.client, of_huber(month), request, ANSWER_LIMIT)
 
 
 @asynccontextmanager

@@ -17,10 +17,11 @@ from records.papers import statement_id
 from records.settlements import StoredSettlement
 from temporal import settlements
 from tests.builders import OPERATIONS
+from tests.limits import ANSWER_LIMIT
 from tests.server.settlements import HUBER, OCTOBER, SettlementOffice, of_huber, settlement_office
 from tests.server.surroundings import eventually
 from tests.server.test_reconciler import digests, one_pass, standing, starter
-from tests.server.test_settlements import NOW, PATIENCE
+from tests.server.test_settlements import NOW
 
 WORKFLOW = names.settlement_workflow_id(HUBER, OCTOBER)
 COUNT = 12
@@ -41,7 +42,7 @@ async def command(office: SettlementOffice, what: VoidSettlement | NoteInvoice) 
     """Something that operations do to Huber's settlement."""
     request = SettlementRequest(command=what, actor=OPERATIONS, request_id=what.type)
     client = office.around.client
-    await settlements.send_settlement_command(client, of_huber(), request, PATIENCE)
+    await settlements.send_settlement_command(client, of_huber(), request, ANSWER_LIMIT)
 
 
 async def forget(office: SettlementOffice, number: str) -> None:
@@ -72,7 +73,7 @@ async def test_terminated_while_it_closes_and_when_it_is_issued(tmp_path: Path) 
         office.hold("after-claim")  # some orders are billed, the others not
         await around.start_worker_process()
         number = await office.open(*sp_ids)
-        await eventually((office.gates / "after-claim.reached").exists, 60)
+        await eventually((office.gates / "after-claim.reached").exists)
         await terminate(office)
         (office.gates / "after-claim").unlink()
 
@@ -136,7 +137,7 @@ async def test_a_settlement_that_was_taken_back_sets_its_orders_free_after_all(
         await office.reaches(number, SettlementStatus.ISSUED)
         office.hold("after-release")
         await command(office, VoidSettlement(reason="Falsche Ansätze"))
-        await eventually((office.gates / "after-release.reached").exists, 60)
+        await eventually((office.gates / "after-release.reached").exists)
         await terminate(office)
         (office.gates / "after-release").unlink()
         assert (await one_pass(office.around)).found == 1

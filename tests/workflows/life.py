@@ -1,7 +1,7 @@
 """Living an order from outside its workflow: by its public messages, under a clock that skips."""
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,6 +17,7 @@ from domain.orders.commands import Command, Request
 from domain.orders.order import Intake, Order
 from temporal import orders
 from tests.builders import intake as an_intake
+from tests.limits import ANSWER_LIMIT
 from tests.workflows.outside import Outside
 
 ZURICH = ZoneInfo("Europe/Zurich")
@@ -75,9 +76,7 @@ class Life:
         request = Request(
             command=command, actor=actor or self.partner, request_id=request_id or str(uuid.uuid4())
         )
-        return await orders.send_command(
-            self.lives.client, self.sp_id, request, timedelta(seconds=20)
-        )
+        return await orders.send_command(self.lives.client, self.sp_id, request, ANSWER_LIMIT)
 
     async def refused(
         self, command: Command, actor: Actor | None = None, request_id: str = ""

@@ -25,13 +25,13 @@ from domain.settlements.commands import ExternalCommand, SettlementRequest
 from domain.settlements.settlement import Opening, Settlement
 from temporal import settlements
 from tests.builders import partner_actor
+from tests.limits import ANSWER_LIMIT, WAIT_LIMIT
 from tests.settlements import opening as an_opening
 from tests.workflows.life import DESK, zurich
 from tests.workflows.settlement_outside import SettlementOutside
 from workflows.monthly_billing import MonthlyBilling
 from workflows.settlement import SettlementWorkflow
 
-PATIENCE = timedelta(seconds=20)
 FEBRUARY = Month(2028, 2)
 """Of a leap year; the invoice is awaited across the change to summer time."""
 FIRST = zurich("2028-03-01 06:00")
@@ -109,7 +109,7 @@ class SettlementLife:
             command=command, actor=actor or self.partner, request_id=request_id or str(uuid.uuid4())
         )
         return await settlements.send_settlement_command(
-            self.settlement_lives.client, self.of, request, PATIENCE
+            self.settlement_lives.client, self.of, request, ANSWER_LIMIT
         )
 
     async def refused(
@@ -122,7 +122,7 @@ class SettlementLife:
         return failure.value.cause
 
     async def upload(
-        self, paper_id: str, actor: Actor | None = None, patience: timedelta = PATIENCE
+        self, paper_id: str, actor: Actor | None = None, patience: timedelta = ANSWER_LIMIT
     ) -> Checked:
         """Upload an invoice."""
         return await settlements.check_invoice(
@@ -136,7 +136,7 @@ class SettlementLife:
         """Have a draft made."""
         request_id = str(uuid.uuid4())
         return await settlements.make_draft(
-            self.settlement_lives.client, self.of, request_id, PATIENCE
+            self.settlement_lives.client, self.of, request_id, ANSWER_LIMIT
         )
 
     async def snapshot(self) -> SettlementSnapshot:
@@ -153,7 +153,7 @@ class SettlementLife:
 
     async def reaches(self, status: str) -> Settlement:
         """Wait until it is in a state."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT_LIMIT):
             while (settlement := await self.now()).status != status:
                 await asyncio.sleep(0.02)
         return settlement
@@ -161,7 +161,7 @@ class SettlementLife:
     async def has_accepted(self, updates: int) -> None:
         """Wait until so many updates (papers and commands) are in the history of its present run."""
         accepted = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(WAIT_LIMIT):
             while True:
                 history = await self.handle.fetch_history()
                 if sum(event.event_type == accepted for event in history.events) >= updates:

@@ -11,6 +11,7 @@ from contracts import names
 from domain.months import Month
 from domain.policy import OfficePolicy
 from temporal.schedules import put_schedules
+from tests.limits import WAIT_LIMIT
 from tests.temporal_servers import dev_server
 from tests.workflows.life import ZURICH
 from tests.workflows.settlement_lives import SettlementLives, settlement_lives
@@ -26,7 +27,7 @@ async def month() -> AsyncIterator[SettlementLives]:
 
 async def settled(month: SettlementLives, number: int) -> list[Month]:
     """The months of so many settlements, in the order in which they were opened."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WAIT_LIMIT):
         while len(month.outside.opened) < number:
             await asyncio.sleep(0.1)
     return [month for _, month in month.outside.opened]

@@ -1,6 +1,7 @@
 """Every change of the workflow is replayed against kept histories: running orders survive it (docs/testing.md)."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -65,8 +66,9 @@ ENDINGS = {
 }
 
 
+@cache
 def history(name: str) -> WorkflowHistory:
-    """A kept history."""
+    """A kept history, parsed once for all tests, which leave it as it is."""
     return WorkflowHistory.from_json(name, (HISTORIES / f"{name}.json").read_text())
 
 

@@ -11,7 +11,7 @@ from domain.orders.commands import Accept, ConfirmTransmission, PassTime
 from domain.orders.lifecycle import handle, place
 from domain.orders.order import Assignee, Intake, Placement
 from domain.policy import Policy
-from domain.view import OrderView, order_view
+from words.order_view import OrderView, order_view
 
 Examples = dict[str, Example]
 

@@ -11,7 +11,6 @@ from domain.cantons import pin_calendar
 from domain.months import Month
 from domain.orders.order import Assignee
 from domain.policy import Policy
-from domain.settlement_view import SettlementView, settlement_view
 from domain.settlements.account import SettlementAccount
 from domain.settlements.commands import TakeClaims, TakeStatement
 from domain.settlements.lifecycle import handle, open_settlement
@@ -19,6 +18,7 @@ from domain.settlements.lines import VAT_RATES, LeftOut, Line
 from domain.settlements.settlement import Opening, Statement
 from web.api.examples import NOTHING as NOTHING
 from web.api.examples import Examples, one
+from words.settlement_view import SettlementView, settlement_view
 
 OPENING: Examples = {
     "partner": Example(summary="A partner", value={"sp_ids": ["SP-1048213", "SP-1048377"]}),

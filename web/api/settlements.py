@@ -8,8 +8,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Depends, File, Path, Query, Request, Response, UploadFile
 
-from domain import words
-from domain.settlement_view import SettlementView, settlement_view
+import words
 from domain.settlements.errors import SettlementRefused
 from invoices.check import LARGEST, problem_text
 from records.corrections import Correction
@@ -44,6 +43,7 @@ from web.api.settlement_bodies import (
 )
 from web.problems import Problem, documented, invalid, not_made
 from web.security import GuardedRoute, may
+from words.settlement_view import SettlementView, settlement_view
 
 router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
 

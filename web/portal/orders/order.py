@@ -12,13 +12,11 @@ from fastapi.responses import HTMLResponse
 from domain.actors import Role
 from domain.orders.lifecycle import PARTNER_ACTIONS, REVIEW_ACTIONS, why_not
 from domain.orders.order import Appointment, Order, Status
-from domain.view import order_view
-from domain.words import action_label, reason_label, refusal_reason
 from records.orders import StoredOrder
 from use_cases import access
 from use_cases.principal import Principal
-from web.portal.formats import local
-from web.portal.orders.common import SPOKEN, find, order_desk, reach
+from web.portal.formats import language_name, local
+from web.portal.orders.common import find, order_desk, reach
 from web.portal.orders.forms import (
     DECISIONS,
     LONGEST_NOTE,
@@ -28,7 +26,9 @@ from web.portal.orders.forms import (
 )
 from web.portal.orders.ics import MEDIA_TYPE, appointment_ics
 from web.portal.pages import Form, error_page, member, page, redirect, spoken
-from web.portal.words import WORDS
+from words import action_label, reason_label, refusal_reason
+from words.order_view import order_view
+from words.translations import TRANSLATIONS
 
 router = APIRouter(include_in_schema=False)
 
@@ -147,13 +147,13 @@ async def show(
     role = access.viewing_role(principal)
     view = order_view(order, found.events, now, language, role)
     actions = _ACTIONS_OF.get(role, ())
-    texts = WORDS[language]
+    texts = TRANSLATIONS[language]
     values: dict[str, Any] = {
         "view": view,
         "order": order,
         "now": now,
         "reach": reach(view.customer),
-        "spoken": texts.gettext(SPOKEN[view.customer.language]),
+        "spoken": language_name(view.customer.language, language),
         "may": frozenset(view.allowed),
         "blocked": [
             Blocked(action, refusal_reason(action, code, order.status, language))

@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
-from domain.settlement_view import settlement_view
 from domain.settlements.lines import CorrectionLine, Line, in_order
 from records.corrections import Correction
 from records.settlements import StoredSettlement
@@ -15,6 +14,7 @@ from use_cases.principal import Principal
 from web.portal.pages import member, page, redirect, spoken
 from web.portal.settlements.choice import PER_PAGE, Choice, Picking
 from web.portal.settlements.common import READERS, desk_of, find, month_name
+from words.settlement_view import settlement_view
 
 router = APIRouter(include_in_schema=False)
 

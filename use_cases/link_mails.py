@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from mail.smtp import Postman, Refused, Unavailable, recipient_address
+from mail.smtp import Refused, SmtpSender, Unavailable, recipient_address
 from mail.texts import MailTexts, Reader
 from records.accounts import AccountRecords, MailedPurpose, User
 from settings import Settings
@@ -66,7 +66,7 @@ class LinkMails:
         self._records = records
         self._clock = clock
         self._texts = MailTexts(settings.public_url)
-        self._postman = Postman(settings)
+        self._sender = SmtpSender(settings)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closing = False
 
@@ -169,12 +169,12 @@ class LinkMails:
             self._link(purpose, secret),
             until.astimezone(self._timezone),
         )
-        message_id = f"<{secrets.token_hex(16)}@{self._postman.sender.domain}>"
-        message = self._postman.message(text, reader, recipient, message_id, self._clock())
-        client = self._postman.client()
+        message_id = f"<{secrets.token_hex(16)}@{self._sender.from_address.domain}>"
+        message = self._sender.message(text, reader, recipient, message_id, self._clock())
+        client = self._sender.client()
         try:
-            await self._postman.hand_in(client, message, recipient)
-            await self._postman.goodbye(client)
+            await self._sender.submit(client, message, recipient)
+            await self._sender.quit(client)
         finally:
             client.close()
 

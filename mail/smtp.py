@@ -44,7 +44,7 @@ class Unavailable(NotSent):
 
 
 class Refused(NotSent):
-    """The server does not want this mail, or the address cannot be one. `lasting`: for good (5xx), not for now (4xx)."""
+    """The server does not want this mail, or the address cannot be one. `lasting`: 5xx, not 4xx."""
 
     def __init__(self, why: str, *, lasting: bool) -> None:
         self.lasting = lasting

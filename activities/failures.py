@@ -24,7 +24,7 @@ def without_contents(what: str) -> Iterator[None]:
     Errors of databases, HTTP and SMTP clients quote what they were given: addresses, names, passwords in URLs. The
     traceback stays, since it shows code and no values. An `ApplicationError` is somebody's choice and passes as it is.
 
-    That somebody outside is away is expected, and becomes a failure of the category `BENIGN` (`mail.expected`).
+    That somebody outside is away is expected: the failure has the category `BENIGN` (`activities.expected_failures`).
     """
     try:
         yield

@@ -8,7 +8,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from contracts import activities
 
-BEAT = 2.0
+BEAT_SECONDS = 2.0
 """Seconds between two signs of life, if the limit between them (`heartbeat_timeout`) does not ask for more."""
 
 TO_THE_END = frozenset(
@@ -23,7 +23,7 @@ TO_THE_END = frozenset(
 whether the thing went out."""
 
 
-class Beating(Interceptor):
+class Heartbeats(Interceptor):
     """Sends heartbeats for every activity that has a limit between them, as long as it runs."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
@@ -36,7 +36,7 @@ class _Inbound(ActivityInboundInterceptor):
         info = activity.info()
         if not info.heartbeat_timeout:
             return await super().execute_activity(input)
-        pause = min(BEAT, info.heartbeat_timeout.total_seconds() / 3)
+        pause = min(BEAT_SECONDS, info.heartbeat_timeout.total_seconds() / 3)
         work = asyncio.ensure_future(super().execute_activity(input))
         while not work.done():
             try:

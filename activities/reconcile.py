@@ -15,17 +15,21 @@ from temporalio.client import (
     WorkflowExecutionStatus,
     WorkflowQueryFailedError,
 )
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.comparable import (
+    Comparable,
+    ComparableOrders,
+    ComparableSettlements,
+    WorkflowAnswer,
+)
 from activities.failures import without_contents
 from activities.obsolete_mails import ObsoleteMails
-from activities.reconciled import Comparable, PartnersSettlements, ServiceOrders, WorkflowAnswer
+from activities.sending import send_from_activity
 from contracts import activities
 from contracts import names as workflow_names
 from contracts.activities import Compared, FindingKind, OpenBatch, WorkflowBatch
-from mail.letters import Letter, Letters
-from mail.smtp import Refused
+from mail.outbox import Outbox, OutgoingMail
 from mail.texts import MailTexts, Reader
 from records.orders import Orders
 from records.reconciliation import Reconciliation, Row, Same, Seen
@@ -73,18 +77,18 @@ class ReconcileActivities:
         orders: Orders,
         settlements: Settlements,
         records: Reconciliation,
-        letters: Letters,
+        outbox: Outbox,
         obsolete: ObsoleteMails,
     ) -> None:
         self._settings = settings
         self._client = client
         self._records = records
-        self._orders = ServiceOrders(client, orders, records)
-        self._settlements = PartnersSettlements(client, settlements, records)
+        self._orders = ComparableOrders(client, orders, records)
+        self._settlements = ComparableSettlements(client, settlements, records)
         self._things: dict[str, Comparable] = {
             each.workflow_type: each for each in (self._orders, self._settlements)
         }
-        self._letters = letters
+        self._outbox = outbox
         self._obsolete = obsolete
         self._texts = MailTexts(settings.public_url)
 
@@ -284,7 +288,7 @@ class ReconcileActivities:
             standing=await self._records.count(),
             link=self._settings.temporal_ui_url,
         )
-        letter = Letter(
+        mail = OutgoingMail(
             key,
             _THREAD,
             "reconciliation",
@@ -292,18 +296,12 @@ class ReconcileActivities:
             self._settings.mail_operations,
             Reader("", language, staff=True),
             lambda: text,
+            give_up_refused=None,
+            give_up_put_off=None,
         )
-        now = activity.info().started_time
-        try:
-            row = await self._letters.deliver(letter, now)
-        except Refused as refused:
-            await self._letters.refused(key, refused)
-            raise ApplicationError(
-                f"mail {key}: {refused}",
-                type="MailServerUnavailable",
-                category=ApplicationErrorCategory.BENIGN,
-            ) from None
-        return row.sent_at or now
+        # The pass ends before an hourly attempt would come.
+        row = await send_from_activity(self._outbox, mail, refused_again=None)
+        return row.sent_at or activity.info().started_time
 
 
 def _difference(row: Row, told: WorkflowAnswer, *, running: bool) -> FindingKind:

@@ -9,8 +9,8 @@ import httpx
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.atomic_files import write_atomically
 from activities.failures import without_contents
-from activities.files import write_whole
 from contracts import activities
 from domain.orders.outgoing import ShippingRequest
 from settings import Settings
@@ -51,7 +51,7 @@ class WarehouseActivities:
         path = self._directory / f"{request.key}.json"
         if not path.exists():
             text = request.model_dump_json(indent=2, exclude={"type"}) + "\n"
-            write_whole(path, text.encode())
+            write_atomically(path, text.encode())
 
     async def _post(self, url: str, request: ShippingRequest) -> None:
         headers = {"Idempotency-Key": request.key, "Content-Type": "application/json"}

@@ -22,8 +22,8 @@ from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities import reconcile
+from activities.comparable import Comparable, WorkflowAnswer
 from activities.obsolete_mails import ObsoleteMails
-from activities.reconciled import Comparable, WorkflowAnswer
 from contracts import names
 from contracts.activities import Snapshot
 from contracts.encryption import new_key
@@ -33,8 +33,8 @@ from domain.orders.commands import Accept, Cancel, Command, ConfirmRequirements,
 from domain.orders.lifecycle import fold, handle
 from domain.orders.order import Status
 from domain.policy import OfficePolicy
-from mail.letters import Letters
-from mail.smtp import Postman
+from mail.outbox import Outbox
+from mail.smtp import SmtpSender
 from records import tables
 from records.mails import MailLog
 from records.orders import StoredOrder
@@ -375,7 +375,7 @@ async def test_a_workflow_whose_tasks_fail_is_stuck(tmp_path: Path) -> None:
             mails = MailLog(around.database)
             looked = reconcile.ReconcileActivities(
                 around.settings, around.client, around.orders, Settlements(around.database),
-                Reconciliation(around.database), Letters(mails, Postman(around.settings)),
+                Reconciliation(around.database), Outbox(mails, SmtpSender(around.settings)),
                 ObsoleteMails(mails, around.orders, Settlements(around.database)),
             )  # fmt: skip
             (row,) = await looked._orders.rows(["SP-1"])

@@ -43,7 +43,7 @@ CLOSING = (
     "after-of_each",  # all are, and nobody was told
     "after-made",  # rendered, and not kept
     "after-keep",  # kept, and nobody was told
-    "before-receiver",  # of the mail
+    "before-recipient",  # of the mail
     "before-mark",  # the mail server has it, and nobody noted that
 )
 

@@ -10,9 +10,9 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
+from activities.expected_failures import SAY_AGAIN, ExpectedFailures
 from activities.failures import without_contents
 from contracts import activities
-from mail.expected import SAY_AGAIN, ExpectedFailures
 from temporal.calls import NoAnswer
 
 

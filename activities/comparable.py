@@ -61,7 +61,7 @@ class Comparable(Protocol):
         """What a workflow says by a query, also after its end while the server remembers it."""
 
 
-class ServiceOrders:
+class ComparableOrders:
     """Orders, by their SP-IDs."""
 
     workflow_type = names.SERVICE_ORDER
@@ -108,7 +108,7 @@ class ServiceOrders:
         )
 
 
-class PartnersSettlements:
+class ComparableSettlements:
     """Settlements, by their numbers."""
 
     workflow_type = names.SETTLEMENT

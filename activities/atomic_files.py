@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import uuid4
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
     """Write `data` to `path` so that no reader and no power cut ever sees a part of it.
 
     The folder is made if it is missing; a file that is there is replaced. Raises `OSError` as the file system does.

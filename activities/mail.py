@@ -8,7 +8,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.failures import without_contents
 from contracts import activities
-from domain.orders.effects import Mail
+from domain.orders.outgoing import Mail
 from mail.letters import Letter, Letters
 from mail.texts import MailTexts, Reader
 from records.partners import Partner, Partners

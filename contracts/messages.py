@@ -9,10 +9,10 @@ from temporalio.exceptions import ApplicationError
 from contracts import names
 from domain.actors import SYSTEM, Actor
 from domain.months import Month
-from domain.orders.effects import Effect
 from domain.orders.errors import Refused
 from domain.orders.events import Recorded
 from domain.orders.order import Intake, Order, Status
+from domain.orders.outgoing import Effect
 from domain.settlements.commands import Opening
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.events import SettlementRecorded
@@ -45,15 +45,17 @@ class Carried(Value):
 
 
 class Start(Value):
-    """The input of an order's workflow: a new order's intake and when it was placed, or what an earlier run carried.
+    """The input of an order's workflow: a new order's intake and first event, or what an earlier run carried.
 
     `shell`: `names.SHELL` when the run began. Runs that began before there was such a number have the first one.
+    `placed_at`: in the place of the first event, for releases that do not know `placed`, and from those.
     """
 
     desk: DisplaySettings
     shell: int = 1
     intake: Intake | None = None
     placed_at: datetime | None = None
+    placed: Recorded | None = None
     carried: Carried | None = None
 
 

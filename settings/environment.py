@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 
 from contracts.messages import DisplaySettings
 from domain.fields import TextLine
-from domain.policy import Policy, load_policy
+from domain.policy import Policy
+from domain.policy_file import load_policy
 from domain.settlements.settlement import VatRates
 from domain.values import Language
 from settings.fields import (

@@ -28,7 +28,7 @@ from contracts import names
 from contracts.activities import SEND_MAIL
 from domain.orders.commands import Accept, Cancel, LogContact
 from domain.orders.order import Status
-from domain.policy import load_policy
+from domain.policy_file import load_policy
 from tests.temporal_servers import dev_server, skipping_server
 from tests.workflows import (
     test_daily_digest,

@@ -20,9 +20,10 @@ from contracts.messages import (
     SettlementCarried,
 )
 from domain.errors import NotUnderstood
-from domain.orders.effects import Effect, effects
+from domain.orders.effects import effects
 from domain.orders.lifecycle import begin, check_understood
 from domain.orders.order import Order, Status
+from domain.orders.outgoing import Effect
 from domain.settlements import lifecycle as settling_life
 from domain.settlements.lifecycle import Settlement
 from domain.settlements.lifecycle import begin as begin_settling

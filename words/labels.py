@@ -197,7 +197,7 @@ def deadline_please(kind: DeadlineKind, due: str, language: Language) -> str:
 
 
 def action_label(action: str, language: Language) -> str:
-    """What the button for an action says: any action of `lifecycle.ROLES`, a review's decisions among them.
+    """What the button for an action says: any action of `commands.COMMANDS`, a review's decisions among them.
 
     An unknown one keeps its own name.
     """

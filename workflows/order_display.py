@@ -4,7 +4,8 @@ from datetime import datetime
 
 import words
 from contracts.messages import DisplaySettings
-from domain.orders import deadlines, lifecycle
+from domain.orders import access, deadlines
+from domain.orders.ball import ball
 from domain.orders.explanation import explain
 from domain.orders.order import Order
 
@@ -38,7 +39,7 @@ def details(order: Order, now: datetime, desk: DisplaySettings) -> str:
     """
     language = desk.language
     lines = [f"## {words.status_label(order.status, language)} (`{order.status.value}`)", ""]
-    party = lifecycle.ball(order, now)
+    party = ball(order, now)
     if party is not None:
         lines += [f"**{words.ball_text(party, language)}**", ""]
     for deadline in order.open_deadlines:
@@ -47,7 +48,7 @@ def details(order: Order, now: datetime, desk: DisplaySettings) -> str:
         lines.append(
             f"- {mark}**{label}**: {words.explanation_text(explain(order, deadline), language)}"
         )
-    actions = lifecycle.actions(order)
+    actions = access.actions(order)
     lines += ["", words.allowed_text(actions, language), "", f"`{' '.join(actions)}`"]
     lines += ["", f"[{order.sp_id}]({desk.public_url}/orders/{order.sp_id})"]
     return "\n".join(lines)

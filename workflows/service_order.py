@@ -36,9 +36,10 @@ with workflow.unsafe.imports_passed_through():
         action_of,
         is_newer,
     )
-    from domain.orders.effects import Effect, Mail, effects, is_obsolete
+    from domain.orders.effects import effects, is_obsolete
     from domain.orders.errors import Refused
     from domain.orders.order import Status
+    from domain.orders.outgoing import Effect, Mail
     from domain.settlements.settlement import line_of_order
     from domain.values import Language
     from words.order_view import OrderView, order_view
@@ -83,8 +84,12 @@ class ServiceOrder:
             assert start.intake is not None, (
                 "a workflow starts from an intake or from an earlier run"
             )
-            assert start.placed_at is not None, "an order's clock runs from when it was placed"
-            self._order, placed = lifecycle.place(start.intake, start.placed_at)
+            placed = start.placed
+            if placed is None:  # started by an older release
+                assert start.placed_at is not None, "an order's clock runs from when it was placed"
+                placed = lifecycle.place(start.intake, start.placed_at)
+            self._order = lifecycle.fold(start.intake, [placed])
+            lifecycle.check_understood(self._order)
             self._events = [placed]
             unsaved = (placed,)
             self._answered = {}

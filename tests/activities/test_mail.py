@@ -27,8 +27,8 @@ from temporalio.testing import ActivityEnvironment
 from activities.mail import MailActivities
 from contracts import activities
 from domain.actors import Actor
-from domain.orders.effects import Mail
 from domain.orders.order import GoodsShipped
+from domain.orders.outgoing import Mail
 from mail.letters import AT_A_TIME, Letters
 from mail.smtp import Postman
 from records.database import Database

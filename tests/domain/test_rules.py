@@ -9,14 +9,26 @@ from pydantic import Field
 from domain import rules
 from domain.actors import SYSTEM, Actor, Role
 from domain.errors import InvalidCommand, NotUnderstood
-from domain.orders import deadlines, effects, lifecycle
-from domain.orders.commands import Accept, AdoptRules, ConfirmExecution, LogContact, PassTime
-from domain.orders.effects import Mail
+from domain.orders import deadlines, effects
+from domain.orders.access import allowed
+from domain.orders.commands import (
+    ACTIONS,
+    COMMANDS,
+    Accept,
+    AdoptRules,
+    Bill,
+    ConfirmExecution,
+    ConfirmTransmission,
+    LogContact,
+    PassTime,
+)
 from domain.orders.errors import Refused
 from domain.orders.events import DeadlineMissed, ReminderDue, RulesAdopted
-from domain.orders.lifecycle import fold
+from domain.orders.lifecycle import fold, handle
 from domain.orders.order import Deadline, GoodsReceived, GoodsShipped, Intake, Order, Status
-from domain.policy import DeadlinePolicy, Policy, Span, load_policy
+from domain.orders.outgoing import Mail
+from domain.policy import DeadlinePolicy, Policy, Span
+from domain.policy_file import load_policy
 from domain.settlements import access
 from domain.settlements import mails as settlement_mails
 from domain.settlements.commands import AdoptRules as AdoptSettlementRules
@@ -67,7 +79,7 @@ def placed_under(version: int) -> Life:
     begun = intake().model_copy(update={"rules": version})
     life = Life(begun, at("2026-11-02 10:00"))
     life.do(PassTime(), "2026-11-02 10:30")
-    life.do(lifecycle.ConfirmTransmission(), "2026-11-02 10:31")
+    life.do(ConfirmTransmission(), "2026-11-02 10:31")
     return life
 
 
@@ -101,12 +113,11 @@ def test_versions_are_numbered_without_gaps_and_follow_each_other() -> None:
 
 def test_no_table_speaks_of_a_version_that_is_not_listed() -> None:
     known = range(1, rules.CURRENT + 1)
-    for row in (*deadlines.RULES, *effects.MAILS, *settlement_mails.MAILS):
+    for row in (*COMMANDS, *deadlines.RULES, *effects.MAILS, *settlement_mails.MAILS):
         assert row.since in known
         assert row.until is None or row.since <= row.until < rules.CURRENT
     for table in (
-        lifecycle.ACTIONS,
-        lifecycle.ROLES,
+        ACTIONS,
         access.ACTIONS,
         access.ROLES,
     ):
@@ -118,9 +129,11 @@ def test_no_table_speaks_of_a_version_that_is_not_listed() -> None:
 def test_a_version_has_each_deadline_once_and_a_row_for_each_state(version: int) -> None:
     kinds = [rule.kind for rule in rules.holding(deadlines.RULES, version)]
     assert len(kinds) == len(set(kinds))
-    roles = rules.under(lifecycle.ROLES, version)
-    for actions in rules.under(lifecycle.ACTIONS, version).values():
-        assert set(actions) <= set(roles)
+    commands = list(rules.holding(COMMANDS, version))
+    assert len({rule.command for rule in commands}) == len(commands)
+    known = {action for rule in commands for action in rule.actions}
+    for actions in rules.under(ACTIONS, version).values():
+        assert set(actions) <= known
     for kind in deadlines.kinds():
         assert len({rule.owner for rule in deadlines.RULES if rule.kind == kind}) == 1
 
@@ -153,7 +166,7 @@ def test_a_process_does_not_decide_by_rules_that_it_does_not_know(version: int) 
     life = reached(Status.NEW)
     order = life.order.model_copy(update={"rules": version})
     with pytest.raises(NotUnderstood):
-        lifecycle.handle(order, Accept(), partner(), life.now)
+        handle(order, Accept(), partner(), life.now)
     with pytest.raises(NotUnderstood):
         settled(opening("SP-1", rules=version))
     settling = settled(opening("SP-1")).settling.model_copy(update={"rules": version})
@@ -226,7 +239,7 @@ def test_nobody_else_brings_an_order_to_newer_rules(role: Role) -> None:
         life.do(ADOPT, by=actor)
     assert refused.value.code == "role"
     for each in ("operations", "system", role):
-        assert "adopt_rules" not in lifecycle.allowed(life.order, each), "it is no button"
+        assert "adopt_rules" not in allowed(life.order, each), "it is no button"
 
 
 # --- who is touched by a change -----------------------------------------------------------------------------------
@@ -239,7 +252,7 @@ def test_an_older_order_lives_as_before(policy: Policy, monkeypatch: pytest.Monk
     def lived() -> tuple[Order, list[object], list[object]]:
         life = Life(intake_of(policy), at("2026-11-02 10:00"))
         steps = (
-            ("2026-11-02 10:31", lifecycle.ConfirmTransmission()),
+            ("2026-11-02 10:31", ConfirmTransmission()),
             ("2026-11-03 09:00", Accept() if policy.deadlines.accept else LogContact(outcome="reached")),
             ("2026-11-04 09:00", MET),
             ("2026-11-06 09:00", GoodsShipped(tracking="T-1")),
@@ -247,7 +260,7 @@ def test_an_older_order_lives_as_before(policy: Policy, monkeypatch: pytest.Monk
             ("2026-11-20 11:00", appointment("2026-11-25 09:00")),
             ("2026-11-20 12:00", appointment("2026-11-26 09:00", reason="moved")),
             ("2026-11-26 15:00", ConfirmExecution(executed_on=at("2026-11-25 09:00").date())),
-            ("2026-12-01 09:00", lifecycle.Bill(settlement_id="settlement-a")),
+            ("2026-12-01 09:00", Bill(settlement_id="settlement-a")),
         )  # fmt: skip
         for when, command in steps:
             life.let_pass(when)

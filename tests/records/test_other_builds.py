@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import select, update
 
 from contracts.activities import SettlementSnapshot, Snapshot
+from domain.orders.access import allowed
 from domain.orders.commands import Cancel, DecideReview, Reassign, ReportNotExecuted
 from domain.orders.events import UnknownEvent
-from domain.orders.lifecycle import allowed, handle
+from domain.orders.lifecycle import handle
 from domain.orders.order import Order, Status
 from domain.settlements.events import SettlementRecorded
 from domain.values import without_unknown

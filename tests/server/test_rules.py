@@ -9,7 +9,8 @@ from contracts import names
 from domain import rules
 from domain.orders.commands import Accept, AdoptRules, Cancel, LogContact
 from domain.orders.order import Status
-from domain.policy import Policy, load_policy
+from domain.policy import Policy
+from domain.policy_file import load_policy
 from domain.settlements.settlement import SettlementStatus
 from records.reconciliation import Reconciliation
 from tests import newer_rules

@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.messages import Answer, SettlementAnswer, SettlementStart, Start
     from domain.actors import Actor
     from domain.orders.commands import Command
-    from domain.orders.effects import Effect
+    from domain.orders.outgoing import Effect
     from temporal.connection import data_converter
 from workflows.monthly_billing import MonthlyBilling
 from workflows.service_order import ServiceOrder

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 import words
 from domain.errors import InvalidCommand
+from domain.orders.access import allowed
 from domain.orders.commands import (
     Accept,
     Cancel,
@@ -22,7 +23,6 @@ from domain.orders.commands import (
     ReportNotExecuted,
     SetAppointment,
 )
-from domain.orders.lifecycle import allowed
 from domain.orders.order import GoodsReceived, GoodsShipped, Status
 from domain.values import Language
 from records.orders import StoredOrder

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
 from domain.months import Month
-from domain.policy import Policy, load_policy
+from domain.policy import Policy
+from domain.policy_file import load_policy
 from domain.settlements.access import ACTIONS, ROLES, action_of
 from domain.settlements.commands import (
     Close,

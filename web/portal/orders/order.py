@@ -3,14 +3,15 @@
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from domain.actors import Role
-from domain.orders.lifecycle import PARTNER_ACTIONS, REVIEW_ACTIONS, why_not
+from domain.orders.access import why_not
+from domain.orders.commands import COMMANDS, Decision
 from domain.orders.order import Appointment, Order, Status
 from records.orders import StoredOrder
 from use_cases import access
@@ -33,11 +34,10 @@ from words.translations import TRANSLATIONS
 router = APIRouter(include_in_schema=False)
 
 _NO_FORM = Form([])
+_PARTNERS = tuple(rule.type for rule in COMMANDS if rule.is_partners)
 _ACTIONS_OF: Mapping[Role | None, tuple[str, ...]] = {
-    "partner": PARTNER_ACTIONS,
-    "operations": tuple(
-        dict.fromkeys((*PARTNER_ACTIONS, "reassign", *REVIEW_ACTIONS))  # `cancel` is in both
-    ),
+    "partner": _PARTNERS,
+    "operations": (*_PARTNERS, "reassign", *get_args(Decision)),
 }
 _ACTION_OF_FORM: Mapping[str, str] = {
     "accept": "accept",

@@ -24,7 +24,7 @@ from records.reconciliation import Reconciliation, Row
 from records.settlements import Settlements
 from temporal import orders as workflow_client
 from temporal import settlements as settlement_client
-from temporal.calls import Broken, Closed, NoAnswer, asking
+from temporal.calls import Broken, Closed, NoAnswer, workflow_call
 
 ANSWER_WITHIN = timedelta(seconds=10)
 AT_ONCE = 8
@@ -194,7 +194,7 @@ class Adoption:
     ) -> Result:
         async with self._turn:
             try:
-                async with asking(self._client, workflow_id, self._patience):
+                async with workflow_call(self._client, workflow_id, self._patience):
                     await send()
             except Broken:
                 return "broken"

@@ -19,10 +19,10 @@ from sqlalchemy import insert
 from bench.records import PARTNERS, fill, partner_id
 from bench.report import keep, milliseconds, percentile, table
 from development.embedded import Child, free_port
+from records.account_tables import sessions, users
 from records.database import Database
 from records.migrate import migrate
 from records.partners import Partner, Partners
-from records.tables import sessions, users
 from records.worklist import Worklists
 from settings import Settings
 from use_cases.link_mails import hash_of, new_secret

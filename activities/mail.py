@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 from activities.failures import without_contents
 from activities.sending import given_up, send_from_activity
 from contracts import activities
-from domain.orders.effects import Mail
+from domain.orders.outgoing import Mail
 from mail.outbox import AT_ONCE, FIVE_DAYS, Outbox, OutgoingMail
 from mail.texts import MailTexts, Reader
 from records.partners import Partner, Partners

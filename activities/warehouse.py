@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.atomic_files import write_atomically
 from activities.failures import without_contents
 from contracts import activities
-from domain.orders.effects import ShippingRequest
+from domain.orders.outgoing import ShippingRequest
 from settings import Settings
 
 _TIMEOUT = 10  # seconds, for each step of the exchange

@@ -1,11 +1,10 @@
 """The table of a settlement's lines, and its sums: the same on the statement and on a draft invoice."""
 
 import hashlib
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -13,7 +12,10 @@ from documents import formats, pdf, table
 from documents.pages import Page, Row, split
 from documents.table import Column, Wanted, columns, row
 from documents.text import FONTS, clean, width
-from domain.settlements.settlement import CorrectionLine, Line, SettlementAccount, amount_of
+from domain.settlements.account import SettlementAccount
+from domain.settlements.lines import CorrectionLine, Line, amount_of
+from domain.values import LANGUAGES
+from words.documents import document_words
 
 # Pixels, as templates/documents/document.css has them.
 ROOM = 664.0
@@ -37,10 +39,9 @@ _TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 
 
 @cache
-def words_of(document: str) -> Mapping[str, Mapping[str, Any]]:
-    """The words of a document by language: `templates/<document>/words.toml`."""
-    text = (_TEMPLATES / document / "words.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+def words_of(document: Literal["statement", "invoice"]) -> Mapping[str, Mapping[str, Any]]:
+    """The words of a document by language (words/documents.py)."""
+    return {language: document_words(document, language) for language in LANGUAGES}
 
 
 @cache
@@ -55,8 +56,9 @@ def _environment() -> Environment:
 
 
 @cache
-def template_version(document: str, code: str) -> str:
-    """What a document's look depends on besides its data: a digest of code, templates, fonts and libraries.
+def template_version(document: Literal["statement", "invoice"], code: str) -> str:
+    """What a document's look depends on besides its data: a digest of code, words, templates, fonts and
+    libraries.
 
     `code` is the folder with the document's own code.
     """
@@ -69,6 +71,7 @@ def template_version(document: str, code: str) -> str:
         *(_TEMPLATES / document).iterdir(),
     ]
     digest = hashlib.sha256(pdf.VERSIONS.encode())
+    digest.update(repr(words_of(document)).encode())
     for path in sorted(files):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return f"{document}-{digest.hexdigest()[:12]}"
@@ -112,7 +115,7 @@ def _columns(settlement: SettlementAccount, words: Mapping[str, Any]) -> _Column
 
 
 class Listing:
-    """The table of one settlement in the words of a language (those of `templates/statement/words.toml`)."""
+    """The table of one settlement in the words of a language (those of the statement)."""
 
     def __init__(self, settlement: SettlementAccount, words: Mapping[str, Any]) -> None:
         self._settlement = settlement

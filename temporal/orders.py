@@ -33,14 +33,17 @@ async def start_order(
 ) -> Snapshot:
     """Start an order's life, placed at `now`: the commit point of a new order. Returns how it begins.
 
+    The workflow is given the first event, so that the order is known here without a worker being up.
+
     Raises:
         WorkflowAlreadyStartedError: an order of this SP-ID lives or has lived.
         RPCError: Temporal is away.
     """
-    order, placed = lifecycle.place(intake, now)
+    placed = lifecycle.place(intake, now)
+    order = lifecycle.fold(intake, [placed])
     await _start(
         client,
-        Start(desk=desk, shell=names.SHELL, intake=intake, placed_at=now),
+        Start(desk=desk, shell=names.SHELL, intake=intake, placed_at=now, placed=placed),
         order,
         WorkflowIDReusePolicy.REJECT_DUPLICATE,
     )

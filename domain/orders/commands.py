@@ -1,14 +1,14 @@
-"""What can be asked of a service order, and by whom (docs/rules.md, "The life of an order")."""
+"""What can be asked of a service order, by whom and in which state (docs/rules.md, "The life of an order")."""
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple, get_args
 
 from pydantic import Field, ValidationError
 
-from domain.actors import Actor
+from domain.actors import Actor, Role
 from domain.calendar import Calendar
 from domain.fields import Identifier, Instant, Note, Reason
-from domain.orders.order import Assignee, GoodsReceived, GoodsShipped
+from domain.orders.order import Assignee, GoodsReceived, GoodsShipped, Status
 from domain.policy import Policy
 from domain.values import Value
 
@@ -188,6 +188,96 @@ ExternalCommand = (
 )
 InternalCommand = PassTime | ConfirmTransmission | NoteUndelivered | NoteRefusal | RenewCalendar
 Command = ExternalCommand | InternalCommand
+
+
+class CommandRule(NamedTuple):
+    """A command that comes from outside: what is asked, by whom, and under which versions of the rules.
+
+    Attributes:
+        roles: who may give it. What a partner may do, operations do in its place.
+        names: its names in `ACTIONS` and in `allowed`, if it has others than that of the command.
+        in_any_state: it is taken in states that do not list it, too, and then changes nothing or waits.
+        since, until: the versions of the rules that have it (domain/rules.py).
+    """
+
+    command: type[Value]
+    roles: tuple[Role, ...]
+    names: tuple[str, ...] = ()
+    in_any_state: bool = False
+    since: int = 1
+    until: int | None = None
+
+    @property
+    def type(self) -> str:
+        """The name of the command, as messages carry it."""
+        name: str = self.command.model_fields["type"].default
+        return name
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Its names in `ACTIONS` and in `allowed`."""
+        return self.names or (self.type,)
+
+    @property
+    def is_partners(self) -> bool:
+        """Whether a partner gives it, and operations in the partner's place."""
+        return "partner" in self.roles
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether our own processes give it, and no caller."""
+        return "system" in self.roles
+
+
+_PARTNER: tuple[Role, ...] = ("partner", "operations")
+
+COMMANDS: tuple[CommandRule, ...] = (
+    CommandRule(PaymentReceived, ("shop",), in_any_state=True),
+    CommandRule(GoodsShipped, ("warehouse",), in_any_state=True),
+    CommandRule(GoodsReceived, ("warehouse",), in_any_state=True),
+    CommandRule(Cancel, ("shop", "operations")),
+    CommandRule(Accept, _PARTNER),
+    CommandRule(LogContact, _PARTNER),
+    CommandRule(ConfirmRequirements, _PARTNER),
+    CommandRule(RejectRequirements, _PARTNER),
+    CommandRule(SetAppointment, _PARTNER),
+    CommandRule(ConfirmExecution, _PARTNER),
+    CommandRule(ReportNotExecuted, _PARTNER),
+    CommandRule(DecideReview, ("operations",), names=get_args(Decision)),
+    CommandRule(Reassign, ("operations",)),
+    CommandRule(Bill, ("system",), in_any_state=True),
+    CommandRule(AdoptRules, ("operations", "system"), in_any_state=True),
+)
+"""All commands from outside. Nothing else lists them."""
+
+# The actions that each state allows, in the order in which they are shown (docs/rules.md, "The life of an order"). By
+# version of the rules: a later one lists only the states that it changes or adds.
+ACTIONS: dict[int, dict[Status, tuple[str, ...]]] = {
+    1: {
+        Status.AWAITING_PAYMENT: ("payment_received", "cancel"),
+        Status.IN_TRANSMISSION: ("cancel",),
+        Status.NEW: ("accept", "cancel", "reassign"),
+        Status.CHECK_REQUIREMENTS: (
+            "log_contact",
+            "confirm_requirements",
+            "reject_requirements",
+            "cancel",
+            "reassign",
+        ),
+        Status.REQUIREMENTS_MET: ("goods_shipped", "goods_received", "cancel"),
+        Status.SET_APPOINTMENT: ("log_contact", "set_appointment", "cancel"),
+        Status.CONFIRM_EXECUTION: (
+            "confirm_execution",
+            "set_appointment",
+            "report_not_executed",
+            "cancel",
+        ),
+        Status.UNDER_REVIEW: get_args(Decision),
+        Status.COMPLETED: ("bill",),
+        Status.BILLED: (),
+        Status.CANCELLED: (),
+    },
+}
 
 
 class Request(Value):

@@ -12,10 +12,11 @@ from domain.orders.commands import (
     Reassign,
     ReportNotExecuted,
 )
-from domain.orders.effects import Mail, effects
+from domain.orders.effects import effects
 from domain.orders.lifecycle import begin
 from domain.orders.order import GoodsReceived, GoodsShipped, Intake
-from domain.policy import load_policy
+from domain.orders.outgoing import Mail
+from domain.policy_file import load_policy
 from tests.builders import (
     AGREED,
     GOODS_THERE,

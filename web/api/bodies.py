@@ -22,7 +22,7 @@ from domain.orders.catalogue import ALL_ITEMS
 from domain.orders.commands import ChecklistItem, Decision, NotExecutedReason, RejectionReason
 from domain.orders.order import Appointment, Customer, Party, Placement, Product, Service, Status
 from domain.values import Input, OpenEnum
-from domain.view import DeadlineView
+from words.order_view import DeadlineView
 
 _ISO_DAY = r"\d{4}-\d{2}-\d{2}"
 _ISO_INSTANT = _ISO_DAY + r"[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?([Zz]|[+-]\d{2}:?\d{2})"

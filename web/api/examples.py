@@ -8,10 +8,10 @@ from fastapi.openapi.models import Example
 from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
 from domain.orders.commands import Accept, ConfirmTransmission, PassTime
-from domain.orders.lifecycle import handle, place
+from domain.orders.lifecycle import fold, handle, place
 from domain.orders.order import Assignee, Intake, Placement
 from domain.policy import Policy
-from domain.view import OrderView, order_view
+from words.order_view import OrderView, order_view
 
 Examples = dict[str, Example]
 
@@ -113,8 +113,8 @@ def order() -> OrderView:
         calendar=pin_calendar("ZH", policy, date(2026, 11, 2)),
     )
     partner = Actor(role="partner", name="Elektro Huber", partner_id="elektro-huber")
-    state, placed = place(intake, placed_at)
-    events = [placed]
+    events = [place(intake, placed_at)]
+    state = fold(intake, events)
     now = placed_at
     for minutes, command, actor in (
         (30, PassTime(), SYSTEM),

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from domain import words
+import words
 from domain.errors import InvalidCommand
+from domain.orders.access import allowed
 from domain.orders.commands import (
     Accept,
     Cancel,
@@ -22,10 +23,8 @@ from domain.orders.commands import (
     ReportNotExecuted,
     SetAppointment,
 )
-from domain.orders.lifecycle import allowed
 from domain.orders.order import GoodsReceived, GoodsShipped, Status
 from domain.values import Language
-from domain.view import OrderView, order_view
 from records.orders import StoredOrder
 from temporal.calls import Broken
 from use_cases import access
@@ -66,6 +65,7 @@ from web.api.bodies import (
 from web.languages import negotiate
 from web.problems import Problem, broken, documented, invalid, unavailable
 from web.security import GuardedRoute, may
+from words.order_view import OrderView, order_view
 
 router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
 

@@ -16,14 +16,14 @@ from web.portal.entrance import (
     throttled_text,
     weakness_text,
 )
+from web.portal.formats import language_name
 from web.portal.pages import form_of, language_of, member, page, redirect, will_say
 from web.portal.qr import qr_code
-from web.portal.words import mark, say
+from words.translations import mark, say
 
 router = APIRouter(include_in_schema=False)
 
 _EVERYBODY: tuple[Role, ...] = ("partner", "operations", "accounting")
-_LANGUAGE_NAMES = {"de": "Deutsch", "fr": "Français", "it": "Italiano", "en": "English"}
 _WRONG_PASSWORD = mark("Das ist nicht Ihr Passwort.")
 
 will_say(
@@ -154,7 +154,7 @@ async def _account(
         principal=principal,
         headers=headers,
         factor=factor,
-        languages=_LANGUAGE_NAMES.items(),
+        languages=[(each, language_name(each, each)) for each in LANGUAGES],
         shortest=SHORTEST,
         errors=errors or {},
     )

@@ -7,7 +7,7 @@ from temporal.calls import TemporalAway
 from use_cases.orders import RequestReused
 from use_cases.principal import Principal
 from web.portal.forms import Form, request_id_of
-from web.portal.words import WORDS, mark
+from words.translations import TRANSLATIONS, mark
 
 _REUSED = mark("Das wurde bereits ausgeführt.")
 _AWAY = mark(
@@ -28,4 +28,4 @@ def command_id(principal: Principal, form: Form, about: str, content: str) -> st
 def repeat_text(failure: RequestReused | TemporalAway, language: Language) -> str:
     """What is said, in the reader's language, of a form that came before, or that is to be sent once more."""
     away = isinstance(failure, TemporalAway)
-    return WORDS[language].gettext(_AWAY if away else _REUSED)
+    return TRANSLATIONS[language].gettext(_AWAY if away else _REUSED)

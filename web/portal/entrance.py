@@ -27,8 +27,8 @@ from web.portal.pages import (
     redirect,
     who,
 )
-from web.portal.words import mark, say
 from web.security import is_https, session_cookie
+from words.translations import mark, say
 
 router = APIRouter(include_in_schema=False)
 

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from zoneinfo import ZoneInfo
 
+from babel import Locale
 from babel.dates import format_date
 
-from domain.values import Language
-from web.portal.words import WORDS
+from domain.values import LANGUAGES, Language
+from words.translations import TRANSLATIONS, pmark, say
 
 ZURICH = ZoneInfo("Europe/Zurich")
 
@@ -53,12 +55,7 @@ def instant(value: datetime) -> str:
 
 def long_day(language: Language) -> Filter:
     """The filter for a day with its weekday: "Montag, 23. November 2026"."""
-    pattern = {
-        "de": "EEEE, d. MMMM y",
-        "fr": "EEEE d MMMM y",
-        "it": "EEEE d MMMM y",
-        "en": "EEEE, d MMMM y",
-    }[language]
+    pattern = say(language, pmark("Muster für ein Datum", "EEEE, d. MMMM y"))
 
     def written(value: date) -> str:
         text = format_date(_date(value), pattern, locale=f"{language}_CH")
@@ -69,8 +66,8 @@ def long_day(language: Language) -> Filter:
 
 def due(language: Language) -> Filter:
     """The filter for a deadline, from now: "bis heute 18:00", "seit gestern überfällig"."""
-    words = WORDS[language]
-    gettext, ngettext = words.gettext, words.ngettext
+    translations = TRANSLATIONS[language]
+    gettext, ngettext = translations.gettext, translations.ngettext
 
     def late(since: datetime, now: datetime) -> str:
         days = (local(now).date() - local(since).date()).days
@@ -112,6 +109,18 @@ def due(language: Language) -> Filter:
     return written
 
 
+def language_name(named: Language, language: Language) -> str:
+    """What a language is called in a language: "Französisch"."""
+    name = Locale(named).get_display_name(language)
+    assert name is not None, "CLDR knows all of ours"
+    return name[0].upper() + name[1:]
+
+
+def language_names(language: Language) -> list[tuple[Language, str]]:
+    """All our languages to choose from, as they are called in this one."""
+    return [(each, language_name(each, language)) for each in LANGUAGES]
+
+
 def filters(language: Language) -> dict[str, Filter]:
     """The filters of the templates in one language."""
     return {
@@ -119,6 +128,7 @@ def filters(language: Language) -> dict[str, Filter]:
         "share": share,
         "day": day,
         "long_day": long_day(language),
+        "language_name": partial(language_name, language=language),
         "time": time,
         "instant": instant,
         "due": due(language),

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from domain import words as domain_words
+import words
 from domain.values import LANGUAGES, Language
 from use_cases.principal import Principal, Role
 from web.languages import negotiate
@@ -26,9 +26,9 @@ from web.portal.forms import (
     request_id_of,
     surely_from_here,
 )
-from web.portal.words import WORDS, mark
 from web.problems import Problem
 from web.security import is_https, session_of
+from words.translations import mark, translate
 
 __all__ = [
     "Answered",
@@ -63,18 +63,10 @@ def _environment(language: Language) -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
     )
-    texts = WORDS[language]
-    made.install_gettext_callables(  # type: ignore[attr-defined]
-        texts.gettext,
-        texts.ngettext,
-        newstyle=True,
-        pgettext=texts.pgettext,
-        npgettext=texts.npgettext,
-    )
+    translate(made, language)
     made.filters.update(filters(language))
-    made.globals.update(language=language, words=domain_words, new_request_id=new_request_id)
+    made.globals.update(language=language, words=words, new_request_id=new_request_id)
     return made
 
 

@@ -21,8 +21,9 @@ from domain.orders.commands import (
     RejectRequirements,
     ReportNotExecuted,
 )
-from domain.orders.effects import Effect, Mail, ShippingRequest, is_obsolete, obsolete_mails
+from domain.orders.effects import is_obsolete, obsolete_mails
 from domain.orders.order import GoodsReceived, GoodsShipped, Status
+from domain.orders.outgoing import Effect, Mail, ShippingRequest
 from tests.domain.strategies import (
     HUBER,
     MEIER,

@@ -6,11 +6,10 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
-from domain import words
+import words
 from domain.errors import InvalidCommand
 from domain.orders.commands import ExternalCommand
 from domain.values import Language
-from domain.view import order_view
 from records.orders import StoredOrder
 from use_cases import access
 from use_cases.access import Forbidden
@@ -27,7 +26,8 @@ from web.portal.orders.forms import (
 )
 from web.portal.orders.order import Sent, show
 from web.portal.pages import error_page, form_of, member, redirect, spoken, will_say
-from web.portal.words import WORDS, mark
+from words.order_view import order_view
+from words.translations import TRANSLATIONS, mark
 
 router = APIRouter(include_in_schema=False)
 
@@ -93,7 +93,7 @@ async def act(request: Request, sp_id: str, form_name: str) -> Response:
             "rejection.reason": no.reason,
             "rejection.note": form.get("requirements.note"),
         }
-        problem = WORDS[language].gettext(_NO_IS_REJECTION)
+        problem = TRANSLATIONS[language].gettext(_NO_IS_REJECTION)
         sent = Sent(form, problem=problem, opened="rejection", filled=filled)
         return await show(request, principal, found, 422, sent)
     request_id = command_id(principal, form, sp_id, command.model_dump_json())
@@ -138,7 +138,7 @@ def _meanwhile(principal: Principal, found: StoredOrder, now: datetime, language
     """What happened last to an order, and by whom: why somebody else was quicker."""
     role = access.viewing_role(principal)
     last = order_view(found.order, found.events, now, language, role).timeline[-1]
-    return WORDS[language].gettext(_MEANWHILE) % {
+    return TRANSLATIONS[language].gettext(_MEANWHILE) % {
         "what": last.text,
         "who": words.author_text(last.by, language),
         "when": instant(last.at),

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from fastapi import Request
 
-from domain import words
+import words
 from domain.errors import InvalidCommand
 from domain.orders.order import Customer, Status
 from domain.values import Language
@@ -17,8 +17,8 @@ from use_cases.principal import Principal
 from use_cases.worklist import Failure, WorklistUseCases
 from web.portal.commands import repeat_text
 from web.portal.pages import Answered, error_page
-from web.portal.words import WORDS, mark
 from web.problems import RETRY_AFTER_SECONDS
+from words.translations import TRANSLATIONS, mark
 
 URGENT_STATES = (
     Status.NEW,
@@ -29,12 +29,6 @@ URGENT_STATES = (
 """The states in which the partner has something to do: their lists begin with what is due first."""
 
 MAP = "https://www.openstreetmap.org/search?query="
-SPOKEN: dict[Language, str] = {
-    "de": mark("Deutsch"),
-    "fr": mark("Französisch"),
-    "it": mark("Italienisch"),
-    "en": mark("Englisch"),
-}
 _NOT_FOUND = mark("Diesen Auftrag gibt es nicht, oder er ist nicht mehr Ihrer.")
 
 
@@ -83,7 +77,7 @@ def failure_text(failure: Failure, language: Language) -> str:
         case InvalidCommand():
             return words.invalid_text(failure.code, language)
         case UnknownOrder():
-            return WORDS[language].gettext(_NOT_FOUND)
+            return TRANSLATIONS[language].gettext(_NOT_FOUND)
         case _:
             return repeat_text(failure, language)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple, Protocol, TypeVar, get_args
 
-from domain import words
+import words
 from domain.calendar import Calendar
 from domain.orders.catalogue import checklist
 from domain.orders.commands import (
@@ -29,7 +29,7 @@ from domain.orders.commands import (
 )
 from domain.orders.order import Order
 from domain.values import Language
-from web.portal.words import mark
+from words.translations import mark
 
 LONGEST_NOTE = 2000
 _Choice = TypeVar("_Choice", bound=str)
@@ -62,7 +62,7 @@ MESSAGES = {
         "Diese Uhrzeit gibt es an diesem Tag nicht: Die Uhren werden dann auf Sommerzeit gestellt."
     ),
 }
-"""What may be wrong with a field before the order itself is asked; the order's own codes are in `domain.words`."""
+"""What may be wrong with a field before the order itself is asked; the order's own codes are in `words`."""
 
 
 class Typed(Protocol):

@@ -3,22 +3,21 @@
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from domain.actors import Role
-from domain.orders.lifecycle import PARTNER_ACTIONS, REVIEW_ACTIONS, why_not
+from domain.orders.access import why_not
+from domain.orders.commands import COMMANDS, Decision
 from domain.orders.order import Appointment, Order, Status
-from domain.view import order_view
-from domain.words import action_label, reason_label, refusal_reason
 from records.orders import StoredOrder
 from use_cases import access
 from use_cases.principal import Principal
-from web.portal.formats import local
-from web.portal.orders.common import SPOKEN, find, order_desk, reach
+from web.portal.formats import language_name, local
+from web.portal.orders.common import find, order_desk, reach
 from web.portal.orders.forms import (
     DECISIONS,
     LONGEST_NOTE,
@@ -28,16 +27,17 @@ from web.portal.orders.forms import (
 )
 from web.portal.orders.ics import MEDIA_TYPE, appointment_ics
 from web.portal.pages import Form, error_page, member, page, redirect, spoken
-from web.portal.words import WORDS
+from words import action_label, reason_label, refusal_reason
+from words.order_view import order_view
+from words.translations import TRANSLATIONS
 
 router = APIRouter(include_in_schema=False)
 
 _NO_FORM = Form([])
+_PARTNERS = tuple(rule.type for rule in COMMANDS if rule.is_partners)
 _ACTIONS_OF: Mapping[Role | None, tuple[str, ...]] = {
-    "partner": PARTNER_ACTIONS,
-    "operations": tuple(
-        dict.fromkeys((*PARTNER_ACTIONS, "reassign", *REVIEW_ACTIONS))  # `cancel` is in both
-    ),
+    "partner": _PARTNERS,
+    "operations": (*_PARTNERS, "reassign", *get_args(Decision)),
 }
 _ACTION_OF_FORM: Mapping[str, str] = {
     "accept": "accept",
@@ -147,13 +147,13 @@ async def show(
     role = access.viewing_role(principal)
     view = order_view(order, found.events, now, language, role)
     actions = _ACTIONS_OF.get(role, ())
-    texts = WORDS[language]
+    texts = TRANSLATIONS[language]
     values: dict[str, Any] = {
         "view": view,
         "order": order,
         "now": now,
         "reach": reach(view.customer),
-        "spoken": texts.gettext(SPOKEN[view.customer.language]),
+        "spoken": language_name(view.customer.language, language),
         "may": frozenset(view.allowed),
         "blocked": [
             Blocked(action, refusal_reason(action, code, order.status, language))

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
-from domain import words
+import words
 from domain.orders.commands import Accept, ConfirmExecution, ExternalCommand
 from domain.values import Language
 from records.orders import StoredOrder
@@ -15,7 +15,7 @@ from web.portal.formats import local
 from web.portal.orders.common import failure_text, work_desk
 from web.portal.orders.forms import message, read_day
 from web.portal.pages import Form, form_of, member, page, redirect, spoken
-from web.portal.words import WORDS
+from words.translations import TRANSLATIONS
 
 router = APIRouter(include_in_schema=False)
 
@@ -96,7 +96,7 @@ async def confirm_several(request: Request) -> Response:
     day = read_day(form.get("executed_on"), "executed_on", wrong)
     if day is None:
         language = spoken(request, principal)
-        error = message(wrong["executed_on"], language, WORDS[language].gettext)
+        error = message(wrong["executed_on"], language, TRANSLATIONS[language].gettext)
         typed, ticked = form.get("executed_on"), form.getlist("sp_id")
         return await _show(request, principal, 422, error=error, day=typed, ticked=ticked)
     command = ConfirmExecution(executed_on=day)

@@ -11,7 +11,7 @@ from domain.errors import InvalidCommand
 from domain.settlements.commands import NoteInvoice, VoidSettlement
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.invoicing import Verdict
-from domain.settlements.settlement import CorrectionLine
+from domain.settlements.lines import CorrectionLine
 from domain.values import Language
 from invoices.check import LARGEST, problem_text
 from records.settlements import StoredSettlement
@@ -26,7 +26,7 @@ from web.portal.settlements.choice import Choice, Picking
 from web.portal.settlements.common import PARTNERS, desk_of, failure_text, find, month_name
 from web.portal.settlements.opening import NOTHING_LEFT, NOTHING_PICKED
 from web.portal.settlements.settlement import Sent, picked_now, selectable, show
-from web.portal.words import WORDS, mark
+from words.translations import TRANSLATIONS, mark
 
 router = APIRouter(include_in_schema=False)
 
@@ -66,7 +66,7 @@ async def select(request: Request, settlement_id: str) -> Response:
     picking = Picking.of(choice, lines)
     language, desk = spoken(request, principal), desk_of(request)
     if step != "save" and not picking.picked:
-        sent = Sent("select", problem=WORDS[language].gettext(NOTHING_PICKED))
+        sent = Sent("select", problem=TRANSLATIONS[language].gettext(NOTHING_PICKED))
         return await show(request, principal, found, 422, sent=sent, choice=choice)
     if step == "confirm" or (step == "close" and picking.digest != form.get("digest")):
         return page(
@@ -88,7 +88,7 @@ async def select(request: Request, settlement_id: str) -> Response:
             named = command_id(principal, form, f"{settlement_id} close", picking.digest)
             await desk.close(principal, settlement_id, named)
     except NothingToBill:
-        sent = Sent("select", problem=WORDS[language].gettext(NOTHING_LEFT))
+        sent = Sent("select", problem=TRANSLATIONS[language].gettext(NOTHING_LEFT))
         return await show(request, principal, found, 409, sent=sent, choice=choice)
     except (SettlementRefused, RequestReused, TemporalAway) as failure:
         return await _refused(request, principal, settlement_id, failure, "select", {}, choice)
@@ -105,10 +105,10 @@ async def send_invoice(request: Request, settlement_id: str) -> Response:
     language = spoken(request, principal)
     file = form.files.get("invoice")
     if file is None or not file.content:
-        errors = {"invoice": WORDS[language].gettext(_NO_FILE)}
+        errors = {"invoice": TRANSLATIONS[language].gettext(_NO_FILE)}
         return await show(request, principal, found, 422, sent=Sent("invoice", errors=errors))
     if len(file.content) > LARGEST:
-        text = WORDS[language].gettext(_TOO_LARGE) % {"megabytes": LARGEST >> 20}
+        text = TRANSLATIONS[language].gettext(_TOO_LARGE) % {"megabytes": LARGEST >> 20}
         sent = Sent("invoice", errors={"invoice": text})
         return await show(request, principal, found, 422, sent=sent)
     work = desk_of(request).upload_invoice(principal, settlement_id, file.content, file.filename)
@@ -133,7 +133,7 @@ async def note_invoice(request: Request, settlement_id: str) -> Response:
     try:
         note = NoteInvoice(note=note).note
     except ValidationError:
-        errors = {"note": WORDS[spoken(request, principal)].gettext(_TOO_LONG)}
+        errors = {"note": TRANSLATIONS[spoken(request, principal)].gettext(_TOO_LONG)}
         sent = Sent("note_invoice", errors=errors, typed={"note": note})
         return await show(request, principal, found, 422, sent=sent)
     named = command_id(principal, form, f"{settlement_id} note_invoice", note)
@@ -153,7 +153,7 @@ async def void(request: Request, settlement_id: str) -> Response:
     try:
         reason = VoidSettlement(reason=reason).reason
     except ValidationError:
-        text = WORDS[spoken(request, principal)].gettext(_TOO_LONG if reason else _EMPTY)
+        text = TRANSLATIONS[spoken(request, principal)].gettext(_TOO_LONG if reason else _EMPTY)
         sent = Sent("void", errors={"reason": text}, typed={"reason": reason})
         return await show(request, principal, found, 422, sent=sent)
     named = command_id(principal, form, f"{settlement_id} void", reason)
@@ -234,7 +234,7 @@ def _correction(
     typed: dict[str, str], language: Language
 ) -> tuple[CorrectionLine | None, dict[str, str]]:
     """What was typed as a correction, or what is wrong with it."""
-    gettext = WORDS[language].gettext
+    gettext = TRANSLATIONS[language].gettext
     errors: dict[str, str] = {}
     amount = read_amount(typed["amount"])
     if amount is None:
@@ -267,7 +267,7 @@ def read_amount(text: str) -> Decimal | None:
 
 
 def _wrong(verdict: Verdict, language: Language) -> tuple[str, ...]:
-    gettext = WORDS[language].gettext
+    gettext = TRANSLATIONS[language].gettext
     return (
         *(problem_text(problem, language) for problem in verdict.problems),
         *(gettext(_MISSING) % {"sp_id": sp_id} for sp_id in verdict.missing[:_MOST_NAMED]),

@@ -6,7 +6,7 @@ from datetime import date
 from babel.dates import format_date
 from fastapi import Request
 
-from domain import words
+import words
 from domain.errors import InvalidCommand
 from domain.months import Month
 from domain.settlements.errors import SettlementRefused

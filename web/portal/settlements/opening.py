@@ -13,7 +13,7 @@ from web.portal.forms import Form
 from web.portal.pages import Answered, error_page, form_of, member, page, redirect, spoken, will_say
 from web.portal.settlements.choice import Choice, Picking
 from web.portal.settlements.common import PARTNERS, desk_of, failure_text, month_name
-from web.portal.words import WORDS, mark
+from words.translations import TRANSLATIONS, mark
 
 router = APIRouter(include_in_schema=False)
 
@@ -76,7 +76,7 @@ async def _open(
     except AlreadySettled as there:
         return redirect(request, f"/settlements/{there.settlement_id}", said="settlement-exists")
     except NothingToBill:
-        problem = WORDS[language].gettext(NOTHING_LEFT)
+        problem = TRANSLATIONS[language].gettext(NOTHING_LEFT)
         return _show(request, principal, billable, choice, 409, problem)
     except (InvalidCommand, RequestReused, TemporalAway) as failure:
         status = 503 if isinstance(failure, TemporalAway) else 409
@@ -129,7 +129,7 @@ def _confirm(
     """The step between picking and doing: how many, and what they come to."""
     picking = Picking.of(choice, billable.lines)
     if not picking.picked:
-        problem = WORDS[spoken(request, principal)].gettext(NOTHING_PICKED)
+        problem = TRANSLATIONS[spoken(request, principal)].gettext(NOTHING_PICKED)
         return _show(request, principal, billable, choice, 422, problem)
     return page(
         request,

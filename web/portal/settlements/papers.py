@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
-from domain import words
+import words
 from domain.settlements.errors import SettlementRefused
 from records.papers import Paper
 from temporal.calls import TemporalAway

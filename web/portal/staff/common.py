@@ -11,7 +11,7 @@ from use_cases.account_errors import Fault
 from use_cases.accounts import Accounts
 from use_cases.principal import Principal
 from web.portal.pages import member
-from web.portal.words import WORDS, mark
+from words.translations import TRANSLATIONS, mark
 
 _EMPTY = mark("Bitte ausfüllen.")
 _CHOOSE = mark("Bitte wählen.")
@@ -37,7 +37,7 @@ def accounts_of(request: Request) -> Accounts:
 
 def translated(options: Mapping[Any, str], language: Language) -> list[tuple[str, str]]:
     """What can be chosen, in the reader's language: pairs of value and text."""
-    return [(value, WORDS[language].gettext(text)) for value, text in options.items()]
+    return [(value, TRANSLATIONS[language].gettext(text)) for value, text in options.items()]
 
 
 def address(path: str, **query: object) -> str:
@@ -50,7 +50,7 @@ def fault_texts(
     faults: Iterable[Fault], typed: Mapping[str, str], language: Language, prefix: str = ""
 ) -> dict[str, str]:
     """What is wrong with each field, in the reader's language, by the id that the field has on the page."""
-    gettext = WORDS[language].gettext
+    gettext = TRANSLATIONS[language].gettext
     return {f"{prefix}{fault.field}": gettext(_text(fault, typed)) for fault in faults}
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
-from domain.values import Language
+from domain.values import LANGUAGES, Language
 from records.accounts import Invitation, User
 from records.tokens import Token
 from use_cases.account_errors import Conflict, Fault, NotFound, WrongFields
@@ -15,12 +15,11 @@ from use_cases.accounts import Accounts
 from use_cases.operations import Operations
 from use_cases.principal import Principal
 from web.portal.commands import command_id
-from web.portal.formats import ZURICH, today
-from web.portal.orders.common import SPOKEN
+from web.portal.formats import ZURICH, language_names, today
 from web.portal.pages import Form, error_page, form_of, page, redirect, spoken, will_say
 from web.portal.staff.common import accounts_of, fault_texts, operator, translated
 from web.portal.staff.partners import partner_path
-from web.portal.words import WORDS, mark
+from words.translations import TRANSLATIONS, mark
 
 router = APIRouter(include_in_schema=False)
 
@@ -97,8 +96,7 @@ async def _show(
         invitations=INVITATIONS,
         roles=STAFF_ROLES,
         system_roles=SYSTEM_ROLES,
-        languages=SPOKEN,
-        language_pairs=translated(SPOKEN, language),
+        languages=language_names(language),
         role_pairs=translated(STAFF_ROLES, language),
         system_role_pairs=translated(SYSTEM_ROLES, language),
         path=place.path,
@@ -171,7 +169,7 @@ async def _invite(request: Request, place: _Place) -> Response:
     except NotFound:
         return error_page(request, 404)
     except Conflict:
-        errors = {"login-email": WORDS[language].gettext(_TAKEN)}
+        errors = {"login-email": TRANSLATIONS[language].gettext(_TAKEN)}
     except WrongFields as error:
         errors = fault_texts(error.faults, typed, language, "login-")
     else:
@@ -186,7 +184,7 @@ async def _made(
     role: Any = "partner" if place.partner_id else typed["role"]
     if role not in ("partner", *STAFF_ROLES):
         raise WrongFields(Fault("role", "missing", "must be chosen"))
-    chosen: Language | None = next((each for each in SPOKEN if each == typed["language"]), None)  # fmt: skip
+    chosen: Language | None = next((each for each in LANGUAGES if each == typed["language"]), None)  # fmt: skip
     content = "\n".join(typed.values())
     request_id = command_id(principal, form, place.path, content)
     return await accounts.invite(
@@ -278,7 +276,7 @@ async def _make_token(request: Request, place: _Place) -> Response:
     except WrongFields as error:
         errors = fault_texts(error.faults, typed, language, "token-")
         if any(fault.code == "day" for fault in error.faults):
-            errors["token-expires_at"] = WORDS[language].gettext(_NO_DAY)
+            errors["token-expires_at"] = TRANSLATIONS[language].gettext(_NO_DAY)
         typed = _prefixed(typed, "token-")
         return await _show(request, principal, place, typed=typed, errors=errors)
     return page(

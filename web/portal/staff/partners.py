@@ -11,10 +11,10 @@ from domain.policy import CANTONS
 from records.partners import Partner
 from use_cases.account_errors import Conflict, NotFound, WrongFields, wrong_fields
 from use_cases.principal import Principal
-from web.portal.orders.common import SPOKEN
+from web.portal.formats import language_names
 from web.portal.pages import error_page, form_of, page, redirect, spoken, will_say
-from web.portal.staff.common import accounts_of, address, fault_texts, operator, translated
-from web.portal.words import WORDS, mark
+from web.portal.staff.common import accounts_of, address, fault_texts, operator
+from words.translations import TRANSLATIONS, mark
 
 router = APIRouter(include_in_schema=False)
 
@@ -73,7 +73,7 @@ async def add_partner(request: Request) -> Response:
         errors = fault_texts(wrong_fields(error).faults, typed, language)
         return _form(request, principal, typed, errors)
     except Conflict:
-        text = WORDS[spoken(request, principal)].gettext(_TAKEN)
+        text = TRANSLATIONS[spoken(request, principal)].gettext(_TAKEN)
         return _form(request, principal, typed, {"partner_id": text})
     return redirect(request, partner_path(typed["partner_id"]), said="partner_added")
 
@@ -137,7 +137,7 @@ def _form(
         known=known,
         was=was or {},
         cantons=[(canton, canton) for canton in CANTONS],
-        languages=translated(SPOKEN, spoken(request, principal)),
+        languages=language_names(spoken(request, principal)),
     )
 
 

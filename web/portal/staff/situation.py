@@ -10,7 +10,7 @@ from domain.settlements.ids import is_settlement_id
 from use_cases.operations import Operations
 from web.portal.pages import page, redirect
 from web.portal.staff.common import accounts_of, address, operator
-from web.portal.words import mark
+from words.translations import mark
 
 router = APIRouter(include_in_schema=False)
 

@@ -114,16 +114,10 @@ async def _sessions(database: Database) -> list[str]:
         )
         await partners.put(partner, now)
         secret, user_id = new_secret(), f"usr_{n}"
-        invitation = NewLink(user_id, "invitation", user_id, now + timedelta(days=1))
+        email = f"{n}@people.example"
+        invitation = NewLink(user_id, "invitation", hash_of(new_secret()), now)
         await accounts.add_user(
-            user_id,
-            "partner",
-            partner.partner_id,
-            f"{n}@people.example",
-            "Anna",
-            "de",
-            now,
-            invitation,
+            user_id, "partner", partner.partner_id, email, "Anna", "de", now, invitation
         )
         await accounts.begin_session(user_id, hash_of(secret), now, now + timedelta(days=1))
         secrets.append(secret)

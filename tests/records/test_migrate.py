@@ -11,11 +11,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
+from records.account_tables import all_tables
 from records.accounts import AccountRecords
 from records.database import Database
 from records.mails import MailLog
 from records.migrate import check_current, migrate
-from records.tables import metadata
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 async def test_migrations_equal_the_metadata(database: Database) -> None:
     def differences(connection: Connection) -> list[object]:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        return compare_metadata(context, metadata)
+        return compare_metadata(context, all_tables)
 
     async with database.reading() as connection:
         assert await connection.run_sync(differences) == []
@@ -56,8 +56,8 @@ async def test_migrations_equal_the_metadata_to_the_letter(
 
     migrated = await schema()
     async with database.writing() as connection:
-        await connection.run_sync(metadata.drop_all)
-        await connection.run_sync(metadata.create_all)
+        await connection.run_sync(all_tables.drop_all)
+        await connection.run_sync(all_tables.create_all)
     assert migrated == await schema()
 
 

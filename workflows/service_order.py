@@ -24,20 +24,16 @@ with workflow.unsafe.imports_passed_through():
     from domain.calendar import Calendar
     from domain.errors import InvalidCommand, NotUnderstood
     from domain.orders import deadlines, lifecycle
-    from domain.orders.commands import (
-        Cancel,
-        Command,
+    from domain.orders.commands import Cancel, Command, Request, action_of, is_newer
+    from domain.orders.effects import effects, is_obsolete
+    from domain.orders.errors import Refused
+    from domain.orders.internal import (
         ConfirmTransmission,
         NoteRefusal,
         NoteUndelivered,
         PassTime,
         RenewCalendar,
-        Request,
-        action_of,
-        is_newer,
     )
-    from domain.orders.effects import effects, is_obsolete
-    from domain.orders.errors import Refused
     from domain.orders.order import Status
     from domain.orders.outgoing import Effect, Mail
     from domain.settlements.settlement import line_of_order

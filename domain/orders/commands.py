@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 from domain.actors import Actor, Role
 from domain.calendar import Calendar
 from domain.fields import Identifier, Instant, Note, Reason
+from domain.orders.internal import InternalCommand
 from domain.orders.order import Assignee, GoodsReceived, GoodsShipped, Status
 from domain.policy import Policy
 from domain.values import Value
@@ -31,30 +32,44 @@ Decision = Literal["new_appointment", "reship", "cancel", "accept_as_executed"]
 
 
 class PaymentReceived(Value):
-    """The shop: the customer has paid."""
+    """A prepaid order was paid.
+
+    Twice is once.
+    """
 
     type: Literal["payment_received"] = "payment_received"
 
 
 class Accept(Value):
-    """The partner takes the order on."""
+    """Accept an order.
+
+    From `new` to `check_requirements`.
+    """
 
     type: Literal["accept"] = "accept"
 
 
 class LogContact(Value):
-    """The partner tried to reach the customer."""
+    """Log an attempt to reach the customer.
+
+    The first that reached the customer ends the deadline `contact_customer`.
+    """
 
     type: Literal["log_contact"] = "log_contact"
-    outcome: Literal["reached", "not_reached"]
-    note: Note = ""
+    outcome: Literal["reached", "not_reached"] = Field(examples=["reached", "not_reached"])
+    note: Note = Field("", examples=["Second floor, lift.", ""])
 
 
 class ConfirmRequirements(Value):
-    """The place is ready: each item of the order's checklist is answered."""
+    """Confirm or reject the requirements.
+
+    Confirming asks the warehouse to ship; rejecting ends the order.
+    """
 
     type: Literal["confirm_requirements"] = "confirm_requirements"
-    checklist: dict[str, str]
+    checklist: dict[str, str] = Field(
+        examples=[{"connections": "yes", "space": "yes", "passages": "not_applicable"}]
+    )
     note: Note = ""
 
 
@@ -62,48 +77,60 @@ class RejectRequirements(Value):
     """The place is not ready: this ends the order."""
 
     type: Literal["reject_requirements"] = "reject_requirements"
-    reason: RejectionReason
-    note: Note = ""
+    reason: RejectionReason = Field(examples=["no_connection"])
+    note: Note = Field("", examples=["No tap in the laundry room."])
 
 
 class SetAppointment(Value):
-    """A date agreed with the customer, or another one in its place, and then with the reason."""
+    """Set or move the appointment.
+
+    Not before the goods are on their way. A date in the place of another needs a reason.
+    """
 
     type: Literal["set_appointment"] = "set_appointment"
-    start: Instant
-    end: Instant
-    reason: Note = ""
+    start: Instant = Field(examples=["2026-11-09T08:00:00+01:00", "2026-11-11T13:00:00+01:00"])
+    end: Instant = Field(examples=["2026-11-09T10:00:00+01:00", "2026-11-11T15:00:00+01:00"])
+    reason: Note = Field("", examples=["", "The customer is away on Monday."])
 
 
 class ConfirmExecution(Value):
-    """The service was done; `executed_on` is the local day, today if it is not said."""
+    """Confirm the execution, or report that it was not possible.
+
+    Confirming completes the order; what was not executed is reviewed by operations.
+    """
 
     type: Literal["confirm_execution"] = "confirm_execution"
-    executed_on: date | None = None
+    executed_on: date | None = Field(None, examples=["2026-11-09"])
     note: Note = ""
 
 
 class ReportNotExecuted(Value):
-    """The service could not be done."""
+    """The service could not be done. With the reason `other` a note says why."""
 
     type: Literal["report_not_executed"] = "report_not_executed"
-    reason: NotExecutedReason
-    note: Note = ""
+    reason: NotExecutedReason = Field(examples=["customer_absent"])
+    note: Note = Field("", examples=["Rang twice."])
 
 
 class DecideReview(Value):
-    """Operations say how it goes on after a service that was not executed."""
+    """Decide what happens to a service that was not executed.
+
+    While the order is `under_review`.
+    """
 
     type: Literal["decide_review"] = "decide_review"
-    decision: Decision
-    note: Note = ""
+    decision: Decision = Field(examples=["new_appointment"])
+    note: Note = Field("", examples=["Rung up by us."])
 
 
 class Cancel(Value):
-    """The shop or operations end the order before it is completed."""
+    """Cancel an order.
+
+    In every state before `completed`.
+    """
 
     type: Literal["cancel"] = "cancel"
-    reason: Reason
+    reason: Reason = Field(examples=["The customer withdrew from the purchase."])
 
 
 class Reassign(Value):
@@ -130,42 +157,6 @@ class AdoptRules(Value):
     policy: Policy
 
 
-class PassTime(Value):
-    """Nothing happened but time: what is due now?"""
-
-    type: Literal["pass_time"] = "pass_time"
-
-
-class ConfirmTransmission(Value):
-    """The partner has been sent the order."""
-
-    type: Literal["confirm_transmission"] = "confirm_transmission"
-
-
-class NoteUndelivered(Value):
-    """A mail was refused for so long that it was given up."""
-
-    type: Literal["note_undelivered"] = "note_undelivered"
-    key: str
-    mail: str
-
-
-class NoteRefusal(Value):
-    """A command that came as a signal turned out not to be allowed; its sender is told."""
-
-    type: Literal["note_refusal"] = "note_refusal"
-    refused: str
-    code: str
-    sender: Actor
-
-
-class RenewCalendar(Value):
-    """The pinned calendar comes to its end while the order still lives."""
-
-    type: Literal["renew_calendar"] = "renew_calendar"
-    calendar: Calendar
-
-
 PartnerCommand = (
     Accept
     | LogContact
@@ -186,15 +177,20 @@ ExternalCommand = (
     | GoodsShipped
     | GoodsReceived
 )
-InternalCommand = PassTime | ConfirmTransmission | NoteUndelivered | NoteRefusal | RenewCalendar
 Command = ExternalCommand | InternalCommand
 
 
 class CommandRule(NamedTuple):
     """A command that comes from outside: what is asked, by whom, and under which versions of the rules.
 
+    What programs send for it are its fields (web/api/order_commands.py); its docstring and the examples of its fields
+    describe the call. Its form on the order's page is made from them, too (web/portal/orders/forms.py).
+
     Attributes:
-        roles: who may give it. What a partner may do, operations do in its place.
+        roles: who may give it, the one that it is made for first. What a partner may do, operations do in its place.
+        path: how programs give it: `POST /orders/{sp_id}/<path>`. None if they do not, or in a way of its own.
+        when: the field that is true or false and tells commands of the same path apart. The first describes the call.
+        call: the name of the call, if it has another than the command.
         names: its names in `ACTIONS` and in `allowed`, if it has others than that of the command.
         in_any_state: it is taken in states that do not list it, too, and then changes nothing or waits.
         since, until: the versions of the rules that have it (domain/rules.py).
@@ -202,6 +198,9 @@ class CommandRule(NamedTuple):
 
     command: type[Value]
     roles: tuple[Role, ...]
+    path: str | None = None
+    when: tuple[str, bool] | None = None
+    call: str | None = None
     names: tuple[str, ...] = ()
     in_any_state: bool = False
     since: int = 1
@@ -232,18 +231,22 @@ class CommandRule(NamedTuple):
 _PARTNER: tuple[Role, ...] = ("partner", "operations")
 
 COMMANDS: tuple[CommandRule, ...] = (
-    CommandRule(PaymentReceived, ("shop",), in_any_state=True),
-    CommandRule(GoodsShipped, ("warehouse",), in_any_state=True),
-    CommandRule(GoodsReceived, ("warehouse",), in_any_state=True),
-    CommandRule(Cancel, ("shop", "operations")),
-    CommandRule(Accept, _PARTNER),
-    CommandRule(LogContact, _PARTNER),
-    CommandRule(ConfirmRequirements, _PARTNER),
-    CommandRule(RejectRequirements, _PARTNER),
-    CommandRule(SetAppointment, _PARTNER),
-    CommandRule(ConfirmExecution, _PARTNER),
-    CommandRule(ReportNotExecuted, _PARTNER),
-    CommandRule(DecideReview, ("operations",), names=get_args(Decision)),
+    CommandRule(PaymentReceived, ("shop",), "payment-received", in_any_state=True),
+    CommandRule(GoodsShipped, ("warehouse",), "goods-shipped", in_any_state=True),
+    CommandRule(GoodsReceived, ("warehouse",), "goods-received", in_any_state=True),
+    CommandRule(Cancel, ("shop", "operations"), "cancel"),
+    CommandRule(Accept, _PARTNER, "accept"),
+    CommandRule(LogContact, _PARTNER, "contacts"),
+    CommandRule(
+        ConfirmRequirements, _PARTNER, "requirements", when=("met", True), call="check_requirements"
+    ),
+    CommandRule(RejectRequirements, _PARTNER, "requirements", when=("met", False)),
+    CommandRule(SetAppointment, _PARTNER, "appointment"),
+    CommandRule(
+        ConfirmExecution, _PARTNER, "execution", when=("executed", True), call="report_execution"
+    ),
+    CommandRule(ReportNotExecuted, _PARTNER, "execution", when=("executed", False)),
+    CommandRule(DecideReview, ("operations",), "review", call="review", names=get_args(Decision)),
     CommandRule(Reassign, ("operations",)),
     CommandRule(Bill, ("system",), in_any_state=True),
     CommandRule(AdoptRules, ("operations", "system"), in_any_state=True),

@@ -10,7 +10,6 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from temporalio.envconfig import ClientConfig
 
-from contracts.messages import DisplaySettings
 from records.database import Database, is_away
 from records.idempotency import Answers
 from records.orders import Orders
@@ -63,9 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
                 Orders(database),
                 Partners(database),
                 policy,
-                DisplaySettings(
-                    public_url=settings.public_url, language=settings.operations_language
-                ),
+                settings.display,
             )
             state.work_desk = WorklistUseCases(Worklists(database), state.order_desk)
             state.settlement_desk = SettlementUseCases(
@@ -73,9 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
                 database,
                 policy,
                 settings.vat_percentages,
-                DisplaySettings(
-                    public_url=settings.public_url, language=settings.operations_language
-                ),
+                settings.display,
             )
             for work in (state.accounts.keep_house(), _forget_answers(state.answers)):
                 stack.push_async_callback(_stop, asyncio.create_task(work))

@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.calendar import Calendar
     from domain.errors import InvalidCommand, NotUnderstood
     from domain.orders import deadlines, lifecycle
-    from domain.orders.commands import Cancel, Command, Request, action_of, is_newer
+    from domain.orders.commands import Cancel, Command, action_of
     from domain.orders.effects import effects, is_obsolete
     from domain.orders.errors import Refused
     from domain.orders.internal import (
@@ -36,6 +36,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from domain.orders.order import Status
     from domain.orders.outgoing import Effect, Mail
+    from domain.orders.request import Request, is_newer
     from domain.settlements.settlement import line_of_order
     from domain.values import Language
     from words.order_view import OrderView, order_view

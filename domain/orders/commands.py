@@ -1,34 +1,19 @@
 """What can be asked of a service order, by whom and in which state (docs/rules.md, "The life of an order")."""
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from domain.actors import Actor, Role
+from domain.actors import Role
 from domain.calendar import Calendar
 from domain.fields import Identifier, Instant, Note, Reason
+from domain.orders.codes import Decision, NotExecutedReason, RejectionReason
 from domain.orders.internal import InternalCommand
 from domain.orders.order import Assignee, GoodsReceived, GoodsShipped, Status
 from domain.policy import Policy
-from domain.values import Value
-
-ChecklistItem = Literal["connections", "space", "passages", "kit", "wall"]
-ChecklistAnswer = Literal["yes", "not_applicable"]
-RejectionReason = Literal[
-    "no_connection",
-    "no_space",
-    "passage_too_narrow",
-    "missing_kit",
-    "wall_unsuitable",
-    "customer_withdrew",
-    "customer_unreachable",
-    "other",
-]
-NotExecutedReason = Literal[
-    "transport_damage", "customer_absent", "site_not_ready", "wrong_goods", "other"
-]
-Decision = Literal["new_appointment", "reship", "cancel", "accept_as_executed"]
+from domain.values import Value, mark
 
 
 class PaymentReceived(Value):
@@ -157,7 +142,7 @@ class AdoptRules(Value):
     policy: Policy
 
 
-PartnerCommand = (
+ExternalCommand = (
     Accept
     | LogContact
     | ConfirmRequirements
@@ -165,9 +150,6 @@ PartnerCommand = (
     | SetAppointment
     | ConfirmExecution
     | ReportNotExecuted
-)
-ExternalCommand = (
-    PartnerCommand
     | DecideReview
     | Cancel
     | Reassign
@@ -188,20 +170,22 @@ class CommandRule(NamedTuple):
 
     Attributes:
         roles: who may give it, the one that it is made for first. What a partner may do, operations do in its place.
+        label: what a button says that gives it, in German.
         path: how programs give it: `POST /orders/{sp_id}/<path>`. None if they do not, or in a way of its own.
         when: the field that is true or false and tells commands of the same path apart. The first describes the call.
         call: the name of the call, if it has another than the command.
-        names: its names in `ACTIONS` and in `allowed`, if it has others than that of the command.
+        choices: the actions among which it chooses, by their names in `ACTIONS` and `allowed`, and their labels.
         in_any_state: it is taken in states that do not list it, too, and then changes nothing or waits.
         since, until: the versions of the rules that have it (domain/rules.py).
     """
 
     command: type[Value]
     roles: tuple[Role, ...]
+    label: str = ""
     path: str | None = None
     when: tuple[str, bool] | None = None
     call: str | None = None
-    names: tuple[str, ...] = ()
+    choices: Mapping[str, str] = {}
     in_any_state: bool = False
     since: int = 1
     until: int | None = None
@@ -213,9 +197,9 @@ class CommandRule(NamedTuple):
         return name
 
     @property
-    def actions(self) -> tuple[str, ...]:
-        """Its names in `ACTIONS` and in `allowed`."""
-        return self.names or (self.type,)
+    def actions(self) -> Mapping[str, str]:
+        """Its names in `ACTIONS` and `allowed`, and the label of each."""
+        return self.choices or {self.type: self.label}
 
     @property
     def is_partners(self) -> bool:
@@ -231,25 +215,78 @@ class CommandRule(NamedTuple):
 _PARTNER: tuple[Role, ...] = ("partner", "operations")
 
 COMMANDS: tuple[CommandRule, ...] = (
-    CommandRule(PaymentReceived, ("shop",), "payment-received", in_any_state=True),
-    CommandRule(GoodsShipped, ("warehouse",), "goods-shipped", in_any_state=True),
-    CommandRule(GoodsReceived, ("warehouse",), "goods-received", in_any_state=True),
-    CommandRule(Cancel, ("shop", "operations"), "cancel"),
-    CommandRule(Accept, _PARTNER, "accept"),
-    CommandRule(LogContact, _PARTNER, "contacts"),
     CommandRule(
-        ConfirmRequirements, _PARTNER, "requirements", when=("met", True), call="check_requirements"
+        PaymentReceived,
+        ("shop",),
+        mark("Zahlungseingang melden"),
+        "payment-received",
+        in_any_state=True,
     ),
-    CommandRule(RejectRequirements, _PARTNER, "requirements", when=("met", False)),
-    CommandRule(SetAppointment, _PARTNER, "appointment"),
     CommandRule(
-        ConfirmExecution, _PARTNER, "execution", when=("executed", True), call="report_execution"
+        GoodsShipped,
+        ("warehouse",),
+        mark("Versand der Ware melden"),
+        "goods-shipped",
+        in_any_state=True,
     ),
-    CommandRule(ReportNotExecuted, _PARTNER, "execution", when=("executed", False)),
-    CommandRule(DecideReview, ("operations",), "review", call="review", names=get_args(Decision)),
-    CommandRule(Reassign, ("operations",)),
-    CommandRule(Bill, ("system",), in_any_state=True),
-    CommandRule(AdoptRules, ("operations", "system"), in_any_state=True),
+    CommandRule(
+        GoodsReceived,
+        ("warehouse",),
+        mark("Erhalt der Ware melden"),
+        "goods-received",
+        in_any_state=True,
+    ),
+    CommandRule(Cancel, ("shop", "operations"), mark("Auftrag stornieren"), "cancel"),
+    CommandRule(Accept, _PARTNER, mark("Auftrag akzeptieren"), "accept"),
+    CommandRule(LogContact, _PARTNER, mark("Kontaktversuch festhalten"), "contacts"),
+    CommandRule(
+        ConfirmRequirements,
+        _PARTNER,
+        mark("Anforderungen bestätigen"),
+        "requirements",
+        when=("met", True),
+        call="check_requirements",
+    ),
+    CommandRule(
+        RejectRequirements,
+        _PARTNER,
+        mark("Anforderungen nicht erfüllt melden"),
+        "requirements",
+        when=("met", False),
+    ),
+    CommandRule(SetAppointment, _PARTNER, mark("Kundentermin setzen"), "appointment"),
+    CommandRule(
+        ConfirmExecution,
+        _PARTNER,
+        mark("Ausführung bestätigen"),
+        "execution",
+        when=("executed", True),
+        call="report_execution",
+    ),
+    CommandRule(
+        ReportNotExecuted,
+        _PARTNER,
+        mark("Nicht ausgeführt melden"),
+        "execution",
+        when=("executed", False),
+    ),
+    CommandRule(
+        DecideReview,
+        ("operations",),
+        path="review",
+        call="review",
+        choices={
+            "new_appointment": mark("Neuen Kundentermin verlangen"),
+            "reship": mark("Ware nochmals versenden"),
+            "cancel": mark("Auftrag stornieren"),
+            "accept_as_executed": mark("Als ausgeführt anerkennen"),
+        },
+    ),
+    CommandRule(Reassign, ("operations",), mark("Anderem Servicepartner zuteilen")),
+    CommandRule(Bill, ("system",), mark("Auftrag verrechnen"), in_any_state=True),
+    CommandRule(
+        AdoptRules, ("operations", "system"), mark("Auf neuere Regeln umstellen"), in_any_state=True
+    ),
 )
 """All commands from outside. Nothing else lists them."""
 
@@ -281,28 +318,6 @@ ACTIONS: dict[int, dict[Status, tuple[str, ...]]] = {
         Status.CANCELLED: (),
     },
 }
-
-
-class Request(Value):
-    """A command as it travels to an order's workflow: what, by whom, and the name under which it may come twice.
-
-    `at` is when a command that could not be answered at once was safely received: it counts from then.
-    """
-
-    command: Annotated[ExternalCommand, Field(discriminator="type")]
-    actor: Actor
-    request_id: str
-    at: Instant | None = None
-
-
-def is_newer(error: Exception) -> bool:
-    """Whether a `Request` could not be read because a newer process made it.
-
-    Then all that is wrong with it is a command, or a code in it, that is not known here.
-    """
-    return isinstance(error, ValidationError) and all(
-        each["type"] in ("union_tag_invalid", "literal_error") for each in error.errors()
-    )
 
 
 def action_of(command: Command) -> str:

@@ -17,7 +17,7 @@ from pydantic import (
 
 from domain.fields import Identifier, Instant, Reason
 from domain.orders.catalogue import ALL_ITEMS
-from domain.orders.commands import ChecklistItem
+from domain.orders.codes import ChecklistItem
 from domain.orders.order import Appointment, Customer, Party, Placement, Product, Service, Status
 from domain.values import Input, OpenEnum
 from words.order_view import DeadlineView

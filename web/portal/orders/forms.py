@@ -10,18 +10,17 @@ from typing import Literal, NamedTuple, cast, get_args, get_origin, get_type_hin
 
 from domain.fields import Note, Reason
 from domain.orders.catalogue import checklist
+from domain.orders.codes import ChecklistItem, RejectionReason
 from domain.orders.commands import (
     COMMANDS,
     Accept,
     Cancel,
-    ChecklistItem,
     CommandRule,
     ConfirmExecution,
     ConfirmRequirements,
     DecideReview,
     ExternalCommand,
     LogContact,
-    RejectionReason,
     RejectRequirements,
     ReportNotExecuted,
     SetAppointment,
@@ -111,7 +110,7 @@ class OrderForm(NamedTuple):
     @property
     def action(self) -> str:
         """The action by which it is known whether the form is there: `accept_as_executed` for all decisions."""
-        return self.rule.actions[-1]
+        return list(self.rule.actions)[-1]
 
     @property
     def fields(self) -> tuple[Field, ...]:

@@ -194,7 +194,7 @@ def document_worker(client: Client, settings: Settings, database: Database) -> W
         client,
         task_queue=names.DOCUMENTS_QUEUE,
         activities=[papers.make_statement, papers.make_draft, papers.check_invoice],
-        max_concurrent_activities=DOCUMENTS_AT_A_TIME,
+        max_concurrent_activities=DOCUMENTS_MAX_CONCURRENT,
         **_common(settings),
     )
 

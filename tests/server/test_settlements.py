@@ -14,8 +14,9 @@ from contracts.messages import Billed, Billing, Checked, Upload
 from domain.actors import SYSTEM
 from domain.months import Month
 from domain.orders import lifecycle
-from domain.orders.commands import Bill, Request
+from domain.orders.commands import Bill
 from domain.orders.order import Status
+from domain.orders.request import Request
 from domain.policy import Span
 from domain.settlements.commands import Close, SettlementRequest, VoidSettlement
 from domain.settlements.ids import settlement_id

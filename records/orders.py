@@ -360,15 +360,18 @@ def _forget(connection: Connection, snapshot: Snapshot) -> None:
 
 def _events_after(connection: Connection, sp_id: str, version: int) -> list[Recorded]:
     rows = connection.execute(
-        select(timeline.c.seq, timeline.c.at, timeline.c.by, timeline.c.data)
+        select(
+            timeline.c.seq, timeline.c.at, timeline.c.by, timeline.c.on_behalf_of, timeline.c.data
+        )
         .where(timeline.c.sp_id == sp_id, timeline.c.seq > version)
         .order_by(timeline.c.seq)
     )
     return [_recorded(*row) for row in rows]
 
 
-def _recorded(seq: int, at: datetime, by: str, data: str) -> Recorded:
-    return Recorded(seq=seq, at=at, by=by, event=_EVENT.validate_json(data))
+def _recorded(seq: int, at: datetime, by: str, on_behalf_of: str | None, data: str) -> Recorded:
+    event = _EVENT.validate_json(data)
+    return Recorded(seq=seq, at=at, by=by, on_behalf_of=on_behalf_of, event=event)
 
 
 def _event_row(sp_id: str, recorded: Recorded) -> dict[str, Any]:
@@ -378,6 +381,7 @@ def _event_row(sp_id: str, recorded: Recorded) -> dict[str, Any]:
         "at": recorded.at,
         "type": recorded.event.type,
         "by": recorded.by,
+        "on_behalf_of": recorded.on_behalf_of,
         "data": recorded.event.model_dump_json(),
     }
 

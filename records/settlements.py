@@ -310,13 +310,14 @@ class Settlements:
                     settlement_timeline.c.seq,
                     settlement_timeline.c.at,
                     settlement_timeline.c.by,
+                    settlement_timeline.c.on_behalf_of,
                     settlement_timeline.c.data,
                 )
                 .where(settlement_timeline.c.settlement_id.in_(settlement_ids))
                 .order_by(settlement_timeline.c.seq)
             )
-            for each, seq, at, by, data in await connection.execute(told):
-                events[each].append(_recorded(seq, at, by, data))
+            for each, *event in await connection.execute(told):
+                events[each].append(_recorded(*event))
         return tuple(
             StoredSettlement(
                 settling=settling,
@@ -420,6 +421,7 @@ def _events_after(
             settlement_timeline.c.seq,
             settlement_timeline.c.at,
             settlement_timeline.c.by,
+            settlement_timeline.c.on_behalf_of,
             settlement_timeline.c.data,
         )
         .where(
@@ -431,8 +433,11 @@ def _events_after(
     return [_recorded(*row) for row in rows]
 
 
-def _recorded(seq: int, at: datetime, by: str, data: str) -> SettlementRecorded:
-    return SettlementRecorded(seq=seq, at=at, by=by, event=_EVENT.validate_json(data))
+def _recorded(
+    seq: int, at: datetime, by: str, on_behalf_of: str | None, data: str
+) -> SettlementRecorded:
+    event = _EVENT.validate_json(data)
+    return SettlementRecorded(seq=seq, at=at, by=by, on_behalf_of=on_behalf_of, event=event)
 
 
 def _event_row(settlement_id: str, recorded: SettlementRecorded) -> dict[str, Any]:
@@ -442,6 +447,7 @@ def _event_row(settlement_id: str, recorded: SettlementRecorded) -> dict[str, An
         "at": recorded.at,
         "type": recorded.event.type,
         "by": recorded.by,
+        "on_behalf_of": recorded.on_behalf_of,
         "data": recorded.event.model_dump_json(),
     }
 

@@ -190,6 +190,8 @@ timeline = Table(
     Column("type", String, nullable=False),
     Column("by", String, nullable=False),
     Column("data", Text, nullable=False),  # domain.orders.events.Event as JSON
+    # a partner; in rows that an older release wrote it stands in `by` (domain/authors.py)
+    Column("on_behalf_of", Key),
     sqlite_with_rowid=False,
 )
 
@@ -305,6 +307,7 @@ settlement_timeline = Table(
     Column("type", String, nullable=False),
     Column("by", String, nullable=False),
     Column("data", Text, nullable=False),  # domain.settlements.lifecycle.SettlementEvent as JSON
+    Column("on_behalf_of", Key),  # as in `timeline`
     sqlite_with_rowid=False,
 )
 
@@ -470,7 +473,7 @@ idempotency = Table(
 findings = Table(
     "findings",
     metadata,
-    Column("sp_id", Key, primary_key=True),
+    Column("about", Key, primary_key=True),
     Column("kind", String, primary_key=True),  # contracts.activities.FindingKind
     Column("run_id", String, primary_key=True),  # empty: there is no workflow
     Column("found_at", Instant, nullable=False),
@@ -483,7 +486,7 @@ _is_unended = findings.c.ended_at.is_(None)
 Index(
     "ix_findings_unended",
     findings.c.found_at,
-    findings.c.sp_id,
+    findings.c.about,
     sqlite_where=_is_unended,
     postgresql_where=_is_unended,
 )
@@ -492,7 +495,7 @@ Index(
 comparisons = Table(
     "comparisons",
     metadata,
-    Column("sp_id", Key, primary_key=True),
+    Column("about", Key, primary_key=True),
     Column("run_id", String, nullable=False),
     Column("history_length", Integer, nullable=False),
     Column("version", Integer, nullable=False),

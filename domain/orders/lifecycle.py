@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from domain import digest, rules
-from domain.actors import Actor, Role
+from domain.actors import SYSTEM, Actor, Role
+from domain.authors import Author, author_of
 from domain.errors import InvalidCommand, NotUnderstood
 from domain.orders import deadlines
 from domain.orders.catalogue import checklist
@@ -165,14 +166,10 @@ def authorise(order: Order, command: Command, actor: Actor) -> None:
         raise Refused(order, action, "not_yours", ())
 
 
-def author(order: Order, command: Command, actor: Actor) -> str:
-    """Who did it, and for whom, in the words of the timeline."""
-    named = f"{actor.role}:{actor.name}" if actor.name else actor.role
-    if actor.role == "partner":
-        return f"partner:{actor.partner_id}"
-    if actor.role == "operations" and action_of(command) in PARTNER_ACTIONS:
-        return f"{named} for partner:{order.partner.partner_id}"
-    return named
+def author(order: Order, command: Command, actor: Actor) -> Author:
+    """Who gives the command, and for whom."""
+    is_partners = action_of(command) in PARTNER_ACTIONS
+    return author_of(actor, on_behalf_of=order.partner.partner_id if is_partners else None)
 
 
 def begin(intake: Intake) -> Order:
@@ -233,15 +230,21 @@ def handle(
     authorise(order, command, actor)
     recorded: list[Recorded] = []
 
-    def record(event: Event, by: str) -> None:
+    def record(event: Event, who: Author) -> None:
         nonlocal order
-        entry = Recorded(seq=order.version + 1, at=now, by=by, event=event)
+        entry = Recorded(
+            seq=order.version + 1,
+            at=now,
+            by=who.by,
+            on_behalf_of=who.on_behalf_of,
+            event=event,
+        )
         order = evolve(order, entry)
         recorded.append(entry)
 
     for event in decide(order, PassTime(), now):
-        record(event, "system")
-    by = author(order, command, actor)
+        record(event, author_of(SYSTEM))
+    who = author(order, command, actor)
     if not isinstance(command, PassTime):
         try:
             events = decide(order, command, now)
@@ -249,7 +252,7 @@ def handle(
             may = allowed(order, actor.role)
             raise Refused(order, refusal.action, refusal.code, may) from None
         for event in events:
-            record(event, by)
+            record(event, who)
     return order, tuple(recorded)
 
 

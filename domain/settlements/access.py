@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from domain import rules
 from domain.actors import Actor, Role
+from domain.authors import Author, author_of
 from domain.settlements.commands import (
     AdoptRules,
     Close,
@@ -72,15 +73,11 @@ def authorise(settling: "Settlement", action: str, actor: Actor, now: datetime) 
         raise SettlementRefused(action, "wrong_state", settling.status, may)
 
 
-def author(settling: "Settlement", command: Command | None, actor: Actor) -> str:
-    """Who did it, and for whom, in the words of the timeline. Without a command it is the opening."""
-    if actor.role == "partner":
-        return f"partner:{actor.partner_id}"
-    named = f"{actor.role}:{actor.name}" if actor.name else actor.role
-    partners = command is None or isinstance(command, Select | Close | TakeVerdict)
-    if actor.role == "operations" and partners:
-        return f"{named} for partner:{settling.opening.partner.partner_id}"
-    return named
+def author(settling: "Settlement", command: Command | None, actor: Actor) -> Author:
+    """Who gives the command, and for whom. Without a command it is the opening."""
+    is_partners = command is None or isinstance(command, Select | Close | TakeVerdict)
+    partner_id = settling.opening.partner.partner_id
+    return author_of(actor, on_behalf_of=partner_id if is_partners else None)
 
 
 def action_of(command: Command) -> str | None:

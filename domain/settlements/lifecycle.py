@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from domain import digest, rules
-from domain.actors import Actor
+from domain.actors import SYSTEM, Actor
+from domain.authors import Author, author_of
 from domain.errors import NotUnderstood
 from domain.orders.events import UnknownEvent
 from domain.policy import Policy, SettlementPolicy
@@ -192,14 +193,14 @@ def handle(
         NotUnderstood: it is under rules, or shall adopt rules, that this process does not know.
     """
     rules.check(settling.rules)
-    settling, passed = _record(settling, decide(settling, PassTime(), now), "system", now)
+    settling, passed = _record(settling, decide(settling, PassTime(), now), author_of(SYSTEM), now)
     if isinstance(command, PassTime):
         return settling, passed
     action = action_of(command)
     if action is not None:
         authorise(settling, action, actor, now)
-    by = author(settling, command, actor)
-    settling, recorded = _record(settling, decide(settling, command, now), by, now)
+    who = author(settling, command, actor)
+    settling, recorded = _record(settling, decide(settling, command, now), who, now)
     return settling, passed + recorded
 
 
@@ -356,11 +357,17 @@ def _policy(settling: Settlement) -> SettlementPolicy:
 
 
 def _record(
-    settling: Settlement, events: Iterable[SettlementEvent], by: str, now: datetime
+    settling: Settlement, events: Iterable[SettlementEvent], who: Author, now: datetime
 ) -> tuple[Settlement, tuple[SettlementRecorded, ...]]:
     recorded = []
     for event in events:
-        entry = SettlementRecorded(seq=settling.version + 1, at=now, by=by, event=event)
+        entry = SettlementRecorded(
+            seq=settling.version + 1,
+            at=now,
+            by=who.by,
+            on_behalf_of=who.on_behalf_of,
+            event=event,
+        )
         settling = evolve(settling, entry)
         recorded.append(entry)
     return settling, tuple(recorded)

@@ -10,9 +10,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
+from contracts.activities import Snapshot
+from domain.actors import Actor
+from domain.orders.commands import Accept
 from records.database import Database
 from records.migrate import check_current, migrate
+from records.orders import Orders
 from records.tables import metadata
+from tests.builders import TRANSMITTED, lived
 
 ROOT = Path(__file__).parents[2]
 
@@ -109,15 +114,37 @@ async def test_a_migration_that_fails_leaves_nothing(
 
 async def test_the_alembic_command_upgrades_and_downgrades(empty_url: str) -> None:
     for arguments in (["upgrade", "head"], ["check"], ["downgrade", "base"], ["upgrade", "head"]):
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "alembic", *arguments,
-            cwd=ROOT,
-            env={**os.environ, "CMI_DATABASE_URL": empty_url},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-        said, _ = await process.communicate()
-        assert process.returncode == 0, said.decode()
+        await _alembic(empty_url, *arguments)
     database = Database(empty_url)
     assert await check_current(database) is None
     await database.close()
+
+
+async def test_an_older_release_finds_in_one_column_who_did_it_for_whom(empty_url: str) -> None:
+    await migrate(empty_url)
+    database = Database(empty_url)
+    order, events = lived(*TRANSMITTED, (Accept(), Actor(role="operations", name="Anna")))
+    await Orders(database).save(Snapshot(order=order, events=events))
+    await database.close()
+    await _alembic(empty_url, "downgrade", "0008")
+    database = Database(empty_url)
+    async with database.reading() as connection:
+        authors = await connection.execute(text("SELECT by FROM timeline ORDER BY seq"))
+        assert list(authors.scalars())[-1] == events[-1].author
+    await database.close()
+    await _alembic(empty_url, "upgrade", "head")
+    database = Database(empty_url)
+    assert await Orders(database).holds(Snapshot(order=order, events=events))
+    await database.close()
+
+
+async def _alembic(url: str, *arguments: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "alembic", *arguments,
+        cwd=ROOT,
+        env={**os.environ, "CMI_DATABASE_URL": url},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import select, update
 
 from contracts.activities import SettlementSnapshot, Snapshot
-from domain.orders.commands import Cancel, DecideReview, Reassign, ReportNotExecuted
+from domain.actors import Actor
+from domain.orders.commands import Accept, Cancel, DecideReview, Reassign, ReportNotExecuted
 from domain.orders.events import UnknownEvent
 from domain.orders.lifecycle import allowed, handle
 from domain.orders.order import Order, Status
@@ -29,6 +30,7 @@ from tests.builders import (
     COMPLETED,
     MONDAY,
     SHOP,
+    TRANSMITTED,
     appointment,
     assignee,
     intake,
@@ -213,3 +215,19 @@ async def test_a_settlement_with_what_only_a_newer_build_knows_is_read(
     )
     assert again.events == stored.events
     assert isinstance(again.events[1], SettlementRecorded)
+
+
+async def test_a_timeline_says_for_whom_operations_did_something(database: Database) -> None:
+    order, events = lived(
+        *TRANSMITTED, (Accept(), Actor(role="operations", name="Anna")), sp_id="SP-1"
+    )
+    records = Orders(database)
+    await records.save(Snapshot(order=order, events=events))
+    last = timeline.c.seq == len(events)
+    async with database.writing() as connection:
+        found = select(timeline.c.by, timeline.c.on_behalf_of).where(last)
+        assert (await connection.execute(found)).one() == ("operations:Anna", HUBER)
+        # as an older release writes it
+        whole = f"operations:Anna for partner:{HUBER}"
+        await connection.execute(update(timeline).where(last).values(by=whole, on_behalf_of=None))
+    assert await records.holds(Snapshot(order=order, events=events))

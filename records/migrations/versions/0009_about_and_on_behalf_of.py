@@ -14,7 +14,7 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
-# as in records/tables at this revision
+# as in records/tables/ at this revision
 KEY = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 
 RENAMED = ("findings", "comparisons")

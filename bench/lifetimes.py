@@ -31,7 +31,7 @@ from domain.orders.commands import (
 )
 from domain.orders.order import GoodsReceived, GoodsShipped, Intake, Placement, Status
 from domain.policy import Policy, Span, TransmissionPolicy
-from records.orders import OrderFilter
+from records.order_lists import OrderFilter
 from starter import parse
 from temporal import orders as workflow_client
 

@@ -23,7 +23,9 @@ from domain.orders.events import Recorded
 from domain.orders.order import Order, Status
 from records.database import Database
 from records.migrate import migrate
-from records.orders import OrderFilter, Orders, deadline_rows, document_row, order_row
+from records.order_lists import OrderFilter
+from records.order_rows import deadline_rows, document_row, order_row
+from records.orders import Orders
 from records.tables import deadlines, documents, orders
 from tests.builders import (
     AGREED,

@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from contracts import activities
 from mail.smtp import Attachment, Postman, Refused, Unavailable, recipient_address
 from mail.texts import MailText, Reader
-from records.database import is_away
+from records.failures import is_away
 from records.mails import MailLog, MailRow
 
 AT_A_TIME = 4

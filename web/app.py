@@ -11,7 +11,8 @@ from fastapi.routing import APIRoute
 from temporalio.envconfig import ClientConfig
 
 from contracts.messages import DisplaySettings
-from records.database import Database, is_away
+from records.database import Database
+from records.failures import is_away
 from records.idempotency import Answers
 from records.orders import Orders
 from records.partners import Partners

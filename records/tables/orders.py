@@ -33,7 +33,7 @@ orders = Table(
     Column("sales_order_id", String, nullable=False),
     Column("executed_on", Date),
     Column("settlement_id", String),
-    Column("search", Text, nullable=False),  # records.orders.searchable
+    Column("search", Text, nullable=False),  # records.search.searchable
     Column("digest", String),  # of its events (domain/digest.py); none: written by an older release
 )
 

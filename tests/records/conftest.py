@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 
-from records.database import Database, new_engine
+from records.database import Database
+from records.engines import new_engine
 from records.migrate import migrate
 from tests.needs import require
 from tests.postgres import running_postgres

@@ -17,7 +17,8 @@ from domain.values import without_unknown
 from records.billable import Billable
 from records.database import Database
 from records.digest import Digests, Limits
-from records.orders import OrderFilter, Orders
+from records.order_lists import OrderFilter
+from records.orders import Orders
 from records.partners import Partners
 from records.settlements import Settlements
 from records.tables import documents, orders, settlement_documents, settlement_timeline, timeline

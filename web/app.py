@@ -24,7 +24,16 @@ from use_cases.reports import Reports
 from use_cases.settlements import SettlementUseCases
 from use_cases.worklist import WorklistUseCases
 from web import codec, docs, health, openapi, portal, problems
-from web.api import accounts, orders, reports, settlements
+from web.api import (
+    corrections,
+    logins,
+    orders,
+    partners,
+    reports,
+    settlement_papers,
+    settlements,
+    tokens,
+)
 from web.middleware import API, Hygiene
 
 logger = logging.getLogger("cmi.web")
@@ -88,10 +97,17 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=_operation_id,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.include_router(orders.router, prefix=API)
-    app.include_router(settlements.router, prefix=API)
-    app.include_router(accounts.router, prefix=API)
-    app.include_router(reports.router, prefix=API)
+    for calls in (
+        orders,
+        settlements,
+        settlement_papers,
+        corrections,
+        partners,
+        logins,
+        tokens,
+        reports,
+    ):
+        app.include_router(calls.router, prefix=API)
     app.include_router(health.router)
     codec.install(app, settings, namespace)
     docs.install(app)

@@ -17,7 +17,7 @@ from records.database import Database
 from records.orders import deadline_rows, document_row, order_row
 from records.partners import Partner, Partners
 from records.tables import deadlines, documents, orders
-from tests.builders import (
+from tests.support.builders import (
     AGREED,
     BILLED,
     COMPLETED,

@@ -20,8 +20,8 @@ from domain.settlements import lifecycle as settling
 from domain.settlements.events import SettlementRecorded
 from domain.settlements.settlement import SettlementStatus
 from domain.values import LANGUAGES, OPEN, Input, Value, without_unknown
-from tests.builders import AGREED, MONDAY, OPERATIONS, lived
 from tests.settlings import issued, opening, settled
+from tests.support.builders import AGREED, MONDAY, OPERATIONS, lived
 
 EVENT: TypeAdapter[Any] = TypeAdapter(Event)
 

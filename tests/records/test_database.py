@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from contracts.activities import Snapshot
 from records.database import CONNECT_SECONDS, LIMIT_SECONDS, Database, is_away
 from records.orders import Orders
-from tests.builders import lived
+from tests.support.builders import lived
 
 ROOT = Path(__file__).parents[2]
 

@@ -24,7 +24,7 @@ from records.heads import Diverged, Head, take_over
 from records.migrate import migrate
 from records.orders import OrderFilter, Orders
 from records.tables import deadlines, orders, timeline
-from tests.builders import (
+from tests.support.builders import (
     ACCEPTED,
     AGREED,
     BILLED,

@@ -24,7 +24,8 @@ from records.tables import documents, orders, settlement_documents, settlement_t
 from records.watch import Watch
 from records.worklist import Worklists
 from tests.activities.conftest import partner
-from tests.builders import (
+from tests.settlings import issued, opening, settled
+from tests.support.builders import (
     ACCEPTED,
     AGREED,
     COMPLETED,
@@ -35,8 +36,7 @@ from tests.builders import (
     intake,
     lived,
 )
-from tests.newer import ADDED, fewer, more, rewrite_rows
-from tests.settlings import issued, opening, settled
+from tests.support.newer import ADDED, fewer, more, rewrite_rows
 
 HUBER = "elektro-huber"
 LIVES = {

@@ -11,8 +11,8 @@ from domain.settlements.commands import Close, NoteInvoice, Opening, VoidSettlem
 from records.database import Database
 from records.orders import Orders
 from records.reconciliation import Reconciliation, Row, Same, Seen
-from tests.builders import ACCEPTED, BILLED, COMPLETED, MONDAY, OPERATIONS, lived
 from tests.settlings import OCTOBER, Step, claims, issued, opening, settled, voided
+from tests.support.builders import ACCEPTED, BILLED, COMPLETED, MONDAY, OPERATIONS, lived
 
 LATER, LATEST = MONDAY + timedelta(minutes=15), MONDAY + timedelta(minutes=30)
 ORDER, HUBER = "SP-1", "elektro-huber"

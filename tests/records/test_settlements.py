@@ -22,14 +22,6 @@ from records.partners import Partners
 from records.settlements import Settlements
 from records.tables import documents, orders, settlement_lines
 from tests.activities.conftest import partner
-from tests.builders import (
-    AGREED,
-    BILLED,
-    COMPLETED,
-    MONDAY,
-    Step,
-    lived,
-)
 from tests.settlings import (
     FIRST,
     OCTOBER,
@@ -39,6 +31,14 @@ from tests.settlings import (
     settled,
     statement,
     voided,
+)
+from tests.support.builders import (
+    AGREED,
+    BILLED,
+    COMPLETED,
+    MONDAY,
+    Step,
+    lived,
 )
 
 HUBER = "elektro-huber"

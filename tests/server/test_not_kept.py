@@ -22,11 +22,11 @@ from domain.settlements.ids import settlement_id
 from domain.settlements.lifecycle import fold as fold_settling
 from domain.settlements.settlement import SettlementStatus
 from temporal import orders, settlements
-from tests.builders import partner_actor
-from tests.limits import ANSWER_LIMIT
 from tests.server.settling import HUBER, OCTOBER, settling
 from tests.server.surroundings import Process, Surroundings, eventually, surroundings
 from tests.server.wire import Wire, wire
+from tests.support.builders import partner_actor
+from tests.support.limits import ANSWER_LIMIT
 from tests.workflows.life import DESK, SHOP
 from use_cases.orders import OrderUseCases
 from use_cases.principal import Principal

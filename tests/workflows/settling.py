@@ -24,9 +24,9 @@ from domain.policy import Policy
 from domain.settlements.commands import ExternalCommand, Opening, SettlementRequest
 from domain.settlements.lifecycle import Settlement
 from temporal import settlements
-from tests.builders import partner_actor
-from tests.limits import ANSWER_LIMIT, WAIT_LIMIT
 from tests.settlings import opening as an_opening
+from tests.support.builders import partner_actor
+from tests.support.limits import ANSWER_LIMIT, WAIT_LIMIT
 from tests.workflows.life import DESK, zurich
 from tests.workflows.settling_outside import SettlingOutside
 from workflows.monthly_billing import MonthlyBilling

@@ -38,9 +38,9 @@ from domain.settlements.lifecycle import (
 )
 from domain.settlements.mails import is_obsolete, obsolete_settlement_mails, settlement_mails
 from domain.settlements.settlement import CorrectionLine, Line, SettlementStatus
-from tests.builders import OPERATIONS, partner_actor
 from tests.domain.orders.test_lifecycle import at
 from tests.settlings import FIRST, claims, issued, opening, settled, statement, voided
+from tests.support.builders import OPERATIONS, partner_actor
 
 ACCOUNTING = Actor(role="accounting", name="Beat")
 PARTNER = partner_actor()

@@ -11,7 +11,9 @@ from domain.values import LANGUAGES, Language
 from mail.texts import MailTexts, Reader
 from records.database import Database
 from settings import Settings
-from tests.accounts.conftest import (
+from tests.activities.servers import MailServer
+from tests.support.builders import MONDAY
+from tests.use_cases.conftest import (
     ADDRESS,
     EMAIL,
     PASSWORD,
@@ -21,8 +23,6 @@ from tests.accounts.conftest import (
     secret_of,
     text_of,
 )
-from tests.activities.servers import MailServer
-from tests.builders import MONDAY
 from use_cases.account_errors import BadLogin, Conflict, LinkUnusable, NotFound, WrongFields
 from use_cases.accounts import Accounts
 from use_cases.link_mails import hash_of

@@ -36,7 +36,7 @@ from activities.papers import PaperActivities
 from activities.reconcile import ReconcileActivities
 from activities.records import RecordActivities
 from activities.settlement_mail import SettlementMailActivities
-from activities.settling import SettlementActivities
+from activities.settlements import SettlementActivities
 from activities.warehouse import WarehouseActivities
 from contracts import names
 from documents.confined import remove_leftovers
@@ -126,7 +126,7 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
     letters = Letters(mails, Postman(settings))
     mail = MailActivities(settings, letters, partners)
     policy = settings.load_policy()
-    settling = SettlementActivities(
+    settlement_activities = SettlementActivities(
         client,
         settlements,
         Corrections(database),
@@ -163,11 +163,11 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
             WarehouseActivities(settings).request_shipping,
             RecordActivities(client, orders).save_order,
             CalendarActivities(policy).pin_calendar,
-            settling.save_settlement,
-            settling.take_corrections,
-            settling.release_corrections,
-            settling.partners_to_settle,
-            settling.open_settlement,
+            settlement_activities.save_settlement,
+            settlement_activities.take_corrections,
+            settlement_activities.release_corrections,
+            settlement_activities.partners_to_settle,
+            settlement_activities.open_settlement,
             claims.claim_orders,
             claims.release_orders,
             settlement_mail.send_settlement_mail,

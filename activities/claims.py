@@ -32,7 +32,7 @@ from domain.orders.commands import Bill, Request
 from domain.orders.order import Status
 from domain.orders.outgoing import Effect
 from domain.settlements.ids import settlement_id
-from domain.settlements.settlement import LeftOut, LeftOutReason, Line, line_of_order, obstacle
+from domain.settlements.lines import LeftOut, LeftOutReason, Line, line_of_order, obstacle
 from records.heads import Diverged, take_over
 from records.mails import MailLog
 from records.orders import Orders, StoredOrder

@@ -43,5 +43,5 @@ class ObsoleteMails:
                 return obsolete_mails(order.order, order.events)
             settlement = await self._settlements.get(about)
             if settlement is not None:
-                return obsolete_settlement_mails(settlement.settling, settlement.events)
+                return obsolete_settlement_mails(settlement.settlement, settlement.events)
         return frozenset()

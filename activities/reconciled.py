@@ -144,7 +144,7 @@ class PartnersSettlements:
         snapshot = await settlement_snapshot(
             self._client, SettlementOf(partner_id=partner_id, month=month)
         )
-        settling = snapshot.settling
+        settlement = snapshot.settlement
 
         async def is_recorded() -> bool:
             return await self._settlements.holds(snapshot)
@@ -154,4 +154,6 @@ class PartnersSettlements:
                 return await self._records.keep_settlement(snapshot, head)
             return True
 
-        return WorkflowAnswer(settling.version, settling.is_over, snapshot.shell, is_recorded, keep)
+        return WorkflowAnswer(
+            settlement.version, settlement.is_over, snapshot.shell, is_recorded, keep
+        )

@@ -1,15 +1,17 @@
 """The names of the activities and what their failures are called: all that workflows know of them."""
 
 from datetime import date, datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field
 
 from domain.months import Month
 from domain.orders.events import Recorded
 from domain.orders.order import Order
 from domain.policy import Policy
 from domain.settlements.events import SettlementRecorded
-from domain.settlements.lifecycle import Settlement
-from domain.settlements.settlement import Amount, LeftOut
+from domain.settlements.lines import Amount, LeftOut
+from domain.settlements.settlement import Settlement
 from domain.values import Value
 
 SEND_MAIL = "send_mail"  # (Mail) -> None
@@ -114,10 +116,17 @@ class Compared(Value):
     unanswered: int = 0
 
 
+StoredAsSettling = Annotated[
+    Settlement,
+    Field(validation_alias=AliasChoices("settlement", "settling"), serialization_alias="settling"),
+]
+"""A settlement whose JSON key is `settling`, as histories have it."""
+
+
 class SettlementSnapshot(Value):
     """A settlement as it is, and the last of its events, as `Snapshot`."""
 
-    settling: Settlement
+    settlement: StoredAsSettling
     events: tuple[SettlementRecorded, ...]
     shell: int = 1
 

@@ -7,19 +7,20 @@ from datetime import date, datetime, timedelta
 from temporalio.exceptions import ApplicationError
 
 from contracts import names
+from contracts.activities import StoredAsSettling
 from domain.actors import SYSTEM, Actor
+from domain.errors import InvalidCommand
 from domain.months import Month
 from domain.orders.errors import Refused
 from domain.orders.events import Recorded
 from domain.orders.order import Intake, Order, Status
 from domain.orders.outgoing import Effect
-from domain.settlements.commands import Opening
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.events import SettlementRecorded
 from domain.settlements.invoicing import Verdict
-from domain.settlements.lifecycle import Settlement
+from domain.settlements.lines import Amount, LeftOut, Line
 from domain.settlements.mails import SettlementMail
-from domain.settlements.settlement import Amount, LeftOut, Line, SettlementStatus
+from domain.settlements.settlement import Opening, SettlementStatus
 from domain.values import Language, Value
 
 REMEMBERED_REQUESTS = 50
@@ -102,7 +103,7 @@ class SettlementCarried(Value):
     `asked`: how many of its orders have answered already; `fees`: what those that it has billed come to.
     """
 
-    settling: Settlement
+    settlement: StoredAsSettling
     unsaved: tuple[SettlementRecorded, ...]
     outbox: tuple[SettlementMail, ...]
     answered: dict[str, str]
@@ -214,13 +215,23 @@ def remember(answered: dict[str, str], request_id: str, outcome: str) -> None:
         del answered[next(iter(answered))]
 
 
-def come_again() -> ApplicationError:
-    """What an update is told that can be asked again soon, of the workflow's next run."""
-    return ApplicationError("the workflow goes over into its next run", type=names.COME_AGAIN)
+def try_again() -> ApplicationError:
+    """The answer to an update that decided nothing and can be sent again soon, to the workflow's next run."""
+    return ApplicationError("the workflow goes over into its next run", type=names.TRY_AGAIN)
 
 
-def refusal(error: Refused | SettlementRefused) -> ApplicationError:
-    """What the sender of a command that is not allowed is told: what, why, in which state, and what is allowed."""
+REFUSALS = (Refused, SettlementRefused, InvalidCommand)
+"""What the domain raises if it does not take a command."""
+
+
+def refusal(error: Refused | SettlementRefused | InvalidCommand) -> ApplicationError:
+    """What the sender of a refused command gets: what was asked, why not, in which state, and what is allowed; or which
+    field is invalid.
+    """
+    if isinstance(error, InvalidCommand):
+        return ApplicationError(
+            str(error), {"field": error.field, "code": error.code}, type=names.INVALID
+        )
     facts = {
         "action": error.action,
         "code": error.code,

@@ -36,8 +36,8 @@ ID_REUSED: Final = "RequestIdReused"
 UNREADABLE: Final = "Unreadable"
 NOT_MADE: Final = "NotMade"
 """A paper that was asked for could not be made."""
-COME_AGAIN: Final = "ComeAgain"
-"""Nothing was decided: the workflow goes over into its next run, and can be asked again there."""
+TRY_AGAIN: Final = "ComeAgain"
+"""Nothing was decided: the workflow goes on in a new run, which takes the update if it is sent again."""
 
 SP_STATUS: Final = SearchAttributeKey.for_keyword("SpStatus")
 PARTNER_ID: Final = SearchAttributeKey.for_keyword("PartnerId")

@@ -11,15 +11,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from contracts.activities import SettlementSnapshot
 from domain.months import Month
+from domain.settlements.account import SettlementAccount, account_of
 from domain.settlements.events import SettlementEvent, SettlementRecorded
-from domain.settlements.lifecycle import Settlement, account_of
-from domain.settlements.settlement import (
-    Line,
-    SettlementAccount,
-    SettlementStatus,
-    in_order,
-    line_of,
-)
+from domain.settlements.lines import Line, in_order, line_of
+from domain.settlements.settlement import Settlement, SettlementStatus
 from domain.values import Value
 from records.billable import Billable
 from records.cursors import Position, decode_cursor, encode_cursor
@@ -44,7 +39,7 @@ _NEWEST: tuple[Literal["newest"]] = ("newest",)
 class StoredSettlement(Value):
     """A settlement as the records hold it: its state, what it adds up to, and its timeline so far."""
 
-    settling: Settlement
+    settlement: Settlement
     account: SettlementAccount
     events: tuple[SettlementRecorded, ...]
 
@@ -120,10 +115,10 @@ class Settlements:
             LookupError: an order of it is not recorded (yet).
             ValueError: the number is that of another partner's settlement.
         """
-        settling = snapshot.settling
-        settlement_id = settling.settlement_id
-        lines = await self._lines_of(settling)
-        row = _row(settling, account_of(settling, lines))
+        settlement = snapshot.settlement
+        settlement_id = settlement.settlement_id
+        lines = await self._lines_of(settlement)
+        row = _row(settlement, account_of(settlement, lines))
         head = (
             select(settlements.c.version, settlements.c.digest, settlements.c.partner_id)
             .where(settlements.c.settlement_id == settlement_id)
@@ -132,8 +127,8 @@ class Settlements:
 
         def save(connection: Connection) -> int:
             if connection.execute(self._put_new, row).scalar_one_or_none() is not None:
-                self._put_parts(connection, settling, lines, snapshot.events)
-                return settling.version
+                self._put_parts(connection, settlement, lines, snapshot.events)
+                return settlement.version
             found = connection.execute(head).one()
             if found.partner_id != row["partner_id"]:
                 raise ValueError(f"{settlement_id} is the number of another partner's settlement")
@@ -141,17 +136,17 @@ class Settlements:
             match step(
                 settlement_id,
                 held,
-                Head(settling.version, settling.digest),
+                Head(settlement.version, settlement.digest),
                 events,
                 replaces,
-                lambda: _events_after(connection, settlement_id, settling.version),
+                lambda: _events_after(connection, settlement_id, settlement.version),
             ):
                 case "nothing":
                     return held.version
                 case "goes_on":
                     events = tuple(e for e in events if e.seq > held.version)
                 case "replaces":
-                    first = events[0].seq if events else settling.version + 1
+                    first = events[0].seq if events else settlement.version + 1
                     connection.execute(
                         delete(settlement_timeline).where(
                             settlement_timeline.c.settlement_id == settlement_id,
@@ -159,31 +154,31 @@ class Settlements:
                         )
                     )
             connection.execute(self._put, row)
-            self._put_parts(connection, settling, lines, events)
-            return settling.version
+            self._put_parts(connection, settlement, lines, events)
+            return settlement.version
 
-        return await self._database.write(save, limit=_limit(settling))
+        return await self._database.write(save, limit=_limit(settlement))
 
     def _put_parts(
         self,
         connection: Connection,
-        settling: Settlement,
+        settlement: Settlement,
         lines: Sequence[Line],
         events: Sequence[SettlementRecorded],
     ) -> None:
-        settlement_id = settling.settlement_id
-        document = {"settlement_id": settlement_id, "document": settling.model_dump_json()}
+        settlement_id = settlement.settlement_id
+        document = {"settlement_id": settlement_id, "document": settlement.model_dump_json()}
         connection.execute(self._put_document, document)
-        self._put_lines(connection, settling, lines)
+        self._put_lines(connection, settlement, lines)
         if events:
             connection.execute(
                 insert(settlement_timeline),
                 [_event_row(settlement_id, recorded) for recorded in events],
             )
 
-    async def _lines_of(self, settling: Settlement) -> tuple[Line, ...]:
+    async def _lines_of(self, settlement: Settlement) -> tuple[Line, ...]:
         """The lines of what is picked: as they were first written, or else made from the orders."""
-        wanted, settlement_id = settling.picked, settling.settlement_id
+        wanted, settlement_id = settlement.picked, settlement.settlement_id
 
         def read(connection: Connection) -> dict[str, Line]:
             lines = _kept_lines(connection, (settlement_id,))[settlement_id]
@@ -198,23 +193,23 @@ class Settlements:
                     lines[line.sp_id] = line
             return lines
 
-        lines = await self._database.read(read, limit=_limit(settling))
+        lines = await self._database.read(read, limit=_limit(settlement))
         unknown = [sp_id for sp_id in wanted if sp_id not in lines]
         if unknown:
-            raise LookupError(f"{settling.settlement_id}: {len(unknown)} orders are not recorded")
+            raise LookupError(f"{settlement.settlement_id}: {len(unknown)} orders are not recorded")
         return in_order(lines[sp_id] for sp_id in wanted)
 
     def _put_lines(
-        self, connection: Connection, settling: Settlement, lines: Sequence[Line]
+        self, connection: Connection, settlement: Settlement, lines: Sequence[Line]
     ) -> None:
-        settlement_id = settling.settlement_id
+        settlement_id = settlement.settlement_id
         mine = settlement_lines.c.settlement_id == settlement_id
         kept = set(connection.execute(select(settlement_lines.c.sp_id).where(mine)).scalars())
-        for some in chunks(kept.difference(settling.picked)):
+        for some in chunks(kept.difference(settlement.picked)):
             connection.execute(
                 delete(settlement_lines).where(mine, settlement_lines.c.sp_id.in_(some))
             )
-        billed = settling.claimed and settling.status is not SettlementStatus.VOID
+        billed = settlement.claimed and settlement.status is not SettlementStatus.VOID
         connection.execute(
             update(settlement_lines)
             .where(mine, settlement_lines.c.billed != billed)
@@ -276,13 +271,13 @@ class Settlements:
 
     async def holds(self, snapshot: SettlementSnapshot) -> bool:
         """As `Orders.holds`: whether the records hold just this settlement, and from its first event on no other."""
-        settling = snapshot.settling
-        stored = await self.get(settling.settlement_id)
-        if stored is None or stored.settling != settling:
+        settlement = snapshot.settlement
+        stored = await self.get(settlement.settlement_id)
+        if stored is None or stored.settlement != settlement:
             return False
-        first = snapshot.events[0].seq if snapshot.events else settling.version + 1
+        first = snapshot.events[0].seq if snapshot.events else settlement.version + 1
         events = await self._database.read(
-            lambda connection: _events_after(connection, settling.settlement_id, first - 1)
+            lambda connection: _events_after(connection, settlement.settlement_id, first - 1)
         )
         return tuple(events) == snapshot.events
 
@@ -299,7 +294,7 @@ class Settlements:
             found = select(
                 settlement_documents.c.settlement_id, settlement_documents.c.document
             ).where(settlement_documents.c.settlement_id.in_(settlement_ids))
-            settlings = {
+            documents = {
                 each: Settlement.model_validate_json(document)
                 for each, document in await connection.execute(found)
             }
@@ -319,12 +314,12 @@ class Settlements:
                 events[each].append(_recorded(seq, at, by, data))
         return tuple(
             StoredSettlement(
-                settling=settling,
-                account=account_of(settling, lines[each].values()),
-                events=tuple(e for e in events[each] if e.seq <= settling.version),
+                settlement=settlement,
+                account=account_of(settlement, lines[each].values()),
+                events=tuple(e for e in events[each] if e.seq <= settlement.version),
             )
             for each in settlement_ids
-            if (settling := settlings.get(each)) is not None
+            if (settlement := documents.get(each)) is not None
         )
 
     async def of_month(self, partner_id: str, month: Month) -> str | None:
@@ -390,25 +385,25 @@ class Settlements:
 # --- rows --------------------------------------------------------------------------------------------------------
 
 
-def _row(settling: Settlement, account: SettlementAccount) -> dict[str, Any]:
-    partner = settling.opening.partner
+def _row(settlement: Settlement, account: SettlementAccount) -> dict[str, Any]:
+    partner = settlement.opening.partner
     return {
-        "settlement_id": settling.settlement_id,
-        "version": settling.version,
-        "digest": settling.digest,
+        "settlement_id": settlement.settlement_id,
+        "version": settlement.version,
+        "digest": settlement.digest,
         "partner_id": partner.partner_id,
         "partner_name": partner.name,
-        "month": str(settling.opening.month),
-        "status": settling.status.value,
-        "orders": len(settling.picked),
+        "month": str(settlement.opening.month),
+        "status": settlement.status.value,
+        "orders": len(settlement.picked),
         "net": account.net,
         "vat": account.vat,
         "total": account.total,
-        "opened_at": settling.opened_at,
-        "selectable_until": settling.selectable_until,
-        "issued_at": settling.issued_at,
-        "invoice_due": settling.invoice_due,
-        "search": folded(f"{settling.settlement_id}\n{partner.partner_id}\n{partner.name}"),
+        "opened_at": settlement.opened_at,
+        "selectable_until": settlement.selectable_until,
+        "issued_at": settlement.issued_at,
+        "invoice_due": settlement.invoice_due,
+        "search": folded(f"{settlement.settlement_id}\n{partner.partner_id}\n{partner.name}"),
     }
 
 
@@ -446,9 +441,9 @@ def _event_row(settlement_id: str, recorded: SettlementRecorded) -> dict[str, An
     }
 
 
-def _limit(settling: Settlement) -> float | None:
+def _limit(settlement: Settlement) -> float | None:
     """The seconds that a transaction may take that reads or writes its lines."""
-    return LONG_SECONDS if len(settling.picked) > _MANY_LINES else None
+    return LONG_SECONDS if len(settlement.picked) > _MANY_LINES else None
 
 
 def _line_row(settlement_id: str, line: Line, *, billed: bool, told: bool) -> dict[str, Any]:

@@ -22,8 +22,10 @@ from contracts.messages import (
     Upload,
 )
 from domain.actors import Actor
-from domain.settlements.commands import Opening, SettlementRequest
-from domain.settlements.lifecycle import Settlement, next_instant, open_settling
+from domain.settlements.commands import SettlementRequest
+from domain.settlements.deadlines import next_instant
+from domain.settlements.lifecycle import open_settlement
+from domain.settlements.settlement import Opening, Settlement
 from temporal.updates import execute_update
 from workflows.settlement_display import is_late, title
 
@@ -46,17 +48,17 @@ async def start_settlement(
         WorkflowAlreadyStartedError: there is one of this partner and month, or there was.
         RPCError: Temporal is away.
     """
-    settling, events = open_settling(opening, actor, now)
+    settlement, events = open_settlement(opening, actor, now)
     await _start(
         client,
         SettlementStart(
             desk=desk, shell=names.SHELL, opening=opening, opened_by=actor, opened_at=now
         ),
-        settling,
+        settlement,
         WorkflowIDReusePolicy.REJECT_DUPLICATE,
         request_id,
     )
-    return SettlementSnapshot(settling=settling, events=events)
+    return SettlementSnapshot(settlement=settlement, events=events)
 
 
 async def revive_settlement(
@@ -77,7 +79,7 @@ async def revive_settlement(
     await _start(
         client,
         SettlementStart(desk=desk, shell=names.SHELL, carried=carried),
-        carried.settling,
+        carried.settlement,
         WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
         if after_failure_only
         else WorkflowIDReusePolicy.ALLOW_DUPLICATE,
@@ -87,30 +89,30 @@ async def revive_settlement(
 async def _start(
     client: Client,
     start: SettlementStart,
-    settling: Settlement,
+    settlement: Settlement,
     reuse_policy: WorkflowIDReusePolicy,
     request_id: str = "",
 ) -> None:
-    partner_id = settling.opening.partner.partner_id
+    partner_id = settlement.opening.partner.partner_id
     attributes: list[SearchAttributePair[Any]] = [
-        SearchAttributePair(names.SETTLEMENT_STATUS, settling.status.value),
+        SearchAttributePair(names.SETTLEMENT_STATUS, settlement.status.value),
         SearchAttributePair(names.PARTNER_ID, partner_id),
-        SearchAttributePair(names.OVERDUE, is_late(settling)),
+        SearchAttributePair(names.OVERDUE, is_late(settlement)),
     ]
-    due = next_instant(settling)
+    due = next_instant(settlement)
     if due is not None:
         attributes.append(SearchAttributePair(names.DEADLINE, due))
-    page = f"{start.desk.public_url}/settlements/{settling.settlement_id}"
+    page = f"{start.desk.public_url}/settlements/{settlement.settlement_id}"
     await client.start_workflow(
         names.SETTLEMENT,
         start,
-        id=names.settlement_workflow_id(partner_id, settling.opening.month),
+        id=names.settlement_workflow_id(partner_id, settlement.opening.month),
         task_queue=names.ORDERS_QUEUE,
         id_reuse_policy=reuse_policy,
         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
         search_attributes=TypedSearchAttributes(attributes),
-        static_summary=title(settling),
-        static_details=f"[{settling.settlement_id}]({page})",
+        static_summary=title(settlement),
+        static_details=f"[{settlement.settlement_id}]({page})",
         memo={_REQUEST_ID: request_id},
     )
 

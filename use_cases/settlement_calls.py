@@ -141,7 +141,7 @@ class SettlementCalls:
             await self._settlements.save(snapshot, replaces=replaces)
         except (LookupError, Diverged) as error:
             raise TemporalAway("the settlement is not recorded yet") from error
-        stored = await self._settlements.get(snapshot.settling.settlement_id)
+        stored = await self._settlements.get(snapshot.settlement.settlement_id)
         assert stored is not None, "it was just kept"
         return stored
 
@@ -151,15 +151,15 @@ class SettlementCalls:
         Raises:
             TemporalAway: it has not, so its workflow was ended by force.
         """
-        settling = known.settling
-        if not settling.is_over:
+        settlement = known.settlement
+        if not settlement.is_over:
             stored = await self.fetch(of(known))
-            settling = stored.settling if stored else settling
-        if not settling.is_over:
-            number = settling.settlement_id
+            settlement = stored.settlement if stored else settlement
+        if not settlement.is_over:
+            number = settlement.settlement_id
             logger.error("an open settlement has no workflow", extra={"settlement_id": number})
             raise TemporalAway("the settlement's workflow is not running")
-        return SettlementRefused(action, "wrong_state", settling.status)
+        return SettlementRefused(action, "wrong_state", settlement.status)
 
 
 def of(stored: StoredSettlement) -> SettlementOf:
@@ -191,6 +191,6 @@ def _refusal(settlement: str, failure: WorkflowUpdateFailedError) -> Exception:
             return TemporalAway("the worker is of a release before this settlement's rules")
         if cause.type == names.NOT_MADE:
             return PaperNotMade(settlement)
-        if cause.type == names.COME_AGAIN:
+        if cause.type == names.TRY_AGAIN:
             return TemporalAway("the settlement's workflow goes over into its next run")
     return failure

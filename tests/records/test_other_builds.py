@@ -24,7 +24,6 @@ from records.tables import documents, orders, settlement_documents, settlement_t
 from records.watch import Watch
 from records.worklist import Worklists
 from tests.activities.conftest import partner
-from tests.settlings import issued, opening, settled
 from tests.support.builders import (
     ACCEPTED,
     AGREED,
@@ -37,6 +36,7 @@ from tests.support.builders import (
     lived,
 )
 from tests.support.newer import ADDED, fewer, more, rewrite_rows
+from tests.support.settlements import issued, opening, settled
 
 HUBER = "elektro-huber"
 LIVES = {
@@ -205,12 +205,12 @@ async def test_a_settlement_with_what_only_a_newer_build_knows_is_read(
         )
     stored = await settlements.get(number)
     assert stored is not None
-    assert stored.settling.status == "approved"
-    assert not stored.settling.is_over
-    assert [left.reason for left in stored.settling.left_out] == ["disputed"]
+    assert stored.settlement.status == "approved"
+    assert not stored.settlement.is_over
+    assert [left.reason for left in stored.settlement.left_out] == ["disputed"]
     assert isinstance(stored.events[1].event, UnknownEvent)
     again = SettlementSnapshot.model_validate_json(
-        SettlementSnapshot(settling=stored.settling, events=stored.events).model_dump_json()
+        SettlementSnapshot(settlement=stored.settlement, events=stored.events).model_dump_json()
     )
     assert again.events == stored.events
     assert isinstance(again.events[1], SettlementRecorded)

@@ -33,7 +33,7 @@ from domain.settlements.commands import (
 from domain.settlements.ids import settlement_id
 from domain.settlements.settlement import SettlementStatus
 from temporal import settlements
-from tests.server.settling import HUBER, NOVEMBER, OCTOBER, SettlementOffice
+from tests.server.settlements import HUBER, NOVEMBER, OCTOBER, SettlementOffice
 from tests.server.surroundings import Surroundings
 from tests.server.test_restarts import CHECKED, appointment
 from tests.support.builders import partner_actor

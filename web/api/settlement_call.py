@@ -44,7 +44,7 @@ class SettlementCall(Call):
     def shown(self, principal: Principal, found: StoredSettlement) -> SettlementView:
         """The settlement as this caller sees it now."""
         return settlement_view(
-            found.settling,
+            found.settlement,
             found.account,
             found.events,
             self.settlements.now,

@@ -51,7 +51,7 @@ async def open_settlement(
     request_id = call.request_id(principal, "settlements", "open")
     async with call.translating(principal, body.sp_ids):
         found = await call.settlements.open(principal, body.sp_ids, request_id, body.partner_id)
-    where = {"Location": f"/api/v1/settlements/{found.settling.settlement_id}"}
+    where = {"Location": f"/api/v1/settlements/{found.settlement.settlement_id}"}
     return call.answer(call.shown(principal, found), 201, where)
 
 

@@ -9,17 +9,17 @@ from activities.calendars import CalendarActivities
 from contracts import activities as names
 from domain.months import Month
 from domain.policy import Policy
-from domain.settlements.commands import Statement
 from domain.settlements.events import SettlementRecorded
 from domain.settlements.ids import settlement_id
 from domain.settlements.invoicing import Verdict
+from domain.settlements.lines import CorrectionLine, LeftOut, LeftOutReason
 from domain.settlements.mails import SettlementMail
-from domain.settlements.settlement import CorrectionLine, LeftOut, LeftOutReason
+from domain.settlements.settlement import Statement
 
 FEE = Decimal("100.00")
 
 
-class SettlingOutside:
+class SettlementOutside:
     """Stands where orders, papers, mail server and database are; `down` holds the names of activities that fail.
 
     `refusing` are orders that refuse, each with its reason; `wrong` the verdicts of invoices that are not right.
@@ -81,10 +81,10 @@ class SettlingOutside:
     @activity.defn(name=names.SAVE_SETTLEMENT)
     async def save_settlement(self, snapshot: names.SettlementSnapshot) -> int:
         self._try(names.SAVE_SETTLEMENT)
-        self.versions.append(snapshot.settling.version)
-        known = self.timeline.setdefault(snapshot.settling.settlement_id, {})
+        self.versions.append(snapshot.settlement.version)
+        known = self.timeline.setdefault(snapshot.settlement.settlement_id, {})
         known.update({e.seq: e for e in snapshot.events})
-        return snapshot.settling.version
+        return snapshot.settlement.version
 
     @activity.defn(name=names.CLAIM_ORDERS)
     async def claim_orders(self, orders: names.OrdersOf) -> names.Claims:

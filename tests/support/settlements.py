@@ -15,15 +15,14 @@ from domain.settlements.commands import (
     Command,
     ExternalCommand,
     NoteReleased,
-    Opening,
-    Statement,
     TakeClaims,
     TakeStatement,
     TakeVerdict,
     VoidSettlement,
 )
-from domain.settlements.lifecycle import handle, open_settling
-from domain.settlements.settlement import VAT_RATES, CorrectionLine, LeftOut
+from domain.settlements.lifecycle import handle, open_settlement
+from domain.settlements.lines import VAT_RATES, CorrectionLine, LeftOut
+from domain.settlements.settlement import Opening, Statement
 from tests.support.builders import OPERATIONS, assignee, partner_actor
 
 OCTOBER = Month(2026, 10)
@@ -51,7 +50,7 @@ def opening(*sp_ids: str, partner_id: str = "elektro-huber", **changes: Any) -> 
 def settled(of: Opening, *steps: Step, at: datetime = FIRST) -> SettlementSnapshot:
     """A settlement that took these commands, and its whole timeline. Each comes a minute after the one before."""
     actor = SYSTEM if of.automatic else partner_actor(of.partner.partner_id)
-    settling, events = open_settling(of, actor, at)
+    settlement, events = open_settlement(of, actor, at)
     now = at
     for step in steps:
         if isinstance(step, timedelta):
@@ -59,9 +58,9 @@ def settled(of: Opening, *steps: Step, at: datetime = FIRST) -> SettlementSnapsh
             continue
         now += timedelta(minutes=1)
         command, actor = step if isinstance(step, tuple) else (step, _whoever(of, step))
-        settling, more = handle(settling, command, actor, now)
+        settlement, more = handle(settlement, command, actor, now)
         events += more
-    return SettlementSnapshot(settling=settling, events=events)
+    return SettlementSnapshot(settlement=settlement, events=events)
 
 
 def _whoever(of: Opening, command: Command) -> Actor:

@@ -21,14 +21,14 @@ from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
 from domain.months import Month
 from domain.policy import Policy
-from domain.settlements.commands import ExternalCommand, Opening, SettlementRequest
-from domain.settlements.lifecycle import Settlement
+from domain.settlements.commands import ExternalCommand, SettlementRequest
+from domain.settlements.settlement import Opening, Settlement
 from temporal import settlements
-from tests.settlings import opening as an_opening
 from tests.support.builders import partner_actor
 from tests.support.limits import ANSWER_LIMIT, WAIT_LIMIT
+from tests.support.settlements import opening as an_opening
 from tests.workflows.life import DESK, zurich
-from tests.workflows.settling_outside import SettlingOutside
+from tests.workflows.settlement_outside import SettlementOutside
 from workflows.monthly_billing import MonthlyBilling
 from workflows.settlement import SettlementWorkflow
 
@@ -39,14 +39,14 @@ CALENDAR = pin_calendar("ZH", Policy(), FIRST.date())
 
 
 @asynccontextmanager
-async def settlings(
+async def settlement_lives(
     env: WorkflowEnvironment, policy: Policy | None = None, **options: Any
-) -> AsyncIterator["Settlings"]:
+) -> AsyncIterator["SettlementLives"]:
     """Settlements on a server, with workers of both queues, whose policy is the standard one or this.
 
     `options` are of the worker that has the workflows.
     """
-    outside = SettlingOutside()
+    outside = SettlementOutside()
     outside.policy = policy or Policy()
     async with (
         Worker(
@@ -58,13 +58,13 @@ async def settlings(
         ),
         Worker(env.client, task_queue=names.DOCUMENTS_QUEUE, activities=outside.documents),
     ):
-        yield Settlings(env, outside)
+        yield SettlementLives(env, outside)
 
 
-class Settlings:
+class SettlementLives:
     """A server with workers, and the settlements on it."""
 
-    def __init__(self, env: WorkflowEnvironment, outside: SettlingOutside) -> None:
+    def __init__(self, env: WorkflowEnvironment, outside: SettlementOutside) -> None:
         self.env = env
         self.client = env.client
         self.outside = outside
@@ -79,25 +79,25 @@ class Settlings:
 
     async def start(
         self, *sp_ids: str, at: datetime | None = None, **changes: object
-    ) -> "SettlingLife":
+    ) -> "SettlementLife":
         """Open a settlement with these orders (at an instant to which the clock skips first)."""
         if at is not None:
             await self.until(at)
         of = an_opening(*sp_ids, **{"month": FEBRUARY, "calendar": CALENDAR, **changes})
         actor = SYSTEM if of.automatic else partner_actor(of.partner.partner_id)
         await settlements.start_settlement(self.client, of, actor, DESK, await self.now())
-        return SettlingLife(self, of)
+        return SettlementLife(self, of)
 
 
-class SettlingLife:
+class SettlementLife:
     """One settlement on a server."""
 
-    def __init__(self, settlings: Settlings, opening: Opening) -> None:
-        self.settlings = settlings
+    def __init__(self, settlement_lives: SettlementLives, opening: Opening) -> None:
+        self.settlement_lives = settlement_lives
         self.of = SettlementOf(partner_id=opening.partner.partner_id, month=opening.month)
         self.partner = partner_actor(opening.partner.partner_id)
         self.settlement_id = opening.settlement_id
-        self.handle = settlings.client.get_workflow_handle(
+        self.handle = settlement_lives.client.get_workflow_handle(
             names.settlement_workflow_id(self.of.partner_id, self.of.month)
         )
 
@@ -109,7 +109,7 @@ class SettlingLife:
             command=command, actor=actor or self.partner, request_id=request_id or str(uuid.uuid4())
         )
         return await settlements.send_settlement_command(
-            self.settlings.client, self.of, request, ANSWER_LIMIT
+            self.settlement_lives.client, self.of, request, ANSWER_LIMIT
         )
 
     async def refused(
@@ -126,7 +126,7 @@ class SettlingLife:
     ) -> Checked:
         """Upload an invoice."""
         return await settlements.check_invoice(
-            self.settlings.client,
+            self.settlement_lives.client,
             self.of,
             Upload(paper_id=paper_id, actor=actor or self.partner),
             patience,
@@ -136,16 +136,16 @@ class SettlingLife:
         """Have a draft made."""
         request_id = str(uuid.uuid4())
         return await settlements.make_draft(
-            self.settlings.client, self.of, request_id, ANSWER_LIMIT
+            self.settlement_lives.client, self.of, request_id, ANSWER_LIMIT
         )
 
     async def snapshot(self) -> SettlementSnapshot:
         """The settlement and its events, as the workflow holds them."""
-        return await settlements.settlement_snapshot(self.settlings.client, self.of)
+        return await settlements.settlement_snapshot(self.settlement_lives.client, self.of)
 
     async def now(self) -> Settlement:
         """The settlement."""
-        return (await self.snapshot()).settling
+        return (await self.snapshot()).settlement
 
     async def events(self) -> list[str]:
         """The types of its events."""
@@ -154,9 +154,9 @@ class SettlingLife:
     async def reaches(self, status: str) -> Settlement:
         """Wait until it is in a state."""
         async with asyncio.timeout(WAIT_LIMIT):
-            while (settling := await self.now()).status != status:
+            while (settlement := await self.now()).status != status:
                 await asyncio.sleep(0.02)
-        return settling
+        return settlement
 
     async def has_accepted(self, updates: int) -> None:
         """Wait until so many updates (papers and commands) are in the history of its present run."""

@@ -10,7 +10,7 @@ from contracts.activities import PartnersWanted, SettlementOf, SettlementSnapsho
 from contracts.messages import DisplaySettings
 from domain.policy import Policy
 from domain.settlements.ids import settlement_id
-from domain.settlements.settlement import CorrectionLine, VatRates
+from domain.settlements.lines import CorrectionLine, VatRates
 from records.corrections import Corrections
 from records.heads import Diverged, take_over
 from records.partners import Partners
@@ -48,7 +48,7 @@ class SettlementActivities:
         Twice is once. Where the records hold another life of the settlement, its workflow is asked which one is true.
         An error is worth another attempt: the database is away, or an order is not recorded yet.
         """
-        opening = snapshot.settling.opening
+        opening = snapshot.settlement.opening
         with without_contents(f"records of {opening.settlement_id}"):
             try:
                 return await self._settlements.save(snapshot)
@@ -61,7 +61,7 @@ class SettlementActivities:
                     opening.settlement_id,
                     lambda: settlement_snapshot(self._client, of),
                 )
-                return held.settling.version
+                return held.settlement.version
 
     @activity.defn(name=activities.TAKE_CORRECTIONS)
     async def take_corrections(self, of: SettlementOf) -> tuple[CorrectionLine, ...]:

@@ -15,7 +15,8 @@ from domain.actors import SYSTEM
 from domain.months import Month
 from domain.orders.order import Order, Status
 from domain.settlements.ids import settlement_id
-from domain.settlements.settlement import VAT_RATES, SettlementStatus
+from domain.settlements.lines import VAT_RATES
+from domain.settlements.settlement import SettlementStatus
 from records.papers import Papers
 from records.settlements import Settlements, StoredSettlement
 from temporal import orders
@@ -38,12 +39,13 @@ import worker
 from activities import claims, papers, settlement_mail
 from mail import letters
 from records.billable import Billable
-from workflows import background, service_order, settlement
+from workflows import background, order_batches, paper_activities, service_order, settlement
 
 for each in (background, service_order, settlement):
     each.ATTEMPT_LIMIT = timedelta(seconds=3)
-settlement.HEARTBEAT = timedelta(seconds=1.5)
-settlement.UNTIL_IT_SUCCEEDS.initial_interval = timedelta(seconds=0.2)
+for each in (order_batches, paper_activities, settlement):
+    each.HEARTBEAT = timedelta(seconds=1.5)
+background.UNTIL_IT_SUCCEEDS.initial_interval = timedelta(seconds=0.2)
 folder = Path(sys.argv[1])
 
 async def gate(name):
@@ -161,7 +163,7 @@ class SettlementOffice:
 
         async def there() -> StoredSettlement | None:
             stored = await self.settlements.get(number)
-            return stored if stored is not None and stored.settling.status is status else None
+            return stored if stored is not None and stored.settlement.status is status else None
 
         found: StoredSettlement = await eventually(there)
         return found
@@ -172,7 +174,7 @@ class SettlementOffice:
         async def there() -> StoredSettlement | None:
             stored = await self.settlements.get(number)
             closing = (SettlementStatus.OPEN, SettlementStatus.CLOSING)
-            return stored if stored and stored.settling.status not in closing else None
+            return stored if stored and stored.settlement.status not in closing else None
 
         found: StoredSettlement = await eventually(there)
         return found
@@ -181,7 +183,7 @@ class SettlementOffice:
         """The records hold every event of a settlement once, in order."""
         stored = await self.settlements.get(number)
         assert stored is not None
-        assert [e.seq for e in stored.events] == list(range(1, stored.settling.version + 1))
+        assert [e.seq for e in stored.events] == list(range(1, stored.settlement.version + 1))
 
     # --- killing -------------------------------------------------------------------------------------------------
 
@@ -199,7 +201,7 @@ class SettlementOffice:
 
 
 @asynccontextmanager
-async def settling(folder: Path, **env: Any) -> AsyncIterator[SettlementOffice]:
+async def settlement_office(folder: Path, **env: Any) -> AsyncIterator[SettlementOffice]:
     """Surroundings for settlements; no worker yet. Skips the test where statements cannot be made."""
     require("pango")
     async with surroundings(folder, **env) as around:

@@ -34,20 +34,20 @@ from web.api import (
     settlements,
     tokens,
 )
-from web.middleware import API, Hygiene
+from web.middleware import API, RequestMiddleware
 
 logger = logging.getLogger("cmi.web")
 
 ANSWERS_KEPT = timedelta(days=7)
-"""How long an `Idempotency-Key` is remembered."""
-_TIDY_EVERY = 3600.0
+"""How long the answer to an `Idempotency-Key` is stored."""
+_FORGET_EVERY_SECONDS = 3600.0
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application. It starts while Temporal is away, and answers 503 to what needs it. The tables must be there.
+    """The application. It starts even if Temporal is away: calls that need it answer 503. The tables must exist.
 
-    Its parts are in `app.state` while it runs: `database`, `temporal`, `accounts`, `order_desk`, `operations`,
-    `reports`, `settlement_desk`, `answers`.
+    While it runs, `app.state` has its parts: `settings`, `database`, `temporal`, `accounts`, `answers`, `operations`,
+    `reports`, `order_use_cases`, `worklist_use_cases`, `settlement_use_cases`.
     """
     policy = settings.load_policy()
     namespace = ClientConfig.load_client_connect_config().get("namespace") or "default"
@@ -66,23 +66,23 @@ def create_app(settings: Settings) -> FastAPI:
             state.answers = Answers(database)
             state.operations = Operations(database)
             state.reports = Reports(database, policy.office.timezone)
-            state.order_desk = OrderUseCases(
+            state.order_use_cases = OrderUseCases(
                 state.temporal,
                 Orders(database),
                 Partners(database),
                 policy,
                 settings.display,
             )
-            state.work_desk = WorklistUseCases(Worklists(database), state.order_desk)
-            state.settlement_desk = SettlementUseCases(
+            state.worklist_use_cases = WorklistUseCases(Worklists(database), state.order_use_cases)
+            state.settlement_use_cases = SettlementUseCases(
                 state.temporal,
                 database,
                 policy,
                 settings.vat_percentages,
                 settings.display,
             )
-            for work in (state.accounts.keep_house(), _forget_answers(state.answers)):
-                stack.push_async_callback(_stop, asyncio.create_task(work))
+            for task in (state.accounts.keep_house(), _forget_answers(state.answers)):
+                stack.push_async_callback(_stop, asyncio.create_task(task))
             yield
 
     app = FastAPI(
@@ -114,7 +114,7 @@ def create_app(settings: Settings) -> FastAPI:
     portal.install(app)
     openapi.install(app)
     problems.install(app)
-    app.add_middleware(Hygiene)  # the last one added is the outermost
+    app.add_middleware(RequestMiddleware)  # the last one added is the outermost
     return app
 
 
@@ -135,4 +135,4 @@ async def _forget_answers(answers: Answers) -> None:
             if not is_away(error):
                 raise
             logger.warning("old answers are forgotten later", extra={"cause": type(error).__name__})
-        await asyncio.sleep(_TIDY_EVERY)
+        await asyncio.sleep(_FORGET_EVERY_SECONDS)

@@ -82,7 +82,7 @@ class Call:
 
     def __init__(self, request: Request, accept_language: AcceptLanguage = None) -> None:
         self.request = request
-        self.desk: OrderUseCases = request.app.state.order_desk
+        self.desk: OrderUseCases = request.app.state.order_use_cases
         self.language: Language = negotiate(accept_language)
 
     def view(self, principal: Principal, found: StoredOrder) -> OrderView:

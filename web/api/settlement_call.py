@@ -39,7 +39,7 @@ class SettlementCall(Call):
 
     def __init__(self, request: Request, accept_language: AcceptLanguage = None) -> None:
         super().__init__(request, accept_language)
-        self.settlements: SettlementUseCases = request.app.state.settlement_desk
+        self.settlements: SettlementUseCases = request.app.state.settlement_use_cases
 
     def shown(self, principal: Principal, found: StoredSettlement) -> SettlementView:
         """The settlement as this caller sees it now."""

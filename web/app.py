@@ -27,6 +27,7 @@ from web import codec, docs, health, openapi, portal, problems
 from web.api import (
     corrections,
     logins,
+    order_commands,
     orders,
     partners,
     reports,
@@ -99,6 +100,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     for calls in (
         orders,
+        order_commands,
         settlements,
         settlement_papers,
         corrections,

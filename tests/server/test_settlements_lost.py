@@ -7,7 +7,7 @@ from sqlalchemy import delete
 
 from contracts import names
 from contracts.activities import SettlementSnapshot
-from contracts.messages import Tally
+from contracts.messages import PassCounts
 from domain.settlements.commands import NoteInvoice, SettlementRequest, VoidSettlement
 from domain.settlements.lines import CorrectionLine
 from domain.settlements.settlement import SettlementStatus
@@ -179,7 +179,7 @@ async def test_records_that_are_behind_are_repaired(tmp_path: Path) -> None:
                 return found.count > 0
 
             await eventually(is_listed)
-            assert await one_pass(around) == Tally(compared=2, repaired=1)
+            assert await one_pass(around) == PassCounts(compared=2, repaired=1)
             assert await stored(office, number) == before
 
             await command(office, VoidSettlement(reason="Falsch"))
@@ -189,10 +189,12 @@ async def test_records_that_are_behind_are_repaired(tmp_path: Path) -> None:
             await forget(office, number)
             copy = SettlementSnapshot(settlement=before.settlement, events=before.events)
             await office.settlements.save(copy)
-            assert await one_pass(around) == Tally(compared=3, repaired=1)
+            assert await one_pass(around) == PassCounts(compared=3, repaired=1)
             assert await stored(office, number) == after
-            assert await one_pass(around) == Tally(compared=3), "once more, now that it is over"
-            assert await one_pass(around) == Tally(compared=2)
+            assert await one_pass(around) == PassCounts(compared=3), (
+                "once more, now that it is over"
+            )
+            assert await one_pass(around) == PassCounts(compared=2)
             assert await standing(around) == []
             assert digests(around) == []
         code, _, why = await revive(office, "V202610-ZZZZZZZZ")

@@ -11,13 +11,13 @@ _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["invoices.draft", "statements.document"])
 
 
-def render(data: StatementData, *, processes: int = 2) -> Document:
+def render(data: StatementData) -> Document:
     """`statements.document.render`, and raises what it does. Skips the test where there is no Pango."""
     require("pango")
     from statements import document  # loads WeasyPrint
 
     with ProcessPoolExecutor(1, _FORKS) as fresh:
-        return fresh.submit(document.render, data, processes=processes).result()
+        return fresh.submit(document.render, data).result()
 
 
 def draft_invoice(data: StatementData) -> Document:

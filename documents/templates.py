@@ -1,0 +1,114 @@
+"""The documents' templates, `templates/`: their words, their HTML, and which version of them made a document."""
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from documents import formats
+from documents.text import FONTS, clean
+from domain.settlement import Settlement, amount_of
+
+_ROOT = Path(__file__).resolve().parent.parent
+_TEMPLATES = _ROOT / "templates"
+_GAP = 1.35  # `ch` between two columns: the padding of a cell
+_LABEL = 0.79  # `ch` for each letter of a label, which is set smaller
+
+
+@cache
+def words_of(document: str) -> Mapping[str, Mapping[str, Any]]:
+    """The words of a document by language: `templates/<document>/words.toml`."""
+    text = (_TEMPLATES / document / "words.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def html_of(template: str, **values: Any) -> str:
+    """A template's HTML. Each text that it prints is cleaned (`documents.text.clean`) and escaped."""
+    return _environment().get_template(template).render(values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_cleaned,
+    )
+    environment.filters |= {
+        "money": formats.money,
+        "percent": formats.percent,
+        "day": formats.day,
+        "amount": amount_of,
+        "thousands": lambda number: f"{number:,}".replace(",", formats.SEPARATOR),
+        "unbroken": lambda text: text.replace(" ", "\u00a0"),
+    }
+    return environment
+
+
+def _cleaned(value: object) -> object:
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@cache
+def template_version(document: str, code: str, libraries: str) -> str:
+    """What a document's look depends on besides its data: a digest of code, templates, fonts and libraries.
+
+    `code` is the folder with the document's own code, `libraries` is `documents.pdf.VERSIONS`.
+    """
+    files = [
+        *(_ROOT / code).glob("*.py"),
+        *(_ROOT / "documents").glob("*.py"),
+        *FONTS.glob("*.[tc]*"),
+        *(_TEMPLATES / "documents").iterdir(),
+        *(_TEMPLATES / document).iterdir(),
+    ]
+    digest = hashlib.sha256(libraries.encode())
+    for path in sorted(files):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return f"{document}-{digest.hexdigest()[:12]}"
+
+
+def column_widths(settlement: Settlement, words: Mapping[str, Any]) -> dict[str, float]:
+    """What each column but the service is wide, in `ch`, the width of a digit: what its longest text needs.
+
+    The columns of a table of thousands of lines have to be given: to find them out, WeasyPrint would lay out all cells
+    twice. A longer identifier or place is broken. The service gets what is left.
+    """
+    lines, all_lines = settlement.lines, settlement.all_lines
+    columns: dict[str, tuple[Iterable[str], float, float]] = {
+        "sp_id": ((line.sp_id for line in all_lines), 6, 14),
+        "sales_order": ((line.sales_order_id for line in lines), 8.6, 14),
+        "executed_on": ((formats.day(line.executed_on) for line in lines), 9.1, 9.1),
+        "place": ((line.customer_place for line in lines), 6, 17.6),
+        "amount": ((formats.money(amount_of(line)) for line in all_lines), 9.7, 14),
+        "vat": ((formats.money(settlement.vat_on(line)) for line in all_lines), 8, 14),
+    }
+    return {
+        name: (0.3 if name == "sp_id" else _GAP)
+        + min(max(least, _LABEL * len(words[name]), *map(_digits, texts)), most)
+        for name, (texts, least, most) in columns.items()
+    }
+
+
+def _digits(text: str) -> float:
+    """About as many digits as a text is wide: a full stop and the like is half of one."""
+    return len(text) - 0.5 * sum(text.count(narrow) for narrow in ".,' -")
+
+
+def in_fours(text: str) -> str:
+    """As references and IBANs are printed: blanks after each four characters."""
+    return " ".join(text[first : first + 4] for first in range(0, len(text), 4))
+
+
+def month_name(settlement: Settlement, words: Mapping[str, Any]) -> str:
+    """The month as a heading has it: "Oktober 2026"."""
+    name = f"{words['months'][settlement.month.month - 1]} {settlement.month.year}"
+    return name[0].upper() + name[1:]

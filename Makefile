@@ -65,4 +65,4 @@ bench: setup ## the benchmarks: a table on the screen and bench/results/*.json
 	@$(BIN)/python -m bench $(ARGS)
 
 demo: run-packages ## one unattended run in a minute: orders through every ending, with the story on the screen
-	@$(BIN)/python demo.py $(ARGS)
+	@$(BIN)/python -m development.demo $(ARGS)

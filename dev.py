@@ -12,17 +12,24 @@ from pathlib import Path
 
 import httpx
 
-from api_client import Api, CallFailed
-from connection import leave
-from embedded import ROOT, Child, PortTaken, check_port, temporal_command, temporal_is_up
-from logs import configure_logging
+from development.api_client import Api, CallFailed
+from development.embedded import (
+    ROOT,
+    Child,
+    PortTaken,
+    check_port,
+    temporal_command,
+    temporal_is_up,
+)
+from development.sample_data import make_credentials, make_orders, make_partners
+from development.sample_settlements import make_settlements
+from development.smtp_inbox import SmtpInbox
 from records.migrate import migrate_patiently
-from sample_data import make_credentials, make_orders, make_partners
-from sample_settlements import make_settlements
 from scripts.system_packages import why_missing
 from settings import Settings, SettingsError
-from smtp_inbox import SmtpInbox
-from workflows.schedules import put_schedules
+from settings.logs import configure_logging
+from temporal.connection import leave
+from temporal.schedules import put_schedules
 
 
 class AlreadyRunning(Exception):

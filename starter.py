@@ -16,23 +16,15 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
-from activities.names import SettlementOf
-from connection import NoConnection, connect, leave
-from desk import standstill
-from desk.account_errors import Conflict, WrongFields
-from desk.accounts import Accounts
-from desk.adoption import FAILED, Adoption, NotAdoptable, Result, check_version
-from desk.opening import open_month
-from desk.orders import AlreadyPlaced, OrderDesk
-from desk.reaching import TemporalAway
-from desk.revival import NotRevivable, Revival, SettlementRevival
-from desk.settlement_talks import SettlementTalks
-from desk.settlements import PATIENCE
+from contracts import names
+from contracts.activities import SettlementOf
+from contracts.messages import Desk
 from domain import rules, words
 from domain.errors import InvalidCommand
-from domain.order import Order, Placement
-from domain.settlement_id import Month, is_settlement_id, settlement_id
-from domain.settling import Settling
+from domain.months import Month
+from domain.orders.order import Order, Placement
+from domain.settlements.ids import is_settlement_id, settlement_id
+from domain.settlements.lifecycle import Settling
 from records.database import Database
 from records.mails import MailLog
 from records.migrate import migrate
@@ -41,9 +33,18 @@ from records.partners import Partner, Partners
 from records.reconciliation import Reconciliation
 from records.settlements import Settlements
 from settings import Settings, SettingsError
-from workflows import names
-from workflows.messages import Desk
-from workflows.schedules import put_schedules
+from temporal.calls import TemporalAway
+from temporal.connection import NoConnection, connect, leave
+from temporal.schedules import put_schedules
+from use_cases import standstill
+from use_cases.account_errors import Conflict, WrongFields
+from use_cases.accounts import Accounts
+from use_cases.adoption import FAILED, Adoption, NotAdoptable, Result, check_version
+from use_cases.opening import open_month
+from use_cases.orders import AlreadyPlaced, OrderDesk
+from use_cases.revival import NotRevivable, Revival, SettlementRevival
+from use_cases.settlement_calls import SettlementTalks
+from use_cases.settlements import PATIENCE
 
 
 class WrongInput(Exception):

@@ -26,24 +26,24 @@ from temporalio.worker import (
 )
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from activities.beating import BEAT, Beating
 from activities.calendars import CalendarActivities
 from activities.claims import ClaimActivities
 from activities.digest import DigestActivities
-from activities.expected import ExpectedFailures
-from activities.letters import Letters
+from activities.heartbeats import BEAT, Beating
 from activities.mail import MailActivities
 from activities.obsolete_mails import ObsoleteMails
 from activities.papers import PaperActivities
-from activities.postman import Postman
 from activities.reconcile import ReconcileActivities
 from activities.records import RecordActivities
 from activities.settlement_mail import SettlementMailActivities
 from activities.settling import SettlementActivities
 from activities.warehouse import WarehouseActivities
-from connection import connect_patiently, leave
+from contracts import names
+from contracts.messages import Desk
 from documents.confined import remove_leftovers
-from logs import configure_logging
+from mail.expected import ExpectedFailures
+from mail.letters import Letters
+from mail.smtp import Postman
 from records.accounts import AccountRecords
 from records.corrections import Corrections
 from records.database import Database
@@ -56,9 +56,9 @@ from records.partners import Partners
 from records.reconciliation import Reconciliation
 from records.settlements import Settlements
 from settings import Settings, SettingsError
-from workflows import names
+from settings.logs import configure_logging
+from temporal.connection import connect_patiently, leave
 from workflows.daily_digest import DailyDigest
-from workflows.messages import Desk
 from workflows.monthly_billing import MonthlyBilling
 from workflows.pinning import PinningRunner
 from workflows.reconciler import Reconciler

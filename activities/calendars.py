@@ -4,7 +4,7 @@ import asyncio
 
 from temporalio import activity
 
-from activities import names
+from contracts import activities
 from domain import cantons
 from domain.calendar import Calendar
 from domain.policy import Policy
@@ -16,8 +16,8 @@ class CalendarActivities:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
 
-    @activity.defn(name=names.PIN_CALENDAR)
-    async def pin_calendar(self, wanted: names.CalendarWanted) -> Calendar:
+    @activity.defn(name=activities.PIN_CALENDAR)
+    async def pin_calendar(self, wanted: activities.CalendarWanted) -> Calendar:
         """The calendar of a canton from a day on. Raises `ValueError` for an unknown canton."""
         policy = wanted.policy or self._policy
         return await asyncio.to_thread(cantons.pin_calendar, wanted.canton, policy, wanted.start)

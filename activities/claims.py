@@ -20,25 +20,25 @@ from temporalio.exceptions import (
     WorkflowAlreadyStartedError,
 )
 
-from activities import names
 from activities.failures import without_contents
-from activities.names import Claims, OrdersOf, Snapshot
-from desk.reaching import Closed, reaching
-from desk.revival import outbox
-from domain import lifecycle
-from domain.commands import SYSTEM, Bill, Request
-from domain.effects import Effect
-from domain.order import Status
-from domain.settlement import LeftOut, LeftOutReason, Line, line_of_order, obstacle
-from domain.settlement_id import settlement_id
+from contracts import activities
+from contracts import names as workflow_names
+from contracts.activities import Claims, OrdersOf, Snapshot
+from contracts.messages import EVENTS_CARRIED, Carried, Desk
+from domain.actors import SYSTEM
+from domain.orders import lifecycle
+from domain.orders.commands import Bill, Request
+from domain.orders.effects import Effect
+from domain.orders.order import Status
+from domain.settlements.ids import settlement_id
+from domain.settlements.settlement import LeftOut, LeftOutReason, Line, line_of_order, obstacle
 from records.heads import Diverged, take_over
 from records.mails import MailLog
 from records.orders import Orders, StoredOrder
 from records.settlements import Settlements
-from workflows import client as workflow_client
-from workflows import names as workflow_names
-from workflows.messages import Carried, Desk
-from workflows.service_order import EVENTS_CARRIED
+from temporal import orders as workflow_client
+from temporal.calls import Closed, reaching
+from use_cases.revival import outbox
 
 AT_A_TIME = 8
 PATIENCE = timedelta(seconds=10)  # for one order
@@ -67,7 +67,7 @@ class ClaimActivities:
 
     # --- claiming ------------------------------------------------------------------------------------------------
 
-    @activity.defn(name=names.CLAIM_ORDERS)
+    @activity.defn(name=activities.CLAIM_ORDERS)
     async def claim_orders(self, batch: OrdersOf) -> Claims:
         """Have each of these orders be billed by the settlement, and keep what each says it bills; those that refuse.
 
@@ -137,7 +137,7 @@ class ClaimActivities:
 
     # --- setting free --------------------------------------------------------------------------------------------
 
-    @activity.defn(name=names.RELEASE_ORDERS)
+    @activity.defn(name=activities.RELEASE_ORDERS)
     async def release_orders(self, batch: OrdersOf) -> None:
         """Have these orders, billed by a settlement that was taken back, be `completed` again. Twice is once.
 

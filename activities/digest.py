@@ -8,15 +8,15 @@ from zoneinfo import ZoneInfo
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities import names
-from activities.digest_texts import DigestTexts
 from activities.failures import without_contents
-from activities.letters import Letter, Letters
-from activities.mail_texts import Reader
-from activities.names import DigestOutcome, DigestPage, DigestPartners, DigestWanted
-from activities.postman import Refused
+from contracts import activities
+from contracts.activities import DigestOutcome, DigestPage, DigestPartners, DigestWanted
 from domain.cantons import pin_calendar
 from domain.policy import Policy
+from mail.digest_texts import DigestTexts
+from mail.letters import Letter, Letters
+from mail.smtp import Refused
+from mail.texts import Reader
 from records.accounts import AccountRecords
 from records.digest import Digests, Limits, OpenWork
 from records.partners import Partners
@@ -51,7 +51,7 @@ class DigestActivities:
         self._texts = DigestTexts(settings.public_url)
         self._letters = letters
 
-    @activity.defn(name=names.DIGEST_PARTNERS)
+    @activity.defn(name=activities.DIGEST_PARTNERS)
     async def digest_partners(self, page: DigestPage) -> DigestPartners:
         """The next partners that have something to do and work on that day."""
         with without_contents("partners to write to"):
@@ -67,7 +67,7 @@ class DigestActivities:
                 next=found[-1][0] if len(found) == page.limit else None,
             )
 
-    @activity.defn(name=names.SEND_DIGEST)
+    @activity.defn(name=activities.SEND_DIGEST)
     async def send_digest(self, wanted: DigestWanted) -> DigestOutcome:
         """Send a partner what is open, unless it was sent on that day before.
 

@@ -7,8 +7,8 @@ import httpx
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
-from desk.reaching import NoAnswer, TemporalAway
 from records.database import is_away
+from temporal.calls import NoAnswer, TemporalAway
 
 _TEMPORAL_AWAY = (
     RPCStatusCode.UNAVAILABLE,
@@ -24,7 +24,7 @@ def without_contents(what: str) -> Iterator[None]:
     Errors of databases, HTTP and SMTP clients quote what they were given: addresses, names, passwords in URLs. The
     traceback stays, since it shows code and no values. An `ApplicationError` is somebody's choice and passes as it is.
 
-    That somebody outside is away is expected, and becomes a failure of the category `BENIGN` (`activities.expected`).
+    That somebody outside is away is expected, and becomes a failure of the category `BENIGN` (`mail.expected`).
     """
     try:
         yield

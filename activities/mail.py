@@ -6,11 +6,11 @@ from typing import NamedTuple
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities import names
 from activities.failures import without_contents
-from activities.letters import Letter, Letters
-from activities.mail_texts import MailTexts, Reader
-from domain.effects import Mail
+from contracts import activities
+from domain.orders.effects import Mail
+from mail.letters import Letter, Letters
+from mail.texts import MailTexts, Reader
 from records.partners import Partner, Partners
 from settings import Settings
 
@@ -33,7 +33,7 @@ class MailActivities:
         self._texts = MailTexts(settings.public_url)
         self._letters = letters
 
-    @activity.defn(name=names.SEND_MAIL)
+    @activity.defn(name=activities.SEND_MAIL)
     async def send_mail(self, mail: Mail) -> None:
         """Send a mail, unless it was sent under its key before.
 

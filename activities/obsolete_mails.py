@@ -3,9 +3,9 @@
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from domain.effects import obsolete_mails
 from domain.errors import NotUnderstood
-from domain.settlement_mails import obsolete_settlement_mails
+from domain.orders.effects import obsolete_mails
+from domain.settlements.mails import obsolete_settlement_mails
 from records.mails import MailLog, MailRow
 from records.orders import Orders
 from records.settlements import Settlements

@@ -11,13 +11,13 @@ from typing import Any
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities import names
 from activities.failures import without_contents
-from activities.names import InvoiceToCheck, SettlementOf, StatementWanted
+from contracts import activities
+from contracts.activities import InvoiceToCheck, SettlementOf, StatementWanted
 from documents.confined import ConfinedError
-from domain.invoicing import Problem, Verdict
-from domain.settlement_id import settlement_id
-from domain.settling_commands import Statement
+from domain.settlements.commands import Statement
+from domain.settlements.ids import settlement_id
+from domain.settlements.invoicing import Problem, Verdict
 from invoices.check import check_invoice, expected_of
 from invoices.draft import draft_confined
 from records.papers import Paper, PaperKind, Papers, draft_id, statement_csv_id, statement_id
@@ -51,7 +51,7 @@ class PaperActivities:
         self._partners = partners
         self._papers = papers
 
-    @activity.defn(name=names.MAKE_STATEMENT)
+    @activity.defn(name=activities.MAKE_STATEMENT)
     async def make_statement(self, wanted: StatementWanted) -> Statement:
         """Make a settlement's statement and its CSV, and keep them; what is kept already stays as it is."""
         of = wanted.settlement
@@ -101,7 +101,7 @@ class PaperActivities:
         )
         return await self._keep(statement_id(number), "statement", f"{number}.pdf", data, made)
 
-    @activity.defn(name=names.MAKE_DRAFT)
+    @activity.defn(name=activities.MAKE_DRAFT)
     async def make_draft(self, of: SettlementOf) -> str:
         """Make a draft of the partner's invoice, of this day, with what is known of the partner now; its paper's id."""
         number = settlement_id(of.partner_id, of.month)
@@ -116,7 +116,7 @@ class PaperActivities:
                 await self._keep(paper_id, "draft", f"{number}-draft.pdf", data, made)
             return paper_id
 
-    @activity.defn(name=names.CHECK_INVOICE)
+    @activity.defn(name=activities.CHECK_INVOICE)
     async def check_invoice(self, wanted: InvoiceToCheck) -> Verdict:
         """Whether an uploaded paper is the invoice that its settlement asks for. An unreadable one is not."""
         of = wanted.settlement

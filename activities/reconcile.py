@@ -18,19 +18,19 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities import names
 from activities.failures import without_contents
-from activities.letters import Letter, Letters
-from activities.mail_texts import MailTexts, Reader
-from activities.names import Compared, FindingKind, OpenBatch, WorkflowBatch
 from activities.obsolete_mails import ObsoleteMails
-from activities.postman import Refused
 from activities.reconciled import PartnersSettlements, ServiceOrders, Things, Told
+from contracts import activities
+from contracts import names as workflow_names
+from contracts.activities import Compared, FindingKind, OpenBatch, WorkflowBatch
+from mail.letters import Letter, Letters
+from mail.smtp import Refused
+from mail.texts import MailTexts, Reader
 from records.orders import Orders
 from records.reconciliation import Reconciliation, Row, Same, Seen
 from records.settlements import Settlements
 from settings import Settings
-from workflows import names as workflow_names
 
 BATCH = 200
 AT_A_TIME = 8
@@ -90,13 +90,13 @@ class ReconcileActivities:
 
     # --- what is open, and its workflows -------------------------------------------------------------------------
 
-    @activity.defn(name=names.COMPARE_ORDERS)
+    @activity.defn(name=activities.COMPARE_ORDERS)
     async def compare_orders(self, batch: OpenBatch) -> Compared:
         """Look up the next open orders on the server. Twice is once."""
         with without_contents("comparison of orders"):
             return await self._compare(self._orders, batch)
 
-    @activity.defn(name=names.COMPARE_SETTLEMENTS)
+    @activity.defn(name=activities.COMPARE_SETTLEMENTS)
     async def compare_settlements(self, batch: OpenBatch) -> Compared:
         """Look up the next open settlements on the server. Twice is once."""
         with without_contents("comparison of settlements"):
@@ -209,7 +209,7 @@ class ReconcileActivities:
 
     # --- open workflows and their rows ---------------------------------------------------------------------------
 
-    @activity.defn(name=names.FIND_UNRECORDED)
+    @activity.defn(name=activities.FIND_UNRECORDED)
     async def find_unrecorded(self, batch: WorkflowBatch) -> Compared:
         """Look up the next open workflows in the records, and record those that are missing there. Twice is once."""
         with without_contents("search for workflows without a row"):
@@ -257,7 +257,7 @@ class ReconcileActivities:
 
     # --- operations ----------------------------------------------------------------------------------------------
 
-    @activity.defn(name=names.REPORT_FINDINGS)
+    @activity.defn(name=activities.REPORT_FINDINGS)
     async def report_findings(self, began: datetime) -> int:
         """End what the pass has not seen any more, and tell operations of what is new, in one mail. How many stand.
 

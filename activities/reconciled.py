@@ -7,15 +7,15 @@ from typing import NamedTuple, Protocol
 
 from temporalio.client import Client
 
-from activities.names import SettlementOf
-from domain.settlement_id import settlement_id
+from contracts import names
+from contracts.activities import SettlementOf
+from domain.settlements.ids import settlement_id
 from records.heads import Diverged
 from records.orders import Orders
 from records.reconciliation import Reconciliation, Row
 from records.settlements import Settlements
-from workflows import client as workflow_client
-from workflows import names
-from workflows.settlement_client import settlement_snapshot
+from temporal import orders as workflow_client
+from temporal.settlements import settlement_snapshot
 
 
 class Told(NamedTuple):
@@ -24,7 +24,7 @@ class Told(NamedTuple):
     Attributes:
         version: how many events it has.
         is_over: nothing can follow.
-        shell: that of its run (`workflows.names.SHELL`).
+        shell: that of its run (`contracts.names.SHELL`).
         is_recorded: whether the records hold just what it says.
         keep: has the records hold what it says, and nothing else; whether they can.
     """

@@ -3,11 +3,11 @@
 from temporalio import activity
 from temporalio.client import Client
 
-from activities import names
 from activities.failures import without_contents
+from contracts import activities
 from records.heads import Diverged, take_over
 from records.orders import Orders
-from workflows import client as workflow_client
+from temporal import orders as workflow_client
 
 
 class RecordActivities:
@@ -17,8 +17,8 @@ class RecordActivities:
         self._client = client
         self._orders = orders
 
-    @activity.defn(name=names.SAVE_ORDER)
-    async def save_order(self, snapshot: names.Snapshot) -> int:
+    @activity.defn(name=activities.SAVE_ORDER)
+    async def save_order(self, snapshot: activities.Snapshot) -> int:
         """Keep an order and its events; the version that the records hold now, this one or a newer one.
 
         Twice is once. Where the records hold another life of the order, its workflow is asked which one is true. An

@@ -7,13 +7,13 @@ from zoneinfo import ZoneInfo
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities import names
 from activities.failures import without_contents
-from activities.letters import Letter, Letters
-from activities.mail_texts import Reader
-from activities.postman import Attachment
-from activities.settlement_texts import SettlementTexts
-from domain.settlement_mails import SettlementMail
+from contracts import activities
+from domain.settlements.mails import SettlementMail
+from mail.letters import Letter, Letters
+from mail.settlement_texts import SettlementTexts
+from mail.smtp import Attachment
+from mail.texts import Reader
 from records.papers import Papers
 from records.partners import Partners
 from settings import Settings
@@ -40,7 +40,7 @@ class SettlementMailActivities:
         self._texts = SettlementTexts(settings.public_url, accounting, clock)
         self._letters = letters
 
-    @activity.defn(name=names.SEND_SETTLEMENT_MAIL)
+    @activity.defn(name=activities.SEND_SETTLEMENT_MAIL)
     async def send_settlement_mail(self, mail: SettlementMail) -> None:
         """Send a mail, unless it was sent under its key before.
 

@@ -4,19 +4,19 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
-from activities import names
 from activities.failures import without_contents
-from activities.names import PartnersWanted, SettlementOf, SettlementSnapshot
-from desk.opening import open_month
+from contracts import activities
+from contracts.activities import PartnersWanted, SettlementOf, SettlementSnapshot
+from contracts.messages import Desk
 from domain.policy import Policy
-from domain.settlement import CorrectionLine, VatRates
-from domain.settlement_id import settlement_id
+from domain.settlements.ids import settlement_id
+from domain.settlements.settlement import CorrectionLine, VatRates
 from records.corrections import Corrections
 from records.heads import Diverged, take_over
 from records.partners import Partners
 from records.settlements import Settlements
-from workflows.messages import Desk
-from workflows.settlement_client import settlement_snapshot
+from temporal.settlements import settlement_snapshot
+from use_cases.opening import open_month
 
 
 class SettlementActivities:
@@ -41,7 +41,7 @@ class SettlementActivities:
         self._vat_rates = vat_rates
         self._desk = desk
 
-    @activity.defn(name=names.SAVE_SETTLEMENT)
+    @activity.defn(name=activities.SAVE_SETTLEMENT)
     async def save_settlement(self, snapshot: SettlementSnapshot) -> int:
         """Keep a settlement, its lines and its events; the version that the records hold now, this one or a newer one.
 
@@ -63,21 +63,21 @@ class SettlementActivities:
                 )
                 return held.settling.version
 
-    @activity.defn(name=names.TAKE_CORRECTIONS)
+    @activity.defn(name=activities.TAKE_CORRECTIONS)
     async def take_corrections(self, of: SettlementOf) -> tuple[CorrectionLine, ...]:
         """Have a settlement take the partner's corrections that wait. Twice is once."""
         number = settlement_id(of.partner_id, of.month)
         with without_contents(f"corrections of {number}"):
             return await self._corrections.take(number, of.partner_id)
 
-    @activity.defn(name=names.RELEASE_CORRECTIONS)
+    @activity.defn(name=activities.RELEASE_CORRECTIONS)
     async def release_corrections(self, of: SettlementOf) -> None:
         """Set the corrections of a settlement free that was taken back. Twice is once."""
         number = settlement_id(of.partner_id, of.month)
         with without_contents(f"corrections of {number}"):
             await self._corrections.release(number)
 
-    @activity.defn(name=names.PARTNERS_TO_SETTLE)
+    @activity.defn(name=activities.PARTNERS_TO_SETTLE)
     async def partners_to_settle(self, wanted: PartnersWanted) -> tuple[str, ...]:
         """Partners with unbilled orders and no settlement of the month, by id, at most `limit`."""
         with without_contents(f"partners to settle for {wanted.month}"):
@@ -85,7 +85,7 @@ class SettlementActivities:
                 wanted.month, wanted.after, wanted.limit
             )
 
-    @activity.defn(name=names.OPEN_SETTLEMENT)
+    @activity.defn(name=activities.OPEN_SETTLEMENT)
     async def open_settlement(self, of: SettlementOf) -> bool:
         """Open a partner's settlement of a month with all that can be billed; whether it is new.
 

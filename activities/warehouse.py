@@ -9,10 +9,10 @@ import httpx
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities import names
 from activities.failures import without_contents
-from domain.effects import ShippingRequest
-from files import write_whole
+from activities.files import write_whole
+from contracts import activities
+from domain.orders.effects import ShippingRequest
 from settings import Settings
 
 _TIMEOUT = 10  # seconds, for each step of the exchange
@@ -34,7 +34,7 @@ class WarehouseActivities:
         self._directory = settings.warehouse_dir
         self._tls = ssl.create_default_context() if self._url else False
 
-    @activity.defn(name=names.REQUEST_SHIPPING)
+    @activity.defn(name=activities.REQUEST_SHIPPING)
     async def request_shipping(self, request: ShippingRequest) -> None:
         """Hand the request over under its key, with which twice is once.
 

@@ -11,13 +11,14 @@ import httpx
 
 from bench.report import keep, milliseconds, percentile, table
 from bench.stage import Stage, stage
-from desk.accounts import Accounts
-from domain.commands import Actor, LogContact, Request
-from embedded import Child, free_port
+from development.embedded import Child, free_port
+from domain.actors import Actor
+from domain.orders.commands import LogContact, Request
 from records.database import Database
 from settings import Settings
+from temporal import orders
 from tests.builders import placement
-from workflows import client as orders
+from use_cases.accounts import Accounts
 
 PARTNER = "elektro-huber"
 CONTACTS = 12

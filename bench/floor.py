@@ -10,7 +10,7 @@ import uvloop
 from temporalio import workflow
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
-from connection import connect_patiently
+from temporal.connection import connect_patiently
 
 FLOOR = "Floor"
 FLOOR_QUEUE = "floor"

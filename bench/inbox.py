@@ -6,7 +6,7 @@ from pathlib import Path
 
 import uvloop
 
-from smtp_inbox import SmtpInbox
+from development.smtp_inbox import SmtpInbox
 
 
 async def run(directory: Path, port: int) -> None:

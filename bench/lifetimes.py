@@ -13,12 +13,14 @@ from temporalio.client import Client, WorkflowHandle
 
 from bench.floor import FLOOR, FLOOR_QUEUE
 from bench.stage import Stage
+from contracts import names
+from contracts.messages import Desk, Start
+from development.embedded import ROOT
+from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
-from domain.catalogue import checklist
-from domain.commands import (
-    SYSTEM,
+from domain.orders.catalogue import checklist
+from domain.orders.commands import (
     Accept,
-    Actor,
     Bill,
     ConfirmExecution,
     ConfirmRequirements,
@@ -27,14 +29,11 @@ from domain.commands import (
     Request,
     SetAppointment,
 )
-from domain.order import GoodsReceived, GoodsShipped, Intake, Placement, Status
+from domain.orders.order import GoodsReceived, GoodsShipped, Intake, Placement, Status
 from domain.policy import Policy, Span, TransmissionPolicy
-from embedded import ROOT
 from records.orders import OrderFilter
 from starter import parse
-from workflows import client as workflow_client
-from workflows import names
-from workflows.messages import Desk, Start
+from temporal import orders as workflow_client
 
 SHOP = Actor(role="shop", name="shop")
 WAREHOUSE = Actor(role="warehouse", name="warehouse")

@@ -7,7 +7,7 @@ from typing import Any
 from bench.lifetimes import FloorSide, Intakes, ProductSide, Side
 from bench.report import keep, table
 from bench.stage import Stage, resident_bytes, stage
-from embedded import Child
+from development.embedded import Child
 
 STARTERS = 16
 _QUIET = 1.0

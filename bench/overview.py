@@ -18,15 +18,15 @@ from sqlalchemy import insert
 
 from bench.records import PARTNERS, fill, partner_id
 from bench.report import keep, milliseconds, percentile, table
-from desk.link_mails import hash_of, new_secret
-from desk.worklist import STATES
-from embedded import Child, free_port
+from development.embedded import Child, free_port
 from records.database import Database
 from records.migrate import migrate
 from records.partners import Partner, Partners
 from records.tables import sessions, users
 from records.worklist import Worklists
 from settings import Settings
+from use_cases.link_mails import hash_of, new_secret
+from use_cases.worklist import STATES
 from web.portal.orders.overview import SHOWN
 from web.security import session_cookie
 

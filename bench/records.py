@@ -17,10 +17,10 @@ from typing import Any
 from sqlalchemy import insert, text
 from sqlalchemy.engine import make_url
 
-from activities.names import Snapshot
 from bench.report import console, keep, milliseconds, percentile, table
-from domain.events import Recorded
-from domain.order import Order, Status
+from contracts.activities import Snapshot
+from domain.orders.events import Recorded
+from domain.orders.order import Order, Status
 from records.database import Database
 from records.migrate import migrate
 from records.orders import OrderFilter, Orders, deadline_rows, document_row, order_row

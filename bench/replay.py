@@ -13,7 +13,7 @@ from bench.histories import history_of
 from bench.lifetimes import FloorSide, Intakes, ProductSide, drive
 from bench.report import keep, table
 from bench.stage import stage
-from connection import data_converter
+from temporal.connection import data_converter
 from workflows.service_order import ServiceOrder
 
 CALLERS = 8

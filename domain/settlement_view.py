@@ -5,16 +5,16 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 from domain import words
-from domain.settlement import (
+from domain.months import Month
+from domain.settlements.events import SettlementRecorded
+from domain.settlements.lifecycle import Settling, allowed
+from domain.settlements.settlement import (
     Amount,
     LeftOut,
     LeftOutReason,
     Settlement,
     SettlementStatus,
 )
-from domain.settlement_id import Month
-from domain.settling import Settling, allowed
-from domain.settling_events import SettlementRecorded
 from domain.values import OPEN, Language, Value, without_unknown
 from domain.view import TimelineEntry, zoned
 

@@ -5,14 +5,15 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 from domain import words
+from domain.actors import Role
 from domain.calendar import Calendar
-from domain.catalogue import checklist
-from domain.commands import ChecklistItem, Role
-from domain.deadlines import owner_of
-from domain.events import CalendarRenewed, Reassigned, Recorded, RulesAdopted
-from domain.explanation import explain
-from domain.lifecycle import allowed, ball
-from domain.order import (
+from domain.orders.catalogue import checklist
+from domain.orders.commands import ChecklistItem
+from domain.orders.deadlines import owner_of
+from domain.orders.events import CalendarRenewed, Reassigned, Recorded, RulesAdopted
+from domain.orders.explanation import explain
+from domain.orders.lifecycle import allowed, ball
+from domain.orders.order import (
     Appointment,
     Customer,
     DeadlineKind,

@@ -17,9 +17,9 @@ from typing import Any
 
 from documents.confined import ConfinedError, Limits, run_confined
 from documents.formats import money
-from domain.invoicing import Problem, ProblemCode, Verdict
-from domain.settlement import Amount, Settlement
-from domain.settlement_id import creditor_reference, is_creditor_reference
+from domain.settlements.ids import creditor_reference, is_creditor_reference
+from domain.settlements.invoicing import Problem, ProblemCode, Verdict
+from domain.settlements.settlement import Amount, Settlement
 from domain.values import Language, Value
 from invoices.amounts import amounts, pattern
 

@@ -12,10 +12,9 @@ from html import escape
 from xml.etree import ElementTree
 
 from documents.confined import Limits, run_confined
-from domain.settlement_id import creditor_reference
+from domain.settlements.ids import creditor_reference
 from statements.data import Accounting, Document, Letterhead, StatementData
-
-LIMITS = Limits(memory=1 << 30, seconds=120)
+from statements.render_process import LIMITS
 
 _MOST_PAYABLE = Decimal("999999999.99")  # SIX, Implementation Guidelines QR-bill
 _MOST_OF_A_NAME = 70
@@ -100,7 +99,7 @@ def _payment_part(data: StatementData) -> str:
     bill.as_svg(file)
     _, svg, rest = file.getvalue().partition("<svg ")
     attributes, end, content = rest.partition(">")
-    texts = [text.text for text in ElementTree.fromstring(svg + rest).iter(f"{_SVG}text")]
+    texts = [text.text or "" for text in ElementTree.fromstring(svg + rest).iter(f"{_SVG}text")]
     read_out = texts[
         texts.index(bill.label("Payment part")) :
     ]  # before it is the receipt, with the same texts

@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import exists, select
 
-from domain.order import Status
-from domain.settlement import LeftOut, Line, line_of, obstacle
-from domain.settlement_id import Month
-from domain.settling_commands import Selection
+from domain.months import Month
+from domain.orders.order import Status
+from domain.settlements.commands import Selection
+from domain.settlements.settlement import LeftOut, Line, line_of, obstacle
 from records.database import Database, chunks, storable
 from records.orders import placement_in
 from records.tables import documents, is_billable, orders, partners, settlements

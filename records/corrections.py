@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from domain.settlement import CorrectionLine, SettlementStatus
+from domain.settlements.settlement import CorrectionLine, SettlementStatus
 from domain.values import Value
 from records.database import Database, storable, to_the_end
 from records.tables import corrections, settlements

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, case, func, literal, select, union_all
 
-from domain.order import Status
+from domain.orders.order import Status
 from records.database import Database
 from records.tables import documents, orders, partners
 from records.worklist import Job, Section, job_of

@@ -22,11 +22,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from activities.names import Snapshot
+from contracts.activities import Snapshot
 from domain.calendar import Calendar
-from domain.deadlines import next_due
-from domain.events import Event, Recorded
-from domain.order import Order, Placement, Status
+from domain.orders.deadlines import next_due
+from domain.orders.events import Event, Recorded
+from domain.orders.order import Order, Placement, Status
 from domain.policy import Policy
 from domain.values import Value
 from records.cursors import Position, decode_cursor, encode_cursor

@@ -8,7 +8,8 @@ from pydantic import AfterValidator, StringConstraints
 from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from domain.order import Assignee, EmailAddress, Identifier, Line
+from domain.fields import EmailAddress, Identifier, TextLine
+from domain.orders.order import Assignee
 from domain.policy import CANTONS
 from domain.values import Language, Value
 from records.database import Database, to_the_end
@@ -26,16 +27,16 @@ class Partner(Value):
     """A service partner (docs/contract.md, "Partners, logins and tokens")."""
 
     partner_id: Identifier
-    name: Line
+    name: TextLine
     canton: Annotated[str, AfterValidator(_known_canton)]
     language: Language
     email: EmailAddress
-    phone: Line
-    street: Line
-    postal_code: Annotated[Line, StringConstraints(max_length=12)]
-    city: Line
-    vat_number: Line | None = None
-    iban: Line | None = None
+    phone: TextLine
+    street: TextLine
+    postal_code: Annotated[TextLine, StringConstraints(max_length=12)]
+    city: TextLine
+    vat_number: TextLine | None = None
+    iban: TextLine | None = None
     escalation_email: EmailAddress | None = None
 
 

@@ -1,12 +1,12 @@
-"""Which deadlines partners met and missed, counted by the database as `domain.punctuality` says."""
+"""Which deadlines partners met and missed, counted by the database as `domain.orders.punctuality` says."""
 
 from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, tuple_
 
-from domain.order import DeadlineKind
-from domain.punctuality import KINDS
+from domain.orders.order import DeadlineKind
+from domain.orders.punctuality import KINDS
 from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database, storable
 from records.tables import Instant, deadlines
@@ -125,7 +125,7 @@ def _due(first: datetime, after: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 def _missed(now: datetime) -> ColumnElement[bool]:
-    """`domain.punctuality.verdict` in SQL; a test holds them together."""
+    """`domain.orders.punctuality.verdict` in SQL; a test holds them together."""
     until = func.coalesce(deadlines.c.ended, literal(now, Instant))
     return and_(
         or_(deadlines.c.outcome.is_(None), deadlines.c.outcome == "missed"),

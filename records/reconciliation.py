@@ -22,9 +22,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from activities.names import FindingKind, SettlementSnapshot
-from domain.settlement import SettlementStatus
-from domain.settlement_id import Month
+from contracts.activities import FindingKind, SettlementSnapshot
+from domain.months import Month
+from domain.settlements.settlement import SettlementStatus
 from domain.values import Value
 from records.database import Database, to_the_end
 from records.heads import Head

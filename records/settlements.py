@@ -9,17 +9,11 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, delete, func, insert, literal, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from activities.names import SettlementSnapshot
-from domain.settlement import (
-    Line,
-    Settlement,
-    SettlementStatus,
-    in_order,
-    line_of,
-)
-from domain.settlement_id import Month
-from domain.settling import Settling, account_of
-from domain.settling_events import SettlementEvent, SettlementRecorded
+from contracts.activities import SettlementSnapshot
+from domain.months import Month
+from domain.settlements.events import SettlementEvent, SettlementRecorded
+from domain.settlements.lifecycle import Settling, account_of
+from domain.settlements.settlement import Line, Settlement, SettlementStatus, in_order, line_of
 from domain.values import Value
 from records.billable import Billable
 from records.cursors import Position, decode_cursor, encode_cursor

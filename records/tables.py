@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from domain.order import Status
+from domain.orders.order import Status
 
 
 class Instant(TypeDecorator[datetime]):
@@ -176,7 +176,7 @@ documents = Table(
     "documents",
     metadata,
     Column("sp_id", Key, ForeignKey(orders.c.sp_id), primary_key=True),
-    # domain.order.Order as JSON, of orders.version: what the order has of its own, and what was pinned into it
+    # domain.orders.order.Order as JSON, of orders.version: what the order has of its own, and what was pinned into it
     Column("document", Text, nullable=False),
     Column("pinned", Text, nullable=False),
 )
@@ -189,7 +189,7 @@ timeline = Table(
     Column("at", Instant, nullable=False),
     Column("type", String, nullable=False),
     Column("by", String, nullable=False),
-    Column("data", Text, nullable=False),  # domain.events.Event as JSON
+    Column("data", Text, nullable=False),  # domain.orders.events.Event as JSON
     sqlite_with_rowid=False,
 )
 
@@ -205,7 +205,7 @@ deadlines = Table(
     Column("missed", Boolean, nullable=False),
     Column("ended", Instant),
     Column("outcome", String),
-    Column("excused_until", Instant),  # a miss until then is not the partner's: domain.punctuality
+    Column("excused_until", Instant),  # a miss until then is not the partner's (`punctuality`)
     sqlite_with_rowid=False,
 )
 # Only of what never changes, so that a deadline that ends moves nothing in it.
@@ -293,7 +293,7 @@ settlement_documents = Table(
     "settlement_documents",
     metadata,
     Column("settlement_id", Key, ForeignKey(settlements.c.settlement_id), primary_key=True),
-    Column("document", Text, nullable=False),  # domain.settling.Settling as JSON
+    Column("document", Text, nullable=False),  # domain.settlements.lifecycle.Settling as JSON
 )
 
 settlement_timeline = Table(
@@ -304,7 +304,7 @@ settlement_timeline = Table(
     Column("at", Instant, nullable=False),
     Column("type", String, nullable=False),
     Column("by", String, nullable=False),
-    Column("data", Text, nullable=False),  # domain.settling.SettlementEvent as JSON
+    Column("data", Text, nullable=False),  # domain.settlements.lifecycle.SettlementEvent as JSON
     sqlite_with_rowid=False,
 )
 
@@ -388,7 +388,7 @@ users = Table(
     Column("name", String, nullable=False),
     Column("language", String(2), nullable=False),
     Column("password_hash", String),  # none until the invitation is accepted
-    Column("totp_secret", String),  # encrypted: desk.second_factor
+    Column("totp_secret", String),  # encrypted: use_cases.second_factor
     Column("totp_confirmed", Boolean, nullable=False),
     Column("totp_last_step", Integer),  # of the newest code that was taken: no code counts twice
     Column("created_at", Instant, nullable=False),
@@ -471,7 +471,7 @@ findings = Table(
     "findings",
     metadata,
     Column("sp_id", Key, primary_key=True),
-    Column("kind", String, primary_key=True),  # activities.names.FindingKind
+    Column("kind", String, primary_key=True),  # contracts.activities.FindingKind
     Column("run_id", String, primary_key=True),  # empty: there is no workflow
     Column("found_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),  # by the last pass that saw it

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Select, func, select
 
-from domain.events import NotExecuted
-from domain.order import Status
+from domain.orders.events import NotExecuted
+from domain.orders.order import Status
 from records.database import Database
 from records.tables import orders, timeline
 

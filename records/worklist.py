@@ -7,8 +7,8 @@ from typing import NamedTuple
 from pydantic import BaseModel
 from sqlalchemy import func, select, union_all
 
-from domain.deadlines import owner_of
-from domain.order import Appointment, Deadline, DeadlineKind, Placement, Status
+from domain.orders.deadlines import owner_of
+from domain.orders.order import Appointment, Deadline, DeadlineKind, Placement, Status
 from records.database import Database, storable
 from records.tables import documents, orders
 

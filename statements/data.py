@@ -7,8 +7,8 @@ from typing import Self
 
 from pydantic import model_validator
 
-from domain.order import EmailAddress, Identifier, Line
-from domain.settlement import Settlement
+from domain.fields import EmailAddress, Identifier, TextLine
+from domain.settlements.settlement import Settlement
 from domain.values import Language, Value
 
 _ABOUT = {"template_version", "input_checksum", "pages"}
@@ -18,24 +18,24 @@ class Letterhead(Value):
     """The partner as its letters show it."""
 
     partner_id: Identifier
-    name: Line
-    street: Line
-    postal_code: Line
-    city: Line
+    name: TextLine
+    street: TextLine
+    postal_code: TextLine
+    city: TextLine
     email: EmailAddress
-    phone: Line
-    vat_number: Line | None = None
-    iban: Line | None = None
+    phone: TextLine
+    vat_number: TextLine | None = None
+    iban: TextLine | None = None
 
 
 class Accounting(Value):
     """Who issues the statement, and where the partner's invoice goes."""
 
-    company: Line
-    department: Line
-    street: Line
-    postal_code: Line
-    city: Line
+    company: TextLine
+    department: TextLine
+    street: TextLine
+    postal_code: TextLine
+    city: TextLine
     email: EmailAddress
 
 

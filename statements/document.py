@@ -3,7 +3,7 @@
 import hashlib
 
 from documents import pdf, templates
-from domain.settlement_id import creditor_reference
+from domain.settlements.ids import creditor_reference
 from statements.attachments import statement_csv, statement_json
 from statements.data import Document, StatementData
 

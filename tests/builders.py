@@ -3,11 +3,10 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
-from domain.commands import (
-    SYSTEM,
+from domain.orders.commands import (
     Accept,
-    Actor,
     Bill,
     Command,
     ConfirmExecution,
@@ -16,9 +15,9 @@ from domain.commands import (
     PassTime,
     SetAppointment,
 )
-from domain.events import Recorded
-from domain.lifecycle import live, place
-from domain.order import Assignee, GoodsReceived, GoodsShipped, Intake, Order, Placement
+from domain.orders.events import Recorded
+from domain.orders.lifecycle import live, place
+from domain.orders.order import Assignee, GoodsReceived, GoodsShipped, Intake, Order, Placement
 from domain.policy import Policy
 
 MONDAY = datetime(2026, 10, 5, 7, 0, tzinfo=UTC)

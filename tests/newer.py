@@ -13,18 +13,18 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import WorkflowHistory
 
 import activities
-from domain.commands import Request
-from domain.events import Event
-from domain.settling import Settling
-from domain.settling_commands import SettlementRequest
-from domain.settling_events import SettlementEvent
+from contracts import names
+from contracts.messages import Answer, Checked, SettlementAnswer, Upload
+from domain.orders.commands import Request
+from domain.orders.events import Event
+from domain.settlements.commands import SettlementRequest
+from domain.settlements.events import SettlementEvent
+from domain.settlements.lifecycle import Settling
 from records import tables
 from records.database import Database
 from records.orders import _order as order_of
 from records.orders import _pinned as pinned_of
 from worker import WORKFLOWS
-from workflows import names
-from workflows.messages import Answer, Checked, SettlementAnswer, Upload
 
 ADDED = "of_a_newer_build"
 Rewrite = Callable[[Any, Any], Any]

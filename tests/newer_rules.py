@@ -8,16 +8,18 @@ from datetime import datetime
 
 import pytest
 
-from domain import deadlines, effects, lifecycle, rules, settlement_mails, settling_access
-from domain.commands import ConfirmExecution
-from domain.deadlines import Rule
-from domain.effects import MailRule
+from domain import rules
 from domain.errors import InvalidCommand
-from domain.events import Event, ExecutionConfirmed
-from domain.order import Order, Status
+from domain.orders import deadlines, effects, lifecycle
+from domain.orders.commands import ConfirmExecution
+from domain.orders.deadlines import Rule
+from domain.orders.effects import MailRule
+from domain.orders.events import Event, ExecutionConfirmed
+from domain.orders.order import Order, Status
 from domain.policy import Span
-from domain.settlement import SettlementStatus
-from domain.settling_events import InvoiceNoted
+from domain.settlements import access, mails
+from domain.settlements.events import InvoiceNoted
+from domain.settlements.settlement import SettlementStatus
 
 NEWER = rules.CURRENT + 1
 MAIL = "executed_told"
@@ -62,7 +64,7 @@ def make(monkeypatch: pytest.MonkeyPatch) -> None:
 def make_for_settlements(monkeypatch: pytest.MonkeyPatch) -> None:
     """The like for settlements: a mail when an invoice is noted, and an issued one can no longer be taken back."""
     monkeypatch.setattr(rules, "CURRENT", NEWER)
-    mail = settlement_mails.MailRule(SETTLEMENT_MAIL, "partner", InvoiceNoted, since=NEWER)
-    monkeypatch.setattr(settlement_mails, "MAILS", (*settlement_mails.MAILS, mail))
+    mail = mails.MailRule(SETTLEMENT_MAIL, "partner", InvoiceNoted, since=NEWER)
+    monkeypatch.setattr(mails, "MAILS", (*mails.MAILS, mail))
     stricter = {SettlementStatus.ISSUED: ("invoice", "note_invoice")}
-    monkeypatch.setitem(settling_access.ACTIONS, NEWER, stricter)
+    monkeypatch.setitem(access.ACTIONS, NEWER, stricter)

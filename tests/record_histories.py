@@ -4,7 +4,7 @@ They are those of lives that tests live, one for each ending, and of an order an
 runs. Beside them, `timelines.json` has what happened in each and when. With an argument only those are recorded whose
 names begin so (`settlement`). docs/testing.md says when to record anew.
 
-Histories of orders and settlements are kept by the shell that they ran with (`workflows.names.SHELL`): those of today's
+Histories of orders and settlements are kept by the shell that they ran with (`contracts.names.SHELL`): those of today's
 are in a folder of its number, those of the first one beside it. Only today's can be recorded.
 """
 
@@ -24,11 +24,12 @@ from temporalio.client import WorkflowHistory
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from activities.names import SEND_MAIL
-from domain.commands import Accept, Cancel, LogContact
-from domain.order import Status
+from contracts import names
+from contracts.activities import SEND_MAIL
+from domain.orders.commands import Accept, Cancel, LogContact
+from domain.orders.order import Status
 from domain.policy import load_policy
-from tests.temporal import dev_server, skipping_server
+from tests.temporal_servers import dev_server, skipping_server
 from tests.workflows import (
     test_daily_digest,
     test_lives,
@@ -40,7 +41,6 @@ from tests.workflows.life import SHOP, Life, Lives
 from tests.workflows.outside import Outside
 from tests.workflows.replaying import timeline
 from tests.workflows.settling import SettlingLife, Settlings, settlings
-from workflows import names
 from workflows.service_order import ServiceOrder
 
 HISTORIES = Path(__file__).parent / "histories"

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from activities.names import SettlementSnapshot
+from contracts.activities import SettlementSnapshot
+from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
-from domain.commands import SYSTEM, Actor
+from domain.months import Month
 from domain.policy import Policy
-from domain.settlement import VAT_RATES, CorrectionLine, LeftOut
-from domain.settlement_id import Month
-from domain.settling import live, open_settling
-from domain.settling_commands import (
+from domain.settlements.commands import (
     AdoptRules,
     Close,
     Command,
@@ -24,6 +22,8 @@ from domain.settling_commands import (
     TakeVerdict,
     VoidSettlement,
 )
+from domain.settlements.lifecycle import live, open_settling
+from domain.settlements.settlement import VAT_RATES, CorrectionLine, LeftOut
 from tests.builders import OPERATIONS, assignee, partner_actor
 
 OCTOBER = Month(2026, 10)

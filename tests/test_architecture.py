@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NOT_OURS = {".venv", ".git", "var", "build", "node_modules", "__pycache__"}
 LONGEST_FILE = 500
 # Tables of cases may be longer, and for now these, which nothing shall join.
-LONGER = ("tests", "domain.lifecycle", "desk.accounts")
+LONGER = ("tests", "domain.orders.lifecycle", "use_cases.accounts")
 
 
 class Tree:
@@ -87,51 +87,93 @@ def within(module: str, packages: Iterable[str]) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
-# Who may import what, besides the standard library. A later line holds for its modules alone.
-MAY_IMPORT: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("workflows",): ("temporalio", "domain", "workflows", "activities.names"),
-    ("domain",): ("pydantic", "pydantic_core", "domain"),
-    ("domain.cantons",): ("pydantic", "domain", "holidays"),
-    ("activities.names",): ("domain",),
+# The layers of the product, from the bottom up. A module imports from its own package and from layers below; packages
+# of one layer do not know each other.
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("domain",),
+    ("contracts",),
+    ("settings",),
+    ("records", "documents", "workflows"),
+    ("statements", "temporal"),
+    ("invoices", "mail"),
+    ("use_cases",),
+    ("activities", "web"),
+    ("worker", "starter", "scripts"),
+    ("development",),
+    ("dev",),
+    ("tests",),
+    ("bench",),
+)
+# The layers within the domain: what both lives share, orders, settlements.
+DOMAIN_LAYERS: tuple[tuple[str, ...], ...] = (
+    ("domain",),
+    ("domain.orders",),
+    ("domain.settlements",),
+    ("domain.words",),
+    ("domain.view",),
+    ("domain.settlement_view",),
+)
+# The libraries that a package is limited to, besides the standard library.
+LIBRARIES: dict[str, tuple[str, ...]] = {
+    "domain": ("pydantic", "pydantic_core"),
+    "domain.cantons": ("pydantic", "holidays"),
+    "workflows": ("temporalio",),
 }
-# What only some may import; who is not listed may not.
+# Libraries that only some may import.
 ONLY_FROM: dict[str, tuple[str, ...]] = {
     "holidays": ("domain.cantons",),
     "sqlalchemy": ("records", "tests", "bench"),
     "alembic": ("records", "tests"),
-    "web": ("web", "dev", "scripts.catalogues", "tests", "bench"),
-    "tests": ("tests", "bench"),
-    "bench": ("bench", "tests"),
 }
-# Nothing of the database but what its failures are called: who calls the records may outlive their absence.
-ONLY_THESE: dict[str, tuple[str, ...]] = {
-    "desk": ("sqlalchemy.exc",),
+# What these may import of it all the same: the names of the database's failures.
+ALSO: dict[str, tuple[str, ...]] = {
+    "use_cases": ("sqlalchemy.exc",),
     "starter": ("sqlalchemy.exc",),
 }
 # No module that comes with these may be one of those: the sandbox refuses the `holidays` package.
-NOT_WITH: dict[str, tuple[str, ...]] = {"workflows": ("domain.cantons", "records", "web", "desk")}
+NOT_WITH: dict[str, tuple[str, ...]] = {
+    "workflows": ("domain.cantons", "records", "web", "use_cases")
+}
+
+
+def layer(module: str, layers: tuple[tuple[str, ...], ...]) -> tuple[int, str] | None:
+    """The number of a module's layer and its package there, the longest name that fits; None if it is in none."""
+    found = [
+        (len(package), number, package)
+        for number, packages in enumerate(layers)
+        for package in packages
+        if within(module, [package])
+    ]
+    return max(found)[1:] if found else None
+
+
+def points_up(module: str, imported: str, layers: tuple[tuple[str, ...], ...]) -> bool:
+    """Whether an import goes to a higher layer, or to another package of the same one."""
+    own, other = layer(module, layers), layer(imported, layers)
+    if own is None or other is None or own[1] == other[1]:
+        return False
+    return other[0] >= own[0]
 
 
 def violations(tree: Tree) -> Iterator[str]:
     """Each import that points the wrong way, as a line."""
     for module in tree.paths:
-        rules = [packages for packages in MAY_IMPORT if within(module, packages)]
+        if layer(module, LAYERS) is None:
+            yield f"{module} is in no layer"
+        limited = max((p for p in LIBRARIES if within(module, [p])), key=len, default=None)
+        also = [each for user, names in ALSO.items() if within(module, [user]) for each in names]
         for imported in sorted(tree.imports(module)):
-            top = imported.partition(".")[0]
-            known = top in sys.stdlib_module_names
-            if rules and not known and not within(imported, MAY_IMPORT[rules[-1]]):
+            if points_up(module, imported, LAYERS) or points_up(module, imported, DOMAIN_LAYERS):
                 yield f"{module} imports {imported}"
-            for package, allowed in ONLY_FROM.items():
-                excepted = [
-                    exception
-                    for user, exceptions in ONLY_THESE.items()
-                    if within(module, [user])
-                    for exception in exceptions
-                ]
+            top = imported.partition(".")[0]
+            ours_or_standard = top in sys.stdlib_module_names or layer(imported, LAYERS) is not None
+            if limited and not ours_or_standard and not within(imported, LIBRARIES[limited]):
+                yield f"{module} imports {imported}"
+            for library, allowed in ONLY_FROM.items():
                 if (
-                    within(imported, [package])
+                    within(imported, [library])
                     and not within(module, allowed)
-                    and not within(imported, excepted)
+                    and not within(imported, also)
                 ):
                     yield f"{module} imports {imported}"
     for package, forbidden in NOT_WITH.items():
@@ -160,7 +202,9 @@ def product() -> Tree:
 
 
 def test_imports_point_one_way(product: Tree) -> None:
-    assert {"workflows.service_order", "domain.lifecycle", "records.orders"} <= set(product.paths)
+    assert {"workflows.service_order", "domain.orders.lifecycle", "records.orders"} <= set(
+        product.paths
+    )
     assert list(violations(product)) == []
 
 
@@ -172,22 +216,44 @@ def test_files_say_what_they_are_for_and_are_no_longer_than_one_can_read(product
     ("module", "line", "complaint"),
     [
         ("workflows.service_order", "import httpx", "imports httpx"),
-        ("workflows.client", "from records.orders import Orders", "imports records.orders"),
+        ("workflows.background", "from records.orders import Orders", "imports records.orders"),
         ("workflows.service_order", "from activities import mail", "imports activities.mail"),
-        ("workflows.names", "from domain import cantons", "workflows comes with domain.cantons"),
-        ("domain.order", "from domain import cantons", "workflows comes with domain.cantons"),
-        ("domain.order", "import sqlalchemy", "domain.order imports sqlalchemy"),
-        ("domain.lifecycle", "from workflows import names", "imports workflows.names"),
-        ("domain.lifecycle", "    from temporalio import workflow", "imports temporalio"),
+        ("workflows.service_order", "from temporal import orders", "imports temporal.orders"),
+        ("contracts.names", "from domain import cantons", "workflows comes with domain.cantons"),
+        (
+            "domain.orders.order",
+            "from domain import cantons",
+            "workflows comes with domain.cantons",
+        ),
+        ("domain.orders.order", "import sqlalchemy", "domain.orders.order imports sqlalchemy"),
+        ("domain.orders.lifecycle", "from contracts import names", "imports contracts.names"),
+        ("domain.orders.lifecycle", "    from temporalio import workflow", "imports temporalio"),
+        (
+            "domain.orders.order",
+            "from domain.settlements import ids",
+            "imports domain.settlements.ids",
+        ),
+        ("domain.policy", "from domain.orders import order", "imports domain.orders.order"),
         ("domain.calendar", "import holidays", "imports holidays"),
         (
-            "activities.names",
+            "contracts.activities",
             "from activities.mail import MailActivities",
             "imports activities.mail",
         ),
-        ("desk.orders", "from sqlalchemy import select", "desk.orders imports sqlalchemy"),
-        ("worker", "import web.app", "worker imports web.app"),
-        ("desk.orders", "from tests.builders import intake", "imports tests.builders"),
+        ("records.orders", "from mail.texts import MailTexts", "records.orders imports mail.texts"),
+        (
+            "use_cases.orders",
+            "from activities import mail",
+            "use_cases.orders imports activities.mail",
+        ),
+        (
+            "use_cases.orders",
+            "from sqlalchemy import select",
+            "use_cases.orders imports sqlalchemy",
+        ),
+        ("activities.mail", "import web.app", "activities.mail imports web.app"),
+        ("worker", "import dev", "worker imports dev"),
+        ("use_cases.orders", "from tests.builders import intake", "imports tests.builders"),
     ],
 )
 def test_an_import_that_points_the_wrong_way_is_found(

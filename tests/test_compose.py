@@ -212,7 +212,7 @@ def test_the_image_holds_what_its_processes_import() -> None:
         f"{name}.py" if (ROOT / f"{name}.py").is_file() else name for name in needed - {"starter"}
     }
     assert files_needed | {"starter.py", "alembic.ini", "templates"} <= allowed
-    assert not {"tests", "bench", "dev.py", "demo.py"} & allowed
+    assert not {"tests", "bench", "dev.py", "development"} & allowed
 
 
 def test_the_image_is_built_from_what_is_here_and_runs_as_nobody_special() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from embedded import ROOT, free_port
+from development.embedded import ROOT, free_port
 from scripts import system_packages
 from scripts.system_packages import PARTS, Part
 from tests.needs import require
@@ -243,12 +243,12 @@ def test_no_skips_makes_a_skipped_test_an_error(tmp_path: Path) -> None:
 
 WITHOUT_PANGO = """
 import sys
-import api_client
+from development import api_client
 from scripts import system_packages
 api_client.PATIENCE = 600.0  # a busy machine is no failure
 system_packages.PARTS["pango"] = system_packages.PARTS["pango"]._replace(found=lambda: False)
 import dev
-from connection import leave
+from temporal.connection import leave
 leave(dev.main(sys.argv[1:]))
 """
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.order import Placement
+from domain.orders.order import Placement
 from records.partners import Partner
 from starter import WrongInput, parse
 from tests.builders import placement

@@ -1,1 +1,1 @@
-"""The web application: a thin translation between HTTP and the use cases in `desk/`."""
+"""The web application: a thin translation between HTTP and the use cases in `use_cases/`."""

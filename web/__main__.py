@@ -8,10 +8,10 @@ import sys
 
 import uvicorn
 
-from connection import leave
-from logs import configure_logging
 from records.migrate import migrate_patiently
 from settings import Settings, SettingsError
+from settings.logs import configure_logging
+from temporal.connection import leave
 from web.app import create_app
 from web.middleware import RequestIdFilter
 

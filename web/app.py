@@ -10,23 +10,23 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from temporalio.envconfig import ClientConfig
 
-from connection import connect
-from desk.accounts import Accounts
-from desk.operations import Operations
-from desk.orders import OrderDesk
-from desk.reports import Reports
-from desk.settlements import SettlementDesk
-from desk.worklist import WorkDesk
+from contracts.messages import Desk
 from records.database import Database, is_away
 from records.idempotency import Answers
 from records.orders import Orders
 from records.partners import Partners
 from records.worklist import Worklists
 from settings import Settings
+from temporal.connection import connect
+from use_cases.accounts import Accounts
+from use_cases.operations import Operations
+from use_cases.orders import OrderDesk
+from use_cases.reports import Reports
+from use_cases.settlements import SettlementDesk
+from use_cases.worklist import WorkDesk
 from web import codec, docs, health, openapi, portal, problems
 from web.api import accounts, orders, reports, settlements
 from web.middleware import API, Hygiene
-from workflows.messages import Desk
 
 logger = logging.getLogger("cmi.web")
 

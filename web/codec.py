@@ -18,9 +18,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from temporalio.api.common.v1 import Payloads
 from temporalio.converter import PayloadCodec
 
-from connection import data_converter
-from encryption import EncryptionError
+from contracts.encryption import EncryptionError
 from settings import Settings
+from temporal.connection import data_converter
 from web.problems import Problem
 from web.security import GuardedRoute, Require
 

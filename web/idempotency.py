@@ -18,10 +18,10 @@ from weakref import WeakValueDictionary
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
-from desk.orders import UnknownOrder
-from desk.principal import Principal
-from desk.settlement_talks import UnknownSettlement
 from records.idempotency import Answer, Answers
+from use_cases.orders import UnknownOrder
+from use_cases.principal import Principal
+from use_cases.settlement_calls import UnknownSettlement
 from web.problems import MEDIA_TYPE, Problem, invalid, respond
 
 HEADER = "Idempotency-Key"

@@ -12,9 +12,9 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from desk.access import MAY
-from desk.principal import Principal, Role
 from settings import Settings
+from use_cases.access import MAY
+from use_cases.principal import Principal, Role
 from web.idempotency import answered_once
 from web.problems import Problem
 
@@ -102,7 +102,7 @@ class Require:
 
 
 def may(use_case: str) -> Any:
-    """A dependency that gives the `Principal` who may do this, as `desk.access` says."""
+    """A dependency that gives the `Principal` who may do this, as `use_cases.access` says."""
     return Depends(Require(MAY[use_case]))
 
 

@@ -9,9 +9,8 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities import names as activities
-    from workflows import names
-    from workflows.messages import DigestRun, DigestTally
+    from contracts import activities, names
+    from contracts.messages import DigestRun, DigestTally
 
 AT_A_TIME = 8
 ATTEMPT_LIMIT = timedelta(seconds=45)

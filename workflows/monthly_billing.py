@@ -9,11 +9,10 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities import names as activities
+    from contracts import activities, names
+    from contracts.messages import Billed, Billing
     from domain.calendar import Calendar
-    from domain.settlement_id import Month
-    from workflows import names
-    from workflows.messages import Billed, Billing
+    from domain.months import Month
 
 AT_A_TIME = 10
 ATTEMPT_LIMIT = timedelta(minutes=2)

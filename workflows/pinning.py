@@ -9,7 +9,7 @@ from temporalio.worker import (
     WorkflowInstanceDetails,
 )
 
-from workflows import names
+from contracts import names
 
 PINNED = frozenset({names.SETTLEMENT, names.MONTHLY_BILLING})
 """All others move on to the current build with their next task.

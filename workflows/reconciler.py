@@ -6,9 +6,8 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities import names as activities
-    from workflows import names
-    from workflows.messages import Pass, Tally
+    from contracts import activities, names
+    from contracts.messages import Pass, Tally
 
 ATTEMPT_LIMIT = timedelta(minutes=5)
 HEARTBEAT = timedelta(seconds=30)

@@ -10,12 +10,21 @@ from temporalio.common import RawValue, SearchAttributeUpdate
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities import names as activities
-    from domain import deadlines, lifecycle
+    from contracts import activities, names
+    from contracts.messages import (
+        EVENTS_CARRIED,
+        Answer,
+        Carried,
+        Start,
+        fingerprint,
+        refusal,
+        remember,
+    )
+    from domain.actors import SYSTEM, Actor
     from domain.calendar import Calendar
-    from domain.commands import (
-        SYSTEM,
-        Actor,
+    from domain.errors import InvalidCommand, NotUnderstood
+    from domain.orders import deadlines, lifecycle
+    from domain.orders.commands import (
         Cancel,
         Command,
         ConfirmTransmission,
@@ -27,16 +36,14 @@ with workflow.unsafe.imports_passed_through():
         action_of,
         is_newer,
     )
-    from domain.effects import Effect, Mail, effects, is_obsolete
-    from domain.errors import InvalidCommand, NotUnderstood, Refused
-    from domain.order import Status
-    from domain.settlement import line_of_order
+    from domain.orders.effects import Effect, Mail, effects, is_obsolete
+    from domain.orders.errors import Refused
+    from domain.orders.order import Status
+    from domain.settlements.settlement import line_of_order
     from domain.values import Language
     from domain.view import OrderView, order_view
-    from workflows import names
     from workflows.background import ATTEMPT_LIMIT, UNTIL_IT_SUCCEEDS, Background, Lanes, Outcome
-    from workflows.messages import Answer, Carried, Start, fingerprint, refusal, remember
-    from workflows.reading import details, wake_summary
+    from workflows.order_display import details, wake_summary
     from workflows.saving import SAVE_LIMIT, Recorder
 
 RENEW_BEFORE_END = timedelta(days=60)
@@ -44,14 +51,13 @@ RENEW_BEFORE_END = timedelta(days=60)
 LONGEST_ABSENCE = timedelta(days=7)
 REFUSED = ""
 """In the place of a request's fingerprint: it came as a signal and was refused. As an update it is looked at anew."""
-EVENTS_CARRIED = 200
 
 
 @workflow.defn(name=names.SERVICE_ORDER)
 class ServiceOrder:
     """The life of one order. Its rules are in `domain/`; here is what makes them last.
 
-    Commands come as updates, named as in `domain/commands.py`, and are refused by the validator, which leaves no
+    Commands come as updates, named as in `domain/orders/commands.py`, and are refused by the validator, which leaves no
     trace. The same commands come as signals from callers that must not wait, and so do the events of shop and
     warehouse. Mails and shipping requests leave by lanes, the read model by a loop of its own: none of them is ever
     waited for by a command or a deadline.
@@ -111,7 +117,9 @@ class ServiceOrder:
 
     # --- messages ------------------------------------------------------------------------------------------------
 
-    @workflow.update(dynamic=True, description="A command of domain/commands.py, by its name.")
+    @workflow.update(
+        dynamic=True, description="A command of domain/orders/commands.py, by its name."
+    )
     async def command(self, name: str, args: Sequence[RawValue]) -> Answer:
         """Take a command and answer with the order's new version and state.
 

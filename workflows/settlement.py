@@ -13,14 +13,21 @@ from temporalio.exceptions import (
 )
 
 with workflow.unsafe.imports_passed_through():
-    from activities import names as activities
-    from domain import settling as life
-    from domain.commands import SYSTEM, Actor
-    from domain.invoicing import Verdict
-    from domain.settlement import CorrectionLine, LeftOut, SettlementStatus
-    from domain.settlement_mails import SettlementMail, is_obsolete, settlement_mails
-    from domain.settling import SettlementRefused
-    from domain.settling_commands import (
+    from contracts import activities, names
+    from contracts.messages import (
+        Checked,
+        SettlementAnswer,
+        SettlementCarried,
+        SettlementStart,
+        Upload,
+        come_again,
+        fingerprint,
+        refusal,
+        remember,
+    )
+    from domain.actors import SYSTEM, Actor
+    from domain.settlements import lifecycle as life
+    from domain.settlements.commands import (
         Command,
         NoteReleased,
         NoteUndelivered,
@@ -32,7 +39,10 @@ with workflow.unsafe.imports_passed_through():
         TakeVerdict,
         VoidSettlement,
     )
-    from workflows import names
+    from domain.settlements.errors import SettlementRefused
+    from domain.settlements.invoicing import Verdict
+    from domain.settlements.mails import SettlementMail, is_obsolete, settlement_mails
+    from domain.settlements.settlement import CorrectionLine, LeftOut, SettlementStatus
     from workflows.background import (
         ATTEMPT_LIMIT,
         UNTIL_IT_SUCCEEDS,
@@ -42,19 +52,8 @@ with workflow.unsafe.imports_passed_through():
         Parts,
         called_back,
     )
-    from workflows.messages import (
-        Checked,
-        SettlementAnswer,
-        SettlementCarried,
-        SettlementStart,
-        Upload,
-        come_again,
-        fingerprint,
-        refusal,
-        remember,
-    )
     from workflows.saving import SAVE_LIMIT, Recorder
-    from workflows.settlement_reading import details, search_attributes, wake_summary
+    from workflows.settlement_display import details, search_attributes, wake_summary
 
 BATCH_LIMIT = DOCUMENT_LIMIT = timedelta(minutes=10)
 HEARTBEAT = timedelta(seconds=30)
@@ -67,7 +66,7 @@ _NO_FEES: Decimal | None = Decimal("0.00")
 
 @workflow.defn(name=names.SETTLEMENT)
 class Settlement:
-    """The life of one settlement. Its rules are in `domain/settling.py`; here is what makes them last.
+    """The life of one settlement. Its rules are in `domain/settlements/lifecycle.py`; here is what makes them last.
 
     Commands and invoices come as updates, and are refused by validators, which leaves no trace. Closing and setting
     free go step by step beside the main loop, each step again until it succeeds: where one was interrupted the next run
@@ -145,7 +144,7 @@ class Settlement:
 
     # --- messages ------------------------------------------------------------------------------------------------
 
-    @workflow.update(name=names.COMMAND, description="A command of domain/settling_commands.py.")
+    @workflow.update(name=names.COMMAND, description="A command of domain/settlements/commands.py.")
     def command(self, request: SettlementRequest) -> SettlementAnswer:
         """Take a command and answer with the settlement's new version and state.
 

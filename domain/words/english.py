@@ -1,7 +1,7 @@
 """English as it is written in Switzerland: day before month, British spelling."""
 
-from domain.order import Status
-from domain.settlement import SettlementStatus
+from domain.orders.order import Status
+from domain.settlements.settlement import SettlementStatus
 from domain.words.vocabulary import DeadlineWords, Vocabulary
 
 ENGLISH = Vocabulary(

@@ -1,7 +1,7 @@
 """French as it is written in Switzerland: no space before a colon nor inside guillemets."""
 
-from domain.order import Status
-from domain.settlement import SettlementStatus
+from domain.orders.order import Status
+from domain.settlements.settlement import SettlementStatus
 from domain.words.vocabulary import DeadlineWords, Vocabulary
 
 FRENCH = Vocabulary(

@@ -1,7 +1,7 @@
 """German as it is written in Switzerland (ss throughout). The words on screen are those of docs/rules.md."""
 
-from domain.order import Status
-from domain.settlement import SettlementStatus
+from domain.orders.order import Status
+from domain.settlements.settlement import SettlementStatus
 from domain.words.vocabulary import DeadlineWords, Vocabulary
 
 GERMAN = Vocabulary(

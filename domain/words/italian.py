@@ -1,7 +1,7 @@
 """Italian as it is written in Switzerland."""
 
-from domain.order import Status
-from domain.settlement import SettlementStatus
+from domain.orders.order import Status
+from domain.settlements.settlement import SettlementStatus
 from domain.words.vocabulary import DeadlineWords, Vocabulary
 
 ITALIAN = Vocabulary(

@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from domain.commands import ChecklistAnswer, ChecklistItem, Role
-from domain.order import DeadlineKind, Outcome, Party, Status
+from domain.actors import Role
+from domain.orders.commands import ChecklistAnswer, ChecklistItem
+from domain.orders.order import DeadlineKind, Outcome, Party, Status
 from domain.values import Language
 from domain.words.languages import VOCABULARIES
 

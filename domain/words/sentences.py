@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from domain.errors import Refused
-from domain.explanation import Explanation
-from domain.order import Status
+from domain.orders.errors import Refused
+from domain.orders.explanation import Explanation
+from domain.orders.order import Status
 from domain.values import Language
 from domain.words.dates import count_in_words, format_instant, format_short_day, span_in_words
 from domain.words.labels import action_label, status_label

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from domain.events import UnknownEvent
-from domain.settlement import SettlementStatus
-from domain.settling_events import (
+from domain.orders.events import UnknownEvent
+from domain.settlements.events import (
     Announced,
     InvoiceAccepted,
     InvoiceNoted,
@@ -24,6 +23,7 @@ from domain.settling_events import (
     StatementIssued,
     Voided,
 )
+from domain.settlements.settlement import SettlementStatus
 from domain.values import Language
 from domain.words.dates import format_instant
 from domain.words.languages import VOCABULARIES

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from domain.events import (
+from domain.orders.events import (
     Accepted,
     AppointmentMoved,
     AppointmentSet,
@@ -35,7 +35,7 @@ from domain.events import (
     Transmitted,
     UnknownEvent,
 )
-from domain.order import GoodsShipped
+from domain.orders.order import GoodsShipped
 from domain.values import Language
 from domain.words.dates import format_day, format_instant, format_period
 from domain.words.labels import action_label, deadline_label, mail_label, reason_label, role_label

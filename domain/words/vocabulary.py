@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from domain.commands import ChecklistAnswer, ChecklistItem, Role
-from domain.order import DeadlineKind, Party, Status
-from domain.settlement import SettlementStatus
+from domain.actors import Role
+from domain.orders.commands import ChecklistAnswer, ChecklistItem
+from domain.orders.order import DeadlineKind, Party, Status
+from domain.settlements.settlement import SettlementStatus
 
 Unit = Literal["working day", "day", "hour", "minute", "second", "weekend"]
 

@@ -10,7 +10,6 @@ import pytest
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from desk.accounts import Accounts
 from records.database import Database
 from records.partners import Partners
 from settings import Settings
@@ -24,6 +23,7 @@ from tests.records.conftest import (
     sqlite_template,
     url,
 )
+from use_cases.accounts import Accounts
 
 __all__ = ["database", "postgres_template", "postgres_url", "server", "sqlite_template", "url"]
 

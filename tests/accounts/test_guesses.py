@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from desk.account_errors import BadLogin, Throttled
-from desk.accounts import Accounts
 from tests.accounts.conftest import ADDRESS, EMAIL, PASSWORD, Office
+from use_cases.account_errors import BadLogin, Throttled
+from use_cases.accounts import Accounts
 
 
 async def guess(accounts: Accounts, email: str = EMAIL, address: str = ADDRESS) -> int:

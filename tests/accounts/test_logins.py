@@ -7,18 +7,8 @@ import pytest
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from activities.mail_texts import MailTexts, Reader
-from desk.account_errors import (
-    BadLogin,
-    Conflict,
-    LinkUnusable,
-    NotFound,
-    WrongFields,
-)
-from desk.accounts import Accounts
-from desk.link_mails import hash_of
-from desk.passwords import Passwords
 from domain.values import LANGUAGES, Language
+from mail.texts import MailTexts, Reader
 from records.database import Database
 from settings import Settings
 from tests.accounts.conftest import (
@@ -33,6 +23,10 @@ from tests.accounts.conftest import (
 )
 from tests.activities.servers import MailServer
 from tests.builders import MONDAY
+from use_cases.account_errors import BadLogin, Conflict, LinkUnusable, NotFound, WrongFields
+from use_cases.accounts import Accounts
+from use_cases.link_mails import hash_of
+from use_cases.passwords import Passwords
 
 
 async def logs_in(office: Office, email: str = EMAIL, password: str = PASSWORD) -> bool:
@@ -451,7 +445,7 @@ async def test_tidying_leaves_what_is_still_good(office: Office) -> None:
 async def test_housekeeping_goes_on_after_trouble(
     office: Office, monkeypatch: pytest.MonkeyPatch, server: MailServer
 ) -> None:
-    monkeypatch.setattr("desk.accounts._HOUSEKEEPING", 0.01)
+    monkeypatch.setattr("use_cases.accounts._HOUSEKEEPING", 0.01)
     server.mail = "451 not now"
     await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
     server.mail = "250 OK"

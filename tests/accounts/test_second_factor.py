@@ -5,7 +5,8 @@ import asyncio
 import pyotp
 import pytest
 
-from desk.account_errors import (
+from tests.accounts.conftest import ADDRESS, EMAIL, PASSWORD, Office
+from use_cases.account_errors import (
     BadLogin,
     Conflict,
     LinkUnusable,
@@ -15,9 +16,8 @@ from desk.account_errors import (
     Throttled,
     WrongFields,
 )
-from desk.accounts import Accounts
-from desk.totp import SecretBox
-from tests.accounts.conftest import ADDRESS, EMAIL, PASSWORD, Office
+from use_cases.accounts import Accounts
+from use_cases.totp import SecretBox
 
 
 class Phone:

@@ -9,9 +9,9 @@ import pyotp
 import pytest
 from sqlalchemy import text
 
-from desk.account_errors import SecondFactorNeeded
 from settings import Settings, SettingsError
 from tests.accounts.conftest import ADDRESS, EMAIL, PASSWORD, SECRET_KEY, Office
+from use_cases.account_errors import SecondFactorNeeded
 
 
 async def everything_kept(office: Office) -> bytes:

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, event
 
-from desk.account_errors import Conflict, NotFound, WrongFields
-from desk.principal import Principal
 from tests.accounts.conftest import Office
 from tests.builders import MONDAY
+from use_cases.account_errors import Conflict, NotFound, WrongFields
+from use_cases.principal import Principal
 
 
 async def test_a_token_stands_for_its_role_and_partner(office: Office) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from domain.commands import (
-    Actor,
+from domain.actors import Actor
+from domain.orders.commands import (
     Cancel,
     ConfirmTransmission,
     DecideReview,
@@ -12,9 +12,9 @@ from domain.commands import (
     Reassign,
     ReportNotExecuted,
 )
-from domain.effects import Mail, effects
-from domain.lifecycle import begin
-from domain.order import GoodsReceived, GoodsShipped, Intake
+from domain.orders.effects import Mail, effects
+from domain.orders.lifecycle import begin
+from domain.orders.order import GoodsReceived, GoodsShipped, Intake
 from domain.policy import load_policy
 from tests.builders import (
     AGREED,

@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from domain.invoicing import Verdict
-from domain.settlement import SettlementStatus
-from domain.settlement_mails import SettlementMail, settlement_mails
-from domain.settling import Settling
-from domain.settling_commands import PassTime, TakeVerdict, VoidSettlement
+from domain.settlements.commands import PassTime, TakeVerdict, VoidSettlement
+from domain.settlements.invoicing import Verdict
+from domain.settlements.lifecycle import Settling
+from domain.settlements.mails import SettlementMail, settlement_mails
+from domain.settlements.settlement import SettlementStatus
 from tests.settlings import FIRST, Step, claims, issued, opening, settled, statement, voided
 
 _DAYS = timedelta(days=1)

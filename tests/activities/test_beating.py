@@ -11,8 +11,8 @@ from temporalio.activity import ActivityCancellationDetails
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
-from activities import names
-from activities.beating import Beating
+from activities.heartbeats import Beating
+from contracts import activities
 
 LIMIT = timedelta(seconds=0.03)
 SHUTDOWN = ActivityCancellationDetails(cancel_requested=False, worker_shutdown=True)
@@ -63,7 +63,7 @@ class Running:
 
 
 async def test_it_beats_while_the_activity_runs_and_gives_what_came_of_it() -> None:
-    running = Running(names.SAVE_ORDER)
+    running = Running(activities.SAVE_ORDER)
     for _ in range(3):
         await running.next_beat()
     running.work.let_go.set()
@@ -71,14 +71,14 @@ async def test_it_beats_while_the_activity_runs_and_gives_what_came_of_it() -> N
 
 
 async def test_without_a_limit_it_does_not_beat() -> None:
-    running = Running(names.SAVE_ORDER, limit=None)
+    running = Running(activities.SAVE_ORDER, limit=None)
     await running.work.begun.wait()
     running.work.let_go.set()
     assert await running.task == "done"
     assert running.beats == 0
 
 
-@pytest.mark.parametrize("name", [names.SEND_MAIL, names.REQUEST_SHIPPING])
+@pytest.mark.parametrize("name", [activities.SEND_MAIL, activities.REQUEST_SHIPPING])
 async def test_what_goes_out_is_not_cut_off_by_a_cancellation(name: str) -> None:
     """It beats on, and is done: the server must not take it for dead, nor the next run send it again."""
     running = Running(name)
@@ -93,8 +93,8 @@ async def test_what_goes_out_is_not_cut_off_by_a_cancellation(name: str) -> None
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        (names.CLAIM_ORDERS, ActivityCancellationDetails(cancel_requested=True)),
-        (names.SEND_MAIL, SHUTDOWN),
+        (activities.CLAIM_ORDERS, ActivityCancellationDetails(cancel_requested=True)),
+        (activities.SEND_MAIL, SHUTDOWN),
     ],
 )
 async def test_the_rest_is_cut_off_and_so_is_all_when_the_worker_ends(

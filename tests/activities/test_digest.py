@@ -10,11 +10,11 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.digest import DigestActivities
-from activities.letters import Letters
-from activities.names import DigestOutcome, DigestPage, DigestPartners, DigestWanted, Snapshot
-from activities.postman import Postman
+from contracts.activities import DigestOutcome, DigestPage, DigestPartners, DigestWanted, Snapshot
 from domain.policy import Policy
 from domain.values import LANGUAGES, Language
+from mail.letters import Letters
+from mail.smtp import Postman
 from records.accounts import AccountRecords
 from records.database import Database
 from records.digest import Digests

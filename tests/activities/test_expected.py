@@ -10,10 +10,10 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
-from activities import names
-from activities.expected import SAY_AGAIN, ExpectedFailures
 from activities.failures import without_contents
-from desk.reaching import NoAnswer
+from contracts import activities
+from mail.expected import SAY_AGAIN, ExpectedFailures
+from temporal.calls import NoAnswer
 
 
 class Attempts(ActivityInboundInterceptor):
@@ -28,12 +28,12 @@ class Attempts(ActivityInboundInterceptor):
         if self._error is not None:
             raise self._error
 
-    async def succeed(self, name: str = names.SEND_MAIL) -> None:
+    async def succeed(self, name: str = activities.SEND_MAIL) -> None:
         environment = ActivityEnvironment()
         environment.info = replace(environment.info, activity_type=name)
         await environment.run(self._inbound.execute_activity, None)
 
-    async def fail(self, error: Exception, name: str = names.SEND_MAIL) -> None:
+    async def fail(self, error: Exception, name: str = activities.SEND_MAIL) -> None:
         self._error = error
         with pytest.raises(type(error)):
             await self.succeed(name)
@@ -78,7 +78,7 @@ async def test_each_activity_and_each_reason_is_told(caplog: pytest.LogCaptureFi
     for _ in range(2):
         await attempts.fail(away())
         await attempts.fail(away(kind="OperationalError"))
-        await attempts.fail(away(), names.SEND_SETTLEMENT_MAIL)
+        await attempts.fail(away(), activities.SEND_SETTLEMENT_MAIL)
     assert len(lines(caplog)) == 3
 
 
@@ -88,7 +88,7 @@ async def test_that_it_is_over_is_told_once_and_coming_and_going_fills_no_log(
     caplog.set_level(logging.INFO)
     attempts = Attempts()
     await attempts.fail(away())
-    await attempts.succeed(names.REQUEST_SHIPPING)
+    await attempts.succeed(activities.REQUEST_SHIPPING)
     assert len(lines(caplog)) == 1
     await attempts.succeed()
     await attempts.succeed()

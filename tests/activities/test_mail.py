@@ -24,13 +24,13 @@ from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities import names
-from activities.letters import AT_A_TIME, Letters
 from activities.mail import MailActivities
-from activities.postman import Postman
-from domain.commands import Actor
-from domain.effects import Mail
-from domain.order import GoodsShipped
+from contracts import activities
+from domain.actors import Actor
+from domain.orders.effects import Mail
+from domain.orders.order import GoodsShipped
+from mail.letters import AT_A_TIME, Letters
+from mail.smtp import Postman
 from records.database import Database
 from records.mails import MailLog
 from records.migrate import migrate
@@ -317,7 +317,7 @@ async def test_a_mark_is_tried_again_within_its_attempt(
             raise ConnectionRefusedError
         await sent(key, at)
 
-    monkeypatch.setattr("activities.letters._MARK_AGAIN", 0.02)
+    monkeypatch.setattr("mail.letters._MARK_AGAIN", 0.02)
     monkeypatch.setattr(office.log, "sent", away_at_first)
     await office.send(NEW_ORDER)
     assert len(server.received) == 1
@@ -328,7 +328,7 @@ async def test_an_attempt_with_no_time_left_does_not_begin_a_conversation(
     office: Office, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second attempt beside it would send the mail twice."""
-    monkeypatch.setattr("activities.letters.ATTEMPT_SECONDS", 10.0)
+    monkeypatch.setattr("mail.letters.ATTEMPT_SECONDS", 10.0)
     assert (await office.failure(NEW_ORDER)).type == "MailsWaiting"
     assert server.conversations == 0
 
@@ -349,7 +349,7 @@ async def test_few_mails_are_handed_in_at_a_time(
     office: Office, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those that wait for too long end their attempt untried, and come again soon."""
-    monkeypatch.setattr("activities.letters.TURN_SECONDS", 1.0)
+    monkeypatch.setattr("mail.letters.TURN_SECONDS", 1.0)
     server.data = None  # it keeps everybody waiting
     mails = list({mail.key: mail for mail in MAILS.values()}.values())[:10]
     sending = [asyncio.create_task(office.send(mail)) for mail in mails]
@@ -360,7 +360,7 @@ async def test_few_mails_are_handed_in_at_a_time(
         late.append(caught.value)
     assert server.conversations == AT_A_TIME
     assert {error.type for error in late} == {"MailsWaiting"}
-    monkeypatch.setattr("activities.letters.MOST_WAITING", 0)
+    monkeypatch.setattr("mail.letters.MOST_WAITING", 0)
     assert (await office.failure(mails[-1])).type == "MailsWaiting", "at once"
     monkeypatch.undo()
     assert len(await office.log.undelivered()) == AT_A_TIME
@@ -388,7 +388,7 @@ async def test_nothing_is_handed_in_before_the_last_ones_are_marked(
 async def test_a_server_that_does_not_say_goodbye_has_the_mail_all_the_same(
     office: Office, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("activities.postman._GOODBYE", 0.1)
+    monkeypatch.setattr("mail.smtp._GOODBYE", 0.1)
     server.quit = None
     await office.send(NEW_ORDER)
     await office.send(NEW_ORDER)
@@ -463,13 +463,13 @@ async def test_after_five_days_of_refusals_it_is_given_up(
 ) -> None:
     server.rcpt = lambda _: "550 no"
     failure = await office.failure(LATE, after=timedelta(days=5))
-    assert failure.type == names.MAIL_GIVEN_UP
+    assert failure.type == activities.MAIL_GIVEN_UP
     assert failure.non_retryable
     [row] = await office.log.undelivered()
     assert row.state == "given_up"
     # the attempt was lost before it could say so: the next one says it, and sends nothing
     server.rcpt = lambda _: "250 OK"
-    assert (await office.failure(LATE, after=timedelta(days=5))).type == names.MAIL_GIVEN_UP
+    assert (await office.failure(LATE, after=timedelta(days=5))).type == activities.MAIL_GIVEN_UP
     assert server.received == []
 
 
@@ -514,7 +514,7 @@ async def test_a_mailbox_that_is_full_for_days_is_given_up_like_one_that_is_not_
     assert (
         await office.failure(NEW_ORDER, after=timedelta(days=6))
     ).type == "MailServerUnavailable"
-    assert (await office.failure(LATE, after=timedelta(days=6))).type == names.MAIL_GIVEN_UP
+    assert (await office.failure(LATE, after=timedelta(days=6))).type == activities.MAIL_GIVEN_UP
 
 
 @pytest.mark.parametrize("trouble", [_mail("550 no"), _mail("451 no")])
@@ -539,7 +539,7 @@ async def test_after_a_lost_answer_the_same_mail_comes_again(
 async def test_a_server_that_hangs_is_left_after_a_while(
     office: Office, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("activities.postman._OVERALL", 0.3)
+    monkeypatch.setattr("mail.smtp._OVERALL", 0.3)
     server.data = None
     failure = await office.failure(NEW_ORDER)
     assert failure.type == "MailServerUnavailable"
@@ -672,7 +672,7 @@ async def test_an_address_that_cannot_be_is_refused(
     assert server.received == []
     assert "evil" not in everything_told(failure)
     failure = await office.failure(refusal(sender), after=timedelta(days=5))
-    assert failure.type == names.MAIL_GIVEN_UP
+    assert failure.type == activities.MAIL_GIVEN_UP
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from sqlalchemy import update
 
-from activities.names import Snapshot
 from activities.obsolete_mails import ObsoleteMails
-from domain.commands import Cancel
-from domain.settling_commands import PassTime, VoidSettlement
+from contracts.activities import Snapshot
+from domain.orders.commands import Cancel
+from domain.settlements.commands import PassTime, VoidSettlement
 from records.database import Database
 from records.mails import MailLog
 from records.orders import Orders

@@ -10,8 +10,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities import papers as module
-from activities.names import InvoiceToCheck, SettlementOf, Snapshot, StatementWanted
 from activities.papers import PaperActivities
+from contracts.activities import InvoiceToCheck, SettlementOf, Snapshot, StatementWanted
 from documents.confined import ConfinedError
 from records.database import Database
 from records.orders import Orders

@@ -9,8 +9,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.calendars import CalendarActivities
-from activities.names import CalendarWanted, Snapshot
 from activities.records import RecordActivities
+from contracts.activities import CalendarWanted, Snapshot
 from domain.policy import Policy
 from records.database import Database
 from records.orders import Orders

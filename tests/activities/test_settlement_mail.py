@@ -9,13 +9,14 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities import names, settlement_mail
-from activities.letters import Letters
-from activities.mail_texts import Reader
-from activities.postman import Postman
+from activities import settlement_mail
 from activities.settlement_mail import SettlementMailActivities
-from activities.settlement_texts import SettlementTexts
-from domain.settlement_mails import SettlementMail
+from contracts import activities
+from domain.settlements.mails import SettlementMail
+from mail.letters import Letters
+from mail.settlement_texts import SettlementTexts
+from mail.smtp import Postman
+from mail.texts import Reader
 from records.database import Database
 from records.mails import MailLog
 from records.papers import Paper, Papers
@@ -207,4 +208,4 @@ async def test_a_refusal_is_given_up_but_for_an_invoice(office: Office, server: 
             await office.keep(mail)
         with pytest.raises(ApplicationError) as caught:
             await office.send(mail, after=timedelta(days=6))
-        assert (caught.value.type == names.MAIL_GIVEN_UP) is gives_up
+        assert (caught.value.type == activities.MAIL_GIVEN_UP) is gives_up

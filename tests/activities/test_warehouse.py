@@ -13,9 +13,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.warehouse import WarehouseActivities
-from domain.commands import DecideReview, ReportNotExecuted
-from domain.effects import ShippingRequest, effects
-from domain.lifecycle import begin
+from domain.orders.commands import DecideReview, ReportNotExecuted
+from domain.orders.effects import ShippingRequest, effects
+from domain.orders.lifecycle import begin
 from settings import Settings
 from tests.builders import AGREED, REQUIREMENTS_MET, Step, intake, lived
 

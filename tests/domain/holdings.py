@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from domain.events import Recorded
-from domain.lifecycle import ball, begin, evolve
-from domain.order import Intake, Order, Party, Status
+from domain.orders.events import Recorded
+from domain.orders.lifecycle import ball, begin, evolve
+from domain.orders.order import Intake, Order, Party, Status
 from domain.values import Value
 
 

@@ -8,12 +8,11 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
+from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
-from domain.catalogue import checklist
-from domain.commands import (
-    SYSTEM,
+from domain.orders.catalogue import checklist
+from domain.orders.commands import (
     Accept,
-    Actor,
     AdoptRules,
     Bill,
     Cancel,
@@ -33,11 +32,11 @@ from domain.commands import (
     ReportNotExecuted,
     SetAppointment,
 )
-from domain.deadlines import next_instant
-from domain.effects import Effect, effects, mail_kinds
-from domain.events import Event, Recorded
-from domain.lifecycle import live, place
-from domain.order import (
+from domain.orders.deadlines import next_instant
+from domain.orders.effects import Effect, effects, mail_kinds
+from domain.orders.events import Event, Recorded
+from domain.orders.lifecycle import live, place
+from domain.orders.order import (
     Assignee,
     Customer,
     Deadline,

@@ -6,31 +6,28 @@ from itertools import pairwise
 import pytest
 from pydantic import Field
 
-from domain import deadlines, effects, lifecycle, rules, settlement_mails, settling_access
-from domain.commands import (
-    SYSTEM,
-    Accept,
-    Actor,
-    AdoptRules,
-    ConfirmExecution,
-    LogContact,
-    PassTime,
-    Role,
-)
-from domain.effects import Mail
-from domain.errors import InvalidCommand, NotUnderstood, Refused
-from domain.events import DeadlineMissed, ReminderDue, RulesAdopted
-from domain.lifecycle import fold
-from domain.order import Deadline, GoodsReceived, GoodsShipped, Intake, Order, Status
+from domain import rules
+from domain.actors import SYSTEM, Actor, Role
+from domain.errors import InvalidCommand, NotUnderstood
+from domain.orders import deadlines, effects, lifecycle
+from domain.orders.commands import Accept, AdoptRules, ConfirmExecution, LogContact, PassTime
+from domain.orders.effects import Mail
+from domain.orders.errors import Refused
+from domain.orders.events import DeadlineMissed, ReminderDue, RulesAdopted
+from domain.orders.lifecycle import fold
+from domain.orders.order import Deadline, GoodsReceived, GoodsShipped, Intake, Order, Status
 from domain.policy import DeadlinePolicy, Policy, Span, load_policy
-from domain.settlement import SettlementStatus
-from domain.settlement_mails import settlement_mails as mails_of
-from domain.settling import SettlementRefused, Settling
-from domain.settling import fold as fold_settling
-from domain.settling import live as live_settling
-from domain.settling_commands import AdoptRules as AdoptSettlementRules
-from domain.settling_commands import NoteInvoice, Opening, VoidSettlement
-from domain.settling_events import RulesAdopted as SettlementRulesAdopted
+from domain.settlements import access
+from domain.settlements import mails as settlement_mails
+from domain.settlements.commands import AdoptRules as AdoptSettlementRules
+from domain.settlements.commands import NoteInvoice, Opening, VoidSettlement
+from domain.settlements.errors import SettlementRefused
+from domain.settlements.events import RulesAdopted as SettlementRulesAdopted
+from domain.settlements.lifecycle import Settling
+from domain.settlements.lifecycle import fold as fold_settling
+from domain.settlements.lifecycle import live as live_settling
+from domain.settlements.mails import settlement_mails as mails_of
+from domain.settlements.settlement import SettlementStatus
 from domain.view import order_view
 from domain.words import explanation_text
 from tests import newer_rules
@@ -110,8 +107,8 @@ def test_no_table_speaks_of_a_version_that_is_not_listed() -> None:
     for table in (
         lifecycle.ACTIONS,
         lifecycle.ROLES,
-        settling_access.ACTIONS,
-        settling_access.ROLES,
+        access.ACTIONS,
+        access.ROLES,
     ):
         assert set(table) <= set(known)
         assert 1 in table

@@ -5,13 +5,11 @@ from typing import Any, get_args
 
 import pytest
 
-from domain import rules, settling_access, words
-from domain.invoicing import Problem, Verdict
+from domain import rules, words
 from domain.policy import Policy
-from domain.settlement import CorrectionLine, LeftOut, LeftOutReason, SettlementStatus
-from domain.settlement_mails import settlement_mail_kinds
-from domain.settling_commands import Statement
-from domain.settling_events import (
+from domain.settlements import access
+from domain.settlements.commands import Statement
+from domain.settlements.events import (
     Announced,
     InvoiceAccepted,
     InvoiceNoted,
@@ -31,12 +29,15 @@ from domain.settling_events import (
     StatementIssued,
     Voided,
 )
+from domain.settlements.invoicing import Problem, Verdict
+from domain.settlements.mails import settlement_mail_kinds
+from domain.settlements.settlement import CorrectionLine, LeftOut, LeftOutReason, SettlementStatus
 from domain.values import LANGUAGES, Language
 from domain.words.languages import VOCABULARIES
 from tests.domain.test_words import assert_readable, placeholders, zurich_winter
 
-ROLES = rules.under(settling_access.ROLES, rules.CURRENT)
-ACTIONS = rules.under(settling_access.ACTIONS, rules.CURRENT)
+ROLES = rules.under(access.ROLES, rules.CURRENT)
+ACTIONS = rules.under(access.ACTIONS, rules.CURRENT)
 CODES = (
     "wrong_state",
     "too_late",

@@ -5,17 +5,19 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field, TypeAdapter, ValidationError
 
-from domain import lifecycle, settling, words
-from domain.commands import Cancel, Request, SetAppointment, is_newer
+from contracts.messages import fingerprint
+from domain import words
 from domain.errors import NotUnderstood
-from domain.events import Billed, Event, NotExecuted, Recorded, UnknownEvent
-from domain.order import Status
-from domain.settlement import SettlementStatus
-from domain.settling_events import SettlementRecorded
+from domain.orders import lifecycle
+from domain.orders.commands import Cancel, Request, SetAppointment, is_newer
+from domain.orders.events import Billed, Event, NotExecuted, Recorded, UnknownEvent
+from domain.orders.order import Status
+from domain.settlements import lifecycle as settling
+from domain.settlements.events import SettlementRecorded
+from domain.settlements.settlement import SettlementStatus
 from domain.values import LANGUAGES, OPEN, Input, Value, without_unknown
 from tests.builders import AGREED, MONDAY, OPERATIONS, lived
 from tests.settlings import issued, opening, settled
-from workflows.messages import fingerprint
 
 EVENT: TypeAdapter[Any] = TypeAdapter(Event)
 

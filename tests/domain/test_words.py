@@ -16,13 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain import commands, deadlines, effects, errors, events, lifecycle, order, rules
+from domain import rules
+from domain.actors import Actor, Role
 from domain.calendar import Calendar, Skipped
 from domain.cantons import pin_calendar
-from domain.catalogue import ALL_ITEMS
-from domain.errors import Refused
-from domain.explanation import Explanation
-from domain.order import DeadlineKind, Order, Status
+from domain.orders import commands, deadlines, effects, events, lifecycle, order
+from domain.orders.catalogue import ALL_ITEMS
+from domain.orders.errors import Refused
+from domain.orders.explanation import Explanation
+from domain.orders.order import DeadlineKind, Order, Status
 from domain.policy import Policy, Span
 from domain.values import LANGUAGES, Language
 from domain.words import (
@@ -55,7 +57,7 @@ from domain.words.languages import VOCABULARIES
 from domain.words.vocabulary import DeadlineWords, Vocabulary
 
 SOURCE = inspect.getsource(lifecycle)
-USE_CASES = "".join(path.read_text() for path in Path("desk").glob("*.py"))
+USE_CASES = "".join(path.read_text() for path in Path("use_cases").glob("*.py"))
 INVALID_CODES = set(re.findall(r'InvalidCommand\([^()]*, "(\w+)"\)', SOURCE + USE_CASES))
 REFUSAL_CODES = set(re.findall(r'Refused\(\s*order, [^,]+, "(\w+)"', SOURCE)) | set(
     re.findall(r'return "(\w+)"', inspect.getsource(lifecycle.why_not))
@@ -120,7 +122,7 @@ def test_every_key_of_every_enumeration_has_its_words(language: Language) -> Non
         assert bool(words.please) == (deadlines.owner_of(kind) == "partner"), kind
     assert set(vocabulary.actions) == set(ACTIONS)
     assert set(vocabulary.parties) == set(get_args(order.Party))
-    assert set(vocabulary.roles) == set(get_args(commands.Role))
+    assert set(vocabulary.roles) == set(get_args(Role))
     assert set(vocabulary.reasons) == set(REASONS)
     assert set(vocabulary.items) == set(ALL_ITEMS)
     assert set(vocabulary.answers) == set(get_args(commands.ChecklistAnswer))
@@ -131,7 +133,7 @@ def test_every_key_of_every_enumeration_has_its_words(language: Language) -> Non
     assert set(vocabulary.invalid) == INVALID_CODES
     assert {"role", "final", "before_goods", "other_settlement"} <= REFUSAL_CODES
     assert set(vocabulary.refusals) == REFUSAL_CODES
-    documented = (errors.Refused.__doc__ or "").partition("code: why not:")[2].partition(".")[0]
+    documented = (Refused.__doc__ or "").partition("code: why not:")[2].partition(".")[0]
     assert set(vocabulary.refusals) == set(re.findall(r"`(\w+)`", documented))
 
 
@@ -446,7 +448,7 @@ assignees = st.builds(
     language=st.sampled_from(LANGUAGES),
 )
 codes = st.sampled_from(sorted(REFUSAL_CODES | INVALID_CODES))
-actors = st.builds(commands.Actor, role=st.sampled_from(get_args(commands.Role)))
+actors = st.builds(Actor, role=st.sampled_from(get_args(Role)))
 ITEM_ANSWERS: dict[str, str] = {"wall": "yes", "kit": "not_applicable"}
 notices = st.builds(order.GoodsShipped, tracking=identifiers) | st.builds(
     order.GoodsReceived, received_at=st.none() | instants
@@ -636,7 +638,7 @@ def test_entries() -> None:
 
 
 def test_a_command_that_came_too_late_is_told_with_the_reason() -> None:
-    sender = commands.Actor(role="partner", partner_id="elektro-huber")
+    sender = Actor(role="partner", partner_id="elektro-huber")
 
     def told(code: str) -> str:
         event = events.CommandRefused(action="accept", code=code, sender=sender)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from documents.formats import money
 from invoices.amounts import amounts, pattern
-from tests.settlement.strategies import centimes
+from tests.domain.settlements.strategies import centimes
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 from documents.confined import ConfinedError, Limits
-from domain.invoicing import Problem, ProblemCode
-from domain.settlement_id import creditor_reference
+from domain.settlements.ids import creditor_reference
+from domain.settlements.invoicing import Problem, ProblemCode
 from domain.values import LANGUAGES
 from invoices.check import (
     LARGEST,

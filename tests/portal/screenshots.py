@@ -9,12 +9,12 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from desk.principal import Role
 from domain.values import Language
 from tests.accounts.conftest import SECRET_KEY
 from tests.portal.surf import Surfer, chromium, follow
 from tests.server.surroundings import surroundings
 from tests.web.site import PATH, POLICY, site
+from use_cases.principal import Role
 
 
 class Shot(NamedTuple):

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from activities.names import Snapshot
-from domain.commands import ConfirmExecution, ReportNotExecuted
+from contracts.activities import Snapshot
+from domain.orders.commands import ConfirmExecution, ReportNotExecuted
 from records.guesses import Guesses, Limit
 from records.mails import MailLog
 from records.partners import Partner

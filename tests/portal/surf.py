@@ -25,13 +25,13 @@ from playwright.async_api import (
     async_playwright,
 )
 
-from desk.passwords import Passwords
-from desk.principal import Role
 from domain.values import Language
 from records.accounts import AccountRecords, UserRole
 from scripts import system_packages
 from tests.needs import require
 from tests.web.site import Site
+from use_cases.passwords import Passwords
+from use_cases.principal import Role
 from web.security import session_cookie
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"

@@ -6,9 +6,9 @@ import httpx
 import pytest
 from playwright.async_api import expect
 
-from desk.second_factor import SecondFactor
 from tests.portal.surf import Surfer, axe, fits, follow
 from tests.portal.visitor import visitor
+from use_cases.second_factor import SecondFactor
 from web.problems import MEDIA_TYPE, unavailable
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -6,8 +6,8 @@ from typing import Any
 import icalendar
 import pytest
 
-from domain.commands import ConfirmExecution, ConfirmRequirements, SetAppointment
-from domain.order import Order
+from domain.orders.commands import ConfirmExecution, ConfirmRequirements, SetAppointment
+from domain.orders.order import Order
 from tests.builders import ACCEPTED, AGREED, GOODS_THERE, MONDAY, appointment, lived
 from web.portal.forms import Form
 from web.portal.orders.common import reach

@@ -10,11 +10,11 @@ import icalendar
 import pytest
 import pytest_asyncio
 
-from desk.orders import TemporalAway
 from tests.portal.surf import Surfer
 from tests.portal.visitor import Visitor, visitor
 from tests.web.firms import firm
 from tests.web.site import PATH, agreed, tomorrow
+from use_cases.orders import TemporalAway
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

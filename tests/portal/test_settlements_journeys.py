@@ -7,11 +7,10 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-import desk.settlements
-from activities.names import Snapshot
-from desk.settlements import PaperNotMade
-from domain.settlement import LeftOut
-from domain.settling_commands import Close, TakeClaims
+import use_cases.settlements
+from contracts.activities import Snapshot
+from domain.settlements.commands import Close, TakeClaims
+from domain.settlements.settlement import LeftOut
 from records.orders import Orders
 from records.papers import Limit
 from records.settlements import Settlements
@@ -24,6 +23,7 @@ from tests.settlings import opening
 from tests.settlings import settled as lived_settlement
 from tests.web.firms import Firm, firm
 from tests.web.test_settlements import month, starter
+from use_cases.settlements import PaperNotMade
 from web.security import session_cookie
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -299,8 +299,8 @@ async def test_too_many_files_and_a_draft_that_cannot_be_made(
     async def fails(*_: object) -> None:
         raise PaperNotMade(number)
 
-    monkeypatch.setattr(desk.settlements, "UPLOADS", Limit(files=0, size=0))
-    monkeypatch.setattr(desk.settlements.SettlementDesk, "draft", fails)
+    monkeypatch.setattr(use_cases.settlements, "UPLOADS", Limit(files=0, size=0))
+    monkeypatch.setattr(use_cases.settlements.SettlementDesk, "draft", fails)
     for language, many, failed in (
         ("de", "so viele Dateien hochgeladen", "Der Entwurf konnte nicht erstellt werden."),
         ("fr", "Le nombre maximal de fichiers", "Le projet de facture n'a pas pu être établi."),

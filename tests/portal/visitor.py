@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 
-from desk.principal import Role
 from domain.values import Language
 from tests.portal.surf import PARTNER, PASSWORD, Surfer
+from use_cases.principal import Role
 from web.security import session_cookie
 
 SAME = {"Sec-Fetch-Site": "same-origin"}

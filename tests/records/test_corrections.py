@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from activities.names import Snapshot
-from domain.settlement import CorrectionLine
-from domain.settlement_id import Month, settlement_id
+from contracts.activities import Snapshot
+from domain.months import Month
+from domain.settlements.ids import settlement_id
+from domain.settlements.settlement import CorrectionLine
 from records.corrections import Corrections
 from records.database import Database
 from records.orders import Orders

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from activities.names import Snapshot
+from contracts.activities import Snapshot
 from records.database import CONNECT_SECONDS, LIMIT_SECONDS, Database, is_away
 from records.orders import Orders
 from tests.builders import lived

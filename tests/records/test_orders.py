@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import StatementError
 
-from activities.names import Snapshot
-from domain.commands import Cancel, DecideReview, Reassign, ReportNotExecuted
-from domain.events import Recorded
-from domain.lifecycle import begin, fold
-from domain.order import Intake, Order, Status
+from contracts.activities import Snapshot
+from domain.orders.commands import Cancel, DecideReview, Reassign, ReportNotExecuted
+from domain.orders.events import Recorded
+from domain.orders.lifecycle import begin, fold
+from domain.orders.order import Intake, Order, Status
 from records.cursors import decode_cursor, encode_cursor
 from records.database import Database
 from records.heads import Diverged, Head, take_over

@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from activities.names import SettlementSnapshot, Snapshot
-from domain.commands import Cancel, DecideReview, Reassign, ReportNotExecuted
-from domain.events import UnknownEvent
-from domain.lifecycle import allowed, live
-from domain.order import Order, Status
-from domain.settling_events import SettlementRecorded
+from contracts.activities import SettlementSnapshot, Snapshot
+from domain.orders.commands import Cancel, DecideReview, Reassign, ReportNotExecuted
+from domain.orders.events import UnknownEvent
+from domain.orders.lifecycle import allowed, live
+from domain.orders.order import Order, Status
+from domain.settlements.events import SettlementRecorded
 from domain.values import without_unknown
 from records.billable import Billable
 from records.database import Database

@@ -6,10 +6,10 @@ from itertools import cycle
 
 import pytest
 
-from activities.names import Snapshot
-from domain.order import GoodsReceived, GoodsShipped, Order
-from domain.punctuality import KINDS, interval, verdict
-from domain.settlement_id import Month
+from contracts.activities import Snapshot
+from domain.months import Month
+from domain.orders.order import GoodsReceived, GoodsShipped, Order
+from domain.orders.punctuality import KINDS, interval, verdict
 from records.database import Database
 from records.orders import Orders
 from records.punctuality import Miss, PunctualityRecords, Tally

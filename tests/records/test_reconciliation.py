@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from activities.names import Snapshot
-from domain.commands import Cancel
-from domain.settling_commands import Close, NoteInvoice, Opening, VoidSettlement
+from contracts.activities import Snapshot
+from domain.orders.commands import Cancel
+from domain.settlements.commands import Close, NoteInvoice, Opening, VoidSettlement
 from records.database import Database
 from records.orders import Orders
 from records.reconciliation import Reconciliation, Row, Same, Seen

@@ -9,11 +9,12 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
-from activities.names import SettlementSnapshot, Snapshot
-from domain.order import Order, Status
-from domain.settlement import LeftOut, SettlementStatus
-from domain.settlement_id import Month, settlement_id
-from domain.settling_commands import Close, Select, VoidSettlement
+from contracts.activities import SettlementSnapshot, Snapshot
+from domain.months import Month
+from domain.orders.order import Order, Status
+from domain.settlements.commands import Close, Select, VoidSettlement
+from domain.settlements.ids import settlement_id
+from domain.settlements.settlement import LeftOut, SettlementStatus
 from records.database import Database
 from records.heads import Diverged
 from records.orders import Orders, document_row, order_row

@@ -4,11 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from activities.names import Snapshot
-from desk.operations import LONG, Operations
-from desk.principal import Principal
-from domain.commands import DecideReview, ReportNotExecuted
-from domain.order import Status
+from contracts.activities import Snapshot
+from domain.orders.commands import DecideReview, ReportNotExecuted
+from domain.orders.order import Status
 from records.accounts import AccountRecords
 from records.database import Database
 from records.guesses import Guesses, Limit
@@ -27,6 +25,8 @@ from tests.builders import (
     Step,
     lived,
 )
+from use_cases.operations import LONG, Operations
+from use_cases.principal import Principal
 
 MONTH = timedelta(days=30)
 NOW = MONDAY + MONTH

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from activities.names import SettlementOf
+from contracts.activities import SettlementOf
+from domain.actors import SYSTEM
 from domain.cantons import pin_calendar
-from domain.commands import (
-    SYSTEM,
+from domain.orders.commands import (
     Accept,
     Bill,
     Cancel,
@@ -21,10 +21,8 @@ from domain.commands import (
     RejectRequirements,
     ReportNotExecuted,
 )
-from domain.order import GoodsReceived, GoodsShipped, Status
-from domain.settlement import SettlementStatus
-from domain.settlement_id import settlement_id
-from domain.settling_commands import (
+from domain.orders.order import GoodsReceived, GoodsShipped, Status
+from domain.settlements.commands import (
     Close,
     ExternalCommand,
     NoteInvoice,
@@ -32,12 +30,14 @@ from domain.settling_commands import (
     SettlementRequest,
     VoidSettlement,
 )
+from domain.settlements.ids import settlement_id
+from domain.settlements.settlement import SettlementStatus
+from temporal import settlements
 from tests.builders import partner_actor
 from tests.server.settling import HUBER, NOVEMBER, OCTOBER, Settling
 from tests.server.surroundings import Surroundings
 from tests.server.test_restarts import CHECKED, appointment
 from tests.workflows.life import OPERATIONS, SHOP, WAREHOUSE, Life
-from workflows import settlement_client
 
 PATIENCE = timedelta(seconds=20)
 Message = Callable[[Life], Awaitable[Any]]
@@ -230,7 +230,7 @@ def ask(command: ExternalCommand, actor: Any = None) -> Asked:
             actor=actor or partner_actor(),
             request_id=f"{command.type}-{datetime.now(UTC).isoformat()}",
         )
-        await settlement_client.send_settlement_command(office.around.client, of, request, PATIENCE)
+        await settlements.send_settlement_command(office.around.client, of, request, PATIENCE)
 
     return message
 
@@ -243,7 +243,7 @@ def stands(status: SettlementStatus) -> Asked:
 async def draft(office: Settling, of: SettlementOf) -> None:
     """A draft of the invoice."""
     request_id = f"draft-{datetime.now(UTC).isoformat()}"
-    await settlement_client.make_draft(office.around.client, of, request_id, PATIENCE)
+    await settlements.make_draft(office.around.client, of, request_id, PATIENCE)
 
 
 @dataclass(frozen=True)

@@ -8,22 +8,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from activities.names import SettlementOf, Snapshot
-from desk.opening import opening_of
-from domain.commands import SYSTEM
-from domain.order import Order, Status
-from domain.settlement import VAT_RATES, SettlementStatus
-from domain.settlement_id import Month, settlement_id
-from embedded import ROOT
+from contracts.activities import SettlementOf, Snapshot
+from contracts.messages import Carried
+from development.embedded import ROOT
+from domain.actors import SYSTEM
+from domain.months import Month
+from domain.orders.order import Order, Status
+from domain.settlements.ids import settlement_id
+from domain.settlements.settlement import VAT_RATES, SettlementStatus
 from records.papers import Papers
 from records.settlements import Settlements, StoredSettlement
+from temporal import orders
+from temporal.settlements import start_settlement
 from tests.builders import COMPLETED, lived, partner_actor
 from tests.needs import require
 from tests.server.surroundings import Process, Surroundings, eventually, surroundings
 from tests.workflows.life import DESK
-from workflows import client as orders
-from workflows.messages import Carried
-from workflows.settlement_client import start_settlement
+from use_cases.opening import opening_of
 
 HUBER = "elektro-huber"
 OCTOBER, NOVEMBER = Month(2026, 10), Month(2026, 11)
@@ -34,7 +35,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 import worker
-from activities import claims, letters, papers, settlement_mail
+from activities import claims, papers, settlement_mail
+from mail import letters
 from records.billable import Billable
 from workflows import background, service_order, settlement
 

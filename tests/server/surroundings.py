@@ -21,20 +21,20 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from desk.orders import OrderDesk
-from domain.lifecycle import fold
-from domain.order import Status
-from embedded import ROOT, free_port, temporal_command, temporal_is_up
+from development.embedded import ROOT, free_port, temporal_command, temporal_is_up
+from development.smtp_inbox import SmtpInbox
+from domain.orders.lifecycle import fold
+from domain.orders.order import Status
 from records.database import Database
 from records.migrate import migrate
 from records.orders import Orders
 from records.partners import Partner, Partners
 from settings import Settings
-from smtp_inbox import SmtpInbox
 from starter import parse
 from tests.builders import placement
 from tests.empty_tasks import assert_none_has_empty_tasks
 from tests.workflows.life import DESK, Life
+from use_cases.orders import OrderDesk
 from worker import document_worker, order_worker
 
 POLICY = """

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from domain.commands import Accept, ConfirmRequirements, PaymentReceived, RejectRequirements
-from domain.order import GoodsShipped, Status
-from embedded import free_port
+from development.embedded import free_port
+from domain.orders.commands import Accept, ConfirmRequirements, PaymentReceived, RejectRequirements
+from domain.orders.order import GoodsShipped, Status
 from tests.server.surroundings import eventually, surroundings
 from tests.workflows.life import SHOP, WAREHOUSE
 

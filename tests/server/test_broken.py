@@ -7,17 +7,17 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from activities import names as activity_names
-from activities.names import CalendarWanted
+from contracts import activities as activity_names
+from contracts import names
+from contracts.activities import CalendarWanted
 from domain.calendar import Calendar
 from domain.cantons import pin_calendar
 from domain.policy import Policy
 from tests.builders import intake
 from tests.server.surroundings import eventually
-from tests.temporal import dev_server
+from tests.temporal_servers import dev_server
 from tests.workflows.life import Life, Lives
 from tests.workflows.outside import Outside
-from workflows import names
 from workflows.service_order import ServiceOrder
 
 

@@ -7,16 +7,16 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.worker import Worker
 
-from activities import names as activity_names
+from contracts import activities as activity_names
+from contracts import names
 from domain.cantons import pin_calendar
-from domain.commands import Reassign
-from domain.effects import Mail
-from domain.order import Status
+from domain.orders.commands import Reassign
+from domain.orders.effects import Mail
+from domain.orders.order import Status
 from tests.builders import assignee
 from tests.server.surroundings import eventually, surroundings
 from tests.workflows.life import OPERATIONS, Life
 from tests.workflows.outside import Outside
-from workflows import names
 from workflows.service_order import ServiceOrder
 
 

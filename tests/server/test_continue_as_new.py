@@ -7,14 +7,14 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.worker import Worker
 
-from activities import names as activity_names
-from domain.commands import Accept, Cancel, ConfirmExecution, LogContact
-from domain.effects import Mail
-from domain.order import GoodsShipped, Status
+from contracts import activities as activity_names
+from contracts import names
+from domain.orders.commands import Accept, Cancel, ConfirmExecution, LogContact
+from domain.orders.effects import Mail
+from domain.orders.order import GoodsShipped, Status
 from tests.server.surroundings import Surroundings, details, eventually, surroundings
 from tests.workflows.life import SHOP, WAREHOUSE, Life
 from tests.workflows.outside import Outside
-from workflows import names
 from workflows.service_order import ServiceOrder
 
 SMALL_HISTORIES = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=60")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from domain.order import Status
-from embedded import ROOT
+from development.embedded import ROOT
+from domain.orders.order import Status
 from tests.server.surroundings import Process, eventually, surroundings
 from tests.server.test_restarts import IMPATIENT
 

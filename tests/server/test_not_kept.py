@@ -11,26 +11,25 @@ from typing import Any, NamedTuple
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
-from activities.names import SettlementOf
-from desk.orders import OrderDesk
-from desk.principal import Principal
-from domain.commands import Accept, Cancel, Request
-from domain.events import Recorded
-from domain.lifecycle import fold
-from domain.order import Status
-from domain.settlement import SettlementStatus
-from domain.settlement_id import settlement_id
-from domain.settling import fold as fold_settling
-from domain.settling_commands import Select, SettlementRequest
-from domain.settling_events import SettlementRecorded
-from embedded import ROOT
+from contracts.activities import SettlementOf
+from development.embedded import ROOT
+from domain.orders.commands import Accept, Cancel, Request
+from domain.orders.events import Recorded
+from domain.orders.lifecycle import fold
+from domain.orders.order import Status
+from domain.settlements.commands import Select, SettlementRequest
+from domain.settlements.events import SettlementRecorded
+from domain.settlements.ids import settlement_id
+from domain.settlements.lifecycle import fold as fold_settling
+from domain.settlements.settlement import SettlementStatus
+from temporal import orders, settlements
 from tests.builders import partner_actor
 from tests.server.settling import HUBER, OCTOBER, settling
 from tests.server.surroundings import Process, Surroundings, eventually, surroundings
 from tests.server.wire import Wire, wire
 from tests.workflows.life import DESK, SHOP
-from workflows import client as orders
-from workflows import settlement_client
+from use_cases.orders import OrderDesk
+from use_cases.principal import Principal
 
 PATIENCE = timedelta(seconds=60)
 ACCEPTANCE = b"temporal.api.update.v1.Acceptance"
@@ -161,11 +160,11 @@ async def test_a_selection_that_is_taken_a_second_time(tmp_path: Path) -> None:
                 await office.reaches(number, SettlementStatus.OPEN)
                 asked = await take_but_not_keep(
                     between,
-                    settlement_client.send_settlement_command(around.client, of, request, PATIENCE),
+                    settlements.send_settlement_command(around.client, of, request, PATIENCE),
                 )
             await around.start_worker_process()
             answer = await asked
-            held = await settlement_client.settlement_snapshot(around.client, of)
+            held = await settlements.settlement_snapshot(around.client, of)
             await eventually(lambda: told[-1].version == held.settling.version)
         assert [each.seq for each in held.events if each.event.type == "selected"] == [
             answer.version

@@ -13,24 +13,24 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.names import Snapshot
-from desk.revival import NotRevivable, Revival
-from domain.commands import Accept, LogContact
-from domain.events import UnknownEvent
-from domain.order import Status
+from contracts import names
+from contracts.activities import Snapshot
+from contracts.messages import Answer, Carried, Start
+from domain.orders.commands import Accept, LogContact
+from domain.orders.events import UnknownEvent
+from domain.orders.order import Status
 from domain.policy import load_policy
 from records.database import Database
 from records.mails import MailLog
 from records.migrate import migrate
 from records.orders import Orders
+from temporal.orders import revive_order
 from tests.builders import ACCEPTED, lived
 from tests.server.surroundings import eventually
-from tests.temporal import dev_server
+from tests.temporal_servers import dev_server
 from tests.workflows.life import DESK, OPERATIONS, Life, Lives
 from tests.workflows.outside import Outside
-from workflows import names
-from workflows.client import revive_order
-from workflows.messages import Answer, Carried, Start
+from use_cases.revival import NotRevivable, Revival
 from workflows.service_order import ServiceOrder
 
 AT_ONCE = load_policy('[transmission]\nhold = "0 seconds"\n[escalation]\noffice_hours_only = false')

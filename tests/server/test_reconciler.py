@@ -22,30 +22,30 @@ from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities import reconcile
-from activities.letters import Letters
-from activities.names import Snapshot
 from activities.obsolete_mails import ObsoleteMails
-from activities.postman import Postman
 from activities.reconciled import Things, Told
-from connection import data_converter
-from desk.revival import NotRevivable, Revival
-from domain.commands import Accept, Cancel, Command, ConfirmRequirements, LogContact
-from domain.lifecycle import fold, live
-from domain.order import Status
+from contracts import names
+from contracts.activities import Snapshot
+from contracts.encryption import new_key
+from contracts.messages import Pass, Start, Tally
+from development.embedded import ROOT
+from domain.orders.commands import Accept, Cancel, Command, ConfirmRequirements, LogContact
+from domain.orders.lifecycle import fold, live
+from domain.orders.order import Status
 from domain.policy import OfficePolicy
-from embedded import ROOT
-from encryption import new_key
+from mail.letters import Letters
+from mail.smtp import Postman
 from records import tables
 from records.mails import MailLog
 from records.orders import StoredOrder
 from records.reconciliation import Reconciliation
 from records.settlements import Settlements
+from temporal.connection import data_converter
+from temporal.schedules import put_schedules
 from tests.builders import intake as an_intake
 from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.workflows.life import DESK, SHOP, Life
-from workflows import names
-from workflows.messages import Pass, Start, Tally
-from workflows.schedules import put_schedules
+from use_cases.revival import NotRevivable, Revival
 
 CHECKED = ConfirmRequirements(
     checklist={"connections": "yes", "space": "yes", "passages": "not_applicable"}

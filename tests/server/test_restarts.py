@@ -11,11 +11,11 @@ from temporalio import workflow
 from temporalio.client import WorkflowHandle
 from temporalio.worker import Worker
 
-from activities import names as activities
-from desk.orders import OrderDesk
-from desk.principal import Principal
-from domain.commands import (
-    SYSTEM,
+from contracts import activities
+from contracts import names as workflow_names
+from development.embedded import ROOT
+from domain.actors import SYSTEM
+from domain.orders.commands import (
     Accept,
     Bill,
     ConfirmExecution,
@@ -24,15 +24,15 @@ from domain.commands import (
     PaymentReceived,
     SetAppointment,
 )
-from domain.effects import Mail
-from domain.order import GoodsReceived, GoodsShipped, Status
-from embedded import ROOT
+from domain.orders.effects import Mail
+from domain.orders.order import GoodsReceived, GoodsShipped, Status
 from records.orders import StoredOrder
 from tests.activities.mails import mails_of, one
 from tests.builders import TRANSMITTED
 from tests.server.surroundings import Process, Surroundings, eventually, surroundings
 from tests.workflows.life import DESK, SHOP, WAREHOUSE, Life
-from workflows import names as workflow_names
+from use_cases.orders import OrderDesk
+from use_cases.principal import Principal
 from workflows.background import ATTEMPT_LIMIT
 
 CHECKED = ConfirmRequirements(

@@ -10,8 +10,11 @@ from typing import Any
 
 from temporalio.client import WorkflowHandle
 
-from activities.names import SettlementOf
-from domain.settlement_id import Month, settlement_id
+from contracts import names
+from contracts.activities import SettlementOf
+from domain.months import Month
+from domain.settlements.ids import settlement_id
+from temporal import settlements
 from tests.empty_tasks import kind
 from tests.server.endings import ENDINGS, SETTLEMENTS, Asked, Message
 from tests.server.settling import HUBER, Settling, of_huber, settling
@@ -19,7 +22,6 @@ from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.workflows.life import Life
 from tests.workflows.replaying import replayer
 from worker import document_worker, order_worker
-from workflows import names, settlement_client
 
 WITHIN = 400.0
 """Seconds after which a test is given up: there are some thirty orders, and a dozen restarts."""
@@ -150,7 +152,7 @@ async def check_settlement(office: Settling, month: Month) -> None:
     handle = client.get_workflow_handle(names.settlement_workflow_id(HUBER, month))
     result = await asyncio.wait_for(handle.result(), 60)
     assert result["status"] == SETTLEMENTS[month].status
-    held = await settlement_client.settlement_snapshot(client, of_huber(month))
+    held = await settlements.settlement_snapshot(client, of_huber(month))
     stored = await office.settlements.get(settlement_id(HUBER, month))
     assert stored is not None
     assert stored.settling == held.settling

@@ -7,15 +7,14 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.names import SettlementSnapshot, Snapshot
-from desk import revival
-from desk.revival import NotRevivable, Revival, SettlementRevival
-from domain import lifecycle
-from domain import settling as settlement_life
-from domain.commands import Accept, Cancel, ConfirmRequirements, LogContact
-from domain.order import Status
-from domain.settlement import SettlementStatus
-from domain.settling_commands import Close, VoidSettlement
+from contracts import names
+from contracts.activities import SettlementSnapshot, Snapshot
+from domain.orders import lifecycle
+from domain.orders.commands import Accept, Cancel, ConfirmRequirements, LogContact
+from domain.orders.order import Status
+from domain.settlements import lifecycle as settlement_life
+from domain.settlements.commands import Close, VoidSettlement
+from domain.settlements.settlement import SettlementStatus
 from records.mails import MailLog
 from tests.builders import OPERATIONS, partner_actor
 from tests.server.settling import HUBER, settling
@@ -24,7 +23,8 @@ from tests.server.test_reconciler import Broken, accepted, forget, starter, work
 from tests.server.test_settlements_lost import command, stored
 from tests.server.test_settlements_lost import forget as forget_settlement
 from tests.workflows.life import DESK, SHOP, Life
-from workflows import names
+from use_cases import revival
+from use_cases.revival import NotRevivable, Revival, SettlementRevival
 
 CHECKED = ConfirmRequirements(
     checklist={"connections": "yes", "space": "yes", "passages": "not_applicable"}

@@ -21,18 +21,24 @@ from temporalio.client import WorkflowHandle
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.commands import Accept, LogContact
-from domain.order import Status
-from domain.settlement import SettlementStatus
-from domain.settlement_id import Month
-from domain.settling_commands import Close, ExternalCommand, NoteInvoice, Select, SettlementRequest
-from embedded import ROOT, temporal_binary
+from contracts import names
+from development.embedded import ROOT, temporal_binary
+from domain.months import Month
+from domain.orders.commands import Accept, LogContact
+from domain.orders.order import Status
+from domain.settlements.commands import (
+    Close,
+    ExternalCommand,
+    NoteInvoice,
+    Select,
+    SettlementRequest,
+)
+from domain.settlements.settlement import SettlementStatus
+from temporal.settlements import send_settlement_command
 from tests.builders import OPERATIONS, partner_actor
 from tests.server.settling import HUBER, NOVEMBER, OCTOBER, Settling, of_huber, settling
 from tests.server.surroundings import Process, Surroundings, eventually
 from tests.server.test_continue_as_new import SMALL_HISTORIES
-from workflows import names
-from workflows.settlement_client import send_settlement_command
 
 DEPLOYMENT = "cmi"
 PATIENCE = timedelta(seconds=30)

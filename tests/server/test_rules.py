@@ -5,23 +5,23 @@ from pathlib import Path
 import pytest
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from desk.adoption import Adopted, Adoption, NotAdoptable
+from contracts import names
 from domain import rules
-from domain.commands import Accept, AdoptRules, Cancel, LogContact
-from domain.order import Status
+from domain.orders.commands import Accept, AdoptRules, Cancel, LogContact
+from domain.orders.order import Status
 from domain.policy import Policy, load_policy
-from domain.settlement import SettlementStatus
+from domain.settlements.settlement import SettlementStatus
 from records.reconciliation import Reconciliation
 from tests import newer_rules
 from tests.newer_rules import NEWER
 from tests.server.settling import Settling, settling
 from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.server.test_reconciler import Broken, starter
-from tests.temporal import dev_server
+from tests.temporal_servers import dev_server
 from tests.workflows.life import OPERATIONS, SHOP, Lives
 from tests.workflows.outside import Outside
 from tests.workflows.replaying import replayer
-from workflows import names
+from use_cases.adoption import Adopted, Adoption, NotAdoptable
 from workflows.service_order import ServiceOrder
 
 SMALL_HISTORIES = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=50")

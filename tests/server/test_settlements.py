@@ -8,22 +8,24 @@ from zoneinfo import ZoneInfo
 
 from pypdf import PdfReader
 
-from activities.names import Snapshot
-from domain import lifecycle
-from domain.commands import SYSTEM, Bill, Request
-from domain.order import Status
+from contracts import names
+from contracts.activities import Snapshot
+from contracts.messages import Billed, Billing, Checked, Upload
+from domain.actors import SYSTEM
+from domain.months import Month
+from domain.orders import lifecycle
+from domain.orders.commands import Bill, Request
+from domain.orders.order import Status
 from domain.policy import Span
-from domain.settlement import CorrectionLine, SettlementStatus
-from domain.settlement_id import Month, settlement_id
-from domain.settling_commands import Close, SettlementRequest, VoidSettlement
+from domain.settlements.commands import Close, SettlementRequest, VoidSettlement
+from domain.settlements.ids import settlement_id
+from domain.settlements.settlement import CorrectionLine, SettlementStatus
 from records.corrections import Corrections
 from records.papers import Paper, invoice_id, statement_id
+from temporal import orders, settlements
 from tests.builders import OPERATIONS, partner_actor
 from tests.server.settling import HUBER, NOVEMBER, OCTOBER, Settling, of_huber, settling
 from tests.server.surroundings import eventually
-from workflows import client as orders
-from workflows import names, settlement_client
-from workflows.messages import Billed, Billing, Checked, Upload
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 PATIENCE = timedelta(seconds=60)
@@ -81,7 +83,7 @@ async def check_the_invoice(office: Settling, number: str) -> None:
     """Upload the draft that the CMI makes, while workers die."""
     client = office.around.client
     draft = await office.papers.get(
-        await settlement_client.make_draft(client, of_huber(), "draft-1", PATIENCE)
+        await settlements.make_draft(client, of_huber(), "draft-1", PATIENCE)
     )
     assert draft is not None
     invoice = Paper.of(
@@ -97,7 +99,7 @@ async def check_the_invoice(office: Settling, number: str) -> None:
     upload = Upload(paper_id=invoice.paper_id, actor=partner_actor())
 
     async def ask() -> Checked:
-        return await settlement_client.check_invoice(client, of_huber(), upload, PATIENCE)
+        return await settlements.check_invoice(client, of_huber(), upload, PATIENCE)
 
     asked = asyncio.create_task(ask())
     await office.kill_at("after-check_invoice")
@@ -140,7 +142,7 @@ async def test_taken_back_while_workers_die_and_settled_in_the_next_month(tmp_pa
         await office.reaches(number, SettlementStatus.ISSUED)
         gates = ("after-release", "after-of_each")
         office.hold(*gates)
-        await settlement_client.send_settlement_command(
+        await settlements.send_settlement_command(
             office.around.client,
             of_huber(),
             SettlementRequest(
@@ -214,7 +216,7 @@ async def test_the_database_and_the_mail_server_are_away(tmp_path: Path) -> None
             number = await office.open(*sp_ids)
             log = office.around.worker_process
             await eventually(lambda: "OperationalError" in log.text or "TimeoutError" in log.text)
-            held = await settlement_client.settlement_snapshot(office.around.client, of_huber())
+            held = await settlements.settlement_snapshot(office.around.client, of_huber())
             assert held.settling.status is SettlementStatus.CLOSING
             assert held.settling.statement is None
         stored = await office.reaches(number, SettlementStatus.ISSUED)
@@ -266,7 +268,7 @@ async def test_the_month_s_end_opens_what_is_unbilled_once(tmp_path: Path) -> No
             settlement_id("luzern-montage", OCTOBER), SettlementStatus.OPEN
         )
         assert other.account.vat_rates == ()  # it has no VAT number
-        await settlement_client.send_settlement_command(
+        await settlements.send_settlement_command(
             office.around.client,
             of_huber(),
             SettlementRequest(command=Close(), actor=partner_actor(), request_id="close"),

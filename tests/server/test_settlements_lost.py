@@ -5,20 +5,21 @@ from pathlib import Path
 
 from sqlalchemy import delete
 
-from activities.names import SettlementSnapshot
-from domain.settlement import CorrectionLine, SettlementStatus
-from domain.settling_commands import NoteInvoice, SettlementRequest, VoidSettlement
+from contracts import names
+from contracts.activities import SettlementSnapshot
+from contracts.messages import Tally
+from domain.settlements.commands import NoteInvoice, SettlementRequest, VoidSettlement
+from domain.settlements.settlement import CorrectionLine, SettlementStatus
 from records import tables
 from records.corrections import Corrections
 from records.papers import statement_id
 from records.settlements import StoredSettlement
+from temporal import settlements
 from tests.builders import OPERATIONS
 from tests.server.settling import HUBER, OCTOBER, Settling, of_huber, settling
 from tests.server.surroundings import eventually
 from tests.server.test_reconciler import digests, one_pass, standing, starter
 from tests.server.test_settlements import NOW, PATIENCE
-from workflows import names, settlement_client
-from workflows.messages import Tally
 
 WORKFLOW = names.settlement_workflow_id(HUBER, OCTOBER)
 COUNT = 12
@@ -39,7 +40,7 @@ async def command(office: Settling, what: VoidSettlement | NoteInvoice) -> None:
     """Something that operations do to Huber's settlement."""
     request = SettlementRequest(command=what, actor=OPERATIONS, request_id=what.type)
     client = office.around.client
-    await settlement_client.send_settlement_command(client, of_huber(), request, PATIENCE)
+    await settlements.send_settlement_command(client, of_huber(), request, PATIENCE)
 
 
 async def forget(office: Settling, number: str) -> None:

@@ -13,23 +13,23 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities import names as activity_names
-from desk import standstill
-from desk.standstill import Standstill
+from contracts import activities as activity_names
+from contracts import names
+from contracts.messages import Start
 from domain.cantons import pin_calendar
-from domain.commands import Cancel, Reassign, Request
-from domain.effects import Mail
-from domain.order import Status
+from domain.orders.commands import Cancel, Reassign, Request
+from domain.orders.effects import Mail
+from domain.orders.order import Status
+from temporal import orders
 from tests.builders import assignee, intake
 from tests.record_histories import IN_SECONDS
 from tests.server.surroundings import eventually
-from tests.temporal import dev_server
+from tests.temporal_servers import dev_server
 from tests.workflows.coming_back import FORGETFUL
 from tests.workflows.life import DESK, OPERATIONS, SHOP, Life, Lives
 from tests.workflows.outside import Outside
-from workflows import client as orders
-from workflows import names
-from workflows.messages import Start
+from use_cases import standstill
+from use_cases.standstill import Standstill
 from workflows.service_order import ServiceOrder
 
 

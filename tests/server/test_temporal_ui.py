@@ -6,12 +6,12 @@ from google.protobuf.json_format import MessageToJson
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
-from domain.commands import Accept, ConfirmRequirements, LogContact
-from domain.order import Status
+from contracts import names
+from domain.orders.commands import Accept, ConfirmRequirements, LogContact
+from domain.orders.order import Status
 from tests.builders import placement
 from tests.server.surroundings import details, eventually, surroundings
 from tests.workflows.life import Life
-from workflows import names
 
 
 async def found(client: Client, query: str, wanted: set[str]) -> bool:

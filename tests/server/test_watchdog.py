@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import worker
-from domain.order import Status
-from embedded import ROOT, Child
+from development.embedded import ROOT, Child
+from domain.orders.order import Status
 from tests.server.surroundings import Process, eventually, surroundings
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from domain.order import Status
+from domain.orders.order import Status
 from tests.server.surroundings import eventually, surroundings
 
 

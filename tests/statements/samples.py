@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from domain.settlement import VAT_RATES, CorrectionLine, LeftOut, Line, SettlementStatus
-from domain.settlement_id import Month
+from domain.months import Month
+from domain.settlements.settlement import VAT_RATES, CorrectionLine, LeftOut, Line, SettlementStatus
 from domain.values import Language
 from statements.data import Accounting, Letterhead, StatementData
-from tests.settlement.strategies import settlement_of
+from tests.domain.settlements.strategies import settlement_of
 
 NOW = datetime(2026, 11, 1, 5, 0, tzinfo=UTC)
 SERVICES = [

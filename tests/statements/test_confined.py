@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from development.embedded import ROOT
 from documents import confined
 from documents.confined import ConfinedError, Limits, remove_leftovers, run_confined
-from embedded import ROOT
-from tests.temporal import dev_server
+from tests.temporal_servers import dev_server
 
 GREEDY = "tests.statements.greedy"
 ROOMY = Limits(memory=512 << 20, seconds=30)

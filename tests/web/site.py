@@ -15,12 +15,12 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from desk.accounts import Accounts
-from embedded import free_port
+from development.embedded import free_port
 from records.database import Database
 from settings import Settings
 from tests.builders import placement
 from tests.server.surroundings import Surroundings, eventually
+from use_cases.accounts import Accounts
 from web.app import create_app
 
 API = "/api/v1"

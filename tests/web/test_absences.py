@@ -10,12 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from desk import orders as desk
-from embedded import free_port
+from development.embedded import free_port
 from records.database import LIMIT_SECONDS
+from temporal import orders as workflow_client
 from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.web.site import API, CHECKLIST, POLICY, Site, agreed, order, serving, site
-from workflows import client as workflow_client
+from use_cases import orders as desk
 
 
 def policy(folder: Path) -> str:

@@ -7,18 +7,18 @@ import httpx
 from temporalio import workflow
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from desk.orders import OrderDesk, Stored
-from desk.principal import Principal
-from desk.reaching import Broken as BrokenWorkflow
-from desk.worklist import Task, WorkDesk
-from domain.commands import Accept
+from contracts import names
+from domain.orders.commands import Accept
 from records.worklist import Worklists
+from temporal.calls import Broken as BrokenWorkflow
 from tests.server.surroundings import eventually, surroundings
 from tests.server.test_reconciler import Broken, forget
 from tests.web.firms import firm
 from tests.web.site import API, site
 from tests.web.test_absences import events, is_unavailable, policy
-from workflows import names
+from use_cases.orders import OrderDesk, Stored
+from use_cases.principal import Principal
+from use_cases.worklist import Task, WorkDesk
 
 CAUSE = "a mistake of ours"
 

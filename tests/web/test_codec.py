@@ -16,14 +16,14 @@ from sqlalchemy import func, select
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 
-from connection import data_converter
-from embedded import temporal_binary
-from encryption import new_key
+from contracts.encryption import new_key
+from development.embedded import temporal_binary
 from records import tables
 from records.database import Database
 from records.migrate import migrate
 from records.partners import Partners
 from settings import Settings
+from temporal.connection import data_converter
 from tests.activities.conftest import partner
 from tests.server.surroundings import surroundings
 from tests.web.site import ROLES, serving, tokens

@@ -10,7 +10,7 @@ import pyotp
 import pytest
 
 import tests.accounts.conftest as accounts
-from encryption import new_key
+from contracts.encryption import new_key
 from records.idempotency import Answers
 from settings import Settings
 from tests.accounts.conftest import EMAIL, PASSWORD, Office

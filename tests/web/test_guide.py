@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from embedded import ROOT
+from development.embedded import ROOT
 from tests.needs import needs
 from tests.web.site import API, Site
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from embedded import ROOT, free_port
+from development.embedded import ROOT, free_port
 from records.orders import Orders
 from tests.server.surroundings import eventually
 from tests.web.site import API, Site, order
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def ours(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
-    """What we logged; libraries are heard from warnings on (logs.py)."""
+    """What we logged; libraries are heard from warnings on (settings/logs.py)."""
     return [
         line
         for line in caplog.records

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from activities.names import Snapshot
+from contracts.activities import Snapshot
 from domain.values import LANGUAGES
 from tests import builders
 from tests.server.surroundings import surroundings

@@ -12,11 +12,10 @@ from sqlalchemy import update
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.names import Snapshot
-from desk.orders import TemporalAway, _refusal
-from desk.passwords import Passwords
+from contracts import names
+from contracts.activities import Snapshot
 from domain.errors import NotUnderstood
-from domain.settlement_id import settlement_id
+from domain.settlements.ids import settlement_id
 from domain.values import LANGUAGES
 from records.accounts import AccountRecords, UserRole
 from records.settlements import Settlements
@@ -33,8 +32,9 @@ from tests.newer import ADDED, more, rewrite_rows
 from tests.server.surroundings import surroundings
 from tests.settlings import OCTOBER, issued, opening, settled
 from tests.web.site import API, Site, site
+from use_cases.orders import TemporalAway, _refusal
+from use_cases.passwords import Passwords
 from web.security import session_cookie
-from workflows import names
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from domain.commands import Accept, Request
+from domain.orders.commands import Accept, Request
+from temporal import orders as workflow_client
 from tests.server.surroundings import eventually
 from tests.web.site import API, MET, Site, order
-from workflows import client as workflow_client
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -10,9 +10,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from activities.names import Snapshot
-from domain.commands import Cancel, ConfirmExecution
-from domain.order import GoodsReceived, GoodsShipped
+from contracts.activities import Snapshot
+from domain.orders.commands import Cancel, ConfirmExecution
+from domain.orders.order import GoodsReceived, GoodsShipped
 from tests import builders
 from tests.builders import MONDAY
 from tests.server.surroundings import surroundings

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from activities.names import Snapshot
+from contracts import names
+from contracts.activities import Snapshot
 from tests.builders import lived
 from tests.server.surroundings import eventually
 from tests.web.firms import firm
 from tests.web.site import API, Site, order
 from tests.web.test_settlements import starter
 from tests.web.test_wrong_calls import fields
-from workflows import names
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

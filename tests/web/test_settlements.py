@@ -13,20 +13,20 @@ import pytest
 import pytest_asyncio
 
 import activities.papers
-import desk.settlements
-from connection import connect
-from desk.principal import Principal
-from desk.settlements import AlreadySettled, SettlementDesk
+import use_cases.settlements
+from development.embedded import ROOT
 from documents.confined import ConfinedError
-from embedded import ROOT
 from records.papers import Limit, invoice_id
 from statements.data import Document
+from temporal.connection import connect
 from tests.invoices.papers import invoice, paper
 from tests.server.surroundings import eventually
 from tests.web.firms import Firm, firm, sums
 from tests.web.site import API, Site
 from tests.web.test_wrong_calls import fields
 from tests.workflows.life import DESK
+from use_cases.principal import Principal
+from use_cases.settlements import AlreadySettled, SettlementDesk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -454,7 +454,7 @@ async def test_no_more_files_are_kept_than_the_limit(
     one = await firm(cmi)
     sp_ids = await one.completed("10.00")
     number = (await one.issued(sp_ids))["settlement_id"]
-    monkeypatch.setattr(desk.settlements, "UPLOADS", Limit(files=2, size=20_000))
+    monkeypatch.setattr(use_cases.settlements, "UPLOADS", Limit(files=2, size=20_000))
     wrong = [paper([f"wrong {n}"]) for n in range(3)]
     assert (await one.upload(number, paper([]) + b" " * 20_000)).json()["code"] == "too_many_files"
     for content in (wrong[0], wrong[1], wrong[0]):

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from embedded import ROOT, free_port
+from development.embedded import ROOT, free_port
 from tests.server.surroundings import Process, eventually
 
 

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 from temporalio.worker import Worker
 
-from tests.temporal import skipping_server
+from contracts import names
+from tests.temporal_servers import skipping_server
 from tests.workflows.life import Lives
 from tests.workflows.outside import Outside
-from workflows import names
 from workflows.service_order import ServiceOrder
 
 

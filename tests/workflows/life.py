@@ -9,14 +9,15 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
-from activities.names import Snapshot
-from domain.commands import Actor, Command, Request
-from domain.order import Intake, Order
+from contracts import names
+from contracts.activities import Snapshot
+from contracts.messages import Answer, Desk
+from domain.actors import Actor
+from domain.orders.commands import Command, Request
+from domain.orders.order import Intake, Order
+from temporal import orders
 from tests.builders import intake as an_intake
 from tests.workflows.outside import Outside
-from workflows import client as orders
-from workflows import names
-from workflows.messages import Answer, Desk
 
 ZURICH = ZoneInfo("Europe/Zurich")
 SHOP = Actor(role="shop")

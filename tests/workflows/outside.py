@@ -2,11 +2,11 @@
 
 from temporalio import activity
 
-from activities import names
 from activities.calendars import CalendarActivities
-from activities.names import Snapshot
-from domain.effects import Mail, ShippingRequest
-from domain.events import Recorded
+from contracts import activities as names
+from contracts.activities import Snapshot
+from domain.orders.effects import Mail, ShippingRequest
+from domain.orders.events import Recorded
 from domain.policy import Policy
 
 CALENDARS = CalendarActivities(Policy())

@@ -8,11 +8,12 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunne
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 with workflow.unsafe.imports_passed_through():
-    from connection import data_converter
-    from domain.commands import Actor, Command
-    from domain.effects import Effect
-    from workflows import names
-    from workflows.messages import Answer, SettlementAnswer, SettlementStart, Start
+    from contracts import names
+    from contracts.messages import Answer, SettlementAnswer, SettlementStart, Start
+    from domain.actors import Actor
+    from domain.orders.commands import Command
+    from domain.orders.effects import Effect
+    from temporal.connection import data_converter
 from workflows.monthly_billing import MonthlyBilling
 from workflows.service_order import ServiceOrder
 from workflows.settlement import Settlement

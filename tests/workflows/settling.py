@@ -14,19 +14,20 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from activities.names import SettlementOf, SettlementSnapshot
+from contracts import names
+from contracts.activities import SettlementOf, SettlementSnapshot
+from contracts.messages import Checked, SettlementAnswer, Upload
+from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
-from domain.commands import SYSTEM, Actor
+from domain.months import Month
 from domain.policy import Policy
-from domain.settlement_id import Month
-from domain.settling import Settling
-from domain.settling_commands import ExternalCommand, Opening, SettlementRequest
+from domain.settlements.commands import ExternalCommand, Opening, SettlementRequest
+from domain.settlements.lifecycle import Settling
+from temporal import settlements
 from tests.builders import partner_actor
 from tests.settlings import opening as an_opening
 from tests.workflows.life import DESK, zurich
 from tests.workflows.settling_outside import SettlingOutside
-from workflows import names, settlement_client
-from workflows.messages import Checked, SettlementAnswer, Upload
 from workflows.monthly_billing import MonthlyBilling
 from workflows.settlement import Settlement
 
@@ -84,7 +85,7 @@ class Settlings:
             await self.until(at)
         of = an_opening(*sp_ids, **{"month": FEBRUARY, "calendar": CALENDAR, **changes})
         actor = SYSTEM if of.automatic else partner_actor(of.partner.partner_id)
-        await settlement_client.start_settlement(self.client, of, actor, DESK, await self.now())
+        await settlements.start_settlement(self.client, of, actor, DESK, await self.now())
         return SettlingLife(self, of)
 
 
@@ -107,7 +108,7 @@ class SettlingLife:
         request = SettlementRequest(
             command=command, actor=actor or self.partner, request_id=request_id or str(uuid.uuid4())
         )
-        return await settlement_client.send_settlement_command(
+        return await settlements.send_settlement_command(
             self.settlings.client, self.of, request, PATIENCE
         )
 
@@ -124,7 +125,7 @@ class SettlingLife:
         self, paper_id: str, actor: Actor | None = None, patience: timedelta = PATIENCE
     ) -> Checked:
         """Upload an invoice."""
-        return await settlement_client.check_invoice(
+        return await settlements.check_invoice(
             self.settlings.client,
             self.of,
             Upload(paper_id=paper_id, actor=actor or self.partner),
@@ -134,13 +135,11 @@ class SettlingLife:
     async def draft(self) -> str:
         """Have a draft made."""
         request_id = str(uuid.uuid4())
-        return await settlement_client.make_draft(
-            self.settlings.client, self.of, request_id, PATIENCE
-        )
+        return await settlements.make_draft(self.settlings.client, self.of, request_id, PATIENCE)
 
     async def snapshot(self) -> SettlementSnapshot:
         """The settlement and its events, as the workflow holds them."""
-        return await settlement_client.settlement_snapshot(self.settlings.client, self.of)
+        return await settlements.settlement_snapshot(self.settlings.client, self.of)
 
     async def now(self) -> Settling:
         """The settlement."""

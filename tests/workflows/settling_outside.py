@@ -5,15 +5,16 @@ from decimal import Decimal
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities import names
 from activities.calendars import CalendarActivities
-from domain.invoicing import Verdict
+from contracts import activities as names
+from domain.months import Month
 from domain.policy import Policy
-from domain.settlement import CorrectionLine, LeftOut, LeftOutReason
-from domain.settlement_id import Month, settlement_id
-from domain.settlement_mails import SettlementMail
-from domain.settling_commands import Statement
-from domain.settling_events import SettlementRecorded
+from domain.settlements.commands import Statement
+from domain.settlements.events import SettlementRecorded
+from domain.settlements.ids import settlement_id
+from domain.settlements.invoicing import Verdict
+from domain.settlements.mails import SettlementMail
+from domain.settlements.settlement import CorrectionLine, LeftOut, LeftOutReason
 
 FEE = Decimal("100.00")
 

@@ -14,7 +14,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, Worker
 
-from activities.names import (
+from contracts import names
+from contracts.activities import (
     DIGEST_PARTNERS,
     SEND_DIGEST,
     DigestOutcome,
@@ -22,13 +23,12 @@ from activities.names import (
     DigestPartners,
     DigestWanted,
 )
-from connection import data_converter
+from contracts.messages import DigestRun, DigestTally
 from domain.policy import OfficePolicy
-from tests.temporal import dev_server, skipping_server
-from workflows import names
+from temporal.connection import data_converter
+from temporal.schedules import put_schedules
+from tests.temporal_servers import dev_server, skipping_server
 from workflows.daily_digest import AT_A_TIME, DailyDigest
-from workflows.messages import DigestRun, DigestTally
-from workflows.schedules import put_schedules
 
 DAY = date(2026, 10, 6)
 HISTORY = Path(__file__).parents[1] / "histories" / "digest" / "one-morning.json"

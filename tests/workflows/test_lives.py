@@ -7,12 +7,12 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from activities.names import REQUEST_SHIPPING, SAVE_ORDER, SEND_MAIL
+from contracts import names
+from contracts.activities import REQUEST_SHIPPING, SAVE_ORDER, SEND_MAIL
+from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
-from domain.commands import (
-    SYSTEM,
+from domain.orders.commands import (
     Accept,
-    Actor,
     Bill,
     Cancel,
     ConfirmExecution,
@@ -25,12 +25,11 @@ from domain.commands import (
     ReportNotExecuted,
     SetAppointment,
 )
-from domain.lifecycle import fold
-from domain.order import GoodsReceived, GoodsShipped, Status
+from domain.orders.lifecycle import fold
+from domain.orders.order import GoodsReceived, GoodsShipped, Status
 from domain.policy import Policy
 from tests.builders import assignee
 from tests.workflows.life import OPERATIONS, SHOP, WAREHOUSE, Life, Lives, zurich
-from workflows import names
 
 # Far ahead: the skipping server starts at the real clock, and goes forward only.
 FRIDAY = zurich("2037-11-27 15:42")

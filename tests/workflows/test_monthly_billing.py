@@ -6,14 +6,13 @@ from datetime import timedelta
 import pytest
 from temporalio.client import WorkflowFailureError
 
-from activities import names as activities
+from contracts import activities, names
+from contracts.messages import Billed, Billing
+from domain.months import Month
 from domain.policy import OfficePolicy, Policy
-from domain.settlement_id import Month
-from tests.temporal import skipping_server
+from tests.temporal_servers import skipping_server
 from tests.workflows.life import zurich
 from tests.workflows.settling import Settlings, settlings
-from workflows import names
-from workflows.messages import Billed, Billing
 
 FEBRUARY = Month(2028, 2)
 

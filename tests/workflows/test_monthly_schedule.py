@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from temporalio.client import ScheduleBackfill, ScheduleHandle
 
+from contracts import names
+from domain.months import Month
 from domain.policy import OfficePolicy
-from domain.settlement_id import Month
-from tests.temporal import dev_server
+from temporal.schedules import put_schedules
+from tests.temporal_servers import dev_server
 from tests.workflows.life import ZURICH
 from tests.workflows.settling import Settlings, settlings
-from workflows import names
-from workflows.schedules import put_schedules
 
 
 @pytest.fixture

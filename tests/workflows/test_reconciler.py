@@ -6,12 +6,11 @@ from temporalio import activity
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, Worker
 
-from activities import names as activities
-from activities.names import Compared, OpenBatch, WorkflowBatch
-from connection import data_converter
-from tests.temporal import skipping_server
-from workflows import names
-from workflows.messages import Pass, Tally
+from contracts import activities, names
+from contracts.activities import Compared, OpenBatch, WorkflowBatch
+from contracts.messages import Pass, Tally
+from temporal.connection import data_converter
+from tests.temporal_servers import skipping_server
 from workflows.reconciler import Reconciler
 
 HISTORY = Path(__file__).parents[1] / "histories" / "reconciler" / "one-pass.json"

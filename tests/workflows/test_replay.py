@@ -8,6 +8,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import UnsandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
 
+from contracts import names
 from tests.empty_tasks import FIRST_SHELL_WITHOUT, empty_tasks, shell, told_with_the_last_task
 from tests.workflows.coming_back import followed_by_an_update, interrupted
 from tests.workflows.replaying import (
@@ -18,7 +19,6 @@ from tests.workflows.replaying import (
     replayer,
     timeline,
 )
-from workflows import names
 
 HISTORIES = Path(__file__).parents[1] / "histories"
 NAMES = sorted(

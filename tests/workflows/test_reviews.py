@@ -2,8 +2,8 @@
 
 from datetime import date
 
-from domain.commands import ConfirmExecution, DecideReview, ReportNotExecuted, SetAppointment
-from domain.order import Status
+from domain.orders.commands import ConfirmExecution, DecideReview, ReportNotExecuted, SetAppointment
+from domain.orders.order import Status
 from tests.workflows.life import OPERATIONS, Life, Lives, zurich
 from tests.workflows.test_lives import FRIDAY, due, until_appointed, until_checked
 

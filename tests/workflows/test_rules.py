@@ -4,30 +4,24 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from contracts import names
 from domain import rules
-from domain.commands import (
-    SYSTEM,
-    Actor,
-    AdoptRules,
-    Bill,
-    ConfirmExecution,
-    SetAppointment,
-)
-from domain.lifecycle import fold
-from domain.order import GoodsReceived, GoodsShipped, Status
+from domain.actors import SYSTEM, Actor
+from domain.orders.commands import AdoptRules, Bill, ConfirmExecution, SetAppointment
+from domain.orders.lifecycle import fold
+from domain.orders.order import GoodsReceived, GoodsShipped, Status
 from domain.policy import Policy
-from domain.settling_commands import AdoptRules as AdoptSettlementRules
-from domain.settling_commands import NoteInvoice, VoidSettlement
+from domain.settlements.commands import AdoptRules as AdoptSettlementRules
+from domain.settlements.commands import NoteInvoice, VoidSettlement
 from tests import newer_rules
 from tests.builders import intake
 from tests.newer_rules import DEADLINE, MAIL, NEWER, SETTLEMENT_MAIL
-from tests.temporal import skipping_server
+from tests.temporal_servers import skipping_server
 from tests.workflows.life import OPERATIONS, WAREHOUSE, Life, Lives, zurich
 from tests.workflows.replaying import replayer, timeline
 from tests.workflows.settling import Settlings, settlings
 from tests.workflows.test_lives import FRIDAY, due, until_checked
 from tests.workflows.test_replay import NAMES, TIMELINES, history
-from workflows import names
 
 ADOPT = AdoptRules(version=NEWER, policy=Policy())
 MOVED = SetAppointment(

@@ -13,20 +13,25 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from activities import names as activities
-from domain.commands import Actor
-from domain.invoicing import Verdict
-from domain.settlement import CorrectionLine, LeftOut
-from domain.settling import fold
-from domain.settling_commands import Close, NoteInvoice, Select, SettlementRequest, VoidSettlement
+from contracts import activities, names
+from domain.actors import Actor
+from domain.settlements.commands import (
+    Close,
+    NoteInvoice,
+    Select,
+    SettlementRequest,
+    VoidSettlement,
+)
+from domain.settlements.invoicing import Verdict
+from domain.settlements.lifecycle import fold
+from domain.settlements.settlement import CorrectionLine, LeftOut
+from temporal.settlements import make_draft
 from tests.builders import OPERATIONS, partner_actor
 from tests.server.surroundings import eventually
 from tests.settlings import opening
-from tests.temporal import dev_server, skipping_server
+from tests.temporal_servers import dev_server, skipping_server
 from tests.workflows.life import zurich
 from tests.workflows.settling import CALENDAR, FEBRUARY, FIRST, SettlingLife, Settlings, settlings
-from workflows import names
-from workflows.settlement_client import make_draft
 
 ACCOUNTING = Actor(role="accounting", name="Beat")
 WRONG = Verdict(accepted=False, missing=("SP-2",))

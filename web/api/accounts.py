@@ -9,13 +9,13 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from desk.account_errors import Conflict, NotFound, WrongFields
-from desk.accounts import Accounts
-from domain.order import EmailAddress, Identifier, Instant, Line
+from domain.fields import EmailAddress, Identifier, Instant, TextLine
 from domain.values import Language
 from records.accounts import Invitation, User, UserRole
 from records.partners import Partner
 from records.tokens import Token, TokenRole
+from use_cases.account_errors import Conflict, NotFound, WrongFields
+from use_cases.accounts import Accounts
 from web.idempotency import answer_is_secret
 from web.problems import Problem, documented, invalid
 from web.security import GuardedRoute, may
@@ -94,16 +94,16 @@ class PartnerChanges(_Body):
         json_schema_extra={"examples": [{"phone": "+41 44 555 01 11", "escalation_email": None}]}
     )
 
-    name: Line | None = None
+    name: TextLine | None = None
     canton: Annotated[str, Field(max_length=2)] | None = None
     language: Language | None = None
     email: EmailAddress | None = None
-    phone: Line | None = None
-    street: Line | None = None
-    postal_code: Annotated[Line, Field(max_length=12)] | None = None
-    city: Line | None = None
-    vat_number: Line | None = None
-    iban: Line | None = None
+    phone: TextLine | None = None
+    street: TextLine | None = None
+    postal_code: Annotated[TextLine, Field(max_length=12)] | None = None
+    city: TextLine | None = None
+    vat_number: TextLine | None = None
+    iban: TextLine | None = None
     escalation_email: EmailAddress | None = None
     partner_id: Identifier | None = Field(None, description="cannot be changed; the same is fine")
 
@@ -122,7 +122,7 @@ class NewUser(_Body):
     )
 
     email: EmailAddress
-    name: Line
+    name: TextLine
     language: Language | None = None
 
 
@@ -169,7 +169,7 @@ class NewToken(_Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Planungssoftware"}]})
 
-    name: Line
+    name: TextLine
     expires_at: Instant | None = None
 
 

@@ -17,27 +17,10 @@ from pydantic import (
     model_validator,
 )
 
-from domain.catalogue import ALL_ITEMS
-from domain.commands import (
-    ChecklistItem,
-    Decision,
-    NotExecutedReason,
-    RejectionReason,
-)
-from domain.order import (
-    Appointment,
-    Customer,
-    Identifier,
-    Instant,
-    Line,
-    Note,
-    Party,
-    Placement,
-    Product,
-    Reason,
-    Service,
-    Status,
-)
+from domain.fields import Identifier, Instant, Note, Reason, TextLine
+from domain.orders.catalogue import ALL_ITEMS
+from domain.orders.commands import ChecklistItem, Decision, NotExecutedReason, RejectionReason
+from domain.orders.order import Appointment, Customer, Party, Placement, Product, Service, Status
 from domain.values import Input, OpenEnum
 from domain.view import DeadlineView
 
@@ -109,7 +92,7 @@ class Nothing(Input):
 class Shipped(Input):
     """The goods are on their way. Each parcel has its own tracking number; the same one again is no news."""
 
-    tracking: Line
+    tracking: TextLine
 
 
 class Received(Input):

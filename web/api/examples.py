@@ -5,10 +5,11 @@ from typing import Any
 
 from fastapi.openapi.models import Example
 
+from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
-from domain.commands import SYSTEM, Accept, Actor, ConfirmTransmission, PassTime
-from domain.lifecycle import live, place
-from domain.order import Assignee, Intake, Placement
+from domain.orders.commands import Accept, ConfirmTransmission, PassTime
+from domain.orders.lifecycle import live, place
+from domain.orders.order import Assignee, Intake, Placement
 from domain.policy import Policy
 from domain.view import OrderView, order_view
 

@@ -7,22 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from desk import access
-from desk.access import Forbidden
-from desk.orders import (
-    AlreadyPlaced,
-    NotAllowed,
-    Notice,
-    OrderDesk,
-    RequestReused,
-    Stored,
-    TemporalAway,
-    UnknownOrder,
-)
-from desk.principal import Principal
-from desk.reaching import Broken
 from domain import words
-from domain.commands import (
+from domain.errors import InvalidCommand
+from domain.orders.commands import (
     Accept,
     Cancel,
     ConfirmExecution,
@@ -35,12 +22,25 @@ from domain.commands import (
     ReportNotExecuted,
     SetAppointment,
 )
-from domain.errors import InvalidCommand
-from domain.lifecycle import allowed
-from domain.order import GoodsReceived, GoodsShipped, Status
+from domain.orders.lifecycle import allowed
+from domain.orders.order import GoodsReceived, GoodsShipped, Status
 from domain.values import Language
 from domain.view import OrderView, order_view
 from records.orders import StoredOrder
+from temporal.calls import Broken
+from use_cases import access
+from use_cases.access import Forbidden
+from use_cases.orders import (
+    AlreadyPlaced,
+    NotAllowed,
+    Notice,
+    OrderDesk,
+    RequestReused,
+    Stored,
+    TemporalAway,
+    UnknownOrder,
+)
+from use_cases.principal import Principal
 from web import idempotency
 from web.api import examples
 from web.api.bodies import (

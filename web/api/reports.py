@@ -6,12 +6,12 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from desk.principal import Principal
-from desk.reports import DeadlineReport, Punctuality, Reports
-from domain.order import DeadlineKind
-from domain.punctuality import TARGET
-from domain.settlement_id import Month
+from domain.months import Month
+from domain.orders.order import DeadlineKind
+from domain.orders.punctuality import TARGET
 from domain.spreadsheet import MEDIA_TYPE, csv_file
+from use_cases.principal import Principal
+from use_cases.reports import DeadlineReport, Punctuality, Reports
 from web.problems import documented
 from web.security import GuardedRoute, may
 

@@ -5,12 +5,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
-from desk.settlements import MOST_ORDERS
-from domain.order import Identifier, Note, Reason
-from domain.settlement import Amount, SettlementStatus
-from domain.settlement_id import Month
+from domain.fields import Identifier, Note, Reason
+from domain.months import Month
 from domain.settlement_view import SettlementView
+from domain.settlements.settlement import Amount, SettlementStatus
 from domain.values import Input
+from use_cases.settlements import MOST_ORDERS
 from web.api.bodies import KNOWN, ListQuery
 
 SpIds = Annotated[

@@ -6,15 +6,15 @@ from typing import Any
 
 from fastapi.openapi.models import Example
 
+from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
-from domain.commands import SYSTEM, Actor
-from domain.order import Assignee
+from domain.months import Month
+from domain.orders.order import Assignee
 from domain.policy import Policy
-from domain.settlement import VAT_RATES, LeftOut, Line, Settlement
-from domain.settlement_id import Month
 from domain.settlement_view import SettlementView, settlement_view
-from domain.settling import live, open_settling
-from domain.settling_commands import Opening, Statement, TakeClaims, TakeStatement
+from domain.settlements.commands import Opening, Statement, TakeClaims, TakeStatement
+from domain.settlements.lifecycle import live, open_settling
+from domain.settlements.settlement import VAT_RATES, LeftOut, Line, Settlement
 from web.api.examples import NOTHING as NOTHING
 from web.api.examples import Examples, one
 

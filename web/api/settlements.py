@@ -8,9 +8,16 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Depends, File, Path, Query, Request, Response, UploadFile
 
-from desk.opening import MOST_LEFT_OUT
-from desk.principal import Principal
-from desk.settlements import (
+from domain import words
+from domain.settlement_view import SettlementView, settlement_view
+from domain.settlements.errors import SettlementRefused
+from invoices.check import LARGEST, problem_text
+from records.corrections import Correction
+from records.papers import Paper
+from records.settlements import StoredSettlement
+from use_cases.opening import MOST_LEFT_OUT
+from use_cases.principal import Principal
+from use_cases.settlements import (
     AlreadySettled,
     NoSuchPaper,
     NothingToBill,
@@ -19,13 +26,6 @@ from desk.settlements import (
     UnknownPartner,
     UnknownSettlement,
 )
-from domain import words
-from domain.settlement_view import SettlementView, settlement_view
-from domain.settling import SettlementRefused
-from invoices.check import LARGEST, problem_text
-from records.corrections import Correction
-from records.papers import Paper
-from records.settlements import StoredSettlement
 from web import idempotency
 from web.api import settlement_examples as examples
 from web.api.bodies import Nothing

@@ -3,11 +3,11 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
-from desk.account_errors import Conflict, SecondFactorUnavailable, Throttled, WrongFields
-from desk.accounts import Accounts
-from desk.passwords import SHORTEST
-from desk.principal import Principal, Role
 from domain.values import LANGUAGES
+from use_cases.account_errors import Conflict, SecondFactorUnavailable, Throttled, WrongFields
+from use_cases.accounts import Accounts
+from use_cases.passwords import SHORTEST
+from use_cases.principal import Principal, Role
 from web.portal.entrance import (
     BAD_CODE,
     DIFFERENT,

@@ -2,10 +2,10 @@
 
 import hashlib
 
-from desk.orders import RequestReused
-from desk.principal import Principal
-from desk.reaching import TemporalAway
 from domain.values import Language
+from temporal.calls import TemporalAway
+from use_cases.orders import RequestReused
+from use_cases.principal import Principal
 from web.portal.forms import Form, request_id_of
 from web.portal.words import WORDS, mark
 

@@ -6,17 +6,17 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
-from desk.account_errors import (
+from domain.values import Language
+from records.accounts import User
+from use_cases.account_errors import (
     BadLogin,
     LinkUnusable,
     SecondFactorNeeded,
     Throttled,
     WrongFields,
 )
-from desk.accounts import Accounts, Session
-from desk.passwords import LONGEST, SHORTEST
-from domain.values import Language
-from records.accounts import User
+from use_cases.accounts import Accounts, Session
+from use_cases.passwords import LONGEST, SHORTEST
 from web.portal.forms import Form, Kept
 from web.portal.pages import (
     again_page,

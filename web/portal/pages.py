@@ -9,9 +9,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from desk.principal import Principal, Role
 from domain import words as domain_words
 from domain.values import LANGUAGES, Language
+from use_cases.principal import Principal, Role
 from web.languages import negotiate
 from web.portal.formats import filters
 from web.portal.forms import (

@@ -6,16 +6,16 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
-from desk import access
-from desk.access import Forbidden
-from desk.orders import NotAllowed, RequestReused, Stored, TemporalAway, UnknownOrder
-from desk.principal import Principal
 from domain import words
-from domain.commands import ExternalCommand
 from domain.errors import InvalidCommand
+from domain.orders.commands import ExternalCommand
 from domain.values import Language
 from domain.view import order_view
 from records.orders import StoredOrder
+from use_cases import access
+from use_cases.access import Forbidden
+from use_cases.orders import NotAllowed, RequestReused, Stored, TemporalAway, UnknownOrder
+from use_cases.principal import Principal
 from web.portal.commands import command_id
 from web.portal.formats import instant
 from web.portal.orders.common import failure_text, find, order_desk

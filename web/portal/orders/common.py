@@ -6,15 +6,15 @@ from urllib.parse import quote
 
 from fastapi import Request
 
-from desk.access import Forbidden
-from desk.orders import NotAllowed, OrderDesk, TemporalAway, UnknownOrder
-from desk.principal import Principal
-from desk.worklist import Failure, WorkDesk
 from domain import words
 from domain.errors import InvalidCommand
-from domain.order import Customer, Status
+from domain.orders.order import Customer, Status
 from domain.values import Language
 from records.orders import StoredOrder
+from use_cases.access import Forbidden
+from use_cases.orders import NotAllowed, OrderDesk, TemporalAway, UnknownOrder
+from use_cases.principal import Principal
+from use_cases.worklist import Failure, WorkDesk
 from web.portal.commands import repeat_text
 from web.portal.pages import Answered, error_page
 from web.portal.words import WORDS, mark

@@ -10,8 +10,8 @@ from typing import NamedTuple, Protocol, TypeVar, get_args
 
 from domain import words
 from domain.calendar import Calendar
-from domain.catalogue import checklist
-from domain.commands import (
+from domain.orders.catalogue import checklist
+from domain.orders.commands import (
     Accept,
     Cancel,
     ChecklistItem,
@@ -27,7 +27,7 @@ from domain.commands import (
     ReportNotExecuted,
     SetAppointment,
 )
-from domain.order import Order
+from domain.orders.order import Order
 from domain.values import Language
 from web.portal.words import mark
 

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from icalendar import Calendar, Event, vText, vUri
 
-from domain.order import Order
+from domain.orders.order import Order
 
 MEDIA_TYPE = "text/calendar; charset=utf-8; method=PUBLISH"
 

@@ -6,11 +6,11 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
-from desk.access import Forbidden
-from desk.principal import Principal
-from domain.deadlines import next_due
-from domain.order import Order, Status
+from domain.orders.deadlines import next_due
+from domain.orders.order import Order, Status
 from records.orders import Sort
+from use_cases.access import Forbidden
+from use_cases.principal import Principal
 from web.portal.orders.common import URGENT_STATES, order_desk
 from web.portal.pages import error_page, member, page, redirect
 

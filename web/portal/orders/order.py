@@ -9,14 +9,14 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
-from desk import access
-from desk.principal import Principal
-from domain.commands import Role
-from domain.lifecycle import PARTNER_ACTIONS, REVIEW_ACTIONS, why_not
-from domain.order import Appointment, Order, Status
+from domain.actors import Role
+from domain.orders.lifecycle import PARTNER_ACTIONS, REVIEW_ACTIONS, why_not
+from domain.orders.order import Appointment, Order, Status
 from domain.view import order_view
 from domain.words import action_label, reason_label, refusal_reason
 from records.orders import StoredOrder
+from use_cases import access
+from use_cases.principal import Principal
 from web.portal.formats import local
 from web.portal.orders.common import SPOKEN, find, order_desk, reach
 from web.portal.orders.forms import (

@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
-from desk.principal import Principal
-from desk.worklist import Task
 from domain import words
-from domain.commands import Accept, ConfirmExecution, ExternalCommand
+from domain.orders.commands import Accept, ConfirmExecution, ExternalCommand
 from domain.values import Language
 from records.orders import StoredOrder
+from use_cases.principal import Principal
+from use_cases.worklist import Task
 from web.portal.commands import command_id
 from web.portal.formats import local
 from web.portal.orders.common import failure_text, work_desk

@@ -7,19 +7,19 @@ from decimal import Decimal, InvalidOperation
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
-from desk.access import Forbidden
-from desk.orders import RequestReused
-from desk.principal import Principal, Role
-from desk.reaching import TemporalAway
-from desk.settlements import NothingToBill, UnknownPartner, UnknownSettlement
 from domain.errors import InvalidCommand
-from domain.invoicing import Verdict
-from domain.settlement import CorrectionLine
-from domain.settling import SettlementRefused
-from domain.settling_commands import NoteInvoice, VoidSettlement
+from domain.settlements.commands import NoteInvoice, VoidSettlement
+from domain.settlements.errors import SettlementRefused
+from domain.settlements.invoicing import Verdict
+from domain.settlements.settlement import CorrectionLine
 from domain.values import Language
 from invoices.check import LARGEST, problem_text
 from records.settlements import StoredSettlement
+from temporal.calls import TemporalAway
+from use_cases.access import Forbidden
+from use_cases.orders import RequestReused
+from use_cases.principal import Principal, Role
+from use_cases.settlements import NothingToBill, UnknownPartner, UnknownSettlement
 from web.portal.commands import command_id
 from web.portal.pages import error_page, form_of, member, page, redirect, spoken, will_say
 from web.portal.settlements.choice import Choice, Picking

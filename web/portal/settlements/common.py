@@ -6,17 +6,17 @@ from datetime import date
 from babel.dates import format_date
 from fastapi import Request
 
-from desk.access import Forbidden
-from desk.orders import RequestReused
-from desk.principal import Principal, Role
-from desk.reaching import TemporalAway
-from desk.settlements import SettlementDesk, UnknownSettlement
 from domain import words
 from domain.errors import InvalidCommand
-from domain.settlement_id import Month
-from domain.settling import SettlementRefused
+from domain.months import Month
+from domain.settlements.errors import SettlementRefused
 from domain.values import Language
 from records.settlements import StoredSettlement
+from temporal.calls import TemporalAway
+from use_cases.access import Forbidden
+from use_cases.orders import RequestReused
+from use_cases.principal import Principal, Role
+from use_cases.settlements import SettlementDesk, UnknownSettlement
 from web.portal.commands import repeat_text
 from web.portal.pages import Answered, error_page
 

@@ -5,10 +5,10 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
-from desk.access import Forbidden
-from desk.principal import Principal
-from domain.settlement import SettlementStatus
-from domain.settlement_id import Month
+from domain.months import Month
+from domain.settlements.settlement import SettlementStatus
+from use_cases.access import Forbidden
+from use_cases.principal import Principal
 from web.portal.pages import error_page, member, page, redirect, spoken
 from web.portal.settlements.choice import Choice, Picking
 from web.portal.settlements.common import READERS, desk_of, month_name

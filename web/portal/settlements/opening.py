@@ -2,12 +2,12 @@
 
 from fastapi import APIRouter, Request, Response
 
-from desk.access import Forbidden
-from desk.orders import RequestReused
-from desk.principal import Principal
-from desk.reaching import TemporalAway
-from desk.settlements import AlreadySettled, Billable, NothingToBill
 from domain.errors import InvalidCommand
+from temporal.calls import TemporalAway
+from use_cases.access import Forbidden
+from use_cases.orders import RequestReused
+from use_cases.principal import Principal
+from use_cases.settlements import AlreadySettled, Billable, NothingToBill
 from web.portal.commands import command_id
 from web.portal.forms import Form
 from web.portal.pages import Answered, error_page, form_of, member, page, redirect, spoken, will_say

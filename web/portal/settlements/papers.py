@@ -5,12 +5,12 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
-from desk.access import Forbidden
-from desk.reaching import TemporalAway
-from desk.settlements import NoSuchPaper, PaperNotMade, UnknownSettlement
 from domain import words
-from domain.settling import SettlementRefused
+from domain.settlements.errors import SettlementRefused
 from records.papers import Paper
+from temporal.calls import TemporalAway
+from use_cases.access import Forbidden
+from use_cases.settlements import NoSuchPaper, PaperNotMade, UnknownSettlement
 from web.portal.pages import error_page, member, spoken
 from web.portal.settlements.common import PARTNERS, READERS, desk_of, find
 from web.portal.settlements.settlement import Sent, show

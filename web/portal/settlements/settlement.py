@@ -6,12 +6,12 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
-from desk import access
-from desk.principal import Principal
-from domain.settlement import CorrectionLine, Line, in_order
 from domain.settlement_view import settlement_view
+from domain.settlements.settlement import CorrectionLine, Line, in_order
 from records.corrections import Correction
 from records.settlements import StoredSettlement
+from use_cases import access
+from use_cases.principal import Principal
 from web.portal.pages import member, page, redirect, spoken
 from web.portal.settlements.choice import PER_PAGE, Choice, Picking
 from web.portal.settlements.common import READERS, desk_of, find, month_name

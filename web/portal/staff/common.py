@@ -6,10 +6,10 @@ from urllib.parse import urlencode
 
 from fastapi import Request
 
-from desk.account_errors import Fault
-from desk.accounts import Accounts
-from desk.principal import Principal
 from domain.values import Language
+from use_cases.account_errors import Fault
+from use_cases.accounts import Accounts
+from use_cases.principal import Principal
 from web.portal.pages import member
 from web.portal.words import WORDS, mark
 

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
-from desk.account_errors import Conflict, Fault, NotFound, WrongFields
-from desk.accounts import Accounts
-from desk.operations import Operations
-from desk.principal import Principal
 from domain.values import Language
 from records.accounts import Invitation, User
 from records.tokens import Token
+from use_cases.account_errors import Conflict, Fault, NotFound, WrongFields
+from use_cases.accounts import Accounts
+from use_cases.operations import Operations
+from use_cases.principal import Principal
 from web.portal.commands import command_id
 from web.portal.formats import ZURICH, today
 from web.portal.orders.common import SPOKEN

@@ -7,10 +7,10 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
-from desk.account_errors import Conflict, NotFound, WrongFields, wrong_fields
-from desk.principal import Principal
 from domain.policy import CANTONS
 from records.partners import Partner
+from use_cases.account_errors import Conflict, NotFound, WrongFields, wrong_fields
+from use_cases.principal import Principal
 from web.portal.orders.common import SPOKEN
 from web.portal.pages import error_page, form_of, page, redirect, spoken, will_say
 from web.portal.staff.common import accounts_of, address, fault_texts, operator, translated

@@ -7,12 +7,12 @@ from typing import NamedTuple
 from babel.dates import format_date
 from fastapi import APIRouter, Request, Response
 
-from desk.reports import DeadlineReport, PartnersMonth, Punctuality, Reports
-from domain.order import DeadlineKind
-from domain.punctuality import KINDS, TARGET
-from domain.settlement_id import Month
+from domain.months import Month
+from domain.orders.order import DeadlineKind
+from domain.orders.punctuality import KINDS, TARGET
 from domain.spreadsheet import MEDIA_TYPE
 from domain.values import Language
+from use_cases.reports import DeadlineReport, PartnersMonth, Punctuality, Reports
 from web.api.reports import download, report_csv
 from web.portal.formats import today
 from web.portal.pages import error_page, page, redirect, spoken

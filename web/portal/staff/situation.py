@@ -5,9 +5,9 @@ from typing import Any, Protocol
 
 from fastapi import APIRouter, Request, Response
 
-from activities.names import FindingKind
-from desk.operations import Operations
-from domain.settlement_id import is_settlement_id
+from contracts.activities import FindingKind
+from domain.settlements.ids import is_settlement_id
+from use_cases.operations import Operations
 from web.portal.pages import page, redirect
 from web.portal.staff.common import accounts_of, address, operator
 from web.portal.words import mark

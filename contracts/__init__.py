@@ -1,0 +1,1 @@
+"""What workflows, activities and clients agree on: names, messages, argument types, encryption."""

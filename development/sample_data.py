@@ -1,0 +1,269 @@
+"""What `dev.py` begins with: logins and tokens for everybody, partners, and orders in every state, made by the API."""
+
+import asyncio
+import email
+import email.policy
+import json
+import os
+import re
+import secrets
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import httpx
+from temporalio.client import Client
+from temporalio.testing import TimeSkipper, TimeSkippingConfig
+
+from activities.files import write_whole
+from contracts import names
+from development.api_client import PATIENCE, Api, Credentials, read_credentials
+from development.embedded import ROOT
+from domain.orders.order import Status
+from domain.policy import Policy
+from records.database import Database
+from settings import Settings
+from use_cases.accounts import Accounts
+from use_cases.principal import Role
+
+EXAMPLES = ROOT / "examples"
+ZURICH = ZoneInfo("Europe/Zurich")
+StaffRole = Literal["operations", "accounting"]
+_LINK = re.compile(r"/invitation/([A-Za-z0-9_-]+)")
+
+
+def mailed_secret(mails: Path, address: str) -> str | None:
+    """The secret of the last invitation that was mailed to an address."""
+    for path in sorted(mails.glob("*.eml"), reverse=True):
+        mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+        body = mail.get_body(("plain",))
+        found = _LINK.search(body.get_content()) if body else None
+        if found and address in str(mail["To"]):
+            return found.group(1)
+    return None
+
+
+class Entrance:
+    """Makes logins as people get them: invited by mail, the link opened, a password chosen."""
+
+    def __init__(self, accounts: Accounts, mails: Path) -> None:
+        self._accounts = accounts
+        self._mails = mails
+
+    async def token(self, role: Role, name: str) -> str:
+        """A new token of a role of the retailer's."""
+        _, token = await self._accounts.make_token(role, name, None)
+        return token
+
+    async def password(self, address: str) -> str:
+        """Follow the invitation that is on its way to an address; the password chosen."""
+        async with asyncio.timeout(PATIENCE):
+            while (secret := mailed_secret(self._mails, address)) is None:
+                await asyncio.sleep(0.05)
+        chosen = secrets.token_urlsafe(15)
+        await self._accounts.accept_invitation(secret, chosen)
+        return chosen
+
+    async def staff(self, role: StaffRole, address: str, name: str) -> dict[str, str]:
+        """Token, e-mail and password of somebody of the retailer's."""
+        await self._accounts.invite(None, role, address, name)
+        return {
+            "token": await self.token(role, name),
+            "email": address,
+            "password": await self.password(address),
+        }
+
+
+async def make_credentials(settings: Settings, file: Path, mails: Path) -> Credentials:
+    """Tokens and logins of the retailer's people and systems, kept in `file`; those that are there already stay."""
+    if file.exists():
+        return read_credentials(file)
+    database = Database(settings.database_url)
+    accounts = Accounts(database, settings)
+    try:
+        entrance = Entrance(accounts, mails)
+        made: Credentials = {
+            "shop": {"token": await entrance.token("shop", "Shop")},
+            "warehouse": {"token": await entrance.token("warehouse", "Lager")},
+            "operations": await entrance.staff(
+                "operations", "anna.meier@retailer.example", "Anna Meier"
+            ),
+            "accounting": await entrance.staff(
+                "accounting", "reto.kunz@retailer.example", "Reto Kunz"
+            ),
+            "partners": {},
+        }
+    finally:
+        await accounts.close()
+        await database.close()
+    keep(made, file)
+    return made
+
+
+def keep(credentials: Credentials, file: Path) -> None:
+    """Write the credentials, for nobody else's eyes."""
+    write_whole(file, json.dumps(credentials, indent=2).encode())
+    os.chmod(file, 0o600)
+
+
+async def make_partners(settings: Settings, api: Api, file: Path, mails: Path) -> None:
+    """The partners of `examples/partners`, each with a token and a login; those that are there are left alone."""
+    database = Database(settings.database_url)
+    accounts = Accounts(database, settings)
+    try:
+        entrance = Entrance(accounts, mails)
+        for path in sorted((EXAMPLES / "partners").glob("*.json")):
+            partner = json.loads(path.read_text(encoding="utf-8"))
+            partner_id, login = partner["partner_id"], partner["email"]
+            if partner_id in api.credentials["partners"]:
+                continue
+            await api.post("operations", "/partners", partner)
+            below = f"/partners/{partner_id}"
+            made = await api.post("operations", f"{below}/tokens", {"name": "sample"})
+            user = {"email": login, "name": partner["name"]}
+            await api.post("operations", f"{below}/users", user)
+            api.credentials["partners"][partner_id] = {
+                "token": made["token"],
+                "email": login,
+                "password": await entrance.password(login),
+            }
+            keep(api.credentials, file)
+    finally:
+        await accounts.close()
+        await database.close()
+
+
+SHORT = timedelta(seconds=10)
+"""A hold that is waited for."""
+BEYOND = timedelta(seconds=30)
+"""How far beyond the end of a longer one is skipped: more than it takes to send an order."""
+
+
+class SampleOrder:
+    """An order on its way to the state in which the sample data show it.
+
+    `executed_on` is the day of its execution, today if it is not said.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        temporal: Client,
+        policy: Policy,
+        order: dict[str, Any],
+        executed_on: date | None = None,
+    ) -> None:
+        self._api = api
+        self._skipper = TimeSkipper(temporal, config=TimeSkippingConfig(enabled=False))
+        self._handle = temporal.get_workflow_handle(names.order_id(order["sp_id"]))
+        self._hold = policy.transmission.hold.duration
+        self._order = order
+        self._executed_on = executed_on
+        self._path = f"/orders/{order['sp_id']}"
+
+    async def _act(self, who: str, path: str, body: dict[str, Any]) -> None:
+        await self._api.post(who, f"{self._path}/{path}", body)
+
+    async def _partner(self, path: str, body: dict[str, Any]) -> None:
+        await self._act(self._order["partner_id"], path, body)
+
+    async def _until(self, status: Status) -> dict[str, Any]:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                seen: dict[str, Any] = await self._api.get("operations", self._path)
+                if seen["status"] == status.value:
+                    return seen
+                await asyncio.sleep(0.1)
+
+    async def reach(self, goal: Status) -> None:
+        """Live the order up to a state. One that was there before this start is left as it is."""
+        placed = await self._api.call("shop", "POST", "/orders", self._order)
+        if placed.status_code == httpx.codes.CREATED:
+            await self.live(goal)
+
+    async def live(self, goal: Status) -> None:
+        """Live a new order up to a state."""
+        steps = {
+            Status.IN_TRANSMISSION: self._pay,
+            Status.NEW: self._be_sent,
+            Status.CHECK_REQUIREMENTS: self._accept,
+            Status.REQUIREMENTS_MET: self._confirm,
+            Status.SET_APPOINTMENT: self._ship,
+            Status.CONFIRM_EXECUTION: self._agree,
+        }
+        executed: dict[str, Any] = {"executed": True, "note": ""}
+        if self._executed_on is not None:
+            executed["executed_on"] = self._executed_on.isoformat()
+        endings = {
+            Status.UNDER_REVIEW: {"executed": False, "reason": "customer_absent", "note": ""},
+            Status.COMPLETED: executed,
+        }
+        if goal is Status.AWAITING_PAYMENT:
+            return
+        if goal is Status.CANCELLED:
+            await self._act("shop", "cancel", {"reason": "Bestellung widerrufen"})
+            return
+        for status, step in steps.items():
+            await step()
+            if status is goal:
+                return
+        await self._partner("execution", endings[goal])
+
+    async def _pay(self) -> None:
+        if self._order["prepaid"]:
+            await self._act("shop", "payment-received", {})
+        await self._until(Status.IN_TRANSMISSION)
+
+    async def _be_sent(self) -> None:
+        # The hold is skipped for this one order; nobody who looks at samples waits for half an hour. It is skipped well
+        # beyond its end: if the moment to which Temporal skips comes while the order is being sent, Temporal skips on
+        # to the next timer, days ahead.
+        if self._hold is not None and self._hold > SHORT:
+            await self._skipper.fast_forward(self._handle, self._hold + BEYOND)
+        await self._until(Status.NEW)
+
+    async def _accept(self) -> None:
+        await self._partner("accept", {})
+        await self._partner("contacts", {"outcome": "reached", "note": "Am besten vormittags."})
+
+    async def _confirm(self) -> None:
+        asked = (await self._until(Status.CHECK_REQUIREMENTS))["checklist"]
+        checklist = dict.fromkeys(asked, "yes")
+        await self._partner("requirements", {"met": True, "checklist": checklist})
+
+    async def _ship(self) -> None:
+        tracking = f"99.00.{self._order['sales_order_id']}"
+        await self._act("warehouse", "goods-shipped", {"tracking": tracking})
+        await self._act("warehouse", "goods-received", {})
+        await self._until(Status.SET_APPOINTMENT)
+
+    async def _agree(self) -> None:
+        day = datetime.now(ZURICH).date() + timedelta(days=1)
+        start, end = (datetime.combine(day, time(hour), ZURICH) for hour in (9, 11))
+        await self._partner("appointment", {"start": start.isoformat(), "end": end.isoformat()})
+
+
+GOALS: dict[str, tuple[Status, ...]] = {
+    "zuerich": (Status.NEW, Status.CHECK_REQUIREMENTS, Status.AWAITING_PAYMENT),
+    "luzern": (Status.REQUIREMENTS_MET, Status.SET_APPOINTMENT, Status.CONFIRM_EXECUTION),
+    "geneve": (Status.UNDER_REVIEW, Status.IN_TRANSMISSION, Status.COMPLETED),
+    "ticino": (Status.NEW, Status.SET_APPOINTMENT, Status.CANCELLED),
+}
+
+
+async def make_orders(api: Api, temporal: Client, policy: Policy) -> None:
+    """The orders of `examples/orders`, one or more in every state that an order can wait in."""
+    orders = [
+        (SampleOrder(api, temporal, policy, order), goal)
+        for place, goals in GOALS.items()
+        for order, goal in zip(read_orders(place), goals, strict=True)
+    ]
+    await asyncio.gather(*(order.reach(goal) for order, goal in orders))
+
+
+def read_orders(place: str) -> list[dict[str, Any]]:
+    """The orders of a file of `examples/orders`."""
+    path = EXAMPLES / "orders" / f"{place}.json"
+    orders: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return orders

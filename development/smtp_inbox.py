@@ -1,0 +1,81 @@
+"""A real SMTP server that keeps every mail it gets as a file: for `dev.py`, the demonstration and tests."""
+
+import asyncio
+import errno
+import logging
+import time
+from pathlib import Path
+from typing import Any, Self
+from uuid import uuid4
+from weakref import WeakSet
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from activities.files import write_whole
+
+logger = logging.getLogger("cmi.smtp_inbox")
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class SmtpInbox:
+    """Takes any mail for anybody and writes it to `directory` as one `*.eml`, byte for byte, before it says 250.
+
+    Sorted by name the files are in the order of their arrival; none is ever written over, also after a new start.
+    With port 0 the system chooses one; `port` is the one in use once it runs.
+    """
+
+    def __init__(self, directory: Path, port: int, host: str = "127.0.0.1") -> None:
+        self.directory = directory
+        self.host = host
+        self.port = port
+        self._last = 0
+        self._server: asyncio.Server | None = None
+        self._sessions: WeakSet[SMTP] = WeakSet()
+
+    async def start(self) -> None:
+        """Listen, on the running event loop. Raises `OSError` if the port is taken."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._session, self.host, self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Take no more mail. A conversation under way is cut off; what was answered with 250 is safe."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for session in self._sessions:
+            if isinstance(session.transport, asyncio.Transport):
+                session.transport.abort()
+        await asyncio.sleep(0)  # in which the sockets close
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        """aiosmtpd's hook for a mail received whole."""
+        # two mails of one tick, or a clock set back, must neither share a name nor change places
+        self._last = max(time.time_ns(), self._last + 1)
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._last // 10**9))
+        path = self.directory / f"{stamp}.{self._last % 10**9:09d}Z-{uuid4().hex[:8]}.eml"
+        content: Any = envelope.content
+        try:
+            await asyncio.to_thread(write_whole, path, content)
+        except OSError as error:
+            # In the 400s: the sender tries again soon. aiosmtpd's own answer is a 500, which says never.
+            logger.warning("a mail was not kept: %s", error.strerror)
+            if error.errno in _NO_ROOM:
+                return "452 4.3.1 Insufficient system storage"
+            return "451 4.3.0 Local error in processing"
+        return "250 OK"
+
+    def _session(self) -> SMTP:
+        loop = asyncio.get_running_loop()
+        session = SMTP(self, hostname="cmi-inbox", enable_SMTPUTF8=True, loop=loop)
+        self._sessions.add(session)
+        return session

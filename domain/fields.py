@@ -1,0 +1,99 @@
+"""Types of fields that commands, orders and settlements share: texts, identifiers, money, instants."""
+
+import re
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+)
+
+CENTIME = Decimal("0.01")
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029]")
+
+
+_LINE_BREAK = re.compile(r"[\r\n\t]")
+
+
+def _no_control_characters(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("must not hold control characters")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if _LINE_BREAK.search(text):
+        raise ValueError("must be one line")
+    return _no_control_characters(text)
+
+
+def _money_is_text(raw: Any) -> Any:
+    if isinstance(raw, float | bool):
+        raise ValueError('money is written as a string, "129.00"')
+    return raw
+
+
+def _centimes(amount: Decimal) -> Decimal:
+    if not amount.is_finite() or amount != amount.quantize(CENTIME, ROUND_HALF_UP):
+        raise ValueError("money has at most two decimals")
+    return abs(amount.quantize(CENTIME))  # Decimal knows a minus zero
+
+
+def _utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be an instant that exists in UTC") from None
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
+
+
+Identifier = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)
+]
+
+
+TextLine = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_one_line),
+]
+
+
+Note = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=2000),
+    AfterValidator(_no_control_characters),
+]
+
+
+Reason = Annotated[Note, StringConstraints(min_length=1)]
+
+
+EmailAddress = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        max_length=254,
+        pattern=r"^[^@\s<>()\[\],;:\"\\]+@[^@\s<>()\[\],;:\"\\]+$",
+    ),
+    AfterValidator(_one_line),
+]
+
+
+Money = Annotated[
+    Decimal,
+    BeforeValidator(_money_is_text),
+    Field(ge=0, max_digits=10),
+    AfterValidator(_centimes),
+    PlainSerializer(str, return_type=str, when_used="json"),
+]

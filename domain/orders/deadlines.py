@@ -1,0 +1,216 @@
+"""Which deadlines run, until when, and when somebody is reminded or told (docs/rules.md, "Deadlines")."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from domain import rules
+from domain.orders.order import Deadline, DeadlineKind, Order, Outcome, Status
+from domain.policy import Policy, Span
+
+Owner = Literal["partner", "retailer"]
+
+
+class Rule(NamedTuple):
+    """A kind of deadline: whose it is, when it starts to run, and in which versions of the rules it exists.
+
+    `span` is its duration: the key of its name in the policy's `[deadlines]`, if nothing else is said. Its words are
+    the entry of its name in each language's `deadlines` (domain/words/).
+
+    A rule that changes ends with `until`, and a row of the same kind and owner has the new one `since` the next
+    version.
+    """
+
+    kind: DeadlineKind
+    owner: Owner
+    start: Callable[[Order], datetime | None]
+    span: Callable[[Policy], Span | None] | None = None
+    since: int = 1
+    until: int | None = None
+
+    def span_in(self, policy: Policy) -> Span | None:
+        """How long a policy gives; None where it has no such step."""
+        if self.span is not None:
+            return self.span(policy)
+        span: Span | None = getattr(policy.deadlines, self.kind)
+        return span
+
+
+def _while(
+    status: Status, start: Callable[[Order], datetime | None]
+) -> Callable[[Order], datetime | None]:
+    return lambda order: start(order) if order.status is status else None
+
+
+def _contact(order: Order) -> datetime | None:
+    waiting = order.status in (Status.NEW, Status.CHECK_REQUIREMENTS) and order.reached_at is None
+    return order.transmitted_at if waiting else None
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "transmit",
+        "retailer",
+        _while(Status.IN_TRANSMISSION, lambda o: o.released_at),
+        span=lambda policy: policy.transmission.alarm,
+    ),
+    Rule("accept", "partner", _while(Status.NEW, lambda o: o.transmitted_at)),
+    Rule(
+        "check_requirements",
+        "partner",
+        _while(Status.CHECK_REQUIREMENTS, lambda o: o.accepted_at or o.transmitted_at),
+    ),
+    Rule("contact_customer", "partner", _contact),
+    Rule(
+        "goods",
+        "retailer",
+        _while(Status.REQUIREMENTS_MET, lambda o: o.shipment.requested_at if o.shipment else None),
+    ),
+    Rule(
+        "set_appointment", "partner", _while(Status.SET_APPOINTMENT, lambda o: o.appointment_from)
+    ),
+    Rule(
+        "confirm_execution",
+        "partner",
+        _while(Status.CONFIRM_EXECUTION, lambda o: o.appointment.end if o.appointment else None),
+    ),
+    Rule("review", "retailer", _while(Status.UNDER_REVIEW, lambda o: o.reported_at)),
+)
+"""All deadlines. The authority for their kinds and owners: nothing else lists them."""
+
+
+def owner_of(kind: DeadlineKind) -> Owner:
+    """Whose a deadline is. One that only a newer release knows is taken for the retailer's: no partner is blamed."""
+    return next((rule.owner for rule in RULES if rule.kind == kind), "retailer")
+
+
+def kinds(owner: Owner | None = None) -> tuple[DeadlineKind, ...]:
+    """The deadlines of every version in the order of an order's life, or those of one side."""
+    return tuple(dict.fromkeys(rule.kind for rule in RULES if owner in (None, rule.owner)))
+
+
+def hold_until(order: Order) -> datetime | None:
+    """Until when the order is held back before it is sent; None if it is not held."""
+    if order.status is not Status.IN_TRANSMISSION or order.sending_since or not order.released_at:
+        return None
+    return order.calendar.due(order.released_at, order.policy.transmission.hold)
+
+
+def reconcile(order: Order, at: datetime, unfulfilled: bool, adopted: bool = False) -> Order:
+    """End what no longer runs and open what now does, after an event at `at`.
+
+    A deadline that runs on keeps its instant, also under newer rules. A kind that only a newer release knows is kept
+    as it is.
+
+    Args:
+        order: the order after the event.
+        at: when the event happened.
+        unfulfilled: the event took the matter away instead of settling it (cancelled, reassigned, moved, newer rules).
+        adopted: the event brought newer rules: what they open runs from now on, not from before they held.
+    """
+    kept: list[Deadline] = []
+    running: set[DeadlineKind] = set()
+    known = kinds()
+    holding = {rule.kind: rule for rule in rules.holding(RULES, order.rules)}
+    starts = {kind: rule.start(order) for kind, rule in holding.items()}
+    for deadline in order.deadlines:
+        same = deadline.kind not in known or (
+            deadline.started == starts.get(deadline.kind)
+            and deadline.partner_id == order.partner.partner_id
+        )
+        if deadline.is_open and not same:
+            deadline = deadline.model_copy(
+                update={"ended": at, "outcome": _outcome(deadline, at, unfulfilled)}
+            )
+        elif deadline.is_open:
+            running.add(deadline.kind)
+        kept.append(deadline)
+    for kind, start in starts.items():
+        if start is None or kind in running:
+            continue
+        span = holding[kind].span_in(order.policy)
+        if span is not None:
+            late = at if adopted and start < at else None
+            due = order.calendar.due(late or start, span)
+            kept.append(
+                Deadline(
+                    kind=kind,
+                    partner_id=order.partner.partner_id,
+                    started=start,
+                    due=due,
+                    adopted=late,
+                    span=span,
+                    excused_until=_excused_until(order, kind, span, due),
+                )
+            )
+    return order.model_copy(update={"deadlines": tuple(kept)})
+
+
+def _excused_until(order: Order, kind: DeadlineKind, span: Span, due: datetime) -> datetime | None:
+    """The partner has its whole span from when it got the ball, such as with goods whose receipt is reported late."""
+    if owner_of(kind) != "partner" or order.partner_since is None:
+        return None
+    fair = order.calendar.due(order.partner_since, span)
+    return fair if fair > due else None
+
+
+def _outcome(deadline: Deadline, at: datetime, unfulfilled: bool) -> Outcome:
+    if deadline.missed or at > deadline.due:
+        return "missed"
+    return "void" if unfulfilled else "met"
+
+
+def reminder_at(order: Order, deadline: Deadline) -> datetime | None:
+    """When the partner is reminded: before the deadline, in office hours; None where there is no room for it."""
+    if owner_of(deadline.kind) != "partner":
+        return None
+    escalation = order.policy.escalation
+    at = order.calendar.before(deadline.due, escalation.remind_before)
+    if escalation.office_hours_only:
+        at = order.calendar.next_office(at)
+    return at if deadline.runs_from < at < deadline.due else None
+
+
+def escalations(order: Order, deadline: Deadline) -> Iterator[tuple[int, datetime]]:
+    """(level, instant) of each mail about a missed deadline: on the deadline, then each repetition.
+
+    All but the first alarm for a failed transmission wait for office hours (docs/rules.md, "Escalation").
+    """
+    escalation = order.policy.escalation
+    calendar = order.calendar
+    at = deadline.due
+    for level in range(1, escalation.repeats + 2):
+        if level > 1:
+            at = calendar.due(at, escalation.repeat_every)
+        if escalation.office_hours_only and not (deadline.kind == "transmit" and level == 1):
+            at = calendar.next_office(at)
+        yield level, at
+
+
+def next_instant(order: Order) -> datetime | None:
+    """The next instant at which time alone makes something happen to the order; None if nothing ever will."""
+    return min(_instants(order), default=None)
+
+
+def _instants(order: Order) -> Iterator[datetime]:
+    if (held := hold_until(order)) is not None:
+        yield held
+    for deadline in order.deadlines:
+        if not deadline.is_open:
+            continue
+        if not deadline.missed:
+            yield deadline.due
+            reminder = None if deadline.reminded else reminder_at(order, deadline)
+            if reminder is not None:
+                yield reminder
+        else:
+            upcoming = [at for level, at in escalations(order, deadline) if level > deadline.level]
+            yield from upcoming[:1]
+
+
+def next_due(order: Order, owner: Owner | None = None) -> datetime | None:
+    """When the most urgent open deadline is due (of one side only, if `owner` is given); None if none runs."""
+    return min(
+        (d.due for d in order.deadlines if d.is_open and owner in (None, owner_of(d.kind))),
+        default=None,
+    )

@@ -1,0 +1,26 @@
+"""What an order answers to a command that is not allowed now."""
+
+from collections.abc import Iterable
+
+from domain.orders.order import Order, Status
+
+
+class Refused(Exception):
+    """A command that is not allowed now.
+
+    Attributes:
+        action: what was asked.
+        code: why not: `wrong_state`, `final`, `before_goods`, `not_yours`, `role`, `other_settlement`.
+        status: the state that refused.
+        allowed: the actions allowed now.
+    """
+
+    def __init__(self, order: Order, action: str, code: str, allowed: Iterable[str]) -> None:
+        self.action = action
+        self.code = code
+        self.status: Status = order.status
+        self.allowed = tuple(allowed)
+        super().__init__(
+            f"{action} is refused in state {order.status} ({code}); "
+            f"allowed now: {', '.join(self.allowed) or 'nothing'}"
+        )

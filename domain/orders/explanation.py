@@ -1,0 +1,47 @@
+"""Why a deadline is when it is: the facts of the explanation; `domain/words.py` puts them into words."""
+
+from datetime import datetime
+
+from domain import rules
+from domain.calendar import Skipped
+from domain.orders.deadlines import RULES
+from domain.orders.order import Deadline, DeadlineKind, Order
+from domain.policy import Span
+from domain.values import Value
+
+
+class Explanation(Value):
+    """A deadline's reckoning. `due` and `started` are local wall-clock times of the order's calendar.
+
+    `skipped` are the days between that did not count; empty for a plain duration. `adopted`: the time runs from when
+    newer rules brought the deadline.
+    """
+
+    kind: DeadlineKind
+    due: datetime
+    started: datetime
+    adopted: bool = False
+    span: Span
+    canton: str
+    skipped: tuple[Skipped, ...] = ()
+
+
+def explain(order: Order, deadline: Deadline) -> Explanation:
+    """The reckoning of one deadline of this order."""
+    span = deadline.span
+    if span is None:  # opened by one of the first releases, and so under the first rules
+        rule = next(rule for rule in rules.holding(RULES, 1) if rule.kind == deadline.kind)
+        span = rule.span_in(order.intake.policy)
+    assert span is not None, "a deadline that the policy does not know was never opened"
+    calendar = order.calendar
+    return Explanation(
+        kind=deadline.kind,
+        due=calendar.local(deadline.due),
+        started=calendar.local(deadline.runs_from),
+        adopted=deadline.adopted is not None,
+        span=span,
+        canton=calendar.canton,
+        skipped=()
+        if span.working_days is None
+        else calendar.skipped(deadline.runs_from, deadline.due),
+    )

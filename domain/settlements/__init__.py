@@ -1,0 +1,1 @@
+"""The life of a settlement: commands, events, state, mails."""

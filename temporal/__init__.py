@@ -1,0 +1,1 @@
+"""How a client speaks to Temporal: connection, orders, settlements, schedules."""

@@ -1,0 +1,211 @@
+"""Every mail in every language: it says what it must, to whom it must, and no value becomes markup."""
+
+import re
+import tomllib
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain import words
+from domain.orders import effects
+from domain.orders.effects import Mail, mail_kinds
+from domain.values import LANGUAGES, Language
+from mail.texts import MailTexts, Reader
+from tests.activities.mails import all_mails, refusal
+from tests.builders import partner_actor
+
+FOLDER = Path("templates/mail")
+MAILS = all_mails()
+TEXTS = MailTexts("https://cmi.example")
+LINK = "https://cmi.example/orders/SP-1048213"
+CUSTOMER, PLACE = "Regula Müller", "8004 Zürich"
+WITHOUT_LINK = ("reassigned", "command_refused_stranger")
+
+
+class Page(HTMLParser):
+    """What a browser would make of it."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.words: list[str] = []
+        self.language: str | None = None
+        self.style = False
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags.append(tag)
+        self.links += [given[a] or "" for a in ("href", "src", "background") if a in given]
+        self.style = tag == "style"
+        if tag == "html":
+            self.language = given["lang"]
+
+    def handle_endtag(self, tag: str) -> None:
+        self.style = False
+
+    def handle_data(self, data: str) -> None:
+        if not self.style:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def reader_of(name: str, mail: Mail, language: Language) -> Reader:
+    staff = mail.audience == "operations" or name in (
+        "command_refused_operations",
+        "command_refused_shop",
+    )
+    return Reader(
+        "" if staff else "Elektro Huber AG", language, staff, name == "command_refused_stranger"
+    )
+
+
+def test_every_kind_is_among_them() -> None:
+    assert {mail.kind for mail in MAILS.values()} == set(mail_kinds())
+    shapes = {f"{m.kind}.{m.audience}" for m in MAILS.values()}
+    assert shapes == {f"{rule.kind}.{rule.audience}" for rule in effects.MAILS}
+    shapes |= {"command_refused.stranger"}
+    assert shapes == {path.stem for path in FOLDER.glob("*.toml")} - {"common"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", MAILS)
+def test_every_mail_in_every_language(name: str, language: Language) -> None:
+    mail = MAILS[name]
+    subject, text, html = TEXTS.compose(mail, reader_of(name, mail, language))
+    page = Page(html)
+
+    assert re.fullmatch(r"SP-1048213: \S.*\S", subject)
+    assert CUSTOMER not in subject
+    assert page.language == language
+    for said in (subject, text, page.text):
+        assert not re.search(r"\bNone\b|[{}]|undefined|Undefined|StrictUndefined", said)
+        assert not re.search(r" [.,;:]|\.\.| ,|\( | \)|  ?\n{4}", said), said
+    assert not re.search(r"\n{3,}", text)
+    if language == "de":
+        assert "ß" not in text
+    # HTML and text say the same
+    for line in filter(None, (line.strip() for line in text.splitlines())):
+        if line != "--" and LINK not in line:
+            value = line.split(": ", 1)[-1]
+            assert value in page.text, line
+    if name in WITHOUT_LINK:
+        assert "https://" not in text
+        assert "a" not in page.tags
+    else:
+        assert LINK in text
+        assert set(page.links) == {LINK}
+    assert not {"img", "script", "link", "iframe", "form"} & set(page.tags)
+    assert "url(" not in html
+    assert "@import" not in html
+    if mail.facts.deadline:
+        assert f"{mail.facts.deadline.due:%H:%M}" in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_languages_differ_and_are_complete(language: Language) -> None:
+    for path in FOLDER.glob("*.toml"):
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        assert list(content[language]) == list(content["de"]), path
+        for key, value in content[language].items():
+            if language != "de" and isinstance(value, str) and key != "button":
+                assert value != content["de"][key], (path, key)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", WITHOUT_LINK)
+def test_who_has_nothing_to_do_with_an_order_learns_nothing_of_its_customer(
+    name: str, language: Language
+) -> None:
+    mail = MAILS[name]
+    # whatever the mail brings along: what it says is decided here, too
+    known = {"customer_name": CUSTOMER, "customer_place": PLACE, "partner": "Elektro-Huber AG"}
+    mail = mail.model_copy(update={"facts": mail.facts.model_copy(update=known)})
+    said = TEXTS.compose(mail, reader_of(name, mail, language))
+    for part in said:
+        assert CUSTOMER not in part
+        assert PLACE not in part
+        if name == "command_refused_stranger":
+            assert mail.facts.sales_order_id not in part
+            assert mail.facts.service not in part
+            assert "Elektro-Huber AG" not in part
+
+
+def test_operations_read_who_what_since_when_and_how_often() -> None:
+    name = "escalation_accept_operations_2"
+    said = TEXTS.compose(MAILS[name], reader_of(name, MAILS[name], "de")).text
+    assert "Elektro-Huber AG hat die Frist für die Annahme des Auftrags verpasst" in said
+    assert "seit Di 6. Okt. 2026 18:00 abgelaufen (Stufe 2)" in said
+    assert "Servicepartner: Elektro-Huber AG" in said
+
+
+def test_a_wrong_value_is_refused_in_words_of_the_value() -> None:
+    mail = refusal(partner_actor(), action="set_appointment", code="move_needs_reason")
+    said = TEXTS.compose(mail, Reader("Huber", "de")).text
+    assert "Kundentermin setzen" in said
+    assert (
+        words.refusal_reason("set_appointment", "move_needs_reason", mail.facts.status, "de")
+        in said
+    )
+
+
+HOSTILE = (
+    "\r\nBcc: all@evil.example\r\n\r\n<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "{{ 7 * 7 }}{% raise %}",
+    "a\u202eb\u2028c\x00d\ud800e",
+    "\n\nSP-1: bezahlt\n-- \nIhr Servicepartner-Team",
+)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.parametrize("name", MAILS)
+def test_no_value_becomes_markup_a_header_or_a_template(name: str, hostile: str) -> None:
+    mail = MAILS[name]
+    texts = {
+        field: hostile
+        for field, value in mail.facts
+        if type(value) is str and field not in ("decision", "action", "code")
+    }
+    bad = mail.model_copy(update={"facts": mail.facts.model_copy(update=texts)})
+    plain = TEXTS.compose(mail, reader_of(name, mail, "fr"))
+    reader = reader_of(name, mail, "fr")
+    said = TEXTS.compose(bad, reader._replace(name=reader.name and hostile))
+    assert said.subject.isprintable()
+    assert Page(said.html).links == Page(plain.html).links
+    # a note may add a row to the table, but no tag that was not there
+    extra = Page(said.html).tags
+    for tag in set(extra) - {"tr", "th", "td"}:
+        assert extra.count(tag) == Page(plain.html).tags.count(tag)
+    assert "49" not in said.text
+    said.text.encode()
+    said.html.encode()
+    # nobody's text stands where ours does: at the start of a line stands what we wrote
+    assert "\nSP-1: bezahlt\n" not in said.text
+    assert said.text.count("\n-- \n") == 1
+
+
+@given(st.text(max_size=120), st.text(max_size=300))
+def test_any_text_at_all(line: str, note: str) -> None:
+    mail = MAILS["review_needed"]
+    facts = mail.facts.model_copy(update={"service": line, "note": note, "customer_name": line})
+    mail = mail.model_copy(update={"facts": facts})
+    said = TEXTS.compose(mail, Reader(line, "it", staff=True))
+    assert said.subject.isprintable()
+    said.text.encode()
+    assert Page(said.html).tags.count("a") == 2
+
+
+def test_a_long_service_does_not_fill_the_subject() -> None:
+    mail = MAILS["new_order"]
+    facts = mail.facts.model_copy(update={"service": "Montage " * 25})
+    said = TEXTS.compose(mail.model_copy(update={"facts": facts}), Reader("Huber", "de"))
+    assert len(said.subject) < 100

@@ -1,0 +1,90 @@
+"""Who may do what, and who sees which order and settlement: decided here, nowhere else. What is not named is denied."""
+
+from collections.abc import Mapping
+
+from domain.actors import Role as ActorRole
+from domain.orders.lifecycle import PARTNER_ACTIONS
+from domain.orders.order import Order
+from use_cases.principal import Principal, Role
+
+_PARTNER: frozenset[Role] = frozenset({"partner", "operations"})
+_OPERATIONS: frozenset[Role] = frozenset({"operations"})
+
+MAY: Mapping[str, frozenset[Role]] = {
+    "place": frozenset({"shop"}),
+    "read": frozenset({"shop", "partner", "operations", "accounting"}),
+    **dict.fromkeys(PARTNER_ACTIONS, _PARTNER),
+    "payment_received": frozenset({"shop"}),
+    "goods_shipped": frozenset({"warehouse"}),
+    "goods_received": frozenset({"warehouse"}),
+    "cancel": frozenset({"shop", "operations"}),
+    "decide_review": _OPERATIONS,
+    "reassign": _OPERATIONS,
+    "administer": _OPERATIONS,
+    "report": _OPERATIONS,
+    "watch": _OPERATIONS,
+    "settle": _PARTNER,
+    "read_settlements": frozenset({"partner", "operations", "accounting"}),
+    "select": _PARTNER,
+    "close": _PARTNER,
+    "invoice": _PARTNER,
+    "note_invoice": frozenset({"accounting", "operations"}),
+    "void": _OPERATIONS,
+    "correct": _OPERATIONS,
+    "read_corrections": frozenset({"operations", "accounting"}),
+}
+"""The roles of each use case (docs/contract.md). Commands have their names from `domain/orders/commands.py` and
+`domain/settlements/commands.py`."""
+
+
+class Forbidden(Exception):
+    """A role that may not do this, whatever the state."""
+
+
+def check(principal: Principal, use_case: str) -> None:
+    """Raise `Forbidden` unless this caller's role may do this at all."""
+    if principal.role not in MAY.get(use_case, frozenset()):
+        raise Forbidden(f"{principal.role} may not {use_case}")
+
+
+def sees(principal: Principal, order: Order) -> bool:
+    """Whether an order is this caller's to know of. A partner's are those it was sent and still has."""
+    match principal.role:
+        case "operations" | "shop" | "warehouse" | "accounting":
+            return True
+        case "partner":
+            own = principal.partner_id is not None
+            return (
+                own
+                and order.partner.partner_id == principal.partner_id
+                and order.transmitted_at is not None
+            )
+
+
+def sees_settlements_of(principal: Principal, partner_id: str) -> bool:
+    """Whether a partner's settlements are this caller's to know of."""
+    match principal.role:
+        case "operations" | "accounting":
+            return True
+        case "partner":
+            return principal.partner_id is not None and principal.partner_id == partner_id
+        case "shop" | "warehouse":
+            return False
+
+
+def own_partner(principal: Principal) -> str | None:
+    """The partner whose view of orders and settlements a list gives this caller; None for those who see all.
+
+    Raises:
+        Forbidden: a partner's login without a partner, which sees nothing.
+    """
+    if principal.role != "partner":
+        return None
+    if principal.partner_id is None:
+        raise Forbidden("a partner's login that belongs to no partner")
+    return principal.partner_id
+
+
+def viewing_role(principal: Principal) -> ActorRole | None:
+    """As whom an order is shown to this caller: `domain.view.order_view`'s `role`."""
+    return None if principal.role == "accounting" else principal.role

@@ -1,0 +1,232 @@
+"""Bringing running orders and settlements to newer rules (docs/changing-rules.md). `starter.py adopt-rules`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Literal, NamedTuple
+
+from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+
+from contracts import names
+from contracts.activities import SettlementOf
+from contracts.messages import fingerprint
+from domain import rules
+from domain.actors import Actor
+from domain.errors import NotUnderstood
+from domain.orders.commands import AdoptRules, Request
+from domain.policy import Policy
+from domain.settlements import commands
+from domain.settlements.commands import SettlementRequest
+from domain.settlements.ids import is_settlement_id
+from records.orders import Orders
+from records.reconciliation import Reconciliation, Row
+from records.settlements import Settlements
+from temporal import orders as workflow_client
+from temporal import settlements as settlement_client
+from temporal.calls import Broken, Closed, NoAnswer, asking
+
+ANSWER_WITHIN = timedelta(seconds=10)
+AT_ONCE = 8
+_PAGE = 500
+_OPERATIONS = Actor(role="operations")
+
+Result = Literal["adopted", "newer", "closed", "no_answer", "not_running", "old_worker", "broken"]
+"""What came of it: the version holds now, or did before; a newer one holds; it is over; its workflow gave no answer, is
+not running although the records have it as open, is run by a worker that does not know the version yet, or is broken:
+its tasks fail, or it failed in a way that is not known here."""
+FAILED: tuple[Result, ...] = ("no_answer", "not_running", "old_worker", "broken")
+"""The results after which it has to be asked again."""
+
+
+class NotAdoptable(Exception):
+    """What was asked for cannot be; the text says why, in a line. Nothing was sent."""
+
+
+def check_version(version: int) -> None:
+    """Raise `NotAdoptable` unless there is such a version of the rules."""
+    if not rules.is_known(version):
+        raise NotAdoptable(
+            f"version {version}: there is no such version of the rules, the newest is {rules.CURRENT}"
+        )
+
+
+class Adopted(NamedTuple):
+    """What came of one order or settlement, by SP-ID or number."""
+
+    name: str
+    result: Result
+
+
+class _Target(NamedTuple):
+    """What is to be asked; `settled` of a settlement: whose it is."""
+
+    name: str
+    settled: SettlementOf | None = None
+
+
+class Adoption:
+    """Where orders and settlements are brought to newer rules. `policy` is today's."""
+
+    def __init__(
+        self,
+        client: Client,
+        orders: Orders,
+        settlements: Settlements,
+        open_ones: Reconciliation,
+        policy: Policy,
+        patience: timedelta = ANSWER_WITHIN,
+    ) -> None:
+        self._client = client
+        self._orders = orders
+        self._settlements = settlements
+        self._open_ones = open_ones
+        self._policy = policy
+        self._patience = patience
+        self._turn = asyncio.Semaphore(AT_ONCE)
+
+    async def adopt(self, version: int, wanted: Sequence[str] = ()) -> AsyncIterator[Adopted]:
+        """Bring these orders and settlements, or all open ones, to a version of the rules; what came of each.
+
+        Each is sent one update under an id that follows from the version and the policy, so twice is once, and one that
+        has the version records nothing.
+
+        Raises:
+            NotAdoptable: no such version, or one of those that are named is unknown or closed or has newer rules.
+            TemporalAway: Temporal cannot be reached; what was asked before may have been done.
+        """
+        check_version(version)
+        pages = self._named(version, wanted) if wanted else self._all()
+        async for page in pages:
+            tasks = [asyncio.create_task(self._one(target, version)) for target in page]
+            try:
+                for adopted in await asyncio.gather(*tasks):
+                    yield adopted
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+    async def _named(self, version: int, wanted: Sequence[str]) -> AsyncIterator[list[_Target]]:
+        # All are looked up before the first one is asked.
+        yield [await self._target(version, name) for name in dict.fromkeys(wanted)]
+
+    async def _target(self, version: int, name: str) -> _Target:
+        settled = None
+        if is_settlement_id(name):
+            settlement = await self._settlements.get(name)
+            if settlement is None:
+                raise NotAdoptable(f"{name}: the records know no such settlement")
+            settling = settlement.settling
+            is_final, holds, status = (
+                settling.status.is_final,
+                settling.rules,
+                settling.status.value,
+            )
+            settled = SettlementOf(
+                partner_id=settling.opening.partner.partner_id, month=settling.opening.month
+            )
+        else:
+            stored = await self._orders.get(name)
+            if stored is None:
+                raise NotAdoptable(f"{name}: the records know no such order")
+            order = stored.order
+            is_final, holds, status = order.status.is_final, order.rules, order.status.value
+        if is_final:
+            raise NotAdoptable(f"{name} is {status}: nothing can follow")
+        if holds > version:
+            raise NotAdoptable(f"{name} is under newer rules already, version {holds}")
+        return _Target(name, settled)
+
+    async def _all(self) -> AsyncIterator[list[_Target]]:
+        after: str | None = None
+        while orders := await self._open_ones.open_orders(after, _PAGE):
+            yield [_Target(row.name) for row in orders]
+            after = orders[-1].name
+        after = None
+        while settlements := await self._open_ones.open_settlements(after, _PAGE):
+            yield [_Target(row.name, _settled(row)) for row in settlements]
+            after = settlements[-1].name
+
+    async def _one(self, target: _Target, version: int) -> Adopted:
+        if target.settled is None:
+            return await self._order(target.name, version)
+        return await self._settlement(target.name, target.settled, version)
+
+    async def _order(self, sp_id: str, version: int) -> Adopted:
+        command = AdoptRules(version=version, policy=self._policy)
+        request = Request(command=command, actor=_OPERATIONS, request_id=_request_id(command))
+
+        async def is_over() -> bool:
+            stored = await self._orders.get(sp_id)
+            return stored is not None and stored.order.status.is_final
+
+        result = await self._ask(
+            names.order_id(sp_id),
+            lambda: workflow_client.send_command(self._client, sp_id, request, self._patience),
+            is_over,
+        )
+        return Adopted(sp_id, result)
+
+    async def _settlement(self, number: str, settled: SettlementOf, version: int) -> Adopted:
+        command = commands.AdoptRules(version=version, policy=self._policy)
+        request = SettlementRequest(
+            command=command, actor=_OPERATIONS, request_id=_request_id(command)
+        )
+
+        async def is_over() -> bool:
+            stored = await self._settlements.get(number)
+            return stored is not None and stored.settling.is_over
+
+        result = await self._ask(
+            names.settlement_workflow_id(settled.partner_id, settled.month),
+            lambda: settlement_client.send_settlement_command(
+                self._client, settled, request, self._patience
+            ),
+            is_over,
+        )
+        return Adopted(number, result)
+
+    async def _ask(
+        self,
+        workflow_id: str,
+        send: Callable[[], Awaitable[object]],
+        is_over: Callable[[], Awaitable[bool]],
+    ) -> Result:
+        async with self._turn:
+            try:
+                async with asking(self._client, workflow_id, self._patience):
+                    await send()
+            except Broken:
+                return "broken"
+            except NoAnswer:
+                return "no_answer"
+            except Closed:
+                return "closed" if await is_over() else "not_running"
+            except WorkflowUpdateFailedError as failure:
+                return _refusal(failure)
+        return "adopted"
+
+
+def _request_id(command: AdoptRules | commands.AdoptRules) -> str:
+    return f"adopt-rules-{command.version}-{fingerprint(command)}"
+
+
+def _settled(row: Row) -> SettlementOf:
+    assert row.settled is not None, "a settlement is some partner's, of some month"
+    partner_id, month = row.settled
+    return SettlementOf(partner_id=partner_id, month=month)
+
+
+def _refusal(failure: WorkflowUpdateFailedError) -> Result:
+    cause = failure.cause
+    if isinstance(cause, ApplicationError):
+        facts = cause.details[0] if cause.details else {}
+        code = facts.get("code") if isinstance(facts, dict) else None
+        if code in ("final", "wrong_state"):
+            return "closed"
+        if code == "older_rules":
+            return "newer"
+        # Of a release that has not the command, or not this version.
+        if cause.type in (names.UNREADABLE, NotUnderstood.__name__):
+            return "old_worker"
+    return "broken"

@@ -1,0 +1,113 @@
+"""What a settlement starts with, whoever opens it: its orders, and everything that is pinned into it."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from temporalio.client import Client
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from contracts.activities import SettlementSnapshot
+from contracts.messages import Desk
+from domain import rules
+from domain.actors import SYSTEM
+from domain.cantons import pin_calendar
+from domain.months import Month
+from domain.policy import Policy
+from domain.settlements.commands import Opening, Selection
+from domain.settlements.settlement import LeftOut, VatRates
+from records.partners import Partner, Partners
+from records.settlements import Settlements
+from temporal.settlements import start_settlement
+
+MOST_LEFT_OUT = 1000
+"""So many orders can be left out: a settlement names them all, and its workflow carries that (2 MB at a time)."""
+
+
+class NothingToBill(Exception):
+    """None of the orders that were asked for can be billed, or too many of them cannot (`too_many`): each of these with
+    its reason, in the order they were named."""
+
+    def __init__(self, left_out: tuple[LeftOut, ...], *, too_many: bool = False) -> None:
+        self.left_out = left_out
+        self.too_many = too_many
+        super().__init__(f"{len(left_out)} orders cannot be billed")
+
+
+async def judged(
+    settlements: Settlements, partner_id: str, settlement: str, sp_ids: Iterable[str]
+) -> tuple[Selection, tuple[LeftOut, ...]]:
+    """Which of these orders a partner may bill in a settlement, and why not the others.
+
+    Raises:
+        NothingToBill: none of them, or there are more than `MOST_LEFT_OUT` others.
+    """
+    picked, left_out = await settlements.billable.judge(partner_id, settlement, sp_ids)
+    if not picked or len(left_out) > MOST_LEFT_OUT:
+        raise NothingToBill(left_out, too_many=bool(picked))
+    return picked, left_out
+
+
+def opening_of(
+    partner: Partner,
+    month: Month,
+    now: datetime,
+    *,
+    policy: Policy,
+    vat_rates: VatRates,
+    picked: Selection,
+    left_out: tuple[LeftOut, ...] = (),
+    automatic: bool,
+) -> Opening:
+    """The opening of a partner's settlement of a month at `now`. VAT is for partners that have a VAT number."""
+    return Opening(
+        partner=Partners.assignee(partner),
+        month=month,
+        policy=policy,
+        calendar=pin_calendar(partner.canton, policy, now.date()),
+        vat_rates=vat_rates if partner.vat_number else (),
+        picked=picked,
+        left_out=left_out,
+        automatic=automatic,
+        rules=rules.CURRENT,
+    )
+
+
+async def open_month(
+    client: Client,
+    settlements: Settlements,
+    partner: Partner,
+    month: Month,
+    now: datetime,
+    *,
+    policy: Policy,
+    vat_rates: VatRates,
+    desk: Desk,
+) -> SettlementSnapshot | None:
+    """Open a partner's settlement of a month with all that can be billed, as the month's end does. Twice is once.
+
+    None if there is or was one, or if there is nothing to bill. Starting its workflow is what counts.
+
+    Raises:
+        RPCError: Temporal is away.
+    """
+    # The server forgets; the records do not.
+    if await settlements.of_month(partner.partner_id, month) is not None:
+        return None
+    lines = await settlements.billable.lines(partner.partner_id, month.last_day)
+    if not lines:
+        return None
+    opening = opening_of(
+        partner,
+        month,
+        now,
+        policy=policy,
+        vat_rates=vat_rates,
+        picked=tuple(line.sp_id for line in lines),
+        automatic=True,
+    )
+    try:
+        begun = await start_settlement(client, opening, SYSTEM, desk, now)
+    except WorkflowAlreadyStartedError:
+        return None
+    await settlements.save(begun)
+    return begun

@@ -1,0 +1,218 @@
+"""What operations watch: what is late and with whom, what waits for a decision, what does not get out."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from domain.orders.events import NotExecuted
+from domain.orders.lifecycle import ball
+from domain.orders.order import Deadline, Order, Party, Status
+from records.accounts import AccountRecords, User
+from records.database import Database
+from records.guesses import Guesses
+from records.mails import MailLog, StuckMails
+from records.orders import OrderFilter, Orders
+from records.reconciliation import Finding, Reconciliation
+from records.watch import LatePartner, Watch
+from use_cases import access
+from use_cases.principal import Principal
+
+LONG = timedelta(hours=1)
+"""A mail that is tried for so long is worth a look."""
+_REMEMBERED = timedelta(days=30)
+_MOST_PARTNERS = 10
+_MOST_FINDINGS = 200
+
+
+class LateOrder(NamedTuple):
+    """An order that is late: its deadline that has been over for longest, and who has the ball now."""
+
+    order: Order
+    deadline: Deadline
+    ball: Party | None
+    others: int
+    """So many more of its deadlines are over."""
+
+
+class LateOrders(NamedTuple):
+    """A piece of a list of these, and the cursor that the next one begins with; None at the end."""
+
+    items: tuple[LateOrder, ...]
+    next_cursor: str | None
+
+
+class Review(NamedTuple):
+    """An order that waits for a decision, and what the partner reported."""
+
+    order: Order
+    report: NotExecuted | None
+    due: datetime | None
+
+
+class Reviews(NamedTuple):
+    """A piece of a list of these, and the cursor that the next one begins with; None at the end."""
+
+    items: tuple[Review, ...]
+    next_cursor: str | None
+
+
+class Situation(NamedTuple):
+    """How things stand: of each matter how many there are, and the first of them."""
+
+    now: datetime
+    late_count: int
+    late: tuple[LateOrder, ...]
+    late_partners: tuple[LatePartner, ...]
+    review_count: int
+    reviews: tuple[Review, ...]
+    untransmitted_count: int
+    untransmitted: tuple[LateOrder, ...]
+    mail_count: int
+    mails: StuckMails
+    invitations: tuple[User, ...]
+    finding_count: int
+    findings: tuple[Finding, ...]
+    throttled: int
+    """Under how many accounts and addresses one has to wait before the next log-in."""
+
+
+class Operations:
+    """What operations look after. `clock` gives the instant."""
+
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._orders = Orders(database)
+        self._watch = Watch(database)
+        self._mails = MailLog(database)
+        self._accounts = AccountRecords(database)
+        self._guesses = Guesses(database)
+        self._reconciliation = Reconciliation(database)
+        self._clock = clock
+
+    @property
+    def now(self) -> datetime:
+        """The instant at which something is shown."""
+        return self._clock()
+
+    async def situation(self, principal: Principal, each: int = 5) -> Situation:
+        """How things stand, with the first `each` of every matter. Raises `Forbidden`."""
+        access.check(principal, "watch")
+        now = self._clock()
+        late_count, unsent_count, review_count, finding_count, throttled = await asyncio.gather(
+            self._watch.late(now),
+            self._watch.late(now, Status.IN_TRANSMISSION),
+            self._watch.count(Status.UNDER_REVIEW),
+            self._reconciliation.count(),
+            self._guesses.blocked(now),
+        )
+        late_partners, findings = await asyncio.gather(
+            self._watch.late_partners(now, _MOST_PARTNERS), self._reconciliation.standing(each)
+        )
+        late, untransmitted, reviews, mails, mail_count, invitations = await asyncio.gather(
+            self.late(principal, limit=each),
+            self.untransmitted(principal, limit=each),
+            self.reviews(principal, limit=each),
+            self.stuck_mails(principal, limit=each),
+            self._mails.count_stuck(now - _REMEMBERED, now - LONG),
+            self._accounts.not_invited(now - LONG, now),
+        )
+        return Situation(
+            now=now,
+            late_count=late_count,
+            late=late.items,
+            late_partners=late_partners,
+            review_count=review_count,
+            reviews=reviews.items,
+            untransmitted_count=unsent_count,
+            untransmitted=untransmitted.items,
+            mail_count=mail_count,
+            mails=mails,
+            invitations=invitations,
+            finding_count=finding_count,
+            findings=findings,
+            throttled=throttled,
+        )
+
+    async def late(
+        self,
+        principal: Principal,
+        partner_id: str | None = None,
+        limit: int = 25,
+        cursor: str | None = None,
+    ) -> LateOrders:
+        """Orders with a deadline that is over, of whomever: what has been over for longest comes first.
+
+        Raises:
+            Forbidden: not for this role.
+            ValueError: a cursor that no page gave.
+        """
+        access.check(principal, "watch")
+        now = self._clock()
+        which = OrderFilter(overdue_at=now, assigned_to=partner_id)
+        page = await self._orders.page(which, limit, cursor, "urgent")
+        return LateOrders(_late(page.items, now), page.next_cursor)
+
+    async def untransmitted(
+        self, principal: Principal, limit: int = 25, cursor: str | None = None
+    ) -> LateOrders:
+        """Orders that should have been sent to their partner by now. Raises as `late` does."""
+        access.check(principal, "watch")
+        now = self._clock()
+        which = OrderFilter(overdue_at=now, status=Status.IN_TRANSMISSION)
+        page = await self._orders.page(which, limit, cursor, "urgent")
+        return LateOrders(_late(page.items, now), page.next_cursor)
+
+    async def reviews(
+        self, principal: Principal, limit: int = 25, cursor: str | None = None
+    ) -> Reviews:
+        """Orders that wait for a decision, the most urgent first. Raises as `late` does."""
+        access.check(principal, "watch")
+        page = await self._orders.page(
+            OrderFilter(status=Status.UNDER_REVIEW), limit, cursor, "urgent"
+        )
+        reports = await self._watch.not_executed([order.sp_id for order in page.items])
+        return Reviews(
+            tuple(
+                Review(order, reports.get(order.sp_id), _review_due(order)) for order in page.items
+            ),
+            page.next_cursor,
+        )
+
+    async def stuck_mails(
+        self, principal: Principal, limit: int = 25, cursor: str | None = None
+    ) -> StuckMails:
+        """Mails of the last month that were given up, or have been tried for an hour. Raises as `late` does."""
+        access.check(principal, "watch")
+        now = self._clock()
+        return await self._mails.stuck(now - _REMEMBERED, now - LONG, limit, cursor)
+
+    async def not_invited(self, principal: Principal) -> tuple[User, ...]:
+        """Logins whose invitation did not get out. Raises `Forbidden`."""
+        access.check(principal, "watch")
+        now = self._clock()
+        return await self._accounts.not_invited(now - LONG, now)
+
+    async def findings(self, principal: Principal) -> tuple[Finding, ...]:
+        """How orders and settlements differ from their workflows, the oldest finding first. Raises `Forbidden`."""
+        access.check(principal, "watch")
+        return await self._reconciliation.standing(_MOST_FINDINGS)
+
+    async def open_orders_of(self, principal: Principal, partner_id: str) -> int:
+        """How many orders a partner has to do. Raises `Forbidden`."""
+        access.check(principal, "watch")
+        return await self._watch.open_of(partner_id)
+
+
+def _late(orders: Iterable[Order], now: datetime) -> tuple[LateOrder, ...]:
+    found = []
+    for order in orders:
+        over = [deadline for deadline in order.open_deadlines if deadline.due <= now]
+        if over:
+            found.append(LateOrder(order, over[0], ball(order, now), len(over) - 1))
+    return tuple(found)
+
+
+def _review_due(order: Order) -> datetime | None:
+    return next((each.due for each in order.open_deadlines if each.kind == "review"), None)

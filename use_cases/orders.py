@@ -1,0 +1,476 @@
+"""The use cases of orders: place, find, list, command, notify. Programs, pages and commands all come through here."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from weakref import WeakValueDictionary
+
+from pydantic import TypeAdapter, ValidationError
+from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+
+from contracts import names
+from contracts.activities import Snapshot
+from contracts.messages import Answer, Desk
+from domain import rules
+from domain.cantons import pin_calendar
+from domain.errors import InvalidCommand, NotUnderstood
+from domain.fields import Identifier
+from domain.orders.commands import ExternalCommand, PaymentReceived, Reassign, Request
+from domain.orders.errors import Refused
+from domain.orders.lifecycle import live
+from domain.orders.order import GoodsReceived, GoodsShipped, Intake, Order, Placement, Status
+from domain.policy import Policy
+from domain.values import Value
+from records.database import is_away
+from records.heads import Diverged, Head
+from records.orders import OrderFilter, Orders, Page, Sort, StoredOrder
+from records.partners import Partners
+from temporal import orders as workflow_client
+from temporal.calls import Closed, NoAnswer, asking, reaching
+from temporal.calls import TemporalAway as TemporalAway
+from use_cases import access
+from use_cases.principal import Principal
+from use_cases.recorded import recorded
+
+logger = logging.getLogger("cmi.desk")
+
+PATIENCE = timedelta(seconds=3)
+"""How long a caller waits for its order's worker before the command is left with the server."""
+SIGNAL_PATIENCE = timedelta(seconds=2)
+# The server takes ten updates of one workflow at a time and turns the rest away (history.maxInFlightUpdates).
+_AT_ONCE = 4
+
+Notice = PaymentReceived | GoodsShipped | GoodsReceived
+
+
+class AlreadyPlaced(Exception):
+    """An order of this SP-ID exists, and it is another one."""
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        super().__init__(f"{order.sp_id} is placed already, with other content")
+
+
+class UnknownOrder(Exception):
+    """There is no such order, or it is not this caller's to know of. The two look the same."""
+
+
+class NotAllowed(Exception):
+    """A command that the order refused. The attributes are those of `domain.errors.Refused`."""
+
+    def __init__(self, action: str, code: str, status: Status, allowed: tuple[str, ...]) -> None:
+        self.action = action
+        self.code = code
+        self.status = status
+        self.allowed = allowed
+        super().__init__(f"{action} is refused in state {status} ({code})")
+
+
+class RequestReused(Exception):
+    """The request id came before, with another command."""
+
+
+class Placed(Value):
+    """The outcome of placing an order: how it stands, and whether it is new or was there already."""
+
+    snapshot: Snapshot
+    is_new: bool
+
+
+class Stored(Value):
+    """A command that is safe with the server, which hands it to the order when a worker is there."""
+
+    sp_id: str
+
+
+class Listing(NamedTuple):
+    """A page of a list, and how many orders each state has in the whole of it."""
+
+    page: Page
+    counts: dict[Status, int]
+
+
+class OrderDesk:
+    """Where orders are placed, found and acted upon. `clock` gives the instant, `patience` is how long one waits."""
+
+    def __init__(
+        self,
+        client: Client,
+        orders: Orders,
+        partners: Partners,
+        policy: Policy,
+        desk: Desk,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        patience: timedelta = PATIENCE,
+    ) -> None:
+        self._client = client
+        self._orders = orders
+        self._partners = partners
+        self._policy = policy
+        self._desk = desk
+        self._clock = clock
+        self._patience = patience
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    @property
+    def now(self) -> datetime:
+        """The instant at which something is shown."""
+        return self._clock()
+
+    # --- placing -------------------------------------------------------------------------------------------------
+
+    async def place(self, placement: Placement) -> Placed:
+        """Place an order. The same order again is the order that is there.
+
+        Starting its workflow is the one thing that counts; that the records know it at once is for the caller's next
+        look, and if it fails here the workflow does it.
+
+        Raises:
+            InvalidCommand: the partner is not known, or the SP-ID is kept for workflows of our own.
+            AlreadyPlaced: the SP-ID is taken by another order.
+            TemporalAway: nothing was placed, or the same call finds it placed.
+        """
+        known = await self._orders.get(placement.sp_id)
+        if known is not None:
+            return _same(placement, known)
+        if names.is_taken(placement.sp_id):
+            raise InvalidCommand("sp_id", "reserved_name")
+        partner = await self._partners.get(placement.partner_id)
+        if partner is None:
+            raise InvalidCommand("partner_id", "unknown_partner")
+        now = self._clock()
+        # The local day may already be tomorrow's; the calendar begins well before it.
+        calendar = pin_calendar(partner.canton, self._policy, now.date())
+        intake = Intake(
+            placement=placement,
+            partner=self._partners.assignee(partner),
+            policy=self._policy,
+            calendar=calendar,
+            rules=rules.CURRENT,
+        )
+        try:
+            async with reaching(self._patience):
+                begun = await workflow_client.start_order(self._client, intake, self._desk, now)
+        except (NoAnswer, Closed) as error:
+            raise TemporalAway("no answer") from error
+        except WorkflowAlreadyStartedError:
+            return _same(placement, await self._placed_meanwhile(placement.sp_id))
+        try:
+            await self._orders.save(begun)
+        except Exception as error:
+            if not is_away(error) and not isinstance(error, Diverged):
+                raise
+            logger.warning(
+                "the order's workflow has to record it", extra={"cause": type(error).__name__}
+            )
+        return Placed(snapshot=begun, is_new=True)
+
+    async def _placed_meanwhile(self, sp_id: str) -> StoredOrder:
+        """An order that somebody else placed between our look and our start: its row is about to come."""
+        for _ in range(10):
+            stored = await self._orders.get(sp_id)
+            if stored is not None:
+                return stored
+            await asyncio.sleep(0.05)
+        stored = await self._fetch(sp_id)
+        if stored is None:
+            raise TemporalAway("the order's workflow does not answer")
+        return stored
+
+    # --- looking -------------------------------------------------------------------------------------------------
+
+    async def find(self, principal: Principal, sp_id: str) -> StoredOrder:
+        """An order with its timeline.
+
+        Raises:
+            Forbidden: a role that looks at no orders.
+            UnknownOrder: it does not exist, or is not this caller's to know of.
+            TemporalAway: the records do not know it, and Temporal cannot be asked.
+        """
+        access.check(principal, "read")
+        return await self._known(principal, sp_id)
+
+    async def list(
+        self,
+        principal: Principal,
+        *,
+        status: Status | None = None,
+        overdue: bool = False,
+        q: str | None = None,
+        partner_id: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+        sort: Sort = "newest",
+    ) -> Listing:
+        """A page of this caller's orders. The counts are of all that fit but for their state.
+
+        Raises:
+            Forbidden: a role that looks at no orders.
+            ValueError: a cursor that no page gave.
+        """
+        access.check(principal, "read")
+        which = OrderFilter(
+            partner_id=access.own_partner(principal),
+            assigned_to=partner_id,
+            status=status,
+            overdue_at=self._clock() if overdue else None,
+            q=q,
+        )
+        page = await self._orders.page(which, limit, cursor, sort)
+        return Listing(page, await self._orders.counts(which))
+
+    async def check_sight(self, principal: Principal, sp_id: str) -> None:
+        """Raise `UnknownOrder` unless there is such an order, and it is this caller's to know of now."""
+        await self._known(principal, sp_id)
+
+    async def _known(self, principal: Principal, sp_id: str) -> StoredOrder:
+        """The order, if this caller may know of it."""
+        stored = await self._orders.get(sp_id)
+        may_run = _is_sp_id(sp_id) and not names.is_taken(sp_id)
+        if stored is None and principal.role != "partner" and may_run:
+            # Placed while the database was away, and not recorded yet? A partner sees nothing so early.
+            stored = await self._fetch(sp_id, must_exist=False)
+        if stored is None or not access.sees(principal, stored.order):
+            raise UnknownOrder(sp_id)
+        return stored
+
+    async def _fetch(self, sp_id: str, *, must_exist: bool = True) -> StoredOrder | None:
+        """The order as its workflow holds it, which the records then hold, too. None if no worker tells.
+
+        Raises:
+            TemporalAway: (`must_exist` not) nobody can say whether there is such an order.
+        """
+        head = await self._head(sp_id)
+        try:
+            async with asking(self._client, names.order_id(sp_id), self._patience):
+                snapshot = await workflow_client.snapshot(self._client, sp_id)
+        except Closed:
+            return None
+        except NoAnswer as error:
+            if not must_exist:
+                raise TemporalAway("no answer") from error
+            return None
+        except TemporalAway:
+            if not must_exist:
+                raise
+            return None
+        try:
+            with suppress(Diverged):  # somebody has written meanwhile
+                await self._orders.save(snapshot, replaces=head)
+            stored = await self._orders.get(sp_id)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            stored = None
+        return stored or StoredOrder(snapshot.order, snapshot.events)
+
+    async def _head(self, sp_id: str) -> Head | None:
+        """What the records hold of an order; None if that is nothing, or they are away."""
+        try:
+            return await self._orders.head(sp_id)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            return None
+
+    # --- acting --------------------------------------------------------------------------------------------------
+
+    async def command(
+        self,
+        principal: Principal,
+        sp_id: str,
+        command: ExternalCommand,
+        request_id: str,
+        respond_async: bool = False,
+    ) -> StoredOrder | Stored:
+        """Have an order do something, once for a request id. The order after it, as the records now hold it.
+
+        If no worker answers in time, or the caller does not want to wait, the command is left with the server and
+        counts from now; a refusal is then mailed to its sender.
+
+        Raises:
+            Forbidden: this role may not.
+            UnknownOrder: it does not exist, or is not this caller's to know of (any more).
+            NotAllowed: not in the state it is in now.
+            InvalidCommand: not with these values.
+            RequestReused: the request id came before, with another command.
+            Broken: its workflow's tasks fail; the command was not left with the server.
+            TemporalAway: nothing is known to have happened; the same request may come again.
+        """
+        access.check(principal, command.type)
+        known = await self._known(principal, sp_id)
+        return await self._act(principal, known.order, command, request_id, respond_async)
+
+    async def reassign(
+        self,
+        principal: Principal,
+        sp_id: str,
+        partner_id: str,
+        reason: str,
+        request_id: str,
+        respond_async: bool = False,
+    ) -> StoredOrder | Stored:
+        """Hand an order to another partner, whose calendar is pinned into it. Raises as `command` does."""
+        access.check(principal, "reassign")
+        known = await self._known(principal, sp_id)
+        partner = await self._partners.get(partner_id)
+        if partner is None:
+            raise InvalidCommand("partner_id", "unknown_partner")
+        command = Reassign(
+            partner=self._partners.assignee(partner),
+            calendar=pin_calendar(partner.canton, known.order.policy, self._clock().date()),
+            reason=reason,
+        )
+        return await self._act(principal, known.order, command, request_id, respond_async)
+
+    async def notice(
+        self, principal: Principal, sp_id: str, notice: Notice, request_id: str
+    ) -> Stored:
+        """Let an order know what happened elsewhere. Twice is once, and what comes too late changes nothing.
+
+        Raises:
+            Forbidden: this role may not.
+            UnknownOrder: there is no such order.
+            TemporalAway: it is not known to be safe; it may come again.
+        """
+        access.check(principal, notice.type)
+        known = await self._known(principal, sp_id)
+        try:
+            await self._leave(
+                sp_id, Request(command=notice, actor=principal.actor, request_id=request_id)
+            )
+        except Closed:
+            if not (await self._after_end(known.order)).status.is_final:
+                logger.error("an open order has no workflow", extra={"sp_id": sp_id})
+                raise TemporalAway("the order's workflow is not running") from None
+        return Stored(sp_id=sp_id)
+
+    async def _act(
+        self,
+        principal: Principal,
+        order: Order,
+        command: ExternalCommand,
+        request_id: str,
+        respond_async: bool,
+    ) -> StoredOrder | Stored:
+        sp_id = order.sp_id
+        request = Request(command=command, actor=principal.actor, request_id=request_id)
+        since = self._clock()
+        try:
+            answer = None if respond_async else await self._ask(sp_id, request)
+            if answer is not None:
+                return await self._as_of(principal, sp_id, answer)
+            _check_values(order, request, since)
+            await self._leave(sp_id, request.model_copy(update={"at": since}))
+        except Closed:
+            order = await self._after_end(order)
+            code = "final" if order.status.is_final else "wrong_state"
+            raise NotAllowed(command.type, code, order.status, ()) from None
+        return Stored(sp_id=sp_id)
+
+    async def _ask(self, sp_id: str, request: Request) -> Answer | None:
+        """Send a command and wait for its answer; None if no worker gave one in time.
+
+        A broken workflow is no absent worker: nobody could say when the command would be done, so it is not taken.
+        """
+        turn = self._turns.setdefault(sp_id, asyncio.Semaphore(_AT_ONCE))
+        try:
+            async with asking(self._client, names.order_id(sp_id), self._patience), turn:
+                return await workflow_client.send_command(
+                    self._client, sp_id, request, self._patience
+                )
+        except NoAnswer:
+            return None
+        except WorkflowUpdateFailedError as failure:
+            raise _refusal(sp_id, failure) from failure
+
+    async def _leave(self, sp_id: str, request: Request) -> None:
+        """Leave a command with the server. It counts from now on, or from its `at`."""
+        if request.at is None:
+            request = request.model_copy(update={"at": self._clock()})
+        try:
+            async with reaching(SIGNAL_PATIENCE):
+                await workflow_client.send_notice(self._client, sp_id, request)
+        except NoAnswer as error:
+            raise TemporalAway("no answer") from error
+
+    async def _as_of(
+        self, principal: Principal, sp_id: str, answer: Answer
+    ) -> StoredOrder | Stored:
+        """The order as it was answered or newer, which the caller then finds in every list, too.
+
+        Its workflow has it written right after it has answered. If that takes long it is asked itself.
+        """
+        version = answer.version
+        if await recorded(lambda: self._orders.has(sp_id, version, answer.digest)):
+            stored = await self._orders.get(sp_id)
+        else:
+            stored = await self._fetch(sp_id)
+        if stored is None or stored.order.version < version:
+            return Stored(sp_id=sp_id)
+        if not access.sees(principal, stored.order):
+            raise UnknownOrder(sp_id)
+        return stored
+
+    async def _after_end(self, order: Order) -> Order:
+        """The order as its closed workflow left it."""
+        if not order.status.is_final:
+            stored = await self._orders.get(order.sp_id)
+            if stored is None or not stored.order.status.is_final:
+                stored = await self._fetch(order.sp_id) or stored
+            order = stored.order if stored else order
+        return order
+
+
+_SP_ID: TypeAdapter[str] = TypeAdapter(Identifier)
+
+
+def _is_sp_id(text: str) -> bool:
+    try:
+        _SP_ID.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+def _same(placement: Placement, existing: StoredOrder) -> Placed:
+    if existing.order.intake.placement != placement:
+        raise AlreadyPlaced(existing.order)
+    return Placed(snapshot=Snapshot(order=existing.order, events=existing.events), is_new=False)
+
+
+def _check_values(order: Order, request: Request, now: datetime) -> None:
+    """Refuse a command that will not be answered if its values cannot be; its state is for the order to judge.
+
+    Raises:
+        InvalidCommand: not with these values.
+    """
+    try:
+        live(order, request.command, request.actor, now)
+    except (Refused, NotUnderstood):
+        return
+
+
+def _refusal(sp_id: str, failure: WorkflowUpdateFailedError) -> Exception:
+    """What the order's workflow said, as the callers of this module know it."""
+    cause = failure.cause
+    if isinstance(cause, ApplicationError):
+        facts = cause.details[0] if cause.details else {}
+        if cause.type == names.REFUSED:
+            if facts["code"] == "not_yours":  # reassigned since we looked
+                return UnknownOrder(sp_id)
+            return NotAllowed(
+                facts["action"], facts["code"], Status(facts["status"]), tuple(facts["allowed"])
+            )
+        if cause.type == names.INVALID:
+            return InvalidCommand(facts["field"], facts["code"])
+        if cause.type == names.ID_REUSED:
+            return RequestReused(sp_id)
+        if cause.type in (names.UNREADABLE, NotUnderstood.__name__):
+            logger.error("the worker is older than this process", extra={"sp_id": sp_id})
+            return TemporalAway("the worker does not know this command, or the order's rules, yet")
+    return failure

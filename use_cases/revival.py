@@ -1,0 +1,256 @@
+"""Reviving what has lost its workflow: terminated, failed or gone (docs/operations.md). `starter.py revive`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowQueryFailedError
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from contracts import names
+from contracts.activities import SettlementOf
+from contracts.messages import (
+    EVENTS_CARRIED,
+    Answer,
+    Carried,
+    Desk,
+    SettlementAnswer,
+    SettlementCarried,
+)
+from domain.errors import NotUnderstood
+from domain.orders.effects import Effect, effects
+from domain.orders.lifecycle import begin, check_understood
+from domain.orders.order import Order, Status
+from domain.settlements import lifecycle as settling_life
+from domain.settlements.lifecycle import Settling
+from domain.settlements.lifecycle import begin as begin_settling
+from domain.settlements.mails import settlement_mails
+from records.heads import Diverged
+from records.mails import MailLog
+from records.orders import Orders, StoredOrder
+from records.settlements import Settlements
+from temporal import orders as workflow_client
+from temporal import settlements as settlement_client
+
+ANSWER_WITHIN = timedelta(seconds=10)
+_NEWER = "{}: a newer release left its {}; revive it with that release"
+_RUNS = "{}: its workflow is running; to start it anew, terminate it first in the Temporal UI"
+_UNKNOWN = "{}: the records know no such {}"
+_OVER = "{} is {}: nothing can follow"
+_ENDED = "{}: its workflow has ended by itself as {}, and is never started anew"
+_SILENT = (
+    "{}: its workflow does not tell where it stood ({}). See to it that workers are up and mended; or have it go on "
+    "from the records as they are: --from-records"
+)
+_NO_ANSWER = (
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.FAILED_PRECONDITION,  # it had not even begun, or its tasks fail
+)
+_Snapshot = TypeVar("_Snapshot")
+
+
+class NotRevivable(Exception):
+    """There is nothing to revive; the text says why, in a line."""
+
+
+class Revival:
+    """Where orders are revived."""
+
+    def __init__(self, client: Client, orders: Orders, mails: MailLog, desk: Desk) -> None:
+        self._client = client
+        self._orders = orders
+        self._mails = mails
+        self._desk = desk
+
+    async def revive(self, sp_id: str, *, from_records: bool = False) -> Order:
+        """Start a new run of the order's workflow from where its last run stood. The order as it goes on.
+
+        The last run is asked, and the records are set right by what it tells. What they hold counts only if the server
+        has forgotten the workflow; or, `from_records`, if it is there and cannot tell.
+
+        What was to go out and is not known to have gone out is sent again: mails under their keys, so those that were
+        sent are not, and the shipping request of the current attempt, which the warehouse knows by its key. Deadlines
+        that passed meanwhile pass now.
+
+        Raises:
+            NotRevivable: no such order, it is closed, its workflow runs, has ended by itself, or does not
+                tell, or only a newer process understands it.
+            RPCError: Temporal is away.
+        """
+        last = _LastRun(self._client, sp_id, names.order_id(sp_id), Answer)
+        head = await self._orders.head(sp_id)
+        told = await last.tells(lambda: workflow_client.snapshot(self._client, sp_id), from_records)
+        if told is not None:
+            await _written(self._orders.save(told, replaces=head), sp_id)
+        stored = await self._orders.get(sp_id)
+        if stored is None:
+            raise NotRevivable(_UNKNOWN.format(sp_id, "order"))
+        if stored.order.status.is_final:
+            raise NotRevivable(_OVER.format(sp_id, stored.order.status))
+        await last.must_not_be_completed()
+        finished = await self._mails.finished(sp_id)
+        try:
+            check_understood(stored.order)
+            waiting = outbox(stored, finished)
+        except NotUnderstood as error:
+            raise NotRevivable(_NEWER.format(sp_id, error)) from error
+        carried = Carried(
+            order=stored.order,
+            events=stored.events[-EVENTS_CARRIED:],
+            unsaved=(),
+            outbox=waiting,
+            answered={},
+        )
+        try:
+            await workflow_client.revive_order(
+                self._client, carried, self._desk, after_failure_only=True
+            )
+        except WorkflowAlreadyStartedError:
+            raise NotRevivable(_RUNS.format(sp_id)) from None
+        return stored.order
+
+
+class SettlementRevival:
+    """Where settlements are revived."""
+
+    def __init__(
+        self, client: Client, settlements: Settlements, mails: MailLog, desk: Desk
+    ) -> None:
+        self._client = client
+        self._settlements = settlements
+        self._mails = mails
+        self._desk = desk
+
+    async def revive(self, number: str, *, from_records: bool = False) -> Settling:
+        """Start a new run of the settlement's workflow, as `Revival.revive` does. The settlement as it goes on.
+
+        Every order is asked again: those that it has billed, or set free, say so. A statement that was made is kept,
+        and mails that were sent are not sent again.
+
+        Raises:
+            NotRevivable: no such settlement, it is over, its workflow runs, has ended by itself, or does not
+                tell, or only a newer process understands it.
+            RPCError: Temporal is away.
+        """
+        stored = await self._settlements.get(number)
+        if stored is None:
+            # A number does not tell whose settlement it is: only the records do.
+            raise NotRevivable(_UNKNOWN.format(number, "settlement"))
+        account = stored.account
+        of = SettlementOf(partner_id=account.partner_id, month=account.month)
+        workflow_id = names.settlement_workflow_id(of.partner_id, of.month)
+        last = _LastRun(self._client, number, workflow_id, SettlementAnswer)
+        head = await self._settlements.head(number)
+        told = await last.tells(
+            lambda: settlement_client.settlement_snapshot(self._client, of), from_records
+        )
+        if told is not None:
+            await _written(self._settlements.save(told, replaces=head), number)
+            stored = await self._settlements.get(number) or stored
+        settling, events = stored.settling, stored.events
+        if settling.is_over:
+            raise NotRevivable(_OVER.format(number, settling.status))
+        await last.must_not_be_completed()
+        finished = await self._mails.finished(number)
+        before = begin_settling(settling.opening, settling.opened_at)
+        try:
+            settling_life.check_understood(settling)
+            mails = settlement_mails(before, events, self._desk.language)
+        except NotUnderstood as error:
+            raise NotRevivable(_NEWER.format(number, error)) from error
+        carried = SettlementCarried(
+            settling=settling,
+            unsaved=(),
+            outbox=tuple(mail for mail in mails if mail.key not in finished),
+            answered={},
+        )
+        try:
+            await settlement_client.revive_settlement(
+                self._client, carried, self._desk, after_failure_only=True
+            )
+        except WorkflowAlreadyStartedError:
+            raise NotRevivable(_RUNS.format(number)) from None
+        return settling
+
+
+class _LastRun:
+    """The last run of a workflow that may be dead. `name` is what operations call what it stands for."""
+
+    def __init__(
+        self,
+        client: Client,
+        name: str,
+        workflow_id: str,
+        answer: type[Answer] | type[SettlementAnswer],
+    ) -> None:
+        self._name = name
+        self._handle = client.get_workflow_handle(workflow_id, result_type=answer)
+        self._status: WorkflowExecutionStatus | None = None
+
+    async def tells(
+        self, query: Callable[[], Awaitable[_Snapshot]], from_records: bool
+    ) -> _Snapshot | None:
+        """What the run tells of itself. None if the server has forgotten it; or, `from_records`, if it cannot tell.
+
+        Raises:
+            NotRevivable: it runs, or it does not tell.
+            RPCError: Temporal is away.
+        """
+        try:
+            self._status = (await self._handle.describe()).status
+            if self._status is WorkflowExecutionStatus.RUNNING:
+                raise NotRevivable(_RUNS.format(self._name))
+            async with asyncio.timeout(ANSWER_WITHIN.total_seconds()):
+                return await query()
+        except TimeoutError:
+            why = "no worker answers"
+        except WorkflowQueryFailedError as error:
+            why = error.message
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                self._status = None
+                return None
+            if error.status not in _NO_ANSWER:
+                raise
+            why = error.message
+        if not from_records and self._status is not WorkflowExecutionStatus.COMPLETED:
+            raise NotRevivable(_SILENT.format(self._name, why))
+        return None
+
+    async def must_not_be_completed(self) -> None:
+        """Refuse what has ended by itself, whatever the records hold. Its result says how, and needs no worker.
+
+        Raises:
+            NotRevivable: it has.
+        """
+        if self._status is WorkflowExecutionStatus.COMPLETED:
+            ended: Answer | SettlementAnswer = await self._handle.result()
+            raise NotRevivable(_ENDED.format(self._name, ended.status))
+
+
+async def _written(save: Awaitable[int], name: str) -> None:
+    try:
+        await save
+    except Diverged:
+        raise NotRevivable(f"{name}: somebody writes to its records just now; try again") from None
+
+
+def outbox(stored: StoredOrder, finished: frozenset[str]) -> tuple[Effect, ...]:
+    """What the order's life had to send and is not known to have sent; `finished`: keys of mails that are done with."""
+    order = stored.order
+    waiting: list[Effect] = []
+    for effect in effects(begin(order.intake), stored.events):
+        if effect.type == "shipping_request":
+            shipment = order.shipments[-1]
+            asked = effect.attempt == shipment.attempt and shipment.shipped_at is None
+            if asked and order.status is Status.REQUIREMENTS_MET:
+                waiting.append(effect)
+        elif effect.key not in finished or (
+            # It is through its first mail that an order becomes the partner's; a mail that was sent is not sent again.
+            effect.kind == "new_order" and order.status is Status.IN_TRANSMISSION
+        ):
+            waiting.append(effect)
+    return tuple(waiting)

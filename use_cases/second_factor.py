@@ -1,0 +1,147 @@
+"""Setting up, asking for and losing a second factor: an authenticator app, with recovery codes."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from records.accounts import AccountRecords, Credentials
+from settings import Settings
+from use_cases import totp
+from use_cases.account_errors import Conflict, Fault, NotFound, SecondFactorUnavailable, WrongFields
+from use_cases.link_mails import hash_of
+from use_cases.throttle import Throttle
+
+logger = logging.getLogger("cmi.desk")
+
+
+class Enrolment(NamedTuple):
+    """What an authenticator app needs, shown once: the secret, and the same as an `otpauth://` address."""
+
+    secret: str
+    uri: str
+
+
+class Standing(NamedTuple):
+    """How it is with the second factor of a user. `enrolment`: it is being set up, and this is what the app needs."""
+
+    on: bool
+    enrolment: Enrolment | None
+    possible: bool
+
+
+class SecondFactor:
+    """The second factor of users. It is optional; whoever has set one up needs it to log in."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        records: AccountRecords,
+        throttle: Throttle,
+        clock: Callable[[], datetime],
+    ) -> None:
+        key = settings.secret_key
+        self._box = totp.SecretBox(key.get_secret_value()) if key else None
+        self._records = records
+        self._throttle = throttle
+        self._clock = clock
+
+    async def enrol(self, user_id: str) -> Enrolment:
+        """Begin to set up a second factor; it counts once a code confirms it, and replaces one not yet confirmed.
+
+        Raises:
+            SecondFactorUnavailable: this installation has no `CMI_SECRET_KEY`.
+            Conflict: there is one already.
+        """
+        if self._box is None:
+            raise SecondFactorUnavailable(
+                "A second factor cannot be set up here: CMI_SECRET_KEY is not set."
+            )
+        user = (await self._credentials(user_id)).user
+        secret = totp.new_secret()
+        if not await self._records.enrol_totp(user_id, self._box.close(secret, user_id)):
+            raise Conflict("There is a second factor already; remove it first.")
+        return Enrolment(secret, totp.provisioning_uri(secret, user.email))
+
+    async def standing(self, user_id: str) -> Standing:
+        """How it is with a user's second factor. Raises `NotFound`: no such user."""
+        known = await self._credentials(user_id)
+        secret = None
+        if known.totp_secret is not None and not known.totp_confirmed and self._box is not None:
+            secret = self._box.open(known.totp_secret, user_id)
+        enrolment = secret and Enrolment(secret, totp.provisioning_uri(secret, known.user.email))
+        return Standing(known.totp_confirmed, enrolment or None, self._box is not None)
+
+    async def confirm(self, user_id: str, code: str) -> tuple[str, ...]:
+        """Confirm it by a code of the app: from now on log-ins need one. Returns recovery codes, shown once.
+
+        Raises:
+            WrongFields: the code is wrong.
+            Conflict: nothing is there to be confirmed.
+        """
+        known = await self._credentials(user_id)
+        kept = known.totp_secret
+        if kept is None or known.totp_confirmed:
+            raise Conflict("No second factor is being set up.")
+        step = self._step(known, code)
+        if step is None:
+            raise WrongFields(Fault("code", "wrong", "is not the app's code of this moment"))
+        codes = totp.new_recovery_codes()
+        hashes = [hash_of(totp.plain_recovery_code(each)) for each in codes]
+        if not await self._records.confirm_totp(user_id, kept, step, hashes):
+            raise Conflict("No second factor is being set up.")
+        logger.info("second factor set up", extra={"user": user_id})
+        return tuple(codes)
+
+    async def remove(self, user_id: str, code: str) -> None:
+        """Remove one's own second factor, by a code.
+
+        Raises:
+            Throttled: too many guesses.
+            WrongFields: the code is wrong.
+        """
+        known = await self._credentials(user_id)
+        await self._throttle.guess(known.user.email)
+        if known.totp_confirmed and not await self.takes(known, code):
+            raise WrongFields(Fault("code", "wrong", "is wrong, or was used before"))
+        await self._throttle.was_right(known.user.email)
+        await self._records.remove_totp(user_id)
+        logger.info("second factor removed", extra={"user": user_id})
+
+    async def reset(self, partner_id: str | None, user_id: str) -> None:
+        """Remove that of a user of a partner (None: of the staff) who lost phone and recovery codes; sessions end.
+
+        Raises:
+            NotFound: no such user there.
+        """
+        if (await self._credentials(user_id)).user.partner_id != partner_id:
+            raise NotFound("user")
+        await self._records.remove_totp(user_id)
+        await self._records.end_sessions(user_id)
+        logger.info("second factor reset", extra={"user": user_id})
+
+    async def takes(self, known: Credentials, code: str) -> bool:
+        """Whether a code is right; it is used up by that."""
+        user_id = known.user.user_id
+        recovery = totp.plain_recovery_code(code)
+        if await self._records.take_recovery_code(user_id, hash_of(recovery)):
+            logger.warning("recovery code used", extra={"user": user_id})
+            return True
+        step = self._step(known, code)
+        return step is not None and await self._records.take_step(user_id, step)
+
+    def _step(self, known: Credentials, code: str) -> int | None:
+        user_id, kept = known.user.user_id, known.totp_secret
+        secret = self._box.open(kept, user_id) if self._box and kept else None
+        if secret is None:
+            logger.error(
+                "CMI_SECRET_KEY is not that of this second factor", extra={"user": user_id}
+            )
+            return None
+        return totp.step_of(secret, code, self._clock())
+
+    async def _credentials(self, user_id: str) -> Credentials:
+        known = await self._records.by_id(user_id, self._clock())
+        if known is None:
+            raise NotFound("user")
+        return known

@@ -29,10 +29,11 @@ from domain.orders.events import Event, Recorded
 from domain.orders.order import Order, Placement, Status
 from domain.policy import Policy
 from domain.values import Value
+from records.columns import Instant
 from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database, storable
 from records.heads import Head, is_in, step
-from records.tables import Instant, deadlines, documents, orders, timeline
+from records.tables import deadlines, documents, orders, timeline
 
 Sort = Literal["newest", "urgent"]
 

@@ -7,9 +7,10 @@ from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, tu
 
 from domain.orders.order import DeadlineKind
 from domain.orders.punctuality import KINDS
+from records.columns import Instant
 from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database, storable
-from records.tables import Instant, deadlines
+from records.tables import deadlines
 
 
 class Tally(NamedTuple):

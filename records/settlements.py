@@ -17,12 +17,12 @@ from domain.settlements.lines import Line, in_order, line_of
 from domain.settlements.settlement import Settlement, SettlementStatus
 from domain.values import Value
 from records.billable import Billable
+from records.columns import Instant
 from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import LONG_SECONDS, Database, chunks, storable
 from records.heads import Head, is_in, step
 from records.orders import folded, placement_in
 from records.tables import (
-    Instant,
     documents,
     orders,
     settlement_documents,

@@ -1,21 +1,16 @@
-"""The tables of the records, for both databases. A change here needs a revision in `migrations/`."""
+"""The tables of orders, settlements and mails, for both databases. A change here needs a revision in `migrations/`.
 
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any
+Those of logins are in `records/account_tables.py`.
+"""
 
 from sqlalchemy import (
     Boolean,
     Column,
     Date,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
-    Numeric,
     String,
     Table,
     Text,
@@ -23,73 +18,9 @@ from sqlalchemy import (
     literal_column,
     text,
 )
-from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from domain.orders.order import Status
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware instant, exact to the microsecond, in UTC. Naive ones are refused.
-
-    `timestamptz` on PostgreSQL; on SQLite text of fixed length ("2026-10-05T14:12:00.000000Z"), which sorts as time.
-    """
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """The column's type in the database."""
-        return dialect.type_descriptor(
-            String(27) if dialect.name == "sqlite" else DateTime(timezone=True)
-        )
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:
-        """The value as the driver takes it."""
-        if value is None:
-            return None
-        if value.utcoffset() is None:
-            raise ValueError(f"an instant needs a time zone: {value!r}")
-        value = value.astimezone(UTC)
-        if dialect.name != "sqlite":
-            return value
-        return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-
-    def process_result_value(
-        self, value: datetime | str | None, dialect: Dialect
-    ) -> datetime | None:
-        """The instant that the driver returned."""
-        return datetime.fromisoformat(value) if isinstance(value, str) else value
-
-
-class Money(TypeDecorator[Decimal]):
-    """An exact amount in CHF: `numeric` on PostgreSQL, text on SQLite, whose numbers are binary."""
-
-    impl = Numeric(12, 2)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """The column's type in the database."""
-        return dialect.type_descriptor(String(13) if dialect.name == "sqlite" else Numeric(12, 2))
-
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Decimal | str | None:
-        """The value as the driver takes it."""
-        return str(value) if value is not None and dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: Decimal | str | None, dialect: Dialect) -> Decimal | None:
-        """The amount that the driver returned."""
-        return Decimal(value) if isinstance(value, str) else value
-
-
-# Identifiers sort by code point on both databases, so that paging is the same everywhere.
-Key = String().with_variant(String(collation="C"), "postgresql")
-
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    }
-)
+from records.columns import Instant, Key, Money, metadata
 
 # What lists, counts and searches read. Rows are kept narrow: the order itself is in `documents`.
 orders = Table(
@@ -245,6 +176,8 @@ mails = Table(
     Column("first_tried_at", Instant, nullable=False),
     Column("sent_at", Instant),
     Column("last_error", Text),
+    # When the web process tries it again; none: it is done, or a workflow sees to it.
+    Column("next_attempt_at", Instant),
 )
 is_undelivered = text("state <> 'sent'")
 """The condition of `ix_mails_undelivered`, word for word as that of `ix_orders_open`."""
@@ -254,6 +187,13 @@ Index(
     mails.c.key,
     sqlite_where=is_undelivered,
     postgresql_where=is_undelivered,
+)
+_is_pending = mails.c.next_attempt_at.is_not(None)
+Index(
+    "ix_mails_pending",
+    mails.c.next_attempt_at,
+    sqlite_where=_is_pending,
+    postgresql_where=_is_pending,
 )
 
 # --- settlements -------------------------------------------------------------------------------------------------
@@ -374,97 +314,6 @@ papers = Table(
     Column("created_at", Instant, nullable=False),
 )
 Index("ix_papers_settlement", papers.c.settlement_id, papers.c.kind, papers.c.created_at)
-
-# --- accounts. Of a secret only its SHA-256 is kept (in hexadecimal), of a password only its argon2 hash. -------------
-
-users = Table(
-    "users",
-    metadata,
-    Column("user_id", Key, primary_key=True),
-    Column("role", String, nullable=False),
-    Column("partner_id", Key, ForeignKey(partners.c.partner_id), index=True),
-    Column("email", String, nullable=False),
-    Column("email_key", String, nullable=False),  # records.accounts.email_key
-    Column("name", String, nullable=False),
-    Column("language", String(2), nullable=False),
-    Column("password_hash", String),  # none until the invitation is accepted
-    Column("totp_secret", String),  # encrypted: use_cases.second_factor
-    Column("totp_confirmed", Boolean, nullable=False),
-    Column("totp_last_step", Integer),  # of the newest code that was taken: no code counts twice
-    Column("created_at", Instant, nullable=False),
-    Column("last_login_at", Instant),
-)
-Index("ix_users_email_key", users.c.email_key, unique=True)
-
-sessions = Table(
-    "sessions",
-    metadata,
-    Column("secret_hash", String(64), primary_key=True),
-    Column("user_id", Key, ForeignKey(users.c.user_id, ondelete="CASCADE"), nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("last_used_at", Instant, nullable=False),
-    Column("expires_at", Instant, nullable=False),
-    Index("ix_sessions_user_id", "user_id"),
-)
-
-# What a user was given to be used once: the secret in a mailed link, or the ticket from the password to the second
-# factor. One of each purpose: a new one takes the place of the former, and one that is used is no more.
-links = Table(
-    "links",
-    metadata,
-    Column("user_id", Key, ForeignKey(users.c.user_id, ondelete="CASCADE"), primary_key=True),
-    Column("purpose", String, primary_key=True),
-    Column("secret_hash", String(64), nullable=False),
-    Column("asked_at", Instant, nullable=False),
-    Column("expires_at", Instant, nullable=False),
-    Column("sent_at", Instant),  # when the mail server took it
-    Column("retry_at", Instant),  # when to try (again); none if there is nothing to send any more
-    Column("attempts", Integer, nullable=False),
-)
-Index("ix_links_secret_hash", links.c.secret_hash, unique=True)
-
-recovery_codes = Table(
-    "recovery_codes",
-    metadata,
-    Column("user_id", Key, ForeignKey(users.c.user_id, ondelete="CASCADE"), primary_key=True),
-    Column("code_hash", String(64), primary_key=True),
-)
-
-tokens = Table(
-    "tokens",
-    metadata,
-    Column("token_id", Key, primary_key=True),
-    Column("token_hash", String(64), nullable=False),
-    Column("role", String, nullable=False),
-    Column("partner_id", Key, ForeignKey(partners.c.partner_id), index=True),
-    Column("name", String, nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("last_used_at", Instant),
-    Column("expires_at", Instant),
-    Column("revoked_at", Instant),
-)
-Index("ix_tokens_token_hash", tokens.c.token_hash, unique=True)
-
-# Guesses at passwords and codes, by account and by address; the keys are hashes of these.
-guesses = Table(
-    "guesses",
-    metadata,
-    Column("key", String, primary_key=True),
-    Column("failures", Integer, nullable=False),
-    Column("last_at", Instant, nullable=False),
-    Column("blocked_until", Instant, nullable=False),
-)
-
-idempotency = Table(
-    "idempotency",
-    metadata,
-    Column("login_id", Key, primary_key=True),
-    Column("key", String, primary_key=True),
-    Column("body_hash", String(64), nullable=False),
-    Column("status", Integer, nullable=False),
-    Column("response", Text, nullable=False),  # as JSON
-    Column("created_at", Instant, nullable=False, index=True),
-)
 
 # How orders and their workflows differ, as the reconciler found. By run, since an order may have had several.
 findings = Table(

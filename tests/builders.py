@@ -11,11 +11,10 @@ from domain.orders.commands import (
     Command,
     ConfirmExecution,
     ConfirmRequirements,
-    ConfirmTransmission,
-    PassTime,
     SetAppointment,
 )
 from domain.orders.events import Recorded
+from domain.orders.internal import ConfirmTransmission, PassTime
 from domain.orders.lifecycle import fold, handle, place
 from domain.orders.order import Assignee, GoodsReceived, GoodsShipped, Intake, Order, Placement
 from domain.policy import Policy

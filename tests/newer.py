@@ -15,8 +15,8 @@ from temporalio.client import WorkflowHistory
 import activities
 from contracts import names
 from contracts.messages import Answer, Checked, SettlementAnswer, Upload
-from domain.orders.commands import Request
 from domain.orders.events import Event
+from domain.orders.request import Request
 from domain.settlements.commands import SettlementRequest
 from domain.settlements.events import SettlementEvent
 from domain.settlements.settlement import Settlement

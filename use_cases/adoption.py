@@ -14,7 +14,8 @@ from contracts.messages import fingerprint
 from domain import rules
 from domain.actors import Actor
 from domain.errors import NotUnderstood
-from domain.orders.commands import AdoptRules, Request
+from domain.orders.commands import AdoptRules
+from domain.orders.request import Request
 from domain.policy import Policy
 from domain.settlements import commands
 from domain.settlements.commands import SettlementRequest

@@ -19,10 +19,11 @@ from domain import rules
 from domain.cantons import pin_calendar
 from domain.errors import InvalidCommand, NotUnderstood
 from domain.fields import Identifier
-from domain.orders.commands import ExternalCommand, PaymentReceived, Reassign, Request
+from domain.orders.commands import ExternalCommand, PaymentReceived, Reassign
 from domain.orders.errors import Refused
 from domain.orders.lifecycle import handle
 from domain.orders.order import GoodsReceived, GoodsShipped, Intake, Order, Placement, Status
+from domain.orders.request import Request
 from domain.policy import Policy
 from domain.values import Value
 from records.database import is_away

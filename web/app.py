@@ -24,7 +24,7 @@ from use_cases.reports import Reports
 from use_cases.settlements import SettlementUseCases
 from use_cases.worklist import WorklistUseCases
 from web import codec, docs, health, openapi, portal, problems
-from web.api import accounts, orders, reports, settlements
+from web.api import accounts, order_commands, orders, reports, settlements
 from web.middleware import API, Hygiene
 
 logger = logging.getLogger("cmi.web")
@@ -89,6 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.include_router(orders.router, prefix=API)
+    app.include_router(order_commands.router, prefix=API)
     app.include_router(settlements.router, prefix=API)
     app.include_router(accounts.router, prefix=API)
     app.include_router(reports.router, prefix=API)

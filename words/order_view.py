@@ -10,7 +10,7 @@ from domain.calendar import Calendar
 from domain.orders.access import allowed
 from domain.orders.ball import ball
 from domain.orders.catalogue import checklist
-from domain.orders.commands import ChecklistItem
+from domain.orders.codes import ChecklistItem
 from domain.orders.deadlines import owner_of
 from domain.orders.events import CalendarRenewed, Reassigned, Recorded, RulesAdopted
 from domain.orders.explanation import explain

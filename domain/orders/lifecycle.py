@@ -7,11 +7,12 @@ from domain import rules
 from domain.actors import Actor
 from domain.errors import NotUnderstood
 from domain.orders.access import actions, allowed, author, authorise
-from domain.orders.commands import Command, PassTime
+from domain.orders.commands import Command
 from domain.orders.decide import decide
 from domain.orders.errors import Refused
 from domain.orders.events import Event, Placed, Recorded, Released
 from domain.orders.evolve import evolve
+from domain.orders.internal import PassTime
 from domain.orders.order import Intake, Order, Status
 
 

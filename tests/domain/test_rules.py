@@ -18,12 +18,11 @@ from domain.orders.commands import (
     AdoptRules,
     Bill,
     ConfirmExecution,
-    ConfirmTransmission,
     LogContact,
-    PassTime,
 )
 from domain.orders.errors import Refused
 from domain.orders.events import DeadlineMissed, ReminderDue, RulesAdopted
+from domain.orders.internal import ConfirmTransmission, PassTime
 from domain.orders.lifecycle import fold, handle
 from domain.orders.order import Deadline, GoodsReceived, GoodsShipped, Intake, Order, Status
 from domain.orders.outgoing import Mail

@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any
 import worker
 from activities import claims, papers, settlement_mail
-from mail import letters
+from mail import outbox
 from records.billable import Billable
 from workflows import background, order_batches, paper_activities, service_order, settlement
 
@@ -74,8 +74,8 @@ for owner, name in (
     (papers.PaperActivities, "_keep"),
     (papers, "_made"),
     (papers, "check_invoice"),
-    (settlement_mail.SettlementMailActivities, "_receiver"),
-    (letters.Letters, "_mark"),
+    (settlement_mail.SettlementMailActivities, "_recipient"),
+    (outbox.Outbox, "_mark"),
 ):
     gated(owner, name)
 sys.exit(worker.main([]))

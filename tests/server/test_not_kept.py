@@ -12,10 +12,11 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from contracts.activities import SettlementOf
 from development.embedded import ROOT
-from domain.orders.commands import Accept, Cancel, Request
+from domain.orders.commands import Accept, Cancel
 from domain.orders.events import Recorded
 from domain.orders.lifecycle import fold
 from domain.orders.order import Status
+from domain.orders.request import Request
 from domain.settlements.commands import Select, SettlementRequest
 from domain.settlements.events import SettlementRecorded
 from domain.settlements.ids import settlement_id

@@ -22,8 +22,8 @@ from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities import reconcile
+from activities.entities import Entities, WorkflowAnswer
 from activities.obsolete_mails import ObsoleteMails
-from activities.reconciled import Comparable, WorkflowAnswer
 from contracts import names
 from contracts.activities import Snapshot
 from contracts.encryption import new_key
@@ -33,8 +33,8 @@ from domain.orders.commands import Accept, Cancel, Command, ConfirmRequirements,
 from domain.orders.lifecycle import fold, handle
 from domain.orders.order import Status
 from domain.policy import OfficePolicy
-from mail.letters import Letters
-from mail.smtp import Postman
+from mail.outbox import Outbox
+from mail.smtp import SmtpSender
 from records import tables
 from records.mails import MailLog
 from records.orders import StoredOrder
@@ -114,8 +114,8 @@ def digests(around: Surroundings) -> list[str]:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second look comes soon, and a query that nobody answers is given up soon."""
-    monkeypatch.setattr(reconcile, "LOOK_AGAIN_AFTER", 0.3)
-    monkeypatch.setattr(reconcile, "ANSWER_WITHIN", 3.0)
+    monkeypatch.setattr(reconcile, "COMPARE_AGAIN_AFTER", 0.3)
+    monkeypatch.setattr(reconcile, "QUERY_TIMEOUT", 3.0)
 
 
 async def test_healthy_orders_are_left_alone_and_not_asked_twice(
@@ -125,10 +125,10 @@ async def test_healthy_orders_are_left_alone_and_not_asked_twice(
     real = reconcile.ReconcileActivities._ask
 
     async def counted(
-        self: reconcile.ReconcileActivities, things: Comparable, workflow_id: str
+        self: reconcile.ReconcileActivities, entities: Entities, workflow_id: str
     ) -> WorkflowAnswer | None:
         asked.append(workflow_id)
-        return await real(self, things, workflow_id)
+        return await real(self, entities, workflow_id)
 
     monkeypatch.setattr(reconcile.ReconcileActivities, "_ask", counted)
     async with working(tmp_path) as around:
@@ -373,13 +373,13 @@ async def test_a_workflow_whose_tasks_fail_is_stuck(tmp_path: Path) -> None:
 
             await eventually(failing)
             mails = MailLog(around.database)
-            looked = reconcile.ReconcileActivities(
+            compared = reconcile.ReconcileActivities(
                 around.settings, around.client, around.orders, Settlements(around.database),
-                Reconciliation(around.database), Letters(mails, Postman(around.settings)),
+                Reconciliation(around.database), Outbox(mails, SmtpSender(around.settings)),
                 ObsoleteMails(mails, around.orders, Settlements(around.database)),
             )  # fmt: skip
-            (row,) = await looked._orders.rows(["SP-1"])
-            assert (await looked._look(looked._orders, row, None)).kind == "stuck"
+            (row,) = await compared._orders.rows(["SP-1"])
+            assert (await compared._compare_one(compared._orders, row, None)).kind == "stuck"
         async with around.worker():
             await around.reaches(life, Status.NEW)
 

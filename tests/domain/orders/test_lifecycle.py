@@ -20,10 +20,8 @@ from domain.orders.commands import (
     Command,
     ConfirmExecution,
     ConfirmRequirements,
-    ConfirmTransmission,
     DecideReview,
     LogContact,
-    PassTime,
     PaymentReceived,
     RejectRequirements,
     ReportNotExecuted,
@@ -35,6 +33,7 @@ from domain.orders.errors import Refused
 from domain.orders.events import Escalated, Recorded
 from domain.orders.evolve import evolve
 from domain.orders.explanation import explain
+from domain.orders.internal import ConfirmTransmission, PassTime
 from domain.orders.lifecycle import fold, handle, release
 from domain.orders.order import GoodsReceived, GoodsShipped, Order, Status
 from domain.orders.outgoing import Mail, ShippingRequest

@@ -1,4 +1,4 @@
-"""What the reconciler compares with its workflows: orders and settlements, as far as they are alike."""
+"""Orders and settlements as the reconciler sees them: how to list them, and how to ask their workflows."""
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
@@ -19,14 +19,14 @@ from temporal.settlements import settlement_snapshot
 
 
 class WorkflowAnswer(NamedTuple):
-    """What a workflow says of itself.
+    """What a workflow answers about its order or settlement.
 
     Attributes:
-        version: how many events it has.
-        is_over: nothing can follow.
+        version: the number of its events.
+        is_over: no event can follow.
         shell: that of its run (`contracts.names.SHELL`).
-        is_recorded: whether the records hold just what it says.
-        keep: has the records hold what it says, and nothing else; whether they can.
+        is_recorded: whether the records hold exactly this.
+        keep: write exactly this to the records; False if they cannot hold it.
     """
 
     version: int
@@ -36,32 +36,32 @@ class WorkflowAnswer(NamedTuple):
     keep: Callable[[], Awaitable[bool]]
 
 
-class Comparable(Protocol):
-    """Comparable of one kind. Each has a name, which people know it by, and a workflow."""
+class Entities(Protocol):
+    """Orders, or settlements. Each has a name that people use and a workflow."""
 
     @property
     def workflow_type(self) -> str:
         """The type of their workflows."""
 
     def name(self, workflow_id: str) -> str:
-        """Whose workflow this is."""
+        """The name of the order or settlement with this workflow."""
 
     def workflow_id(self, row: Row) -> str:
-        """The id of its workflow."""
+        """The id of the workflow of a row."""
 
     async def to_compare(
         self, after: str | None, limit: int, closed_since: datetime
     ) -> Sequence[Row]:
-        """Those to compare, by name, those after one: open ones, and closed ones not compared since they changed."""
+        """The next rows to compare, by name: open ones, and closed ones that were not compared since they changed."""
 
     async def rows(self, names: Collection[str]) -> Sequence[Row]:
-        """These, as the records know them; those they do not know are missing."""
+        """The rows of these names, as far as there are any."""
 
     async def ask(self, workflow_id: str) -> WorkflowAnswer:
-        """What a workflow says by a query, also after its end while the server remembers it."""
+        """Query a workflow, which works after its end, too, as long as the server keeps it."""
 
 
-class ServiceOrders:
+class OrderEntities:
     """Orders, by their SP-IDs."""
 
     workflow_type = names.SERVICE_ORDER
@@ -72,17 +72,17 @@ class ServiceOrders:
         self._records = records
 
     def name(self, workflow_id: str) -> str:
-        """Its SP-ID."""
+        """The SP-ID, which is the workflow's id."""
         return workflow_id
 
     def workflow_id(self, row: Row) -> str:
-        """Of its workflow."""
+        """The id of the workflow of a row."""
         return names.order_id(row.name)
 
     async def to_compare(
         self, after: str | None, limit: int, closed_since: datetime
     ) -> Sequence[Row]:
-        """Orders in no final state, and closed ones."""
+        """Orders in no final state, and those closed since `closed_since`."""
         return await self._records.orders_to_compare(after, limit, closed_since)
 
     async def rows(self, names: Collection[str]) -> Sequence[Row]:
@@ -90,7 +90,7 @@ class ServiceOrders:
         return await self._records.orders(names)
 
     async def ask(self, workflow_id: str) -> WorkflowAnswer:
-        """The order's workflow."""
+        """Query the order's workflow."""
         head = await self._orders.head(workflow_id)
         snapshot = await workflow_client.snapshot(self._client, workflow_id)
         order = snapshot.order
@@ -99,7 +99,9 @@ class ServiceOrders:
             return await self._orders.holds(snapshot)
 
         async def keep() -> bool:
-            with suppress(Diverged):  # somebody has written meanwhile: the next pass looks again
+            with suppress(
+                Diverged
+            ):  # there was another write meanwhile: the next pass compares again
                 await self._orders.save(snapshot, replaces=head)
             return True
 
@@ -108,7 +110,7 @@ class ServiceOrders:
         )
 
 
-class PartnersSettlements:
+class SettlementEntities:
     """Settlements, by their numbers."""
 
     workflow_type = names.SETTLEMENT
@@ -119,18 +121,18 @@ class PartnersSettlements:
         self._records = records
 
     def name(self, workflow_id: str) -> str:
-        """Its number."""
+        """The settlement's number."""
         return settlement_id(*names.settlement_in(workflow_id))
 
     def workflow_id(self, row: Row) -> str:
-        """Of its workflow."""
+        """The id of the workflow of a row."""
         assert row.settled is not None
         return names.settlement_workflow_id(*row.settled)
 
     async def to_compare(
         self, after: str | None, limit: int, closed_since: datetime
     ) -> Sequence[Row]:
-        """Settlements that are not over (void ones, too, while they bill orders yet), and those that are."""
+        """Settlements that are not over (void ones, too, until their orders are free), and those that are."""
         return await self._records.settlements_to_compare(after, limit)
 
     async def rows(self, names: Collection[str]) -> Sequence[Row]:
@@ -138,7 +140,7 @@ class PartnersSettlements:
         return await self._records.settlements(names)
 
     async def ask(self, workflow_id: str) -> WorkflowAnswer:
-        """The settlement's workflow."""
+        """Query the settlement's workflow."""
         partner_id, month = names.settlement_in(workflow_id)
         head = await self._settlements.head(settlement_id(partner_id, month))
         snapshot = await settlement_snapshot(

@@ -11,7 +11,7 @@ from temporalio.activity import ActivityCancellationDetails
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
-from activities.heartbeats import Beating
+from activities.heartbeats import Heartbeats
 from contracts import activities
 from tests.limits import WAIT_LIMIT
 
@@ -50,7 +50,7 @@ class Running:
         self.beaten = asyncio.Event()
         self.environment.on_heartbeat = self._beat
         run: Callable[[Any], Awaitable[Any]] = (
-            Beating().intercept_activity(self.work).execute_activity
+            Heartbeats().intercept_activity(self.work).execute_activity
         )
         self.task = asyncio.ensure_future(self.environment.run(run, None))
 

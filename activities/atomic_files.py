@@ -1,12 +1,12 @@
-"""Writes files that are either whole or not there."""
+"""Writes files atomically: a file is either complete or not there."""
 
 import os
 from pathlib import Path
 from uuid import uuid4
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write `data` to `path` so that no reader and no power cut ever sees a part of it.
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write `data` to `path` completely or not at all, for readers and after a power cut, too.
 
     The folder is made if it is missing; a file that is there is replaced. Raises `OSError` as the file system does.
     """
@@ -22,6 +22,6 @@ def write_whole(path: Path, data: bytes) -> None:
         partial.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the name, too, outlives a power cut
+        os.fsync(folder)  # so that the name survives a power cut, too
     finally:
         os.close(folder)

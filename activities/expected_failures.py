@@ -1,4 +1,4 @@
-"""Logs failures that are to be expected in one line every few minutes, not each attempt with a traceback."""
+"""Logs expected failures with one line every few minutes, instead of a traceback for each attempt."""
 
 import time
 from collections.abc import Callable
@@ -9,43 +9,43 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-SAY_AGAIN = 300.0  # seconds
+LOG_AGAIN = 300.0  # seconds
 
 
 @dataclass
-class _Trouble:
-    """Attempts of one activity that failed for one reason: when that was said last, whether a success has come since,
-    and how many there were of which nothing was said."""
+class _Failing:
+    """One activity that fails for one reason: when that was last logged, whether it still lasts, and how many failed
+    attempts have not been logged."""
 
-    said_at: float
+    logged_at: float
     lasts: bool = True
-    unsaid: int = 0
+    unlogged: int = 0
 
 
 class ExpectedFailures(Interceptor):
-    """Watches the activities of a worker for failures of the category `BENIGN`, which the SDK logs for debugging only.
+    """Logs failures of the category `BENIGN`, which the SDK logs only at the level debug.
 
-    The first one of an activity and a type of failure is a warning at once. While more come, there is another one
-    every `SAY_AGAIN` seconds, with how many there were. The activity's first success after a warning is noted, too.
+    The first failure of an activity and a type is logged as a warning at once. While more follow, there is another
+    warning every `LOG_AGAIN` seconds, with their number. The activity's first success after a warning is logged, too.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._troubles: dict[tuple[str, str], _Trouble] = {}
+        self._failing: dict[tuple[str, str], _Failing] = {}
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """Implements `Interceptor.intercept_activity`."""
         return _Inbound(next, self)
 
     def failed(self, name: str, error: ApplicationError) -> None:
-        """An attempt at the activity `name` failed."""
+        """Count, and perhaps log, a failed attempt at the activity `name`."""
         now, kind = self._clock(), error.type or ""
-        known = self._troubles.get((name, kind))
-        if known is not None and now - known.said_at < SAY_AGAIN:
-            known.unsaid += 1
+        known = self._failing.get((name, kind))
+        if known is not None and now - known.logged_at < LOG_AGAIN:
+            known.unlogged += 1
             return
-        attempts = 1 + (known.unsaid if known is not None else 0)
-        self._troubles[name, kind] = _Trouble(said_at=now)
+        attempts = 1 + (known.unlogged if known is not None else 0)
+        self._failing[name, kind] = _Failing(logged_at=now)
         activity.logger.warning(
             "%s fails and is tried again, for example: %s",
             name,
@@ -54,10 +54,10 @@ class ExpectedFailures(Interceptor):
         )
 
     def succeeded(self, name: str) -> None:
-        """An attempt at the activity `name` did not fail."""
-        for (failed, kind), trouble in self._troubles.items():
-            if failed == name and trouble.lasts:
-                trouble.lasts = False
+        """Log that the activity `name` succeeds again, if it failed before."""
+        for (failed, kind), failing in self._failing.items():
+            if failed == name and failing.lasts:
+                failing.lasts = False
                 activity.logger.info("%s succeeds again", name, extra={"type": kind})
 
 

@@ -10,9 +10,9 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
+from activities.expected_failures import LOG_AGAIN, ExpectedFailures
 from activities.failures import without_contents
 from contracts import activities
-from mail.expected import SAY_AGAIN, ExpectedFailures
 from temporal.calls import NoAnswer
 
 
@@ -68,7 +68,7 @@ async def test_the_first_is_told_at_once_and_the_rest_every_few_minutes(
         await attempts.fail(away(number))
     text = "send_mail fails and is tried again, for example: mail SP-{}: the mail server is away"
     assert lines(caplog) == [("WARNING", text.format(1), 1)]
-    attempts.now += SAY_AGAIN
+    attempts.now += LOG_AGAIN
     await attempts.fail(away(7))
     assert lines(caplog) == [("WARNING", text.format(7), 100)]
 

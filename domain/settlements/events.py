@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from domain.authors import RecordedEvent
 from domain.orders.events import UnknownEvent
 from domain.policy import Policy
 from domain.settlements.invoicing import Verdict
@@ -151,10 +152,7 @@ KnownSettlementEvent = Annotated[
 SettlementEvent = Annotated[KnownSettlementEvent | UnknownEvent, Field(union_mode="left_to_right")]
 
 
-class SettlementRecorded(Value):
-    """An event with its number (from 1), instant and author (as `orders.events.Recorded`)."""
+class SettlementRecorded(RecordedEvent):
+    """An event of a settlement, with its number, instant and author."""
 
-    seq: int
-    at: datetime
-    by: str
     event: SettlementEvent

@@ -42,9 +42,9 @@ from records.reconciliation import Reconciliation
 from records.settlements import Settlements
 from temporal.connection import data_converter
 from temporal.schedules import put_schedules
-from tests.builders import intake as an_intake
-from tests.limits import ANSWER_LIMIT, WAIT_LIMIT
 from tests.server.surroundings import Surroundings, eventually, surroundings
+from tests.support.builders import intake as an_intake
+from tests.support.limits import ANSWER_LIMIT, WAIT_LIMIT
 from tests.workflows.life import DESK, SHOP, Life
 from use_cases.revival import NotRevivable, Revival
 
@@ -81,7 +81,7 @@ async def standing(around: Surroundings) -> list[tuple[str, str]]:
 async def all_findings(around: Surroundings) -> list[tuple[str, str, bool]]:
     """All findings ever, and whether each was repaired."""
     async with around.database.reading() as connection:
-        rows = await connection.execute(text("SELECT sp_id, kind, repaired FROM findings"))
+        rows = await connection.execute(text("SELECT about, kind, repaired FROM findings"))
         return [(sp_id, kind, bool(repaired)) for sp_id, kind, repaired in rows]
 
 

@@ -21,7 +21,7 @@ from domain.errors import InvalidCommand
 from domain.months import Month
 from domain.orders.order import Order, Placement
 from domain.settlements.ids import is_settlement_id, settlement_id
-from domain.settlements.lifecycle import Settlement
+from domain.settlements.settlement import Settlement
 from records.database import Database
 from records.mails import MailLog
 from records.migrate import migrate
@@ -150,8 +150,10 @@ async def settle(settings: Settings, given: argparse.Namespace) -> None:
             stored = await SettlementCalls(client, settlements, PATIENCE).fetch(of)
     if stored is None:
         raise WrongInput(f"--partner {partner.partner_id}: nothing to bill until {month.last_day}")
-    settling, note = stored.settling, "" if begun is not None else "(was there already)"
-    print(settling.settlement_id, settling.status.value, f"{len(settling.picked)} orders", note)
+    settlement, note = stored.settlement, "" if begun is not None else "(was there already)"
+    print(
+        settlement.settlement_id, settlement.status.value, f"{len(settlement.picked)} orders", note
+    )
 
 
 async def update_schedules(settings: Settings, _: argparse.Namespace) -> None:

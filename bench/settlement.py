@@ -8,11 +8,12 @@ from bench.report import console, keep, table
 from bench.stage import running_product
 from contracts.activities import Snapshot
 from contracts.messages import Carried
-from domain.settlements.settlement import VAT_RATES, SettlementStatus
+from domain.settlements.lines import VAT_RATES
+from domain.settlements.settlement import SettlementStatus
 from records.settlements import Settlements, StoredSettlement
 from temporal.orders import revive_order
-from tests.builders import COMPLETED, lived, placement
 from tests.server.surroundings import Surroundings
+from tests.support.builders import COMPLETED, lived, placement
 from tests.workflows.life import DESK
 from use_cases.principal import Principal
 from use_cases.settlements import SettlementUseCases
@@ -61,8 +62,8 @@ async def _settle(around: Surroundings, sp_ids: list[str]) -> tuple[StoredSettle
     opening = time.perf_counter() - began
     records = Settlements(around.database)
     while True:
-        stored = await records.get(opened.settling.settlement_id)
-        if stored is not None and stored.settling.status is SettlementStatus.ISSUED:
+        stored = await records.get(opened.settlement.settlement_id)
+        if stored is not None and stored.settlement.status is SettlementStatus.ISSUED:
             return stored, opening
         await asyncio.sleep(_LOOK_EVERY)
 
@@ -71,9 +72,9 @@ def _report(orders: int, stored: StoredSettlement, opening: float) -> None:
     at: dict[str, datetime] = {each.event.type: each.at.astimezone(UTC) for each in stored.events}
     claiming = (at["orders_claimed"] - at["opened"]).total_seconds()
     statement = (at["statement_issued"] - at["orders_claimed"]).total_seconds()
-    assert stored.settling.statement is not None
+    assert stored.settlement.statement is not None
     assert len(stored.account.lines) == orders, "every order is billed"
-    pages = stored.settling.statement.pages
+    pages = stored.settlement.statement.pages
     figures = {
         "opening_seconds": opening,
         "claiming_seconds": claiming,

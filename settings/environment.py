@@ -17,7 +17,7 @@ from contracts.messages import DisplaySettings
 from domain.fields import TextLine
 from domain.policy import Policy
 from domain.policy_file import load_policy
-from domain.settlements.settlement import VatRates
+from domain.settlements.lines import VatRates
 from domain.values import Language
 from settings.fields import (
     BuildId,

@@ -1,8 +1,12 @@
 """What operations read of an order in the Temporal UI. No personal data: summaries are not encrypted everywhere."""
 
 from datetime import datetime
+from typing import Any
+
+from temporalio.common import SearchAttributeUpdate, TypedSearchAttributes
 
 import words
+from contracts import names
 from contracts.messages import DisplaySettings
 from domain.orders import access, deadlines
 from domain.orders.ball import ball
@@ -30,6 +34,29 @@ def wake_summary(order: Order, wake: datetime) -> str:
     if deadlines.hold_until(order) == wake:
         return f"held back until {local}"
     return f"calendar to be renewed {local}"
+
+
+def search_attributes(
+    order: Order, shown: TypedSearchAttributes
+) -> list[SearchAttributeUpdate[Any]]:
+    """What the lists of the Temporal UI have to show now; nothing if `shown` is the same."""
+    due = deadlines.next_due(order)
+    late = any(d.missed for d in order.open_deadlines)
+    same = (
+        shown.get(names.SP_STATUS) == order.status.value
+        and shown.get(names.PARTNER_ID) == order.partner.partner_id
+        and shown.get(names.OVERDUE) == late
+        and shown.get(names.DEADLINE) == due
+    )
+    if same:
+        return []
+    return [
+        names.SP_STATUS.value_set(order.status.value),
+        names.PARTNER_ID.value_set(order.partner.partner_id),
+        names.CANTON.value_set(order.partner.canton),
+        names.OVERDUE.value_set(late),
+        names.DEADLINE.value_set(due) if due else names.DEADLINE.value_unset(),
+    ]
 
 
 def details(order: Order, now: datetime, desk: DisplaySettings) -> str:

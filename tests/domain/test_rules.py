@@ -31,16 +31,13 @@ from domain.policy_file import load_policy
 from domain.settlements import access
 from domain.settlements import mails as settlement_mails
 from domain.settlements.commands import AdoptRules as AdoptSettlementRules
-from domain.settlements.commands import NoteInvoice, Opening, VoidSettlement
+from domain.settlements.commands import NoteInvoice, VoidSettlement
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.events import RulesAdopted as SettlementRulesAdopted
-from domain.settlements.lifecycle import Settlement
-from domain.settlements.lifecycle import fold as fold_settling
-from domain.settlements.lifecycle import handle as live_settling
+from domain.settlements.lifecycle import fold as fold_settlement
+from domain.settlements.lifecycle import handle as handle_settlement
 from domain.settlements.mails import settlement_mails as mails_of
-from domain.settlements.settlement import SettlementStatus
-from tests import newer_rules
-from tests.builders import OPERATIONS, partner_actor
+from domain.settlements.settlement import Opening, Settlement, SettlementStatus
 from tests.domain.strategies import (
     ANNA,
     MET,
@@ -56,8 +53,10 @@ from tests.domain.strategies import (
     partner,
     reached,
 )
-from tests.newer_rules import DEADLINE, MAIL, NEWER, SETTLEMENT_MAIL
-from tests.settlings import FIRST, issued, opening, settled, voided
+from tests.support import newer_rules
+from tests.support.builders import OPERATIONS, partner_actor
+from tests.support.newer_rules import DEADLINE, MAIL, NEWER, SETTLEMENT_MAIL
+from tests.support.settlements import FIRST, issued, opening, settled, voided
 from words import explanation_text
 from words.order_view import order_view
 
@@ -153,9 +152,9 @@ def test_what_was_stored_before_there_were_versions_is_under_the_first() -> None
     assert Intake.model_validate(stored["intake"]).rules == 1
     begun = opening("SP-1").model_dump(mode="json", exclude={"rules"})
     assert Opening.model_validate(begun).rules == 1
-    settling = settled(opening("SP-1")).settling
-    old = settling.model_dump(mode="json", exclude={"rules", "later_policy"})
-    assert Settlement.model_validate(old) == settling
+    settlement = settled(opening("SP-1")).settlement
+    old = settlement.model_dump(mode="json", exclude={"rules", "later_policy"})
+    assert Settlement.model_validate(old) == settlement
 
 
 @pytest.mark.parametrize("version", [0, -1, NEWER])
@@ -168,9 +167,9 @@ def test_a_process_does_not_decide_by_rules_that_it_does_not_know(version: int) 
         handle(order, Accept(), partner(), life.now)
     with pytest.raises(NotUnderstood):
         settled(opening("SP-1", rules=version))
-    settling = settled(opening("SP-1")).settling.model_copy(update={"rules": version})
+    settlement = settled(opening("SP-1")).settlement.model_copy(update={"rules": version})
     with pytest.raises(NotUnderstood):
-        live_settling(settling, VoidSettlement(reason="x"), OPERATIONS, FIRST)
+        handle_settlement(settlement, VoidSettlement(reason="x"), OPERATIONS, FIRST)
 
 
 def test_a_deadline_that_only_a_newer_release_knows_is_kept_as_it_is() -> None:
@@ -421,10 +420,10 @@ def test_a_policy_with_later_keys_is_pinned_by_the_event(monkeypatch: pytest.Mon
 
 def settlement_kinds(of: Opening, *steps: object) -> list[str]:
     lived = settled(of, *steps)  # type: ignore[arg-type]
-    before = lived.settling.model_copy(update={"rules": of.rules})
-    begun = fold_settling(of, lived.events[:1]).model_copy(update={"rules": of.rules})
-    assert fold_settling(of, lived.events) == before.model_copy(
-        update={"rules": lived.settling.rules}
+    before = lived.settlement.model_copy(update={"rules": of.rules})
+    begun = fold_settlement(of, lived.events[:1]).model_copy(update={"rules": of.rules})
+    assert fold_settlement(of, lived.events) == before.model_copy(
+        update={"rules": lived.settlement.rules}
     )
     return [mail.kind for mail in mails_of(begun, lived.events[1:], "de")]
 
@@ -435,7 +434,7 @@ def test_settlements_by_their_rules() -> None:
     old, new = opening("SP-1"), opening("SP-1", rules=NEWER)
     for of, told in ((old, ["statement"]), (new, ["statement", SETTLEMENT_MAIL])):
         assert settlement_kinds(of, *issued(of), (noted, OPERATIONS)) == told
-    assert settled(old, *voided(old)).settling.status is SettlementStatus.VOID
+    assert settled(old, *voided(old)).settlement.status is SettlementStatus.VOID
     with pytest.raises(SettlementRefused) as refused:
         settled(new, *voided(new))
     assert refused.value.code == "wrong_state"
@@ -451,7 +450,7 @@ def test_a_settlement_adopts_newer_rules_once_and_while_it_is_open() -> None:
     for steps in ((), issued(of)[:1], issued(of)):
         lived = settled(of, *steps, (ADOPT_SETTLEMENT, SYSTEM), (ADOPT_SETTLEMENT, OPERATIONS))
         assert [e.event for e in lived.events].count(SettlementRulesAdopted(version=NEWER)) == 1
-        assert lived.settling.rules == NEWER
+        assert lived.settlement.rules == NEWER
     for steps in (voided(of), (*issued(of), (NoteInvoice(), OPERATIONS))):
         with pytest.raises(SettlementRefused) as refused:
             settled(of, *steps, (ADOPT_SETTLEMENT, OPERATIONS))
@@ -470,4 +469,4 @@ def test_a_settlement_adopts_newer_rules_once_and_while_it_is_open() -> None:
     with pytest.raises(NotUnderstood):
         settled(of, adopted, (unknown, OPERATIONS))
     later = timedelta(days=1)
-    assert settled(of, later, (ADOPT_SETTLEMENT, SYSTEM)).settling.status is SettlementStatus.OPEN
+    assert settled(of, later, (ADOPT_SETTLEMENT, SYSTEM)).settlement.status is SettlementStatus.OPEN

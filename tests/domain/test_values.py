@@ -17,12 +17,13 @@ from domain.orders.events import Billed, Event, NotExecuted, Recorded, UnknownEv
 from domain.orders.evolve import evolve
 from domain.orders.order import Status
 from domain.orders.request import Request, is_newer
-from domain.settlements import lifecycle as settling
+from domain.settlements import access as settlement_access
+from domain.settlements import lifecycle as settlement_lifecycle
 from domain.settlements.events import SettlementRecorded
 from domain.settlements.settlement import SettlementStatus
 from domain.values import LANGUAGES, OPEN, Input, Value, without_unknown
-from tests.builders import AGREED, MONDAY, OPERATIONS, lived
-from tests.settlings import issued, opening, settled
+from tests.support.builders import AGREED, MONDAY, OPERATIONS, lived
+from tests.support.settlements import issued, opening, settled
 
 EVENT: TypeAdapter[Any] = TypeAdapter(Event)
 
@@ -128,7 +129,7 @@ def test_an_event_of_a_newer_process_is_kept_and_never_applied(raw: dict[str, An
     snapshot = settled(of, *issued(of))
     told = SettlementRecorded(seq=99, at=MONDAY, by="system", event=event)
     with pytest.raises(NotUnderstood, match=raw["type"]):
-        settling.evolve(snapshot.settling, told)
+        settlement_lifecycle.evolve(snapshot.settlement, told)
     for language in LANGUAGES:
         said = words.event_text(recorded, language, order.calendar.local)
         assert said == words.settlement_event_text(told, language, order.calendar.local)
@@ -156,12 +157,12 @@ def test_a_state_of_a_newer_process_allows_nothing() -> None:
     with pytest.raises(NotUnderstood, match="rules version 99"):
         lifecycle.check_understood(order.model_copy(update={"rules": 99}))
     of = opening("SP-1")
-    settlement = settled(of, *issued(of)).settling
-    settling.check_understood(settlement)
+    settlement = settled(of, *issued(of)).settlement
+    settlement_lifecycle.check_understood(settlement)
     newer_one = settlement.model_copy(update={"status": SettlementStatus("approved")})
-    assert settling.allowed(newer_one, "operations") == ()
+    assert settlement_access.allowed(newer_one, "operations") == ()
     with pytest.raises(NotUnderstood, match="approved"):
-        settling.check_understood(newer_one)
+        settlement_lifecycle.check_understood(newer_one)
 
 
 REQUEST = {

@@ -10,7 +10,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 with workflow.unsafe.imports_passed_through():
     from contracts import names
     from contracts.messages import Answer, SettlementAnswer, SettlementStart, Start
-    from domain.actors import Actor
+    from domain.actors import SYSTEM, Actor
     from domain.orders.commands import Command
     from domain.orders.outgoing import Effect
     from temporal.connection import data_converter
@@ -41,7 +41,7 @@ async def timeline(history: WorkflowHistory, changed: type | None = None) -> lis
     if not _held:
         return []  # of the month's end, which has no events of its own
     (held,) = _held
-    return [f"{e.at.isoformat()} {e.event.type} by {e.by}" for e in held.snapshot().events]
+    return [f"{e.at.isoformat()} {e.event.type} by {e.author}" for e in held.snapshot().events]
 
 
 @workflow.defn(name=names.SERVICE_ORDER)
@@ -130,5 +130,5 @@ class WithASlowerClock(Held):
     async def run(self, start: Start) -> Answer:
         return await super().run(start)
 
-    def _take(self, command: Command, actor: Actor, at: datetime) -> None:
-        super()._take(command, actor, at + timedelta(milliseconds=1))
+    def _take(self, command: Command, actor: Actor = SYSTEM, at: datetime | None = None) -> None:
+        super()._take(command, actor, (at or workflow.now()) + timedelta(milliseconds=1))

@@ -67,7 +67,7 @@ from workflows.settlement import SettlementWorkflow
 logger = logging.getLogger("cmi.worker")
 
 WORKFLOWS = (ServiceOrder, SettlementWorkflow, MonthlyBilling, Reconciler, DailyDigest)
-DOCUMENTS_AT_A_TIME = 2
+DOCUMENTS_MAX_CONCURRENT = 2
 """Documents that one worker makes or reads at once. Each takes two processor cores and up to three gigabytes
 (`statements.render_process.LIMITS`)."""
 ALIVE_EVERY = 5.0
@@ -194,7 +194,7 @@ def document_worker(client: Client, settings: Settings, database: Database) -> W
         client,
         task_queue=names.DOCUMENTS_QUEUE,
         activities=[papers.make_statement, papers.make_draft, papers.check_invoice],
-        max_concurrent_activities=DOCUMENTS_AT_A_TIME,
+        max_concurrent_activities=DOCUMENTS_MAX_CONCURRENT,
         **_common(settings),
     )
 

@@ -28,9 +28,10 @@ from contracts.activities import Claims, OrdersOf, Snapshot
 from contracts.messages import EVENTS_CARRIED, Carried, DisplaySettings
 from domain.actors import SYSTEM
 from domain.orders import lifecycle
-from domain.orders.commands import Bill, Request
+from domain.orders.commands import Bill
 from domain.orders.order import Status
 from domain.orders.outgoing import Effect
+from domain.orders.request import Request
 from domain.settlements.ids import settlement_id
 from domain.settlements.lines import LeftOut, LeftOutReason, Line, line_of_order, obstacle
 from records.heads import Diverged, take_over
@@ -95,7 +96,7 @@ class ClaimActivities:
 
             answers = await _of_each(batch.sp_ids, claim)
             lines = [answer for answer in answers if isinstance(answer, Line)]
-            await self._settlements.keep_told(number, lines)
+            await self._settlements.lines.keep_confirmed(number, lines)
             return Claims(
                 refused=tuple(
                     LeftOut(sp_id=sp_id, reason=reason)

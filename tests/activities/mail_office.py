@@ -22,7 +22,7 @@ from records.partners import Partners
 from settings import Settings
 from tests.activities.mails import all_mails
 from tests.activities.servers import MailServer
-from tests.builders import MONDAY
+from tests.support.builders import MONDAY
 
 MAILS = all_mails()
 NEW_ORDER = MAILS["new_order"]

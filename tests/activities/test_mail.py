@@ -28,7 +28,7 @@ from tests.activities.mail_office import (
 )
 from tests.activities.mails import mails_of, one, refusal
 from tests.activities.servers import MailServer, mail_server
-from tests.builders import MONDAY, REQUIREMENTS_MET, partner_actor
+from tests.support.builders import MONDAY, REQUIREMENTS_MET, partner_actor
 
 
 @pytest.mark.parametrize("name", MAILS)

@@ -31,7 +31,7 @@ from tests.activities.mail_office import (
 )
 from tests.activities.mails import mails_of, one
 from tests.activities.servers import MailServer
-from tests.builders import MONDAY, TRANSMITTED
+from tests.support.builders import MONDAY, TRANSMITTED
 
 # --- once -------------------------------------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ from tests.activities.mail_office import (
 )
 from tests.activities.mails import refusal
 from tests.activities.servers import MailServer, mail_server
-from tests.builders import MONDAY
+from tests.support.builders import MONDAY
 
 
 async def test_a_mail_as_it_arrives(office: Office, server: MailServer) -> None:

@@ -10,7 +10,6 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
-from tests.builders import TRANSMITTED, lived
 
 from contracts.activities import Snapshot
 from domain.actors import Actor

@@ -162,6 +162,7 @@ async def test_invitations_that_do_not_get_out(database: Database, desk: Operati
         "waits": "waiting",
         "refused": "failed",
     }
+    assert (await desk.stuck_mails(ANNA)).items == (), "they are shown with their logins"
 
 
 async def test_how_many_have_to_wait(database: Database) -> None:

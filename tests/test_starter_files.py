@@ -1,4 +1,4 @@
-"""Files that operations give to `starter.py`: a field that is not known is named, at whatever depth."""
+"""The JSON files that `starter.py` reads: an unknown field is refused by its name, at any depth."""
 
 import json
 from pathlib import Path

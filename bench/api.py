@@ -8,10 +8,11 @@ import httpx
 
 from bench.report import keep, milliseconds, percentile, table
 from bench.stage import running_product, running_web
-from domain.orders.commands import LogContact, Request
+from domain.orders.commands import LogContact
+from domain.orders.request import Request
 from temporal import orders
-from tests.builders import partner_actor, placement
 from tests.server.surroundings import Surroundings, eventually
+from tests.support.builders import partner_actor, placement
 from use_cases.accounts import Accounts
 
 CONTACTS = 12

@@ -18,8 +18,7 @@ from domain.settlements.settlement import SettlementStatus
 from records.heads import Diverged, Head
 from records.settlements import Settlements, StoredSettlement
 from temporal import settlements as settlement_client
-from temporal.calls import Closed, NoAnswer, TemporalAway
-from temporal.calls import asking as asking_workflow
+from temporal.calls import Closed, NoAnswer, TemporalAway, workflow_call
 from use_cases import access
 from use_cases.orders import RequestReused
 from use_cases.principal import Principal
@@ -86,7 +85,7 @@ class SettlementCalls:
             TemporalAway: nothing is known to have happened; the same request may come again.
         """
         try:
-            async with asking_workflow(self._client, _workflow_id(of(known)), patience):
+            async with workflow_call(self._client, _workflow_id(of(known)), patience):
                 yield
         except NoAnswer as error:
             raise TemporalAway("no answer in time") from error
@@ -125,7 +124,7 @@ class SettlementCalls:
 
     async def _told(self, settlement: SettlementOf) -> StoredSettlement:
         head = await self._settlements.head(settlement_id(settlement.partner_id, settlement.month))
-        async with asking_workflow(self._client, _workflow_id(settlement), self._patience):
+        async with workflow_call(self._client, _workflow_id(settlement), self._patience):
             snapshot = await settlement_client.settlement_snapshot(self._client, settlement)
         return await self.recorded(snapshot, head)
 

@@ -14,14 +14,14 @@ from domain.settlements.lines import LeftOut
 from records.orders import Orders
 from records.papers import Limit
 from records.settlements import Settlements
-from tests.builders import COMPLETED, lived
 from tests.invoices.papers import invoice, paper
-from tests.limits import WAIT_LIMIT
 from tests.portal.surf import Surfer, axe, fits, follow, press
 from tests.portal.visitor import SAME, visitor
 from tests.server.surroundings import eventually
-from tests.settlements import opening
-from tests.settlements import settled as lived_settlement
+from tests.support.builders import COMPLETED, lived
+from tests.support.limits import WAIT_LIMIT
+from tests.support.settlements import opening
+from tests.support.settlements import settled as lived_settlement
 from tests.web.firms import Firm, firm
 from tests.web.test_settlements import month, starter
 from use_cases.settlements import PaperNotMade

@@ -27,8 +27,9 @@ from contracts.activities import Compared, FindingKind, OpenBatch, WorkflowBatch
 from mail.letters import Letter, Letters
 from mail.smtp import Refused
 from mail.texts import MailTexts, Reader
+from records.findings import Seen
 from records.orders import Orders
-from records.reconciliation import Reconciliation, Row, Same, Seen
+from records.reconciliation import Reconciliation, Row, Same
 from records.settlements import Settlements
 from settings import Settings
 
@@ -79,6 +80,7 @@ class ReconcileActivities:
         self._settings = settings
         self._client = client
         self._records = records
+        self._findings = records.findings
         self._orders = ServiceOrders(client, orders, records)
         self._settlements = PartnersSettlements(client, settlements, records)
         self._things: dict[str, Comparable] = {
@@ -120,9 +122,9 @@ class ReconcileActivities:
             }
         )
         unanswered = [each.row.name for each in looks if each.unanswered]
-        await self._records.keep_open(unanswered, batch.began)
+        await self._findings.keep_open(unanswered, batch.began)
         seen = [await self._settle(each, each.kind) for each in looks if each.kind is not None]
-        await self._records.keep(seen, batch.began)
+        await self._findings.keep(seen, batch.began)
         return Compared(
             next=rows[-1].name if len(rows) == BATCH else None,
             compared=len(rows),
@@ -227,7 +229,7 @@ class ReconcileActivities:
                 await asyncio.sleep(LOOK_AGAIN_AFTER)
                 missing = await self._missing(missing)
             seen = [await self._record(workflow) for workflow in missing]
-            await self._records.keep(seen, batch.began)
+            await self._findings.keep(seen, batch.began)
             page = listed.next_page_token
             return Compared(
                 next=base64.b64encode(page).decode() if page else None,
@@ -264,15 +266,16 @@ class ReconcileActivities:
         Mails that have lost their sense unsent are marked on the way, so that nobody looks for them.
         """
         with without_contents("report of findings"):
-            await self._records.end_unseen(began, began - CLOSED_FOR)
-            while await self._records.count_unreported():
-                await self._records.reported(await self._tell())
+            await self._findings.end_unseen(began)
+            await self._records.forget_closed(began - CLOSED_FOR)
+            while await self._findings.count_unreported():
+                await self._findings.mark_reported(await self._tell())
             await self._obsolete.mark(activity.info().started_time)
-            return await self._records.count()
+            return await self._findings.count()
 
     async def _tell(self) -> datetime:
         """Send a mail about what was not reported yet, once; when it went out, perhaps on an earlier attempt."""
-        shown = await self._records.unreported(SHOWN)
+        shown = await self._findings.unreported(SHOWN)
         oldest = shown[0]
         what = f"{oldest.about}/{oldest.kind}/{oldest.run_id}/{oldest.found_at.isoformat()}"
         key = f"reconciliation/{hashlib.sha256(what.encode()).hexdigest()[:32]}"
@@ -280,8 +283,8 @@ class ReconcileActivities:
         text = self._texts.compose_findings(
             language,
             [(finding.about, finding.kind) for finding in shown],
-            new=await self._records.count_unreported(),
-            standing=await self._records.count(),
+            new=await self._findings.count_unreported(),
+            standing=await self._findings.count(),
             link=self._settings.temporal_ui_url,
         )
         letter = Letter(

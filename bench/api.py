@@ -64,8 +64,8 @@ async def _measure(made: Stage, http: httpx.AsyncClient, number: int) -> dict[st
     settings = Settings.from_env(made.env)
     database = Database(settings.database_url)
     accounts = Accounts(database, settings)
-    _, shop_token = await accounts.make_token("shop", "bench")
-    _, partner_token = await accounts.make_token("partner", "bench", PARTNER)
+    _, shop_token = await accounts.tokens.make("shop", "bench")
+    _, partner_token = await accounts.tokens.make("partner", "bench", PARTNER)
     shop = {"Authorization": f"Bearer {shop_token}"}
     partner = {"Authorization": f"Bearer {partner_token}"}
     await accounts.close()

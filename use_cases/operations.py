@@ -10,11 +10,11 @@ from domain.orders.lifecycle import ball
 from domain.orders.order import Deadline, Order, Party, Status
 from records.accounts import AccountRecords, User
 from records.database import Database
+from records.findings import Finding, Findings
 from records.guesses import Guesses
 from records.mails import MailLog, StuckMails
 from records.order_lists import OrderFilter
 from records.orders import Orders
-from records.reconciliation import Finding, Reconciliation
 from records.watch import LatePartner, Watch
 from use_cases import access
 from use_cases.principal import Principal
@@ -89,7 +89,7 @@ class Operations:
         self._mails = MailLog(database)
         self._accounts = AccountRecords(database)
         self._guesses = Guesses(database)
-        self._reconciliation = Reconciliation(database)
+        self._findings = Findings(database)
         self._clock = clock
 
     @property
@@ -105,11 +105,11 @@ class Operations:
             self._watch.late(now),
             self._watch.late(now, Status.IN_TRANSMISSION),
             self._watch.count(Status.UNDER_REVIEW),
-            self._reconciliation.count(),
+            self._findings.count(),
             self._guesses.blocked(now),
         )
         late_partners, findings = await asyncio.gather(
-            self._watch.late_partners(now, _MOST_PARTNERS), self._reconciliation.standing(each)
+            self._watch.late_partners(now, _MOST_PARTNERS), self._findings.open(each)
         )
         late, untransmitted, reviews, mails, mail_count, invitations = await asyncio.gather(
             self.late(principal, limit=each),
@@ -198,7 +198,7 @@ class Operations:
     async def findings(self, principal: Principal) -> tuple[Finding, ...]:
         """How orders and settlements differ from their workflows, the oldest finding first. Raises `Forbidden`."""
         access.check(principal, "watch")
-        return await self._reconciliation.standing(_MOST_FINDINGS)
+        return await self._findings.open(_MOST_FINDINGS)
 
     async def open_orders_of(self, principal: Principal, partner_id: str) -> int:
         """How many orders a partner has to do. Raises `Forbidden`."""

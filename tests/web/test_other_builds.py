@@ -164,7 +164,9 @@ async def test_pages_show_it(ahead: Site, role: UserRole) -> None:
     now = datetime.now(UTC)
     await records.add_user(f"usr_{role}", role, partner_id, email, "Petra", "de", now)
     await records.set_password(f"usr_{role}", await Passwords().hash(PASSWORD))
-    secret = (await state.accounts.log_in(email, PASSWORD, f"2001:db8::{len(role)}")).secret
+    secret = (
+        await state.accounts.sessions.log_in(email, PASSWORD, f"2001:db8::{len(role)}")
+    ).secret
     cookies = {session_cookie(state.settings): secret}
     async with httpx.AsyncClient(
         base_url=ahead.address, cookies=cookies, follow_redirects=True

@@ -232,7 +232,7 @@ class TokenList(BaseModel):
 async def add_partner(accounts: _Accounts, partner: PartnerBody, response: Response) -> PartnerBody:
     """Add a partner. The same again is 200; another one with the same id is 409."""
     with _translated():
-        if not await accounts.add_partner(Partner.model_validate(partner.model_dump())):
+        if not await accounts.partners.add(Partner.model_validate(partner.model_dump())):
             response.status_code = 200
     return partner
 
@@ -240,7 +240,7 @@ async def add_partner(accounts: _Accounts, partner: PartnerBody, response: Respo
 @router.get("/partners", summary="All partners")
 async def list_partners(accounts: _Accounts) -> PartnerList:
     """All partners, by their id."""
-    return PartnerList(items=[_partner(each) for each in await accounts.partners()])
+    return PartnerList(items=[_partner(each) for each in await accounts.partners.list()])
 
 
 @router.patch("/partners/{partner_id}", summary="Change a partner", responses=documented(404))
@@ -249,7 +249,7 @@ async def change_partner(
 ) -> PartnerBody:
     """Change the fields that are named. Addresses count at once; running orders keep their calendar."""
     with _translated():
-        changed = await accounts.change_partner(partner_id, changes.model_dump(exclude_unset=True))
+        changed = await accounts.partners.change(partner_id, changes.model_dump(exclude_unset=True))
     return _partner(changed)
 
 
@@ -363,7 +363,7 @@ async def make_partner_token(
 ) -> JSONResponse:
     """Make a token. It is shown in this answer and never again."""
     with _translated():
-        made = await accounts.make_token("partner", token.name, partner_id, token.expires_at)
+        made = await accounts.tokens.make("partner", token.name, partner_id, token.expires_at)
     return _token_made(*made)
 
 
@@ -373,7 +373,7 @@ async def make_partner_token(
 async def list_partner_tokens(accounts: _Accounts, partner_id: _PartnerId) -> TokenList:
     """The tokens of a partner, but for themselves."""
     with _translated():
-        return TokenList(items=[_token(each) for each in await accounts.tokens(partner_id)])
+        return TokenList(items=[_token(each) for each in await accounts.tokens.list(partner_id)])
 
 
 @router.delete(
@@ -387,7 +387,7 @@ async def revoke_partner_token(
 ) -> None:
     """Revoke a token, at once and for ever."""
     with _translated():
-        await accounts.revoke_token(partner_id, token_id)
+        await accounts.tokens.revoke(partner_id, token_id)
 
 
 @router.post(
@@ -401,14 +401,14 @@ async def revoke_partner_token(
 async def make_system_token(accounts: _Accounts, token: NewSystemToken) -> JSONResponse:
     """Make a token for shop, warehouse, operations or accounting. It is shown in this answer and never again."""
     with _translated():
-        made = await accounts.make_token(token.role, token.name, None, token.expires_at)
+        made = await accounts.tokens.make(token.role, token.name, None, token.expires_at)
     return _token_made(*made)
 
 
 @router.get("/tokens", summary="The tokens of the retailer's systems")
 async def list_system_tokens(accounts: _Accounts) -> TokenList:
     """The tokens of the retailer's systems, but for themselves."""
-    return TokenList(items=[_token(each) for each in await accounts.tokens(None)])
+    return TokenList(items=[_token(each) for each in await accounts.tokens.list(None)])
 
 
 @router.delete(
@@ -420,7 +420,7 @@ async def list_system_tokens(accounts: _Accounts) -> TokenList:
 async def revoke_system_token(accounts: _Accounts, token_id: _TokenId) -> None:
     """Revoke a token, at once and for ever."""
     with _translated():
-        await accounts.revoke_token(None, token_id)
+        await accounts.tokens.revoke(None, token_id)
 
 
 # --- from and to the use cases -----------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ async def overview(request: Request) -> Response:
     """How things stand: of each matter how many there are, and the first of them."""
     principal = await operator(request)
     situation = await _operations(request).situation(principal)
-    names = {each.partner_id: each.name for each in await accounts_of(request).partners()}
+    names = {each.partner_id: each.name for each in await accounts_of(request).partners.list()}
     return page(
         request,
         "staff/overview",

@@ -21,8 +21,9 @@ from typing import Any
 from bench.report import keep, table
 from documents import formats
 from domain.months import Month
+from domain.settlements.account import SettlementAccount
 from domain.settlements.ids import settlement_id
-from domain.settlements.settlement import Line, SettlementAccount, in_order
+from domain.settlements.lines import Line, in_order
 from statements.data import Accounting, Letterhead, StatementData
 
 ROUNDS = 3

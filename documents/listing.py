@@ -12,7 +12,8 @@ from documents import formats, pdf, table
 from documents.pages import Page, Row, split
 from documents.table import Column, Wanted, columns, row
 from documents.text import FONTS, clean, width
-from domain.settlements.settlement import CorrectionLine, Line, SettlementAccount, amount_of
+from domain.settlements.account import SettlementAccount
+from domain.settlements.lines import CorrectionLine, Line, amount_of
 from domain.values import LANGUAGES
 from words.documents import document_words
 

@@ -21,6 +21,9 @@ class Value(BaseModel):
 
     A newer process may have written it: fields that this one does not know are not read, and are written again with the
     others. What comes from outside is an `Input`, or is validated with `extra="forbid"`, which holds at any depth.
+
+    A value that changes has a method `replace(**changes: Unpack[Changes])`, whose `TypedDict` lists the fields that
+    change, with their types. So mypy finds a misspelt field, which `model_copy` would take for an unknown one and keep.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")

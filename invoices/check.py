@@ -15,9 +15,10 @@ from typing import Any
 
 from documents.confined import ConfinedError, Limits, run_confined
 from documents.formats import money
+from domain.settlements.account import SettlementAccount
 from domain.settlements.ids import creditor_reference, is_creditor_reference
 from domain.settlements.invoicing import Problem, ProblemCode, Verdict
-from domain.settlements.settlement import Amount, SettlementAccount
+from domain.settlements.lines import Amount
 from domain.values import Language, Value
 from invoices.amounts import amounts, pattern
 from words.translations import mark, say

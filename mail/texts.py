@@ -24,7 +24,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import words
 from contracts.activities import FindingKind
 from domain.actors import Actor
-from domain.orders.effects import Mail, MailFacts
+from domain.orders.outgoing import Mail, MailFacts
 from domain.values import LANGUAGES, Language
 from words.translations import Meaning, mark, pmark, say, translate
 

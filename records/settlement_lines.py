@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from domain.settlements.lifecycle import Settlement
-from domain.settlements.settlement import Line, SettlementStatus, in_order, line_of
+from domain.settlements.lines import Line, in_order, line_of
+from domain.settlements.settlement import Settlement, SettlementStatus
 from records.database import Database, chunks
 from records.limits import LONG_SECONDS
 from records.order_rows import placement_in
@@ -36,13 +36,13 @@ class SettlementLines:
             set_={c.name: line.excluded[c.name] for c in (*LINE, settlement_lines.c.told)},
         )
 
-    async def of_picked(self, settling: Settlement) -> tuple[Line, ...]:
+    async def of_picked(self, settlement: Settlement) -> tuple[Line, ...]:
         """The lines of the picked orders: the stored ones, or else made from what the records know of the orders.
 
         Raises:
             LookupError: an order is not recorded (yet).
         """
-        wanted, settlement_id = settling.picked, settling.settlement_id
+        wanted, settlement_id = settlement.picked, settlement.settlement_id
 
         def read(connection: Connection) -> dict[str, Line]:
             lines = stored_lines(connection, (settlement_id,))[settlement_id]
@@ -57,22 +57,22 @@ class SettlementLines:
                     lines[line.sp_id] = line
             return lines
 
-        lines = await self._database.read(read, limit=time_limit(settling))
+        lines = await self._database.read(read, limit=time_limit(settlement))
         unknown = [sp_id for sp_id in wanted if sp_id not in lines]
         if unknown:
-            raise LookupError(f"{settling.settlement_id}: {len(unknown)} orders are not recorded")
+            raise LookupError(f"{settlement.settlement_id}: {len(unknown)} orders are not recorded")
         return in_order(lines[sp_id] for sp_id in wanted)
 
-    def put(self, connection: Connection, settling: Settlement, lines: Sequence[Line]) -> None:
+    def put(self, connection: Connection, settlement: Settlement, lines: Sequence[Line]) -> None:
         """Make the stored lines those of the picked orders; a line that is stored already stays as it is."""
-        settlement_id = settling.settlement_id
+        settlement_id = settlement.settlement_id
         mine = settlement_lines.c.settlement_id == settlement_id
         kept = set(connection.execute(select(settlement_lines.c.sp_id).where(mine)).scalars())
-        for some in chunks(kept.difference(settling.picked)):
+        for some in chunks(kept.difference(settlement.picked)):
             connection.execute(
                 delete(settlement_lines).where(mine, settlement_lines.c.sp_id.in_(some))
             )
-        billed = settling.claimed and settling.status is not SettlementStatus.VOID
+        billed = settlement.claimed and settlement.status is not SettlementStatus.VOID
         connection.execute(
             update(settlement_lines)
             .where(mine, settlement_lines.c.billed != billed)
@@ -107,9 +107,9 @@ class SettlementLines:
         return count
 
 
-def time_limit(settling: Settlement) -> float | None:
+def time_limit(settlement: Settlement) -> float | None:
     """How many seconds a transaction that reads or writes the settlement's lines may take; None: the usual limit."""
-    return LONG_SECONDS if len(settling.picked) > _MANY_LINES else None
+    return LONG_SECONDS if len(settlement.picked) > _MANY_LINES else None
 
 
 def _line_row(settlement_id: str, line: Line, *, billed: bool, told: bool) -> dict[str, Any]:

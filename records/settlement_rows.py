@@ -6,35 +6,35 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, select
 
+from domain.settlements.account import SettlementAccount
 from domain.settlements.events import SettlementEvent, SettlementRecorded
-from domain.settlements.lifecycle import Settlement
-from domain.settlements.settlement import SettlementAccount
+from domain.settlements.settlement import Settlement
 from records.search import normalized
 from records.tables import settlement_timeline
 
 _EVENT: TypeAdapter[SettlementEvent] = TypeAdapter(SettlementEvent)
 
 
-def settlement_row(settling: Settlement, account: SettlementAccount) -> dict[str, Any]:
+def settlement_row(settlement: Settlement, account: SettlementAccount) -> dict[str, Any]:
     """A settlement's row in `settlements`."""
-    partner = settling.opening.partner
+    partner = settlement.opening.partner
     return {
-        "settlement_id": settling.settlement_id,
-        "version": settling.version,
-        "digest": settling.digest,
+        "settlement_id": settlement.settlement_id,
+        "version": settlement.version,
+        "digest": settlement.digest,
         "partner_id": partner.partner_id,
         "partner_name": partner.name,
-        "month": str(settling.opening.month),
-        "status": settling.status.value,
-        "orders": len(settling.picked),
+        "month": str(settlement.opening.month),
+        "status": settlement.status.value,
+        "orders": len(settlement.picked),
         "net": account.net,
         "vat": account.vat,
         "total": account.total,
-        "opened_at": settling.opened_at,
-        "selectable_until": settling.selectable_until,
-        "issued_at": settling.issued_at,
-        "invoice_due": settling.invoice_due,
-        "search": normalized(f"{settling.settlement_id}\n{partner.partner_id}\n{partner.name}"),
+        "opened_at": settlement.opened_at,
+        "selectable_until": settlement.selectable_until,
+        "issued_at": settlement.issued_at,
+        "invoice_due": settlement.invoice_due,
+        "search": normalized(f"{settlement.settlement_id}\n{partner.partner_id}\n{partner.name}"),
     }
 
 

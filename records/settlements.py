@@ -10,9 +10,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from contracts.activities import SettlementSnapshot
 from domain.months import Month
+from domain.settlements.account import SettlementAccount, account_of
 from domain.settlements.events import SettlementRecorded
-from domain.settlements.lifecycle import Settlement, account_of
-from domain.settlements.settlement import Line, SettlementAccount, SettlementStatus
+from domain.settlements.lines import Line
+from domain.settlements.settlement import Settlement, SettlementStatus
 from domain.values import Value
 from records.billable import Billable
 from records.cursors import Position, decode_cursor, encode_cursor
@@ -29,7 +30,7 @@ _NEWEST: tuple[Literal["newest"]] = ("newest",)
 class StoredSettlement(Value):
     """A settlement as the records hold it: its state, what it adds up to, and its timeline so far."""
 
-    settling: Settlement
+    settlement: Settlement
     account: SettlementAccount
     events: tuple[SettlementRecorded, ...]
 
@@ -97,10 +98,10 @@ class Settlements:
             LookupError: an order of it is not recorded (yet).
             ValueError: the number is that of another partner's settlement.
         """
-        settling = snapshot.settling
-        settlement_id = settling.settlement_id
-        lines = await self.lines.of_picked(settling)
-        row = settlement_row(settling, account_of(settling, lines))
+        settlement = snapshot.settlement
+        settlement_id = settlement.settlement_id
+        lines = await self.lines.of_picked(settlement)
+        row = settlement_row(settlement, account_of(settlement, lines))
         head = (
             select(settlements.c.version, settlements.c.digest, settlements.c.partner_id)
             .where(settlements.c.settlement_id == settlement_id)
@@ -109,8 +110,8 @@ class Settlements:
 
         def save(connection: Connection) -> int:
             if connection.execute(self._put_new, row).scalar_one_or_none() is not None:
-                self._put_parts(connection, settling, lines, snapshot.events)
-                return settling.version
+                self._put_parts(connection, settlement, lines, snapshot.events)
+                return settlement.version
             found = connection.execute(head).one()
             if found.partner_id != row["partner_id"]:
                 raise ValueError(f"{settlement_id} is the number of another partner's settlement")
@@ -118,17 +119,17 @@ class Settlements:
             match step(
                 settlement_id,
                 held,
-                Head(settling.version, settling.digest),
+                Head(settlement.version, settlement.digest),
                 events,
                 replaces,
-                lambda: events_after(connection, settlement_id, settling.version),
+                lambda: events_after(connection, settlement_id, settlement.version),
             ):
                 case "nothing":
                     return held.version
                 case "goes_on":
                     events = tuple(e for e in events if e.seq > held.version)
                 case "replaces":
-                    first = events[0].seq if events else settling.version + 1
+                    first = events[0].seq if events else settlement.version + 1
                     connection.execute(
                         delete(settlement_timeline).where(
                             settlement_timeline.c.settlement_id == settlement_id,
@@ -136,22 +137,22 @@ class Settlements:
                         )
                     )
             connection.execute(self._put, row)
-            self._put_parts(connection, settling, lines, events)
-            return settling.version
+            self._put_parts(connection, settlement, lines, events)
+            return settlement.version
 
-        return await self._database.write(save, limit=time_limit(settling))
+        return await self._database.write(save, limit=time_limit(settlement))
 
     def _put_parts(
         self,
         connection: Connection,
-        settling: Settlement,
+        settlement: Settlement,
         lines: Sequence[Line],
         events: Sequence[SettlementRecorded],
     ) -> None:
-        settlement_id = settling.settlement_id
-        document = {"settlement_id": settlement_id, "document": settling.model_dump_json()}
+        settlement_id = settlement.settlement_id
+        document = {"settlement_id": settlement_id, "document": settlement.model_dump_json()}
         connection.execute(self._put_document, document)
-        self.lines.put(connection, settling, lines)
+        self.lines.put(connection, settlement, lines)
         if events:
             connection.execute(
                 insert(settlement_timeline),
@@ -185,13 +186,13 @@ class Settlements:
 
     async def holds(self, snapshot: SettlementSnapshot) -> bool:
         """As `Orders.holds`: whether the records hold just this settlement, and from its first event on no other."""
-        settling = snapshot.settling
-        stored = await self.get(settling.settlement_id)
-        if stored is None or stored.settling != settling:
+        settlement = snapshot.settlement
+        stored = await self.get(settlement.settlement_id)
+        if stored is None or stored.settlement != settlement:
             return False
-        first = snapshot.events[0].seq if snapshot.events else settling.version + 1
+        first = snapshot.events[0].seq if snapshot.events else settlement.version + 1
         events = await self._database.read(
-            lambda connection: events_after(connection, settling.settlement_id, first - 1)
+            lambda connection: events_after(connection, settlement.settlement_id, first - 1)
         )
         return tuple(events) == snapshot.events
 
@@ -208,7 +209,7 @@ class Settlements:
             found = select(
                 settlement_documents.c.settlement_id, settlement_documents.c.document
             ).where(settlement_documents.c.settlement_id.in_(settlement_ids))
-            settlings = {
+            documents = {
                 each: Settlement.model_validate_json(document)
                 for each, document in await connection.execute(found)
             }
@@ -229,12 +230,12 @@ class Settlements:
                 events[each].append(recorded_of(*event))
         return tuple(
             StoredSettlement(
-                settling=settling,
-                account=account_of(settling, lines[each].values()),
-                events=tuple(e for e in events[each] if e.seq <= settling.version),
+                settlement=settlement,
+                account=account_of(settlement, lines[each].values()),
+                events=tuple(e for e in events[each] if e.seq <= settlement.version),
             )
             for each in settlement_ids
-            if (settling := settlings.get(each)) is not None
+            if (settlement := documents.get(each)) is not None
         )
 
     async def of_month(self, partner_id: str, month: Month) -> str | None:

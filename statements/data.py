@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import model_validator
 
 from domain.fields import EmailAddress, Identifier, TextLine
-from domain.settlements.settlement import SettlementAccount
+from domain.settlements.account import SettlementAccount
 from domain.values import Language, Value
 
 _ABOUT = {"template_version", "input_checksum", "pages"}

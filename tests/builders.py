@@ -11,12 +11,11 @@ from domain.orders.commands import (
     Command,
     ConfirmExecution,
     ConfirmRequirements,
-    ConfirmTransmission,
-    PassTime,
     SetAppointment,
 )
 from domain.orders.events import Recorded
-from domain.orders.lifecycle import handle, place
+from domain.orders.internal import ConfirmTransmission, PassTime
+from domain.orders.lifecycle import fold, handle, place
 from domain.orders.order import Assignee, GoodsReceived, GoodsShipped, Intake, Order, Placement
 from domain.policy import Policy
 
@@ -104,8 +103,9 @@ def lived(
     A command is given by whoever may give it, or by the actor beside it; each comes a minute after the one before. A
     `timedelta` lets that much time pass.
     """
-    order, placed = place(of or intake(**changes), at)
-    events = [placed]
+    of = of or intake(**changes)
+    events = [place(of, at)]
+    order = fold(of, events)
     now = at
     for step in steps:
         if isinstance(step, timedelta):

@@ -15,15 +15,15 @@ from temporalio.client import WorkflowHistory
 import activities
 from contracts import names
 from contracts.messages import Answer, Checked, SettlementAnswer, Upload
-from domain.orders.commands import Request
 from domain.orders.events import Event
+from domain.orders.request import Request
 from domain.settlements.commands import SettlementRequest
 from domain.settlements.events import SettlementEvent
-from domain.settlements.lifecycle import Settlement
+from domain.settlements.settlement import Settlement
 from records import tables
 from records.database import Database
-from records.orders import _order as order_of
-from records.orders import _pinned as pinned_of
+from records.order_rows import _pinned as pinned_of
+from records.order_rows import order_of
 from worker import WORKFLOWS
 
 ADDED = "of_a_newer_build"
@@ -62,7 +62,7 @@ def _without(value: Any, written: Any, *, also_set: bool) -> Any:
 def _within(value: Any, written: Any, rewrite: Rewrite) -> Any:
     match value:
         case BaseModel():
-            return {name: rewrite(getattr(value, name), part) for name, part in written.items()}
+            return {key: rewrite(_field(value, key), part) for key, part in written.items()}
         case tuple() | list():
             return [rewrite(*pair) for pair in zip(value, written, strict=True)]
         case dict():
@@ -70,6 +70,11 @@ def _within(value: Any, written: Any, rewrite: Rewrite) -> Any:
             return {name: rewrite(each, part) for each, (name, part) in parts}
         case _:
             return written
+
+
+def _field(value: BaseModel, key: str) -> Any:
+    names = {field.serialization_alias: name for name, field in type(value).model_fields.items()}
+    return getattr(value, names.get(key, key))
 
 
 # --- the values of a history -----------------------------------------------------------------------------------------
@@ -164,7 +169,7 @@ _RUNS = {
 async def rewrite_rows(database: Database, rewrite: Rewrite) -> int:
     """Write all that the records have as JSON, of orders and settlements, as another build would. How many it was."""
     events: TypeAdapter[Event] = TypeAdapter(Event)
-    settlings, settlement_events = TypeAdapter(Settlement), TypeAdapter(SettlementEvent)
+    settlements, settlement_events = TypeAdapter(Settlement), TypeAdapter(SettlementEvent)
     count = 0
     async with database.writing() as connection:
 
@@ -188,7 +193,7 @@ async def rewrite_rows(database: Database, rewrite: Rewrite) -> int:
         await each(tables.timeline.c.data, lambda row: events.validate_json(row.data))
         await each(
             tables.settlement_documents.c.document,
-            lambda row: settlings.validate_json(row.document),
+            lambda row: settlements.validate_json(row.document),
         )
         await each(
             tables.settlement_timeline.c.data,

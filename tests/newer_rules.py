@@ -10,7 +10,7 @@ import pytest
 
 from domain import rules
 from domain.errors import InvalidCommand
-from domain.orders import deadlines, effects, lifecycle
+from domain.orders import commands, deadlines, decide, effects
 from domain.orders.commands import ConfirmExecution
 from domain.orders.deadlines import Rule
 from domain.orders.effects import MailRule
@@ -25,6 +25,7 @@ NEWER = rules.CURRENT + 1
 MAIL = "executed_told"
 DEADLINE = "prepare_visit"
 SETTLEMENT_MAIL = "invoice_noted_told"
+_before = decide._confirm_execution
 
 
 def _on_its_way(order: Order) -> datetime | None:
@@ -33,7 +34,7 @@ def _on_its_way(order: Order) -> datetime | None:
 
 
 def _confirm_execution(order: Order, command: ConfirmExecution, now: datetime) -> list[Event]:
-    events = lifecycle._confirm_execution(order, command, now)
+    events = _before(order, command, now)
     if order.rules >= NEWER and order.appointment:
         (confirmed,) = events
         assert isinstance(confirmed, ExecutionConfirmed)
@@ -55,10 +56,10 @@ def make(monkeypatch: pytest.MonkeyPatch) -> None:
         since=NEWER,
     )
     monkeypatch.setattr(deadlines, "RULES", (*deadlines.RULES, deadline))
-    before = rules.under(lifecycle.ACTIONS, NEWER - 1)[Status.CONFIRM_EXECUTION]
+    before = rules.under(commands.ACTIONS, NEWER - 1)[Status.CONFIRM_EXECUTION]
     stricter = tuple(action for action in before if action != "set_appointment")
-    monkeypatch.setitem(lifecycle.ACTIONS, NEWER, {Status.CONFIRM_EXECUTION: stricter})
-    monkeypatch.setitem(lifecycle._HANDLERS, ConfirmExecution, _confirm_execution)
+    monkeypatch.setitem(commands.ACTIONS, NEWER, {Status.CONFIRM_EXECUTION: stricter})
+    monkeypatch.setattr(decide, "_confirm_execution", _confirm_execution)
 
 
 def make_for_settlements(monkeypatch: pytest.MonkeyPatch) -> None:

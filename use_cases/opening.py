@@ -13,8 +13,8 @@ from domain.actors import SYSTEM
 from domain.cantons import pin_calendar
 from domain.months import Month
 from domain.policy import Policy
-from domain.settlements.commands import Opening, Selection
-from domain.settlements.settlement import LeftOut, VatRates
+from domain.settlements.lines import LeftOut, VatRates
+from domain.settlements.settlement import Opening, Selection
 from records.partners import Partner, Partners
 from records.settlements import Settlements
 from temporal.settlements import start_settlement

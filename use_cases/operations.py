@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from domain.orders.ball import ball
 from domain.orders.events import NotExecuted
-from domain.orders.lifecycle import ball
 from domain.orders.order import Deadline, Order, Party, Status
 from records.accounts import AccountRecords, User
 from records.database import Database

@@ -19,10 +19,11 @@ from domain import rules
 from domain.cantons import pin_calendar
 from domain.errors import InvalidCommand, NotUnderstood
 from domain.fields import Identifier
-from domain.orders.commands import ExternalCommand, PaymentReceived, Reassign, Request
+from domain.orders.commands import ExternalCommand, PaymentReceived, Reassign
 from domain.orders.errors import Refused
 from domain.orders.lifecycle import handle
 from domain.orders.order import GoodsReceived, GoodsShipped, Intake, Order, Placement, Status
+from domain.orders.request import Request
 from domain.policy import Policy
 from domain.values import Value
 from records.failures import is_away
@@ -31,7 +32,7 @@ from records.order_lists import OrderFilter, Sort
 from records.orders import Orders, Page, StoredOrder
 from records.partners import Partners
 from temporal import orders as workflow_client
-from temporal.calls import Closed, NoAnswer, asking, temporal_call
+from temporal.calls import Closed, NoAnswer, temporal_call, workflow_call
 from temporal.calls import TemporalAway as TemporalAway
 from use_cases import access
 from use_cases.principal import Principal
@@ -247,7 +248,7 @@ class OrderUseCases:
         """
         head = await self._head(sp_id)
         try:
-            async with asking(self._client, names.order_id(sp_id), self._patience):
+            async with workflow_call(self._client, names.order_id(sp_id), self._patience):
                 snapshot = await workflow_client.snapshot(self._client, sp_id)
         except Closed:
             return None
@@ -380,7 +381,7 @@ class OrderUseCases:
         """
         turn = self._turns.setdefault(sp_id, asyncio.Semaphore(_AT_ONCE))
         try:
-            async with asking(self._client, names.order_id(sp_id), self._patience), turn:
+            async with workflow_call(self._client, names.order_id(sp_id), self._patience), turn:
                 return await workflow_client.send_command(
                     self._client, sp_id, request, self._patience
                 )

@@ -20,13 +20,14 @@ from contracts.messages import (
     SettlementCarried,
 )
 from domain.errors import NotUnderstood
-from domain.orders.effects import Effect, effects
+from domain.orders.effects import effects
 from domain.orders.lifecycle import begin, check_understood
 from domain.orders.order import Order, Status
-from domain.settlements import lifecycle as settling_life
-from domain.settlements.lifecycle import Settlement
-from domain.settlements.lifecycle import begin as begin_settling
+from domain.orders.outgoing import Effect
+from domain.settlements import lifecycle as settlement_lifecycle
+from domain.settlements.lifecycle import begin as begin_settlement
 from domain.settlements.mails import settlement_mails
+from domain.settlements.settlement import Settlement
 from records.heads import Diverged
 from records.mails import MailLog
 from records.orders import Orders, StoredOrder
@@ -152,19 +153,19 @@ class SettlementRevival:
         if told is not None:
             await _written(self._settlements.save(told, replaces=head), number)
             stored = await self._settlements.get(number) or stored
-        settling, events = stored.settling, stored.events
-        if settling.is_over:
-            raise NotRevivable(_OVER.format(number, settling.status))
+        settlement, events = stored.settlement, stored.events
+        if settlement.is_over:
+            raise NotRevivable(_OVER.format(number, settlement.status))
         await last.must_not_be_completed()
         finished = await self._mails.finished(number)
-        before = begin_settling(settling.opening, settling.opened_at)
+        before = begin_settlement(settlement.opening, settlement.opened_at)
         try:
-            settling_life.check_understood(settling)
+            settlement_lifecycle.check_understood(settlement)
             mails = settlement_mails(before, events, self._desk.language)
         except NotUnderstood as error:
             raise NotRevivable(_NEWER.format(number, error)) from error
         carried = SettlementCarried(
-            settling=settling,
+            settlement=settlement,
             unsaved=(),
             outbox=tuple(mail for mail in mails if mail.key not in finished),
             answered={},
@@ -175,7 +176,7 @@ class SettlementRevival:
             )
         except WorkflowAlreadyStartedError:
             raise NotRevivable(_RUNS.format(number)) from None
-        return settling
+        return settlement
 
 
 class _LastRun:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from records.accounts import AccountRecords, User
+from records.links import Links, NewLink
 from use_cases.account_errors import BadLogin, LinkUnusable, SecondFactorNeeded
 from use_cases.callers import lifetime, principal_of
 from use_cases.link_mails import hash_of, new_secret
@@ -33,12 +34,14 @@ class SessionUseCases:
     def __init__(
         self,
         records: AccountRecords,
+        links: Links,
         second_factor: SecondFactor,
         throttle: Throttle,
         passwords: Passwords,
         clock: Callable[[], datetime],
     ) -> None:
         self._records = records
+        self._links = links
         self._second_factor = second_factor
         self._throttle = throttle
         self._passwords = passwords
@@ -80,7 +83,7 @@ class SessionUseCases:
             Throttled, BadLogin: as in `log_in`.
         """
         now = self._clock()
-        link = await self._records.find_link(hash_of(ticket), now)
+        link = await self._links.find(hash_of(ticket), now)
         if link is None or link.purpose != "second_factor":
             raise LinkUnusable()
         known = await self._records.by_id(link.user_id, now)
@@ -101,8 +104,8 @@ class SessionUseCases:
 
     async def _new_ticket(self, user: User) -> str:
         ticket, now = new_secret(), self._clock()
-        await self._records.put_link(
-            user.user_id, "second_factor", hash_of(ticket), now, now + TICKET_VALID
+        await self._links.put(
+            NewLink(user.user_id, "second_factor", hash_of(ticket), now + TICKET_VALID)
         )
         return ticket
 

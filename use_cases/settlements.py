@@ -16,12 +16,13 @@ from domain.cantons import pin_calendar
 from domain.errors import InvalidCommand
 from domain.months import Month
 from domain.policy import Policy
-from domain.settlements.commands import Close, NoteInvoice, Select, Statement, VoidSettlement
+from domain.settlements.access import allowed
+from domain.settlements.commands import Close, NoteInvoice, Select, VoidSettlement
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.ids import settlement_id
 from domain.settlements.invoicing import Verdict
-from domain.settlements.lifecycle import allowed
-from domain.settlements.settlement import CorrectionLine, Line, SettlementStatus, VatRates
+from domain.settlements.lines import CorrectionLine, Line, VatRates
+from domain.settlements.settlement import SettlementStatus, Statement
 from domain.values import Value
 from records.corrections import Correction, Corrections
 from records.database import Database
@@ -61,13 +62,11 @@ class NoSuchPaper(Exception):
 class AlreadySettled(Exception):
     """The partner has its one settlement of the month already."""
 
-    def __init__(
-        self, settlement: str, status: SettlementStatus | None, may: tuple[str, ...]
-    ) -> None:
-        self.settlement_id = settlement
+    def __init__(self, number: str, status: SettlementStatus | None, may: tuple[str, ...]) -> None:
+        self.settlement_id = number
         self.status = status
         self.allowed = may
-        super().__init__(f"{settlement} is the partner's settlement of this month")
+        super().__init__(f"{number} is the partner's settlement of this month")
 
 
 class Billable(Value):
@@ -212,8 +211,8 @@ class SettlementUseCases:
             return stored
         if stored is None:
             raise AlreadySettled(this, None, ())
-        settling = stored.settling
-        raise AlreadySettled(this, settling.status, allowed(settling, principal.role))
+        settlement = stored.settlement
+        raise AlreadySettled(this, settlement.status, allowed(settlement, principal.role))
 
     async def _partner(
         self, principal: Principal, partner_id: str | None, sp_ids: Iterable[str] = ()
@@ -239,7 +238,7 @@ class SettlementUseCases:
 
     # --- looking -------------------------------------------------------------------------------------------------
 
-    async def find(self, principal: Principal, settlement: str) -> StoredSettlement:
+    async def find(self, principal: Principal, number: str) -> StoredSettlement:
         """A settlement with its lines and its timeline.
 
         Raises:
@@ -247,7 +246,7 @@ class SettlementUseCases:
             UnknownSettlement: it does not exist, or is not this caller's to know of.
         """
         access.check(principal, "read_settlements")
-        return await self._talks.known(principal, settlement)
+        return await self._talks.known(principal, number)
 
     async def list(
         self,
@@ -290,25 +289,23 @@ class SettlementUseCases:
     # --- acting --------------------------------------------------------------------------------------------------
 
     async def select(
-        self, principal: Principal, settlement: str, sp_ids: Iterable[str], request_id: str
+        self, principal: Principal, number: str, sp_ids: Iterable[str], request_id: str
     ) -> StoredSettlement:
         """Pick other orders while it is open; nothing at all is possible, too. Raises as `close`, and
 
         NothingToBill: orders were named, and none of them can be billed, or too many cannot.
         """
         access.check(principal, "select")
-        known = await self._talks.known(principal, settlement)
+        known = await self._talks.known(principal, number)
         asked, change = tuple(sp_ids), Select(sp_ids=())
         if asked:
             picked, left_out = await judged(
-                self._settlements, known.account.partner_id, settlement, asked
+                self._settlements, known.account.partner_id, number, asked
             )
             change = Select(sp_ids=picked, left_out=left_out)
         return await self._talks.act(principal, known, change, request_id)
 
-    async def close(
-        self, principal: Principal, settlement: str, request_id: str
-    ) -> StoredSettlement:
+    async def close(self, principal: Principal, number: str, request_id: str) -> StoredSettlement:
         """Close the selection: the orders are claimed now. The settlement after it, as the records now hold it.
 
         Raises:
@@ -319,29 +316,29 @@ class SettlementUseCases:
             TemporalAway: nothing is known to have happened; the same request may come again.
         """
         access.check(principal, "close")
-        known = await self._talks.known(principal, settlement)
+        known = await self._talks.known(principal, number)
         return await self._talks.act(principal, known, Close(), request_id)
 
     async def note_invoice(
-        self, principal: Principal, settlement: str, note: str, request_id: str
+        self, principal: Principal, number: str, note: str, request_id: str
     ) -> StoredSettlement:
         """The invoice came by another way, and is right. Raises as `close`."""
         access.check(principal, "note_invoice")
-        known = await self._talks.known(principal, settlement)
+        known = await self._talks.known(principal, number)
         return await self._talks.act(principal, known, NoteInvoice(note=note), request_id)
 
     async def void(
-        self, principal: Principal, settlement: str, reason: str, request_id: str
+        self, principal: Principal, number: str, reason: str, request_id: str
     ) -> StoredSettlement:
         """Take a settlement back; its orders are set free behind the answer. Raises as `close`."""
         access.check(principal, "void")
-        known = await self._talks.known(principal, settlement)
+        known = await self._talks.known(principal, number)
         return await self._talks.act(principal, known, VoidSettlement(reason=reason), request_id)
 
     # --- papers --------------------------------------------------------------------------------------------------
 
     async def upload_invoice(
-        self, principal: Principal, settlement: str, content: bytes, name: str
+        self, principal: Principal, number: str, content: bytes, name: str
     ) -> Verdict:
         """Keep an invoice and have it checked, in a process of its own. The same file again has the same verdict.
 
@@ -351,15 +348,15 @@ class SettlementUseCases:
             TemporalAway: there is no verdict in time; the same upload may come again, and hears of it.
         """
         access.check(principal, "invoice")
-        known = await self._talks.known(principal, settlement)
+        known = await self._talks.known(principal, number)
         sha256 = hashlib.sha256(content).hexdigest()
         paper_id = invoice_id(known.account.settlement_id, sha256)
-        settling = known.settling
-        if settling.invoice_paper_id == paper_id:
+        settlement = known.settlement
+        if settlement.invoice_paper_id == paper_id:
             return Verdict(accepted=True)
-        may = allowed(settling, principal.role)
+        may = allowed(settlement, principal.role)
         if "invoice" not in may:
-            raise SettlementRefused("invoice", "wrong_state", settling.status, may)
+            raise SettlementRefused("invoice", "wrong_state", settlement.status, may)
         paper = Paper(
             paper_id=paper_id,
             settlement_id=known.account.settlement_id,
@@ -372,14 +369,14 @@ class SettlementUseCases:
         try:
             await self._papers.keep(paper, UPLOADS)
         except TooManyPapers:
-            raise SettlementRefused("invoice", "too_many_files", settling.status, may) from None
+            raise SettlementRefused("invoice", "too_many_files", settlement.status, may) from None
         this, upload = of(known), Upload(paper_id=paper_id, actor=principal.actor)
         async with self._talks.asking("invoice", known, DOCUMENT_PATIENCE):
             checked = await settlements.check_invoice(self._client, this, upload, DOCUMENT_PATIENCE)
         await self._talks.as_of(this, checked.version)
         return checked.verdict
 
-    async def draft(self, principal: Principal, settlement: str) -> Paper:
+    async def draft(self, principal: Principal, number: str) -> Paper:
         """A draft of the partner's invoice, made now: once, however many ask for it meanwhile.
 
         Raises:
@@ -388,8 +385,8 @@ class SettlementUseCases:
             NoSuchPaper: there is no statement of which it could be made, or no invoice is awaited any more.
         """
         access.check(principal, "invoice")
-        known = await self._talks.known(principal, settlement)
-        if not known.settling.can_be_drafted:
+        known = await self._talks.known(principal, number)
+        if not known.settlement.can_be_drafted:
             raise NoSuchPaper("draft")
         partner = await self._partner(principal, known.account.partner_id)
         request_id = draft_request(partner, self._clock())
@@ -402,37 +399,37 @@ class SettlementUseCases:
             raise NoSuchPaper("draft") from error
         return await self._paper(paper_id)
 
-    async def statement(self, principal: Principal, settlement: str) -> Paper:
+    async def statement(self, principal: Principal, number: str) -> Paper:
         """The statement as PDF.
 
         Raises:
             Forbidden, UnknownSettlement: as `find`.
             NoSuchPaper: it is not issued (yet).
         """
-        return await self._paper((await self._issued(principal, settlement)).paper_id)
+        return await self._paper((await self._issued(principal, number)).paper_id)
 
-    async def statement_csv(self, principal: Principal, settlement: str) -> Paper:
+    async def statement_csv(self, principal: Principal, number: str) -> Paper:
         """The statement's lines as CSV. Raises as `statement`."""
-        await self._issued(principal, settlement)
-        return await self._paper(statement_csv_id(settlement))
+        await self._issued(principal, number)
+        return await self._paper(statement_csv_id(number))
 
-    async def invoice_paper(self, principal: Principal, settlement: str) -> Paper:
+    async def invoice_paper(self, principal: Principal, number: str) -> Paper:
         """The invoice that was accepted.
 
         Raises:
             Forbidden, UnknownSettlement: as `find`.
             NoSuchPaper: none was, or it came by another way.
         """
-        known = await self.find(principal, settlement)
-        if known.settling.invoice_paper_id is None:
+        known = await self.find(principal, number)
+        if known.settlement.invoice_paper_id is None:
             raise NoSuchPaper("invoice")
-        return await self._paper(known.settling.invoice_paper_id)
+        return await self._paper(known.settlement.invoice_paper_id)
 
-    async def _issued(self, principal: Principal, settlement: str) -> Statement:
-        known = await self.find(principal, settlement)
-        if known.settling.statement is None:
+    async def _issued(self, principal: Principal, number: str) -> Statement:
+        known = await self.find(principal, number)
+        if known.settlement.statement is None:
             raise NoSuchPaper("statement")
-        return known.settling.statement
+        return known.settlement.statement
 
     async def _paper(self, paper_id: str) -> Paper:
         paper = await self._papers.get(paper_id)

@@ -10,7 +10,6 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from temporalio.envconfig import ClientConfig
 
-from contracts.messages import DisplaySettings
 from records.database import Database
 from records.failures import is_away
 from records.idempotency import Answers
@@ -26,7 +25,7 @@ from use_cases.reports import Reports
 from use_cases.settlements import SettlementUseCases
 from use_cases.worklist import WorklistUseCases
 from web import codec, docs, health, openapi, portal, problems
-from web.api import accounts, orders, reports, settlements
+from web.api import accounts, order_commands, orders, reports, settlements
 from web.middleware import API, Hygiene
 
 logger = logging.getLogger("cmi.web")
@@ -64,9 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
                 Orders(database),
                 Partners(database),
                 policy,
-                DisplaySettings(
-                    public_url=settings.public_url, language=settings.operations_language
-                ),
+                settings.display,
             )
             state.work_desk = WorklistUseCases(Worklists(database), state.order_desk)
             state.settlement_desk = SettlementUseCases(
@@ -74,9 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
                 database,
                 policy,
                 settings.vat_percentages,
-                DisplaySettings(
-                    public_url=settings.public_url, language=settings.operations_language
-                ),
+                settings.display,
             )
             for work in (state.accounts.keep_house(), _forget_answers(state.answers)):
                 stack.push_async_callback(_stop, asyncio.create_task(work))
@@ -95,6 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.include_router(orders.router, prefix=API)
+    app.include_router(order_commands.router, prefix=API)
     app.include_router(settlements.router, prefix=API)
     app.include_router(accounts.router, prefix=API)
     app.include_router(reports.router, prefix=API)

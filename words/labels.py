@@ -5,7 +5,8 @@ from typing import Literal, NamedTuple
 
 from domain.actors import Role
 from domain.orders import effects
-from domain.orders.commands import ChecklistAnswer, ChecklistItem
+from domain.orders.codes import ChecklistAnswer, ChecklistItem
+from domain.orders.commands import COMMANDS
 from domain.orders.order import DeadlineKind, Outcome, Party, Status
 from domain.settlements import mails
 from domain.values import Language
@@ -97,23 +98,7 @@ DEADLINES: Mapping[DeadlineKind, DeadlineWords] = {
     ),
 }
 ACTIONS: Mapping[str, str] = {
-    "accept": mark("Auftrag akzeptieren"),
-    "log_contact": mark("Kontaktversuch festhalten"),
-    "confirm_requirements": mark("Anforderungen bestätigen"),
-    "reject_requirements": mark("Anforderungen nicht erfüllt melden"),
-    "set_appointment": mark("Kundentermin setzen"),
-    "confirm_execution": mark("Ausführung bestätigen"),
-    "report_not_executed": mark("Nicht ausgeführt melden"),
-    "new_appointment": mark("Neuen Kundentermin verlangen"),
-    "reship": mark("Ware nochmals versenden"),
-    "cancel": mark("Auftrag stornieren"),
-    "accept_as_executed": mark("Als ausgeführt anerkennen"),
-    "reassign": mark("Anderem Servicepartner zuteilen"),
-    "payment_received": mark("Zahlungseingang melden"),
-    "goods_shipped": mark("Versand der Ware melden"),
-    "goods_received": mark("Erhalt der Ware melden"),
-    "bill": mark("Auftrag verrechnen"),
-    "adopt_rules": mark("Auf neuere Regeln umstellen"),
+    action: label for rule in COMMANDS for action, label in rule.actions.items()
 }
 PARTIES: Mapping[Party, Meaning] = {
     "partner": pmark("Partei im Satz", "Servicepartner"),
@@ -197,7 +182,7 @@ def deadline_please(kind: DeadlineKind, due: str, language: Language) -> str:
 
 
 def action_label(action: str, language: Language) -> str:
-    """What the button for an action says: any action of `lifecycle.ROLES`, a review's decisions among them.
+    """What the button for an action says: any action of `commands.COMMANDS`, a review's decisions among them.
 
     An unknown one keeps its own name.
     """

@@ -9,12 +9,13 @@ from pydantic import Field
 import words
 from domain.actors import Role
 from domain.calendar import Calendar
+from domain.orders.access import allowed
+from domain.orders.ball import ball
 from domain.orders.catalogue import checklist
-from domain.orders.commands import ChecklistItem
+from domain.orders.codes import ChecklistItem
 from domain.orders.deadlines import owner_of
 from domain.orders.events import CalendarRenewed, Reassigned, Recorded, RulesAdopted
 from domain.orders.explanation import explain
-from domain.orders.lifecycle import allowed, ball
 from domain.orders.order import (
     Appointment,
     Customer,

@@ -83,7 +83,7 @@ def settlement_status_label(status: SettlementStatus, language: Language) -> str
 
 
 def settlement_action_label(action: str, language: Language) -> str:
-    """What the button for an action of `settling.ROLES` says. An unknown action keeps its own name."""
+    """What the button for an action of `settlement.ROLES` says. An unknown action keeps its own name."""
     text = ACTIONS.get(action)
     return say(language, text) if text else action
 
@@ -91,7 +91,7 @@ def settlement_action_label(action: str, language: Language) -> str:
 def settlement_refusal_text(
     action: str, code: str, status: SettlementStatus, allowed: Iterable[str], language: Language
 ) -> str:
-    """Why a settlement refuses, and what is allowed now. The arguments are those of `settling.SettlementRefused`."""
+    """Why a settlement refuses, and what is allowed now. The arguments are those of `settlement.SettlementRefused`."""
     text = REFUSALS.get(code) or REFUSALS["wrong_state"]
     why = say(
         language,

@@ -6,15 +6,11 @@ from typing import Annotated, Any
 
 import words
 from domain.months import Month
+from domain.settlements.access import allowed
+from domain.settlements.account import SettlementAccount
 from domain.settlements.events import SettlementRecorded
-from domain.settlements.lifecycle import Settlement, allowed
-from domain.settlements.settlement import (
-    Amount,
-    LeftOut,
-    LeftOutReason,
-    SettlementAccount,
-    SettlementStatus,
-)
+from domain.settlements.lines import Amount, LeftOut, LeftOutReason
+from domain.settlements.settlement import Settlement, SettlementStatus
 from domain.values import OPEN, Language, Value, without_unknown
 from words.order_view import TimelineEntry, zoned
 
@@ -83,7 +79,7 @@ class SettlementView(Value):
 
 
 def settlement_view(
-    settling: Settlement,
+    settlement: Settlement,
     account: SettlementAccount,
     events: Iterable[SettlementRecorded],
     now: datetime,
@@ -94,7 +90,7 @@ def settlement_view(
 
     A partner is not told that an order exists that is another's: it is as unknown as one that does not exist.
     """
-    calendar = settling.opening.calendar
+    calendar = settlement.opening.calendar
 
     def local(instant: datetime | None) -> datetime | None:
         return None if instant is None else zoned(calendar, instant)
@@ -113,15 +109,15 @@ def settlement_view(
             author_text=words.author_text(recorded.by, recorded.on_behalf_of, language),
         )
 
-    statement, due = settling.statement, settling.invoice_due
+    statement, due = settlement.statement, settlement.invoice_due
     return SettlementView(
-        settlement_id=settling.settlement_id,
-        partner_id=settling.opening.partner.partner_id,
-        partner_name=settling.opening.partner.name,
-        month=settling.opening.month,
-        status=settling.status,
-        status_label=words.settlement_status_label(settling.status, language),
-        version=settling.version,
+        settlement_id=settlement.settlement_id,
+        partner_id=settlement.opening.partner.partner_id,
+        partner_name=settlement.opening.partner.name,
+        month=settlement.opening.month,
+        status=settlement.status,
+        status_label=words.settlement_status_label(settlement.status, language),
+        version=settlement.version,
         orders=tuple(
             LineView(
                 **dict(without_unknown(line)), vat=account.vat_on(line)
@@ -137,16 +133,16 @@ def settlement_view(
             )
             for line in account.corrections
         ),
-        left_out=tuple(_left_out(each, role, language) for each in settling.left_out),
+        left_out=tuple(_left_out(each, role, language) for each in settlement.left_out),
         net=account.net,
         vat=account.vat,
         total=account.total,
-        opened_at=zoned(calendar, settling.opened_at),
-        selectable_until=local(settling.selectable_until),
-        issued_at=local(settling.issued_at),
+        opened_at=zoned(calendar, settlement.opened_at),
+        selectable_until=local(settlement.selectable_until),
+        issued_at=local(settlement.issued_at),
         invoice_due=local(due),
-        overdue=settling.status is SettlementStatus.ISSUED and due is not None and due <= now,
-        allowed=allowed(settling, role),
+        overdue=settlement.status is SettlementStatus.ISSUED and due is not None and due <= now,
+        allowed=allowed(settlement, role),
         statement=None
         if statement is None
         else StatementView(

@@ -8,7 +8,7 @@ from pydantic import Field
 from domain.actors import Actor
 from domain.authors import RecordedEvent
 from domain.calendar import Calendar
-from domain.orders.commands import (
+from domain.orders.codes import (
     ChecklistAnswer,
     ChecklistItem,
     Decision,

@@ -8,9 +8,9 @@ from pydantic import Field
 from domain.authors import RecordedEvent
 from domain.orders.events import UnknownEvent
 from domain.policy import Policy
-from domain.settlements.commands import Selection, Statement
 from domain.settlements.invoicing import Verdict
-from domain.settlements.settlement import Amount, CorrectionLine, LeftOut
+from domain.settlements.lines import Amount, CorrectionLine, LeftOut
+from domain.settlements.settlement import Selection, Statement
 from domain.values import Value
 
 

@@ -38,19 +38,16 @@ sessions = Table(
     Index("ix_sessions_user_id", "user_id"),
 )
 
-# What a user was given to be used once: the secret in a mailed link, or the ticket from the password to the second
-# factor. One of each purpose: a new one takes the place of the former, and one that is used is no more.
+# What a user may use once: the secret in a mailed link, or the ticket from the password to the second factor. One of
+# each purpose: a new one replaces the former, and one that is used is deleted.
 links = Table(
     "links",
     metadata,
     Column("user_id", Key, ForeignKey(users.c.user_id, ondelete="CASCADE"), primary_key=True),
     Column("purpose", String, primary_key=True),
     Column("secret_hash", String(64), nullable=False),
-    Column("asked_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
-    Column("sent_at", Instant),  # when the mail server took it
-    Column("retry_at", Instant),  # when to try (again); none if there is nothing to send any more
-    Column("attempts", Integer, nullable=False),
+    Column("mail_key", String),  # of the mail that brings it, in `mails`; a ticket has none
 )
 Index("ix_links_secret_hash", links.c.secret_hash, unique=True)
 

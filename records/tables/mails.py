@@ -19,6 +19,8 @@ mails = Table(
     Column("first_tried_at", Instant, nullable=False),
     Column("sent_at", Instant),
     Column("last_error", Text),
+    # When the web process tries it again; none: it is done, or a workflow sees to it.
+    Column("next_attempt_at", Instant),
 )
 is_undelivered = text("state <> 'sent'")
 """The condition of `ix_mails_undelivered`, word for word as that of `ix_orders_open`."""
@@ -28,4 +30,11 @@ Index(
     mails.c.key,
     sqlite_where=is_undelivered,
     postgresql_where=is_undelivered,
+)
+_is_pending = mails.c.next_attempt_at.is_not(None)
+Index(
+    "ix_mails_pending",
+    mails.c.next_attempt_at,
+    sqlite_where=_is_pending,
+    postgresql_where=_is_pending,
 )

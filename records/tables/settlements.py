@@ -51,7 +51,7 @@ settlement_documents = Table(
     "settlement_documents",
     metadata,
     Column("settlement_id", Key, ForeignKey(settlements.c.settlement_id), primary_key=True),
-    Column("document", Text, nullable=False),  # domain.settlements.lifecycle.Settlement as JSON
+    Column("document", Text, nullable=False),  # domain.settlements.settlement.Settlement as JSON
 )
 
 settlement_timeline = Table(
@@ -62,7 +62,7 @@ settlement_timeline = Table(
     Column("at", Instant, nullable=False),
     Column("type", String, nullable=False),
     Column("by", String, nullable=False),
-    Column("data", Text, nullable=False),  # domain.settlements.lifecycle.SettlementEvent as JSON
+    Column("data", Text, nullable=False),  # domain.settlements.events.SettlementEvent as JSON
     Column("on_behalf_of", Key),  # as in `timeline`
     sqlite_with_rowid=False,
 )

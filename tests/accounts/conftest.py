@@ -16,16 +16,10 @@ from settings import Settings
 from tests.activities.conftest import partner, server
 from tests.activities.servers import MailServer
 from tests.builders import MONDAY
-from tests.records.conftest import (
-    database,
-    postgres_template,
-    postgres_url,
-    sqlite_template,
-    url,
-)
+from tests.records.conftest import database, postgres_records, sqlite_template, url
 from use_cases.accounts import Accounts
 
-__all__ = ["database", "postgres_template", "postgres_url", "server", "sqlite_template", "url"]
+__all__ = ["database", "postgres_records", "server", "sqlite_template", "url"]
 
 SECRET_KEY = "a secret key for tests, long enough"
 PASSWORD = "correct horse battery"

@@ -7,9 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from records.idempotency import Answers
 from records.partners import Partners
+from settings import Settings
 from tests.accounts.conftest import ADDRESS, EMAIL, PASSWORD, Office
 from tests.activities.conftest import partner
 from web.app import API, create_app
@@ -42,10 +44,15 @@ CALLS: list[tuple[str, str, Any]] = [
 ]
 
 
+@pytest.fixture(scope="module")
+def app() -> FastAPI:
+    """The application; `http` gives it what it works with in each test."""
+    return create_app(Settings())
+
+
 @pytest.fixture
-async def http(office: Office) -> AsyncIterator[httpx.AsyncClient]:
+async def http(app: FastAPI, office: Office) -> AsyncIterator[httpx.AsyncClient]:
     """The API, called by operations unless headers say otherwise."""
-    app = create_app(office.settings)
     app.state.settings = office.settings
     app.state.database = office.database
     app.state.accounts = office.accounts

@@ -6,10 +6,12 @@ from email.headerregistry import Address
 import pytest
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
+from sqlalchemy import update
 
 from domain.values import LANGUAGES, Language
 from mail.texts import MailTexts, Reader
 from records.database import Database
+from records.tables import mails
 from settings import Settings
 from tests.accounts.conftest import (
     ADDRESS,
@@ -25,7 +27,6 @@ from tests.activities.servers import MailServer
 from tests.builders import MONDAY
 from use_cases.account_errors import BadLogin, Conflict, LinkUnusable, NotFound, WrongFields
 from use_cases.accounts import Accounts
-from use_cases.link_mails import hash_of
 from use_cases.passwords import Passwords
 
 
@@ -135,10 +136,9 @@ async def test_a_link_whose_sender_died_is_sent_by_another_once(
     office: Office, settings: Settings, database: Database, clock: Clock
 ) -> None:
     user = await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
-    # as if the process had ended before it could note that the mail server took it
-    await office.accounts._records._update_link(
-        hash_of(office.secret()), sent_at=None, retry_at=clock()
-    )
+    # as if the process had ended before it could mark the mail as sent
+    unmarked = update(mails).values(state="sending", sent_at=None, next_attempt_at=clock())
+    await database.write(lambda connection: connection.execute(unmarked))
     others = [Accounts(database, settings, clock) for _ in range(3)]
     assert sum(await asyncio.gather(*(other.send_due_mails() for other in others))) == 1
     assert len(office.mails()) == 2
@@ -450,14 +450,14 @@ async def test_housekeeping_goes_on_after_trouble(
     await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
     server.mail = "250 OK"
     office.clock.forward(minutes=1)
-    due, troubles = office.accounts._records.due_mails, iter([OSError("away")])
+    due, troubles = office.accounts._link_mails._mails.due, iter([OSError("away")])
 
     async def once_away(*arguments: object) -> object:
         for trouble in troubles:
             raise trouble
         return await due(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(office.accounts._records, "due_mails", once_away)
+    monkeypatch.setattr(office.accounts._link_mails._mails, "due", once_away)
     keeping = asyncio.create_task(office.accounts.keep_house())
     async with asyncio.timeout(10):
         while not server.received:

@@ -4,10 +4,9 @@ from datetime import timedelta
 
 from domain.settlements.commands import PassTime, TakeVerdict, VoidSettlement
 from domain.settlements.invoicing import Verdict
-from domain.settlements.lifecycle import Settlement
 from domain.settlements.mails import SettlementMail, settlement_mails
-from domain.settlements.settlement import SettlementStatus
-from tests.settlings import FIRST, Step, claims, issued, opening, settled, statement, voided
+from domain.settlements.settlement import Settlement, SettlementStatus
+from tests.settlements import FIRST, Step, claims, issued, opening, settled, statement, voided
 
 _DAYS = timedelta(days=1)
 

@@ -13,8 +13,8 @@ from activities.digest import DigestActivities
 from contracts.activities import DigestOutcome, DigestPage, DigestPartners, DigestWanted, Snapshot
 from domain.policy import Policy
 from domain.values import LANGUAGES, Language
-from mail.letters import Letters
-from mail.smtp import Postman
+from mail.outbox import Outbox
+from mail.smtp import SmtpSender
 from records.accounts import AccountRecords
 from records.database import Database
 from records.digest import Digests
@@ -48,7 +48,7 @@ class DigestRig:
             settings,
             Policy(),
             Digests(database),
-            Letters(self.log, Postman(settings)),
+            Outbox(self.log, SmtpSender(settings)),
             self.partners,
             self.accounts,
         )

@@ -15,7 +15,7 @@ from records.settlements import Settlements
 from records.tables import timeline
 from tests.activities.mails import mails_of, one
 from tests.builders import MONDAY, TRANSMITTED, lived
-from tests.settlings import FIRST, opening, settled
+from tests.settlements import FIRST, opening, settled
 
 LATER = MONDAY + timedelta(days=60)
 

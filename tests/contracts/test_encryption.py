@@ -42,8 +42,8 @@ from domain.orders.commands import (
     ReportNotExecuted,
     SetAppointment,
 )
-from domain.orders.effects import Mail, ShippingRequest
 from domain.orders.order import GoodsReceived, GoodsShipped, Status
+from domain.orders.outgoing import Mail, ShippingRequest
 from settings import Settings, SettingsError
 from temporal.connection import data_converter
 from tests.limits import WAIT_LIMIT

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 import words
 from domain.orders import effects
-from domain.orders.effects import Mail, mail_kinds
+from domain.orders.effects import mail_kinds
+from domain.orders.outgoing import Mail
+from domain.settlements import mails as settlement_mails
 from domain.values import LANGUAGES, Language
 from mail.texts import MailTexts, Reader
 from tests.activities.mails import all_mails, refusal
@@ -73,6 +75,8 @@ def test_every_kind_is_among_them() -> None:
     assert shapes == {f"{rule.kind}.{rule.audience}" for rule in effects.MAILS}
     shapes |= {"command_refused.stranger"}
     assert shapes == {path.stem for path in FOLDER.glob("*.txt")} - {"layout"}
+    shapes = {f"{rule.kind}.{rule.audience}" for rule in settlement_mails.MAILS}
+    assert shapes == {path.stem for path in (FOLDER / "settlement").glob("*.txt")}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

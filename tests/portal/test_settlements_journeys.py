@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 import use_cases.settlements
 from contracts.activities import Snapshot
 from domain.settlements.commands import Close, TakeClaims
-from domain.settlements.settlement import LeftOut
+from domain.settlements.lines import LeftOut
 from records.orders import Orders
 from records.papers import Limit
 from records.settlements import Settlements
@@ -20,8 +20,8 @@ from tests.limits import WAIT_LIMIT
 from tests.portal.surf import Surfer, axe, fits, follow, press
 from tests.portal.visitor import SAME, visitor
 from tests.server.surroundings import eventually
-from tests.settlings import opening
-from tests.settlings import settled as lived_settlement
+from tests.settlements import opening
+from tests.settlements import settled as lived_settlement
 from tests.web.firms import Firm, firm
 from tests.web.test_settlements import month, starter
 from use_cases.settlements import PaperNotMade
@@ -283,7 +283,7 @@ async def test_many_orders_are_picked_and_shown_page_by_page(surf: Surfer) -> No
         TakeClaims(refused=(LeftOut(sp_id=sp_ids[3], reason="cancelled"),), corrections=()),
     )
     await Settlements(surf.site.around.database).save(billed)
-    await page.goto(f"/settlements/{billed.settling.settlement_id}?part=3")
+    await page.goto(f"/settlements/{billed.settlement.settlement_id}?part=3")
     await expect(page.get_by_text("Aufträge 201 bis 249 von 249")).to_be_visible()
     await expect(page.get_by_text("<b>Zürich</b>").first).to_be_visible()
     await expect(page.locator("[aria-labelledby=left-out]")).to_contain_text(sp_ids[3])

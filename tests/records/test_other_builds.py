@@ -8,9 +8,10 @@ from sqlalchemy import select, update
 
 from contracts.activities import SettlementSnapshot, Snapshot
 from domain.actors import Actor
+from domain.orders.access import allowed
 from domain.orders.commands import Accept, Cancel, DecideReview, Reassign, ReportNotExecuted
 from domain.orders.events import UnknownEvent
-from domain.orders.lifecycle import allowed, handle
+from domain.orders.lifecycle import handle
 from domain.orders.order import Order, Status
 from domain.settlements.events import SettlementRecorded
 from domain.values import without_unknown
@@ -38,7 +39,7 @@ from tests.builders import (
     lived,
 )
 from tests.newer import ADDED, fewer, more, rewrite_rows
-from tests.settlings import issued, opening, settled
+from tests.settlements import issued, opening, settled
 
 HUBER = "elektro-huber"
 LIVES = {
@@ -207,12 +208,12 @@ async def test_a_settlement_with_what_only_a_newer_build_knows_is_read(
         )
     stored = await settlements.get(number)
     assert stored is not None
-    assert stored.settling.status == "approved"
-    assert not stored.settling.is_over
-    assert [left.reason for left in stored.settling.left_out] == ["disputed"]
+    assert stored.settlement.status == "approved"
+    assert not stored.settlement.is_over
+    assert [left.reason for left in stored.settlement.left_out] == ["disputed"]
     assert isinstance(stored.events[1].event, UnknownEvent)
     again = SettlementSnapshot.model_validate_json(
-        SettlementSnapshot(settling=stored.settling, events=stored.events).model_dump_json()
+        SettlementSnapshot(settlement=stored.settlement, events=stored.events).model_dump_json()
     )
     assert again.events == stored.events
     assert isinstance(again.events[1], SettlementRecorded)

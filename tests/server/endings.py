@@ -35,7 +35,7 @@ from domain.settlements.settlement import SettlementStatus
 from temporal import settlements
 from tests.builders import partner_actor
 from tests.limits import ANSWER_LIMIT
-from tests.server.settling import HUBER, NOVEMBER, OCTOBER, SettlementOffice
+from tests.server.settlements import HUBER, NOVEMBER, OCTOBER, SettlementOffice
 from tests.server.surroundings import Surroundings
 from tests.server.test_restarts import CHECKED, appointment
 from tests.workflows.life import OPERATIONS, SHOP, WAREHOUSE, Life

@@ -30,11 +30,11 @@ from records.migrate import migrate
 from records.orders import Orders
 from records.partners import Partner, Partners
 from settings import Settings
-from starter import parse
 from tests.builders import placement
 from tests.empty_tasks import assert_none_has_empty_tasks
 from tests.limits import TEST_LIMIT, WAIT_LIMIT
 from tests.workflows.life import DESK, Life
+from use_cases.input_files import read_items
 from use_cases.orders import OrderUseCases
 from worker import document_worker, order_worker
 
@@ -111,6 +111,12 @@ class Process:
     def text(self) -> str:
         """What it has printed."""
         return self._log.read_text() if self._log.exists() else ""
+
+    @property
+    def pid(self) -> int:
+        """Its process id. It was started."""
+        assert self._running is not None
+        return self._running.pid
 
     @property
     def is_running(self) -> bool:
@@ -305,8 +311,7 @@ async def surroundings(
                 around.server.start()
             await migrate(around.settings.database_url)
             for path in sorted((ROOT / "examples" / "partners").glob("*.json")):
-                partner: Partner
-                for partner in parse(path, Partner):
+                for partner in read_items(path, Partner):
                     await around.partners.put(partner, datetime.now(UTC))
             await around.inbox.start()
             if up:

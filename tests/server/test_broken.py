@@ -60,6 +60,6 @@ async def test_it_is_seen_as_a_failed_task_at_once_and_the_workflow_lives() -> N
         ):
             life = await lives.start(begun)
             found = await eventually(lambda: failures(life))
-            assert "in the background broke" in found[0]
+            assert "a background task of the workflow failed" in found[0]
             description = await life.handle.describe()
             assert description.status is WorkflowExecutionStatus.RUNNING

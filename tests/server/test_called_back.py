@@ -11,8 +11,8 @@ from contracts import activities as activity_names
 from contracts import names
 from domain.cantons import pin_calendar
 from domain.orders.commands import Reassign
-from domain.orders.effects import Mail
 from domain.orders.order import Status
+from domain.orders.outgoing import Mail
 from tests.builders import assignee
 from tests.limits import WAIT_LIMIT
 from tests.server.surroundings import eventually, surroundings

@@ -10,8 +10,8 @@ from temporalio.worker import Worker
 from contracts import activities as activity_names
 from contracts import names
 from domain.orders.commands import Accept, Cancel, ConfirmExecution, LogContact
-from domain.orders.effects import Mail
 from domain.orders.order import GoodsShipped, Status
+from domain.orders.outgoing import Mail
 from tests.limits import WAIT_LIMIT
 from tests.server.surroundings import Surroundings, details, eventually, surroundings
 from tests.workflows.life import SHOP, WAREHOUSE, Life

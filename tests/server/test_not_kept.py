@@ -12,19 +12,20 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from contracts.activities import SettlementOf
 from development.embedded import ROOT
-from domain.orders.commands import Accept, Cancel, Request
+from domain.orders.commands import Accept, Cancel
 from domain.orders.events import Recorded
 from domain.orders.lifecycle import fold
 from domain.orders.order import Status
+from domain.orders.request import Request
 from domain.settlements.commands import Select, SettlementRequest
 from domain.settlements.events import SettlementRecorded
 from domain.settlements.ids import settlement_id
-from domain.settlements.lifecycle import fold as fold_settling
+from domain.settlements.lifecycle import fold as fold_settlement
 from domain.settlements.settlement import SettlementStatus
 from temporal import orders, settlements
 from tests.builders import partner_actor
 from tests.limits import ANSWER_LIMIT
-from tests.server.settling import HUBER, OCTOBER, settling
+from tests.server.settlements import HUBER, OCTOBER, settlement_office
 from tests.server.surroundings import Process, Surroundings, eventually, surroundings
 from tests.server.wire import Wire, wire
 from tests.workflows.life import DESK, SHOP
@@ -142,7 +143,7 @@ async def test_an_order_that_was_nearly_accepted_and_then_cancelled(tmp_path: Pa
 async def test_a_selection_that_is_taken_a_second_time(tmp_path: Path) -> None:
     """No other message comes between, but time has passed: what was nearly so was so at another instant."""
     of, number = SettlementOf(partner_id=HUBER, month=OCTOBER), settlement_id(HUBER, OCTOBER)
-    async with settling(tmp_path) as office:
+    async with settlement_office(tmp_path) as office:
         around = office.around
         sp_ids = tuple(await office.complete(("SP-1", "SP-2")))
         request = SettlementRequest(
@@ -152,7 +153,7 @@ async def test_a_selection_that_is_taken_a_second_time(tmp_path: Path) -> None:
         async def look() -> WorkflowAnswer | None:
             stored = await office.settlements.get(number)
             return stored and WorkflowAnswer(
-                stored.events, stored.settling.version, stored.settling.status
+                stored.events, stored.settlement.version, stored.settlement.status
             )
 
         async with watching(look) as told:
@@ -166,9 +167,9 @@ async def test_a_selection_that_is_taken_a_second_time(tmp_path: Path) -> None:
             await around.start_worker_process()
             answer = await asked
             held = await settlements.settlement_snapshot(around.client, of)
-            await eventually(lambda: told[-1].version == held.settling.version)
+            await eventually(lambda: told[-1].version == held.settlement.version)
         assert [each.seq for each in held.events if each.event.type == "selected"] == [
             answer.version
         ]
-        opening = held.settling.opening
-        check(told, held.events, lambda events: fold_settling(opening, events).status)
+        opening = held.settlement.opening
+        check(told, held.events, lambda events: fold_settlement(opening, events).status)

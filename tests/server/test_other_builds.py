@@ -19,7 +19,7 @@ from contracts.messages import Answer, Carried, Start
 from domain.orders.commands import Accept, LogContact
 from domain.orders.events import UnknownEvent
 from domain.orders.order import Status
-from domain.policy import load_policy
+from domain.policy_file import load_policy
 from records.database import Database
 from records.mails import MailLog
 from records.migrate import migrate

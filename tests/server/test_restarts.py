@@ -24,8 +24,8 @@ from domain.orders.commands import (
     PaymentReceived,
     SetAppointment,
 )
-from domain.orders.effects import Mail
 from domain.orders.order import GoodsReceived, GoodsShipped, Status
+from domain.orders.outgoing import Mail
 from records.orders import StoredOrder
 from tests.activities.mails import mails_of, one
 from tests.builders import TRANSMITTED

@@ -18,7 +18,7 @@ from temporal import settlements
 from tests.empty_tasks import kind
 from tests.limits import WAIT_LIMIT
 from tests.server.endings import ENDINGS, SETTLEMENTS, Asked, Message
-from tests.server.settling import HUBER, SettlementOffice, of_huber, settling
+from tests.server.settlements import HUBER, SettlementOffice, of_huber, settlement_office
 from tests.server.surroundings import Surroundings, eventually, rests, surroundings
 from tests.workflows.life import Life
 from tests.workflows.replaying import replayer
@@ -152,7 +152,7 @@ async def check_settlement(office: SettlementOffice, month: Month) -> None:
     held = await settlements.settlement_snapshot(client, of_huber(month))
     stored = await office.settlements.get(settlement_id(HUBER, month))
     assert stored is not None
-    assert stored.settling == held.settling
+    assert stored.settlement == held.settlement
     assert stored.events == held.events
 
 
@@ -178,7 +178,7 @@ async def test_worker_processes_are_restarted_between_reassignments(tmp_path: Pa
 async def test_workers_are_restarted_between_every_two_messages_of_every_ending(
     tmp_path: Path,
 ) -> None:
-    async with settling(tmp_path, accept="3 seconds") as office:
+    async with settlement_office(tmp_path, accept="3 seconds") as office:
         around = office.around
         for ending in SETTLEMENTS.values():
             await office.complete(ending.sp_ids)

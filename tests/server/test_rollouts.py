@@ -36,7 +36,14 @@ from domain.settlements.settlement import SettlementStatus
 from temporal.settlements import send_settlement_command
 from tests.builders import OPERATIONS, partner_actor
 from tests.limits import ANSWER_LIMIT, WAIT_LIMIT
-from tests.server.settling import HUBER, NOVEMBER, OCTOBER, SettlementOffice, of_huber, settling
+from tests.server.settlements import (
+    HUBER,
+    NOVEMBER,
+    OCTOBER,
+    SettlementOffice,
+    of_huber,
+    settlement_office,
+)
 from tests.server.surroundings import Process, Surroundings, eventually
 from tests.server.test_continue_as_new import SMALL_HISTORIES
 
@@ -171,7 +178,7 @@ async def two_builds(office: SettlementOffice) -> AsyncIterator[tuple[Build, Bui
 
 
 async def test_from_one_build_to_the_next_and_back(tmp_path: Path) -> None:
-    async with settling(tmp_path) as office, two_builds(office) as (old, new):
+    async with settlement_office(tmp_path) as office, two_builds(office) as (old, new):
         await roll(office, old, new)
 
 
@@ -253,7 +260,7 @@ async def roll(office: SettlementOffice, old: Build, new: Build) -> None:
 
 async def test_a_settlement_that_continues_as_new_stays_with_its_build(tmp_path: Path) -> None:
     async with (
-        settling(tmp_path, server=SMALL_HISTORIES) as office,
+        settlement_office(tmp_path, server=SMALL_HISTORIES) as office,
         two_builds(office) as (old, new),
     ):
         await old.start()

@@ -18,7 +18,7 @@ from pypdf.generic import IndirectObject
 
 from documents.confined import ConfinedError, Limits
 from documents.formats import money
-from domain.settlements.settlement import CorrectionLine, Line
+from domain.settlements.lines import CorrectionLine, Line
 from domain.values import LANGUAGES, Language
 from statements.attachments import statement_csv, statement_json
 from statements.data import Document, StatementData

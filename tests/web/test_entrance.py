@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import httpx
 import pyotp
 import pytest
+from fastapi import FastAPI
 
 import tests.accounts.conftest as accounts
 from contracts.encryption import new_key
@@ -20,12 +21,12 @@ clock, database, office, server = (
     accounts.clock, accounts.database, accounts.office, accounts.server,
 )  # fmt: skip
 settings, url = accounts.settings, accounts.url
-postgres_template, postgres_url = accounts.postgres_template, accounts.postgres_url
-sqlite_template = accounts.sqlite_template
+postgres_records, sqlite_template = accounts.postgres_records, accounts.sqlite_template
 
 HOME = "https://cmi.example"
 UI = "https://temporal.example"
 SAME = {"Sec-Fetch-Site": "same-origin"}
+OWN = {"temporal_ui_url": UI, "encryption_keys": new_key("k")}
 
 
 class Browser:
@@ -62,14 +63,16 @@ class Browser:
         return await self.send("/login", email=EMAIL, password=password)
 
 
+@pytest.fixture(scope="module")
+def app() -> FastAPI:
+    """The application; `browser` gives it what it works with in each test."""
+    return create_app(Settings.model_validate(OWN))
+
+
 @pytest.fixture
-async def browser(office: Office) -> AsyncIterator[Browser]:
+async def browser(app: FastAPI, office: Office) -> AsyncIterator[Browser]:
     """A browser in front of the application."""
-    own = Settings.model_validate(
-        office.settings.model_dump() | {"temporal_ui_url": UI, "encryption_keys": new_key("k")}
-    )
-    app = create_app(own)
-    app.state.settings = own
+    app.state.settings = Settings.model_validate(office.settings.model_dump() | OWN)
     app.state.database = office.database
     app.state.accounts = office.accounts
     app.state.answers = Answers(office.database)

@@ -30,7 +30,7 @@ from records.tables import (
 from tests import builders
 from tests.newer import ADDED, more, rewrite_rows
 from tests.server.surroundings import surroundings
-from tests.settlings import OCTOBER, issued, opening, settled
+from tests.settlements import OCTOBER, issued, opening, settled
 from tests.web.site import API, Site, site
 from use_cases.orders import TemporalAway, _refusal
 from use_cases.passwords import Passwords

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from domain.orders.commands import Accept, Request
+from domain.orders.commands import Accept
+from domain.orders.request import Request
 from temporal import orders as workflow_client
 from tests.server.surroundings import eventually
 from tests.web.site import API, MET, Site, order

@@ -227,7 +227,7 @@ async def test_who_heard_no_answer_asks_again(cmi: Site) -> None:
     desk: SettlementUseCases = cmi.app.state.settlement_desk
     opened = await desk.open(caller, sp_ids, "request-1")
     again = await desk.open(caller, sp_ids, "request-1")
-    assert again.settling.settlement_id == opened.settling.settlement_id
+    assert again.settlement.settlement_id == opened.settlement.settlement_id
     with pytest.raises(AlreadySettled):
         await desk.open(caller, sp_ids, "request-2")
 
@@ -352,7 +352,7 @@ async def test_void_then_settle_again_with_a_correction(cmi: Site) -> None:
         clock=lambda: datetime.now(UTC) + timedelta(days=32),
     )
     opened = await later.open(caller, sp_ids, "next-month")
-    number = opened.settling.settlement_id
+    number = opened.settlement.settlement_id
     seen = await one.reaches(number, "issued")
     assert seen["month"] > month()
     expected = sums(["100.00", "50.00", "-20.00"], liable=True)

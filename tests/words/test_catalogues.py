@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
 from jinja2 import DictLoader, Environment
 
+import words
+from domain.orders.order import Status
 from domain.values import LANGUAGES, Language
 from words.translations import (
     LOCALE,
@@ -140,8 +143,8 @@ def test_no_text_is_padded_or_left_in_german(language: Language) -> None:
         for german, said in zip(forms(message.id), forms(message.string), strict=False):
             assert (german[:1] == " ", german[-1:] == " ") == (said[:1] == " ", said[-1:] == " ")
             assert "  " not in said
-            words = PLACEHOLDER.sub("", german)
-            if len(words) >= LONG and len(words.split()) >= 2:
+            bare = PLACEHOLDER.sub("", german)
+            if len(bare) >= LONG and len(bare.split()) >= 2:
                 assert said != german
 
 
@@ -155,6 +158,19 @@ def test_values_and_meanings() -> None:
     assert say("it", pmark("Verlauf", "Ausgeführt am %(day)s"), day="4") == "Eseguito: 4"
     assert say("de", pmark("Verlauf", "Ausgeführt am %(day)s"), day="4") == "Ausgeführt am 4"
     assert say("en", "Unbekannt %(text)s", text="x") == "Unbekannt x"
+
+
+def test_nothing_is_read_when_a_text_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workflows say texts while they are replayed."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a file is opened")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr("io.open", refuse)
+    for language in LANGUAGES:
+        assert words.format_day(date(2027, 1, 1), language)
+        assert words.status_label(Status.NEW, language)
 
 
 def test_numbers() -> None:

@@ -9,7 +9,6 @@ import words
 from domain import rules
 from domain.policy import Policy
 from domain.settlements import access
-from domain.settlements.commands import Statement
 from domain.settlements.events import (
     Announced,
     InvoiceAccepted,
@@ -31,7 +30,8 @@ from domain.settlements.events import (
     Voided,
 )
 from domain.settlements.invoicing import Problem, Verdict
-from domain.settlements.settlement import CorrectionLine, LeftOut, LeftOutReason, SettlementStatus
+from domain.settlements.lines import CorrectionLine, LeftOut, LeftOutReason
+from domain.settlements.settlement import SettlementStatus, Statement
 from domain.values import LANGUAGES, Language
 from tests.words.test_words import assert_readable, zurich_winter
 from words import settlement

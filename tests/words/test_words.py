@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain import rules
 from domain.actors import Actor, Role
 from domain.calendar import Calendar, Skipped
 from domain.cantons import pin_calendar
-from domain.orders import commands, deadlines, effects, events, lifecycle, order
+from domain.orders import commands, deadlines, effects, events, order
+from domain.orders.access import why_not
 from domain.orders.catalogue import ALL_ITEMS
+from domain.orders.codes import ChecklistAnswer, NotExecutedReason, RejectionReason
 from domain.orders.errors import Refused
 from domain.orders.explanation import Explanation
 from domain.orders.order import DeadlineKind, Order, Status
@@ -55,16 +56,16 @@ from words import (
 )
 from words.timeline import quoted
 
-SOURCE = inspect.getsource(lifecycle)
+SOURCE = "".join(path.read_text() for path in Path("domain/orders").glob("*.py"))
 USE_CASES = "".join(path.read_text() for path in Path("use_cases").glob("*.py"))
 INVALID_CODES = set(re.findall(r'InvalidCommand\([^()]*, "(\w+)"\)', SOURCE + USE_CASES))
 REFUSAL_CODES = set(re.findall(r'Refused\(\s*order, [^,]+, "(\w+)"', SOURCE)) | set(
-    re.findall(r'return "(\w+)"', inspect.getsource(lifecycle.why_not))
+    re.findall(r'return "(\w+)"', inspect.getsource(why_not))
 )
 EVENT_TYPES: tuple[type[Any], ...] = get_args(get_args(events.KnownEvent)[0])
-REASONS = get_args(commands.RejectionReason) + get_args(commands.NotExecutedReason)
+REASONS = get_args(RejectionReason) + get_args(NotExecutedReason)
 KINDS = deadlines.kinds()
-ACTIONS = sorted(rules.under(lifecycle.ROLES, rules.CURRENT))
+ACTIONS = sorted({action for rule in commands.COMMANDS for action in rule.actions})
 
 in_every_language = pytest.mark.parametrize("language", LANGUAGES)
 
@@ -92,7 +93,7 @@ def test_every_key_of_every_enumeration_has_its_words() -> None:
     assert set(labels.ROLES) == set(get_args(Role))
     assert set(labels.REASONS) == set(REASONS)
     assert set(labels.ITEMS) == set(ALL_ITEMS)
-    assert set(labels.ANSWERS) == set(get_args(commands.ChecklistAnswer))
+    assert set(labels.ANSWERS) == set(get_args(ChecklistAnswer))
     contact = commands.LogContact.model_fields["outcome"].annotation
     assert set(labels.OUTCOMES) == {*get_args(contact), *get_args(order.Outcome)}
     assert {"item_not_asked", "same_partner"} <= INVALID_CODES

@@ -13,8 +13,9 @@ from contracts import names
 from contracts.activities import Snapshot
 from contracts.messages import Answer, DisplaySettings
 from domain.actors import Actor
-from domain.orders.commands import Command, Request
+from domain.orders.commands import Command
 from domain.orders.order import Intake, Order
+from domain.orders.request import Request
 from temporal import orders
 from tests.builders import intake as an_intake
 from tests.limits import ANSWER_LIMIT

@@ -10,9 +10,9 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 with workflow.unsafe.imports_passed_through():
     from contracts import names
     from contracts.messages import Answer, SettlementAnswer, SettlementStart, Start
-    from domain.actors import Actor
+    from domain.actors import SYSTEM, Actor
     from domain.orders.commands import Command
-    from domain.orders.effects import Effect
+    from domain.orders.outgoing import Effect
     from temporal.connection import data_converter
 from workflows.monthly_billing import MonthlyBilling
 from workflows.service_order import ServiceOrder
@@ -130,5 +130,5 @@ class WithASlowerClock(Held):
     async def run(self, start: Start) -> Answer:
         return await super().run(start)
 
-    def _take(self, command: Command, actor: Actor, at: datetime) -> None:
-        super()._take(command, actor, at + timedelta(milliseconds=1))
+    def _take(self, command: Command, actor: Actor = SYSTEM, at: datetime | None = None) -> None:
+        super()._take(command, actor, (at or workflow.now()) + timedelta(milliseconds=1))

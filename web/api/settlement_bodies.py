@@ -7,7 +7,8 @@ from pydantic import BaseModel, Field, WithJsonSchema
 
 from domain.fields import Identifier, Note, Reason
 from domain.months import Month
-from domain.settlements.settlement import Amount, SettlementStatus
+from domain.settlements.lines import Amount
+from domain.settlements.settlement import SettlementStatus
 from domain.values import Input
 from use_cases.settlements import MOST_ORDERS
 from web.api.bodies import KNOWN, ListQuery

@@ -50,7 +50,7 @@ router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
 _NAMED_ERRORS = 50
 
 
-class SettlingCall(Call):
+class AnyCall(Call):
     """What all calls of settlements have in common."""
 
     def __init__(self, request: Request, accept_language: AcceptLanguage = None) -> None:
@@ -60,7 +60,7 @@ class SettlingCall(Call):
     def shown(self, principal: Principal, found: StoredSettlement) -> SettlementView:
         """The settlement as this caller sees it now."""
         return settlement_view(
-            found.settling,
+            found.settlement,
             found.account,
             found.events,
             self.settlements.now,
@@ -140,7 +140,7 @@ class SettlingCall(Call):
         return invalid(errors, "None of these orders can be billed.")
 
 
-class SettlementCall(SettlingCall):
+class SettlementCall(AnyCall):
     """A call about one settlement."""
 
     def __init__(
@@ -183,7 +183,7 @@ class SettlementCall(SettlingCall):
         return Response(paper.content, headers=headers, media_type=media_type)
 
 
-Settling = Annotated[SettlingCall, Depends()]
+AnySettlement = Annotated[AnyCall, Depends()]
 Ordering = Annotated[SettlementCall, Depends()]
 Reader = Annotated[Principal, may("read_settlements")]
 
@@ -200,7 +200,7 @@ Reader = Annotated[Principal, may("read_settlements")]
     responses=documented(401, 403, 409, 413, 422, 500, 503),
 )
 async def open_settlement(
-    call: Settling,
+    call: AnySettlement,
     principal: Annotated[Principal, may("settle")],
     body: Annotated[OpeningBody, Body(openapi_examples=examples.OPENING)],
 ) -> Response:
@@ -213,7 +213,7 @@ async def open_settlement(
     request_id = call.request_id(principal, "settlements", "open")
     async with call.translating(principal, body.sp_ids):
         found = await call.settlements.open(principal, body.sp_ids, request_id, body.partner_id)
-    where = {"Location": f"/api/v1/settlements/{found.settling.settlement_id}"}
+    where = {"Location": f"/api/v1/settlements/{found.settlement.settlement_id}"}
     return call.answer(call.shown(principal, found), 201, where)
 
 
@@ -225,7 +225,7 @@ async def open_settlement(
     responses=documented(401, 403, 422, 500, 503),
 )
 async def list_settlements(
-    call: Settling, principal: Reader, wanted: Annotated[Wanted, Query()]
+    call: AnySettlement, principal: Reader, wanted: Annotated[Wanted, Query()]
 ) -> Response:
     """The newest first, in pages, each as `GET /settlements/{settlement_id}` answers it. A partner sees its own."""
     try:
@@ -414,7 +414,7 @@ _PartnerId = Annotated[str, Path(max_length=64, examples=["elektro-huber"])]
     responses=documented(401, 403, 404, 413, 422, 500, 503),
 )
 async def add_correction(
-    call: Settling,
+    call: AnySettlement,
     principal: Annotated[Principal, may("correct")],
     partner_id: _PartnerId,
     body: Annotated[CorrectionBody, Body(openapi_examples=examples.CORRECTION)],
@@ -436,7 +436,7 @@ async def add_correction(
     responses=documented(401, 403, 404, 422, 500, 503),
 )
 async def list_corrections(
-    call: Settling,
+    call: AnySettlement,
     principal: Annotated[Principal, may("read_corrections")],
     partner_id: _PartnerId,
 ) -> Response:

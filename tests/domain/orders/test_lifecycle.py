@@ -11,6 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from domain.actors import SYSTEM, Actor
 from domain.errors import InvalidCommand
+from domain.orders.access import allowed
+from domain.orders.ball import ball
 from domain.orders.commands import (
     Accept,
     Bill,
@@ -18,22 +20,23 @@ from domain.orders.commands import (
     Command,
     ConfirmExecution,
     ConfirmRequirements,
-    ConfirmTransmission,
     DecideReview,
     LogContact,
-    PassTime,
     PaymentReceived,
     RejectRequirements,
     ReportNotExecuted,
     SetAppointment,
 )
 from domain.orders.deadlines import next_due, next_instant, owner_of
-from domain.orders.effects import Mail, ShippingRequest, effects
+from domain.orders.effects import effects
 from domain.orders.errors import Refused
 from domain.orders.events import Escalated, Recorded
+from domain.orders.evolve import evolve
 from domain.orders.explanation import explain
-from domain.orders.lifecycle import allowed, ball, evolve, fold, handle, release
+from domain.orders.internal import ConfirmTransmission, PassTime
+from domain.orders.lifecycle import fold, handle, release
 from domain.orders.order import GoodsReceived, GoodsShipped, Order, Status
+from domain.orders.outgoing import Mail, ShippingRequest
 from tests.domain.holdings import holdings
 from tests.domain.strategies import (
     ANNA,

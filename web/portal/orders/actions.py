@@ -7,7 +7,6 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 
 from domain.errors import InvalidCommand
-from domain.orders.commands import ExternalCommand
 from domain.values import Language
 from records.orders import StoredOrder
 from use_cases import access
@@ -17,12 +16,8 @@ from use_cases.principal import Principal
 from web.portal.commands import command_id
 from web.portal.formats import instant
 from web.portal.orders.common import failure_text, find, order_desk
-from web.portal.orders.forms import (
-    FORMS,
-    SaidNo,
-    WrongForm,
-    read_reassignment,
-)
+from web.portal.orders.fields import WrongForm
+from web.portal.orders.forms import FORMS, SaidNo, read_reassignment
 from web.portal.orders.order import Sent, show
 from web.portal.pages import error_page, form_of, member, redirect, spoken, will_say
 from words.order_view import order_view
@@ -32,24 +27,14 @@ router = APIRouter(include_in_schema=False)
 
 will_say(
     {
-        "order-accept": mark("Auftrag akzeptiert. Als Nächstes rufen Sie die Kundschaft an."),
-        "order-contact": mark("Der Kontaktversuch ist festgehalten."),
-        "order-requirements": mark("Anforderungen bestätigt. Die Ware wird jetzt versandt."),
-        "order-rejection": mark(
-            "Gemeldet: Die Anforderungen sind nicht erfüllt. Der Auftrag ist storniert."
-        ),
-        "order-appointment": mark("Der Kundentermin ist gespeichert."),
-        "order-execution": mark("Ausführung bestätigt. Der Auftrag ist abgeschlossen."),
-        "order-not-executed": mark("Gemeldet. Das Servicepartner-Team entscheidet, wie es weitergeht."),
-        "order-review": mark("Der Entscheid ist gespeichert."),
-        "order-cancel": mark("Der Auftrag ist storniert."),
+        **{f"order-{name}": form.said for name, form in FORMS.items()},
         "order-reassign": mark("Der Auftrag ist neu zugeteilt."),
         "order-stored": mark(
             "Das ist sicher gespeichert und wird ausgeführt, sobald das System wieder Zeit dafür hat. "
             "Sie müssen nichts mehr tun; falls es nicht möglich ist, schreiben wir Ihnen."
         ),
     }
-)  # fmt: skip
+)
 _NO_IS_REJECTION = mark(
     "Sie haben eine Frage mit «Nein» beantwortet. Damit sind die Anforderungen nicht erfüllt, und der "
     "Auftrag wird storniert. Bitte prüfen Sie den Grund und bestätigen Sie es hier."
@@ -82,7 +67,7 @@ async def act(request: Request, sp_id: str, form_name: str) -> Response:
         return error_page(request, 404)
     found = await find(request, principal, sp_id)
     try:
-        command: ExternalCommand = FORMS[form_name].read(form, found.order)
+        command = FORMS[form_name].read(form_name, form, found.order)
     except WrongForm as wrong:
         sent = Sent(form, wrong.codes, opened=form_name)
         return await show(request, principal, found, 422, sent)

@@ -1,54 +1,48 @@
 """The page of one order: everything for the call to the customer, what may be done now, and what has happened."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from domain.actors import Role
-from domain.orders.lifecycle import PARTNER_ACTIONS, REVIEW_ACTIONS, why_not
+from domain.orders.access import why_not
+from domain.orders.codes import Decision
+from domain.orders.commands import COMMANDS
 from domain.orders.order import Appointment, Order, Status
+from domain.values import Language
 from records.orders import StoredOrder
 from use_cases import access
 from use_cases.principal import Principal
 from web.portal.formats import language_name, local
 from web.portal.orders.common import find, order_desk, reach
-from web.portal.orders.forms import (
-    DECISIONS,
-    LONGEST_NOTE,
-    NOT_EXECUTED_REASONS,
-    REJECTION_REASONS,
-    message,
-)
+from web.portal.orders.fields import LONGEST_NOTE, message
+from web.portal.orders.forms import FORMS, PLAIN_FORMS, Field, OrderForm
 from web.portal.orders.ics import MEDIA_TYPE, appointment_ics
 from web.portal.pages import Form, error_page, member, page, redirect, spoken
-from words import action_label, reason_label, refusal_reason
+from words import action_label, outcome_label, reason_label, refusal_reason
 from words.order_view import order_view
-from words.translations import TRANSLATIONS
+from words.translations import TRANSLATIONS, say
 
 router = APIRouter(include_in_schema=False)
 
 _NO_FORM = Form([])
+_CODES: Mapping[str, Callable[[Any, Language], str]] = {
+    "decision": action_label,
+    "outcome": outcome_label,
+}
+"""What the codes of a field are called, if they are no reasons."""
+_PARTNERS = tuple(rule.type for rule in COMMANDS if rule.is_partners)
 _ACTIONS_OF: Mapping[Role | None, tuple[str, ...]] = {
-    "partner": PARTNER_ACTIONS,
-    "operations": tuple(
-        dict.fromkeys((*PARTNER_ACTIONS, "reassign", *REVIEW_ACTIONS))  # `cancel` is in both
-    ),
+    "partner": _PARTNERS,
+    "operations": (*_PARTNERS, "reassign", *get_args(Decision)),
 }
 _ACTION_OF_FORM: Mapping[str, str] = {
-    "accept": "accept",
-    "contact": "log_contact",
-    "requirements": "confirm_requirements",
-    "rejection": "reject_requirements",
-    "appointment": "set_appointment",
-    "execution": "confirm_execution",
-    "not-executed": "report_not_executed",
-    "review": "accept_as_executed",
-    "cancel": "cancel",
+    **{name: form.action for name, form in FORMS.items()},
     "reassign": "reassign",
 }
 
@@ -76,6 +70,46 @@ class Standing(NamedTuple):
         day, last_day = f"{appointment.start:%Y-%m-%d}", f"{appointment.end:%Y-%m-%d}"
         start, end = f"{appointment.start:%H:%M}", f"{appointment.end:%H:%M}"
         return cls(day, start, end, "" if last_day == day else last_day)
+
+
+class ShownField(NamedTuple):
+    """A field of a form, in the reader's language. `options` are pairs of a code and what it is called."""
+
+    name: str
+    kind: str
+    label: str
+    options: list[tuple[str, str]]
+
+    @classmethod
+    def of(cls, field: Field, language: Language) -> "ShownField":
+        """A field with its texts."""
+        label_of = _CODES.get(field.name, reason_label)
+        options = [(code, label_of(code, language)) for code in field.choices]
+        return cls(field.name, field.kind, say(language, field.label), options)
+
+
+class ShownForm(NamedTuple):
+    """A form in the reader's language."""
+
+    action: str
+    title: str
+    hint: str
+    button: str
+    is_danger: bool
+    fields: list[ShownField]
+
+    @classmethod
+    def of(cls, form: OrderForm, language: Language) -> "ShownForm":
+        """A form with its texts."""
+        label = action_label(form.action, language)
+        return cls(
+            form.action,
+            say(language, form.title) if form.title else label,
+            say(language, form.hint) if form.hint else "",
+            say(language, form.button) if form.button else label,
+            form.is_danger,
+            [ShownField.of(field, language) for field in form.fields],
+        )
 
 
 class Sent(NamedTuple):
@@ -169,9 +203,8 @@ async def show(
         "today": local(now).date(),
         # What moves the order on; a caller who can only end it or hand it on has nothing to do.
         "steps": [action for action in view.allowed if action not in ("cancel", "reassign")],
-        "rejection_reasons": [(r, reason_label(r, language)) for r in REJECTION_REASONS],
-        "not_executed_reasons": [(r, reason_label(r, language)) for r in NOT_EXECUTED_REASONS],
-        "decisions": [(d, action_label(d, language)) for d in DECISIONS],
+        "plain_forms": PLAIN_FORMS,
+        "forms": {name: ShownForm.of(form, language) for name, form in FORMS.items()},
         "longest": LONGEST_NOTE,
         "partners": (),
         "temporal_link": None,

@@ -13,7 +13,7 @@ from use_cases.worklist import Task
 from web.portal.commands import command_id
 from web.portal.formats import local
 from web.portal.orders.common import failure_text, work_desk
-from web.portal.orders.forms import message, read_day
+from web.portal.orders.fields import message, read_day
 from web.portal.pages import Form, form_of, member, page, redirect, spoken
 from words.translations import TRANSLATIONS
 

@@ -11,7 +11,7 @@ from domain.errors import InvalidCommand
 from domain.settlements.commands import NoteInvoice, VoidSettlement
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.invoicing import Verdict
-from domain.settlements.settlement import CorrectionLine
+from domain.settlements.lines import CorrectionLine
 from domain.values import Language
 from invoices.check import LARGEST, problem_text
 from records.settlements import StoredSettlement

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from domain.settlements.settlement import Line
+from domain.settlements.lines import Line
 from web.portal.forms import Form
 
 PER_PAGE = 100

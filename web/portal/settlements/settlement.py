@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
-from domain.settlements.settlement import CorrectionLine, Line, in_order
+from domain.settlements.lines import CorrectionLine, Line, in_order
 from records.corrections import Correction
 from records.settlements import StoredSettlement
 from use_cases import access
@@ -65,7 +65,7 @@ async def show(
     """The page of a settlement."""
     desk, language = desk_of(request), spoken(request, principal)
     view = settlement_view(
-        found.settling, found.account, found.events, desk.now, language, principal.role
+        found.settlement, found.account, found.events, desk.now, language, principal.role
     )
     picking: Picking | None = None
     to_come: tuple[CorrectionLine, ...] = ()
@@ -85,7 +85,7 @@ async def show(
         principal=principal,
         view=view,
         account=found.account,
-        settling=found.settling,
+        settlement=found.settlement,
         lines=view.orders[(part - 1) * PER_PAGE : part * PER_PAGE],
         part=part,
         pages=pages,
@@ -113,7 +113,7 @@ async def selectable(
 
 def picked_now(found: StoredSettlement, lines: tuple[Line, ...]) -> Choice:
     """The choice that a settlement has."""
-    return Choice.only(frozenset(found.settling.picked), lines)
+    return Choice.only(frozenset(found.settlement.picked), lines)
 
 
 def _part(request: Request) -> int:

@@ -41,7 +41,7 @@ from use_cases.input_files import UnusableFile, read_items
 from use_cases.opening import open_month
 from use_cases.orders import AlreadyPlaced, OrderUseCases
 from use_cases.revival import NotRevivable, Revival, SettlementRevival
-from use_cases.settlement_calls import SettlementCalls
+from use_cases.settlement_gateway import SettlementGateway
 from use_cases.settlements import PATIENCE
 
 
@@ -147,7 +147,7 @@ async def settle(settings: Settings, given: argparse.Namespace) -> None:
         stored = await settlements.get(settlement_id(partner.partner_id, month))
         if stored is None:  # perhaps the database was away, and it is not recorded yet
             of = SettlementOf(partner_id=partner.partner_id, month=month)
-            stored = await SettlementCalls(client, settlements, PATIENCE).fetch(of)
+            stored = await SettlementGateway(client, settlements, PATIENCE).fetch(of)
     if stored is None:
         raise WrongInput(f"--partner {partner.partner_id}: nothing to bill until {month.last_day}")
     settlement, note = stored.settlement, "" if begun is not None else "(was there already)"

@@ -39,9 +39,9 @@ from use_cases.opening import judged, opening_of
 from use_cases.orders import RequestReused
 from use_cases.papers import UPLOADS, draft_request, file_name
 from use_cases.principal import Principal
-from use_cases.settlement_calls import PaperNotMade as PaperNotMade
-from use_cases.settlement_calls import SettlementCalls, of
-from use_cases.settlement_calls import UnknownSettlement as UnknownSettlement
+from use_cases.settlement_gateway import PaperNotMade as PaperNotMade
+from use_cases.settlement_gateway import SettlementGateway, of
+from use_cases.settlement_gateway import UnknownSettlement as UnknownSettlement
 
 PATIENCE = timedelta(seconds=5)
 """How long a caller waits for its settlement's worker."""
@@ -104,7 +104,7 @@ class SettlementUseCases:
         self._policy = policy
         self._vat_rates = vat_rates
         self._desk = desk
-        self._talks = SettlementCalls(client, self._settlements, patience)
+        self._gateway = SettlementGateway(client, self._settlements, patience)
         self._clock = clock
         self._patience = patience
 
@@ -187,7 +187,7 @@ class SettlementUseCases:
             raise TemporalAway("no answer") from error
         except WorkflowAlreadyStartedError:
             return await self._opened_before(principal, that, request_id)
-        return await self._talks.recorded(begun)
+        return await self._gateway.recorded(begun)
 
     async def _opened_before(
         self, principal: Principal, that: SettlementOf, request_id: str
@@ -206,7 +206,7 @@ class SettlementUseCases:
             opened_by = None
         except NoAnswer as error:
             raise TemporalAway("no answer") from error
-        stored = await self._settlements.get(this) or await self._talks.fetch(that)
+        stored = await self._settlements.get(this) or await self._gateway.fetch(that)
         if stored is not None and opened_by == request_id:
             return stored
         if stored is None:
@@ -246,7 +246,7 @@ class SettlementUseCases:
             UnknownSettlement: it does not exist, or is not this caller's to know of.
         """
         access.check(principal, "read_settlements")
-        return await self._talks.known(principal, number)
+        return await self._gateway.known(principal, number)
 
     async def list(
         self,
@@ -296,14 +296,14 @@ class SettlementUseCases:
         NothingToBill: orders were named, and none of them can be billed, or too many cannot.
         """
         access.check(principal, "select")
-        known = await self._talks.known(principal, number)
+        known = await self._gateway.known(principal, number)
         asked, change = tuple(sp_ids), Select(sp_ids=())
         if asked:
             picked, left_out = await judged(
                 self._settlements, known.account.partner_id, number, asked
             )
             change = Select(sp_ids=picked, left_out=left_out)
-        return await self._talks.act(principal, known, change, request_id)
+        return await self._gateway.act(principal, known, change, request_id)
 
     async def close(self, principal: Principal, number: str, request_id: str) -> StoredSettlement:
         """Close the selection: the orders are claimed now. The settlement after it, as the records now hold it.
@@ -316,24 +316,24 @@ class SettlementUseCases:
             TemporalAway: nothing is known to have happened; the same request may come again.
         """
         access.check(principal, "close")
-        known = await self._talks.known(principal, number)
-        return await self._talks.act(principal, known, Close(), request_id)
+        known = await self._gateway.known(principal, number)
+        return await self._gateway.act(principal, known, Close(), request_id)
 
     async def note_invoice(
         self, principal: Principal, number: str, note: str, request_id: str
     ) -> StoredSettlement:
         """The invoice came by another way, and is right. Raises as `close`."""
         access.check(principal, "note_invoice")
-        known = await self._talks.known(principal, number)
-        return await self._talks.act(principal, known, NoteInvoice(note=note), request_id)
+        known = await self._gateway.known(principal, number)
+        return await self._gateway.act(principal, known, NoteInvoice(note=note), request_id)
 
     async def void(
         self, principal: Principal, number: str, reason: str, request_id: str
     ) -> StoredSettlement:
         """Take a settlement back; its orders are set free behind the answer. Raises as `close`."""
         access.check(principal, "void")
-        known = await self._talks.known(principal, number)
-        return await self._talks.act(principal, known, VoidSettlement(reason=reason), request_id)
+        known = await self._gateway.known(principal, number)
+        return await self._gateway.act(principal, known, VoidSettlement(reason=reason), request_id)
 
     # --- papers --------------------------------------------------------------------------------------------------
 
@@ -348,7 +348,7 @@ class SettlementUseCases:
             TemporalAway: there is no verdict in time; the same upload may come again, and hears of it.
         """
         access.check(principal, "invoice")
-        known = await self._talks.known(principal, number)
+        known = await self._gateway.known(principal, number)
         sha256 = hashlib.sha256(content).hexdigest()
         paper_id = invoice_id(known.account.settlement_id, sha256)
         settlement = known.settlement
@@ -371,9 +371,9 @@ class SettlementUseCases:
         except TooManyPapers:
             raise SettlementRefused("invoice", "too_many_files", settlement.status, may) from None
         this, upload = of(known), Upload(paper_id=paper_id, actor=principal.actor)
-        async with self._talks.asking("invoice", known, DOCUMENT_PATIENCE):
+        async with self._gateway.asking("invoice", known, DOCUMENT_PATIENCE):
             checked = await settlements.check_invoice(self._client, this, upload, DOCUMENT_PATIENCE)
-        await self._talks.as_of(this, checked.version)
+        await self._gateway.as_of(this, checked.version)
         return checked.verdict
 
     async def draft(self, principal: Principal, number: str) -> Paper:
@@ -385,13 +385,13 @@ class SettlementUseCases:
             NoSuchPaper: there is no statement of which it could be made, or no invoice is awaited any more.
         """
         access.check(principal, "invoice")
-        known = await self._talks.known(principal, number)
+        known = await self._gateway.known(principal, number)
         if not known.settlement.can_be_drafted:
             raise NoSuchPaper("draft")
         partner = await self._partner(principal, known.account.partner_id)
         request_id = draft_request(partner, self._clock())
         try:
-            async with self._talks.asking("invoice", known, DOCUMENT_PATIENCE):
+            async with self._gateway.asking("invoice", known, DOCUMENT_PATIENCE):
                 paper_id = await settlements.make_draft(
                     self._client, of(known), request_id, DOCUMENT_PATIENCE
                 )

@@ -32,7 +32,8 @@ from tests.newer import ADDED, more, rewrite_rows
 from tests.server.surroundings import surroundings
 from tests.settlements import OCTOBER, issued, opening, settled
 from tests.web.site import API, Site, site
-from use_cases.orders import TemporalAway, _refusal
+from use_cases.order_gateway import _refusal
+from use_cases.orders import TemporalAway
 from use_cases.passwords import Passwords
 from web.security import session_cookie
 

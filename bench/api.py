@@ -11,8 +11,8 @@ from bench.stage import running_product, running_web
 from domain.orders.commands import LogContact
 from domain.orders.request import Request
 from temporal import orders
-from tests.builders import partner_actor, placement
 from tests.server.surroundings import Surroundings, eventually
+from tests.support.builders import partner_actor, placement
 from use_cases.accounts import Accounts
 
 CONTACTS = 12

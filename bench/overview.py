@@ -18,7 +18,7 @@ from records.links import NewLink
 from records.order_rows import deadline_rows, document_row, order_row
 from records.partners import Partner, Partners
 from records.tables import deadlines, documents, orders
-from tests.builders import (
+from tests.support.builders import (
     AGREED,
     BILLED,
     COMPLETED,

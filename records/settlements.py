@@ -209,7 +209,7 @@ class Settlements:
             found = select(
                 settlement_documents.c.settlement_id, settlement_documents.c.document
             ).where(settlement_documents.c.settlement_id.in_(settlement_ids))
-            documents = {
+            found_settlements = {
                 each: Settlement.model_validate_json(document)
                 for each, document in await connection.execute(found)
             }
@@ -235,7 +235,7 @@ class Settlements:
                 events=tuple(e for e in events[each] if e.seq <= settlement.version),
             )
             for each in settlement_ids
-            if (settlement := documents.get(each)) is not None
+            if (settlement := found_settlements.get(each)) is not None
         )
 
     async def of_month(self, partner_id: str, month: Month) -> str | None:

@@ -5,8 +5,8 @@
     python3 scripts/system_packages.py --must venv  exit code 1 if something is missing in the end
 
 It installs as root on Debian and its derivatives. Elsewhere it prints one line: what is missing and how to install it.
-Tests that need it are then skipped with that line as the reason (tests/needs.py). The script runs before any Python
-package is installed, so it uses only the standard library.
+Tests that need it are then skipped with that line as the reason (tests/support/needs.py). The script runs before any
+Python package is installed, so it uses only the standard library.
 """
 
 import argparse

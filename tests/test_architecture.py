@@ -252,7 +252,11 @@ def test_files_say_what_they_are_for_and_are_no_longer_than_one_can_read(product
         ),
         ("activities.mail", "import web.app", "activities.mail imports web.app"),
         ("worker", "import dev", "worker imports dev"),
-        ("use_cases.orders", "from tests.builders import intake", "imports tests.builders"),
+        (
+            "use_cases.orders",
+            "from tests.support.builders import intake",
+            "imports tests.support.builders",
+        ),
     ],
 )
 def test_an_import_that_points_the_wrong_way_is_found(

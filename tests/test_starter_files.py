@@ -7,7 +7,7 @@ import pytest
 
 from domain.orders.order import Placement
 from records.partners import Partner
-from tests.builders import placement
+from tests.support.builders import placement
 from use_cases.input_files import UnusableFile, read_items
 
 

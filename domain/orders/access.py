@@ -54,7 +54,7 @@ def authorise(order: Order, command: Command, actor: Actor) -> None:
 
 
 def author(order: Order, command: Command, actor: Actor) -> Author:
-    """Who gives a command, and for whom."""
+    """Who gives the command, and for whom."""
     rule = rule_of(order, command)
     is_partners = rule is not None and rule.is_partners
     return author_of(actor, on_behalf_of=order.partner.partner_id if is_partners else None)

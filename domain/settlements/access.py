@@ -76,7 +76,7 @@ def authorise(settlement: Settlement, action: str, actor: Actor, now: datetime) 
 
 
 def author(settlement: Settlement, command: Command | None, actor: Actor) -> Author:
-    """Who gives a command, and for whom. Without a command it is the opening."""
+    """Who gives the command, and for whom. Without a command it is the opening."""
     is_partners = command is None or isinstance(command, Select | Close | TakeVerdict)
     partner_id = settlement.opening.partner.partner_id
     return author_of(actor, on_behalf_of=partner_id if is_partners else None)

@@ -11,7 +11,7 @@ from domain.orders.lifecycle import begin
 from domain.orders.order import GoodsReceived, GoodsShipped, Intake
 from domain.orders.outgoing import Mail
 from domain.policy_file import load_policy
-from tests.builders import (
+from tests.support.builders import (
     AGREED,
     GOODS_THERE,
     REQUIREMENTS_MET,

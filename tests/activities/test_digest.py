@@ -24,7 +24,15 @@ from records.partners import Partners
 from settings import Settings
 from tests.activities.conftest import partner
 from tests.activities.servers import MailServer
-from tests.builders import ACCEPTED, AGREED, COMPLETED, GOODS_THERE, MONDAY, TRANSMITTED, lived
+from tests.support.builders import (
+    ACCEPTED,
+    AGREED,
+    COMPLETED,
+    GOODS_THERE,
+    MONDAY,
+    TRANSMITTED,
+    lived,
+)
 
 TUESDAY = date(2026, 10, 6)
 MORNING = datetime(2026, 10, 6, 6, 0, tzinfo=UTC)

@@ -13,7 +13,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput
 
 from activities.heartbeats import Heartbeats
 from contracts import activities
-from tests.limits import WAIT_LIMIT
+from tests.support.limits import WAIT_LIMIT
 
 LIMIT = timedelta(seconds=0.03)
 SHUTDOWN = ActivityCancellationDetails(cancel_requested=False, worker_shutdown=True)

@@ -39,7 +39,7 @@ from settings import Settings
 from tests.activities.conftest import partner
 from tests.activities.mails import all_mails, mails_of, one, refusal
 from tests.activities.servers import MailServer, mail_server
-from tests.builders import MONDAY, REQUIREMENTS_MET, TRANSMITTED, partner_actor
+from tests.support.builders import MONDAY, REQUIREMENTS_MET, TRANSMITTED, partner_actor
 
 MAILS = all_mails()
 NEW_ORDER = MAILS["new_order"]

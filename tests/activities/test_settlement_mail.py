@@ -24,7 +24,7 @@ from records.partners import Partners
 from settings import Settings
 from tests.activities.servers import MailServer
 from tests.activities.settlement_mails import all_mails
-from tests.builders import MONDAY
+from tests.support.builders import MONDAY
 
 MAILS = all_mails()
 STATEMENT = MAILS["issued/statement.partner/0"]

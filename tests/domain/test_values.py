@@ -22,8 +22,8 @@ from domain.settlements import lifecycle as settlement_lifecycle
 from domain.settlements.events import SettlementRecorded
 from domain.settlements.settlement import SettlementStatus
 from domain.values import LANGUAGES, OPEN, Input, Value, without_unknown
-from tests.builders import AGREED, MONDAY, OPERATIONS, lived
-from tests.settlements import issued, opening, settled
+from tests.support.builders import AGREED, MONDAY, OPERATIONS, lived
+from tests.support.settlements import issued, opening, settled
 
 EVENT: TypeAdapter[Any] = TypeAdapter(Event)
 

@@ -29,9 +29,9 @@ from pwdlib import PasswordHash
 from domain.values import Language
 from records.accounts import AccountRecords, UserRole
 from scripts import system_packages
-from tests.accounts.conftest import QUICK
-from tests.limits import WAIT_LIMIT
-from tests.needs import require
+from tests.support.limits import WAIT_LIMIT
+from tests.support.needs import require
+from tests.use_cases.conftest import QUICK
 from tests.web.site import Site
 from use_cases.principal import Role
 from web.security import session_cookie

@@ -8,7 +8,7 @@ import pytest
 
 from domain.orders.commands import ConfirmExecution, ConfirmRequirements, SetAppointment
 from domain.orders.order import Order
-from tests.builders import ACCEPTED, AGREED, GOODS_THERE, MONDAY, appointment, lived
+from tests.support.builders import ACCEPTED, AGREED, GOODS_THERE, MONDAY, appointment, lived
 from web.portal.forms import Form
 from web.portal.orders.common import reach
 from web.portal.orders.fields import WrongForm

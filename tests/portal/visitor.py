@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 
 from domain.values import Language
-from tests.limits import WAIT_LIMIT
 from tests.portal.surf import PARTNER, PASSWORD, Surfer
+from tests.support.limits import WAIT_LIMIT
 from use_cases.principal import Role
 from web.security import session_cookie
 

@@ -20,7 +20,7 @@ from records.database import Database
 from records.failures import is_away
 from records.limits import CONNECT_SECONDS, LIMIT_SECONDS
 from records.orders import Orders
-from tests.builders import lived
+from tests.support.builders import lived
 
 ROOT = Path(__file__).parents[2]
 

@@ -20,7 +20,7 @@ from records.mails import MailLog
 from records.migrate import check_current, migrate
 from records.orders import Orders
 from records.tables import metadata
-from tests.builders import TRANSMITTED, lived
+from tests.support.builders import TRANSMITTED, lived
 
 ROOT = Path(__file__).parents[2]
 
@@ -123,6 +123,24 @@ async def test_the_alembic_command_upgrades_and_downgrades(empty_url: str) -> No
     await database.close()
 
 
+async def test_an_older_release_finds_in_one_column_who_did_it_for_whom(empty_url: str) -> None:
+    await migrate(empty_url)
+    database = Database(empty_url)
+    order, events = lived(*TRANSMITTED, (Accept(), Actor(role="operations", name="Anna")))
+    await Orders(database).save(Snapshot(order=order, events=events))
+    await database.close()
+    await alembic(empty_url, "downgrade", "0009")
+    database = Database(empty_url)
+    async with database.reading() as connection:
+        authors = await connection.execute(text("SELECT by FROM timeline ORDER BY seq"))
+        assert list(authors.scalars())[-1] == events[-1].author
+    await database.close()
+    await alembic(empty_url, "upgrade", "head")
+    database = Database(empty_url)
+    assert await Orders(database).holds(Snapshot(order=order, events=events))
+    await database.close()
+
+
 async def alembic(url: str, *arguments: str) -> None:
     """Run the command, which must succeed."""
     process = await asyncio.create_subprocess_exec(
@@ -184,22 +202,4 @@ async def test_the_mails_of_links_move_to_the_table_of_mails(empty_url: str) -> 
     database = Database(empty_url)
     async with database.reading() as connection:
         assert (await connection.execute(text(held))).all() == before
-    await database.close()
-
-
-async def test_an_older_release_finds_in_one_column_who_did_it_for_whom(empty_url: str) -> None:
-    await migrate(empty_url)
-    database = Database(empty_url)
-    order, events = lived(*TRANSMITTED, (Accept(), Actor(role="operations", name="Anna")))
-    await Orders(database).save(Snapshot(order=order, events=events))
-    await database.close()
-    await alembic(empty_url, "downgrade", "0009")
-    database = Database(empty_url)
-    async with database.reading() as connection:
-        authors = await connection.execute(text("SELECT by FROM timeline ORDER BY seq"))
-        assert list(authors.scalars())[-1] == events[-1].author
-    await database.close()
-    await alembic(empty_url, "upgrade", "head")
-    database = Database(empty_url)
-    assert await Orders(database).holds(Snapshot(order=order, events=events))
     await database.close()

@@ -25,7 +25,7 @@ from records.migrate import migrate
 from records.order_lists import OrderFilter
 from records.orders import Orders
 from records.tables import deadlines, orders, timeline
-from tests.builders import (
+from tests.support.builders import (
     ACCEPTED,
     AGREED,
     BILLED,

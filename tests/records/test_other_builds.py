@@ -26,7 +26,7 @@ from records.tables import documents, orders, settlement_documents, settlement_t
 from records.watch import Watch
 from records.worklist import Worklists
 from tests.activities.conftest import partner
-from tests.builders import (
+from tests.support.builders import (
     ACCEPTED,
     AGREED,
     COMPLETED,
@@ -38,8 +38,8 @@ from tests.builders import (
     intake,
     lived,
 )
-from tests.newer import ADDED, fewer, more, rewrite_rows
-from tests.settlements import issued, opening, settled
+from tests.support.newer import ADDED, fewer, more, rewrite_rows
+from tests.support.settlements import issued, opening, settled
 
 HUBER = "elektro-huber"
 LIVES = {

@@ -13,8 +13,8 @@ from records.database import Database
 from records.findings import Findings, Seen
 from records.orders import Orders
 from records.reconciliation import Reconciliation, Row, Same
-from tests.builders import ACCEPTED, BILLED, COMPLETED, MONDAY, OPERATIONS, lived
-from tests.settlements import OCTOBER, Step, claims, issued, opening, settled, voided
+from tests.support.builders import ACCEPTED, BILLED, COMPLETED, MONDAY, OPERATIONS, lived
+from tests.support.settlements import OCTOBER, Step, claims, issued, opening, settled, voided
 
 LATER, LATEST = MONDAY + timedelta(minutes=15), MONDAY + timedelta(minutes=30)
 ORDER, HUBER = "SP-1", "elektro-huber"

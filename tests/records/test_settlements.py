@@ -24,7 +24,7 @@ from records.partners import Partners
 from records.settlements import Settlements
 from records.tables import documents, orders, settlement_lines
 from tests.activities.conftest import partner
-from tests.builders import (
+from tests.support.builders import (
     AGREED,
     BILLED,
     COMPLETED,
@@ -32,7 +32,7 @@ from tests.builders import (
     Step,
     lived,
 )
-from tests.settlements import (
+from tests.support.settlements import (
     FIRST,
     OCTOBER,
     claims,

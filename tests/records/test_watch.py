@@ -16,7 +16,7 @@ from records.orders import Orders
 from records.partners import Partner, Partners
 from records.watch import LatePartner, Watch
 from tests.activities.conftest import partner
-from tests.builders import (
+from tests.support.builders import (
     ACCEPTED,
     AGREED,
     COMPLETED,

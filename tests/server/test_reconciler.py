@@ -43,9 +43,9 @@ from records.reconciliation import Reconciliation
 from records.settlements import Settlements
 from temporal.connection import data_converter
 from temporal.schedules import put_schedules
-from tests.builders import intake as an_intake
-from tests.limits import ANSWER_LIMIT, WAIT_LIMIT
 from tests.server.surroundings import Surroundings, eventually, surroundings
+from tests.support.builders import intake as an_intake
+from tests.support.limits import ANSWER_LIMIT, WAIT_LIMIT
 from tests.workflows.life import DESK, SHOP, Life
 from use_cases.revival import NotRevivable, Revival
 

@@ -25,8 +25,6 @@ from domain.settlements.settlement import SettlementStatus
 from records.corrections import Corrections
 from records.papers import Paper, invoice_id, statement_id
 from temporal import orders, settlements
-from tests.builders import OPERATIONS, partner_actor
-from tests.limits import ANSWER_LIMIT
 from tests.server.settlements import (
     HUBER,
     NOVEMBER,
@@ -36,6 +34,8 @@ from tests.server.settlements import (
     settlement_office,
 )
 from tests.server.surroundings import eventually
+from tests.support.builders import OPERATIONS, partner_actor
+from tests.support.limits import ANSWER_LIMIT
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 COUNT = 24

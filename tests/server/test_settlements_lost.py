@@ -16,12 +16,12 @@ from records.corrections import Corrections
 from records.papers import statement_id
 from records.settlements import StoredSettlement
 from temporal import settlements
-from tests.builders import OPERATIONS
-from tests.limits import ANSWER_LIMIT
 from tests.server.settlements import HUBER, OCTOBER, SettlementOffice, of_huber, settlement_office
 from tests.server.surroundings import eventually
 from tests.server.test_reconciler import digests, one_pass, standing, starter
 from tests.server.test_settlements import NOW
+from tests.support.builders import OPERATIONS
+from tests.support.limits import ANSWER_LIMIT
 
 WORKFLOW = names.settlement_workflow_id(HUBER, OCTOBER)
 COUNT = 12

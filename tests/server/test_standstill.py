@@ -22,10 +22,10 @@ from domain.orders.order import Status
 from domain.orders.outgoing import Mail
 from domain.orders.request import Request
 from temporal import orders
-from tests.builders import assignee, intake
 from tests.record_histories import IN_SECONDS
 from tests.server.surroundings import eventually
-from tests.temporal_servers import dev_server
+from tests.support.builders import assignee, intake
+from tests.support.temporal_servers import dev_server
 from tests.workflows.coming_back import FORGETFUL
 from tests.workflows.life import DESK, OPERATIONS, SHOP, Life, Lives
 from tests.workflows.outside import Outside

@@ -23,9 +23,9 @@ from domain.values import LANGUAGES, Language
 from statements.attachments import statement_csv, statement_json
 from statements.data import Document, StatementData
 from statements.render_process import render_confined
-from tests.needs import needs
-from tests.rendering import render
 from tests.statements.samples import CORRECTION, lines, statement
+from tests.support.needs import needs
+from tests.support.rendering import render
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
-from tests.needs import require
 from tests.server.surroundings import eventually
+from tests.support.needs import require
 from tests.web.site import API, PATH, Site
 
 _numbers = itertools.count(1)

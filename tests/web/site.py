@@ -18,9 +18,9 @@ from fastapi import FastAPI
 from development.embedded import free_port
 from records.database import Database
 from settings import Settings
-from tests.builders import placement
-from tests.limits import WAIT_LIMIT
 from tests.server.surroundings import Surroundings, eventually
+from tests.support.builders import placement
+from tests.support.limits import WAIT_LIMIT
 from use_cases.accounts import Accounts
 from web.app import create_app
 

@@ -10,9 +10,9 @@ import pytest_asyncio
 
 from contracts.activities import Snapshot
 from domain.values import LANGUAGES
-from tests import builders
-from tests.limits import WAIT_LIMIT
 from tests.server.surroundings import surroundings
+from tests.support import builders
+from tests.support.limits import WAIT_LIMIT
 from tests.web.site import API, Site, site
 from web.languages import negotiate
 

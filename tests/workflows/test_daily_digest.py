@@ -27,7 +27,7 @@ from contracts.messages import DigestCounts, DigestRun
 from domain.policy import OfficePolicy
 from temporal.connection import data_converter
 from temporal.schedules import put_schedules
-from tests.temporal_servers import dev_server, skipping_server
+from tests.support.temporal_servers import dev_server, skipping_server
 from workflows.daily_digest import AT_A_TIME, DailyDigest
 
 DAY = date(2026, 10, 6)

@@ -10,7 +10,7 @@ from contracts import activities, names
 from contracts.activities import Compared, OpenBatch, WorkflowBatch
 from contracts.messages import Pass, PassCounts
 from temporal.connection import data_converter
-from tests.temporal_servers import skipping_server
+from tests.support.temporal_servers import skipping_server
 from workflows.reconciler import Reconciler
 
 HISTORY = Path(__file__).parents[1] / "histories" / "reconciler" / "one-pass.json"

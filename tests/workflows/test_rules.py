@@ -13,10 +13,10 @@ from domain.orders.order import GoodsReceived, GoodsShipped, Status
 from domain.policy import Policy
 from domain.settlements.commands import AdoptRules as AdoptSettlementRules
 from domain.settlements.commands import NoteInvoice, VoidSettlement
-from tests import newer_rules
-from tests.builders import intake
-from tests.newer_rules import DEADLINE, MAIL, NEWER, SETTLEMENT_MAIL
-from tests.temporal_servers import skipping_server
+from tests.support import newer_rules
+from tests.support.builders import intake
+from tests.support.newer_rules import DEADLINE, MAIL, NEWER, SETTLEMENT_MAIL
+from tests.support.temporal_servers import skipping_server
 from tests.workflows.life import OPERATIONS, WAREHOUSE, Life, Lives, zurich
 from tests.workflows.replaying import replayer, timeline
 from tests.workflows.settlement_lives import SettlementLives, settlement_lives

@@ -61,13 +61,13 @@ class Call:
 
     def __init__(self, request: Request, accept_language: AcceptLanguage = None) -> None:
         self.request = request
-        self.desk: OrderUseCases = request.app.state.order_desk
+        self.orders: OrderUseCases = request.app.state.order_use_cases
         self.language: Language = negotiate(accept_language)
 
     def view(self, principal: Principal, found: StoredOrder) -> OrderView:
         """The order as this caller sees it now."""
         role = access.viewing_role(principal)
-        return order_view(found.order, found.events, self.desk.now, self.language, role)
+        return order_view(found.order, found.events, self.orders.now, self.language, role)
 
     def answer(
         self, model: BaseModel, status: int = 200, headers: dict[str, str] | None = None
@@ -153,14 +153,14 @@ class OrderCall(Call):
         request_id = self.request_id(principal, command.type)
         return await self.outcome(
             principal,
-            self.desk.command(principal, self.sp_id, command, request_id, self.respond_async),
+            self.orders.command(principal, self.sp_id, command, request_id, self.respond_async),
         )
 
     async def tell(self, principal: Principal, notice: Notice) -> Response:
         """Let the order know what happened elsewhere."""
         request_id = self.request_id(principal, notice.type)
         return await self.outcome(
-            principal, self.desk.notice(principal, self.sp_id, notice, request_id)
+            principal, self.orders.notice(principal, self.sp_id, notice, request_id)
         )
 
     async def outcome(
@@ -214,7 +214,7 @@ async def place_order(
     A prepaid order waits for `payment-received`. Every order is held for half an hour, then sent to its partner.
     """
     async with call.translating(principal):
-        placed = await call.desk.place(placement)
+        placed = await call.orders.place(placement)
     found = StoredOrder(placed.snapshot.order, placed.snapshot.events)
     where = {"Location": f"/api/v1/orders/{placement.sp_id}"}
     return call.answer(call.view(principal, found), 201 if placed.is_new else 200, where)
@@ -251,7 +251,7 @@ async def list_orders(
     """
     try:
         async with call.translating(principal):
-            found = await call.desk.list(principal, **dict(wanted))
+            found = await call.orders.list(principal, **dict(wanted))
     except ValueError as error:
         raise invalid([("cursor", "is not a cursor of this list")]) from error
     states = [s for s in Status if principal.role != "partner" or s not in _BEFORE_THE_PARTNER]
@@ -276,7 +276,7 @@ async def list_orders(
 async def get_order(call: Ordering, principal: Annotated[Principal, may("read")]) -> Response:
     """The order as it stands, its open deadlines with their reasons, what may be done now, and its timeline."""
     async with call.translating(principal):
-        found = await call.desk.find(principal, call.sp_id)
+        found = await call.orders.find(principal, call.sp_id)
     return call.answer(call.view(principal, found))
 
 
@@ -311,7 +311,7 @@ async def reassign(
     request_id = call.request_id(principal, "reassign")
     return await call.outcome(
         principal,
-        call.desk.reassign(
+        call.orders.reassign(
             principal, call.sp_id, body.partner_id, body.reason, request_id, call.respond_async
         ),
     )

@@ -32,9 +32,9 @@ from domain.settlements.lifecycle import begin, fold, handle, open_settlement
 from domain.settlements.lines import CorrectionLine, Line
 from domain.settlements.mails import is_obsolete, obsolete_settlement_mails, settlement_mails
 from domain.settlements.settlement import Settlement, SettlementStatus
-from tests.builders import OPERATIONS, partner_actor
 from tests.domain.orders.test_lifecycle import at
-from tests.settlements import FIRST, claims, issued, opening, settled, statement, voided
+from tests.support.builders import OPERATIONS, partner_actor
+from tests.support.settlements import FIRST, claims, issued, opening, settled, statement, voided
 
 ACCOUNTING = Actor(role="accounting", name="Beat")
 PARTNER = partner_actor()

@@ -15,17 +15,24 @@ from use_cases.orders import NotAllowed, RequestReused, Stored, TemporalAway, Un
 from use_cases.principal import Principal
 from web.portal.commands import command_id
 from web.portal.formats import instant
-from web.portal.orders.common import failure_text, find, order_desk
+from web.portal.orders.common import failure_text, find, order_use_cases
 from web.portal.orders.fields import WrongForm
 from web.portal.orders.forms import FORMS, SaidNo, read_reassignment
-from web.portal.orders.order import Sent, show
-from web.portal.pages import error_page, form_of, member, redirect, spoken, will_say
+from web.portal.orders.order import RejectedForm, show
+from web.portal.pages import (
+    error_page,
+    form_of,
+    reader_language,
+    redirect,
+    register_notices,
+    require_login,
+)
 from words.order_view import order_view
 from words.translations import TRANSLATIONS, mark
 
 router = APIRouter(include_in_schema=False)
 
-will_say(
+register_notices(
     {
         **{f"order-{name}": form.said for name, form in FORMS.items()},
         "order-reassign": mark("Der Auftrag ist neu zugeteilt."),
@@ -45,23 +52,23 @@ _MEANWHILE = mark("Zuletzt: %(what)s (%(who)s, %(when)s).")
 @router.post("/orders/{sp_id}/reassign")
 async def reassign(request: Request, sp_id: str) -> Response:
     """Hand the order to another partner."""
-    principal = await member(request, "operations")
+    principal = await require_login(request, "operations")
     form = await form_of(request)
     found = await find(request, principal, sp_id)
     try:
         partner_id, reason = read_reassignment(form)
     except WrongForm as wrong:
-        sent = Sent(form, wrong.codes, opened="reassign")
+        sent = RejectedForm(form, wrong.codes, opened="reassign")
         return await show(request, principal, found, 422, sent)
     request_id = command_id(principal, form, sp_id, f"{partner_id}\n{reason}")
-    work = order_desk(request).reassign(principal, sp_id, partner_id, reason, request_id)
+    work = order_use_cases(request).reassign(principal, sp_id, partner_id, reason, request_id)
     return await _answer(request, principal, found, "reassign", work)
 
 
 @router.post("/orders/{sp_id}/{form_name}")
 async def act(request: Request, sp_id: str, form_name: str) -> Response:
     """Any other form of the order's page."""
-    principal = await member(request, "partner", "operations")
+    principal = await require_login(request, "partner", "operations")
     form = await form_of(request)
     if form_name not in FORMS:
         return error_page(request, 404)
@@ -69,19 +76,19 @@ async def act(request: Request, sp_id: str, form_name: str) -> Response:
     try:
         command = FORMS[form_name].read(form_name, form, found.order)
     except WrongForm as wrong:
-        sent = Sent(form, wrong.codes, opened=form_name)
+        sent = RejectedForm(form, wrong.codes, opened=form_name)
         return await show(request, principal, found, 422, sent)
     except SaidNo as no:
-        language = spoken(request, principal)
+        language = reader_language(request, principal)
         filled = {
             "rejection.reason": no.reason,
             "rejection.note": form.get("requirements.note"),
         }
         problem = TRANSLATIONS[language].gettext(_NO_IS_REJECTION)
-        sent = Sent(form, problem=problem, opened="rejection", filled=filled)
+        sent = RejectedForm(form, problem=problem, opened="rejection", filled=filled)
         return await show(request, principal, found, 422, sent)
     request_id = command_id(principal, form, sp_id, command.model_dump_json())
-    work = order_desk(request).command(principal, sp_id, command, request_id)
+    work = order_use_cases(request).command(principal, sp_id, command, request_id)
     return await _answer(request, principal, found, form_name, work)
 
 
@@ -94,7 +101,7 @@ async def _answer(
 ) -> Response:
     """The order's page after the command, or with what is wrong with it."""
     form, sp_id = await form_of(request), found.order.sp_id
-    language = spoken(request, principal)
+    language = reader_language(request, principal)
     try:
         done = await work
     except Forbidden:
@@ -104,16 +111,16 @@ async def _answer(
     except InvalidCommand as invalid:
         places = FORMS[form_name].places if form_name in FORMS else {}
         field = f"{form_name}.{places.get(invalid.field, invalid.field)}"
-        sent = Sent(form, {field: invalid.code}, opened=form_name)
+        sent = RejectedForm(form, {field: invalid.code}, opened=form_name)
         return await show(request, principal, found, 422, sent)
     except TemporalAway as away:
-        sent = Sent(form, problem=failure_text(away, language), opened=form_name)
+        sent = RejectedForm(form, problem=failure_text(away, language), opened=form_name)
         return await show(request, principal, found, 503, sent)
     except (NotAllowed, RequestReused) as refused:
         found = await find(request, principal, sp_id)
-        meanwhile = _meanwhile(principal, found, order_desk(request).now, language)
+        meanwhile = _meanwhile(principal, found, order_use_cases(request).now, language)
         problem = f"{failure_text(refused, language)} {meanwhile}"
-        return await show(request, principal, found, 409, Sent(form, problem=problem))
+        return await show(request, principal, found, 409, RejectedForm(form, problem=problem))
     said = "stored" if isinstance(done, Stored) else form_name
     return redirect(request, f"/orders/{quote(sp_id, safe='')}#main", said=f"order-{said}")
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, event
 
-from tests.accounts.conftest import Office
-from tests.builders import MONDAY
+from tests.support.builders import MONDAY
+from tests.use_cases.conftest import Office
 from use_cases.account_errors import Conflict, NotFound, WrongFields
 from use_cases.principal import Principal
 

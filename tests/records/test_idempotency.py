@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from records.database import Database
 from records.idempotency import Answer, Answers
-from tests.builders import MONDAY
+from tests.support.builders import MONDAY
 
 
 async def test_what_is_kept_is_found_by_its_login_alone(database: Database) -> None:

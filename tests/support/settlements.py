@@ -23,7 +23,7 @@ from domain.settlements.commands import (
 from domain.settlements.lifecycle import handle, open_settlement
 from domain.settlements.lines import VAT_RATES, CorrectionLine, LeftOut
 from domain.settlements.settlement import Opening, Statement
-from tests.builders import OPERATIONS, assignee, partner_actor
+from tests.support.builders import OPERATIONS, assignee, partner_actor
 
 OCTOBER = Month(2026, 10)
 FIRST = datetime(2026, 11, 2, 5, 0, tzinfo=UTC)

@@ -12,8 +12,8 @@ from fastapi import FastAPI
 from records.idempotency import Answers
 from records.partners import Partners
 from settings import Settings
-from tests.accounts.conftest import ADDRESS, EMAIL, PASSWORD, Office
 from tests.activities.conftest import partner
+from tests.use_cases.conftest import ADDRESS, EMAIL, PASSWORD, Office
 from web.app import API, create_app
 
 NEW = {

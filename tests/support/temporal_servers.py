@@ -11,7 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from settings import Settings
 from temporal.connection import data_converter, register_search_attributes
-from tests.empty_tasks import Started, assert_none_has_empty_tasks
+from tests.support.empty_tasks import Started, assert_none_has_empty_tasks
 
 _BIN = Path(sys.executable).parent
 

@@ -15,8 +15,8 @@ from records.partners import Partners
 from settings import Settings
 from tests.activities.conftest import partner, server
 from tests.activities.servers import MailServer
-from tests.builders import MONDAY
 from tests.records.conftest import database, postgres_records, sqlite_template, url
+from tests.support.builders import MONDAY
 from use_cases.accounts import Accounts
 
 __all__ = ["database", "postgres_records", "server", "sqlite_template", "url"]

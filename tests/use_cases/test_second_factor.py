@@ -5,7 +5,7 @@ import asyncio
 import pyotp
 import pytest
 
-from tests.accounts.conftest import ADDRESS, EMAIL, PASSWORD, Office
+from tests.use_cases.conftest import ADDRESS, EMAIL, PASSWORD, Office
 from use_cases.account_errors import (
     BadLogin,
     Conflict,

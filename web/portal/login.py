@@ -1,4 +1,4 @@
-"""The entrance: log in and out, and the pages behind the links that mails carry (docs/accounts.md)."""
+"""The pages to log in and out, and those behind the links in invitations and resets (docs/accounts.md)."""
 
 import math
 from typing import Any, Literal
@@ -18,15 +18,15 @@ from use_cases.account_errors import (
 from use_cases.accounts import Accounts
 from use_cases.passwords import LONGEST, SHORTEST
 from use_cases.sessions import Session
-from web.portal.forms import Form, Kept
+from web.portal.forms import Form, SavedForm
 from web.portal.pages import (
-    again_page,
+    current_principal,
     form_of,
     language_of,
     local_path,
     page,
     redirect,
-    who,
+    resend_page,
 )
 from web.security import is_https, session_cookie
 from words.translations import mark, say
@@ -44,55 +44,57 @@ WEAK = {
     "too_simple": mark("Das Passwort muss mehr als drei verschiedene Zeichen haben."),
     "own_name": mark("Das Passwort darf nicht Ihr Name oder Ihre E-Mail-Adresse sein."),
 }
-_PRIVATE = {"Referrer-Policy": "no-referrer"}  # the address is a secret
+_PRIVATE = {"Referrer-Policy": "no-referrer"}  # the address contains a secret
 
 
 @router.get("/login")
 async def login_page(request: Request, next: str = "/") -> Response:
-    """The form; who is logged in goes on at once."""
-    if await who(request) is not None:
+    """The login form. A person who is logged in already is redirected at once."""
+    if await current_principal(request) is not None:
         return redirect(request, local_path(next))
-    return _step(request, "login", Form([("next", next)]))
+    return _step_page(request, "login", Form([("next", next)]))
 
 
 @router.post("/login")
 async def login(request: Request) -> Response:
-    """E-mail and password."""
+    """Check e-mail and password."""
     form = await form_of(request)
     email = form.get("email").strip()
     try:
         session = await _accounts(request).sessions.log_in(
-            email, form.get("password"), _from(request)
+            email, form.get("password"), _client_address(request)
         )
     except SecondFactorNeeded as needed:
-        return _step(request, "code", Form([("ticket", needed.ticket), *form.fields]))
+        return _step_page(request, "code", Form([("ticket", needed.ticket), *form.fields]))
     except BadLogin:
-        return _step(request, "login", form, BAD_LOGIN, 422)
+        return _step_page(request, "login", form, BAD_LOGIN, 422)
     except Throttled as error:
-        return _step(request, "login", form, THROTTLED, 429, error)
+        return _step_page(request, "login", form, THROTTLED, 429, error)
     return await _logged_in(request, session, form)
 
 
 @router.post("/login/code")
 async def login_code(request: Request) -> Response:
-    """The code of the second factor, after the password."""
+    """Check the code of the second factor, after the password."""
     form = await form_of(request)
     ticket, code = form.get("ticket"), form.get("code").strip()
     try:
-        session = await _accounts(request).sessions.finish_log_in(ticket, code, _from(request))
+        session = await _accounts(request).sessions.finish_log_in(
+            ticket, code, _client_address(request)
+        )
     except LinkUnusable:
-        return _step(request, "login", form, TOO_LATE, 422)
+        return _step_page(request, "login", form, TOO_LATE, 422)
     except BadLogin:
-        return _step(request, "code", form, BAD_CODE, 422)
+        return _step_page(request, "code", form, BAD_CODE, 422)
     except Throttled as error:
-        return _step(request, "code", form, THROTTLED, 429, error)
+        return _step_page(request, "code", form, THROTTLED, 429, error)
     return await _logged_in(request, session, form)
 
 
 @router.get("/logout")
 async def logout_page(request: Request) -> Response:
-    """A button: a link alone logs nobody out."""
-    principal = await who(request)
+    """A page with a button: a link from elsewhere must not log anybody out."""
+    principal = await current_principal(request)
     if principal is None:
         return redirect(request, "/login")
     return page(request, "account/logout", principal=principal)
@@ -100,13 +102,13 @@ async def logout_page(request: Request) -> Response:
 
 @router.post("/logout")
 async def logout(request: Request) -> Response:
-    """The session ends."""
+    """End the session."""
     await form_of(request)
     return await end_session(request)
 
 
 async def end_session(request: Request, said: str | None = None) -> Response:
-    """Log out, and say why if that is not clear."""
+    """Log out. `said` is the code of a notice for the login page."""
     await _end_session(request)
     answer = redirect(request, "/login", said)
     settings = request.app.state.settings
@@ -123,70 +125,70 @@ async def end_session(request: Request, said: str | None = None) -> Response:
 @router.get("/invitation/{secret}")
 @router.get("/reset/{secret}")
 async def password_page(request: Request, secret: str) -> Response:
-    """The form for a new password. Opening it uses nothing up: programs that look into mails open links, too."""
+    """The form for a new password. Opening it does not use up the link, because programs that scan mails open links."""
     try:
         user, _ = await _accounts(request).open_link(secret)
     except LinkUnusable:
-        return _dead_link(request)
-    return _password(request, user)
+        return _dead_link_page(request)
+    return _password_page(request, user)
 
 
 @router.post("/invitation/{secret}")
 @router.post("/reset/{secret}")
 async def set_password(request: Request, secret: str) -> Response:
-    """The new password."""
+    """Set the new password."""
     form = await form_of(request)
     accounts = _accounts(request)
     try:
         user, _ = await accounts.open_link(secret)
         password = form.get("password")
         if password != form.get("again"):
-            return _password(request, user, again=say(user.language, DIFFERENT))
+            return _password_page(request, user, again=say(user.language, DIFFERENT))
         try:
             await accounts.accept_invitation(secret, password)
         except WrongFields as error:
-            return _password(request, user, password=weakness_text(user.language, error))
+            return _password_page(request, user, password=weakness_text(user.language, error))
     except LinkUnusable:
-        return _dead_link(request)
+        return _dead_link_page(request)
     return page(request, "account/password_set", language=user.language, headers=_PRIVATE)
 
 
 @router.get("/reset")
 async def reset_page(request: Request) -> Response:
-    """Ask for a link to set a new password."""
+    """The form that asks for a link to set a new password."""
     return page(request, "account/reset", error=None)
 
 
 @router.post("/reset")
 async def reset(request: Request) -> Response:
-    """The same answer whether there is such a login or not."""
+    """Mail the link. The answer is the same whether the login exists or not."""
     form = await form_of(request)
     try:
-        await _accounts(request).request_reset(form.get("email").strip(), _from(request))
+        await _accounts(request).request_reset(form.get("email").strip(), _client_address(request))
     except Throttled as error:
         text = throttled_text(language_of(request), error)
-        return page(request, "account/reset", 429, headers=later(error), error=text)
+        return page(request, "account/reset", 429, headers=retry_after_header(error), error=text)
     return page(request, "account/reset_sent")
 
 
 def weakness_text(language: Language, error: WrongFields) -> str:
-    """What is wrong with a new password."""
+    """Why a new password is not accepted."""
     return say(language, WEAK[error.faults[0].code], shortest=SHORTEST, longest=LONGEST)
 
 
 def throttled_text(language: Language, error: Throttled) -> str:
-    """How long somebody has to wait who guessed too often."""
+    """How long a person has to wait after too many wrong attempts."""
     seconds = error.retry_after
     wait = f"{seconds} s" if seconds < 60 else f"{math.ceil(seconds / 60)} min"
     return say(language, THROTTLED, wait=wait)
 
 
-def later(error: Throttled) -> dict[str, str]:
-    """The header that says so to programs."""
+def retry_after_header(error: Throttled) -> dict[str, str]:
+    """The `Retry-After` header with the same time."""
     return {"Retry-After": str(error.retry_after)}
 
 
-def _step(
+def _step_page(
     request: Request,
     step: Literal["login", "code"],
     form: Form,
@@ -194,7 +196,7 @@ def _step(
     status: int = 200,
     throttled: Throttled | None = None,
 ) -> HTMLResponse:
-    """One of the two steps of logging in, with what was typed still there, but for the secrets."""
+    """The page of one login step. It keeps what was typed, except secrets."""
     remembered = {"login": "email", "code": "ticket"}[step]
     typed: dict[str, Any] = {remembered: form.get(remembered)}
     language = language_of(request)
@@ -205,7 +207,7 @@ def _step(
         request,
         f"account/{step}",
         status,
-        headers=later(throttled) if throttled else None,
+        headers=retry_after_header(throttled) if throttled else None,
         error=text,
         next=local_path(form.get("next", "/")),
         kept=form.get("kept"),
@@ -213,7 +215,7 @@ def _step(
     )
 
 
-def _password(request: Request, user: User, **errors: str) -> HTMLResponse:
+def _password_page(request: Request, user: User, **errors: str) -> HTMLResponse:
     return page(
         request,
         "account/password",
@@ -226,18 +228,18 @@ def _password(request: Request, user: User, **errors: str) -> HTMLResponse:
     )
 
 
-def _dead_link(request: Request) -> HTMLResponse:
+def _dead_link_page(request: Request) -> HTMLResponse:
     return page(request, "account/dead_link", 410, headers=_PRIVATE)
 
 
 async def _logged_in(request: Request, session: Session, form: Form) -> Response:
-    await _end_session(request)  # whose this browser had before
+    await _end_session(request)  # the one that this browser had before
     request.state.principal = session.principal
-    kept = Kept.load(form.get("kept"))
-    if kept is None:
+    saved = SavedForm.load(form.get("kept"))
+    if saved is None:
         answer: Response = redirect(request, local_path(form.get("next", "/")))
     else:
-        answer = again_page(request, kept)
+        answer = resend_page(request, saved)
     settings = request.app.state.settings
     answer.set_cookie(
         session_cookie(settings),
@@ -262,5 +264,5 @@ def _accounts(request: Request) -> Accounts:
     return accounts
 
 
-def _from(request: Request) -> str:
+def _client_address(request: Request) -> str:
     return request.client.host if request.client else ""

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.accounts.conftest import ADDRESS, EMAIL, PASSWORD, Office
+from tests.use_cases.conftest import ADDRESS, EMAIL, PASSWORD, Office
 from use_cases.account_errors import BadLogin, Throttled
 from use_cases.accounts import Accounts
 

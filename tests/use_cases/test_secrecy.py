@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from settings import Settings, SettingsError
-from tests.accounts.conftest import ADDRESS, EMAIL, PASSWORD, SECRET_KEY, Office
+from tests.use_cases.conftest import ADDRESS, EMAIL, PASSWORD, SECRET_KEY, Office
 from use_cases.account_errors import SecondFactorNeeded
 
 

@@ -5,7 +5,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 from invoices import draft
 from statements.data import Document, StatementData
-from tests.needs import require
+from tests.support.needs import require
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["invoices.draft", "statements.document"])

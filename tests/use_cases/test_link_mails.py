@@ -15,7 +15,7 @@ from records.database import Database
 from records.limits import LONG_SECONDS
 from records.tables import mails
 from settings import Settings
-from tests.accounts.conftest import EMAIL, PASSWORD, Clock, Office, secret_of
+from tests.use_cases.conftest import EMAIL, PASSWORD, Clock, Office, secret_of
 from use_cases.account_errors import LinkUnusable
 from use_cases.accounts import Accounts
 from use_cases.link_mails import LinkMails

@@ -13,7 +13,9 @@ from mail.texts import MailTexts, Reader
 from records.database import Database
 from records.tables import mails
 from settings import Settings
-from tests.accounts.conftest import (
+from tests.activities.servers import MailServer
+from tests.support.builders import MONDAY
+from tests.use_cases.conftest import (
     ADDRESS,
     EMAIL,
     PASSWORD,
@@ -23,8 +25,6 @@ from tests.accounts.conftest import (
     secret_of,
     text_of,
 )
-from tests.activities.servers import MailServer
-from tests.builders import MONDAY
 from use_cases.account_errors import BadLogin, Conflict, LinkUnusable, NotFound, WrongFields
 from use_cases.accounts import Accounts
 from use_cases.passwords import Passwords

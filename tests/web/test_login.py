@@ -10,18 +10,11 @@ import pyotp
 import pytest
 from fastapi import FastAPI
 
-import tests.accounts.conftest as accounts
 from contracts.encryption import new_key
 from records.idempotency import Answers
 from settings import Settings
-from tests.accounts.conftest import EMAIL, PASSWORD, Office
+from tests.use_cases.conftest import EMAIL, PASSWORD, Office
 from web.app import API, create_app
-
-clock, database, office, server = (
-    accounts.clock, accounts.database, accounts.office, accounts.server,
-)  # fmt: skip
-settings, url = accounts.settings, accounts.url
-postgres_records, sqlite_template = accounts.postgres_records, accounts.sqlite_template
 
 HOME = "https://cmi.example"
 UI = "https://temporal.example"

@@ -33,7 +33,7 @@ from settings import Settings, SettingsError
 from temporal.calls import TemporalAway
 from temporal.connection import NoConnection, connect, leave
 from temporal.schedules import put_schedules
-from use_cases import standstill
+from use_cases import replay_failures
 from use_cases.account_errors import Conflict, WrongFields
 from use_cases.accounts import Accounts
 from use_cases.adoption import FAILED, Adoption, NotAdoptable, Result, check_version
@@ -200,10 +200,10 @@ async def stuck(settings: Settings, given: argparse.Namespace) -> None:
                 raise WrongInput(f"{name}: the records know no such settlement")
             account = stored.account
             workflow_id = names.settlement_workflow_id(account.partner_id, account.month)
-    found = await standstill.look(await connect(settings), workflow_id)
+    found = await replay_failures.look(await connect(settings), workflow_id)
     if found is None:
         raise WrongInput(f"{name}: its tasks do not fail by a history that cannot be replayed")
-    print(*standstill.advice(found, name, workflow_id), sep="\n")
+    print(*replay_failures.advice(found, name, workflow_id), sep="\n")
 
 
 async def adopt_rules(settings: Settings, given: argparse.Namespace) -> None:

@@ -56,7 +56,7 @@ class Placed(Value):
 
 
 class Stored(Value):
-    """A command that is safe with the server, which hands it to the order when a worker is there."""
+    """A command that Temporal has stored and delivers to the order once a worker runs."""
 
     sp_id: str
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from records.accounts import email_key
 from records.database import Database
-from records.guesses import Guesses, Limit
+from records.login_attempts import Limit, LoginAttempts
 from use_cases.account_errors import Throttled
 
 _SECOND, _MINUTE, _HOUR, _DAY = (
@@ -25,7 +25,7 @@ class Throttle:
     """Counts log-in attempts. An account is its e-mail address, whether a user has it or not."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
-        self._guesses = Guesses(database)
+        self._login_attempts = LoginAttempts(database)
         self._clock = clock
 
     async def guess(self, email: str, address: str | None = None) -> None:
@@ -44,13 +44,13 @@ class Throttle:
 
         The count of the address only goes back by one, or somebody with one login could guess at all others from there.
         """
-        await self._guesses.clear(_account(email))
+        await self._login_attempts.clear(_account(email))
         if address is not None:
-            await self._guesses.refund([_place(address)], self._clock())
+            await self._login_attempts.refund([_place(address)], self._clock())
 
     async def take_back(self, email: str, address: str) -> None:
         """Take a guess back: the password was right, but the code is missing, so nobody is let in yet."""
-        await self._guesses.refund([_account(email), _place(address)], self._clock())
+        await self._login_attempts.refund([_account(email), _place(address)], self._clock())
 
     async def reset(self, email: str, address: str) -> None:
         """Count a request for a password reset. Raises `Throttled`."""
@@ -60,10 +60,10 @@ class Throttle:
 
     async def tidy(self) -> None:
         """Delete old counts."""
-        await self._guesses.forget(self._clock() - _DAY)
+        await self._login_attempts.forget(self._clock() - _DAY)
 
     async def _charge(self, limits: Mapping[str, Limit]) -> None:
-        wait = await self._guesses.charge(limits, self._clock())
+        wait = await self._login_attempts.charge(limits, self._clock())
         if wait is not None:
             raise Throttled(math.ceil(wait.total_seconds()))
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from contracts.activities import Snapshot
 from domain.orders.commands import ConfirmExecution, ReportNotExecuted
 from records.findings import Findings, Seen
-from records.guesses import Guesses, Limit
+from records.login_attempts import Limit, LoginAttempts
 from records.mails import MailLog
 from records.partners import Partner
 from tests.support import builders
@@ -77,7 +77,7 @@ async def bad_day(site: Site) -> None:
     lost = [Seen("S-NEW-2", "terminated", "run-1"), Seen("V202610-7KQ4MXBP", "missing", "")]
     await findings.keep(lost, now - timedelta(minutes=20))
     limit = Limit(0, WEEK, WEEK, WEEK)
-    await Guesses(around.database).charge({"account:somebody": limit}, now)
+    await LoginAttempts(around.database).charge({"account:somebody": limit}, now)
 
 
 def _shifted(step: Step, by: timedelta) -> Step:

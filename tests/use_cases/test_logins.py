@@ -32,7 +32,7 @@ from use_cases.passwords import Passwords
 
 async def logs_in(office: Office, email: str = EMAIL, password: str = PASSWORD) -> bool:
     try:
-        await office.accounts.log_in(email, password, ADDRESS)
+        await office.accounts.sessions.log_in(email, password, ADDRESS)
     except BadLogin:
         return False
     return True
@@ -52,8 +52,8 @@ async def test_from_the_invitation_to_the_session(office: Office) -> None:
     invited, purpose = await office.accounts.open_link(office.secret())
     assert (invited.user_id, purpose) == (user.user_id, "invitation")
     await office.accounts.accept_invitation(office.secret(), PASSWORD)
-    session = await office.accounts.log_in(EMAIL.lower(), PASSWORD, ADDRESS)
-    principal = await office.accounts.principal_of_session(session.secret)
+    session = await office.accounts.sessions.log_in(EMAIL.lower(), PASSWORD, ADDRESS)
+    principal = await office.accounts.callers.of_session(session.secret)
     assert principal == session.principal
     assert principal is not None
     assert principal.model_dump() == {
@@ -206,7 +206,7 @@ async def test_the_first_operations_login_has_a_link_even_without_a_mail_server(
     assert await office.accounts.send_due_mails() == 0  # it would be another link
     secret = made.link.removeprefix("https://cmi.example/invitation/")
     await office.accounts.accept_invitation(secret, PASSWORD)
-    session = await office.accounts.log_in("anna@shop.example", PASSWORD, ADDRESS)
+    session = await office.accounts.sessions.log_in("anna@shop.example", PASSWORD, ADDRESS)
     assert session.principal.role == "operations"
     with pytest.raises(Conflict):
         await office.accounts.first_operations_login("Anna@shop.example")
@@ -272,7 +272,7 @@ async def test_odd_input_is_a_bad_login(office: Office, odd: str) -> None:
 
 async def test_a_reset_goes_the_same_way_and_ends_all_sessions(office: Office) -> None:
     user_id = await office.member()
-    session = await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    session = await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     await office.accounts.request_reset(f" {EMAIL.upper()} ", ADDRESS)
     await office.accounts.close()
     assert len(office.mails()) == 2
@@ -282,7 +282,7 @@ async def test_a_reset_goes_the_same_way_and_ends_all_sessions(office: Office) -
     user = await office.accounts.accept_invitation(office.secret(), "a new password for me")
     assert user.user_id == user_id
     assert not await logs_in(office)
-    assert await office.accounts.principal_of_session(session.secret) is None
+    assert await office.accounts.callers.of_session(session.secret) is None
     assert await logs_in(office, password="a new password for me")
 
 
@@ -335,13 +335,13 @@ async def test_an_unknown_address_costs_a_login_as_much_as_a_wrong_password(
 
 async def test_a_password_is_changed_by_who_knows_it(office: Office) -> None:
     user_id = await office.member()
-    session = await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    session = await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     with pytest.raises(WrongFields, match="former"):
         await office.accounts.change_password(user_id, "not this one", "a new password for me")
     with pytest.raises(WrongFields, match="password"):
         await office.accounts.change_password(user_id, PASSWORD, "short")
     await office.accounts.change_password(user_id, PASSWORD, "a new password for me")
-    assert await office.accounts.principal_of_session(session.secret) is None
+    assert await office.accounts.callers.of_session(session.secret) is None
     assert await logs_in(office, password="a new password for me")
 
 
@@ -375,17 +375,17 @@ async def test_passwords_are_hashed_as_argon2_is_meant() -> None:
 async def test_sessions_end(office: Office) -> None:
     user_id = await office.member()
     first, second, third = [
-        await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS) for _ in range(3)
+        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS) for _ in range(3)
     ]
     assert len({first.secret, second.secret, third.secret}) == 3
-    await office.accounts.end_session(first.secret)
-    assert await office.accounts.principal_of_session(first.secret) is None
-    assert await office.accounts.principal_of_session(second.secret) is not None
-    await office.accounts.end_all_sessions(user_id)
-    assert await office.accounts.principal_of_session(second.secret) is None
-    assert await office.accounts.principal_of_session(third.secret) is None
-    assert await office.accounts.principal_of_session("x" * 43) is None
-    assert await office.accounts.principal_of_session("\0\ud800") is None
+    await office.accounts.sessions.end(first.secret)
+    assert await office.accounts.callers.of_session(first.secret) is None
+    assert await office.accounts.callers.of_session(second.secret) is not None
+    await office.accounts.sessions.end_all(user_id)
+    assert await office.accounts.callers.of_session(second.secret) is None
+    assert await office.accounts.callers.of_session(third.secret) is None
+    assert await office.accounts.callers.of_session("x" * 43) is None
+    assert await office.accounts.callers.of_session("\0\ud800") is None
 
 
 @pytest.mark.parametrize(
@@ -396,28 +396,28 @@ async def test_a_session_ends_unused_or_old(
     office: Office, role: str, partner_id: str | None, idle_hours: int, whole_days: int
 ) -> None:
     await office.member(role=role, partner_id=partner_id)
-    idle = await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
-    used = await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    idle = await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+    used = await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     steps = whole_days * 24 // idle_hours * 2
     for step in range(steps):
-        assert await office.accounts.principal_of_session(used.secret) is not None, step
-        await office.accounts.noted()
+        assert await office.accounts.callers.of_session(used.secret) is not None, step
+        await office.accounts.callers.noted()
         office.clock.forward(hours=idle_hours / 2)
         if step == 2:
-            assert await office.accounts.principal_of_session(idle.secret) is None
+            assert await office.accounts.callers.of_session(idle.secret) is None
     office.clock.forward(hours=idle_hours)
     assert office.clock() >= used.expires_at
-    assert await office.accounts.principal_of_session(used.secret) is None
+    assert await office.accounts.callers.of_session(used.secret) is None
 
 
 async def test_a_user_who_is_removed_is_out_at_once(office: Office) -> None:
     user_id = await office.member()
-    session = await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    session = await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     for partner_id in ("sanitaer-rossi", None):
         with pytest.raises(NotFound):
             await office.accounts.remove_user(partner_id, user_id)
     await office.accounts.remove_user("elektro-huber", user_id)
-    assert await office.accounts.principal_of_session(session.secret) is None
+    assert await office.accounts.callers.of_session(session.secret) is None
     assert not await logs_in(office)
     with pytest.raises(NotFound):
         await office.accounts.remove_user("elektro-huber", user_id)
@@ -428,17 +428,17 @@ async def test_a_user_who_is_removed_is_out_at_once(office: Office) -> None:
 async def test_the_language_is_the_users(office: Office) -> None:
     user_id = await office.member()
     await office.accounts.set_language(user_id, "fr")
-    session = await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    session = await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     assert session.principal.language == "fr"
 
 
 async def test_tidying_leaves_what_is_still_good(office: Office) -> None:
     await office.member()
-    session = await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    session = await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     await office.accounts.request_reset(EMAIL, ADDRESS)
     await office.accounts.close()
     await office.accounts.tidy()
-    assert await office.accounts.principal_of_session(session.secret) is not None
+    assert await office.accounts.callers.of_session(session.secret) is not None
     await office.accounts.accept_invitation(secret_of(office.mails()[-1]), "yet another password")
 
 

@@ -48,17 +48,17 @@ async def test_it_is_asked_for_once_it_is_confirmed(office: Office) -> None:
     enrolment = await office.accounts.second_factor.enrol(user_id)
     phone = Phone(office, enrolment.uri)
     assert pyotp.TOTP(enrolment.secret).at(office.clock()) == phone.code()
-    await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)  # not yet
+    await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)  # not yet
     with pytest.raises(WrongFields):
         await office.accounts.second_factor.confirm(user_id, "000000")
     codes = await office.accounts.second_factor.confirm(user_id, f" {phone.code()} ")
     assert len(set(codes)) == 10
     with pytest.raises(SecondFactorNeeded):
-        await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     with pytest.raises(BadLogin):
-        await office.accounts.log_in(EMAIL, "wrong password", ADDRESS, phone.code(1))
+        await office.accounts.sessions.log_in(EMAIL, "wrong password", ADDRESS, phone.code(1))
     office.clock.forward(seconds=30)
-    session = await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS, phone.code())
+    session = await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, phone.code())
     assert session.principal.login_id == user_id
     (user,) = await office.accounts.users("elektro-huber")
     assert user.second_factor
@@ -71,16 +71,16 @@ async def test_no_code_counts_twice(office: Office) -> None:
     await office.accounts.second_factor.confirm(user_id, confirming)
     for code in (confirming, phone.code(-1)):
         with pytest.raises(BadLogin):
-            await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS, code)
+            await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, code)
     office.clock.forward(seconds=30)
     code = phone.code()
     results = await asyncio.gather(
-        *(office.accounts.log_in(EMAIL, PASSWORD, ADDRESS, code) for _ in range(2)),
+        *(office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, code) for _ in range(2)),
         return_exceptions=True,
     )
     assert sorted(isinstance(result, BadLogin) for result in results) == [False, True]
     with pytest.raises(BadLogin):
-        await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS, code)
+        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, code)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ async def test_clocks_may_differ_by_half_a_minute(office: Office, steps: int, ta
     _, phone, _ = await enrolled(office)
     office.clock.forward(hours=1)
     try:
-        await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS, phone.code(steps))
+        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, phone.code(steps))
     except BadLogin:
         assert not taken
     else:
@@ -100,22 +100,22 @@ async def test_clocks_may_differ_by_half_a_minute(office: Office, steps: int, ta
 async def test_by_the_ticket_the_password_is_typed_once(office: Office) -> None:
     _, phone, _ = await enrolled(office)
     with pytest.raises(SecondFactorNeeded) as needed:
-        await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     ticket = needed.value.ticket
     with pytest.raises(BadLogin):
-        await office.accounts.finish_log_in(ticket, "000000", ADDRESS)
+        await office.accounts.sessions.finish_log_in(ticket, "000000", ADDRESS)
     with pytest.raises(LinkUnusable):  # it is no link to a password
         await office.accounts.accept_invitation(ticket, "another password of mine")
-    session = await office.accounts.finish_log_in(ticket, phone.code(), ADDRESS)
-    assert await office.accounts.principal_of_session(session.secret) is not None
+    session = await office.accounts.sessions.finish_log_in(ticket, phone.code(), ADDRESS)
+    assert await office.accounts.callers.of_session(session.secret) is not None
     office.clock.forward(seconds=30)
     with pytest.raises(LinkUnusable):
-        await office.accounts.finish_log_in(ticket, phone.code(), ADDRESS)
+        await office.accounts.sessions.finish_log_in(ticket, phone.code(), ADDRESS)
     with pytest.raises(SecondFactorNeeded) as needed:
-        await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     office.clock.forward(minutes=5)
     with pytest.raises(LinkUnusable):
-        await office.accounts.finish_log_in(needed.value.ticket, phone.code(), ADDRESS)
+        await office.accounts.sessions.finish_log_in(needed.value.ticket, phone.code(), ADDRESS)
 
 
 async def test_a_reset_link_is_no_ticket(office: Office) -> None:
@@ -123,45 +123,45 @@ async def test_a_reset_link_is_no_ticket(office: Office) -> None:
     await office.accounts.request_reset(EMAIL, ADDRESS)
     await office.accounts.close()
     with pytest.raises(LinkUnusable):
-        await office.accounts.finish_log_in(office.secret(), phone.code(), ADDRESS)
+        await office.accounts.sessions.finish_log_in(office.secret(), phone.code(), ADDRESS)
     await office.accounts.accept_invitation(office.secret(), "a new password for me")
     with pytest.raises(SecondFactorNeeded):  # a mailbox alone opens nothing
-        await office.accounts.log_in(EMAIL, "a new password for me", ADDRESS)
+        await office.accounts.sessions.log_in(EMAIL, "a new password for me", ADDRESS)
 
 
 async def test_guesses_at_codes_become_slow(office: Office) -> None:
     _, phone, _ = await enrolled(office)
     with pytest.raises(SecondFactorNeeded) as needed:
-        await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     for _ in range(5):
         with pytest.raises(BadLogin):
-            await office.accounts.finish_log_in(needed.value.ticket, "000000", ADDRESS)
+            await office.accounts.sessions.finish_log_in(needed.value.ticket, "000000", ADDRESS)
     with pytest.raises(Throttled):
-        await office.accounts.finish_log_in(needed.value.ticket, phone.code(), ADDRESS)
+        await office.accounts.sessions.finish_log_in(needed.value.ticket, phone.code(), ADDRESS)
     office.clock.forward(seconds=1)
     with pytest.raises(SecondFactorNeeded):  # the password alone gives no guess back
-        await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     with pytest.raises(BadLogin):
-        await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS, "000000")
+        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, "000000")
     with pytest.raises(Throttled) as throttled:
-        await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS, "000000")
+        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, "000000")
     assert throttled.value.retry_after == 2
 
 
 async def test_a_recovery_code_works_once_however_it_is_typed(office: Office) -> None:
     _, _, codes = await enrolled(office)
-    await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])
+    await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])
     with pytest.raises(BadLogin):
-        await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])
+        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])
     typed = codes[1].lower().replace("-", " ")
-    await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS, typed)
+    await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, typed)
 
 
 @pytest.mark.parametrize("code", ["", "0", "１２３４５６", "\0", "\ud800", "x" * 10_000, "-----"])
 async def test_odd_codes_are_wrong(office: Office, code: str) -> None:
     await enrolled(office)
     with pytest.raises((BadLogin, SecondFactorNeeded)):
-        await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS, code)
+        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, code)
 
 
 async def test_it_is_removed_by_a_code_and_then_can_be_set_up_anew(office: Office) -> None:
@@ -173,21 +173,21 @@ async def test_it_is_removed_by_a_code_and_then_can_be_set_up_anew(office: Offic
     with pytest.raises(WrongFields):
         await office.accounts.second_factor.remove(user_id, "000000")
     await office.accounts.second_factor.remove(user_id, phone.code())
-    await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     other = Phone(office, (await office.accounts.second_factor.enrol(user_id)).uri)
     await office.accounts.second_factor.confirm(user_id, other.code())
     with pytest.raises(BadLogin):
-        await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])
+        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])
 
 
 async def test_operations_reset_it_for_who_lost_the_phone(office: Office) -> None:
     user_id, phone, _ = await enrolled(office)
-    session = await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS, phone.code())
+    session = await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, phone.code())
     with pytest.raises(NotFound):
         await office.accounts.second_factor.reset("sanitaer-rossi", user_id)
     await office.accounts.second_factor.reset("elektro-huber", user_id)
-    assert await office.accounts.principal_of_session(session.secret) is None
-    await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    assert await office.accounts.callers.of_session(session.secret) is None
+    await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
 
 
 async def test_an_enrolment_that_is_begun_again_replaces_the_first(office: Office) -> None:
@@ -217,12 +217,12 @@ async def test_without_its_secret_key_it_is_not_skipped(
         )
         other = Accounts(office.database, settings, office.clock)
         with pytest.raises(SecondFactorNeeded):
-            await other.log_in(EMAIL, PASSWORD, ADDRESS)
+            await other.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
         with pytest.raises(BadLogin):
-            await other.log_in(EMAIL, PASSWORD, ADDRESS, phone.code())
+            await other.sessions.log_in(EMAIL, PASSWORD, ADDRESS, phone.code())
         assert "CMI_SECRET_KEY is not that of this second factor" in caplog.text
         caplog.clear()
-    await other.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])  # these need no key
+    await other.sessions.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])  # these need no key
 
 
 def test_a_kept_secret_opens_for_its_user_alone() -> None:
@@ -238,19 +238,19 @@ def test_a_kept_secret_opens_for_its_user_alone() -> None:
 async def test_how_it_stands(office: Office) -> None:
     user_id = await office.member()
     factor = office.accounts.second_factor
-    assert await factor.standing(user_id) == (False, None, True)
+    assert await factor.status(user_id) == (False, None, True)
     enrolment = await factor.enrol(user_id)
-    assert await factor.standing(user_id) == (False, enrolment, True), "to be shown again"
+    assert await factor.status(user_id) == (False, enrolment, True), "to be shown again"
     phone = Phone(office, enrolment.uri)
     await factor.confirm(user_id, phone.code())
-    assert await factor.standing(user_id) == (True, None, True), "and from now on never"
+    assert await factor.status(user_id) == (True, None, True), "and from now on never"
     with pytest.raises(NotFound):
-        await factor.standing("usr_0")
+        await factor.status("usr_0")
 
 
 async def test_how_it_stands_without_a_key(office: Office) -> None:
     user_id = await office.member()
     settings = office.settings.model_copy(update={"secret_key": None})
     accounts = Accounts(office.database, settings, office.clock)
-    assert await accounts.second_factor.standing(user_id) == (False, None, False)
+    assert await accounts.second_factor.status(user_id) == (False, None, False)
     await accounts.close()

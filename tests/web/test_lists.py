@@ -57,7 +57,7 @@ async def shelf(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def mine(shelf: Site) -> AsyncIterator[httpx.AsyncClient]:
     """One of the partners."""
-    _, token = await shelf.app.state.accounts.make_token("partner", "Lists", MINE)
+    _, token = await shelf.app.state.accounts.tokens.make("partner", "Lists", MINE)
     async with httpx.AsyncClient(
         base_url=shelf.address, headers={"Authorization": f"Bearer {token}"}, timeout=WAIT_LIMIT
     ) as client:

@@ -150,7 +150,9 @@ async def test_what_is_kept_leads_nowhere_else(dumped: str) -> None:
 
 
 async def test_what_is_kept_comes_back_as_it_was() -> None:
-    kept = SavedForm("/orders/SP-1/contact?x=1", "/orders/SP-1", [("note", 'a "b" <c>\r\n&'), ("n", "")])
+    kept = SavedForm(
+        "/orders/SP-1/contact?x=1", "/orders/SP-1", [("note", 'a "b" <c>\r\n&'), ("n", "")]
+    )
     assert SavedForm.load(kept.dump()) == kept
 
 

@@ -1,4 +1,4 @@
-"""The entrance in a browser: log in, be led back to where one wanted to go, log out."""
+"""The login pages in a browser: log in, return to the wanted page, log out."""
 
 import pytest
 

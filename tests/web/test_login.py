@@ -1,4 +1,4 @@
-"""The entrance as a browser without JavaScript goes through it: invited, logged in, out, and turned away."""
+"""The login pages, used as by a browser without JavaScript: invitations, login, logout, refusals."""
 
 import logging
 import re

@@ -96,7 +96,7 @@ class ClaimActivities:
 
             answers = await _of_each(batch.sp_ids, claim)
             lines = [answer for answer in answers if isinstance(answer, Line)]
-            await self._settlements.keep_told(number, lines)
+            await self._settlements.lines.keep_confirmed(number, lines)
             return Claims(
                 refused=tuple(
                     LeftOut(sp_id=sp_id, reason=reason)

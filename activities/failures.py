@@ -7,7 +7,7 @@ import httpx
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
-from records.database import is_away
+from records.failures import is_away
 from temporal.calls import NoAnswer, TemporalAway
 
 _TEMPORAL_AWAY = (

@@ -281,12 +281,12 @@ class ReconcileActivities:
         """Mail the findings that were not reported yet. Returns when that was sent, perhaps by an earlier attempt."""
         shown = await self._records.unreported(SHOWN)
         oldest = shown[0]
-        what = f"{oldest.sp_id}/{oldest.kind}/{oldest.run_id}/{oldest.found_at.isoformat()}"
+        what = f"{oldest.about}/{oldest.kind}/{oldest.run_id}/{oldest.found_at.isoformat()}"
         key = f"reconciliation/{hashlib.sha256(what.encode()).hexdigest()[:32]}"
         language = self._settings.operations_language
         text = self._texts.compose_findings(
             language,
-            [(finding.sp_id, finding.kind) for finding in shown],
+            [(finding.about, finding.kind) for finding in shown],
             new=await self._records.count_unreported(),
             standing=await self._records.count(),
             link=self._settings.temporal_ui_url,

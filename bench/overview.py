@@ -15,7 +15,7 @@ from domain.orders.order import Order
 from records.accounts import AccountRecords
 from records.database import Database
 from records.links import NewLink
-from records.orders import deadline_rows, document_row, order_row
+from records.order_rows import deadline_rows, document_row, order_row
 from records.partners import Partner, Partners
 from records.tables import deadlines, documents, orders
 from tests.support.builders import (

@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from mail.smtp import Attachment, NotSent, Refused, SmtpSender, Unavailable, recipient_address
 from mail.texts import MailText, Reader
-from records.database import is_away
+from records.failures import is_away
 from records.mails import MailLog, MailRow
 
 logger = logging.getLogger("cmi.mail")

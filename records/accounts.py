@@ -8,11 +8,10 @@ from sqlalchemy import Connection, and_, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.values import Language, Value
-from records.account_tables import links, recovery_codes, sessions, users
 from records.database import Database, storable, to_the_end
 from records.links import MAILED, NewLink, put_link
 from records.mails import USER
-from records.tables import mails
+from records.tables import links, mails, recovery_codes, sessions, users
 
 UserRole = Literal["partner", "operations", "accounting"]
 Invitation = Literal["accepted", "sent", "waiting", "failed", "expired"]

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from records.account_tables import guesses
 from records.database import Database, to_the_end
+from records.tables import guesses
 
 
 class Limit(NamedTuple):

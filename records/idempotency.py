@@ -8,8 +8,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.values import Value
-from records.account_tables import idempotency
 from records.database import Database, to_the_end
+from records.tables import idempotency
 
 
 class Answer(Value):

@@ -6,9 +6,9 @@ from typing import Literal, NamedTuple
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from records.account_tables import links, users
 from records.database import Database
 from records.mails import MailedPurpose, PendingMail, add_pending, make_obsolete
+from records.tables import links, users
 
 Purpose = Literal["invitation", "reset", "second_factor"]
 

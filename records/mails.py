@@ -21,10 +21,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.values import Value
-from records.columns import Instant
 from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database
-from records.tables import is_undelivered, mails
+from records.tables import Instant, is_undelivered, mails
 
 MailState = Literal["sending", "sent", "refused", "given_up", "obsolete"]
 MailedPurpose = Literal["invitation", "reset"]

@@ -7,10 +7,9 @@ from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, tu
 
 from domain.orders.order import DeadlineKind
 from domain.orders.punctuality import KINDS
-from records.columns import Instant
 from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database, storable
-from records.tables import deadlines
+from records.tables import Instant, deadlines
 
 
 class Tally(NamedTuple):

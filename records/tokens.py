@@ -7,8 +7,8 @@ from sqlalchemy import and_, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.values import Value
-from records.account_tables import tokens
 from records.database import Database, storable, to_the_end
+from records.tables import tokens
 
 TokenRole = Literal["partner", "operations", "shop", "warehouse", "accounting"]
 

@@ -115,7 +115,7 @@ DOMAIN_LAYERS: tuple[tuple[str, ...], ...] = (
 LIBRARIES: dict[str, tuple[str, ...]] = {
     "domain": ("pydantic", "pydantic_core"),
     "domain.cantons": ("pydantic", "holidays"),
-    "words": ("babel", "jinja2"),
+    "words": ("babel", "jinja2", "pydantic"),
     "workflows": ("temporalio",),
 }
 # Libraries that only some may import.

@@ -12,7 +12,8 @@ from records.accounts import AccountRecords, User
 from records.database import Database
 from records.guesses import Guesses
 from records.mails import MailLog, StuckMails
-from records.orders import OrderFilter, Orders
+from records.order_lists import OrderFilter
+from records.orders import Orders
 from records.reconciliation import Finding, Reconciliation
 from records.watch import LatePartner, Watch
 from use_cases import access

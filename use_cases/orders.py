@@ -26,9 +26,10 @@ from domain.orders.order import GoodsReceived, GoodsShipped, Intake, Order, Plac
 from domain.orders.request import Request
 from domain.policy import Policy
 from domain.values import Value
-from records.database import is_away
+from records.failures import is_away
 from records.heads import Diverged, Head
-from records.orders import OrderFilter, Orders, Page, Sort, StoredOrder
+from records.order_lists import OrderFilter, Sort
+from records.orders import Orders, Page, StoredOrder
 from records.partners import Partners
 from temporal import orders as workflow_client
 from temporal.calls import Closed, NoAnswer, temporal_call, workflow_call

@@ -10,7 +10,8 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from temporalio.envconfig import ClientConfig
 
-from records.database import Database, is_away
+from records.database import Database
+from records.failures import is_away
 from records.idempotency import Answers
 from records.orders import Orders
 from records.partners import Partners

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from records.database import is_away
+from records.failures import is_away
 
 logger = logging.getLogger("cmi.web")
 

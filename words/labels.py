@@ -234,17 +234,11 @@ def role_label(role: Role, language: Language) -> str:
     return say(language, ROLES[role])
 
 
-def author_text(by: str, language: Language) -> str:
-    """Who did it, and for whom: `Recorded.by` in words, "Anna (Servicepartner-Team) für elektro-huber"."""
-    # A login's name may hold anything, a partner's identifier no blank.
-    author, separator, partner = by.rpartition(" for partner:")
-    if separator:
-        return say(
-            language,
-            "%(author)s für %(partner)s",
-            author=author_text(author, language),
-            partner=partner,
-        )
+def author_text(by: str, on_behalf_of: str | None, language: Language) -> str:
+    """Who did it, and for whom, in words: "Anna (Servicepartner-Team) für elektro-huber". See `domain.authors`."""
+    if on_behalf_of is not None:
+        author = author_text(by, None, language)
+        return say(language, "%(author)s für %(partner)s", author=author, partner=on_behalf_of)
     role, _, name = by.partition(":")
     if role == "partner" and name:
         return name

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from domain import rules
-from domain.actors import Actor
+from domain.actors import SYSTEM, Actor
+from domain.authors import Author, author_of
 from domain.errors import NotUnderstood
 from domain.orders.access import actions, allowed, author, authorise
 from domain.orders.commands import Command
@@ -71,15 +72,21 @@ def handle(
     authorise(order, command, actor)
     recorded: list[Recorded] = []
 
-    def record(event: Event, by: str) -> None:
+    def record(event: Event, who: Author) -> None:
         nonlocal order
-        entry = Recorded(seq=order.version + 1, at=now, by=by, event=event)
+        entry = Recorded(
+            seq=order.version + 1,
+            at=now,
+            by=who.by,
+            on_behalf_of=who.on_behalf_of,
+            event=event,
+        )
         order = evolve(order, entry)
         recorded.append(entry)
 
     for event in decide(order, PassTime(), now):
-        record(event, "system")
-    by = author(order, command, actor)
+        record(event, author_of(SYSTEM))
+    who = author(order, command, actor)
     if not isinstance(command, PassTime):
         try:
             events = decide(order, command, now)
@@ -87,7 +94,7 @@ def handle(
             may = allowed(order, actor.role)
             raise Refused(order, refusal.action, refusal.code, may) from None
         for event in events:
-            record(event, by)
+            record(event, who)
     return order, tuple(recorded)
 
 

@@ -5,6 +5,7 @@ from typing import assert_never
 
 from domain import rules
 from domain.actors import Actor, Role
+from domain.authors import Author, author_of
 from domain.settlements.commands import (
     AdoptRules,
     Close,
@@ -74,15 +75,11 @@ def authorise(settlement: Settlement, action: str, actor: Actor, now: datetime) 
         raise SettlementRefused(action, "wrong_state", settlement.status, may)
 
 
-def author(settlement: Settlement, command: Command | None, actor: Actor) -> str:
-    """Who did it, and for whom, in the words of the timeline. Without a command it is the opening."""
-    if actor.role == "partner":
-        return f"partner:{actor.partner_id}"
-    named = f"{actor.role}:{actor.name}" if actor.name else actor.role
-    partners = command is None or isinstance(command, Select | Close | TakeVerdict)
-    if actor.role == "operations" and partners:
-        return f"{named} for partner:{settlement.opening.partner.partner_id}"
-    return named
+def author(settlement: Settlement, command: Command | None, actor: Actor) -> Author:
+    """Who gives the command, and for whom. Without a command it is the opening."""
+    is_partners = command is None or isinstance(command, Select | Close | TakeVerdict)
+    partner_id = settlement.opening.partner.partner_id
+    return author_of(actor, on_behalf_of=partner_id if is_partners else None)
 
 
 def action_of(command: Command) -> str | None:

@@ -6,15 +6,15 @@ from logging.config import fileConfig
 from alembic import context
 from sqlalchemy import Connection
 
-from records.account_tables import all_tables
 from records.migrate import locked_connection
+from records.tables import metadata
 from settings import Settings
 
 
 def _run(connection: Connection) -> None:
     context.configure(
         connection=connection,
-        target_metadata=all_tables,
+        target_metadata=metadata,
         # SQLite knows little of ALTER TABLE: Alembic makes the table anew
         render_as_batch=connection.dialect.name == "sqlite",
     )
@@ -29,7 +29,7 @@ async def _run_by_command() -> None:
 
 def _print_sql() -> None:
     context.configure(
-        url=Settings.from_env().database_url, target_metadata=all_tables, literal_binds=True
+        url=Settings.from_env().database_url, target_metadata=metadata, literal_binds=True
     )
     with context.begin_transaction():
         context.run_migrations()

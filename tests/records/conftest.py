@@ -14,9 +14,10 @@ from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from records.account_tables import all_tables
-from records.database import Database, new_engine
+from records.database import Database
+from records.engines import new_engine
 from records.migrate import migrate
+from records.tables import metadata
 
 
 @pytest.fixture(scope="session")
@@ -92,9 +93,9 @@ async def _leave_as_it_was(url: URL) -> None:
             text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         )
         names = set(found) - {"alembic_version"}
-        for name in names - all_tables.tables.keys():
+        for name in names - metadata.tables.keys():
             await connection.execute(text(f"DROP TABLE {name}"))
-        kept = sorted(names & all_tables.tables.keys())
+        kept = sorted(names & metadata.tables.keys())
         rows = ", ".join(f"EXISTS (SELECT 1 FROM {name})" for name in kept)
         has_rows = (await connection.execute(text(f"SELECT {rows}"))).one()
         filled = [name for name, has in zip(kept, has_rows, strict=True) if has]

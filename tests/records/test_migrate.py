@@ -11,11 +11,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from records.account_tables import all_tables
+from contracts.activities import Snapshot
+from domain.actors import Actor
+from domain.orders.commands import Accept
 from records.accounts import AccountRecords
 from records.database import Database
 from records.mails import MailLog
 from records.migrate import check_current, migrate
+from records.orders import Orders
+from records.tables import metadata
+from tests.builders import TRANSMITTED, lived
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 async def test_migrations_equal_the_metadata(database: Database) -> None:
     def differences(connection: Connection) -> list[object]:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        return compare_metadata(context, all_tables)
+        return compare_metadata(context, metadata)
 
     async with database.reading() as connection:
         assert await connection.run_sync(differences) == []
@@ -56,8 +61,8 @@ async def test_migrations_equal_the_metadata_to_the_letter(
 
     migrated = await schema()
     async with database.writing() as connection:
-        await connection.run_sync(all_tables.drop_all)
-        await connection.run_sync(all_tables.create_all)
+        await connection.run_sync(metadata.drop_all)
+        await connection.run_sync(metadata.create_all)
     assert migrated == await schema()
 
 
@@ -115,6 +120,24 @@ async def test_the_alembic_command_upgrades_and_downgrades(empty_url: str) -> No
         await alembic(empty_url, *arguments)
     database = Database(empty_url)
     assert await check_current(database) is None
+    await database.close()
+
+
+async def test_an_older_release_finds_in_one_column_who_did_it_for_whom(empty_url: str) -> None:
+    await migrate(empty_url)
+    database = Database(empty_url)
+    order, events = lived(*TRANSMITTED, (Accept(), Actor(role="operations", name="Anna")))
+    await Orders(database).save(Snapshot(order=order, events=events))
+    await database.close()
+    await alembic(empty_url, "downgrade", "0009")
+    database = Database(empty_url)
+    async with database.reading() as connection:
+        authors = await connection.execute(text("SELECT by FROM timeline ORDER BY seq"))
+        assert list(authors.scalars())[-1] == events[-1].author
+    await database.close()
+    await alembic(empty_url, "upgrade", "head")
+    database = Database(empty_url)
+    assert await Orders(database).holds(Snapshot(order=order, events=events))
     await database.close()
 
 

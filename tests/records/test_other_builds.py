@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import select, update
 
 from contracts.activities import SettlementSnapshot, Snapshot
+from domain.actors import Actor
 from domain.orders.access import allowed
-from domain.orders.commands import Cancel, DecideReview, Reassign, ReportNotExecuted
+from domain.orders.commands import Accept, Cancel, DecideReview, Reassign, ReportNotExecuted
 from domain.orders.events import UnknownEvent
 from domain.orders.lifecycle import handle
 from domain.orders.order import Order, Status
@@ -17,7 +18,8 @@ from domain.values import without_unknown
 from records.billable import Billable
 from records.database import Database
 from records.digest import Digests, Limits
-from records.orders import OrderFilter, Orders
+from records.order_lists import OrderFilter
+from records.orders import Orders
 from records.partners import Partners
 from records.settlements import Settlements
 from records.tables import documents, orders, settlement_documents, settlement_timeline, timeline
@@ -30,6 +32,7 @@ from tests.support.builders import (
     COMPLETED,
     MONDAY,
     SHOP,
+    TRANSMITTED,
     appointment,
     assignee,
     intake,
@@ -214,3 +217,19 @@ async def test_a_settlement_with_what_only_a_newer_build_knows_is_read(
     )
     assert again.events == stored.events
     assert isinstance(again.events[1], SettlementRecorded)
+
+
+async def test_a_timeline_says_for_whom_operations_did_something(database: Database) -> None:
+    order, events = lived(
+        *TRANSMITTED, (Accept(), Actor(role="operations", name="Anna")), sp_id="SP-1"
+    )
+    records = Orders(database)
+    await records.save(Snapshot(order=order, events=events))
+    last = timeline.c.seq == len(events)
+    async with database.writing() as connection:
+        found = select(timeline.c.by, timeline.c.on_behalf_of).where(last)
+        assert (await connection.execute(found)).one() == ("operations:Anna", HUBER)
+        # as an older release writes it
+        whole = f"operations:Anna for partner:{HUBER}"
+        await connection.execute(update(timeline).where(last).values(by=whole, on_behalf_of=None))
+    assert await records.holds(Snapshot(order=order, events=events))

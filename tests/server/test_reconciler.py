@@ -81,7 +81,7 @@ async def standing(around: Surroundings) -> list[tuple[str, str]]:
 async def all_findings(around: Surroundings) -> list[tuple[str, str, bool]]:
     """All findings ever, and whether each was repaired."""
     async with around.database.reading() as connection:
-        rows = await connection.execute(text("SELECT sp_id, kind, repaired FROM findings"))
+        rows = await connection.execute(text("SELECT about, kind, repaired FROM findings"))
         return [(sp_id, kind, bool(repaired)) for sp_id, kind, repaired in rows]
 
 

@@ -22,8 +22,8 @@ from domain.settlements.events import SettlementEvent
 from domain.settlements.settlement import Settlement
 from records import tables
 from records.database import Database
-from records.orders import _order as order_of
-from records.orders import _pinned as pinned_of
+from records.order_rows import _pinned as pinned_of
+from records.order_rows import order_of
 from worker import WORKFLOWS
 
 ADDED = "of_a_newer_build"

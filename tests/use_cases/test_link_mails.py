@@ -11,7 +11,8 @@ from sqlalchemy import Row, select, text
 
 from development.embedded import ROOT
 from mail.outbox import MAX_CONCURRENT
-from records.database import LONG_SECONDS, Database
+from records.database import Database
+from records.limits import LONG_SECONDS
 from records.tables import mails
 from settings import Settings
 from tests.use_cases.conftest import EMAIL, PASSWORD, AccountsEnv, Clock, secret_of

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from development.embedded import free_port
-from records.database import LIMIT_SECONDS
+from records.limits import LIMIT_SECONDS
 from temporal import orders as workflow_client
 from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.support.limits import WAIT_LIMIT

@@ -170,23 +170,20 @@ def test_what_nobody_knows_is_named_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("by", "text"),
+    ("by", "on_behalf_of", "text"),
     [
-        ("partner:elektro-huber", "elektro-huber"),
-        ("operations:Anna", "Anna (Servicepartner-Team)"),
-        (
-            "operations:Anna for partner:elektro-huber",
-            "Anna (Servicepartner-Team) für elektro-huber",
-        ),
-        ("operations for partner:elektro-huber", "Servicepartner-Team für elektro-huber"),
-        ("shop:webshop-1", "webshop-1 (Shop)"),
-        ("warehouse", "Lager"),
-        ("system", "System"),
-        ("nobody", "nobody"),
+        ("partner:elektro-huber", None, "elektro-huber"),
+        ("operations:Anna", None, "Anna (Servicepartner-Team)"),
+        ("operations:Anna", "elektro-huber", "Anna (Servicepartner-Team) für elektro-huber"),
+        ("operations", "elektro-huber", "Servicepartner-Team für elektro-huber"),
+        ("shop:webshop-1", None, "webshop-1 (Shop)"),
+        ("warehouse", None, "Lager"),
+        ("system", None, "System"),
+        ("nobody", None, "nobody"),
     ],
 )
-def test_authors(by: str, text: str) -> None:
-    assert author_text(by, "de") == text
+def test_authors(by: str, on_behalf_of: str | None, text: str) -> None:
+    assert author_text(by, on_behalf_of, "de") == text
 
 
 # --- dates --------------------------------------------------------------------------------------------------------

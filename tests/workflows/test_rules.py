@@ -49,7 +49,7 @@ async def replays(life: Life) -> None:
     await replayer().replay_workflow(kept)
     snapshot = await life.snapshot()
     assert await timeline(kept) == [
-        f"{e.at.isoformat()} {e.event.type} by {e.by}" for e in snapshot.events
+        f"{e.at.isoformat()} {e.event.type} by {e.author}" for e in snapshot.events
     ]
     assert fold(snapshot.order.intake, snapshot.events) == snapshot.order
 

@@ -127,7 +127,7 @@ def test_a_selection_has_each_order_once() -> None:
 def test_operations_act_in_the_partners_place_and_void_in_their_own() -> None:
     of = opening("SP-1")
     held = settled(of, (Close(), OPERATIONS), *issued(opening("SP-1", automatic=False)), VOID)
-    authors = {e.event.type: e.by for e in held.events}
+    authors = {e.event.type: e.author for e in held.events}
     assert authors["selection_closed"] == "operations:Anna for partner:elektro-huber"
     assert authors["voided"] == "operations:Anna"
     assert authors["opened"] == authors["orders_claimed"] == "system"

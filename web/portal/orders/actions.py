@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
-import words
 from domain.errors import InvalidCommand
 from domain.values import Language
 from records.orders import StoredOrder
@@ -132,6 +131,6 @@ def _meanwhile(principal: Principal, found: StoredOrder, now: datetime, language
     last = order_view(found.order, found.events, now, language, role).timeline[-1]
     return TRANSLATIONS[language].gettext(_MEANWHILE) % {
         "what": last.text,
-        "who": words.author_text(last.by, language),
+        "who": last.author_text,
         "when": instant(last.at),
     }

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from domain.orders.deadlines import next_due
 from domain.orders.order import Order, Status
-from records.orders import Sort
+from records.order_lists import Sort
 from use_cases.access import Forbidden
 from use_cases.principal import Principal
 from web.portal.orders.common import URGENT_STATES, order_use_cases

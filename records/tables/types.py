@@ -1,4 +1,4 @@
-"""The column types of the records and the metadata that all tables share."""
+"""The types of columns that both databases share, and the metadata to which all tables belong."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

@@ -1,12 +1,12 @@
-"""The tables of logins: users, sessions, links, tokens, guesses. A change here needs a revision in `migrations/`.
+"""The tables of accounts: users with sessions and links, tokens, login attempts, idempotency keys.
 
 Of a secret only its SHA-256 is kept (in hexadecimal), of a password only its argon2 hash.
 """
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
 
-from records.columns import Instant, Key, metadata
-from records.tables import partners
+from records.tables.partners import partners
+from records.tables.types import Instant, Key, metadata
 
 users = Table(
     "users",
@@ -93,6 +93,3 @@ idempotency = Table(
     Column("response", Text, nullable=False),  # as JSON
     Column("created_at", Instant, nullable=False, index=True),
 )
-
-all_tables = metadata
-"""The metadata with every table of the records: this module also imports `records/tables.py`."""

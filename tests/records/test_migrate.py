@@ -20,7 +20,7 @@ from records.mails import MailLog
 from records.migrate import check_current, migrate
 from records.orders import Orders
 from records.tables import metadata
-from tests.builders import TRANSMITTED, lived
+from tests.support.builders import TRANSMITTED, lived
 
 ROOT = Path(__file__).parents[2]
 

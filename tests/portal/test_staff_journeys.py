@@ -17,8 +17,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
-async def scene(portal_site: Site) -> None:
-    """A bad day."""
+async def bad_day_data(portal_site: Site) -> None:
+    """The data of `tests/portal/bad_day.py`."""
     await bad_day(portal_site)
 
 

@@ -31,6 +31,7 @@ from records.accounts import AccountRecords, UserRole
 from scripts import system_packages
 from tests.support.limits import WAIT_LIMIT
 from tests.support.needs import require
+from tests.support.users import add_user
 from tests.use_cases.conftest import QUICK
 from tests.web.site import Site
 from use_cases.principal import Role
@@ -164,8 +165,15 @@ class Portal:
         )
         accounts_role: UserRole = role  # type: ignore[assignment]
         now = datetime.now(UTC)
-        await records.add_user(
-            login.user_id, accounts_role, partner_id, login.email, login.name, language, now
+        await add_user(
+            records,
+            login.user_id,
+            accounts_role,
+            partner_id,
+            login.email,
+            login.name,
+            language,
+            now,
         )
         await records.set_password(login.user_id, PasswordHash((QUICK,)).hash(PASSWORD))
         return login

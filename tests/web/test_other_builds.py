@@ -31,6 +31,7 @@ from tests.server.surroundings import surroundings
 from tests.support import builders
 from tests.support.newer import ADDED, more, rewrite_rows
 from tests.support.settlements import OCTOBER, issued, opening, settled
+from tests.support.users import add_user
 from tests.web.site import API, Site, site
 from use_cases.orders import TemporalAway, _refusal
 from use_cases.passwords import Passwords
@@ -174,7 +175,7 @@ async def test_pages_show_it(newer_site: Site, role: UserRole) -> None:
     records = AccountRecords(newer_site.around.database)
     partner_id = "elektro-huber" if role == "partner" else None
     now = datetime.now(UTC)
-    await records.add_user(f"usr_{role}", role, partner_id, email, "Petra", "de", now)
+    await add_user(records, f"usr_{role}", role, partner_id, email, "Petra", "de", now)
     await records.set_password(f"usr_{role}", await Passwords().hash(PASSWORD))
     secret = (await state.accounts.log_in(email, PASSWORD, f"2001:db8::{len(role)}")).secret
     cookies = {session_cookie(state.settings): secret}

@@ -12,7 +12,7 @@ from tests.support.builders import ACCEPTED, AGREED, GOODS_THERE, MONDAY, appoin
 from web.portal.forms import Form
 from web.portal.orders.common import contact_links
 from web.portal.orders.fields import WrongForm
-from web.portal.orders.forms import FORMS, SaidNo
+from web.portal.orders.forms import FORMS, NoInChecklist
 from web.portal.orders.ics import appointment_ics
 
 HOME = "https://cmi.example"
@@ -87,7 +87,7 @@ def test_the_checklist_is_answered_whole_and_a_no_is_a_rejection() -> None:
     with pytest.raises(WrongForm) as wrong:
         read("requirements", order, **yes)
     assert wrong.value.codes == {"requirements.checklist.passages": "item_missing"}
-    with pytest.raises(SaidNo) as no:
+    with pytest.raises(NoInChecklist) as no:
         read("requirements", order, **yes, checklist__passages="no")
     assert no.value.reason == "passage_too_narrow"
     command = read(

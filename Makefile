@@ -16,7 +16,7 @@ MARKS := mark say:2 pmark:1c,2 nmark:1,2
 ANOTHER := Name another one: make PYTHON=python3.12 …
 
 .DEFAULT_GOAL := help
-.PHONY: help setup all-packages run-packages run test check format catalogues bench demo
+.PHONY: help setup all-packages run-packages run test check format catalogues bench demo pictures
 .NOTPARALLEL: # npm may be among the packages, and installers wait for each other
 
 help: ## this list
@@ -77,3 +77,9 @@ bench: setup ## the benchmarks: a table on the screen and bench/results/*.json
 
 demo: run-packages ## one unattended run in a minute: orders through every ending, with the story on the screen
 	@$(BIN)/python -m development.demo $(ARGS)
+
+pictures: $(STAMP) ## draw docs/images/*.svg from their text sources, with Graphviz
+	@$(BIN)/python $(PACKAGES) --must pictures
+	@$(BIN)/python -m tests.packages_picture
+	@for picture in architecture packages; do \
+		dot -Tsvg docs/images/$$picture.dot -o docs/images/$$picture.svg || exit 1; done

@@ -29,7 +29,8 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from activities.calendars import CalendarActivities
 from activities.claims import ClaimActivities
 from activities.digest import DigestActivities
-from activities.heartbeats import BEAT, Beating
+from activities.expected_failures import ExpectedFailures
+from activities.heartbeats import BEAT_SECONDS, Heartbeats
 from activities.mail import MailActivities
 from activities.obsolete_mails import ObsoleteMails
 from activities.papers import PaperActivities
@@ -40,9 +41,8 @@ from activities.settlements import SettlementActivities
 from activities.warehouse import WarehouseActivities
 from contracts import names
 from documents.confined import remove_leftovers
-from mail.expected import ExpectedFailures
-from mail.letters import Letters
-from mail.smtp import Postman
+from mail.outbox import Outbox
+from mail.smtp import SmtpSender
 from records.accounts import AccountRecords
 from records.corrections import Corrections
 from records.database import Database
@@ -67,7 +67,7 @@ from workflows.settlement import SettlementWorkflow
 logger = logging.getLogger("cmi.worker")
 
 WORKFLOWS = (ServiceOrder, SettlementWorkflow, MonthlyBilling, Reconciler, DailyDigest)
-DOCUMENTS_AT_A_TIME = 2
+DOCUMENTS_MAX_CONCURRENT = 2
 """Documents that one worker makes or reads at once. Each takes two processor cores and up to three gigabytes
 (`statements.render_process.LIMITS`)."""
 ALIVE_EVERY = 5.0
@@ -94,10 +94,10 @@ class _CommonOptions(TypedDict):
 
 def _common(settings: Settings) -> _CommonOptions:
     return _CommonOptions(
-        interceptors=[ExpectedFailures(), Beating()],
+        interceptors=[ExpectedFailures(), Heartbeats()],
         # By default the SDK delays heartbeats by up to four fifths of their timeout. A process that pauses for the
         # remaining fifth would then count as dead.
-        max_heartbeat_throttle_interval=timedelta(seconds=BEAT),
+        max_heartbeat_throttle_interval=timedelta(seconds=BEAT_SECONDS),
         deployment_config=_deployment(settings),
         graceful_shutdown_timeout=settings.drain,
     )
@@ -123,8 +123,8 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
     """The worker of the queue `orders`: all workflows, and the activities that are quick."""
     orders, mails = Orders(database), MailLog(database)
     partners, settlements = Partners(database), Settlements(database)
-    letters = Letters(mails, Postman(settings))
-    mail = MailActivities(settings, letters, partners)
+    outbox = Outbox(mails, SmtpSender(settings))
+    mail = MailActivities(settings, outbox, partners)
     policy = settings.load_policy()
     settlement_activities = SettlementActivities(
         client,
@@ -136,12 +136,12 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
         desk=settings.display,
     )
     claims = ClaimActivities(client, settlements, orders, mails, settings.display)
-    settlement_mail = SettlementMailActivities(settings, letters, partners, Papers(database))
+    settlement_mail = SettlementMailActivities(settings, outbox, partners, Papers(database))
     digest = DigestActivities(
         settings,
         policy,
         Digests(database),
-        letters,
+        outbox,
         partners,
         AccountRecords(database),
     )
@@ -151,7 +151,7 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
         orders,
         settlements,
         Reconciliation(database),
-        letters,
+        outbox,
         ObsoleteMails(mails, orders, settlements),
     )
     return Worker(
@@ -194,7 +194,7 @@ def document_worker(client: Client, settings: Settings, database: Database) -> W
         client,
         task_queue=names.DOCUMENTS_QUEUE,
         activities=[papers.make_statement, papers.make_draft, papers.check_invoice],
-        max_concurrent_activities=DOCUMENTS_AT_A_TIME,
+        max_concurrent_activities=DOCUMENTS_MAX_CONCURRENT,
         **_common(settings),
     )
 

@@ -78,7 +78,7 @@ class PaperActivities:
         fees = stored.settlement.fees
         if fees is not None and (
             sum(line.fee for line in stored.account.lines) != fees
-            or await self._settlements.untold(number)
+            or await self._settlements.lines.count_unconfirmed(number)
         ):
             raise ApplicationError(
                 f"the lines of {number} in the records do not come to what its orders told",

@@ -1,4 +1,4 @@
-"""What settlements ask of the records, and the opening of settlements at the end of a month."""
+"""Writes settlements and their corrections to the records, and opens settlements at the end of a month."""
 
 from temporalio import activity
 from temporalio.client import Client
@@ -20,7 +20,7 @@ from use_cases.opening import open_month
 
 
 class SettlementActivities:
-    """Settlements and the records. `policy` and `vat_rates` are pinned into those that are opened."""
+    """The activities of settlements. `policy` and `vat_rates` are pinned into those that are opened."""
 
     def __init__(
         self,
@@ -43,10 +43,10 @@ class SettlementActivities:
 
     @activity.defn(name=activities.SAVE_SETTLEMENT)
     async def save_settlement(self, snapshot: SettlementSnapshot) -> int:
-        """Keep a settlement, its lines and its events; the version that the records hold now, this one or a newer one.
+        """Store a settlement, its lines and events; returns the version in the records, this one or a newer one.
 
-        Twice is once. Where the records hold another life of the settlement, its workflow is asked which one is true.
-        An error is worth another attempt: the database is away, or an order is not recorded yet.
+        Idempotent. If the records hold events that differ from these, the settlement's workflow is asked which are
+        true. Failures are retried: the database is away, or an order is not recorded yet.
         """
         opening = snapshot.settlement.opening
         with without_contents(f"records of {opening.settlement_id}"):
@@ -54,7 +54,7 @@ class SettlementActivities:
                 return await self._settlements.save(snapshot)
             except Diverged:
                 if activity.info().is_local:
-                    raise  # within its workflow task a workflow answers no query: the next attempt is not local
+                    raise  # a workflow answers no query during its own task; the next attempt is not local
                 of = SettlementOf(partner_id=opening.partner.partner_id, month=opening.month)
                 held = await take_over(
                     self._settlements,
@@ -65,14 +65,14 @@ class SettlementActivities:
 
     @activity.defn(name=activities.TAKE_CORRECTIONS)
     async def take_corrections(self, of: SettlementOf) -> tuple[CorrectionLine, ...]:
-        """Have a settlement take the partner's corrections that wait. Twice is once."""
+        """Assign the partner's open corrections to a settlement. Idempotent."""
         number = settlement_id(of.partner_id, of.month)
         with without_contents(f"corrections of {number}"):
             return await self._corrections.take(number, of.partner_id)
 
     @activity.defn(name=activities.RELEASE_CORRECTIONS)
     async def release_corrections(self, of: SettlementOf) -> None:
-        """Set the corrections of a settlement free that was taken back. Twice is once."""
+        """Free the corrections of a settlement that was voided. Idempotent."""
         number = settlement_id(of.partner_id, of.month)
         with without_contents(f"corrections of {number}"):
             await self._corrections.release(number)
@@ -87,9 +87,9 @@ class SettlementActivities:
 
     @activity.defn(name=activities.OPEN_SETTLEMENT)
     async def open_settlement(self, of: SettlementOf) -> bool:
-        """Open a partner's settlement of a month with all that can be billed; whether it is new.
+        """Open a partner's settlement of a month with all that can be billed, by starting its workflow.
 
-        It is not if there is or was one, nor if there is nothing to bill. Starting its workflow is what counts.
+        False: there is one already, or there was, or there is nothing to bill.
         """
         number = settlement_id(of.partner_id, of.month)
         with without_contents(f"opening of {number}"):

@@ -26,13 +26,13 @@ from domain.orders.commands import (
     ConfirmRequirements,
     ExternalCommand,
     PaymentReceived,
-    Request,
     SetAppointment,
 )
 from domain.orders.order import GoodsReceived, GoodsShipped, Intake, Status
+from domain.orders.request import Request
 from temporal.orders import start_order
-from tests.builders import SHOP, WAREHOUSE, intake, partner_actor
 from tests.server.surroundings import Process, Surroundings, eventually
+from tests.support.builders import SHOP, WAREHOUSE, intake, partner_actor
 from tests.workflows.life import DESK
 
 ROUNDS = 3

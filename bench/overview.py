@@ -14,10 +14,11 @@ from bench.stage import running_product, running_web
 from domain.orders.order import Order
 from records.accounts import AccountRecords
 from records.database import Database
-from records.orders import deadline_rows, document_row, order_row
+from records.links import NewLink
+from records.order_rows import deadline_rows, document_row, order_row
 from records.partners import Partner, Partners
 from records.tables import deadlines, documents, orders
-from tests.builders import (
+from tests.support.builders import (
     AGREED,
     BILLED,
     COMPLETED,
@@ -113,8 +114,10 @@ async def _sessions(database: Database) -> list[str]:
         )
         await partners.put(partner, now)
         secret, user_id = new_secret(), f"usr_{n}"
+        email = f"{n}@people.example"
+        invitation = NewLink(user_id, "invitation", hash_of(new_secret()), now)
         await accounts.add_user(
-            user_id, "partner", partner.partner_id, f"{n}@people.example", "Anna", "de", now
+            user_id, "partner", partner.partner_id, email, "Anna", "de", now, invitation
         )
         await accounts.begin_session(user_id, hash_of(secret), now, now + timedelta(days=1))
         secrets.append(secret)

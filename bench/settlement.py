@@ -12,8 +12,8 @@ from domain.settlements.lines import VAT_RATES
 from domain.settlements.settlement import SettlementStatus
 from records.settlements import Settlements, StoredSettlement
 from temporal.orders import revive_order
-from tests.builders import COMPLETED, lived, placement
 from tests.server.surroundings import Surroundings
+from tests.support.builders import COMPLETED, lived, placement
 from tests.workflows.life import DESK
 from use_cases.principal import Principal
 from use_cases.settlements import SettlementUseCases

@@ -16,7 +16,7 @@ import httpx
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
-from activities.files import write_whole
+from activities.atomic_files import write_atomically
 from contracts import names
 from development.api_client import PATIENCE, Api, Credentials, read_credentials
 from development.embedded import ROOT
@@ -53,7 +53,7 @@ class LoginMaker:
 
     async def token(self, role: Role, name: str) -> str:
         """A new token of one of the retailer's roles."""
-        _, token = await self._accounts.make_token(role, name, None)
+        _, token = await self._accounts.tokens.make(role, name, None)
         return token
 
     async def password(self, address: str) -> str:
@@ -103,7 +103,7 @@ async def make_credentials(settings: Settings, file: Path, mails: Path) -> Crede
 
 def write_credentials(credentials: Credentials, file: Path) -> None:
     """Write the credentials to a file that only its owner can read."""
-    write_whole(file, json.dumps(credentials, indent=2).encode())
+    write_atomically(file, json.dumps(credentials, indent=2).encode())
     os.chmod(file, 0o600)
 
 

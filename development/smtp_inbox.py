@@ -11,7 +11,7 @@ from weakref import WeakSet
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from activities.files import write_whole
+from activities.atomic_files import write_atomically
 
 logger = logging.getLogger("cmi.smtp_inbox")
 
@@ -69,7 +69,7 @@ class SmtpInbox:
         path = self.directory / f"{stamp}.{self._last % 10**9:09d}Z-{uuid4().hex[:8]}.eml"
         content: Any = envelope.content
         try:
-            await asyncio.to_thread(write_whole, path, content)
+            await asyncio.to_thread(write_atomically, path, content)
         except OSError as error:
             # 4xx: the sender retries soon. aiosmtpd would answer 500, which means never.
             logger.warning("a mail was not kept: %s", error.strerror)

@@ -1,4 +1,4 @@
-"""What the reconciler keeps: how rows and workflows differ, and what it need not compare again."""
+"""What the reconciler compares with workflows, and what it need not compare again."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -9,29 +9,25 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
-    case,
     delete,
     exists,
-    func,
     null,
     or_,
     select,
     union_all,
-    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from contracts.activities import FindingKind, SettlementSnapshot
+from contracts.activities import SettlementSnapshot
 from domain.months import Month
 from domain.settlements.settlement import SettlementStatus
-from domain.values import Value
 from records.database import Database, to_the_end
+from records.findings import Findings
 from records.heads import Head
 from records.settlements import Settlements
 from records.tables import (
     comparisons,
-    findings,
     is_closed,
     is_open,
     orders,
@@ -48,7 +44,7 @@ def _has(*types: str) -> ColumnElement[bool]:
     )
 
 
-# As `Settlement.is_over`: what was taken back after it had claimed its orders has to set them free first.
+# As `Settlement.is_over`: a settlement that is voided after it has claimed its orders must release them first.
 _IS_OVER = or_(
     settlements.c.status == SettlementStatus.INVOICED.value,
     and_(
@@ -59,12 +55,13 @@ _IS_OVER = or_(
 
 
 class Row(NamedTuple):
-    """An order or a settlement in the records, by SP-ID or number.
+    """An order or a settlement in the records.
 
     Attributes:
-        digest: of its events; None if it was written by an older release.
+        name: its SP-ID, or the settlement's number.
+        digest: of its events; None if an older release wrote it.
         is_over: it is closed, and nothing can follow.
-        settled: whose settlement of which month it is, if it is one.
+        settled: of a settlement, its partner's id and its month.
     """
 
     name: str
@@ -75,40 +72,15 @@ class Row(NamedTuple):
 
 
 class Same(NamedTuple):
-    """A workflow and its row that were the same: at this length of history, at this version and digest.
+    """A comparison that found a workflow and its row the same: the length of the history, the row's version and digest.
 
-    Without a `run_id` the server knows no such workflow (any more), and there is nothing to compare.
+    An empty `run_id` means that the server does not know the workflow (any more), so there is nothing to compare.
     """
 
     run_id: str
     history_length: int
     version: int
     digest: str | None
-
-
-class Finding(Value):
-    """One difference between an order or a settlement and its workflow; `sp_id` is a settlement's number, then.
-
-    `ended_at`: repaired by the reconciler, or gone by itself.
-    """
-
-    sp_id: str
-    kind: FindingKind
-    run_id: str
-    found_at: datetime
-    seen_at: datetime
-    reported_at: datetime | None
-    ended_at: datetime | None
-    repaired: bool
-
-
-class Seen(NamedTuple):
-    """What a pass has seen of one order or settlement: a difference, and whether it is repaired."""
-
-    sp_id: str
-    kind: FindingKind
-    run_id: str
-    repaired: bool = False
 
 
 _ORDER = select(
@@ -130,9 +102,9 @@ _SETTLEMENT = select(
 
 
 def _compared(name: ColumnElement[str], row: Table) -> ColumnElement[bool]:
-    """Whether a row was found the same as its workflow, at its version and digest of now."""
+    """Whether a comparison found the row, as it is now, the same as its workflow."""
     return exists().where(
-        comparisons.c.sp_id == name,
+        comparisons.c.about == name,
         comparisons.c.version == row.c.version,
         comparisons.c.digest.is_not_distinct_from(row.c.digest),
     )
@@ -141,7 +113,7 @@ def _compared(name: ColumnElement[str], row: Table) -> ColumnElement[bool]:
 def _first(
     found: Sequence[Select[Any]], key: ColumnElement[str], after: str | None, limit: int
 ) -> Select[Any]:
-    """The first rows after one of several queries together, each of which its own index answers."""
+    """The first rows of several queries together, from the one after `after` on; each query uses its own index."""
     if after is not None:
         found = [each.where(key > after) for each in found]
     parts = [each.order_by(key).limit(limit).subquery() for each in found]
@@ -150,55 +122,44 @@ def _first(
 
 
 class Reconciliation:
-    """Findings and comparisons."""
+    """Rows to compare with their workflows, and the comparisons that found no difference."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.findings = Findings(database)
         insert = sqlite.insert if database.is_sqlite else postgresql.insert
-        finding = insert(findings)
-        again = findings.c.ended_at.is_not(None)
-        excluded = finding.excluded
-        # A difference that had ended and is there again is a new one, and is reported again.
-        self._put_finding = finding.on_conflict_do_update(
-            index_elements=[findings.c.sp_id, findings.c.kind, findings.c.run_id],
-            set_={
-                "found_at": case((again, excluded.found_at), else_=findings.c.found_at),
-                "reported_at": case((again, None), else_=findings.c.reported_at),
-                "seen_at": excluded.seen_at,
-                "ended_at": excluded.ended_at,
-                "repaired": excluded.repaired,
-            },
-        )
         same = insert(comparisons)
         self._put_same = same.on_conflict_do_update(
-            index_elements=[comparisons.c.sp_id],
+            index_elements=[comparisons.c.about],
             set_={name: same.excluded[name] for name in Same._fields},
         )
 
     # --- comparing -----------------------------------------------------------------------------------------------
 
     async def orders(self, sp_ids: Collection[str]) -> tuple[Row, ...]:
-        """These orders, as the records know them; those they do not know are missing."""
+        """The rows of these orders; those that are not recorded are left out."""
         return await self._rows(_ORDER.where(orders.c.sp_id.in_(sp_ids)))
 
     async def settlements(self, numbers: Collection[str]) -> tuple[Row, ...]:
-        """These settlements, as the records know them; those they do not know are missing."""
+        """The rows of these settlements; those that are not recorded are left out."""
         return await self._rows(_SETTLEMENT.where(settlements.c.settlement_id.in_(numbers)))
 
     async def open_orders(self, after: str | None, limit: int) -> tuple[Row, ...]:
-        """Orders that are not closed, by SP-ID, those after one."""
+        """Orders that are not closed, by SP-ID, from the one after `after` on."""
         return await self._rows(_first([_ORDER.where(is_open)], orders.c.sp_id, after, limit))
 
     async def open_settlements(self, after: str | None, limit: int) -> tuple[Row, ...]:
-        """Settlements that are not over, by number, those after one."""
+        """Settlements that are not over, by number, from the one after `after` on."""
         found = [_SETTLEMENT.where(~_IS_OVER)]
         return await self._rows(_first(found, settlements.c.settlement_id, after, limit))
 
     async def orders_to_compare(
         self, after: str | None, limit: int, closed_since: datetime
     ) -> tuple[Row, ...]:
-        """Orders to compare with their workflows, by SP-ID, those after one: all open ones, and the closed ones that
-        have changed since then and were not compared as they are now."""
+        """Orders to compare with their workflows, by SP-ID, from the one after `after` on.
+
+        These are all open orders, and orders that were closed since `closed_since` and not compared since.
+        """
         closed = _ORDER.where(
             is_closed, orders.c.changed_at >= closed_since, ~_compared(orders.c.sp_id, orders)
         )
@@ -206,8 +167,10 @@ class Reconciliation:
         return await self._rows(_first(found, orders.c.sp_id, after, limit))
 
     async def settlements_to_compare(self, after: str | None, limit: int) -> tuple[Row, ...]:
-        """Settlements to compare with their workflows, by number, those after one: all that are not over, and those
-        that are over and were not compared as they are now."""
+        """Settlements to compare with their workflows, by number, from the one after `after` on.
+
+        These are all that are not over, and those that are over and were not compared since.
+        """
         number = settlements.c.settlement_id
         found = [_SETTLEMENT.where(or_(~_IS_OVER, ~_compared(number, settlements)))]
         return await self._rows(_first(found, number, after, limit))
@@ -229,126 +192,38 @@ class Reconciliation:
     async def keep_settlement(
         self, snapshot: SettlementSnapshot, replaces: Head | None = None
     ) -> bool:
-        """Have the records hold a settlement as its workflow has it, instead of what they held when it was asked. Not
-        if they lack an order of it, or another one has billed it: then it stays as it is."""
+        """Replace a settlement by what its workflow says; `replaces` is what the records held before it was asked.
+
+        False, and nothing changes, if an order of it is not recorded or is billed by another settlement.
+        """
         try:
             await Settlements(self._database).save(snapshot, replaces=replaces)
         except (LookupError, IntegrityError):
             return False
         return True
 
-    async def same(self, sp_ids: Collection[str]) -> dict[str, Same]:
-        """When these and their workflows were last the same."""
-        found = select(comparisons).where(comparisons.c.sp_id.in_(sp_ids))
+    async def same(self, names: Collection[str]) -> dict[str, Same]:
+        """The last comparison of each of these in which row and workflow were the same."""
+        found = select(comparisons).where(comparisons.c.about.in_(names))
         async with self._database.reading() as connection:
             rows = (await connection.execute(found)).all()
         return {
-            row.sp_id: Same(row.run_id, row.history_length, row.version, row.digest) for row in rows
+            row.about: Same(row.run_id, row.history_length, row.version, row.digest) for row in rows
         }
 
     @to_the_end
     async def keep_same(self, these: Mapping[str, Same]) -> None:
-        """Remember that these and their workflows are the same."""
+        """Store that these rows and their workflows are the same."""
         if these:
-            rows = [{"sp_id": sp_id, **same._asdict()} for sp_id, same in these.items()]
+            rows = [{"about": name, **same._asdict()} for name, same in these.items()]
             async with self._database.writing() as connection:
                 await connection.execute(self._put_same, rows)
 
-    # --- findings ------------------------------------------------------------------------------------------------
-
     @to_the_end
-    async def keep(self, these: Sequence[Seen], at: datetime) -> None:
-        """Note what the pass that began at `at` has seen. Twice is once."""
-        if these:
-            rows = [
-                {
-                    **seen._asdict(),
-                    "found_at": at,
-                    "seen_at": at,
-                    "ended_at": at if seen.repaired else None,
-                }
-                for seen in these
-            ]
-            async with self._database.writing() as connection:
-                await connection.execute(self._put_finding, rows)
-
-    @to_the_end
-    async def keep_open(self, sp_ids: Collection[str], at: datetime) -> None:
-        """These could not be compared in the pass that began at `at`: what was found of them stands."""
-        if sp_ids:
-            stands = (
-                update(findings)
-                .where(findings.c.sp_id.in_(sp_ids), findings.c.ended_at.is_(None))
-                .values(seen_at=at)
-            )
-            async with self._database.writing() as connection:
-                await connection.execute(stands)
-
-    @to_the_end
-    async def end_unseen(self, at: datetime, closed_since: datetime) -> int:
-        """End what the pass that began at `at`, and is through, has not seen any more. How many these are.
-
-        Comparisons of orders that were closed before `closed_since` are dropped: they are not compared any more.
-        """
-        gone = (
-            update(findings)
-            .where(findings.c.ended_at.is_(None), findings.c.seen_at < at)
-            .values(ended_at=at)
-        )
-        long_closed = select(orders.c.sp_id).where(is_closed, orders.c.changed_at < closed_since)
-        forgotten = delete(comparisons).where(comparisons.c.sp_id.in_(long_closed))
+    async def forget_closed(self, before: datetime) -> None:
+        """Delete the comparisons of orders that were closed before this instant: they are not compared again."""
+        long_closed = select(orders.c.sp_id).where(is_closed, orders.c.changed_at < before)
         async with self._database.writing() as connection:
-            await connection.execute(forgotten)
-            return (await connection.execute(gone)).rowcount
-
-    async def unreported(self, limit: int) -> tuple[Finding, ...]:
-        """Findings that stand and of which operations were not told yet, the oldest first."""
-        return await self._found(findings.c.reported_at.is_(None), limit=limit)
-
-    async def count_unreported(self) -> int:
-        """How many these are."""
-        return await self._count(findings.c.reported_at.is_(None))
-
-    async def standing(self, limit: int = 500) -> tuple[Finding, ...]:
-        """Findings that stand, the oldest first."""
-        return await self._found(limit=limit)
-
-    async def count(self) -> int:
-        """How many findings stand."""
-        return await self._count()
-
-    @to_the_end
-    async def reported(self, until: datetime) -> None:
-        """Operations were told, at this moment, of all that was found until then."""
-        told = (
-            update(findings)
-            .where(
-                findings.c.ended_at.is_(None),
-                findings.c.reported_at.is_(None),
-                findings.c.found_at <= until,
+            await connection.execute(
+                delete(comparisons).where(comparisons.c.about.in_(long_closed))
             )
-            .values(reported_at=until)
-        )
-        async with self._database.writing() as connection:
-            await connection.execute(told)
-
-    async def _count(self, *conditions: ColumnElement[bool]) -> int:
-        counted = (
-            select(func.count())
-            .select_from(findings)
-            .where(findings.c.ended_at.is_(None), *conditions)
-        )
-        async with self._database.reading() as connection:
-            number: int = (await connection.execute(counted)).scalar_one()
-        return number
-
-    async def _found(self, *conditions: ColumnElement[bool], limit: int) -> tuple[Finding, ...]:
-        found = (
-            select(findings)
-            .where(findings.c.ended_at.is_(None), *conditions)
-            .order_by(findings.c.found_at, findings.c.sp_id, findings.c.kind)
-            .limit(limit)
-        )
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(found)).all()
-        return tuple(Finding.model_validate(row._asdict()) for row in rows)

@@ -5,8 +5,8 @@
     python3 scripts/system_packages.py --must venv  exit code 1 if something is missing in the end
 
 It installs as root on Debian and its derivatives. Elsewhere it prints one line: what is missing and how to install it.
-Tests that need it are then skipped with that line as the reason (tests/needs.py). The script runs before any Python
-package is installed, so it uses only the standard library.
+Tests that need it are then skipped with that line as the reason (tests/support/needs.py). The script runs before any
+Python package is installed, so it uses only the standard library.
 """
 
 import argparse
@@ -36,7 +36,7 @@ class Part(NamedTuple):
         name: what people call it.
         use: what it is for.
         group: who needs it: every command that runs the product (`run`), only the tests (`test`), making the virtual
-            environment (`venv`), or running make itself (`make`).
+            environment (`venv`), running make itself (`make`), or drawing the pictures of the docs (`pictures`).
         debian: Debian's packages.
         brew: the formula of Homebrew, for macOS; empty if macOS includes it.
         found: whether this machine has it.
@@ -150,6 +150,14 @@ PARTS = {
     ),
     "curl": Part(
         "curl", "test of the API's guide", "test", ("curl",), "", lambda: bool(_program("curl"))
+    ),
+    "graphviz": Part(
+        "Graphviz",
+        "the pictures of the docs",
+        "pictures",
+        ("graphviz",),
+        "graphviz",
+        lambda: bool(_program("dot")),
     ),
 }
 

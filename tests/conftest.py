@@ -8,8 +8,8 @@ import hypothesis
 import pytest
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig
 
-from tests.needs import require
-from tests.postgres import running_postgres
+from tests.support.needs import require
+from tests.support.postgres import running_postgres
 
 # As by default, but for the warning that the time-skipping server, with each test anew, is an old one.
 NATIVE_LOG = (

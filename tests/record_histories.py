@@ -29,7 +29,7 @@ from contracts.activities import SEND_MAIL
 from domain.orders.commands import Accept, Cancel, LogContact
 from domain.orders.order import Status
 from domain.policy_file import load_policy
-from tests.temporal_servers import dev_server, skipping_server
+from tests.support.temporal_servers import dev_server, skipping_server
 from tests.workflows import (
     test_daily_digest,
     test_lives,

@@ -14,7 +14,8 @@ from contracts.messages import fingerprint
 from domain import rules
 from domain.actors import Actor
 from domain.errors import NotUnderstood
-from domain.orders.commands import AdoptRules, Request
+from domain.orders.commands import AdoptRules
+from domain.orders.request import Request
 from domain.policy import Policy
 from domain.settlements import commands
 from domain.settlements.commands import SettlementRequest
@@ -24,7 +25,7 @@ from records.reconciliation import Reconciliation, Row
 from records.settlements import Settlements
 from temporal import orders as workflow_client
 from temporal import settlements as settlement_client
-from temporal.calls import Broken, Closed, NoAnswer, asking
+from temporal.calls import Broken, Closed, NoAnswer, workflow_call
 
 ANSWER_WITHIN = timedelta(seconds=10)
 AT_ONCE = 8
@@ -194,7 +195,7 @@ class Adoption:
     ) -> Result:
         async with self._turn:
             try:
-                async with asking(self._client, workflow_id, self._patience):
+                async with workflow_call(self._client, workflow_id, self._patience):
                     await send()
             except Broken:
                 return "broken"

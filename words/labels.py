@@ -5,7 +5,8 @@ from typing import Literal, NamedTuple
 
 from domain.actors import Role
 from domain.orders import effects
-from domain.orders.commands import ChecklistAnswer, ChecklistItem
+from domain.orders.codes import ChecklistAnswer, ChecklistItem
+from domain.orders.commands import COMMANDS
 from domain.orders.order import DeadlineKind, Outcome, Party, Status
 from domain.settlements import mails
 from domain.values import Language
@@ -97,23 +98,7 @@ DEADLINES: Mapping[DeadlineKind, DeadlineWords] = {
     ),
 }
 ACTIONS: Mapping[str, str] = {
-    "accept": mark("Auftrag akzeptieren"),
-    "log_contact": mark("Kontaktversuch festhalten"),
-    "confirm_requirements": mark("Anforderungen bestätigen"),
-    "reject_requirements": mark("Anforderungen nicht erfüllt melden"),
-    "set_appointment": mark("Kundentermin setzen"),
-    "confirm_execution": mark("Ausführung bestätigen"),
-    "report_not_executed": mark("Nicht ausgeführt melden"),
-    "new_appointment": mark("Neuen Kundentermin verlangen"),
-    "reship": mark("Ware nochmals versenden"),
-    "cancel": mark("Auftrag stornieren"),
-    "accept_as_executed": mark("Als ausgeführt anerkennen"),
-    "reassign": mark("Anderem Servicepartner zuteilen"),
-    "payment_received": mark("Zahlungseingang melden"),
-    "goods_shipped": mark("Versand der Ware melden"),
-    "goods_received": mark("Erhalt der Ware melden"),
-    "bill": mark("Auftrag verrechnen"),
-    "adopt_rules": mark("Auf neuere Regeln umstellen"),
+    action: label for rule in COMMANDS for action, label in rule.actions.items()
 }
 PARTIES: Mapping[Party, Meaning] = {
     "partner": pmark("Partei im Satz", "Servicepartner"),
@@ -249,17 +234,11 @@ def role_label(role: Role, language: Language) -> str:
     return say(language, ROLES[role])
 
 
-def author_text(by: str, language: Language) -> str:
-    """Who did it, and for whom: `Recorded.by` in words, "Anna (Servicepartner-Team) für elektro-huber"."""
-    # A login's name may hold anything, a partner's identifier no blank.
-    author, separator, partner = by.rpartition(" for partner:")
-    if separator:
-        return say(
-            language,
-            "%(author)s für %(partner)s",
-            author=author_text(author, language),
-            partner=partner,
-        )
+def author_text(by: str, on_behalf_of: str | None, language: Language) -> str:
+    """Who did it, and for whom, in words: "Anna (Servicepartner-Team) für elektro-huber". See `domain.authors`."""
+    if on_behalf_of is not None:
+        author = author_text(by, None, language)
+        return say(language, "%(author)s für %(partner)s", author=author, partner=on_behalf_of)
     role, _, name = by.partition(":")
     if role == "partner" and name:
         return name

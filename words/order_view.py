@@ -4,13 +4,15 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
+from pydantic import Field
+
 import words
 from domain.actors import Role
 from domain.calendar import Calendar
 from domain.orders.access import allowed
 from domain.orders.ball import ball
 from domain.orders.catalogue import checklist
-from domain.orders.commands import ChecklistItem
+from domain.orders.codes import ChecklistItem
 from domain.orders.deadlines import owner_of
 from domain.orders.events import CalendarRenewed, Reassigned, Recorded, RulesAdopted
 from domain.orders.explanation import explain
@@ -38,7 +40,14 @@ class DeadlineView(Value):
 
 
 class TimelineEntry(Value):
-    """One event of the order's life. `data` are its particulars, `text` says it in the caller's language."""
+    """One event of the life of an order or a settlement, as pages and API show it.
+
+    Attributes:
+        by: who did it and for whom, in one text (`RecordedEvent.author`).
+        data: its particulars.
+        text: what happened, in the caller's language.
+        author_text: who did it and for whom, in the caller's language; only pages show it.
+    """
 
     seq: int
     at: datetime
@@ -46,6 +55,7 @@ class TimelineEntry(Value):
     by: str
     data: dict[str, Any]
     text: str
+    author_text: str = Field(exclude=True)
 
 
 class OrderView(Value):
@@ -158,7 +168,8 @@ def _entry(recorded: Recorded, calendar: Calendar, language: Language) -> Timeli
         seq=recorded.seq,
         at=zoned(calendar, recorded.at),
         type=event.type,
-        by=recorded.by,
+        by=recorded.author,
         data=event.model_dump(mode="json", exclude=hidden),
         text=words.event_text(recorded, language, calendar.local),
+        author_text=words.author_text(recorded.by, recorded.on_behalf_of, language),
     )

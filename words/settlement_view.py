@@ -103,9 +103,10 @@ def settlement_view(
             seq=recorded.seq,
             at=zoned(calendar, recorded.at),
             type=recorded.event.type,
-            by=recorded.by,
+            by=recorded.author,
             data=_without_internals(data),
             text=words.settlement_event_text(recorded, language, calendar.local),
+            author_text=words.author_text(recorded.by, recorded.on_behalf_of, language),
         )
 
     statement, due = settlement.statement, settlement.invoice_due

@@ -24,22 +24,19 @@ with workflow.unsafe.imports_passed_through():
     from domain.calendar import Calendar
     from domain.errors import NotUnderstood
     from domain.orders import deadlines, lifecycle
-    from domain.orders.commands import (
-        Cancel,
-        Command,
+    from domain.orders.commands import Cancel, Command, action_of
+    from domain.orders.effects import effects, is_obsolete
+    from domain.orders.events import Recorded
+    from domain.orders.internal import (
         ConfirmTransmission,
         NoteRefusal,
         NoteUndelivered,
         PassTime,
         RenewCalendar,
-        Request,
-        action_of,
-        is_newer,
     )
-    from domain.orders.effects import effects, is_obsolete
-    from domain.orders.events import Recorded
     from domain.orders.order import Order, Status
     from domain.orders.outgoing import Effect, Mail
+    from domain.orders.request import Request, is_newer
     from domain.settlements.lines import line_of_order
     from domain.values import Language
     from words.order_view import OrderView, order_view

@@ -2,6 +2,7 @@
 
 from domain import rules
 from domain.actors import Actor, Role
+from domain.authors import Author, author_of
 from domain.orders.commands import ACTIONS, COMMANDS, Command, CommandRule, action_of
 from domain.orders.errors import Refused
 from domain.orders.order import Order, Status
@@ -52,15 +53,11 @@ def authorise(order: Order, command: Command, actor: Actor) -> None:
         raise Refused(order, action, "not_yours", ())
 
 
-def author(order: Order, command: Command, actor: Actor) -> str:
-    """Who gave a command, and for whom, as `Recorded.by` has it."""
-    if actor.role == "partner":
-        return f"partner:{actor.partner_id}"
-    named = f"{actor.role}:{actor.name}" if actor.name else actor.role
+def author(order: Order, command: Command, actor: Actor) -> Author:
+    """Who gives the command, and for whom."""
     rule = rule_of(order, command)
-    if actor.role == "operations" and rule is not None and rule.is_partners:
-        return f"{named} for partner:{order.partner.partner_id}"
-    return named
+    is_partners = rule is not None and rule.is_partners
+    return author_of(actor, on_behalf_of=order.partner.partner_id if is_partners else None)
 
 
 def why_not(order: Order, action: str) -> str | None:

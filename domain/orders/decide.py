@@ -16,16 +16,11 @@ from domain.orders.commands import (
     Command,
     ConfirmExecution,
     ConfirmRequirements,
-    ConfirmTransmission,
     DecideReview,
     LogContact,
-    NoteRefusal,
-    NoteUndelivered,
-    PassTime,
     PaymentReceived,
     Reassign,
     RejectRequirements,
-    RenewCalendar,
     ReportNotExecuted,
     SetAppointment,
     action_of,
@@ -57,6 +52,13 @@ from domain.orders.events import (
     Transmitted,
 )
 from domain.orders.goods import take_notice, with_kept_notices
+from domain.orders.internal import (
+    ConfirmTransmission,
+    NoteRefusal,
+    NoteUndelivered,
+    PassTime,
+    RenewCalendar,
+)
 from domain.orders.order import GoodsReceived, GoodsShipped, Order, Status
 
 LONGEST_APPOINTMENT = timedelta(days=7)

@@ -4,14 +4,16 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from domain import rules
-from domain.actors import Actor
+from domain.actors import SYSTEM, Actor
+from domain.authors import Author, author_of
 from domain.errors import NotUnderstood
 from domain.orders.access import actions, allowed, author, authorise
-from domain.orders.commands import Command, PassTime
+from domain.orders.commands import Command
 from domain.orders.decide import decide
 from domain.orders.errors import Refused
 from domain.orders.events import Event, Placed, Recorded, Released
 from domain.orders.evolve import evolve
+from domain.orders.internal import PassTime
 from domain.orders.order import Intake, Order, Status
 
 
@@ -70,15 +72,21 @@ def handle(
     authorise(order, command, actor)
     recorded: list[Recorded] = []
 
-    def record(event: Event, by: str) -> None:
+    def record(event: Event, who: Author) -> None:
         nonlocal order
-        entry = Recorded(seq=order.version + 1, at=now, by=by, event=event)
+        entry = Recorded(
+            seq=order.version + 1,
+            at=now,
+            by=who.by,
+            on_behalf_of=who.on_behalf_of,
+            event=event,
+        )
         order = evolve(order, entry)
         recorded.append(entry)
 
     for event in decide(order, PassTime(), now):
-        record(event, "system")
-    by = author(order, command, actor)
+        record(event, author_of(SYSTEM))
+    who = author(order, command, actor)
     if not isinstance(command, PassTime):
         try:
             events = decide(order, command, now)
@@ -86,7 +94,7 @@ def handle(
             may = allowed(order, actor.role)
             raise Refused(order, refusal.action, refusal.code, may) from None
         for event in events:
-            record(event, by)
+            record(event, who)
     return order, tuple(recorded)
 
 

@@ -163,17 +163,25 @@ class Appointment(Value):
 
 
 class GoodsShipped(Value):
-    """The warehouse says that the goods are on their way. The tracking number tells a repetition from a new parcel."""
+    """The goods are on their way.
+
+    May come twice, late or out of order: it is kept, and applied when it fits.
+    """
+
+    # Each parcel has its own tracking number, so a number that is known is a repetition.
 
     type: Literal["goods_shipped"] = "goods_shipped"
-    tracking: TextLine
+    tracking: TextLine = Field(examples=["99.00.123456.78901234"])
 
 
 class GoodsReceived(Value):
-    """The warehouse says that the goods arrived."""
+    """The goods arrived.
+
+    May come twice, late or out of order: it is kept, and applied when it fits.
+    """
 
     type: Literal["goods_received"] = "goods_received"
-    received_at: Instant | None = None
+    received_at: Instant | None = Field(None, examples=[None, "2026-11-05T10:30:00+01:00"])
 
 
 Notice = Annotated[GoodsShipped | GoodsReceived, Field(discriminator="type")]

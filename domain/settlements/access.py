@@ -5,6 +5,7 @@ from typing import assert_never
 
 from domain import rules
 from domain.actors import Actor, Role
+from domain.authors import Author, author_of
 from domain.settlements.commands import (
     AdoptRules,
     Close,
@@ -23,7 +24,7 @@ from domain.settlements.errors import SettlementRefused
 from domain.settlements.settlement import Settlement, SettlementStatus
 
 _PARTNER: tuple[Role, ...] = ("partner", "operations")
-# Both by rules version, as an order's: a later one lists only what it changes or adds.
+# Both by rules version: a later version lists only what it changes or adds.
 ROLES: dict[int, dict[str, tuple[Role, ...]]] = {
     1: {
         "select": _PARTNER,
@@ -46,21 +47,21 @@ ACTIONS: dict[int, dict[SettlementStatus, tuple[str, ...]]] = {
 
 
 def actions(settlement: Settlement) -> tuple[str, ...]:
-    """What the state allows, whoever does it; `invoice` is to upload one."""
+    """The actions that the state allows, whoever takes them. `invoice` is the upload of an invoice."""
     return rules.under(ACTIONS, settlement.rules).get(settlement.status, ())
 
 
 def allowed(settlement: Settlement, role: str) -> tuple[str, ...]:
-    """What a caller of this role may do now."""
+    """The actions that a caller of this role may take now."""
     may = rules.under(ROLES, settlement.rules)
     return tuple(action for action in actions(settlement) if role in may[action])
 
 
 def authorise(settlement: Settlement, action: str, actor: Actor, now: datetime) -> None:
-    """Check that this actor may do this at `now`.
+    """Check that this actor may take this action at `now`.
 
     Raises:
-        SettlementRefused: not in this role, not to this partner's settlement, not in this state.
+        SettlementRefused: the role may not, the settlement is another partner's, or the state does not allow it.
     """
     may = allowed(settlement, actor.role)
     if actor.role not in rules.under(ROLES, settlement.rules)[action]:
@@ -74,19 +75,15 @@ def authorise(settlement: Settlement, action: str, actor: Actor, now: datetime) 
         raise SettlementRefused(action, "wrong_state", settlement.status, may)
 
 
-def author(settlement: Settlement, command: Command | None, actor: Actor) -> str:
-    """Who did it, and for whom, in the words of the timeline. Without a command it is the opening."""
-    if actor.role == "partner":
-        return f"partner:{actor.partner_id}"
-    named = f"{actor.role}:{actor.name}" if actor.name else actor.role
-    partners = command is None or isinstance(command, Select | Close | TakeVerdict)
-    if actor.role == "operations" and partners:
-        return f"{named} for partner:{settlement.opening.partner.partner_id}"
-    return named
+def author(settlement: Settlement, command: Command | None, actor: Actor) -> Author:
+    """Who gives a command, and for whom. Without a command: who opens the settlement."""
+    is_partners = command is None or isinstance(command, Select | Close | TakeVerdict)
+    partner_id = settlement.opening.partner.partner_id
+    return author_of(actor, on_behalf_of=partner_id if is_partners else None)
 
 
 def action_of(command: Command) -> str | None:
-    """The name of what somebody does by a command, as `ROLES` lists it; None of what only the system does."""
+    """The action that a command takes, as `ROLES` lists it; None for commands that only the workflow gives."""
     match command:
         case TakeVerdict():
             return "invoice"

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from domain import rules
-from domain.actors import Actor
+from domain.actors import SYSTEM, Actor
+from domain.authors import Author, author_of
 from domain.errors import NotUnderstood
 from domain.settlements.access import action_of, author, authorise
 from domain.settlements.commands import Command, PassTime
@@ -78,23 +79,31 @@ def handle(
         NotUnderstood: it is under rules, or shall adopt rules, that this process does not know.
     """
     rules.check(settlement.rules)
-    settlement, passed = _record(settlement, decide(settlement, PassTime(), now), "system", now)
+    settlement, passed = _record(
+        settlement, decide(settlement, PassTime(), now), author_of(SYSTEM), now
+    )
     if isinstance(command, PassTime):
         return settlement, passed
     action = action_of(command)
     if action is not None:
         authorise(settlement, action, actor, now)
-    by = author(settlement, command, actor)
-    settlement, recorded = _record(settlement, decide(settlement, command, now), by, now)
+    who = author(settlement, command, actor)
+    settlement, recorded = _record(settlement, decide(settlement, command, now), who, now)
     return settlement, passed + recorded
 
 
 def _record(
-    settlement: Settlement, events: Iterable[SettlementEvent], by: str, now: datetime
+    settlement: Settlement, events: Iterable[SettlementEvent], who: Author, now: datetime
 ) -> tuple[Settlement, tuple[SettlementRecorded, ...]]:
     recorded = []
     for event in events:
-        entry = SettlementRecorded(seq=settlement.version + 1, at=now, by=by, event=event)
+        entry = SettlementRecorded(
+            seq=settlement.version + 1,
+            at=now,
+            by=who.by,
+            on_behalf_of=who.on_behalf_of,
+            event=event,
+        )
         settlement = evolve(settlement, entry)
         recorded.append(entry)
     return settlement, tuple(recorded)

@@ -6,7 +6,16 @@ from domain.settlements.commands import PassTime, TakeVerdict, VoidSettlement
 from domain.settlements.invoicing import Verdict
 from domain.settlements.mails import SettlementMail, settlement_mails
 from domain.settlements.settlement import Settlement, SettlementStatus
-from tests.settlements import FIRST, Step, claims, issued, opening, settled, statement, voided
+from tests.support.settlements import (
+    FIRST,
+    Step,
+    claims,
+    issued,
+    opening,
+    settled,
+    statement,
+    voided,
+)
 
 _DAYS = timedelta(days=1)
 

@@ -13,8 +13,8 @@ from activities.digest import DigestActivities
 from contracts.activities import DigestOutcome, DigestPage, DigestPartners, DigestWanted, Snapshot
 from domain.policy import Policy
 from domain.values import LANGUAGES, Language
-from mail.letters import Letters
-from mail.smtp import Postman
+from mail.outbox import Outbox
+from mail.smtp import SmtpSender
 from records.accounts import AccountRecords
 from records.database import Database
 from records.digest import Digests
@@ -24,7 +24,15 @@ from records.partners import Partners
 from settings import Settings
 from tests.activities.conftest import partner
 from tests.activities.servers import MailServer
-from tests.builders import ACCEPTED, AGREED, COMPLETED, GOODS_THERE, MONDAY, TRANSMITTED, lived
+from tests.support.builders import (
+    ACCEPTED,
+    AGREED,
+    COMPLETED,
+    GOODS_THERE,
+    MONDAY,
+    TRANSMITTED,
+    lived,
+)
 
 TUESDAY = date(2026, 10, 6)
 MORNING = datetime(2026, 10, 6, 6, 0, tzinfo=UTC)
@@ -48,7 +56,7 @@ class DigestRig:
             settings,
             Policy(),
             Digests(database),
-            Letters(self.log, Postman(settings)),
+            Outbox(self.log, SmtpSender(settings)),
             self.partners,
             self.accounts,
         )

@@ -21,9 +21,9 @@ from records.settlements import Settlements
 from settings import Settings
 from statements.data import StatementData
 from tests.activities.conftest import partner
-from tests.builders import COMPLETED, MONDAY, lived
-from tests.needs import needs
-from tests.settlements import OCTOBER, issued, opening, settled
+from tests.support.builders import COMPLETED, MONDAY, lived
+from tests.support.needs import needs
+from tests.support.settlements import OCTOBER, issued, opening, settled
 
 OF = SettlementOf(partner_id="elektro-huber", month=OCTOBER)
 OPENING = opening("SP-1", "SP-2")

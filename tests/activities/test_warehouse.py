@@ -18,7 +18,7 @@ from domain.orders.effects import effects
 from domain.orders.lifecycle import begin
 from domain.orders.outgoing import ShippingRequest
 from settings import Settings
-from tests.builders import AGREED, REQUIREMENTS_MET, Step, intake, lived
+from tests.support.builders import AGREED, REQUIREMENTS_MET, Step, intake, lived
 
 BODY = {
     "key": "SP-1048213-1",

@@ -46,8 +46,8 @@ from domain.orders.order import GoodsReceived, GoodsShipped, Status
 from domain.orders.outgoing import Mail, ShippingRequest
 from settings import Settings, SettingsError
 from temporal.connection import data_converter
-from tests.limits import WAIT_LIMIT
-from tests.temporal_servers import skipping_server
+from tests.support.limits import WAIT_LIMIT
+from tests.support.temporal_servers import skipping_server
 from tests.workflows.life import OPERATIONS, WAREHOUSE, Life, Lives, zurich
 from tests.workflows.outside import Outside
 from workflows.service_order import ServiceOrder

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from contracts.messages import SettlementCarried
-from tests.settlements import opening, settled
+from tests.support.settlements import opening, settled
 
 SNAPSHOT = settled(opening("SP-1"))
 CARRIED = SettlementCarried(

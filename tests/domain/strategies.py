@@ -19,22 +19,24 @@ from domain.orders.commands import (
     Command,
     ConfirmExecution,
     ConfirmRequirements,
-    ConfirmTransmission,
     DecideReview,
     LogContact,
-    NoteRefusal,
-    NoteUndelivered,
-    PassTime,
     PaymentReceived,
     Reassign,
     RejectRequirements,
-    RenewCalendar,
     ReportNotExecuted,
     SetAppointment,
 )
 from domain.orders.deadlines import next_instant
 from domain.orders.effects import effects, mail_kinds
 from domain.orders.events import Event, Recorded
+from domain.orders.internal import (
+    ConfirmTransmission,
+    NoteRefusal,
+    NoteUndelivered,
+    PassTime,
+    RenewCalendar,
+)
 from domain.orders.lifecycle import fold, handle, place
 from domain.orders.order import (
     Assignee,

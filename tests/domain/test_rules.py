@@ -18,12 +18,11 @@ from domain.orders.commands import (
     AdoptRules,
     Bill,
     ConfirmExecution,
-    ConfirmTransmission,
     LogContact,
-    PassTime,
 )
 from domain.orders.errors import Refused
 from domain.orders.events import DeadlineMissed, ReminderDue, RulesAdopted
+from domain.orders.internal import ConfirmTransmission, PassTime
 from domain.orders.lifecycle import fold, handle
 from domain.orders.order import Deadline, GoodsReceived, GoodsShipped, Intake, Order, Status
 from domain.orders.outgoing import Mail
@@ -39,8 +38,6 @@ from domain.settlements.lifecycle import fold as fold_settlement
 from domain.settlements.lifecycle import handle as handle_settlement
 from domain.settlements.mails import settlement_mails as mails_of
 from domain.settlements.settlement import Opening, Settlement, SettlementStatus
-from tests import newer_rules
-from tests.builders import OPERATIONS, partner_actor
 from tests.domain.strategies import (
     ANNA,
     MET,
@@ -56,8 +53,10 @@ from tests.domain.strategies import (
     partner,
     reached,
 )
-from tests.newer_rules import DEADLINE, MAIL, NEWER, SETTLEMENT_MAIL
-from tests.settlements import FIRST, issued, opening, settled, voided
+from tests.support import newer_rules
+from tests.support.builders import OPERATIONS, partner_actor
+from tests.support.newer_rules import DEADLINE, MAIL, NEWER, SETTLEMENT_MAIL
+from tests.support.settlements import FIRST, issued, opening, settled, voided
 from words import explanation_text
 from words.order_view import order_view
 

@@ -12,17 +12,18 @@ from domain.errors import NotUnderstood
 from domain.orders import lifecycle
 from domain.orders.access import allowed, why_not
 from domain.orders.ball import ball
-from domain.orders.commands import Cancel, Request, SetAppointment, is_newer
+from domain.orders.commands import Cancel, SetAppointment
 from domain.orders.events import Billed, Event, NotExecuted, Recorded, UnknownEvent
 from domain.orders.evolve import evolve
 from domain.orders.order import Status
+from domain.orders.request import Request, is_newer
 from domain.settlements import access as settlement_access
 from domain.settlements import lifecycle as settlement_lifecycle
 from domain.settlements.events import SettlementRecorded
 from domain.settlements.settlement import SettlementStatus
 from domain.values import LANGUAGES, OPEN, Input, Value, without_unknown
-from tests.builders import AGREED, MONDAY, OPERATIONS, lived
-from tests.settlements import issued, opening, settled
+from tests.support.builders import AGREED, MONDAY, OPERATIONS, lived
+from tests.support.settlements import issued, opening, settled
 
 EVENT: TypeAdapter[Any] = TypeAdapter(Event)
 

@@ -16,7 +16,7 @@ from domain.settlements import mails as settlement_mails
 from domain.values import LANGUAGES, Language
 from mail.texts import MailTexts, Reader
 from tests.activities.mails import all_mails, refusal
-from tests.builders import partner_actor
+from tests.support.builders import partner_actor
 
 FOLDER = Path("templates/mail")
 MAILS = all_mails()

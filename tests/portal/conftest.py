@@ -21,10 +21,10 @@ import pytest_asyncio
 from playwright.async_api import Browser
 from pwdlib import PasswordHash
 
-from tests.accounts.conftest import QUICK, SECRET_KEY
-from tests.needs import require
 from tests.portal.surf import Surfer, chromium
 from tests.server.surroundings import surroundings
+from tests.support.needs import require
+from tests.use_cases.conftest import QUICK, SECRET_KEY
 from tests.web.site import POLICY, Site, site
 
 

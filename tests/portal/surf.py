@@ -29,9 +29,9 @@ from pwdlib import PasswordHash
 from domain.values import Language
 from records.accounts import AccountRecords, UserRole
 from scripts import system_packages
-from tests.accounts.conftest import QUICK
-from tests.limits import WAIT_LIMIT
-from tests.needs import require
+from tests.support.limits import WAIT_LIMIT
+from tests.support.needs import require
+from tests.use_cases.conftest import QUICK
 from tests.web.site import Site
 from use_cases.principal import Role
 from web.security import session_cookie
@@ -210,7 +210,7 @@ class Surfer:
         """Give the browser a session of this login."""
         state = self.site.app.state
         address = f"2001:db8:{next(_addresses):x}::1"  # nobody's guesses make another wait
-        session = await state.accounts.log_in(login.email, PASSWORD, address)
+        session = await state.accounts.sessions.log_in(login.email, PASSWORD, address)
         name = session_cookie(state.settings)
         await context.add_cookies(
             [{"name": name, "value": session.secret, "url": self.site.address, "httpOnly": True}]

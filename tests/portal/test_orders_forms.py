@@ -8,10 +8,11 @@ import pytest
 
 from domain.orders.commands import ConfirmExecution, ConfirmRequirements, SetAppointment
 from domain.orders.order import Order
-from tests.builders import ACCEPTED, AGREED, GOODS_THERE, MONDAY, appointment, lived
+from tests.support.builders import ACCEPTED, AGREED, GOODS_THERE, MONDAY, appointment, lived
 from web.portal.forms import Form
-from web.portal.orders.common import reach
-from web.portal.orders.forms import FORMS, SaidNo, WrongForm
+from web.portal.orders.common import contact_links
+from web.portal.orders.fields import WrongForm
+from web.portal.orders.forms import FORMS, SaidNo
 from web.portal.orders.ics import appointment_ics
 
 HOME = "https://cmi.example"
@@ -20,7 +21,7 @@ HOME = "https://cmi.example"
 def read(name: str, order: Order, **fields: str) -> Any:
     """The command of a form with these fields."""
     sent = [(f"{name}.{field.replace('__', '.')}", value) for field, value in fields.items()]
-    return FORMS[name].read(Form(sent), order)
+    return FORMS[name].read(name, Form(sent), order)
 
 
 def agreed(day: str, start: str, until: str, **more: str) -> SetAppointment:
@@ -133,12 +134,12 @@ def test_one_of_the_choices_has_to_be_made(name: str, field: str, value: str) ->
 )
 def test_the_customers_number_can_be_dialled(phone: str, link: str | None) -> None:
     order, _ = lived(phone=phone)
-    assert reach(order.intake.placement.customer).phone == link
+    assert contact_links(order.intake.placement.customer).phone == link
 
 
 def test_the_map_is_asked_for_the_whole_address() -> None:
     order, _ = lived(street="Rue de l'Église 1&2", city="Genève")
-    assert reach(order.intake.placement.customer).map.endswith(
+    assert contact_links(order.intake.placement.customer).map.endswith(
         "?query=Rue%20de%20l%27%C3%89glise%201%262%2C%208004%20Gen%C3%A8ve"
     )
 

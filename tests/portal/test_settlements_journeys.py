@@ -7,21 +7,21 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-import use_cases.settlements
+import use_cases.settlement_papers
 from contracts.activities import Snapshot
 from domain.settlements.commands import Close, TakeClaims
 from domain.settlements.lines import LeftOut
 from records.orders import Orders
 from records.papers import Limit
 from records.settlements import Settlements
-from tests.builders import COMPLETED, lived
 from tests.invoices.papers import invoice, paper
-from tests.limits import WAIT_LIMIT
 from tests.portal.surf import Surfer, axe, fits, follow, press
 from tests.portal.visitor import SAME, visitor
 from tests.server.surroundings import eventually
-from tests.settlements import opening
-from tests.settlements import settled as lived_settlement
+from tests.support.builders import COMPLETED, lived
+from tests.support.limits import WAIT_LIMIT
+from tests.support.settlements import opening
+from tests.support.settlements import settled as lived_settlement
 from tests.web.firms import Firm, firm
 from tests.web.test_settlements import month, starter
 from use_cases.settlements import PaperNotMade
@@ -300,8 +300,8 @@ async def test_too_many_files_and_a_draft_that_cannot_be_made(
     async def fails(*_: object) -> None:
         raise PaperNotMade(number)
 
-    monkeypatch.setattr(use_cases.settlements, "UPLOADS", Limit(files=0, size=0))
-    monkeypatch.setattr(use_cases.settlements.SettlementUseCases, "draft", fails)
+    monkeypatch.setattr(use_cases.settlement_papers, "UPLOADS", Limit(files=0, size=0))
+    monkeypatch.setattr(use_cases.settlement_papers.SettlementPapers, "draft", fails)
     for language, many, failed in (
         ("de", "so viele Dateien hochgeladen", "Der Entwurf konnte nicht erstellt werden."),
         ("fr", "Le nombre maximal de fichiers", "Le projet de facture n'a pas pu être établi."),

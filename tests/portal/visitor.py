@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 
 from domain.values import Language
-from tests.limits import WAIT_LIMIT
 from tests.portal.surf import PARTNER, PASSWORD, Surfer
+from tests.support.limits import WAIT_LIMIT
 from use_cases.principal import Role
 from web.security import session_cookie
 
@@ -63,7 +63,7 @@ async def visitor(
     """Somebody of this role, logged in and with the token for forms."""
     login = await surf.login(role, language, partner_id)
     state = surf.site.app.state
-    session = await state.accounts.log_in(login.email, PASSWORD, "2001:db8::77")
+    session = await state.accounts.sessions.log_in(login.email, PASSWORD, "2001:db8::77")
     cookies = {session_cookie(state.settings): session.secret}
     async with httpx.AsyncClient(
         base_url=surf.site.address, cookies=cookies, timeout=WAIT_LIMIT

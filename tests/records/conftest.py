@@ -14,7 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from records.database import Database, new_engine
+from records.database import Database
+from records.engines import new_engine
 from records.migrate import migrate
 from records.tables import metadata
 

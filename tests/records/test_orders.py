@@ -22,9 +22,10 @@ from records.cursors import decode_cursor, encode_cursor
 from records.database import Database
 from records.heads import Diverged, Head, take_over
 from records.migrate import migrate
-from records.orders import OrderFilter, Orders
+from records.order_lists import OrderFilter
+from records.orders import Orders
 from records.tables import deadlines, orders, timeline
-from tests.builders import (
+from tests.support.builders import (
     ACCEPTED,
     AGREED,
     BILLED,

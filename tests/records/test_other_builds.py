@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import select, update
 
 from contracts.activities import SettlementSnapshot, Snapshot
+from domain.actors import Actor
 from domain.orders.access import allowed
-from domain.orders.commands import Cancel, DecideReview, Reassign, ReportNotExecuted
+from domain.orders.commands import Accept, Cancel, DecideReview, Reassign, ReportNotExecuted
 from domain.orders.events import UnknownEvent
 from domain.orders.lifecycle import handle
 from domain.orders.order import Order, Status
@@ -17,26 +18,28 @@ from domain.values import without_unknown
 from records.billable import Billable
 from records.database import Database
 from records.digest import Digests, Limits
-from records.orders import OrderFilter, Orders
+from records.monitoring import Monitoring
+from records.order_lists import OrderFilter
+from records.orders import Orders
 from records.partners import Partners
 from records.settlements import Settlements
 from records.tables import documents, orders, settlement_documents, settlement_timeline, timeline
-from records.watch import Watch
 from records.worklist import Worklists
 from tests.activities.conftest import partner
-from tests.builders import (
+from tests.support.builders import (
     ACCEPTED,
     AGREED,
     COMPLETED,
     MONDAY,
     SHOP,
+    TRANSMITTED,
     appointment,
     assignee,
     intake,
     lived,
 )
-from tests.newer import ADDED, fewer, more, rewrite_rows
-from tests.settlements import issued, opening, settled
+from tests.support.newer import ADDED, fewer, more, rewrite_rows
+from tests.support.settlements import issued, opening, settled
 
 HUBER = "elektro-huber"
 LIVES = {
@@ -93,7 +96,7 @@ async def everything(database: Database) -> dict[str, object]:
         found[name] = [
             (without_unknown(job.placement), job.kind, job.due, job.status) for job in jobs
         ]
-    reports = await Watch(database).not_executed(list(LIVES))
+    reports = await Monitoring(database).not_executed(list(LIVES))
     found["reports"] = {sp_id: without_unknown(event) for sp_id, event in reports.items()}
     found["billable"] = await Billable(database).lines(HUBER)
     settlement = (await settlements.page()).items[0]
@@ -184,7 +187,7 @@ async def test_what_only_a_newer_build_knows_is_read_and_allows_nothing(
     counts = await records.counts(OrderFilter())
     assert counts[Status("on_hold")] == 1
     assert list(counts)[-1] == "on_hold"
-    reports = await Watch(database).not_executed(["SP-4"])
+    reports = await Monitoring(database).not_executed(["SP-4"])
     assert reports["SP-4"].reason == "site_flooded"
 
 
@@ -214,3 +217,19 @@ async def test_a_settlement_with_what_only_a_newer_build_knows_is_read(
     )
     assert again.events == stored.events
     assert isinstance(again.events[1], SettlementRecorded)
+
+
+async def test_a_timeline_says_for_whom_operations_did_something(database: Database) -> None:
+    order, events = lived(
+        *TRANSMITTED, (Accept(), Actor(role="operations", name="Anna")), sp_id="SP-1"
+    )
+    records = Orders(database)
+    await records.save(Snapshot(order=order, events=events))
+    last = timeline.c.seq == len(events)
+    async with database.writing() as connection:
+        found = select(timeline.c.by, timeline.c.on_behalf_of).where(last)
+        assert (await connection.execute(found)).one() == ("operations:Anna", HUBER)
+        # as an older release writes it
+        whole = f"operations:Anna for partner:{HUBER}"
+        await connection.execute(update(timeline).where(last).values(by=whole, on_behalf_of=None))
+    assert await records.holds(Snapshot(order=order, events=events))

@@ -18,12 +18,13 @@ from domain.settlements.lines import LeftOut
 from domain.settlements.settlement import SettlementStatus
 from records.database import Database
 from records.heads import Diverged
-from records.orders import Orders, document_row, order_row
+from records.order_rows import document_row, order_row
+from records.orders import Orders
 from records.partners import Partners
 from records.settlements import Settlements
 from records.tables import documents, orders, settlement_lines
 from tests.activities.conftest import partner
-from tests.builders import (
+from tests.support.builders import (
     AGREED,
     BILLED,
     COMPLETED,
@@ -31,7 +32,7 @@ from tests.builders import (
     Step,
     lived,
 )
-from tests.settlements import (
+from tests.support.settlements import (
     FIRST,
     OCTOBER,
     claims,
@@ -181,8 +182,8 @@ class TestKeeping:
         before = await records.get(ID)
         assert before is not None
         told = before.account.lines[0].model_copy(update={"fee": Decimal("7.00")})
-        await records.keep_told(ID, [told])
-        await records.keep_told(ID, [told])
+        await records.lines.keep_confirmed(ID, [told])
+        await records.lines.keep_confirmed(ID, [told])
         await records.save(settled(of, Close(), claims()))
         stored = await records.get(ID)
         assert stored is not None
@@ -429,7 +430,7 @@ async def test_twenty_thousand_lines_are_saved_whatever_the_limit_of_other_trans
     records = Settlements(database)
     of = opening(*(f"SP-{number:07}" for number in range(20_000)))
     with monkeypatch.context() as patch:
-        patch.setattr("records.database.LIMIT_SECONDS", 0.1)
+        patch.setattr("records.limits.LIMIT_SECONDS", 0.1)
         for snapshot in (settled(of), settled(of, *issued(of)), settled(of, *voided(of))):
             assert await records.save(snapshot) == snapshot.settlement.version
     stored = await records.get(ID)

@@ -33,11 +33,11 @@ from domain.settlements.commands import (
 from domain.settlements.ids import settlement_id
 from domain.settlements.settlement import SettlementStatus
 from temporal import settlements
-from tests.builders import partner_actor
-from tests.limits import ANSWER_LIMIT
 from tests.server.settlements import HUBER, NOVEMBER, OCTOBER, SettlementOffice
 from tests.server.surroundings import Surroundings
 from tests.server.test_restarts import CHECKED, appointment
+from tests.support.builders import partner_actor
+from tests.support.limits import ANSWER_LIMIT
 from tests.workflows.life import OPERATIONS, SHOP, WAREHOUSE, Life
 
 Message = Callable[[Life], Awaitable[Any]]

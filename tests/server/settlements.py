@@ -21,9 +21,9 @@ from records.papers import Papers
 from records.settlements import Settlements, StoredSettlement
 from temporal import orders
 from temporal.settlements import start_settlement
-from tests.builders import COMPLETED, lived, partner_actor
-from tests.needs import require
 from tests.server.surroundings import Process, Surroundings, eventually, surroundings
+from tests.support.builders import COMPLETED, lived, partner_actor
+from tests.support.needs import require
 from tests.workflows.life import DESK
 from use_cases.opening import opening_of
 
@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any
 import worker
 from activities import claims, papers, settlement_mail
-from mail import letters
+from mail import outbox
 from records.billable import Billable
 from workflows import background, order_batches, paper_activities, service_order, settlement
 
@@ -74,8 +74,8 @@ for owner, name in (
     (papers.PaperActivities, "_keep"),
     (papers, "_made"),
     (papers, "check_invoice"),
-    (settlement_mail.SettlementMailActivities, "_receiver"),
-    (letters.Letters, "_mark"),
+    (settlement_mail.SettlementMailActivities, "_recipient"),
+    (outbox.Outbox, "_mark"),
 ):
     gated(owner, name)
 sys.exit(worker.main([]))

@@ -30,9 +30,9 @@ from records.migrate import migrate
 from records.orders import Orders
 from records.partners import Partner, Partners
 from settings import Settings
-from tests.builders import placement
-from tests.empty_tasks import assert_none_has_empty_tasks
-from tests.limits import TEST_LIMIT, WAIT_LIMIT
+from tests.support.builders import placement
+from tests.support.empty_tasks import assert_none_has_empty_tasks
+from tests.support.limits import TEST_LIMIT, WAIT_LIMIT
 from tests.workflows.life import DESK, Life
 from use_cases.input_files import read_items
 from use_cases.orders import OrderUseCases

@@ -13,9 +13,9 @@ from contracts.activities import CalendarWanted
 from domain.calendar import Calendar
 from domain.cantons import pin_calendar
 from domain.policy import Policy
-from tests.builders import intake
 from tests.server.surroundings import eventually
-from tests.temporal_servers import dev_server
+from tests.support.builders import intake
+from tests.support.temporal_servers import dev_server
 from tests.workflows.life import Life, Lives
 from tests.workflows.outside import Outside
 from workflows.service_order import ServiceOrder

@@ -13,9 +13,9 @@ from domain.cantons import pin_calendar
 from domain.orders.commands import Reassign
 from domain.orders.order import Status
 from domain.orders.outgoing import Mail
-from tests.builders import assignee
-from tests.limits import WAIT_LIMIT
 from tests.server.surroundings import eventually, surroundings
+from tests.support.builders import assignee
+from tests.support.limits import WAIT_LIMIT
 from tests.workflows.life import OPERATIONS, Life
 from tests.workflows.outside import Outside
 from workflows.service_order import ServiceOrder

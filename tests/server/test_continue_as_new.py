@@ -12,8 +12,8 @@ from contracts import names
 from domain.orders.commands import Accept, Cancel, ConfirmExecution, LogContact
 from domain.orders.order import GoodsShipped, Status
 from domain.orders.outgoing import Mail
-from tests.limits import WAIT_LIMIT
 from tests.server.surroundings import Surroundings, details, eventually, surroundings
+from tests.support.limits import WAIT_LIMIT
 from tests.workflows.life import SHOP, WAREHOUSE, Life
 from tests.workflows.outside import Outside
 from workflows.service_order import ServiceOrder

@@ -12,21 +12,22 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from contracts.activities import SettlementOf
 from development.embedded import ROOT
-from domain.orders.commands import Accept, Cancel, Request
+from domain.orders.commands import Accept, Cancel
 from domain.orders.events import Recorded
 from domain.orders.lifecycle import fold
 from domain.orders.order import Status
+from domain.orders.request import Request
 from domain.settlements.commands import Select, SettlementRequest
 from domain.settlements.events import SettlementRecorded
 from domain.settlements.ids import settlement_id
 from domain.settlements.lifecycle import fold as fold_settlement
 from domain.settlements.settlement import SettlementStatus
 from temporal import orders, settlements
-from tests.builders import partner_actor
-from tests.limits import ANSWER_LIMIT
 from tests.server.settlements import HUBER, OCTOBER, settlement_office
 from tests.server.surroundings import Process, Surroundings, eventually, surroundings
 from tests.server.wire import Wire, wire
+from tests.support.builders import partner_actor
+from tests.support.limits import ANSWER_LIMIT
 from tests.workflows.life import DESK, SHOP
 from use_cases.orders import OrderUseCases
 from use_cases.principal import Principal

@@ -25,9 +25,9 @@ from records.mails import MailLog
 from records.migrate import migrate
 from records.orders import Orders
 from temporal.orders import revive_order
-from tests.builders import ACCEPTED, lived
 from tests.server.surroundings import eventually
-from tests.temporal_servers import dev_server
+from tests.support.builders import ACCEPTED, lived
+from tests.support.temporal_servers import dev_server
 from tests.workflows.life import DESK, OPERATIONS, Life, Lives
 from tests.workflows.outside import Outside
 from use_cases.revival import NotRevivable, Revival

@@ -28,9 +28,9 @@ from domain.orders.order import GoodsReceived, GoodsShipped, Status
 from domain.orders.outgoing import Mail
 from records.orders import StoredOrder
 from tests.activities.mails import mails_of, one
-from tests.builders import TRANSMITTED
-from tests.limits import ANSWER_LIMIT
 from tests.server.surroundings import Process, Surroundings, eventually, rests, surroundings
+from tests.support.builders import TRANSMITTED
+from tests.support.limits import ANSWER_LIMIT
 from tests.workflows.life import DESK, SHOP, WAREHOUSE, Life
 from use_cases.orders import PATIENCE, OrderUseCases
 from use_cases.principal import Principal

@@ -15,11 +15,11 @@ from contracts.activities import SettlementOf
 from domain.months import Month
 from domain.settlements.ids import settlement_id
 from temporal import settlements
-from tests.empty_tasks import kind
-from tests.limits import WAIT_LIMIT
 from tests.server.endings import ENDINGS, SETTLEMENTS, Asked, Message
 from tests.server.settlements import HUBER, SettlementOffice, of_huber, settlement_office
 from tests.server.surroundings import Surroundings, eventually, rests, surroundings
+from tests.support.empty_tasks import kind
+from tests.support.limits import WAIT_LIMIT
 from tests.workflows.life import Life
 from tests.workflows.replaying import replayer
 from worker import document_worker, order_worker

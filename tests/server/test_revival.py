@@ -16,12 +16,12 @@ from domain.settlements import lifecycle as settlement_lifecycle
 from domain.settlements.commands import Close, VoidSettlement
 from domain.settlements.settlement import SettlementStatus
 from records.mails import MailLog
-from tests.builders import OPERATIONS, partner_actor
 from tests.server.settlements import HUBER, settlement_office
 from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.server.test_reconciler import Broken, accepted, forget, starter, working
 from tests.server.test_settlements_lost import command, stored
 from tests.server.test_settlements_lost import forget as forget_settlement
+from tests.support.builders import OPERATIONS, partner_actor
 from tests.workflows.life import DESK, SHOP, Life
 from use_cases import revival
 from use_cases.revival import NotRevivable, Revival, SettlementRevival

@@ -34,8 +34,6 @@ from domain.settlements.commands import (
 )
 from domain.settlements.settlement import SettlementStatus
 from temporal.settlements import send_settlement_command
-from tests.builders import OPERATIONS, partner_actor
-from tests.limits import ANSWER_LIMIT, WAIT_LIMIT
 from tests.server.settlements import (
     HUBER,
     NOVEMBER,
@@ -46,6 +44,8 @@ from tests.server.settlements import (
 )
 from tests.server.surroundings import Process, Surroundings, eventually
 from tests.server.test_continue_as_new import SMALL_HISTORIES
+from tests.support.builders import OPERATIONS, partner_actor
+from tests.support.limits import ANSWER_LIMIT, WAIT_LIMIT
 
 DEPLOYMENT = "cmi"
 

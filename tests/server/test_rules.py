@@ -13,12 +13,12 @@ from domain.policy import Policy
 from domain.policy_file import load_policy
 from domain.settlements.settlement import SettlementStatus
 from records.reconciliation import Reconciliation
-from tests import newer_rules
-from tests.newer_rules import NEWER
 from tests.server.settlements import SettlementOffice, settlement_office
 from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.server.test_reconciler import Broken, starter
-from tests.temporal_servers import dev_server
+from tests.support import newer_rules
+from tests.support.newer_rules import NEWER
+from tests.support.temporal_servers import dev_server
 from tests.workflows.life import OPERATIONS, SHOP, Lives
 from tests.workflows.outside import Outside
 from tests.workflows.replaying import replayer

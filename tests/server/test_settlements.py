@@ -14,8 +14,9 @@ from contracts.messages import Billed, Billing, Checked, Upload
 from domain.actors import SYSTEM
 from domain.months import Month
 from domain.orders import lifecycle
-from domain.orders.commands import Bill, Request
+from domain.orders.commands import Bill
 from domain.orders.order import Status
+from domain.orders.request import Request
 from domain.policy import Span
 from domain.settlements.commands import Close, SettlementRequest, VoidSettlement
 from domain.settlements.ids import settlement_id
@@ -24,8 +25,6 @@ from domain.settlements.settlement import SettlementStatus
 from records.corrections import Corrections
 from records.papers import Paper, invoice_id, statement_id
 from temporal import orders, settlements
-from tests.builders import OPERATIONS, partner_actor
-from tests.limits import ANSWER_LIMIT
 from tests.server.settlements import (
     HUBER,
     NOVEMBER,
@@ -35,6 +34,8 @@ from tests.server.settlements import (
     settlement_office,
 )
 from tests.server.surroundings import eventually
+from tests.support.builders import OPERATIONS, partner_actor
+from tests.support.limits import ANSWER_LIMIT
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 COUNT = 24
@@ -43,7 +44,7 @@ CLOSING = (
     "after-of_each",  # all are, and nobody was told
     "after-made",  # rendered, and not kept
     "after-keep",  # kept, and nobody was told
-    "before-receiver",  # of the mail
+    "before-recipient",  # of the mail
     "before-mark",  # the mail server has it, and nobody noted that
 )
 

@@ -7,7 +7,7 @@ from sqlalchemy import delete
 
 from contracts import names
 from contracts.activities import SettlementSnapshot
-from contracts.messages import Tally
+from contracts.messages import PassCounts
 from domain.settlements.commands import NoteInvoice, SettlementRequest, VoidSettlement
 from domain.settlements.lines import CorrectionLine
 from domain.settlements.settlement import SettlementStatus
@@ -16,12 +16,12 @@ from records.corrections import Corrections
 from records.papers import statement_id
 from records.settlements import StoredSettlement
 from temporal import settlements
-from tests.builders import OPERATIONS
-from tests.limits import ANSWER_LIMIT
 from tests.server.settlements import HUBER, OCTOBER, SettlementOffice, of_huber, settlement_office
 from tests.server.surroundings import eventually
 from tests.server.test_reconciler import digests, one_pass, standing, starter
 from tests.server.test_settlements import NOW
+from tests.support.builders import OPERATIONS
+from tests.support.limits import ANSWER_LIMIT
 
 WORKFLOW = names.settlement_workflow_id(HUBER, OCTOBER)
 COUNT = 12
@@ -179,7 +179,7 @@ async def test_records_that_are_behind_are_repaired(tmp_path: Path) -> None:
                 return found.count > 0
 
             await eventually(is_listed)
-            assert await one_pass(around) == Tally(compared=2, repaired=1)
+            assert await one_pass(around) == PassCounts(compared=2, repaired=1)
             assert await stored(office, number) == before
 
             await command(office, VoidSettlement(reason="Falsch"))
@@ -189,10 +189,12 @@ async def test_records_that_are_behind_are_repaired(tmp_path: Path) -> None:
             await forget(office, number)
             copy = SettlementSnapshot(settlement=before.settlement, events=before.events)
             await office.settlements.save(copy)
-            assert await one_pass(around) == Tally(compared=3, repaired=1)
+            assert await one_pass(around) == PassCounts(compared=3, repaired=1)
             assert await stored(office, number) == after
-            assert await one_pass(around) == Tally(compared=3), "once more, now that it is over"
-            assert await one_pass(around) == Tally(compared=2)
+            assert await one_pass(around) == PassCounts(compared=3), (
+                "once more, now that it is over"
+            )
+            assert await one_pass(around) == PassCounts(compared=2)
             assert await standing(around) == []
             assert digests(around) == []
         code, _, why = await revive(office, "V202610-ZZZZZZZZ")

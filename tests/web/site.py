@@ -18,9 +18,9 @@ from fastapi import FastAPI
 from development.embedded import free_port
 from records.database import Database
 from settings import Settings
-from tests.builders import placement
-from tests.limits import WAIT_LIMIT
 from tests.server.surroundings import Surroundings, eventually
+from tests.support.builders import placement
+from tests.support.limits import WAIT_LIMIT
 from use_cases.accounts import Accounts
 from web.app import create_app
 
@@ -88,7 +88,7 @@ async def tokens(settings: Settings, database: Database) -> dict[str, str]:
     made = {}
     for role in ROLES:
         partner_id = partners.get(role)
-        _, made[role] = await accounts.make_token(
+        _, made[role] = await accounts.tokens.make(
             "partner" if partner_id else role,  # type: ignore[arg-type]
             f"{role}'s software",
             partner_id,

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from development.embedded import free_port
-from records.database import LIMIT_SECONDS
+from records.limits import LIMIT_SECONDS
 from temporal import orders as workflow_client
-from tests.limits import WAIT_LIMIT
 from tests.server.surroundings import Surroundings, eventually, surroundings
+from tests.support.limits import WAIT_LIMIT
 from tests.web.site import API, CHECKLIST, POLICY, Site, agreed, order, serving, site
 from use_cases import orders as desk
 

@@ -10,9 +10,9 @@ import pytest_asyncio
 
 from contracts.activities import Snapshot
 from domain.values import LANGUAGES
-from tests import builders
-from tests.limits import WAIT_LIMIT
 from tests.server.surroundings import surroundings
+from tests.support import builders
+from tests.support.limits import WAIT_LIMIT
 from tests.web.site import API, Site, site
 from web.languages import negotiate
 
@@ -57,7 +57,7 @@ async def shelf(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def mine(shelf: Site) -> AsyncIterator[httpx.AsyncClient]:
     """One of the partners."""
-    _, token = await shelf.app.state.accounts.make_token("partner", "Lists", MINE)
+    _, token = await shelf.app.state.accounts.tokens.make("partner", "Lists", MINE)
     async with httpx.AsyncClient(
         base_url=shelf.address, headers={"Authorization": f"Bearer {token}"}, timeout=WAIT_LIMIT
     ) as client:

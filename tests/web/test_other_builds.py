@@ -27,12 +27,13 @@ from records.tables import (
     settlements,
     timeline,
 )
-from tests import builders
-from tests.newer import ADDED, more, rewrite_rows
 from tests.server.surroundings import surroundings
-from tests.settlements import OCTOBER, issued, opening, settled
+from tests.support import builders
+from tests.support.newer import ADDED, more, rewrite_rows
+from tests.support.settlements import OCTOBER, issued, opening, settled
 from tests.web.site import API, Site, site
-from use_cases.orders import TemporalAway, _refusal
+from use_cases.order_gateway import _refusal
+from use_cases.orders import TemporalAway
 from use_cases.passwords import Passwords
 from web.security import session_cookie
 
@@ -164,7 +165,9 @@ async def test_pages_show_it(ahead: Site, role: UserRole) -> None:
     now = datetime.now(UTC)
     await records.add_user(f"usr_{role}", role, partner_id, email, "Petra", "de", now)
     await records.set_password(f"usr_{role}", await Passwords().hash(PASSWORD))
-    secret = (await state.accounts.log_in(email, PASSWORD, f"2001:db8::{len(role)}")).secret
+    secret = (
+        await state.accounts.sessions.log_in(email, PASSWORD, f"2001:db8::{len(role)}")
+    ).secret
     cookies = {session_cookie(state.settings): secret}
     async with httpx.AsyncClient(
         base_url=ahead.address, cookies=cookies, follow_redirects=True

@@ -224,7 +224,7 @@ async def test_who_heard_no_answer_asks_again(cmi: Site) -> None:
     one = await firm(cmi)
     sp_ids = await one.completed("10.00")
     caller = Principal(role="partner", login_id="x", name="x", partner_id=one.partner_id)
-    desk: SettlementUseCases = cmi.app.state.settlement_desk
+    desk: SettlementUseCases = cmi.app.state.settlement_use_cases
     opened = await desk.open(caller, sp_ids, "request-1")
     again = await desk.open(caller, sp_ids, "request-1")
     assert again.settlement.settlement_id == opened.settlement.settlement_id
@@ -471,7 +471,9 @@ async def test_no_more_files_are_kept_than_the_limit(
         assert (answer.status_code, problem["code"]) == (409, "too_many_files")
         assert problem["allowed"] == ["invoice"]
         assert said in problem["detail"]
-    assert await cmi.app.state.settlement_desk._papers.get(_id(number, wrong[2])) is None
+    assert (
+        await cmi.app.state.settlement_use_cases.papers._papers.get(_id(number, wrong[2])) is None
+    )
     # Accounting takes it by hand.
     noted = await cmi.accounting.post(f"{API}/settlements/{number}/invoice-received", json={})
     assert noted.status_code == 200

@@ -19,6 +19,7 @@ from domain.cantons import pin_calendar
 from domain.orders import commands, deadlines, effects, events, order
 from domain.orders.access import why_not
 from domain.orders.catalogue import ALL_ITEMS
+from domain.orders.codes import ChecklistAnswer, NotExecutedReason, RejectionReason
 from domain.orders.errors import Refused
 from domain.orders.explanation import Explanation
 from domain.orders.order import DeadlineKind, Order, Status
@@ -62,7 +63,7 @@ REFUSAL_CODES = set(re.findall(r'Refused\(\s*order, [^,]+, "(\w+)"', SOURCE)) | 
     re.findall(r'return "(\w+)"', inspect.getsource(why_not))
 )
 EVENT_TYPES: tuple[type[Any], ...] = get_args(get_args(events.KnownEvent)[0])
-REASONS = get_args(commands.RejectionReason) + get_args(commands.NotExecutedReason)
+REASONS = get_args(RejectionReason) + get_args(NotExecutedReason)
 KINDS = deadlines.kinds()
 ACTIONS = sorted({action for rule in commands.COMMANDS for action in rule.actions})
 
@@ -92,7 +93,7 @@ def test_every_key_of_every_enumeration_has_its_words() -> None:
     assert set(labels.ROLES) == set(get_args(Role))
     assert set(labels.REASONS) == set(REASONS)
     assert set(labels.ITEMS) == set(ALL_ITEMS)
-    assert set(labels.ANSWERS) == set(get_args(commands.ChecklistAnswer))
+    assert set(labels.ANSWERS) == set(get_args(ChecklistAnswer))
     contact = commands.LogContact.model_fields["outcome"].annotation
     assert set(labels.OUTCOMES) == {*get_args(contact), *get_args(order.Outcome)}
     assert {"item_not_asked", "same_partner"} <= INVALID_CODES
@@ -169,23 +170,20 @@ def test_what_nobody_knows_is_named_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("by", "text"),
+    ("by", "on_behalf_of", "text"),
     [
-        ("partner:elektro-huber", "elektro-huber"),
-        ("operations:Anna", "Anna (Servicepartner-Team)"),
-        (
-            "operations:Anna for partner:elektro-huber",
-            "Anna (Servicepartner-Team) für elektro-huber",
-        ),
-        ("operations for partner:elektro-huber", "Servicepartner-Team für elektro-huber"),
-        ("shop:webshop-1", "webshop-1 (Shop)"),
-        ("warehouse", "Lager"),
-        ("system", "System"),
-        ("nobody", "nobody"),
+        ("partner:elektro-huber", None, "elektro-huber"),
+        ("operations:Anna", None, "Anna (Servicepartner-Team)"),
+        ("operations:Anna", "elektro-huber", "Anna (Servicepartner-Team) für elektro-huber"),
+        ("operations", "elektro-huber", "Servicepartner-Team für elektro-huber"),
+        ("shop:webshop-1", None, "webshop-1 (Shop)"),
+        ("warehouse", None, "Lager"),
+        ("system", None, "System"),
+        ("nobody", None, "nobody"),
     ],
 )
-def test_authors(by: str, text: str) -> None:
-    assert author_text(by, "de") == text
+def test_authors(by: str, on_behalf_of: str | None, text: str) -> None:
+    assert author_text(by, on_behalf_of, "de") == text
 
 
 # --- dates --------------------------------------------------------------------------------------------------------

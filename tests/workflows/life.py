@@ -13,11 +13,12 @@ from contracts import names
 from contracts.activities import Snapshot
 from contracts.messages import Answer, DisplaySettings
 from domain.actors import Actor
-from domain.orders.commands import Command, Request
+from domain.orders.commands import Command
 from domain.orders.order import Intake, Order
+from domain.orders.request import Request
 from temporal import orders
-from tests.builders import intake as an_intake
-from tests.limits import ANSWER_LIMIT
+from tests.support.builders import intake as an_intake
+from tests.support.limits import ANSWER_LIMIT
 from tests.workflows.outside import Outside
 
 ZURICH = ZoneInfo("Europe/Zurich")

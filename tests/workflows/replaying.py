@@ -41,7 +41,7 @@ async def timeline(history: WorkflowHistory, changed: type | None = None) -> lis
     if not _held:
         return []  # of the month's end, which has no events of its own
     (held,) = _held
-    return [f"{e.at.isoformat()} {e.event.type} by {e.by}" for e in held.snapshot().events]
+    return [f"{e.at.isoformat()} {e.event.type} by {e.author}" for e in held.snapshot().events]
 
 
 @workflow.defn(name=names.SERVICE_ORDER)

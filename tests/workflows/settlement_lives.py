@@ -24,9 +24,9 @@ from domain.policy import Policy
 from domain.settlements.commands import ExternalCommand, SettlementRequest
 from domain.settlements.settlement import Opening, Settlement
 from temporal import settlements
-from tests.builders import partner_actor
-from tests.limits import ANSWER_LIMIT, WAIT_LIMIT
-from tests.settlements import opening as an_opening
+from tests.support.builders import partner_actor
+from tests.support.limits import ANSWER_LIMIT, WAIT_LIMIT
+from tests.support.settlements import opening as an_opening
 from tests.workflows.life import DESK, zurich
 from tests.workflows.settlement_outside import SettlementOutside
 from workflows.monthly_billing import MonthlyBilling

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from temporalio.client import WorkflowHistory
 
-from tests.empty_tasks import kind
-from tests.limits import WAIT_LIMIT
 from tests.record_histories import ENDINGS, SETTLEMENTS, ending, settlement
+from tests.support.empty_tasks import kind
+from tests.support.limits import WAIT_LIMIT
 from tests.workflows.coming_back import FORGETFUL
 from tests.workflows.replaying import replayer
 

@@ -29,7 +29,7 @@ from domain.orders.commands import (
 from domain.orders.lifecycle import fold, place
 from domain.orders.order import GoodsReceived, GoodsShipped, Status
 from domain.policy import Policy
-from tests.builders import assignee
+from tests.support.builders import assignee
 from tests.workflows.life import OPERATIONS, SHOP, WAREHOUSE, Life, Lives, zurich
 
 # Far ahead: the skipping server starts at the real clock, and goes forward only.

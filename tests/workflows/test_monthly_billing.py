@@ -10,7 +10,7 @@ from contracts import activities, names
 from contracts.messages import Billed, Billing
 from domain.months import Month
 from domain.policy import OfficePolicy, Policy
-from tests.temporal_servers import skipping_server
+from tests.support.temporal_servers import skipping_server
 from tests.workflows.life import zurich
 from tests.workflows.settlement_lives import SettlementLives, settlement_lives
 

@@ -11,8 +11,8 @@ from contracts import names
 from domain.months import Month
 from domain.policy import OfficePolicy
 from temporal.schedules import put_schedules
-from tests.limits import WAIT_LIMIT
-from tests.temporal_servers import dev_server
+from tests.support.limits import WAIT_LIMIT
+from tests.support.temporal_servers import dev_server
 from tests.workflows.life import ZURICH
 from tests.workflows.settlement_lives import SettlementLives, settlement_lives
 

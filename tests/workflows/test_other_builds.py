@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 from temporalio.client import WorkflowHistory
 
-from tests.newer import ADDED, fewer, fewest, more, payloads, rewritten
+from tests.support.newer import ADDED, fewer, fewest, more, payloads, rewritten
 from tests.workflows.replaying import replayer, timeline
 from workflows.daily_digest import DailyDigest
 

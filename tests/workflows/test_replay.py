@@ -10,7 +10,12 @@ from temporalio.worker import UnsandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
 
 from contracts import names
-from tests.empty_tasks import FIRST_SHELL_WITHOUT, empty_tasks, shell, told_with_the_last_task
+from tests.support.empty_tasks import (
+    FIRST_SHELL_WITHOUT,
+    empty_tasks,
+    shell,
+    told_with_the_last_task,
+)
 from tests.workflows.coming_back import followed_by_an_update, interrupted
 from tests.workflows.replaying import (
     WithASlowerClock,

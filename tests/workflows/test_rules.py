@@ -13,10 +13,10 @@ from domain.orders.order import GoodsReceived, GoodsShipped, Status
 from domain.policy import Policy
 from domain.settlements.commands import AdoptRules as AdoptSettlementRules
 from domain.settlements.commands import NoteInvoice, VoidSettlement
-from tests import newer_rules
-from tests.builders import intake
-from tests.newer_rules import DEADLINE, MAIL, NEWER, SETTLEMENT_MAIL
-from tests.temporal_servers import skipping_server
+from tests.support import newer_rules
+from tests.support.builders import intake
+from tests.support.newer_rules import DEADLINE, MAIL, NEWER, SETTLEMENT_MAIL
+from tests.support.temporal_servers import skipping_server
 from tests.workflows.life import OPERATIONS, WAREHOUSE, Life, Lives, zurich
 from tests.workflows.replaying import replayer, timeline
 from tests.workflows.settlement_lives import SettlementLives, settlement_lives
@@ -49,7 +49,7 @@ async def replays(life: Life) -> None:
     await replayer().replay_workflow(kept)
     snapshot = await life.snapshot()
     assert await timeline(kept) == [
-        f"{e.at.isoformat()} {e.event.type} by {e.by}" for e in snapshot.events
+        f"{e.at.isoformat()} {e.event.type} by {e.author}" for e in snapshot.events
     ]
     assert fold(snapshot.order.intake, snapshot.events) == snapshot.order
 

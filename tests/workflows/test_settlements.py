@@ -26,11 +26,11 @@ from domain.settlements.invoicing import Verdict
 from domain.settlements.lifecycle import fold
 from domain.settlements.lines import CorrectionLine, LeftOut
 from temporal.settlements import make_draft
-from tests.builders import OPERATIONS, partner_actor
-from tests.limits import WAIT_LIMIT
 from tests.server.surroundings import eventually
-from tests.settlements import opening
-from tests.temporal_servers import dev_server, skipping_server
+from tests.support.builders import OPERATIONS, partner_actor
+from tests.support.limits import WAIT_LIMIT
+from tests.support.settlements import opening
+from tests.support.temporal_servers import dev_server, skipping_server
 from tests.workflows.life import zurich
 from tests.workflows.settlement_lives import (
     CALENDAR,

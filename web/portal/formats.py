@@ -1,4 +1,4 @@
-"""How the pages write money, days and times: as the Swiss do, in Europe/Zurich. The filters of the templates."""
+"""The filters of the templates: money, days and times in Swiss notation and in the time zone Europe/Zurich."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -18,7 +18,7 @@ Filter = Callable[..., str]
 
 
 def local(instant: datetime) -> datetime:
-    """An instant as clocks in Switzerland show it."""
+    """An instant in Swiss local time."""
     return instant.astimezone(ZURICH)
 
 
@@ -34,12 +34,12 @@ def money(amount: Decimal, currency: bool = False) -> str:
 
 
 def share(part: float | Decimal | None) -> str:
-    """A share between 0 and 1: "98.2 %"; a dash for none."""
+    """A share between 0 and 1: "98.2 %"; a dash for None."""
     return "–" if part is None else f"{Decimal(str(part)) * 100:.1f} %"
 
 
 def day(value: date) -> str:
-    """A day: "23.11.2026"; of an instant the day in Switzerland."""
+    """A day: "23.11.2026". An instant counts as its day in Switzerland."""
     return f"{_date(value):%d.%m.%Y}"
 
 
@@ -65,7 +65,7 @@ def long_day(language: Language) -> Filter:
 
 
 def due(language: Language) -> Filter:
-    """The filter for a deadline, from now: "bis heute 18:00", "seit gestern überfällig"."""
+    """The filter for a deadline relative to now: "bis heute 18:00", "seit gestern überfällig"."""
     translations = TRANSLATIONS[language]
     gettext, ngettext = translations.gettext, translations.ngettext
 
@@ -110,14 +110,14 @@ def due(language: Language) -> Filter:
 
 
 def language_name(named: Language, language: Language) -> str:
-    """What a language is called in a language: "Französisch"."""
+    """The name of a language in another one: "Französisch"."""
     name = Locale(named).get_display_name(language)
-    assert name is not None, "CLDR knows all of ours"
+    assert name is not None, "CLDR names all supported languages"
     return name[0].upper() + name[1:]
 
 
 def language_names(language: Language) -> list[tuple[Language, str]]:
-    """All our languages to choose from, as they are called in this one."""
+    """All supported languages with their names in this language."""
     return [(each, language_name(each, language)) for each in LANGUAGES]
 
 

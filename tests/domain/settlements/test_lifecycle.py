@@ -32,9 +32,9 @@ from domain.settlements.lifecycle import begin, fold, handle, open_settlement
 from domain.settlements.lines import CorrectionLine, Line
 from domain.settlements.mails import is_obsolete, obsolete_settlement_mails, settlement_mails
 from domain.settlements.settlement import Settlement, SettlementStatus
-from tests.builders import OPERATIONS, partner_actor
 from tests.domain.orders.test_lifecycle import at
-from tests.settlements import FIRST, claims, issued, opening, settled, statement, voided
+from tests.support.builders import OPERATIONS, partner_actor
+from tests.support.settlements import FIRST, claims, issued, opening, settled, statement, voided
 
 ACCOUNTING = Actor(role="accounting", name="Beat")
 PARTNER = partner_actor()
@@ -127,7 +127,7 @@ def test_a_selection_has_each_order_once() -> None:
 def test_operations_act_in_the_partners_place_and_void_in_their_own() -> None:
     of = opening("SP-1")
     held = settled(of, (Close(), OPERATIONS), *issued(opening("SP-1", automatic=False)), VOID)
-    authors = {e.event.type: e.by for e in held.events}
+    authors = {e.event.type: e.author for e in held.events}
     assert authors["selection_closed"] == "operations:Anna for partner:elektro-huber"
     assert authors["voided"] == "operations:Anna"
     assert authors["opened"] == authors["orders_claimed"] == "system"

@@ -27,7 +27,6 @@ from domain.settlements.lines import (
     vat_of,
     vat_percent,
 )
-from tests.builders import ACCEPTED, BILLED, COMPLETED, lived
 from tests.domain.settlements.strategies import (
     ACCOUNTS,
     DAYS,
@@ -35,6 +34,7 @@ from tests.domain.settlements.strategies import (
     MONTHS,
     settlement_of,
 )
+from tests.support.builders import ACCEPTED, BILLED, COMPLETED, lived
 
 OCTOBER = Month(2026, 10)
 CALENDAR = pin_calendar("ZH", Policy(), date(2026, 10, 1))

@@ -1,0 +1,78 @@
+"""Counts for operations: how many orders are late and with whom, and why orders are under review."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Select, func, select
+
+from domain.orders.events import NotExecuted
+from domain.orders.order import Status
+from records.database import Database
+from records.tables import orders, timeline
+
+
+class LatePartner(NamedTuple):
+    """A partner with missed deadlines of its own: of how many orders, and since when the oldest has been over."""
+
+    partner_id: str
+    orders: int
+    since: datetime
+
+
+class Monitoring:
+    """Counts over all orders."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def late(self, now: datetime, status: Status | None = None) -> int:
+        """How many orders have a deadline that is over, whoever has to act. `status`: only orders in this state."""
+        counted = select(func.count()).select_from(orders).where(orders.c.next_due <= now)
+        if status is not None:
+            counted = counted.where(orders.c.status == str(status))
+        return await self._number(counted)
+
+    async def late_partners(self, now: datetime, limit: int) -> tuple[LatePartner, ...]:
+        """The partners with missed deadlines, those with the most orders first."""
+        number = func.count()
+        found = (
+            select(orders.c.partner_id, number, func.min(orders.c.partner_due))
+            .where(orders.c.partner_due <= now)
+            .group_by(orders.c.partner_id)
+            .order_by(number.desc(), orders.c.partner_id)
+            .limit(limit)
+        )
+        async with self._database.reading() as connection:
+            return tuple(LatePartner(*row) for row in await connection.execute(found))
+
+    async def count(self, status: Status) -> int:
+        """How many orders are in a state."""
+        counted = select(func.count()).select_from(orders).where(orders.c.status == str(status))
+        return await self._number(counted)
+
+    async def open_of(self, partner_id: str) -> int:
+        """How many orders a partner has that are neither done nor cancelled."""
+        done = [str(Status.COMPLETED), *(str(status) for status in Status if status.is_final)]
+        counted = (
+            select(func.count())
+            .select_from(orders)
+            .where(orders.c.partner_id == partner_id, orders.c.status.not_in(done))
+        )
+        return await self._number(counted)
+
+    async def not_executed(self, sp_ids: Collection[str]) -> dict[str, NotExecuted]:
+        """Why these orders were last reported as not executed; those that never were are missing."""
+        found = (
+            select(timeline.c.sp_id, timeline.c.data)
+            .where(timeline.c.sp_id.in_(sp_ids), timeline.c.type == "not_executed")
+            .order_by(timeline.c.sp_id, timeline.c.seq)
+        )
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(found)).all()
+        return {sp_id: NotExecuted.model_validate_json(data) for sp_id, data in rows}
+
+    async def _number(self, counted: Select[int]) -> int:
+        async with self._database.reading() as connection:
+            number: int = (await connection.execute(counted)).scalar_one()
+        return number

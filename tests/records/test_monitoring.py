@@ -1,0 +1,193 @@
+"""What operations watch, counted by the database: lateness, reports, mails that do not get out, partners by a text."""
+
+from datetime import timedelta
+
+import pytest
+
+from contracts.activities import Snapshot
+from domain.orders.commands import DecideReview, ReportNotExecuted
+from domain.orders.order import Status
+from records.accounts import AccountRecords
+from records.database import Database
+from records.links import NewLink
+from records.login_attempts import Limit, LoginAttempts
+from records.mails import MailLog, PendingMail
+from records.monitoring import LatePartner, Monitoring
+from records.orders import Orders
+from records.partners import Partner, Partners
+from tests.activities.conftest import partner
+from tests.support.builders import (
+    ACCEPTED,
+    AGREED,
+    COMPLETED,
+    MONDAY,
+    REQUIREMENTS_MET,
+    TRANSMITTED,
+    Step,
+    lived,
+)
+from use_cases.operations import LONG, Operations
+from use_cases.principal import Principal
+
+MONTH = timedelta(days=30)
+NOW = MONDAY + MONTH
+ANNA = Principal(role="operations", login_id="usr_1", name="Anna")
+ABSENT = ReportNotExecuted(reason="customer_absent", note="Ring «2»")
+REPORTED: tuple[Step, ...] = (*AGREED, timedelta(days=2, hours=4), ABSENT)
+
+
+async def keep(database: Database, sp_id: str, *steps: Step, partner_id: str = "bianchi") -> None:
+    order, events = lived(*steps, sp_id=sp_id, partner_id=partner_id)
+    await Orders(database).save(Snapshot(order=order, events=events))
+
+
+@pytest.fixture
+async def desk(database: Database) -> Operations:
+    """Operations, with orders of two partners in all kinds of trouble."""
+    for number in range(3):
+        await keep(database, f"SP-N{number}", *TRANSMITTED)
+    await keep(database, "SP-C", *ACCEPTED, partner_id="huber")
+    await keep(database, "SP-W", *REQUIREMENTS_MET, partner_id="huber")
+    await keep(database, "SP-T")
+    await keep(database, "SP-R", *REPORTED)
+    again: tuple[Step, ...] = (DecideReview(decision="new_appointment"),)
+    await keep(database, "SP-R2", *REPORTED, *again)
+    await keep(database, "SP-D", *COMPLETED)
+    return Operations(database, lambda: NOW)
+
+
+async def test_how_things_stand(desk: Operations) -> None:
+    situation = await desk.overview(ANNA, each=2)
+    assert (situation.late_count, len(situation.late)) == (8, 2)
+    assert situation.untransmitted_count == 1
+    assert [each.order.sp_id for each in situation.untransmitted] == ["SP-T"]
+    assert situation.review_count == 1
+    review = situation.reviews[0]
+    assert review.order.sp_id == "SP-R"
+    assert review.report is not None
+    assert (review.report.reason, review.report.note) == (ABSENT.reason, ABSENT.note)
+    assert review.due is not None
+    assert [each[:2] for each in situation.late_partners] == [("bianchi", 4), ("huber", 1)]
+    assert (situation.mail_count, situation.finding_count, situation.throttled) == (0, 0, 0)
+
+
+async def test_late_orders_page_by_page(desk: Operations) -> None:
+    found, cursor = [], None
+    while True:
+        items, cursor = await desk.late(ANNA, limit=3, cursor=cursor)
+        found += items
+        if cursor is None:
+            break
+    assert found[0].order.sp_id == "SP-T"
+    assert {item.order.sp_id for item in found} == {
+        "SP-N0", "SP-N1", "SP-N2", "SP-C", "SP-W", "SP-T", "SP-R", "SP-R2",
+    }  # fmt: skip
+    balls = {item.order.sp_id: item.ball for item in found}
+    assert balls["SP-N0"] == balls["SP-C"] == balls["SP-R2"] == "partner"
+    assert balls["SP-R"] == balls["SP-T"] == "retailer"
+    assert balls["SP-W"] == "warehouse"
+    others = {item.order.sp_id: item.others for item in found}
+    assert others["SP-N0"] == 1, "to reach the customer, too"
+    assert [item.deadline.due for item in found] == sorted(item.deadline.due for item in found)
+    mine, _ = await desk.late(ANNA, "huber")
+    assert {item.order.sp_id for item in mine} == {"SP-C", "SP-W"}
+    with pytest.raises(ValueError, match="cursor"):
+        await desk.late(ANNA, cursor="x")
+
+
+async def test_nothing_is_late_before_it_is_due(database: Database, desk: Operations) -> None:
+    watch = Monitoring(database)
+    assert await watch.late(MONDAY) == 0
+    assert await watch.late_partners(MONDAY, 10) == ()
+    (first,) = await watch.late_partners(NOW, 1)
+    assert isinstance(first, LatePartner)
+    assert first.since < NOW
+
+
+async def test_open_orders_of_a_partner(database: Database, desk: Operations) -> None:
+    watch = Monitoring(database)
+    assert await desk.open_orders_of(ANNA, "bianchi") == 6, "all but the one that is done"
+    assert await watch.open_of("nobody") == 0
+    assert await watch.count(Status.COMPLETED) == 1
+
+
+# --- mails, invitations, guesses ---------------------------------------------------------------------------------
+
+
+async def test_mails_that_do_not_get_out(database: Database, desk: Operations) -> None:
+    log = MailLog(database)
+    minute = timedelta(minutes=1)
+    for key, ago in (("old", MONTH + minute), ("given", 2 * LONG), ("long", LONG), ("new", minute)):
+        await log.begin(key, "SP-1", "reminder", "partner", "a@x.example", f"<{key}>", NOW - ago)
+    await log.given_up("given")
+    await log.given_up("old")
+    for number in range(3):
+        key = f"fresh-{number}"
+        await log.begin(key, "SP-2", "reminder", "partner", "a@x.example", f"<{key}>", NOW - minute)
+    await log.given_up("fresh-1")
+    await log.begin("sent", "SP-3", "reminder", "partner", "a@x.example", "<s>", NOW - 2 * LONG)
+    await log.sent("sent", NOW)
+    expected = ["fresh-1", "long", "given"]
+    for limit in (1, 2, 3, 10):
+        found, cursor = [], None
+        while True:
+            items, cursor = await desk.stuck_mails(ANNA, limit, cursor)
+            found += [mail.key for mail in items]
+            if cursor is None:
+                break
+        assert found == expected
+    assert (await desk.overview(ANNA)).mail_count == len(expected)
+    with pytest.raises(ValueError, match="cursor"):
+        await desk.stuck_mails(ANNA, cursor="x")
+
+
+async def test_invitations_that_do_not_get_out(database: Database, desk: Operations) -> None:
+    records = AccountRecords(database)
+    until = NOW + MONTH
+    for name, asked, retry in (
+        ("refused", NOW, None),
+        ("waits", NOW - 2 * LONG, NOW),
+        ("soon", NOW, NOW + LONG),
+        ("arrived", NOW, None),
+    ):
+        email = f"{name}@x.example"
+        mail = PendingMail(name, name, "invitation", email, f"<{name}>", asked, retry)
+        invitation = NewLink(name, "invitation", name, until, mail)
+        await records.add_user(name, "operations", None, email, name, "de", NOW, invitation)
+    log = MailLog(database)
+    await log.sent("arrived", NOW)
+    await log.given_up("refused")
+    found = await desk.not_invited(ANNA)
+    assert {user.user_id: user.invitation for user in found} == {
+        "waits": "waiting",
+        "refused": "failed",
+    }
+    assert (await desk.stuck_mails(ANNA)).items == (), "they are shown with their logins"
+
+
+async def test_how_many_have_to_wait(database: Database) -> None:
+    guesses, limit = LoginAttempts(database), Limit(0, LONG, LONG, MONTH)
+    await guesses.charge({"a": limit, "b": limit}, NOW)
+    assert await guesses.blocked(NOW) == 2
+    assert await guesses.blocked(NOW + LONG) == 0
+
+
+# --- partners ----------------------------------------------------------------------------------------------------
+
+
+async def test_partners_by_a_text(database: Database) -> None:
+    records = Partners(database)
+    for partner_id, name in (("a-1", "Élan Sàrl"), ("a-2", "Zügel & Co"), ("b-1", "100% Montage")):
+        values = partner(partner_id).model_dump() | {
+            "name": name,
+            "email": f"{partner_id}@x.example",
+        }
+        await records.put(Partner.model_validate(values), MONDAY)
+    cases = {"": 3, "ZÜGEL": 1, "élan": 1, "a-": 2, "%": 1, "_": 0, "x.example": 3, "nobody": 0}
+    for q, count in cases.items():
+        found, total = await records.search(q, 10)
+        assert len(found) == total == count, q
+    first, total = await records.search("a-", 1)
+    assert ([each.partner_id for each in first], total) == (["a-1"], 2)
+    rest, _ = await records.search("a-", 5, after="a-1")
+    assert [each.partner_id for each in rest] == ["a-2"]

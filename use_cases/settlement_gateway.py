@@ -1,0 +1,195 @@
+"""Speaks to the workflows of settlements, and stores in the records what they answer."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+
+from contracts import names
+from contracts.activities import SettlementOf, SettlementSnapshot
+from domain.errors import NotUnderstood
+from domain.settlements.commands import ExternalCommand, SettlementRequest
+from domain.settlements.errors import SettlementRefused
+from domain.settlements.ids import settlement_id
+from domain.settlements.settlement import SettlementStatus
+from records.heads import Diverged, Head
+from records.settlements import Settlements, StoredSettlement
+from temporal import settlements as settlement_client
+from temporal.calls import Closed, NoAnswer, TemporalAway, workflow_call
+from use_cases import access
+from use_cases.order_errors import RequestReused
+from use_cases.principal import Principal
+from use_cases.waiting import wait_for_records
+
+logger = logging.getLogger("cmi.desk")
+
+
+class UnknownSettlement(Exception):
+    """There is no such settlement, or it is not this caller's to know of. The two look the same."""
+
+
+class PaperNotMade(Exception):
+    """A paper that was asked for was tried several times and could not be made: only a human can mend that."""
+
+
+class SettlementGateway:
+    """Finds settlements, gives them commands, waits for the records. `patience` is how long to wait for a worker."""
+
+    def __init__(self, client: Client, settlements: Settlements, patience: timedelta) -> None:
+        self._client = client
+        self._settlements = settlements
+        self._patience = patience
+
+    async def known(self, principal: Principal, settlement: str) -> StoredSettlement:
+        """The settlement, if this caller may know of it.
+
+        Raises:
+            UnknownSettlement: it does not exist, or is not this caller's to know of.
+        """
+        stored = await self._settlements.get(settlement)
+        if stored is None or not access.sees_settlements_of(principal, stored.account.partner_id):
+            raise UnknownSettlement(settlement)
+        return stored
+
+    async def act(
+        self,
+        principal: Principal,
+        known: StoredSettlement,
+        command: ExternalCommand,
+        request_id: str,
+    ) -> StoredSettlement:
+        """Hand a settlement a command; the settlement after it. Raises as `asking`."""
+        request = SettlementRequest(command=command, actor=principal.actor, request_id=request_id)
+        settlement = of(known)
+        async with self.asking(command.type, known, self._patience):
+            answer = await settlement_client.send_settlement_command(
+                self._client, settlement, request, self._patience
+            )
+        return await self.as_of(settlement, answer.version, answer.digest)
+
+    @asynccontextmanager
+    async def asking(
+        self, action: str, known: StoredSettlement, patience: timedelta
+    ) -> AsyncIterator[None]:
+        """An update of a settlement's workflow, its failures as the callers of use cases know them.
+
+        Raises:
+            SettlementRefused: not in the state it is in now.
+            UnknownSettlement: it is not this caller's.
+            PaperNotMade: a paper that was asked for cannot be made.
+            RequestReused: the request id came before, with another command.
+            Broken: its workflow's tasks fail.
+            TemporalAway: nothing is known to have happened; the same request may come again.
+        """
+        try:
+            async with workflow_call(self._client, _workflow_id(of(known)), patience):
+                yield
+        except NoAnswer as error:
+            raise TemporalAway("no answer in time") from error
+        except Closed:
+            raise await self._closed(action, known) from None
+        except WorkflowUpdateFailedError as failure:
+            raise _refusal(known.account.settlement_id, failure) from failure
+
+    async def as_of(
+        self, settlement: SettlementOf, version: int, digest: str = ""
+    ) -> StoredSettlement:
+        """The settlement in this version (and with this digest, if one is given) or newer.
+
+        The caller then finds it in every list, too.
+
+        Raises:
+            Broken: the records do not have it, and its workflow's tasks fail.
+            TemporalAway: neither the records nor the workflow have it.
+        """
+        number = settlement_id(settlement.partner_id, settlement.month)
+        if await wait_for_records(lambda: self._settlements.has(number, version, digest)):
+            stored = await self._settlements.get(number)
+            if stored is not None:
+                return stored
+        try:
+            return await self._ask_snapshot(settlement)
+        except (Closed, NoAnswer) as error:
+            raise TemporalAway("the settlement's workflow does not answer") from error
+
+    async def fetch(self, settlement: SettlementOf) -> StoredSettlement | None:
+        """The settlement as its workflow holds it, which the records then hold, too. None if no worker tells."""
+        try:
+            return await self._ask_snapshot(settlement)
+        except (Closed, NoAnswer, TemporalAway):
+            return None
+
+    async def _ask_snapshot(self, settlement: SettlementOf) -> StoredSettlement:
+        head = await self._settlements.head(settlement_id(settlement.partner_id, settlement.month))
+        async with workflow_call(self._client, _workflow_id(settlement), self._patience):
+            snapshot = await settlement_client.settlement_snapshot(self._client, settlement)
+        return await self.recorded(snapshot, head)
+
+    async def recorded(
+        self, snapshot: SettlementSnapshot, replaces: Head | None = None
+    ) -> StoredSettlement:
+        """The settlement, once the records hold it in this version; instead of what they held when it was asked.
+
+        Raises:
+            TemporalAway: they cannot hold it yet, since an order of it is not recorded; or somebody else writes.
+        """
+        try:
+            await self._settlements.save(snapshot, replaces=replaces)
+        except (LookupError, Diverged) as error:
+            raise TemporalAway("the settlement is not recorded yet") from error
+        stored = await self._settlements.get(snapshot.settlement.settlement_id)
+        assert stored is not None, "it was just kept"
+        return stored
+
+    async def _closed(self, action: str, known: StoredSettlement) -> SettlementRefused:
+        """What a settlement refuses whose workflow has ended: it has its final state.
+
+        Raises:
+            TemporalAway: it has not, so its workflow was ended by force.
+        """
+        settlement = known.settlement
+        if not settlement.is_over:
+            stored = await self.fetch(of(known))
+            settlement = stored.settlement if stored else settlement
+        if not settlement.is_over:
+            number = settlement.settlement_id
+            logger.error("an open settlement has no workflow", extra={"settlement_id": number})
+            raise TemporalAway("the settlement's workflow is not running")
+        return SettlementRefused(action, "wrong_state", settlement.status)
+
+
+def of(stored: StoredSettlement) -> SettlementOf:
+    """Whose settlement of which month it is: by that its workflow is known."""
+    return SettlementOf(partner_id=stored.account.partner_id, month=stored.account.month)
+
+
+def _workflow_id(settlement: SettlementOf) -> str:
+    return names.settlement_workflow_id(settlement.partner_id, settlement.month)
+
+
+def _refusal(settlement: str, failure: WorkflowUpdateFailedError) -> Exception:
+    """What the settlement's workflow said, as the callers of this module know it."""
+    cause = failure.cause
+    if isinstance(cause, ApplicationError):
+        facts = cause.details[0] if cause.details else {}
+        if cause.type == names.REFUSED:
+            if facts["code"] == "not_yours":
+                return UnknownSettlement(settlement)
+            return SettlementRefused(
+                facts["action"],
+                facts["code"],
+                SettlementStatus(facts["status"]),
+                tuple(facts["allowed"]),
+            )
+        if cause.type == names.ID_REUSED:
+            return RequestReused(settlement)
+        if cause.type == NotUnderstood.__name__:
+            return TemporalAway("the worker is of a release before this settlement's rules")
+        if cause.type == names.NOT_MADE:
+            return PaperNotMade(settlement)
+        if cause.type == names.TRY_AGAIN:
+            return TemporalAway("the settlement's workflow goes over into its next run")
+    return failure

@@ -53,8 +53,9 @@ $(AXE): tests/portal/package-lock.json
 run: run-packages ## start everything on this machine: Temporal, mail server, worker, sample data
 	@exec $(BIN)/python dev.py $(ARGS)
 
+# In the order of their names: xdist would put the files with the fewest tests last, and those take longest.
 test: setup ## the whole test suite; says which tests it skipped and why
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --max-worker-restart 1 $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 1 $(ARGS)
 
 check: $(STAMP) ## formatting, lint, types
 	@$(BIN)/ruff format --check .

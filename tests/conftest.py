@@ -1,6 +1,7 @@
-"""What holds for all tests: a PostgreSQL server, how the SDK's native part logs, what a skipped test means."""
+"""What holds for all tests: how many run at once, a PostgreSQL server, the SDK's log, what a skipped test means."""
 
 import gc
+import os
 from collections.abc import Generator, Iterator
 
 import hypothesis
@@ -23,6 +24,12 @@ def pytest_configure() -> None:
     hypothesis.settings.load_profile("cmi")
     telemetry = TelemetryConfig(logging=LoggingConfig(filter=NATIVE_LOG))
     Runtime.set_default(Runtime(telemetry=telemetry), error_if_already_set=False)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """What `--numprocesses auto` means: one process more than there are cores. Half of a test's time it waits."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,14 +9,18 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PACKAGES := scripts/system_packages.py
 AXE := tests/portal/node_modules/.package-lock.json
+LOCALE := locale
+# where texts are found, and the words besides `_` and its like that mark them (words/translations.py)
+TEXTS := activities documents domain invoices mail statements templates use_cases web words workflows
+MARKS := mark say:2 pmark:1c,2 nmark:1,2
 ANOTHER := Name another one: make PYTHON=python3.12 …
 
 .DEFAULT_GOAL := help
-.PHONY: help setup all-packages run-packages run test check format bench demo
+.PHONY: help setup all-packages run-packages run test check format catalogues bench demo pictures
 .NOTPARALLEL: # npm may be among the packages, and installers wait for each other
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@sed -n 's/^#   make/  e.g. make/p' $(firstword $(MAKEFILE_LIST))
 
 setup: all-packages $(AXE) ## make .venv and install what the rest needs (the others call their part of it)
@@ -61,8 +65,20 @@ format: $(STAMP) ## put the code into its format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+catalogues: $(STAMP) ## write new texts into the catalogues in locale/, empty, and take out what nobody says any more
+	@$(BIN)/pybabel --quiet extract --mapping-file babel.cfg --keywords "$(MARKS)" --project CMI \
+		--add-location file --sort-by-file --width 100 --output-file $(LOCALE)/cmi.pot $(TEXTS)
+	@$(BIN)/pybabel --quiet update --domain cmi --input-file $(LOCALE)/cmi.pot --output-dir $(LOCALE) \
+		--ignore-obsolete --previous --ignore-pot-creation-date --width 100
+
 bench: setup ## the benchmarks: a table on the screen and bench/results/*.json
 	@$(BIN)/python -m bench $(ARGS)
 
 demo: run-packages ## one unattended run in a minute: orders through every ending, with the story on the screen
 	@$(BIN)/python -m development.demo $(ARGS)
+
+pictures: $(STAMP) ## draw docs/images/*.svg from their text sources, with Graphviz
+	@$(BIN)/python $(PACKAGES) --must pictures
+	@$(BIN)/python -m tests.packages_picture
+	@for picture in architecture packages; do \
+		dot -Tsvg docs/images/$$picture.dot -o docs/images/$$picture.svg || exit 1; done

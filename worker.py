@@ -1,4 +1,4 @@
-"""Runs workers: takes workflow tasks and activities from Temporal until it is told to stop."""
+"""Runs workers: they take workflow tasks and activities from Temporal until the process gets SIGTERM or SIGINT."""
 
 import argparse
 import asyncio
@@ -29,21 +29,20 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from activities.calendars import CalendarActivities
 from activities.claims import ClaimActivities
 from activities.digest import DigestActivities
-from activities.heartbeats import BEAT, Beating
+from activities.expected_failures import ExpectedFailures
+from activities.heartbeats import BEAT_SECONDS, Heartbeats
 from activities.mail import MailActivities
 from activities.obsolete_mails import ObsoleteMails
 from activities.papers import PaperActivities
 from activities.reconcile import ReconcileActivities
 from activities.records import RecordActivities
 from activities.settlement_mail import SettlementMailActivities
-from activities.settling import SettlementActivities
+from activities.settlements import SettlementActivities
 from activities.warehouse import WarehouseActivities
 from contracts import names
-from contracts.messages import Desk
 from documents.confined import remove_leftovers
-from mail.expected import ExpectedFailures
-from mail.letters import Letters
-from mail.smtp import Postman
+from mail.outbox import Outbox
+from mail.smtp import SmtpSender
 from records.accounts import AccountRecords
 from records.corrections import Corrections
 from records.database import Database
@@ -63,26 +62,28 @@ from workflows.monthly_billing import MonthlyBilling
 from workflows.pinning import PinningRunner
 from workflows.reconciler import Reconciler
 from workflows.service_order import ServiceOrder
-from workflows.settlement import Settlement
+from workflows.settlement import SettlementWorkflow
 
 logger = logging.getLogger("cmi.worker")
 
-WORKFLOWS = (ServiceOrder, Settlement, MonthlyBilling, Reconciler, DailyDigest)
-DOCUMENTS_AT_A_TIME = 2
-"""By one worker. Each takes two processor cores and up to three gigabytes (`statements.render_process.LIMITS`)."""
+WORKFLOWS = (ServiceOrder, SettlementWorkflow, MonthlyBilling, Reconciler, DailyDigest)
+DOCUMENTS_MAX_CONCURRENT = 2
+"""Documents that one worker makes or reads at once. Each takes two processor cores and up to three gigabytes
+(`statements.render_process.LIMITS`)."""
 ALIVE_EVERY = 5.0
-"""Seconds between two signs of life."""
+"""Seconds between two updates of the liveness file."""
 HANGS_AFTER = 60.0
-"""Seconds without a turn of the event loop after which a worker ends itself. A busy worker's loop turns late, but by
-seconds at the most: what takes long is done by the SDK's threads, by other processes, or in pieces."""
+"""Seconds that the event loop may be blocked before the worker ends itself. Under load the loop is late by seconds at
+most, since long work is done by the SDK's threads, by other processes, or in pieces."""
 STICKY_LIMIT = timedelta(seconds=1.5)
-"""How long a workflow task waits for the worker that has the workflow in memory before any worker may take it.
+"""How long a workflow task waits for the worker that has the workflow in its cache before any worker may take it.
 
-Commands of a workflow whose worker was killed wait so long: less than `desk` waits for an answer, or it would be a 202.
+After a worker was killed, commands to its workflows wait this long. The use cases wait longer for an answer, so the
+caller gets it and not a 202.
 """
 
 
-class _Common(TypedDict):
+class _CommonOptions(TypedDict):
     """Options of the workers of both queues."""
 
     interceptors: Sequence[Interceptor]
@@ -91,19 +92,19 @@ class _Common(TypedDict):
     graceful_shutdown_timeout: timedelta
 
 
-def _common(settings: Settings) -> _Common:
-    return _Common(
-        interceptors=[ExpectedFailures(), Beating()],
-        # Otherwise the SDK keeps heartbeats back for four fifths of their limit, and a process that stood still for the
-        # last fifth of it is taken for dead.
-        max_heartbeat_throttle_interval=timedelta(seconds=BEAT),
+def _common(settings: Settings) -> _CommonOptions:
+    return _CommonOptions(
+        interceptors=[ExpectedFailures(), Heartbeats()],
+        # By default the SDK delays heartbeats by up to four fifths of their timeout. A process that pauses for the
+        # remaining fifth would then count as dead.
+        max_heartbeat_throttle_interval=timedelta(seconds=BEAT_SECONDS),
         deployment_config=_deployment(settings),
         graceful_shutdown_timeout=settings.drain,
     )
 
 
 def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
-    """Worker Versioning, if it is on."""
+    """The options of Worker Versioning; None if it is off."""
     if settings.deployment_name is None or settings.build_id is None:
         return None
     return WorkerDeploymentConfig(
@@ -119,29 +120,28 @@ def _runner(settings: Settings) -> WorkflowRunner:
 
 
 def order_worker(client: Client, settings: Settings, database: Database) -> Worker:
-    """The worker of the queue `orders`: every workflow, and the activities that are quick."""
+    """The worker of the queue `orders`: all workflows, and the activities that are quick."""
     orders, mails = Orders(database), MailLog(database)
     partners, settlements = Partners(database), Settlements(database)
-    desk = Desk(public_url=settings.public_url, language=settings.operations_language)
-    letters = Letters(mails, Postman(settings))
-    mail = MailActivities(settings, letters, partners)
+    outbox = Outbox(mails, SmtpSender(settings))
+    mail = MailActivities(settings, outbox, partners)
     policy = settings.load_policy()
-    settling = SettlementActivities(
+    settlement_activities = SettlementActivities(
         client,
         settlements,
         Corrections(database),
         partners,
         policy=policy,
         vat_rates=settings.vat_percentages,
-        desk=desk,
+        desk=settings.display,
     )
-    claims = ClaimActivities(client, settlements, orders, mails, desk)
-    settlement_mail = SettlementMailActivities(settings, letters, partners, Papers(database))
+    claims = ClaimActivities(client, settlements, orders, mails, settings.display)
+    settlement_mail = SettlementMailActivities(settings, outbox, partners, Papers(database))
     digest = DigestActivities(
         settings,
         policy,
         Digests(database),
-        letters,
+        outbox,
         partners,
         AccountRecords(database),
     )
@@ -151,7 +151,7 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
         orders,
         settlements,
         Reconciliation(database),
-        letters,
+        outbox,
         ObsoleteMails(mails, orders, settlements),
     )
     return Worker(
@@ -163,11 +163,11 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
             WarehouseActivities(settings).request_shipping,
             RecordActivities(client, orders).save_order,
             CalendarActivities(policy).pin_calendar,
-            settling.save_settlement,
-            settling.take_corrections,
-            settling.release_corrections,
-            settling.partners_to_settle,
-            settling.open_settlement,
+            settlement_activities.save_settlement,
+            settlement_activities.take_corrections,
+            settlement_activities.release_corrections,
+            settlement_activities.partners_to_settle,
+            settlement_activities.open_settlement,
             claims.claim_orders,
             claims.release_orders,
             settlement_mail.send_settlement_mail,
@@ -188,13 +188,13 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
 
 
 def document_worker(client: Client, settings: Settings, database: Database) -> Worker:
-    """The worker of the queue `documents`: what takes memory and time, a few at a time."""
+    """The worker of the queue `documents`: activities that need much memory and time, a few at once."""
     papers = PaperActivities(settings, Settlements(database), Partners(database), Papers(database))
     return Worker(
         client,
         task_queue=names.DOCUMENTS_QUEUE,
         activities=[papers.make_statement, papers.make_draft, papers.check_invoice],
-        max_concurrent_activities=DOCUMENTS_AT_A_TIME,
+        max_concurrent_activities=DOCUMENTS_MAX_CONCURRENT,
         **_common(settings),
     )
 
@@ -204,11 +204,10 @@ QUEUES = tuple(_MAKERS)
 
 
 async def run(settings: Settings, queues: Sequence[str]) -> None:
-    """Work until SIGTERM or SIGINT, then let what runs finish."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_DFL
-    )  # until there is something to finish a signal just ends it
-    watch = asyncio.create_task(_watch())
+    """Run workers for these queues until SIGTERM or SIGINT, then let running activities finish."""
+    # Until the workers run there is nothing to finish, and Ctrl-C simply ends the process.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    watchdog = asyncio.create_task(_watchdog())
     await asyncio.to_thread(remove_leftovers)
     if settings.database_url.startswith("sqlite"):
         await migrate_patiently(settings.database_url)
@@ -232,22 +231,23 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
                 "workflows": [workflow.__name__ for workflow in WORKFLOWS],
             },
         )
-        # What is there now stays; the collector need not look at it again and again.
+        # What exists now is kept for good, so the garbage collector need not visit it.
         gc.collect()
         gc.freeze()
-        alive = asyncio.create_task(_show_life(settings.worker_liveness_file))
+        alive = asyncio.create_task(_touch(settings.worker_liveness_file))
         await stop.wait()
         logger.info("told to stop, letting what runs finish for up to %s", settings.drain)
     alive.cancel()
-    watch.cancel()
+    watchdog.cancel()
     logger.info("stopped")
 
 
-async def _watch() -> None:
-    """End this process, with the traceback of each thread on stderr, if the event loop does not turn any more.
+async def _watchdog() -> None:
+    """End this process, with the traceback of each thread on stderr, if the event loop is blocked for too long.
 
-    A thread of C sees to it, which needs neither the loop nor the GIL. A worker that was stopped for so long (SIGSTOP)
-    ends, too, once it goes on: the server has given its activities to others by then (`ATTEMPT_LIMIT`).
+    `faulthandler` does it in a C thread that needs neither the loop nor the GIL. A worker that was paused that long
+    (SIGSTOP) also ends when it resumes: by then the server has given its activities to other workers
+    (`ATTEMPT_LIMIT`).
     """
     try:
         while True:
@@ -257,13 +257,13 @@ async def _watch() -> None:
         faulthandler.cancel_dump_traceback_later()
 
 
-async def _show_life(path: Path | None) -> None:
-    """Touch the liveness file while the event loop turns and the workers work."""
+async def _touch(path: Path | None) -> None:
+    """Touch the liveness file every few seconds while the event loop runs; None: there is no such file."""
     while path is not None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-        except OSError as error:  # a full disk must not end a worker that works
+        except OSError as error:  # a full disk must not end a healthy worker
             logger.warning("no sign of life in %s: %s", path, error.strerror)
         await asyncio.sleep(ALIVE_EVERY)
 

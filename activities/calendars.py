@@ -11,7 +11,7 @@ from domain.policy import Policy
 
 
 class CalendarActivities:
-    """Calendars; `policy` is the configured one, for who has none pinned."""
+    """The activity that pins a calendar. `policy` is the configured one, for workflows that have none pinned."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy

@@ -19,45 +19,55 @@ from temporalio.exceptions import (
     ApplicationErrorCategory,
     WorkflowAlreadyStartedError,
 )
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.failures import without_contents
 from contracts import activities
 from contracts import names as workflow_names
 from contracts.activities import Claims, OrdersOf, Snapshot
-from contracts.messages import EVENTS_CARRIED, Carried, Desk
+from contracts.messages import EVENTS_CARRIED, Carried, DisplaySettings
 from domain.actors import SYSTEM
 from domain.orders import lifecycle
-from domain.orders.commands import Bill, Request
-from domain.orders.effects import Effect
+from domain.orders.commands import Bill
 from domain.orders.order import Status
+from domain.orders.outgoing import Effect
+from domain.orders.request import Request
 from domain.settlements.ids import settlement_id
-from domain.settlements.settlement import LeftOut, LeftOutReason, Line, line_of_order, obstacle
+from domain.settlements.lines import LeftOut, LeftOutReason, Line, line_of_order, obstacle
 from records.heads import Diverged, take_over
 from records.mails import MailLog
 from records.orders import Orders, StoredOrder
 from records.settlements import Settlements
 from temporal import orders as workflow_client
-from temporal.calls import Closed, reaching
+from temporal.calls import Closed, temporal_call
 from use_cases.revival import outbox
 
-AT_A_TIME = 8
-PATIENCE = timedelta(seconds=10)  # for one order
+MAX_CONCURRENT = 8
+ANSWER_TIMEOUT = timedelta(seconds=10)  # of one order
 
 _Result = TypeVar("_Result")
 
 
 class _Found(NamedTuple):
-    """An order as its workflow tells, or else the records, and how that workflow is; None: there is none any more."""
+    """An order as its workflow answers, or as it is in the records if the workflow does not.
+
+    `workflow` is the status of the workflow's last run; None: the server has no run of it.
+    """
 
     stored: StoredOrder
     workflow: WorkflowExecutionStatus | None
 
 
 class ClaimActivities:
-    """Claims on orders. `desk` is for the workflows of orders that are set free."""
+    """The activities that claim and free orders. `desk` is passed to the workflows of freed orders."""
 
     def __init__(
-        self, client: Client, settlements: Settlements, orders: Orders, mails: MailLog, desk: Desk
+        self,
+        client: Client,
+        settlements: Settlements,
+        orders: Orders,
+        mails: MailLog,
+        desk: DisplaySettings,
     ) -> None:
         self._client = client
         self._settlements = settlements
@@ -69,10 +79,10 @@ class ClaimActivities:
 
     @activity.defn(name=activities.CLAIM_ORDERS)
     async def claim_orders(self, batch: OrdersOf) -> Claims:
-        """Have each of these orders be billed by the settlement, and keep what each says it bills; those that refuse.
+        """Bill each of these orders to the settlement, and store the line that each answers. Returns who refused.
 
-        Twice is once. The records only say whose an order is; all else the order itself tells. An order that does not
-        answer makes the whole batch worth another attempt: nobody knows of it.
+        Idempotent. The records are asked only for the partner of an order; everything else is the order's own answer.
+        If an order does not answer, the whole batch is retried, since nobody knows whether it was billed.
         """
         of = batch.settlement
         number = settlement_id(of.partner_id, of.month)
@@ -86,7 +96,7 @@ class ClaimActivities:
 
             answers = await _of_each(batch.sp_ids, claim)
             lines = [answer for answer in answers if isinstance(answer, Line)]
-            await self._settlements.keep_told(number, lines)
+            await self._settlements.lines.keep_confirmed(number, lines)
             return Claims(
                 refused=tuple(
                     LeftOut(sp_id=sp_id, reason=reason)
@@ -102,11 +112,13 @@ class ClaimActivities:
             command=Bill(settlement_id=number), actor=SYSTEM, request_id=f"bill-{number}"
         )
         try:
-            async with reaching(PATIENCE):
-                answer = await workflow_client.send_command(self._client, sp_id, request, PATIENCE)
+            async with temporal_call(ANSWER_TIMEOUT):
+                answer = await workflow_client.send_command(
+                    self._client, sp_id, request, ANSWER_TIMEOUT
+                )
             if answer.line is not None:
                 return answer.line
-            # by a worker of an older release, whose answer has no line: its snapshot has all of the order
+            # A worker of an older release answers without the line; the snapshot has it.
         except Closed:
             pass
         except WorkflowUpdateFailedError as failure:
@@ -116,8 +128,8 @@ class ClaimActivities:
         return await self._why_not(number, sp_id, partner_id)
 
     async def _why_not(self, number: str, sp_id: str, partner_id: str) -> Line | LeftOutReason:
-        """Why an order was not billed just now; its line if it is billed by this settlement already."""
-        found = await self._look(sp_id)
+        """Why an order was not billed just now; its line if this settlement has billed it already."""
+        found = await self._state_of(sp_id)
         if found is None:
             return "unknown"
         order = found.stored.order
@@ -128,33 +140,28 @@ class ClaimActivities:
         line = line_of_order(order)
         if order.status is Status.BILLED and line is not None:
             return line
-        if (
-            found.workflow is WorkflowExecutionStatus.RUNNING
-        ):  # it was set free, or revived, just now
+        if found.workflow is WorkflowExecutionStatus.RUNNING:  # it was just freed or revived
             raise _ask_again(f"{sp_id} has to be asked again")
         activity.logger.warning("a completed order has no workflow", extra={"sp_id": sp_id})
         return "unavailable"
 
-    # --- setting free --------------------------------------------------------------------------------------------
+    # --- freeing -------------------------------------------------------------------------------------------------
 
     @activity.defn(name=activities.RELEASE_ORDERS)
     async def release_orders(self, batch: OrdersOf) -> None:
-        """Have these orders, billed by a settlement that was taken back, be `completed` again. Twice is once.
-
-        What counts is the start of a new run of the order's workflow.
-        """
+        """Make orders billed by a voided settlement `completed` again, by starting new runs. Idempotent."""
         of = batch.settlement
         number = settlement_id(of.partner_id, of.month)
         with without_contents(f"release of orders of {number}"):
             await _of_each(batch.sp_ids, lambda sp_id: self._release(number, sp_id))
 
     async def _release(self, number: str, sp_id: str) -> None:
-        found = await self._look(sp_id)
+        found = await self._state_of(sp_id)
         if found is None:
             return
         order, events = found.stored
         if order.status is not Status.BILLED or order.settlement_id != number:
-            return  # it is free already, or another one has billed it since
+            return  # it is free already, or another settlement has billed it since
         if found.workflow is WorkflowExecutionStatus.RUNNING:
             raise _ask_again(f"{sp_id} has something to send yet")
         waiting: tuple[Effect, ...] = ()
@@ -169,34 +176,40 @@ class ClaimActivities:
             answered={},
         )
         try:
-            async with reaching(PATIENCE):
+            async with temporal_call(ANSWER_TIMEOUT):
                 await workflow_client.revive_order(self._client, carried, self._desk)
         except WorkflowAlreadyStartedError:
             raise _ask_again(f"{sp_id} has to be looked at again") from None
-        with contextlib.suppress(Diverged):  # the new run writes, and asks which life is true
+        with contextlib.suppress(Diverged):  # the new run writes the records itself
             await self._orders.save(Snapshot(order=released, events=more))
 
-    # --- looking -------------------------------------------------------------------------------------------------
+    # --- the state of an order -----------------------------------------------------------------------------------
 
-    async def _look(self, sp_id: str) -> _Found | None:
-        """An order as its workflow tells it, and the records then hold it; as these tell it if it says nothing."""
+    async def _state_of(self, sp_id: str) -> _Found | None:
+        """An order as its workflow answers, which is stored, too; as the records hold it if the workflow is silent."""
         workflow: WorkflowExecutionStatus | None = None
         try:
-            async with reaching(PATIENCE):
+            async with temporal_call(ANSWER_TIMEOUT):
                 handle = self._client.get_workflow_handle(workflow_names.order_id(sp_id))
                 workflow = (await handle.describe()).status
-            async with reaching(PATIENCE):
+            async with temporal_call(ANSWER_TIMEOUT):
                 held = await take_over(
                     self._orders, sp_id, lambda: workflow_client.snapshot(self._client, sp_id)
                 )
             return _Found(StoredOrder(held.order, held.events), workflow)
-        except Closed:  # the server has forgotten it
+        except Closed:  # the server keeps it no longer
             pass
         except WorkflowQueryFailedError as error:
-            # A workflow that is broken. As for `starter.py revive`, what the records hold of it counts.
+            # The workflow is broken. As for `starter.py revive`, the records count.
             activity.logger.warning(
                 "no answer", extra={"sp_id": sp_id, "why": type(error).__name__}
             )
+        except RPCError as error:
+            # A workflow that was terminated before its first task never answers. One that runs may answer later.
+            unready = error.status is RPCStatusCode.FAILED_PRECONDITION
+            if not unready or workflow in (None, WorkflowExecutionStatus.RUNNING):
+                raise
+            activity.logger.warning("no answer", extra={"sp_id": sp_id, "why": error.status.name})
         stored = await self._orders.get(sp_id)
         return _Found(stored, workflow) if stored is not None else None
 
@@ -208,14 +221,14 @@ def _ask_again(why: str) -> ApplicationError:
 async def _of_each(
     sp_ids: Sequence[str], work: Callable[[str], Awaitable[_Result]]
 ) -> list[_Result]:
-    """What comes of each order, some at a time. All are tried before the first failure is raised."""
-    turns = asyncio.Semaphore(AT_A_TIME)
+    """The results of `work` for each order, a few at a time. All are tried before the first failure is raised."""
+    slots = asyncio.Semaphore(MAX_CONCURRENT)
 
-    async def turn(sp_id: str) -> _Result:
-        async with turns:
+    async def in_slot(sp_id: str) -> _Result:
+        async with slots:
             return await work(sp_id)
 
-    results = await asyncio.gather(*(turn(sp_id) for sp_id in sp_ids), return_exceptions=True)
+    results = await asyncio.gather(*(in_slot(sp_id) for sp_id in sp_ids), return_exceptions=True)
     failures = [result for result in results if isinstance(result, BaseException)]
     if failures:
         activity.logger.warning("orders gave no answer", extra={"orders": len(failures)})

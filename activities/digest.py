@@ -1,4 +1,4 @@
-"""Sends the morning's digests: to whom, when it is worth it, and each once (docs/mail.md)."""
+"""Sends the morning's digests: which partners get one, to which address (docs/mail.md, "The digest")."""
 
 import asyncio
 from datetime import UTC, date, datetime, time, timedelta
@@ -6,16 +6,15 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.failures import without_contents
+from activities.sending import send_from_activity
 from contracts import activities
 from contracts.activities import DigestOutcome, DigestPage, DigestPartners, DigestWanted
 from domain.cantons import pin_calendar
 from domain.policy import Policy
 from mail.digest_texts import DigestTexts
-from mail.letters import Letter, Letters
-from mail.smtp import Refused
+from mail.outbox import AT_ONCE, Outbox, OutgoingMail
 from mail.texts import Reader
 from records.accounts import AccountRecords
 from records.digest import Digests, Limits, OpenWork
@@ -25,21 +24,21 @@ from settings import Settings
 SHOWN = Limits(overdue=50, today=50, later=20)
 
 
-class _Receiver(NamedTuple):
+class _Recipient(NamedTuple):
     key: str
     address: str
     reader: Reader
 
 
 class DigestActivities:
-    """The digests' mails. Days and office hours are those of `policy`."""
+    """The activities of the daily digest. Days and office hours are those of `policy`."""
 
     def __init__(
         self,
         settings: Settings,
         policy: Policy,
         digests: Digests,
-        letters: Letters,
+        outbox: Outbox,
         partners: Partners,
         accounts: AccountRecords,
     ) -> None:
@@ -49,11 +48,11 @@ class DigestActivities:
         self._partners = partners
         self._accounts = accounts
         self._texts = DigestTexts(settings.public_url)
-        self._letters = letters
+        self._outbox = outbox
 
     @activity.defn(name=activities.DIGEST_PARTNERS)
     async def digest_partners(self, page: DigestPage) -> DigestPartners:
-        """The next partners that have something to do and work on that day."""
+        """The next partners that have something open and whose canton works on that day."""
         with without_contents("partners to write to"):
             found = await self._digests.partners(page.after, page.limit)
             day = self._local(page.at).date()
@@ -71,7 +70,7 @@ class DigestActivities:
     async def send_digest(self, wanted: DigestWanted) -> DigestOutcome:
         """Send a partner what is open, unless it was sent on that day before.
 
-        What is raised is worth another attempt: the first after closing time ends it.
+        A failure is retried until the offices close; the first attempt after that gives up.
         """
         with without_contents(f"digest of {wanted.partner_id}"):
             return await self._send(wanted, activity.info().started_time)
@@ -80,54 +79,44 @@ class DigestActivities:
         key = f"digest:{wanted.partner_id}:{wanted.day}"
         if now >= wanted.closes:
             for tried in (key, _to_login(key)):
-                await self._letters.give_up(tried)
+                await self._outbox.give_up(tried)
             return "too_late"
         midnight = self._instant(wanted.day + timedelta(days=1), time())
         work = await self._digests.open_work(wanted.partner_id, now, midnight, SHOWN)
         if not work.total:
             return "nothing_open"
-        for to in await self._receivers(wanted.partner_id, key, now):
-            if await self._deliver(to, work, wanted, now):
+        for to in await self._recipients(wanted.partner_id, key, now):
+            if await self._is_sent(to, work, wanted):
                 return "sent"
         return "refused"
 
-    async def _deliver(
-        self, to: _Receiver, work: OpenWork, wanted: DigestWanted, now: datetime
-    ) -> bool:
-        """Whether the mail is sent; if not, it is refused for good."""
-        letter = Letter(
-            to.key,
-            f"digest:{wanted.partner_id}",
-            "digest",
-            "partner",
-            to.address,
-            to.reader,
-            lambda: self._texts.compose_digest(to.reader, work, wanted.day, self._local),
-            in_thread=False,
+    async def _is_sent(self, to: _Recipient, work: OpenWork, wanted: DigestWanted) -> bool:
+        """Send a digest. False: this address is refused for good."""
+        row = await send_from_activity(
+            self._outbox,
+            OutgoingMail(
+                to.key,
+                f"digest:{wanted.partner_id}",
+                "digest",
+                "partner",
+                to.address,
+                to.reader,
+                lambda: self._texts.compose_digest(to.reader, work, wanted.day, self._local),
+                in_thread=False,
+                give_up_refused=AT_ONCE,
+                give_up_put_off=None,
+            ),
         )
-        try:
-            return (await self._letters.deliver(letter, now)).state == "sent"
-        except Refused as refused:
-            why = str(refused)
-            await self._letters.refused(to.key, refused)
-            if not refused.lasting:
-                raise ApplicationError(
-                    f"mail {to.key}: {why}",
-                    type="MailServerUnavailable",
-                    category=ApplicationErrorCategory.BENIGN,
-                ) from None
-            activity.logger.warning("mail refused", extra={"mail": to.key, "why": why})
-            await self._letters.give_up(to.key)
-            return False
+        return row.state == "sent"
 
-    async def _receivers(self, partner_id: str, key: str, now: datetime) -> list[_Receiver]:
-        """The firm's address; after it, for when that is refused, the first person of the firm that has a login."""
+    async def _recipients(self, partner_id: str, key: str, now: datetime) -> list[_Recipient]:
+        """The firm's address; then, in case it is refused, the first person of the firm who has a login."""
         partner = await self._partners.get(partner_id)
         if partner is None:
             return []
-        firm = _Receiver(key, partner.email, Reader(partner.name, partner.language))
+        firm = _Recipient(key, partner.email, Reader(partner.name, partner.language))
         people = [
-            _Receiver(_to_login(key), user.email, Reader(user.name, user.language))
+            _Recipient(_to_login(key), user.email, Reader(user.name, user.language))
             for user in await self._accounts.users(partner_id, now)
             if user.invitation == "accepted" and user.email != partner.email
         ]

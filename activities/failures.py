@@ -1,4 +1,4 @@
-"""Failures as they may be read by anybody who reads Temporal: what went wrong, of what, and no contents."""
+"""Failures that anybody with access to Temporal may read: what failed and why, without contents."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ import httpx
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
-from records.database import is_away
+from records.failures import is_away
 from temporal.calls import NoAnswer, TemporalAway
 
 _TEMPORAL_AWAY = (
@@ -19,12 +19,12 @@ _TEMPORAL_AWAY = (
 
 @contextmanager
 def without_contents(what: str) -> Iterator[None]:
-    """Let an unforeseen error out as a retryable one that names only `what` and the error's class.
+    """Replace an unexpected error by a retryable one that names only `what` and the error's class.
 
-    Errors of databases, HTTP and SMTP clients quote what they were given: addresses, names, passwords in URLs. The
-    traceback stays, since it shows code and no values. An `ApplicationError` is somebody's choice and passes as it is.
+    Errors of databases, HTTP and SMTP clients quote their input: addresses, names, passwords in URLs. The traceback
+    stays, since it shows code and no values. An `ApplicationError` was raised on purpose and passes unchanged.
 
-    That somebody outside is away is expected, and becomes a failure of the category `BENIGN` (`mail.expected`).
+    An error that means that a server is unreachable gets the category `BENIGN` (`activities.expected_failures`).
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Shows the server that an activity's process lives, so that another one can soon take over when it does not."""
+"""Sends heartbeats for running activities, so that another process soon takes over when theirs is gone."""
 
 import asyncio
 from typing import Any
@@ -8,10 +8,10 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from contracts import activities
 
-BEAT = 2.0
-"""Seconds between two signs of life, if the limit between them (`heartbeat_timeout`) does not ask for more."""
+BEAT_SECONDS = 2.0
+"""Seconds between two heartbeats, or less if `heartbeat_timeout` is short."""
 
-TO_THE_END = frozenset(
+UNINTERRUPTED = frozenset(
     {
         activities.SEND_MAIL,
         activities.SEND_SETTLEMENT_MAIL,
@@ -19,12 +19,12 @@ TO_THE_END = frozenset(
         activities.REQUEST_SHIPPING,
     }
 )
-"""Their attempts are not cut off by a cancellation, which then only prevents the next one. Otherwise nobody would know
-whether the thing went out."""
+"""Activities whose attempt a cancellation does not interrupt, because nobody would know whether the mail or request was
+sent. It only prevents the next attempt."""
 
 
-class Beating(Interceptor):
-    """Sends heartbeats for every activity that has a limit between them, as long as it runs."""
+class Heartbeats(Interceptor):
+    """Sends heartbeats for every activity with a `heartbeat_timeout` while it runs."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         """Implements `Interceptor.intercept_activity`."""
@@ -36,13 +36,13 @@ class _Inbound(ActivityInboundInterceptor):
         info = activity.info()
         if not info.heartbeat_timeout:
             return await super().execute_activity(input)
-        pause = min(BEAT, info.heartbeat_timeout.total_seconds() / 3)
+        pause = min(BEAT_SECONDS, info.heartbeat_timeout.total_seconds() / 3)
         work = asyncio.ensure_future(super().execute_activity(input))
         while not work.done():
             try:
                 await asyncio.wait([work], timeout=pause)
             except asyncio.CancelledError:
-                if info.activity_type not in TO_THE_END or _is_cut_off():
+                if info.activity_type not in UNINTERRUPTED or _is_shutting_down():
                     work.cancel()
                     await asyncio.wait([work])
             if not work.done():
@@ -50,7 +50,7 @@ class _Inbound(ActivityInboundInterceptor):
         return work.result()
 
 
-def _is_cut_off() -> bool:
-    """Whether the worker cannot wait any longer for the activity to end."""
+def _is_shutting_down() -> bool:
+    """Whether the worker ends and cannot wait any longer for the activity."""
     details = activity.cancellation_details()
     return details is None or details.worker_shutdown

@@ -1,4 +1,4 @@
-"""Sends mails: to whom, in which language, once under each key as far as SMTP allows (docs/mail.md, "Once")."""
+"""Sends the mails about orders: who receives them, in which language (docs/mail.md)."""
 
 import asyncio
 from typing import NamedTuple
@@ -7,16 +7,17 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.failures import without_contents
+from activities.sending import given_up, send_from_activity
 from contracts import activities
-from domain.orders.effects import Mail
-from mail.letters import Letter, Letters
+from domain.orders.outgoing import Mail
+from mail.outbox import AT_ONCE, FIVE_DAYS, Outbox, OutgoingMail
 from mail.texts import MailTexts, Reader
 from records.partners import Partner, Partners
 from settings import Settings
 
 
-class _Receiver(NamedTuple):
-    """Who gets a mail, under which key. A copy is worth less than the mail that it is a copy of."""
+class _Recipient(NamedTuple):
+    """Who gets a mail, under which key. A copy that is refused is given up at once and delays nothing."""
 
     key: str
     address: str
@@ -25,52 +26,51 @@ class _Receiver(NamedTuple):
 
 
 class MailActivities:
-    """Mail about orders, with the links that `settings` name."""
+    """The activity that sends a mail about an order."""
 
-    def __init__(self, settings: Settings, letters: Letters, partners: Partners) -> None:
+    def __init__(self, settings: Settings, outbox: Outbox, partners: Partners) -> None:
         self._settings = settings
         self._partners = partners
         self._texts = MailTexts(settings.public_url)
-        self._letters = letters
+        self._outbox = outbox
 
     @activity.defn(name=activities.SEND_MAIL)
     async def send_mail(self, mail: Mail) -> None:
         """Send a mail, unless it was sent under its key before.
 
-        What is raised is worth another attempt, but for `names.MAIL_GIVEN_UP`: refused for five days. A refusal is
-        tried again hourly, by then to the address that the partner has; a new order is never given up. Errors name
-        the mail's key and the server's code, nothing else.
+        A failure is retried, except `activities.MAIL_GIVEN_UP` after five days of refusals. A refused mail is tried
+        again every hour, to the address that the partner has by then; a new order is never given up. Failures name the
+        mail's key and the server's code, nothing else.
         """
         with without_contents(f"mail {mail.key}"):
-            receivers = await self._receivers(mail)
-            # Side by side, so that no letter waits for another's server, and each goes out whatever befalls the other.
+            recipients = await self._recipients(mail)
+            # At the same time: a mail and its copy neither wait for each other nor fail with each other.
             results = await asyncio.gather(
-                *(self._send_once(mail, receiver) for receiver in receivers), return_exceptions=True
+                *(self._send_to(mail, recipient) for recipient in recipients),
+                return_exceptions=True,
             )
             for failure in filter(None, results):
                 raise failure
 
-    # --- to whom -------------------------------------------------------------------------------------------------
-
-    async def _receivers(self, mail: Mail) -> list[_Receiver]:
+    async def _recipients(self, mail: Mail) -> list[_Recipient]:
         if mail.audience == "operations":
             return [self._to_team(mail)]
         if mail.audience == "sender":
             return [await self._to_sender(mail)]
         partner = await self._partner(mail.partner_id)
         reader = Reader(partner.name, partner.language)
-        receivers = [_Receiver(mail.key, partner.email, reader)]
+        recipients = [_Recipient(mail.key, partner.email, reader)]
         other = partner.escalation_email
         if mail.kind == "escalation" and other and other != partner.email:
-            receivers.append(_Receiver(f"{mail.key}/copy", other, reader, is_copy=True))
-        return receivers
+            recipients.append(_Recipient(f"{mail.key}/copy", other, reader, is_copy=True))
+        return recipients
 
-    def _to_team(self, mail: Mail) -> _Receiver:
+    def _to_team(self, mail: Mail) -> _Recipient:
         reader = Reader("", self._settings.operations_language, staff=True)
-        return _Receiver(mail.key, self._settings.mail_operations, reader)
+        return _Recipient(mail.key, self._settings.mail_operations, reader)
 
-    async def _to_sender(self, mail: Mail) -> _Receiver:
-        """To who asked: the login's own address, or that of the firm or team behind it."""
+    async def _to_sender(self, mail: Mail) -> _Recipient:
+        """Who sent the command: the login's own address, or that of its firm or team."""
         sender = mail.sender
         if sender is None:
             return self._to_team(mail)
@@ -78,11 +78,11 @@ class MailActivities:
             partner = await self._partner(sender.partner_id)
             stranger = partner.partner_id != mail.partner_id
             reader = Reader(partner.name, partner.language, stranger=stranger)
-            return _Receiver(mail.key, sender.email or partner.email, reader)
+            return _Recipient(mail.key, sender.email or partner.email, reader)
         if sender.email is None:
             return self._to_team(mail)
         reader = Reader(sender.name, self._settings.operations_language, staff=True)
-        return _Receiver(mail.key, sender.email, reader)
+        return _Recipient(mail.key, sender.email, reader)
 
     async def _partner(self, partner_id: str) -> Partner:
         partner = await self._partners.get(partner_id)
@@ -92,18 +92,22 @@ class MailActivities:
             )
         return partner
 
-    # --- once ----------------------------------------------------------------------------------------------------
-
-    async def _send_once(self, mail: Mail, to: _Receiver) -> None:
-        letter = Letter(
-            to.key,
-            mail.sp_id,
-            mail.kind,
-            mail.audience,
-            to.address,
-            to.reader,
-            lambda: self._texts.compose(mail, to.reader),
+    async def _send_to(self, mail: Mail, to: _Recipient) -> None:
+        # Without its first mail an order counts as not transmitted, so that mail is never given up.
+        limit = None if mail.kind == "new_order" else FIVE_DAYS
+        sent = await send_from_activity(
+            self._outbox,
+            OutgoingMail(
+                to.key,
+                mail.sp_id,
+                mail.kind,
+                mail.audience,
+                to.address,
+                to.reader,
+                lambda: self._texts.compose(mail, to.reader),
+                give_up_refused=AT_ONCE if to.is_copy else limit,
+                give_up_put_off=limit,
+            ),
         )
-        # Without a new order's mail there is no transmission.
-        give_up = mail.kind != "new_order"
-        await self._letters.send(letter, give_up=give_up, is_copy=to.is_copy)
+        if sent.state == "given_up" and not to.is_copy:
+            raise given_up(sent)

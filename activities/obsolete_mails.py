@@ -1,4 +1,4 @@
-"""Marks mails that lost their sense before they were sent: their workflows drop them without a word to the records."""
+"""Marks mails that need not be sent any more. Their workflows drop them, but do not tell the records."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -10,12 +10,12 @@ from records.mails import MailLog, MailRow
 from records.orders import Orders
 from records.settlements import Settlements
 
-_TRIED_FOR = timedelta(minutes=1)
-_AT_ONCE = 500
+_MIN_AGE = timedelta(minutes=1)
+_BATCH = 500
 
 
 class ObsoleteMails:
-    """The mails of `mails`, judged by the orders and settlements that they are about."""
+    """Finds the unsent mails of orders and settlements that no longer call for them."""
 
     def __init__(self, mails: MailLog, orders: Orders, settlements: Settlements) -> None:
         self._mails = mails
@@ -23,25 +23,25 @@ class ObsoleteMails:
         self._settlements = settlements
 
     async def mark(self, now: datetime) -> int:
-        """Mark what is unsent and has lost its sense; how many. One that is needed after all still goes out."""
+        """Mark the unsent mails that are no longer needed; how many. One that is needed again later is still sent."""
         marked = 0
         last: MailRow | None = None
-        while rows := await self._mails.tried(now - _TRIED_FOR, last, _AT_ONCE):
+        while rows := await self._mails.tried(now - _MIN_AGE, last, _BATCH):
             for about in {row.about for row in rows}:
                 keys = await self._obsolete(about)
-                lost = [row.key for row in rows if row.about == about and row.key in keys]
-                if lost:
-                    marked += await self._mails.obsolete(lost)
+                obsolete = [row.key for row in rows if row.about == about and row.key in keys]
+                if obsolete:
+                    marked += await self._mails.obsolete(obsolete)
             last = rows[-1]
         return marked
 
     async def _obsolete(self, about: str) -> frozenset[str]:
-        """Of an order or a settlement. What the records do not hold (yet), or a newer release wrote, is not judged."""
+        """The keys of obsolete mails of an order or settlement; none if the records lack it or cannot read it."""
         with suppress(NotUnderstood):
             order = await self._orders.get(about)
             if order is not None:
                 return obsolete_mails(order.order, order.events)
             settlement = await self._settlements.get(about)
             if settlement is not None:
-                return obsolete_settlement_mails(settlement.settling, settlement.events)
+                return obsolete_settlement_mails(settlement.settlement, settlement.events)
         return frozenset()

@@ -15,9 +15,9 @@ from activities.failures import without_contents
 from contracts import activities
 from contracts.activities import InvoiceToCheck, SettlementOf, StatementWanted
 from documents.confined import ConfinedError
-from domain.settlements.commands import Statement
 from domain.settlements.ids import settlement_id
 from domain.settlements.invoicing import Problem, Verdict
+from domain.settlements.settlement import Statement
 from invoices.check import check_invoice, expected_of
 from invoices.draft import draft_confined
 from records.papers import Paper, PaperKind, Papers, draft_id, statement_csv_id, statement_id
@@ -75,10 +75,10 @@ class PaperActivities:
 
     async def _make_statement(self, number: str, wanted: StatementWanted) -> Paper:
         stored = await self._settlement(number, wanted.version)
-        fees = stored.settling.fees
+        fees = stored.settlement.fees
         if fees is not None and (
             sum(line.fee for line in stored.account.lines) != fees
-            or await self._settlements.untold(number)
+            or await self._settlements.lines.count_unconfirmed(number)
         ):
             raise ApplicationError(
                 f"the lines of {number} in the records do not come to what its orders told",
@@ -107,7 +107,7 @@ class PaperActivities:
         number = settlement_id(of.partner_id, of.month)
         with without_contents(f"draft of {number}"):
             stored = await self._issued(number)
-            calendar = stored.settling.opening.calendar
+            calendar = stored.settlement.opening.calendar
             today = calendar.local(activity.info().started_time).date()
             data = await self._data(stored, today)
             paper_id = draft_id(number, data.checksum)
@@ -130,7 +130,7 @@ class PaperActivities:
                     non_retryable=True,
                 )
             stored = await self._issued(number)
-            statement = stored.settling.statement
+            statement = stored.settlement.statement
             if statement is not None and statement.sha256 == paper.sha256:
                 # It names all that an invoice has to name.
                 return Verdict(accepted=False, problems=(Problem(code="statement"),))
@@ -140,18 +140,18 @@ class PaperActivities:
 
     async def _settlement(self, number: str, version: int = 0) -> StoredSettlement:
         stored = await self._settlements.get(number)
-        if stored is None or stored.settling.version < version:
+        if stored is None or stored.settlement.version < version:
             raise _not_recorded(f"{number} is not recorded yet")
         return stored
 
     async def _issued(self, number: str) -> StoredSettlement:
         stored = await self._settlement(number)
-        if stored.settling.statement is None:
+        if stored.settlement.statement is None:
             raise _not_recorded(f"{number} is not recorded as issued yet")
         return stored
 
     async def _data(self, stored: StoredSettlement, created: date) -> StatementData:
-        opening = stored.settling.opening
+        opening = stored.settlement.opening
         partner = await self._partners.get(opening.partner.partner_id)
         if partner is None:
             raise ApplicationError(

@@ -15,17 +15,21 @@ from temporalio.client import (
     WorkflowExecutionStatus,
     WorkflowQueryFailedError,
 )
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.entities import (
+    Entities,
+    OrderEntities,
+    SettlementEntities,
+    WorkflowAnswer,
+)
 from activities.failures import without_contents
 from activities.obsolete_mails import ObsoleteMails
-from activities.reconciled import PartnersSettlements, ServiceOrders, Things, Told
+from activities.sending import send_from_activity
 from contracts import activities
 from contracts import names as workflow_names
 from contracts.activities import Compared, FindingKind, OpenBatch, WorkflowBatch
-from mail.letters import Letter, Letters
-from mail.smtp import Refused
+from mail.outbox import Outbox, OutgoingMail
 from mail.texts import MailTexts, Reader
 from records.orders import Orders
 from records.reconciliation import Reconciliation, Row, Same, Seen
@@ -33,14 +37,15 @@ from records.settlements import Settlements
 from settings import Settings
 
 BATCH = 200
-AT_A_TIME = 8
-ANSWER_WITHIN = 10.0  # seconds, for a query: a workflow that is not in memory is replayed for it
-LOOK_AGAIN_AFTER = 2.0  # seconds: what is just being written is no difference
-FAILING_SINCE_ATTEMPT = (
-    3  # of one workflow task; the first ones may have met a worker that was stopped
-)
+MAX_CONCURRENT = 8
+QUERY_TIMEOUT = 10.0
+"""Seconds for a query. A workflow that is not in a worker's cache is replayed for it."""
+COMPARE_AGAIN_AFTER = 2.0
+"""Seconds after which a difference is compared again, because a write may have been under way."""
+STUCK_FROM_ATTEMPT = 3
+"""Attempts at one workflow task after which its workflow is stuck; the first may have met a worker that stopped."""
 CLOSED_FOR = timedelta(days=30)
-"""For so long after its last change a closed order is compared, once; servers remember closed workflows as long."""
+"""How long after its last change a closed order is still compared, once. Servers keep closed workflows as long."""
 SHOWN = 50  # findings in one mail
 
 _DEAD: dict[WorkflowExecutionStatus, FindingKind] = {
@@ -52,19 +57,22 @@ _DEAD: dict[WorkflowExecutionStatus, FindingKind] = {
 _THREAD = "reconciliation"
 
 
-class _Look(NamedTuple):
-    """What was seen of one order or settlement. Without a `kind` all is well, or (`unanswered`) nobody knows."""
+class _Comparison(NamedTuple):
+    """One order or settlement compared with its workflow. Without a `kind` they agree, or (`unanswered`) it is unknown.
+
+    `same` is what the next pass can skip as long as nothing changes.
+    """
 
     row: Row
     kind: FindingKind | None = None
     run_id: str = ""
     same: Same | None = None
-    told: Told | None = None
+    answer: WorkflowAnswer | None = None
     unanswered: bool = False
 
 
 class ReconcileActivities:
-    """The reconciler's work, on the server that `client` reaches."""
+    """The activities of the reconciler. `client` reaches the server whose workflows are compared."""
 
     def __init__(
         self,
@@ -73,55 +81,56 @@ class ReconcileActivities:
         orders: Orders,
         settlements: Settlements,
         records: Reconciliation,
-        letters: Letters,
+        outbox: Outbox,
         obsolete: ObsoleteMails,
     ) -> None:
         self._settings = settings
         self._client = client
         self._records = records
-        self._orders = ServiceOrders(client, orders, records)
-        self._settlements = PartnersSettlements(client, settlements, records)
-        self._things: dict[str, Things] = {
+        self._orders = OrderEntities(client, orders, records)
+        self._settlements = SettlementEntities(client, settlements, records)
+        self._by_type: dict[str, Entities] = {
             each.workflow_type: each for each in (self._orders, self._settlements)
         }
-        self._letters = letters
+        self._outbox = outbox
         self._obsolete = obsolete
         self._texts = MailTexts(settings.public_url)
 
-    # --- what is open, and its workflows -------------------------------------------------------------------------
+    # --- from the records to the workflows -----------------------------------------------------------------------
 
     @activity.defn(name=activities.COMPARE_ORDERS)
     async def compare_orders(self, batch: OpenBatch) -> Compared:
-        """Look up the next open orders on the server. Twice is once."""
+        """Compare the next open orders with their workflows. Idempotent."""
         with without_contents("comparison of orders"):
             return await self._compare(self._orders, batch)
 
     @activity.defn(name=activities.COMPARE_SETTLEMENTS)
     async def compare_settlements(self, batch: OpenBatch) -> Compared:
-        """Look up the next open settlements on the server. Twice is once."""
+        """Compare the next open settlements with their workflows. Idempotent."""
         with without_contents("comparison of settlements"):
             return await self._compare(self._settlements, batch)
 
-    async def _compare(self, things: Things, batch: OpenBatch) -> Compared:
-        rows = await things.to_compare(batch.after, BATCH, batch.began - CLOSED_FOR)
+    async def _compare(self, entities: Entities, batch: OpenBatch) -> Compared:
+        rows = await entities.to_compare(batch.after, BATCH, batch.began - CLOSED_FOR)
         known = await self._records.same([row.name for row in rows])
-        looks = await self._look_at(things, rows, known)
-        # What is just being written is no difference.
-        different = [each.row.name for each in looks if each.kind is not None]
+        comparisons = await self._compare_all(entities, rows, known)
+        different = [each.row.name for each in comparisons if each.kind is not None]
         if different:
-            await asyncio.sleep(LOOK_AGAIN_AFTER)
-            again = await self._look_at(things, await things.rows(different), {})
-            looks = [each for each in looks if each.kind is None] + again
+            await asyncio.sleep(COMPARE_AGAIN_AFTER)
+            again = await self._compare_all(entities, await entities.rows(different), {})
+            comparisons = [each for each in comparisons if each.kind is None] + again
         await self._records.keep_same(
             {
                 each.row.name: each.same
-                for each in looks
+                for each in comparisons
                 if each.same is not None and each.same != known.get(each.row.name)
             }
         )
-        unanswered = [each.row.name for each in looks if each.unanswered]
+        unanswered = [each.row.name for each in comparisons if each.unanswered]
         await self._records.keep_open(unanswered, batch.began)
-        seen = [await self._settle(each, each.kind) for each in looks if each.kind is not None]
+        seen = [
+            await self._repair(each, each.kind) for each in comparisons if each.kind is not None
+        ]
         await self._records.keep(seen, batch.began)
         return Compared(
             next=rows[-1].name if len(rows) == BATCH else None,
@@ -131,73 +140,71 @@ class ReconcileActivities:
             unanswered=len(unanswered),
         )
 
-    async def _look_at(
-        self, things: Things, rows: Sequence[Row], known: Mapping[str, Same]
-    ) -> list[_Look]:
-        turns = asyncio.Semaphore(AT_A_TIME)
+    async def _compare_all(
+        self, entities: Entities, rows: Sequence[Row], known: Mapping[str, Same]
+    ) -> list[_Comparison]:
+        slots = asyncio.Semaphore(MAX_CONCURRENT)
 
-        async def look(row: Row) -> _Look:
-            async with turns:
-                seen = await self._look(things, row, known.get(row.name))
+        async def comparison(row: Row) -> _Comparison:
+            async with slots:
+                seen = await self._compare_one(entities, row, known.get(row.name))
                 activity.heartbeat()
                 return seen
 
-        return await asyncio.gather(*(look(row) for row in rows))
+        return await asyncio.gather(*(comparison(row) for row in rows))
 
-    async def _look(self, things: Things, row: Row, known: Same | None) -> _Look:
-        workflow_id = things.workflow_id(row)
+    async def _compare_one(self, entities: Entities, row: Row, known: Same | None) -> _Comparison:
+        workflow_id = entities.workflow_id(row)
         try:
             workflow = await self._client.get_workflow_handle(workflow_id).describe()
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            if row.is_over:  # the server forgets what has ended
-                return _Look(row, same=Same("", 0, row.version, row.digest))
-            return _Look(row, "missing")
+            if row.is_over:  # the server deletes closed workflows after a while
+                return _Comparison(row, same=Same("", 0, row.version, row.digest))
+            return _Comparison(row, "missing")
         run_id = workflow.run_id
         running = workflow.status is WorkflowExecutionStatus.RUNNING
         task = workflow.raw_description.pending_workflow_task
-        if running and task.attempt >= FAILING_SINCE_ATTEMPT:
-            return _Look(row, "stuck", run_id)
+        if running and task.attempt >= STUCK_FROM_ATTEMPT:
+            return _Comparison(row, "stuck", run_id)
         now = Same(run_id, workflow.history_length, row.version, row.digest)
         if now == known:
-            return _Look(row, same=known)
+            return _Comparison(row, same=known)
         dead = _DEAD.get(workflow.status) if workflow.status is not None else None
-        told = await self._ask(things, workflow_id)
-        if told is None:
-            return _Look(row, None if row.is_over else dead, run_id, unanswered=dead is None)
-        if dead is not None and not told.is_over:
-            return _Look(row, dead, run_id, told=told)
-        if await told.is_recorded():
-            # It has ended, and not as one that is over does.
-            ended = not running and not told.is_over
-            if running and told.shell < workflow_names.SHELL:
-                with suppress(
-                    RPCError
-                ):  # it may have ended just now; if not, the next pass asks again
+        answer = await self._ask(entities, workflow_id)
+        if answer is None:
+            return _Comparison(row, None if row.is_over else dead, run_id, unanswered=dead is None)
+        if dead is not None and not answer.is_over:
+            return _Comparison(row, dead, run_id, answer=answer)
+        if await answer.is_recorded():
+            # A workflow must not end before its order or settlement is over.
+            ended = not running and not answer.is_over
+            if running and answer.shell < workflow_names.SHELL:
+                with suppress(RPCError):  # it may just have ended; else the next pass signals again
                     handle = self._client.get_workflow_handle(workflow_id)
                     await handle.signal(workflow_names.NEXT_RUN)
-            return _Look(row, "ended", run_id) if ended else _Look(row, same=now)
-        return _Look(row, _difference(row, told, running=running), run_id, told=told)
+            return _Comparison(row, "ended", run_id) if ended else _Comparison(row, same=now)
+        return _Comparison(row, _difference(row, answer, running=running), run_id, answer=answer)
 
-    async def _settle(self, look: _Look, kind: FindingKind) -> Seen:
-        """Repair what can be repaired, from what the workflow says."""
-        name, told = look.row.name, look.told
+    async def _repair(self, comparison: _Comparison, kind: FindingKind) -> Seen:
+        """Bring the records to what the workflow says, if it says anything."""
+        name, answer = comparison.row.name, comparison.answer
         activity.heartbeat()
-        if told is None:
-            return Seen(name, kind, look.run_id)
-        kept = await told.is_recorded() or await told.keep()
-        if kind in _DEAD.values():  # the last that it knew is what it can be revived from
-            return Seen(name, kind, look.run_id)
+        if answer is None:
+            return Seen(name, kind, comparison.run_id)
+        kept = await answer.is_recorded() or await answer.keep()
+        if kind in _DEAD.values():  # it is revived from its last state, which is now in the records
+            return Seen(name, kind, comparison.run_id)
         if not kept:
-            return Seen(name, "unrecorded", look.run_id)
-        return Seen(name, kind, look.run_id, repaired=True)
+            return Seen(name, "unrecorded", comparison.run_id)
+        return Seen(name, kind, comparison.run_id, repaired=True)
 
-    async def _ask(self, things: Things, workflow_id: str) -> Told | None:
-        """How far a workflow is; None if it does not say."""
+    async def _ask(self, entities: Entities, workflow_id: str) -> WorkflowAnswer | None:
+        """What a workflow answers to the query for its state; None: it does not answer."""
         try:
-            async with asyncio.timeout(ANSWER_WITHIN):
-                return await things.ask(workflow_id)
+            async with asyncio.timeout(QUERY_TIMEOUT):
+                return await entities.ask(workflow_id)
         except (TimeoutError, WorkflowQueryFailedError) as error:
             why = type(error).__name__
         except RPCError as error:
@@ -207,15 +214,15 @@ class ReconcileActivities:
         activity.logger.warning("no answer", extra={"about": workflow_id, "why": why})
         return None
 
-    # --- open workflows and their rows ---------------------------------------------------------------------------
+    # --- from the workflows to the records -----------------------------------------------------------------------
 
     @activity.defn(name=activities.FIND_UNRECORDED)
     async def find_unrecorded(self, batch: WorkflowBatch) -> Compared:
-        """Look up the next open workflows in the records, and record those that are missing there. Twice is once."""
+        """Look up the next open workflows in the records, and record those that are missing there. Idempotent."""
         with without_contents("search for workflows without a row"):
             before = (activity.info().started_time - batch.min_age).astimezone(UTC)
             listed = self._client.list_workflows(
-                f"WorkflowType IN ({', '.join(map(repr, self._things))}) AND ExecutionStatus = 'Running'"
+                f"WorkflowType IN ({', '.join(map(repr, self._by_type))}) AND ExecutionStatus = 'Running'"
                 f" AND StartTime < '{before.isoformat(timespec='milliseconds')}'",
                 page_size=BATCH,
                 next_page_token=base64.b64decode(batch.page) if batch.page else None,
@@ -224,7 +231,7 @@ class ReconcileActivities:
             running = listed.current_page or ()
             missing = await self._missing(running)
             if missing:
-                await asyncio.sleep(LOOK_AGAIN_AFTER)
+                await asyncio.sleep(COMPARE_AGAIN_AFTER)
                 missing = await self._missing(missing)
             seen = [await self._record(workflow) for workflow in missing]
             await self._records.keep(seen, batch.began)
@@ -238,53 +245,53 @@ class ReconcileActivities:
 
     async def _missing(self, running: Sequence[WorkflowExecution]) -> list[WorkflowExecution]:
         missing = []
-        for workflow_type, things in self._things.items():
+        for workflow_type, entities in self._by_type.items():
             by_name = {
-                things.name(each.id): each
+                entities.name(each.id): each
                 for each in running
                 if each.workflow_type == workflow_type
             }
-            held = {row.name for row in await things.rows(by_name)}
+            held = {row.name for row in await entities.rows(by_name)}
             missing += [each for name, each in by_name.items() if name not in held]
         return missing
 
     async def _record(self, workflow: WorkflowExecution) -> Seen:
-        things = self._things[workflow.workflow_type]
-        told = await self._ask(things, workflow.id)
+        entities = self._by_type[workflow.workflow_type]
+        answer = await self._ask(entities, workflow.id)
         activity.heartbeat()
-        repaired = told is not None and await told.keep()
-        return Seen(things.name(workflow.id), "unrecorded", workflow.run_id, repaired)
+        repaired = answer is not None and await answer.keep()
+        return Seen(entities.name(workflow.id), "unrecorded", workflow.run_id, repaired)
 
-    # --- operations ----------------------------------------------------------------------------------------------
+    # --- the report ----------------------------------------------------------------------------------------------
 
     @activity.defn(name=activities.REPORT_FINDINGS)
     async def report_findings(self, began: datetime) -> int:
-        """End what the pass has not seen any more, and tell operations of what is new, in one mail. How many stand.
+        """Close the findings that the pass has not seen again, and mail the new ones to operations. How many stand.
 
-        Mails that have lost their sense unsent are marked on the way, so that nobody looks for them.
+        Also marks the mails as obsolete that were not sent and no longer have to be.
         """
         with without_contents("report of findings"):
             await self._records.end_unseen(began, began - CLOSED_FOR)
             while await self._records.count_unreported():
-                await self._records.reported(await self._tell())
+                await self._records.reported(await self._report())
             await self._obsolete.mark(activity.info().started_time)
             return await self._records.count()
 
-    async def _tell(self) -> datetime:
-        """Send a mail about what was not reported yet, once; when it went out, perhaps on an earlier attempt."""
+    async def _report(self) -> datetime:
+        """Mail the findings that were not reported yet. Returns when that was sent, perhaps by an earlier attempt."""
         shown = await self._records.unreported(SHOWN)
         oldest = shown[0]
-        what = f"{oldest.sp_id}/{oldest.kind}/{oldest.run_id}/{oldest.found_at.isoformat()}"
+        what = f"{oldest.about}/{oldest.kind}/{oldest.run_id}/{oldest.found_at.isoformat()}"
         key = f"reconciliation/{hashlib.sha256(what.encode()).hexdigest()[:32]}"
         language = self._settings.operations_language
         text = self._texts.compose_findings(
             language,
-            [(finding.sp_id, finding.kind) for finding in shown],
+            [(finding.about, finding.kind) for finding in shown],
             new=await self._records.count_unreported(),
             standing=await self._records.count(),
             link=self._settings.temporal_ui_url,
         )
-        letter = Letter(
+        mail = OutgoingMail(
             key,
             _THREAD,
             "reconciliation",
@@ -292,24 +299,18 @@ class ReconcileActivities:
             self._settings.mail_operations,
             Reader("", language, staff=True),
             lambda: text,
+            give_up_refused=None,
+            give_up_put_off=None,
         )
-        now = activity.info().started_time
-        try:
-            row = await self._letters.deliver(letter, now)
-        except Refused as refused:
-            await self._letters.refused(key, refused)
-            raise ApplicationError(
-                f"mail {key}: {refused}",
-                type="MailServerUnavailable",
-                category=ApplicationErrorCategory.BENIGN,
-            ) from None
-        return row.sent_at or now
+        # The activity ends after half an hour, before an hourly retry.
+        row = await send_from_activity(self._outbox, mail, refused_again=None)
+        return row.sent_at or activity.info().started_time
 
 
-def _difference(row: Row, told: Told, *, running: bool) -> FindingKind:
+def _difference(row: Row, answer: WorkflowAnswer, *, running: bool) -> FindingKind:
     """How the records differ from what a workflow says."""
     if not running and not row.is_over:
         return "unclosed"
-    if told.version == row.version:
+    if answer.version == row.version:
         return "different"
-    return "stale" if told.version > row.version else "reset"
+    return "stale" if answer.version > row.version else "reset"

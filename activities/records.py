@@ -11,7 +11,7 @@ from temporal import orders as workflow_client
 
 
 class RecordActivities:
-    """The records, as workflows write them. `client` reaches the workflows."""
+    """The activity that writes an order to the records. `client` reaches the order's workflow."""
 
     def __init__(self, client: Client, orders: Orders) -> None:
         self._client = client
@@ -19,10 +19,10 @@ class RecordActivities:
 
     @activity.defn(name=activities.SAVE_ORDER)
     async def save_order(self, snapshot: activities.Snapshot) -> int:
-        """Keep an order and its events; the version that the records hold now, this one or a newer one.
+        """Store an order and its events; returns the version in the records, this one or a newer one. Idempotent.
 
-        Twice is once. Where the records hold another life of the order, its workflow is asked which one is true. An
-        error, such as that the database is away, is worth another attempt and shows no contents.
+        If the records hold events that differ from these, the order's workflow is asked which are true. Failures, such
+        as that the database is away, are retried and show no contents.
         """
         sp_id = snapshot.order.sp_id
         with without_contents(f"records of {sp_id}"):
@@ -30,7 +30,7 @@ class RecordActivities:
                 return await self._orders.save(snapshot)
             except Diverged:
                 if activity.info().is_local:
-                    raise  # within its workflow task a workflow answers no query: the next attempt is not local
+                    raise  # a workflow answers no query during its own task; the next attempt is not local
                 held = await take_over(
                     self._orders,
                     sp_id,

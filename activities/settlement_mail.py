@@ -8,9 +8,10 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.failures import without_contents
+from activities.sending import given_up, send_from_activity
 from contracts import activities
 from domain.settlements.mails import SettlementMail
-from mail.letters import Letter, Letters
+from mail.outbox import FIVE_DAYS, Outbox, OutgoingMail
 from mail.settlement_texts import SettlementTexts
 from mail.smtp import Attachment
 from mail.texts import Reader
@@ -19,14 +20,14 @@ from records.partners import Partners
 from settings import Settings
 
 LARGEST_ATTACHMENT = 7 << 20
-"""Bytes. In a mail they are a third more, and many servers take no mail above ten megabytes."""
+"""Bytes. A mail encodes them a third larger, and many servers take no mail above ten megabytes."""
 
 
 class SettlementMailActivities:
-    """Mail about settlements, with the links that `settings` name."""
+    """The activity that sends a mail about a settlement."""
 
     def __init__(
-        self, settings: Settings, letters: Letters, partners: Partners, papers: Papers
+        self, settings: Settings, outbox: Outbox, partners: Partners, papers: Papers
     ) -> None:
         self._settings = settings
         self._partners = partners
@@ -38,19 +39,20 @@ class SettlementMailActivities:
 
         accounting = parseaddr(settings.mail_accounting)[1]
         self._texts = SettlementTexts(settings.public_url, accounting, clock)
-        self._letters = letters
+        self._outbox = outbox
 
     @activity.defn(name=activities.SEND_SETTLEMENT_MAIL)
     async def send_settlement_mail(self, mail: SettlementMail) -> None:
         """Send a mail, unless it was sent under its key before.
 
-        What is raised is worth another attempt, but for `names.MAIL_GIVEN_UP`. The mail that brings accounting an
-        invoice is never given up. Errors name the mail's key and the server's code, nothing else.
+        A failure is retried, except `activities.MAIL_GIVEN_UP`. The mail that brings accounting an invoice is never
+        given up. Failures name the mail's key and the server's code, nothing else.
         """
         with without_contents(f"mail {mail.key}"):
-            address, reader = await self._receiver(mail)
+            address, reader = await self._recipient(mail)
             attachments = await self._attachments(mail)
-            letter = Letter(
+            limit = None if mail.audience == "accounting" else FIVE_DAYS
+            outgoing = OutgoingMail(
                 mail.key,
                 mail.settlement_id,
                 mail.kind,
@@ -59,18 +61,22 @@ class SettlementMailActivities:
                 reader,
                 lambda: self._texts.compose_settlement(mail, reader, attached=bool(attachments)),
                 attachments=attachments,
+                give_up_refused=limit,
+                give_up_put_off=limit,
             )
-            await self._letters.send(letter, give_up=mail.audience != "accounting")
+            sent = await send_from_activity(self._outbox, outgoing)
+            if sent.state == "given_up":
+                raise given_up(sent)
 
-    async def _receiver(self, mail: SettlementMail) -> tuple[str, Reader]:
-        """To whom, by what is known of them now."""
+    async def _recipient(self, mail: SettlementMail) -> tuple[str, Reader]:
+        """Address and reader, as they are now."""
         if mail.audience != "partner":
-            of_ours = {
+            team_addresses = {
                 "operations": self._settings.mail_operations,
                 "accounting": self._settings.mail_accounting,
             }
             reader = Reader("", self._settings.operations_language, staff=True)
-            return of_ours[mail.audience], reader
+            return team_addresses[mail.audience], reader
         partner = await self._partners.get(mail.partner_id)
         if partner is None:
             raise ApplicationError(
@@ -79,9 +85,9 @@ class SettlementMailActivities:
         return partner.email, Reader(partner.name, partner.language)
 
     async def _attachments(self, mail: SettlementMail) -> tuple[Attachment, ...]:
-        """The PDF that goes with it. One that is too large is left in the CMI, and the mail says so.
+        """The PDF that goes with it. One that is too large stays in the CMI, and the mail says so.
 
-        The name of an uploaded file is a stranger's text: it gets one of ours.
+        The name that an uploaded file had is not trusted; the attachment gets one of ours.
         """
         if mail.paper_id is None or (mail.kind, mail.audience) not in _WITH_PAPER:
             return ()

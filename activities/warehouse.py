@@ -1,4 +1,4 @@
-"""Asks the warehouse to ship: over HTTP, or by a file where none is configured."""
+"""Asks the warehouse to ship: over HTTP, or by a file if no URL is configured."""
 
 import asyncio
 import ssl
@@ -9,15 +9,15 @@ import httpx
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.atomic_files import write_atomically
 from activities.failures import without_contents
-from activities.files import write_whole
 from contracts import activities
-from domain.orders.effects import ShippingRequest
+from domain.orders.outgoing import ShippingRequest
 from settings import Settings
 
 _TIMEOUT = 10  # seconds, for each step of the exchange
-_MENDED_BY_A_HUMAN = timedelta(minutes=10)
-# Client errors that pass by themselves; all others mean that one of the two sides has to be mended.
+_REPAIRED_BY_PEOPLE = timedelta(minutes=10)
+# Client errors that pass by themselves. All others have to be repaired on one of the two sides.
 _PASSING = (
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_EARLY,
@@ -36,10 +36,9 @@ class WarehouseActivities:
 
     @activity.defn(name=activities.REQUEST_SHIPPING)
     async def request_shipping(self, request: ShippingRequest) -> None:
-        """Hand the request over under its key, with which twice is once.
+        """Send the request with its idempotency key.
 
-        Raises only what is worth another attempt; nothing of the request but its key, and nothing of the answer but
-        its status, is in the error.
+        All failures are retried. They contain the request's key and the answer's status, nothing else.
         """
         with without_contents(f"shipping request {request.key}"):
             if self._url is None:
@@ -51,7 +50,7 @@ class WarehouseActivities:
         path = self._directory / f"{request.key}.json"
         if not path.exists():
             text = request.model_dump_json(indent=2, exclude={"type"}) + "\n"
-            write_whole(path, text.encode())
+            write_atomically(path, text.encode())
 
     async def _post(self, url: str, request: ShippingRequest) -> None:
         headers = {"Idempotency-Key": request.key, "Content-Type": "application/json"}
@@ -68,6 +67,6 @@ class WarehouseActivities:
         raise ApplicationError(
             f"shipping request {request.key}: the warehouse answered {status}",
             type="WarehouseRefused" if lasting else "WarehouseUnavailable",
-            next_retry_delay=_MENDED_BY_A_HUMAN if lasting else None,
+            next_retry_delay=_REPAIRED_BY_PEOPLE if lasting else None,
             category=ApplicationErrorCategory.BENIGN,
         )

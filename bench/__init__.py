@@ -1,1 +1,1 @@
-"""Benchmarks: what a service order costs, as ratios to a floor within one run (docs in `__main__`)."""
+"""Benchmarks: the measurements that README.md shows, each as `python -m bench NAME`."""

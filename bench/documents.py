@@ -16,8 +16,9 @@ from importlib import import_module
 
 from bench.report import keep, table
 from domain.months import Month
+from domain.settlements.account import SettlementAccount
 from domain.settlements.ids import settlement_id
-from domain.settlements.settlement import Line, Settlement, in_order
+from domain.settlements.lines import Line, in_order
 from statements.data import Accounting, Letterhead, StatementData
 
 ROUNDS = 3
@@ -101,7 +102,7 @@ def _statement(number: int) -> StatementData:
     ]
     place = {"street": "Langstrasse 12", "postal_code": "8004", "city": "Zürich"}
     return StatementData(
-        settlement=Settlement(
+        settlement=SettlementAccount(
             settlement_id=settlement_id("elektro-huber", Month(2026, 10)),
             partner_id="elektro-huber",
             month=Month(2026, 10),

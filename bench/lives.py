@@ -1,131 +1,211 @@
-"""Whole lives a second against the floor, and what a life leaves in the history."""
+"""Whole orders against a bare workflow that takes the same messages: lives a second, processor time, events."""
 
+import asyncio
+import itertools
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
-from temporalio.client import Client
+from temporalio.client import WorkflowHandle
 
-from bench.histories import count_of, summary
-from bench.lifetimes import Drive, FloorSide, Intakes, ProductSide, Side, drive, until_idle
+from bench.bare import BARE, BARE_QUEUE
 from bench.report import keep, table
-from bench.stage import Stage, stage
+from bench.stage import cpu_seconds, running_product
+from contracts import names
+from domain.actors import SYSTEM, Actor
+from domain.orders.catalogue import checklist
+from domain.orders.commands import (
+    Accept,
+    Bill,
+    ConfirmExecution,
+    ConfirmRequirements,
+    ExternalCommand,
+    PaymentReceived,
+    SetAppointment,
+)
+from domain.orders.order import GoodsReceived, GoodsShipped, Intake, Status
+from domain.orders.request import Request
+from temporal.orders import start_order
+from tests.server.surroundings import Process, Surroundings, eventually
+from tests.support.builders import SHOP, WAREHOUSE, intake, partner_actor
+from tests.workflows.life import DESK
 
 ROUNDS = 3
 CALLERS = 24
-WARM_UP = 24
+"""How many lives are led at a time."""
 COUNTED = 20
-PACED = 4
+"""How many histories of the last round are counted."""
+UNHURRIED = 4
+"""How many lives are led one after the other, each message to an idle workflow."""
+_numbers = itertools.count(1)
+
+Handle = WorkflowHandle[Any, Any]
+Pause = Callable[[Handle], Awaitable[None]]
 
 
-async def run(orders: int) -> None:
-    """`orders` lives a round and side, in turns."""
-    async with stage() as made, made.floor(), made.product():
-        sides: dict[str, Side] = {"floor": FloorSide(made.client), "product": ProductSide(made)}
-        intakes = Intakes(made)
-        rounds: dict[str, list[Drive]] = {name: [] for name in sides}
+class Round(NamedTuple):
+    """A number of lives: how many a second, their processor time in milliseconds a life, and their SP-IDs."""
+
+    per_second: float
+    cpu_ms: float
+    sp_ids: list[str]
+
+
+class Side:
+    """What takes the messages of orders: here the bare workflow."""
+
+    def __init__(self, around: Surroundings, worker: Process) -> None:
+        self._around = around
+        self._client = around.client
+        self._processes = (around.server, worker)
+
+    def handle(self, sp_id: str) -> Handle:
+        """The workflow of an order."""
+        return self._client.get_workflow_handle(f"bare-{sp_id}")
+
+    async def start(self, placed: Intake) -> None:
+        """Start a workflow, and wait until it can take `accept`."""
+        name = f"bare-{placed.placement.sp_id}"
+        await self._client.start_workflow(BARE, placed, id=name, task_queue=BARE_QUEUE)
+
+    async def lead(self, number: int, callers: int = CALLERS, pause: Pause | None = None) -> Round:
+        """Lead `number` lives, `callers` at a time, with a pause before each message."""
+        intakes = [self._intake() for _ in range(number)]
+        ahead = iter(intakes)
+
+        async def caller() -> None:
+            for placed in ahead:
+                await self._live(placed, pause)
+
+        cpu, began = self._cpu_seconds(), time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(callers):
+                group.create_task(caller())
+        seconds, cpu = time.perf_counter() - began, self._cpu_seconds() - cpu
+        sp_ids = [placed.placement.sp_id for placed in intakes]
+        return Round(number / seconds, cpu * 1000 / number, sp_ids)
+
+    def _intake(self) -> Intake:
+        today, sp_id = datetime.now(UTC).date(), f"SP-{next(_numbers):07}"
+        return intake(sp_id=sp_id, prepaid=True, policy=self._around.policy, day=today)
+
+    def _cpu_seconds(self) -> float:
+        """Of server, worker, and this process with the callers and the mail server."""
+        return sum(map(cpu_seconds, self._processes)) + time.process_time()
+
+    async def _live(self, placed: Intake, pause: Pause | None) -> None:
+        """Lead one life: the start, five updates and three signals, until the workflow is closed."""
+        sp_id, partner = placed.placement.sp_id, partner_actor(placed.partner.partner_id)
+        handle = self.handle(sp_id)
+
+        async def request(command: ExternalCommand, actor: Actor) -> Request:
+            if pause is not None:
+                await pause(handle)
+            return Request(command=command, actor=actor, request_id=str(uuid.uuid4()))
+
+        async def signal(command: ExternalCommand, actor: Actor) -> None:
+            await handle.signal(command.type, await request(command, actor))
+
+        async def update(command: ExternalCommand, actor: Actor = partner) -> None:
+            asked = await request(command, actor)
+            await handle.execute_update(command.type, asked, id=asked.request_id)
+
+        await self.start(placed)
+        await signal(PaymentReceived(), SHOP)
+        await self.transmitted(sp_id)
+        await update(Accept())
+        items = checklist(placed.placement.service.code)
+        await update(ConfirmRequirements(checklist=dict.fromkeys(items, "yes")))
+        await signal(GoodsShipped(tracking=f"99.00.{sp_id}"), WAREHOUSE)
+        await signal(GoodsReceived(), WAREHOUSE)
+        start = datetime.now(UTC) + timedelta(hours=1)
+        await update(SetAppointment(start=start, end=start + timedelta(hours=2)))
+        await update(ConfirmExecution())
+        await update(Bill(settlement_id="V-2026-10-elektro-huber"), SYSTEM)
+        await handle.result()
+
+    async def transmitted(self, sp_id: str) -> None:
+        """Wait until an order was sent to its partner; the bare workflow sends nothing."""
+
+    async def events(self, sp_ids: Sequence[str]) -> float:
+        """The median number of events in the histories of these orders."""
+        return median([len((await self.handle(each).fetch_history()).events) for each in sp_ids])
+
+
+class Product(Side):
+    """The workflow of an order."""
+
+    def handle(self, sp_id: str) -> Handle:
+        """The order's workflow."""
+        return self._client.get_workflow_handle(names.order_id(sp_id))
+
+    async def start(self, placed: Intake) -> None:
+        """Place the order."""
+        await start_order(self._client, placed, DESK, datetime.now(UTC))
+
+    async def transmitted(self, sp_id: str) -> None:
+        """Wait until the records show the order as new to its partner."""
+
+        async def is_new() -> bool:
+            stored = await self._around.orders.get(sp_id)
+            return stored is not None and stored.order.status is Status.NEW
+
+        await eventually(is_new)
+
+
+async def until_idle(handle: Handle) -> None:
+    """Wait until a workflow has no task and no activity under way."""
+    idle = 0
+    while idle < 2:
+        await asyncio.sleep(0.03)
+        described = (await handle.describe()).raw_description
+        busy = described.pending_activities or described.HasField("pending_workflow_task")
+        idle = 0 if busy else idle + 1
+
+
+async def run(number: int) -> None:
+    """`number` lives on each side in each of three rounds, by turns."""
+    async with running_product() as around, _bare_worker(around) as bare_worker:
+        bare, product = Side(around, bare_worker), Product(around, around.worker_process)
+        rounds: dict[str, list[Round]] = {"bare workflow": [], "product": []}
+        figures: dict[str, Any] = {}
+        sides = dict(zip(rounds, (bare, product), strict=True))
         for side in sides.values():
-            await drive(made, side, [intakes.make() for _ in range(WARM_UP)], CALLERS)
+            await side.lead(CALLERS)  # warms everything up
         for _ in range(ROUNDS):
             for name, side in sides.items():
-                batch = [intakes.make() for _ in range(orders)]
-                rounds[name].append(await drive(made, side, batch, CALLERS))
-        speeds = _speeds(rounds)
-        counted = await _count(made, sides, intakes, rounds)
-    keep("lives", {"speed": speeds, "histories": counted}, orders=orders, callers=CALLERS)
-
-
-def _speeds(rounds: dict[str, list[Drive]]) -> dict[str, Any]:
-    ratios = [
-        product.per_second / floor.per_second
-        for floor, product in zip(rounds["floor"], rounds["product"], strict=True)
-    ]
-    speeds: dict[str, Any] = {
-        name: {
-            "lives_per_second": [d.per_second for d in drives],
-            "median": median(d.per_second for d in drives),
-            "cpu_ms_per_life": {
-                process: median(d.cpu_seconds[process] * 1000 / d.lives for d in drives)
-                for process in drives[0].cpu_seconds
-            },
-        }
-        for name, drives in rounds.items()
-    }
-    speeds["ratio"] = {"rounds": ratios, "median": median(ratios)}
+                rounds[name].append(await side.lead(number))
+        for name, side in sides.items():
+            unhurried = await side.lead(UNHURRIED, 1, until_idle)
+            figures[name] = {
+                "lives_per_second": median(each.per_second for each in rounds[name]),
+                "cpu_ms_per_life": median(each.cpu_ms for each in rounds[name]),
+                "events_lived_fast": await side.events(rounds[name][-1].sp_ids[:COUNTED]),
+                "events_unhurried": await side.events(unhurried.sp_ids),
+            }
+    columns = list(figures["product"])
+    figures["ratio"] = {c: figures["product"][c] / figures["bare workflow"][c] for c in columns}
     table(
-        f"Whole lives a second, {CALLERS} callers: {median(ratios):.2f} of the floor",
-        ["", *(f"round {n + 1}" for n in range(ROUNDS)), "median"],
-        [
-            *((name, *speeds[name]["lives_per_second"], speeds[name]["median"]) for name in rounds),
-            ("ratio", *ratios, median(ratios)),
-        ],
+        f"Whole lives, {CALLERS} at a time (medians)",
+        ["", *(column.replace("_", " ") for column in columns)],
+        [(name, *each.values()) for name, each in figures.items()],
     )
-    processes = sorted({p for name in rounds for p in speeds[name]["cpu_ms_per_life"]})
-    table(
-        "CPU milliseconds a life, by process (steadier than the clock on a noisy machine)",
-        ["", *processes, "all"],
-        [
-            (
-                name,
-                *(speeds[name]["cpu_ms_per_life"].get(p) for p in processes),
-                sum(speeds[name]["cpu_ms_per_life"].values()),
-            )
-            for name in rounds
-        ],
-    )
-    return speeds
+    keep("lives", figures, orders=number, callers=CALLERS)
 
 
-async def _count(
-    made: Stage,
-    sides: dict[str, Side],
-    intakes: Intakes,
-    rounds: dict[str, list[Drive]],
-) -> dict[str, Any]:
-    """Histories of lives as fast as possible, and of lives whose every message finds the workflow idle."""
-    client = made.client
-    product, floor = sides["product"], sides["floor"]
-    calm = [intakes.make() for _ in range(PACED)]
-    await drive(made, product, calm, 1, until_idle(client))
-    calm_floor = [intakes.make() for _ in range(PACED)]
-    await drive(made, floor, calm_floor, 1, until_idle(client, "floor-"))
-    alone = [intakes.make() for _ in range(PACED)]
-    await drive(made, product, alone, 1)
-    columns = {
-        "floor, busy": [f"floor-{i}" for i in rounds["floor"][-1].sp_ids[:COUNTED]],
-        "floor, paced": [f"floor-{i.placement.sp_id}" for i in calm_floor],
-        "product, busy": rounds["product"][-1].sp_ids[:COUNTED],
-        "product, alone and fast": [i.placement.sp_id for i in alone],
-        "product, paced": [i.placement.sp_id for i in calm],
-    }
-    counted = {name: await _summary(client, ids) for name, ids in columns.items()}
-    for what, title in (
-        ("events", "Events of a life"),
-        ("bytes", "Bytes of history of a life"),
-        ("actions", "Actions of a life, as Temporal Cloud bills them"),
-    ):
-        detail = {
-            "events": "events_by_type",
-            "bytes": "bytes_by_type",
-            "actions": "actions_by_kind",
-        }[what]
-        kinds = list(dict.fromkeys(k for c in reversed(counted.values()) for k in c[detail]))
-        table(
-            f"{title} (medians)",
-            ["", *counted],
-            [
-                *(
-                    (_short(kind), *(c[detail].get(kind) for c in counted.values()))
-                    for kind in kinds
-                ),
-                ("all", *(c[what] for c in counted.values())),
-            ],
-        )
-    return counted
-
-
-async def _summary(client: Client, ids: list[str]) -> dict[str, Any]:
-    return summary([await count_of(client, each) for each in ids])
-
-
-def _short(kind: str) -> str:
-    return kind.removeprefix("WORKFLOW_").removeprefix("EXECUTION_").replace("_", " ").lower()
+@asynccontextmanager
+async def _bare_worker(around: Surroundings) -> AsyncIterator[Process]:
+    alive = around.folder / "bare.alive"
+    command = [sys.executable, "-m", "bench.bare", str(alive)]
+    worker = Process(command, around.env, around.folder / "bare.log")
+    worker.start()
+    try:
+        await eventually(alive.exists)
+        yield worker
+    finally:
+        worker.kill()

@@ -1,167 +1,124 @@
-"""How long a partner's overview takes on the server, with a hundred thousand orders in the database.
+"""How long a partner's overview page takes on the server, with a hundred thousand orders in the database.
 
-The web process alone, as production runs it, on its SQLite file; Temporal is not needed to look. Each request comes
-with a session over one kept connection, so what is measured is the server's answer and next to nothing else.
+The web process answers from its SQLite file. Each request has a session and uses one kept connection, so that what is
+measured is the answer of the server and little else.
 """
 
-import asyncio
-import os
-import sys
-import tempfile
 import time
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import httpx
 from sqlalchemy import insert
 
-from bench.records import PARTNERS, fill, partner_id
 from bench.report import keep, milliseconds, percentile, table
-from development.embedded import Child, free_port
+from bench.stage import running_product, running_web
+from domain.orders.order import Order
+from records.accounts import AccountRecords
 from records.database import Database
-from records.migrate import migrate
+from records.links import NewLink
+from records.order_rows import deadline_rows, document_row, order_row
 from records.partners import Partner, Partners
-from records.tables import sessions, users
-from records.worklist import Worklists
-from settings import Settings
+from records.tables import deadlines, documents, orders
+from tests.support.builders import (
+    AGREED,
+    BILLED,
+    COMPLETED,
+    GOODS_THERE,
+    MONDAY,
+    REQUIREMENTS_MET,
+    TRANSMITTED,
+    lived,
+)
 from use_cases.link_mails import hash_of, new_secret
-from use_cases.worklist import STATES
-from web.portal.orders.overview import SHOWN
 from web.security import session_cookie
 
+PARTNERS = 40
 ROUNDS = 12
-"""So often each partner opens each page; the first round warms everything up."""
-PAGES = {
-    "overview": "/",
-    "list: completed": "/orders?status=completed",
-    "list: most urgent": "/orders?status=new",
-    "search": "/orders?q=keller",
-}
+"""How often each partner opens the page; one more round before warms everything up."""
+# Of ten orders five are history, the others spread over the open states.
+_LIVES = [*[BILLED] * 5, COMPLETED, AGREED, GOODS_THERE, REQUIREMENTS_MET, TRANSMITTED]
+_CHUNK = 1000
 
 
 async def run(count: int) -> None:
-    """`count` orders of forty partners, who open their pages by turns."""
-    with tempfile.TemporaryDirectory(prefix="cmi-bench-") as name:
-        folder, port = Path(name), free_port()
-        env = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("CMI_")},
-            "CMI_DATABASE_URL": f"sqlite:///{folder / 'cmi.db'}",
-            "CMI_HTTP_PORT": str(port),
-            "CMI_LOG_LEVEL": "warning",
-        }
-        settings = Settings.from_env(env)
-        await migrate(settings.database_url)
-        database = Database(settings.database_url)
-        web = Child("web", [sys.executable, "-m", "web"], env, folder / "web.log")
-        try:
-            cookies = await _fill(database, count)
-            await web.start()
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
-                await _up(http)
-                seconds, weight = await _measure(http, session_cookie(settings), cookies)
-            seconds["its rows from the records"] = await _read(database)
-        finally:
-            await web.stop()
-            await database.close()
-    figures = {
-        what: {
-            "p50": milliseconds(percentile(each, 0.5)),
-            "p95": milliseconds(percentile(each, 0.95)),
-        }
-        for what, each in seconds.items()
-    }
-    table(
-        f"Milliseconds until a partner's page is answered, {count:,} orders of {PARTNERS} partners",
-        ("page", "p50", "p95"),
-        [(what, each["p50"], each["p95"]) for what, each in figures.items()],
-    )
-    keep("overview", {**figures, "bytes": weight}, orders=count, partners=PARTNERS)
-
-
-async def _up(http: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            with suppress(httpx.TransportError):
-                if (await http.get("/healthz")).is_success:
-                    return
-            await asyncio.sleep(0.05)
-
-
-async def _fill(database: Database, count: int) -> list[str]:
-    """The orders, their partners, and a session of a login of each partner."""
-    now = datetime.now(UTC)
-    await fill(database, count)
-    partners = Partners(database)
-    made = []
-    for n in range(PARTNERS):
-        await partners.put(_partner(n), now)
-        secret = new_secret()
-        user = {
-            "user_id": f"usr_{n}",
-            "role": "partner",
-            "partner_id": partner_id(n),
-            "email": f"{n}@people.example",
-            "email_key": f"{n}@people.example",
-            "name": f"Person {n}",
-            "language": "de",
-            "totp_confirmed": False,
-            "created_at": now,
-        }
-        session = {
-            "secret_hash": hash_of(secret),
-            "user_id": f"usr_{n}",
-            "created_at": now,
-            "last_used_at": now,
-            "expires_at": now + timedelta(days=1),
-        }
-        async with database.writing() as connection:
-            await connection.execute(insert(users), user)
-            await connection.execute(insert(sessions), session)
-        made.append(secret)
-    return made
-
-
-def _partner(n: int) -> Partner:
-    return Partner(
-        partner_id=partner_id(n),
-        name=f"Partner {n} AG",
-        canton="ZH",
-        language="de",
-        email=f"{n}@partners.example",
-        phone="+41 44 555 00 00",
-        street="Werkstrasse 1",
-        postal_code="8004",
-        city="Zürich",
-    )
-
-
-async def _measure(
-    http: httpx.AsyncClient, cookie: str, secrets: list[str]
-) -> tuple[dict[str, list[float]], int]:
-    """Seconds of each answer by page, and the bytes of the largest one."""
-    seconds: dict[str, list[float]] = {what: [] for what in PAGES}
-    weight = 0
-    for turn in range(ROUNDS + 1):
-        for secret in secrets:
-            for what, path in PAGES.items():
-                begun = time.perf_counter()
-                answer = await http.get(path, headers={"Cookie": f"{cookie}={secret}"})
-                taken = time.perf_counter() - begun
+    """`count` orders of forty partners, who open the page by turns."""
+    seconds, size = [], 0
+    async with running_product() as around, running_web(around) as http:
+        await _fill(around.database, count)
+        secrets = await _sessions(around.database)
+        cookie = session_cookie(around.settings)
+        for turn in range(ROUNDS + 1):
+            for secret in secrets:
+                began = time.perf_counter()
+                answer = await http.get("/", headers={"Cookie": f"{cookie}={secret}"})
+                taken = time.perf_counter() - began
                 answer.raise_for_status()
-                weight = max(weight, len(answer.content))
+                size = max(size, len(answer.content))
                 if turn:
-                    seconds[what].append(taken)
-    return seconds, weight
+                    seconds.append(taken)
+    p50, p95 = (milliseconds(percentile(seconds, share)) for share in (0.5, 0.95))
+    table(
+        f"Milliseconds until a partner's overview is answered, {count:,} orders of {PARTNERS} partners",
+        ("p50", "p95", "bytes"),
+        [(p50, p95, size)],
+    )
+    keep("overview", {"p50": p50, "p95": p95, "bytes": size}, orders=count, partners=PARTNERS)
 
 
-async def _read(database: Database) -> list[float]:
-    """Seconds of reading what the overview shows, without making a page of it."""
-    worklists, taken = Worklists(database), []
-    for turn in range(ROUNDS + 1):
-        for n in range(PARTNERS):
-            begun = time.perf_counter()
-            await worklists.of(partner_id(n), STATES, SHOWN)
-            if turn:
-                taken.append(time.perf_counter() - begun)
-    return taken
+async def _fill(database: Database, count: int) -> None:
+    """`count` orders as `Orders.save` leaves them, many in one statement, and without their timelines."""
+    templates = [lived(*steps)[0] for steps in _LIVES]
+    for first in range(0, count, _CHUNK):
+        numbers = range(first, min(first + _CHUNK, count))
+        batch = [_order(n, templates[n % len(templates)]) for n in numbers]
+        async with database.writing() as connection:
+            await connection.execute(insert(orders), [order_row(order) for order in batch])
+            await connection.execute(insert(documents), [document_row(order) for order in batch])
+            rows = [row for order in batch for row in deadline_rows(order)]
+            await connection.execute(insert(deadlines), rows)
+
+
+def _order(n: int, template: Order) -> Order:
+    """The n-th order: like the template, with numbers, partner and time of its own."""
+    placed = template.intake.placement.model_copy(
+        update={"sp_id": f"SP-{n:07}", "sales_order_id": f"48{n * 7919 % 1_000_000:06}"}
+    )
+    partner_id = _partner_id(n // len(_LIVES))
+    partner = template.partner.model_copy(update={"partner_id": partner_id})
+    intake = template.intake.model_copy(update={"placement": placed, "partner": partner})
+    placed_at = MONDAY + timedelta(seconds=n * 61)
+    return template.model_copy(
+        update={"intake": intake, "partner": partner, "placed_at": placed_at}
+    )
+
+
+def _partner_id(n: int) -> str:
+    return f"partner-{n % PARTNERS:02}"
+
+
+async def _sessions(database: Database) -> list[str]:
+    """The secret of a session of a login of each partner."""
+    now = datetime.now(UTC)
+    partners, accounts = Partners(database), AccountRecords(database)
+    secrets = []
+    for n in range(PARTNERS):
+        partner = Partner(
+            partner_id=_partner_id(n),
+            name=f"Partner {n} AG",
+            canton="ZH",
+            language="de",
+            email=f"{n}@partners.example",
+            phone="+41 44 555 00 00",
+            street="Werkstrasse 1",
+            postal_code="8004",
+            city="Zürich",
+        )
+        await partners.put(partner, now)
+        secret, user_id = new_secret(), f"usr_{n}"
+        email = f"{n}@people.example"
+        invitation = NewLink(user_id, "invitation", hash_of(new_secret()), now)
+        await accounts.add_user(
+            user_id, "partner", partner.partner_id, email, "Anna", "de", now, invitation
+        )
+        await accounts.begin_session(user_id, hash_of(secret), now, now + timedelta(days=1))
+        secrets.append(secret)
+    return secrets

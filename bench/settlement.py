@@ -3,44 +3,37 @@
 import asyncio
 import time
 from datetime import UTC, datetime
-from typing import Any
 
 from bench.report import console, keep, table
-from bench.stage import Stage, stage
+from bench.stage import running_product
 from contracts.activities import Snapshot
-from contracts.messages import Carried, Desk
-from domain.policy import Policy
-from domain.settlements.settlement import VAT_RATES, SettlementStatus
-from records.database import Database
+from contracts.messages import Carried
+from domain.settlements.lines import VAT_RATES
+from domain.settlements.settlement import SettlementStatus
 from records.settlements import Settlements, StoredSettlement
-from settings import Settings
 from temporal.orders import revive_order
-from tests.builders import COMPLETED, lived, placement
+from tests.server.surroundings import Surroundings
+from tests.support.builders import COMPLETED, lived, placement
+from tests.workflows.life import DESK
 from use_cases.principal import Principal
-from use_cases.settlements import SettlementDesk
+from use_cases.settlements import SettlementUseCases
 
-PARTNER = "elektro-huber"
 STARTERS = 16
-_DESK = Desk(public_url="http://localhost:8000")
+"""How many orders are started at a time."""
 _LOOK_EVERY = 0.2
 
 
-async def run(orders: int) -> None:
-    """`orders` completed orders of one partner, each a workflow of its own, are billed in one settlement."""
-    async with stage() as made:
-        database = Database(Settings.from_env(made.env).database_url)
-        try:
-            async with made.product():
-                sp_ids = await _complete(made, orders)
-                console.print(f"{orders} completed orders wait to be billed")
-                settled = await _settle(made, database, sp_ids)
-        finally:
-            await database.close()
-    _report(orders, *settled)
+async def run(number: int) -> None:
+    """`number` completed orders of one partner, each a workflow of its own, are billed in one settlement."""
+    async with running_product() as around:
+        sp_ids = await _complete(around, number)
+        console.print(f"{number} completed orders wait to be billed")
+        stored, opening = await _settle(around, sp_ids)
+    _report(number, stored, opening)
 
 
-async def _complete(made: Stage, number: int) -> list[str]:
-    """Orders that were executed, in the records and as running workflows, without living each of them."""
+async def _complete(around: Surroundings, number: int) -> list[str]:
+    """Executed orders, in the records and as running workflows, without living each of them."""
     numbers = iter(range(number))
     sp_ids = []
 
@@ -48,9 +41,9 @@ async def _complete(made: Stage, number: int) -> list[str]:
         for n in numbers:
             placed = placement(sp_id=f"SP-{2_000_000 + n}", fee=f"{60 + n % 90}.{n % 20 * 5:02}")
             order, events = lived(*COMPLETED, **placed.model_dump())
-            await made.orders.save(Snapshot(order=order, events=events))
+            await around.orders.save(Snapshot(order=order, events=events))
             carried = Carried(order=order, events=events, unsaved=(), outbox=(), answered={})
-            await revive_order(made.client, carried, _DESK)
+            await revive_order(around.client, carried, DESK)
             sp_ids.append(order.sp_id)
 
     async with asyncio.TaskGroup() as group:
@@ -59,42 +52,36 @@ async def _complete(made: Stage, number: int) -> list[str]:
     return sp_ids
 
 
-async def _settle(
-    made: Stage, database: Database, sp_ids: list[str]
-) -> tuple[StoredSettlement, float, dict[str, float]]:
-    """The issued settlement, the seconds its opening took, and the CPU seconds of each process."""
-    desk = SettlementDesk(made.client, database, Policy(), VAT_RATES, _DESK)
-    partner = Principal(role="partner", login_id="bench", name="bench", partner_id=PARTNER)
-    before, began = made.cpu(), time.perf_counter()
-    opened = await desk.open(partner, sp_ids, "bench")
+async def _settle(around: Surroundings, sp_ids: list[str]) -> tuple[StoredSettlement, float]:
+    """The issued settlement, and the seconds until its opening was answered."""
+    use_cases = SettlementUseCases(around.client, around.database, around.policy, VAT_RATES, DESK)
+    partner_id = placement().partner_id
+    partner = Principal(role="partner", login_id="bench", name="bench", partner_id=partner_id)
+    began = time.perf_counter()
+    opened = await use_cases.open(partner, sp_ids, "bench")
     opening = time.perf_counter() - began
-    records = Settlements(database)
+    records = Settlements(around.database)
     while True:
-        stored = await records.get(opened.settling.settlement_id)
-        assert stored is not None
-        if stored.settling.status is SettlementStatus.ISSUED:
-            break
+        stored = await records.get(opened.settlement.settlement_id)
+        if stored is not None and stored.settlement.status is SettlementStatus.ISSUED:
+            return stored, opening
         await asyncio.sleep(_LOOK_EVERY)
-    used = made.cpu()
-    return stored, opening, {name: used[name] - before[name] for name in used}
 
 
-def _report(orders: int, stored: StoredSettlement, opening: float, cpu: dict[str, float]) -> None:
+def _report(orders: int, stored: StoredSettlement, opening: float) -> None:
     at: dict[str, datetime] = {each.event.type: each.at.astimezone(UTC) for each in stored.events}
     claiming = (at["orders_claimed"] - at["opened"]).total_seconds()
     statement = (at["statement_issued"] - at["orders_claimed"]).total_seconds()
-    assert stored.settling.statement is not None
+    assert stored.settlement.statement is not None
     assert len(stored.account.lines) == orders, "every order is billed"
-    figures: dict[str, Any] = {
+    pages = stored.settlement.statement.pages
+    figures = {
         "opening_seconds": opening,
         "claiming_seconds": claiming,
         "orders_per_second": orders / claiming,
         "statement_seconds": statement,
-        "statement_pages": stored.settling.statement.pages,
+        "statement_pages": pages,
         "orders_per_second_in_all": orders / (claiming + statement),
-        "cpu_milliseconds_per_order": {
-            name: seconds / orders * 1000 for name, seconds in cpu.items()
-        },
     }
     table(
         f"One settlement with {orders} orders",
@@ -103,7 +90,7 @@ def _report(orders: int, stored: StoredSettlement, opening: float, cpu: dict[str
             ("until its opening is answered, s", opening),
             ("until every order is billed, s", claiming),
             ("orders billed a second", orders / claiming),
-            (f"the statement of {stored.settling.statement.pages} pages, s", statement),
+            (f"the statement of {pages} pages, s", statement),
             ("orders settled a second, statement included", orders / (claiming + statement)),
         ],
     )

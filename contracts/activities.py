@@ -1,20 +1,22 @@
-"""The names of the activities and what their failures are called: all that workflows know of them."""
+"""The names of the activities, their arguments and results, and the names of their failures."""
 
 from datetime import date, datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field
 
 from domain.months import Month
 from domain.orders.events import Recorded
 from domain.orders.order import Order
 from domain.policy import Policy
 from domain.settlements.events import SettlementRecorded
-from domain.settlements.lifecycle import Settling
-from domain.settlements.settlement import Amount, LeftOut
+from domain.settlements.lines import Amount, LeftOut
+from domain.settlements.settlement import Settlement
 from domain.values import Value
 
 SEND_MAIL = "send_mail"  # (Mail) -> None
 REQUEST_SHIPPING = "request_shipping"  # (ShippingRequest) -> None
-SAVE_ORDER = "save_order"  # (Snapshot) -> int, the version that the records now hold or a newer one
+SAVE_ORDER = "save_order"  # (Snapshot) -> int, the version in the records: this one or a newer one
 PIN_CALENDAR = "pin_calendar"  # (CalendarWanted) -> Calendar
 COMPARE_ORDERS = "compare_orders"  # (OpenBatch) -> Compared
 COMPARE_SETTLEMENTS = "compare_settlements"  # (OpenBatch) -> Compared
@@ -23,8 +25,8 @@ REPORT_FINDINGS = (
     "report_findings"  # (datetime, when the pass began) -> int, how many findings stand
 )
 
-# Settlements. Those marked "documents" run on that queue: they need memory and time, and slow no order down.
-SAVE_SETTLEMENT = "save_settlement"  # (SettlementSnapshot) -> int, the version that the records now hold or a newer one
+# Settlements. Those marked "documents" run on a queue of their own: they need memory and time.
+SAVE_SETTLEMENT = "save_settlement"  # (SettlementSnapshot) -> int, the version in the records: this one or a newer one
 CLAIM_ORDERS = "claim_orders"  # (OrdersOf) -> Claims
 TAKE_CORRECTIONS = "take_corrections"  # (SettlementOf) -> tuple[CorrectionLine, ...]
 MAKE_STATEMENT = "make_statement"  # documents: (StatementWanted) -> Statement
@@ -42,11 +44,11 @@ DIGEST_PARTNERS = "digest_partners"  # (DigestPage) -> DigestPartners
 SEND_DIGEST = "send_digest"  # (DigestWanted) -> DigestOutcome
 
 MAIL_GIVEN_UP = "MailGivenUp"
-"""Type of the failure of a mail that its receiver has refused for days. It is not tried again."""
+"""Type of the failure of a mail that was refused for days. It is not retried."""
 
 
 class Snapshot(Value):
-    """An order as it is, and the last of its events, without a gap: to the records go those that they may lack.
+    """An order and its last events, without a gap. For the records, those that they may lack.
 
     `shell`: that of its run (`contracts.names.SHELL`).
     """
@@ -57,8 +59,7 @@ class Snapshot(Value):
 
 
 class CalendarWanted(Value):
-    """Whose calendar, and from which day on. `policy` is that of an order that outlives the calendar pinned at its
-    start; without one it is the configured policy."""
+    """The calendar of a canton from a day on, by an order's policy or, without one, by the configured policy."""
 
     canton: str
     policy: Policy | None = None
@@ -79,25 +80,26 @@ FindingKind = Literal[
     "unclosed",
     "unrecorded",
 ]
-"""How an order, or a settlement, and its workflow can differ.
+"""How an order or a settlement in the records can differ from its workflow.
 
-It is open, and its workflow was `terminated`, has `failed`, `timed_out`, been `canceled`, is `missing` on the
-server, or has `ended` normally although it is not over; or it runs, but its tasks fail (`stuck`). Or the records did
-not hold what the workflow says, and were repaired: they were behind a running workflow (`stale`) or one that has ended
-(`unclosed`), were ahead of it (`reset`: somebody has reset it in Temporal), told other events or another state at the
-same version (`different`), or did not know it at all (`unrecorded`).
+It is open in the records, and its workflow was `terminated`, has `failed`, has `timed_out`, was `canceled`, is
+`missing` on the server, or has `ended` normally; or the workflow is running, but its tasks fail (`stuck`).
+
+Or the records held something else than the workflow, and were repaired: they were behind a running workflow (`stale`)
+or behind one that has ended (`unclosed`), were ahead of it (`reset`: somebody reset it in Temporal), held other events
+or another state of the same version (`different`), or did not know it at all (`unrecorded`).
 """
 
 
 class OpenBatch(Value):
-    """The open orders or settlements to be compared in one go: those after one. `began` is when the pass began."""
+    """A batch of open orders or settlements to compare: those after an id. `began` is when the pass began."""
 
     began: datetime
     after: str | None = None
 
 
 class WorkflowBatch(Value):
-    """The open workflows to be looked up in one go: those of a page of the server's list, older than `min_age`."""
+    """A batch of open workflows to look up: a page of the server's list, those older than `min_age`."""
 
     began: datetime
     min_age: timedelta
@@ -105,7 +107,7 @@ class WorkflowBatch(Value):
 
 
 class Compared(Value):
-    """How a batch came out. `next` is what the next one begins with; none after the last one."""
+    """The result of a batch. `next`: what the next batch begins with; None after the last one."""
 
     next: str | None
     compared: int
@@ -114,38 +116,45 @@ class Compared(Value):
     unanswered: int = 0
 
 
-class SettlementSnapshot(Value):
-    """A settlement as it is, and the last of its events, as `Snapshot`."""
+StoredAsSettling = Annotated[
+    Settlement,
+    Field(validation_alias=AliasChoices("settlement", "settling"), serialization_alias="settling"),
+]
+"""A settlement whose JSON key is `settling`, as histories have it."""
 
-    settling: Settling
+
+class SettlementSnapshot(Value):
+    """A settlement and its last events, as `Snapshot`."""
+
+    settlement: StoredAsSettling
     events: tuple[SettlementRecorded, ...]
     shell: int = 1
 
 
 class SettlementOf(Value):
-    """One settlement: which partner's, of which month."""
+    """One settlement, by its partner and month."""
 
     partner_id: str
     month: Month
 
 
 class OrdersOf(Value):
-    """Some of the orders of a settlement, to be claimed or set free in one go."""
+    """A batch of a settlement's orders, to claim or to release."""
 
     settlement: SettlementOf
     sp_ids: tuple[str, ...]
 
 
 class Claims(Value):
-    """The orders of a batch that refused. All others are billed by the settlement now, and `fees` is the sum of what
-    they have told; none from a worker of before there was such a sum."""
+    """The orders of a batch that refused. All others are billed by the settlement now. `fees` is the sum of their fees;
+    None from a worker that did not know the field."""
 
     refused: tuple[LeftOut, ...]
     fees: Amount | None = None
 
 
 class StatementWanted(Value):
-    """The statement of a settlement whose records are of this version or newer, created on this local day."""
+    """The statement of a settlement, made from records of this version or newer, dated this local day."""
 
     settlement: SettlementOf
     version: int
@@ -153,14 +162,14 @@ class StatementWanted(Value):
 
 
 class InvoiceToCheck(Value):
-    """An uploaded paper, to be checked against its settlement."""
+    """An uploaded invoice to check against its settlement."""
 
     settlement: SettlementOf
     paper_id: str
 
 
 class PartnersWanted(Value):
-    """Partners with unbilled orders executed by the end of the month, that have no settlement of it, after one."""
+    """A page of the partners that have unbilled orders executed by the end of a month, and no settlement of it."""
 
     month: Month
     after: str | None = None
@@ -168,7 +177,7 @@ class PartnersWanted(Value):
 
 
 class DigestPage(Value):
-    """Partners with something to do, after one; `at` is when the digest is of."""
+    """A page of the partners with something to do. `at`: the instant that the digest describes."""
 
     at: datetime
     after: str | None = None
@@ -176,9 +185,9 @@ class DigestPage(Value):
 
 
 class DigestPartners(Value):
-    """Those who work on that day, by id; `resting` do not. `next` is what the next page begins with, if there is one.
+    """The partners of a page that work on the day; `resting`: how many do not. `next`: what the next page begins with.
 
-    `day` is the local day, and `closes` when its office hours end: a digest that comes later is of no use.
+    `day` is the local day, and `closes` the end of its office hours: a later digest is of no use.
     """
 
     day: date
@@ -189,7 +198,7 @@ class DigestPartners(Value):
 
 
 class DigestWanted(Value):
-    """One partner's digest of a day, worth sending until `closes`."""
+    """One partner's digest of a day, to be sent until `closes`."""
 
     partner_id: str
     day: date
@@ -197,4 +206,4 @@ class DigestWanted(Value):
 
 
 DigestOutcome = Literal["sent", "nothing_open", "too_late", "refused"]
-"""What came of a digest. `refused`: neither the firm's address nor a login's takes it."""
+"""The result of sending a digest. `refused`: the mail server refused the firm's address and those of its logins."""

@@ -1,4 +1,4 @@
-"""Encrypts what Temporal stores of us: AES-256-GCM under keys with ids, so that keys can change (docs/operations.md).
+"""Encrypts the payloads that Temporal stores: AES-256-GCM, with keys that can be rotated (docs/operations.md).
 
 `python -m contracts.encryption new-key [ID]` prints a new key as `CMI_ENCRYPTION_KEYS` takes it.
 """
@@ -24,18 +24,20 @@ KEY_ID = "encryption-key-id"
 KEY_BYTES = 32
 NONCE_BYTES = 12
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", re.ASCII)
-_CONTEXT = b"cmi-payload-1\0"  # a ciphertext of another kind or format is none of ours
+_CONTEXT = (
+    b"cmi-payload-1\0"  # authenticated, so that no ciphertext made for another purpose is accepted
+)
 _EXPECTED = (
     "must be id:key[,id:key…], each key 32 bytes in base64 (python -m contracts.encryption new-key)"
 )
 
 
 class EncryptionError(Exception):
-    """A payload cannot be decrypted. Its text names the key id, and nothing of key or content."""
+    """A payload cannot be decrypted. The text has the key's id, and nothing of the key or the content."""
 
 
 class UnknownKey(EncryptionError):
-    """A payload was encrypted with a key that is not among ours."""
+    """A payload was encrypted with a key that is not configured."""
 
     def __init__(self, key_id: str) -> None:
         self.key_id = key_id
@@ -43,20 +45,20 @@ class UnknownKey(EncryptionError):
 
 
 class EncryptionCodec(PayloadCodec):
-    """Encrypts each payload whole (its data, type and encoding) with the first key; decrypts with whichever it names.
+    """Encrypts each payload (data and metadata) with the first key; decrypts with the key that it names.
 
     A payload becomes `metadata = {encoding: "binary/encrypted", encryption-key-id: id}` and `data` = 12 random bytes
-    (the nonce), then ciphertext and tag. The key id is authenticated with it. Payloads that are not encrypted are taken
-    as they are: they are of the time before there were keys, or of a search attribute's kind.
+    (the nonce), then ciphertext and tag. The key id is authenticated as well. Payloads that are not encrypted are
+    read as they are: they were written before there were keys, or are search attributes.
 
-    With random nonces a key is good for some four thousand million payloads; an order's life takes about a hundred.
+    With random nonces a key is good for 2**32 payloads; an order takes about a hundred.
     """
 
     def __init__(self, keys: Sequence[tuple[str, bytes]]) -> None:
-        """Take keys as `parse_keys` gives them.
+        """Use keys as `parse_keys` returns them.
 
         Raises:
-            ValueError: there is none.
+            ValueError: there are none.
         """
         if not keys:
             raise ValueError("expected a key to encrypt with")
@@ -68,11 +70,11 @@ class EncryptionCodec(PayloadCodec):
         return [self._encrypt(payload) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Decrypt what is encrypted.
+        """Decrypt the payloads that are encrypted.
 
         Raises:
-            UnknownKey: with a key that is not ours (any more).
-            EncryptionError: it was changed since, or is no payload of ours.
+            UnknownKey: the key is not configured, or no longer.
+            EncryptionError: the payload was changed, or was not encrypted by us.
         """
         return [
             self._decrypt(payload) if payload.metadata.get("encoding") == ENCODING else payload
@@ -89,7 +91,7 @@ class EncryptionCodec(PayloadCodec):
 
     def _decrypt(self, payload: Payload) -> Payload:
         raw_id = payload.metadata.get(KEY_ID, b"")
-        # Who wrote it may be anybody: into messages and logs goes only what looks like an id.
+        # Anybody may have written it: only what looks like an id may go into messages and logs.
         key_id = raw_id.decode("ascii", "replace")
         if not _ID.fullmatch(key_id):
             raise EncryptionError("encrypted, and does not say with which key")
@@ -112,8 +114,8 @@ def parse_keys(text: str) -> list[tuple[str, bytes]]:
     underscores; it is not secret.
 
     Raises:
-        ValueError: it says which entry is wrong and what is expected. It quotes nothing: where an id should be may be a
-            key.
+        ValueError: the text says which entry is wrong and what is expected. It quotes nothing, since a key may stand in
+            the place of an id.
     """
     keys: list[tuple[str, bytes]] = []
     for number, entry in enumerate(text.split(","), start=1):
@@ -137,7 +139,7 @@ def new_key(key_id: str) -> str:
     """A random key as `CMI_ENCRYPTION_KEYS` takes it.
 
     Raises:
-        ValueError: that cannot be an id.
+        ValueError: the id is not valid.
     """
     if not _ID.fullmatch(key_id):
         raise ValueError("a key's id is up to 32 letters, digits, dots, hyphens and underscores")

@@ -1,4 +1,4 @@
-"""What goes into workflows and comes out of them."""
+"""Inputs, updates, answers and results of the workflows."""
 
 import hashlib
 import json
@@ -7,35 +7,37 @@ from datetime import date, datetime, timedelta
 from temporalio.exceptions import ApplicationError
 
 from contracts import names
+from contracts.activities import StoredAsSettling
 from domain.actors import SYSTEM, Actor
+from domain.errors import InvalidCommand
 from domain.months import Month
-from domain.orders.effects import Effect
 from domain.orders.errors import Refused
 from domain.orders.events import Recorded
 from domain.orders.order import Intake, Order, Status
-from domain.settlements.commands import Opening
+from domain.orders.outgoing import Effect
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.events import SettlementRecorded
 from domain.settlements.invoicing import Verdict
-from domain.settlements.lifecycle import Settling
+from domain.settlements.lines import Amount, LeftOut, Line
 from domain.settlements.mails import SettlementMail
-from domain.settlements.settlement import Amount, LeftOut, Line, SettlementStatus
+from domain.settlements.settlement import Opening, SettlementStatus
 from domain.values import Language, Value
 
 REMEMBERED_REQUESTS = 50
+"""How many of the last requests a workflow recognises when they come again."""
 EVENTS_CARRIED = 200
-"""How many of its last events an order takes along into its next run."""
+"""How many of its last events an order carries into its next run."""
 
 
-class Desk(Value):
-    """What an order's workflow must know of its surroundings to be readable in the Temporal UI."""
+class DisplaySettings(Value):
+    """What a workflow needs to describe itself in the Temporal UI: the address of the pages, the language."""
 
     public_url: str
     language: Language = "de"
 
 
 class Carried(Value):
-    """What an order's workflow hands to its next run."""
+    """What an order's workflow carries into its next run."""
 
     order: Order
     events: tuple[Recorded, ...]
@@ -45,23 +47,26 @@ class Carried(Value):
 
 
 class Start(Value):
-    """The input of an order's workflow: a new order's intake and when it was placed, or what an earlier run carried.
+    """The input of an order's workflow: a new order's intake and first event, or what an earlier run carried.
 
     `shell`: `names.SHELL` when the run began. Runs that began before there was such a number have the first one.
+    `placed_at`: in the place of the first event, for releases that do not know `placed`, and from those.
     """
 
-    desk: Desk
+    desk: DisplaySettings
     shell: int = 1
     intake: Intake | None = None
     placed_at: datetime | None = None
+    placed: Recorded | None = None
     carried: Carried | None = None
 
 
 class Answer(Value):
-    """What a command's sender is told: the order's version and state after it, and the digest of its events
+    """The answer to a command: the order's version and state after it, and the digest of its events
     (domain/digest.py). The records hold the rest.
 
-    `line`: what a settlement bills, if the order is billed now. Money comes from the order itself.
+    `line`: what a settlement bills, if the order is billed now. A settlement takes its money from here, not from the
+    records.
     """
 
     version: int
@@ -70,9 +75,9 @@ class Answer(Value):
     line: Line | None = None
 
 
-class Tally(Value):
-    """What a pass of the reconciler has done so far: how many orders and settlements it has compared, how many rows
-    repaired, how many differences found, and how many gave no answer."""
+class PassCounts(Value):
+    """What a pass of the reconciler has done so far: orders and settlements compared, rows repaired, differences found,
+    and workflows that gave no answer."""
 
     compared: int = 0
     repaired: int = 0
@@ -83,24 +88,24 @@ class Tally(Value):
 class Pass(Value):
     """The input of the reconciler: a new pass, or what an earlier run of the same pass carried.
 
-    `min_age`: how old a workflow must be to be missed in the records; the server's list is not always up to date.
+    `min_age`: a workflow that is younger may still lack its records, which is no finding.
     """
 
     min_age: timedelta = timedelta(minutes=10)
     began: datetime | None = None
-    tally: Tally = Tally()
+    tally: PassCounts = PassCounts()
     orders_done: bool = False
     settlements_done: bool = False
     position: str | None = None
 
 
 class SettlementCarried(Value):
-    """What a settlement's workflow hands to its next run.
+    """What a settlement's workflow carries into its next run.
 
-    `asked`: how many of its orders have answered already; `fees`: what those that it has billed come to.
+    `asked`: how many of its orders have answered; `fees`: the sum of the fees of those that it has billed.
     """
 
-    settling: Settling
+    settlement: StoredAsSettling
     unsaved: tuple[SettlementRecorded, ...]
     outbox: tuple[SettlementMail, ...]
     answered: dict[str, str]
@@ -110,12 +115,12 @@ class SettlementCarried(Value):
 
 
 class SettlementStart(Value):
-    """The input of a settlement's workflow: an opening, by whom and when, or what an earlier run carried.
+    """The input of a settlement's workflow: the opening of a new one, by whom and when, or what an earlier run carried.
 
     `shell`: as in `Start`.
     """
 
-    desk: Desk
+    desk: DisplaySettings
     shell: int = 1
     opening: Opening | None = None
     opened_by: Actor = SYSTEM
@@ -124,7 +129,7 @@ class SettlementStart(Value):
 
 
 class SettlementAnswer(Value):
-    """What a command's sender is told: the settlement's version and state after it, and the digest of its events."""
+    """The answer to a command: the settlement's version and state after it, and the digest of its events."""
 
     version: int
     status: SettlementStatus
@@ -132,22 +137,25 @@ class SettlementAnswer(Value):
 
 
 class Upload(Value):
-    """An invoice that was uploaded, by whom, and where it is kept."""
+    """An uploaded invoice: the paper's id, and who uploaded it."""
 
     paper_id: str
     actor: Actor
 
 
 class Checked(Value):
-    """What came of an uploaded invoice, and the settlement's version after it."""
+    """The answer to an upload: the verdict on it, and the settlement's version after it."""
 
     version: int
     verdict: Verdict
 
 
 class Billing(Value):
-    """The input of the monthly workflow: which month (the one before the scheduled time if it is not said), or what an
-    earlier run carried. `waiting` are partners whose settlement could not be opened yet."""
+    """The input of the monthly billing: a month (by default the one before the scheduled time), or what an earlier run
+    carried.
+
+    `waiting`: partners whose settlement could not be opened yet. `there`: how many settlements existed already.
+    """
 
     month: Month | None = None
     after: str | None = None
@@ -159,15 +167,15 @@ class Billing(Value):
 
 
 class Billed(Value):
-    """What a monthly run came to: settlements opened, and those that were there already."""
+    """The result of the monthly billing: how many settlements it opened, and how many existed already."""
 
     month: Month
     opened: int
     there: int
 
 
-class DigestTally(Value):
-    """What a digest came to so far, in partners; `failed` ones could not be sent before the offices closed."""
+class DigestCounts(Value):
+    """What the digest has done so far, in partners. `failed`: could not be sent before the offices closed."""
 
     sent: int = 0
     nothing_open: int = 0
@@ -177,10 +185,9 @@ class DigestTally(Value):
 
 
 class DigestRun(Value):
-    """The input of the daily digest: of which instant (the scheduled one if it is not said), or what an earlier run
-    carried.
+    """The input of the daily digest: an instant (by default the scheduled time), or what an earlier run carried.
 
-    `waiting`: partners whose mail did not get out yet, for the day and until the instant that were found out before.
+    `waiting`: partners whose mail could not be sent yet. `day`, `closes`: as in `DigestPartners`.
     """
 
     at: datetime | None = None
@@ -189,13 +196,13 @@ class DigestRun(Value):
     waiting: tuple[str, ...] = ()
     day: date | None = None
     closes: datetime | None = None
-    tally: DigestTally = DigestTally()
+    tally: DigestCounts = DigestCounts()
 
 
 def fingerprint(command: Value) -> str:
-    """Tells whether a request that comes once more asks for the same as before.
+    """Identifies what a command asks for, to recognise a request id that comes again with another command.
 
-    What has its standard value does not count: a process that does not know the field yet says the same.
+    Fields with their default value do not count, so that a process that does not know such a field yet agrees.
     """
     asked = {
         "type": getattr(command, "type", None),
@@ -205,20 +212,30 @@ def fingerprint(command: Value) -> str:
 
 
 def remember(answered: dict[str, str], request_id: str, outcome: str) -> None:
-    """Note what came of a request, among the newest so many, so that the same request once more is known."""
+    """Keep the outcome of a request among the last `REMEMBERED_REQUESTS`, to recognise it when it comes again."""
     answered.pop(request_id, None)
     answered[request_id] = outcome
     while len(answered) > REMEMBERED_REQUESTS:
         del answered[next(iter(answered))]
 
 
-def come_again() -> ApplicationError:
-    """What an update is told that can be asked again soon, of the workflow's next run."""
-    return ApplicationError("the workflow goes over into its next run", type=names.COME_AGAIN)
+def try_again() -> ApplicationError:
+    """The answer to an update that decided nothing and can be sent again soon, to the workflow's next run."""
+    return ApplicationError("the workflow goes over into its next run", type=names.TRY_AGAIN)
 
 
-def refusal(error: Refused | SettlementRefused) -> ApplicationError:
-    """What the sender of a command that is not allowed is told: what, why, in which state, and what is allowed."""
+REFUSALS = (Refused, SettlementRefused, InvalidCommand)
+"""What the domain raises when it refuses a command."""
+
+
+def refusal(error: Refused | SettlementRefused | InvalidCommand) -> ApplicationError:
+    """The answer to a refused command: what was asked, why it is refused, in which state, and what is allowed; or which
+    field is invalid.
+    """
+    if isinstance(error, InvalidCommand):
+        return ApplicationError(
+            str(error), {"field": error.field, "code": error.code}, type=names.INVALID
+        )
     facts = {
         "action": error.action,
         "code": error.code,

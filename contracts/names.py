@@ -28,16 +28,16 @@ RECONCILER_SCHEDULE: Final = "reconciler"
 VIEW: Final = "view"
 SNAPSHOT: Final = "snapshot"
 NEXT_RUN: Final = "next_run"
-"""The signal by which an order or a settlement goes on in a new run, with today's `SHELL`."""
+"""The signal that makes an order or a settlement continue as new, with today's `SHELL`."""
 
 REFUSED: Final = "Refused"
 INVALID: Final = "Invalid"
 ID_REUSED: Final = "RequestIdReused"
 UNREADABLE: Final = "Unreadable"
 NOT_MADE: Final = "NotMade"
-"""A paper that was asked for could not be made."""
-COME_AGAIN: Final = "ComeAgain"
-"""Nothing was decided: the workflow goes over into its next run, and can be asked again there."""
+"""The requested paper could not be made."""
+TRY_AGAIN: Final = "ComeAgain"
+"""Nothing was decided: the workflow goes on in a new run, which takes the update if it is sent again."""
 
 SP_STATUS: Final = SearchAttributeKey.for_keyword("SpStatus")
 PARTNER_ID: Final = SearchAttributeKey.for_keyword("PartnerId")
@@ -46,10 +46,10 @@ OVERDUE: Final = SearchAttributeKey.for_bool("Overdue")
 SETTLEMENT_STATUS: Final = SearchAttributeKey.for_keyword("SettlementStatus")
 CANTON: Final = SearchAttributeKey.for_keyword("Canton")
 SCHEDULED_START: Final = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
-"""Set by the server: for when a schedule meant the workflow, however late it starts."""
+"""Set by the server: the scheduled time of a workflow, however late it starts."""
 
 SHELL: Final = 2
-"""How today's workflows carry out what the domain decides; a run keeps the one that it began with (`Start.shell`).
+"""The version of the workflows' shell (`workflows/entity.py`). A run keeps the one that it began with (`Start.shell`).
 
 1: the records are written by local activities, and a workflow task may end without a command.
 2: the records are written by ordinary activities, and every workflow task has a command.
@@ -63,16 +63,17 @@ SEARCH_ATTRIBUTES: Final[dict[str, IndexedValueType.ValueType]] = {
     SETTLEMENT_STATUS.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
     CANTON.name: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
 }
-"""What a namespace must know before the first workflow starts."""
+"""Must be registered in the namespace before the first workflow starts."""
 
 _SETTLEMENT_PREFIX: Final = "settlement-"
 
 
 def is_taken(sp_id: str) -> bool:
-    """Whether a workflow of this id is, or could be, one of ours that is no order's: orders, settlements and what runs
-    by the clock share their ids. A schedule's runs have its id with their time behind it.
+    """Whether an SP-ID cannot be used, because it is the workflow id of a settlement or of a scheduled workflow.
+
+    A scheduled run has the id of its workflow, followed by its time.
     """
-    by_the_clock = (
+    scheduled = (
         MONTHLY_BILLING_ID,
         MONTHLY_BILLING_SCHEDULE,
         DAILY_DIGEST_ID,
@@ -81,25 +82,25 @@ def is_taken(sp_id: str) -> bool:
         RECONCILER_SCHEDULE,
     )
     return sp_id.startswith(_SETTLEMENT_PREFIX) or any(
-        sp_id == each or sp_id.startswith(f"{each}-") for each in by_the_clock
+        sp_id == each or sp_id.startswith(f"{each}-") for each in scheduled
     )
 
 
 def order_id(sp_id: str) -> str:
-    """The id of an order's workflow: its SP-ID, the order's only name everywhere."""
+    """The id of an order's workflow: its SP-ID."""
     return sp_id
 
 
 def settlement_workflow_id(partner_id: str, month: Month) -> str:
-    """The id of a settlement's workflow, which makes it the only one of its partner and month."""
+    """The id of a settlement's workflow: there is only one of each partner and month."""
     return f"{_SETTLEMENT_PREFIX}{partner_id}-{month}"
 
 
 def settlement_in(workflow_id: str) -> tuple[str, Month]:
-    """Whose settlement of which month a workflow of this id is.
+    """The partner and the month of a settlement's workflow, by its id.
 
     Raises:
-        ValueError: it is no settlement's.
+        ValueError: it is not the id of a settlement's workflow.
     """
     if not workflow_id.startswith(_SETTLEMENT_PREFIX):
         raise ValueError(f"{workflow_id} is no settlement's workflow")

@@ -1,4 +1,4 @@
-"""The API as somebody calls it: the sample data and the demonstration are made by it, like everything else."""
+"""A client of the HTTP API, with which the sample data and the demonstration are made."""
 
 import asyncio
 import json
@@ -11,20 +11,20 @@ from typing import Any, Self
 import httpx
 
 PATIENCE = 60.0
-"""Seconds for an answer, and for what is away just now to come back."""
+"""Seconds to wait for an answer, and for a dependency that is away to return."""
 PAUSE = 0.5
-"""Seconds before a call comes again."""
+"""Seconds between two attempts of a call."""
 
 Credentials = dict[str, Any]
 """Tokens by role, those of partners below `partners`, as `dev.py` writes them (docs/contract.md)."""
 
 
 class CallFailed(Exception):
-    """The API did not take a call; the text says which, and what it answered."""
+    """The API answered a call with an error; the text has both."""
 
 
 class Api:
-    """The API at an address, called with the tokens of these credentials."""
+    """Calls the API at an address with the tokens of these credentials."""
 
     def __init__(self, address: str, credentials: Credentials) -> None:
         self._http = httpx.AsyncClient(base_url=f"{address}/api/v1", timeout=PATIENCE)
@@ -44,12 +44,12 @@ class Api:
     async def call(
         self, who: str, method: str, path: str, body: Any = None, *, file: bytes | None = None
     ) -> httpx.Response:
-        """A call as the shop, the warehouse, operations, accounting, or a partner. `file` is sent as a form.
+        """Call the API as the shop, the warehouse, operations, accounting or a partner. `file` is sent as a form.
 
-        While the answer is that something is away (503), the call comes again with the same Idempotency-Key.
+        A call that is answered with 503 is repeated with the same Idempotency-Key.
 
         Raises:
-            CallFailed: an error was answered.
+            CallFailed: the answer is an error.
         """
         holder = self.credentials.get(who) or self.credentials["partners"][who]
         form = {"file": ("invoice.pdf", file, "application/pdf")} if file is not None else None
@@ -63,16 +63,16 @@ class Api:
                 break
             await asyncio.sleep(PAUSE)
         if answer.is_error:
-            said = answer.text[:400]
-            raise CallFailed(f"{who} {method} {path}: {answer.status_code} {said}")
+            text = answer.text[:400]
+            raise CallFailed(f"{who} {method} {path}: {answer.status_code} {text}")
         return answer
 
     async def get(self, who: str, path: str) -> Any:
-        """What a GET answers."""
+        """The JSON that a GET answers."""
         return (await self.call(who, "GET", path)).json()
 
     async def post(self, who: str, path: str, body: Any) -> Any:
-        """What a POST answers."""
+        """The JSON that a POST answers."""
         return (await self.call(who, "POST", path, body)).json()
 
 

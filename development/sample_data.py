@@ -1,4 +1,4 @@
-"""What `dev.py` begins with: logins and tokens for everybody, partners, and orders in every state, made by the API."""
+"""The sample data of `dev.py`: logins and tokens, partners, and orders in every state, made through the API."""
 
 import asyncio
 import email
@@ -16,7 +16,7 @@ import httpx
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
-from activities.files import write_whole
+from activities.atomic_files import write_atomically
 from contracts import names
 from development.api_client import PATIENCE, Api, Credentials, read_credentials
 from development.embedded import ROOT
@@ -34,7 +34,7 @@ _LINK = re.compile(r"/invitation/([A-Za-z0-9_-]+)")
 
 
 def mailed_secret(mails: Path, address: str) -> str | None:
-    """The secret of the last invitation that was mailed to an address."""
+    """The secret in the last invitation that was mailed to an address; None if there is no such mail."""
     for path in sorted(mails.glob("*.eml"), reverse=True):
         mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
         body = mail.get_body(("plain",))
@@ -44,20 +44,20 @@ def mailed_secret(mails: Path, address: str) -> str | None:
     return None
 
 
-class Entrance:
-    """Makes logins as people get them: invited by mail, the link opened, a password chosen."""
+class LoginMaker:
+    """Makes tokens, and logins as people get them: by following a mailed invitation and choosing a password."""
 
     def __init__(self, accounts: Accounts, mails: Path) -> None:
         self._accounts = accounts
         self._mails = mails
 
     async def token(self, role: Role, name: str) -> str:
-        """A new token of a role of the retailer's."""
+        """A new token of one of the retailer's roles."""
         _, token = await self._accounts.make_token(role, name, None)
         return token
 
     async def password(self, address: str) -> str:
-        """Follow the invitation that is on its way to an address; the password chosen."""
+        """Wait for the invitation to an address, and follow it. Returns the chosen password."""
         async with asyncio.timeout(PATIENCE):
             while (secret := mailed_secret(self._mails, address)) is None:
                 await asyncio.sleep(0.05)
@@ -66,7 +66,7 @@ class Entrance:
         return chosen
 
     async def staff(self, role: StaffRole, address: str, name: str) -> dict[str, str]:
-        """Token, e-mail and password of somebody of the retailer's."""
+        """Make a token and a login for one of the retailer's people. Returns both."""
         await self._accounts.invite(None, role, address, name)
         return {
             "token": await self.token(role, name),
@@ -76,20 +76,20 @@ class Entrance:
 
 
 async def make_credentials(settings: Settings, file: Path, mails: Path) -> Credentials:
-    """Tokens and logins of the retailer's people and systems, kept in `file`; those that are there already stay."""
+    """Tokens and logins of the retailer's people and systems: those in `file`, or new ones that are written to it."""
     if file.exists():
         return read_credentials(file)
     database = Database(settings.database_url)
     accounts = Accounts(database, settings)
     try:
-        entrance = Entrance(accounts, mails)
+        logins = LoginMaker(accounts, mails)
         made: Credentials = {
-            "shop": {"token": await entrance.token("shop", "Shop")},
-            "warehouse": {"token": await entrance.token("warehouse", "Lager")},
-            "operations": await entrance.staff(
+            "shop": {"token": await logins.token("shop", "Shop")},
+            "warehouse": {"token": await logins.token("warehouse", "Lager")},
+            "operations": await logins.staff(
                 "operations", "anna.meier@retailer.example", "Anna Meier"
             ),
-            "accounting": await entrance.staff(
+            "accounting": await logins.staff(
                 "accounting", "reto.kunz@retailer.example", "Reto Kunz"
             ),
             "partners": {},
@@ -97,22 +97,22 @@ async def make_credentials(settings: Settings, file: Path, mails: Path) -> Crede
     finally:
         await accounts.close()
         await database.close()
-    keep(made, file)
+    write_credentials(made, file)
     return made
 
 
-def keep(credentials: Credentials, file: Path) -> None:
-    """Write the credentials, for nobody else's eyes."""
-    write_whole(file, json.dumps(credentials, indent=2).encode())
+def write_credentials(credentials: Credentials, file: Path) -> None:
+    """Write the credentials to a file that only its owner can read."""
+    write_atomically(file, json.dumps(credentials, indent=2).encode())
     os.chmod(file, 0o600)
 
 
 async def make_partners(settings: Settings, api: Api, file: Path, mails: Path) -> None:
-    """The partners of `examples/partners`, each with a token and a login; those that are there are left alone."""
+    """Add the partners of `examples/partners`, each with a token and a login, unless they exist."""
     database = Database(settings.database_url)
     accounts = Accounts(database, settings)
     try:
-        entrance = Entrance(accounts, mails)
+        logins = LoginMaker(accounts, mails)
         for path in sorted((EXAMPLES / "partners").glob("*.json")):
             partner = json.loads(path.read_text(encoding="utf-8"))
             partner_id, login = partner["partner_id"], partner["email"]
@@ -126,24 +126,24 @@ async def make_partners(settings: Settings, api: Api, file: Path, mails: Path) -
             api.credentials["partners"][partner_id] = {
                 "token": made["token"],
                 "email": login,
-                "password": await entrance.password(login),
+                "password": await logins.password(login),
             }
-            keep(api.credentials, file)
+            write_credentials(api.credentials, file)
     finally:
         await accounts.close()
         await database.close()
 
 
 SHORT = timedelta(seconds=10)
-"""A hold that is waited for."""
+"""A hold up to this long is waited for; a longer one is skipped."""
 BEYOND = timedelta(seconds=30)
-"""How far beyond the end of a longer one is skipped: more than it takes to send an order."""
+"""How far beyond the end of a hold is skipped: more than it takes to send an order."""
 
 
 class SampleOrder:
-    """An order on its way to the state in which the sample data show it.
+    """An order that is brought to the state in which the sample data show it.
 
-    `executed_on` is the day of its execution, today if it is not said.
+    `executed_on` is the day of its execution; None: today.
     """
 
     def __init__(
@@ -177,13 +177,13 @@ class SampleOrder:
                 await asyncio.sleep(0.1)
 
     async def reach(self, goal: Status) -> None:
-        """Live the order up to a state. One that was there before this start is left as it is."""
+        """Place the order and bring it to a state. An order that exists already is left as it is."""
         placed = await self._api.call("shop", "POST", "/orders", self._order)
         if placed.status_code == httpx.codes.CREATED:
-            await self.live(goal)
+            await self.bring_to(goal)
 
-    async def live(self, goal: Status) -> None:
-        """Live a new order up to a state."""
+    async def bring_to(self, goal: Status) -> None:
+        """Bring an order that was just placed to a state."""
         steps = {
             Status.IN_TRANSMISSION: self._pay,
             Status.NEW: self._be_sent,
@@ -216,9 +216,8 @@ class SampleOrder:
         await self._until(Status.IN_TRANSMISSION)
 
     async def _be_sent(self) -> None:
-        # The hold is skipped for this one order; nobody who looks at samples waits for half an hour. It is skipped well
-        # beyond its end: if the moment to which Temporal skips comes while the order is being sent, Temporal skips on
-        # to the next timer, days ahead.
+        # The hold of half an hour is skipped for this order alone, and well beyond its end: if the skip ended while the
+        # order is being sent, Temporal would go on to the next timer, days ahead.
         if self._hold is not None and self._hold > SHORT:
             await self._skipper.fast_forward(self._handle, self._hold + BEYOND)
         await self._until(Status.NEW)
@@ -253,7 +252,7 @@ GOALS: dict[str, tuple[Status, ...]] = {
 
 
 async def make_orders(api: Api, temporal: Client, policy: Policy) -> None:
-    """The orders of `examples/orders`, one or more in every state that an order can wait in."""
+    """Make the orders of `examples/orders`: at least one in every state in which an order can wait."""
     orders = [
         (SampleOrder(api, temporal, policy, order), goal)
         for place, goals in GOALS.items()
@@ -263,7 +262,7 @@ async def make_orders(api: Api, temporal: Client, policy: Policy) -> None:
 
 
 def read_orders(place: str) -> list[dict[str, Any]]:
-    """The orders of a file of `examples/orders`."""
+    """The orders in a file of `examples/orders`."""
     path = EXAMPLES / "orders" / f"{place}.json"
     orders: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     return orders

@@ -1,4 +1,4 @@
-"""The settlements that `dev.py` begins with: of two months, one open for selection, one issued, one invoiced."""
+"""The sample settlements of `dev.py`: of two months, one open for selection, one issued, one invoiced."""
 
 import asyncio
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import Any
 
 from temporalio.client import Client
 
-from contracts.messages import Desk
 from development.api_client import PATIENCE, Api
 from development.sample_data import ZURICH, SampleOrder, read_orders
 from domain.months import Month
@@ -20,12 +19,12 @@ from records.partners import Partners
 from records.settlements import Settlements
 from settings import Settings
 from use_cases.opening import open_month
-from use_cases.orders import OrderDesk
+from use_cases.orders import OrderUseCases
 
 
 @dataclass(frozen=True)
 class Bill:
-    """A settlement of so many months ago, with orders like those of a place, and how far it has come."""
+    """A settlement of some months ago, with orders like those of a file of `examples/orders`, and its goal."""
 
     place: str
     months_ago: int
@@ -33,7 +32,7 @@ class Bill:
     goal: SettlementStatus
 
 
-# Of one partner in their order: an earlier month is billed before a later one is opened.
+# One tuple for each partner, in the order of the months: an earlier month is billed before a later one is opened.
 BILLS = (
     (
         Bill("zuerich", 2, ("SP-1047201", "SP-1047202"), SettlementStatus.INVOICED),
@@ -51,9 +50,9 @@ BILLS = (
 async def make_settlements(
     settings: Settings, api: Api, temporal: Client, *, documents: bool = True
 ) -> None:
-    """The settlements of `BILLS`. Those that are there already go on to where they should be, if they were cut off.
+    """Bring the settlements of `BILLS` to their goals. Those that an earlier start left unfinished are continued.
 
-    Without `documents`, on a machine that cannot make any, each partner's first one stays open until a later start.
+    Without `documents`, on a machine that cannot make any, each partner's first settlement stays open.
     """
     database = Database(settings.database_url)
     try:
@@ -64,7 +63,7 @@ async def make_settlements(
 
 
 class _Sample:
-    """Settles months that have passed. Their orders are placed then; all else is done by the API, now."""
+    """Settles past months. Only the clock with which orders are placed is in the past; the rest happens now."""
 
     def __init__(
         self,
@@ -81,10 +80,10 @@ class _Sample:
         self._documents = documents
         self._policy = settings.load_policy()
         self._vat_rates = settings.vat_percentages
-        self._desk = Desk(public_url=settings.public_url, language=settings.operations_language)
+        self._display = settings.display
 
     async def settle_in_turn(self, bills: tuple[Bill, ...]) -> None:
-        """The settlements of one partner, after all their orders."""
+        """Complete all orders of one partner, then make its settlements one after the other."""
         await asyncio.gather(
             *(self._complete(bill, number) for bill in bills for number in range(len(bill.sp_ids)))
         )
@@ -92,21 +91,21 @@ class _Sample:
             await self._settle(bill)
 
     async def _complete(self, bill: Bill, number: int) -> None:
-        # Prepaid, so that its time begins with the payment, now, and nothing about it is late.
+        # Prepaid, so that its deadlines begin with the payment, now, and none is late.
         order = self._order(bill, number) | {"prepaid": True}
         placed_at = datetime(*_month(bill).first_day.timetuple()[:3], 9 + number, tzinfo=UTC)
-        past = OrderDesk(
+        past = OrderUseCases(
             self._temporal,
             Orders(self._database),
             Partners(self._database),
             self._policy,
-            self._desk,
+            self._display,
             clock=lambda: placed_at,
         )
         if (await past.place(Placement.model_validate(order))).is_new:
             executed_on = placed_at.astimezone(ZURICH).date() + timedelta(days=8 + number)
             sample = SampleOrder(self._api, self._temporal, self._policy, order, executed_on)
-            await sample.live(Status.COMPLETED)
+            await sample.bring_to(Status.COMPLETED)
 
     @staticmethod
     def _order(bill: Bill, number: int) -> dict[str, Any]:
@@ -130,10 +129,10 @@ class _Sample:
             datetime.now(UTC),
             policy=self._policy,
             vat_rates=self._vat_rates,
-            desk=self._desk,
+            desk=self._display,
         )
         if await settlements.of_month(partner_id, month) is None:
-            return  # these orders were billed in the months before, by an earlier start
+            return  # an earlier start billed these orders in an earlier month
         goal = bill.goal if self._documents else SettlementStatus.OPEN
         path = f"/settlements/{settlement_id(partner_id, month)}"
         seen = await self._api.get(partner_id, path)

@@ -1,4 +1,4 @@
-"""A real SMTP server that keeps every mail it gets as a file: for `dev.py`, the demonstration and tests."""
+"""An SMTP server that stores every mail as a file: for `dev.py`, the demonstration and tests."""
 
 import asyncio
 import errno
@@ -11,7 +11,7 @@ from weakref import WeakSet
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from activities.files import write_whole
+from activities.atomic_files import write_atomically
 
 logger = logging.getLogger("cmi.smtp_inbox")
 
@@ -19,10 +19,10 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class SmtpInbox:
-    """Takes any mail for anybody and writes it to `directory` as one `*.eml`, byte for byte, before it says 250.
+    """Accepts any mail and writes it to `directory` as an `*.eml` file, byte for byte, before it answers 250.
 
-    Sorted by name the files are in the order of their arrival; none is ever written over, also after a new start.
-    With port 0 the system chooses one; `port` is the one in use once it runs.
+    Sorted by name, the files are in the order of arrival, also across restarts. No file is overwritten. With port 0
+    the system chooses one; `port` is the port in use once the server runs.
     """
 
     def __init__(self, directory: Path, port: int, host: str = "127.0.0.1") -> None:
@@ -34,21 +34,25 @@ class SmtpInbox:
         self._sessions: WeakSet[SMTP] = WeakSet()
 
     async def start(self) -> None:
-        """Listen, on the running event loop. Raises `OSError` if the port is taken."""
+        """Start to listen, on the running event loop.
+
+        Raises:
+            OSError: the port is taken.
+        """
         self.directory.mkdir(parents=True, exist_ok=True)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._session, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Take no more mail. A conversation under way is cut off; what was answered with 250 is safe."""
+        """Stop. Open connections are cut; mails that were answered with 250 are stored."""
         if self._server is not None:
             self._server.close()
             self._server = None
         for session in self._sessions:
             if isinstance(session.transport, asyncio.Transport):
                 session.transport.abort()
-        await asyncio.sleep(0)  # in which the sockets close
+        await asyncio.sleep(0)  # the sockets close in this turn of the loop
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -58,16 +62,16 @@ class SmtpInbox:
         await self.stop()
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        """aiosmtpd's hook for a mail received whole."""
-        # two mails of one tick, or a clock set back, must neither share a name nor change places
+        """Called by aiosmtpd with each complete mail. Returns the answer to the sender."""
+        # Two mails of one clock tick, or a clock that was set back, must not break the order of the names.
         self._last = max(time.time_ns(), self._last + 1)
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._last // 10**9))
         path = self.directory / f"{stamp}.{self._last % 10**9:09d}Z-{uuid4().hex[:8]}.eml"
         content: Any = envelope.content
         try:
-            await asyncio.to_thread(write_whole, path, content)
+            await asyncio.to_thread(write_atomically, path, content)
         except OSError as error:
-            # In the 400s: the sender tries again soon. aiosmtpd's own answer is a 500, which says never.
+            # 4xx: the sender retries soon. aiosmtpd would answer 500, which means never.
             logger.warning("a mail was not kept: %s", error.strerror)
             if error.errno in _NO_ROOM:
                 return "452 4.3.1 Insufficient system storage"

@@ -1,17 +1,19 @@
-"""The documents' templates, `templates/`: their words, their HTML, and which version of them made a document."""
+"""The documents' templates and words: their HTML, and which version of them made a document."""
 
 import hashlib
-import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from documents import formats
 from documents.text import FONTS, clean
-from domain.settlements.settlement import Settlement, amount_of
+from domain.settlements.account import SettlementAccount
+from domain.settlements.lines import amount_of
+from domain.values import LANGUAGES
+from words.documents import document_words
 
 _ROOT = Path(__file__).resolve().parent.parent
 _TEMPLATES = _ROOT / "templates"
@@ -19,10 +21,9 @@ _GAP = 1.2  # `ch` between two columns
 
 
 @cache
-def words_of(document: str) -> Mapping[str, Mapping[str, Any]]:
-    """The words of a document by language: `templates/<document>/words.toml`."""
-    text = (_TEMPLATES / document / "words.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+def words_of(document: Literal["statement", "invoice"]) -> Mapping[str, Mapping[str, Any]]:
+    """The words of a document by language (words/documents.py)."""
+    return {language: document_words(document, language) for language in LANGUAGES}
 
 
 def html_of(template: str, **values: Any) -> str:
@@ -57,8 +58,8 @@ def _cleaned(value: object) -> object:
 
 
 @cache
-def template_version(document: str, code: str, libraries: str) -> str:
-    """What a document's look depends on besides its data: a digest of code, templates, fonts and libraries.
+def template_version(document: Literal["statement", "invoice"], code: str, libraries: str) -> str:
+    """What a document's look depends on besides its data: a digest of code, words, templates, fonts, libraries.
 
     `code` is the folder with the document's own code, `libraries` is `documents.pdf.VERSIONS`.
     """
@@ -70,12 +71,13 @@ def template_version(document: str, code: str, libraries: str) -> str:
         *(_TEMPLATES / document).iterdir(),
     ]
     digest = hashlib.sha256(libraries.encode())
+    digest.update(repr(words_of(document)).encode())
     for path in sorted(files):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return f"{document}-{digest.hexdigest()[:12]}"
 
 
-def column_widths(settlement: Settlement, words: Mapping[str, Any]) -> dict[str, float]:
+def column_widths(settlement: SettlementAccount, words: Mapping[str, Any]) -> dict[str, float]:
     """The width of each column but the service's in `ch`, the width of a digit, by its longest text.
 
     A long table needs them: to find them, WeasyPrint would lay out each cell twice. A longer identifier or place is
@@ -120,7 +122,7 @@ def in_fours(text: str) -> str:
     return " ".join(text[first : first + 4] for first in range(0, len(text), 4))
 
 
-def month_name(settlement: Settlement, words: Mapping[str, Any]) -> str:
+def month_name(settlement: SettlementAccount, words: Mapping[str, Any]) -> str:
     """The month as a heading has it: "Oktober 2026"."""
     name = f"{words['months'][settlement.month.month - 1]} {settlement.month.year}"
     return name[0].upper() + name[1:]

@@ -13,10 +13,11 @@ import holidays
 
 from domain.calendar import Calendar
 from domain.policy import CANTONS, Policy, parse_holiday
-from domain.values import LANGUAGES, Language
+from domain.values import Language
 
 __all__ = ["CANTONS", "pin_calendar"]
 
+# A holiday without a name in a language is just called a holiday in it (words/sentences.py).
 _PACKAGE_LANGUAGES: dict[Language, str] = {"de": "de", "fr": "fr", "it": "it", "en": "en_US"}
 _COMPANY_HOLIDAY: dict[Language, str] = {
     "de": "Betriebsfeiertag",
@@ -71,9 +72,9 @@ def _holidays(
     """Names of the holidays on weekdays from `first` to `last`, in order of date."""
     years = range(first.year, last.year + 1)
     names: dict[date, dict[Language, str]] = {}
-    for language in LANGUAGES:
+    for language, package_language in _PACKAGE_LANGUAGES.items():
         package = holidays.country_holidays(
-            "CH", subdiv=canton, years=years, language=_PACKAGE_LANGUAGES[language]
+            "CH", subdiv=canton, years=years, language=package_language
         )
         for day, name in package.items():
             names.setdefault(day, {})[language] = name

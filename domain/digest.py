@@ -22,7 +22,7 @@ class ChainedEvent(Protocol):
     @property
     def at(self) -> datetime: ...
     @property
-    def by(self) -> str: ...
+    def author(self) -> str: ...
     @property
     def event(self) -> _Typed: ...
 
@@ -30,14 +30,14 @@ class ChainedEvent(Protocol):
 def extend(digest: str, events: Iterable[ChainedEvent]) -> str:
     """The digest of a life after these events. `digest` is the one before them; it is empty before the first event."""
     for recorded in events:
-        digest = link(digest, recorded.seq, recorded.at, recorded.event.type, recorded.by)
+        digest = link(digest, recorded.seq, recorded.at, recorded.event.type, recorded.author)
     return digest
 
 
-def link(digest: str, seq: int, at: datetime, event_type: str, by: str) -> str:
+def link(digest: str, seq: int, at: datetime, event_type: str, author: str) -> str:
     """The digest after one event, from its parts."""
     instant = at.astimezone(UTC).isoformat(timespec="microseconds")
-    text = f"{digest}|{seq}|{instant}|{event_type}|{by}"
+    text = f"{digest}|{seq}|{instant}|{event_type}|{author}"
     return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
 
 

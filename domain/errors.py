@@ -6,7 +6,7 @@ class InvalidCommand(Exception):
 
     Attributes:
         field: the name of the field in the body of the API's call (docs/contract.md).
-        code: what is wrong with it; `domain/words.py` has the sentences.
+        code: what is wrong with it; `words/sentences.py` has the sentences.
     """
 
     def __init__(self, field: str, code: str) -> None:

@@ -1,8 +1,8 @@
 """The versions of the rules: what changed when, and how a table says from which version on a row holds.
 
-Every order and every settlement carries the version that it was placed under (`Order.rules`, `Settling.rules`). A rule
-asks the order and never the clock or Temporal, so a running order keeps its rules until `RulesAdopted` moves it to
-newer ones. docs/changing-rules.md says how to change a rule, docs/rules.md what the rules are.
+Every order and every settlement carries the version that it was placed under (`Order.rules`, `Settlement.rules`).
+A rule asks the order and never the clock or Temporal, so a running order keeps its rules until `RulesAdopted` moves
+it to newer ones. docs/changing-rules.md says how to change a rule, docs/rules.md what the rules are.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

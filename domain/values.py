@@ -1,14 +1,19 @@
 """What every value of the domain is: immutable, comparable, and readable by older and newer processes."""
 
 from enum import StrEnum
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 Language = Literal["de", "fr", "it", "en"]
-LANGUAGES: tuple[Language, ...] = ("de", "fr", "it", "en")
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+
+
+def mark(text: str) -> str:
+    """A German text that is translated where it is shown (words/translations.py). Nothing but a mark to find it by."""
+    return text
 
 
 class Value(BaseModel):
@@ -16,6 +21,9 @@ class Value(BaseModel):
 
     A newer process may have written it: fields that this one does not know are not read, and are written again with the
     others. What comes from outside is an `Input`, or is validated with `extra="forbid"`, which holds at any depth.
+
+    A value that changes has a method `replace(**changes: Unpack[Changes])`, whose `TypedDict` lists the fields that
+    change, with their types. So mypy finds a misspelt field, which `model_copy` would take for an unknown one and keep.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")

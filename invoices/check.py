@@ -8,20 +8,20 @@ verdict comes out. `check_invoice` is the outside; `main` is what runs inside.
 import asyncio
 import logging
 import re
-import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from documents.confined import ConfinedError, Limits, run_confined
 from documents.formats import money
+from domain.settlements.account import SettlementAccount
 from domain.settlements.ids import creditor_reference, is_creditor_reference
 from domain.settlements.invoicing import Problem, ProblemCode, Verdict
-from domain.settlements.settlement import Amount, Settlement
+from domain.settlements.lines import Amount
 from domain.values import Language, Value
 from invoices.amounts import amounts, pattern
+from words.translations import mark, say
 
 LARGEST = 20 << 20
 """Bytes of a file that is looked at."""
@@ -34,7 +34,29 @@ _MOST_NAMED = 200  # of missing and of foreign SP-IDs
 _QR_PAGES = (3, 3)  # from the beginning and from the end
 _QR_DPI = 200
 _LARGEST_IMAGE = 3000  # pixels along an edge
-_WORDS = Path(__file__).resolve().parent.parent / "templates" / "invoice" / "words.toml"
+PROBLEMS: Mapping[ProblemCode, str] = {
+    "not_a_pdf": mark("Die Datei ist kein PDF."),
+    "statement": mark("Das ist der Verrechnungsbeleg, keine Rechnung."),
+    "too_large": mark("Die Datei ist grösser als %(detail)s."),
+    "too_many_pages": mark("Das PDF hat mehr als %(detail)s Seiten."),
+    "encrypted": mark("Das PDF ist verschlüsselt. Bitte senden Sie es ohne Passwort."),
+    "unreadable": mark("Das PDF kann nicht gelesen werden."),
+    "no_text": mark(
+        "Das PDF enthält keinen Text, vermutlich ist es ein Scan. Bitte senden Sie die Datei aus "
+        "Ihrem Rechnungsprogramm."
+    ),
+    "no_settlement_id": mark("Die Verrechnungs-ID %(detail)s fehlt."),
+    "other_settlement": mark("Die Rechnung nennt eine andere Verrechnungs-ID: %(detail)s."),
+    "bad_reference": mark("Die Referenz %(detail)s ist falsch."),
+    "no_total": mark("Das Total von CHF %(detail)s kommt nicht vor."),
+    "other_total": mark("Die Rechnung nennt ein höheres Total: CHF %(detail)s."),
+    "qr_amount": mark("Der QR-Code nennt einen anderen Betrag: %(detail)s."),
+    "qr_currency": mark("Der QR-Code nennt eine andere Währung: %(detail)s."),
+    "qr_reference": mark(
+        "Der QR-Code nennt eine Referenz, die nicht zu dieser Verrechnung gehört: %(detail)s."
+    ),
+}
+"""What the partner reads of each problem."""
 
 
 class Expected(Value):
@@ -54,7 +76,7 @@ class Read(Value):
     problem: Problem | None = None
 
 
-def expected_of(settlement: Settlement) -> Expected:
+def expected_of(settlement: SettlementAccount) -> Expected:
     """What the invoice of a settlement has to hold."""
     billed = {line.sp_id for line in settlement.lines}
     corrected = {correction.sp_id for correction in settlement.corrections}
@@ -68,13 +90,8 @@ def expected_of(settlement: Settlement) -> Expected:
 
 def problem_text(problem: Problem, language: Language) -> str:
     """A problem as the partner reads it. A code that nobody knows is named as it is."""
-    text: str = _words()[language]["problems"].get(problem.code, problem.code)
-    return text.format(detail=problem.detail)
-
-
-@cache
-def _words() -> dict[str, Any]:
-    return tomllib.loads(_WORDS.read_text(encoding="utf-8"))
+    text = PROBLEMS.get(problem.code)
+    return say(language, text, detail=problem.detail) if text else problem.code
 
 
 async def check_invoice(pdf: bytes | Path, expected: Expected, limits: Limits = LIMITS) -> Verdict:

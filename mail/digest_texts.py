@@ -1,70 +1,77 @@
-"""What the morning's digest says: a partner's open orders, in the words of `templates/mail/digest/daily.toml`."""
+"""What the morning's digest says: a partner's open orders. Its text is `templates/mail/digest/daily.txt`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import quote
 
-from domain import words
+import words
 from domain.values import Language
-from mail.texts import FOLDER, MailText, MailTexts, Reader, one_line, phrases_in
+from mail.texts import MailText, MailTexts, Reader, one_line
 from records.digest import OpenWork
 from records.worklist import Job, Section
+from words.translations import count, mark, nmark, say
 
 Clock = Callable[[datetime], datetime]
 """Shows an instant as clocks in the partner's office do (naive)."""
 
 _Part = Literal["overdue", "today", "later"]
 _PARTS: tuple[_Part, ...] = ("overdue", "today", "later")
+_COUNTS: Mapping[_Part, str] = {
+    "overdue": mark("%(n)s überfällig"),
+    "today": mark("%(n)s heute fällig"),
+    "later": mark("%(n)s später fällig"),
+}
+_HEADINGS: Mapping[_Part, str] = {
+    "overdue": mark("Überfällig (%(n)s)"),
+    "today": mark("Heute fällig (%(n)s)"),
+    "later": mark("Später fällig (%(n)s)"),
+}
+_DUE: Mapping[_Part | Literal["tomorrow"], str] = {
+    "overdue": mark("%(task)s, war fällig %(due)s"),
+    "today": mark("%(task)s bis heute %(time)s"),
+    "tomorrow": mark("%(task)s bis morgen %(time)s"),
+    "later": mark("%(task)s bis %(due)s"),
+}
+_MORE = nmark(
+    "und %(number)s weiterer Auftrag, im CMI aufgeführt",
+    "und %(number)s weitere Aufträge, im CMI aufgeführt",
+)
 
 
 class DigestTexts(MailTexts):
     """The digest's words, laid out as those of all mails."""
 
-    def __init__(self, public_url: str) -> None:
-        super().__init__(public_url)
-        self._daily = phrases_in(FOLDER / "digest")["daily"]
-
     def compose_digest(self, reader: Reader, work: OpenWork, day: date, clock: Clock) -> MailText:
         """The words of a digest of this day for one reader. There must be something open."""
         language = reader.language
-        phrases, common = self._daily[language], self._phrases["common"][language]
         sections = dict(zip(_PARTS, work, strict=True))
         shown = {part: section for part, section in sections.items() if section.total}
-        counts = (self._say(phrases["counts"][part], n=shown[part].total) for part in shown)
+        counts = (say(language, _COUNTS[part], n=section.total) for part, section in shown.items())
         values: dict[str, Any] = {
             "day": words.format_short_day(day, language),
             "open": ", ".join(counts),
             "overdue": work.overdue.total,
         }
+        said = self._said("digest/daily", reader, values)
         return self._laid_out(
-            {
-                "language": language,
-                "subject": one_line(self._say(phrases["subject"], **values)),
-                "greeting": self._say(common["greeting"], name=one_line(reader.name)),
-                "paragraphs": self._say(phrases["text"], **values).strip().split("\n\n"),
-                "why": "",
-                "sections": [
-                    self._section(part, section, day, clock, language)
-                    for part, section in shown.items()
-                ],
-                "link": f"{self._public_url}/",
-                "button": phrases["button"],
-                "button_missing": common["button_missing"],
-                "closing": common["closing"],
-                "signature": common["signature"],
-                "footer": common["footer"],
-            },
+            reader,
+            said["subject"],
+            said,
+            link=f"{self._public_url}/",
             layout="digest/layout",
+            sections=[
+                self._section(part, section, day, clock, language)
+                for part, section in shown.items()
+            ],
         )
 
     def _section(
         self, part: _Part, section: Section, day: date, clock: Clock, language: Language
     ) -> dict[str, Any]:
-        phrases = self._daily[language]
         more = section.total - len(section.jobs)
         return {
-            "heading": self._say(phrases["headings"][part], n=section.total),
+            "heading": say(language, _HEADINGS[part], n=section.total),
             "jobs": [
                 {
                     "sp_id": job.placement.sp_id,
@@ -77,21 +84,22 @@ class DigestTexts(MailTexts):
                 }
                 for job in section.jobs
             ],
-            "more": self._say(phrases["more"], more=more) if more else "",
+            "more": count(language, _MORE, more) if more else "",
         }
 
     def _what(self, part: _Part, job: Job, day: date, clock: Clock, language: Language) -> str:
         """What has to be done by when, and the appointment that it is about."""
         assert job.due is not None
-        phrases, due = self._daily[language], clock(job.due)
-        when = "tomorrow" if due.date() == day + timedelta(days=1) else part
+        due = clock(job.due)
         task = (
             words.deadline_label(job.kind, language)
             if job.kind
             else words.status_label(job.status, language)
         )
-        said = self._say(
-            phrases["due"][when],
+        text = _DUE["tomorrow" if due.date() == day + timedelta(days=1) else part]
+        said = say(
+            language,
+            text,
             task=task,
             due=words.format_instant(due, language),
             time=f"{due:%H:%M}",
@@ -100,7 +108,5 @@ class DigestTexts(MailTexts):
             return said
         start, end = clock(job.appointment.start), clock(job.appointment.end)
         period = words.format_period(start, end, language)
-        return f"{said} ({self._say(phrases['appointment'], period=period)})"
-
-    def _say(self, phrase: str, **values: Any) -> str:
-        return self._phrase(phrase).render(values)
+        appointment = say(language, "Termin %(period)s", period=period)
+        return f"{said} ({appointment})"

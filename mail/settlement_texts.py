@@ -1,6 +1,6 @@
-"""What a mail about a settlement says, in the words of `templates/mail/settlement/<kind>.<audience>.toml`."""
+"""What a mail about a settlement says. Its text is `templates/mail/settlement/<kind>.<audience>.txt`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -8,13 +8,31 @@ from urllib.parse import quote
 
 from babel.dates import format_date
 
+import words
 from documents.formats import money
-from domain import words
 from domain.months import Month
 from domain.settlements.ids import creditor_reference
 from domain.settlements.mails import SettlementMail
 from domain.values import Language
-from mail.texts import FOLDER, MailText, MailTexts, Reader, one_line, phrases_in
+from mail.texts import MailText, MailTexts, Reader, one_line
+from words.translations import Meaning, mark, pmark, say
+
+ROWS: Mapping[str, str | Meaning] = {
+    "settlement": pmark("Mail", "Verrechnungs-ID"),
+    "reference": mark("Referenz (ISO 11649)"),
+    "partner": pmark("Mail", "Servicepartner"),
+    "month": mark("Monat"),
+    "orders": mark("Aufträge"),
+    "net": mark("Netto"),
+    "vat": mark("MWST"),
+    "total": mark("Rechnungstotal"),
+    "selectable_until": mark("Auswahl möglich bis"),
+    "invoice_due": mark("Rechnung erwartet bis"),
+    "left_out": pmark("Mail", "Nicht verrechnet"),
+    "reason": mark("Grund"),
+}
+"""What the facts about a settlement are called in a mail's table."""
+_ORDINALS = {2: mark("2."), 3: mark("3.")}
 
 Clock = Callable[[datetime], datetime]
 """Shows an instant as clocks in the office do (naive)."""
@@ -25,7 +43,6 @@ class SettlementTexts(MailTexts):
 
     def __init__(self, public_url: str, accounting: str, clock: Clock) -> None:
         super().__init__(public_url)
-        self._of_settlements = phrases_in(FOLDER / "settlement")
         self._accounting = accounting
         self._clock = clock
 
@@ -34,41 +51,19 @@ class SettlementTexts(MailTexts):
     ) -> MailText:
         """The words of a mail for one reader; `attached`: its PDF goes with it."""
         language = reader.language
-        template = self._of_settlements[f"{mail.kind}.{mail.audience}"]
-        phrases, common = template[language], self._phrases["common"][language]
-        of_settlements = self._of_settlements["common"][language]
         values = self._facts(mail, language) | {"attached": attached}
+        said = self._said(f"settlement/{mail.kind}.{mail.audience}", reader, values)
         rows = _rows(mail, values, language)
-        suffix = "_staff" if reader.staff else ""
-        greeting = common["greeting"] if reader.name else common["greeting_team"]
-        said = (
-            self._phrase(paragraph).render(values).strip()
-            for paragraph in phrases["text"].strip().split("\n\n")
-        )
-        subject = self._phrase(phrases["subject"]).render(values)
         return self._laid_out(
-            {
-                "language": language,
-                "subject": one_line(f"{mail.settlement_id}: {subject}"),
-                "greeting": self._phrase(greeting).render(name=one_line(reader.name)),
-                "paragraphs": [paragraph for paragraph in said if paragraph],
-                "why": "",
-                "rows": [
-                    (of_settlements["rows"][row], rows[row])
-                    for row in template["rows"]
-                    if rows[row]
-                ],
-                "link": values["link"],
-                "button": of_settlements["button"],
-                "button_missing": common["button_missing"],
-                "closing": common["closing"],
-                "signature": common[f"signature{suffix}"],
-                "footer": common[f"footer{suffix}"],
-            }
+            reader,
+            f"{mail.settlement_id}: {said['subject']}",
+            said | {"button": say(language, "Verrechnung öffnen")},
+            rows=[(say(language, ROWS[row]), rows[row]) for row in said["rows"] if rows[row]],
+            link=values["link"],
         )
 
     def _facts(self, mail: SettlementMail, language: Language) -> dict[str, Any]:
-        """What phrases may speak of."""
+        """What a text may speak of."""
 
         def clock(instant: datetime | None) -> str:
             return words.format_instant(self._clock(instant), language) if instant else ""
@@ -80,13 +75,14 @@ class SettlementTexts(MailTexts):
             "accounting": self._accounting,
             "partner": one_line(mail.partner_name),
             "month": month,
-            "of_month": _of(month),
+            "for_month": _for(month, language),
             "orders": mail.orders,
             "total": _francs(mail.total),
             "until": clock(mail.selectable_until),
             "due": clock(mail.invoice_due),
             "left_out_count": mail.left_out_count,
             "level": mail.level,
+            "ordinal": _ordinal(mail.level, language),
             "had_statement": mail.total is not None,
         }
 
@@ -123,6 +119,15 @@ def _month(month: Month, language: Language) -> str:
     return format_date(month.first_day, "LLLL y", locale=language)
 
 
-def _of(month: str) -> str:
-    """The same after "décompte", in French: "d'octobre 2026"."""
-    return f"d'{month}" if month[0] in "ao" else f"de {month}"
+def _for(month: str, language: Language) -> str:
+    """What belongs to a month: "für Oktober 2026". French elides before a vowel: "d'octobre 2026"."""
+    if month[0].lower() in "aeiou":
+        text = pmark("vor einem Vokal", "für %(month)s")
+        return say(language, text, month=month)
+    return say(language, "für %(month)s", month=month)
+
+
+def _ordinal(number: int, language: Language) -> str:
+    """The how manieth: "2.", "2nd"."""
+    text = _ORDINALS.get(number) or mark("%(number)s.")
+    return say(language, text, number=number)

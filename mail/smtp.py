@@ -1,4 +1,4 @@
-"""Hands mails to the mail server: how a mail is put together, the conversation over SMTP, what its answers mean."""
+"""Builds mails and submits them over SMTP; says what the server's answers mean."""
 
 import ssl
 from asyncio import timeout
@@ -17,17 +17,17 @@ import aiosmtplib
 from mail.texts import MailText, Reader, one_line
 from settings import Settings
 
-_CONNECT = 10  # seconds
-_OVERALL = 30  # seconds, from the connection to the server's 250
-_GOODBYE = 2  # seconds
-_LASTING = 500  # SMTP answers from here on mean "no", those below "not now"
+_CONNECT_SECONDS = 10
+_CONVERSATION_SECONDS = 30  # from the connection to the server's 250
+_QUIT_SECONDS = 2
+_PERMANENT = 500  # SMTP answers from here on are permanent, those below temporary
 
 
 class _Subject(UniqueUnstructuredHeader, BaseHeader):  # type: ignore[misc]
-    """A subject whose folding loses and adds no blank, as the standard library's does at the ends of lines."""
+    """A subject that keeps its blanks. The standard library's folding loses or adds some at the ends of lines."""
 
     def fold(self, *, policy: "Policy[Message]") -> str:
-        """The header's lines."""
+        """Return the header's lines."""
         if getattr(policy, "utf8", False):
             return super().fold(policy=policy)
         charset = "us-ascii" if str(self).isascii() else "utf-8"
@@ -35,8 +35,16 @@ class _Subject(UniqueUnstructuredHeader, BaseHeader):  # type: ignore[misc]
         return f"{self.name}: {words}{policy.linesep}"
 
 
-class Refused(Exception):
-    """The server, or the address itself, says no to this mail. Its text is what may be told: a code, no address."""
+class NotSent(Exception):
+    """An attempt to send a mail failed. The text may be logged: it holds a code, no address and no server's words."""
+
+
+class Unavailable(NotSent):
+    """The server takes no mail of ours just now."""
+
+
+class Refused(NotSent):
+    """The server does not want this mail, or the address cannot be one. `lasting`: 5xx, not 4xx."""
 
     def __init__(self, why: str, *, lasting: bool) -> None:
         self.lasting = lasting
@@ -48,10 +56,6 @@ _HEADERS.map_to_type("subject", _Subject)
 _POLICY = EmailPolicy(linesep="\r\n", header_factory=_HEADERS)
 
 
-class Unavailable(Exception):
-    """The server takes no mail of ours just now. Its text is what may be told."""
-
-
 class Attachment(NamedTuple):
     """A PDF that goes with a mail."""
 
@@ -59,17 +63,17 @@ class Attachment(NamedTuple):
     content: bytes
 
 
-class Postman:
-    """Mail through the server and from the sender that `settings` name."""
+class SmtpSender:
+    """Sends through the mail server, and from the address, that `settings` name."""
 
     def __init__(self, settings: Settings) -> None:
         self._server = settings.smtp
         self._operations = settings.mail_operations
         self._tls = None if self._server.security == "none" else ssl.create_default_context()
-        self.sender = address(settings.mail_from)
+        self.from_address = address(settings.mail_from)
 
     def client(self) -> aiosmtplib.SMTP:
-        """A client for one conversation, which its user closes."""
+        """A client for one conversation. The caller closes it."""
         server = self._server
         return aiosmtplib.SMTP(
             hostname=server.host,
@@ -79,38 +83,40 @@ class Postman:
             tls_context=self._tls,
             username=server.username,
             password=server.password.get_secret_value() if server.password else None,
-            timeout=_OVERALL,
+            timeout=_CONVERSATION_SECONDS,
         )
 
-    async def hand_in(
+    async def submit(
         self, client: aiosmtplib.SMTP, message: EmailMessage, recipient: Address
     ) -> None:
         """Return after the server's 250.
 
         Raises:
-            Refused: no to this mail.
-            Unavailable: no to all mails, for now.
+            Refused: the server does not want this mail.
+            Unavailable: it takes no mail of ours just now.
         """
         try:
-            async with timeout(_OVERALL):
-                await client.connect(timeout=_CONNECT)
+            async with timeout(_CONVERSATION_SECONDS):
+                await client.connect(timeout=_CONNECT_SECONDS)
                 await client.send_message(
-                    message, sender=self.sender.addr_spec, recipients=[recipient.addr_spec]
+                    message,
+                    sender=self.from_address.addr_spec,
+                    recipients=[recipient.addr_spec],
                 )
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise _answered(error.recipients[0].code) from None
         except aiosmtplib.SMTPDataError as error:
             raise _answered(error.code) from None
         except aiosmtplib.SMTPResponseException as error:
-            # Of the greeting, the login, the sender: no to us, and so to all mails. A human mends it, none is given up.
+            # The answer to our greeting, login or sender concerns all mails. A human mends it; no mail is given up.
             raise Unavailable(f"the mail server answered {error.code}") from None
         except (aiosmtplib.SMTPException, OSError) as error:
             raise Unavailable(f"the mail server is away ({type(error).__name__})") from None
 
-    async def goodbye(self, client: aiosmtplib.SMTP) -> None:
-        """End the conversation politely; the mail is handed in whatever the server says to that."""
+    async def quit(self, client: aiosmtplib.SMTP) -> None:
+        """End the conversation. The mail is submitted whatever the server answers."""
         with suppress(aiosmtplib.SMTPException, OSError):
-            await client.quit(timeout=_GOODBYE)
+            await client.quit(timeout=_QUIT_SECONDS)
 
     def message(
         self,
@@ -122,33 +128,33 @@ class Postman:
         thread: str | None = None,
         attachments: Sequence[Attachment] = (),
     ) -> EmailMessage:
-        """The mail. `thread` is the message id of the first mail about the same."""
+        """Build the mail. `thread` is the Message-ID of the first mail about the same."""
         message = EmailMessage(policy=_POLICY)
-        message["From"] = self.sender
+        message["From"] = self.from_address
         message["To"] = Address(one_line(reader.name), recipient.username, recipient.domain)
         if not reader.staff:
             message["Reply-To"] = address(self._operations)
         message["Subject"] = text.subject
-        # When it is sent, not when its cause was: after a day without a mail server it must be seen on top of the inbox
-        # and not look forged. The times that matter stand in the text.
+        # The time of sending, not of the cause: after a day without a mail server the mail must be on top of the inbox
+        # and not look forged. The text names the times that matter.
         message["Date"] = now
         message["Message-ID"] = message_id
         if thread is not None:
             message["In-Reply-To"] = thread
             message["References"] = thread
         message["Auto-Submitted"] = "auto-generated"
-        # Quoted-printable goes through every server, and is readable where it is kept.
+        # Quoted-printable passes every server and stays readable in a file.
         message.set_content(text.text, cte="quoted-printable")
         message.add_alternative(text.html, subtype="html", cte="quoted-printable")
         for name, content in attachments:
             message.add_attachment(content, maintype="application", subtype="pdf", filename=name)
-        # now, or the first part would take it with it
+        # Set last, or it would move into the first part.
         message["Content-Language"] = reader.language
         return message
 
 
 def recipient_address(text: str) -> Address:
-    """Where a mail goes to. Raises `Refused` for what cannot be an address."""
+    """The address of a recipient. Raises `Refused` for text that cannot be one."""
     try:
         return address(text)
     except ValueError:
@@ -156,7 +162,7 @@ def recipient_address(text: str) -> Address:
 
 
 def address(text: str) -> Address:
-    """An address with or without a name. Raises `ValueError` for what cannot be one."""
+    """Parse an address, with or without a name. Raises `ValueError` for text that cannot be one."""
     name, spec = parseaddr(text)
     username, at, domain = spec.rpartition("@")
     if not (username and at and domain and text.isprintable()) or " " in spec:
@@ -165,4 +171,4 @@ def address(text: str) -> Address:
 
 
 def _answered(code: int) -> Refused:
-    return Refused(f"the mail server answered {code}", lasting=code >= _LASTING)
+    return Refused(f"the mail server answered {code}", lasting=code >= _PERMANENT)

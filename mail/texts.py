@@ -1,28 +1,49 @@
-"""What a mail says: the phrases of `templates/mail/` in the reader's language, as plain text and as HTML.
+"""What a mail says: its text from `templates/mail/` in the reader's language, as plain text and as HTML.
 
-A file `<kind>.<audience>.toml` holds one mail about an order in all languages, `account/<purpose>.toml` one about a
-login, `operations/<kind>.toml` one about the running of the CMI; `digest/daily.toml` is the morning's
-(`digest_texts.py`); `common.toml` has what all share. Phrases are rendered as
-plain text alone, and the HTML layout escapes them: no value can become markup.
+A file `<kind>.<audience>.txt` holds one mail about an order, `account/<purpose>.txt` one about a login,
+`operations/<kind>.txt` one about the running of the CMI. It is a Jinja template in German; the catalogues in `locale/`
+have the other languages. It sets:
+
+- `subject`;
+- `text`: paragraphs with empty lines between them;
+- `rows`: what stands in the table of facts, if there is one;
+- `button`: what the link is called, if not "Auftrag öffnen"; `has_link = false` for a mail without one.
+
+What the templates make is plain text, and the HTML layout escapes it: no value can become markup.
 """
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+import words
 from contracts.activities import FindingKind
-from domain import words
 from domain.actors import Actor
-from domain.orders.effects import Mail, MailFacts
-from domain.values import Language
+from domain.orders.outgoing import Mail, MailFacts
+from domain.values import LANGUAGES, Language
+from words.translations import Meaning, mark, pmark, say, translate
 
 FOLDER = Path(__file__).resolve().parent.parent / "templates" / "mail"
+ROWS: Mapping[str, str | Meaning] = {
+    "sp_id": mark("SP-ID"),
+    "sales_order": pmark("Mail", "Verkaufsauftrag"),
+    "partner": pmark("Mail", "Servicepartner"),
+    "service": pmark("Mail", "Dienstleistung"),
+    "product": mark("Produkt"),
+    "customer": mark("Kundschaft"),
+    "deadline": pmark("Mail", "Frist"),
+    "status": mark("Status"),
+    "tracking": pmark("Mail", "Sendung"),
+    "reason": mark("Grund"),
+    "note": mark("Bemerkung"),
+    "asked_by": mark("Gemeldet von"),
+}
+"""What the facts about an order are called in a mail's table."""
 _SERVICE_IN_SUBJECT = 60  # characters
 _MANY_LINES = frozenset({"note", "reason"})
 
@@ -47,6 +68,13 @@ class MailText(NamedTuple):
     html: str
 
 
+class _Environments(NamedTuple):
+    """The templates in one language: as plain text, and as HTML."""
+
+    plain: Environment
+    html: Environment
+
+
 def one_line(text: str) -> str:
     """The text without line breaks, control characters and invisible marks, in one line."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
@@ -61,83 +89,40 @@ class MailTexts:
 
     def __init__(self, public_url: str) -> None:
         self._public_url = public_url
-        options: dict[str, Any] = {
-            "undefined": StrictUndefined,
-            "trim_blocks": True,
-            "lstrip_blocks": True,
+        self._templates = {
+            language: _Environments(_environment(language), _environment(language, html=True))
+            for language in LANGUAGES
         }
-        self._plain = Environment(
-            loader=FileSystemLoader(FOLDER), keep_trailing_newline=True, **options
-        )
-        # Phrases are a few and ours: each is compiled once.
-        self._phrase = cache(self._plain.from_string)
-        self._html = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, **options)
-        self._phrases = phrases_in(FOLDER)
-        self._account_phrases = phrases_in(FOLDER / "account")
-        self._operations_phrases = phrases_in(FOLDER / "operations")
 
     def compose(self, mail: Mail, reader: Reader) -> MailText:
         """The words of a mail for one reader."""
-        template = self._phrases[f"{mail.kind}.{'stranger' if reader.stranger else mail.audience}"]
-        phrases, common = template[reader.language], self._phrases["common"][reader.language]
         facts = _clean(mail.facts)
         values = self._values(mail, facts, reader.language)
-
-        def say(phrase: str, **more: str) -> str:
-            return self._phrase(phrase).render(values, **more)
-
-        suffix = "_staff" if reader.staff else ""
-        greeting = common["greeting"] if reader.name else common["greeting_team"]
-        subject = one_line(f"{mail.sp_id}: {say(phrases['subject'])}")
+        said = self._said(
+            f"{mail.kind}.{'stranger' if reader.stranger else mail.audience}", reader, values
+        )
         rows = _rows(mail, facts, values, reader.language)
-        parts: dict[str, Any] = {
-            "language": reader.language,
-            "subject": subject,
-            "greeting": say(greeting, name=one_line(reader.name)),
-            "paragraphs": [say(phrase) for phrase in phrases["text"].strip().split("\n\n")],
-            "why": values.get("why", ""),
-            "rows": [(common["rows"][row], rows[row]) for row in template["rows"] if rows[row]],
-            "link": values["link"] if template.get("link", True) else "",
-            "button": phrases.get("button", common["button"]),
-            "button_missing": common["button_missing"],
-            "closing": common["closing"],
-            "signature": common[f"signature{suffix}"],
-            "footer": common[f"footer{suffix}"],
-        }
-        return self._laid_out(parts)
+        return self._laid_out(
+            reader,
+            f"{mail.sp_id}: {said['subject']}",
+            said,
+            rows=[
+                (say(reader.language, ROWS[row]), rows[row]) for row in said["rows"] if rows[row]
+            ],
+            why=values.get("why", ""),
+            link=values["link"],
+        )
 
     def compose_account(
         self, purpose: str, reader: Reader, email: str, link: str, until: datetime
     ) -> MailText:
         """The words of a mail about a login: `purpose` is `invitation` or `reset`, the link works until then."""
-        phrases = self._account_phrases[purpose][reader.language]
-        common = self._phrases["common"][reader.language]
         values = {
-            "name": one_line(reader.name),
             "email": one_line(email),
             "until": words.format_instant(until, reader.language),
         }
-        said = {
-            name: self._phrase(phrase).render(values)
-            for name, phrase in {**phrases, "greeting": common["greeting"]}.items()
-        }
-        suffix = "_staff" if reader.staff else ""
-        return self._laid_out(
-            {
-                "language": reader.language,
-                "subject": one_line(said["subject"]),
-                "greeting": said["greeting"],
-                "paragraphs": said["text"].strip().split("\n\n"),
-                "why": "",
-                "rows": [],
-                "link": link,
-                "button": said["button"],
-                "button_missing": common["button_missing"],
-                "closing": common["closing"],
-                "signature": common[f"signature{suffix}"],
-                "footer": common[f"footer{suffix}"],
-            }
-        )
+        said = self._said(f"account/{purpose}", reader, values)
+        return self._laid_out(reader, said["subject"], said, link=link)
 
     def compose_findings(
         self,
@@ -149,43 +134,71 @@ class MailTexts:
     ) -> MailText:
         """The words of a mail to operations about orders and settlements whose workflows are in trouble: by SP-ID or
         number, and how, the first of the `new` ones; `standing` are those of earlier mails with them."""
-        phrases = self._operations_phrases["reconciliation"][language]
-        common = self._phrases["common"][language]
+        reader = Reader("", language, staff=True)
         values = {"new": new, "standing": standing, "shown": len(rows), "more": new - len(rows)}
-        text = self._phrase(phrases["text"]).render(values)
-        return self._laid_out(
-            {
-                "language": language,
-                "subject": one_line(self._phrase(phrases["subject"]).render(values)),
-                "greeting": common["greeting_team"],
-                "paragraphs": text.strip().split("\n\n"),
-                "why": "",
-                "rows": [(about, phrases["kinds"][kind]) for about, kind in rows],
-                "link": link,
-                "button": phrases["button"],
-                "button_missing": common["button_missing"],
-                "closing": common["closing"],
-                "signature": common["signature_staff"],
-                "footer": common["footer_staff"],
-            }
-        )
+        said = self._said("operations/reconciliation", reader, values)
+        named = [(about, said["kinds"][kind]) for about, kind in rows]
+        return self._laid_out(reader, said["subject"], said, rows=named, link=link)
 
-    def _laid_out(self, parts: Mapping[str, Any], layout: str = "layout") -> MailText:
+    def _said(self, name: str, reader: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What the template of a mail sets."""
+        template = self._templates[reader.language].plain.get_template(f"{name}.txt")
+        return vars(template.make_module(dict(values)))
+
+    def _laid_out(
+        self,
+        reader: Reader,
+        subject: str,
+        said: Mapping[str, Any],
+        *,
+        link: str,
+        rows: Sequence[tuple[str, str]] = (),
+        why: str = "",
+        layout: str = "layout",
+        **more: Any,
+    ) -> MailText:
+        """The mail of what its template says. `why`: the explanation of its deadline; `more` is for the layout."""
+        templates = self._templates[reader.language]
+        _ = partial(say, reader.language)
+        greeting = _("Guten Tag %(name)s", name=one_line(reader.name))
+        values: dict[str, Any] = {
+            "language": reader.language,
+            "subject": one_line(subject),
+            "greeting": greeting if reader.name else _("Guten Tag zusammen"),
+            "paragraphs": _paragraphs(said["text"]),
+            "why": why,
+            "rows": rows,
+            "link": link if said.get("has_link", True) else "",
+            "button": said.get("button") or _("Auftrag öffnen"),
+            "button_missing": _("Falls der Knopf nicht geht, öffnen Sie diese Adresse:"),
+            "closing": _("Freundliche Grüsse"),
+            "signature": _("Ihr CMI") if reader.staff else _("Ihr Servicepartner-Team"),
+            "footer": _("Diese Nachricht wurde vom CMI automatisch verschickt.")
+            if reader.staff
+            else _(
+                "Diese Nachricht wurde automatisch verschickt. Haben Sie eine Frage? Antworten Sie "
+                "einfach darauf, Ihre Antwort liest ein Mensch."
+            ),
+            **more,
+        }
         return MailText(
-            subject=parts["subject"],
-            text=self._plain.get_template(f"{layout}.txt").render(parts),
-            html=self._html.get_template(f"{layout}.html").render(parts),
+            subject=values["subject"],
+            text=templates.plain.get_template(f"{layout}.txt").render(values),
+            html=templates.html.get_template(f"{layout}.html").render(values),
         )
 
     def _values(self, mail: Mail, facts: MailFacts, language: Language) -> dict[str, Any]:
-        """What phrases may speak of. Without a deadline, a phrase that names one is an error and no gap in a text."""
+        """What a text may speak of. Without a deadline, a text that names one is an error and has no gap."""
         values: dict[str, Any] = {
             "sp_id": mail.sp_id,
             "link": f"{self._public_url}/orders/{quote(mail.sp_id, safe='')}",
-            "facts": facts,
-            "service": _shortened(facts.service),
+            "partner": facts.partner,
+            "service": facts.service,
+            "short_service": _shortened(facts.service),
             "status": words.status_label(facts.status, language),
-            "reason": words.reason_label(facts.reason, language),
+            "reason": one_line(words.reason_label(facts.reason, language)),
+            "decision": facts.decision,
+            "level": facts.level,
         }
         if mail.sender:
             values["action"] = words.action_label(facts.action, language)
@@ -207,11 +220,22 @@ class MailTexts:
         return values
 
 
-def phrases_in(folder: Path) -> dict[str, Any]:
-    """The TOML files of a folder by their names."""
-    return {
-        path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.toml")
-    }
+def _environment(language: Language, *, html: bool = False) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        undefined=StrictUndefined,
+        autoescape=html,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=not html,
+    )
+    translate(environment, language)
+    return environment
+
+
+def _paragraphs(text: str) -> list[str]:
+    """The paragraphs of a text. The line break after a tag is no part of it (`trim_blocks`), an empty line is."""
+    return [line.strip() for line in text.split("\n") if line.strip()]
 
 
 def _clean(facts: MailFacts) -> MailFacts:
@@ -247,7 +271,7 @@ def _rows(
         "deadline": f"{values['deadline_label']}, {values['due']}" if facts.deadline else "",
         "status": values["status"],
         "tracking": facts.tracking,
-        "reason": values["reason"],
+        "reason": words.reason_label(facts.reason, language),
         "note": facts.note,
         "asked_by": _asked_by(mail.sender, language) if mail.sender else "",
     }

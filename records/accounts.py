@@ -1,23 +1,22 @@
-"""Users with their sessions, links and second factors. Secrets come in here as hashes only."""
+"""Users with their sessions and second factors. Secrets come in here as hashes only."""
 
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy import Connection, and_, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.values import Language, Value
 from records.database import Database, storable, to_the_end
-from records.tables import links, recovery_codes, sessions, users
+from records.links import MAILED, NewLink, put_link
+from records.mails import USER
+from records.tables import links, mails, recovery_codes, sessions, users
 
 UserRole = Literal["partner", "operations", "accounting"]
 Invitation = Literal["accepted", "sent", "waiting", "failed", "expired"]
-MailedPurpose = Literal["invitation", "reset"]
-Purpose = Literal["invitation", "reset", "second_factor"]
 
 _MOST_LISTED = 100
-_MAILED: tuple[MailedPurpose, ...] = ("invitation", "reset")
 
 
 class User(Value):
@@ -46,24 +45,6 @@ class Credentials(NamedTuple):
     totp_last_step: int | None
 
 
-class Link(NamedTuple):
-    """Something that works once, for one user."""
-
-    user_id: str
-    purpose: Purpose
-    expires_at: datetime
-
-
-class DueMail(NamedTuple):
-    """A link's mail that should be sent by now. Whoever claims it sends it."""
-
-    user_id: str
-    purpose: MailedPurpose
-    asked_at: datetime
-    retry_at: datetime
-    attempts: int
-
-
 class LiveSession(NamedTuple):
     """A session and its user."""
 
@@ -84,15 +65,9 @@ class AccountRecords:
         self._database = database
         upsert = sqlite.insert if database.is_sqlite else postgresql.insert
         self._add_user = upsert(users).on_conflict_do_nothing(index_elements=[users.c.email_key])
-        row = upsert(links)
-        of = (links.c.user_id, links.c.purpose)
-        self._put_link = row.on_conflict_do_update(
-            index_elements=of, set_={c.name: row.excluded[c.name] for c in links.c if c not in of}
-        )
 
     # --- users ---------------------------------------------------------------------------------------------------
 
-    @to_the_end
     async def add_user(
         self,
         user_id: str,
@@ -102,8 +77,9 @@ class AccountRecords:
         name: str,
         language: Language,
         now: datetime,
+        invitation: NewLink,
     ) -> bool:
-        """Add a user without a password. False if the address is another user's."""
+        """Add a user without a password, and the invitation with its mail. False if the address is another user's."""
         row = {
             "user_id": user_id,
             "role": role,
@@ -115,8 +91,14 @@ class AccountRecords:
             "totp_confirmed": False,
             "created_at": now,
         }
-        async with self._database.writing() as connection:
-            return (await connection.execute(self._add_user, row)).rowcount == 1
+
+        def add(connection: Connection) -> bool:
+            if connection.execute(self._add_user, row).rowcount == 0:
+                return False
+            put_link(connection, invitation)
+            return True
+
+        return await self._database.write(add)
 
     async def users(self, partner_id: str | None, now: datetime) -> tuple[User, ...]:
         """The users of a partner, or (None) those of the retailer, in the order they were added."""
@@ -131,11 +113,11 @@ class AccountRecords:
         found = (
             _user_query.where(
                 users.c.password_hash.is_(None),
-                links.c.sent_at.is_(None),
                 links.c.expires_at > now,
-                links.c.retry_at.is_(None) | (links.c.asked_at <= until),
+                mails.c.state != "sent",
+                mails.c.next_attempt_at.is_(None) | (mails.c.first_tried_at <= until),
             )
-            .order_by(links.c.asked_at, users.c.user_id)
+            .order_by(mails.c.first_tried_at, users.c.user_id)
             .limit(_MOST_LISTED)
         )
         async with self._database.reading() as connection:
@@ -164,11 +146,15 @@ class AccountRecords:
             totp_last_step=row.totp_last_step,
         )
 
-    @to_the_end
     async def remove_user(self, user_id: str) -> None:
-        """Remove a user with its sessions and links."""
-        async with self._database.writing() as connection:
-            await connection.execute(delete(users).where(users.c.user_id == user_id))
+        """Remove a user with its sessions, links and mails."""
+        sent = delete(mails).where(mails.c.about == user_id, mails.c.audience == USER)
+
+        def remove(connection: Connection) -> None:
+            connection.execute(delete(users).where(users.c.user_id == user_id))
+            connection.execute(sent)
+
+        await self._database.write(remove)
 
     async def set_language(self, user_id: str, language: Language) -> None:
         """The user reads another language from now on."""
@@ -197,47 +183,7 @@ class AccountRecords:
         async with self._database.writing() as connection:
             await connection.execute(changed)
 
-    # --- links ---------------------------------------------------------------------------------------------------
-
-    @to_the_end
-    async def put_link(
-        self,
-        user_id: str,
-        purpose: Purpose,
-        secret_hash: str,
-        now: datetime,
-        expires_at: datetime,
-        retry_at: datetime | None = None,
-    ) -> bool:
-        """Keep a link; the user's former one of this purpose no longer works. False if the user is gone.
-
-        `retry_at`: from when its mail counts as not sent, unless `link_sent` says otherwise by then.
-        """
-        row = {
-            "user_id": user_id,
-            "purpose": purpose,
-            "secret_hash": secret_hash,
-            "asked_at": now,
-            "expires_at": expires_at,
-            "sent_at": None,
-            "retry_at": retry_at,
-            "attempts": 1,
-        }
-        there = select(users.c.user_id).where(users.c.user_id == user_id).with_for_update()
-        async with self._database.writing() as connection:
-            if (await connection.execute(there)).one_or_none() is None:
-                return False
-            await connection.execute(self._put_link, row)
-        return True
-
-    async def find_link(self, secret_hash: str, now: datetime) -> Link | None:
-        """The link with this secret, if it works. It is not used by that."""
-        found = select(links.c.user_id, links.c.purpose, links.c.expires_at).where(
-            links.c.secret_hash == secret_hash, links.c.expires_at > now
-        )
-        async with self._database.reading() as connection:
-            row = (await connection.execute(found)).one_or_none()
-        return None if row is None else Link(*row)
+    # --- passwords ---
 
     @to_the_end
     async def use_link(self, secret_hash: str, password_hash: str, now: datetime) -> str | None:
@@ -247,7 +193,7 @@ class AccountRecords:
             .where(
                 links.c.secret_hash == secret_hash,
                 links.c.expires_at > now,
-                links.c.purpose.in_(_MAILED),
+                links.c.purpose.in_(MAILED),
             )
             .returning(links.c.user_id)
         )
@@ -257,59 +203,6 @@ class AccountRecords:
                 return None
             await _set_password(connection, user_id, password_hash)
         return str(user_id)
-
-    async def link_sent(self, secret_hash: str, now: datetime) -> None:
-        """The mail server took the link's mail."""
-        await self._update_link(secret_hash, sent_at=now, retry_at=None)
-
-    async def link_failed(self, secret_hash: str, retry_at: datetime | None) -> None:
-        """It could not be sent; it is due again then, or given up."""
-        await self._update_link(secret_hash, retry_at=retry_at)
-
-    @to_the_end
-    async def _update_link(self, secret_hash: str, **changes: Any) -> None:
-        changed = update(links).where(links.c.secret_hash == secret_hash).values(**changes)
-        async with self._database.writing() as connection:
-            await connection.execute(changed)
-
-    async def due_mails(self, now: datetime, limit: int = 100) -> tuple[DueMail, ...]:
-        """Mails that should have been sent by now, the most overdue first."""
-        found = (
-            select(
-                links.c.user_id,
-                links.c.purpose,
-                links.c.asked_at,
-                links.c.retry_at,
-                links.c.attempts,
-            )
-            .where(links.c.retry_at <= now)
-            .order_by(links.c.retry_at)
-            .limit(limit)
-        )
-        async with self._database.reading() as connection:
-            return tuple(DueMail(*row) for row in await connection.execute(found))
-
-    @to_the_end
-    async def claim_mail(
-        self, due: DueMail, secret_hash: str, expires_at: datetime, retry_at: datetime
-    ) -> bool:
-        """Take a mail that is due, with a new secret: the former is nowhere any more. False if another took it."""
-        claimed = (
-            update(links)
-            .where(
-                links.c.user_id == due.user_id,
-                links.c.purpose == due.purpose,
-                links.c.retry_at == due.retry_at,
-            )
-            .values(
-                secret_hash=secret_hash,
-                expires_at=expires_at,
-                retry_at=retry_at,
-                attempts=due.attempts + 1,
-            )
-        )
-        async with self._database.writing() as connection:
-            return (await connection.execute(claimed)).rowcount == 1
 
     # --- sessions ------------------------------------------------------------------------------------------------
 
@@ -369,18 +262,10 @@ class AccountRecords:
         async with self._database.writing() as connection:
             await connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
 
-    @to_the_end
     async def tidy(self, now: datetime) -> None:
-        """Forget what has expired. Invitations stay, for they are shown as expired."""
-        async with self._database.writing() as connection:
-            await connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
-            await connection.execute(
-                delete(links).where(
-                    links.c.expires_at <= now,
-                    links.c.purpose != "invitation",
-                    links.c.retry_at.is_(None),
-                )
-            )
+        """Delete sessions that have expired."""
+        expired = delete(sessions).where(sessions.c.expires_at <= now)
+        await self._database.write(lambda connection: connection.execute(expired))
 
     # --- the second factor ---------------------------------------------------------------------------------------
 
@@ -450,12 +335,16 @@ class AccountRecords:
             )
 
 
-_user_query = select(
-    users,
-    links.c.expires_at.label("invited_until"),
-    links.c.sent_at.label("invited_at"),
-    links.c.retry_at.label("invited_again_at"),
-).outerjoin(links, and_(links.c.user_id == users.c.user_id, links.c.purpose == "invitation"))
+_user_query = (
+    select(
+        users,
+        links.c.expires_at.label("invited_until"),
+        mails.c.state.label("invitation_mail"),
+        mails.c.next_attempt_at.label("invited_again_at"),
+    )
+    .outerjoin(links, and_(links.c.user_id == users.c.user_id, links.c.purpose == "invitation"))
+    .outerjoin(mails, mails.c.key == links.c.mail_key)
+)
 
 
 async def _set_password(connection: Any, user_id: str, password_hash: str) -> None:
@@ -488,4 +377,4 @@ def _invitation(row: Any, now: datetime) -> Invitation:
         return "waiting"
     if row.invited_until is None or row.invited_until <= now:
         return "expired"
-    return "failed" if row.invited_at is None else "sent"
+    return "sent" if row.invitation_mail == "sent" else "failed"

@@ -8,10 +8,10 @@ from sqlalchemy import exists, select
 
 from domain.months import Month
 from domain.orders.order import Status
-from domain.settlements.commands import Selection
-from domain.settlements.settlement import LeftOut, Line, line_of, obstacle
+from domain.settlements.lines import LeftOut, Line, line_of, obstacle
+from domain.settlements.settlement import Selection
 from records.database import Database, chunks, storable
-from records.orders import placement_in
+from records.order_rows import placement_in
 from records.tables import documents, is_billable, orders, partners, settlements
 
 

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from domain.settlements.settlement import CorrectionLine, SettlementStatus
+from domain.settlements.lines import CorrectionLine
+from domain.settlements.settlement import SettlementStatus
 from domain.values import Value
 from records.database import Database, storable, to_the_end
 from records.tables import corrections, settlements

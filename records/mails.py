@@ -1,4 +1,4 @@
-"""Every mail that was tried, under a key of its own, so that it is sent only once (docs/mail.md, "Once")."""
+"""The outbox's rows: every mail under a key of its own, so that it is sent only once (docs/mail.md, "Once")."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -11,6 +11,7 @@ from sqlalchemy import (
     bindparam,
     case,
     func,
+    insert,
     literal,
     or_,
     select,
@@ -25,20 +26,24 @@ from records.database import Database
 from records.tables import Instant, is_undelivered, mails
 
 MailState = Literal["sending", "sent", "refused", "given_up", "obsolete"]
+MailedPurpose = Literal["invitation", "reset"]
 
 _LONGEST_ERROR = 1000
 _FINAL = ("sent", "given_up")
 _TRIED = ("sending", "refused")
+USER = "user"
+"""The audience of mails about a login."""
 
 
 class MailRow(Value):
     """What is known of one mail.
 
-    `sending`: tried, and not known to have arrived at the mail server. `refused`: the server does not want it; it is
-    tried again for a while. `sent` and `given_up` are final. `obsolete`: it has lost its sense before it was sent, and
-    is not tried any more; should it go out all the same, its row says so. Attempt 1 is the first, and only one caller
-    ever gets it.
-    `about`: the order (SP-ID) or settlement that it is about; such mails are a thread.
+    `sending`: not known to have reached the mail server; it is tried, or about to be. `refused`: the server does not
+    want it; it is tried again for a while. `sent` and `given_up` are final. `obsolete`: it was not sent and no longer
+    has to be; if an attempt under way sends it after all, the row becomes `sent`. Attempt 1 is the first, and only one
+    caller ever gets it.
+    `about`: the order (SP-ID), settlement or user that it is about; such mails are a thread.
+    `next_attempt_at`: when the web process tries it again; None for mails of workflows, and when nothing is left to do.
     """
 
     key: str
@@ -52,10 +57,11 @@ class MailRow(Value):
     first_tried_at: datetime
     sent_at: datetime | None
     last_error: str | None
+    next_attempt_at: datetime | None = None
 
     @property
     def is_final(self) -> bool:
-        """Whether there is nothing left to try: it was sent, or given up."""
+        """Whether it was sent or given up."""
         return self.state in _FINAL
 
 
@@ -73,16 +79,64 @@ class StuckMails(NamedTuple):
     next_cursor: str | None
 
 
+class PendingMail(NamedTuple):
+    """A mail to a user that waits for its next attempt: by `next_attempt_at` any process may claim it.
+
+    A `next_attempt_at` of None: only the process that makes the row tries it.
+    """
+
+    key: str
+    user_id: str
+    kind: MailedPurpose
+    recipient: str
+    message_id: str
+    asked_at: datetime
+    next_attempt_at: datetime | None
+    attempts: int = 0
+
+
+def add_pending(connection: Connection, mail: PendingMail) -> None:
+    """Add a mail to be sent, in the transaction that causes it."""
+    connection.execute(
+        insert(mails).values(
+            key=mail.key,
+            about=mail.user_id,
+            kind=mail.kind,
+            audience=USER,
+            recipient=mail.recipient,
+            message_id=mail.message_id,
+            state="sending",
+            attempts=mail.attempts,
+            first_tried_at=mail.asked_at,
+            next_attempt_at=mail.next_attempt_at,
+        )
+    )
+
+
+def make_obsolete(connection: Connection, mail: PendingMail) -> bool:
+    """Mark a pending mail as obsolete. False: another process has claimed it meanwhile, or it is sent."""
+    changed = (
+        update(mails)
+        .where(
+            mails.c.key == mail.key,
+            mails.c.next_attempt_at == mail.next_attempt_at,
+            mails.c.state.in_(_TRIED),
+        )
+        .values(state="obsolete", next_attempt_at=None)
+    )
+    return connection.execute(changed).rowcount == 1
+
+
 class MailLog:
     """The mails by their key."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        insert = sqlite.insert if database.is_sqlite else postgresql.insert
+        upsert = sqlite.insert if database.is_sqlite else postgresql.insert
         final = mails.c.state.in_(_FINAL)
         # One statement: of two workers at a time one makes the row and the other counts on it.
         self._begin = (
-            insert(mails)
+            upsert(mails)
             .on_conflict_do_update(
                 index_elements=[mails.c.key],
                 set_={
@@ -105,7 +159,7 @@ class MailLog:
         self._sent = (
             update(mails)
             .where(mails.c.key == bindparam("of"), mails.c.state.not_in(_FINAL))
-            .values(state="sent", sent_at=bindparam("now"), last_error=None)
+            .values(state="sent", sent_at=bindparam("now"), last_error=None, next_attempt_at=None)
         )
 
     async def begin(
@@ -118,7 +172,7 @@ class MailLog:
         message_id: str,
         now: datetime,
     ) -> Begun:
-        """Note that a mail is about to be sent. The answer says how often it was tried, and whether it `is_final`.
+        """Record that an attempt begins; the row says how many there were, and whether the mail `is_final`.
 
         Recipient and message id of an earlier attempt stay. A mail that is final is left as it is. The thread is that
         of the recipient given here.
@@ -145,37 +199,66 @@ class MailLog:
         return await self._database.write(begin)
 
     async def sent(self, key: str, now: datetime) -> None:
-        """The mail server took it. Until this is noted it may be sent again: it goes before all other writers."""
+        """Mark a mail as sent, before all other writers: until then it may be sent again."""
         await self._database.write(
             lambda connection: connection.execute(self._sent, {"of": key, "now": now}), first=True
         )
 
     async def failed(self, key: str, error: str, refused: bool) -> None:
-        """It could not be handed in; `refused`: the server does not want it. A mail that is final stays so."""
+        """Record why an attempt failed; `refused`: the server does not want it. A mail that is final stays so."""
         state = "refused" if refused else "sending"
         await self._update(key, state=state, last_error=error.replace("\0", "")[:_LONGEST_ERROR])
 
     async def given_up(self, key: str) -> None:
-        """It is not tried again."""
-        await self._update(key, state="given_up")
+        """Mark a mail as given up, unless it is sent."""
+        await self._update(key, state="given_up", next_attempt_at=None)
+
+    async def try_again(self, key: str, at: datetime) -> None:
+        """Set when a mail that is still pending is tried again."""
+        changed = (
+            update(mails)
+            .where(mails.c.key == key, mails.c.next_attempt_at.is_not(None))
+            .values(next_attempt_at=at)
+        )
+        await self._database.write(lambda connection: connection.execute(changed))
+
+    async def due(self, now: datetime, limit: int) -> tuple[PendingMail, ...]:
+        """Pending mails whose next attempt is due, the most overdue first."""
+        found = (
+            select(
+                mails.c.key,
+                mails.c.about,
+                mails.c.kind,
+                mails.c.recipient,
+                mails.c.message_id,
+                mails.c.first_tried_at,
+                mails.c.next_attempt_at,
+                mails.c.attempts,
+            )
+            .where(mails.c.next_attempt_at <= now)
+            .order_by(mails.c.next_attempt_at, mails.c.key)
+            .limit(limit)
+        )
+        rows = await self._database.read(lambda connection: connection.execute(found).all())
+        return tuple(PendingMail(*row) for row in rows)
 
     async def obsolete(self, keys: Collection[str]) -> int:
-        """These mails, as far as they were not sent, have lost their sense. Returns how many."""
+        """Mark those of these mails that are not sent as obsolete. Returns how many."""
         changed = (
             update(mails)
             .where(mails.c.key.in_(keys), mails.c.state.in_(_TRIED))
-            .values(state="obsolete")
+            .values(state="obsolete", next_attempt_at=None)
         )
         return await self._database.write(lambda connection: connection.execute(changed).rowcount)
 
     async def finished(self, about: str) -> frozenset[str]:
-        """The keys of the mails about this of which nothing is left to do: sent, or given up."""
+        """The keys of the mails about this that were sent or given up."""
         found = select(mails.c.key).where(mails.c.about == about, mails.c.state.in_(_FINAL))
         async with self._database.reading() as connection:
             return frozenset((await connection.execute(found)).scalars())
 
     async def undelivered(self, limit: int = 500) -> tuple[MailRow, ...]:
-        """Mails that were not sent (yet) and still should be, or were given up; the oldest first."""
+        """Mails of workflows that were not sent (yet) and still should be, or were given up; the oldest first."""
         found = (
             select(mails).where(_missing).order_by(mails.c.first_tried_at, mails.c.key).limit(limit)
         )
@@ -185,10 +268,10 @@ class MailLog:
     async def tried(
         self, until: datetime, after: MailRow | None, limit: int
     ) -> tuple[MailRow, ...]:
-        """Mails that are tried since `until` or before and not sent, the oldest first, those after one."""
+        """Mails of workflows that have been tried since `until` or before, the oldest first, from `after` on."""
         found = (
             select(mails)
-            .where(is_undelivered, mails.c.state.in_(_TRIED), mails.c.first_tried_at <= until)
+            .where(_missing, mails.c.state.in_(_TRIED), mails.c.first_tried_at <= until)
             .order_by(mails.c.first_tried_at, mails.c.key)
             .limit(limit)
         )
@@ -201,7 +284,9 @@ class MailLog:
     async def stuck(
         self, since: datetime, until: datetime, limit: int, cursor: str | None = None
     ) -> StuckMails:
-        """Mails first tried from `since` on that were given up, or are tried since `until` or before. Newest first.
+        """Mails of workflows, first tried at `since` or later, that were given up or have been tried since `until`.
+
+        The newest comes first.
 
         Raises:
             ValueError: a cursor that no page gave.
@@ -234,8 +319,8 @@ class MailLog:
         await self._database.write(lambda connection: connection.execute(changed))
 
 
-# The first condition is that of the index, word for word.
-_missing = and_(is_undelivered, mails.c.state != "obsolete")
+# The first condition is that of the index, word for word. What a user was not sent is shown with the user.
+_missing = and_(is_undelivered, mails.c.state != "obsolete", mails.c.audience != USER)
 
 
 def _stuck(since: datetime, until: datetime) -> ColumnElement[bool]:

@@ -14,7 +14,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from records.database import Database, is_away, new_engine, writing_options
+from records.database import Database
+from records.engines import WRITING, new_engine
+from records.failures import is_away
 
 logger = logging.getLogger("cmi.records")
 
@@ -74,7 +76,7 @@ async def locked_connection(url: str) -> AsyncIterator[AsyncConnection]:
     engine = new_engine(parsed, pooled=False)
     try:
         async with engine.connect() as connection:
-            await connection.execution_options(**writing_options)
+            await connection.execution_options(**{WRITING: True})
             async with connection.begin():
                 if parsed.get_backend_name() == "postgresql":
                     await connection.execute(

@@ -13,7 +13,7 @@ from domain.orders.order import Assignee
 from domain.policy import CANTONS
 from domain.values import Language, Value
 from records.database import Database, to_the_end
-from records.orders import folded
+from records.search import normalized
 from records.tables import partners
 
 
@@ -118,10 +118,12 @@ class Partners:
         """
         looked_at = ("partner_id", "name", "postal_code", "city", "email")
         narrow = select(*(partners.c[name] for name in looked_at)).order_by(partners.c.partner_id)
-        wanted = folded(q).strip()
+        wanted = normalized(q).strip()
         async with self._database.reading() as connection:
             rows = (await connection.execute(narrow)).all()
-            matching = [row[0] for row in rows if not wanted or wanted in folded("\n".join(row))]
+            matching = [
+                row[0] for row in rows if not wanted or wanted in normalized("\n".join(row))
+            ]
             shown = [each for each in matching if after is None or each > after][:limit]
             found = (
                 select(*_COLUMNS)

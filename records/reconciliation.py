@@ -48,7 +48,7 @@ def _has(*types: str) -> ColumnElement[bool]:
     )
 
 
-# As `Settling.is_over`: what was taken back after it had claimed its orders has to set them free first.
+# As `Settlement.is_over`: what was taken back after it had claimed its orders has to set them free first.
 _IS_OVER = or_(
     settlements.c.status == SettlementStatus.INVOICED.value,
     and_(
@@ -87,12 +87,14 @@ class Same(NamedTuple):
 
 
 class Finding(Value):
-    """One difference between an order or a settlement and its workflow; `sp_id` is a settlement's number, then.
+    """One difference between an order or a settlement and its workflow.
 
-    `ended_at`: repaired by the reconciler, or gone by itself.
+    Attributes:
+        about: the SP-ID of the order, or the number of the settlement.
+        ended_at: when the reconciler repaired it, or a pass did not see it any more.
     """
 
-    sp_id: str
+    about: str
     kind: FindingKind
     run_id: str
     found_at: datetime
@@ -103,9 +105,9 @@ class Finding(Value):
 
 
 class Seen(NamedTuple):
-    """What a pass has seen of one order or settlement: a difference, and whether it is repaired."""
+    """A difference that a pass has seen, and whether it has repaired it. `about`: as in `Finding`."""
 
-    sp_id: str
+    about: str
     kind: FindingKind
     run_id: str
     repaired: bool = False
@@ -132,7 +134,7 @@ _SETTLEMENT = select(
 def _compared(name: ColumnElement[str], row: Table) -> ColumnElement[bool]:
     """Whether a row was found the same as its workflow, at its version and digest of now."""
     return exists().where(
-        comparisons.c.sp_id == name,
+        comparisons.c.about == name,
         comparisons.c.version == row.c.version,
         comparisons.c.digest.is_not_distinct_from(row.c.digest),
     )
@@ -160,7 +162,7 @@ class Reconciliation:
         excluded = finding.excluded
         # A difference that had ended and is there again is a new one, and is reported again.
         self._put_finding = finding.on_conflict_do_update(
-            index_elements=[findings.c.sp_id, findings.c.kind, findings.c.run_id],
+            index_elements=[findings.c.about, findings.c.kind, findings.c.run_id],
             set_={
                 "found_at": case((again, excluded.found_at), else_=findings.c.found_at),
                 "reported_at": case((again, None), else_=findings.c.reported_at),
@@ -171,7 +173,7 @@ class Reconciliation:
         )
         same = insert(comparisons)
         self._put_same = same.on_conflict_do_update(
-            index_elements=[comparisons.c.sp_id],
+            index_elements=[comparisons.c.about],
             set_={name: same.excluded[name] for name in Same._fields},
         )
 
@@ -237,20 +239,20 @@ class Reconciliation:
             return False
         return True
 
-    async def same(self, sp_ids: Collection[str]) -> dict[str, Same]:
+    async def same(self, names: Collection[str]) -> dict[str, Same]:
         """When these and their workflows were last the same."""
-        found = select(comparisons).where(comparisons.c.sp_id.in_(sp_ids))
+        found = select(comparisons).where(comparisons.c.about.in_(names))
         async with self._database.reading() as connection:
             rows = (await connection.execute(found)).all()
         return {
-            row.sp_id: Same(row.run_id, row.history_length, row.version, row.digest) for row in rows
+            row.about: Same(row.run_id, row.history_length, row.version, row.digest) for row in rows
         }
 
     @to_the_end
     async def keep_same(self, these: Mapping[str, Same]) -> None:
         """Remember that these and their workflows are the same."""
         if these:
-            rows = [{"sp_id": sp_id, **same._asdict()} for sp_id, same in these.items()]
+            rows = [{"about": name, **same._asdict()} for name, same in these.items()]
             async with self._database.writing() as connection:
                 await connection.execute(self._put_same, rows)
 
@@ -273,12 +275,12 @@ class Reconciliation:
                 await connection.execute(self._put_finding, rows)
 
     @to_the_end
-    async def keep_open(self, sp_ids: Collection[str], at: datetime) -> None:
+    async def keep_open(self, names: Collection[str], at: datetime) -> None:
         """These could not be compared in the pass that began at `at`: what was found of them stands."""
-        if sp_ids:
+        if names:
             stands = (
                 update(findings)
-                .where(findings.c.sp_id.in_(sp_ids), findings.c.ended_at.is_(None))
+                .where(findings.c.about.in_(names), findings.c.ended_at.is_(None))
                 .values(seen_at=at)
             )
             async with self._database.writing() as connection:
@@ -296,7 +298,7 @@ class Reconciliation:
             .values(ended_at=at)
         )
         long_closed = select(orders.c.sp_id).where(is_closed, orders.c.changed_at < closed_since)
-        forgotten = delete(comparisons).where(comparisons.c.sp_id.in_(long_closed))
+        forgotten = delete(comparisons).where(comparisons.c.about.in_(long_closed))
         async with self._database.writing() as connection:
             await connection.execute(forgotten)
             return (await connection.execute(gone)).rowcount
@@ -346,7 +348,7 @@ class Reconciliation:
         found = (
             select(findings)
             .where(findings.c.ended_at.is_(None), *conditions)
-            .order_by(findings.c.found_at, findings.c.sp_id, findings.c.kind)
+            .order_by(findings.c.found_at, findings.c.about, findings.c.kind)
             .limit(limit)
         )
         async with self._database.reading() as connection:

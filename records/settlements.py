@@ -3,43 +3,35 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from pydantic import TypeAdapter
-from sqlalchemy import Connection, delete, func, insert, literal, select, tuple_, update
+from sqlalchemy import Connection, delete, insert, literal, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from contracts.activities import SettlementSnapshot
 from domain.months import Month
-from domain.settlements.events import SettlementEvent, SettlementRecorded
-from domain.settlements.lifecycle import Settling, account_of
-from domain.settlements.settlement import Line, Settlement, SettlementStatus, in_order, line_of
+from domain.settlements.account import SettlementAccount, account_of
+from domain.settlements.events import SettlementRecorded
+from domain.settlements.lines import Line
+from domain.settlements.settlement import Settlement, SettlementStatus
 from domain.values import Value
 from records.billable import Billable
 from records.cursors import Position, decode_cursor, encode_cursor
-from records.database import LONG_SECONDS, Database, chunks, storable
+from records.database import Database, storable
 from records.heads import Head, is_in, step
-from records.orders import folded, placement_in
-from records.tables import (
-    Instant,
-    documents,
-    orders,
-    settlement_documents,
-    settlement_lines,
-    settlement_timeline,
-    settlements,
-)
+from records.search import normalized
+from records.settlement_lines import SettlementLines, stored_lines, time_limit
+from records.settlement_rows import event_row, events_after, recorded_of, settlement_row
+from records.tables import Instant, settlement_documents, settlement_timeline, settlements
 
-_EVENT: TypeAdapter[SettlementEvent] = TypeAdapter(SettlementEvent)
-_MANY_LINES = 1000
 _NEWEST: tuple[Literal["newest"]] = ("newest",)
 
 
 class StoredSettlement(Value):
     """A settlement as the records hold it: its state, what it adds up to, and its timeline so far."""
 
-    settling: Settling
-    account: Settlement
+    settlement: Settlement
+    account: SettlementAccount
     events: tuple[SettlementRecorded, ...]
 
 
@@ -68,7 +60,6 @@ class SettlementPage(NamedTuple):
     next_cursor: str | None
 
 
-_LINE = [settlement_lines.c[name] for name in Line.model_fields]
 _ROW = [settlements.c[name] for name in SettlementRow.model_fields]
 
 
@@ -78,6 +69,7 @@ class Settlements:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.billable = Billable(database)
+        self.lines = SettlementLines(database)
         upsert = sqlite.insert if database.is_sqlite else postgresql.insert
         row = upsert(settlements)
         self._put_new = row.on_conflict_do_nothing(
@@ -91,14 +83,6 @@ class Settlements:
         self._put_document = document.on_conflict_do_update(
             index_elements=[settlement_documents.c.settlement_id],
             set_={"document": document.excluded.document},
-        )
-        line = upsert(settlement_lines)
-        self._put_line = line.on_conflict_do_nothing(
-            index_elements=[settlement_lines.c.settlement_id, settlement_lines.c.sp_id]
-        )
-        self._put_told = line.on_conflict_do_update(
-            index_elements=[settlement_lines.c.settlement_id, settlement_lines.c.sp_id],
-            set_={c.name: line.excluded[c.name] for c in (*_LINE, settlement_lines.c.told)},
         )
 
     # --- writing -------------------------------------------------------------------------------------------------
@@ -114,10 +98,10 @@ class Settlements:
             LookupError: an order of it is not recorded (yet).
             ValueError: the number is that of another partner's settlement.
         """
-        settling = snapshot.settling
-        settlement_id = settling.settlement_id
-        lines = await self._lines_of(settling)
-        row = _row(settling, account_of(settling, lines))
+        settlement = snapshot.settlement
+        settlement_id = settlement.settlement_id
+        lines = await self.lines.of_picked(settlement)
+        row = settlement_row(settlement, account_of(settlement, lines))
         head = (
             select(settlements.c.version, settlements.c.digest, settlements.c.partner_id)
             .where(settlements.c.settlement_id == settlement_id)
@@ -126,8 +110,8 @@ class Settlements:
 
         def save(connection: Connection) -> int:
             if connection.execute(self._put_new, row).scalar_one_or_none() is not None:
-                self._put_parts(connection, settling, lines, snapshot.events)
-                return settling.version
+                self._put_parts(connection, settlement, lines, snapshot.events)
+                return settlement.version
             found = connection.execute(head).one()
             if found.partner_id != row["partner_id"]:
                 raise ValueError(f"{settlement_id} is the number of another partner's settlement")
@@ -135,17 +119,17 @@ class Settlements:
             match step(
                 settlement_id,
                 held,
-                Head(settling.version, settling.digest),
+                Head(settlement.version, settlement.digest),
                 events,
                 replaces,
-                lambda: _events_after(connection, settlement_id, settling.version),
+                lambda: events_after(connection, settlement_id, settlement.version),
             ):
                 case "nothing":
                     return held.version
                 case "goes_on":
                     events = tuple(e for e in events if e.seq > held.version)
                 case "replaces":
-                    first = events[0].seq if events else settling.version + 1
+                    first = events[0].seq if events else settlement.version + 1
                     connection.execute(
                         delete(settlement_timeline).where(
                             settlement_timeline.c.settlement_id == settlement_id,
@@ -153,93 +137,27 @@ class Settlements:
                         )
                     )
             connection.execute(self._put, row)
-            self._put_parts(connection, settling, lines, events)
-            return settling.version
+            self._put_parts(connection, settlement, lines, events)
+            return settlement.version
 
-        return await self._database.write(save, limit=_limit(settling))
+        return await self._database.write(save, limit=time_limit(settlement))
 
     def _put_parts(
         self,
         connection: Connection,
-        settling: Settling,
+        settlement: Settlement,
         lines: Sequence[Line],
         events: Sequence[SettlementRecorded],
     ) -> None:
-        settlement_id = settling.settlement_id
-        document = {"settlement_id": settlement_id, "document": settling.model_dump_json()}
+        settlement_id = settlement.settlement_id
+        document = {"settlement_id": settlement_id, "document": settlement.model_dump_json()}
         connection.execute(self._put_document, document)
-        self._put_lines(connection, settling, lines)
+        self.lines.put(connection, settlement, lines)
         if events:
             connection.execute(
                 insert(settlement_timeline),
-                [_event_row(settlement_id, recorded) for recorded in events],
+                [event_row(settlement_id, recorded) for recorded in events],
             )
-
-    async def _lines_of(self, settling: Settling) -> tuple[Line, ...]:
-        """The lines of what is picked: as they were first written, or else made from the orders."""
-        wanted, settlement_id = settling.picked, settling.settlement_id
-
-        def read(connection: Connection) -> dict[str, Line]:
-            lines = _kept_lines(connection, (settlement_id,))[settlement_id]
-            for some in chunks([sp_id for sp_id in wanted if sp_id not in lines]):
-                found = (
-                    select(orders.c.executed_on, documents.c.document)
-                    .join(documents, documents.c.sp_id == orders.c.sp_id)
-                    .where(orders.c.sp_id.in_(some), orders.c.executed_on.is_not(None))
-                )
-                for executed_on, document in connection.execute(found):
-                    line = line_of(placement_in(document), executed_on)
-                    lines[line.sp_id] = line
-            return lines
-
-        lines = await self._database.read(read, limit=_limit(settling))
-        unknown = [sp_id for sp_id in wanted if sp_id not in lines]
-        if unknown:
-            raise LookupError(f"{settling.settlement_id}: {len(unknown)} orders are not recorded")
-        return in_order(lines[sp_id] for sp_id in wanted)
-
-    def _put_lines(self, connection: Connection, settling: Settling, lines: Sequence[Line]) -> None:
-        settlement_id = settling.settlement_id
-        mine = settlement_lines.c.settlement_id == settlement_id
-        kept = set(connection.execute(select(settlement_lines.c.sp_id).where(mine)).scalars())
-        for some in chunks(kept.difference(settling.picked)):
-            connection.execute(
-                delete(settlement_lines).where(mine, settlement_lines.c.sp_id.in_(some))
-            )
-        billed = settling.claimed and settling.status is not SettlementStatus.VOID
-        connection.execute(
-            update(settlement_lines)
-            .where(mine, settlement_lines.c.billed != billed)
-            .values(billed=billed)
-        )
-        new = [
-            _line_row(settlement_id, line, billed=billed, told=False)
-            for line in lines
-            if line.sp_id not in kept
-        ]
-        if new:
-            connection.execute(self._put_line, new)
-
-    async def keep_told(self, settlement_id: str, lines: Sequence[Line]) -> None:
-        """Keep the lines of orders that a settlement has claimed, as the orders themselves have told them.
-
-        They take the place of what the records knew of these orders. Twice is once.
-        """
-        rows = [_line_row(settlement_id, line, billed=False, told=True) for line in lines]
-        if rows:
-            await self._database.write(lambda connection: connection.execute(self._put_told, rows))
-
-    async def untold(self, settlement_id: str) -> int:
-        """How many lines of a settlement are not as their orders have told them."""
-        found = (
-            select(func.count())
-            .select_from(settlement_lines)
-            .where(settlement_lines.c.settlement_id == settlement_id, ~settlement_lines.c.told)
-        )
-        count: int = await self._database.read(
-            lambda connection: connection.execute(found).scalar_one()
-        )
-        return count
 
     # --- reading -------------------------------------------------------------------------------------------------
 
@@ -261,20 +179,20 @@ class Settlements:
             row = connection.execute(found).one_or_none()
             head = Head(*row) if row is not None else None
             return is_in(
-                head, version, digest, lambda: _events_after(connection, settlement_id, version)
+                head, version, digest, lambda: events_after(connection, settlement_id, version)
             )
 
         return await self._database.read(has)
 
     async def holds(self, snapshot: SettlementSnapshot) -> bool:
         """As `Orders.holds`: whether the records hold just this settlement, and from its first event on no other."""
-        settling = snapshot.settling
-        stored = await self.get(settling.settlement_id)
-        if stored is None or stored.settling != settling:
+        settlement = snapshot.settlement
+        stored = await self.get(settlement.settlement_id)
+        if stored is None or stored.settlement != settlement:
             return False
-        first = snapshot.events[0].seq if snapshot.events else settling.version + 1
+        first = snapshot.events[0].seq if snapshot.events else settlement.version + 1
         events = await self._database.read(
-            lambda connection: _events_after(connection, settling.settlement_id, first - 1)
+            lambda connection: events_after(connection, settlement.settlement_id, first - 1)
         )
         return tuple(events) == snapshot.events
 
@@ -291,32 +209,33 @@ class Settlements:
             found = select(
                 settlement_documents.c.settlement_id, settlement_documents.c.document
             ).where(settlement_documents.c.settlement_id.in_(settlement_ids))
-            settlings = {
-                each: Settling.model_validate_json(document)
+            found_settlements = {
+                each: Settlement.model_validate_json(document)
                 for each, document in await connection.execute(found)
             }
-            lines = await connection.run_sync(_kept_lines, settlement_ids)
+            lines = await connection.run_sync(stored_lines, settlement_ids)
             told = (
                 select(
                     settlement_timeline.c.settlement_id,
                     settlement_timeline.c.seq,
                     settlement_timeline.c.at,
                     settlement_timeline.c.by,
+                    settlement_timeline.c.on_behalf_of,
                     settlement_timeline.c.data,
                 )
                 .where(settlement_timeline.c.settlement_id.in_(settlement_ids))
                 .order_by(settlement_timeline.c.seq)
             )
-            for each, seq, at, by, data in await connection.execute(told):
-                events[each].append(_recorded(seq, at, by, data))
+            for each, *event in await connection.execute(told):
+                events[each].append(recorded_of(*event))
         return tuple(
             StoredSettlement(
-                settling=settling,
-                account=account_of(settling, lines[each].values()),
-                events=tuple(e for e in events[each] if e.seq <= settling.version),
+                settlement=settlement,
+                account=account_of(settlement, lines[each].values()),
+                events=tuple(e for e in events[each] if e.seq <= settlement.version),
             )
             for each in settlement_ids
-            if (settling := settlings.get(each)) is not None
+            if (settlement := found_settlements.get(each)) is not None
         )
 
     async def of_month(self, partner_id: str, month: Month) -> str | None:
@@ -363,7 +282,7 @@ class Settlements:
             found = found.where(settlements.c.status == status.value)
         if month is not None:
             found = found.where(settlements.c.month == str(month))
-        if q is not None and (wanted := folded(q).strip()):
+        if q is not None and (wanted := normalized(q).strip()):
             found = found.where(settlements.c.search.contains(wanted, autoescape=True))
         if after is not None:
             found = found.where(place < tuple_(literal(after.at, Instant), literal(after.key)))
@@ -377,91 +296,3 @@ class Settlements:
         last = rows[limit - 1]
         position = Position(_NEWEST[0], last.opened_at, last.settlement_id)
         return SettlementPage(tuple(rows[:limit]), encode_cursor(position))
-
-
-# --- rows --------------------------------------------------------------------------------------------------------
-
-
-def _row(settling: Settling, account: Settlement) -> dict[str, Any]:
-    partner = settling.opening.partner
-    return {
-        "settlement_id": settling.settlement_id,
-        "version": settling.version,
-        "digest": settling.digest,
-        "partner_id": partner.partner_id,
-        "partner_name": partner.name,
-        "month": str(settling.opening.month),
-        "status": settling.status.value,
-        "orders": len(settling.picked),
-        "net": account.net,
-        "vat": account.vat,
-        "total": account.total,
-        "opened_at": settling.opened_at,
-        "selectable_until": settling.selectable_until,
-        "issued_at": settling.issued_at,
-        "invoice_due": settling.invoice_due,
-        "search": folded(f"{settling.settlement_id}\n{partner.partner_id}\n{partner.name}"),
-    }
-
-
-def _events_after(
-    connection: Connection, settlement_id: str, version: int
-) -> list[SettlementRecorded]:
-    rows = connection.execute(
-        select(
-            settlement_timeline.c.seq,
-            settlement_timeline.c.at,
-            settlement_timeline.c.by,
-            settlement_timeline.c.data,
-        )
-        .where(
-            settlement_timeline.c.settlement_id == settlement_id,
-            settlement_timeline.c.seq > version,
-        )
-        .order_by(settlement_timeline.c.seq)
-    )
-    return [_recorded(*row) for row in rows]
-
-
-def _recorded(seq: int, at: datetime, by: str, data: str) -> SettlementRecorded:
-    return SettlementRecorded(seq=seq, at=at, by=by, event=_EVENT.validate_json(data))
-
-
-def _event_row(settlement_id: str, recorded: SettlementRecorded) -> dict[str, Any]:
-    return {
-        "settlement_id": settlement_id,
-        "seq": recorded.seq,
-        "at": recorded.at,
-        "type": recorded.event.type,
-        "by": recorded.by,
-        "data": recorded.event.model_dump_json(),
-    }
-
-
-def _limit(settling: Settling) -> float | None:
-    """The seconds that a transaction may take that reads or writes its lines."""
-    return LONG_SECONDS if len(settling.picked) > _MANY_LINES else None
-
-
-def _line_row(settlement_id: str, line: Line, *, billed: bool, told: bool) -> dict[str, Any]:
-    return {
-        **line.model_dump(include=set(Line.model_fields)),
-        "settlement_id": settlement_id,
-        "billed": billed,
-        "told": told,
-    }
-
-
-def _kept_lines(
-    connection: Connection, settlement_ids: Sequence[str]
-) -> dict[str, dict[str, Line]]:
-    """The lines of each of these settlements, by their SP-IDs."""
-    lines: dict[str, dict[str, Line]] = {each: {} for each in settlement_ids}
-    found = select(settlement_lines.c.settlement_id, *_LINE).where(
-        settlement_lines.c.settlement_id.in_(settlement_ids)
-    )
-    for row in connection.execute(found):
-        facts = row._asdict()
-        of = facts.pop("settlement_id")
-        lines[of][row.sp_id] = Line.model_validate(facts)
-    return lines

@@ -35,7 +35,7 @@ class _Intake(BaseModel):
 
 
 class _Document(BaseModel):
-    """What a worklist needs of an order's document (`records.orders.document_row`); the rest is not looked at."""
+    """What a worklist needs of an order's document (`records.order_rows.document_row`); the rest is not looked at."""
 
     intake: _Intake
     appointment: Appointment | None = None

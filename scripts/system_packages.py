@@ -1,12 +1,12 @@
-"""The system packages that CMI needs: the only list of them. Installs those that are missing where it can.
+"""The list of system packages that CMI needs. Installs those that are missing, where it can.
 
     python3 scripts/system_packages.py run          what `make run` needs
-    python3 scripts/system_packages.py run test     and what only the tests need
+    python3 scripts/system_packages.py run test     what `make run` and the tests need
     python3 scripts/system_packages.py --must venv  exit code 1 if something is missing in the end
 
-It installs on Debian and its relatives, as root. Elsewhere it says in one line what is missing and how to install it;
-tests that need it are then skipped with that reason (tests/needs.py). It runs before any Python package is installed,
-so it uses the standard library alone.
+It installs as root on Debian and its derivatives. Elsewhere it prints one line: what is missing and how to install it.
+Tests that need it are then skipped with that line as the reason (tests/support/needs.py). The script runs before any
+Python package is installed, so it uses only the standard library.
 """
 
 import argparse
@@ -23,23 +23,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 ATTEMPTS = 3
-"""How often apt is tried, since a registry may be away for a moment."""
+"""How often apt is tried: a package server may be away for a moment."""
 PAUSE = 5.0
 """Seconds before the second attempt; twice as many before the third."""
 APT_GET = ("apt-get", "-y", "-qq", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300")
 
 
 class Part(NamedTuple):
-    """Something that the system has or lacks.
+    """Something that a machine has or lacks.
 
     Attributes:
         name: what people call it.
         use: what it is for.
         group: who needs it: every command that runs the product (`run`), only the tests (`test`), making the virtual
-            environment (`venv`), or running make itself (`make`).
+            environment (`venv`), running make itself (`make`), or drawing the pictures of the docs (`pictures`).
         debian: Debian's packages.
-        brew: the formula of Homebrew that has it, for macOS; none if macOS brings it.
-        found: whether it is here.
+        brew: the formula of Homebrew, for macOS; empty if macOS includes it.
+        found: whether this machine has it.
     """
 
     name: str
@@ -71,7 +71,7 @@ def _program(name: str) -> Path | None:
 
 
 def _loads(*files: str) -> bool:
-    """Whether each of these libraries can be loaded; they are named as on Linux."""
+    """Whether all of these libraries can be loaded. Their names are those on Linux."""
     return all(_opens(file) or _opens(re.sub(r"\.so\.\d+$", ".dylib", file)) for file in files)
 
 
@@ -95,7 +95,7 @@ PARTS = {
         "python",
         lambda: all(importlib.util.find_spec(name) for name in ("ensurepip", "venv")),
     ),
-    # WeasyPrint opens the libraries of these two by name.
+    # WeasyPrint loads the libraries of the next two by name.
     "pango": Part(
         "Pango",
         "PDF documents",
@@ -144,30 +144,38 @@ PARTS = {
         "",
         lambda: sys.platform == "darwin" or _loads("libatomic.so.1"),
     ),
-    # It brings axe-core, which looks at the pages for those who cannot see them.
+    # It installs axe-core, which checks that the pages are accessible.
     "npm": Part(
         "npm", "tests of the pages", "test", ("npm",), "node", lambda: bool(_program("npm"))
     ),
     "curl": Part(
         "curl", "test of the API's guide", "test", ("curl",), "", lambda: bool(_program("curl"))
     ),
+    "graphviz": Part(
+        "Graphviz",
+        "the pictures of the docs",
+        "pictures",
+        ("graphviz",),
+        "graphviz",
+        lambda: bool(_program("dot")),
+    ),
 }
 
 
 def missing(groups: Iterable[str]) -> list[Part]:
-    """The parts of these groups that the system lacks."""
+    """The parts of these groups that this machine lacks."""
     wanted = set(groups)
     return [part for part in PARTS.values() if part.group in wanted and not part.found()]
 
 
 def why_missing(key: str) -> str | None:
-    """Why what needs a part of `PARTS` cannot be done here, in one line; none if the part is here."""
+    """One line that says that this part of `PARTS` is missing and how to install it; None if it is here."""
     part = PARTS[key]
     return None if part.found() else in_one_line([part])
 
 
 def in_one_line(parts: Sequence[Part]) -> str:
-    """What is missing, what for, and the command that installs it."""
+    """One line: what is missing, what it is for, and the command that installs it."""
     names = ", ".join(f"{part.name} ({part.use})" for part in parts)
     return f"missing on this machine: {names}; to install: {_command(parts)}"
 
@@ -186,14 +194,14 @@ def _packages(parts: Iterable[Part]) -> list[str]:
 
 
 def can_install() -> bool:
-    """Whether this process may install packages, and knows how."""
+    """Whether this process can install packages: as root, with apt."""
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
 def install(parts: Sequence[Part], groups: Iterable[str]) -> str:
-    """Install the packages of these parts with apt. Returns what apt complained of last; "" if all went well.
+    """Install the packages of these parts with apt. Returns the last complaint of apt; "" if all were installed.
 
-    What cannot be had, because the archive lacks it or something installed conflicts with it, holds up no other part.
+    If one cannot be installed (the archive lacks it, or it conflicts with another package), the others still are.
     """
     complaint = ""
     for attempt in range(1, ATTEMPTS + 1):
@@ -201,7 +209,7 @@ def install(parts: Sequence[Part], groups: Iterable[str]) -> str:
         if not complaint:
             return ""
         if attempt < ATTEMPTS:
-            print(f"apt-get failed, and is tried again: {complaint}", file=sys.stderr, flush=True)
+            print(f"apt-get failed, trying again: {complaint}", file=sys.stderr, flush=True)
             time.sleep(PAUSE * attempt)
     for part in missing(groups):
         _apt_get("install", *part.debian)
@@ -209,7 +217,7 @@ def install(parts: Sequence[Part], groups: Iterable[str]) -> str:
 
 
 def _apt_get(*arguments: str) -> str:
-    """Run apt-get. Returns the last line of its complaint; "" if it succeeded."""
+    """Run apt-get. Returns its last error line; "" if it succeeded."""
     done = subprocess.run(
         [*APT_GET, *arguments],
         env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"},

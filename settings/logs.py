@@ -1,7 +1,7 @@
-"""Logging of CMI's processes: lines of text for people or of JSON for collectors, on stderr.
+"""Logging of CMI's processes to stderr: lines of text for people, or of JSON for log collectors.
 
-A caller hands facts over as `extra={"sp_id": …}`; they come out as fields. Nothing is taken out here: who logs
-sees to it that no personal data is in a message or an extra.
+Facts are passed as `extra={"sp_id": …}` and become fields. Nothing is filtered here: callers must not log personal
+data.
 """
 
 import json
@@ -12,7 +12,7 @@ from settings import Settings
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
-# The workflows' and activities' own loggers; the rest of `temporalio` is the SDK speaking of itself.
+# The loggers of our workflows and activities; the other loggers of `temporalio` are the SDK's own.
 _OWN = ("temporalio.workflow", "temporalio.activity")
 _LIBRARIES = (
     "temporalio",
@@ -36,7 +36,7 @@ def _instant(record: logging.LogRecord) -> str:
 
 
 class _TextFormatter(logging.Formatter):
-    """`2026-11-02T08:00:00.000+00:00 INFO worker: up queues=['orders']`, a traceback below it."""
+    """`2026-11-02T08:00:00.000+00:00 INFO worker: up queues=['orders']`, with a traceback below."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = f"{_instant(record)} {record.levelname:<7} {record.name}: {record.getMessage()}"
@@ -49,7 +49,7 @@ class _TextFormatter(logging.Formatter):
 
 
 class _JsonFormatter(logging.Formatter):
-    """One object a line: `at`, `level`, `logger`, `message`, the extras, and `exception` if there is one."""
+    """One object per line: `at`, `level`, `logger`, `message`, the extras, and `exception` if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, object] = {
@@ -68,10 +68,10 @@ class _JsonFormatter(logging.Formatter):
 
 
 def configure_logging(settings: Settings) -> None:
-    """Send all logging to stderr as `settings.log_level` and `settings.log_format` say.
+    """Log to stderr with the level and format of the settings.
 
-    Libraries are heard from `warning` on; the workflows' and activities' own loggers at the level that is set.
-    Called again it takes the place of its former self and leaves foreign handlers alone.
+    Libraries log from `warning` up; our workflows and activities log at the level that is set. A second call replaces
+    the handler of the first one and leaves other handlers alone.
     """
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     handler = logging.StreamHandler()

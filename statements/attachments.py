@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from domain.settlements.settlement import Line
+from domain.settlements.lines import Line
 from domain.spreadsheet import csv_file
 from statements.data import StatementData
 

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import model_validator
 
 from domain.fields import EmailAddress, Identifier, TextLine
-from domain.settlements.settlement import Settlement
+from domain.settlements.account import SettlementAccount
 from domain.values import Language, Value
 
 _ABOUT = {"template_version", "input_checksum", "pages"}
@@ -42,7 +42,7 @@ class Accounting(Value):
 class StatementData(Value):
     """What a statement shows. The same data always gives the same document, byte for byte."""
 
-    settlement: Settlement
+    settlement: SettlementAccount
     partner: Letterhead
     accounting: Accounting
     language: Language

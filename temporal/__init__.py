@@ -1,1 +1,1 @@
-"""How a client speaks to Temporal: connection, orders, settlements, schedules."""
+"""Clients of Temporal: connection, orders, settlements, schedules."""

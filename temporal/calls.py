@@ -1,4 +1,4 @@
-"""A conversation with Temporal that ends in time, and what it means when it fails."""
+"""Calls to Temporal with a time limit, and what their failures mean."""
 
 import asyncio
 import logging
@@ -20,12 +20,12 @@ logger = logging.getLogger("cmi.desk")
 
 
 class TemporalAway(Exception):
-    """Temporal does not answer; whoever asks again with the same request id does no harm."""
+    """Temporal does not answer. It is safe to call again with the same request id."""
 
 
 class Broken(TemporalAway):
-    """The workflow's tasks fail, by a mistake in its code or by a worker of another version: nothing can be done with
-    it until that is mended. `cause` is the failure, for operations only: it may repeat what an order holds."""
+    """The workflow's tasks fail, because of a mistake in its code or a worker of another version. It takes no messages
+    until that is corrected. `cause` is the failure, for operations only: it may quote what the order holds."""
 
     def __init__(self, workflow_id: str, cause: str) -> None:
         self.workflow_id = workflow_id
@@ -47,15 +47,17 @@ _SLOW = (
     RPCStatusCode.RESOURCE_EXHAUSTED,
 )
 _AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.ABORTED)
-_LOOK_LIMIT = timedelta(seconds=2)
+_LOOKUP_LIMIT = timedelta(seconds=2)
 
 
 @asynccontextmanager
-async def reaching(patience: timedelta) -> AsyncIterator[None]:
-    """Talk to Temporal for so long at most. What a workflow says passes through.
+async def temporal_call(patience: timedelta) -> AsyncIterator[None]:
+    """Call Temporal within `patience`. What a workflow raises passes through.
 
     Raises:
-        NoAnswer, Closed, TemporalAway: the failures, told apart.
+        NoAnswer: no answer in time.
+        Closed: no workflow of this id is running.
+        TemporalAway: there is no connection, or the server does not answer.
     """
     try:
         async with asyncio.timeout(patience.total_seconds()):
@@ -76,16 +78,17 @@ async def reaching(patience: timedelta) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def asking(client: Client, workflow_id: str, patience: timedelta) -> AsyncIterator[None]:
-    """Query or update one workflow, for so long at most: as `reaching`, and a workflow that is broken is told from a
-    worker that is away.
+async def workflow_call(
+    client: Client, workflow_id: str, patience: timedelta
+) -> AsyncIterator[None]:
+    """Query or update one workflow within `patience`. Distinguishes a broken workflow from a worker that is down.
 
     Raises:
         Broken: its tasks fail.
-        NoAnswer, Closed, TemporalAway: as `reaching`.
+        NoAnswer, Closed, TemporalAway: as `temporal_call`.
     """
     try:
-        async with reaching(patience):
+        async with temporal_call(patience):
             yield
     except NoAnswer:
         cause = await _why_it_fails(client, workflow_id)
@@ -95,18 +98,18 @@ async def asking(client: Client, workflow_id: str, patience: timedelta) -> Async
     except WorkflowQueryFailedError as error:
         raise _broken(workflow_id, str(error)) from error
     except RPCError as error:
-        # After the third attempt at a task the server answers for the workflow.
+        # After three failed attempts at a task the server refuses calls to the workflow.
         if error.status is not RPCStatusCode.FAILED_PRECONDITION:
             raise
         cause = await _why_it_fails(client, workflow_id)
-        if cause is None:  # its task was only interrupted
+        if cause is None:  # the task was interrupted, and has not failed
             raise NoAnswer from error
         raise _broken(workflow_id, cause) from error
 
 
 async def _why_it_fails(client: Client, workflow_id: str) -> str | None:
     try:
-        async with reaching(_LOOK_LIMIT):
+        async with temporal_call(_LOOKUP_LIMIT):
             return await why_it_fails(client, workflow_id)
     except (NoAnswer, Closed, TemporalAway):
         return None

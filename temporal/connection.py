@@ -1,4 +1,4 @@
-"""How processes of CMI reach Temporal: its standard variables, our data converter, our search attributes."""
+"""How CMI's processes connect to Temporal: standard variables, data converter, search attributes."""
 
 import asyncio
 import logging
@@ -32,10 +32,10 @@ class NoConnection(Exception):
 
 @contextmanager
 def connecting() -> Iterator[None]:
-    """Calls to Temporal during which the client may have to connect first, as a lazy client does with its first call.
+    """Calls to Temporal that may have to connect first, as the first call of a lazy client does.
 
-    The SDK has no type of its own for a failed connection: it raises a plain `RuntimeError`, which only its text tells
-    from a mistake of ours. Every other `RuntimeError` passes through.
+    The SDK has no exception type for a failed connection. It raises a plain `RuntimeError`, recognised by its text.
+    Every other `RuntimeError` passes through.
 
     Raises:
         NoConnection: the client cannot connect.
@@ -49,9 +49,10 @@ def connecting() -> Iterator[None]:
 
 
 def data_converter(settings: Settings | None = None) -> DataConverter:
-    """How values travel: as JSON, read and written by pydantic; encrypted if there are keys, failures' texts, too.
+    """Values are sent as JSON, read and written by pydantic. If there are keys, values and texts of failures are
+    encrypted.
 
-    Without `settings` the environment is asked: nobody sends plain text by forgetting an argument.
+    Without `settings` the keys come from the environment, so that a forgotten argument does not send plain text.
 
     Raises:
         SettingsError: the environment is wrong.
@@ -67,13 +68,13 @@ def data_converter(settings: Settings | None = None) -> DataConverter:
 
 
 async def connect(settings: Settings | None = None, *, lazy: bool = False) -> Client:
-    """A client as `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE` and the other standard variables say.
+    """A client configured by `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE` and the other standard variables.
 
-    `settings`: as for `data_converter`. `lazy`: it connects with its first call, for processes that must start while
-    Temporal is away.
+    `settings`: as for `data_converter`. `lazy`: connect on the first call, for processes that must start while Temporal
+    is unavailable.
 
     Raises:
-        NoConnection: Temporal is away (not if `lazy`).
+        NoConnection: Temporal is unavailable (not if `lazy`).
     """
     config = ClientConfig.load_client_connect_config()
     target = config.setdefault("target_host", "localhost:7233")
@@ -89,7 +90,7 @@ async def connect(settings: Settings | None = None, *, lazy: bool = False) -> Cl
 
 
 async def connect_patiently(settings: Settings | None = None) -> Client:
-    """A client, however long Temporal needs to come up."""
+    """A client. Waits until Temporal is up."""
     pause = 0.5
     while True:
         try:
@@ -101,9 +102,9 @@ async def connect_patiently(settings: Settings | None = None) -> Client:
 
 
 async def register_search_attributes(client: Client) -> None:
-    """Make the namespace know our search attributes; those it knows are left alone.
+    """Register our search attributes in the namespace, those that are missing.
 
-    For servers whose operator has not done it (development, tests): without them a workflow task fails for ever.
+    For servers whose operator has not done it (development, tests). Without them every workflow task fails.
     """
     for name, kind in names.SEARCH_ATTRIBUTES.items():
         try:
@@ -118,9 +119,9 @@ async def register_search_attributes(client: Client) -> None:
 
 
 def leave(exit_code: int) -> NoReturn:
-    """End a process that spoke to Temporal, with this exit code.
+    """End a process that has used Temporal, with this exit code.
 
-    Threads of the SDK sometimes abort the interpreter while it shuts down, and the exit code with it.
+    Threads of the SDK sometimes abort the interpreter while it shuts down, and the exit code is lost.
     """
     logging.shutdown()
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""How a client speaks to an order's workflow: start, revive, command, notice, snapshot. Its inside stays inside."""
+"""Calls to an order's workflow: start, revive, command, notice, snapshot."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,32 +13,37 @@ from temporalio.common import (
 
 from contracts import names
 from contracts.activities import Snapshot
-from contracts.messages import Answer, Carried, Desk, Start
+from contracts.messages import Answer, Carried, DisplaySettings, Start
 from domain.orders import deadlines, lifecycle
-from domain.orders.commands import Request
 from domain.orders.order import Intake, Order
+from domain.orders.request import Request
 from temporal.updates import execute_update
 from workflows.order_display import title
 
 
 class NotAnOrder(WorkflowQueryFailedError):
-    """A workflow of this id exists, and it is no order's."""
+    """The workflow of this id is not an order's."""
 
     def __init__(self, workflow_id: str) -> None:
         super().__init__(f"{workflow_id} is the workflow of something else than an order")
 
 
-async def start_order(client: Client, intake: Intake, desk: Desk, now: datetime) -> Snapshot:
+async def start_order(
+    client: Client, intake: Intake, desk: DisplaySettings, now: datetime
+) -> Snapshot:
     """Start an order's life, placed at `now`: the commit point of a new order. Returns how it begins.
+
+    The workflow is given the first event, so that the order is known here without a worker being up.
 
     Raises:
         WorkflowAlreadyStartedError: an order of this SP-ID lives or has lived.
-        RPCError: Temporal is away.
+        RPCError: Temporal is unavailable.
     """
-    order, placed = lifecycle.place(intake, now)
+    placed = lifecycle.place(intake, now)
+    order = lifecycle.fold(intake, [placed])
     await _start(
         client,
-        Start(desk=desk, shell=names.SHELL, intake=intake, placed_at=now),
+        Start(desk=desk, shell=names.SHELL, intake=intake, placed_at=now, placed=placed),
         order,
         WorkflowIDReusePolicy.REJECT_DUPLICATE,
     )
@@ -46,15 +51,15 @@ async def start_order(client: Client, intake: Intake, desk: Desk, now: datetime)
 
 
 async def revive_order(
-    client: Client, carried: Carried, desk: Desk, *, after_failure_only: bool = False
+    client: Client, carried: Carried, desk: DisplaySettings, *, after_failure_only: bool = False
 ) -> None:
-    """Start a new run of an order whose workflow was terminated, has failed or is lost, from what was stored of it.
+    """Start a new run of an order from what is stored of it: its workflow was terminated, has failed or is lost.
 
-    `after_failure_only`: not if the last run ended by itself.
+    `after_failure_only`: not if the last run ended normally.
 
     Raises:
-        WorkflowAlreadyStartedError: it runs, or has ended by itself.
-        RPCError: Temporal is away.
+        WorkflowAlreadyStartedError: it is running, or has ended normally.
+        RPCError: Temporal is unavailable.
     """
     await _start(
         client,
@@ -92,12 +97,12 @@ async def _start(
 
 
 async def send_command(client: Client, sp_id: str, request: Request, patience: timedelta) -> Answer:
-    """Have an order take a command, and wait for its answer at most so long.
+    """Send a command to an order, and wait for its answer, no longer than `patience`.
 
     Raises:
         WorkflowUpdateFailedError: refused; the cause is an `ApplicationError` of a type in `contracts.names`.
         WorkflowUpdateRPCTimeoutOrCancelledError: no worker answered in time.
-        RPCError: no such workflow is running, or Temporal is away.
+        RPCError: no such workflow is running, or Temporal is unavailable.
     """
     answer: Answer = await execute_update(
         _handle(client, sp_id),
@@ -111,25 +116,25 @@ async def send_command(client: Client, sp_id: str, request: Request, patience: t
 
 
 async def send_notice(client: Client, sp_id: str, request: Request) -> None:
-    """Leave a command with the server, which keeps it until the order takes it.
+    """Send a command to an order without waiting. The server keeps it until the order takes it.
 
     Raises:
-        RPCError: no such workflow is running, or Temporal is away.
+        RPCError: no such workflow is running, or Temporal is unavailable.
     """
     await _handle(client, sp_id).signal(request.command.type, request)
 
 
 async def snapshot(client: Client, sp_id: str) -> Snapshot:
-    """The order and its events as its workflow holds them, also after its end while the server remembers it.
+    """The order and its events as its workflow holds them, also after its end while the server keeps it.
 
     Raises:
         NotAnOrder: the workflow of this id is of another type.
         WorkflowQueryFailedError: the workflow cannot answer.
-        RPCError: the server does not know such a workflow, or Temporal is away.
+        RPCError: the server does not know such a workflow, or Temporal is unavailable.
     """
     try:
         held: Snapshot = await _handle(client, sp_id).query(names.SNAPSHOT, result_type=Snapshot)
-    except ValueError as error:  # a settlement answers the same query with something else
+    except ValueError as error:  # a settlement answers the same query with another type
         raise NotAnOrder(sp_id) from error
     if held.order.sp_id != sp_id:
         raise NotAnOrder(sp_id)

@@ -1,4 +1,4 @@
-"""The Temporal Schedules: what runs by the clock. `starter.py schedules` brings the server's up to date."""
+"""The Temporal schedules. `starter.py schedules` creates them on the server and updates them."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -27,7 +27,7 @@ BILLING_HOUR = ScheduleRange(6)
 
 
 def schedules(office: OfficePolicy) -> dict[str, Schedule]:
-    """All of them by their ids; what goes by office hours goes by these."""
+    """All schedules by their ids. The digest and the settlements run at times of this office."""
     return {
         names.RECONCILER_SCHEDULE: Schedule(
             action=ScheduleActionStartWorkflow(
@@ -39,7 +39,7 @@ def schedules(office: OfficePolicy) -> dict[str, Schedule]:
             ),
             spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(minutes=15))]),
             policy=SchedulePolicy(
-                # The next pass sees what this one sees: there is nothing to make up for.
+                # A missed pass is not made up for: the next one compares everything again.
                 overlap=ScheduleOverlapPolicy.SKIP,
                 catchup_window=timedelta(minutes=1),
             ),
@@ -64,7 +64,7 @@ def schedules(office: OfficePolicy) -> dict[str, Schedule]:
             ),
             policy=SchedulePolicy(
                 overlap=ScheduleOverlapPolicy.BUFFER_ONE,
-                # Late is better than not at all; the workflow drops what comes after closing time.
+                # A late digest is still sent; the workflow itself drops it after closing time.
                 catchup_window=_hours(office),
             ),
         ),
@@ -83,7 +83,7 @@ def schedules(office: OfficePolicy) -> dict[str, Schedule]:
                 time_zone_name=office.timezone,
             ),
             policy=SchedulePolicy(
-                # A month that is settled late, or made up for, is settled all the same: none is dropped.
+                # Every month is settled, however late.
                 overlap=ScheduleOverlapPolicy.BUFFER_ALL,
                 catchup_window=timedelta(days=365),
             ),
@@ -97,19 +97,19 @@ def _hours(office: OfficePolicy) -> timedelta:
 
 
 async def put_schedules(client: Client, office: OfficePolicy) -> dict[str, bool]:
-    """Create the schedules, or bring those that are there up to date; whether each is new. Twice is once.
+    """Create the schedules, or update those that exist. Returns for each id whether it is new.
 
-    One that operations have paused stays paused.
+    A schedule that operations have paused stays paused.
 
     Raises:
-        RPCError: Temporal is away.
+        RPCError: Temporal is unavailable.
     """
     return {name: await _put(client, name, wanted) for name, wanted in schedules(office).items()}
 
 
 async def _put(client: Client, schedule_id: str, wanted: Schedule) -> bool:
-    def update(there: ScheduleUpdateInput) -> ScheduleUpdate:
-        return ScheduleUpdate(replace(wanted, state=there.description.schedule.state))
+    def update(existing: ScheduleUpdateInput) -> ScheduleUpdate:
+        return ScheduleUpdate(replace(wanted, state=existing.description.schedule.state))
 
     try:
         await client.create_schedule(schedule_id, wanted)

@@ -1,4 +1,4 @@
-"""How a client speaks to a settlement's workflow: start, command, invoice, draft, snapshot. Its inside stays inside."""
+"""Calls to a settlement's workflow: start, revive, command, invoice, draft, snapshot."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,15 +15,17 @@ from contracts import names
 from contracts.activities import SettlementOf, SettlementSnapshot
 from contracts.messages import (
     Checked,
-    Desk,
+    DisplaySettings,
     SettlementAnswer,
     SettlementCarried,
     SettlementStart,
     Upload,
 )
 from domain.actors import Actor
-from domain.settlements.commands import Opening, SettlementRequest
-from domain.settlements.lifecycle import Settling, next_instant, open_settling
+from domain.settlements.commands import SettlementRequest
+from domain.settlements.deadlines import next_instant
+from domain.settlements.lifecycle import open_settlement
+from domain.settlements.settlement import Opening, Settlement
 from temporal.updates import execute_update
 from workflows.settlement_display import is_late, title
 
@@ -34,46 +36,51 @@ async def start_settlement(
     client: Client,
     opening: Opening,
     actor: Actor,
-    desk: Desk,
+    desk: DisplaySettings,
     now: datetime,
     request_id: str = "",
 ) -> SettlementSnapshot:
-    """Open a partner's settlement of a month at `now`: the commit point. Returns how it begins.
+    """Open a partner's settlement of a month at `now`: the commit point. Returns its first state and events.
 
-    By its `request_id` a caller that heard no answer knows its own opening again (`opening_request`).
+    `request_id` is kept with the workflow: a caller that got no answer finds out whether it was its own request that
+    opened the settlement (`opening_request`).
 
     Raises:
-        WorkflowAlreadyStartedError: there is one of this partner and month, or there was.
-        RPCError: Temporal is away.
+        WorkflowAlreadyStartedError: this partner and month has one, or had one.
+        RPCError: Temporal is unavailable.
     """
-    settling, events = open_settling(opening, actor, now)
+    settlement, events = open_settlement(opening, actor, now)
     await _start(
         client,
         SettlementStart(
             desk=desk, shell=names.SHELL, opening=opening, opened_by=actor, opened_at=now
         ),
-        settling,
+        settlement,
         WorkflowIDReusePolicy.REJECT_DUPLICATE,
         request_id,
     )
-    return SettlementSnapshot(settling=settling, events=events)
+    return SettlementSnapshot(settlement=settlement, events=events)
 
 
 async def revive_settlement(
-    client: Client, carried: SettlementCarried, desk: Desk, *, after_failure_only: bool = False
+    client: Client,
+    carried: SettlementCarried,
+    desk: DisplaySettings,
+    *,
+    after_failure_only: bool = False,
 ) -> None:
-    """Start a new run of a settlement whose workflow was terminated, has failed or is lost, from what was stored of it.
+    """Start a new run of a settlement from what is stored of it: its workflow was terminated, has failed or is lost.
 
-    `after_failure_only`: not if the last run ended by itself.
+    `after_failure_only`: not if the last run ended normally.
 
     Raises:
-        WorkflowAlreadyStartedError: it runs, or has ended by itself.
-        RPCError: Temporal is away.
+        WorkflowAlreadyStartedError: it is running, or has ended normally.
+        RPCError: Temporal is unavailable.
     """
     await _start(
         client,
         SettlementStart(desk=desk, shell=names.SHELL, carried=carried),
-        carried.settling,
+        carried.settlement,
         WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
         if after_failure_only
         else WorkflowIDReusePolicy.ALLOW_DUPLICATE,
@@ -83,54 +90,54 @@ async def revive_settlement(
 async def _start(
     client: Client,
     start: SettlementStart,
-    settling: Settling,
+    settlement: Settlement,
     reuse_policy: WorkflowIDReusePolicy,
     request_id: str = "",
 ) -> None:
-    partner_id = settling.opening.partner.partner_id
+    partner_id = settlement.opening.partner.partner_id
     attributes: list[SearchAttributePair[Any]] = [
-        SearchAttributePair(names.SETTLEMENT_STATUS, settling.status.value),
+        SearchAttributePair(names.SETTLEMENT_STATUS, settlement.status.value),
         SearchAttributePair(names.PARTNER_ID, partner_id),
-        SearchAttributePair(names.OVERDUE, is_late(settling)),
+        SearchAttributePair(names.OVERDUE, is_late(settlement)),
     ]
-    due = next_instant(settling)
+    due = next_instant(settlement)
     if due is not None:
         attributes.append(SearchAttributePair(names.DEADLINE, due))
-    page = f"{start.desk.public_url}/settlements/{settling.settlement_id}"
+    page = f"{start.desk.public_url}/settlements/{settlement.settlement_id}"
     await client.start_workflow(
         names.SETTLEMENT,
         start,
-        id=names.settlement_workflow_id(partner_id, settling.opening.month),
+        id=names.settlement_workflow_id(partner_id, settlement.opening.month),
         task_queue=names.ORDERS_QUEUE,
         id_reuse_policy=reuse_policy,
         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
         search_attributes=TypedSearchAttributes(attributes),
-        static_summary=title(settling),
-        static_details=f"[{settling.settlement_id}]({page})",
+        static_summary=title(settlement),
+        static_details=f"[{settlement.settlement_id}]({page})",
         memo={_REQUEST_ID: request_id},
     )
 
 
 async def opening_request(client: Client, settlement: SettlementOf) -> str:
-    """The name of the request that opened a settlement; empty if it had none.
+    """The id of the request that opened a settlement; empty if it had none.
 
     Raises:
-        RPCError: the server does not know (or has forgotten) such a workflow, or Temporal is away.
+        RPCError: the server does not know such a workflow, or no longer does, or Temporal is unavailable.
     """
-    about = await _handle(client, settlement).describe()
-    request_id: str = await about.memo_value(_REQUEST_ID, "", type_hint=str)
+    description = await _handle(client, settlement).describe()
+    request_id: str = await description.memo_value(_REQUEST_ID, "", type_hint=str)
     return request_id
 
 
 async def send_settlement_command(
     client: Client, settlement: SettlementOf, request: SettlementRequest, patience: timedelta
 ) -> SettlementAnswer:
-    """Have a settlement take a command, and wait for its answer at most so long.
+    """Send a command to a settlement, and wait for its answer, no longer than `patience`.
 
     Raises:
         WorkflowUpdateFailedError: refused; the cause is an `ApplicationError` of a type in `contracts.names`.
         WorkflowUpdateRPCTimeoutOrCancelledError: no worker answered in time.
-        RPCError: no such workflow is running, or Temporal is away.
+        RPCError: no such workflow is running, or Temporal is unavailable.
     """
     answer: SettlementAnswer = await execute_update(
         _handle(client, settlement),
@@ -146,13 +153,13 @@ async def send_settlement_command(
 async def check_invoice(
     client: Client, settlement: SettlementOf, upload: Upload, patience: timedelta
 ) -> Checked:
-    """Have an uploaded invoice checked, and taken if it is right. The same upload twice is checked once.
+    """Have an uploaded invoice checked, and accepted if it is right. The same upload twice is checked once.
 
     Raises:
         WorkflowUpdateFailedError: refused; the cause is an `ApplicationError` of a type in `contracts.names`.
-        WorkflowUpdateRPCTimeoutOrCancelledError: there is no verdict in time; it is sought on, and this can be asked
-            again.
-        RPCError: no such workflow is running, or Temporal is away.
+        WorkflowUpdateRPCTimeoutOrCancelledError: there is no verdict in time. The check goes on; call again for its
+            verdict.
+        RPCError: no such workflow is running, or Temporal is unavailable.
     """
     checked: Checked = await execute_update(
         _handle(client, settlement),
@@ -168,13 +175,13 @@ async def check_invoice(
 async def make_draft(
     client: Client, settlement: SettlementOf, request_id: str, patience: timedelta
 ) -> str:
-    """Have a draft of the partner's invoice made. The id of the paper. The same request has the same outcome, also a
-    failure.
+    """Have a draft of the partner's invoice made. Returns the id of the paper. The same request has the same outcome,
+    also a failure.
 
     Raises:
         WorkflowUpdateFailedError: refused; the cause is an `ApplicationError` of a type in `contracts.names`.
         WorkflowUpdateRPCTimeoutOrCancelledError: it was not made in time.
-        RPCError: no such workflow is running, or Temporal is away.
+        RPCError: no such workflow is running, or Temporal is unavailable.
     """
     paper_id: str = await execute_update(
         _handle(client, settlement),
@@ -187,7 +194,7 @@ async def make_draft(
 
 
 async def settlement_snapshot(client: Client, settlement: SettlementOf) -> SettlementSnapshot:
-    """The settlement and its events as its workflow holds them, also after its end while the server remembers it."""
+    """The settlement and its events as its workflow holds them, also after its end while the server keeps it."""
     held: SettlementSnapshot = await _handle(client, settlement).query(
         names.SNAPSHOT, result_type=SettlementSnapshot
     )

@@ -1,4 +1,4 @@
-"""Sends an update to a workflow, once more if its task was interrupted."""
+"""Sends an update to a workflow, again if its workflow task was interrupted."""
 
 import asyncio
 from typing import Any, Final
@@ -12,13 +12,13 @@ _PAUSES: Final = (0.05, 0.2, 0.5)  # seconds
 async def execute_update(
     handle: WorkflowHandle[Any, Any], name: str, *args: Any, **options: Any
 ) -> Any:
-    """The answer to an update, which has an id in `options`, so that twice is once.
+    """The answer to an update. `options` has the update's id, so that a repetition has no effect.
 
-    A task that goes over into the next run while something else comes in is begun again by the server. It turns the
-    task's updates away meanwhile (FAILED_PRECONDITION), as it does those of a workflow whose tasks fail.
+    If something comes in while a workflow task continues as new, the server repeats the task. Until then it rejects
+    updates with FAILED_PRECONDITION, as it does for a workflow whose tasks fail.
 
     Raises:
-        RPCError: with that status, its tasks do fail; else as `WorkflowHandle.execute_update`.
+        RPCError: with that status if the workflow's tasks fail; else as `WorkflowHandle.execute_update`.
     """
     for pause in _PAUSES:
         try:

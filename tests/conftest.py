@@ -1,11 +1,14 @@
-"""What holds for all tests: how the SDK's native part logs, what a skipped test means, a calm end of the session."""
+"""What holds for all tests: a PostgreSQL server, how the SDK's native part logs, what a skipped test means."""
 
 import gc
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import hypothesis
 import pytest
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig
+
+from tests.support.needs import require
+from tests.support.postgres import running_postgres
 
 # As by default, but for the warning that the time-skipping server, with each test anew, is an old one.
 NATIVE_LOG = (
@@ -57,6 +60,14 @@ def _refuse_skip(config: pytest.Config, report: pytest.TestReport | pytest.Colle
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
         report.longrepr = f"--no-skips: {reason}"
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server's URL; the test is skipped if there is none."""
+    require("postgresql")
+    with running_postgres() as url:
+        yield url
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -28,8 +28,8 @@ from contracts import names
 from contracts.activities import SEND_MAIL
 from domain.orders.commands import Accept, Cancel, LogContact
 from domain.orders.order import Status
-from domain.policy import load_policy
-from tests.temporal_servers import dev_server, skipping_server
+from domain.policy_file import load_policy
+from tests.support.temporal_servers import dev_server, skipping_server
 from tests.workflows import (
     test_daily_digest,
     test_lives,
@@ -40,7 +40,7 @@ from tests.workflows import (
 from tests.workflows.life import SHOP, Life, Lives
 from tests.workflows.outside import Outside
 from tests.workflows.replaying import timeline
-from tests.workflows.settling import SettlingLife, Settlings, settlings
+from tests.workflows.settlement_lives import SettlementLife, SettlementLives, settlement_lives
 from workflows.service_order import ServiceOrder
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -64,7 +64,7 @@ ENDINGS: dict[str, Story] = {
     "database-down": test_lives.test_the_database_down_for_a_day_loses_nothing,
     "calendar-renewed": test_lives.test_the_calendar_is_renewed_for_an_order_that_outlives_it,
 }
-SETTLEMENTS: dict[str, Callable[[Settlings], Awaitable[None]]] = {
+SETTLEMENTS: dict[str, Callable[[SettlementLives], Awaitable[None]]] = {
     "settlement-by-the-month": test_settlements.test_opened_by_the_months_end_closed_by_time_and_invoiced,
     "settlement-by-its-partner": test_settlements.test_opened_by_the_partner_is_closed_at_once,
     "settlement-nothing-billed": test_settlements.test_nothing_to_bill,
@@ -77,7 +77,7 @@ SETTLEMENTS: dict[str, Callable[[Settlings], Awaitable[None]]] = {
     "settlement-mail-down": test_settlements.test_the_mail_server_down_until_a_reminder_has_lost_its_sense,
     "settlement-cancelled-in-temporal": test_settlements.test_an_operator_who_cancels_the_workflow_takes_it_back,
 }
-MONTHS: dict[str, Callable[[Settlings], Awaitable[None]]] = {
+MONTHS: dict[str, Callable[[SettlementLives], Awaitable[None]]] = {
     "month-by-hand": test_monthly_billing.test_the_database_away_delays_it,
     "month-of-the-clock": test_monthly_billing.test_by_the_clock_in_summer_time,
     "month-with-failures": test_monthly_billing.test_one_that_fails_holds_up_nobody_and_is_tried_again,
@@ -148,26 +148,26 @@ async def continued() -> list[WorkflowHistory]:
 
 
 async def settlement(
-    story: Callable[[Settlings], Awaitable[None]], **options: Any
+    story: Callable[[SettlementLives], Awaitable[None]], **options: Any
 ) -> WorkflowHistory:
     """The history of the settlement that a test lives, with a worker of these options."""
-    started: list[SettlingLife] = []
+    started: list[SettlementLife] = []
 
-    class Noted(Settlings):
-        async def start(self, *sp_ids: str, **changes: object) -> SettlingLife:
+    class Noted(SettlementLives):
+        async def start(self, *sp_ids: str, **changes: object) -> SettlementLife:
             life = await super().start(*sp_ids, **changes)
             started.append(life)
             return life
 
-    async with skipping_server() as env, settlings(env, **options) as month:
+    async with skipping_server() as env, settlement_lives(env, **options) as month:
         await story(Noted(env, month.outside))
         (life,) = started
         return await life.handle.fetch_history()
 
 
-async def month_end(story: Callable[[Settlings], Awaitable[None]]) -> WorkflowHistory:
+async def month_end(story: Callable[[SettlementLives], Awaitable[None]]) -> WorkflowHistory:
     """The history of the month's end that a test lives."""
-    async with skipping_server() as env, settlings(env) as month:
+    async with skipping_server() as env, settlement_lives(env) as month:
         await story(month)
         return await env.client.get_workflow_handle(names.MONTHLY_BILLING_ID).fetch_history()
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 import dev
 import starter
 import worker
-from domain.policy import Policy, load_policy
+from domain.policy import Policy
+from domain.policy_file import load_policy
 from settings import Settings
 from web.app import create_app
 from web.middleware import API

@@ -14,7 +14,7 @@ import pytest
 from development.embedded import ROOT, free_port
 from scripts import system_packages
 from scripts.system_packages import PARTS, Part
-from tests.needs import require
+from tests.support.needs import require
 
 APT_GET = """
 import json, os, sys

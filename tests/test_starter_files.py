@@ -7,8 +7,8 @@ import pytest
 
 from domain.orders.order import Placement
 from records.partners import Partner
-from starter import WrongInput, parse
-from tests.builders import placement
+from tests.support.builders import placement
+from use_cases.input_files import UnusableFile, read_items
 
 
 def write(path: Path, *items: object) -> Path:
@@ -20,16 +20,16 @@ def write(path: Path, *items: object) -> Path:
 def test_orders(tmp_path: Path) -> None:
     order = placement().model_dump(mode="json")
     good = write(tmp_path / "orders.json", order)
-    assert parse(good, Placement) == [placement()]
+    assert read_items(good, Placement) == [placement()]
     nested = {**order, "customer": {**order["customer"], "birthday": "1970-01-01"}}
     for wrong, field in (({**order, "notes": "x"}, "notes"), (nested, "customer.birthday")):
-        with pytest.raises(WrongInput, match=rf"wrong\.json: item 2: {field}: Extra inputs"):
-            parse(write(tmp_path / "wrong.json", order, wrong), Placement)
+        with pytest.raises(UnusableFile, match=rf"wrong\.json: item 2: {field}: Extra inputs"):
+            read_items(write(tmp_path / "wrong.json", order, wrong), Placement)
 
 
 def test_partners(tmp_path: Path) -> None:
     example = next((Path(__file__).parents[1] / "examples" / "partners").glob("*.json"))
-    partners = parse(example, Partner)
+    partners = read_items(example, Partner)
     wrong = {**partners[0].model_dump(mode="json"), "ibann": "x"}
-    with pytest.raises(WrongInput, match="item 1: ibann: Extra inputs"):
-        parse(write(tmp_path / "wrong.json", wrong), Partner)
+    with pytest.raises(UnusableFile, match="item 1: ibann: Extra inputs"):
+        read_items(write(tmp_path / "wrong.json", wrong), Partner)

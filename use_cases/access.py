@@ -1,9 +1,10 @@
 """Who may do what, and who sees which order and settlement: decided here, nowhere else. What is not named is denied."""
 
 from collections.abc import Mapping
+from typing import get_args
 
 from domain.actors import Role as ActorRole
-from domain.orders.lifecycle import PARTNER_ACTIONS
+from domain.orders.commands import COMMANDS
 from domain.orders.order import Order
 from use_cases.principal import Principal, Role
 
@@ -13,13 +14,11 @@ _OPERATIONS: frozenset[Role] = frozenset({"operations"})
 MAY: Mapping[str, frozenset[Role]] = {
     "place": frozenset({"shop"}),
     "read": frozenset({"shop", "partner", "operations", "accounting"}),
-    **dict.fromkeys(PARTNER_ACTIONS, _PARTNER),
-    "payment_received": frozenset({"shop"}),
-    "goods_shipped": frozenset({"warehouse"}),
-    "goods_received": frozenset({"warehouse"}),
-    "cancel": frozenset({"shop", "operations"}),
-    "decide_review": _OPERATIONS,
-    "reassign": _OPERATIONS,
+    **{
+        rule.type: frozenset(role for role in get_args(Role) if role in rule.roles)
+        for rule in COMMANDS
+        if not rule.is_internal
+    },
     "administer": _OPERATIONS,
     "report": _OPERATIONS,
     "watch": _OPERATIONS,
@@ -86,5 +85,5 @@ def own_partner(principal: Principal) -> str | None:
 
 
 def viewing_role(principal: Principal) -> ActorRole | None:
-    """As whom an order is shown to this caller: `domain.view.order_view`'s `role`."""
+    """As whom an order is shown to this caller: `words.order_view.order_view`'s `role`."""
     return None if principal.role == "accounting" else principal.role

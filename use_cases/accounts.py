@@ -12,14 +12,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from domain.fields import EmailAddress, TextLine
 from domain.values import Language, Value
-from records.accounts import (
-    AccountRecords,
-    Credentials,
-    MailedPurpose,
-    User,
-    UserRole,
-)
+from records.accounts import AccountRecords, Credentials, User, UserRole
 from records.database import Database
+from records.links import Links, NewLink
+from records.mails import MailedPurpose
 from records.partners import Partner, Partners
 from records.tokens import Token, TokenRole, Tokens
 from settings import Settings
@@ -33,7 +29,7 @@ from use_cases.account_errors import (
     WrongFields,
     wrong_fields,
 )
-from use_cases.link_mails import LinkMails, hash_of, new_secret
+from use_cases.link_mails import PATIENCE, LinkMails, PreparedLink, hash_of, new_secret
 from use_cases.passwords import Passwords, weakness
 from use_cases.principal import Principal
 from use_cases.second_factor import SecondFactor
@@ -103,7 +99,8 @@ class Accounts:
         self._tokens = Tokens(database)
         self._throttle = Throttle(database, clock)
         self.second_factor = SecondFactor(settings, self._records, self._throttle, clock)
-        self._links = LinkMails(settings, self._records, clock)
+        self._links = Links(database)
+        self._link_mails = LinkMails(settings, database, clock)
         self._passwords = Passwords()
         self._language = settings.operations_language
         self._used: dict[str, datetime] = {}
@@ -111,7 +108,7 @@ class Accounts:
 
     async def close(self) -> None:
         """Wait for the mails that are under way, and for what is still being noted."""
-        await self._links.close()
+        await self._link_mails.close()
         await self.noted()
 
     async def noted(self) -> None:
@@ -125,7 +122,7 @@ class Accounts:
         while True:
             try:
                 # A conversation with the mail server is not cut off in the middle: `close` waits for it.
-                await asyncio.shield(self._links.spawn(self._links.send_due()))
+                await asyncio.shield(self._link_mails.spawn(self._link_mails.send_due()))
                 if turn % _TIDYING == 0:
                     await self.tidy()
             except Exception as error:  # another time; its text may quote what is personal
@@ -135,12 +132,13 @@ class Accounts:
 
     async def send_due_mails(self) -> int:
         """Send the invitations and resets that could not be sent before. Returns how many went out."""
-        return await self._links.send_due()
+        return await self._link_mails.send_due()
 
     async def tidy(self) -> None:
         """Forget sessions and links that have expired, and guesses of long ago."""
         now = self._clock()
         await self._records.tidy(now)
+        await self._links.tidy(now)
         await self._throttle.tidy()
         self._used = {login: at for login, at in self._used.items() if now - at < _USE_NOTED}
 
@@ -224,7 +222,7 @@ class Accounts:
             Throttled, BadLogin: as in `log_in`.
         """
         now = self._clock()
-        link = await self._records.find_link(hash_of(ticket), now)
+        link = await self._links.find(hash_of(ticket), now)
         if link is None or link.purpose != "second_factor":
             raise LinkUnusable()
         known = await self._records.by_id(link.user_id, now)
@@ -245,8 +243,8 @@ class Accounts:
 
     async def _new_ticket(self, user: User) -> str:
         ticket, now = new_secret(), self._clock()
-        await self._records.put_link(
-            user.user_id, "second_factor", hash_of(ticket), now, now + TICKET_VALID
+        await self._links.put(
+            NewLink(user.user_id, "second_factor", hash_of(ticket), now + TICKET_VALID)
         )
         return ticket
 
@@ -339,13 +337,13 @@ class Accounts:
         """
         user_id = f"usr_{_code(request_id)}"
         try:
-            user = await self._add_user(partner_id, role, email, name, language, user_id)
+            user, link = await self._add_user(partner_id, role, email, name, language, user_id)
         except Conflict:
             known = await self._records.by_email(email, self._clock())
             if known is None or known.user.user_id != user_id:
                 raise
             return known.user
-        await self._links.mail(user, "invitation")
+        await _wait_a_moment(self._link_mails.start_sending(user, link))
         return await self._user(partner_id, user.user_id)
 
     async def invite_again(self, partner_id: str | None, user_id: str) -> User:
@@ -358,7 +356,8 @@ class Accounts:
         user = await self._user(partner_id, user_id)
         if user.invitation == "accepted":
             raise Conflict("The invitation was accepted already.")
-        await self._links.mail(user, "invitation")
+        if sending := await self._link_mails.issue(user, "invitation"):
+            await _wait_a_moment(sending)
         return await self._user(partner_id, user_id)
 
     async def first_operations_login(self, email: str, name: str | None = None) -> FirstLogin:
@@ -368,13 +367,17 @@ class Accounts:
             WrongFields: the address is none.
             Conflict: it is another login's.
         """
-        user = await self._add_user(
-            None, "operations", email, name or email.strip(), None, f"usr_{_code(None)}"
+        user, link = await self._add_user(
+            None,
+            "operations",
+            email,
+            name or email.strip(),
+            None,
+            f"usr_{_code(None)}",
+            mail_once=True,
         )
-        issued = await self._links.issue(user, "invitation", persist=False)
-        if issued is None:
-            raise NotFound("user")
-        return FirstLogin(user, issued.address, await issued.sending)
+        sent = await self._link_mails.start_sending(user, link)
+        return FirstLogin(user, self._link_mails.address(link), sent)
 
     async def _add_user(
         self,
@@ -384,20 +387,24 @@ class Accounts:
         name: str,
         language: Language | None,
         user_id: str,
-    ) -> User:
+        *,
+        mail_once: bool = False,
+    ) -> tuple[User, PreparedLink]:
+        """Add a login, its invitation and the mail of that in one transaction."""
         _check_belonging(role, partner_id)
         standard = (await self._partner(partner_id)).language if partner_id else self._language
         try:
             new = _NewUser(email=email, name=name, language=language or standard)
         except ValidationError as error:
             raise wrong_fields(error) from None
+        link = self._link_mails.prepare(user_id, new.email, "invitation", only_once=mail_once)
         added = await self._records.add_user(
-            user_id, role, partner_id, new.email, new.name, new.language, self._clock()
+            user_id, role, partner_id, new.email, new.name, new.language, self._clock(), link.row
         )
         if not added:
             raise Conflict("There is a login with this e-mail address already.")
         logger.info("login made", extra={"user": user_id, "role": role, "partner": partner_id})
-        return await self._user(partner_id, user_id)
+        return await self._user(partner_id, user_id), link
 
     async def remove_user(self, partner_id: str | None, user_id: str) -> None:
         """Remove a login of a partner (None: of the staff); its sessions end. Raises `NotFound`: no such one there."""
@@ -426,7 +433,7 @@ class Accounts:
     async def open_link(self, secret: str) -> tuple[User, MailedPurpose]:
         """Whose mailed link this is, and what it is for; it is not used by that. Raises `LinkUnusable`."""
         now = self._clock()
-        link = await self._records.find_link(hash_of(secret), now)
+        link = await self._links.find(hash_of(secret), now)
         known = await self._records.by_id(link.user_id, now) if link else None
         if link is None or known is None or link.purpose == "second_factor":
             raise LinkUnusable()
@@ -453,13 +460,13 @@ class Accounts:
         All that depends on the login happens after the answer. Raises `Throttled`, whether there is one or not.
         """
         await self._throttle.reset(email, address)
-        self._links.spawn(self._reset(email))
+        self._link_mails.spawn(self._reset(email))
 
     async def _reset(self, email: str) -> bool:
         try:
             known = await self._records.by_email(email, self._clock())
             if known is not None:
-                await self._links.issue(known.user, "reset")
+                await self._link_mails.issue(known.user, "reset")
         except (SQLAlchemyError, OSError) as error:
             logger.warning("reset not mailed", extra={"why": type(error).__name__})
             return False
@@ -542,6 +549,11 @@ class Accounts:
         if not await self._tokens.revoke(partner_id, token_id, self._clock()):
             raise NotFound("token")
         logger.info("token revoked", extra={"token_id": token_id})
+
+
+async def _wait_a_moment(sending: asyncio.Task[bool]) -> None:
+    """Give the mail server a moment to take a mail."""
+    await asyncio.wait({sending}, timeout=PATIENCE)
 
 
 async def _quietly(noting: Coroutine[Any, Any, None]) -> None:

@@ -14,7 +14,8 @@ from contracts.messages import fingerprint
 from domain import rules
 from domain.actors import Actor
 from domain.errors import NotUnderstood
-from domain.orders.commands import AdoptRules, Request
+from domain.orders.commands import AdoptRules
+from domain.orders.request import Request
 from domain.policy import Policy
 from domain.settlements import commands
 from domain.settlements.commands import SettlementRequest
@@ -24,7 +25,7 @@ from records.reconciliation import Reconciliation, Row
 from records.settlements import Settlements
 from temporal import orders as workflow_client
 from temporal import settlements as settlement_client
-from temporal.calls import Broken, Closed, NoAnswer, asking
+from temporal.calls import Broken, Closed, NoAnswer, workflow_call
 
 ANSWER_WITHIN = timedelta(seconds=10)
 AT_ONCE = 8
@@ -113,17 +114,17 @@ class Adoption:
     async def _target(self, version: int, name: str) -> _Target:
         settled = None
         if is_settlement_id(name):
-            settlement = await self._settlements.get(name)
-            if settlement is None:
+            found = await self._settlements.get(name)
+            if found is None:
                 raise NotAdoptable(f"{name}: the records know no such settlement")
-            settling = settlement.settling
+            settlement = found.settlement
             is_final, holds, status = (
-                settling.status.is_final,
-                settling.rules,
-                settling.status.value,
+                settlement.status.is_final,
+                settlement.rules,
+                settlement.status.value,
             )
             settled = SettlementOf(
-                partner_id=settling.opening.partner.partner_id, month=settling.opening.month
+                partner_id=settlement.opening.partner.partner_id, month=settlement.opening.month
             )
         else:
             stored = await self._orders.get(name)
@@ -175,7 +176,7 @@ class Adoption:
 
         async def is_over() -> bool:
             stored = await self._settlements.get(number)
-            return stored is not None and stored.settling.is_over
+            return stored is not None and stored.settlement.is_over
 
         result = await self._ask(
             names.settlement_workflow_id(settled.partner_id, settled.month),
@@ -194,7 +195,7 @@ class Adoption:
     ) -> Result:
         async with self._turn:
             try:
-                async with asking(self._client, workflow_id, self._patience):
+                async with workflow_call(self._client, workflow_id, self._patience):
                     await send()
             except Broken:
                 return "broken"

@@ -1,7 +1,7 @@
-"""Mails links that let somebody choose a password. No link is lost with a mail server that is away.
+"""Issues links that let somebody choose a password, and has the outbox send their mails until they are sent.
 
-The secret of a link is nowhere but in its mail. So a mail that is sent again carries another secret, and the former
-works no more; of two mails that arrived the later one counts.
+The secret of a link is nowhere but in its mail. So a repeated mail carries another secret, and is another mail with a
+key of its own: the former link no longer works, and the former mail is obsolete.
 """
 
 import asyncio
@@ -16,171 +16,192 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from mail.smtp import Postman, Refused, Unavailable, recipient_address
+from mail.outbox import AT_ONCE, Outbox, OutgoingMail
+from mail.smtp import NotSent, SmtpSender
 from mail.texts import MailTexts, Reader
-from records.accounts import AccountRecords, MailedPurpose, User
+from records.accounts import AccountRecords, User
+from records.database import Database
+from records.links import Links, NewLink
+from records.mails import USER, MailedPurpose, MailLog, PendingMail
 from settings import Settings
 
 logger = logging.getLogger("cmi.desk")
 
 VALID = timedelta(hours=72)
 PATIENCE = 5.0
-"""Seconds that the caller waits for the mail server; the conversation goes on without it."""
-_LEASE = timedelta(minutes=2)  # longer than any conversation with the mail server
+"""Seconds that the caller waits for the mail server; the attempt goes on without it."""
+_LEASE = timedelta(minutes=2)
+"""How long a mail belongs to the process that tries it; longer than any attempt."""
 _FIRST_RETRY = timedelta(minutes=1)
 _SLOWEST_RETRY = timedelta(hours=1)
 _GIVE_UP: dict[MailedPurpose, timedelta] = {
     "invitation": timedelta(days=5),
-    "reset": timedelta(hours=1),  # after that nobody waits for it any more
+    "reset": timedelta(hours=1),  # after that nobody waits for it
 }
+_MOST_DUE = 100
+
+_Result = TypeVar("_Result", bool, int)
 
 
-Sent = TypeVar("Sent", bool, int)
+class PreparedLink(NamedTuple):
+    """A link before it is stored: its secret, what the records keep of it, and the mail that brings it."""
 
-
-class Issued(NamedTuple):
-    """A link, and its mail under way."""
-
-    address: str
-    sending: asyncio.Task[bool]
+    secret: str
+    row: NewLink
+    mail: PendingMail
 
 
 def new_secret() -> str:
-    """256 random bits, as text that goes into an address."""
+    """256 random bits, as text that fits into a URL."""
     return secrets.token_urlsafe(32)
 
 
 def hash_of(secret: str) -> str:
-    """What the records know of a secret. It is random and long, so a plain hash tells nothing."""
+    """What the records keep of a secret. It is random and long, so a plain hash reveals nothing."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
 class LinkMails:
-    """Issues links and sees to it that they are mailed."""
+    """Links and their mails. Several processes may share the work; `close` it at the end."""
 
     def __init__(
-        self, settings: Settings, records: AccountRecords, clock: Callable[[], datetime]
+        self, settings: Settings, database: Database, clock: Callable[[], datetime]
     ) -> None:
         self._public_url = settings.public_url
         self._timezone = ZoneInfo(settings.load_policy().office.timezone)
-        self._records = records
+        self._accounts = AccountRecords(database)
+        self._links = Links(database)
+        self._mails = MailLog(database)
+        self._outbox = Outbox(self._mails, SmtpSender(settings))
         self._clock = clock
         self._texts = MailTexts(settings.public_url)
-        self._postman = Postman(settings)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closing = False
 
-    def spawn(self, work: Coroutine[Any, Any, Sent]) -> asyncio.Task[Sent]:
-        """Let something be done while the caller goes on."""
+    def spawn(self, work: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
+        """Start work that goes on without the caller."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     async def close(self) -> None:
-        """Begin nothing more, and wait for what is under way."""
+        """Start no further mail, and wait for those under way."""
         self._closing = True
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def issue(
-        self, user: User, purpose: MailedPurpose, *, persist: bool = True
-    ) -> Issued | None:
-        """A new link for a user, in the place of the former; its mail begins to go out. None: the user is gone.
+    def prepare(
+        self,
+        user_id: str,
+        email: str,
+        purpose: MailedPurpose,
+        *,
+        asked_at: datetime | None = None,
+        attempts: int = 0,
+        only_once: bool = False,
+    ) -> PreparedLink:
+        """A new link with its mail, to be stored and then sent by this process, whose attempts start a lease.
 
-        Without `persist` there is one attempt only, and so the link stays the one that is returned.
+        `only_once`: its mail is tried once, so this stays the user's link.
         """
         secret, now = new_secret(), self._clock()
-        lease = now + _LEASE if persist else None
-        kept = await self._records.put_link(
-            user.user_id, purpose, hash_of(secret), now, now + VALID, lease
+        hashed = hash_of(secret)
+        key = f"{purpose}/{user_id}/{hashed[:32]}"
+        mail = PendingMail(
+            key,
+            user_id,
+            purpose,
+            email,
+            self._outbox.message_id(key),
+            asked_at or now,
+            None if only_once else now + _LEASE,
+            attempts,
         )
-        if not kept:
-            return None
-        retry_at = self._retry_at(purpose, now, 1) if persist else None
-        sending = self.spawn(self._send(user, purpose, secret, now + VALID, retry_at))
-        return Issued(self._link(purpose, secret), sending)
+        return PreparedLink(secret, NewLink(user_id, purpose, hashed, now + VALID, mail), mail)
 
-    async def mail(self, user: User, purpose: MailedPurpose) -> None:
-        """Issue a link and give the mail server a moment to take its mail."""
-        issued = await self.issue(user, purpose)
-        if issued is not None:
-            await asyncio.wait({issued.sending}, timeout=PATIENCE)
+    def address(self, link: PreparedLink) -> str:
+        """The link as an address."""
+        return f"{self._public_url}/{link.row.purpose}/{link.secret}"
+
+    def start_sending(self, user: User, link: PreparedLink) -> asyncio.Task[bool]:
+        """Start the first attempt at the mail of a stored link; the task's result says whether it is sent."""
+        return self.spawn(self._send(user, link))
+
+    async def issue(self, user: User, purpose: MailedPurpose) -> asyncio.Task[bool] | None:
+        """Replace a user's link by a new one and start to send its mail. None: the user is gone."""
+        link = self.prepare(user.user_id, user.email, purpose)
+        if not await self._links.put(link.row):
+            return None
+        return self.start_sending(user, link)
 
     async def send_due(self) -> int:
-        """Send the mails that are not out yet and due. Returns how many went out."""
+        """Send the mails whose next attempt is due. Returns how many were sent."""
+        await self._outbox.mark_submitted()
         sent = 0
-        for due in await self._records.due_mails(self._clock()):
+        for due in await self._mails.due(self._clock(), _MOST_DUE):
             if self._closing:
                 break
-            secret, now = new_secret(), self._clock()
-            until = now + VALID
-            if not await self._records.claim_mail(due, hash_of(secret), until, now + _LEASE):
-                continue
-            known = await self._records.by_id(due.user_id, now)
-            if known is not None:
-                retry_at = self._retry_at(due.purpose, due.asked_at, due.attempts + 1)
-                sent += await self._send(known.user, due.purpose, secret, until, retry_at)
+            sent += await self._send_again(due)
         return sent
 
-    def _link(self, purpose: MailedPurpose, secret: str) -> str:
-        return f"{self._public_url}/{purpose}/{secret}"
+    async def _send_again(self, due: PendingMail) -> bool:
+        known = await self._accounts.by_id(due.user_id, self._clock())
+        if known is None:
+            return False
+        link = self.prepare(
+            due.user_id,
+            known.user.email,
+            due.kind,
+            asked_at=due.asked_at,
+            attempts=due.attempts,
+        )
+        if not await self._links.renew(due, link.row):
+            return False
+        return await self._send(known.user, link)
 
-    async def _send(
-        self,
-        user: User,
-        purpose: MailedPurpose,
-        secret: str,
-        until: datetime,
-        retry_at: datetime | None,
-    ) -> bool:
-        """Whether the mail server took it. Raises nothing: who is told `waiting` has no use for an error."""
+    async def _send(self, user: User, link: PreparedLink) -> bool:
+        """Whether the mail is sent. Raises nothing, because nobody waits for it."""
+        mail, purpose = link.mail, link.mail.kind
+        reader = Reader(user.name, user.language, staff=user.role != "partner")
+        outgoing = OutgoingMail(
+            mail.key,
+            user.user_id,
+            purpose,
+            USER,
+            user.email,
+            reader,
+            lambda: self._texts.compose_account(
+                purpose,
+                reader,
+                user.email,
+                self.address(link),
+                link.row.expires_at.astimezone(self._timezone),
+            ),
+            in_thread=False,
+            give_up_refused=AT_ONCE,
+            give_up_put_off=None,  # `_try_later` gives up
+        )
         facts = {"user": user.user_id, "purpose": purpose}
         try:
             try:
-                await self._hand_in(user, purpose, secret, until)
-            except Refused as refused:
-                retry = None if refused.lasting else retry_at
-                await self._records.link_failed(hash_of(secret), retry)
-                logger.warning("link refused by mail", extra={**facts, "why": str(refused)})
+                row = await self._outbox.send(outgoing, self._clock(), since=mail.asked_at)
+            except NotSent as error:
+                logger.warning("link not mailed yet", extra={**facts, "why": str(error)})
+                await self._try_later(mail)
                 return False
-            except Unavailable as away:
-                await self._records.link_failed(hash_of(secret), retry_at)
-                logger.warning("link not mailed yet", extra={**facts, "why": str(away)})
-                return False
-            await self._records.link_sent(hash_of(secret), self._clock())
         except Exception as error:  # its text may quote what is secret
             logger.error("link not mailed", extra={**facts, "why": type(error).__name__})
-            with suppress(SQLAlchemyError, OSError):  # else it is due again by its lease
-                await self._records.link_failed(hash_of(secret), retry_at)
+            with suppress(SQLAlchemyError, OSError):  # else it is due when its lease ends
+                await self._try_later(mail)
             return False
-        logger.info("link mailed", extra=facts)
-        return True
+        return row.state == "sent"
 
-    async def _hand_in(
-        self, user: User, purpose: MailedPurpose, secret: str, until: datetime
-    ) -> None:
-        reader = Reader(user.name, user.language, staff=user.role != "partner")
-        recipient = recipient_address(user.email)
-        text = self._texts.compose_account(
-            purpose,
-            reader,
-            user.email,
-            self._link(purpose, secret),
-            until.astimezone(self._timezone),
-        )
-        message_id = f"<{secrets.token_hex(16)}@{self._postman.sender.domain}>"
-        message = self._postman.message(text, reader, recipient, message_id, self._clock())
-        client = self._postman.client()
-        try:
-            await self._postman.hand_in(client, message, recipient)
-            await self._postman.goodbye(client)
-        finally:
-            client.close()
-
-    def _retry_at(
-        self, purpose: MailedPurpose, asked_at: datetime, attempts: int
-    ) -> datetime | None:
-        delay = min(_FIRST_RETRY * 2 ** min(attempts - 1, 10), _SLOWEST_RETRY)
+    async def _try_later(self, mail: PendingMail) -> None:
+        """Schedule the next attempt after 1, 2, 4 … minutes, then hourly, or give up."""
+        delay = min(_FIRST_RETRY * 2 ** min(mail.attempts, 10), _SLOWEST_RETRY)
         again = self._clock() + delay
-        return again if again - asked_at <= _GIVE_UP[purpose] else None
+        if mail.next_attempt_at is None or again - mail.asked_at > _GIVE_UP[mail.kind]:
+            await self._outbox.give_up(mail.key)
+        else:
+            await self._mails.try_again(mail.key, again)

@@ -7,14 +7,14 @@ from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from contracts.activities import SettlementSnapshot
-from contracts.messages import Desk
+from contracts.messages import DisplaySettings
 from domain import rules
 from domain.actors import SYSTEM
 from domain.cantons import pin_calendar
 from domain.months import Month
 from domain.policy import Policy
-from domain.settlements.commands import Opening, Selection
-from domain.settlements.settlement import LeftOut, VatRates
+from domain.settlements.lines import LeftOut, VatRates
+from domain.settlements.settlement import Opening, Selection
 from records.partners import Partner, Partners
 from records.settlements import Settlements
 from temporal.settlements import start_settlement
@@ -81,7 +81,7 @@ async def open_month(
     *,
     policy: Policy,
     vat_rates: VatRates,
-    desk: Desk,
+    desk: DisplaySettings,
 ) -> SettlementSnapshot | None:
     """Open a partner's settlement of a month with all that can be billed, as the month's end does. Twice is once.
 

@@ -5,14 +5,15 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from domain.orders.ball import ball
 from domain.orders.events import NotExecuted
-from domain.orders.lifecycle import ball
 from domain.orders.order import Deadline, Order, Party, Status
 from records.accounts import AccountRecords, User
 from records.database import Database
 from records.guesses import Guesses
 from records.mails import MailLog, StuckMails
-from records.orders import OrderFilter, Orders
+from records.order_lists import OrderFilter
+from records.orders import Orders
 from records.reconciliation import Finding, Reconciliation
 from records.watch import LatePartner, Watch
 from use_cases import access

@@ -14,23 +14,25 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 
 from contracts import names
 from contracts.activities import Snapshot
-from contracts.messages import Answer, Desk
+from contracts.messages import Answer, DisplaySettings
 from domain import rules
 from domain.cantons import pin_calendar
 from domain.errors import InvalidCommand, NotUnderstood
 from domain.fields import Identifier
-from domain.orders.commands import ExternalCommand, PaymentReceived, Reassign, Request
+from domain.orders.commands import ExternalCommand, PaymentReceived, Reassign
 from domain.orders.errors import Refused
-from domain.orders.lifecycle import live
+from domain.orders.lifecycle import handle
 from domain.orders.order import GoodsReceived, GoodsShipped, Intake, Order, Placement, Status
+from domain.orders.request import Request
 from domain.policy import Policy
 from domain.values import Value
-from records.database import is_away
+from records.failures import is_away
 from records.heads import Diverged, Head
-from records.orders import OrderFilter, Orders, Page, Sort, StoredOrder
+from records.order_lists import OrderFilter, Sort
+from records.orders import Orders, Page, StoredOrder
 from records.partners import Partners
 from temporal import orders as workflow_client
-from temporal.calls import Closed, NoAnswer, asking, reaching
+from temporal.calls import Closed, NoAnswer, temporal_call, workflow_call
 from temporal.calls import TemporalAway as TemporalAway
 from use_cases import access
 from use_cases.principal import Principal
@@ -94,7 +96,7 @@ class Listing(NamedTuple):
     counts: dict[Status, int]
 
 
-class OrderDesk:
+class OrderUseCases:
     """Where orders are placed, found and acted upon. `clock` gives the instant, `patience` is how long one waits."""
 
     def __init__(
@@ -103,7 +105,7 @@ class OrderDesk:
         orders: Orders,
         partners: Partners,
         policy: Policy,
-        desk: Desk,
+        desk: DisplaySettings,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         patience: timedelta = PATIENCE,
     ) -> None:
@@ -153,7 +155,7 @@ class OrderDesk:
             rules=rules.CURRENT,
         )
         try:
-            async with reaching(self._patience):
+            async with temporal_call(self._patience):
                 begun = await workflow_client.start_order(self._client, intake, self._desk, now)
         except (NoAnswer, Closed) as error:
             raise TemporalAway("no answer") from error
@@ -246,7 +248,7 @@ class OrderDesk:
         """
         head = await self._head(sp_id)
         try:
-            async with asking(self._client, names.order_id(sp_id), self._patience):
+            async with workflow_call(self._client, names.order_id(sp_id), self._patience):
                 snapshot = await workflow_client.snapshot(self._client, sp_id)
         except Closed:
             return None
@@ -379,7 +381,7 @@ class OrderDesk:
         """
         turn = self._turns.setdefault(sp_id, asyncio.Semaphore(_AT_ONCE))
         try:
-            async with asking(self._client, names.order_id(sp_id), self._patience), turn:
+            async with workflow_call(self._client, names.order_id(sp_id), self._patience), turn:
                 return await workflow_client.send_command(
                     self._client, sp_id, request, self._patience
                 )
@@ -393,7 +395,7 @@ class OrderDesk:
         if request.at is None:
             request = request.model_copy(update={"at": self._clock()})
         try:
-            async with reaching(SIGNAL_PATIENCE):
+            async with temporal_call(SIGNAL_PATIENCE):
                 await workflow_client.send_notice(self._client, sp_id, request)
         except NoAnswer as error:
             raise TemporalAway("no answer") from error
@@ -450,7 +452,7 @@ def _check_values(order: Order, request: Request, now: datetime) -> None:
         InvalidCommand: not with these values.
     """
     try:
-        live(order, request.command, request.actor, now)
+        handle(order, request.command, request.actor, now)
     except (Refused, NotUnderstood):
         return
 

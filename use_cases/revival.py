@@ -15,18 +15,19 @@ from contracts.messages import (
     EVENTS_CARRIED,
     Answer,
     Carried,
-    Desk,
+    DisplaySettings,
     SettlementAnswer,
     SettlementCarried,
 )
 from domain.errors import NotUnderstood
-from domain.orders.effects import Effect, effects
+from domain.orders.effects import effects
 from domain.orders.lifecycle import begin, check_understood
 from domain.orders.order import Order, Status
-from domain.settlements import lifecycle as settling_life
-from domain.settlements.lifecycle import Settling
-from domain.settlements.lifecycle import begin as begin_settling
+from domain.orders.outgoing import Effect
+from domain.settlements import lifecycle as settlement_lifecycle
+from domain.settlements.lifecycle import begin as begin_settlement
 from domain.settlements.mails import settlement_mails
+from domain.settlements.settlement import Settlement
 from records.heads import Diverged
 from records.mails import MailLog
 from records.orders import Orders, StoredOrder
@@ -59,7 +60,9 @@ class NotRevivable(Exception):
 class Revival:
     """Where orders are revived."""
 
-    def __init__(self, client: Client, orders: Orders, mails: MailLog, desk: Desk) -> None:
+    def __init__(
+        self, client: Client, orders: Orders, mails: MailLog, desk: DisplaySettings
+    ) -> None:
         self._client = client
         self._orders = orders
         self._mails = mails
@@ -117,14 +120,14 @@ class SettlementRevival:
     """Where settlements are revived."""
 
     def __init__(
-        self, client: Client, settlements: Settlements, mails: MailLog, desk: Desk
+        self, client: Client, settlements: Settlements, mails: MailLog, desk: DisplaySettings
     ) -> None:
         self._client = client
         self._settlements = settlements
         self._mails = mails
         self._desk = desk
 
-    async def revive(self, number: str, *, from_records: bool = False) -> Settling:
+    async def revive(self, number: str, *, from_records: bool = False) -> Settlement:
         """Start a new run of the settlement's workflow, as `Revival.revive` does. The settlement as it goes on.
 
         Every order is asked again: those that it has billed, or set free, say so. A statement that was made is kept,
@@ -150,19 +153,19 @@ class SettlementRevival:
         if told is not None:
             await _written(self._settlements.save(told, replaces=head), number)
             stored = await self._settlements.get(number) or stored
-        settling, events = stored.settling, stored.events
-        if settling.is_over:
-            raise NotRevivable(_OVER.format(number, settling.status))
+        settlement, events = stored.settlement, stored.events
+        if settlement.is_over:
+            raise NotRevivable(_OVER.format(number, settlement.status))
         await last.must_not_be_completed()
         finished = await self._mails.finished(number)
-        before = begin_settling(settling.opening, settling.opened_at)
+        before = begin_settlement(settlement.opening, settlement.opened_at)
         try:
-            settling_life.check_understood(settling)
+            settlement_lifecycle.check_understood(settlement)
             mails = settlement_mails(before, events, self._desk.language)
         except NotUnderstood as error:
             raise NotRevivable(_NEWER.format(number, error)) from error
         carried = SettlementCarried(
-            settling=settling,
+            settlement=settlement,
             unsaved=(),
             outbox=tuple(mail for mail in mails if mail.key not in finished),
             answered={},
@@ -173,7 +176,7 @@ class SettlementRevival:
             )
         except WorkflowAlreadyStartedError:
             raise NotRevivable(_RUNS.format(number)) from None
-        return settling
+        return settlement
 
 
 class _LastRun:

@@ -18,8 +18,7 @@ from domain.settlements.settlement import SettlementStatus
 from records.heads import Diverged, Head
 from records.settlements import Settlements, StoredSettlement
 from temporal import settlements as settlement_client
-from temporal.calls import Closed, NoAnswer, TemporalAway
-from temporal.calls import asking as asking_workflow
+from temporal.calls import Closed, NoAnswer, TemporalAway, workflow_call
 from use_cases import access
 from use_cases.orders import RequestReused
 from use_cases.principal import Principal
@@ -36,7 +35,7 @@ class PaperNotMade(Exception):
     """A paper that was asked for was tried several times and could not be made: only a human can mend that."""
 
 
-class SettlementTalks:
+class SettlementCalls:
     """Finds settlements, hands them commands, waits for the records. `patience` is how long one waits for a worker."""
 
     def __init__(self, client: Client, settlements: Settlements, patience: timedelta) -> None:
@@ -86,7 +85,7 @@ class SettlementTalks:
             TemporalAway: nothing is known to have happened; the same request may come again.
         """
         try:
-            async with asking_workflow(self._client, _workflow_id(of(known)), patience):
+            async with workflow_call(self._client, _workflow_id(of(known)), patience):
                 yield
         except NoAnswer as error:
             raise TemporalAway("no answer in time") from error
@@ -125,7 +124,7 @@ class SettlementTalks:
 
     async def _told(self, settlement: SettlementOf) -> StoredSettlement:
         head = await self._settlements.head(settlement_id(settlement.partner_id, settlement.month))
-        async with asking_workflow(self._client, _workflow_id(settlement), self._patience):
+        async with workflow_call(self._client, _workflow_id(settlement), self._patience):
             snapshot = await settlement_client.settlement_snapshot(self._client, settlement)
         return await self.recorded(snapshot, head)
 
@@ -141,7 +140,7 @@ class SettlementTalks:
             await self._settlements.save(snapshot, replaces=replaces)
         except (LookupError, Diverged) as error:
             raise TemporalAway("the settlement is not recorded yet") from error
-        stored = await self._settlements.get(snapshot.settling.settlement_id)
+        stored = await self._settlements.get(snapshot.settlement.settlement_id)
         assert stored is not None, "it was just kept"
         return stored
 
@@ -151,15 +150,15 @@ class SettlementTalks:
         Raises:
             TemporalAway: it has not, so its workflow was ended by force.
         """
-        settling = known.settling
-        if not settling.is_over:
+        settlement = known.settlement
+        if not settlement.is_over:
             stored = await self.fetch(of(known))
-            settling = stored.settling if stored else settling
-        if not settling.is_over:
-            number = settling.settlement_id
+            settlement = stored.settlement if stored else settlement
+        if not settlement.is_over:
+            number = settlement.settlement_id
             logger.error("an open settlement has no workflow", extra={"settlement_id": number})
             raise TemporalAway("the settlement's workflow is not running")
-        return SettlementRefused(action, "wrong_state", settling.status)
+        return SettlementRefused(action, "wrong_state", settlement.status)
 
 
 def of(stored: StoredSettlement) -> SettlementOf:
@@ -191,6 +190,6 @@ def _refusal(settlement: str, failure: WorkflowUpdateFailedError) -> Exception:
             return TemporalAway("the worker is of a release before this settlement's rules")
         if cause.type == names.NOT_MADE:
             return PaperNotMade(settlement)
-        if cause.type == names.COME_AGAIN:
+        if cause.type == names.TRY_AGAIN:
             return TemporalAway("the settlement's workflow goes over into its next run")
     return failure

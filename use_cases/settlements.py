@@ -11,17 +11,18 @@ from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from contracts.activities import SettlementOf
-from contracts.messages import Desk, Upload
+from contracts.messages import DisplaySettings, Upload
 from domain.cantons import pin_calendar
 from domain.errors import InvalidCommand
 from domain.months import Month
 from domain.policy import Policy
-from domain.settlements.commands import Close, NoteInvoice, Select, Statement, VoidSettlement
+from domain.settlements.access import allowed
+from domain.settlements.commands import Close, NoteInvoice, Select, VoidSettlement
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.ids import settlement_id
 from domain.settlements.invoicing import Verdict
-from domain.settlements.lifecycle import allowed
-from domain.settlements.settlement import CorrectionLine, Line, SettlementStatus, VatRates
+from domain.settlements.lines import CorrectionLine, Line, VatRates
+from domain.settlements.settlement import SettlementStatus, Statement
 from domain.values import Value
 from records.corrections import Correction, Corrections
 from records.database import Database
@@ -30,7 +31,7 @@ from records.papers import Paper, Papers, TooManyPapers, invoice_id, statement_c
 from records.partners import Partner, Partners
 from records.settlements import SettlementPage, Settlements, StoredSettlement
 from temporal import settlements
-from temporal.calls import Closed, NoAnswer, TemporalAway, reaching
+from temporal.calls import Closed, NoAnswer, TemporalAway, temporal_call
 from use_cases import access
 from use_cases.access import Forbidden
 from use_cases.opening import NothingToBill as NothingToBill
@@ -39,7 +40,7 @@ from use_cases.orders import RequestReused
 from use_cases.papers import UPLOADS, draft_request, file_name
 from use_cases.principal import Principal
 from use_cases.settlement_calls import PaperNotMade as PaperNotMade
-from use_cases.settlement_calls import SettlementTalks, of
+from use_cases.settlement_calls import SettlementCalls, of
 from use_cases.settlement_calls import UnknownSettlement as UnknownSettlement
 
 PATIENCE = timedelta(seconds=5)
@@ -61,13 +62,11 @@ class NoSuchPaper(Exception):
 class AlreadySettled(Exception):
     """The partner has its one settlement of the month already."""
 
-    def __init__(
-        self, settlement: str, status: SettlementStatus | None, may: tuple[str, ...]
-    ) -> None:
-        self.settlement_id = settlement
+    def __init__(self, number: str, status: SettlementStatus | None, may: tuple[str, ...]) -> None:
+        self.settlement_id = number
         self.status = status
         self.allowed = may
-        super().__init__(f"{settlement} is the partner's settlement of this month")
+        super().__init__(f"{number} is the partner's settlement of this month")
 
 
 class Billable(Value):
@@ -80,7 +79,7 @@ class Billable(Value):
     corrections: tuple[Correction, ...]
 
 
-class SettlementDesk:
+class SettlementUseCases:
     """Where settlements are opened, found and acted upon. `clock` gives the instant, `patience` is how long one waits.
 
     `vat_rates` are those of partners that are liable.
@@ -92,7 +91,7 @@ class SettlementDesk:
         database: Database,
         policy: Policy,
         vat_rates: VatRates,
-        desk: Desk,
+        desk: DisplaySettings,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         patience: timedelta = PATIENCE,
     ) -> None:
@@ -105,7 +104,7 @@ class SettlementDesk:
         self._policy = policy
         self._vat_rates = vat_rates
         self._desk = desk
-        self._talks = SettlementTalks(client, self._settlements, patience)
+        self._talks = SettlementCalls(client, self._settlements, patience)
         self._clock = clock
         self._patience = patience
 
@@ -180,7 +179,7 @@ class SettlementDesk:
             automatic=False,
         )
         try:
-            async with reaching(self._patience):
+            async with temporal_call(self._patience):
                 begun = await settlements.start_settlement(
                     self._client, opening, principal.actor, self._desk, now, request_id
                 )
@@ -201,7 +200,7 @@ class SettlementDesk:
         """
         this = settlement_id(that.partner_id, that.month)
         try:
-            async with reaching(self._patience):
+            async with temporal_call(self._patience):
                 opened_by = await settlements.opening_request(self._client, that)
         except Closed:  # of old times: the server has forgotten it
             opened_by = None
@@ -212,8 +211,8 @@ class SettlementDesk:
             return stored
         if stored is None:
             raise AlreadySettled(this, None, ())
-        settling = stored.settling
-        raise AlreadySettled(this, settling.status, allowed(settling, principal.role))
+        settlement = stored.settlement
+        raise AlreadySettled(this, settlement.status, allowed(settlement, principal.role))
 
     async def _partner(
         self, principal: Principal, partner_id: str | None, sp_ids: Iterable[str] = ()
@@ -239,7 +238,7 @@ class SettlementDesk:
 
     # --- looking -------------------------------------------------------------------------------------------------
 
-    async def find(self, principal: Principal, settlement: str) -> StoredSettlement:
+    async def find(self, principal: Principal, number: str) -> StoredSettlement:
         """A settlement with its lines and its timeline.
 
         Raises:
@@ -247,7 +246,7 @@ class SettlementDesk:
             UnknownSettlement: it does not exist, or is not this caller's to know of.
         """
         access.check(principal, "read_settlements")
-        return await self._talks.known(principal, settlement)
+        return await self._talks.known(principal, number)
 
     async def list(
         self,
@@ -290,25 +289,23 @@ class SettlementDesk:
     # --- acting --------------------------------------------------------------------------------------------------
 
     async def select(
-        self, principal: Principal, settlement: str, sp_ids: Iterable[str], request_id: str
+        self, principal: Principal, number: str, sp_ids: Iterable[str], request_id: str
     ) -> StoredSettlement:
         """Pick other orders while it is open; nothing at all is possible, too. Raises as `close`, and
 
         NothingToBill: orders were named, and none of them can be billed, or too many cannot.
         """
         access.check(principal, "select")
-        known = await self._talks.known(principal, settlement)
+        known = await self._talks.known(principal, number)
         asked, change = tuple(sp_ids), Select(sp_ids=())
         if asked:
             picked, left_out = await judged(
-                self._settlements, known.account.partner_id, settlement, asked
+                self._settlements, known.account.partner_id, number, asked
             )
             change = Select(sp_ids=picked, left_out=left_out)
         return await self._talks.act(principal, known, change, request_id)
 
-    async def close(
-        self, principal: Principal, settlement: str, request_id: str
-    ) -> StoredSettlement:
+    async def close(self, principal: Principal, number: str, request_id: str) -> StoredSettlement:
         """Close the selection: the orders are claimed now. The settlement after it, as the records now hold it.
 
         Raises:
@@ -319,29 +316,29 @@ class SettlementDesk:
             TemporalAway: nothing is known to have happened; the same request may come again.
         """
         access.check(principal, "close")
-        known = await self._talks.known(principal, settlement)
+        known = await self._talks.known(principal, number)
         return await self._talks.act(principal, known, Close(), request_id)
 
     async def note_invoice(
-        self, principal: Principal, settlement: str, note: str, request_id: str
+        self, principal: Principal, number: str, note: str, request_id: str
     ) -> StoredSettlement:
         """The invoice came by another way, and is right. Raises as `close`."""
         access.check(principal, "note_invoice")
-        known = await self._talks.known(principal, settlement)
+        known = await self._talks.known(principal, number)
         return await self._talks.act(principal, known, NoteInvoice(note=note), request_id)
 
     async def void(
-        self, principal: Principal, settlement: str, reason: str, request_id: str
+        self, principal: Principal, number: str, reason: str, request_id: str
     ) -> StoredSettlement:
         """Take a settlement back; its orders are set free behind the answer. Raises as `close`."""
         access.check(principal, "void")
-        known = await self._talks.known(principal, settlement)
+        known = await self._talks.known(principal, number)
         return await self._talks.act(principal, known, VoidSettlement(reason=reason), request_id)
 
     # --- papers --------------------------------------------------------------------------------------------------
 
     async def upload_invoice(
-        self, principal: Principal, settlement: str, content: bytes, name: str
+        self, principal: Principal, number: str, content: bytes, name: str
     ) -> Verdict:
         """Keep an invoice and have it checked, in a process of its own. The same file again has the same verdict.
 
@@ -351,15 +348,15 @@ class SettlementDesk:
             TemporalAway: there is no verdict in time; the same upload may come again, and hears of it.
         """
         access.check(principal, "invoice")
-        known = await self._talks.known(principal, settlement)
+        known = await self._talks.known(principal, number)
         sha256 = hashlib.sha256(content).hexdigest()
         paper_id = invoice_id(known.account.settlement_id, sha256)
-        settling = known.settling
-        if settling.invoice_paper_id == paper_id:
+        settlement = known.settlement
+        if settlement.invoice_paper_id == paper_id:
             return Verdict(accepted=True)
-        may = allowed(settling, principal.role)
+        may = allowed(settlement, principal.role)
         if "invoice" not in may:
-            raise SettlementRefused("invoice", "wrong_state", settling.status, may)
+            raise SettlementRefused("invoice", "wrong_state", settlement.status, may)
         paper = Paper(
             paper_id=paper_id,
             settlement_id=known.account.settlement_id,
@@ -372,14 +369,14 @@ class SettlementDesk:
         try:
             await self._papers.keep(paper, UPLOADS)
         except TooManyPapers:
-            raise SettlementRefused("invoice", "too_many_files", settling.status, may) from None
+            raise SettlementRefused("invoice", "too_many_files", settlement.status, may) from None
         this, upload = of(known), Upload(paper_id=paper_id, actor=principal.actor)
         async with self._talks.asking("invoice", known, DOCUMENT_PATIENCE):
             checked = await settlements.check_invoice(self._client, this, upload, DOCUMENT_PATIENCE)
         await self._talks.as_of(this, checked.version)
         return checked.verdict
 
-    async def draft(self, principal: Principal, settlement: str) -> Paper:
+    async def draft(self, principal: Principal, number: str) -> Paper:
         """A draft of the partner's invoice, made now: once, however many ask for it meanwhile.
 
         Raises:
@@ -388,8 +385,8 @@ class SettlementDesk:
             NoSuchPaper: there is no statement of which it could be made, or no invoice is awaited any more.
         """
         access.check(principal, "invoice")
-        known = await self._talks.known(principal, settlement)
-        if not known.settling.can_be_drafted:
+        known = await self._talks.known(principal, number)
+        if not known.settlement.can_be_drafted:
             raise NoSuchPaper("draft")
         partner = await self._partner(principal, known.account.partner_id)
         request_id = draft_request(partner, self._clock())
@@ -402,37 +399,37 @@ class SettlementDesk:
             raise NoSuchPaper("draft") from error
         return await self._paper(paper_id)
 
-    async def statement(self, principal: Principal, settlement: str) -> Paper:
+    async def statement(self, principal: Principal, number: str) -> Paper:
         """The statement as PDF.
 
         Raises:
             Forbidden, UnknownSettlement: as `find`.
             NoSuchPaper: it is not issued (yet).
         """
-        return await self._paper((await self._issued(principal, settlement)).paper_id)
+        return await self._paper((await self._issued(principal, number)).paper_id)
 
-    async def statement_csv(self, principal: Principal, settlement: str) -> Paper:
+    async def statement_csv(self, principal: Principal, number: str) -> Paper:
         """The statement's lines as CSV. Raises as `statement`."""
-        await self._issued(principal, settlement)
-        return await self._paper(statement_csv_id(settlement))
+        await self._issued(principal, number)
+        return await self._paper(statement_csv_id(number))
 
-    async def invoice_paper(self, principal: Principal, settlement: str) -> Paper:
+    async def invoice_paper(self, principal: Principal, number: str) -> Paper:
         """The invoice that was accepted.
 
         Raises:
             Forbidden, UnknownSettlement: as `find`.
             NoSuchPaper: none was, or it came by another way.
         """
-        known = await self.find(principal, settlement)
-        if known.settling.invoice_paper_id is None:
+        known = await self.find(principal, number)
+        if known.settlement.invoice_paper_id is None:
             raise NoSuchPaper("invoice")
-        return await self._paper(known.settling.invoice_paper_id)
+        return await self._paper(known.settlement.invoice_paper_id)
 
-    async def _issued(self, principal: Principal, settlement: str) -> Statement:
-        known = await self.find(principal, settlement)
-        if known.settling.statement is None:
+    async def _issued(self, principal: Principal, number: str) -> Statement:
+        known = await self.find(principal, number)
+        if known.settlement.statement is None:
             raise NoSuchPaper("statement")
-        return known.settling.statement
+        return known.settlement.statement
 
     async def _paper(self, paper_id: str) -> Paper:
         paper = await self._papers.get(paper_id)

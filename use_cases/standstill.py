@@ -55,6 +55,31 @@ async def look(client: Client, workflow_id: str) -> Standstill | None:
     return why((await client.get_workflow_handle(workflow_id).fetch_history()).events)
 
 
+def advice(found: Standstill, name: str, workflow_id: str) -> list[str]:
+    """Lines for operations: why the order or settlement of this name is stuck, and the commands that help."""
+    lines = [f"{name} stands still: {found.failure}"]
+    if found.back_to is None:
+        lines += ["No reset is known to help: start workers of the release that it ran with."]
+        return lines
+    if found.can_be_reset:
+        lines += [
+            "The way back; what came after that event it is told again:",
+            f"  temporal workflow reset --workflow-id {workflow_id} --event-id {found.back_to}"
+            ' --reason "cannot be replayed"',
+        ]
+    else:
+        lines += [
+            "A reset would not last. The way back:",
+            f'  temporal workflow terminate --workflow-id {workflow_id} --reason "stuck"',
+            f"  python starter.py revive {name} --from-records",
+            "Signals that are not in the timeline have to be sent again.",
+        ]
+    for each in found.told:
+        signal = "" if each.waits else " (signal)"
+        lines.append(f"  {each.at.isoformat(timespec='seconds')} {each.name}{signal}")
+    return lines
+
+
 def why(events: Sequence[HistoryEvent]) -> Standstill | None:
     """The same, of the events of a run."""
     ends = [each for each in events if each.event_type == _COMPLETED or _failure(each)]

@@ -15,7 +15,7 @@ from use_cases import access
 from use_cases.access import Forbidden
 from use_cases.orders import (
     NotAllowed,
-    OrderDesk,
+    OrderUseCases,
     RequestReused,
     Stored,
     TemporalAway,
@@ -44,13 +44,13 @@ class Task(NamedTuple):
     request_id: str
 
 
-class WorkDesk:
+class WorklistUseCases:
     """Where a partner sees what it has to do, and does several things at once."""
 
     def __init__(
         self,
         worklists: Worklists,
-        orders: OrderDesk,
+        orders: OrderUseCases,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._worklists = worklists

@@ -15,12 +15,14 @@ from temporal.connection import leave
 from web.app import create_app
 from web.middleware import RequestIdFilter
 
-_KEEP_ALIVE_SECONDS = 75  # longer than a proxy's, so that the proxy ends a connection and not we
+_KEEP_ALIVE_SECONDS = (
+    75  # longer than that of a proxy, so that the proxy closes idle connections and not we
+)
 _DRAIN_SECONDS = 15
 
 
 def main() -> int:
-    """The command. Returns the exit code: 2 for a wrong environment."""
+    """Run until a signal ends it. Returns the exit code: 2 for a wrong environment, 1 if the server did not start."""
     try:
         settings = Settings.from_env()
         app = create_app(settings)
@@ -31,10 +33,10 @@ def main() -> int:
     for handler in logging.getLogger().handlers:
         handler.addFilter(RequestIdFilter())
     if settings.database_url.startswith("sqlite"):
-        # Before the server, which would not hear a signal while it waits. Nothing is under way: a signal just ends us.
+        # This comes before the server, whose handlers would not react while it waits. Until then a signal just ends us.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         asyncio.run(migrate_patiently(settings.database_url))
-    # uvicorn ends in order at a signal, then raises it again for whoever was there before: that was us, and we are done
+    # uvicorn shuts down at a signal, then raises it again for the previous handler, which need not do anything.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     server = uvicorn.Server(
@@ -49,13 +51,13 @@ def main() -> int:
             proxy_headers=bool(settings.trusted_proxies),
             forwarded_allow_ips=settings.trusted_proxies,
             log_config=None,
-            access_log=False,  # ours knows the request's id, and leaves out what is nobody's business
+            access_log=False,  # web.middleware logs each request, with its id and without user input
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_DRAIN_SECONDS,
         )
     )
-    # What is loaded by now stays: the garbage collector need not look through it in the middle of an answer.
+    # What is loaded by now stays for good. Frozen, it does not slow the garbage collector down during a request.
     gc.collect()
     gc.freeze()
     server.run()

@@ -10,8 +10,8 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from temporalio.envconfig import ClientConfig
 
-from contracts.messages import Desk
-from records.database import Database, is_away
+from records.database import Database
+from records.failures import is_away
 from records.idempotency import Answers
 from records.orders import Orders
 from records.partners import Partners
@@ -20,26 +20,36 @@ from settings import Settings
 from temporal.connection import connect
 from use_cases.accounts import Accounts
 from use_cases.operations import Operations
-from use_cases.orders import OrderDesk
+from use_cases.orders import OrderUseCases
 from use_cases.reports import Reports
-from use_cases.settlements import SettlementDesk
-from use_cases.worklist import WorkDesk
+from use_cases.settlements import SettlementUseCases
+from use_cases.worklist import WorklistUseCases
 from web import codec, docs, health, openapi, portal, problems
-from web.api import accounts, orders, reports, settlements
-from web.middleware import API, Hygiene
+from web.api import (
+    corrections,
+    logins,
+    order_commands,
+    orders,
+    partners,
+    reports,
+    settlement_papers,
+    settlements,
+    tokens,
+)
+from web.middleware import API, RequestMiddleware
 
 logger = logging.getLogger("cmi.web")
 
 ANSWERS_KEPT = timedelta(days=7)
-"""How long an `Idempotency-Key` is remembered."""
-_TIDY_EVERY = 3600.0
+"""How long the answer to an `Idempotency-Key` is stored."""
+_FORGET_EVERY_SECONDS = 3600.0
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application. It starts while Temporal is away, and answers 503 to what needs it. The tables must be there.
+    """The application. It starts even if Temporal is away: calls that need it answer 503. The tables must exist.
 
-    Its parts are in `app.state` while it runs: `database`, `temporal`, `accounts`, `order_desk`, `operations`,
-    `reports`, `settlement_desk`, `answers`.
+    While it runs, `app.state` has its parts: `settings`, `database`, `temporal`, `accounts`, `answers`, `operations`,
+    `reports`, `order_use_cases`, `worklist_use_cases`, `settlement_use_cases`.
     """
     policy = settings.load_policy()
     namespace = ClientConfig.load_client_connect_config().get("namespace") or "default"
@@ -58,23 +68,23 @@ def create_app(settings: Settings) -> FastAPI:
             state.answers = Answers(database)
             state.operations = Operations(database)
             state.reports = Reports(database, policy.office.timezone)
-            state.order_desk = OrderDesk(
+            state.order_use_cases = OrderUseCases(
                 state.temporal,
                 Orders(database),
                 Partners(database),
                 policy,
-                Desk(public_url=settings.public_url, language=settings.operations_language),
+                settings.display,
             )
-            state.work_desk = WorkDesk(Worklists(database), state.order_desk)
-            state.settlement_desk = SettlementDesk(
+            state.worklist_use_cases = WorklistUseCases(Worklists(database), state.order_use_cases)
+            state.settlement_use_cases = SettlementUseCases(
                 state.temporal,
                 database,
                 policy,
                 settings.vat_percentages,
-                Desk(public_url=settings.public_url, language=settings.operations_language),
+                settings.display,
             )
-            for work in (state.accounts.keep_house(), _forget_answers(state.answers)):
-                stack.push_async_callback(_stop, asyncio.create_task(work))
+            for task in (state.accounts.keep_house(), _forget_answers(state.answers)):
+                stack.push_async_callback(_stop, asyncio.create_task(task))
             yield
 
     app = FastAPI(
@@ -89,17 +99,25 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=_operation_id,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.include_router(orders.router, prefix=API)
-    app.include_router(settlements.router, prefix=API)
-    app.include_router(accounts.router, prefix=API)
-    app.include_router(reports.router, prefix=API)
+    for calls in (
+        orders,
+        order_commands,
+        settlements,
+        settlement_papers,
+        corrections,
+        partners,
+        logins,
+        tokens,
+        reports,
+    ):
+        app.include_router(calls.router, prefix=API)
     app.include_router(health.router)
     codec.install(app, settings, namespace)
     docs.install(app)
     portal.install(app)
     openapi.install(app)
     problems.install(app)
-    app.add_middleware(Hygiene)  # the last one added is the outermost
+    app.add_middleware(RequestMiddleware)  # the last one added is the outermost
     return app
 
 
@@ -120,4 +138,4 @@ async def _forget_answers(answers: Answers) -> None:
             if not is_away(error):
                 raise
             logger.warning("old answers are forgotten later", extra={"cause": type(error).__name__})
-        await asyncio.sleep(_TIDY_EVERY)
+        await asyncio.sleep(_FORGET_EVERY_SECONDS)

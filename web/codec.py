@@ -1,7 +1,7 @@
-"""The codec endpoint: shows operations in the Temporal UI what is encrypted there (docs/operations.md).
+"""The codec endpoint: decrypts payloads for operations in the Temporal UI (docs/operations.md).
 
-It speaks Temporal's remote codec protocol: `POST …/decode` and `…/encode` take and give `{"payloads": […]}`, protobuf's
-JSON of `temporal.api.common.v1.Payloads`.
+It implements Temporal's remote codec protocol: `POST …/decode` and `…/encode` take and return `{"payloads": […]}`,
+the protobuf JSON of `temporal.api.common.v1.Payloads`.
 """
 
 import json
@@ -26,27 +26,27 @@ from web.security import GuardedRoute, Require
 
 PREFIX = "/codec"
 MOST_PAYLOADS = 1000
-# In the Temporal UI a browser asks, with the session of who is logged in here: only pages of two origins may.
+# The Temporal UI calls it from the browser, with the session of the person who is logged in here.
 _OPERATIONS = Require(frozenset({"operations"}), sessions=True)
 
 
 def install(app: FastAPI, settings: Settings, namespace: str) -> None:
-    """Give an application the endpoint for the payloads of a Temporal namespace, and the Temporal UI access to it."""
+    """Add the endpoint for the payloads of a Temporal namespace, and let pages of the Temporal UI call it."""
     app.include_router(codec_router(settings, namespace))
     app.add_middleware(_Cors, origin=origin_of(settings.temporal_ui_url))
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port, as a browser names them in `Origin`."""
+    """Scheme, host and port of a URL, as a browser writes them in `Origin`."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
 class _CodecRoute(GuardedRoute):
-    """Guarded like any other, but no answer is kept for an `Idempotency-Key`: it would be kept decrypted."""
+    """A guarded route that stores no answer for an `Idempotency-Key`: it would be stored decrypted."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler with the guard before it."""
+        """The handler behind the check of the caller."""
         handler = APIRoute.get_route_handler(self)
 
         async def guarded(request: Request) -> Response:
@@ -57,9 +57,9 @@ class _CodecRoute(GuardedRoute):
 
 
 def codec_router(settings: Settings, namespace: str) -> APIRouter:
-    """The routes. Not in the OpenAPI document: they are Temporal's protocol and no contract with partners."""
+    """The routes. They are not in the OpenAPI document: they are Temporal's protocol, not a contract with partners."""
     codec = data_converter(settings).payload_codec or _Plain()
-    own = {origin_of(settings.temporal_ui_url), origin_of(settings.public_url)}
+    allowed = {origin_of(settings.temporal_ui_url), origin_of(settings.public_url)}
     router = APIRouter(
         prefix=PREFIX,
         route_class=_CodecRoute,
@@ -72,7 +72,7 @@ def codec_router(settings: Settings, namespace: str) -> APIRouter:
         origin: Annotated[str | None, Header()] = None,
         x_namespace: Annotated[str | None, Header()] = None,
     ) -> Payloads:
-        if origin is not None and origin.lower() not in own:
+        if origin is not None and origin.lower() not in allowed:
             raise Problem(403, "Forbidden", "Pages of this origin may not ask here.")
         if x_namespace is not None and x_namespace != namespace:
             raise Problem(400, "Other namespace", "The keys here are those of another namespace.")
@@ -93,7 +93,7 @@ def codec_router(settings: Settings, namespace: str) -> APIRouter:
 
     @router.post("/decode")
     async def decode(given: Annotated[Payloads, Depends(payloads)]) -> Response:
-        """Decrypt; what is not encrypted comes back as it is."""
+        """Decrypt. A payload that is not encrypted is returned unchanged."""
         try:
             return _answer(await codec.decode(given.payloads))
         except EncryptionError as error:
@@ -108,14 +108,14 @@ def codec_router(settings: Settings, namespace: str) -> APIRouter:
 
 
 class _Plain(PayloadCodec):
-    """There are no keys: payloads are what they are."""
+    """The codec without keys: payloads stay as they are."""
 
     async def encode(self, payloads: Any) -> list[Any]:
-        """The same."""
+        """The payloads unchanged."""
         return list(payloads)
 
     async def decode(self, payloads: Any) -> list[Any]:
-        """The same."""
+        """The payloads unchanged."""
         return list(payloads)
 
 
@@ -124,15 +124,15 @@ def _answer(payloads: Any) -> Response:
 
 
 class _Cors:
-    """Lets scripts of the one origin read these answers, errors too, with the browser's cookies; nobody else's."""
+    """Lets scripts of one origin call the endpoint with cookies and read its responses, errors included."""
 
     def __init__(self, app: ASGIApp, origin: str) -> None:
         self._app = app
-        self._open = CORSMiddleware(
+        self._with_cors = CORSMiddleware(
             app,
             allow_origins=[origin],
             allow_methods=["POST"],
-            # What the UI sends. `Authorization` and its extras only if it has a login of its own.
+            # The headers that the UI sends; the last two only if it has its own login.
             allow_headers=["Content-Type", "X-Namespace", "Authorization", "Authorization-Extras"],
             allow_credentials=True,
         )
@@ -140,4 +140,4 @@ class _Cors:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         is_codec = scope["type"] == "http" and scope["path"].startswith(f"{PREFIX}/")
-        await (self._open if is_codec else self._app)(scope, receive, send)
+        await (self._with_cors if is_codec else self._app)(scope, receive, send)

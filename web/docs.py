@@ -1,4 +1,4 @@
-"""`/docs`: the API's pages. All they need comes from here; they reach no other site."""
+"""`/docs`: Swagger UI for the API. All its files are served from here, none from another site."""
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
@@ -37,18 +37,18 @@ _SCRIPT = """SwaggerUIBundle({
 
 
 def install(app: FastAPI) -> None:
-    """Give the application its documentation pages."""
+    """Add the documentation pages to the application."""
 
     async def page(request: Request) -> HTMLResponse:
-        """The page."""
+        """The page with Swagger UI."""
         html = _PAGE.format(root=request.scope.get("root_path", ""))
         return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})
 
     async def script(request: Request) -> Response:
-        """What starts it. In a file of its own, so that the page needs no script of its own."""
+        """The script that starts Swagger UI. The page's policy allows no inline scripts."""
         return Response(_SCRIPT % request.scope.get("root_path", ""), media_type="text/javascript")
 
     app.add_route("/docs", page, include_in_schema=False)
     app.add_route("/docs/start.js", script, include_in_schema=False)
-    # the package brings Swagger UI as files; its own code is not used
+    # Only the files of Swagger UI are used from this package, not its code.
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_offline", "static")]))

@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can work: `/healthz`, `/readyz`. For whoever runs it; no token."""
+"""Health checks for whoever runs the service, without a token: `/healthz` (alive), `/readyz` (able to work)."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -61,10 +61,10 @@ async def readyz(request: Request) -> Ready:
     )
 
 
-async def _answers(question: Awaitable[object]) -> bool:
+async def _answers(call: Awaitable[object]) -> bool:
     try:
         async with asyncio.timeout(WITHIN.total_seconds()):
-            await question
-    except Exception:  # whatever it is, it does not answer
+            await call
+    except Exception:  # any failure means that it does not answer
         return False
     return True

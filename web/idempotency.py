@@ -1,8 +1,8 @@
-"""`Idempotency-Key`: a POST that is repeated is carried out once and gets the first answer again.
+"""`Idempotency-Key`: a repeated POST is carried out once and gets the first answer again.
 
-An answer is kept after the work is done, by login and key. A process that dies in between has done the work and kept
-nothing; so what a command does it does under a name that comes from login and key (`request_id`), which the order
-knows again.
+The answer is stored by login and key after the work is done. A process that dies in between has done the work but
+stored no answer. So a command also carries an id that is derived from login and key (`request_id`), by which the order
+recognises the repetition.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 def answer_is_secret(endpoint: Endpoint) -> Endpoint:
-    """Mark a call whose answer is shown once (a new token): the same key again is then 409, not the answer."""
+    """Mark an endpoint whose answer is shown once (a new token): a repetition of the key gets 409 instead."""
     setattr(endpoint, _SECRET, True)
     return endpoint
 
@@ -43,7 +43,7 @@ def key_of(request: Request) -> str | None:
     """The request's key, or None.
 
     Raises:
-        Problem: 422 for one that cannot be.
+        Problem: 422 for a malformed key, or more than one.
     """
     given = request.headers.getlist(HEADER)
     if not given:
@@ -53,44 +53,43 @@ def key_of(request: Request) -> str | None:
     return given[0]
 
 
-def request_id(request: Request, principal: Principal, sp_id: str, action: str) -> str:
-    """The name under which an order takes a command once.
+def request_id(request: Request, principal: Principal, about: str, action: str) -> str:
+    """The id by which an order or settlement recognises a repeated command. `about` is what the command is for.
 
-    With a key it is always the same for it; else it is new, and begins with the request's id as the log has it.
+    Requests with the same key get the same id. Without a key the id is new and begins with the request id of the log.
     """
     key = key_of(request)
     if key is None:
         return f"{request.state.request_id}.{uuid.uuid4().hex[:12]}"
-    named = "\n".join((principal.login_id, key, sp_id, action))
-    return hashlib.sha256(named.encode()).hexdigest()[:40]
+    parts = "\n".join((principal.login_id, key, about, action))
+    return hashlib.sha256(parts.encode()).hexdigest()[:40]
 
 
-_turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+_locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
 
-async def answered_once(
+async def run_once(
     request: Request, principal: Principal, endpoint: Callable[..., Any], handler: Handler
 ) -> Response:
-    """The handler's answer, or the one that was given before.
+    """The handler's answer, or the stored one if the key was used before.
 
-    Kept are answers that something came of, and refusals; not what was malformed, unknown or could not be done just
-    now, which may come again under the same key.
+    Successes and refusals (409) are stored. Other errors are not, so the request may be repeated with the same key.
 
     Raises:
-        Problem: 422 for a key that cannot be or came with another body; 404 for an answer about what the caller may
-            not see any more; what the handler raises.
+        Problem: 422 for a malformed key or one that came with another body; 404 if the caller may no longer see what
+            the stored answer is about; what the handler raises.
     """
     key = key_of(request)
     if key is None:
         return await handler(request)
     answers: Answers = request.app.state.answers
     body_hash = await _body_hash(request)
-    # Of those that come at once with one key, in this process, the first does it and the others hear of it.
-    async with _turns.setdefault((principal.login_id, key), asyncio.Lock()):
+    # Concurrent requests with one key wait for each other in this process; all but the first get the stored answer.
+    async with _locks.setdefault((principal.login_id, key), asyncio.Lock()):
         known = await answers.find(principal.login_id, key)
         if known is not None:
-            await _check_sight(request, principal)
-            return _again(known, body_hash, endpoint)
+            await _check_visible(request, principal)
+            return _stored_answer(known, body_hash, endpoint)
         try:
             response = await handler(request)
         except Problem as problem:
@@ -105,35 +104,35 @@ async def answered_once(
             principal.login_id, key, body_hash, response.status_code, given, datetime.now(UTC)
         )
     if kept.body_hash != body_hash or (kept.status, kept.response) != (response.status_code, given):
-        await _check_sight(request, principal)
-        return _again(kept, body_hash, endpoint)  # another process was first
+        await _check_visible(request, principal)
+        return _stored_answer(kept, body_hash, endpoint)  # another process stored its answer first
     return response
 
 
-async def _check_sight(request: Request, principal: Principal) -> None:
-    """An earlier answer is given again only to a caller who may still see what it is about.
+async def _check_visible(request: Request, principal: Principal) -> None:
+    """Check that the caller may still see the order or settlement that a stored answer is about.
 
-    An order can be reassigned after its partner got an answer that holds all of it. All other roles see every order,
-    and that they may make the call has been checked before.
+    An order can be reassigned after its partner got an answer that contains it. All other roles see every order, and
+    whether they may make the call is checked before.
 
     Raises:
         Problem: 404, as for a call without a key.
     """
     if principal.role != "partner":
         return
-    state, about = request.app.state, request.path_params
+    state, parameters = request.app.state, request.path_params
     try:
-        if "sp_id" in about:
-            await state.order_desk.check_sight(principal, about["sp_id"])
-        if "settlement_id" in about:
-            await state.settlement_desk.find(principal, about["settlement_id"])
+        if "sp_id" in parameters:
+            await state.order_use_cases.check_sight(principal, parameters["sp_id"])
+        if "settlement_id" in parameters:
+            await state.settlement_use_cases.find(principal, parameters["settlement_id"])
     except UnknownOrder as error:
         raise Problem(404, "Not Found", "There is no such order.") from error
     except UnknownSettlement as error:
         raise Problem(404, "Not Found", "There is no such settlement.") from error
 
 
-def _again(known: Answer, body_hash: str, endpoint: Callable[..., Any]) -> Response:
+def _stored_answer(known: Answer, body_hash: str, endpoint: Callable[..., Any]) -> Response:
     if known.body_hash != body_hash:
         raise invalid(
             [(HEADER, "was used before, with another body or for another call")],
@@ -150,13 +149,13 @@ def _again(known: Answer, body_hash: str, endpoint: Callable[..., Any]) -> Respo
 
 
 async def _body_hash(request: Request) -> str:
-    """What makes two requests the same: method, path, query and what the body says, however it is spaced."""
+    """A hash of method, path, query and body. White space in JSON does not matter."""
     body = await request.body()
     boundary = _BOUNDARY.search(request.headers.get("Content-Type", ""))
     try:
-        said = json.dumps(json.loads(body), sort_keys=True).encode() if body else b""
+        content = json.dumps(json.loads(body), sort_keys=True).encode() if body else b""
     except (ValueError, RecursionError):
-        # a form is sent with another boundary each time
-        said = body.replace(boundary[1].encode(), b"") if boundary else body
-    named = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + said
-    return hashlib.sha256(named).hexdigest()
+        # the boundary of a form is another one each time
+        content = body.replace(boundary[1].encode(), b"") if boundary else body
+    whole = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + content
+    return hashlib.sha256(whole).hexdigest()

@@ -13,7 +13,7 @@ _LONGEST = 500
 
 
 def negotiate(accept_language: str | None, default: Language = DEFAULT) -> Language:
-    """The language wanted most of those we speak; of equal ones the first. `de-CH` is German, `*` the default."""
+    """The supported language with the highest weight, the first of equals. `de-CH` is German, `*` the default."""
     best, weight = default, 0.0
     for part in (accept_language or "")[:_LONGEST].split(","):
         match = _RANGE.fullmatch(part)

@@ -1,4 +1,4 @@
-"""What every request goes through: its id, the size of its body, security headers, one line in the log."""
+"""The outermost layer around every request: request id, limit of the body, security headers, access log, errors."""
 
 import asyncio
 import contextlib
@@ -20,16 +20,16 @@ access_log = logging.getLogger("cmi.web.access")
 logger = logging.getLogger("cmi.web")
 
 API = "/api/v1"
-"""Below this the JSON API is."""
+"""The prefix of the JSON API."""
 BODY_LIMIT = 1024 * 1024
 UPLOAD_LIMIT = 20 * 1024 * 1024 + 64 * 1024
-"""Of a form with an invoice of 20 MiB."""
-_LET_PASS = 64 * 1024 * 1024
-_LET_PASS_SECONDS = 10.0
+"""The limit for a form with an invoice of 20 MiB."""
+_DRAIN_LIMIT = 64 * 1024 * 1024
+_DRAIN_SECONDS = 10.0
 _UPLOAD = re.compile(rf"(?:{API})?/settlements/[^/]+/invoice")
-_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-# In the log of a path: ids of things only. What else stands there may be a name of a person, or a link's secret.
-_SHOWN_PARAMETER = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# The log shows the ids in a path only. Other parts of it may be a person's name or the secret of a link.
+_LOGGED_PARAMETER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _request_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("request_id", default=None)
 
@@ -43,12 +43,12 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
-"""What an answer carries unless it says otherwise itself."""
+"""The default headers of each response."""
 _HSTS = "max-age=31536000; includeSubDomains"
 
 
 class RequestIdFilter(logging.Filter):
-    """Puts the id of the request that is being answered into each line of the log."""
+    """Adds the id of the current request to each log record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Always True."""
@@ -58,8 +58,8 @@ class RequestIdFilter(logging.Filter):
         return True
 
 
-class Hygiene:
-    """The outermost layer. Nothing that goes wrong inside it leaves it but as an answer."""
+class RequestMiddleware:
+    """Handles each request (see above). Any exception from the application becomes a response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -73,7 +73,7 @@ class Hygiene:
 
 
 class _Exchange:
-    """One request and its answer."""
+    """One request and its response."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope = scope
@@ -81,12 +81,12 @@ class _Exchange:
         self._send = send
         headers = Headers(scope=scope)
         wanted = headers.get("x-request-id", "")
-        self._id = wanted if _SANE_ID.fullmatch(wanted) else secrets.token_hex(12)
-        self._announced = _announced(headers)
+        self._id = wanted if _VALID_ID.fullmatch(wanted) else secrets.token_hex(12)
+        self._announced_length = _announced_length(headers)
         self._limit = UPLOAD_LIMIT if _UPLOAD.fullmatch(scope["path"]) else BODY_LIMIT
-        self._taken = 0
-        self._arrived = False  # the whole body
-        self._gone = False  # the caller, in the middle of it
+        self._received = 0
+        self._is_complete = False  # the whole body has arrived
+        self._is_disconnected = False  # the caller went away before that
         self._status: int | None = None
 
     async def run(self, app: ASGIApp) -> None:
@@ -95,16 +95,16 @@ class _Exchange:
         began = time.perf_counter()
         token = _request_id.set(self._id)
         try:
-            if self._announced is not None and self._announced > self._limit:
+            if self._announced_length is not None and self._announced_length > self._limit:
                 await self._answer(_too_large())
                 return
             try:
-                await app(scope, self._limited, self._dressed)
+                await app(scope, self._receive_limited, self._send_with_headers)
             except ClientDisconnect:
-                self._gone = True  # nobody is left to answer to
+                self._is_disconnected = True  # there is nobody to answer
             except Exception as error:
                 if self._status is not None:
-                    _log_mistake(error)
+                    _log_failure(error)
                     raise
                 await self._answer(error)
         finally:
@@ -112,37 +112,37 @@ class _Exchange:
             _request_id.reset(token)
 
     async def _answer(self, error: Exception) -> None:
-        problem, is_mistake = (error, False) if isinstance(error, Problem) else unexpected(error)
-        if is_mistake:
-            _log_mistake(error)
+        problem, is_our_fault = (error, False) if isinstance(error, Problem) else unexpected(error)
+        if is_our_fault:
+            _log_failure(error)
         if problem.status_code == 413:
-            await self._let_pass()
+            await self._drain()
         response = await answer(Request(self._scope), problem)
-        await response(self._scope, self._receive, self._dressed)
+        await response(self._scope, self._receive, self._send_with_headers)
 
-    async def _let_pass(self) -> None:
-        """Take what still comes of a body that is too large, within reason: who is sending it does not listen yet."""
-        passed = 0
+    async def _drain(self) -> None:
+        """Read and drop the rest of a body that is too large: a client that is still sending reads no response."""
+        drained = 0
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LET_PASS_SECONDS):
-                while passed < _LET_PASS:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while drained < _DRAIN_LIMIT:
                     message = await self._receive()
-                    passed += len(message.get("body", b""))
+                    drained += len(message.get("body", b""))
                     if not message.get("more_body", False):
                         return
 
-    async def _limited(self) -> Message:
+    async def _receive_limited(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.request":
-            self._taken += len(message.get("body", b""))
-            self._arrived = not message.get("more_body", False)
-            if self._taken > self._limit:
+            self._received += len(message.get("body", b""))
+            self._is_complete = not message.get("more_body", False)
+            if self._received > self._limit:
                 raise _too_large()
-        elif not self._arrived:
-            self._gone = True
+        elif not self._is_complete:
+            self._is_disconnected = True
         return message
 
-    async def _dressed(self, message: Message) -> None:
+    async def _send_with_headers(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
             headers = MutableHeaders(scope=message)
@@ -154,30 +154,30 @@ class _Exchange:
         await self._send(message)
 
     def _log(self, seconds: float) -> None:
-        """Who did what, without what anybody typed: no query (`q` holds names), no address, no body."""
+        """Write the access log: who did what. No user input: no query (`q` holds names), no address, no body."""
         scope = self._scope
         route = getattr(scope.get("route"), "path", None)
         if route is not None and scope["path"].startswith(API):
-            route = API + route  # a route itself does not know below what it was included
+            route = API + route  # `route.path` lacks the prefix of the router
         facts: dict[str, Any] = {
             "request_id": self._id,
             "method": scope["method"] if scope["method"].isalpha() else "?",
             "route": route,
-            "status": None if self._gone else self._status,
+            "status": None if self._is_disconnected else self._status,
             "ms": round(seconds * 1000, 1),
         }
         for name, value in (scope.get("path_params") or {}).items():
-            if name.endswith("_id") and _SHOWN_PARAMETER.fullmatch(str(value)):
+            if name.endswith("_id") and _LOGGED_PARAMETER.fullmatch(str(value)):
                 facts[name] = value
         principal = scope["state"].get("principal")
         if principal is not None:
             facts |= {"role": principal.role, "login": principal.login_id}
         quiet = facts["route"] in ("/healthz", "/readyz") and self._status == 200
-        what = "the caller went away" if self._gone else "answered"
-        access_log.log(logging.DEBUG if quiet else logging.INFO, what, extra=facts)
+        event = "the caller went away" if self._is_disconnected else "answered"
+        access_log.log(logging.DEBUG if quiet else logging.INFO, event, extra=facts)
 
 
-def _announced(headers: Headers) -> int | None:
+def _announced_length(headers: Headers) -> int | None:
     length = headers.get("content-length", "")
     return int(length) if length.isascii() and length.isdigit() and len(length) < 19 else None
 
@@ -191,8 +191,8 @@ def _too_large() -> Problem:
     )
 
 
-def _log_mistake(error: BaseException) -> None:
-    """What went wrong and where; not the message, which may repeat what was sent."""
+def _log_failure(error: BaseException) -> None:
+    """Log the types of the exceptions and where they were raised, not their messages: these may repeat user input."""
     chain: list[str] = []
     found: BaseException | None = error
     while found is not None and len(chain) < 5:

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beyond what FastAPI finds by itself: problems, the key of a POST, examples."""
+"""Adds to FastAPI's OpenAPI document: problems, the `Idempotency-Key` of each POST, examples."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -43,7 +43,7 @@ _SIGNED_MONEY = {**_MONEY, "pattern": r"^-?\d{1,8}(\.\d{1,2})?$"}
 
 
 def install(app: FastAPI) -> None:
-    """Complete the document when it is asked for."""
+    """Complete the document when it is requested for the first time."""
     plain = app.openapi
     complete: dict[str, Any] = {}
 
@@ -65,17 +65,14 @@ def _complete(document: dict[str, Any]) -> None:
         ref_template="#/components/schemas/{model}",
     )
     schemas |= problems["$defs"]
-    for unused in (
-        "HTTPValidationError",
-        "ValidationError",
-    ):  # FastAPI's own, which nobody is answered here
+    for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own error schemas
         schemas.pop(unused, None)
     for schema in schemas.values():
         for name, money in (("fee", _MONEY), ("amount", _SIGNED_MONEY)):
             field = schema.get("properties", {}).get(name)
-            if field is not None:  # pydantic would let numbers in, which are not money here
+            if field is not None:  # pydantic also accepts numbers; the API does not
                 schema["properties"][name] = {"title": field["title"], **money}
-        for example in schema.get("examples", []):  # FastAPI drops what is null in them
+        for example in schema.get("examples", []):  # FastAPI drops null values from examples
             if isinstance(example, dict):
                 missing = [name for name in schema.get("required", []) if name not in example]
                 example.update(dict.fromkeys(missing))

@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457): how a call says no, and how the API documents it."""
+"""Errors as `application/problem+json` (RFC 9457): how they are raised, answered and documented."""
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from records.database import is_away
+from records.failures import is_away
 
 logger = logging.getLogger("cmi.web")
 
@@ -24,7 +24,7 @@ _SHOWN_ERRORS = 50
 
 
 class Problem(HTTPException):
-    """An answer that is an error. `extra` are further members of the document, such as `allowed` or `errors`."""
+    """An error response. `extra` are additional members of the document, such as `allowed` or `errors`."""
 
     def __init__(
         self,
@@ -88,13 +88,13 @@ class InvalidDocument(ProblemDocument):
 def invalid(
     errors: Iterable[tuple[str, str]], detail: str = "The request is malformed."
 ) -> Problem:
-    """422, naming each field with what is wrong with it."""
+    """422: the message for each field that is wrong."""
     listed = [{"field": field, "message": message} for field, message in errors]
     return Problem(422, "Malformed", detail, errors=listed)
 
 
 def unavailable(what: str) -> Problem:
-    """503: Temporal or the database is away just now; the same call may come again."""
+    """503: Temporal or the database is away; the caller may repeat the call."""
     return Problem(
         503,
         "Away",
@@ -104,9 +104,9 @@ def unavailable(what: str) -> Problem:
 
 
 def broken(workflow_id: str, cause: str) -> Problem:
-    """503 for operations: one workflow's tasks fail, so that nothing can be done with what it stands for.
+    """503 for operations: the tasks of one workflow fail, so its order or settlement takes no commands.
 
-    The cause may repeat what an order holds: it is for operations only. All others are told `unavailable`.
+    The cause may contain data of the order, so only operations get it. All others get `unavailable`.
     """
     return Problem(
         503,
@@ -118,14 +118,14 @@ def broken(workflow_id: str, cause: str) -> Problem:
 
 
 def not_made(detail: str) -> Problem:
-    """503: a document that was asked for cannot be made just now."""
+    """503: the requested document cannot be made at the moment."""
     return Problem(
         503, "Not made", detail, headers={"Retry-After": str(NOT_MADE_RETRY_AFTER_SECONDS)}
     )
 
 
 def respond(problem: Problem) -> JSONResponse:
-    """The problem as it goes out."""
+    """The problem as a JSON response."""
     document = {
         "type": _PLAIN,
         "title": problem.title,
@@ -138,16 +138,16 @@ def respond(problem: Problem) -> JSONResponse:
     )
 
 
-Drawing = Callable[[Request, Problem], Awaitable[Response]]
-"""How a problem becomes a page."""
+ProblemRenderer = Callable[[Request, Problem], Awaitable[Response]]
+"""Makes a page of a problem."""
 
 
 async def answer(request: Request, problem: Problem) -> Response:
-    """The problem as its caller reads it: a person with a browser as a page, every other as a document."""
-    draw: Drawing | None = getattr(request.app.state, "draw_problem", None)
+    """The problem as a page for a person with a browser, as JSON for any other caller."""
+    render: ProblemRenderer | None = getattr(request.app.state, "render_problem", None)
     in_browser = "text/html" in request.headers.get("Accept", "")
-    if draw is not None and in_browser and not request.scope["path"].startswith("/api/"):
-        return await draw(request, problem)
+    if render is not None and in_browser and not request.scope["path"].startswith("/api/"):
+        return await render(request, problem)
     return respond(problem)
 
 
@@ -163,7 +163,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     if isinstance(error, Problem):
         return await answer(request, error)
     status = error.status_code
-    if status == 400:  # FastAPI's word for a body that could not even be read
+    if status == 400:  # FastAPI raises it for a body that it cannot parse
         form = request.headers.get("Content-Type", "").startswith("multipart/form-data")
         expected = "must be a form as multipart/form-data" if form else "must be JSON in UTF-8"
         return await answer(request, invalid([("body", expected)]))
@@ -174,7 +174,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> str:
-    """The methods that the path knows. The error itself names those of one route only."""
+    """The methods of all routes with this path; the `Allow` header of the error has those of one route only."""
     scope = dict(request.scope)
     known = []
     for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
@@ -190,7 +190,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 
 def unexpected(error: Exception) -> tuple[Problem, bool]:
-    """The answer to what no call foresaw, and whether it is a mistake of ours. Nothing of its inside goes out."""
+    """The problem for an exception that no handler expects, and whether it is our fault. It reveals no internals."""
     if is_away(error):
         logger.warning("the database is away", extra={"cause": type(error).__name__})
         return unavailable("The database"), False
@@ -199,7 +199,7 @@ def unexpected(error: Exception) -> tuple[Problem, bool]:
 
 
 def field_errors(errors: Sequence[Any]) -> list[tuple[str, str]]:
-    """Pydantic's errors as field and message; nothing that was sent is repeated."""
+    """Pydantic's errors as pairs of field and message. They repeat no user input."""
     return [(_field(error), _message(error)) for error in errors[:_SHOWN_ERRORS]]
 
 
@@ -208,7 +208,7 @@ def _field(error: Mapping[str, Any]) -> str:
     if error["type"] == "json_invalid":
         return "body"
     where, *rest = error["loc"] or ("body",)
-    # The tags of a union are not part of what is sent; they are written <so>.
+    # The tags of a union, written <tag>, are not part of the request.
     path = [str(part) for part in rest if not str(part).startswith("<")]
     if named:
         path.append(str(named))
@@ -238,12 +238,12 @@ def _message(error: Mapping[str, Any]) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of the application a problem document. What is not foreseen goes on to `web.middleware`."""
+    """Answer every HTTP error of the application with a problem. `web.middleware` handles all other exceptions."""
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid)
 
 
-# --- what the OpenAPI document says of it ------------------------------------------------------------------------
+# --- the OpenAPI document ----------------------------------------------------------------------------------------
 
 _MEANINGS: dict[int, tuple[str, type[ProblemDocument]]] = {
     401: ("No token, or one that is not known (any more).", ProblemDocument),
@@ -263,7 +263,7 @@ _MEANINGS: dict[int, tuple[str, type[ProblemDocument]]] = {
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that may answer with these problems."""
+    """The `responses` argument of a route that may answer with these problems."""
     found: dict[int | str, dict[str, Any]] = {}
     for status in statuses:
         meaning, model = _MEANINGS[status]
@@ -279,4 +279,4 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 DOCUMENTS: tuple[type[ProblemDocument], ...] = (ProblemDocument, RefusalDocument, InvalidDocument)
-"""The schemas that `documented` refers to; `web.app` puts them into the OpenAPI document."""
+"""The schemas that `documented` refers to; `web.openapi` adds them to the document."""

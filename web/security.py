@@ -1,7 +1,7 @@
-"""Who calls: a token, or a session where one counts, becomes a `Principal`, or the call ends here.
+"""Authentication: turns a token, or a session where one is accepted, into a `Principal`, or ends the call.
 
-No route is made that names no roles. Sessions count for pages and the codec endpoint, never for the API: no page of
-another site can have it called by the cookie of somebody who is logged in.
+A route without roles cannot be made. Pages and the codec endpoint accept sessions, the API never does: otherwise a page
+of another site could call it with the cookie of a person who is logged in.
 """
 
 from collections.abc import Callable, Coroutine
@@ -15,7 +15,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from settings import Settings
 from use_cases.access import MAY
 from use_cases.principal import Principal, Role
-from web.idempotency import answered_once
+from web.idempotency import run_once
 from web.problems import Problem
 
 _CHALLENGE = 'Bearer realm="cmi"'
@@ -27,17 +27,17 @@ _bearer = HTTPBearer(
 
 
 def is_https(settings: Settings) -> bool:
-    """Whether browsers come by https, so that cookies are for https alone."""
+    """Whether the site is served over https, so that cookies are for https only."""
     return settings.public_url.startswith("https://")
 
 
 def session_cookie(settings: Settings) -> str:
-    """The name of the cookie with the session. By `__Host-` browsers hold it to this host, all of it, and https."""
+    """The name of the session cookie. The prefix `__Host-` makes browsers restrict it to this host and https."""
     return "__Host-cmi_session" if is_https(settings) else "cmi_session"
 
 
 async def session_of(request: Request) -> Principal | None:
-    """Who is logged in with this browser; None for nobody."""
+    """The person who is logged in with this browser, or None."""
     state = request.app.state
     secret = request.cookies.get(session_cookie(state.settings))
     if not secret:
@@ -47,10 +47,10 @@ async def session_of(request: Request) -> Principal | None:
 
 
 async def principal_of(request: Request, *, sessions: bool = False) -> Principal:
-    """The caller, by its token; with `sessions` also by the session of its browser.
+    """The caller, by its token; if `sessions`, also by the session of its browser.
 
     Raises:
-        Problem: 401 without a token, or with one that is not known (any more).
+        Problem: 401 without a token, or with an unknown, expired or revoked one.
     """
     known = getattr(request.state, "principal", None)
     if isinstance(known, Principal):
@@ -78,10 +78,10 @@ def _unauthenticated(detail: str, error: str) -> Problem:
 
 
 class Require:
-    """A dependency that gives the caller if its role is one of these."""
+    """A dependency that gives the caller, who must have one of these roles."""
 
     def __init__(self, roles: frozenset[Role], *, sessions: bool = False) -> None:
-        assert roles, "a route that nobody may use"
+        assert roles, "a route needs roles"
         self.roles = roles
         self._sessions = sessions
 
@@ -94,7 +94,7 @@ class Require:
         return await self.check(request)
 
     async def check(self, request: Request) -> Principal:
-        """The same, before the rest of the request is looked at."""
+        """The same without the rest of the request. Raises `Problem`: 401 or 403."""
         principal = await principal_of(request, sessions=self._sessions)
         if principal.role not in self.roles:
             raise Problem(403, "Forbidden", f"This is not for the role {principal.role}.")
@@ -102,28 +102,28 @@ class Require:
 
 
 def may(use_case: str) -> Any:
-    """A dependency that gives the `Principal` who may do this, as `use_cases.access` says."""
+    """A dependency that gives the caller, whose role must be one that `use_cases.access.MAY` names for this."""
     return Depends(Require(MAY[use_case]))
 
 
 class GuardedRoute(APIRoute):
-    """A route that looks at nothing of a request before its caller may make it; one without `may` is an error.
+    """A route that checks its caller before it reads the request. A route without `may` is an error.
 
-    FastAPI itself would read the body first and complain about it to anybody. A POST is done once for its
+    FastAPI itself would validate the body first and report its errors to anybody. A POST runs once for each
     `Idempotency-Key`.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler with the guard before it."""
+        """The handler behind the check of the caller."""
         guard = _guard(self.dependant)
         if guard is None:
-            raise RuntimeError(f"{self.path} names no roles: nobody could say who may call it")
+            raise RuntimeError(f"{self.path} names no roles")
         handler = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
             principal = await guard.check(request)
             if request.method == "POST":
-                return await answered_once(request, principal, self.endpoint, handler)
+                return await run_once(request, principal, self.endpoint, handler)
             return await handler(request)
 
         return guarded

@@ -10,7 +10,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from contracts import activities, names
-    from contracts.messages import DigestRun, DigestTally
+    from contracts.messages import DigestCounts, DigestRun
 
 AT_A_TIME = 8
 ATTEMPT_LIMIT = timedelta(seconds=45)
@@ -42,7 +42,7 @@ class DailyDigest:
         self._waiting = list(start.waiting)
 
     @workflow.run
-    async def run(self, start: DigestRun) -> DigestTally:
+    async def run(self, start: DigestRun) -> DigestCounts:
         """Send them all."""
         while not self._state.all_seen:
             page = await self._page()

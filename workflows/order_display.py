@@ -1,10 +1,15 @@
 """What operations read of an order in the Temporal UI. No personal data: summaries are not encrypted everywhere."""
 
 from datetime import datetime
+from typing import Any
 
-from contracts.messages import Desk
-from domain import words
-from domain.orders import deadlines, lifecycle
+from temporalio.common import SearchAttributeUpdate, TypedSearchAttributes
+
+import words
+from contracts import names
+from contracts.messages import DisplaySettings
+from domain.orders import access, deadlines
+from domain.orders.ball import ball
 from domain.orders.explanation import explain
 from domain.orders.order import Order
 
@@ -31,14 +36,37 @@ def wake_summary(order: Order, wake: datetime) -> str:
     return f"calendar to be renewed {local}"
 
 
-def details(order: Order, now: datetime, desk: Desk) -> str:
+def search_attributes(
+    order: Order, shown: TypedSearchAttributes
+) -> list[SearchAttributeUpdate[Any]]:
+    """What the lists of the Temporal UI have to show now; nothing if `shown` is the same."""
+    due = deadlines.next_due(order)
+    late = any(d.missed for d in order.open_deadlines)
+    same = (
+        shown.get(names.SP_STATUS) == order.status.value
+        and shown.get(names.PARTNER_ID) == order.partner.partner_id
+        and shown.get(names.OVERDUE) == late
+        and shown.get(names.DEADLINE) == due
+    )
+    if same:
+        return []
+    return [
+        names.SP_STATUS.value_set(order.status.value),
+        names.PARTNER_ID.value_set(order.partner.partner_id),
+        names.CANTON.value_set(order.partner.canton),
+        names.OVERDUE.value_set(late),
+        names.DEADLINE.value_set(due) if due else names.DEADLINE.value_unset(),
+    ]
+
+
+def details(order: Order, now: datetime, desk: DisplaySettings) -> str:
     """The order's state in words: what is due and why, whose turn it is, what can be done, where its page is.
 
     Markdown, in the operations' language.
     """
     language = desk.language
     lines = [f"## {words.status_label(order.status, language)} (`{order.status.value}`)", ""]
-    party = lifecycle.ball(order, now)
+    party = ball(order, now)
     if party is not None:
         lines += [f"**{words.ball_text(party, language)}**", ""]
     for deadline in order.open_deadlines:
@@ -47,7 +75,7 @@ def details(order: Order, now: datetime, desk: Desk) -> str:
         lines.append(
             f"- {mark}**{label}**: {words.explanation_text(explain(order, deadline), language)}"
         )
-    actions = lifecycle.actions(order)
+    actions = access.actions(order)
     lines += ["", words.allowed_text(actions, language), "", f"`{' '.join(actions)}`"]
     lines += ["", f"[{order.sp_id}]({desk.public_url}/orders/{order.sp_id})"]
     return "\n".join(lines)

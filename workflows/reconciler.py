@@ -7,7 +7,7 @@ from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from contracts import activities, names
-    from contracts.messages import Pass, Tally
+    from contracts.messages import Pass, PassCounts
 
 ATTEMPT_LIMIT = timedelta(minutes=5)
 HEARTBEAT = timedelta(seconds=30)
@@ -37,7 +37,7 @@ class Reconciler:
         self._position = start.position
 
     @workflow.run
-    async def run(self, start: Pass) -> Tally:
+    async def run(self, start: Pass) -> PassCounts:
         """Go through all of it, and report."""
         while not self._orders_done:
             self._show("comparing open orders with their workflows")
@@ -92,7 +92,7 @@ class Reconciler:
             summary=summary,
         )
         self._position = result.next
-        self._tally = Tally(
+        self._tally = PassCounts(
             compared=self._tally.compared + result.compared,
             repaired=self._tally.repaired + result.repaired,
             found=self._tally.found + result.found,

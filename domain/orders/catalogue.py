@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from domain.orders.commands import ChecklistItem
+from domain.orders.codes import ChecklistItem
 
 ALL_ITEMS: tuple[ChecklistItem, ...] = get_args(ChecklistItem)
 

@@ -1,60 +1,60 @@
-"""What can be asked of a service order, and by whom (docs/rules.md, "The life of an order")."""
+"""What can be asked of a service order, by whom and in which state (docs/rules.md, "The life of an order")."""
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Literal
+from typing import Literal, NamedTuple, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from domain.actors import Actor
+from domain.actors import Role
 from domain.calendar import Calendar
 from domain.fields import Identifier, Instant, Note, Reason
-from domain.orders.order import Assignee, GoodsReceived, GoodsShipped
+from domain.orders.codes import Decision, NotExecutedReason, RejectionReason
+from domain.orders.internal import InternalCommand
+from domain.orders.order import Assignee, GoodsReceived, GoodsShipped, Status
 from domain.policy import Policy
-from domain.values import Value
-
-ChecklistItem = Literal["connections", "space", "passages", "kit", "wall"]
-ChecklistAnswer = Literal["yes", "not_applicable"]
-RejectionReason = Literal[
-    "no_connection",
-    "no_space",
-    "passage_too_narrow",
-    "missing_kit",
-    "wall_unsuitable",
-    "customer_withdrew",
-    "customer_unreachable",
-    "other",
-]
-NotExecutedReason = Literal[
-    "transport_damage", "customer_absent", "site_not_ready", "wrong_goods", "other"
-]
-Decision = Literal["new_appointment", "reship", "cancel", "accept_as_executed"]
+from domain.values import Value, mark
 
 
 class PaymentReceived(Value):
-    """The shop: the customer has paid."""
+    """A prepaid order was paid.
+
+    Twice is once.
+    """
 
     type: Literal["payment_received"] = "payment_received"
 
 
 class Accept(Value):
-    """The partner takes the order on."""
+    """Accept an order.
+
+    From `new` to `check_requirements`.
+    """
 
     type: Literal["accept"] = "accept"
 
 
 class LogContact(Value):
-    """The partner tried to reach the customer."""
+    """Log an attempt to reach the customer.
+
+    The first that reached the customer ends the deadline `contact_customer`.
+    """
 
     type: Literal["log_contact"] = "log_contact"
-    outcome: Literal["reached", "not_reached"]
-    note: Note = ""
+    outcome: Literal["reached", "not_reached"] = Field(examples=["reached", "not_reached"])
+    note: Note = Field("", examples=["Second floor, lift.", ""])
 
 
 class ConfirmRequirements(Value):
-    """The place is ready: each item of the order's checklist is answered."""
+    """Confirm or reject the requirements.
+
+    Confirming asks the warehouse to ship; rejecting ends the order.
+    """
 
     type: Literal["confirm_requirements"] = "confirm_requirements"
-    checklist: dict[str, str]
+    checklist: dict[str, str] = Field(
+        examples=[{"connections": "yes", "space": "yes", "passages": "not_applicable"}]
+    )
     note: Note = ""
 
 
@@ -62,48 +62,60 @@ class RejectRequirements(Value):
     """The place is not ready: this ends the order."""
 
     type: Literal["reject_requirements"] = "reject_requirements"
-    reason: RejectionReason
-    note: Note = ""
+    reason: RejectionReason = Field(examples=["no_connection"])
+    note: Note = Field("", examples=["No tap in the laundry room."])
 
 
 class SetAppointment(Value):
-    """A date agreed with the customer, or another one in its place, and then with the reason."""
+    """Set or move the appointment.
+
+    Not before the goods are on their way. A date in the place of another needs a reason.
+    """
 
     type: Literal["set_appointment"] = "set_appointment"
-    start: Instant
-    end: Instant
-    reason: Note = ""
+    start: Instant = Field(examples=["2026-11-09T08:00:00+01:00", "2026-11-11T13:00:00+01:00"])
+    end: Instant = Field(examples=["2026-11-09T10:00:00+01:00", "2026-11-11T15:00:00+01:00"])
+    reason: Note = Field("", examples=["", "The customer is away on Monday."])
 
 
 class ConfirmExecution(Value):
-    """The service was done; `executed_on` is the local day, today if it is not said."""
+    """Confirm the execution, or report that it was not possible.
+
+    Confirming completes the order; what was not executed is reviewed by operations.
+    """
 
     type: Literal["confirm_execution"] = "confirm_execution"
-    executed_on: date | None = None
+    executed_on: date | None = Field(None, examples=["2026-11-09"])
     note: Note = ""
 
 
 class ReportNotExecuted(Value):
-    """The service could not be done."""
+    """The service could not be done. With the reason `other` a note says why."""
 
     type: Literal["report_not_executed"] = "report_not_executed"
-    reason: NotExecutedReason
-    note: Note = ""
+    reason: NotExecutedReason = Field(examples=["customer_absent"])
+    note: Note = Field("", examples=["Rang twice."])
 
 
 class DecideReview(Value):
-    """Operations say how it goes on after a service that was not executed."""
+    """Decide what happens to a service that was not executed.
+
+    While the order is `under_review`.
+    """
 
     type: Literal["decide_review"] = "decide_review"
-    decision: Decision
-    note: Note = ""
+    decision: Decision = Field(examples=["new_appointment"])
+    note: Note = Field("", examples=["Rung up by us."])
 
 
 class Cancel(Value):
-    """The shop or operations end the order before it is completed."""
+    """Cancel an order.
+
+    In every state before `completed`.
+    """
 
     type: Literal["cancel"] = "cancel"
-    reason: Reason
+    reason: Reason = Field(examples=["The customer withdrew from the purchase."])
 
 
 class Reassign(Value):
@@ -130,43 +142,7 @@ class AdoptRules(Value):
     policy: Policy
 
 
-class PassTime(Value):
-    """Nothing happened but time: what is due now?"""
-
-    type: Literal["pass_time"] = "pass_time"
-
-
-class ConfirmTransmission(Value):
-    """The partner has been sent the order."""
-
-    type: Literal["confirm_transmission"] = "confirm_transmission"
-
-
-class NoteUndelivered(Value):
-    """A mail was refused for so long that it was given up."""
-
-    type: Literal["note_undelivered"] = "note_undelivered"
-    key: str
-    mail: str
-
-
-class NoteRefusal(Value):
-    """A command that came as a signal turned out not to be allowed; its sender is told."""
-
-    type: Literal["note_refusal"] = "note_refusal"
-    refused: str
-    code: str
-    sender: Actor
-
-
-class RenewCalendar(Value):
-    """The pinned calendar comes to its end while the order still lives."""
-
-    type: Literal["renew_calendar"] = "renew_calendar"
-    calendar: Calendar
-
-
-PartnerCommand = (
+ExternalCommand = (
     Accept
     | LogContact
     | ConfirmRequirements
@@ -174,9 +150,6 @@ PartnerCommand = (
     | SetAppointment
     | ConfirmExecution
     | ReportNotExecuted
-)
-ExternalCommand = (
-    PartnerCommand
     | DecideReview
     | Cancel
     | Reassign
@@ -186,30 +159,165 @@ ExternalCommand = (
     | GoodsShipped
     | GoodsReceived
 )
-InternalCommand = PassTime | ConfirmTransmission | NoteUndelivered | NoteRefusal | RenewCalendar
 Command = ExternalCommand | InternalCommand
 
 
-class Request(Value):
-    """A command as it travels to an order's workflow: what, by whom, and the name under which it may come twice.
+class CommandRule(NamedTuple):
+    """A command that comes from outside: what is asked, by whom, and under which versions of the rules.
 
-    `at` is when a command that could not be answered at once was safely received: it counts from then.
+    What programs send for it are its fields (web/api/order_commands.py); its docstring and the examples of its fields
+    describe the call. Its form on the order's page is made from them, too (web/portal/orders/forms.py).
+
+    Attributes:
+        roles: who may give it, the one that it is made for first. What a partner may do, operations do in its place.
+        label: what a button says that gives it, in German.
+        path: how programs give it: `POST /orders/{sp_id}/<path>`. None if they do not, or in a way of its own.
+        when: the field that is true or false and tells commands of the same path apart. The first describes the call.
+        call: the name of the call, if it has another than the command.
+        choices: the actions among which it chooses, by their names in `ACTIONS` and `allowed`, and their labels.
+        in_any_state: it is taken in states that do not list it, too, and then changes nothing or waits.
+        since, until: the versions of the rules that have it (domain/rules.py).
     """
 
-    command: Annotated[ExternalCommand, Field(discriminator="type")]
-    actor: Actor
-    request_id: str
-    at: Instant | None = None
+    command: type[Value]
+    roles: tuple[Role, ...]
+    label: str = ""
+    path: str | None = None
+    when: tuple[str, bool] | None = None
+    call: str | None = None
+    choices: Mapping[str, str] = {}
+    in_any_state: bool = False
+    since: int = 1
+    until: int | None = None
+
+    @property
+    def type(self) -> str:
+        """The name of the command, as messages carry it."""
+        name: str = self.command.model_fields["type"].default
+        return name
+
+    @property
+    def actions(self) -> Mapping[str, str]:
+        """Its names in `ACTIONS` and `allowed`, and the label of each."""
+        return self.choices or {self.type: self.label}
+
+    @property
+    def is_partners(self) -> bool:
+        """Whether a partner gives it, and operations in the partner's place."""
+        return "partner" in self.roles
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether our own processes give it, and no caller."""
+        return "system" in self.roles
 
 
-def is_newer(error: Exception) -> bool:
-    """Whether a `Request` could not be read because a newer process made it.
+_PARTNER: tuple[Role, ...] = ("partner", "operations")
 
-    Then all that is wrong with it is a command, or a code in it, that is not known here.
-    """
-    return isinstance(error, ValidationError) and all(
-        each["type"] in ("union_tag_invalid", "literal_error") for each in error.errors()
-    )
+COMMANDS: tuple[CommandRule, ...] = (
+    CommandRule(
+        PaymentReceived,
+        ("shop",),
+        mark("Zahlungseingang melden"),
+        "payment-received",
+        in_any_state=True,
+    ),
+    CommandRule(
+        GoodsShipped,
+        ("warehouse",),
+        mark("Versand der Ware melden"),
+        "goods-shipped",
+        in_any_state=True,
+    ),
+    CommandRule(
+        GoodsReceived,
+        ("warehouse",),
+        mark("Erhalt der Ware melden"),
+        "goods-received",
+        in_any_state=True,
+    ),
+    CommandRule(Cancel, ("shop", "operations"), mark("Auftrag stornieren"), "cancel"),
+    CommandRule(Accept, _PARTNER, mark("Auftrag akzeptieren"), "accept"),
+    CommandRule(LogContact, _PARTNER, mark("Kontaktversuch festhalten"), "contacts"),
+    CommandRule(
+        ConfirmRequirements,
+        _PARTNER,
+        mark("Anforderungen bestätigen"),
+        "requirements",
+        when=("met", True),
+        call="check_requirements",
+    ),
+    CommandRule(
+        RejectRequirements,
+        _PARTNER,
+        mark("Anforderungen nicht erfüllt melden"),
+        "requirements",
+        when=("met", False),
+    ),
+    CommandRule(SetAppointment, _PARTNER, mark("Kundentermin setzen"), "appointment"),
+    CommandRule(
+        ConfirmExecution,
+        _PARTNER,
+        mark("Ausführung bestätigen"),
+        "execution",
+        when=("executed", True),
+        call="report_execution",
+    ),
+    CommandRule(
+        ReportNotExecuted,
+        _PARTNER,
+        mark("Nicht ausgeführt melden"),
+        "execution",
+        when=("executed", False),
+    ),
+    CommandRule(
+        DecideReview,
+        ("operations",),
+        path="review",
+        call="review",
+        choices={
+            "new_appointment": mark("Neuen Kundentermin verlangen"),
+            "reship": mark("Ware nochmals versenden"),
+            "cancel": mark("Auftrag stornieren"),
+            "accept_as_executed": mark("Als ausgeführt anerkennen"),
+        },
+    ),
+    CommandRule(Reassign, ("operations",), mark("Anderem Servicepartner zuteilen")),
+    CommandRule(Bill, ("system",), mark("Auftrag verrechnen"), in_any_state=True),
+    CommandRule(
+        AdoptRules, ("operations", "system"), mark("Auf neuere Regeln umstellen"), in_any_state=True
+    ),
+)
+"""All commands from outside. Nothing else lists them."""
+
+# The actions that each state allows, in the order in which they are shown (docs/rules.md, "The life of an order"). By
+# version of the rules: a later one lists only the states that it changes or adds.
+ACTIONS: dict[int, dict[Status, tuple[str, ...]]] = {
+    1: {
+        Status.AWAITING_PAYMENT: ("payment_received", "cancel"),
+        Status.IN_TRANSMISSION: ("cancel",),
+        Status.NEW: ("accept", "cancel", "reassign"),
+        Status.CHECK_REQUIREMENTS: (
+            "log_contact",
+            "confirm_requirements",
+            "reject_requirements",
+            "cancel",
+            "reassign",
+        ),
+        Status.REQUIREMENTS_MET: ("goods_shipped", "goods_received", "cancel"),
+        Status.SET_APPOINTMENT: ("log_contact", "set_appointment", "cancel"),
+        Status.CONFIRM_EXECUTION: (
+            "confirm_execution",
+            "set_appointment",
+            "report_not_executed",
+            "cancel",
+        ),
+        Status.UNDER_REVIEW: get_args(Decision),
+        Status.COMPLETED: ("bill",),
+        Status.BILLED: (),
+        Status.CANCELLED: (),
+    },
+}
 
 
 def action_of(command: Command) -> str:

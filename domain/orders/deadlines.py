@@ -15,7 +15,7 @@ class Rule(NamedTuple):
     """A kind of deadline: whose it is, when it starts to run, and in which versions of the rules it exists.
 
     `span` is its duration: the key of its name in the policy's `[deadlines]`, if nothing else is said. Its words are
-    the entry of its name in each language's `deadlines` (domain/words/).
+    its row in `DEADLINES` (words/labels.py).
 
     A rule that changes ends with `until`, and a row of the same kind and owner has the new one `since` the next
     version.
@@ -119,9 +119,7 @@ def reconcile(order: Order, at: datetime, unfulfilled: bool, adopted: bool = Fal
             and deadline.partner_id == order.partner.partner_id
         )
         if deadline.is_open and not same:
-            deadline = deadline.model_copy(
-                update={"ended": at, "outcome": _outcome(deadline, at, unfulfilled)}
-            )
+            deadline = deadline.replace(ended=at, outcome=_outcome(deadline, at, unfulfilled))
         elif deadline.is_open:
             running.add(deadline.kind)
         kept.append(deadline)
@@ -143,7 +141,7 @@ def reconcile(order: Order, at: datetime, unfulfilled: bool, adopted: bool = Fal
                     excused_until=_excused_until(order, kind, span, due),
                 )
             )
-    return order.model_copy(update={"deadlines": tuple(kept)})
+    return order.replace(deadlines=tuple(kept))
 
 
 def _excused_until(order: Order, kind: DeadlineKind, span: Span, due: datetime) -> datetime | None:

@@ -1,13 +1,9 @@
-"""What the outside must be told after something happened to an order: mails and shipping requests."""
+"""Which mails and shipping requests follow from the events of an order."""
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
-from typing import Annotated, Any, Literal, NamedTuple
-
-from pydantic import Field
+from typing import Any, NamedTuple
 
 from domain import rules
-from domain.actors import Actor
 from domain.orders.deadlines import owner_of
 from domain.orders.events import (
     Cancelled,
@@ -25,107 +21,32 @@ from domain.orders.events import (
     TransmissionStarted,
     Transmitted,
 )
-from domain.orders.explanation import Explanation, explain
-from domain.orders.lifecycle import begin, evolve
+from domain.orders.evolve import evolve
+from domain.orders.explanation import explain
+from domain.orders.lifecycle import begin
 from domain.orders.order import DeadlineKind, Order, Status
-from domain.values import Language, Value
-
-Audience = Literal["partner", "operations", "sender"]
-MailKind = str
-"""A kind of mail. `MAILS` lists them; a stored mail may be of a newer release and be of another kind."""
-
-
-class MailFacts(Value):
-    """What a mail may say, as it was when its cause happened. Times are local to the order's calendar.
-
-    A firm that has no part in the order any more is told neither the customer nor the firm that has it now.
-
-    `reason` and `code` are the codes or free texts of the event that caused the mail; `partner` is the firm it is
-    about, in mails to operations.
-    """
-
-    sales_order_id: str
-    service: str
-    product: str
-    quantity: int
-    customer_name: str
-    customer_place: str
-    status: Status
-    partner: str
-    reason: str = ""
-    note: str = ""
-    decision: str = ""
-    action: str = ""
-    code: str = ""
-    tracking: str = ""
-    level: int = 0
-    deadline: Explanation | None = None
-
-
-class Mail(Value):
-    """One mail to one audience. `key` names it for ever: it is sent once under it."""
-
-    type: Literal["mail"] = "mail"
-    key: str
-    kind: MailKind
-    audience: Audience
-    partner_id: str
-    sender: Actor | None = None
-    language: Language
-    sp_id: str
-    at: datetime
-    facts: MailFacts
-
-    @property
-    def lane(self) -> str:
-        """Mails of one lane go out one after the other, in the order of their causes."""
-        return f"mail:{self.partner_id}" if self.audience == "partner" else f"mail:{self.audience}"
-
-
-class ShippingRequest(Value):
-    """The warehouse is asked to send the goods of a sales order to its customer. The key makes twice once."""
-
-    type: Literal["shipping_request"] = "shipping_request"
-    key: str
-    sp_id: str
-    attempt: int
-    sales_order_id: str
-    sku: str
-    product: str
-    quantity: int
-    recipient: str
-    street: str
-    postal_code: str
-    city: str
-    phone: str
-    requested_at: datetime
-
-    @property
-    def lane(self) -> str:
-        """Shipping requests wait for nobody but each other."""
-        return "warehouse"
-
-
-Effect = Annotated[Mail | ShippingRequest, Field(discriminator="type")]
+from domain.orders.outgoing import Audience, Effect, Mail, MailFacts, MailKind, ShippingRequest
+from domain.values import Value, mark
 
 
 def effects(before: Order, events: Iterable[Recorded]) -> tuple[Effect, ...]:
-    """What has to go out because of these events that happened to the order `before`, in their order."""
+    """What has to be sent because of these events, in their order. `before` is the order before the first of them."""
     out: list[Effect] = []
     order = before
     for recorded in events:
         previous, order = order, evolve(order, recorded)
         out.extend(_of_event(previous, recorded, order))
     if any(isinstance(e, Mail) and e.kind == "goods_received" for e in out):
-        # Shipped and received in one breath: one mail asks for the appointment, not two.
+        # Shipped and received at once: one mail asks for the appointment, not two.
         out = [e for e in out if not (isinstance(e, Mail) and e.kind == "goods_shipped")]
     return tuple(out)
 
 
 def is_obsolete(effect: Effect, order: Order) -> bool:
-    """Whether an effect that is not out yet has lost its sense.
+    """Whether an effect that is not out yet is no longer to be sent.
 
-    An order's first mail has after the order's end or its reassignment, a shipping request after its cancellation.
+    An order's first mail is obsolete after the order's end or its reassignment, a shipping request after its
+    cancellation.
     """
     if isinstance(effect, ShippingRequest):
         return order.status is Status.CANCELLED
@@ -135,7 +56,7 @@ def is_obsolete(effect: Effect, order: Order) -> bool:
 
 
 def obsolete_mails(order: Order, events: Iterable[Recorded]) -> frozenset[str]:
-    """The keys of the mails that these events caused, of all the order's, and that have lost their sense if unsent."""
+    """The keys of those mails that are obsolete if they are not out yet. `events` are all events of the order."""
     caused = effects(begin(order.intake), events)
     return frozenset(each.key for each in caused if is_obsolete(each, order))
 
@@ -156,14 +77,14 @@ class Cause(NamedTuple):
 class MailRule(NamedTuple):
     """A mail: its kind, to whom, because of which event, and under which rules.
 
-    Its text is `templates/mail/<kind>.<audience>.toml`, its name the entry of its kind in each language's `mails`
-    (domain/words/).
+    Its text is `templates/mail/<kind>.<audience>.txt`.
 
     Attributes:
+        name: what the kind is called, in German; given by the first rule of a kind.
         when: what else must be true.
         about: the deadline it speaks of; it is left out if that does not run.
         facts: the fields of the event that it may say, by their names in `MailFacts`.
-        to_former: it goes to the partner that had the order before.
+        to_former: it goes to the partner that had the order before the event.
         discreet: whether it names neither the customer nor the firm that has the order now.
         since, until: the versions of the rules under which it goes out (domain/rules.py).
     """
@@ -171,6 +92,7 @@ class MailRule(NamedTuple):
     kind: MailKind
     audience: Audience
     cause: type[Value]
+    name: str = ""
     when: Callable[[Cause], bool] = lambda cause: True
     about: Callable[[Cause], DeadlineKind | None] = lambda cause: None
     facts: tuple[str, ...] = ()
@@ -196,11 +118,12 @@ def _for_new_appointment(cause: Cause) -> DeadlineKind | None:
 
 
 MAILS: tuple[MailRule, ...] = (
-    MailRule("new_order", "partner", TransmissionStarted),
+    MailRule("new_order", "partner", TransmissionStarted, name=mark("Neuer Auftrag")),
     MailRule(
         "goods_shipped",
         "partner",
         ShippingStarted,
+        name=mark("Ware unterwegs"),
         when=lambda c: c.before.status is Status.REQUIREMENTS_MET,  # the first parcel
         facts=("tracking",),
     ),
@@ -208,6 +131,7 @@ MAILS: tuple[MailRule, ...] = (
         "goods_received",
         "partner",
         ShippingEnded,
+        name=mark("Ware eingetroffen"),
         when=lambda c: c.after.status is Status.SET_APPOINTMENT,
         about=lambda c: "set_appointment",
     ),
@@ -215,6 +139,7 @@ MAILS: tuple[MailRule, ...] = (
         "cancelled",
         "partner",
         Cancelled,
+        name=mark("Auftrag storniert"),
         when=lambda c: c.after.transmitted_at is not None,
         facts=("reason",),
     ),
@@ -225,13 +150,21 @@ MAILS: tuple[MailRule, ...] = (
         # Cancelled while its first mail was on its way: the partner must hear of the end, too.
         when=lambda c: c.after.status is Status.CANCELLED,
     ),
-    MailRule("reassigned", "partner", Reassigned, to_former=True, discreet=lambda c: True),
+    MailRule(
+        "reassigned",
+        "partner",
+        Reassigned,
+        name=mark("Auftrag anders zugeteilt"),
+        to_former=True,
+        discreet=lambda c: True,
+    ),
     MailRule("new_order", "partner", Reassigned, about=_first_step),
-    MailRule("reminder", "partner", ReminderDue, about=_its_own),
+    MailRule("reminder", "partner", ReminderDue, name=mark("Erinnerung"), about=_its_own),
     MailRule(
         "escalation",
         "partner",
         Escalated,
+        name=mark("Verpasste Frist"),
         when=lambda c: owner_of(c.event.kind) == "partner",
         about=_its_own,
         facts=("level",),
@@ -248,6 +181,7 @@ MAILS: tuple[MailRule, ...] = (
         "transmission_failed",
         "operations",
         Escalated,
+        name=mark("Übermittlung fehlgeschlagen"),
         when=lambda c: c.event.kind == "transmit",
         about=_its_own,
         facts=("level",),
@@ -256,6 +190,7 @@ MAILS: tuple[MailRule, ...] = (
         "review_needed",
         "operations",
         NotExecuted,
+        name=mark("Abklärung nötig"),
         about=lambda c: "review",
         facts=("reason", "note"),
     ),
@@ -270,6 +205,7 @@ MAILS: tuple[MailRule, ...] = (
         "review_decided",
         "partner",
         ReviewDecided,
+        name=mark("Entscheid zur Abklärung"),
         when=lambda c: c.event.decision != "cancel",
         about=_for_new_appointment,
         facts=("decision", "note"),
@@ -278,6 +214,7 @@ MAILS: tuple[MailRule, ...] = (
         "command_refused",
         "sender",
         CommandRefused,
+        name=mark("Aktion abgelehnt"),
         discreet=lambda c: c.event.code == "not_yours",
         facts=("action", "code"),
     ),
@@ -288,6 +225,11 @@ MAILS: tuple[MailRule, ...] = (
 def mail_kinds() -> tuple[MailKind, ...]:
     """The kinds of every version."""
     return tuple(dict.fromkeys(rule.kind for rule in MAILS))
+
+
+def mail_names() -> dict[MailKind, str]:
+    """The name of each kind, marked for translation."""
+    return {rule.kind: rule.name for rule in MAILS if rule.name}
 
 
 def _of_event(before: Order, recorded: Recorded, after: Order) -> list[Effect]:
@@ -343,7 +285,7 @@ def _mail(rule: MailRule, cause: Cause) -> Mail:
 
 
 def _shipping_request(order: Order) -> ShippingRequest:
-    # Of the attempt just begun: shipping notices that were kept may have advanced it in the same breath.
+    # The last shipment is the one just asked for, even if notices that were kept have changed it at once.
     placement, shipment = order.intake.placement, order.shipments[-1]
     customer, product = placement.customer, placement.product
     return ShippingRequest(

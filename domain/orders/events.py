@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from domain.actors import Actor
+from domain.authors import RecordedEvent
 from domain.calendar import Calendar
-from domain.orders.commands import (
+from domain.orders.codes import (
     ChecklistAnswer,
     ChecklistItem,
     Decision,
@@ -267,13 +268,7 @@ KnownEvent = Annotated[
 Event = Annotated[KnownEvent | UnknownEvent, Field(union_mode="left_to_right")]
 
 
-class Recorded(Value):
-    """An event in its place in the order's life: number (from 1), instant and author.
+class Recorded(RecordedEvent):
+    """An event in its place in the order's life."""
 
-    `by` reads "partner:elektro-huber", "operations:Anna for partner:elektro-huber", "shop", "warehouse", "system".
-    """
-
-    seq: int
-    at: datetime
-    by: str
     event: Event

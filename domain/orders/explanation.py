@@ -1,4 +1,4 @@
-"""Why a deadline is when it is: the facts of the explanation; `domain/words.py` puts them into words."""
+"""Why a deadline is when it is: the facts of the explanation; `words/sentences.py` puts them into words."""
 
 from datetime import datetime
 

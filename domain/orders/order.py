@@ -1,7 +1,7 @@
 """The service order: what is placed, what is pinned into it, and what is known of it at any moment."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self, TypedDict, Unpack
 
 from pydantic import (
     Field,
@@ -106,6 +106,16 @@ DeadlineKind = str
 Outcome = Literal["met", "missed", "void"]
 
 
+class DeadlineChanges(TypedDict, total=False):
+    """The fields of a `Deadline` that change while it runs."""
+
+    reminded: bool
+    missed: bool
+    level: int
+    ended: datetime | None
+    outcome: Annotated[Outcome, OPEN] | None
+
+
 class Deadline(Value):
     """One deadline of one order, open or ended.
 
@@ -129,6 +139,10 @@ class Deadline(Value):
     ended: datetime | None = None
     outcome: Annotated[Outcome, OPEN] | None = None
 
+    def replace(self, **changes: Unpack[DeadlineChanges]) -> Self:
+        """The deadline with other values for these fields."""
+        return self.model_copy(update=changes)
+
     @property
     def is_open(self) -> bool:
         """Whether it still runs, overdue or not."""
@@ -149,20 +163,36 @@ class Appointment(Value):
 
 
 class GoodsShipped(Value):
-    """The warehouse says that the goods are on their way. The tracking number tells a repetition from a new parcel."""
+    """The goods are on their way.
+
+    May come twice, late or out of order: it is kept, and applied when it fits.
+    """
+
+    # Each parcel has its own tracking number, so a number that is known is a repetition.
 
     type: Literal["goods_shipped"] = "goods_shipped"
-    tracking: TextLine
+    tracking: TextLine = Field(examples=["99.00.123456.78901234"])
 
 
 class GoodsReceived(Value):
-    """The warehouse says that the goods arrived."""
+    """The goods arrived.
+
+    May come twice, late or out of order: it is kept, and applied when it fits.
+    """
 
     type: Literal["goods_received"] = "goods_received"
-    received_at: Instant | None = None
+    received_at: Instant | None = Field(None, examples=[None, "2026-11-05T10:30:00+01:00"])
 
 
 Notice = Annotated[GoodsShipped | GoodsReceived, Field(discriminator="type")]
+
+
+class ShipmentChanges(TypedDict, total=False):
+    """The fields of a `Shipment` that change."""
+
+    trackings: tuple[str, ...]
+    shipped_at: datetime | None
+    received_at: datetime | None
 
 
 class Shipment(Value):
@@ -173,6 +203,40 @@ class Shipment(Value):
     trackings: tuple[str, ...] = ()
     shipped_at: datetime | None = None
     received_at: datetime | None = None
+
+    def replace(self, **changes: Unpack[ShipmentChanges]) -> Self:
+        """The shipment with other values for these fields."""
+        return self.model_copy(update=changes)
+
+
+class OrderChanges(TypedDict, total=False):
+    """The fields of an `Order` that change."""
+
+    rules: int
+    later_policy: Policy | None
+    partner: Assignee
+    calendar: Calendar
+    status: Status
+    version: int
+    digest: str
+    changed_at: datetime | None
+    partner_since: datetime | None
+    placed_at: datetime | None
+    released_at: datetime | None
+    sending_since: datetime | None
+    transmitted_at: datetime | None
+    accepted_at: datetime | None
+    reached_at: datetime | None
+    appointment_from: datetime | None
+    reported_at: datetime | None
+    shipments: tuple[Shipment, ...]
+    kept: tuple[Notice, ...]
+    appointment: Appointment | None
+    moves: int
+    executed_on: date | None
+    settlement_id: str | None
+    freed_from: tuple[str, ...]
+    deadlines: tuple[Deadline, ...]
 
 
 class Order(Value):
@@ -210,6 +274,10 @@ class Order(Value):
     settlement_id: str | None = None
     freed_from: tuple[str, ...] = ()
     deadlines: tuple[Deadline, ...] = ()
+
+    def replace(self, **changes: Unpack[OrderChanges]) -> Self:
+        """The order with other values for these fields."""
+        return self.model_copy(update=changes)
 
     @property
     def sp_id(self) -> str:

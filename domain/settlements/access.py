@@ -1,24 +1,27 @@
 """Who may do what to a settlement, in which state, and how the timeline names them."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import assert_never
 
 from domain import rules
 from domain.actors import Actor, Role
+from domain.authors import Author, author_of
 from domain.settlements.commands import (
     AdoptRules,
     Close,
     Command,
     NoteInvoice,
+    NoteReleased,
+    NoteUndelivered,
+    PassTime,
     Select,
+    TakeClaims,
+    TakeStatement,
     TakeVerdict,
     VoidSettlement,
 )
 from domain.settlements.errors import SettlementRefused
-from domain.settlements.settlement import SettlementStatus
-
-if TYPE_CHECKING:
-    from domain.settlements.lifecycle import Settling
+from domain.settlements.settlement import Settlement, SettlementStatus
 
 _PARTNER: tuple[Role, ...] = ("partner", "operations")
 # Both by rules version, as an order's: a later one lists only what it changes or adds.
@@ -43,44 +46,40 @@ ACTIONS: dict[int, dict[SettlementStatus, tuple[str, ...]]] = {
 }
 
 
-def actions(settling: "Settling") -> tuple[str, ...]:
+def actions(settlement: Settlement) -> tuple[str, ...]:
     """What the state allows, whoever does it; `invoice` is to upload one."""
-    return rules.under(ACTIONS, settling.rules).get(settling.status, ())
+    return rules.under(ACTIONS, settlement.rules).get(settlement.status, ())
 
 
-def allowed(settling: "Settling", role: str) -> tuple[str, ...]:
+def allowed(settlement: Settlement, role: str) -> tuple[str, ...]:
     """What a caller of this role may do now."""
-    may = rules.under(ROLES, settling.rules)
-    return tuple(action for action in actions(settling) if role in may[action])
+    may = rules.under(ROLES, settlement.rules)
+    return tuple(action for action in actions(settlement) if role in may[action])
 
 
-def authorise(settling: "Settling", action: str, actor: Actor, now: datetime) -> None:
+def authorise(settlement: Settlement, action: str, actor: Actor, now: datetime) -> None:
     """Check that this actor may do this at `now`.
 
     Raises:
         SettlementRefused: not in this role, not to this partner's settlement, not in this state.
     """
-    may = allowed(settling, actor.role)
-    if actor.role not in rules.under(ROLES, settling.rules)[action]:
-        raise SettlementRefused(action, "role", settling.status, may)
-    if actor.role == "partner" and actor.partner_id != settling.opening.partner.partner_id:
-        raise SettlementRefused(action, "not_yours", settling.status)
-    if action not in actions(settling) and action != "adopt_rules":
-        until = settling.selectable_until
+    may = allowed(settlement, actor.role)
+    if actor.role not in rules.under(ROLES, settlement.rules)[action]:
+        raise SettlementRefused(action, "role", settlement.status, may)
+    if actor.role == "partner" and actor.partner_id != settlement.opening.partner.partner_id:
+        raise SettlementRefused(action, "not_yours", settlement.status)
+    if action not in actions(settlement) and action != "adopt_rules":
+        until = settlement.selectable_until
         if action == "select" and until is not None and until <= now:
-            raise SettlementRefused(action, "too_late", settling.status, may)
-        raise SettlementRefused(action, "wrong_state", settling.status, may)
+            raise SettlementRefused(action, "too_late", settlement.status, may)
+        raise SettlementRefused(action, "wrong_state", settlement.status, may)
 
 
-def author(settling: "Settling", command: Command | None, actor: Actor) -> str:
-    """Who did it, and for whom, in the words of the timeline. Without a command it is the opening."""
-    if actor.role == "partner":
-        return f"partner:{actor.partner_id}"
-    named = f"{actor.role}:{actor.name}" if actor.name else actor.role
-    partners = command is None or isinstance(command, Select | Close | TakeVerdict)
-    if actor.role == "operations" and partners:
-        return f"{named} for partner:{settling.opening.partner.partner_id}"
-    return named
+def author(settlement: Settlement, command: Command | None, actor: Actor) -> Author:
+    """Who gives the command, and for whom. Without a command it is the opening."""
+    is_partners = command is None or isinstance(command, Select | Close | TakeVerdict)
+    partner_id = settlement.opening.partner.partner_id
+    return author_of(actor, on_behalf_of=partner_id if is_partners else None)
 
 
 def action_of(command: Command) -> str | None:
@@ -90,5 +89,7 @@ def action_of(command: Command) -> str | None:
             return "invoice"
         case VoidSettlement() | Select() | Close() | NoteInvoice() | AdoptRules():
             return command.type
-        case _:
+        case PassTime() | TakeClaims() | TakeStatement() | NoteReleased() | NoteUndelivered():
             return None
+        case _:
+            assert_never(command)

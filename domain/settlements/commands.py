@@ -1,66 +1,16 @@
-"""What a settlement starts with, and what can be asked of it."""
+"""What can be asked of a settlement."""
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from domain.actors import Actor
-from domain.calendar import Calendar
 from domain.fields import Note, Reason
-from domain.months import Month
-from domain.orders.order import Assignee
 from domain.policy import Policy
-from domain.settlements.ids import settlement_id
 from domain.settlements.invoicing import Verdict
-from domain.settlements.settlement import Amount, CorrectionLine, LeftOut, VatRates
+from domain.settlements.lines import Amount, CorrectionLine, LeftOut
+from domain.settlements.settlement import Selection, Statement
 from domain.values import Value
-
-
-def _each_once(sp_ids: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(sp_ids)) != len(sp_ids):
-        raise ValueError("expected each SP-ID once")
-    return sp_ids
-
-
-Selection = Annotated[tuple[str, ...], AfterValidator(_each_once)]
-"""SP-IDs, each once, in the order in which they are billed."""
-
-
-class Opening(Value):
-    """All a settlement starts from, and what is pinned into it.
-
-    `picked` are orders of the partner that could be billed when it was opened, `left_out` those that were asked for and
-    could not. With `automatic` the month's end opened it: the partner is told, and may still pick and unpick.
-    `rules` is the version of the rules that it is opened under (domain/rules.py).
-    """
-
-    partner: Assignee
-    month: Month
-    policy: Policy
-    calendar: Calendar
-    vat_rates: VatRates = ()
-    picked: Selection = ()
-    left_out: tuple[LeftOut, ...] = ()
-    automatic: bool
-    rules: int = 1
-
-    @property
-    def settlement_id(self) -> str:
-        """Its only name everywhere."""
-        return settlement_id(self.partner.partner_id, self.month)
-
-
-class Statement(Value):
-    """The statement that was made: what it adds up to, and what its bytes are known by."""
-
-    paper_id: str
-    sha256: str
-    template_version: str
-    input_checksum: str
-    pages: int
-    net: Amount
-    vat: Amount
-    total: Amount
 
 
 class Select(Value):

@@ -5,11 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from domain.authors import RecordedEvent
 from domain.orders.events import UnknownEvent
 from domain.policy import Policy
-from domain.settlements.commands import Selection, Statement
 from domain.settlements.invoicing import Verdict
-from domain.settlements.settlement import Amount, CorrectionLine, LeftOut
+from domain.settlements.lines import Amount, CorrectionLine, LeftOut
+from domain.settlements.settlement import Selection, Statement
 from domain.values import Value
 
 
@@ -151,10 +152,7 @@ KnownSettlementEvent = Annotated[
 SettlementEvent = Annotated[KnownSettlementEvent | UnknownEvent, Field(union_mode="left_to_right")]
 
 
-class SettlementRecorded(Value):
-    """An event in its place in the settlement's life: number (from 1), instant, author (as of an order)."""
+class SettlementRecorded(RecordedEvent):
+    """An event in its place in the settlement's life."""
 
-    seq: int
-    at: datetime
-    by: str
     event: SettlementEvent

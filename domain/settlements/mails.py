@@ -15,9 +15,11 @@ from domain.settlements.events import (
     StatementIssued,
     Voided,
 )
-from domain.settlements.lifecycle import Settling, begin, evolve
-from domain.settlements.settlement import Amount, LeftOut, SettlementStatus
-from domain.values import Language, Value
+from domain.settlements.evolve import evolve
+from domain.settlements.lifecycle import begin
+from domain.settlements.lines import Amount, LeftOut
+from domain.settlements.settlement import Settlement, SettlementStatus
+from domain.values import Language, Value, mark
 
 SettlementAudience = Literal["partner", "operations", "accounting"]
 SettlementMailKind = str
@@ -54,14 +56,19 @@ class SettlementMail(Value):
     reason: str = ""
     paper_id: str | None = None
 
+    @property
+    def lane(self) -> str:
+        """Mails of one lane go out one after the other, in the order of their causes."""
+        return self.audience
+
 
 class MailRule(NamedTuple):
     """A mail: its kind, to whom, because of which event, and under which rules.
 
-    Its text is `templates/mail/settlement/<kind>.<audience>.toml`, its name the entry of its kind in each language's
-    `settlement_mails` (domain/words/).
+    Its text is `templates/mail/settlement/<kind>.<audience>.txt`.
 
     Attributes:
+        name: what the kind is called, in German; given by the first rule of a kind.
         when: what else must be true of the event and the settlement after it.
         facts: the fields of the event that it may say, by their names in `SettlementMail`.
         paper: what goes with it.
@@ -71,7 +78,8 @@ class MailRule(NamedTuple):
     kind: SettlementMailKind
     audience: SettlementAudience
     cause: type[Value]
-    when: Callable[[Any, Settling], bool] = lambda event, settling: True
+    name: str = ""
+    when: Callable[[Any, Settlement], bool] = lambda event, settlement: True
     facts: tuple[str, ...] = ()
     paper: Literal["statement", "invoice"] | None = None
     since: int = 1
@@ -79,30 +87,49 @@ class MailRule(NamedTuple):
 
 
 MAILS: tuple[MailRule, ...] = (
-    MailRule("settlement_opened", "partner", Announced),
-    MailRule("statement", "partner", StatementIssued, paper="statement"),
+    MailRule("settlement_opened", "partner", Announced, name=mark("Verrechnung eröffnet")),
+    MailRule(
+        "statement", "partner", StatementIssued, name=mark("Verrechnungsbeleg"), paper="statement"
+    ),
     MailRule(
         "nothing_billed",
         "partner",
         NothingToBill,
-        when=lambda event, settling: bool(settling.left_out),  # who unpicked everything knows it
+        name=mark("Nichts verrechnet"),
+        when=lambda event, settlement: bool(
+            settlement.left_out
+        ),  # who unpicked everything knows it
     ),
-    MailRule("invoice_missing", "partner", InvoiceReminded, facts=("level",), paper="statement"),
+    MailRule(
+        "invoice_missing",
+        "partner",
+        InvoiceReminded,
+        name=mark("Rechnung fehlt"),
+        facts=("level",),
+        paper="statement",
+    ),
     MailRule(
         "invoice_missing",
         "operations",
         InvoiceReminded,
-        when=lambda event, settling: event.last,
+        when=lambda event, settlement: event.last,
         facts=("level",),
         paper="statement",
     ),
-    MailRule("invoice_accepted", "accounting", InvoiceAccepted, paper="invoice"),
+    MailRule(
+        "invoice_accepted",
+        "accounting",
+        InvoiceAccepted,
+        name=mark("Rechnung angenommen"),
+        paper="invoice",
+    ),
     MailRule("invoice_accepted", "partner", InvoiceAccepted, paper="invoice"),
     MailRule(
         "settlement_voided",
         "partner",
         Voided,
-        when=lambda event, settling: settling.told,
+        name=mark("Verrechnung aufgehoben"),
+        when=lambda event, settlement: settlement.told,
         facts=("reason",),
     ),
 )
@@ -114,73 +141,81 @@ def settlement_mail_kinds() -> tuple[SettlementMailKind, ...]:
     return tuple(dict.fromkeys(rule.kind for rule in MAILS))
 
 
+def mail_names() -> dict[SettlementMailKind, str]:
+    """The name of each kind, marked for translation."""
+    return {rule.kind: rule.name for rule in MAILS if rule.name}
+
+
 def settlement_mails(
-    before: Settling, events: Iterable[SettlementRecorded], operations_language: Language
+    before: Settlement, events: Iterable[SettlementRecorded], operations_language: Language
 ) -> tuple[SettlementMail, ...]:
     """What has to go out because of these events that happened to the settlement `before`, in their order."""
     out: list[SettlementMail] = []
-    settling = before
+    settlement = before
     for recorded in events:
-        settling = evolve(settling, recorded)
+        settlement = evolve(settlement, recorded)
         out.extend(
-            _mail(settling, recorded, rule, operations_language)
-            for rule in rules.holding(MAILS, settling.rules)
-            if isinstance(recorded.event, rule.cause) and rule.when(recorded.event, settling)
+            _mail(settlement, recorded, rule, operations_language)
+            for rule in rules.holding(MAILS, settlement.rules)
+            if isinstance(recorded.event, rule.cause) and rule.when(recorded.event, settlement)
         )
     return tuple(out)
 
 
 def _mail(
-    settling: Settling, recorded: SettlementRecorded, rule: MailRule, operations_language: Language
+    settlement: Settlement,
+    recorded: SettlementRecorded,
+    rule: MailRule,
+    operations_language: Language,
 ) -> SettlementMail:
-    partner, statement = settling.opening.partner, settling.statement
+    partner, statement = settlement.opening.partner, settlement.statement
     paper = None
     if rule.paper == "statement" and statement is not None:
         paper = statement.paper_id
     elif rule.paper == "invoice":
-        paper = settling.invoice_paper_id
+        paper = settlement.invoice_paper_id
     return SettlementMail(
-        key=f"{settling.settlement_id}:{recorded.seq}:{rule.kind}:{rule.audience}",
+        key=f"{settlement.settlement_id}:{recorded.seq}:{rule.kind}:{rule.audience}",
         kind=rule.kind,
         audience=rule.audience,
-        settlement_id=settling.settlement_id,
+        settlement_id=settlement.settlement_id,
         partner_id=partner.partner_id,
         partner_name=partner.name,
-        month=settling.opening.month,
+        month=settlement.opening.month,
         language=partner.language if rule.audience == "partner" else operations_language,
         at=recorded.at,
-        orders=len(settling.picked),
-        left_out=settling.left_out[:_MOST_LEFT_OUT],
-        left_out_count=len(settling.left_out),
+        orders=len(settlement.picked),
+        left_out=settlement.left_out[:_MOST_LEFT_OUT],
+        left_out_count=len(settlement.left_out),
         net=statement.net if statement else None,
         vat=statement.vat if statement else None,
         total=statement.total if statement else None,
-        selectable_until=settling.selectable_until,
-        invoice_due=settling.invoice_due,
+        selectable_until=settlement.selectable_until,
+        invoice_due=settlement.invoice_due,
         paper_id=paper,
         **{name: getattr(recorded.event, name) for name in rule.facts},
     )
 
 
-def is_obsolete(mail: SettlementMail, settling: Settling) -> bool:
+def is_obsolete(mail: SettlementMail, settlement: Settlement) -> bool:
     """Whether a mail that has not gone out yet has lost its sense: it asks for what was done, or says it again."""
     match mail.kind:
         case "settlement_opened":
-            return settling.status is not SettlementStatus.OPEN
+            return settlement.status is not SettlementStatus.OPEN
         case "invoice_missing":
-            return settling.status is not SettlementStatus.ISSUED or (
-                mail.level < settling.reminders
+            return settlement.status is not SettlementStatus.ISSUED or (
+                mail.level < settlement.reminders
             )
         case _:
             return False
 
 
 def obsolete_settlement_mails(
-    settling: Settling, events: Iterable[SettlementRecorded]
+    settlement: Settlement, events: Iterable[SettlementRecorded]
 ) -> frozenset[str]:
     """The keys of the mails that these events caused, of all the settlement's, and that have lost their sense if
     unsent."""
-    start = begin(settling.opening, settling.opened_at)
+    start = begin(settlement.opening, settlement.opened_at)
     # A mail's language is not in its key.
-    caused = settlement_mails(start, events, settling.opening.partner.language)
-    return frozenset(mail.key for mail in caused if is_obsolete(mail, settling))
+    caused = settlement_mails(start, events, settlement.opening.partner.language)
+    return frozenset(mail.key for mail in caused if is_obsolete(mail, settlement))

@@ -1,130 +1,18 @@
-"""The monthly settlement: its month, its number, what is billed in it, and what it adds up to."""
+"""The settlement: what it starts with, what is pinned into it, and what is known of it at any moment."""
 
-from collections import Counter
-from collections.abc import Iterable
-from datetime import date, datetime
-from decimal import ROUND_HALF_UP, Decimal
-from typing import Annotated, Any, Literal, Self
+from datetime import datetime
+from typing import Annotated, Self, TypedDict, Unpack
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    PlainSerializer,
-    model_validator,
-)
+from pydantic import AfterValidator
 
-from domain.fields import CENTIME, Identifier, Money, Reason
-from domain.fields import TextLine as Text
+from domain.calendar import Calendar
 from domain.months import Month
-from domain.orders.order import Order, Placement, Status
-from domain.values import OPEN, OpenEnum, Value
-
-# --- money ----------------------------------------------------------------------------------------
-
-
-def _money_is_text(raw: Any) -> Any:
-    if isinstance(raw, float | bool):
-        raise ValueError('money is written as a string, "-129.00"')
-    return raw
-
-
-def _signed_centimes(amount: Decimal) -> Decimal:
-    if not amount.is_finite() or amount != amount.quantize(CENTIME, ROUND_HALF_UP):
-        raise ValueError("money has at most two decimals")
-    return amount.quantize(CENTIME) or Decimal("0.00")  # Decimal knows a minus zero
-
-
-Amount = Annotated[
-    Decimal,
-    BeforeValidator(_money_is_text),
-    Field(max_digits=10),
-    AfterValidator(_signed_centimes),
-    PlainSerializer(str, return_type=str, when_used="json"),
-]
-"""CHF in whole centimes, plus or minus."""
-
-_NOTHING = Decimal("0.00")
-
-
-class VatRate(Value):
-    """The percentage that holds from a day on."""
-
-    since: date
-    percent: Annotated[
-        Decimal, Field(ge=0, lt=100), PlainSerializer(str, return_type=str, when_used="json")
-    ]
-
-
-VatRates = tuple[VatRate, ...]
-
-VAT_RATES: VatRates = (
-    VatRate(since=date(2018, 1, 1), percent=Decimal("7.7")),
-    VatRate(since=date(2024, 1, 1), percent=Decimal("8.1")),
-)
-"""The Swiss standard rate. The earliest also holds for the days before it."""
-
-
-def vat_percent(day: date, rates: VatRates) -> Decimal:
-    """The percentage that holds on a day. Raises `ValueError` if there are no rates."""
-    if not rates:
-        raise ValueError("expected one rate or more")
-    in_order = sorted(rates, key=lambda rate: rate.since)
-    holding = [rate for rate in in_order if rate.since <= day]
-    return (holding or in_order)[-1 if holding else 0].percent
-
-
-def vat_of(amount: Decimal, percent: Decimal) -> Decimal:
-    """The tax on an amount, half a centime rounded up (away from zero, so that minus undoes plus)."""
-    return (amount * percent / 100).quantize(CENTIME, ROUND_HALF_UP) or _NOTHING
-
-
-# --- what is billed -------------------------------------------------------------------------------
-
-
-class Line(Value):
-    """One order that is billed. `fee` is net."""
-
-    sp_id: Identifier
-    sales_order_id: Text
-    executed_on: date
-    service: Text
-    customer_place: Text
-    fee: Money
-
-
-class CorrectionLine(Value):
-    """An amount (net) that operations add, plus or minus, for an order of an earlier settlement.
-
-    `executed_on` is that order's, whose rate of VAT then holds; without it the rate of the month's last day does.
-    """
-
-    sp_id: Identifier
-    reason: Reason
-    amount: Amount
-    executed_on: date | None = None
-
-
-LeftOutReason = Literal[
-    "not_yours", "not_completed", "cancelled", "billed", "unknown", "unavailable"
-]
-"""Why an order is not in a settlement: it belongs to another partner, it is not completed (any more), it was cancelled,
-another settlement billed it, there is no such order, or its workflow was ended by force and has to be revived."""
-
-
-class LeftOut(Value):
-    """An order that was picked, and refused."""
-
-    sp_id: str
-    reason: Annotated[LeftOutReason, OPEN]
-
-
-class VatSum(Value):
-    """What one rate of VAT comes to."""
-
-    percent: Decimal
-    net: Decimal
-    vat: Decimal
+from domain.orders.order import Assignee
+from domain.policy import Policy
+from domain.settlements.ids import settlement_id
+from domain.settlements.invoicing import Verdict
+from domain.settlements.lines import Amount, CorrectionLine, LeftOut, VatRates
+from domain.values import OpenEnum, Value
 
 
 class SettlementStatus(OpenEnum):
@@ -143,137 +31,141 @@ class SettlementStatus(OpenEnum):
         return self in (SettlementStatus.INVOICED, SettlementStatus.VOID)
 
 
-class Settlement(Value):
-    """The orders of one partner that are billed together, at one moment.
+def _each_once(sp_ids: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(sp_ids)) != len(sp_ids):
+        raise ValueError("expected each SP-ID once")
+    return sp_ids
 
-    `lines` are the picked ones while it is open, then those that were claimed. `vat_rates` are pinned when it is
-    opened, and empty for a partner that is not liable; so everything it adds up to follows from what is in it.
+
+Selection = Annotated[tuple[str, ...], AfterValidator(_each_once)]
+"""SP-IDs, each once, in the order in which they are billed."""
+
+
+class Opening(Value):
+    """All a settlement starts from, and what is pinned into it.
+
+    `picked` are orders of the partner that could be billed when it was opened, `left_out` those that were asked for and
+    could not. With `automatic` the month's end opened it: the partner is told, and may still pick and unpick.
+    `rules` is the version of the rules that it is opened under (domain/rules.py).
     """
 
-    settlement_id: str
-    partner_id: Identifier
+    partner: Assignee
     month: Month
-    status: SettlementStatus = SettlementStatus.OPEN
-    lines: tuple[Line, ...] = ()
-    corrections: tuple[CorrectionLine, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
+    policy: Policy
+    calendar: Calendar
     vat_rates: VatRates = ()
+    picked: Selection = ()
+    left_out: tuple[LeftOut, ...] = ()
+    automatic: bool
+    rules: int = 1
+
+    @property
+    def settlement_id(self) -> str:
+        """Its only name everywhere."""
+        return settlement_id(self.partner.partner_id, self.month)
+
+
+class Statement(Value):
+    """The statement that was made: what it adds up to, and what its bytes are known by."""
+
+    paper_id: str
+    sha256: str
+    template_version: str
+    input_checksum: str
+    pages: int
+    net: Amount
+    vat: Amount
+    total: Amount
+
+
+class SettlementChanges(TypedDict, total=False):
+    """The fields of a `Settlement` that change."""
+
+    rules: int
+    later_policy: Policy | None
+    status: SettlementStatus
+    version: int
+    digest: str
+    picked: Selection
+    left_out: tuple[LeftOut, ...]
+    claimed: bool
+    fees: Amount | None
+    corrections: tuple[CorrectionLine, ...]
+    told: bool
+    selectable_until: datetime | None
+    issued_at: datetime | None
+    invoice_due: datetime | None
+    next_reminder: datetime | None
+    reminders: int
+    statement: Statement | None
+    last_verdict: Verdict | None
+    invoice_paper_id: str | None
+    voided: bool
+    released: bool
+    ended_at: datetime | None
+
+
+class Settlement(Value):
+    """A settlement as it stands. `picked` are its orders: selected ones until `claimed`, then those it billed.
+
+    `opening` is without the orders that it came with: they are in the first event. `fees`: what the claimed orders come
+    to by their own word. `told` is whether the partner knows of a settlement that was opened for it; `voided`, whether
+    it was taken back (one that had nothing to bill is void as well); `released`, whether no order is billed by a void
+    one any more. `digest`: of its events (domain/digest.py); empty in one that was stored before there were digests.
+    `rules` and `later_policy` are as those of an order.
+    """
+
+    opening: Opening
+    rules: int = 1
+    later_policy: Policy | None = None
+    status: SettlementStatus
+    version: int = 0
+    digest: str = ""
+    picked: Selection
+    left_out: tuple[LeftOut, ...] = ()
+    claimed: bool = False
+    fees: Amount | None = None
+    corrections: tuple[CorrectionLine, ...] = ()
     opened_at: datetime
+    told: bool = False
     selectable_until: datetime | None = None
     issued_at: datetime | None = None
     invoice_due: datetime | None = None
+    next_reminder: datetime | None = None
+    reminders: int = 0
+    statement: Statement | None = None
+    last_verdict: Verdict | None = None
+    invoice_paper_id: str | None = None
+    voided: bool = False
+    released: bool = False
     ended_at: datetime | None = None
 
-    @model_validator(mode="after")
-    def _each_order_once(self) -> Self:
-        """An order is billed or left out, once; also a copy of a list must not bill it twice."""
-        counted = Counter([line.sp_id for line in self.lines] + [o.sp_id for o in self.left_out])
-        twice = sorted(sp_id for sp_id, times in counted.items() if times > 1)
-        if twice:
-            raise ValueError(f"more than once: {', '.join(twice[:5])}")
-        return self
+    def replace(self, **changes: Unpack[SettlementChanges]) -> Self:
+        """The settlement with other values for these fields."""
+        return self.model_copy(update=changes)
 
     @property
-    def all_lines(self) -> tuple[Line | CorrectionLine, ...]:
-        """Lines and corrections, as they are listed and added up."""
-        return (*self.lines, *self.corrections)
+    def settlement_id(self) -> str:
+        """Its only name everywhere."""
+        return self.opening.settlement_id
 
     @property
-    def liable(self) -> bool:
-        """Whether the partner owes VAT."""
-        return bool(self.vat_rates)
-
-    def percent(self, line: Line | CorrectionLine) -> Decimal | None:
-        """The rate of VAT of a line; None if the partner is not liable."""
-        if not self.vat_rates:
-            return None
-        return vat_percent(line.executed_on or self.month.last_day, self.vat_rates)
-
-    def vat_on(self, line: Line | CorrectionLine) -> Decimal:
-        """The VAT on a line, rounded to the centime. The settlement's VAT is the sum of these."""
-        percent = self.percent(line)
-        return _NOTHING if percent is None else vat_of(amount_of(line), percent)
+    def policy(self) -> Policy:
+        """The policy pinned into it."""
+        return self.later_policy or self.opening.policy
 
     @property
-    def net(self) -> Decimal:
-        """All fees and corrections."""
-        return sum((amount_of(line) for line in self.all_lines), _NOTHING)
+    def is_over(self) -> bool:
+        """Whether nothing can follow, but for what has to go out."""
+        match self.status:
+            case SettlementStatus.INVOICED:
+                return True
+            case SettlementStatus.VOID:
+                return self.released
+            case _:
+                return False
 
     @property
-    def vat(self) -> Decimal:
-        """The VAT of all lines and corrections, each rounded."""
-        return sum((self.vat_on(line) for line in self.all_lines), _NOTHING)
-
-    @property
-    def total(self) -> Decimal:
-        """What the invoice has to come to."""
-        return self.net + self.vat
-
-    @property
-    def vat_sums(self) -> tuple[VatSum, ...]:
-        """Net and VAT by rate, the lowest rate first; empty if the partner is not liable."""
-        sums: dict[Decimal, list[Decimal]] = {}
-        for line in self.all_lines:
-            percent = self.percent(line)
-            if percent is not None:
-                of_rate = sums.setdefault(percent, [_NOTHING, _NOTHING])
-                of_rate[0] += amount_of(line)
-                of_rate[1] += self.vat_on(line)
-        return tuple(
-            VatSum(percent=percent, net=net, vat=vat)
-            for percent, (net, vat) in sorted(sums.items())
-        )
-
-
-def amount_of(line: Line | CorrectionLine) -> Decimal:
-    """A line's net amount."""
-    return line.fee if isinstance(line, Line) else line.amount
-
-
-def in_order(lines: Iterable[Line]) -> tuple[Line, ...]:
-    """Lines as a settlement lists them: by day of execution, then by SP-ID."""
-    return tuple(sorted(lines, key=lambda line: (line.executed_on, line.sp_id)))
-
-
-# --- rules ----------------------------------------------------------------------------------------
-
-
-def obstacle(
-    owner: str, status: Status, billed_by: str | None, partner_id: str, settlement: str
-) -> LeftOutReason | None:
-    """Why a partner may not bill an order in a settlement; None if it may.
-
-    Of the order: whose it is, its state, and the settlement that billed it. That this very one has is no obstacle:
-    asking again is allowed.
-    """
-    if owner != partner_id:
-        return "not_yours"
-    match status:
-        case Status.COMPLETED:
-            return None
-        case Status.BILLED:
-            return None if billed_by == settlement else "billed"
-        case Status.CANCELLED:
-            return "cancelled"
-        case _:
-            return "not_completed"
-
-
-def line_of_order(order: Order) -> Line | None:
-    """What a settlement bills of an order; None of one that was not executed."""
-    if order.executed_on is None:
-        return None
-    return line_of(order.intake.placement, order.executed_on)
-
-
-def line_of(placed: Placement, executed_on: date) -> Line:
-    """The line of an order that was executed."""
-    place = f"{placed.customer.postal_code} {placed.customer.city}"
-    return Line(
-        sp_id=placed.sp_id,
-        sales_order_id=placed.sales_order_id,
-        executed_on=executed_on,
-        service=placed.service.name,
-        customer_place=place[:200].strip(),
-        fee=placed.service.fee,
-    )
+    def can_be_drafted(self) -> bool:
+        """Whether a draft of the partner's invoice can be made: it is awaited, and there is something to pay."""
+        return self.status is SettlementStatus.ISSUED and self.invoice_due is not None

@@ -13,7 +13,7 @@ from records.mails import MailLog
 from records.migrate import migrate
 from records.partners import Partner, Partners
 from tests.activities.servers import MailServer, mail_server
-from tests.builders import MONDAY
+from tests.support.builders import MONDAY
 
 
 def partner(partner_id: str, language: Language = "de", **changes: object) -> Partner:

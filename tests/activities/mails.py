@@ -4,19 +4,14 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from domain.actors import Actor
-from domain.orders.commands import (
-    Cancel,
-    ConfirmTransmission,
-    DecideReview,
-    NoteRefusal,
-    Reassign,
-    ReportNotExecuted,
-)
-from domain.orders.effects import Mail, effects
+from domain.orders.commands import Cancel, DecideReview, Reassign, ReportNotExecuted
+from domain.orders.effects import effects
+from domain.orders.internal import ConfirmTransmission, NoteRefusal
 from domain.orders.lifecycle import begin
 from domain.orders.order import GoodsReceived, GoodsShipped, Intake
-from domain.policy import load_policy
-from tests.builders import (
+from domain.orders.outgoing import Mail
+from domain.policy_file import load_policy
+from tests.support.builders import (
     AGREED,
     GOODS_THERE,
     REQUIREMENTS_MET,

@@ -31,6 +31,9 @@ class MailServer:
         self.data: Answer = "250 OK"
         self.quit: Answer = "221 Bye"
         self.encrypted: list[bool] = []
+        self.held = (
+            False  # while it is, a mail that is taken is answered only once `released` is set
+        )
         self.released = asyncio.Event()
 
     async def handle_EHLO(
@@ -60,6 +63,8 @@ class MailServer:
         if self.data is None:
             await self.released.wait()
             return "451 too late"
+        if self.held:
+            await self.released.wait()
         if self.data == "drop" or self.data.startswith("250"):
             assert isinstance(envelope.content, bytes)
             message = message_from_bytes(envelope.content, policy=default)

@@ -4,10 +4,18 @@ from datetime import timedelta
 
 from domain.settlements.commands import PassTime, TakeVerdict, VoidSettlement
 from domain.settlements.invoicing import Verdict
-from domain.settlements.lifecycle import Settling
 from domain.settlements.mails import SettlementMail, settlement_mails
-from domain.settlements.settlement import SettlementStatus
-from tests.settlings import FIRST, Step, claims, issued, opening, settled, statement, voided
+from domain.settlements.settlement import Settlement, SettlementStatus
+from tests.support.settlements import (
+    FIRST,
+    Step,
+    claims,
+    issued,
+    opening,
+    settled,
+    statement,
+    voided,
+)
 
 _DAYS = timedelta(days=1)
 
@@ -17,7 +25,7 @@ def mails_of(
 ) -> list[SettlementMail]:
     """The mails of a settlement's life."""
     of = opening(*(f"SP-{n}" for n in range(picked)), automatic=automatic, **changes)
-    before = Settling(
+    before = Settlement(
         opening=of, status=SettlementStatus.OPEN, picked=(), opened_at=FIRST, told=True
     )
     return list(settlement_mails(before, settled(of, *steps).events, "de"))

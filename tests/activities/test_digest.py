@@ -13,8 +13,8 @@ from activities.digest import DigestActivities
 from contracts.activities import DigestOutcome, DigestPage, DigestPartners, DigestWanted, Snapshot
 from domain.policy import Policy
 from domain.values import LANGUAGES, Language
-from mail.letters import Letters
-from mail.smtp import Postman
+from mail.outbox import Outbox
+from mail.smtp import SmtpSender
 from records.accounts import AccountRecords
 from records.database import Database
 from records.digest import Digests
@@ -24,7 +24,15 @@ from records.partners import Partners
 from settings import Settings
 from tests.activities.conftest import partner
 from tests.activities.servers import MailServer
-from tests.builders import ACCEPTED, AGREED, COMPLETED, GOODS_THERE, MONDAY, TRANSMITTED, lived
+from tests.support.builders import (
+    ACCEPTED,
+    AGREED,
+    COMPLETED,
+    GOODS_THERE,
+    MONDAY,
+    TRANSMITTED,
+    lived,
+)
 
 TUESDAY = date(2026, 10, 6)
 MORNING = datetime(2026, 10, 6, 6, 0, tzinfo=UTC)
@@ -32,7 +40,7 @@ MORNING = datetime(2026, 10, 6, 6, 0, tzinfo=UTC)
 CLOSES = datetime(2026, 10, 6, 16, 0, tzinfo=UTC)
 
 
-class Desk:
+class DigestRig:
     """The activities over records and a mail server."""
 
     def __init__(self, database: Database, port: int) -> None:
@@ -48,7 +56,7 @@ class Desk:
             settings,
             Policy(),
             Digests(database),
-            Letters(self.log, Postman(settings)),
+            Outbox(self.log, SmtpSender(settings)),
             self.partners,
             self.accounts,
         )
@@ -81,8 +89,8 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(database: Database, partners: Partners, server: MailServer) -> Desk:
-    return Desk(database, server.port)
+async def desk(database: Database, partners: Partners, server: MailServer) -> DigestRig:
+    return DigestRig(database, server.port)
 
 
 def text(message: EmailMessage, kind: str = "plain") -> str:
@@ -93,7 +101,7 @@ def text(message: EmailMessage, kind: str = "plain") -> str:
     return content
 
 
-async def busy(desk: Desk) -> None:
+async def busy(desk: DigestRig) -> None:
     """Two late ones, one of today, one of tomorrow, and what must not appear."""
     days = timedelta(days=1)
     await desk.order("SP-1", *TRANSMITTED, at=MONDAY - 4 * days)  # Thursday: due on Friday
@@ -105,7 +113,9 @@ async def busy(desk: Desk) -> None:
     await desk.order("SP-7", *TRANSMITTED, partner_id="sanitaer-rossi")
 
 
-async def test_what_is_open_today_the_most_urgent_first(desk: Desk, server: MailServer) -> None:
+async def test_what_is_open_today_the_most_urgent_first(
+    desk: DigestRig, server: MailServer
+) -> None:
     await busy(desk)
     assert await desk.send() == "sent"
     [message] = server.received
@@ -124,7 +134,9 @@ async def test_what_is_open_today_the_most_urgent_first(desk: Desk, server: Mail
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_in_the_partners_language(desk: Desk, server: MailServer, language: Language) -> None:
+async def test_in_the_partners_language(
+    desk: DigestRig, server: MailServer, language: Language
+) -> None:
     await desk.partners.put(partner("elektro-huber", language), MONDAY)
     await busy(desk)
     await desk.order("SP-8", *AGREED, at=MONDAY - timedelta(days=8))
@@ -141,7 +153,7 @@ async def test_in_the_partners_language(desk: Desk, server: MailServer, language
     assert ("Überfällig" in text(message)) is (language == "de")
 
 
-async def test_a_text_from_outside_is_text(desk: Desk, server: MailServer) -> None:
+async def test_a_text_from_outside_is_text(desk: DigestRig, server: MailServer) -> None:
     await desk.order("SP-1", *TRANSMITTED, city='<img src="https://evil.example">\u202e')
     await desk.send()
     [message] = server.received
@@ -149,7 +161,7 @@ async def test_a_text_from_outside_is_text(desk: Desk, server: MailServer) -> No
     assert "\u202e" not in text(message)
 
 
-async def test_a_flood_of_orders_is_counted_and_cut(desk: Desk, server: MailServer) -> None:
+async def test_a_flood_of_orders_is_counted_and_cut(desk: DigestRig, server: MailServer) -> None:
     for number in range(53):
         await desk.order(f"SP-{number:03}", *TRANSMITTED)
     await desk.send()
@@ -159,14 +171,16 @@ async def test_a_flood_of_orders_is_counted_and_cut(desk: Desk, server: MailServ
     assert "und 3 weitere Aufträge" in text(message)
 
 
-async def test_nothing_open_no_mail(desk: Desk, server: MailServer) -> None:
+async def test_nothing_open_no_mail(desk: DigestRig, server: MailServer) -> None:
     await desk.order("SP-1", *COMPLETED, at=MONDAY - timedelta(days=30))
     assert await desk.send() == "nothing_open"
     assert await desk.send("nobody") == "nothing_open"
     assert server.received == []
 
 
-async def test_twice_is_once_and_tomorrow_is_another_day(desk: Desk, server: MailServer) -> None:
+async def test_twice_is_once_and_tomorrow_is_another_day(
+    desk: DigestRig, server: MailServer
+) -> None:
     await desk.order("SP-1", *TRANSMITTED)
     assert [await desk.send(), await desk.send()] == ["sent", "sent"]
     assert len(server.received) == 1
@@ -185,7 +199,7 @@ async def test_twice_is_once_and_tomorrow_is_another_day(desk: Desk, server: Mai
     assert first["Message-ID"] != second["Message-ID"]
 
 
-async def test_after_closing_time_it_is_dropped(desk: Desk, server: MailServer) -> None:
+async def test_after_closing_time_it_is_dropped(desk: DigestRig, server: MailServer) -> None:
     await desk.order("SP-1", *TRANSMITTED)
     server.data = "451 not now"
     with pytest.raises(ApplicationError, match="451"):
@@ -198,7 +212,7 @@ async def test_after_closing_time_it_is_dropped(desk: Desk, server: MailServer) 
 
 
 async def test_a_refused_pool_address_falls_back_on_the_first_login(
-    desk: Desk, server: MailServer
+    desk: DigestRig, server: MailServer
 ) -> None:
     await desk.order("SP-1", *TRANSMITTED)
     await desk.login("new", "neu@huber.example", accepted=False)
@@ -213,7 +227,7 @@ async def test_a_refused_pool_address_falls_back_on_the_first_login(
 
 
 async def test_refused_by_all_is_noted_and_not_tried_again_today(
-    desk: Desk, server: MailServer
+    desk: DigestRig, server: MailServer
 ) -> None:
     await desk.order("SP-1", *TRANSMITTED)
     server.rcpt = lambda _: "550 no such box"
@@ -225,7 +239,7 @@ async def test_refused_by_all_is_noted_and_not_tried_again_today(
 # --- whose day it is -------------------------------------------------------------------------------------------------
 
 
-async def test_partners_with_work_page_by_page(desk: Desk) -> None:
+async def test_partners_with_work_page_by_page(desk: DigestRig) -> None:
     for name in ("a", "b", "c", "d"):
         await desk.partners.put(partner(name), MONDAY)
         if name != "c":
@@ -237,7 +251,7 @@ async def test_partners_with_work_page_by_page(desk: Desk) -> None:
     assert (first.day, first.closes) == (TUESDAY, CLOSES)
 
 
-async def test_a_canton_that_rests_gets_none(desk: Desk) -> None:
+async def test_a_canton_that_rests_gets_none(desk: DigestRig) -> None:
     await desk.partners.put(partner("luzern", canton="LU"), MONDAY)
     await desk.order("SP-1", *TRANSMITTED)
     await desk.order("SP-2", *TRANSMITTED, partner_id="luzern", canton="LU")
@@ -249,7 +263,7 @@ async def test_a_canton_that_rests_gets_none(desk: Desk) -> None:
     assert (page.partner_ids, page.resting) == ((), 2)
 
 
-async def test_the_day_is_the_offices_in_winter_and_in_summer(desk: Desk) -> None:
+async def test_the_day_is_the_offices_in_winter_and_in_summer(desk: DigestRig) -> None:
     before_midnight = datetime(2026, 10, 5, 22, 30, tzinfo=UTC)
     assert (await desk.page(at=before_midnight)).day == TUESDAY
     winter = datetime(2026, 11, 3, 7, 0, tzinfo=UTC)

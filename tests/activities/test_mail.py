@@ -27,10 +27,10 @@ from temporalio.testing import ActivityEnvironment
 from activities.mail import MailActivities
 from contracts import activities
 from domain.actors import Actor
-from domain.orders.effects import Mail
 from domain.orders.order import GoodsShipped
-from mail.letters import AT_A_TIME, Letters
-from mail.smtp import Postman
+from domain.orders.outgoing import Mail
+from mail.outbox import MAX_CONCURRENT, Outbox
+from mail.smtp import SmtpSender
 from records.database import Database
 from records.mails import MailLog
 from records.migrate import migrate
@@ -39,7 +39,7 @@ from settings import Settings
 from tests.activities.conftest import partner
 from tests.activities.mails import all_mails, mails_of, one, refusal
 from tests.activities.servers import MailServer, mail_server
-from tests.builders import MONDAY, REQUIREMENTS_MET, TRANSMITTED, partner_actor
+from tests.support.builders import MONDAY, REQUIREMENTS_MET, TRANSMITTED, partner_actor
 
 MAILS = all_mails()
 NEW_ORDER = MAILS["new_order"]
@@ -60,8 +60,8 @@ class Office:
             public_url="https://cmi.example",
             **settings,
         )
-        letters = Letters(log, Postman(self.settings))
-        self.mail = MailActivities(self.settings, letters, partners)
+        outbox = Outbox(log, SmtpSender(self.settings))
+        self.mail = MailActivities(self.settings, outbox, partners)
 
     async def send(
         self, mail: Mail, *, at: datetime = MONDAY, after: timedelta = timedelta()
@@ -249,6 +249,18 @@ async def test_a_copy_that_is_refused_holds_up_nothing(office: Office, server: M
 
 
 @pytest.mark.usefixtures("with_chief")
+async def test_a_copy_that_was_given_up_does_not_fail_the_next_attempt(
+    office: Office, server: MailServer
+) -> None:
+    """The mail itself goes out then, and must not count as undelivered."""
+    server.rcpt = lambda to: "550 no such user" if to.startswith("chef") else "450 greylisted"
+    assert (await office.failure(LATE)).type == "MailServerUnavailable"
+    server.rcpt = lambda _: "250 OK"
+    await office.send(LATE)
+    assert [e.rcpt_tos for e in server.envelopes] == [["auftraege@elektro-huber.example"]]
+
+
+@pytest.mark.usefixtures("with_chief")
 async def test_a_copy_goes_out_though_the_mail_is_refused(
     office: Office, server: MailServer
 ) -> None:
@@ -317,7 +329,7 @@ async def test_a_mark_is_tried_again_within_its_attempt(
             raise ConnectionRefusedError
         await sent(key, at)
 
-    monkeypatch.setattr("mail.letters._MARK_AGAIN", 0.02)
+    monkeypatch.setattr("mail.outbox._MARK_AGAIN", 0.02)
     monkeypatch.setattr(office.log, "sent", away_at_first)
     await office.send(NEW_ORDER)
     assert len(server.received) == 1
@@ -328,7 +340,7 @@ async def test_an_attempt_with_no_time_left_does_not_begin_a_conversation(
     office: Office, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second attempt beside it would send the mail twice."""
-    monkeypatch.setattr("mail.letters.ATTEMPT_SECONDS", 10.0)
+    monkeypatch.setattr("mail.outbox.ATTEMPT_SECONDS", 10.0)
     assert (await office.failure(NEW_ORDER)).type == "MailsWaiting"
     assert server.conversations == 0
 
@@ -349,21 +361,22 @@ async def test_few_mails_are_handed_in_at_a_time(
     office: Office, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those that wait for too long end their attempt untried, and come again soon."""
-    monkeypatch.setattr("mail.letters.TURN_SECONDS", 1.0)
+    monkeypatch.setattr("mail.outbox.SLOT_SECONDS", 1.0)
     server.data = None  # it keeps everybody waiting
     mails = list({mail.key: mail for mail in MAILS.values()}.values())[:10]
     sending = [asyncio.create_task(office.send(mail)) for mail in mails]
     late: list[ApplicationError] = []
-    for finished in itertools.islice(asyncio.as_completed(sending), 10 - AT_A_TIME):
+    for finished in itertools.islice(asyncio.as_completed(sending), 10 - MAX_CONCURRENT):
         with pytest.raises(ApplicationError) as caught:
             await finished
         late.append(caught.value)
-    assert server.conversations == AT_A_TIME
+    assert server.conversations == MAX_CONCURRENT
     assert {error.type for error in late} == {"MailsWaiting"}
-    monkeypatch.setattr("mail.letters.MOST_WAITING", 0)
-    assert (await office.failure(mails[-1])).type == "MailsWaiting", "at once"
+    untried = next(mail for mail, task in zip(mails, sending, strict=True) if task.done())
+    monkeypatch.setattr("mail.outbox.MAX_WAITING", 0)
+    assert (await office.failure(untried)).type == "MailsWaiting", "at once"
     monkeypatch.undo()
-    assert len(await office.log.undelivered()) == AT_A_TIME
+    assert len(await office.log.undelivered()) == MAX_CONCURRENT
     server.data = "250 OK"
     server.released.set()
     await asyncio.gather(*sending, return_exceptions=True)
@@ -388,7 +401,7 @@ async def test_nothing_is_handed_in_before_the_last_ones_are_marked(
 async def test_a_server_that_does_not_say_goodbye_has_the_mail_all_the_same(
     office: Office, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mail.smtp._GOODBYE", 0.1)
+    monkeypatch.setattr("mail.smtp._QUIT_SECONDS", 0.1)
     server.quit = None
     await office.send(NEW_ORDER)
     await office.send(NEW_ORDER)
@@ -539,7 +552,7 @@ async def test_after_a_lost_answer_the_same_mail_comes_again(
 async def test_a_server_that_hangs_is_left_after_a_while(
     office: Office, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mail.smtp._OVERALL", 0.3)
+    monkeypatch.setattr("mail.smtp._CONVERSATION_SECONDS", 0.3)
     server.data = None
     failure = await office.failure(NEW_ORDER)
     assert failure.type == "MailServerUnavailable"

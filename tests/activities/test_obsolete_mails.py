@@ -14,8 +14,8 @@ from records.orders import Orders
 from records.settlements import Settlements
 from records.tables import timeline
 from tests.activities.mails import mails_of, one
-from tests.builders import MONDAY, TRANSMITTED, lived
-from tests.settlings import FIRST, opening, settled
+from tests.support.builders import MONDAY, TRANSMITTED, lived
+from tests.support.settlements import FIRST, opening, settled
 
 LATER = MONDAY + timedelta(days=60)
 

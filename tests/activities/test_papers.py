@@ -21,16 +21,18 @@ from records.settlements import Settlements
 from settings import Settings
 from statements.data import StatementData
 from tests.activities.conftest import partner
-from tests.builders import COMPLETED, MONDAY, lived
-from tests.needs import needs
-from tests.settlings import OCTOBER, issued, opening, settled
+from tests.support.builders import COMPLETED, MONDAY, lived
+from tests.support.needs import needs
+from tests.support.settlements import OCTOBER, issued, opening, settled
 
 OF = SettlementOf(partner_id="elektro-huber", month=OCTOBER)
 OPENING = opening("SP-1", "SP-2")
 NUMBER = OPENING.settlement_id
 ISSUED = settled(OPENING, *issued(OPENING))
 CLOSING = settled(OPENING, *issued(OPENING)[:-1])
-WANTED = StatementWanted(settlement=OF, version=CLOSING.settling.version, created=date(2026, 11, 2))
+WANTED = StatementWanted(
+    settlement=OF, version=CLOSING.settlement.version, created=date(2026, 11, 2)
+)
 
 
 class Office:
@@ -92,7 +94,7 @@ async def test_a_statement_is_made_once(office: Office) -> None:
 
 
 async def test_a_statement_waits_for_the_records(office: Office) -> None:
-    early = WANTED.model_copy(update={"version": CLOSING.settling.version + 1})
+    early = WANTED.model_copy(update={"version": CLOSING.settlement.version + 1})
     failure = await office.failure(office.activities.make_statement, early)
     assert (failure.type, failure.non_retryable) == ("NotRecorded", False)
 

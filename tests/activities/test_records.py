@@ -14,7 +14,7 @@ from contracts.activities import CalendarWanted, Snapshot
 from domain.policy import Policy
 from records.database import Database
 from records.orders import Orders
-from tests.builders import AGREED, lived
+from tests.support.builders import AGREED, lived
 
 ORDER, EVENTS = lived(*AGREED)
 SNAPSHOT = Snapshot(order=ORDER, events=EVENTS)

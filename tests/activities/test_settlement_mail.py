@@ -13,9 +13,9 @@ from activities import settlement_mail
 from activities.settlement_mail import SettlementMailActivities
 from contracts import activities
 from domain.settlements.mails import SettlementMail
-from mail.letters import Letters
+from mail.outbox import Outbox
 from mail.settlement_texts import SettlementTexts
-from mail.smtp import Postman
+from mail.smtp import SmtpSender
 from mail.texts import Reader
 from records.database import Database
 from records.mails import MailLog
@@ -24,7 +24,7 @@ from records.partners import Partners
 from settings import Settings
 from tests.activities.servers import MailServer
 from tests.activities.settlement_mails import all_mails
-from tests.builders import MONDAY
+from tests.support.builders import MONDAY
 
 MAILS = all_mails()
 STATEMENT = MAILS["issued/statement.partner/0"]
@@ -50,8 +50,8 @@ class Office:
             public_url="https://cmi.example",
             **settings,
         )
-        letters = Letters(log, Postman(self.settings))
-        self.mail = SettlementMailActivities(self.settings, letters, partners, self.papers)
+        outbox = Outbox(log, SmtpSender(self.settings))
+        self.mail = SettlementMailActivities(self.settings, outbox, partners, self.papers)
 
     async def keep(self, mail: SettlementMail, content: bytes = PDF) -> None:
         """Keep the paper that goes with a mail."""

@@ -14,10 +14,11 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.warehouse import WarehouseActivities
 from domain.orders.commands import DecideReview, ReportNotExecuted
-from domain.orders.effects import ShippingRequest, effects
+from domain.orders.effects import effects
 from domain.orders.lifecycle import begin
+from domain.orders.outgoing import ShippingRequest
 from settings import Settings
-from tests.builders import AGREED, REQUIREMENTS_MET, Step, intake, lived
+from tests.support.builders import AGREED, REQUIREMENTS_MET, Step, intake, lived
 
 BODY = {
     "key": "SP-1048213-1",

@@ -42,11 +42,12 @@ from domain.orders.commands import (
     ReportNotExecuted,
     SetAppointment,
 )
-from domain.orders.effects import Mail, ShippingRequest
 from domain.orders.order import GoodsReceived, GoodsShipped, Status
+from domain.orders.outgoing import Mail, ShippingRequest
 from settings import Settings, SettingsError
 from temporal.connection import data_converter
-from tests.temporal_servers import skipping_server
+from tests.support.limits import WAIT_LIMIT
+from tests.support.temporal_servers import skipping_server
 from tests.workflows.life import OPERATIONS, WAREHOUSE, Life, Lives, zurich
 from tests.workflows.outside import Outside
 from workflows.service_order import ServiceOrder
@@ -436,7 +437,7 @@ async def test_a_worker_that_lacks_a_key_waits_for_it_and_loses_nothing() -> Non
 
 
 async def _task_failed(life: Life) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_LIMIT):
         while True:
             history = await life.handle.fetch_history()
             if any(e.HasField("workflow_task_failed_event_attributes") for e in history.events):

@@ -125,7 +125,7 @@ async def test_what_the_disk_says_becomes_the_answer(
 
     async with SmtpInbox(tmp_path, 0) as inbox:
         with monkeypatch.context() as patched:
-            patched.setattr("development.smtp_inbox.write_whole", full)
+            patched.setattr("development.smtp_inbox.write_atomically", full)
             assert (await refusal(inbox))[0] == code
         await send(inbox, "now")
     assert subjects(tmp_path) == ["now"]

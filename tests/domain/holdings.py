@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from domain.orders.ball import ball
 from domain.orders.events import Recorded
-from domain.orders.lifecycle import ball, begin, evolve
+from domain.orders.evolve import evolve
+from domain.orders.lifecycle import begin
 from domain.orders.order import Intake, Order, Party, Status
 from domain.values import Value
 

@@ -19,23 +19,25 @@ from domain.orders.commands import (
     Command,
     ConfirmExecution,
     ConfirmRequirements,
-    ConfirmTransmission,
     DecideReview,
     LogContact,
-    NoteRefusal,
-    NoteUndelivered,
-    PassTime,
     PaymentReceived,
     Reassign,
     RejectRequirements,
-    RenewCalendar,
     ReportNotExecuted,
     SetAppointment,
 )
 from domain.orders.deadlines import next_instant
-from domain.orders.effects import Effect, effects, mail_kinds
+from domain.orders.effects import effects, mail_kinds
 from domain.orders.events import Event, Recorded
-from domain.orders.lifecycle import live, place
+from domain.orders.internal import (
+    ConfirmTransmission,
+    NoteRefusal,
+    NoteUndelivered,
+    PassTime,
+    RenewCalendar,
+)
+from domain.orders.lifecycle import fold, handle, place
 from domain.orders.order import (
     Assignee,
     Customer,
@@ -49,7 +51,9 @@ from domain.orders.order import (
     Service,
     Status,
 )
-from domain.policy import Policy, load_policy
+from domain.orders.outgoing import Effect
+from domain.policy import Policy
+from domain.policy_file import load_policy
 
 ZURICH = ZoneInfo("Europe/Zurich")
 PINNED = date(2026, 10, 1)
@@ -175,8 +179,8 @@ class Life:
     outgoing: list[Effect] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.order, placed = place(self.intake, self.now)
-        self.events = [placed]
+        self.events = [place(self.intake, self.now)]
+        self.order = fold(self.intake, self.events)
 
     def do(
         self, command: Command, when: str | datetime | None = None, by: Actor | None = None
@@ -186,7 +190,7 @@ class Life:
             self.now = at(when) if isinstance(when, str) else when
         before = self.order
         actor = by or usual_actor(command, before)
-        self.order, recorded = live(before, command, actor, self.now)
+        self.order, recorded = handle(before, command, actor, self.now)
         self.events += recorded
         self.outgoing += effects(before, recorded)
         return [r.event for r in recorded]

@@ -12,12 +12,11 @@ from domain.policy import (
     HolidayEntry,
     OfficePolicy,
     Policy,
-    PolicyError,
     Span,
     TransmissionPolicy,
-    load_policy,
     parse_holiday,
 )
+from domain.policy_file import PolicyError, load_policy
 
 API_EXAMPLE = """
 [transmission]

@@ -9,29 +9,35 @@ from pydantic import Field
 from domain import rules
 from domain.actors import SYSTEM, Actor, Role
 from domain.errors import InvalidCommand, NotUnderstood
-from domain.orders import deadlines, effects, lifecycle
-from domain.orders.commands import Accept, AdoptRules, ConfirmExecution, LogContact, PassTime
-from domain.orders.effects import Mail
+from domain.orders import deadlines, effects
+from domain.orders.access import allowed
+from domain.orders.commands import (
+    ACTIONS,
+    COMMANDS,
+    Accept,
+    AdoptRules,
+    Bill,
+    ConfirmExecution,
+    LogContact,
+)
 from domain.orders.errors import Refused
 from domain.orders.events import DeadlineMissed, ReminderDue, RulesAdopted
-from domain.orders.lifecycle import fold
+from domain.orders.internal import ConfirmTransmission, PassTime
+from domain.orders.lifecycle import fold, handle
 from domain.orders.order import Deadline, GoodsReceived, GoodsShipped, Intake, Order, Status
-from domain.policy import DeadlinePolicy, Policy, Span, load_policy
+from domain.orders.outgoing import Mail
+from domain.policy import DeadlinePolicy, Policy, Span
+from domain.policy_file import load_policy
 from domain.settlements import access
 from domain.settlements import mails as settlement_mails
 from domain.settlements.commands import AdoptRules as AdoptSettlementRules
-from domain.settlements.commands import NoteInvoice, Opening, VoidSettlement
+from domain.settlements.commands import NoteInvoice, VoidSettlement
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.events import RulesAdopted as SettlementRulesAdopted
-from domain.settlements.lifecycle import Settling
-from domain.settlements.lifecycle import fold as fold_settling
-from domain.settlements.lifecycle import live as live_settling
+from domain.settlements.lifecycle import fold as fold_settlement
+from domain.settlements.lifecycle import handle as handle_settlement
 from domain.settlements.mails import settlement_mails as mails_of
-from domain.settlements.settlement import SettlementStatus
-from domain.view import order_view
-from domain.words import explanation_text
-from tests import newer_rules
-from tests.builders import OPERATIONS, partner_actor
+from domain.settlements.settlement import Opening, Settlement, SettlementStatus
 from tests.domain.strategies import (
     ANNA,
     MET,
@@ -47,8 +53,12 @@ from tests.domain.strategies import (
     partner,
     reached,
 )
-from tests.newer_rules import DEADLINE, MAIL, NEWER, SETTLEMENT_MAIL
-from tests.settlings import FIRST, issued, opening, settled, voided
+from tests.support import newer_rules
+from tests.support.builders import OPERATIONS, partner_actor
+from tests.support.newer_rules import DEADLINE, MAIL, NEWER, SETTLEMENT_MAIL
+from tests.support.settlements import FIRST, issued, opening, settled, voided
+from words import explanation_text
+from words.order_view import order_view
 
 ADOPT = AdoptRules(version=NEWER, policy=STANDARD)
 ADOPT_SETTLEMENT = AdoptSettlementRules(version=NEWER, policy=Policy())
@@ -67,7 +77,7 @@ def placed_under(version: int) -> Life:
     begun = intake().model_copy(update={"rules": version})
     life = Life(begun, at("2026-11-02 10:00"))
     life.do(PassTime(), "2026-11-02 10:30")
-    life.do(lifecycle.ConfirmTransmission(), "2026-11-02 10:31")
+    life.do(ConfirmTransmission(), "2026-11-02 10:31")
     return life
 
 
@@ -101,12 +111,11 @@ def test_versions_are_numbered_without_gaps_and_follow_each_other() -> None:
 
 def test_no_table_speaks_of_a_version_that_is_not_listed() -> None:
     known = range(1, rules.CURRENT + 1)
-    for row in (*deadlines.RULES, *effects.MAILS, *settlement_mails.MAILS):
+    for row in (*COMMANDS, *deadlines.RULES, *effects.MAILS, *settlement_mails.MAILS):
         assert row.since in known
         assert row.until is None or row.since <= row.until < rules.CURRENT
     for table in (
-        lifecycle.ACTIONS,
-        lifecycle.ROLES,
+        ACTIONS,
         access.ACTIONS,
         access.ROLES,
     ):
@@ -118,9 +127,11 @@ def test_no_table_speaks_of_a_version_that_is_not_listed() -> None:
 def test_a_version_has_each_deadline_once_and_a_row_for_each_state(version: int) -> None:
     kinds = [rule.kind for rule in rules.holding(deadlines.RULES, version)]
     assert len(kinds) == len(set(kinds))
-    roles = rules.under(lifecycle.ROLES, version)
-    for actions in rules.under(lifecycle.ACTIONS, version).values():
-        assert set(actions) <= set(roles)
+    commands = list(rules.holding(COMMANDS, version))
+    assert len({rule.command for rule in commands}) == len(commands)
+    known = {action for rule in commands for action in rule.actions}
+    for actions in rules.under(ACTIONS, version).values():
+        assert set(actions) <= known
     for kind in deadlines.kinds():
         assert len({rule.owner for rule in deadlines.RULES if rule.kind == kind}) == 1
 
@@ -141,9 +152,9 @@ def test_what_was_stored_before_there_were_versions_is_under_the_first() -> None
     assert Intake.model_validate(stored["intake"]).rules == 1
     begun = opening("SP-1").model_dump(mode="json", exclude={"rules"})
     assert Opening.model_validate(begun).rules == 1
-    settling = settled(opening("SP-1")).settling
-    old = settling.model_dump(mode="json", exclude={"rules", "later_policy"})
-    assert Settling.model_validate(old) == settling
+    settlement = settled(opening("SP-1")).settlement
+    old = settlement.model_dump(mode="json", exclude={"rules", "later_policy"})
+    assert Settlement.model_validate(old) == settlement
 
 
 @pytest.mark.parametrize("version", [0, -1, NEWER])
@@ -153,12 +164,12 @@ def test_a_process_does_not_decide_by_rules_that_it_does_not_know(version: int) 
     life = reached(Status.NEW)
     order = life.order.model_copy(update={"rules": version})
     with pytest.raises(NotUnderstood):
-        lifecycle.live(order, Accept(), partner(), life.now)
+        handle(order, Accept(), partner(), life.now)
     with pytest.raises(NotUnderstood):
         settled(opening("SP-1", rules=version))
-    settling = settled(opening("SP-1")).settling.model_copy(update={"rules": version})
+    settlement = settled(opening("SP-1")).settlement.model_copy(update={"rules": version})
     with pytest.raises(NotUnderstood):
-        live_settling(settling, VoidSettlement(reason="x"), OPERATIONS, FIRST)
+        handle_settlement(settlement, VoidSettlement(reason="x"), OPERATIONS, FIRST)
 
 
 def test_a_deadline_that_only_a_newer_release_knows_is_kept_as_it_is() -> None:
@@ -226,7 +237,7 @@ def test_nobody_else_brings_an_order_to_newer_rules(role: Role) -> None:
         life.do(ADOPT, by=actor)
     assert refused.value.code == "role"
     for each in ("operations", "system", role):
-        assert "adopt_rules" not in lifecycle.allowed(life.order, each), "it is no button"
+        assert "adopt_rules" not in allowed(life.order, each), "it is no button"
 
 
 # --- who is touched by a change -----------------------------------------------------------------------------------
@@ -239,7 +250,7 @@ def test_an_older_order_lives_as_before(policy: Policy, monkeypatch: pytest.Monk
     def lived() -> tuple[Order, list[object], list[object]]:
         life = Life(intake_of(policy), at("2026-11-02 10:00"))
         steps = (
-            ("2026-11-02 10:31", lifecycle.ConfirmTransmission()),
+            ("2026-11-02 10:31", ConfirmTransmission()),
             ("2026-11-03 09:00", Accept() if policy.deadlines.accept else LogContact(outcome="reached")),
             ("2026-11-04 09:00", MET),
             ("2026-11-06 09:00", GoodsShipped(tracking="T-1")),
@@ -247,7 +258,7 @@ def test_an_older_order_lives_as_before(policy: Policy, monkeypatch: pytest.Monk
             ("2026-11-20 11:00", appointment("2026-11-25 09:00")),
             ("2026-11-20 12:00", appointment("2026-11-26 09:00", reason="moved")),
             ("2026-11-26 15:00", ConfirmExecution(executed_on=at("2026-11-25 09:00").date())),
-            ("2026-12-01 09:00", lifecycle.Bill(settlement_id="settlement-a")),
+            ("2026-12-01 09:00", Bill(settlement_id="settlement-a")),
         )  # fmt: skip
         for when, command in steps:
             life.let_pass(when)
@@ -409,10 +420,10 @@ def test_a_policy_with_later_keys_is_pinned_by_the_event(monkeypatch: pytest.Mon
 
 def settlement_kinds(of: Opening, *steps: object) -> list[str]:
     lived = settled(of, *steps)  # type: ignore[arg-type]
-    before = lived.settling.model_copy(update={"rules": of.rules})
-    begun = fold_settling(of, lived.events[:1]).model_copy(update={"rules": of.rules})
-    assert fold_settling(of, lived.events) == before.model_copy(
-        update={"rules": lived.settling.rules}
+    before = lived.settlement.model_copy(update={"rules": of.rules})
+    begun = fold_settlement(of, lived.events[:1]).model_copy(update={"rules": of.rules})
+    assert fold_settlement(of, lived.events) == before.model_copy(
+        update={"rules": lived.settlement.rules}
     )
     return [mail.kind for mail in mails_of(begun, lived.events[1:], "de")]
 
@@ -423,7 +434,7 @@ def test_settlements_by_their_rules() -> None:
     old, new = opening("SP-1"), opening("SP-1", rules=NEWER)
     for of, told in ((old, ["statement"]), (new, ["statement", SETTLEMENT_MAIL])):
         assert settlement_kinds(of, *issued(of), (noted, OPERATIONS)) == told
-    assert settled(old, *voided(old)).settling.status is SettlementStatus.VOID
+    assert settled(old, *voided(old)).settlement.status is SettlementStatus.VOID
     with pytest.raises(SettlementRefused) as refused:
         settled(new, *voided(new))
     assert refused.value.code == "wrong_state"
@@ -439,7 +450,7 @@ def test_a_settlement_adopts_newer_rules_once_and_while_it_is_open() -> None:
     for steps in ((), issued(of)[:1], issued(of)):
         lived = settled(of, *steps, (ADOPT_SETTLEMENT, SYSTEM), (ADOPT_SETTLEMENT, OPERATIONS))
         assert [e.event for e in lived.events].count(SettlementRulesAdopted(version=NEWER)) == 1
-        assert lived.settling.rules == NEWER
+        assert lived.settlement.rules == NEWER
     for steps in (voided(of), (*issued(of), (NoteInvoice(), OPERATIONS))):
         with pytest.raises(SettlementRefused) as refused:
             settled(of, *steps, (ADOPT_SETTLEMENT, OPERATIONS))
@@ -458,4 +469,4 @@ def test_a_settlement_adopts_newer_rules_once_and_while_it_is_open() -> None:
     with pytest.raises(NotUnderstood):
         settled(of, adopted, (unknown, OPERATIONS))
     later = timedelta(days=1)
-    assert settled(of, later, (ADOPT_SETTLEMENT, SYSTEM)).settling.status is SettlementStatus.OPEN
+    assert settled(of, later, (ADOPT_SETTLEMENT, SYSTEM)).settlement.status is SettlementStatus.OPEN

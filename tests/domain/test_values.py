@@ -1,23 +1,29 @@
 """What a process makes of values that a newer one wrote."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import pytest
 from pydantic import Field, TypeAdapter, ValidationError
 
+import words
 from contracts.messages import fingerprint
-from domain import words
 from domain.errors import NotUnderstood
 from domain.orders import lifecycle
-from domain.orders.commands import Cancel, Request, SetAppointment, is_newer
+from domain.orders.access import allowed, why_not
+from domain.orders.ball import ball
+from domain.orders.commands import Cancel, SetAppointment
 from domain.orders.events import Billed, Event, NotExecuted, Recorded, UnknownEvent
+from domain.orders.evolve import evolve
 from domain.orders.order import Status
-from domain.settlements import lifecycle as settling
+from domain.orders.request import Request, is_newer
+from domain.settlements import access as settlement_access
+from domain.settlements import lifecycle as settlement_lifecycle
 from domain.settlements.events import SettlementRecorded
 from domain.settlements.settlement import SettlementStatus
 from domain.values import LANGUAGES, OPEN, Input, Value, without_unknown
-from tests.builders import AGREED, MONDAY, OPERATIONS, lived
-from tests.settlings import issued, opening, settled
+from tests.support.builders import AGREED, MONDAY, OPERATIONS, lived
+from tests.support.settlements import issued, opening, settled
 
 EVENT: TypeAdapter[Any] = TypeAdapter(Event)
 
@@ -53,6 +59,21 @@ def test_unknown_fields_are_kept_through_changes_and_not_shown() -> None:
     known = Whole(part=Part(name="a"), parts=(Part(name="b"),), by_name={"c": Part(name="c")})
     assert without_unknown(whole) == known
     assert without_unknown(known) is known
+
+
+def _replaceable(value: type[Value] = Value) -> Iterator[type[Value]]:
+    if "replace" in vars(value):
+        yield value
+    for each in value.__subclasses__():
+        yield from _replaceable(each)
+
+
+@pytest.mark.parametrize("value", list(_replaceable()))
+def test_what_may_be_replaced_are_fields_of_the_value(value: Any) -> None:
+    (changes,) = get_args(get_type_hints(value.replace)["changes"])
+    fields = get_type_hints(value, include_extras=True)
+    replaced = get_type_hints(changes, include_extras=True)
+    assert replaced == {name: fields[name] for name in replaced}
 
 
 @pytest.mark.parametrize("depth", ["part", "parts", "by_name"])
@@ -103,12 +124,12 @@ def test_an_event_of_a_newer_process_is_kept_and_never_applied(raw: dict[str, An
     recorded = Recorded(seq=order.version + 1, at=MONDAY, by="system", event=event)
     assert Recorded.model_validate_json(recorded.model_dump_json()) == recorded
     with pytest.raises(NotUnderstood, match=raw["type"]):
-        lifecycle.evolve(order, recorded)
+        evolve(order, recorded)
     of = opening("SP-1")
     snapshot = settled(of, *issued(of))
     told = SettlementRecorded(seq=99, at=MONDAY, by="system", event=event)
     with pytest.raises(NotUnderstood, match=raw["type"]):
-        settling.evolve(snapshot.settling, told)
+        settlement_lifecycle.evolve(snapshot.settlement, told)
     for language in LANGUAGES:
         said = words.event_text(recorded, language, order.calendar.local)
         assert said == words.settlement_event_text(told, language, order.calendar.local)
@@ -128,20 +149,20 @@ def test_a_state_of_a_newer_process_allows_nothing() -> None:
     order, _ = lived(*AGREED)
     lifecycle.check_understood(order)
     newer = order.model_copy(update={"status": Status("on_hold")})
-    assert lifecycle.allowed(newer, "operations") == ()
-    assert lifecycle.ball(newer, MONDAY) is None
-    assert lifecycle.why_not(newer, "cancel") == "wrong_state"
+    assert allowed(newer, "operations") == ()
+    assert ball(newer, MONDAY) is None
+    assert why_not(newer, "cancel") == "wrong_state"
     with pytest.raises(NotUnderstood, match="on_hold"):
         lifecycle.check_understood(newer)
     with pytest.raises(NotUnderstood, match="rules version 99"):
         lifecycle.check_understood(order.model_copy(update={"rules": 99}))
     of = opening("SP-1")
-    settlement = settled(of, *issued(of)).settling
-    settling.check_understood(settlement)
+    settlement = settled(of, *issued(of)).settlement
+    settlement_lifecycle.check_understood(settlement)
     newer_one = settlement.model_copy(update={"status": SettlementStatus("approved")})
-    assert settling.allowed(newer_one, "operations") == ()
+    assert settlement_access.allowed(newer_one, "operations") == ()
     with pytest.raises(NotUnderstood, match="approved"):
-        settling.check_understood(newer_one)
+        settlement_lifecycle.check_understood(newer_one)
 
 
 REQUEST = {

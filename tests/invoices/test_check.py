@@ -30,9 +30,9 @@ from invoices.check import (
 )
 from invoices.draft import draft_confined
 from tests.invoices.papers import invoice, paper
-from tests.needs import needs
-from tests.rendering import draft_invoice, render
 from tests.statements.samples import CORRECTION, lines, statement
+from tests.support.needs import needs
+from tests.support.rendering import draft_invoice, render
 
 ID = "V202610-Q93Q3BS6"
 REFERENCE = "RF70 V202 610Q 93Q3 BS6"

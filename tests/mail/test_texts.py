@@ -1,7 +1,6 @@
 """Every mail in every language: it says what it must, to whom it must, and no value becomes markup."""
 
 import re
-import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain import words
+import words
 from domain.orders import effects
-from domain.orders.effects import Mail, mail_kinds
+from domain.orders.effects import mail_kinds
+from domain.orders.outgoing import Mail
+from domain.settlements import mails as settlement_mails
 from domain.values import LANGUAGES, Language
 from mail.texts import MailTexts, Reader
 from tests.activities.mails import all_mails, refusal
-from tests.builders import partner_actor
+from tests.support.builders import partner_actor
 
 FOLDER = Path("templates/mail")
 MAILS = all_mails()
@@ -73,7 +74,9 @@ def test_every_kind_is_among_them() -> None:
     shapes = {f"{m.kind}.{m.audience}" for m in MAILS.values()}
     assert shapes == {f"{rule.kind}.{rule.audience}" for rule in effects.MAILS}
     shapes |= {"command_refused.stranger"}
-    assert shapes == {path.stem for path in FOLDER.glob("*.toml")} - {"common"}
+    assert shapes == {path.stem for path in FOLDER.glob("*.txt")} - {"layout"}
+    shapes = {f"{rule.kind}.{rule.audience}" for rule in settlement_mails.MAILS}
+    assert shapes == {path.stem for path in (FOLDER / "settlement").glob("*.txt")}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -108,16 +111,6 @@ def test_every_mail_in_every_language(name: str, language: Language) -> None:
     assert "@import" not in html
     if mail.facts.deadline:
         assert f"{mail.facts.deadline.due:%H:%M}" in text
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_languages_differ_and_are_complete(language: Language) -> None:
-    for path in FOLDER.glob("*.toml"):
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        assert list(content[language]) == list(content["de"]), path
-        for key, value in content[language].items():
-            if language != "de" and isinstance(value, str) and key != "button":
-                assert value != content["de"][key], (path, key)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -14,21 +14,23 @@ say what to install.
 """
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
+from pwdlib import PasswordHash
 
-from tests.accounts.conftest import SECRET_KEY
-from tests.needs import require
 from tests.portal.surf import Surfer, chromium
 from tests.server.surroundings import surroundings
+from tests.support.needs import require
+from tests.use_cases.conftest import QUICK, SECRET_KEY
 from tests.web.site import POLICY, Site, site
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def portal_site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    """The product: Temporal, a worker, mail server, database and web process."""
+    """The product: Temporal, a worker, mail server, database and web process. Passwords are hashed in a hurry."""
     folder = tmp_path_factory.mktemp("portal")
     policy = folder / "web.toml"
     policy.write_text(POLICY)
@@ -37,8 +39,11 @@ async def portal_site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
             folder, within=None, CMI_POLICY=str(policy), CMI_SECRET_KEY=SECRET_KEY
         ) as around,
         around.worker(),
-        site(around) as running,
+        AsyncExitStack() as stack,
     ):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(PasswordHash, "recommended", lambda: PasswordHash((QUICK,)))
+            running = await stack.enter_async_context(site(around))
         yield running
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from domain.values import Language
-from tests.accounts.conftest import SECRET_KEY
 from tests.portal.surf import Surfer, chromium, follow
 from tests.server.surroundings import surroundings
+from tests.use_cases.conftest import SECRET_KEY
 from tests.web.site import PATH, POLICY, site
 from use_cases.principal import Role
 

@@ -8,8 +8,8 @@ from records.guesses import Guesses, Limit
 from records.mails import MailLog
 from records.partners import Partner
 from records.reconciliation import Reconciliation, Seen
-from tests import builders
-from tests.builders import Step
+from tests.support import builders
+from tests.support.builders import Step
 from tests.web.site import Site
 
 LATE, TRUSTY = "spaet-montage", "puenktlich-service"

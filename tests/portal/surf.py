@@ -24,13 +24,15 @@ from playwright.async_api import (
     Request,
     async_playwright,
 )
+from pwdlib import PasswordHash
 
 from domain.values import Language
 from records.accounts import AccountRecords, UserRole
 from scripts import system_packages
-from tests.needs import require
+from tests.support.limits import WAIT_LIMIT
+from tests.support.needs import require
+from tests.use_cases.conftest import QUICK
 from tests.web.site import Site
-from use_cases.passwords import Passwords
 from use_cases.principal import Role
 from web.security import session_cookie
 
@@ -165,7 +167,7 @@ class Surfer:
         await records.add_user(
             login.user_id, accounts_role, partner_id, login.email, login.name, language, now
         )
-        await records.set_password(login.user_id, await Passwords().hash(PASSWORD))
+        await records.set_password(login.user_id, PasswordHash((QUICK,)).hash(PASSWORD))
         return login
 
     async def page(
@@ -194,7 +196,7 @@ class Surfer:
             locale=f"{language}-CH",
             timezone_id="Europe/Zurich",
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(WAIT_LIMIT * 1000)
         self._contexts.append(context)
         if role is not None and login is None:
             login = await self.login(role, language, partner_id)

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.portal.surf import PASSWORD, Login, Surfer, axe, fits, follow
-from web.portal.forms import Form, Kept, request_id_of
+from web.portal.forms import Form, SavedForm, request_id_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -146,12 +146,14 @@ async def test_nothing_of_another_site_is_kept(surf: Surfer, headers: dict[str, 
     ],
 )  # fmt: skip
 async def test_what_is_kept_leads_nowhere_else(dumped: str) -> None:
-    assert Kept.load(dumped) is None
+    assert SavedForm.load(dumped) is None
 
 
 async def test_what_is_kept_comes_back_as_it_was() -> None:
-    kept = Kept("/orders/SP-1/contact?x=1", "/orders/SP-1", [("note", 'a "b" <c>\r\n&'), ("n", "")])
-    assert Kept.load(kept.dump()) == kept
+    kept = SavedForm(
+        "/orders/SP-1/contact?x=1", "/orders/SP-1", [("note", 'a "b" <c>\r\n&'), ("n", "")]
+    )
+    assert SavedForm.load(kept.dump()) == kept
 
 
 async def test_a_form_s_command_has_one_name() -> None:

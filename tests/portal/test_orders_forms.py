@@ -8,10 +8,11 @@ import pytest
 
 from domain.orders.commands import ConfirmExecution, ConfirmRequirements, SetAppointment
 from domain.orders.order import Order
-from tests.builders import ACCEPTED, AGREED, GOODS_THERE, MONDAY, appointment, lived
+from tests.support.builders import ACCEPTED, AGREED, GOODS_THERE, MONDAY, appointment, lived
 from web.portal.forms import Form
 from web.portal.orders.common import reach
-from web.portal.orders.forms import FORMS, SaidNo, WrongForm
+from web.portal.orders.fields import WrongForm
+from web.portal.orders.forms import FORMS, SaidNo
 from web.portal.orders.ics import appointment_ics
 
 HOME = "https://cmi.example"
@@ -20,7 +21,7 @@ HOME = "https://cmi.example"
 def read(name: str, order: Order, **fields: str) -> Any:
     """The command of a form with these fields."""
     sent = [(f"{name}.{field.replace('__', '.')}", value) for field, value in fields.items()]
-    return FORMS[name].read(Form(sent), order)
+    return FORMS[name].read(name, Form(sent), order)
 
 
 def agreed(day: str, start: str, until: str, **more: str) -> SetAppointment:

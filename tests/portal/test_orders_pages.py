@@ -375,7 +375,7 @@ async def test_while_temporal_is_away_nothing_that_was_typed_is_lost(
     async def away(*_: object) -> None:
         raise TemporalAway("no answer")
 
-    monkeypatch.setattr(surf.site.app.state.order_desk, "_ask", away)
+    monkeypatch.setattr(surf.site.app.state.order_use_cases, "_ask", away)
     answer = await partner.post(f"/orders/{sp_ids[0]}/contact", OUTCOMES)
     assert answer.status_code == 503
     assert "im Moment nicht erreichbar" in partner.text
@@ -388,7 +388,7 @@ async def test_what_no_worker_answers_is_stored_and_the_page_says_so(
     surf: Surfer, partner: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sp_ids = [await surf.site.new() for _ in range(3)]
-    desk = surf.site.app.state.order_desk
+    desk = surf.site.app.state.order_use_cases
 
     async def nobody(*_: object) -> None:
         return None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.settlements.settlement import Line
+from domain.settlements.lines import Line
 from web.portal.forms import Form
 from web.portal.settlements.actions import read_amount
 from web.portal.settlements.choice import PER_PAGE, Choice, Picking

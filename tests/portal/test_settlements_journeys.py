@@ -10,17 +10,18 @@ from playwright.async_api import Page, expect
 import use_cases.settlements
 from contracts.activities import Snapshot
 from domain.settlements.commands import Close, TakeClaims
-from domain.settlements.settlement import LeftOut
+from domain.settlements.lines import LeftOut
 from records.orders import Orders
 from records.papers import Limit
 from records.settlements import Settlements
-from tests.builders import COMPLETED, lived
 from tests.invoices.papers import invoice, paper
 from tests.portal.surf import Surfer, axe, fits, follow, press
 from tests.portal.visitor import SAME, visitor
 from tests.server.surroundings import eventually
-from tests.settlings import opening
-from tests.settlings import settled as lived_settlement
+from tests.support.builders import COMPLETED, lived
+from tests.support.limits import WAIT_LIMIT
+from tests.support.settlements import opening
+from tests.support.settlements import settled as lived_settlement
 from tests.web.firms import Firm, firm
 from tests.web.test_settlements import month, starter
 from use_cases.settlements import PaperNotMade
@@ -44,14 +45,14 @@ async def issued(page: Page) -> None:
         await page.reload()
         return "Verrechnungsbeleg (PDF)" in await page.inner_text("main")
 
-    await eventually(there, within=60)
+    await eventually(there)
 
 
 async def fetched(surf: Surfer, page: Page, path: str) -> httpx.Response:
     """A file, with the session of this browser."""
     cookies = {each["name"]: each["value"] for each in await page.context.cookies()}
     name = session_cookie(surf.site.app.state.settings)
-    async with httpx.AsyncClient(base_url=surf.site.address, timeout=60) as http:
+    async with httpx.AsyncClient(base_url=surf.site.address, timeout=WAIT_LIMIT) as http:
         return await http.get(path, headers={"Cookie": f"{name}={cookies[name]}"})
 
 
@@ -282,7 +283,7 @@ async def test_many_orders_are_picked_and_shown_page_by_page(surf: Surfer) -> No
         TakeClaims(refused=(LeftOut(sp_id=sp_ids[3], reason="cancelled"),), corrections=()),
     )
     await Settlements(surf.site.around.database).save(billed)
-    await page.goto(f"/settlements/{billed.settling.settlement_id}?part=3")
+    await page.goto(f"/settlements/{billed.settlement.settlement_id}?part=3")
     await expect(page.get_by_text("Aufträge 201 bis 249 von 249")).to_be_visible()
     await expect(page.get_by_text("<b>Zürich</b>").first).to_be_visible()
     await expect(page.locator("[aria-labelledby=left-out]")).to_contain_text(sp_ids[3])
@@ -300,7 +301,7 @@ async def test_too_many_files_and_a_draft_that_cannot_be_made(
         raise PaperNotMade(number)
 
     monkeypatch.setattr(use_cases.settlements, "UPLOADS", Limit(files=0, size=0))
-    monkeypatch.setattr(use_cases.settlements.SettlementDesk, "draft", fails)
+    monkeypatch.setattr(use_cases.settlements.SettlementUseCases, "draft", fails)
     for language, many, failed in (
         ("de", "so viele Dateien hochgeladen", "Der Entwurf konnte nicht erstellt werden."),
         ("fr", "Le nombre maximal de fichiers", "Le projet de facture n'a pas pu être établi."),

@@ -8,7 +8,7 @@ import re
 import pytest
 import pytest_asyncio
 
-from domain import words
+import words
 from tests.portal.staffed import LATE, NAMES, NOTE, bad_day
 from tests.portal.surf import PASSWORD, Surfer, axe, fits, follow, press
 from tests.web.site import API, Site

@@ -10,6 +10,7 @@ import httpx
 
 from domain.values import Language
 from tests.portal.surf import PARTNER, PASSWORD, Surfer
+from tests.support.limits import WAIT_LIMIT
 from use_cases.principal import Role
 from web.security import session_cookie
 
@@ -64,7 +65,9 @@ async def visitor(
     state = surf.site.app.state
     session = await state.accounts.log_in(login.email, PASSWORD, "2001:db8::77")
     cookies = {session_cookie(state.settings): session.secret}
-    async with httpx.AsyncClient(base_url=surf.site.address, cookies=cookies, timeout=30) as http:
+    async with httpx.AsyncClient(
+        base_url=surf.site.address, cookies=cookies, timeout=WAIT_LIMIT
+    ) as http:
         one = Visitor(http)
         await one.get("/account")
         yield one

@@ -1,4 +1,4 @@
-"""Both databases for the tests of the records: for each test one of its own, with the schema or empty."""
+"""Both databases for the tests of the records: for each test without rows, with the schema or without tables."""
 
 import asyncio
 import shutil
@@ -12,19 +12,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from records.database import Database, new_engine
+from records.database import Database
+from records.engines import new_engine
 from records.migrate import migrate
-from tests.needs import require
-from tests.postgres import running_postgres
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server's URL; the test is skipped if there is none."""
-    require("postgresql")
-    with running_postgres() as url:
-        yield url
+from records.tables import metadata
 
 
 @pytest.fixture(scope="session")
@@ -36,17 +29,18 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_url: str) -> Iterator[str]:
-    """The name of a PostgreSQL database with the schema, to be copied."""
-    name = f"cmi_template_{uuid.uuid4().hex}"
+def postgres_records(postgres_url: str) -> Iterator[str]:
+    """The URL of a PostgreSQL database with the schema, which tests use one after the other."""
+    name = f"cmi_records_{uuid.uuid4().hex}"
     server = make_url(postgres_url)
+    url = _text(server.set(database=name))
 
     async def make() -> None:
         await _execute(server, f"CREATE DATABASE {name}")
-        await migrate(_text(server.set(database=name)))
+        await migrate(url)
 
     _run(make())
-    yield name
+    yield url
     _run(_execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
@@ -56,8 +50,11 @@ async def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
     if request.param == "sqlite":
         yield _file_url(tmp_path / "records" / "cmi.db")
         return
-    async with _copy(request.getfixturevalue("postgres_url"), "template1") as url:
-        yield url
+    server = make_url(request.getfixturevalue("postgres_url"))
+    name = f"cmi_test_{uuid.uuid4().hex}"
+    await _execute(server, f"CREATE DATABASE {name}")
+    yield _text(server.set(database=name))
+    await _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -67,9 +64,9 @@ async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[s
         shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "cmi.db")
         yield _file_url(tmp_path / "cmi.db")
         return
-    template = request.getfixturevalue("postgres_template")
-    async with _copy(request.getfixturevalue("postgres_url"), template) as url:
-        yield url
+    shared = request.getfixturevalue("postgres_records")
+    yield shared
+    await _leave_as_it_was(make_url(shared))
 
 
 @pytest.fixture
@@ -80,21 +77,42 @@ async def database(url: str) -> AsyncIterator[Database]:
     await opened.close()
 
 
-@asynccontextmanager
-async def _copy(server_url: str, template: str) -> AsyncIterator[str]:
-    server = make_url(server_url)
-    name = f"cmi_test_{uuid.uuid4().hex}"
-    await _execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    try:
-        yield _text(server.set(database=name))
-    finally:
-        await _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+async def _leave_as_it_was(url: URL) -> None:
+    """End what is still connected, drop the tables that a test made, delete all rows.
+
+    A copy of the database for each test would cost ten times as much.
+    """
+    async with _connection(url) as connection:
+        await connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+        found = await connection.scalars(
+            text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        )
+        names = set(found) - {"alembic_version"}
+        for name in names - metadata.tables.keys():
+            await connection.execute(text(f"DROP TABLE {name}"))
+        kept = sorted(names & metadata.tables.keys())
+        rows = ", ".join(f"EXISTS (SELECT 1 FROM {name})" for name in kept)
+        has_rows = (await connection.execute(text(f"SELECT {rows}"))).one()
+        filled = [name for name, has in zip(kept, has_rows, strict=True) if has]
+        if filled:
+            await connection.execute(text(f"TRUNCATE {', '.join(filled)} RESTART IDENTITY CASCADE"))
 
 
 async def _execute(server: URL, statement: str) -> None:
-    engine = new_engine(server, pooled=False).execution_options(isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
+    async with _connection(server) as connection:
         await connection.execute(text(statement))
+
+
+@asynccontextmanager
+async def _connection(url: URL) -> AsyncIterator[AsyncConnection]:
+    engine = new_engine(url, pooled=False).execution_options(isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        yield connection
     await engine.dispose()
 
 

@@ -8,13 +8,13 @@ import pytest
 from contracts.activities import Snapshot
 from domain.months import Month
 from domain.settlements.ids import settlement_id
-from domain.settlements.settlement import CorrectionLine
+from domain.settlements.lines import CorrectionLine
 from records.corrections import Corrections
 from records.database import Database
 from records.orders import Orders
 from records.settlements import Settlements
-from tests.builders import COMPLETED, MONDAY, lived
-from tests.settlings import OCTOBER, issued, opening, settled, voided
+from tests.support.builders import COMPLETED, MONDAY, lived
+from tests.support.settlements import OCTOBER, issued, opening, settled, voided
 
 HUBER = "elektro-huber"
 ID, NEXT = settlement_id(HUBER, OCTOBER), settlement_id(HUBER, Month(2026, 11))

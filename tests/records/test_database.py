@@ -16,9 +16,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from contracts.activities import Snapshot
-from records.database import CONNECT_SECONDS, LIMIT_SECONDS, Database, is_away
+from records.database import Database
+from records.failures import is_away
+from records.limits import CONNECT_SECONDS, LIMIT_SECONDS
 from records.orders import Orders
-from tests.builders import lived
+from tests.support.builders import lived
 
 ROOT = Path(__file__).parents[2]
 
@@ -205,7 +207,7 @@ async def test_a_reader_sees_one_moment_and_does_not_wait_for_writers(file: Path
 async def test_a_file_that_is_locked_too_long_is_away(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("records.database.LIMIT_SECONDS", 0.2)
+    monkeypatch.setattr("records.limits.LIMIT_SECONDS", 0.2)
     async with _sqlite(file) as database:
         await database.ping()
         other = sqlite3.connect(file, isolation_level=None)
@@ -229,7 +231,7 @@ async def test_all_writers_of_a_locked_file_end_with_the_limit(
         async with database.writing() as connection:
             await connection.execute(text("CREATE TABLE counter (n INTEGER)"))
             await connection.execute(text("INSERT INTO counter VALUES (0)"))
-        monkeypatch.setattr("records.database.LIMIT_SECONDS", 1.0)
+        monkeypatch.setattr("records.limits.LIMIT_SECONDS", 1.0)
 
         async def as_function() -> None:
             await database.write(lambda c: c.execute(text("UPDATE counter SET n = n + 1")))
@@ -250,7 +252,7 @@ async def test_a_file_that_is_locked_when_it_is_opened(
 ) -> None:
     async with _sqlite(file) as database:
         await database.ping()
-    monkeypatch.setattr("records.database.LIMIT_SECONDS", 0.5)
+    monkeypatch.setattr("records.limits.LIMIT_SECONDS", 0.5)
     # Exclusive as a whole, so that nobody even reads.
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -441,7 +443,7 @@ async def test_pooled_connections_to_a_server_that_fell_silent(
 async def test_a_server_that_falls_silent_in_a_transaction(
     remote: Database, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("records.database.LIMIT_SECONDS", 1.0)
+    monkeypatch.setattr("records.limits.LIMIT_SECONDS", 1.0)
     assert LIMIT_SECONDS > 1
     begun = time.monotonic()
 
@@ -467,7 +469,7 @@ async def test_a_lock_that_is_held_too_long_is_away(
         await connection.execute(text("DROP TABLE IF EXISTS counter"))
         await connection.execute(text("CREATE TABLE counter (n INTEGER)"))
         await connection.execute(text("INSERT INTO counter VALUES (0)"))
-    monkeypatch.setattr("records.database.LIMIT_SECONDS", 1.0)
+    monkeypatch.setattr("records.limits.LIMIT_SECONDS", 1.0)
 
     def up(connection: Connection) -> None:
         connection.execute(text("UPDATE counter SET n = n + 1"))
@@ -487,7 +489,7 @@ async def test_a_lock_that_is_held_too_long_is_away(
 async def test_a_transaction_may_be_given_more_time(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("records.database.LIMIT_SECONDS", 0.5)
+    monkeypatch.setattr("records.limits.LIMIT_SECONDS", 0.5)
     database = Database(postgres_url)
 
     def slowly(connection: Connection) -> None:

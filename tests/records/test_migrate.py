@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
+from contracts.activities import Snapshot
+from domain.actors import Actor
+from domain.orders.commands import Accept
+from records.accounts import AccountRecords
 from records.database import Database
+from records.mails import MailLog
 from records.migrate import check_current, migrate
+from records.orders import Orders
 from records.tables import metadata
+from tests.support.builders import TRANSMITTED, lived
 
 ROOT = Path(__file__).parents[2]
 
@@ -109,15 +117,89 @@ async def test_a_migration_that_fails_leaves_nothing(
 
 async def test_the_alembic_command_upgrades_and_downgrades(empty_url: str) -> None:
     for arguments in (["upgrade", "head"], ["check"], ["downgrade", "base"], ["upgrade", "head"]):
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "alembic", *arguments,
-            cwd=ROOT,
-            env={**os.environ, "CMI_DATABASE_URL": empty_url},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-        said, _ = await process.communicate()
-        assert process.returncode == 0, said.decode()
+        await alembic(empty_url, *arguments)
     database = Database(empty_url)
     assert await check_current(database) is None
+    await database.close()
+
+
+async def test_an_older_release_finds_in_one_column_who_did_it_for_whom(empty_url: str) -> None:
+    await migrate(empty_url)
+    database = Database(empty_url)
+    order, events = lived(*TRANSMITTED, (Accept(), Actor(role="operations", name="Anna")))
+    await Orders(database).save(Snapshot(order=order, events=events))
+    await database.close()
+    await alembic(empty_url, "downgrade", "0009")
+    database = Database(empty_url)
+    async with database.reading() as connection:
+        authors = await connection.execute(text("SELECT by FROM timeline ORDER BY seq"))
+        assert list(authors.scalars())[-1] == events[-1].author
+    await database.close()
+    await alembic(empty_url, "upgrade", "head")
+    database = Database(empty_url)
+    assert await Orders(database).holds(Snapshot(order=order, events=events))
+    await database.close()
+
+
+async def alembic(url: str, *arguments: str) -> None:
+    """Run the command, which must succeed."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "alembic", *arguments,
+        cwd=ROOT,
+        env={**os.environ, "CMI_DATABASE_URL": url},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+
+
+async def test_the_mails_of_links_move_to_the_table_of_mails(empty_url: str) -> None:
+    """No invitation that waits is lost, and the way back has all of it, too."""
+    asked, until, retry = (f"2026-10-0{day}T07:00:00.000000Z" for day in (5, 8, 6))
+    links = {
+        "sent": (asked, None, 1),
+        "waiting": (None, retry, 3),
+        "failed": (None, None, 1),
+        "accepted": None,
+    }
+    await alembic(empty_url, "upgrade", "0008")
+    database = Database(empty_url)
+    held = "SELECT user_id, secret_hash, asked_at, expires_at, sent_at, retry_at, attempts FROM links ORDER BY user_id"
+    async with database.writing() as connection:
+        for name, link in links.items():
+            password = "'x'" if link is None else "NULL"
+            await connection.execute(
+                text(
+                    "INSERT INTO users (user_id, role, email, email_key, name, language, password_hash, totp_confirmed,"
+                    f" created_at) VALUES ('{name}', 'operations', '{name}@x.example', '{name}@x.example', 'N', 'de',"
+                    f" {password}, false, '{asked}')"
+                )
+            )
+            if link is not None:
+                sent, again, attempts = (
+                    f"'{each}'" if each else "NULL" for each in (link[0], link[1], str(link[2]))
+                )
+                await connection.execute(
+                    text(
+                        "INSERT INTO links (user_id, purpose, secret_hash, asked_at, expires_at, sent_at, retry_at,"
+                        f" attempts) VALUES ('{name}', 'invitation', 'hash of {name}', '{asked}', '{until}', {sent},"
+                        f" {again}, {attempts})"
+                    )
+                )
+        before = (await connection.execute(text(held))).all()
+    await database.close()
+    await alembic(empty_url, "upgrade", "head")
+    database = Database(empty_url)
+    now = datetime(2026, 10, 6, 7, tzinfo=UTC)
+    users = await AccountRecords(database).users(None, now)
+    assert {user.user_id: user.invitation for user in users} == {name: name for name in links}
+    (due,) = await MailLog(database).due(now, 9)
+    assert (due.user_id, due.kind, due.recipient) == ("waiting", "invitation", "waiting@x.example")
+    assert (due.attempts, due.asked_at) == (3, datetime(2026, 10, 5, 7, tzinfo=UTC))
+    await database.close()
+    await alembic(empty_url, "downgrade", "0008")
+    database = Database(empty_url)
+    async with database.reading() as connection:
+        assert (await connection.execute(text(held))).all() == before
     await database.close()

@@ -7,35 +7,39 @@ import pytest
 from sqlalchemy import select, update
 
 from contracts.activities import SettlementSnapshot, Snapshot
-from domain.orders.commands import Cancel, DecideReview, Reassign, ReportNotExecuted
+from domain.actors import Actor
+from domain.orders.access import allowed
+from domain.orders.commands import Accept, Cancel, DecideReview, Reassign, ReportNotExecuted
 from domain.orders.events import UnknownEvent
-from domain.orders.lifecycle import allowed, live
+from domain.orders.lifecycle import handle
 from domain.orders.order import Order, Status
 from domain.settlements.events import SettlementRecorded
 from domain.values import without_unknown
 from records.billable import Billable
 from records.database import Database
 from records.digest import Digests, Limits
-from records.orders import OrderFilter, Orders
+from records.order_lists import OrderFilter
+from records.orders import Orders
 from records.partners import Partners
 from records.settlements import Settlements
 from records.tables import documents, orders, settlement_documents, settlement_timeline, timeline
 from records.watch import Watch
 from records.worklist import Worklists
 from tests.activities.conftest import partner
-from tests.builders import (
+from tests.support.builders import (
     ACCEPTED,
     AGREED,
     COMPLETED,
     MONDAY,
     SHOP,
+    TRANSMITTED,
     appointment,
     assignee,
     intake,
     lived,
 )
-from tests.newer import ADDED, fewer, more, rewrite_rows
-from tests.settlings import issued, opening, settled
+from tests.support.newer import ADDED, fewer, more, rewrite_rows
+from tests.support.settlements import issued, opening, settled
 
 HUBER = "elektro-huber"
 LIVES = {
@@ -128,7 +132,7 @@ async def test_a_build_that_does_not_know_a_field_does_not_lose_it(
     written = (await document(database, "SP-3")).count(ADDED)
     stored = await records.get("SP-3")
     assert stored is not None
-    order, events = live(stored.order, Cancel(reason="ill"), SHOP, MONDAY + timedelta(days=9))
+    order, events = handle(stored.order, Cancel(reason="ill"), SHOP, MONDAY + timedelta(days=9))
     # Through Temporal and back, as from a worker to a worker.
     snapshot = Snapshot.model_validate_json(Snapshot(order=order, events=events).model_dump_json())
     await records.save(snapshot)
@@ -204,12 +208,28 @@ async def test_a_settlement_with_what_only_a_newer_build_knows_is_read(
         )
     stored = await settlements.get(number)
     assert stored is not None
-    assert stored.settling.status == "approved"
-    assert not stored.settling.is_over
-    assert [left.reason for left in stored.settling.left_out] == ["disputed"]
+    assert stored.settlement.status == "approved"
+    assert not stored.settlement.is_over
+    assert [left.reason for left in stored.settlement.left_out] == ["disputed"]
     assert isinstance(stored.events[1].event, UnknownEvent)
     again = SettlementSnapshot.model_validate_json(
-        SettlementSnapshot(settling=stored.settling, events=stored.events).model_dump_json()
+        SettlementSnapshot(settlement=stored.settlement, events=stored.events).model_dump_json()
     )
     assert again.events == stored.events
     assert isinstance(again.events[1], SettlementRecorded)
+
+
+async def test_a_timeline_says_for_whom_operations_did_something(database: Database) -> None:
+    order, events = lived(
+        *TRANSMITTED, (Accept(), Actor(role="operations", name="Anna")), sp_id="SP-1"
+    )
+    records = Orders(database)
+    await records.save(Snapshot(order=order, events=events))
+    last = timeline.c.seq == len(events)
+    async with database.writing() as connection:
+        found = select(timeline.c.by, timeline.c.on_behalf_of).where(last)
+        assert (await connection.execute(found)).one() == ("operations:Anna", HUBER)
+        # as an older release writes it
+        whole = f"operations:Anna for partner:{HUBER}"
+        await connection.execute(update(timeline).where(last).values(by=whole, on_behalf_of=None))
+    assert await records.holds(Snapshot(order=order, events=events))

@@ -18,7 +18,7 @@ from records.papers import (
     statement_id,
 )
 from records.tables import settlements
-from tests.builders import MONDAY
+from tests.support.builders import MONDAY
 
 ID = "V202610-7KQ4MXBP"
 

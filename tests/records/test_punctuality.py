@@ -13,7 +13,7 @@ from domain.orders.punctuality import KINDS, interval, verdict
 from records.database import Database
 from records.orders import Orders
 from records.punctuality import Miss, PunctualityRecords, Tally
-from tests.builders import (
+from tests.support.builders import (
     ACCEPTED,
     AGREED,
     COMPLETED,

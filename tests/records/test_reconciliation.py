@@ -7,12 +7,13 @@ import pytest
 
 from contracts.activities import Snapshot
 from domain.orders.commands import Cancel
-from domain.settlements.commands import Close, NoteInvoice, Opening, VoidSettlement
+from domain.settlements.commands import Close, NoteInvoice, VoidSettlement
+from domain.settlements.settlement import Opening
 from records.database import Database
 from records.orders import Orders
 from records.reconciliation import Reconciliation, Row, Same, Seen
-from tests.builders import ACCEPTED, BILLED, COMPLETED, MONDAY, OPERATIONS, lived
-from tests.settlings import OCTOBER, Step, claims, issued, opening, settled, voided
+from tests.support.builders import ACCEPTED, BILLED, COMPLETED, MONDAY, OPERATIONS, lived
+from tests.support.settlements import OCTOBER, Step, claims, issued, opening, settled, voided
 
 LATER, LATEST = MONDAY + timedelta(minutes=15), MONDAY + timedelta(minutes=30)
 ORDER, HUBER = "SP-1", "elektro-huber"
@@ -67,15 +68,15 @@ async def test_a_settlement_is_open_until_nothing_can_follow(
 ) -> None:
     records, of = Reconciliation(database), opening(ORDER)
     snapshot = settled(of, *steps(of))
-    number, version = of.settlement_id, snapshot.settling.version
-    assert snapshot.settling.is_over is is_over
-    if snapshot.settling.picked:
+    number, version = of.settlement_id, snapshot.settlement.version
+    assert snapshot.settlement.is_over is is_over
+    if snapshot.settlement.picked:
         assert not await records.keep_settlement(snapshot), "its order is not in the records"
         assert await records.settlements([number]) == ()
     order, events = lived(*COMPLETED, sp_id=ORDER)
     await Orders(database).save(Snapshot(order=order, events=events))
     assert await records.keep_settlement(snapshot)
-    row = Row(number, version, snapshot.settling.digest, is_over, (HUBER, OCTOBER))
+    row = Row(number, version, snapshot.settlement.digest, is_over, (HUBER, OCTOBER))
     assert await records.settlements([number]) == (row,)
     assert await records.settlements_to_compare(None, 10) == (row,)
     assert await records.settlements_to_compare(number, 10) == ()

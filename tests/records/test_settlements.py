@@ -14,15 +14,17 @@ from domain.months import Month
 from domain.orders.order import Order, Status
 from domain.settlements.commands import Close, Select, VoidSettlement
 from domain.settlements.ids import settlement_id
-from domain.settlements.settlement import LeftOut, SettlementStatus
+from domain.settlements.lines import LeftOut
+from domain.settlements.settlement import SettlementStatus
 from records.database import Database
 from records.heads import Diverged
-from records.orders import Orders, document_row, order_row
+from records.order_rows import document_row, order_row
+from records.orders import Orders
 from records.partners import Partners
 from records.settlements import Settlements
 from records.tables import documents, orders, settlement_lines
 from tests.activities.conftest import partner
-from tests.builders import (
+from tests.support.builders import (
     AGREED,
     BILLED,
     COMPLETED,
@@ -30,7 +32,7 @@ from tests.builders import (
     Step,
     lived,
 )
-from tests.settlings import (
+from tests.support.settlements import (
     FIRST,
     OCTOBER,
     claims,
@@ -84,10 +86,10 @@ class TestKeeping:
         snapshot = settled(
             opening("SP-1", "SP-2", left_out=(LeftOut(sp_id="SP-x", reason="unknown"),))
         )
-        assert await records.save(snapshot) == snapshot.settling.version
+        assert await records.save(snapshot) == snapshot.settlement.version
         stored = await records.get(ID)
         assert stored is not None
-        assert stored.settling == snapshot.settling
+        assert stored.settlement == snapshot.settlement
         assert stored.events == snapshot.events
         account = stored.account
         assert [line.sp_id for line in account.lines] == ["SP-1", "SP-2"]
@@ -146,13 +148,13 @@ class TestKeeping:
         of = opening("SP-1", "SP-2")
         new = settled(of, Select(sp_ids=("SP-3",)), Close())
         old = settled(of)
-        assert await records.save(new) == new.settling.version
-        assert await records.save(old) == new.settling.version
+        assert await records.save(new) == new.settlement.version
+        assert await records.save(old) == new.settlement.version
         assert await lines(database) == {"SP-3": False}
-        assert await records.save(new) == new.settling.version
+        assert await records.save(new) == new.settlement.version
         stored = await records.get(ID)
         assert stored is not None
-        assert (stored.settling, stored.events) == (new.settling, new.events)
+        assert (stored.settlement, stored.events) == (new.settlement, new.events)
 
     async def test_of_two_lives_the_workflows_replaces_the_other(
         self, records: Settlements, database: Database
@@ -161,11 +163,11 @@ class TestKeeping:
         phantom = settled(of, Close(), claims())
         kept = settled(of, Select(sp_ids=("SP-3",)))
         await records.save(phantom)
-        gap = SettlementSnapshot(settling=kept.settling, events=kept.events[-1:])
+        gap = SettlementSnapshot(settlement=kept.settlement, events=kept.events[-1:])
         for late in (kept, gap):
             with pytest.raises(Diverged):
                 await records.save(late)
-        assert await records.save(kept, replaces=await records.head(ID)) == kept.settling.version
+        assert await records.save(kept, replaces=await records.head(ID)) == kept.settlement.version
         assert await records.holds(kept)
         assert not await records.holds(phantom)
         assert await lines(database) == {"SP-3": False}
@@ -180,8 +182,8 @@ class TestKeeping:
         before = await records.get(ID)
         assert before is not None
         told = before.account.lines[0].model_copy(update={"fee": Decimal("7.00")})
-        await records.keep_told(ID, [told])
-        await records.keep_told(ID, [told])
+        await records.lines.keep_confirmed(ID, [told])
+        await records.lines.keep_confirmed(ID, [told])
         await records.save(settled(of, Close(), claims()))
         stored = await records.get(ID)
         assert stored is not None
@@ -200,9 +202,9 @@ class TestKeeping:
         await again._database.close()
         stored = await records.get(ID)
         assert stored is not None
-        assert stored.settling == versions[-1].settling
+        assert stored.settlement == versions[-1].settlement
         assert stored.events == versions[-1].events
-        assert set(await lines(database)) == set(versions[-1].settling.picked)
+        assert set(await lines(database)) == set(versions[-1].settlement.picked)
 
     async def test_an_order_that_is_not_recorded_yet_is_waited_for(
         self, records: Settlements
@@ -428,9 +430,9 @@ async def test_twenty_thousand_lines_are_saved_whatever_the_limit_of_other_trans
     records = Settlements(database)
     of = opening(*(f"SP-{number:07}" for number in range(20_000)))
     with monkeypatch.context() as patch:
-        patch.setattr("records.database.LIMIT_SECONDS", 0.1)
+        patch.setattr("records.limits.LIMIT_SECONDS", 0.1)
         for snapshot in (settled(of), settled(of, *issued(of)), settled(of, *voided(of))):
-            assert await records.save(snapshot) == snapshot.settling.version
+            assert await records.save(snapshot) == snapshot.settlement.version
     stored = await records.get(ID)
     assert stored is not None
     assert len(stored.account.lines) == 20_000

@@ -10,12 +10,13 @@ from domain.orders.order import Status
 from records.accounts import AccountRecords
 from records.database import Database
 from records.guesses import Guesses, Limit
-from records.mails import MailLog
+from records.links import NewLink
+from records.mails import MailLog, PendingMail
 from records.orders import Orders
 from records.partners import Partner, Partners
 from records.watch import LatePartner, Watch
 from tests.activities.conftest import partner
-from tests.builders import (
+from tests.support.builders import (
     ACCEPTED,
     AGREED,
     COMPLETED,
@@ -149,9 +150,13 @@ async def test_invitations_that_do_not_get_out(database: Database, desk: Operati
         ("soon", NOW, NOW + LONG),
         ("arrived", NOW, None),
     ):
-        await records.add_user(name, "operations", None, f"{name}@x.example", name, "de", NOW)
-        await records.put_link(name, "invitation", name, asked, until, retry)
-    await records.link_sent("arrived", NOW)
+        email = f"{name}@x.example"
+        mail = PendingMail(name, name, "invitation", email, f"<{name}>", asked, retry)
+        invitation = NewLink(name, "invitation", name, until, mail)
+        await records.add_user(name, "operations", None, email, name, "de", NOW, invitation)
+    log = MailLog(database)
+    await log.sent("arrived", NOW)
+    await log.given_up("refused")
     found = await desk.not_invited(ANNA)
     assert {user.user_id: user.invitation for user in found} == {
         "waits": "waiting",

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from contracts.activities import SettlementOf
@@ -33,15 +33,15 @@ from domain.settlements.commands import (
 from domain.settlements.ids import settlement_id
 from domain.settlements.settlement import SettlementStatus
 from temporal import settlements
-from tests.builders import partner_actor
-from tests.server.settling import HUBER, NOVEMBER, OCTOBER, Settling
+from tests.server.settlements import HUBER, NOVEMBER, OCTOBER, SettlementOffice
 from tests.server.surroundings import Surroundings
 from tests.server.test_restarts import CHECKED, appointment
+from tests.support.builders import partner_actor
+from tests.support.limits import ANSWER_LIMIT
 from tests.workflows.life import OPERATIONS, SHOP, WAREHOUSE, Life
 
-PATIENCE = timedelta(seconds=20)
 Message = Callable[[Life], Awaitable[Any]]
-Asked = Callable[[Settling, SettlementOf], Awaitable[Any]]
+Asked = Callable[[SettlementOffice, SettlementOf], Awaitable[Any]]
 
 
 # --- the messages of orders ------------------------------------------------------------------------------------------
@@ -224,13 +224,13 @@ ENDINGS = {
 def ask(command: ExternalCommand, actor: Any = None) -> Asked:
     """A command to a settlement."""
 
-    async def message(office: Settling, of: SettlementOf) -> None:
+    async def message(office: SettlementOffice, of: SettlementOf) -> None:
         request = SettlementRequest(
             command=command,
             actor=actor or partner_actor(),
             request_id=f"{command.type}-{datetime.now(UTC).isoformat()}",
         )
-        await settlements.send_settlement_command(office.around.client, of, request, PATIENCE)
+        await settlements.send_settlement_command(office.around.client, of, request, ANSWER_LIMIT)
 
     return message
 
@@ -240,10 +240,10 @@ def stands(status: SettlementStatus) -> Asked:
     return lambda office, of: office.reaches(settlement_id(of.partner_id, of.month), status)
 
 
-async def draft(office: Settling, of: SettlementOf) -> None:
+async def draft(office: SettlementOffice, of: SettlementOf) -> None:
     """A draft of the invoice."""
     request_id = f"draft-{datetime.now(UTC).isoformat()}"
-    await settlements.make_draft(office.around.client, of, request_id, PATIENCE)
+    await settlements.make_draft(office.around.client, of, request_id, ANSWER_LIMIT)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from temporalio.api.sdk.v1 import WorkflowMetadata
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Worker
 
 from development.embedded import ROOT, free_port, temporal_command, temporal_is_up
@@ -30,34 +30,31 @@ from records.migrate import migrate
 from records.orders import Orders
 from records.partners import Partner, Partners
 from settings import Settings
-from starter import parse
-from tests.builders import placement
-from tests.empty_tasks import assert_none_has_empty_tasks
+from tests.support.builders import placement
+from tests.support.empty_tasks import assert_none_has_empty_tasks
+from tests.support.limits import TEST_LIMIT, WAIT_LIMIT
 from tests.workflows.life import DESK, Life
-from use_cases.orders import OrderDesk
+from use_cases.input_files import read_items
+from use_cases.orders import OrderUseCases
 from worker import document_worker, order_worker
 
 POLICY = """
 [transmission]
 hold = "1 second"
-alarm = "120 seconds"
+alarm = "1 hour"
 [deadlines]
 accept = "{accept}"
-check_requirements = "120 seconds"
-contact_customer = "120 seconds"
-set_appointment = "120 seconds"
-confirm_execution = "120 seconds"
-review = "120 seconds"
-goods = "120 seconds"
+check_requirements = "1 hour"
+contact_customer = "1 hour"
+set_appointment = "1 hour"
+confirm_execution = "1 hour"
+review = "1 hour"
+goods = "1 hour"
 [escalation]
 remind_before = "1 second"
-repeat_every = "120 seconds"
+repeat_every = "1 hour"
 office_hours_only = false
 """
-
-
-HANGS = 180.0
-"""Seconds after which a test is given up: nothing here takes half of it."""
 
 
 def say_what_waits() -> None:
@@ -75,16 +72,22 @@ def _first(thing: object, *names: str) -> Any:
     return next((getattr(thing, name) for name in names if hasattr(thing, name)), None)
 
 
-async def eventually(condition: Callable[[], Any], within: float = 30) -> Any:
+async def eventually(condition: Callable[[], Any]) -> Any:
     """What a condition (plain or awaitable) gives, once it gives something true; fails if it never does."""
-    end = time.monotonic() + within
+    end = time.monotonic() + WAIT_LIMIT
     while True:
         given = condition()
         found = await given if isinstance(given, Awaitable) else given
         if found:
             return found
-        assert time.monotonic() < end, f"waited {within} s in vain"
+        assert time.monotonic() < end, f"waited {WAIT_LIMIT:g} s in vain"
         await asyncio.sleep(0.05)
+
+
+async def rests(handle: WorkflowHandle[Any, Any]) -> bool:
+    """Whether nothing of a workflow is under way: no activity, no workflow task."""
+    about = (await handle.describe()).raw_description
+    return not about.pending_activities and not about.HasField("pending_workflow_task")
 
 
 async def details(life: Life) -> str:
@@ -108,6 +111,12 @@ class Process:
     def text(self) -> str:
         """What it has printed."""
         return self._log.read_text() if self._log.exists() else ""
+
+    @property
+    def pid(self) -> int:
+        """Its process id. It was started."""
+        assert self._running is not None
+        return self._running.pid
 
     @property
     def is_running(self) -> bool:
@@ -224,7 +233,7 @@ class Surroundings:
 
     async def connect(self) -> None:
         """Wait until the server is up."""
-        self.client = await temporal_is_up(self.address)
+        self.client = await temporal_is_up(self.address, WAIT_LIMIT)
 
     @asynccontextmanager
     async def worker(self) -> AsyncIterator[Worker]:
@@ -244,7 +253,7 @@ class Surroundings:
 
     async def place(self, sp_id: str, **changes: Any) -> Life:
         """Place an order as the shop does."""
-        desk = OrderDesk(self.client, self.orders, self.partners, self.policy, DESK)
+        desk = OrderUseCases(self.client, self.orders, self.partners, self.policy, DESK)
         placed = await desk.place(placement(sp_id=sp_id, **changes))
         return Life(self, placed.snapshot.order.intake)
 
@@ -281,10 +290,10 @@ class Surroundings:
 async def surroundings(
     folder: Path,
     *,
-    accept: str = "120 seconds",
+    accept: str = "1 hour",
     server: Sequence[str] = (),
     up: bool = True,
-    within: float | None = HANGS,
+    within: float | None = TEST_LIMIT,
     **env: str,
 ) -> AsyncIterator[Surroundings]:
     """Server (if `up`), mail server, records with the example partners; no worker yet. All ends with the block.
@@ -302,8 +311,7 @@ async def surroundings(
                 around.server.start()
             await migrate(around.settings.database_url)
             for path in sorted((ROOT / "examples" / "partners").glob("*.json")):
-                partner: Partner
-                for partner in parse(path, Partner):
+                for partner in read_items(path, Partner):
                     await around.partners.put(partner, datetime.now(UTC))
             await around.inbox.start()
             if up:

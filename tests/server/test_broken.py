@@ -13,9 +13,9 @@ from contracts.activities import CalendarWanted
 from domain.calendar import Calendar
 from domain.cantons import pin_calendar
 from domain.policy import Policy
-from tests.builders import intake
 from tests.server.surroundings import eventually
-from tests.temporal_servers import dev_server
+from tests.support.builders import intake
+from tests.support.temporal_servers import dev_server
 from tests.workflows.life import Life, Lives
 from tests.workflows.outside import Outside
 from workflows.service_order import ServiceOrder
@@ -60,6 +60,6 @@ async def test_it_is_seen_as_a_failed_task_at_once_and_the_workflow_lives() -> N
         ):
             life = await lives.start(begun)
             found = await eventually(lambda: failures(life))
-            assert "in the background broke" in found[0]
+            assert "a background task of the workflow failed" in found[0]
             description = await life.handle.describe()
             assert description.status is WorkflowExecutionStatus.RUNNING

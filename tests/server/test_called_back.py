@@ -11,10 +11,11 @@ from contracts import activities as activity_names
 from contracts import names
 from domain.cantons import pin_calendar
 from domain.orders.commands import Reassign
-from domain.orders.effects import Mail
 from domain.orders.order import Status
-from tests.builders import assignee
+from domain.orders.outgoing import Mail
 from tests.server.surroundings import eventually, surroundings
+from tests.support.builders import assignee
+from tests.support.limits import WAIT_LIMIT
 from tests.workflows.life import OPERATIONS, Life
 from tests.workflows.outside import Outside
 from workflows.service_order import ServiceOrder
@@ -59,7 +60,7 @@ async def test_an_order_that_comes_back_to_a_partner_who_was_not_told_yet(tmp_pa
             await life.do(command, OPERATIONS)
 
         await reassign("geneve-pose", "GE")
-        await asyncio.wait_for(outside.sending.wait(), 20)
+        await asyncio.wait_for(outside.sending.wait(), WAIT_LIMIT)
         await reassign("luzern-montage", "LU")
         await eventually(lambda: called_back(life))
         await reassign("geneve-pose", "GE")

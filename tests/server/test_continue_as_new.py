@@ -10,9 +10,10 @@ from temporalio.worker import Worker
 from contracts import activities as activity_names
 from contracts import names
 from domain.orders.commands import Accept, Cancel, ConfirmExecution, LogContact
-from domain.orders.effects import Mail
 from domain.orders.order import GoodsShipped, Status
+from domain.orders.outgoing import Mail
 from tests.server.surroundings import Surroundings, details, eventually, surroundings
+from tests.support.limits import WAIT_LIMIT
 from tests.workflows.life import SHOP, WAREHOUSE, Life
 from tests.workflows.outside import Outside
 from workflows.service_order import ServiceOrder
@@ -110,7 +111,7 @@ def slow_worker(around: Surroundings, outside: Outside) -> Worker:
 async def wait_to_continue(around: Surroundings, outside: SlowMail) -> Life:
     """An order whose history is full while its first mail is on its way: it waits for that to continue as new."""
     life = await around.place("SP-1")
-    await asyncio.wait_for(outside.sending.wait(), 20)
+    await asyncio.wait_for(outside.sending.wait(), WAIT_LIMIT)
     number = 0
     while not await winding_up(life):
         number += 1

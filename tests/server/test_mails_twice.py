@@ -50,7 +50,7 @@ async def test_a_kill_doubles_no_more_mails_than_are_handed_in_at_a_time(tmp_pat
         await asyncio.sleep(1.5)  # Their hold ends meanwhile, so that all are due at once.
         with slow_records(tmp_path / "cmi.db"):
             await around.start_worker_process()
-            await eventually(lambda: len(around.inbox.ids()) >= DUE // 3, 60)
+            await eventually(lambda: len(around.inbox.ids()) >= DUE // 3)
             around.worker_process.kill()
         await around.start_worker_process()
         for life in lives:

@@ -4,7 +4,6 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,25 +12,26 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from contracts.activities import SettlementOf
 from development.embedded import ROOT
-from domain.orders.commands import Accept, Cancel, Request
+from domain.orders.commands import Accept, Cancel
 from domain.orders.events import Recorded
 from domain.orders.lifecycle import fold
 from domain.orders.order import Status
+from domain.orders.request import Request
 from domain.settlements.commands import Select, SettlementRequest
 from domain.settlements.events import SettlementRecorded
 from domain.settlements.ids import settlement_id
-from domain.settlements.lifecycle import fold as fold_settling
+from domain.settlements.lifecycle import fold as fold_settlement
 from domain.settlements.settlement import SettlementStatus
 from temporal import orders, settlements
-from tests.builders import partner_actor
-from tests.server.settling import HUBER, OCTOBER, settling
+from tests.server.settlements import HUBER, OCTOBER, settlement_office
 from tests.server.surroundings import Process, Surroundings, eventually, surroundings
 from tests.server.wire import Wire, wire
+from tests.support.builders import partner_actor
+from tests.support.limits import ANSWER_LIMIT
 from tests.workflows.life import DESK, SHOP
-from use_cases.orders import OrderDesk
+from use_cases.orders import OrderUseCases
 from use_cases.principal import Principal
 
-PATIENCE = timedelta(seconds=60)
 ACCEPTANCE = b"temporal.api.update.v1.Acceptance"
 """Is in what a worker sends to complete a task in which it accepted an update."""
 
@@ -39,7 +39,7 @@ ACCEPTANCE = b"temporal.api.update.v1.Acceptance"
 Event = Recorded | SettlementRecorded
 
 
-class Told(NamedTuple):
+class WorkflowAnswer(NamedTuple):
     """What somebody who looks is told: the events so far, and the version and the state after them."""
 
     events: tuple[Event, ...]
@@ -47,13 +47,13 @@ class Told(NamedTuple):
     status: str
 
 
-Look = Callable[[], Awaitable[Told | None]]
+Look = Callable[[], Awaitable[WorkflowAnswer | None]]
 
 
 @asynccontextmanager
-async def watching(look: Look) -> AsyncIterator[list[Told]]:
+async def watching(look: Look) -> AsyncIterator[list[WorkflowAnswer]]:
     """All that somebody is told who looks all the time, each once."""
-    told: list[Told] = []
+    told: list[WorkflowAnswer] = []
 
     async def watch() -> None:
         while True:
@@ -71,7 +71,7 @@ async def watching(look: Look) -> AsyncIterator[list[Told]]:
 
 
 def check(
-    told: Sequence[Told],
+    told: Sequence[WorkflowAnswer],
     happened: Sequence[Event],
     status_after: Callable[[Sequence[Any]], str],
 ) -> None:
@@ -115,18 +115,18 @@ async def test_an_order_that_was_nearly_accepted_and_then_cancelled(tmp_path: Pa
     async with surroundings(tmp_path) as around:
         life = await around.place("SP-1")
         request = Request(command=Accept(), actor=life.partner, request_id="accept-1")
-        desk = OrderDesk(around.client, around.orders, around.partners, around.policy, DESK)
+        desk = OrderUseCases(around.client, around.orders, around.partners, around.policy, DESK)
         anna = Principal(role="operations", login_id="anna", name="Anna")
 
-        async def look() -> Told:
+        async def look() -> WorkflowAnswer:
             order, events = await desk.find(anna, life.sp_id)
-            return Told(events, order.version, order.status)
+            return WorkflowAnswer(events, order.version, order.status)
 
         async with watching(look) as told:
             async with worker_on_a_wire(around) as between:
                 await around.reaches(life, Status.NEW)
                 asked = await take_but_not_keep(
-                    between, orders.send_command(around.client, life.sp_id, request, PATIENCE)
+                    between, orders.send_command(around.client, life.sp_id, request, ANSWER_LIMIT)
                 )
             await life.tell(Cancel(reason="Kunde hat storniert"), SHOP)
             await around.start_worker_process()
@@ -143,16 +143,18 @@ async def test_an_order_that_was_nearly_accepted_and_then_cancelled(tmp_path: Pa
 async def test_a_selection_that_is_taken_a_second_time(tmp_path: Path) -> None:
     """No other message comes between, but time has passed: what was nearly so was so at another instant."""
     of, number = SettlementOf(partner_id=HUBER, month=OCTOBER), settlement_id(HUBER, OCTOBER)
-    async with settling(tmp_path) as office:
+    async with settlement_office(tmp_path) as office:
         around = office.around
         sp_ids = tuple(await office.complete(("SP-1", "SP-2")))
         request = SettlementRequest(
             command=Select(sp_ids=sp_ids), actor=partner_actor(), request_id="select-1"
         )
 
-        async def look() -> Told | None:
+        async def look() -> WorkflowAnswer | None:
             stored = await office.settlements.get(number)
-            return stored and Told(stored.events, stored.settling.version, stored.settling.status)
+            return stored and WorkflowAnswer(
+                stored.events, stored.settlement.version, stored.settlement.status
+            )
 
         async with watching(look) as told:
             async with worker_on_a_wire(around) as between:
@@ -160,14 +162,14 @@ async def test_a_selection_that_is_taken_a_second_time(tmp_path: Path) -> None:
                 await office.reaches(number, SettlementStatus.OPEN)
                 asked = await take_but_not_keep(
                     between,
-                    settlements.send_settlement_command(around.client, of, request, PATIENCE),
+                    settlements.send_settlement_command(around.client, of, request, ANSWER_LIMIT),
                 )
             await around.start_worker_process()
             answer = await asked
             held = await settlements.settlement_snapshot(around.client, of)
-            await eventually(lambda: told[-1].version == held.settling.version)
+            await eventually(lambda: told[-1].version == held.settlement.version)
         assert [each.seq for each in held.events if each.event.type == "selected"] == [
             answer.version
         ]
-        opening = held.settling.opening
-        check(told, held.events, lambda events: fold_settling(opening, events).status)
+        opening = held.settlement.opening
+        check(told, held.events, lambda events: fold_settlement(opening, events).status)

@@ -19,15 +19,15 @@ from contracts.messages import Answer, Carried, Start
 from domain.orders.commands import Accept, LogContact
 from domain.orders.events import UnknownEvent
 from domain.orders.order import Status
-from domain.policy import load_policy
+from domain.policy_file import load_policy
 from records.database import Database
 from records.mails import MailLog
 from records.migrate import migrate
 from records.orders import Orders
 from temporal.orders import revive_order
-from tests.builders import ACCEPTED, lived
 from tests.server.surroundings import eventually
-from tests.temporal_servers import dev_server
+from tests.support.builders import ACCEPTED, lived
+from tests.support.temporal_servers import dev_server
 from tests.workflows.life import DESK, OPERATIONS, Life, Lives
 from tests.workflows.outside import Outside
 from use_cases.revival import NotRevivable, Revival
@@ -123,7 +123,7 @@ async def test_a_command_that_only_a_newer_build_knows() -> None:
             async def held() -> bool:
                 return await life.events() == [*before, "contact_logged"]
 
-            await eventually(held, within=60)
+            await eventually(held)
 
 
 async def test_an_order_in_a_state_that_only_a_newer_build_knows() -> None:

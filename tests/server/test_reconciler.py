@@ -22,19 +22,19 @@ from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities import reconcile
+from activities.entities import Entities, WorkflowAnswer
 from activities.obsolete_mails import ObsoleteMails
-from activities.reconciled import Things, Told
 from contracts import names
 from contracts.activities import Snapshot
 from contracts.encryption import new_key
-from contracts.messages import Pass, Start, Tally
+from contracts.messages import Pass, PassCounts, Start
 from development.embedded import ROOT
 from domain.orders.commands import Accept, Cancel, Command, ConfirmRequirements, LogContact
-from domain.orders.lifecycle import fold, live
+from domain.orders.lifecycle import fold, handle
 from domain.orders.order import Status
 from domain.policy import OfficePolicy
-from mail.letters import Letters
-from mail.smtp import Postman
+from mail.outbox import Outbox
+from mail.smtp import SmtpSender
 from records import tables
 from records.mails import MailLog
 from records.orders import StoredOrder
@@ -42,8 +42,9 @@ from records.reconciliation import Reconciliation
 from records.settlements import Settlements
 from temporal.connection import data_converter
 from temporal.schedules import put_schedules
-from tests.builders import intake as an_intake
 from tests.server.surroundings import Surroundings, eventually, surroundings
+from tests.support.builders import intake as an_intake
+from tests.support.limits import ANSWER_LIMIT, WAIT_LIMIT
 from tests.workflows.life import DESK, SHOP, Life
 from use_cases.revival import NotRevivable, Revival
 
@@ -59,15 +60,15 @@ async def working(folder: Path) -> AsyncIterator[Surroundings]:
         yield around
 
 
-async def one_pass(around: Surroundings, min_age: timedelta = timedelta(0)) -> Tally:
+async def one_pass(around: Surroundings, min_age: timedelta = timedelta(0)) -> PassCounts:
     """What a pass of the reconciler did."""
-    tally: Tally = await around.client.execute_workflow(
+    tally: PassCounts = await around.client.execute_workflow(
         names.RECONCILER,
         Pass(min_age=min_age),
         id=names.RECONCILER_ID,
         task_queue=names.ORDERS_QUEUE,
-        result_type=Tally,
-        execution_timeout=timedelta(seconds=60),
+        result_type=PassCounts,
+        execution_timeout=ANSWER_LIMIT,
     )
     return tally
 
@@ -80,7 +81,7 @@ async def standing(around: Surroundings) -> list[tuple[str, str]]:
 async def all_findings(around: Surroundings) -> list[tuple[str, str, bool]]:
     """All findings ever, and whether each was repaired."""
     async with around.database.reading() as connection:
-        rows = await connection.execute(text("SELECT sp_id, kind, repaired FROM findings"))
+        rows = await connection.execute(text("SELECT about, kind, repaired FROM findings"))
         return [(sp_id, kind, bool(repaired)) for sp_id, kind, repaired in rows]
 
 
@@ -113,8 +114,8 @@ def digests(around: Surroundings) -> list[str]:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second look comes soon, and a query that nobody answers is given up soon."""
-    monkeypatch.setattr(reconcile, "LOOK_AGAIN_AFTER", 0.3)
-    monkeypatch.setattr(reconcile, "ANSWER_WITHIN", 3.0)
+    monkeypatch.setattr(reconcile, "COMPARE_AGAIN_AFTER", 0.3)
+    monkeypatch.setattr(reconcile, "QUERY_TIMEOUT", 3.0)
 
 
 async def test_healthy_orders_are_left_alone_and_not_asked_twice(
@@ -124,10 +125,10 @@ async def test_healthy_orders_are_left_alone_and_not_asked_twice(
     real = reconcile.ReconcileActivities._ask
 
     async def counted(
-        self: reconcile.ReconcileActivities, things: Things, workflow_id: str
-    ) -> Told | None:
+        self: reconcile.ReconcileActivities, entities: Entities, workflow_id: str
+    ) -> WorkflowAnswer | None:
         asked.append(workflow_id)
-        return await real(self, things, workflow_id)
+        return await real(self, entities, workflow_id)
 
     monkeypatch.setattr(reconcile.ReconcileActivities, "_ask", counted)
     async with working(tmp_path) as around:
@@ -138,13 +139,13 @@ async def test_healthy_orders_are_left_alone_and_not_asked_twice(
         await around.reaches(closed, Status.CANCELLED)
         before = await first.snapshot()
 
-        assert await one_pass(around) == Tally(compared=3)
+        assert await one_pass(around) == PassCounts(compared=3)
         assert sorted(asked) == ["SP-1", "SP-2", "SP-3"]
-        assert await one_pass(around) == Tally(compared=2)
+        assert await one_pass(around) == PassCounts(compared=2)
         assert len(asked) == 3, "neither order nor row has moved: nobody need ask again"
         await second.do(LogContact(outcome="reached"))
         await around.check_records(second)
-        assert await one_pass(around) == Tally(compared=2)
+        assert await one_pass(around) == PassCounts(compared=2)
         assert asked[3:] == ["SP-2"]
 
         assert await first.snapshot() == before
@@ -158,7 +159,7 @@ async def test_terminated_by_hand_is_reported_once_and_revived(tmp_path: Path) -
         life = await accepted(around, "SP-1")
         healthy = await accepted(around, "SP-2")
         await life.handle.terminate("wrong button")
-        assert await one_pass(around) == Tally(compared=2, found=1)
+        assert await one_pass(around) == PassCounts(compared=2, found=1)
         assert await standing(around) == [("SP-1", "terminated")]
         (mail,) = digests(around)
         assert "SP-1: Ablauf von Hand beendet (terminated)" in mail
@@ -205,7 +206,7 @@ async def test_a_stale_row_is_repaired(tmp_path: Path) -> None:
         # As if the database had been brought back from a copy.
         await forget(around, "SP-1")
         await around.orders.save(_snapshot(before))
-        assert await one_pass(around) == Tally(compared=1, repaired=1)
+        assert await one_pass(around) == PassCounts(compared=1, repaired=1)
         await around.check_records(life)
         assert await all_findings(around) == [("SP-1", "stale", True)]
         assert digests(around) == []
@@ -233,7 +234,7 @@ async def test_events_that_did_not_happen_are_found_and_replaced(tmp_path: Path)
             again = () if snapshot.order.status.is_final else (Accept(),)
             for command in (*again, *phantoms[:number]):
                 actor = SHOP if isinstance(command, Cancel) else life.partner
-                order, more = live(order, command, actor, datetime.now(UTC))
+                order, more = handle(order, command, actor, datetime.now(UTC))
                 events += more
             head = await around.orders.head(life.sp_id)
             await around.orders.save(Snapshot(order=order, events=events), replaces=head)
@@ -279,7 +280,7 @@ async def test_a_deleted_row_is_written_again(tmp_path: Path) -> None:
         await forget(around, "SP-1")
         assert (await one_pass(around, timedelta(minutes=10))).repaired == 0, "it is too young"
         await _listed(around, "SP-1")
-        assert await one_pass(around) == Tally(repaired=1)
+        assert await one_pass(around) == PassCounts(repaired=1)
         await around.check_records(life)
         assert await all_findings(around) == [("SP-1", "unrecorded", True)]
 
@@ -292,11 +293,11 @@ async def test_a_row_that_missed_the_end_is_closed(tmp_path: Path) -> None:
         await life.handle.result()
         await forget(around, "SP-1")
         await around.orders.save(_snapshot(before))
-        assert await one_pass(around) == Tally(compared=1, repaired=1)
+        assert await one_pass(around) == PassCounts(compared=1, repaired=1)
         assert (await around.orders.get("SP-1")).order.status is Status.CANCELLED
         assert await standing(around) == []
-        assert await one_pass(around) == Tally(compared=1), "once more, now that it is closed"
-        assert await one_pass(around) == Tally()
+        assert await one_pass(around) == PassCounts(compared=1), "once more, now that it is closed"
+        assert await one_pass(around) == PassCounts()
 
 
 async def test_a_workflow_that_is_gone_and_one_that_was_reset(tmp_path: Path) -> None:
@@ -372,13 +373,13 @@ async def test_a_workflow_whose_tasks_fail_is_stuck(tmp_path: Path) -> None:
 
             await eventually(failing)
             mails = MailLog(around.database)
-            looked = reconcile.ReconcileActivities(
+            compared = reconcile.ReconcileActivities(
                 around.settings, around.client, around.orders, Settlements(around.database),
-                Reconciliation(around.database), Letters(mails, Postman(around.settings)),
+                Reconciliation(around.database), Outbox(mails, SmtpSender(around.settings)),
                 ObsoleteMails(mails, around.orders, Settlements(around.database)),
             )  # fmt: skip
-            (row,) = await looked._orders.rows(["SP-1"])
-            assert (await looked._look(looked._orders, row, None)).kind == "stuck"
+            (row,) = await compared._orders.rows(["SP-1"])
+            assert (await compared._compare_one(compared._orders, row, None)).kind == "stuck"
         async with around.worker():
             await around.reaches(life, Status.NEW)
 
@@ -509,7 +510,9 @@ async def test_schedules_are_created_once_and_stay_paused(tmp_path: Path) -> Non
 
             await eventually(done)
             (action,) = (await handle.describe()).info.recent_actions
-            run = around.client.get_workflow_handle(action.action.workflow_id, result_type=Tally)
+            run = around.client.get_workflow_handle(
+                action.action.workflow_id, result_type=PassCounts
+            )
             assert (await run.result()).compared == 1
 
 
@@ -569,5 +572,5 @@ async def starter(around: Surroundings, *arguments: str) -> subprocess.Completed
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=WAIT_LIMIT,
     )

@@ -15,16 +15,14 @@ from contracts.activities import SettlementOf
 from domain.months import Month
 from domain.settlements.ids import settlement_id
 from temporal import settlements
-from tests.empty_tasks import kind
 from tests.server.endings import ENDINGS, SETTLEMENTS, Asked, Message
-from tests.server.settling import HUBER, Settling, of_huber, settling
-from tests.server.surroundings import Surroundings, eventually, surroundings
+from tests.server.settlements import HUBER, SettlementOffice, of_huber, settlement_office
+from tests.server.surroundings import Surroundings, eventually, rests, surroundings
+from tests.support.empty_tasks import kind
+from tests.support.limits import WAIT_LIMIT
 from tests.workflows.life import Life
 from tests.workflows.replaying import replayer
 from worker import document_worker, order_worker
-
-WITHIN = 400.0
-"""Seconds after which a test is given up: there are some thirty orders, and a dozen restarts."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,7 @@ class Course:
 
     async def rests(self) -> bool:
         """Whether nothing of it is under way."""
-        about = (await self.handle.describe()).raw_description
-        return not about.pending_activities and not about.HasField("pending_workflow_task")
+        return await rests(self.handle)
 
 
 class Processes:
@@ -110,7 +107,7 @@ async def converse(workers: Processes | WithinTheTest, courses: Sequence[Course]
             await check_that_no_task_failed(courses)
         if turn % 2:
             for course in courses:
-                await eventually(course.rests, 60)
+                await eventually(course.rests)
         await workers.stop()
         await workers.start()
 
@@ -128,7 +125,7 @@ async def orders(around: Surroundings, names: Iterable[str]) -> dict[Life, Cours
 
 async def check_order(around: Surroundings, life: Life) -> None:
     """It came to its end, and the records tell the same of it as its workflow does."""
-    result = await asyncio.wait_for(life.handle.result(), 60)
+    result = await asyncio.wait_for(life.handle.result(), WAIT_LIMIT)
     name = life.sp_id.removeprefix("SP-").rpartition("-")[0]
     assert result["status"] == ENDINGS[name].status, life.sp_id
     await around.check_records(life)
@@ -137,7 +134,7 @@ async def check_order(around: Surroundings, life: Life) -> None:
     assert stored.events == (await life.snapshot()).events
 
 
-async def settlement(office: Settling, month: Month) -> Course:
+async def settlement(office: SettlementOffice, month: Month) -> Course:
     """The settlement of a month, opened by the month's end with the first of its orders."""
     ending = SETTLEMENTS[month]
     await office.open(ending.sp_ids[0], month=month, automatic=True)
@@ -146,16 +143,16 @@ async def settlement(office: Settling, month: Month) -> Course:
     return Course(handle, 0, messages)
 
 
-async def check_settlement(office: Settling, month: Month) -> None:
+async def check_settlement(office: SettlementOffice, month: Month) -> None:
     """As of an order."""
     client = office.around.client
     handle = client.get_workflow_handle(names.settlement_workflow_id(HUBER, month))
-    result = await asyncio.wait_for(handle.result(), 60)
+    result = await asyncio.wait_for(handle.result(), WAIT_LIMIT)
     assert result["status"] == SETTLEMENTS[month].status
     held = await settlements.settlement_snapshot(client, of_huber(month))
     stored = await office.settlements.get(settlement_id(HUBER, month))
     assert stored is not None
-    assert stored.settling == held.settling
+    assert stored.settlement == held.settlement
     assert stored.events == held.events
 
 
@@ -169,7 +166,7 @@ async def check_histories(around: Surroundings, courses: Sequence[Course]) -> No
 
 
 async def test_worker_processes_are_restarted_between_reassignments(tmp_path: Path) -> None:
-    async with surroundings(tmp_path, within=WITHIN) as around:
+    async with surroundings(tmp_path) as around:
         placed = await orders(around, ["reassigned"])
         courses = list(placed.values())
         await converse(Processes(around), courses)
@@ -181,7 +178,7 @@ async def test_worker_processes_are_restarted_between_reassignments(tmp_path: Pa
 async def test_workers_are_restarted_between_every_two_messages_of_every_ending(
     tmp_path: Path,
 ) -> None:
-    async with settling(tmp_path, accept="3 seconds", within=WITHIN) as office:
+    async with settlement_office(tmp_path, accept="3 seconds") as office:
         around = office.around
         for ending in SETTLEMENTS.values():
             await office.complete(ending.sp_ids)
@@ -203,5 +200,7 @@ def _to(message: Message, life: Life) -> Callable[[], Awaitable[Any]]:
     return lambda: message(life)
 
 
-def _about(message: Asked, office: Settling, of: SettlementOf) -> Callable[[], Awaitable[Any]]:
+def _about(
+    message: Asked, office: SettlementOffice, of: SettlementOf
+) -> Callable[[], Awaitable[Any]]:
     return lambda: message(office, of)

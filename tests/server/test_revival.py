@@ -12,16 +12,16 @@ from contracts.activities import SettlementSnapshot, Snapshot
 from domain.orders import lifecycle
 from domain.orders.commands import Accept, Cancel, ConfirmRequirements, LogContact
 from domain.orders.order import Status
-from domain.settlements import lifecycle as settlement_life
+from domain.settlements import lifecycle as settlement_lifecycle
 from domain.settlements.commands import Close, VoidSettlement
 from domain.settlements.settlement import SettlementStatus
 from records.mails import MailLog
-from tests.builders import OPERATIONS, partner_actor
-from tests.server.settling import HUBER, settling
+from tests.server.settlements import HUBER, settlement_office
 from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.server.test_reconciler import Broken, accepted, forget, starter, working
 from tests.server.test_settlements_lost import command, stored
 from tests.server.test_settlements_lost import forget as forget_settlement
+from tests.support.builders import OPERATIONS, partner_actor
 from tests.workflows.life import DESK, SHOP, Life
 from use_cases import revival
 from use_cases.revival import NotRevivable, Revival, SettlementRevival
@@ -47,7 +47,7 @@ async def invent(around: Surroundings, before: Snapshot, *commands: Accept | Log
     order, events = before.order, list(before.events)
     for each in commands:
         now = max(datetime.now(UTC), order.changed_at or datetime.now(UTC))
-        order, more = lifecycle.live(order, each, partner_actor(), now)
+        order, more = lifecycle.handle(order, each, partner_actor(), now)
         events += more
     await forget(around, order.sp_id)
     await around.orders.save(Snapshot(order=order, events=tuple(events)))
@@ -139,7 +139,7 @@ async def test_a_workflow_that_was_ended_before_it_began(tmp_path: Path) -> None
 
 
 async def test_a_settlement_that_was_taken_back_stays_so(tmp_path: Path) -> None:
-    async with settling(tmp_path) as office:
+    async with settlement_office(tmp_path) as office:
         around = office.around
         sp_ids = await office.complete(["SP-1", "SP-2"])
         async with around.worker():
@@ -147,22 +147,22 @@ async def test_a_settlement_that_was_taken_back_stays_so(tmp_path: Path) -> None
 
             async def is_announced() -> bool:
                 found = await office.settlements.get(number)
-                return found is not None and found.settling.told
+                return found is not None and found.settlement.told
 
             await eventually(is_announced)
             before = await stored(office, number)
             await command(office, VoidSettlement(reason="Falsch"))
             await office.reaches(number, SettlementStatus.VOID)
-            workflow_id = names.settlement_workflow_id(HUBER, before.settling.opening.month)
+            workflow_id = names.settlement_workflow_id(HUBER, before.settlement.opening.month)
             handle = around.client.get_workflow_handle(workflow_id)
             await handle.result()
             # The records tell that it was closed at the same moment.
-            closing, more = settlement_life.live(
-                before.settling, Close(), OPERATIONS, datetime.now(UTC)
+            closing, more = settlement_lifecycle.handle(
+                before.settlement, Close(), OPERATIONS, datetime.now(UTC)
             )
             await forget_settlement(office, number)
             await office.settlements.save(
-                SettlementSnapshot(settling=closing, events=(*before.events, *more))
+                SettlementSnapshot(settlement=closing, events=(*before.events, *more))
             )
             revival = SettlementRevival(
                 around.client, office.settlements, MailLog(around.database), DESK

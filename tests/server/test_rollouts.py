@@ -8,7 +8,6 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +34,20 @@ from domain.settlements.commands import (
 )
 from domain.settlements.settlement import SettlementStatus
 from temporal.settlements import send_settlement_command
-from tests.builders import OPERATIONS, partner_actor
-from tests.server.settling import HUBER, NOVEMBER, OCTOBER, Settling, of_huber, settling
+from tests.server.settlements import (
+    HUBER,
+    NOVEMBER,
+    OCTOBER,
+    SettlementOffice,
+    of_huber,
+    settlement_office,
+)
 from tests.server.surroundings import Process, Surroundings, eventually
 from tests.server.test_continue_as_new import SMALL_HISTORIES
+from tests.support.builders import OPERATIONS, partner_actor
+from tests.support.limits import ANSWER_LIMIT, WAIT_LIMIT
 
 DEPLOYMENT = "cmi"
-PATIENCE = timedelta(seconds=30)
 
 
 class Build:
@@ -118,7 +124,7 @@ async def temporal(around: Surroundings, *arguments: str) -> str:
         capture_output=True,
         text=True,
         env={"PATH": os.environ["PATH"], "HOME": str(around.folder)},
-        timeout=60,
+        timeout=WAIT_LIMIT,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -147,21 +153,21 @@ async def doers(handle: WorkflowHandle[Any, Any]) -> set[str]:
     return found
 
 
-def settlement(office: Settling, month: Month) -> WorkflowHandle[Any, Any]:
+def settlement(office: SettlementOffice, month: Month) -> WorkflowHandle[Any, Any]:
     """The workflow of Huber's settlement."""
     workflow_id = names.settlement_workflow_id(HUBER, month)
     return office.around.client.get_workflow_handle(workflow_id)
 
 
-async def tell(office: Settling, month: Month, command: ExternalCommand) -> None:
+async def tell(office: SettlementOffice, month: Month, command: ExternalCommand) -> None:
     """Have Huber's settlement take a command."""
     actor = OPERATIONS if isinstance(command, NoteInvoice) else partner_actor()
     request = SettlementRequest(command=command, actor=actor, request_id=str(uuid.uuid4()))
-    await send_settlement_command(office.around.client, of_huber(month), request, PATIENCE)
+    await send_settlement_command(office.around.client, of_huber(month), request, ANSWER_LIMIT)
 
 
 @asynccontextmanager
-async def two_builds(office: Settling) -> AsyncIterator[tuple[Build, Build]]:
+async def two_builds(office: SettlementOffice) -> AsyncIterator[tuple[Build, Build]]:
     """Two builds that end with the block; the newer one has its workflows in the sandbox."""
     old, new = Build(office.around, "A"), Build(office.around, "B", CMI_SANDBOX="on")
     try:
@@ -172,11 +178,11 @@ async def two_builds(office: Settling) -> AsyncIterator[tuple[Build, Build]]:
 
 
 async def test_from_one_build_to_the_next_and_back(tmp_path: Path) -> None:
-    async with settling(tmp_path) as office, two_builds(office) as (old, new):
+    async with settlement_office(tmp_path) as office, two_builds(office) as (old, new):
         await roll(office, old, new)
 
 
-async def roll(office: Settling, old: Build, new: Build) -> None:
+async def roll(office: SettlementOffice, old: Build, new: Build) -> None:
     """Versioning is switched on with `old`; then `new` comes, and goes."""
     around = office.around
     await around.start_worker_process()
@@ -254,7 +260,7 @@ async def roll(office: Settling, old: Build, new: Build) -> None:
 
 async def test_a_settlement_that_continues_as_new_stays_with_its_build(tmp_path: Path) -> None:
     async with (
-        settling(tmp_path, server=SMALL_HISTORIES) as office,
+        settlement_office(tmp_path, server=SMALL_HISTORIES) as office,
         two_builds(office) as (old, new),
     ):
         await old.start()

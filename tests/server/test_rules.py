@@ -9,15 +9,16 @@ from contracts import names
 from domain import rules
 from domain.orders.commands import Accept, AdoptRules, Cancel, LogContact
 from domain.orders.order import Status
-from domain.policy import Policy, load_policy
+from domain.policy import Policy
+from domain.policy_file import load_policy
 from domain.settlements.settlement import SettlementStatus
 from records.reconciliation import Reconciliation
-from tests import newer_rules
-from tests.newer_rules import NEWER
-from tests.server.settling import Settling, settling
+from tests.server.settlements import SettlementOffice, settlement_office
 from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.server.test_reconciler import Broken, starter
-from tests.temporal_servers import dev_server
+from tests.support import newer_rules
+from tests.support.newer_rules import NEWER
+from tests.support.temporal_servers import dev_server
 from tests.workflows.life import OPERATIONS, SHOP, Lives
 from tests.workflows.outside import Outside
 from tests.workflows.replaying import replayer
@@ -30,7 +31,7 @@ IN_SECONDS = load_policy(
 )
 
 
-def adoption(office: Settling) -> Adoption:
+def adoption(office: SettlementOffice) -> Adoption:
     """As `starter.py adopt-rules` makes it."""
     around = office.around
     return Adoption(
@@ -42,12 +43,12 @@ def adoption(office: Settling) -> Adoption:
     )
 
 
-async def adopted(office: Settling, *wanted: str, version: int = NEWER) -> list[Adopted]:
+async def adopted(office: SettlementOffice, *wanted: str, version: int = NEWER) -> list[Adopted]:
     """What came of it."""
     return [each async for each in adoption(office).adopt(version, wanted)]
 
 
-async def open_office(office: Settling) -> tuple[str, str]:
+async def open_office(office: SettlementOffice) -> tuple[str, str]:
     """An order that waits to be accepted, one that is executed, and its settlement; their names."""
     around = office.around
     life = await around.place("SP-1")
@@ -61,7 +62,7 @@ async def open_office(office: Settling) -> tuple[str, str]:
 async def test_all_open_orders_and_settlements_adopt_and_twice_is_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with settling(tmp_path) as office, office.around.worker():
+    async with settlement_office(tmp_path) as office, office.around.worker():
         done, number = await open_office(office)
         closed = await office.around.place("SP-3")
         await closed.do(Cancel(reason="doch nicht"), SHOP)
@@ -76,7 +77,7 @@ async def test_all_open_orders_and_settlements_adopt_and_twice_is_once(
             settlement = await office.settlements.get(number)
             assert order is not None
             assert settlement is not None
-            return order.order.rules == settlement.settling.rules == NEWER
+            return order.order.rules == settlement.settlement.rules == NEWER
 
         await eventually(recorded)
         for events in (
@@ -96,7 +97,7 @@ async def test_all_open_orders_and_settlements_adopt_and_twice_is_once(
 async def test_a_worker_that_does_not_know_the_rules_yet_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with settling(tmp_path) as office:
+    async with settlement_office(tmp_path) as office:
         await office.around.start_worker_process()  # of the release before
         _, number = await open_office(office)
         newer_rules.make(monkeypatch)
@@ -109,7 +110,7 @@ async def test_a_worker_that_does_not_know_the_rules_yet_says_so(
 async def test_one_that_is_broken_holds_up_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with settling(tmp_path) as office, office.around.worker():
+    async with settlement_office(tmp_path) as office, office.around.worker():
         around = office.around
         await around.place("SP-2")
         async with Worker(
@@ -142,7 +143,7 @@ async def command(around: Surroundings, *arguments: str) -> tuple[int, str, str]
 
 async def test_the_command(tmp_path: Path) -> None:
     current = rules.CURRENT
-    async with settling(tmp_path) as office:
+    async with settlement_office(tmp_path) as office:
         around = office.around
         async with around.worker():
             _, number = await open_office(office)

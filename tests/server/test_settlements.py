@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -14,34 +14,43 @@ from contracts.messages import Billed, Billing, Checked, Upload
 from domain.actors import SYSTEM
 from domain.months import Month
 from domain.orders import lifecycle
-from domain.orders.commands import Bill, Request
+from domain.orders.commands import Bill
 from domain.orders.order import Status
+from domain.orders.request import Request
 from domain.policy import Span
 from domain.settlements.commands import Close, SettlementRequest, VoidSettlement
 from domain.settlements.ids import settlement_id
-from domain.settlements.settlement import CorrectionLine, SettlementStatus
+from domain.settlements.lines import CorrectionLine
+from domain.settlements.settlement import SettlementStatus
 from records.corrections import Corrections
 from records.papers import Paper, invoice_id, statement_id
 from temporal import orders, settlements
-from tests.builders import OPERATIONS, partner_actor
-from tests.server.settling import HUBER, NOVEMBER, OCTOBER, Settling, of_huber, settling
+from tests.server.settlements import (
+    HUBER,
+    NOVEMBER,
+    OCTOBER,
+    SettlementOffice,
+    of_huber,
+    settlement_office,
+)
 from tests.server.surroundings import eventually
+from tests.support.builders import OPERATIONS, partner_actor
+from tests.support.limits import ANSWER_LIMIT
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
-PATIENCE = timedelta(seconds=60)
 COUNT = 24
 CLOSING = (
     "after-claim",  # eight orders are billed, the others not
     "after-of_each",  # all are, and nobody was told
     "after-made",  # rendered, and not kept
     "after-keep",  # kept, and nobody was told
-    "before-receiver",  # of the mail
+    "before-recipient",  # of the mail
     "before-mark",  # the mail server has it, and nobody noted that
 )
 
 
 async def test_the_worker_is_killed_at_each_step(tmp_path: Path) -> None:
-    async with settling(tmp_path) as office:
+    async with settlement_office(tmp_path) as office:
         sp_ids = await office.complete(f"SP-{n:03}" for n in range(COUNT))
         undo = CorrectionLine(sp_id="SP-1", reason="Anfahrt doppelt verrechnet", amount="-20.00")
         await Corrections(office.around.database).add("c-1", HUBER, undo, "operations", NOW)
@@ -51,13 +60,13 @@ async def test_the_worker_is_killed_at_each_step(tmp_path: Path) -> None:
         for gate in CLOSING:
             await office.kill_at(gate)
         stored = await office.reaches(number, SettlementStatus.ISSUED)
-        assert stored.settling.left_out == ()
+        assert stored.settlement.left_out == ()
         assert [line.sp_id for line in stored.account.lines] == sp_ids
-        assert stored.settling.corrections == (undo,)
+        assert stored.settlement.corrections == (undo,)
         assert set((await office.billed_by(sp_ids)).values()) == {number}
 
         # One statement, and it is the one that the settlement names.
-        statement = stored.settling.statement
+        statement = stored.settlement.statement
         assert statement is not None
         paper = await office.papers.get(statement_id(number))
         assert paper is not None
@@ -79,11 +88,11 @@ async def test_the_worker_is_killed_at_each_step(tmp_path: Path) -> None:
         assert happened["invoice_accepted"] == 1
 
 
-async def check_the_invoice(office: Settling, number: str) -> None:
+async def check_the_invoice(office: SettlementOffice, number: str) -> None:
     """Upload the draft that the CMI makes, while workers die."""
     client = office.around.client
     draft = await office.papers.get(
-        await settlements.make_draft(client, of_huber(), "draft-1", PATIENCE)
+        await settlements.make_draft(client, of_huber(), "draft-1", ANSWER_LIMIT)
     )
     assert draft is not None
     invoice = Paper.of(
@@ -99,7 +108,7 @@ async def check_the_invoice(office: Settling, number: str) -> None:
     upload = Upload(paper_id=invoice.paper_id, actor=partner_actor())
 
     async def ask() -> Checked:
-        return await settlements.check_invoice(client, of_huber(), upload, PATIENCE)
+        return await settlements.check_invoice(client, of_huber(), upload, ANSWER_LIMIT)
 
     asked = asyncio.create_task(ask())
     await office.kill_at("after-check_invoice")
@@ -118,11 +127,11 @@ async def check_the_invoice(office: Settling, number: str) -> None:
 
 async def test_the_records_know_of_a_claim_that_has_not_happened(tmp_path: Path) -> None:
     """A worker wrote them and died before Temporal had it; the settlement's next attempt asks the order itself."""
-    async with settling(tmp_path) as office:
+    async with settlement_office(tmp_path) as office:
         early, other = await office.complete(("SP-EARLY", "SP-OTHER"))
         number = settlement_id(HUBER, OCTOBER)
         held = (await office.around.orders.get(early)).order  # type: ignore[union-attr]
-        billed, events = lifecycle.live(held, Bill(settlement_id=number), SYSTEM, NOW)
+        billed, events = lifecycle.handle(held, Bill(settlement_id=number), SYSTEM, NOW)
         await office.around.orders.save(Snapshot(order=billed, events=events))
         await office.around.start_worker_process()
         assert await office.open(early, other) == number
@@ -132,7 +141,7 @@ async def test_the_records_know_of_a_claim_that_has_not_happened(tmp_path: Path)
 
 
 async def test_taken_back_while_workers_die_and_settled_in_the_next_month(tmp_path: Path) -> None:
-    async with settling(tmp_path) as office:
+    async with settlement_office(tmp_path) as office:
         sp_ids = await office.complete(f"SP-{n:03}" for n in range(COUNT))
         plus = CorrectionLine(sp_id="SP-1", reason="Zuschlag", amount="35.00")
         corrections = Corrections(office.around.database)
@@ -148,16 +157,16 @@ async def test_taken_back_while_workers_die_and_settled_in_the_next_month(tmp_pa
             SettlementRequest(
                 command=VoidSettlement(reason="Falsche Ansätze"), actor=OPERATIONS, request_id="v-1"
             ),
-            PATIENCE,
+            ANSWER_LIMIT,
         )
         for gate in gates:
             await office.kill_at(gate)
 
         async def is_over() -> bool:
             stored = await office.settlements.get(number)
-            return stored is not None and stored.settling.is_over
+            return stored is not None and stored.settlement.is_over
 
-        await eventually(is_over, 60)
+        await eventually(is_over)
         for sp_id in sp_ids:
             assert (await office.order(sp_id)).status is Status.COMPLETED
         assert len(await corrections.pending(HUBER)) == 1
@@ -176,14 +185,14 @@ async def test_taken_back_while_workers_die_and_settled_in_the_next_month(tmp_pa
 
 
 async def test_two_settlements_that_fight_for_the_same_orders(tmp_path: Path) -> None:
-    async with settling(tmp_path) as office:
+    async with settlement_office(tmp_path) as office:
         sp_ids = await office.complete(f"SP-{n:03}" for n in range(COUNT))
         await office.around.start_worker_process()
         client = office.around.client
         # One was billed meanwhile, the workflow of another one was ended by force.
         billed, dead = sp_ids[:2]
         bill = Request(command=Bill(settlement_id="V-1"), actor=SYSTEM, request_id="bill-V-1")
-        await orders.send_command(client, billed, bill, PATIENCE)
+        await orders.send_command(client, billed, bill, ANSWER_LIMIT)
         await client.get_workflow_handle(dead).terminate("test")
         numbers = await asyncio.gather(
             office.open(*sp_ids, month=OCTOBER), office.open(*reversed(sp_ids), month=NOVEMBER)
@@ -192,7 +201,7 @@ async def test_two_settlements_that_fight_for_the_same_orders(tmp_path: Path) ->
         for number in numbers:
             stored = await office.ends_closing(number)
             settled += [line.sp_id for line in stored.account.lines]
-            reasons |= {(number, each.sp_id): each.reason for each in stored.settling.left_out}
+            reasons |= {(number, each.sp_id): each.reason for each in stored.settlement.left_out}
         assert sorted(settled) == sp_ids[2:]
         for number in numbers:
             assert reasons.pop((number, billed)) == "billed"
@@ -207,8 +216,21 @@ async def test_two_settlements_that_fight_for_the_same_orders(tmp_path: Path) ->
             assert mine == {sp_id for sp_id, by in told.items() if by == number}
 
 
+async def test_an_order_terminated_before_its_first_task_is_left_out(tmp_path: Path) -> None:
+    """The server refuses to query its workflow for ever: FAILED_PRECONDITION."""
+    async with settlement_office(tmp_path) as office:
+        dead, alive = await office.complete(("SP-DEAD", "SP-ALIVE"))
+        await office.around.client.get_workflow_handle(dead).terminate("test")
+        await office.around.start_worker_process()
+        stored = await office.reaches(await office.open(dead, alive), SettlementStatus.ISSUED)
+        assert [line.sp_id for line in stored.account.lines] == [alive]
+        assert [(each.sp_id, each.reason) for each in stored.settlement.left_out] == [
+            (dead, "unavailable")
+        ]
+
+
 async def test_the_database_and_the_mail_server_are_away(tmp_path: Path) -> None:
-    async with settling(tmp_path) as office:
+    async with settlement_office(tmp_path) as office:
         sp_ids = await office.complete(f"SP-{n:03}" for n in range(COUNT))
         await office.around.start_worker_process()
         await office.around.inbox.stop()
@@ -217,22 +239,22 @@ async def test_the_database_and_the_mail_server_are_away(tmp_path: Path) -> None
             log = office.around.worker_process
             await eventually(lambda: "OperationalError" in log.text or "TimeoutError" in log.text)
             held = await settlements.settlement_snapshot(office.around.client, of_huber())
-            assert held.settling.status is SettlementStatus.CLOSING
-            assert held.settling.statement is None
+            assert held.settlement.status is SettlementStatus.CLOSING
+            assert held.settlement.statement is None
         stored = await office.reaches(number, SettlementStatus.ISSUED)
         assert len(stored.account.lines) == COUNT
         assert office.around.inbox.ids(number) == []
         await office.around.inbox.start()
-        await eventually(lambda: office.around.inbox.ids(number), 60)
+        await eventually(lambda: office.around.inbox.ids(number))
         assert len(office.around.inbox.ids(number)) == 1
 
 
 async def test_more_orders_than_a_batch_holds(tmp_path: Path) -> None:
-    async with settling(tmp_path) as office:
+    async with settlement_office(tmp_path) as office:
         sp_ids = await office.complete(f"SP-{n:03}" for n in range(120))
         await office.around.start_worker_process()
         number = await office.open(*sp_ids)
-        stored = await office.reaches(number, SettlementStatus.ISSUED, within=120)
+        stored = await office.reaches(number, SettlementStatus.ISSUED)
         assert [line.sp_id for line in stored.account.lines] == sp_ids
         statement = await office.papers.get(statement_id(number))
         assert statement is not None
@@ -242,7 +264,7 @@ async def test_more_orders_than_a_batch_holds(tmp_path: Path) -> None:
 
 
 async def test_the_month_s_end_opens_what_is_unbilled_once(tmp_path: Path) -> None:
-    async with settling(tmp_path) as office:
+    async with settlement_office(tmp_path) as office:
         mine = await office.complete(["SP-1", "SP-2"])
         await office.complete(["SP-3"], "luzern-montage")
         await office.around.start_worker_process()
@@ -261,9 +283,9 @@ async def test_the_month_s_end_opens_what_is_unbilled_once(tmp_path: Path) -> No
         assert (await run()).opened == 0
         number = settlement_id(HUBER, OCTOBER)
         stored = await office.reaches(number, SettlementStatus.OPEN)
-        assert list(stored.settling.picked) == mine
-        assert stored.settling.opening.automatic
-        assert stored.settling.selectable_until is not None
+        assert list(stored.settlement.picked) == mine
+        assert stored.settlement.opening.automatic
+        assert stored.settlement.selectable_until is not None
         other = await office.reaches(
             settlement_id("luzern-montage", OCTOBER), SettlementStatus.OPEN
         )
@@ -272,7 +294,7 @@ async def test_the_month_s_end_opens_what_is_unbilled_once(tmp_path: Path) -> No
             office.around.client,
             of_huber(),
             SettlementRequest(command=Close(), actor=partner_actor(), request_id="close"),
-            PATIENCE,
+            ANSWER_LIMIT,
         )
         await office.reaches(number, SettlementStatus.ISSUED)
         assert set((await office.billed_by(mine)).values()) == {number}
@@ -284,7 +306,10 @@ async def test_the_month_s_end_goes_by_the_configured_policy(tmp_path: Path) -> 
     policy.write_text(
         '[office]\ntimezone = "Pacific/Auckland"\n[settlement]\nselect_within = "2 hours"\n'
     )
-    async with settling(tmp_path, CMI_POLICY=str(policy)) as office, office.around.worker():
+    async with (
+        settlement_office(tmp_path, CMI_POLICY=str(policy)) as office,
+        office.around.worker(),
+    ):
         await office.complete(["SP-1"])
 
         async def run(start: Billing) -> Billed:
@@ -302,6 +327,6 @@ async def test_the_month_s_end_goes_by_the_configured_policy(tmp_path: Path) -> 
         await run(Billing(month=OCTOBER))
         stored = await office.settlements.get(settlement_id(HUBER, OCTOBER))
         assert stored is not None
-        opening = stored.settling.opening
+        opening = stored.settlement.opening
         assert opening.calendar.timezone == "Pacific/Auckland"
         assert opening.policy.settlement.select_within == Span.parse("2 hours")

@@ -7,43 +7,45 @@ from sqlalchemy import delete
 
 from contracts import names
 from contracts.activities import SettlementSnapshot
-from contracts.messages import Tally
+from contracts.messages import PassCounts
 from domain.settlements.commands import NoteInvoice, SettlementRequest, VoidSettlement
-from domain.settlements.settlement import CorrectionLine, SettlementStatus
+from domain.settlements.lines import CorrectionLine
+from domain.settlements.settlement import SettlementStatus
 from records import tables
 from records.corrections import Corrections
 from records.papers import statement_id
 from records.settlements import StoredSettlement
 from temporal import settlements
-from tests.builders import OPERATIONS
-from tests.server.settling import HUBER, OCTOBER, Settling, of_huber, settling
+from tests.server.settlements import HUBER, OCTOBER, SettlementOffice, of_huber, settlement_office
 from tests.server.surroundings import eventually
 from tests.server.test_reconciler import digests, one_pass, standing, starter
-from tests.server.test_settlements import NOW, PATIENCE
+from tests.server.test_settlements import NOW
+from tests.support.builders import OPERATIONS
+from tests.support.limits import ANSWER_LIMIT
 
 WORKFLOW = names.settlement_workflow_id(HUBER, OCTOBER)
 COUNT = 12
 
 
-async def terminate(office: Settling) -> None:
+async def terminate(office: SettlementOffice) -> None:
     """What somebody does in the Temporal UI."""
     await office.around.client.get_workflow_handle(WORKFLOW).terminate("wrong button")
 
 
-async def revive(office: Settling, number: str) -> tuple[int, str, str]:
+async def revive(office: SettlementOffice, number: str) -> tuple[int, str, str]:
     """The command: its exit code, and what it printed."""
     done = await starter(office.around, "revive", number)
     return done.returncode, done.stdout, done.stderr
 
 
-async def command(office: Settling, what: VoidSettlement | NoteInvoice) -> None:
+async def command(office: SettlementOffice, what: VoidSettlement | NoteInvoice) -> None:
     """Something that operations do to Huber's settlement."""
     request = SettlementRequest(command=what, actor=OPERATIONS, request_id=what.type)
     client = office.around.client
-    await settlements.send_settlement_command(client, of_huber(), request, PATIENCE)
+    await settlements.send_settlement_command(client, of_huber(), request, ANSWER_LIMIT)
 
 
-async def forget(office: Settling, number: str) -> None:
+async def forget(office: SettlementOffice, number: str) -> None:
     """Delete a settlement from the records."""
     async with office.around.database.writing() as connection:
         for table in (
@@ -55,7 +57,7 @@ async def forget(office: Settling, number: str) -> None:
             await connection.execute(delete(table).where(table.c.settlement_id == number))
 
 
-async def stored(office: Settling, number: str) -> StoredSettlement:
+async def stored(office: SettlementOffice, number: str) -> StoredSettlement:
     """As the records have it."""
     found = await office.settlements.get(number)
     assert found is not None
@@ -63,7 +65,7 @@ async def stored(office: Settling, number: str) -> StoredSettlement:
 
 
 async def test_terminated_while_it_closes_and_when_it_is_issued(tmp_path: Path) -> None:
-    async with settling(tmp_path) as office:
+    async with settlement_office(tmp_path) as office:
         around = office.around
         sp_ids = await office.complete(f"SP-{n:03}" for n in range(COUNT))
         undo = CorrectionLine(sp_id="SP-1", reason="Anfahrt doppelt verrechnet", amount="-20.00")
@@ -71,7 +73,7 @@ async def test_terminated_while_it_closes_and_when_it_is_issued(tmp_path: Path) 
         office.hold("after-claim")  # some orders are billed, the others not
         await around.start_worker_process()
         number = await office.open(*sp_ids)
-        await eventually((office.gates / "after-claim.reached").exists, 60)
+        await eventually((office.gates / "after-claim.reached").exists)
         await terminate(office)
         (office.gates / "after-claim").unlink()
 
@@ -82,9 +84,9 @@ async def test_terminated_while_it_closes_and_when_it_is_issued(tmp_path: Path) 
         assert "SP-0" not in mail
         assert (await one_pass(around)).found == 1
         assert len(digests(around)) == 1, "not again for the same"
-        assert (await stored(office, number)).settling.status is SettlementStatus.CLOSING
+        assert (await stored(office, number)).settlement.status is SettlementStatus.CLOSING
 
-        version = (await stored(office, number)).settling.version
+        version = (await stored(office, number)).settlement.version
         assert await revive(office, number) == (
             0,
             f"{number} closing goes on from version {version}\n",
@@ -111,15 +113,15 @@ async def test_terminated_while_it_closes_and_when_it_is_issued(tmp_path: Path) 
         await around.client.get_workflow_handle(WORKFLOW).result()
         assert set((await office.billed_by(sp_ids)).values()) == {number}
         assert [line.sp_id for line in last.account.lines] == sp_ids
-        assert last.settling.left_out == ()
-        assert last.settling.corrections == (undo,)
+        assert last.settlement.left_out == ()
+        assert last.settlement.corrections == (undo,)
         happened = Counter(e.event.type for e in last.events)
         assert set(happened.values()) == {1}
         await office.check_timeline(number)
         paper = await office.papers.get(statement_id(number))
         assert paper is not None
-        assert last.settling.statement is not None
-        assert paper.sha256 == last.settling.statement.sha256
+        assert last.settlement.statement is not None
+        assert paper.sha256 == last.settlement.statement.sha256
         assert len(around.inbox.ids(number)) == 1
         code, _, why = await revive(office, number)
         assert (code, why) == (2, f"{number} is invoiced: nothing can follow\n")
@@ -128,14 +130,14 @@ async def test_terminated_while_it_closes_and_when_it_is_issued(tmp_path: Path) 
 async def test_a_settlement_that_was_taken_back_sets_its_orders_free_after_all(
     tmp_path: Path,
 ) -> None:
-    async with settling(tmp_path) as office:
+    async with settlement_office(tmp_path) as office:
         sp_ids = await office.complete(f"SP-{n:03}" for n in range(COUNT))
         await office.around.start_worker_process()
         number = await office.open(*sp_ids)
         await office.reaches(number, SettlementStatus.ISSUED)
         office.hold("after-release")
         await command(office, VoidSettlement(reason="Falsche Ansätze"))
-        await eventually((office.gates / "after-release.reached").exists, 60)
+        await eventually((office.gates / "after-release.reached").exists)
         await terminate(office)
         (office.gates / "after-release").unlink()
         assert (await one_pass(office.around)).found == 1
@@ -143,7 +145,7 @@ async def test_a_settlement_that_was_taken_back_sets_its_orders_free_after_all(
         assert (await revive(office, number))[0] == 0
 
         async def is_over() -> bool:
-            return (await stored(office, number)).settling.is_over
+            return (await stored(office, number)).settlement.is_over
 
         await eventually(is_over)
         await office.around.client.get_workflow_handle(WORKFLOW).result()
@@ -157,7 +159,7 @@ async def test_a_settlement_that_was_taken_back_sets_its_orders_free_after_all(
 
 
 async def test_records_that_are_behind_are_repaired(tmp_path: Path) -> None:
-    async with settling(tmp_path) as office:
+    async with settlement_office(tmp_path) as office:
         around = office.around
         sp_ids = await office.complete(["SP-1", "SP-2"])
         async with around.worker():
@@ -165,7 +167,7 @@ async def test_records_that_are_behind_are_repaired(tmp_path: Path) -> None:
 
             async def is_announced() -> StoredSettlement | None:
                 found = await office.settlements.get(number)
-                return found if found is not None and found.settling.told else None
+                return found if found is not None and found.settlement.told else None
 
             before: StoredSettlement = await eventually(is_announced)
             assert (await one_pass(around)).repaired == 0
@@ -177,7 +179,7 @@ async def test_records_that_are_behind_are_repaired(tmp_path: Path) -> None:
                 return found.count > 0
 
             await eventually(is_listed)
-            assert await one_pass(around) == Tally(compared=2, repaired=1)
+            assert await one_pass(around) == PassCounts(compared=2, repaired=1)
             assert await stored(office, number) == before
 
             await command(office, VoidSettlement(reason="Falsch"))
@@ -185,12 +187,14 @@ async def test_records_that_are_behind_are_repaired(tmp_path: Path) -> None:
             await around.client.get_workflow_handle(WORKFLOW).result()
             # As if the database had been brought back from a copy.
             await forget(office, number)
-            copy = SettlementSnapshot(settling=before.settling, events=before.events)
+            copy = SettlementSnapshot(settlement=before.settlement, events=before.events)
             await office.settlements.save(copy)
-            assert await one_pass(around) == Tally(compared=3, repaired=1)
+            assert await one_pass(around) == PassCounts(compared=3, repaired=1)
             assert await stored(office, number) == after
-            assert await one_pass(around) == Tally(compared=3), "once more, now that it is over"
-            assert await one_pass(around) == Tally(compared=2)
+            assert await one_pass(around) == PassCounts(compared=3), (
+                "once more, now that it is over"
+            )
+            assert await one_pass(around) == PassCounts(compared=2)
             assert await standing(around) == []
             assert digests(around) == []
         code, _, why = await revive(office, "V202610-ZZZZZZZZ")

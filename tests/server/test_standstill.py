@@ -17,14 +17,15 @@ from contracts import activities as activity_names
 from contracts import names
 from contracts.messages import Start
 from domain.cantons import pin_calendar
-from domain.orders.commands import Cancel, Reassign, Request
-from domain.orders.effects import Mail
+from domain.orders.commands import Cancel, Reassign
 from domain.orders.order import Status
+from domain.orders.outgoing import Mail
+from domain.orders.request import Request
 from temporal import orders
-from tests.builders import assignee, intake
 from tests.record_histories import IN_SECONDS
 from tests.server.surroundings import eventually
-from tests.temporal_servers import dev_server
+from tests.support.builders import assignee, intake
+from tests.support.temporal_servers import dev_server
 from tests.workflows.coming_back import FORGETFUL
 from tests.workflows.life import DESK, OPERATIONS, SHOP, Life, Lives
 from tests.workflows.outside import Outside

@@ -9,8 +9,8 @@ from temporalio.client import Client
 from contracts import names
 from domain.orders.commands import Accept, ConfirmRequirements, LogContact
 from domain.orders.order import Status
-from tests.builders import placement
 from tests.server.surroundings import details, eventually, surroundings
+from tests.support.builders import placement
 from tests.workflows.life import Life
 
 

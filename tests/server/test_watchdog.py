@@ -63,7 +63,7 @@ async def test_a_sign_of_life_that_cannot_be_given_ends_nothing(
     monkeypatch.setattr(worker, "ALIVE_EVERY", 0.01)
     folder = tmp_path / "folder"
     folder.write_text("no folder")
-    showing = asyncio.create_task(worker._show_life(folder / "alive"))
+    showing = asyncio.create_task(worker._touch(folder / "alive"))
     await eventually(lambda: "no sign of life" in caplog.text)
     folder.unlink()
     await eventually((folder / "alive").exists)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.settlements.settlement import VAT_RATES
+from domain.settlements.lines import VAT_RATES
 from settings import Settings, SettingsError
 
 

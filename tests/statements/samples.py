@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from domain.months import Month
-from domain.settlements.settlement import VAT_RATES, CorrectionLine, LeftOut, Line, SettlementStatus
+from domain.settlements.lines import VAT_RATES, CorrectionLine, LeftOut, Line
+from domain.settlements.settlement import SettlementStatus
 from domain.values import Language
 from statements.data import Accounting, Letterhead, StatementData
 from tests.domain.settlements.strategies import settlement_of

@@ -15,7 +15,7 @@ import pytest
 from development.embedded import ROOT
 from documents import confined
 from documents.confined import ConfinedError, Limits, remove_leftovers, run_confined
-from tests.temporal_servers import dev_server
+from tests.support.temporal_servers import dev_server
 
 GREEDY = "tests.statements.greedy"
 ROOMY = Limits(memory=512 << 20, seconds=30)

@@ -17,12 +17,12 @@ from pypdf import PdfReader
 
 from documents.formats import money
 from documents.text import REPLACEMENT, clean
-from domain.settlements.settlement import Line
+from domain.settlements.lines import Line
 from domain.values import LANGUAGES, Language
 from statements.data import Document, StatementData
-from tests.needs import needs
-from tests.rendering import draft_invoice, render
 from tests.statements.samples import CORRECTION, lines, statement
+from tests.support.needs import needs
+from tests.support.rendering import draft_invoice, render
 
 PAPER = (595.28, 841.89)  # points
 MILLIMETRE = 72 / 25.4

@@ -19,14 +19,14 @@ from pypdf import PdfReader
 from development.embedded import ROOT
 from documents.confined import ConfinedError, Limits
 from documents.formats import money
-from domain.settlements.settlement import CorrectionLine, Line
+from domain.settlements.lines import CorrectionLine, Line
 from domain.values import LANGUAGES, Language
 from statements.attachments import statement_csv, statement_json
 from statements.data import Document, StatementData
 from statements.render_process import render_confined
-from tests.needs import needs
-from tests.rendering import render
 from tests.statements.samples import CORRECTION, lines, statement
+from tests.support.needs import needs
+from tests.support.rendering import render
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -15,9 +15,9 @@ from pypdf.generic import ContentStream
 
 from domain.values import LANGUAGES, Language
 from statements.data import Document
-from tests.needs import needs
-from tests.rendering import draft_invoice, render
 from tests.statements.samples import CORRECTION, statement
+from tests.support.needs import needs
+from tests.support.rendering import draft_invoice, render
 
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 A = "{http://www.aiim.org/pdfa/ns/id/}"

@@ -8,7 +8,7 @@ from temporalio.client import Client
 import starter
 from development.embedded import free_port
 from domain.policy import OfficePolicy
-from temporal.calls import TemporalAway, reaching
+from temporal.calls import TemporalAway, temporal_call
 from temporal.connection import NoConnection, connect
 
 PATIENCE = timedelta(seconds=10)
@@ -26,16 +26,16 @@ async def test_a_client_that_cannot_connect() -> None:
         await connect()
     lazy = await connect(lazy=True)
     with pytest.raises(TemporalAway):
-        async with reaching(PATIENCE):
+        async with temporal_call(PATIENCE):
             await lazy.get_workflow_handle("SP-1").describe()
 
 
 async def test_a_mistake_of_ours_surfaces() -> None:
     with pytest.raises(RuntimeError, match="dictionary changed size"):
-        async with reaching(PATIENCE):
+        async with temporal_call(PATIENCE):
             raise RuntimeError("dictionary changed size during iteration")
     with pytest.raises(NotImplementedError):  # a kind of RuntimeError, too
-        async with reaching(PATIENCE):
+        async with temporal_call(PATIENCE):
             raise NotImplementedError
 
 

@@ -1,4 +1,4 @@
-"""One application with everything around it for all tests that leave it as it was."""
+"""The running application that tests share, and the accounts without Temporal (tests/use_cases/conftest.py)."""
 
 from collections.abc import AsyncIterator
 
@@ -6,7 +6,28 @@ import pytest
 import pytest_asyncio
 
 from tests.server.surroundings import surroundings
+from tests.use_cases.conftest import (
+    clock,
+    database,
+    office,
+    postgres_records,
+    server,
+    settings,
+    sqlite_template,
+    url,
+)
 from tests.web.site import POLICY, Site, site
+
+__all__ = [
+    "clock",
+    "database",
+    "office",
+    "postgres_records",
+    "server",
+    "settings",
+    "sqlite_template",
+    "url",
+]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

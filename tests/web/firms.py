@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
-from tests.needs import require
 from tests.server.surroundings import eventually
+from tests.support.needs import require
 from tests.web.site import API, PATH, Site
 
 _numbers = itertools.count(1)
@@ -67,7 +67,7 @@ class Firm:
             found = (await self.http.get(f"{API}/settlements/{settlement_id}")).json()
             return found if found["status"] == status else None
 
-        return await eventually(there, within=60)
+        return await eventually(there)
 
     async def post(self, settlement_id: str, call: str, body: Any = None) -> httpx.Response:
         """A call about a settlement."""

@@ -18,8 +18,9 @@ from fastapi import FastAPI
 from development.embedded import free_port
 from records.database import Database
 from settings import Settings
-from tests.builders import placement
 from tests.server.surroundings import Surroundings, eventually
+from tests.support.builders import placement
+from tests.support.limits import WAIT_LIMIT
 from use_cases.accounts import Accounts
 from web.app import create_app
 
@@ -122,7 +123,7 @@ class Site:
         headers = {"Authorization": f"Bearer {self.tokens[role]}"} if role else {}
         limits = httpx.Limits(max_connections=60)
         client = httpx.AsyncClient(
-            base_url=self.address, headers=headers, timeout=30, limits=limits
+            base_url=self.address, headers=headers, timeout=WAIT_LIMIT, limits=limits
         )
         self._clients.append(client)
         return client

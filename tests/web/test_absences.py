@@ -11,9 +11,10 @@ import httpx
 import pytest
 
 from development.embedded import free_port
-from records.database import LIMIT_SECONDS
+from records.limits import LIMIT_SECONDS
 from temporal import orders as workflow_client
 from tests.server.surroundings import Surroundings, eventually, surroundings
+from tests.support.limits import WAIT_LIMIT
 from tests.web.site import API, CHECKLIST, POLICY, Site, agreed, order, serving, site
 from use_cases import orders as desk
 
@@ -178,7 +179,9 @@ async def test_the_database_is_away(tmp_path: Path) -> None:
         settings = around.settings.model_copy(update={"database_url": nowhere})
         async with serving(settings, around.address) as (_, address):
             headers = {"Authorization": "Bearer cmi_" + "x" * 43}
-            async with httpx.AsyncClient(base_url=address, headers=headers, timeout=30) as client:
+            async with httpx.AsyncClient(
+                base_url=address, headers=headers, timeout=WAIT_LIMIT
+            ) as client:
                 for answer, seconds in await asyncio.gather(
                     timed(client.get(f"{API}/orders")),
                     timed(client.get(f"{API}/orders/SP-1")),

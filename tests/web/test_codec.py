@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from google.protobuf.json_format import MessageToDict
 from sqlalchemy import func, select
 from temporalio.api.common.v1 import Payload
@@ -27,6 +28,8 @@ from temporal.connection import data_converter
 from tests.activities.conftest import partner
 from tests.server.surroundings import surroundings
 from tests.web.site import ROLES, serving, tokens
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OLD, NEW = new_key("old"), new_key("new")
 UI = "https://temporal.example.ch"
@@ -65,11 +68,11 @@ class Door:
             return await client.post(f"/codec/{call}", **content)
 
 
-@pytest.fixture
-async def door(tmp_path: Path) -> AsyncIterator[Door]:
-    """The application with two keys."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def door(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Door]:
+    """The application with two keys; no test changes anything in it."""
     settings = Settings(
-        database_url=f"sqlite:///{tmp_path}/cmi.db",
+        database_url=f"sqlite:///{tmp_path_factory.mktemp('codec')}/cmi.db",
         temporal_ui_url=f"{UI}/a/path",
         encryption_keys=f"{NEW},{OLD}",
     )

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from development.embedded import ROOT
-from tests.needs import needs
+from tests.support.needs import needs
 from tests.web.site import API, Site
 
 pytestmark = [

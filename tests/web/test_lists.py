@@ -10,8 +10,9 @@ import pytest_asyncio
 
 from contracts.activities import Snapshot
 from domain.values import LANGUAGES
-from tests import builders
 from tests.server.surroundings import surroundings
+from tests.support import builders
+from tests.support.limits import WAIT_LIMIT
 from tests.web.site import API, Site, site
 from web.languages import negotiate
 
@@ -58,7 +59,7 @@ async def mine(shelf: Site) -> AsyncIterator[httpx.AsyncClient]:
     """One of the partners."""
     _, token = await shelf.app.state.accounts.make_token("partner", "Lists", MINE)
     async with httpx.AsyncClient(
-        base_url=shelf.address, headers={"Authorization": f"Bearer {token}"}, timeout=30
+        base_url=shelf.address, headers={"Authorization": f"Bearer {token}"}, timeout=WAIT_LIMIT
     ) as client:
         yield client
 

@@ -27,10 +27,10 @@ from records.tables import (
     settlements,
     timeline,
 )
-from tests import builders
-from tests.newer import ADDED, more, rewrite_rows
 from tests.server.surroundings import surroundings
-from tests.settlings import OCTOBER, issued, opening, settled
+from tests.support import builders
+from tests.support.newer import ADDED, more, rewrite_rows
+from tests.support.settlements import OCTOBER, issued, opening, settled
 from tests.web.site import API, Site, site
 from use_cases.orders import TemporalAway, _refusal
 from use_cases.passwords import Passwords

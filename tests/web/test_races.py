@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from domain.orders.commands import Accept, Request
+from domain.orders.commands import Accept
+from domain.orders.request import Request
 from temporal import orders as workflow_client
 from tests.server.surroundings import eventually
 from tests.web.site import API, MET, Site, order
@@ -149,7 +150,7 @@ async def test_a_crash_between_the_work_and_its_answer_does_no_harm(cmi: Site) -
         request_id=hashlib.sha256(named.encode()).hexdigest()[:40],
     )
     await workflow_client.send_command(
-        cmi.app.state.temporal, sp_id, request, cmi.app.state.order_desk._patience
+        cmi.app.state.temporal, sp_id, request, cmi.app.state.order_use_cases._patience
     )
     answer = await cmi.post(cmi.partner, sp_id, "accept", Idempotency_Key="crash-1")
     assert (answer.status_code, answer.json()["status"]) == (200, "check_requirements")

@@ -13,9 +13,9 @@ import pytest_asyncio
 from contracts.activities import Snapshot
 from domain.orders.commands import Cancel, ConfirmExecution
 from domain.orders.order import GoodsReceived, GoodsShipped
-from tests import builders
-from tests.builders import MONDAY
 from tests.server.surroundings import surroundings
+from tests.support import builders
+from tests.support.builders import MONDAY
 from tests.web.site import API, Site, site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -7,8 +7,8 @@ import pytest
 
 from contracts import names
 from contracts.activities import Snapshot
-from tests.builders import lived
 from tests.server.surroundings import eventually
+from tests.support.builders import lived
 from tests.web.firms import firm
 from tests.web.site import API, Site, order
 from tests.web.test_settlements import starter

@@ -26,7 +26,7 @@ from tests.web.site import API, Site
 from tests.web.test_wrong_calls import fields
 from tests.workflows.life import DESK
 from use_cases.principal import Principal
-from use_cases.settlements import AlreadySettled, SettlementDesk
+from use_cases.settlements import AlreadySettled, SettlementUseCases
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -224,10 +224,10 @@ async def test_who_heard_no_answer_asks_again(cmi: Site) -> None:
     one = await firm(cmi)
     sp_ids = await one.completed("10.00")
     caller = Principal(role="partner", login_id="x", name="x", partner_id=one.partner_id)
-    desk: SettlementDesk = cmi.app.state.settlement_desk
+    desk: SettlementUseCases = cmi.app.state.settlement_use_cases
     opened = await desk.open(caller, sp_ids, "request-1")
     again = await desk.open(caller, sp_ids, "request-1")
-    assert again.settling.settlement_id == opened.settling.settlement_id
+    assert again.settlement.settlement_id == opened.settlement.settlement_id
     with pytest.raises(AlreadySettled):
         await desk.open(caller, sp_ids, "request-2")
 
@@ -343,7 +343,7 @@ async def test_void_then_settle_again_with_a_correction(cmi: Site) -> None:
     caller = Principal(role="partner", login_id="x", name="x", partner_id=one.partner_id)
     with mock.patch.dict("os.environ", {"TEMPORAL_ADDRESS": around.address}):
         client = await connect(around.settings)
-    later = SettlementDesk(
+    later = SettlementUseCases(
         client,
         around.database,
         around.policy,
@@ -352,7 +352,7 @@ async def test_void_then_settle_again_with_a_correction(cmi: Site) -> None:
         clock=lambda: datetime.now(UTC) + timedelta(days=32),
     )
     opened = await later.open(caller, sp_ids, "next-month")
-    number = opened.settling.settlement_id
+    number = opened.settlement.settlement_id
     seen = await one.reaches(number, "issued")
     assert seen["month"] > month()
     expected = sums(["100.00", "50.00", "-20.00"], liable=True)
@@ -471,7 +471,7 @@ async def test_no_more_files_are_kept_than_the_limit(
         assert (answer.status_code, problem["code"]) == (409, "too_many_files")
         assert problem["allowed"] == ["invoice"]
         assert said in problem["detail"]
-    assert await cmi.app.state.settlement_desk._papers.get(_id(number, wrong[2])) is None
+    assert await cmi.app.state.settlement_use_cases._papers.get(_id(number, wrong[2])) is None
     # Accounting takes it by hand.
     noted = await cmi.accounting.post(f"{API}/settlements/{number}/invoice-received", json={})
     assert noted.status_code == 200

@@ -6,7 +6,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
 
-from tests.empty_tasks import is_command, kind, up_to
+from tests.support.empty_tasks import is_command, kind, up_to
 
 FORGETFUL = {
     "max_cached_workflows": 0,

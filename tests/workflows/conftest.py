@@ -6,7 +6,7 @@ import pytest
 from temporalio.worker import Worker
 
 from contracts import names
-from tests.temporal_servers import skipping_server
+from tests.support.temporal_servers import skipping_server
 from tests.workflows.life import Lives
 from tests.workflows.outside import Outside
 from workflows.service_order import ServiceOrder

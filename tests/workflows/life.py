@@ -1,7 +1,7 @@
 """Living an order from outside its workflow: by its public messages, under a clock that skips."""
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,19 +11,21 @@ from temporalio.testing import WorkflowEnvironment
 
 from contracts import names
 from contracts.activities import Snapshot
-from contracts.messages import Answer, Desk
+from contracts.messages import Answer, DisplaySettings
 from domain.actors import Actor
-from domain.orders.commands import Command, Request
+from domain.orders.commands import Command
 from domain.orders.order import Intake, Order
+from domain.orders.request import Request
 from temporal import orders
-from tests.builders import intake as an_intake
+from tests.support.builders import intake as an_intake
+from tests.support.limits import ANSWER_LIMIT
 from tests.workflows.outside import Outside
 
 ZURICH = ZoneInfo("Europe/Zurich")
 SHOP = Actor(role="shop")
 WAREHOUSE = Actor(role="warehouse")
 OPERATIONS = Actor(role="operations", name="Anna")
-DESK = Desk(public_url="https://cmi.example")
+DESK = DisplaySettings(public_url="https://cmi.example")
 
 
 def zurich(text: str) -> datetime:
@@ -75,9 +77,7 @@ class Life:
         request = Request(
             command=command, actor=actor or self.partner, request_id=request_id or str(uuid.uuid4())
         )
-        return await orders.send_command(
-            self.lives.client, self.sp_id, request, timedelta(seconds=20)
-        )
+        return await orders.send_command(self.lives.client, self.sp_id, request, ANSWER_LIMIT)
 
     async def refused(
         self, command: Command, actor: Actor | None = None, request_id: str = ""

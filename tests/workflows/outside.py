@@ -5,8 +5,8 @@ from temporalio import activity
 from activities.calendars import CalendarActivities
 from contracts import activities as names
 from contracts.activities import Snapshot
-from domain.orders.effects import Mail, ShippingRequest
 from domain.orders.events import Recorded
+from domain.orders.outgoing import Mail, ShippingRequest
 from domain.policy import Policy
 
 CALENDARS = CalendarActivities(Policy())

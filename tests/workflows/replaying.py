@@ -10,21 +10,21 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 with workflow.unsafe.imports_passed_through():
     from contracts import names
     from contracts.messages import Answer, SettlementAnswer, SettlementStart, Start
-    from domain.actors import Actor
+    from domain.actors import SYSTEM, Actor
     from domain.orders.commands import Command
-    from domain.orders.effects import Effect
+    from domain.orders.outgoing import Effect
     from temporal.connection import data_converter
 from workflows.monthly_billing import MonthlyBilling
 from workflows.service_order import ServiceOrder
-from workflows.settlement import Settlement
+from workflows.settlement import SettlementWorkflow
 
-_held: list[ServiceOrder | Settlement] = []
+_held: list[ServiceOrder | SettlementWorkflow] = []
 
 
 def replayer(*changed: type, runner: WorkflowRunner | None = None) -> Replayer:
     """A replayer; of the workflows as they are and in the sandbox, if nothing else is said."""
     return Replayer(
-        workflows=changed or [ServiceOrder, Settlement, MonthlyBilling],
+        workflows=changed or [ServiceOrder, SettlementWorkflow, MonthlyBilling],
         workflow_runner=runner or SandboxedWorkflowRunner(),
         data_converter=data_converter(),
     )
@@ -41,7 +41,7 @@ async def timeline(history: WorkflowHistory, changed: type | None = None) -> lis
     if not _held:
         return []  # of the month's end, which has no events of its own
     (held,) = _held
-    return [f"{e.at.isoformat()} {e.event.type} by {e.by}" for e in held.snapshot().events]
+    return [f"{e.at.isoformat()} {e.event.type} by {e.author}" for e in held.snapshot().events]
 
 
 @workflow.defn(name=names.SERVICE_ORDER)
@@ -59,7 +59,7 @@ class Held(ServiceOrder):
 
 
 @workflow.defn(name=names.SETTLEMENT)
-class HeldSettlement(Settlement):
+class HeldSettlement(SettlementWorkflow):
     """The settlement as it is, kept for a look at it."""
 
     @workflow.init
@@ -73,7 +73,7 @@ class HeldSettlement(Settlement):
 
 
 @workflow.defn(name=names.SETTLEMENT)
-class WithoutTheStatement(Settlement):
+class WithoutTheStatement(SettlementWorkflow):
     """A change that running settlements would not survive."""
 
     @workflow.init
@@ -130,5 +130,5 @@ class WithASlowerClock(Held):
     async def run(self, start: Start) -> Answer:
         return await super().run(start)
 
-    def _take(self, command: Command, actor: Actor, at: datetime) -> None:
-        super()._take(command, actor, at + timedelta(milliseconds=1))
+    def _take(self, command: Command, actor: Actor = SYSTEM, at: datetime | None = None) -> None:
+        super()._take(command, actor, (at or workflow.now()) + timedelta(milliseconds=1))

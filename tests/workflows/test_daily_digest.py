@@ -23,11 +23,11 @@ from contracts.activities import (
     DigestPartners,
     DigestWanted,
 )
-from contracts.messages import DigestRun, DigestTally
+from contracts.messages import DigestCounts, DigestRun
 from domain.policy import OfficePolicy
 from temporal.connection import data_converter
 from temporal.schedules import put_schedules
-from tests.temporal_servers import dev_server, skipping_server
+from tests.support.temporal_servers import dev_server, skipping_server
 from workflows.daily_digest import AT_A_TIME, DailyDigest
 
 DAY = date(2026, 10, 6)
@@ -86,13 +86,13 @@ class Morning:
         ):
             yield
 
-    async def run(self, env: WorkflowEnvironment, start: DigestRun | None = None) -> DigestTally:
-        tally: DigestTally = await env.client.execute_workflow(
+    async def run(self, env: WorkflowEnvironment, start: DigestRun | None = None) -> DigestCounts:
+        tally: DigestCounts = await env.client.execute_workflow(
             names.DAILY_DIGEST,
             start or DigestRun(),
             id=names.DAILY_DIGEST_ID,
             task_queue=names.ORDERS_QUEUE,
-            result_type=DigestTally,
+            result_type=DigestCounts,
         )
         return tally
 
@@ -109,7 +109,7 @@ async def test_every_partner_page_by_page_some_at_a_time(env: WorkflowEnvironmen
     async with morning.working(env):
         tally = await morning.run(env)
     assert sorted(morning.sent) == morning.partners
-    assert tally == DigestTally(sent=43, nothing_open=1, refused=1, resting=3)
+    assert tally == DigestCounts(sent=43, nothing_open=1, refused=1, resting=3)
     assert 1 < morning.busiest <= AT_A_TIME
     assert len(set(morning.at)) == 1  # one day, however long it takes
 
@@ -125,7 +125,7 @@ async def test_a_mail_server_that_comes_back_in_time(env: WorkflowEnvironment) -
 
     async with morning.working(env):
         tally, _ = await asyncio.gather(morning.run(env), mend())
-    assert tally == DigestTally(sent=2, resting=1)
+    assert tally == DigestCounts(sent=2, resting=1)
 
 
 async def test_what_cannot_be_sent_before_closing_time_is_dropped(env: WorkflowEnvironment) -> None:
@@ -133,14 +133,14 @@ async def test_what_cannot_be_sent_before_closing_time_is_dropped(env: WorkflowE
     morning.down = {"partner-000"}
     async with morning.working(env):
         tally = await morning.run(env)
-    assert tally == DigestTally(sent=2, failed=1, resting=2)
+    assert tally == DigestCounts(sent=2, failed=1, resting=2)
     assert morning.sent == ["partner-001", "partner-002"]  # which wait for nobody
 
 
 async def test_a_run_after_closing_time_sends_nothing(env: WorkflowEnvironment) -> None:
     morning = Morning(open_for=timedelta(0))
     async with morning.working(env):
-        assert await morning.run(env) == DigestTally(resting=1)
+        assert await morning.run(env) == DigestCounts(resting=1)
     assert morning.sent == []
 
 
@@ -169,7 +169,7 @@ async def test_a_long_one_goes_over_several_runs() -> None:
         runs = [each async for each in env.client.list_workflows("WorkflowType = 'DailyDigest'")]
     assert first.id == names.DAILY_DIGEST_ID
     assert len(runs) > 1
-    assert tally == DigestTally(sent=24, resting=3)
+    assert tally == DigestCounts(sent=24, resting=3)
     assert set(morning.at) == {at}
 
 

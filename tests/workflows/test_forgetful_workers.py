@@ -5,13 +5,11 @@ import asyncio
 import pytest
 from temporalio.client import WorkflowHistory
 
-from tests.empty_tasks import kind
 from tests.record_histories import ENDINGS, SETTLEMENTS, ending, settlement
+from tests.support.empty_tasks import kind
+from tests.support.limits import WAIT_LIMIT
 from tests.workflows.coming_back import FORGETFUL
 from tests.workflows.replaying import replayer
-
-HANGS = 60.0
-"""Seconds after which a life is given up. A workflow whose tasks fail answers nobody."""
 
 
 async def check(history: WorkflowHistory) -> None:
@@ -22,11 +20,11 @@ async def check(history: WorkflowHistory) -> None:
 
 @pytest.mark.parametrize("name", ENDINGS)
 async def test_an_order_lives_with_workers_that_come_back_for_each_task(name: str) -> None:
-    async with asyncio.timeout(HANGS):
+    async with asyncio.timeout(WAIT_LIMIT):
         await check(await ending(ENDINGS[name], **FORGETFUL))
 
 
 @pytest.mark.parametrize("name", SETTLEMENTS)
 async def test_a_settlement_lives_with_workers_that_come_back_for_each_task(name: str) -> None:
-    async with asyncio.timeout(HANGS):
+    async with asyncio.timeout(WAIT_LIMIT):
         await check(await settlement(SETTLEMENTS[name], **FORGETFUL))

@@ -11,6 +11,7 @@ from contracts import names
 from contracts.activities import REQUEST_SHIPPING, SAVE_ORDER, SEND_MAIL
 from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
+from domain.orders import lifecycle
 from domain.orders.commands import (
     Accept,
     Bill,
@@ -25,10 +26,10 @@ from domain.orders.commands import (
     ReportNotExecuted,
     SetAppointment,
 )
-from domain.orders.lifecycle import fold
+from domain.orders.lifecycle import fold, place
 from domain.orders.order import GoodsReceived, GoodsShipped, Status
 from domain.policy import Policy
-from tests.builders import assignee
+from tests.support.builders import assignee
 from tests.workflows.life import OPERATIONS, SHOP, WAREHOUSE, Life, Lives, zurich
 
 # Far ahead: the skipping server starts at the real clock, and goes forward only.
@@ -105,6 +106,16 @@ async def test_from_placing_to_billing_over_a_weekend(lives: Lives) -> None:
     saved = lives.outside.timeline[life.sp_id]
     assert [saved[seq] for seq in sorted(saved)] == list(held.events)
     assert lives.outside.versions == sorted(lives.outside.versions)
+
+
+async def test_an_order_is_placed_once_and_its_workflow_goes_on_from_there(
+    lives: Lives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed = []
+    monkeypatch.setattr(lifecycle, "place", lambda *how: placed.append(place(*how)) or placed[-1])
+    life = await lives.start(at=FRIDAY)
+    assert (await life.snapshot()).events == tuple(placed)
+    assert len(placed) == 1
 
 
 async def test_a_missed_deadline_reminds_escalates_and_leaves_the_order_going(lives: Lives) -> None:

@@ -10,21 +10,21 @@ from contracts import activities, names
 from contracts.messages import Billed, Billing
 from domain.months import Month
 from domain.policy import OfficePolicy, Policy
-from tests.temporal_servers import skipping_server
+from tests.support.temporal_servers import skipping_server
 from tests.workflows.life import zurich
-from tests.workflows.settling import Settlings, settlings
+from tests.workflows.settlement_lives import SettlementLives, settlement_lives
 
 FEBRUARY = Month(2028, 2)
 
 
 @pytest.fixture
-async def month() -> AsyncIterator[Settlings]:
+async def month() -> AsyncIterator[SettlementLives]:
     """A server whose time skips, sandboxed workers, and an outside that remembers."""
-    async with skipping_server() as env, settlings(env) as made:
+    async with skipping_server() as env, settlement_lives(env) as made:
         yield made
 
 
-async def run(month: Settlings, start: Billing) -> Billed:
+async def run(month: SettlementLives, start: Billing) -> Billed:
     """Run it; what it came to."""
     billed: Billed = await month.client.execute_workflow(
         names.MONTHLY_BILLING,
@@ -47,7 +47,7 @@ async def run(month: Settlings, start: Billing) -> Billed:
     ],
 )
 async def test_the_month_before_by_the_clock_of_zurich(
-    month: Settlings, started: str, settled: str
+    month: SettlementLives, started: str, settled: str
 ) -> None:
     month.outside.partners = ["elektro-huber"]
     await month.until(zurich(started))
@@ -64,19 +64,21 @@ async def test_the_month_before_by_the_clock_of_zurich(
 )
 async def test_by_the_clock_of_the_configured_office(started: str, settled: str) -> None:
     policy = Policy(office=OfficePolicy(timezone="Pacific/Auckland"))
-    async with skipping_server() as env, settlings(env, policy) as month:
+    async with skipping_server() as env, settlement_lives(env, policy) as month:
         month.outside.partners = ["elektro-huber"]
         await month.until(zurich(started))
         assert (await run(month, Billing())).month == Month.parse(settled)
 
 
-async def test_by_the_clock_in_summer_time(month: Settlings) -> None:
+async def test_by_the_clock_in_summer_time(month: SettlementLives) -> None:
     month.outside.partners = ["elektro-huber", "sanitaer-meier"]
     await month.until(zurich("2028-07-01 06:00"))
     assert (await run(month, Billing())).month == Month(2028, 6)
 
 
-async def test_an_explicit_month_for_every_partner_and_twice_is_once(month: Settlings) -> None:
+async def test_an_explicit_month_for_every_partner_and_twice_is_once(
+    month: SettlementLives,
+) -> None:
     partners = [f"partner-{number:04}" for number in range(450)]
     month.outside.partners = partners
     month.outside.opened = [(partners[7], FEBRUARY)]
@@ -92,7 +94,7 @@ async def test_an_explicit_month_for_every_partner_and_twice_is_once(month: Sett
     assert (again.opened, again.there) == (0, 0)
 
 
-async def test_one_that_fails_holds_up_nobody_and_is_tried_again(month: Settlings) -> None:
+async def test_one_that_fails_holds_up_nobody_and_is_tried_again(month: SettlementLives) -> None:
     month.outside.partners = ["a", "b", "c"]
     month.outside.unwilling = {"b": 5}
     began = await month.now()
@@ -102,7 +104,7 @@ async def test_one_that_fails_holds_up_nobody_and_is_tried_again(month: Settling
     assert await month.now() - began > timedelta(minutes=15)
 
 
-async def test_who_fails_for_a_day_is_named(month: Settlings) -> None:
+async def test_who_fails_for_a_day_is_named(month: SettlementLives) -> None:
     month.outside.partners = ["a", "b"]
     month.outside.unwilling = {"b": 10_000}
     with pytest.raises(WorkflowFailureError) as failure:
@@ -111,7 +113,7 @@ async def test_who_fails_for_a_day_is_named(month: Settlings) -> None:
     assert month.outside.opened == [("a", FEBRUARY)]
 
 
-async def test_the_database_away_delays_it(month: Settlings) -> None:
+async def test_the_database_away_delays_it(month: SettlementLives) -> None:
     month.outside.partners = ["a"]
     month.outside.down.add(activities.PARTNERS_TO_SETTLE)
     handle = await month.client.start_workflow(

@@ -1,13 +1,14 @@
 """Old and new processes understand each other: every value of every kept history, with more fields and with fewer."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
 from temporalio.client import WorkflowHistory
 
-from tests.newer import ADDED, fewer, fewest, more, payloads, rewritten
+from tests.support.newer import ADDED, fewer, fewest, more, payloads, rewritten
 from tests.workflows.replaying import replayer, timeline
 from workflows.daily_digest import DailyDigest
 
@@ -20,8 +21,9 @@ ALL = sorted(
 )
 
 
+@cache
 def history(name: str) -> WorkflowHistory:
-    """A kept history."""
+    """A kept history, parsed once for all tests, which leave it as it is."""
     return WorkflowHistory.from_json(name, (HISTORIES / f"{name}.json").read_text())
 
 

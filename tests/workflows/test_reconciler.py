@@ -8,9 +8,9 @@ from temporalio.worker import Replayer, Worker
 
 from contracts import activities, names
 from contracts.activities import Compared, OpenBatch, WorkflowBatch
-from contracts.messages import Pass, Tally
+from contracts.messages import Pass, PassCounts
 from temporal.connection import data_converter
-from tests.temporal_servers import skipping_server
+from tests.support.temporal_servers import skipping_server
 from workflows.reconciler import Reconciler
 
 HISTORY = Path(__file__).parents[1] / "histories" / "reconciler" / "one-pass.json"
@@ -40,7 +40,7 @@ async def report_findings(began: object) -> int:
     return 0
 
 
-async def one_pass() -> tuple[Tally, WorkflowHistory]:
+async def one_pass() -> tuple[PassCounts, WorkflowHistory]:
     """What a pass did, and its history."""
     async with (
         skipping_server() as env,
@@ -56,14 +56,14 @@ async def one_pass() -> tuple[Tally, WorkflowHistory]:
             Pass(),
             id=names.RECONCILER_ID,
             task_queue=names.ORDERS_QUEUE,
-            result_type=Tally,
+            result_type=PassCounts,
         )
         return await handle.result(), await handle.fetch_history()
 
 
 async def test_a_pass_goes_through_orders_settlements_and_workflows() -> None:
     tally, _ = await one_pass()
-    assert tally == Tally(compared=4, repaired=2, found=2)
+    assert tally == PassCounts(compared=4, repaired=2, found=2)
 
 
 async def test_a_pass_that_was_begun_before_this_release_goes_on() -> None:

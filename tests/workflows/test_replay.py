@@ -1,6 +1,7 @@
 """Every change of the workflow is replayed against kept histories: running orders survive it (docs/testing.md)."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,12 @@ from temporalio.worker import UnsandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
 
 from contracts import names
-from tests.empty_tasks import FIRST_SHELL_WITHOUT, empty_tasks, shell, told_with_the_last_task
+from tests.support.empty_tasks import (
+    FIRST_SHELL_WITHOUT,
+    empty_tasks,
+    shell,
+    told_with_the_last_task,
+)
 from tests.workflows.coming_back import followed_by_an_update, interrupted
 from tests.workflows.replaying import (
     WithASlowerClock,
@@ -65,18 +71,24 @@ ENDINGS = {
 }
 
 
+@cache
 def history(name: str) -> WorkflowHistory:
-    """A kept history."""
+    """A kept history, parsed once for all tests, which leave it as it is."""
     return WorkflowHistory.from_json(name, (HISTORIES / f"{name}.json").read_text())
 
 
-WITHOUT_EMPTY_TASKS = [name for name in NAMES if shell(history(name)) >= FIRST_SHELL_WITHOUT]
+WITHOUT_EMPTY_TASKS = [name for name in NAMES if name.startswith("shell-")]
 """Histories of workflows that make none. Those of older ones are replayed as they are."""
 
 
 def test_there_is_a_history_of_every_ending() -> None:
     todays = {f"shell-{names.SHELL}/{name}" for name in ENDINGS if not name.startswith("month-")}
     assert set(NAMES) == ENDINGS | todays == set(TIMELINES)
+
+
+def test_histories_without_empty_tasks_are_in_folders_of_their_shells() -> None:
+    without = {name for name in NAMES if shell(history(name)) >= FIRST_SHELL_WITHOUT}
+    assert without == set(WITHOUT_EMPTY_TASKS)
 
 
 @pytest.mark.parametrize("name", NAMES)

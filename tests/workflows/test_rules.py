@@ -13,13 +13,13 @@ from domain.orders.order import GoodsReceived, GoodsShipped, Status
 from domain.policy import Policy
 from domain.settlements.commands import AdoptRules as AdoptSettlementRules
 from domain.settlements.commands import NoteInvoice, VoidSettlement
-from tests import newer_rules
-from tests.builders import intake
-from tests.newer_rules import DEADLINE, MAIL, NEWER, SETTLEMENT_MAIL
-from tests.temporal_servers import skipping_server
+from tests.support import newer_rules
+from tests.support.builders import intake
+from tests.support.newer_rules import DEADLINE, MAIL, NEWER, SETTLEMENT_MAIL
+from tests.support.temporal_servers import skipping_server
 from tests.workflows.life import OPERATIONS, WAREHOUSE, Life, Lives, zurich
 from tests.workflows.replaying import replayer, timeline
-from tests.workflows.settling import Settlings, settlings
+from tests.workflows.settlement_lives import SettlementLives, settlement_lives
 from tests.workflows.test_lives import FRIDAY, due, until_checked
 from tests.workflows.test_replay import NAMES, TIMELINES, history
 
@@ -37,9 +37,9 @@ def newer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def month() -> AsyncIterator[Settlings]:
+async def month() -> AsyncIterator[SettlementLives]:
     """A server whose time skips, with settlements."""
-    async with skipping_server() as env, settlings(env) as running:
+    async with skipping_server() as env, settlement_lives(env) as running:
         yield running
 
 
@@ -49,7 +49,7 @@ async def replays(life: Life) -> None:
     await replayer().replay_workflow(kept)
     snapshot = await life.snapshot()
     assert await timeline(kept) == [
-        f"{e.at.isoformat()} {e.event.type} by {e.by}" for e in snapshot.events
+        f"{e.at.isoformat()} {e.event.type} by {e.author}" for e in snapshot.events
     ]
     assert fold(snapshot.order.intake, snapshot.events) == snapshot.order
 
@@ -153,7 +153,7 @@ async def test_a_worker_of_an_older_release_does_not_go_on_with_it(
         await replayer().replay_workflow(kept)
 
 
-async def test_a_settlement_that_adopts_the_rules(month: Settlings) -> None:
+async def test_a_settlement_that_adopts_the_rules(month: SettlementLives) -> None:
     life = await month.start("SP-1", automatic=False)
     await life.reaches("issued")
     command = AdoptSettlementRules(version=NEWER, policy=Policy())
@@ -171,7 +171,7 @@ async def test_a_settlement_that_adopts_the_rules(month: Settlings) -> None:
     assert [line.split()[1] for line in await timeline(kept)] == await life.events()
 
 
-async def test_an_older_settlement_goes_on_under_its_own_rules(month: Settlings) -> None:
+async def test_an_older_settlement_goes_on_under_its_own_rules(month: SettlementLives) -> None:
     life = await month.start("SP-1", automatic=False)
     await life.reaches("issued")
     await life.do(NoteInvoice(note="by post"), OPERATIONS)

@@ -24,14 +24,22 @@ from domain.settlements.commands import (
 )
 from domain.settlements.invoicing import Verdict
 from domain.settlements.lifecycle import fold
-from domain.settlements.settlement import CorrectionLine, LeftOut
+from domain.settlements.lines import CorrectionLine, LeftOut
 from temporal.settlements import make_draft
-from tests.builders import OPERATIONS, partner_actor
 from tests.server.surroundings import eventually
-from tests.settlings import opening
-from tests.temporal_servers import dev_server, skipping_server
+from tests.support.builders import OPERATIONS, partner_actor
+from tests.support.limits import WAIT_LIMIT
+from tests.support.settlements import opening
+from tests.support.temporal_servers import dev_server, skipping_server
 from tests.workflows.life import zurich
-from tests.workflows.settling import CALENDAR, FEBRUARY, FIRST, SettlingLife, Settlings, settlings
+from tests.workflows.settlement_lives import (
+    CALENDAR,
+    FEBRUARY,
+    FIRST,
+    SettlementLife,
+    SettlementLives,
+    settlement_lives,
+)
 
 ACCOUNTING = Actor(role="accounting", name="Beat")
 WRONG = Verdict(accepted=False, missing=("SP-2",))
@@ -39,13 +47,13 @@ VOID = VoidSettlement(reason="Falscher Monat")
 
 
 @pytest.fixture
-async def month() -> AsyncIterator[Settlings]:
+async def month() -> AsyncIterator[SettlementLives]:
     """A server whose time skips, sandboxed workers, and an outside that remembers."""
-    async with skipping_server() as env, settlings(env) as made:
+    async with skipping_server() as env, settlement_lives(env) as made:
         yield made
 
 
-async def test_opened_by_the_months_end_closed_by_time_and_invoiced(month: Settlings) -> None:
+async def test_opened_by_the_months_end_closed_by_time_and_invoiced(month: SettlementLives) -> None:
     month.outside.refusing["SP-3"] = "cancelled"
     life = await month.start("SP-1", "SP-2", "SP-3", at=FIRST)
     await month.until(zurich("2028-03-01 07:59"))
@@ -84,13 +92,13 @@ async def test_opened_by_the_months_end_closed_by_time_and_invoiced(month: Settl
 
     held = await life.snapshot()
     of = opening("SP-1", "SP-2", "SP-3", month=FEBRUARY, calendar=CALENDAR)
-    assert fold(of, held.events) == held.settling
+    assert fold(of, held.events) == held.settlement
     saved = month.outside.timeline[life.settlement_id]
     assert [saved[seq] for seq in sorted(saved)] == list(held.events)
     assert month.outside.versions == sorted(month.outside.versions)
 
 
-async def test_opened_by_the_partner_is_closed_at_once(month: Settlings) -> None:
+async def test_opened_by_the_partner_is_closed_at_once(month: SettlementLives) -> None:
     left_out = (LeftOut(sp_id="SP-9", reason="not_completed"),)
     month.outside.corrections = (
         CorrectionLine(sp_id="SP-0", reason="Anfahrt", amount=Decimal("-20.00")),
@@ -113,7 +121,7 @@ async def test_opened_by_the_partner_is_closed_at_once(month: Settlings) -> None
         await month.start("SP-3", automatic=False)
 
 
-async def test_the_partner_closes_before_the_time_is_over(month: Settlings) -> None:
+async def test_the_partner_closes_before_the_time_is_over(month: SettlementLives) -> None:
     life = await month.start("SP-1", at=FIRST)
     request_id = str(uuid.uuid4())
     first = await life.do(Close(), request_id=request_id)
@@ -129,7 +137,7 @@ async def test_the_partner_closes_before_the_time_is_over(month: Settlings) -> N
     assert month.outside.kinds() == ["statement"], "who closed it need not be told of it"
 
 
-async def test_nothing_to_bill(month: Settlings) -> None:
+async def test_nothing_to_bill(month: SettlementLives) -> None:
     month.outside.refusing |= {"SP-1": "billed", "SP-2": "unavailable"}
     life = await month.start("SP-1", "SP-2", at=FIRST)
     await month.until(zurich("2028-03-06 18:01"))
@@ -139,7 +147,7 @@ async def test_nothing_to_bill(month: Settlings) -> None:
     assert (await life.events())[-1] == "nothing_to_bill"
 
 
-async def test_void_while_it_is_open(month: Settlings) -> None:
+async def test_void_while_it_is_open(month: SettlementLives) -> None:
     life = await month.start("SP-1", at=FIRST)
     assert (await life.refused(VOID)).details[0]["code"] == "role"
     assert (await life.do(VOID, OPERATIONS)).status == "void"
@@ -148,7 +156,7 @@ async def test_void_while_it_is_open(month: Settlings) -> None:
     assert activities.RELEASE_ORDERS not in month.outside.attempts
 
 
-async def test_void_sets_the_orders_free_however_often_that_fails(month: Settlings) -> None:
+async def test_void_sets_the_orders_free_however_often_that_fails(month: SettlementLives) -> None:
     life = await month.start("SP-1", "SP-2", automatic=False)
     await life.reaches("issued")
     month.outside.down = {activities.RELEASE_ORDERS, activities.RELEASE_CORRECTIONS}
@@ -164,7 +172,9 @@ async def test_void_sets_the_orders_free_however_often_that_fails(month: Settlin
     assert (await life.events())[-1] == "orders_released"
 
 
-async def test_the_database_down_for_a_day_delays_the_statement_alone(month: Settlings) -> None:
+async def test_the_database_down_for_a_day_delays_the_statement_alone(
+    month: SettlementLives,
+) -> None:
     life = await month.start("SP-1", at=FIRST)
     month.outside.down.add(activities.SAVE_SETTLEMENT)
     await life.do(Close())
@@ -179,7 +189,9 @@ async def test_the_database_down_for_a_day_delays_the_statement_alone(month: Set
     assert [saved[seq] for seq in sorted(saved)] == list((await life.snapshot()).events)
 
 
-async def test_the_mail_server_down_until_a_reminder_has_lost_its_sense(month: Settlings) -> None:
+async def test_the_mail_server_down_until_a_reminder_has_lost_its_sense(
+    month: SettlementLives,
+) -> None:
     life = await month.start("SP-1", at=FIRST)
     await life.do(Close())
     await month.until(zurich("2028-03-15 17:00"))
@@ -192,7 +204,9 @@ async def test_the_mail_server_down_until_a_reminder_has_lost_its_sense(month: S
     assert month.outside.kinds() == ["statement"]
 
 
-async def test_reminders_end_and_the_last_one_goes_to_operations_too(month: Settlings) -> None:
+async def test_reminders_end_and_the_last_one_goes_to_operations_too(
+    month: SettlementLives,
+) -> None:
     life = await month.start("SP-1", at=FIRST)
     await life.do(Close())
     await month.until(zurich("2028-06-30 12:00"))
@@ -202,7 +216,7 @@ async def test_reminders_end_and_the_last_one_goes_to_operations_too(month: Sett
     assert (await life.now()).status == "issued"
 
 
-async def test_of_two_invoices_at_once_the_first_right_one_is_taken(month: Settlings) -> None:
+async def test_of_two_invoices_at_once_the_first_right_one_is_taken(month: SettlementLives) -> None:
     life = await month.start("SP-1", automatic=False)
     await life.reaches("issued")
     month.outside.down.add(activities.CHECK_INVOICE)
@@ -219,7 +233,7 @@ async def test_of_two_invoices_at_once_the_first_right_one_is_taken(month: Settl
     assert len(month.outside.checked) == 1, "the other one was not even looked at"
 
 
-async def test_void_wins_over_an_invoice_that_is_being_checked(month: Settlings) -> None:
+async def test_void_wins_over_an_invoice_that_is_being_checked(month: SettlementLives) -> None:
     life = await month.start("SP-1", automatic=False)
     await life.reaches("issued")
     month.outside.down.add(activities.CHECK_INVOICE)
@@ -234,7 +248,9 @@ async def test_void_wins_over_an_invoice_that_is_being_checked(month: Settlings)
     assert (await life.handle.result())["status"] == "void"
 
 
-async def test_a_foreign_partner_and_a_draft_out_of_time_are_refused(month: Settlings) -> None:
+async def test_a_foreign_partner_and_a_draft_out_of_time_are_refused(
+    month: SettlementLives,
+) -> None:
     life = await month.start("SP-1", at=FIRST)
     with pytest.raises(WorkflowUpdateFailedError) as failure:
         await life.draft()
@@ -255,7 +271,7 @@ async def test_a_foreign_partner_and_a_draft_out_of_time_are_refused(month: Sett
     assert await life.draft() == f"draft-{life.settlement_id}-0000"
 
 
-async def test_many_who_ask_for_a_draft_get_the_same_one(month: Settlings) -> None:
+async def test_many_who_ask_for_a_draft_get_the_same_one(month: SettlementLives) -> None:
     life = await month.start("SP-1", automatic=False)
     await life.reaches("issued")
     month.outside.down.add(activities.MAKE_DRAFT)
@@ -268,7 +284,7 @@ async def test_many_who_ask_for_a_draft_get_the_same_one(month: Settlings) -> No
     assert await makings(life) == 2, "a later one is made anew"
 
 
-async def test_a_request_for_a_draft_that_comes_again_is_the_same(month: Settlings) -> None:
+async def test_a_request_for_a_draft_that_comes_again_is_the_same(month: SettlementLives) -> None:
     life = await month.start("SP-1", automatic=False)
     await life.reaches("issued")
     for _ in range(3):
@@ -276,7 +292,7 @@ async def test_a_request_for_a_draft_that_comes_again_is_the_same(month: Settlin
     assert await makings(life) == 1
 
 
-async def test_a_draft_that_cannot_be_made_is_said_to_all_who_asked(month: Settlings) -> None:
+async def test_a_draft_that_cannot_be_made_is_said_to_all_who_asked(month: SettlementLives) -> None:
     life = await month.start("SP-1", automatic=False)
     await life.reaches("issued")
     month.outside.hopeless.add(activities.MAKE_DRAFT)
@@ -289,7 +305,7 @@ async def test_a_draft_that_cannot_be_made_is_said_to_all_who_asked(month: Settl
     assert (await life.now()).status == "issued"
 
 
-async def makings(life: SettlingLife) -> int:
+async def makings(life: SettlementLife) -> int:
     """How often the settlement's workflow has had a draft made."""
     history = await life.handle.fetch_history()
     return sum(
@@ -298,7 +314,7 @@ async def makings(life: SettlingLife) -> int:
     )
 
 
-async def test_an_operator_who_cancels_the_workflow_takes_it_back(month: Settlings) -> None:
+async def test_an_operator_who_cancels_the_workflow_takes_it_back(month: SettlementLives) -> None:
     life = await month.start("SP-1", automatic=False)
     await life.reaches("issued")
     await life.handle.cancel()
@@ -307,7 +323,7 @@ async def test_an_operator_who_cancels_the_workflow_takes_it_back(month: Settlin
 
 
 @pytest.mark.parametrize("orders", [2_000, 10_000])
-async def test_thousands_of_orders(month: Settlings, orders: int) -> None:
+async def test_thousands_of_orders(month: SettlementLives, orders: int) -> None:
     sp_ids = [f"SP-{1048213 + number}" for number in range(orders)]
     refusing = sp_ids[::3]
     month.outside.refusing |= dict.fromkeys(refusing, "billed")
@@ -321,20 +337,20 @@ async def test_thousands_of_orders(month: Settlings, orders: int) -> None:
 
 
 @asynccontextmanager
-async def short_histories(events: int = 30) -> AsyncIterator[Settlings]:
+async def short_histories(events: int = 30) -> AsyncIterator[SettlementLives]:
     """The real server, which suggests a new run after so many events."""
     small = ("--dynamic-config-value", f"limit.historyCount.suggestContinueAsNew={events}")
-    async with dev_server(*small) as env, settlings(env) as made:
+    async with dev_server(*small) as env, settlement_lives(env) as made:
         yield made
 
 
-async def claims_over_two_runs(month: Settlings) -> tuple[SettlingLife, list[str]]:
+async def claims_over_two_runs(month: SettlementLives) -> tuple[SettlementLife, list[str]]:
     """A settlement of 1,250 orders, issued, and the ids of the runs that its claims took."""
     sp_ids = [f"SP-{number}" for number in range(1250)]
     month.outside.refusing = dict.fromkeys(sp_ids[::7], "billed")
     life = await month.start(*sp_ids, automatic=False)
     runs = [(await life.handle.describe()).run_id]
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WAIT_LIMIT):
         while (await life.now()).status != "issued":
             run = (await life.handle.describe()).run_id
             runs += [run] if run not in runs else []
@@ -342,17 +358,17 @@ async def claims_over_two_runs(month: Settlings) -> tuple[SettlingLife, list[str
     return life, runs
 
 
-async def noted(life: SettlingLife) -> None:
+async def noted(life: SettlementLife) -> None:
     """Note the invoice, as often as the server tells that it was between two runs just then."""
     request_id = str(uuid.uuid4())
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WAIT_LIMIT):
         while (await life.now()).status == "issued":
             with contextlib.suppress(RPCError):
                 await life.do(NoteInvoice(), ACCOUNTING, request_id)
         await life.handle.result()
 
 
-async def goes_over(life: SettlingLife, first: str) -> None:
+async def goes_over(life: SettlementLife, first: str) -> None:
     """Have drafts made until the settlement has left its first run, whichever answer the last of them gets."""
     for _ in range(100):
         if (await life.handle.describe()).run_id != first:
@@ -367,12 +383,12 @@ async def test_claims_go_on_in_the_next_run_where_they_were() -> None:
         life, runs = await claims_over_two_runs(month)
         assert len(runs) > 1
         await noted(life)
-        settling = await life.now()
+        settlement = await life.now()
         asked = [sp_id for batch in month.outside.batches for sp_id in batch]
         assert len(set(asked)) == 1250
         assert len(asked) < 2 * 1250, "what had answered was not asked again"
-        assert [each.sp_id for each in settling.left_out] == list(month.outside.refusing)
-        assert set(settling.picked) == set(month.outside.billed)
+        assert [each.sp_id for each in settlement.left_out] == list(month.outside.refusing)
+        assert set(settlement.picked) == set(month.outside.billed)
         assert month.outside.kinds() == ["statement"]
         saved = month.outside.timeline[life.settlement_id]
         assert [saved[seq].event.type for seq in sorted(saved)] == [
@@ -391,13 +407,12 @@ async def test_papers_that_cannot_be_made_do_not_hold_up_the_next_run() -> None:
         await life.reaches("issued")
         first = (await life.handle.describe()).run_id
         month.outside.down.add(activities.CHECK_INVOICE)
-        long = timedelta(minutes=1)  # on a busy machine the drafts below take their time
-        uploads = [asyncio.create_task(life.upload(f"invoice-{n}", patience=long)) for n in (1, 2)]
+        uploads = [asyncio.create_task(life.upload(f"invoice-{n}")) for n in (1, 2)]
         await life.has_accepted(2)
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(WAIT_LIMIT):
             await goes_over(life, first)
             answers = await asyncio.gather(*uploads, return_exceptions=True)
         assert [type(each) for each in answers] == [WorkflowUpdateFailedError] * 2
-        assert {each.cause.type for each in answers} == {names.COME_AGAIN}
+        assert {each.cause.type for each in answers} == {names.TRY_AGAIN}
         month.outside.down.clear()
         await noted(life)

@@ -9,20 +9,18 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
     StringConstraints,
-    Tag,
     WithJsonSchema,
     model_validator,
 )
 
-from domain.fields import Identifier, Instant, Note, Reason, TextLine
+from domain.fields import Identifier, Instant, Reason
 from domain.orders.catalogue import ALL_ITEMS
-from domain.orders.commands import ChecklistItem, Decision, NotExecutedReason, RejectionReason
+from domain.orders.codes import ChecklistItem
 from domain.orders.order import Appointment, Customer, Party, Placement, Product, Service, Status
 from domain.values import Input, OpenEnum
-from domain.view import DeadlineView
+from words.order_view import DeadlineView
 
 _ISO_DAY = r"\d{4}-\d{2}-\d{2}"
 _ISO_INSTANT = _ISO_DAY + r"[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?([Zz]|[+-]\d{2}:?\d{2})"
@@ -89,31 +87,6 @@ class Nothing(Input):
     """No particulars: `{}`."""
 
 
-class Shipped(Input):
-    """The goods are on their way. Each parcel has its own tracking number; the same one again is no news."""
-
-    tracking: TextLine
-
-
-class Received(Input):
-    """The goods arrived, now or at `received_at`."""
-
-    received_at: IsoInstant | None = None
-
-
-class Cancellation(Input):
-    """Why the order is cancelled."""
-
-    reason: Reason
-
-
-class Contact(Input):
-    """An attempt to reach the customer."""
-
-    outcome: Literal["reached", "not_reached"]
-    note: Note = ""
-
-
 _ANSWERS = {"type": "string", "enum": ["yes", "not_applicable"]}
 _ChecklistKey = Annotated[str, StringConstraints(max_length=64)]
 Checklist = Annotated[
@@ -127,78 +100,6 @@ Checklist = Annotated[
         }
     ),
 ]
-
-
-class RequirementsMet(Input):
-    """The place is ready. A "no" belongs to `met: false`."""
-
-    met: Literal[True]
-    checklist: Checklist
-    note: Note = ""
-
-
-class RequirementsNotMet(Input):
-    """The place is not ready: this ends the order."""
-
-    met: Literal[False]
-    reason: RejectionReason
-    note: Note = ""
-
-
-class Agreed(Input):
-    """A date agreed with the customer; with a `reason` where it takes the place of another."""
-
-    start: IsoInstant
-    end: IsoInstant
-    reason: Note = ""
-
-
-class Executed(Input):
-    """The service was done, today if `executed_on` is not given."""
-
-    executed: Literal[True]
-    executed_on: IsoDay | None = None
-    note: Note = ""
-
-
-class NotExecuted(Input):
-    """The service could not be done. With the reason `other` a note says why."""
-
-    executed: Literal[False]
-    reason: NotExecutedReason
-    note: Note = ""
-
-
-def _either(field: str) -> Any:
-    """Which of two bodies is meant, by a field that is true or false."""
-
-    def tag(value: Any) -> str | None:
-        said = value.get(field) if isinstance(value, dict) else getattr(value, field, None)
-        return {True: "<true>", False: "<false>"}[said] if isinstance(said, bool) else None
-
-    return Discriminator(
-        tag,
-        custom_error_type="true_or_false",
-        custom_error_message="must be true or false",
-        custom_error_context={"field": field},
-    )
-
-
-Requirements = Annotated[
-    Annotated[RequirementsMet, Tag("<true>")] | Annotated[RequirementsNotMet, Tag("<false>")],
-    _either("met"),
-]
-Execution = Annotated[
-    Annotated[Executed, Tag("<true>")] | Annotated[NotExecuted, Tag("<false>")],
-    _either("executed"),
-]
-
-
-class Review(Input):
-    """What happens to a service that was not executed."""
-
-    decision: Decision
-    note: Note = ""
 
 
 class Reassignment(Input):

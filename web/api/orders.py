@@ -1,31 +1,20 @@
-"""The API's calls about orders: each translates a request for the desk, and the answer back."""
+"""The API's calls that place orders, find them and reassign them, and what all calls of orders have in common."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from domain import words
+import words
 from domain.errors import InvalidCommand
+from domain.orders.access import allowed
 from domain.orders.commands import (
-    Accept,
-    Cancel,
-    ConfirmExecution,
-    ConfirmRequirements,
-    DecideReview,
     ExternalCommand,
-    LogContact,
-    PaymentReceived,
-    RejectRequirements,
-    ReportNotExecuted,
-    SetAppointment,
 )
-from domain.orders.lifecycle import allowed
-from domain.orders.order import GoodsReceived, GoodsShipped, Status
+from domain.orders.order import Status
 from domain.values import Language
-from domain.view import OrderView, order_view
 from records.orders import StoredOrder
 from temporal.calls import Broken
 from use_cases import access
@@ -34,7 +23,7 @@ from use_cases.orders import (
     AlreadyPlaced,
     NotAllowed,
     Notice,
-    OrderDesk,
+    OrderUseCases,
     RequestReused,
     Stored,
     TemporalAway,
@@ -46,26 +35,16 @@ from web.api import examples
 from web.api.bodies import (
     KNOWN,
     Accepted,
-    Agreed,
-    Cancellation,
-    Contact,
-    Executed,
-    Execution,
     ListedOrder,
     ListQuery,
     NewOrder,
-    Nothing,
     OrderList,
     Reassignment,
-    Received,
-    Requirements,
-    RequirementsMet,
-    Review,
-    Shipped,
 )
 from web.languages import negotiate
 from web.problems import Problem, broken, documented, invalid, unavailable
 from web.security import GuardedRoute, may
+from words.order_view import OrderView, order_view
 
 router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
 
@@ -82,13 +61,13 @@ class Call:
 
     def __init__(self, request: Request, accept_language: AcceptLanguage = None) -> None:
         self.request = request
-        self.desk: OrderDesk = request.app.state.order_desk
+        self.orders: OrderUseCases = request.app.state.order_use_cases
         self.language: Language = negotiate(accept_language)
 
     def view(self, principal: Principal, found: StoredOrder) -> OrderView:
         """The order as this caller sees it now."""
         role = access.viewing_role(principal)
-        return order_view(found.order, found.events, self.desk.now, self.language, role)
+        return order_view(found.order, found.events, self.orders.now, self.language, role)
 
     def answer(
         self, model: BaseModel, status: int = 200, headers: dict[str, str] | None = None
@@ -174,14 +153,14 @@ class OrderCall(Call):
         request_id = self.request_id(principal, command.type)
         return await self.outcome(
             principal,
-            self.desk.command(principal, self.sp_id, command, request_id, self.respond_async),
+            self.orders.command(principal, self.sp_id, command, request_id, self.respond_async),
         )
 
     async def tell(self, principal: Principal, notice: Notice) -> Response:
         """Let the order know what happened elsewhere."""
         request_id = self.request_id(principal, notice.type)
         return await self.outcome(
-            principal, self.desk.notice(principal, self.sp_id, notice, request_id)
+            principal, self.orders.notice(principal, self.sp_id, notice, request_id)
         )
 
     async def outcome(
@@ -235,7 +214,7 @@ async def place_order(
     A prepaid order waits for `payment-received`. Every order is held for half an hour, then sent to its partner.
     """
     async with call.translating(principal):
-        placed = await call.desk.place(placement)
+        placed = await call.orders.place(placement)
     found = StoredOrder(placed.snapshot.order, placed.snapshot.events)
     where = {"Location": f"/api/v1/orders/{placement.sp_id}"}
     return call.answer(call.view(principal, found), 201 if placed.is_new else 200, where)
@@ -272,7 +251,7 @@ async def list_orders(
     """
     try:
         async with call.translating(principal):
-            found = await call.desk.list(principal, **dict(wanted))
+            found = await call.orders.list(principal, **dict(wanted))
     except ValueError as error:
         raise invalid([("cursor", "is not a cursor of this list")]) from error
     states = [s for s in Status if principal.role != "partner" or s not in _BEFORE_THE_PARTNER]
@@ -297,154 +276,32 @@ async def list_orders(
 async def get_order(call: Ordering, principal: Annotated[Principal, may("read")]) -> Response:
     """The order as it stands, its open deadlines with their reasons, what may be done now, and its timeline."""
     async with call.translating(principal):
-        found = await call.desk.find(principal, call.sp_id)
+        found = await call.orders.find(principal, call.sp_id)
     return call.answer(call.view(principal, found))
 
 
-# --- what shop and warehouse report ------------------------------------------------------------------------------
+# --- handing it to somebody else ---------------------------------------------------------------------------------
 
-
-def _notice(path: str, tag: str, summary: str) -> Callable[[Any], Any]:
-    return router.post(
-        f"/orders/{{sp_id}}/{path}",
-        tags=[tag],
-        summary=summary,
-        status_code=202,
-        response_model=Accepted,
-        responses=documented(401, 403, 404, 413, 422, 500, 503),
-    )
-
-
-@_notice("payment-received", "shop", "A prepaid order was paid")
-async def payment_received(
-    call: Ordering,
-    principal: Annotated[Principal, may("payment_received")],
-    body: Annotated[Nothing | None, Body(openapi_examples=examples.NOTHING)] = None,
-) -> Response:
-    """Twice is once."""
-    return await call.tell(principal, PaymentReceived())
-
-
-@_notice("goods-shipped", "warehouse", "The goods are on their way")
-async def goods_shipped(
-    call: Ordering,
-    principal: Annotated[Principal, may("goods_shipped")],
-    body: Annotated[Shipped, Body(openapi_examples=examples.SHIPPED)],
-) -> Response:
-    """May come twice, late or out of order: it is kept, and applied when it fits."""
-    return await call.tell(principal, GoodsShipped(tracking=body.tracking))
-
-
-@_notice("goods-received", "warehouse", "The goods arrived")
-async def goods_received(
-    call: Ordering,
-    principal: Annotated[Principal, may("goods_received")],
-    body: Annotated[Received | None, Body(openapi_examples=examples.RECEIVED)] = None,
-) -> Response:
-    """May come twice, late or out of order: it is kept, and applied when it fits."""
-    return await call.tell(principal, GoodsReceived(received_at=body.received_at if body else None))
-
-
-# --- what is decided ---------------------------------------------------------------------------------------------
-
-
-def _command(path: str, tag: str, summary: str) -> Callable[[Any], Any]:
-    return router.post(
-        f"/orders/{{sp_id}}/{path}",
-        tags=[tag],
-        summary=summary,
-        response_model=OrderView,
-        responses={
-            202: {
-                "model": Accepted,
-                "description": "Safe, and done later: asked for by `Prefer: respond-async`, or nobody is there to "
-                "answer just now. A refusal is mailed to the sender.",
-            },
-            **documented(401, 403, 404, 409, 413, 422, 500, 503),
+COMMAND_ANSWERS: dict[str, Any] = {
+    "response_model": OrderView,
+    "responses": {
+        202: {
+            "model": Accepted,
+            "description": "Safe, and done later: asked for by `Prefer: respond-async`, or nobody is there to "
+            "answer just now. A refusal is mailed to the sender.",
         },
-    )
+        **documented(401, 403, 404, 409, 413, 422, 500, 503),
+    },
+}
+"""What a call may answer that gives an order a command."""
 
 
-@_command("cancel", "shop", "Cancel an order")
-async def cancel(
-    call: Ordering,
-    principal: Annotated[Principal, may("cancel")],
-    body: Annotated[Cancellation, Body(openapi_examples=examples.CANCELLATION)],
-) -> Response:
-    """In every state before `completed`."""
-    return await call.do(principal, Cancel(reason=body.reason))
-
-
-@_command("accept", "partner", "Accept an order")
-async def accept(
-    call: Ordering,
-    principal: Annotated[Principal, may("accept")],
-    body: Annotated[Nothing | None, Body(openapi_examples=examples.NOTHING)] = None,
-) -> Response:
-    """From `new` to `check_requirements`."""
-    return await call.do(principal, Accept())
-
-
-@_command("contacts", "partner", "Log an attempt to reach the customer")
-async def log_contact(
-    call: Ordering,
-    principal: Annotated[Principal, may("log_contact")],
-    body: Annotated[Contact, Body(openapi_examples=examples.CONTACT)],
-) -> Response:
-    """The first that reached the customer ends the deadline `contact_customer`."""
-    return await call.do(principal, LogContact(outcome=body.outcome, note=body.note))
-
-
-@_command("requirements", "partner", "Confirm or reject the requirements")
-async def check_requirements(
-    call: Ordering,
-    principal: Annotated[Principal, may("confirm_requirements")],
-    body: Annotated[Requirements, Body(openapi_examples=examples.REQUIREMENTS)],
-) -> Response:
-    """Confirming asks the warehouse to ship; rejecting ends the order."""
-    if isinstance(body, RequirementsMet):
-        return await call.do(
-            principal, ConfirmRequirements(checklist=body.checklist, note=body.note)
-        )
-    return await call.do(principal, RejectRequirements(reason=body.reason, note=body.note))
-
-
-@_command("appointment", "partner", "Set or move the appointment")
-async def set_appointment(
-    call: Ordering,
-    principal: Annotated[Principal, may("set_appointment")],
-    body: Annotated[Agreed, Body(openapi_examples=examples.AGREED)],
-) -> Response:
-    """Not before the goods are on their way. A date in the place of another needs a reason."""
-    command = SetAppointment(start=body.start, end=body.end, reason=body.reason)
-    return await call.do(principal, command)
-
-
-@_command("execution", "partner", "Confirm the execution, or report that it was not possible")
-async def report_execution(
-    call: Ordering,
-    principal: Annotated[Principal, may("confirm_execution")],
-    body: Annotated[Execution, Body(openapi_examples=examples.EXECUTION)],
-) -> Response:
-    """Confirming completes the order; what was not executed is reviewed by operations."""
-    if isinstance(body, Executed):
-        return await call.do(
-            principal, ConfirmExecution(executed_on=body.executed_on, note=body.note)
-        )
-    return await call.do(principal, ReportNotExecuted(reason=body.reason, note=body.note))
-
-
-@_command("review", "operations", "Decide what happens to a service that was not executed")
-async def review(
-    call: Ordering,
-    principal: Annotated[Principal, may("decide_review")],
-    body: Annotated[Review, Body(openapi_examples=examples.REVIEW)],
-) -> Response:
-    """While the order is `under_review`."""
-    return await call.do(principal, DecideReview(decision=body.decision, note=body.note))
-
-
-@_command("reassign", "operations", "Hand an order to another partner")
+@router.post(
+    "/orders/{sp_id}/reassign",
+    tags=["operations"],
+    summary="Hand an order to another partner",
+    **COMMAND_ANSWERS,
+)
 async def reassign(
     call: Ordering,
     principal: Annotated[Principal, may("reassign")],
@@ -454,7 +311,7 @@ async def reassign(
     request_id = call.request_id(principal, "reassign")
     return await call.outcome(
         principal,
-        call.desk.reassign(
+        call.orders.reassign(
             principal, call.sp_id, body.partner_id, body.reason, request_id, call.respond_async
         ),
     )

@@ -7,11 +7,12 @@ from pydantic import BaseModel, Field, WithJsonSchema
 
 from domain.fields import Identifier, Note, Reason
 from domain.months import Month
-from domain.settlement_view import SettlementView
-from domain.settlements.settlement import Amount, SettlementStatus
+from domain.settlements.lines import Amount
+from domain.settlements.settlement import SettlementStatus
 from domain.values import Input
 from use_cases.settlements import MOST_ORDERS
 from web.api.bodies import KNOWN, ListQuery
+from words.settlement_view import SettlementView
 
 SpIds = Annotated[
     list[Identifier],

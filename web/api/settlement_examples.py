@@ -11,12 +11,14 @@ from domain.cantons import pin_calendar
 from domain.months import Month
 from domain.orders.order import Assignee
 from domain.policy import Policy
-from domain.settlement_view import SettlementView, settlement_view
-from domain.settlements.commands import Opening, Statement, TakeClaims, TakeStatement
-from domain.settlements.lifecycle import live, open_settling
-from domain.settlements.settlement import VAT_RATES, LeftOut, Line, Settlement
+from domain.settlements.account import SettlementAccount
+from domain.settlements.commands import TakeClaims, TakeStatement
+from domain.settlements.lifecycle import handle, open_settlement
+from domain.settlements.lines import VAT_RATES, LeftOut, Line
+from domain.settlements.settlement import Opening, Statement
 from web.api.examples import NOTHING as NOTHING
 from web.api.examples import Examples, one
+from words.settlement_view import SettlementView, settlement_view
 
 OPENING: Examples = {
     "partner": Example(summary="A partner", value={"sp_ids": ["SP-1048213", "SP-1048377"]}),
@@ -94,9 +96,9 @@ def settlement() -> SettlementView:
         automatic=False,
     )
     partner = Actor(role="partner", name="Elektro Huber", partner_id="elektro-huber")
-    settling, events = open_settling(opening, partner, opened_at)
-    account = Settlement(
-        settlement_id=settling.settlement_id,
+    settlement, events = open_settlement(opening, partner, opened_at)
+    account = SettlementAccount(
+        settlement_id=settlement.settlement_id,
         partner_id="elektro-huber",
         month=opening.month,
         lines=lines,
@@ -119,6 +121,6 @@ def settlement() -> SettlementView:
         TakeStatement(statement=statement),
     ):
         now += timedelta(seconds=1)
-        settling, more = live(settling, command, SYSTEM, now)
+        settlement, more = handle(settlement, command, SYSTEM, now)
         events += more
-    return settlement_view(settling, account, events, now, "en", "partner")
+    return settlement_view(settlement, account, events, now, "en", "partner")

@@ -1,4 +1,4 @@
-"""The pages: how people log in, and how partners and staff work with orders."""
+"""The pages: login, and the work of partners and staff with orders and settlements."""
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
@@ -6,22 +6,22 @@ from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
-from web.portal import account, entrance, orders, pages, settlements, staff
+from web.portal import account, login, orders, pages, settlements, staff
 
-_AREAS = (entrance, account, orders, staff, settlements)
+_AREAS = (login, account, orders, staff, settlements)
 
 
 def install(app: FastAPI) -> None:
-    """Give the application its pages."""
+    """Add the pages to the application."""
     for area in _AREAS:
-        _answer_head(area.router)
+        _accept_head(area.router)
         app.include_router(area.router)
     pages.install(app)
     app.mount("/static", _Static(directory=pages.HERE / "static"))
 
 
-def _answer_head(router: APIRouter) -> None:
-    """Let what looks at a page's address without wanting the page (programs that check links in mails) find it."""
+def _accept_head(router: APIRouter) -> None:
+    """Accept HEAD wherever GET is: programs that check the links in mails use it."""
     for context in iter_route_contexts(router.routes):
         route = context.original_route
         if isinstance(route, APIRoute) and route.methods and "GET" in route.methods:
@@ -29,14 +29,14 @@ def _answer_head(router: APIRouter) -> None:
 
 
 class _Static(StaticFiles):
-    """Files that a browser may keep, but asks about before it uses them again."""
+    """Files that a browser may cache but must revalidate before each use."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
 
-        async def kept(message: Message) -> None:
+        async def send_no_cache(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message)["Cache-Control"] = "no-cache"
             await send(message)
 
-        await super().__call__(scope, receive, kept)
+        await super().__call__(scope, receive, send_no_cache)

@@ -1,4 +1,4 @@
-"""One's own account: language, password, second factor, and being logged out everywhere (docs/accounts.md)."""
+"""The page of a person's own account: language, password, second factor, end of all sessions (docs/accounts.md)."""
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
@@ -8,25 +8,25 @@ from use_cases.account_errors import Conflict, SecondFactorUnavailable, Throttle
 from use_cases.accounts import Accounts
 from use_cases.passwords import SHORTEST
 from use_cases.principal import Principal, Role
-from web.portal.entrance import (
+from web.portal.formats import language_name
+from web.portal.login import (
     BAD_CODE,
     DIFFERENT,
     end_session,
-    later,
+    retry_after_header,
     throttled_text,
     weakness_text,
 )
-from web.portal.pages import form_of, language_of, member, page, redirect, will_say
+from web.portal.pages import form_of, language_of, page, redirect, register_notices, require_login
 from web.portal.qr import qr_code
-from web.portal.words import mark, say
+from words.translations import mark, say
 
 router = APIRouter(include_in_schema=False)
 
 _EVERYBODY: tuple[Role, ...] = ("partner", "operations", "accounting")
-_LANGUAGE_NAMES = {"de": "Deutsch", "fr": "Français", "it": "Italiano", "en": "English"}
 _WRONG_PASSWORD = mark("Das ist nicht Ihr Passwort.")
 
-will_say(
+register_notices(
     {
         "language": mark("Die Sprache ist geändert."),
         "password": mark("Das Passwort ist geändert. Bitte melden Sie sich damit neu an."),
@@ -40,14 +40,14 @@ will_say(
 
 @router.get("/account")
 async def account(request: Request) -> Response:
-    """What one can change about oneself."""
-    return await _account(request, await member(request, *_EVERYBODY))
+    """The account page."""
+    return await _account_page(request, await require_login(request, *_EVERYBODY))
 
 
 @router.post("/account/language")
 async def set_language(request: Request) -> Response:
-    """Read another language, here and in mails."""
-    principal = await member(request, *_EVERYBODY)
+    """Change the language of pages and mails."""
+    principal = await require_login(request, *_EVERYBODY)
     form = await form_of(request)
     chosen = next((each for each in LANGUAGES if each == form.get("language")), None)
     if chosen is not None:
@@ -57,13 +57,13 @@ async def set_language(request: Request) -> Response:
 
 @router.post("/account/password")
 async def change_password(request: Request) -> Response:
-    """Another password. All sessions end with it, this one, too."""
-    principal = await member(request, *_EVERYBODY)
+    """Change the password. All sessions end, this one included."""
+    principal = await require_login(request, *_EVERYBODY)
     form = await form_of(request)
     language = language_of(request, principal.language)
     if form.get("password") != form.get("again"):
         errors = {"again": say(language, DIFFERENT)}
-        return await _account(request, principal, 422, errors)
+        return await _account_page(request, principal, 422, errors)
     accounts = _accounts(request)
     try:
         await accounts.change_password(principal.login_id, form.get("former"), form.get("password"))
@@ -72,7 +72,7 @@ async def change_password(request: Request) -> Response:
             errors = {"former": say(language, _WRONG_PASSWORD)}
         else:
             errors = {"password": weakness_text(language, error)}
-        return await _account(request, principal, 422, errors)
+        return await _account_page(request, principal, 422, errors)
     except Throttled as error:
         return await _throttled(request, principal, "former", error)
     return await end_session(request, said="password")
@@ -81,7 +81,7 @@ async def change_password(request: Request) -> Response:
 @router.post("/account/sessions/end")
 async def log_out_everywhere(request: Request) -> Response:
     """End all sessions of this login."""
-    principal = await member(request, *_EVERYBODY)
+    principal = await require_login(request, *_EVERYBODY)
     await form_of(request)
     await _accounts(request).end_all_sessions(principal.login_id)
     return await end_session(request, said="everywhere")
@@ -89,8 +89,8 @@ async def log_out_everywhere(request: Request) -> Response:
 
 @router.post("/account/second-factor")
 async def begin_second_factor(request: Request) -> Response:
-    """Begin to set up an authenticator app."""
-    principal = await member(request, *_EVERYBODY)
+    """Start the set-up of an authenticator app."""
+    principal = await require_login(request, *_EVERYBODY)
     await form_of(request)
     try:
         await _accounts(request).second_factor.enrol(principal.login_id)
@@ -103,14 +103,14 @@ async def begin_second_factor(request: Request) -> Response:
 
 @router.get("/account/second-factor")
 async def second_factor(request: Request) -> Response:
-    """What the app needs, until a code of it confirms the second factor."""
-    return await _enrolment(request, await member(request, *_EVERYBODY))
+    """The QR code for the app, until a code from the app confirms the second factor."""
+    return await _enrolment(request, await require_login(request, *_EVERYBODY))
 
 
 @router.post("/account/second-factor/confirm")
 async def confirm_second_factor(request: Request) -> Response:
-    """The first code; the recovery codes are shown in the answer and never again."""
-    principal = await member(request, *_EVERYBODY)
+    """Check the first code. The recovery codes are shown on this page only."""
+    principal = await require_login(request, *_EVERYBODY)
     form = await form_of(request)
     try:
         codes = await _accounts(request).second_factor.confirm(
@@ -126,20 +126,20 @@ async def confirm_second_factor(request: Request) -> Response:
 
 @router.post("/account/second-factor/remove")
 async def remove_second_factor(request: Request) -> Response:
-    """Switch it off, by a code."""
-    principal = await member(request, *_EVERYBODY)
+    """Switch the second factor off with a code."""
+    principal = await require_login(request, *_EVERYBODY)
     form = await form_of(request)
     try:
         await _accounts(request).second_factor.remove(principal.login_id, form.get("code").strip())
     except WrongFields:
         errors = {"code": say(language_of(request, principal.language), BAD_CODE)}
-        return await _account(request, principal, 422, errors)
+        return await _account_page(request, principal, 422, errors)
     except Throttled as error:
         return await _throttled(request, principal, "code", error)
     return redirect(request, "/account", said="factor_off")
 
 
-async def _account(
+async def _account_page(
     request: Request,
     principal: Principal,
     status: int = 200,
@@ -154,7 +154,7 @@ async def _account(
         principal=principal,
         headers=headers,
         factor=factor,
-        languages=_LANGUAGE_NAMES.items(),
+        languages=[(each, language_name(each, each)) for each in LANGUAGES],
         shortest=SHORTEST,
         errors=errors or {},
     )
@@ -164,7 +164,7 @@ async def _throttled(
     request: Request, principal: Principal, field: str, error: Throttled
 ) -> HTMLResponse:
     errors = {field: throttled_text(language_of(request, principal.language), error)}
-    return await _account(request, principal, 429, errors, later(error))
+    return await _account_page(request, principal, 429, errors, retry_after_header(error))
 
 
 async def _enrolment(
@@ -180,12 +180,12 @@ async def _enrolment(
         principal=principal,
         code=qr_code(enrolment.uri),
         uri=enrolment.uri,
-        secret=" ".join(_fours(enrolment.secret)),
+        secret=" ".join(_groups_of_four(enrolment.secret)),
         error=error,
     )
 
 
-def _fours(text: str) -> list[str]:
+def _groups_of_four(text: str) -> list[str]:
     return [text[at : at + 4] for at in range(0, len(text), 4)]
 
 

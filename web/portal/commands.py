@@ -1,4 +1,4 @@
-"""What a form asks for as a command: its id, and why it was not carried out when that lies with nobody's input."""
+"""Commands from forms: their id, and the text if one was carried out before or cannot be carried out now."""
 
 import hashlib
 
@@ -7,7 +7,7 @@ from temporal.calls import TemporalAway
 from use_cases.orders import RequestReused
 from use_cases.principal import Principal
 from web.portal.forms import Form, request_id_of
-from web.portal.words import WORDS, mark
+from words.translations import TRANSLATIONS, mark
 
 _REUSED = mark("Das wurde bereits ausgeführt.")
 _AWAY = mark(
@@ -16,16 +16,16 @@ _AWAY = mark(
 
 
 def command_id(principal: Principal, form: Form, about: str, content: str) -> str:
-    """The name under which what a form says is done, once; `about` is what it is said of: an SP-ID, a path.
+    """The id of a form's command, so that it is carried out once. `about` is what it is for: an SP-ID, a path.
 
-    The same form with the same content is the same command, however often it is sent. Who goes back and changes
-    something in it means another one, which is judged by itself.
+    The same form with the same content has the same id, however often it is sent. If somebody goes back and changes
+    the content, that is a new command with another id.
     """
-    named = "\n".join((principal.login_id, request_id_of(form), about, content))
-    return hashlib.sha256(named.encode()).hexdigest()[:40]
+    parts = "\n".join((principal.login_id, request_id_of(form), about, content))
+    return hashlib.sha256(parts.encode()).hexdigest()[:40]
 
 
 def repeat_text(failure: RequestReused | TemporalAway, language: Language) -> str:
-    """What is said, in the reader's language, of a form that came before, or that is to be sent once more."""
+    """Tells the reader that the form was carried out before, or that it should be sent again."""
     away = isinstance(failure, TemporalAway)
-    return WORDS[language].gettext(_AWAY if away else _REUSED)
+    return TRANSLATIONS[language].gettext(_AWAY if away else _REUSED)

@@ -1,14 +1,16 @@
-"""How the pages write money, days and times: as the Swiss do, in Europe/Zurich. The filters of the templates."""
+"""The filters of the templates: money, days and times in Swiss notation and in the time zone Europe/Zurich."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from zoneinfo import ZoneInfo
 
+from babel import Locale
 from babel.dates import format_date
 
-from domain.values import Language
-from web.portal.words import WORDS
+from domain.values import LANGUAGES, Language
+from words.translations import TRANSLATIONS, pmark, say
 
 ZURICH = ZoneInfo("Europe/Zurich")
 
@@ -16,7 +18,7 @@ Filter = Callable[..., str]
 
 
 def local(instant: datetime) -> datetime:
-    """An instant as clocks in Switzerland show it."""
+    """An instant in Swiss local time."""
     return instant.astimezone(ZURICH)
 
 
@@ -32,12 +34,12 @@ def money(amount: Decimal, currency: bool = False) -> str:
 
 
 def share(part: float | Decimal | None) -> str:
-    """A share between 0 and 1: "98.2 %"; a dash for none."""
+    """A share between 0 and 1: "98.2 %"; a dash for None."""
     return "–" if part is None else f"{Decimal(str(part)) * 100:.1f} %"
 
 
 def day(value: date) -> str:
-    """A day: "23.11.2026"; of an instant the day in Switzerland."""
+    """A day: "23.11.2026". An instant counts as its day in Switzerland."""
     return f"{_date(value):%d.%m.%Y}"
 
 
@@ -53,12 +55,7 @@ def instant(value: datetime) -> str:
 
 def long_day(language: Language) -> Filter:
     """The filter for a day with its weekday: "Montag, 23. November 2026"."""
-    pattern = {
-        "de": "EEEE, d. MMMM y",
-        "fr": "EEEE d MMMM y",
-        "it": "EEEE d MMMM y",
-        "en": "EEEE, d MMMM y",
-    }[language]
+    pattern = say(language, pmark("Muster für ein Datum", "EEEE, d. MMMM y"))
 
     def written(value: date) -> str:
         text = format_date(_date(value), pattern, locale=f"{language}_CH")
@@ -68,9 +65,9 @@ def long_day(language: Language) -> Filter:
 
 
 def due(language: Language) -> Filter:
-    """The filter for a deadline, from now: "bis heute 18:00", "seit gestern überfällig"."""
-    words = WORDS[language]
-    gettext, ngettext = words.gettext, words.ngettext
+    """The filter for a deadline relative to now: "bis heute 18:00", "seit gestern überfällig"."""
+    translations = TRANSLATIONS[language]
+    gettext, ngettext = translations.gettext, translations.ngettext
 
     def late(since: datetime, now: datetime) -> str:
         days = (local(now).date() - local(since).date()).days
@@ -112,6 +109,18 @@ def due(language: Language) -> Filter:
     return written
 
 
+def language_name(named: Language, language: Language) -> str:
+    """The name of a language in another one: "Französisch"."""
+    name = Locale(named).get_display_name(language)
+    assert name is not None, "CLDR names all supported languages"
+    return name[0].upper() + name[1:]
+
+
+def language_names(language: Language) -> list[tuple[Language, str]]:
+    """All supported languages with their names in this language."""
+    return [(each, language_name(each, language)) for each in LANGUAGES]
+
+
 def filters(language: Language) -> dict[str, Filter]:
     """The filters of the templates in one language."""
     return {
@@ -119,6 +128,7 @@ def filters(language: Language) -> dict[str, Filter]:
         "share": share,
         "day": day,
         "long_day": long_day(language),
+        "language_name": partial(language_name, language=language),
         "time": time,
         "instant": instant,
         "due": due(language),

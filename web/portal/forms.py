@@ -1,4 +1,4 @@
-"""Forms as pages send them: their fields, the token that shows a form is ours, and forms that come too late."""
+"""Submitted forms: their fields, the token that proves that our page sent them, and forms to be sent again."""
 
 import hmac
 import json
@@ -16,21 +16,23 @@ from web.security import is_https
 TOKEN_FIELD = "form_token"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{22}")
-_LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]{0,500}")  # a path of ours: printable ASCII, no backslash
+_LOCAL = re.compile(
+    r"/(?![/\\])[!-\[\]-~]{0,500}"
+)  # a path on this site: printable ASCII, no backslash
 _MOST_FIELDS = 5_000
 _MOST_FILES = 4
 _SECRETS = {TOKEN_FIELD, "password", "former", "again", "code"}
 
 
 class Upload(NamedTuple):
-    """A file that was chosen in a form."""
+    """An uploaded file."""
 
     filename: str
     content: bytes
 
 
 class Form:
-    """The fields of a form, in their order; `files` are the files that were chosen."""
+    """The fields of a submitted form in their order, and its uploaded files by field."""
 
     def __init__(
         self, fields: list[tuple[str, str]], files: dict[str, Upload] | None = None
@@ -39,21 +41,21 @@ class Form:
         self.files = files or {}
 
     def get(self, name: str, default: str = "") -> str:
-        """The value of a field, or what stands for a missing one."""
+        """The first value of a field, or the default."""
         return next((value for field, value in self.fields if field == name), default)
 
     def getlist(self, name: str) -> list[str]:
-        """All values of a field: of the checkboxes that are ticked."""
+        """All values of a field, such as those of the ticked checkboxes."""
         return [value for field, value in self.fields if field == name]
 
     def __contains__(self, name: str) -> bool:
         return any(field == name for field, _ in self.fields)
 
 
-class Kept(NamedTuple):
-    """A form that could not be taken, so that it can be sent again: where to, the page it is on, and its fields.
+class SavedForm(NamedTuple):
+    """A form that was not accepted, saved so that it can be sent again.
 
-    Secrets and files are not kept.
+    `to` is the path it was sent to, `back` the page that it is on. Secrets and files are not saved.
     """
 
     to: str
@@ -61,23 +63,23 @@ class Kept(NamedTuple):
     fields: list[tuple[str, str]]
 
     def dump(self) -> str:
-        """As the value of one hidden field."""
+        """The form as the value of one hidden field."""
         return json.dumps(self)
 
     @classmethod
-    def load(cls, dumped: str) -> "Kept | None":
-        """From that value; None for anything else."""
+    def load(cls, dumped: str) -> "SavedForm | None":
+        """The form from such a value; None if the value is malformed."""
         try:
             to, back, fields = json.loads(dumped)
-            kept = cls(to, back, [(str(name), str(value)) for name, value in fields])
+            saved = cls(to, back, [(str(name), str(value)) for name, value in fields])
         except (ValueError, TypeError):
             return None
         local = all(isinstance(path, str) and local_path(path) == path for path in (to, back))
-        return kept if local else None
+        return saved if local else None
 
     @classmethod
-    def of(cls, request: Request, form: Form) -> "Kept":
-        """What a request sent."""
+    def of(cls, request: Request, form: Form) -> "SavedForm":
+        """The form that a request sent."""
         query = request.url.query
         path = request.scope["path"] + (f"?{query}" if query else "")
         fields = [(name, value) for name, value in form.fields if name not in _SECRETS]
@@ -85,7 +87,7 @@ class Kept(NamedTuple):
 
 
 async def read_form(request: Request) -> Form:
-    """The fields and files of a request, whoever sent them."""
+    """The fields and files of a request, without a check of where they come from."""
     known = getattr(request.state, "form", None)
     if isinstance(known, Form):
         return known
@@ -101,30 +103,30 @@ async def read_form(request: Request) -> Form:
     return form
 
 
-def is_ours(request: Request, form: Form) -> bool:
+def sent_by_our_page(request: Request, form: Form) -> bool:
     """Whether one of our pages sent a form.
 
-    Two things have to be right: what the browser says about where the form was, and the token, which is in a cookie and
-    in the form. A page without referrer (those of mailed links) sends `Origin: null`; that says nothing.
+    Both have to hold: the browser does not name another site as the form's origin, and the token in the form equals the
+    one in the cookie. Pages without a referrer (those of mailed links) send `Origin: null`, which proves nothing.
     """
     cookie = request.cookies.get(form_cookie(request), "")
     same = hmac.compare_digest(cookie.encode(), form.get(TOKEN_FIELD).encode())
-    return bool(_TOKEN.fullmatch(cookie)) and same and _from_here(request)
+    return bool(_TOKEN.fullmatch(cookie)) and same and _not_from_elsewhere(request)
 
 
-def surely_from_here(request: Request) -> bool:
-    """Whether the browser itself says that the form was on a page of ours; another site cannot make it say so."""
+def is_same_origin(request: Request) -> bool:
+    """Whether the browser confirms that the form was on one of our pages. Another site cannot forge that header."""
     return request.headers.get("Sec-Fetch-Site") == "same-origin"
 
 
 def form_cookie(request: Request) -> str:
-    """The name of the cookie with the token of forms."""
+    """The name of the cookie with the form token."""
     settings: Settings = request.app.state.settings
     return "__Host-cmi_form" if is_https(settings) else "cmi_form"
 
 
 def form_token(request: Request) -> tuple[str, bool]:
-    """The token for forms of this browser, and whether it is new, so that its cookie has to be set."""
+    """The form token of this browser, and whether it is new and its cookie has to be set."""
     token = request.cookies.get(form_cookie(request), "")
     if _TOKEN.fullmatch(token):
         return token, False
@@ -132,22 +134,22 @@ def form_token(request: Request) -> tuple[str, bool]:
 
 
 def new_request_id() -> str:
-    """What a form carries, so that the command it gives is done once however often it is sent."""
+    """An id for a form, so that its command is carried out once even if it is sent several times."""
     return secrets.token_urlsafe(16)
 
 
 def request_id_of(form: Form) -> str:
-    """The id of the command that a form gives: the same for the same form on the same page."""
+    """The id of a form's command. It is the same each time that the same form is sent."""
     given = form.get("request_id")
     return f"page.{given if _REQUEST_ID.fullmatch(given) else new_request_id()}"
 
 
 def local_path(wanted: str) -> str:
-    """Where to go on: a path on this site. Anything else is the first page."""
+    """The wanted path if it is one on this site, else the first page."""
     return wanted if _LOCAL.fullmatch(wanted) else "/"
 
 
-def _from_here(request: Request) -> bool:
+def _not_from_elsewhere(request: Request) -> bool:
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site in ("same-origin", "none")

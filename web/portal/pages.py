@@ -1,4 +1,4 @@
-"""How a page is made: who sees it, in which language, with which headers; and what its forms and links may do."""
+"""Makes pages: checks logins and forms, chooses the language, renders the template, sets the headers."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -9,42 +9,42 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from domain import words as domain_words
+import words
 from domain.values import LANGUAGES, Language
 from use_cases.principal import Principal, Role
 from web.languages import negotiate
 from web.portal.formats import filters
 from web.portal.forms import (
     Form,
-    Kept,
+    SavedForm,
     form_cookie,
     form_token,
-    is_ours,
+    is_same_origin,
     local_path,
     new_request_id,
     read_form,
     request_id_of,
-    surely_from_here,
+    sent_by_our_page,
 )
-from web.portal.words import WORDS, mark
 from web.problems import Problem
 from web.security import is_https, session_of
+from words.translations import mark, translate
 
 __all__ = [
-    "Answered",
+    "EarlyResponse",
     "Form",
+    "current_principal",
     "error_page",
     "form_of",
     "install",
     "language_of",
     "local_path",
-    "member",
     "page",
+    "reader_language",
     "redirect",
+    "register_notices",
     "request_id_of",
-    "spoken",
-    "who",
-    "will_say",
+    "require_login",
 ]
 
 HERE = Path(__file__).parent
@@ -63,106 +63,99 @@ def _environment(language: Language) -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
     )
-    texts = WORDS[language]
-    made.install_gettext_callables(  # type: ignore[attr-defined]
-        texts.gettext,
-        texts.ngettext,
-        newstyle=True,
-        pgettext=texts.pgettext,
-        npgettext=texts.npgettext,
-    )
+    translate(made, language)
     made.filters.update(filters(language))
-    made.globals.update(language=language, words=domain_words, new_request_id=new_request_id)
+    made.globals.update(language=language, words=words, new_request_id=new_request_id)
     return made
 
 
 _environments = {language: _environment(language) for language in LANGUAGES}
-_said: dict[str, str] = {}
+_notices: dict[str, str] = {}
 
 
-class Answered(Exception):
-    """Ends a request with this answer."""
+class EarlyResponse(Exception):
+    """Raised to end a request with this response."""
 
     def __init__(self, response: Response) -> None:
         super().__init__(response.status_code)
         self.response = response
 
 
-def will_say(phrases: dict[str, str]) -> None:
-    """Add phrases that `redirect(…, said=code)` can have the next page say: marked texts by their codes."""
-    assert not phrases.keys() & _said.keys(), "a code stands for one phrase"
-    _said.update(phrases)
+def register_notices(notices: dict[str, str]) -> None:
+    """Register notices, marked texts by their codes. `redirect(…, said=code)` shows one on the page it leads to."""
+    assert not notices.keys() & _notices.keys(), "a code stands for one notice"
+    _notices.update(notices)
 
 
-async def who(request: Request) -> Principal | None:
-    """Who is logged in; None for nobody."""
+async def current_principal(request: Request) -> Principal | None:
+    """The person who is logged in with this browser, or None."""
     principal = await session_of(request)
     if principal is not None:
         request.state.principal = principal
     return principal
 
 
-async def member(request: Request, *roles: Role) -> Principal:
-    """The person who is logged in, of one of these roles.
+async def require_login(request: Request, *roles: Role) -> Principal:
+    """The person who is logged in, who must have one of these roles.
 
     Raises:
-        Answered: with the way to the log-in, and from there back. A form that was sent after its session had ended is
-            kept meanwhile (`Kept`), so nothing that was typed is lost. Another role gets a page with 403.
+        EarlyResponse: nobody is logged in: the login page, which leads back here afterwards. If the request is a form
+            whose session has ended, the login page carries its fields (`SavedForm`), so that no input is lost.
+            A person with another role gets a page with 403.
     """
-    principal = await who(request)
+    principal = await current_principal(request)
     if principal is None:
-        raise Answered(await _to_log_in(request))
+        raise EarlyResponse(await _ask_to_log_in(request))
     if principal.role not in roles:
-        raise Answered(error_page(request, 403))
+        raise EarlyResponse(error_page(request, 403))
     return principal
 
 
-async def _to_log_in(request: Request) -> Response:
+async def _ask_to_log_in(request: Request) -> Response:
     if request.method in ("GET", "HEAD"):
         query = request.url.query
         wanted = request.scope["path"] + (f"?{query}" if query else "")
-        onward = "?next=" + quote(local_path(wanted), safe="/") if wanted != "/" else ""
-        return redirect(request, f"/login{onward}")
+        query_next = "?next=" + quote(local_path(wanted), safe="/") if wanted != "/" else ""
+        return redirect(request, f"/login{query_next}")
     form = await read_form(request)
-    if not (is_ours(request, form) or surely_from_here(request)):
+    if not (sent_by_our_page(request, form) or is_same_origin(request)):
         return page(request, "account/refused", 403)
-    kept = Kept.of(request, form)
+    saved = SavedForm.of(request, form)
     return page(
-        request, "account/login", 403, next=kept.back, kept=kept.dump(), email="", error=None
+        request, "account/login", 403, next=saved.back, kept=saved.dump(), email="", error=None
     )
 
 
 async def form_of(request: Request) -> Form:
-    """The fields of a form that one of our pages sent.
+    """The fields of a form that was sent from one of our pages.
 
     Raises:
-        Answered: it did not come from one, as far as one can tell. If the browser says that it did, and only the token
-            is another (cookies were deleted, say), the person can send it again from the page that says so.
+        EarlyResponse: the form may come from elsewhere. If the browser confirms that it does not, and only the token
+            differs (cookies were deleted, say), the response is a page from which it can be sent again.
     """
     form = await read_form(request)
-    if is_ours(request, form):
+    if sent_by_our_page(request, form):
         return form
-    if surely_from_here(request) and await who(request) is not None:
-        raise Answered(again_page(request, Kept.of(request, form), 403))
-    raise Answered(page(request, "account/refused", 403))
+    if is_same_origin(request) and await current_principal(request) is not None:
+        raise EarlyResponse(resend_page(request, SavedForm.of(request, form), 403))
+    raise EarlyResponse(page(request, "account/refused", 403))
 
 
-def again_page(request: Request, kept: Kept, status: int = 200) -> HTMLResponse:
-    """A page from which a form can be sent again that was not taken the first time."""
+def resend_page(request: Request, saved: SavedForm, status: int = 200) -> HTMLResponse:
+    """A page that shows a form that was not accepted, with a button that sends it again."""
     left_out = ("request_id", "back")
-    shown = [(name, value) for name, value in kept.fields if value and name not in left_out]
-    return page(request, "account/again", status, kept=kept, shown=shown)
+    shown = [(name, value) for name, value in saved.fields if value and name not in left_out]
+    return page(request, "account/again", status, saved=saved, shown=shown)
 
 
 def language_of(request: Request, chosen: Language | None = None) -> Language:
-    """The reader's own language if it is known, or the one that the browser asks for."""
+    """The chosen language, or the one that the browser asks for."""
     return chosen or negotiate(request.headers.get("Accept-Language"))
 
 
-def spoken(request: Request, principal: Principal) -> Language:
-    """The language in which somebody who is logged in reads."""
+def reader_language(request: Request, principal: Principal) -> Language:
+    """The language in which a person who is logged in reads the pages."""
     return language_of(request, principal.language)
 
 
@@ -178,8 +171,8 @@ def page(
 ) -> HTMLResponse:
     """A page: `templates/<template>.html` with these values, in the language of the person who is logged in.
 
-    Besides, templates know: `principal` (or None), `language`, `words` (the domain's), `root` (before each address),
-    `here` (the path of this page), `form_token`, `said`.
+    Every template also gets `principal` (or None), `language`, `words` (the package), `root` (the prefix of each
+    address), `here` (the path of this page), `form_token`, and `said` (the notice to show, or None).
     """
     principal = principal or getattr(request.state, "principal", None)
     chosen = language_of(request, language or (principal.language if principal else None))
@@ -192,7 +185,7 @@ def page(
             root=_root(request),
             here=request.scope["path"],
             form_token=token,
-            said=_said.get(request.query_params.get("said", "")),
+            said=_notices.get(request.query_params.get("said", "")),
             **values,
         )
     )
@@ -212,9 +205,9 @@ def page(
 
 
 def redirect(request: Request, path: str, said: str | None = None) -> RedirectResponse:
-    """To another page of ours, with GET. `said` is the code of what that page then says (`will_say`)."""
+    """A redirect to another of our pages, with GET. `said` is the code of a notice for it (`register_notices`)."""
     if said is not None:
-        assert said in _said, f"nobody knows the phrase {said}"
+        assert said in _notices, f"unknown notice {said}"
         path, mark_, anchor = path.partition("#")
         path += f"{'&' if '?' in path else '?'}said={said}{mark_}{anchor}"
     return RedirectResponse(_root(request) + path, 303, headers=HEADERS)
@@ -265,24 +258,23 @@ def error_page(
     return page(request, "error", status, headers=headers, title=title, text=text, number=number)
 
 
-async def _draw_problem(request: Request, problem: Problem) -> Response:
+async def _render_problem(request: Request, problem: Problem) -> Response:
     if problem.status_code < 500:
-        with suppress(
-            Exception
-        ):  # for the menu and the language; the page is made without them, too
-            await who(request)
+        # The login decides menu and language only. Without it the page is still of use.
+        with suppress(Exception):
+            await current_principal(request)
     return error_page(request, problem.status_code, dict(problem.headers or {}))
 
 
 def install(app: FastAPI) -> None:
-    """Let `Answered` end requests, and people see a page where something goes wrong."""
+    """Make `EarlyResponse` end requests, and show problems to people as pages."""
 
-    def answered(_: Request, error: Exception) -> Response:
-        assert isinstance(error, Answered)
+    def early_response(_: Request, error: Exception) -> Response:
+        assert isinstance(error, EarlyResponse)
         return error.response
 
-    app.add_exception_handler(Answered, answered)
-    app.state.draw_problem = _draw_problem
+    app.add_exception_handler(EarlyResponse, early_response)
+    app.state.render_problem = _render_problem
 
 
 def _root(request: Request) -> str:

@@ -1,20 +1,20 @@
-"""QR codes as SVG that stands in a page: no image to load, no style that the page's policy forbids."""
+"""QR codes as inline SVG: no image to load, and no inline style, which the page's policy forbids."""
 
 import qrcode
 from markupsafe import Markup
 from qrcode.constants import ERROR_CORRECT_M
 
-_QUIET = 4  # modules of white around it, as ISO/IEC 18004 wants
+_MARGIN = 4  # modules of white margin, as ISO/IEC 18004 requires
 
 
 def qr_code(text: str) -> Markup:
-    """The code of a text, for a camera to read; decoration to everybody else."""
+    """The QR code of a text. Screen readers skip it: the page has the text as well."""
     code = qrcode.QRCode(error_correction=ERROR_CORRECT_M, border=0)
     code.add_data(text)
     rows = code.get_matrix()
-    size = len(rows) + 2 * _QUIET
+    size = len(rows) + 2 * _MARGIN
     dark = "".join(
-        f"M{x + _QUIET} {y + _QUIET}h1v1h-1z"
+        f"M{x + _MARGIN} {y + _MARGIN}h1v1h-1z"
         for y, row in enumerate(rows)
         for x, is_dark in enumerate(row)
         if is_dark

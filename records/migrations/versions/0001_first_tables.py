@@ -8,7 +8,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# as in records/tables.py at this revision
+# as in records/tables/ at this revision
 KEY = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 INSTANT = sa.DateTime(timezone=True).with_variant(sa.String(27), "sqlite")
 MONEY = sa.Numeric(12, 2).with_variant(sa.String(13), "sqlite")

@@ -12,7 +12,7 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-# as in records/tables.py before this revision
+# as in records/tables/ before this revision
 MONEY = sa.Numeric(12, 2).with_variant(sa.String(13), "sqlite")
 
 

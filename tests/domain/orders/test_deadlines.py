@@ -12,21 +12,18 @@ from domain.orders.commands import (
     Command,
     ConfirmExecution,
     ConfirmRequirements,
-    ConfirmTransmission,
     DecideReview,
     LogContact,
-    PassTime,
     PaymentReceived,
     RejectRequirements,
-    RenewCalendar,
     ReportNotExecuted,
 )
 from domain.orders.deadlines import next_due, next_instant
 from domain.orders.events import Escalated
 from domain.orders.explanation import explain
-from domain.orders.lifecycle import live
+from domain.orders.internal import ConfirmTransmission, PassTime, RenewCalendar
+from domain.orders.lifecycle import handle
 from domain.orders.order import Assignee, GoodsReceived, GoodsShipped, Status
-from tests.builders import ACCEPTED, lived
 from tests.domain.strategies import (
     HUBER,
     MEIER,
@@ -41,6 +38,7 @@ from tests.domain.strategies import (
     reassign,
     shown,
 )
+from tests.support.builders import ACCEPTED, lived
 
 GENEVA = Assignee(partner_id="leman-pose", name="Léman Pose SA", canton="GE", language="fr")
 QUIET = "[escalation]\nrepeats = 0"
@@ -413,7 +411,7 @@ def test_no_second_before_and_not_twice() -> None:
         (at("2026-11-30 18:00"), ["deadline_missed", "escalation"]),
         (at("2026-12-01 14:00"), ["reminder"]),  # the contact's
     ):
-        early = live(life.order, PassTime(), SYSTEM, instant - timedelta(seconds=1))[1]
+        early = handle(life.order, PassTime(), SYSTEM, instant - timedelta(seconds=1))[1]
         assert early == ()
         assert [e.type for e in life.do(PassTime(), instant)] == types
         assert life.do(PassTime(), instant) == []

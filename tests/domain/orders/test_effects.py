@@ -12,17 +12,15 @@ from domain.orders.commands import (
     Cancel,
     Command,
     ConfirmExecution,
-    ConfirmTransmission,
     DecideReview,
     LogContact,
-    NoteRefusal,
-    NoteUndelivered,
-    PassTime,
     RejectRequirements,
     ReportNotExecuted,
 )
-from domain.orders.effects import Effect, Mail, ShippingRequest, is_obsolete, obsolete_mails
+from domain.orders.effects import is_obsolete, obsolete_mails
+from domain.orders.internal import ConfirmTransmission, NoteRefusal, NoteUndelivered, PassTime
 from domain.orders.order import GoodsReceived, GoodsShipped, Status
+from domain.orders.outgoing import Effect, Mail, ShippingRequest
 from tests.domain.strategies import (
     HUBER,
     MEIER,

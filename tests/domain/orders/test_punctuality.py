@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.months import Month
-from domain.orders.commands import Accept, Cancel, LogContact, PassTime, ReportNotExecuted
+from domain.orders.commands import Accept, Cancel, LogContact, ReportNotExecuted
 from domain.orders.deadlines import owner_of
+from domain.orders.internal import PassTime
 from domain.orders.order import Deadline, GoodsReceived, GoodsShipped, Order, Status
 from domain.orders.punctuality import KINDS, interval, on_target, on_time_share, verdict
 from tests.domain.holdings import holdings

@@ -1,4 +1,4 @@
-"""Settlements of any size, for properties."""
+"""Accounts of settlements of any size, for properties."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -7,15 +7,9 @@ from decimal import Decimal
 from hypothesis import strategies as st
 
 from domain.months import Month
+from domain.settlements.account import SettlementAccount
 from domain.settlements.ids import settlement_id
-from domain.settlements.settlement import (
-    VAT_RATES,
-    CorrectionLine,
-    Line,
-    Settlement,
-    VatRates,
-    in_order,
-)
+from domain.settlements.lines import VAT_RATES, CorrectionLine, Line, VatRates, in_order
 
 NOW = datetime(2026, 11, 1, 5, 0, tzinfo=UTC)
 DAYS = st.dates(date(2023, 6, 1), date(2026, 12, 31))
@@ -30,9 +24,9 @@ def settlement_of(
     *,
     corrections: Sequence[CorrectionLine] = (),
     vat_rates: VatRates = (),
-) -> Settlement:
-    """The settlement of these lines."""
-    return Settlement(
+) -> SettlementAccount:
+    """What a settlement of these lines adds up to."""
+    return SettlementAccount(
         settlement_id=settlement_id(partner_id, month),
         partner_id=partner_id,
         month=month,
@@ -75,7 +69,7 @@ CORRECTIONS = st.lists(
     ),
     max_size=4,
 )
-SETTLEMENTS = st.builds(
+ACCOUNTS = st.builds(
     settlement_of,
     IDENTIFIERS,
     MONTHS,

@@ -11,8 +11,10 @@ from pydantic import ValidationError
 from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
 from domain.months import Month
-from domain.policy import Policy, load_policy
-from domain.settlements.access import ACTIONS, ROLES, action_of
+from domain.policy import Policy
+from domain.policy_file import load_policy
+from domain.settlements.access import ACTIONS, ROLES, action_of, allowed
+from domain.settlements.account import account_of
 from domain.settlements.commands import (
     Close,
     Command,
@@ -23,23 +25,16 @@ from domain.settlements.commands import (
     TakeVerdict,
     VoidSettlement,
 )
+from domain.settlements.deadlines import next_instant
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.invoicing import Verdict
-from domain.settlements.lifecycle import (
-    Settling,
-    account_of,
-    allowed,
-    begin,
-    fold,
-    live,
-    next_instant,
-    open_settling,
-)
+from domain.settlements.lifecycle import begin, fold, handle, open_settlement
+from domain.settlements.lines import CorrectionLine, Line
 from domain.settlements.mails import is_obsolete, obsolete_settlement_mails, settlement_mails
-from domain.settlements.settlement import CorrectionLine, Line, SettlementStatus
-from tests.builders import OPERATIONS, partner_actor
+from domain.settlements.settlement import Settlement, SettlementStatus
 from tests.domain.orders.test_lifecycle import at
-from tests.settlings import FIRST, claims, issued, opening, settled, statement, voided
+from tests.support.builders import OPERATIONS, partner_actor
+from tests.support.settlements import FIRST, claims, issued, opening, settled, statement, voided
 
 ACCOUNTING = Actor(role="accounting", name="Beat")
 PARTNER = partner_actor()
@@ -62,7 +57,7 @@ TABLE: dict[str, dict[str, str]] = {
 }
 
 
-def in_state(status: str) -> tuple[Settling, datetime]:
+def in_state(status: str) -> tuple[Settlement, datetime]:
     """A settlement in a state, and a moment later."""
     of = opening("SP-1", "SP-2")
     steps = {
@@ -72,24 +67,24 @@ def in_state(status: str) -> tuple[Settling, datetime]:
         "invoiced": (*issued(of), (RIGHT, PARTNER)),
         "void": voided(of),
     }[status]
-    settling = settled(of, *steps).settling
-    assert settling.status == status
-    return settling, FIRST + timedelta(hours=1)
+    settlement = settled(of, *steps).settlement
+    assert settlement.status == status
+    return settlement, FIRST + timedelta(hours=1)
 
 
 @pytest.mark.parametrize("status", TABLE)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_in_each_state(status: str, name: str) -> None:
-    settling, now = in_state(status)
+    settlement, now = in_state(status)
     command, actor = COMMANDS[name]
     assert action_of(command) == name
     if name in TABLE[status]:
-        assert name in allowed(settling, actor.role)
-        assert live(settling, command, actor, now)[0].status == TABLE[status][name]
+        assert name in allowed(settlement, actor.role)
+        assert handle(settlement, command, actor, now)[0].status == TABLE[status][name]
         return
-    assert name not in allowed(settling, actor.role)
+    assert name not in allowed(settlement, actor.role)
     with pytest.raises(SettlementRefused) as refused:
-        live(settling, command, actor, now)
+        handle(settlement, command, actor, now)
     assert (refused.value.action, refused.value.code) == (name, "wrong_state")
     assert refused.value.status == status
 
@@ -97,30 +92,30 @@ def test_each_command_in_each_state(status: str, name: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("role", ["partner", "operations", "accounting", "shop", "warehouse"])
 def test_each_command_by_each_role(name: str, role: str) -> None:
-    settling, now = in_state(next(s for s in TABLE if name in TABLE[s]))
+    settlement, now = in_state(next(s for s in TABLE if name in TABLE[s]))
     actor = PARTNER if role == "partner" else Actor.model_validate({"role": role})
     if role in ROLES[1][name]:
-        live(settling, COMMANDS[name][0], actor, now)
+        handle(settlement, COMMANDS[name][0], actor, now)
         return
     with pytest.raises(SettlementRefused) as refused:
-        live(settling, COMMANDS[name][0], actor, now)
+        handle(settlement, COMMANDS[name][0], actor, now)
     assert refused.value.code == "role"
     stranger = partner_actor("sanitaer-meier")
     if "partner" in ROLES[1][name]:
         with pytest.raises(SettlementRefused) as refused:
-            live(settling, COMMANDS[name][0], stranger, now)
+            handle(settlement, COMMANDS[name][0], stranger, now)
         assert refused.value.code == "not_yours"
 
 
 @pytest.mark.parametrize("status", TABLE)
 def test_an_answer_that_nobody_waits_for_is_refused(status: str) -> None:
-    settling, now = in_state(status)
+    settlement, now = in_state(status)
     awaited = {"closing": [claims()]}.get(status, [])
-    for command in (claims(), statement(settling.settlement_id), NoteReleased()):
+    for command in (claims(), statement(settlement.settlement_id), NoteReleased()):
         if command in awaited:
             continue
         with pytest.raises(SettlementRefused):
-            live(settling, command, SYSTEM, now)
+            handle(settlement, command, SYSTEM, now)
     assert set(ACTIONS[1][SettlementStatus(status)]) == set(TABLE[status])
 
 
@@ -132,7 +127,7 @@ def test_a_selection_has_each_order_once() -> None:
 def test_operations_act_in_the_partners_place_and_void_in_their_own() -> None:
     of = opening("SP-1")
     held = settled(of, (Close(), OPERATIONS), *issued(opening("SP-1", automatic=False)), VOID)
-    authors = {e.event.type: e.by for e in held.events}
+    authors = {e.event.type: e.author for e in held.events}
     assert authors["selection_closed"] == "operations:Anna for partner:elektro-huber"
     assert authors["voided"] == "operations:Anna"
     assert authors["opened"] == authors["orders_claimed"] == "system"
@@ -140,35 +135,35 @@ def test_operations_act_in_the_partners_place_and_void_in_their_own() -> None:
 
 def test_what_claimed_nothing_has_nothing_to_set_free() -> None:
     opened, now = in_state("open")
-    assert live(opened, VOID, OPERATIONS, now)[0].is_over
+    assert handle(opened, VOID, OPERATIONS, now)[0].is_over
     sent, now = in_state("issued")
-    taken_back, _ = live(sent, VOID, OPERATIONS, now)
+    taken_back, _ = handle(sent, VOID, OPERATIONS, now)
     assert not taken_back.is_over
-    free, events = live(taken_back, NoteReleased(), SYSTEM, now)
+    free, events = handle(taken_back, NoteReleased(), SYSTEM, now)
     assert free.is_over
     assert events[0].event.orders == 2
 
 
 def test_nothing_to_bill_is_void_but_corrections_alone_are_billed() -> None:
     of = opening("SP-1")
-    empty = settled(of, Close(), claims(("SP-1", "cancelled"))).settling
+    empty = settled(of, Close(), claims(("SP-1", "cancelled"))).settlement
     assert (empty.status, empty.voided, empty.is_over) == ("void", False, True)
     line = {"sp_id": "SP-0", "reason": "Anfahrt", "amount": "20.00"}
     corrected = settled(
         of, Close(), claims(("SP-1", "cancelled"), corrections=[CorrectionLine(**line)])
-    ).settling
+    ).settlement
     assert corrected.status == "closing"
 
 
 # --- time --------------------------------------------------------------------------------------------------------
 
 
-def month_end(month: Month, at_: datetime, policy: Policy | None = None) -> Settling:
+def month_end(month: Month, at_: datetime, policy: Policy | None = None) -> Settlement:
     """A settlement that was opened by the month's end."""
     policy = policy or Policy()
     calendar = pin_calendar("ZH", policy, at_.date())
     of = opening("SP-1", month=month, calendar=calendar, policy=policy)
-    return open_settling(of, SYSTEM, at_)[0]
+    return open_settlement(of, SYSTEM, at_)[0]
 
 
 @pytest.mark.parametrize(
@@ -185,33 +180,33 @@ def month_end(month: Month, at_: datetime, policy: Policy | None = None) -> Sett
     ],
 )
 def test_three_working_days_to_unpick(month: str, opened: str, told: str, until: str) -> None:
-    settling = month_end(Month.parse(month), at(opened))
-    assert settling.selectable_until == at(until)
-    assert next_instant(settling) == at(told)
-    settling, (announced,) = live(settling, PassTime(), SYSTEM, at(told))
-    assert (announced.event.type, next_instant(settling)) == ("announced", at(until))
+    settlement = month_end(Month.parse(month), at(opened))
+    assert settlement.selectable_until == at(until)
+    assert next_instant(settlement) == at(told)
+    settlement, (announced,) = handle(settlement, PassTime(), SYSTEM, at(told))
+    assert (announced.event.type, next_instant(settlement)) == ("announced", at(until))
     just_before = at(until) - timedelta(microseconds=1)
-    live(settling, Select(sp_ids=()), PARTNER, just_before)
+    handle(settlement, Select(sp_ids=()), PARTNER, just_before)
     with pytest.raises(SettlementRefused) as refused:
-        live(settling, Select(sp_ids=()), PARTNER, at(until))
+        handle(settlement, Select(sp_ids=()), PARTNER, at(until))
     assert (refused.value.code, refused.value.status) == ("too_late", "closing")
 
 
 def test_who_is_told_late_has_three_working_days_nevertheless() -> None:
-    settling = month_end(Month(2026, 10), at("2026-11-02 06:00"))
-    settling, events = live(settling, PassTime(), SYSTEM, at("2026-11-09 10:00"))
+    settlement = month_end(Month(2026, 10), at("2026-11-02 06:00"))
+    settlement, events = handle(settlement, PassTime(), SYSTEM, at("2026-11-09 10:00"))
     assert [e.event.type for e in events] == ["announced"]
-    assert (settling.status, settling.selectable_until) == ("open", at("2026-11-12 18:00"))
+    assert (settlement.status, settlement.selectable_until) == ("open", at("2026-11-12 18:00"))
 
 
 def test_the_invoice_is_awaited_for_ten_working_days_and_reminded_of() -> None:
     of = opening("SP-1", calendar=pin_calendar("ZH", Policy(), date(2026, 12, 21)))
-    settling = settled(of, *issued(of), at=at("2026-12-21 09:00")).settling
-    assert settling.invoice_due == at("2027-01-06 18:00"), "two holidays and three weekends later"
+    settlement = settled(of, *issued(of), at=at("2026-12-21 09:00")).settlement
+    assert settlement.invoice_due == at("2027-01-06 18:00"), "two holidays and three weekends later"
     levels = []
-    while (due := next_instant(settling)) is not None:
-        assert live(settling, PassTime(), SYSTEM, due - timedelta(microseconds=1))[1] == ()
-        settling, (reminded,) = live(settling, PassTime(), SYSTEM, due)
+    while (due := next_instant(settlement)) is not None:
+        assert handle(settlement, PassTime(), SYSTEM, due - timedelta(microseconds=1))[1] == ()
+        settlement, (reminded,) = handle(settlement, PassTime(), SYSTEM, due)
         levels.append((reminded.event.level, reminded.event.last))
     assert levels == [(1, False), (2, False), (3, False), (4, True)]
 
@@ -220,30 +215,32 @@ def test_reminders_wait_for_office_hours() -> None:
     policy = load_policy('[settlement]\ninvoice_within = "5 days"')
     calendar = pin_calendar("ZH", policy, FIRST.date())
     of = opening("SP-1", policy=policy, calendar=calendar)
-    settling = settled(of, *issued(of), at=at("2026-11-02 23:00")).settling
-    assert settling.invoice_due.date() == date(2026, 11, 7), "a Saturday"
-    assert settling.next_reminder == at("2026-11-09 08:00")
+    settlement = settled(of, *issued(of), at=at("2026-11-02 23:00")).settlement
+    assert settlement.invoice_due.date() == date(2026, 11, 7), "a Saturday"
+    assert settlement.next_reminder == at("2026-11-09 08:00")
 
 
 def test_nothing_is_awaited_of_a_partner_that_has_nothing_to_claim() -> None:
     of = opening("SP-1")
-    settling = settled(of, Close(), claims(), statement(of.settlement_id, total="-5.00")).settling
-    assert (settling.invoice_due, next_instant(settling)) == (None, None)
-    assert not settling.can_be_drafted
+    settlement = settled(
+        of, Close(), claims(), statement(of.settlement_id, total="-5.00")
+    ).settlement
+    assert (settlement.invoice_due, next_instant(settlement)) == (None, None)
+    assert not settlement.can_be_drafted
 
 
 def test_mails_that_lost_their_sense() -> None:
     of = opening("SP-1")
-    opened, first = open_settling(of, SYSTEM, FIRST)
-    told, events = live(opened, PassTime(), SYSTEM, at("2026-11-02 08:00"))
+    opened, first = open_settlement(of, SYSTEM, FIRST)
+    told, events = handle(opened, PassTime(), SYSTEM, at("2026-11-02 08:00"))
     (mail,) = settlement_mails(opened, events, "de")
     assert not is_obsolete(mail, told)
-    assert is_obsolete(mail, live(told, Close(), PARTNER, at("2026-11-02 09:00"))[0])
-    closed, more = live(told, Close(), PARTNER, at("2026-11-02 09:00"))
+    assert is_obsolete(mail, handle(told, Close(), PARTNER, at("2026-11-02 09:00"))[0])
+    closed, more = handle(told, Close(), PARTNER, at("2026-11-02 09:00"))
     assert obsolete_settlement_mails(told, (*first, *events)) == frozenset()
     assert obsolete_settlement_mails(closed, (*first, *events, *more)) == {mail.key}
     assert settlement_mails(begin(of, FIRST), first, "de") == ()
-    _, events = live(opened, VOID, OPERATIONS, FIRST)
+    _, events = handle(opened, VOID, OPERATIONS, FIRST)
     assert settlement_mails(opened, events, "de") == (), "of what it does not know it is not told"
 
 
@@ -278,14 +275,16 @@ def test_in_the_end_each_completed_order_is_in_exactly_one_settlement(data: st.D
             data.draw(st.lists(st.sampled_from(picked), unique=True)) if picked and stubborn else []
         )
         held = settled(of, Close(), claims(*((sp_id, "unavailable") for sp_id in refusing)))
-        settling = held.settling
-        assert fold(of, held.events) == settling
-        assert not set(settling.picked) & set(owner), "no order is billed twice"
-        assert sorted((*settling.picked, *refusing)) == sorted(picked), "each is billed or left out"
-        made = account_of(settling, (lines[sp_id] for sp_id in settling.picked))
-        assert made.net == sum((lines[sp_id].fee for sp_id in settling.picked), Decimal(0))
-        taken_back = stubborn and settling.status == "closing" and data.draw(st.booleans())
+        settlement = held.settlement
+        assert fold(of, held.events) == settlement
+        assert not set(settlement.picked) & set(owner), "no order is billed twice"
+        assert sorted((*settlement.picked, *refusing)) == sorted(picked), (
+            "each is billed or left out"
+        )
+        made = account_of(settlement, (lines[sp_id] for sp_id in settlement.picked))
+        assert made.net == sum((lines[sp_id].fee for sp_id in settlement.picked), Decimal(0))
+        taken_back = stubborn and settlement.status == "closing" and data.draw(st.booleans())
         if not taken_back:
-            owner |= dict.fromkeys(settling.picked, settling.settlement_id)
+            owner |= dict.fromkeys(settlement.picked, settlement.settlement_id)
         month = month.next
     assert set(owner) == set(lines)

@@ -15,26 +15,26 @@ from domain.months import Month
 from domain.orders.commands import Bill, Cancel
 from domain.orders.order import Order
 from domain.policy import Policy
+from domain.settlements.account import SettlementAccount
 from domain.settlements.ids import creditor_reference, is_creditor_reference, settlement_id
-from domain.settlements.settlement import (
+from domain.settlements.lines import (
     VAT_RATES,
     CorrectionLine,
     Line,
-    Settlement,
     VatRate,
     line_of,
     obstacle,
     vat_of,
     vat_percent,
 )
-from tests.builders import ACCEPTED, BILLED, COMPLETED, lived
 from tests.domain.settlements.strategies import (
+    ACCOUNTS,
     DAYS,
     IDENTIFIERS,
     MONTHS,
-    SETTLEMENTS,
     settlement_of,
 )
+from tests.support.builders import ACCEPTED, BILLED, COMPLETED, lived
 
 OCTOBER = Month(2026, 10)
 CALENDAR = pin_calendar("ZH", Policy(), date(2026, 10, 1))
@@ -198,30 +198,30 @@ class TestVat:
 
 
 class TestSums:
-    @given(SETTLEMENTS)
+    @given(ACCOUNTS)
     @settings(max_examples=60)
-    def test_add_up_on_paper(self, settlement: Settlement) -> None:
-        printed_net = [line.fee for line in settlement.lines]
-        printed_net += [correction.amount for correction in settlement.corrections]
-        printed_vat = [settlement.vat_on(line) for line in settlement.all_lines]
-        assert settlement.net == sum(printed_net)
-        assert settlement.vat == sum(printed_vat)
-        assert settlement.total == settlement.net + settlement.vat
-        for amount in (settlement.net, settlement.vat, settlement.total, *printed_vat):
+    def test_add_up_on_paper(self, account: SettlementAccount) -> None:
+        printed_net = [line.fee for line in account.lines]
+        printed_net += [correction.amount for correction in account.corrections]
+        printed_vat = [account.vat_on(line) for line in account.all_lines]
+        assert account.net == sum(printed_net)
+        assert account.vat == sum(printed_vat)
+        assert account.total == account.net + account.vat
+        for amount in (account.net, account.vat, account.total, *printed_vat):
             assert amount.as_tuple().exponent == -2
-        if settlement.liable:
-            assert sum(part.net for part in settlement.vat_sums) == settlement.net
-            assert sum(part.vat for part in settlement.vat_sums) == settlement.vat
+        if account.liable:
+            assert sum(part.net for part in account.vat_sums) == account.net
+            assert sum(part.vat for part in account.vat_sums) == account.vat
         else:
-            assert settlement.vat == 0
-            assert settlement.vat_sums == ()
+            assert account.vat == 0
+            assert account.vat_sums == ()
 
-    @given(SETTLEMENTS)
+    @given(ACCOUNTS)
     @settings(max_examples=25)
-    def test_survive_json(self, settlement: Settlement) -> None:
-        back = Settlement.model_validate_json(settlement.model_dump_json())
-        assert back == settlement
-        assert str(back.total) == str(settlement.total)
+    def test_survive_json(self, account: SettlementAccount) -> None:
+        back = SettlementAccount.model_validate_json(account.model_dump_json())
+        assert back == account
+        assert str(back.total) == str(account.total)
 
     def test_follow_the_day_of_execution(self) -> None:
         made = settlement_of(

@@ -1,4 +1,4 @@
-"""The pages of orders: a partner's overview, lists and search, and the page of an order with all its actions."""
+"""The pages of orders: a partner's overview, lists with search, and the page of an order with its forms."""
 
 from fastapi import APIRouter
 

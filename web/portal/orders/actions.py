@@ -6,11 +6,8 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
-from domain import words
 from domain.errors import InvalidCommand
-from domain.orders.commands import ExternalCommand
 from domain.values import Language
-from domain.view import order_view
 from records.orders import StoredOrder
 from use_cases import access
 from use_cases.access import Forbidden
@@ -18,39 +15,33 @@ from use_cases.orders import NotAllowed, RequestReused, Stored, TemporalAway, Un
 from use_cases.principal import Principal
 from web.portal.commands import command_id
 from web.portal.formats import instant
-from web.portal.orders.common import failure_text, find, order_desk
-from web.portal.orders.forms import (
-    FORMS,
-    SaidNo,
-    WrongForm,
-    read_reassignment,
+from web.portal.orders.common import failure_text, find, order_use_cases
+from web.portal.orders.fields import WrongForm
+from web.portal.orders.forms import FORMS, SaidNo, read_reassignment
+from web.portal.orders.order import RejectedForm, show
+from web.portal.pages import (
+    error_page,
+    form_of,
+    reader_language,
+    redirect,
+    register_notices,
+    require_login,
 )
-from web.portal.orders.order import Sent, show
-from web.portal.pages import error_page, form_of, member, redirect, spoken, will_say
-from web.portal.words import WORDS, mark
+from words.order_view import order_view
+from words.translations import TRANSLATIONS, mark
 
 router = APIRouter(include_in_schema=False)
 
-will_say(
+register_notices(
     {
-        "order-accept": mark("Auftrag akzeptiert. Als Nächstes rufen Sie die Kundschaft an."),
-        "order-contact": mark("Der Kontaktversuch ist festgehalten."),
-        "order-requirements": mark("Anforderungen bestätigt. Die Ware wird jetzt versandt."),
-        "order-rejection": mark(
-            "Gemeldet: Die Anforderungen sind nicht erfüllt. Der Auftrag ist storniert."
-        ),
-        "order-appointment": mark("Der Kundentermin ist gespeichert."),
-        "order-execution": mark("Ausführung bestätigt. Der Auftrag ist abgeschlossen."),
-        "order-not-executed": mark("Gemeldet. Das Servicepartner-Team entscheidet, wie es weitergeht."),
-        "order-review": mark("Der Entscheid ist gespeichert."),
-        "order-cancel": mark("Der Auftrag ist storniert."),
+        **{f"order-{name}": form.said for name, form in FORMS.items()},
         "order-reassign": mark("Der Auftrag ist neu zugeteilt."),
         "order-stored": mark(
             "Das ist sicher gespeichert und wird ausgeführt, sobald das System wieder Zeit dafür hat. "
             "Sie müssen nichts mehr tun; falls es nicht möglich ist, schreiben wir Ihnen."
         ),
     }
-)  # fmt: skip
+)
 _NO_IS_REJECTION = mark(
     "Sie haben eine Frage mit «Nein» beantwortet. Damit sind die Anforderungen nicht erfüllt, und der "
     "Auftrag wird storniert. Bitte prüfen Sie den Grund und bestätigen Sie es hier."
@@ -61,43 +52,43 @@ _MEANWHILE = mark("Zuletzt: %(what)s (%(who)s, %(when)s).")
 @router.post("/orders/{sp_id}/reassign")
 async def reassign(request: Request, sp_id: str) -> Response:
     """Hand the order to another partner."""
-    principal = await member(request, "operations")
+    principal = await require_login(request, "operations")
     form = await form_of(request)
     found = await find(request, principal, sp_id)
     try:
         partner_id, reason = read_reassignment(form)
     except WrongForm as wrong:
-        sent = Sent(form, wrong.codes, opened="reassign")
+        sent = RejectedForm(form, wrong.codes, opened="reassign")
         return await show(request, principal, found, 422, sent)
     request_id = command_id(principal, form, sp_id, f"{partner_id}\n{reason}")
-    work = order_desk(request).reassign(principal, sp_id, partner_id, reason, request_id)
+    work = order_use_cases(request).reassign(principal, sp_id, partner_id, reason, request_id)
     return await _answer(request, principal, found, "reassign", work)
 
 
 @router.post("/orders/{sp_id}/{form_name}")
 async def act(request: Request, sp_id: str, form_name: str) -> Response:
     """Any other form of the order's page."""
-    principal = await member(request, "partner", "operations")
+    principal = await require_login(request, "partner", "operations")
     form = await form_of(request)
     if form_name not in FORMS:
         return error_page(request, 404)
     found = await find(request, principal, sp_id)
     try:
-        command: ExternalCommand = FORMS[form_name].read(form, found.order)
+        command = FORMS[form_name].read(form_name, form, found.order)
     except WrongForm as wrong:
-        sent = Sent(form, wrong.codes, opened=form_name)
+        sent = RejectedForm(form, wrong.codes, opened=form_name)
         return await show(request, principal, found, 422, sent)
     except SaidNo as no:
-        language = spoken(request, principal)
+        language = reader_language(request, principal)
         filled = {
             "rejection.reason": no.reason,
             "rejection.note": form.get("requirements.note"),
         }
-        problem = WORDS[language].gettext(_NO_IS_REJECTION)
-        sent = Sent(form, problem=problem, opened="rejection", filled=filled)
+        problem = TRANSLATIONS[language].gettext(_NO_IS_REJECTION)
+        sent = RejectedForm(form, problem=problem, opened="rejection", filled=filled)
         return await show(request, principal, found, 422, sent)
     request_id = command_id(principal, form, sp_id, command.model_dump_json())
-    work = order_desk(request).command(principal, sp_id, command, request_id)
+    work = order_use_cases(request).command(principal, sp_id, command, request_id)
     return await _answer(request, principal, found, form_name, work)
 
 
@@ -110,7 +101,7 @@ async def _answer(
 ) -> Response:
     """The order's page after the command, or with what is wrong with it."""
     form, sp_id = await form_of(request), found.order.sp_id
-    language = spoken(request, principal)
+    language = reader_language(request, principal)
     try:
         done = await work
     except Forbidden:
@@ -120,16 +111,16 @@ async def _answer(
     except InvalidCommand as invalid:
         places = FORMS[form_name].places if form_name in FORMS else {}
         field = f"{form_name}.{places.get(invalid.field, invalid.field)}"
-        sent = Sent(form, {field: invalid.code}, opened=form_name)
+        sent = RejectedForm(form, {field: invalid.code}, opened=form_name)
         return await show(request, principal, found, 422, sent)
     except TemporalAway as away:
-        sent = Sent(form, problem=failure_text(away, language), opened=form_name)
+        sent = RejectedForm(form, problem=failure_text(away, language), opened=form_name)
         return await show(request, principal, found, 503, sent)
     except (NotAllowed, RequestReused) as refused:
         found = await find(request, principal, sp_id)
-        meanwhile = _meanwhile(principal, found, order_desk(request).now, language)
+        meanwhile = _meanwhile(principal, found, order_use_cases(request).now, language)
         problem = f"{failure_text(refused, language)} {meanwhile}"
-        return await show(request, principal, found, 409, Sent(form, problem=problem))
+        return await show(request, principal, found, 409, RejectedForm(form, problem=problem))
     said = "stored" if isinstance(done, Stored) else form_name
     return redirect(request, f"/orders/{quote(sp_id, safe='')}#main", said=f"order-{said}")
 
@@ -138,8 +129,8 @@ def _meanwhile(principal: Principal, found: StoredOrder, now: datetime, language
     """What happened last to an order, and by whom: why somebody else was quicker."""
     role = access.viewing_role(principal)
     last = order_view(found.order, found.events, now, language, role).timeline[-1]
-    return WORDS[language].gettext(_MEANWHILE) % {
+    return TRANSLATIONS[language].gettext(_MEANWHILE) % {
         "what": last.text,
-        "who": words.author_text(last.by, language),
+        "who": last.author_text,
         "when": instant(last.at),
     }

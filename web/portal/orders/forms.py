@@ -1,46 +1,44 @@
 """The forms of an order's page: what was typed becomes a command, or a message beside each field that is wrong.
 
-A field is named after its form, `appointment.day`, since several forms stand on one page.
+A form follows from its command: its fields are read and shown by their types. `FORMS` says what is different. A field
+is named after its form, `appointment.day`, since several forms stand on one page.
 """
 
-import re
-from collections.abc import Callable, Mapping
-from datetime import date, datetime, time, timedelta
-from typing import NamedTuple, Protocol, TypeVar, get_args
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from typing import Literal, NamedTuple, cast, get_args, get_origin, get_type_hints
 
-from domain import words
-from domain.calendar import Calendar
+from domain.fields import Note, Reason
 from domain.orders.catalogue import checklist
+from domain.orders.codes import ChecklistItem, RejectionReason
 from domain.orders.commands import (
+    COMMANDS,
     Accept,
     Cancel,
-    ChecklistItem,
+    CommandRule,
     ConfirmExecution,
     ConfirmRequirements,
     DecideReview,
-    Decision,
     ExternalCommand,
     LogContact,
-    NotExecutedReason,
-    RejectionReason,
     RejectRequirements,
     ReportNotExecuted,
     SetAppointment,
 )
 from domain.orders.order import Order
-from domain.values import Language
-from web.portal.words import mark
+from domain.values import Value
+from web.portal.orders.fields import (
+    Typed,
+    Wrong,
+    read_choice,
+    read_clock,
+    read_day,
+    read_instant,
+    read_note,
+    read_required_note,
+)
+from words.translations import Meaning, mark, pmark
 
-LONGEST_NOTE = 2000
-_Choice = TypeVar("_Choice", bound=str)
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_ISO_DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})", re.ASCII)
-_SWISS_DAY = re.compile(r"(\d{1,2})\.\s*(\d{1,2})\.\s*(\d{4})", re.ASCII)
-_CLOCK = re.compile(r"(\d{1,2})(?:[:.h]\s*(\d{2})(?::\d{2})?)?(?:\s*h)?", re.ASCII)
-
-REJECTION_REASONS: tuple[RejectionReason, ...] = get_args(RejectionReason)
-NOT_EXECUTED_REASONS: tuple[NotExecutedReason, ...] = get_args(NotExecutedReason)
-DECISIONS: tuple[Decision, ...] = get_args(Decision)
 REASON_OF: Mapping[ChecklistItem, RejectionReason] = {
     "connections": "no_connection",
     "space": "no_space",
@@ -50,34 +48,15 @@ REASON_OF: Mapping[ChecklistItem, RejectionReason] = {
 }
 """Why requirements are rejected if an item of the checklist is a no."""
 
-MESSAGES = {
-    "choose": mark("Bitte wählen Sie eine der Möglichkeiten."),
-    "reason_missing": mark("Bitte geben Sie einen Grund an."),
-    "too_long": mark("Der Text ist zu lang: höchstens 2000 Zeichen."),
-    "day_missing": mark("Bitte geben Sie das Datum an."),
-    "day_wrong": mark("Dieses Datum gibt es nicht. Schreiben Sie es so: 30.11.2026."),
-    "time_missing": mark("Bitte geben Sie die Uhrzeit an."),
-    "time_wrong": mark("Diese Uhrzeit gibt es nicht. Schreiben Sie sie so: 14:30."),
-    "time_left_out": mark(
-        "Diese Uhrzeit gibt es an diesem Tag nicht: Die Uhren werden dann auf Sommerzeit gestellt."
-    ),
+LABELS: Mapping[str, str] = {
+    "decision": mark("Wie geht es weiter?"),
+    "executed_on": mark("Ausgeführt am"),
+    "note": mark("Bemerkung"),
+    "outcome": mark("Haben Sie die Kundschaft erreicht?"),
+    "reason": mark("Grund"),
 }
-"""What may be wrong with a field before the order itself is asked; the order's own codes are in `domain.words`."""
-
-
-class Typed(Protocol):
-    """What a form sent."""
-
-    def get(self, name: str, default: str = "") -> str:
-        """A field's value."""
-
-
-class WrongForm(Exception):
-    """What was typed is no command. `codes` has what is wrong with which field, `form.field` by `form.field`."""
-
-    def __init__(self, codes: Mapping[str, str]) -> None:
-        self.codes = dict(codes)
-        super().__init__(", ".join(f"{field}: {code}" for field, code in codes.items()))
+"""What the fields of commands are called."""
+_MOST_BUTTONS = 4
 
 
 class SaidNo(Exception):
@@ -88,37 +67,102 @@ class SaidNo(Exception):
         super().__init__(reason)
 
 
-class OrderForm(NamedTuple):
-    """A form: how its command is read, and where the fields of the command stand in it if they are called otherwise."""
+class Field(NamedTuple):
+    """A field of a form, as it is shown. `choices` are the codes among which one chooses."""
 
-    read: Callable[[Typed, Order], ExternalCommand]
+    name: str
+    kind: Literal["radio", "select", "day", "text", "required_text"]
+    choices: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """What it is called, marked for translation."""
+        return LABELS[self.name]
+
+
+class OrderForm(NamedTuple):
+    """A form of an order's page.
+
+    Attributes:
+        command: what it gives.
+        said: what the next page says.
+        title, hint, button: over the form, below its title, and on its button; the first and the last are the label of
+            the action if nothing else is said.
+        is_danger: whether its button ends something.
+        reader: how its command is read, if not field by field.
+        places: where fields of the command stand in the form, if they are called otherwise there.
+    """
+
+    command: type[Value]
+    said: str = mark("Das ist gespeichert.")
+    title: str | Meaning | None = None
+    hint: str | None = None
+    button: str | Meaning | None = None
+    is_danger: bool = False
+    reader: Callable[[Typed, Order], ExternalCommand] | None = None
     places: Mapping[str, str] = {}
 
+    @property
+    def rule(self) -> CommandRule:
+        """The row of its command."""
+        return next(rule for rule in COMMANDS if rule.command is self.command)
 
-def message(code: str, language: Language, translate: Callable[[str], str]) -> str:
-    """What is wrong with a field, in the reader's language."""
-    own = MESSAGES.get(code)
-    return translate(own) if own is not None else words.invalid_text(code, language)
+    @property
+    def action(self) -> str:
+        """The action by which it is known whether the form is there: `accept_as_executed` for all decisions."""
+        return list(self.rule.actions)[-1]
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Its fields, in their order. None if it has a way of its own to be read."""
+        return tuple(_fields(self.command)) if self.reader is None else ()
+
+    def read(self, name: str, typed: Typed, order: Order) -> ExternalCommand:
+        """The command that was typed into the form of this name.
+
+        Raises:
+            WrongForm: it is none yet.
+            SaidNo: the checklist holds a no.
+        """
+        if self.reader is not None:
+            return self.reader(typed, order)
+        wrong = Wrong()
+        values = {
+            field.name: _read(field, f"{name}.{field.name}", typed, wrong) for field in self.fields
+        }
+        wrong.check()
+        return cast(ExternalCommand, self.command(**values))
 
 
-# --- each form -----------------------------------------------------------------------------------------------------
+def _fields(command: type[Value]) -> Iterator[Field]:
+    for name, hint in get_type_hints(command, include_extras=True).items():
+        if name not in command.model_fields or name == "type":
+            continue
+        if get_origin(hint) is Literal:
+            choices = get_args(hint)
+            yield Field(name, "radio" if len(choices) <= _MOST_BUTTONS else "select", choices)
+        elif hint in (date, date | None):
+            yield Field(name, "day")
+        elif hint in (Note, Reason):
+            yield Field(name, "text" if hint == Note else "required_text")
+        else:
+            raise TypeError(f"{command.__name__}.{name} needs a reader of its own")
 
 
-def _accept(typed: Typed, order: Order) -> Accept:
-    return Accept()
-
-
-def _contact(typed: Typed, order: Order) -> LogContact:
-    outcome, wrong = typed.get("contact.outcome"), _Wrong()
-    if outcome not in ("reached", "not_reached"):
-        wrong["contact.outcome"] = "choose"
-    note = _note(typed, "contact.note", wrong)
-    wrong.check()
-    return LogContact(outcome=outcome, note=note)
+def _read(field: Field, place: str, typed: Typed, wrong: Wrong) -> object:
+    match field.kind:
+        case "radio" | "select":
+            return read_choice(typed, place, field.choices, wrong)
+        case "day":
+            return read_day(typed.get(place), place, wrong)
+        case "text":
+            return read_note(typed, place, wrong)
+        case "required_text":
+            return read_required_note(typed, place, wrong)
 
 
 def _requirements(typed: Typed, order: Order) -> ConfirmRequirements:
-    wrong = _Wrong()
+    wrong = Wrong()
     items = checklist(order.intake.placement.service.code)
     answers = {item: typed.get(f"requirements.checklist.{item}") for item in items}
     for item in items:
@@ -127,185 +171,87 @@ def _requirements(typed: Typed, order: Order) -> ConfirmRequirements:
     for item, answer in answers.items():
         if not answer:
             wrong[f"requirements.checklist.{item}"] = "item_missing"
-    note = _note(typed, "requirements.note", wrong)
+    note = read_note(typed, "requirements.note", wrong)
     wrong.check()
     return ConfirmRequirements(checklist=dict(answers), note=note)
 
 
-def _rejection(typed: Typed, order: Order) -> RejectRequirements:
-    wrong = _Wrong()
-    reason = _choice(typed, "rejection.reason", REJECTION_REASONS, wrong)
-    note = _note(typed, "rejection.note", wrong)
-    wrong.check()
-    return RejectRequirements(reason=reason, note=note)
-
-
 def _appointment(typed: Typed, order: Order) -> SetAppointment:
-    wrong = _Wrong()
+    wrong = Wrong()
     day = read_day(typed.get("appointment.day"), "appointment.day", wrong)
     last = typed.get("appointment.last_day").strip()
     last_day = read_day(last, "appointment.last_day", wrong) if last else day
-    start_clock = _read_clock(typed, "appointment.from", wrong)
-    end_clock = _read_clock(typed, "appointment.until", wrong)
-    reason = _note(typed, "appointment.reason", wrong)
-    start = _instant(order.calendar, day, start_clock, "appointment.from", wrong)
-    end = _instant(order.calendar, last_day, end_clock, "appointment.until", wrong, after=start)
+    start_clock = read_clock(typed, "appointment.from", wrong)
+    end_clock = read_clock(typed, "appointment.until", wrong)
+    reason = read_note(typed, "appointment.reason", wrong)
+    start = read_instant(order.calendar, day, start_clock, "appointment.from", wrong)
+    end = read_instant(order.calendar, last_day, end_clock, "appointment.until", wrong, after=start)
     wrong.check()
     assert start is not None, "what is missing is wrong"
     assert end is not None, "what is missing is wrong"
     return SetAppointment(start=start, end=end, reason=reason)
 
 
-def _execution(typed: Typed, order: Order) -> ConfirmExecution:
-    wrong = _Wrong()
-    day = read_day(typed.get("execution.executed_on"), "execution.executed_on", wrong)
-    note = _note(typed, "execution.note", wrong)
-    wrong.check()
-    return ConfirmExecution(executed_on=day, note=note)
-
-
-def _not_executed(typed: Typed, order: Order) -> ReportNotExecuted:
-    wrong = _Wrong()
-    reason = _choice(typed, "not-executed.reason", NOT_EXECUTED_REASONS, wrong)
-    note = _note(typed, "not-executed.note", wrong)
-    wrong.check()
-    return ReportNotExecuted(reason=reason, note=note)
-
-
-def _review(typed: Typed, order: Order) -> DecideReview:
-    wrong = _Wrong()
-    decision = _choice(typed, "review.decision", DECISIONS, wrong)
-    note = _note(typed, "review.note", wrong)
-    wrong.check()
-    return DecideReview(decision=decision, note=note)
-
-
-def _cancel(typed: Typed, order: Order) -> Cancel:
-    wrong = _Wrong()
-    reason = _required_note(typed, "cancel.reason", wrong)
-    wrong.check()
-    return Cancel(reason=reason)
-
-
 def read_reassignment(typed: Typed) -> tuple[str, str]:
     """To which partner an order is handed, and why. Raises `WrongForm`."""
-    wrong = _Wrong()
+    wrong = Wrong()
     partner_id = typed.get("reassign.partner_id").strip()
     if not partner_id:
         wrong["reassign.partner_id"] = "choose"
-    reason = _required_note(typed, "reassign.reason", wrong)
+    reason = read_required_note(typed, "reassign.reason", wrong)
     wrong.check()
     return partner_id, reason
 
 
-FORMS: Mapping[str, OrderForm] = {
-    "accept": OrderForm(_accept),
-    "contact": OrderForm(_contact),
-    "requirements": OrderForm(_requirements),
-    "rejection": OrderForm(_rejection),
-    "appointment": OrderForm(_appointment, {"start": "day", "end": "until"}),
-    "execution": OrderForm(_execution),
-    "not-executed": OrderForm(_not_executed),
-    "review": OrderForm(_review),
-    "cancel": OrderForm(_cancel),
+_OWN: Mapping[str, OrderForm] = {
+    "accept": OrderForm(
+        Accept, mark("Auftrag akzeptiert. Als Nächstes rufen Sie die Kundschaft an.")
+    ),
+    "contact": OrderForm(LogContact, mark("Der Kontaktversuch ist festgehalten.")),
+    "requirements": OrderForm(
+        ConfirmRequirements,
+        mark("Anforderungen bestätigt. Die Ware wird jetzt versandt."),
+        reader=_requirements,
+    ),
+    "appointment": OrderForm(
+        SetAppointment,
+        mark("Der Kundentermin ist gespeichert."),
+        reader=_appointment,
+        places={"start": "day", "end": "until"},
+    ),
+    "execution": OrderForm(
+        ConfirmExecution, mark("Ausführung bestätigt. Der Auftrag ist abgeschlossen.")
+    ),
+    "not-executed": OrderForm(
+        ReportNotExecuted,
+        mark("Gemeldet. Das Servicepartner-Team entscheidet, wie es weitergeht."),
+        title=mark("Der Auftrag konnte nicht ausgeführt werden"),
+        hint=mark("Das Servicepartner-Team klärt dann ab, wie es weitergeht."),
+        is_danger=True,
+    ),
+    "rejection": OrderForm(
+        RejectRequirements,
+        mark("Gemeldet: Die Anforderungen sind nicht erfüllt. Der Auftrag ist storniert."),
+        title=mark("Die Anforderungen sind nicht erfüllt"),
+        hint=mark("Damit ist der Auftrag für Sie beendet: Er wird storniert."),
+        button=mark("Nicht erfüllt melden und stornieren"),
+        is_danger=True,
+    ),
+    "review": OrderForm(DecideReview, mark("Der Entscheid ist gespeichert.")),
+    "cancel": OrderForm(
+        Cancel,
+        mark("Der Auftrag ist storniert."),
+        title=pmark("Knopf", "Auftrag stornieren"),
+        button=pmark("Knopf", "Auftrag stornieren"),
+        is_danger=True,
+    ),
 }
+_PLAIN: Mapping[str, OrderForm] = {
+    rule.type.replace("_", "-"): OrderForm(rule.command)
+    for rule in COMMANDS
+    if rule.is_partners and rule.command not in {form.command for form in _OWN.values()}
+}
+PLAIN_FORMS = tuple(_PLAIN)
+"""The forms of the partner's other commands, each named after its command: nothing is different in them."""
+FORMS: Mapping[str, OrderForm] = {**_OWN, **_PLAIN}
 """The forms by their names, which are also the last part of the address that they are sent to."""
-
-
-# --- fields --------------------------------------------------------------------------------------------------------
-
-
-class _Wrong(dict[str, str]):
-    """The codes of what is wrong so far."""
-
-    def check(self) -> None:
-        """Raise `WrongForm` if anything is."""
-        if self:
-            raise WrongForm(self)
-
-
-def read_day(text: str, field: str, wrong: dict[str, str]) -> date | None:
-    """A day as browsers send it (2026-11-30) or as people write it (30.11.2026)."""
-    text = text.strip()
-    if not text:
-        wrong[field] = "day_missing"
-        return None
-    iso, swiss = _ISO_DAY.fullmatch(text), _SWISS_DAY.fullmatch(text)
-    try:
-        if iso:
-            return date(int(iso[1]), int(iso[2]), int(iso[3]))
-        if swiss:
-            return date(int(swiss[3]), int(swiss[2]), int(swiss[1]))
-    except ValueError:
-        pass
-    wrong[field] = "day_wrong"
-    return None
-
-
-def _required_note(typed: Typed, field: str, wrong: dict[str, str]) -> str:
-    """A text that has to be given."""
-    text = _note(typed, field, wrong)
-    if not text:
-        wrong.setdefault(field, "reason_missing")
-    return text
-
-
-def _note(typed: Typed, field: str, wrong: dict[str, str]) -> str:
-    """A free text; what no text holds (control characters that came with a copy) is left out."""
-    text = typed.get(field).replace("\r\n", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
-    text = _CONTROL.sub("", text).strip()
-    if len(text) > LONGEST_NOTE:
-        wrong[field] = "too_long"
-    return text
-
-
-def _choice(
-    typed: Typed, field: str, choices: tuple[_Choice, ...], wrong: dict[str, str]
-) -> _Choice:
-    chosen = typed.get(field)
-    for choice in choices:
-        if choice == chosen:
-            return choice
-    wrong[field] = "choose"
-    return choices[0]
-
-
-def _read_clock(typed: Typed, field: str, wrong: dict[str, str]) -> time | None:
-    """A time of day as browsers send it (14:30) or as people write it (14.30, 14h30, 8)."""
-    text = typed.get(field).strip().lower().removesuffix("uhr").strip()
-    if not text:
-        wrong[field] = "time_missing"
-        return None
-    match = _CLOCK.fullmatch(text)
-    try:
-        if match:
-            return time(int(match[1]), int(match[2] or 0))
-    except ValueError:
-        pass
-    wrong[field] = "time_wrong"
-    return None
-
-
-def _instant(
-    calendar: Calendar,
-    day: date | None,
-    clock: time | None,
-    field: str,
-    wrong: dict[str, str],
-    after: datetime | None = None,
-) -> datetime | None:
-    """The instant of a wall-clock time. Of a time that comes twice it is the first that is after `after`."""
-    if day is None or clock is None:
-        return None
-    wall = datetime.combine(day, clock)
-    try:
-        instant = calendar.instant(day, clock)
-        if calendar.local(instant) != wall:
-            wrong[field] = "time_left_out"
-            return None
-        again = instant + timedelta(hours=1)
-        comes_twice = calendar.local(again) == wall
-    except OverflowError:  # at the very ends of what a date can be
-        wrong[field] = "day_wrong"
-        return None
-    return again if comes_twice and after is not None and instant <= after else instant

@@ -1,4 +1,4 @@
-"""The appointment with the customer as a file for calendars (RFC 5545)."""
+"""The appointment with the customer as an iCalendar file (RFC 5545)."""
 
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -11,10 +11,10 @@ MEDIA_TYPE = "text/calendar; charset=utf-8; method=PUBLISH"
 
 
 def appointment_ics(order: Order, now: datetime, public_url: str) -> bytes | None:
-    """The appointment of an order; None if it has none.
+    """The appointment of an order as an iCalendar file; None if it has none.
 
-    The UID stays and SEQUENCE rises when the appointment is moved, so that a calendar moves what it holds. Times are in
-    UTC: they are right in every calendar and need no description of the time zone.
+    When the appointment is moved, UID stays the same and SEQUENCE rises, so that a calendar moves its entry. Times are
+    in UTC, which every calendar converts, so that the file needs no description of the time zone.
     """
     appointment, placement = order.appointment, order.intake.placement
     if appointment is None:

@@ -1,4 +1,4 @@
-"""The list of orders: search, states, what is overdue, page by page, for partners and staff."""
+"""The list of orders for partners and staff, in pages, with search and filters."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -8,11 +8,11 @@ from fastapi import APIRouter, Request, Response
 
 from domain.orders.deadlines import next_due
 from domain.orders.order import Order, Status
-from records.orders import Sort
+from records.order_lists import Sort
 from use_cases.access import Forbidden
 from use_cases.principal import Principal
-from web.portal.orders.common import URGENT_STATES, order_desk
-from web.portal.pages import error_page, member, page, redirect
+from web.portal.orders.common import URGENT_STATES, order_use_cases
+from web.portal.pages import error_page, page, redirect, require_login
 
 router = APIRouter(include_in_schema=False)
 
@@ -22,14 +22,14 @@ _BEFORE_THE_PARTNER = (Status.AWAITING_PAYMENT, Status.IN_TRANSMISSION)
 
 
 class Row(NamedTuple):
-    """An order in the list. `due` is the most urgent open deadline that concerns the reader."""
+    """An order in the list. `due` is the next open deadline that concerns the reader."""
 
     order: Order
     due: datetime | None
 
 
 class Wanted(NamedTuple):
-    """What the list shows, as its address says; anything that cannot be is left out."""
+    """The filters in the query of the list. Invalid values are ignored."""
 
     q: str
     status: Status | None
@@ -39,7 +39,7 @@ class Wanted(NamedTuple):
 
     @classmethod
     def of(cls, request: Request, principal: Principal) -> "Wanted":
-        """From the address."""
+        """The filters of a request. Only staff can choose a partner."""
         given = request.query_params
         status = given.get("status", "")
         staff = principal.role != "partner"
@@ -71,12 +71,12 @@ class Wanted(NamedTuple):
 
 @router.get("/orders")
 async def orders(request: Request) -> Response:
-    """A page of the list. Who searches for an SP-ID is led to the order."""
-    principal = await member(request, "partner", "operations", "accounting")
+    """A page of the list. A search for an exact SP-ID redirects to that order."""
+    principal = await require_login(request, "partner", "operations", "accounting")
     wanted = Wanted.of(request, principal)
-    desk = order_desk(request)
+    use_cases = order_use_cases(request)
     try:
-        found = await desk.list(
+        found = await use_cases.list(
             principal,
             status=wanted.status,
             overdue=wanted.overdue,
@@ -105,5 +105,5 @@ async def orders(request: Request) -> Response:
         counts=found.counts,
         states=[s for s in Status if not partner or s not in _BEFORE_THE_PARTNER],
         partners=partners,
-        now=desk.now,
+        now=use_cases.now,
     )

@@ -1,10 +1,10 @@
-"""A partner's overview in the sections of the CMI, and one action on several orders at once."""
+"""A partner's overview with a section for each state, and actions on several orders at once."""
 
 from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
-from domain import words
+import words
 from domain.orders.commands import Accept, ConfirmExecution, ExternalCommand
 from domain.values import Language
 from records.orders import StoredOrder
@@ -12,20 +12,20 @@ from use_cases.principal import Principal
 from use_cases.worklist import Task
 from web.portal.commands import command_id
 from web.portal.formats import local
-from web.portal.orders.common import failure_text, work_desk
-from web.portal.orders.forms import message, read_day
-from web.portal.pages import Form, form_of, member, page, redirect, spoken
-from web.portal.words import WORDS
+from web.portal.orders.common import failure_text, worklist_use_cases
+from web.portal.orders.fields import message, read_day
+from web.portal.pages import Form, form_of, page, reader_language, redirect, require_login
+from words.translations import TRANSLATIONS
 
 router = APIRouter(include_in_schema=False)
 
 SHOWN = 20
-"""So many orders a section shows; the others are behind a link."""
+"""How many orders a section shows; a link leads to the others."""
 MOST_AT_ONCE = 100
 
 
 class Result(NamedTuple):
-    """What came of one of several orders: done, or safe and done later, or why not."""
+    """The result for one of several orders: `done`, `stored` (accepted, done later), or neither and the reason."""
 
     sp_id: str
     done: bool
@@ -35,8 +35,8 @@ class Result(NamedTuple):
 
 @router.get("/")
 async def overview(request: Request) -> Response:
-    """What has to be done, the most urgent first. Staff has overviews of its own."""
-    principal = await member(request, "partner", "operations", "accounting")
+    """A partner's open tasks, the most urgent first. Staff is redirected to its own overviews."""
+    principal = await require_login(request, "partner", "operations", "accounting")
     if principal.role != "partner":
         return redirect(request, "/staff" if principal.role == "operations" else "/settlements")
     return await _show(request, principal)
@@ -51,9 +51,9 @@ async def _show(
     day: str = "",
     ticked: list[str] | None = None,
 ) -> Response:
-    desk = work_desk(request)
-    sections = await desk.worklist(principal, SHOWN)
-    now = desk.now
+    use_cases = worklist_use_cases(request)
+    sections = await use_cases.worklist(principal, SHOWN)
+    now = use_cases.now
     return page(
         request,
         "orders/overview",
@@ -74,36 +74,36 @@ async def _show(
 
 @router.get("/several/{what}")
 async def back_to_overview(request: Request, what: str) -> Response:
-    """For who reloads the answer to a form by its address."""
+    """Redirect a person who opens the address of a form, such as by reloading its answer."""
     return redirect(request, "/")
 
 
 @router.post("/several/accept")
 async def accept_several(request: Request) -> Response:
-    """Accept the orders that are ticked, or all that the section showed."""
-    principal = await member(request, "partner")
+    """Accept the ticked orders, or all that the section showed."""
+    principal = await require_login(request, "partner")
     form = await form_of(request)
     which = "shown" if form.get("which") == "all" else "sp_id"
-    return await _do(request, principal, form, form.getlist(which), Accept())
+    return await _carry_out(request, principal, form, form.getlist(which), Accept())
 
 
 @router.post("/several/execution")
 async def confirm_several(request: Request) -> Response:
-    """Confirm the execution of the orders that are ticked, all on one day."""
-    principal = await member(request, "partner")
+    """Confirm the execution of the ticked orders, all on one day."""
+    principal = await require_login(request, "partner")
     form = await form_of(request)
     wrong: dict[str, str] = {}
     day = read_day(form.get("executed_on"), "executed_on", wrong)
     if day is None:
-        language = spoken(request, principal)
-        error = message(wrong["executed_on"], language, WORDS[language].gettext)
+        language = reader_language(request, principal)
+        error = message(wrong["executed_on"], language, TRANSLATIONS[language].gettext)
         typed, ticked = form.get("executed_on"), form.getlist("sp_id")
         return await _show(request, principal, 422, error=error, day=typed, ticked=ticked)
     command = ConfirmExecution(executed_on=day)
-    return await _do(request, principal, form, form.getlist("sp_id"), command)
+    return await _carry_out(request, principal, form, form.getlist("sp_id"), command)
 
 
-async def _do(
+async def _carry_out(
     request: Request,
     principal: Principal,
     form: Form,
@@ -115,8 +115,8 @@ async def _do(
         sp_id: Task(command, command_id(principal, form, sp_id, content))
         for sp_id in sp_ids[:MOST_AT_ONCE]
     }
-    done = await work_desk(request).do_all(principal, tasks)
-    language = spoken(request, principal)
+    done = await worklist_use_cases(request).do_all(principal, tasks)
+    language = reader_language(request, principal)
     results = [_result(sp_id, outcome, language) for sp_id, outcome in done.items()]
     return await _show(request, principal, results=results)
 

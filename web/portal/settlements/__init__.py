@@ -1,4 +1,4 @@
-"""The pages of settlements: what can be billed, picking and closing, the papers, the invoice, corrections."""
+"""The pages of settlements: list, selection of orders, documents, the partner's invoice, corrections."""
 
 from fastapi import APIRouter
 

@@ -1,4 +1,4 @@
-"""What is done with a settlement on its page: pick, close, send the invoice, note it, take it back, correct."""
+"""The forms on a settlement's page: select, close, upload the invoice, note it as received, void, correct."""
 
 import re
 from collections.abc import Awaitable
@@ -11,7 +11,7 @@ from domain.errors import InvalidCommand
 from domain.settlements.commands import NoteInvoice, VoidSettlement
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.invoicing import Verdict
-from domain.settlements.settlement import CorrectionLine
+from domain.settlements.lines import CorrectionLine
 from domain.values import Language
 from invoices.check import LARGEST, problem_text
 from records.settlements import StoredSettlement
@@ -21,16 +21,30 @@ from use_cases.orders import RequestReused
 from use_cases.principal import Principal, Role
 from use_cases.settlements import NothingToBill, UnknownPartner, UnknownSettlement
 from web.portal.commands import command_id
-from web.portal.pages import error_page, form_of, member, page, redirect, spoken, will_say
+from web.portal.pages import (
+    error_page,
+    form_of,
+    page,
+    reader_language,
+    redirect,
+    register_notices,
+    require_login,
+)
 from web.portal.settlements.choice import Choice, Picking
-from web.portal.settlements.common import PARTNERS, desk_of, failure_text, find, month_name
+from web.portal.settlements.common import (
+    PARTNERS,
+    failure_text,
+    find,
+    month_name,
+    settlement_use_cases,
+)
 from web.portal.settlements.opening import NOTHING_LEFT, NOTHING_PICKED
-from web.portal.settlements.settlement import Sent, picked_now, selectable, show
-from web.portal.words import WORDS, mark
+from web.portal.settlements.settlement import RejectedForm, picked_now, selectable, show
+from words.translations import TRANSLATIONS, mark
 
 router = APIRouter(include_in_schema=False)
 
-will_say(
+register_notices(
     {
         "settlement-selected": mark("Die Auswahl ist gespeichert."),
         "settlement-closed": mark("Die Auswahl ist abgeschlossen. Der Beleg wird jetzt erstellt."),
@@ -55,8 +69,8 @@ _FOREIGN = mark("%(sp_id)s gehört nicht auf diese Rechnung.")
 
 @router.post("/settlements/{settlement_id}/selection")
 async def select(request: Request, settlement_id: str) -> Response:
-    """Reckon anew, turn the page, keep the selection, ask for confirmation, or (confirmed) close it."""
-    principal = await member(request, *PARTNERS)
+    """Recalculate, turn the page, save the selection, ask for confirmation, or close it once confirmed."""
+    principal = await require_login(request, *PARTNERS)
     form = await form_of(request)
     found = await find(request, principal, settlement_id)
     choice, step = Choice.of(form), form.get("step", "count")
@@ -64,9 +78,9 @@ async def select(request: Request, settlement_id: str) -> Response:
         return await show(request, principal, found, choice=choice)
     lines, to_come = await selectable(request, principal, found)
     picking = Picking.of(choice, lines)
-    language, desk = spoken(request, principal), desk_of(request)
+    language, use_cases = reader_language(request, principal), settlement_use_cases(request)
     if step != "save" and not picking.picked:
-        sent = Sent("select", problem=WORDS[language].gettext(NOTHING_PICKED))
+        sent = RejectedForm("select", problem=TRANSLATIONS[language].gettext(NOTHING_PICKED))
         return await show(request, principal, found, 422, sent=sent, choice=choice)
     if step == "confirm" or (step == "close" and picking.digest != form.get("digest")):
         return page(
@@ -81,84 +95,92 @@ async def select(request: Request, settlement_id: str) -> Response:
         )
     try:
         if picking.picked != Picking.of(picked_now(found, lines), lines).picked:
-            named = command_id(principal, form, f"{settlement_id} select", picking.digest)
+            request_id = command_id(principal, form, f"{settlement_id} select", picking.digest)
             sp_ids = [line.sp_id for line in picking.picked]
-            found = await desk.select(principal, settlement_id, sp_ids, named)
+            found = await use_cases.select(principal, settlement_id, sp_ids, request_id)
         if step == "close":
-            named = command_id(principal, form, f"{settlement_id} close", picking.digest)
-            await desk.close(principal, settlement_id, named)
+            request_id = command_id(principal, form, f"{settlement_id} close", picking.digest)
+            await use_cases.close(principal, settlement_id, request_id)
     except NothingToBill:
-        sent = Sent("select", problem=WORDS[language].gettext(NOTHING_LEFT))
+        sent = RejectedForm("select", problem=TRANSLATIONS[language].gettext(NOTHING_LEFT))
         return await show(request, principal, found, 409, sent=sent, choice=choice)
     except (SettlementRefused, RequestReused, TemporalAway) as failure:
-        return await _refused(request, principal, settlement_id, failure, "select", {}, choice)
+        return await _failure_page(request, principal, settlement_id, failure, "select", {}, choice)
     said = "settlement-closed" if step == "close" else "settlement-selected"
     return redirect(request, f"/settlements/{settlement_id}", said=said)
 
 
 @router.post("/settlements/{settlement_id}/invoice")
 async def send_invoice(request: Request, settlement_id: str) -> Response:
-    """The partner's invoice. What is wrong with it stands beside the form."""
-    principal = await member(request, *PARTNERS)
+    """Upload the partner's invoice. What is wrong with it is shown beside the form."""
+    principal = await require_login(request, *PARTNERS)
     form = await form_of(request)
     found = await find(request, principal, settlement_id)
-    language = spoken(request, principal)
+    language = reader_language(request, principal)
     file = form.files.get("invoice")
     if file is None or not file.content:
-        errors = {"invoice": WORDS[language].gettext(_NO_FILE)}
-        return await show(request, principal, found, 422, sent=Sent("invoice", errors=errors))
+        errors = {"invoice": TRANSLATIONS[language].gettext(_NO_FILE)}
+        return await show(
+            request, principal, found, 422, sent=RejectedForm("invoice", errors=errors)
+        )
     if len(file.content) > LARGEST:
-        text = WORDS[language].gettext(_TOO_LARGE) % {"megabytes": LARGEST >> 20}
-        sent = Sent("invoice", errors={"invoice": text})
+        text = TRANSLATIONS[language].gettext(_TOO_LARGE) % {"megabytes": LARGEST >> 20}
+        sent = RejectedForm("invoice", errors={"invoice": text})
         return await show(request, principal, found, 422, sent=sent)
-    work = desk_of(request).upload_invoice(principal, settlement_id, file.content, file.filename)
+    work = settlement_use_cases(request).upload_invoice(
+        principal, settlement_id, file.content, file.filename
+    )
     try:
         verdict = await work
     except (SettlementRefused, RequestReused, TemporalAway) as failure:
-        return await _refused(request, principal, settlement_id, failure, "invoice", {})
+        return await _failure_page(request, principal, settlement_id, failure, "invoice", {})
     if verdict.accepted:
         return redirect(request, f"/settlements/{settlement_id}", said="settlement-invoiced")
     found = await find(request, principal, settlement_id)
-    sent = Sent("invoice", typed={"name": file.filename}, wrong=_wrong(verdict, language))
+    sent = RejectedForm(
+        "invoice", typed={"name": file.filename}, wrong=_invoice_errors(verdict, language)
+    )
     return await show(request, principal, found, 422, sent=sent)
 
 
 @router.post("/settlements/{settlement_id}/invoice-received")
 async def note_invoice(request: Request, settlement_id: str) -> Response:
-    """The invoice came by another way, and is right."""
-    principal = await member(request, *_STAFF)
+    """Note that the invoice arrived in another way and is correct."""
+    principal = await require_login(request, *_STAFF)
     form = await form_of(request)
     found = await find(request, principal, settlement_id)
     note = form.get("note")
     try:
         note = NoteInvoice(note=note).note
     except ValidationError:
-        errors = {"note": WORDS[spoken(request, principal)].gettext(_TOO_LONG)}
-        sent = Sent("note_invoice", errors=errors, typed={"note": note})
+        errors = {"note": TRANSLATIONS[reader_language(request, principal)].gettext(_TOO_LONG)}
+        sent = RejectedForm("note_invoice", errors=errors, typed={"note": note})
         return await show(request, principal, found, 422, sent=sent)
-    named = command_id(principal, form, f"{settlement_id} note_invoice", note)
-    work = desk_of(request).note_invoice(principal, settlement_id, note, named)
-    return await _answer(
+    request_id = command_id(principal, form, f"{settlement_id} note_invoice", note)
+    work = settlement_use_cases(request).note_invoice(principal, settlement_id, note, request_id)
+    return await _carry_out(
         request, principal, settlement_id, work, "note_invoice", {"note": note}, "settlement-noted"
     )
 
 
 @router.post("/settlements/{settlement_id}/void")
 async def void(request: Request, settlement_id: str) -> Response:
-    """Take the settlement back; its orders are free again."""
-    principal = await member(request, "operations")
+    """Void the settlement. Its orders can be settled again."""
+    principal = await require_login(request, "operations")
     form = await form_of(request)
     found = await find(request, principal, settlement_id)
     reason = form.get("reason").strip()
     try:
         reason = VoidSettlement(reason=reason).reason
     except ValidationError:
-        text = WORDS[spoken(request, principal)].gettext(_TOO_LONG if reason else _EMPTY)
-        sent = Sent("void", errors={"reason": text}, typed={"reason": reason})
+        text = TRANSLATIONS[reader_language(request, principal)].gettext(
+            _TOO_LONG if reason else _EMPTY
+        )
+        sent = RejectedForm("void", errors={"reason": text}, typed={"reason": reason})
         return await show(request, principal, found, 422, sent=sent)
-    named = command_id(principal, form, f"{settlement_id} void", reason)
-    work = desk_of(request).void(principal, settlement_id, reason, named)
-    return await _answer(
+    request_id = command_id(principal, form, f"{settlement_id} void", reason)
+    work = settlement_use_cases(request).void(principal, settlement_id, reason, request_id)
+    return await _carry_out(
         request, principal, settlement_id, work, "void", {"reason": reason}, "settlement-voided"
     )
 
@@ -166,34 +188,36 @@ async def void(request: Request, settlement_id: str) -> Response:
 @router.post("/settlements/{settlement_id}/correction")
 async def correct(request: Request, settlement_id: str) -> Response:
     """Add an amount, plus or minus, to the partner's next settlement."""
-    principal = await member(request, "operations")
+    principal = await require_login(request, "operations")
     form = await form_of(request)
     found = await find(request, principal, settlement_id)
-    language = spoken(request, principal)
+    language = reader_language(request, principal)
     typed = {name: form.get(name).strip() for name in ("sp_id", "amount", "correction_reason")}
     line, errors = _correction(typed, language)
     if line is None:
-        sent = Sent("correct", errors=errors, typed=typed)
+        sent = RejectedForm("correct", errors=errors, typed=typed)
         return await show(request, principal, found, 422, sent=sent)
     partner_id = found.account.partner_id
-    named = command_id(principal, form, f"{partner_id} correct", line.model_dump_json())
+    request_id = command_id(principal, form, f"{partner_id} correct", line.model_dump_json())
     try:
-        await desk_of(request).add_correction(
-            principal, partner_id, line.sp_id, line.amount, line.reason, named
+        await settlement_use_cases(request).add_correction(
+            principal, partner_id, line.sp_id, line.amount, line.reason, request_id
         )
     except Forbidden:
         return error_page(request, 403)
     except UnknownPartner:
         return error_page(request, 404)
     except InvalidCommand as invalid:
-        sent = Sent("correct", errors={invalid.field: failure_text(invalid, language)}, typed=typed)
+        sent = RejectedForm(
+            "correct", errors={invalid.field: failure_text(invalid, language)}, typed=typed
+        )
         return await show(request, principal, found, 422, sent=sent)
     except (RequestReused, TemporalAway) as failure:
-        return await _refused(request, principal, settlement_id, failure, "correct", typed)
+        return await _failure_page(request, principal, settlement_id, failure, "correct", typed)
     return redirect(request, f"/settlements/{settlement_id}", said="settlement-corrected")
 
 
-async def _answer(
+async def _carry_out(
     request: Request,
     principal: Principal,
     settlement_id: str,
@@ -209,11 +233,11 @@ async def _answer(
     except UnknownSettlement:
         return error_page(request, 404)
     except (SettlementRefused, RequestReused, TemporalAway) as failure:
-        return await _refused(request, principal, settlement_id, failure, opened, typed)
+        return await _failure_page(request, principal, settlement_id, failure, opened, typed)
     return redirect(request, f"/settlements/{settlement_id}", said=said)
 
 
-async def _refused(
+async def _failure_page(
     request: Request,
     principal: Principal,
     settlement_id: str,
@@ -222,19 +246,19 @@ async def _refused(
     typed: dict[str, str],
     choice: Choice | None = None,
 ) -> Response:
-    """The settlement as it is now, and why it did not do what was asked."""
+    """The settlement's page as it is now, with the reason why the command was not carried out."""
     found = await find(request, principal, settlement_id)
-    problem = failure_text(failure, spoken(request, principal))
+    problem = failure_text(failure, reader_language(request, principal))
     status = 503 if isinstance(failure, TemporalAway) else 409
-    sent = Sent(opened, problem=problem, typed=typed)
+    sent = RejectedForm(opened, problem=problem, typed=typed)
     return await show(request, principal, found, status, sent=sent, choice=choice)
 
 
 def _correction(
     typed: dict[str, str], language: Language
 ) -> tuple[CorrectionLine | None, dict[str, str]]:
-    """What was typed as a correction, or what is wrong with it."""
-    gettext = WORDS[language].gettext
+    """The correction that was typed, or the errors by field."""
+    gettext = TRANSLATIONS[language].gettext
     errors: dict[str, str] = {}
     amount = read_amount(typed["amount"])
     if amount is None:
@@ -266,8 +290,8 @@ def read_amount(text: str) -> Decimal | None:
         return None
 
 
-def _wrong(verdict: Verdict, language: Language) -> tuple[str, ...]:
-    gettext = WORDS[language].gettext
+def _invoice_errors(verdict: Verdict, language: Language) -> tuple[str, ...]:
+    gettext = TRANSLATIONS[language].gettext
     return (
         *(problem_text(problem, language) for problem in verdict.problems),
         *(gettext(_MISSING) % {"sp_id": sp_id} for sp_id in verdict.missing[:_MOST_NAMED]),

@@ -1,11 +1,11 @@
-"""Which orders are picked in a form that shows them page by page, without JavaScript."""
+"""The selection of orders in a form that shows them page by page and works without JavaScript."""
 
 import hashlib
 from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from domain.settlements.settlement import Line
+from domain.settlements.lines import Line
 from web.portal.forms import Form
 
 PER_PAGE = 100
@@ -15,7 +15,7 @@ Base = Literal["all", "none"]
 
 
 class Choice(NamedTuple):
-    """All orders but these `others`, or none but these: a form carries exceptions only, also with 10,000 orders."""
+    """All orders except `others`, or none except `others`: a form carries exceptions only, even with 10,000 orders."""
 
     base: Base = "all"
     others: frozenset[str] = frozenset()
@@ -23,15 +23,15 @@ class Choice(NamedTuple):
 
     @classmethod
     def only(cls, picked: Collection[str], lines: Sequence[Line]) -> "Choice":
-        """The choice that has just these of the lines."""
+        """The choice of exactly these of the lines."""
         left = frozenset(line.sp_id for line in lines) - frozenset(picked)
         return cls("all", left) if len(left) <= len(picked) else cls("none", frozenset(picked))
 
     @classmethod
     def of(cls, form: Form) -> "Choice":
-        """What a form says: its ticks count for the orders that it `shown`; for all others, what it carried along.
+        """The choice in a form: for the orders of its page (field `shown`) its ticks, for all others its hidden fields.
 
-        The button that sent it may pick all or none, or turn the page.
+        The button that sent the form may also select all or none, or turn the page.
         """
         base: Base = "none" if form.get("base") == "none" else "all"
         others = set(form.get("others").split())
@@ -50,16 +50,16 @@ class Choice(NamedTuple):
         return cls(base, frozenset(others), max(1, page))
 
     def has(self, sp_id: str) -> bool:
-        """Whether an order is picked."""
+        """Whether an order is selected."""
         return (sp_id in self.others) != (self.base == "all")
 
     def picked(self, lines: Sequence[Line]) -> tuple[Line, ...]:
-        """Those of the lines that are picked."""
+        """The selected lines."""
         return tuple(line for line in lines if self.has(line.sp_id))
 
 
 class Picking(NamedTuple):
-    """A page of the lines that can be picked, and what is picked of all."""
+    """One page of the lines to select from (`shown`), and the selection from all of them (`picked`)."""
 
     choice: Choice
     lines: tuple[Line, ...]
@@ -69,7 +69,7 @@ class Picking(NamedTuple):
 
     @classmethod
     def of(cls, choice: Choice, lines: Sequence[Line]) -> "Picking":
-        """The page that the choice is on."""
+        """The page of the lines that the choice is at."""
         pages = max(1, -(-len(lines) // PER_PAGE))
         choice = choice._replace(page=min(choice.page, pages))
         begin = (choice.page - 1) * PER_PAGE
@@ -78,19 +78,19 @@ class Picking(NamedTuple):
 
     @property
     def net(self) -> Decimal:
-        """The fees of what is picked."""
+        """The sum of the selected fees."""
         return sum((line.fee for line in self.picked), _NOTHING)
 
     @property
     def elsewhere(self) -> tuple[int, Decimal]:
-        """How many are picked on other pages, and their fees."""
+        """The number of lines selected on other pages, and the sum of their fees."""
         here = {line.sp_id for line in self.shown}
         others = [line for line in self.picked if line.sp_id not in here]
         return len(others), sum((line.fee for line in others), _NOTHING)
 
     @property
     def digest(self) -> str:
-        """Stands for just these orders at these fees: what was confirmed is what is done."""
+        """A hash of the selected orders and their fees: only what was confirmed is carried out."""
         text = "\n".join(f"{line.sp_id} {line.fee}" for line in self.picked)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 

@@ -1,4 +1,4 @@
-"""What the pages of settlements have in common: the desk behind them, what is not there, why something was not done."""
+"""What the pages of settlements share: use cases, loading a settlement, texts of failures, names of months."""
 
 from collections.abc import Callable
 from datetime import date
@@ -6,7 +6,7 @@ from datetime import date
 from babel.dates import format_date
 from fastapi import Request
 
-from domain import words
+import words
 from domain.errors import InvalidCommand
 from domain.months import Month
 from domain.settlements.errors import SettlementRefused
@@ -16,9 +16,9 @@ from temporal.calls import TemporalAway
 from use_cases.access import Forbidden
 from use_cases.orders import RequestReused
 from use_cases.principal import Principal, Role
-from use_cases.settlements import SettlementDesk, UnknownSettlement
+from use_cases.settlements import SettlementUseCases, UnknownSettlement
 from web.portal.commands import repeat_text
-from web.portal.pages import Answered, error_page
+from web.portal.pages import EarlyResponse, error_page
 
 READERS: tuple[Role, ...] = ("partner", "operations", "accounting")
 PARTNERS: tuple[Role, ...] = ("partner", "operations")
@@ -26,28 +26,28 @@ PARTNERS: tuple[Role, ...] = ("partner", "operations")
 Failure = SettlementRefused | InvalidCommand | RequestReused | TemporalAway
 
 
-def desk_of(request: Request) -> SettlementDesk:
+def settlement_use_cases(request: Request) -> SettlementUseCases:
     """The use cases of settlements."""
-    desk: SettlementDesk = request.app.state.settlement_desk
-    return desk
+    use_cases: SettlementUseCases = request.app.state.settlement_use_cases
+    return use_cases
 
 
 async def find(request: Request, principal: Principal, settlement_id: str) -> StoredSettlement:
-    """A settlement.
+    """Load a settlement.
 
     Raises:
-        Answered: the page that says that there is none for this person.
+        EarlyResponse: a page with 404 or 403 if this person sees no such settlement.
     """
     try:
-        return await desk_of(request).find(principal, settlement_id)
+        return await settlement_use_cases(request).find(principal, settlement_id)
     except UnknownSettlement:
-        raise Answered(error_page(request, 404)) from None
+        raise EarlyResponse(error_page(request, 404)) from None
     except Forbidden:
-        raise Answered(error_page(request, 403)) from None
+        raise EarlyResponse(error_page(request, 403)) from None
 
 
 def failure_text(failure: Failure, language: Language) -> str:
-    """Why something was not done, in the reader's language."""
+    """Why a command was not carried out, in the reader's language."""
     match failure:
         case SettlementRefused():
             return words.settlement_refusal_text(
@@ -60,7 +60,7 @@ def failure_text(failure: Failure, language: Language) -> str:
 
 
 def month_name(language: Language) -> Callable[[Month | date], str]:
-    """Names a month: "November 2026"."""
+    """A function that names months in this language: "November 2026"."""
 
     def named(month: Month | date) -> str:
         day = month.first_day if isinstance(month, Month) else month

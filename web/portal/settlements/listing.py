@@ -1,4 +1,4 @@
-"""The settlements: a partner's, with what it can settle now; all partners' for operations and accounting."""
+"""The list of settlements: a partner's own, with what it can settle now, or those of all partners for the staff."""
 
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -9,9 +9,9 @@ from domain.months import Month
 from domain.settlements.settlement import SettlementStatus
 from use_cases.access import Forbidden
 from use_cases.principal import Principal
-from web.portal.pages import error_page, member, page, redirect, spoken
+from web.portal.pages import error_page, page, reader_language, redirect, require_login
 from web.portal.settlements.choice import Choice, Picking
-from web.portal.settlements.common import READERS, desk_of, month_name
+from web.portal.settlements.common import READERS, month_name, settlement_use_cases
 
 router = APIRouter(include_in_schema=False)
 
@@ -19,7 +19,7 @@ PER_PAGE = 25
 
 
 class Wanted(NamedTuple):
-    """What the list shows, as its address says; anything that cannot be is left out."""
+    """The filters in the query of the list. Invalid values are ignored."""
 
     q: str
     status: SettlementStatus | None
@@ -29,7 +29,7 @@ class Wanted(NamedTuple):
 
     @classmethod
     def of(cls, request: Request, principal: Principal) -> "Wanted":
-        """From the address."""
+        """The filters of a request. Only staff can search and choose a partner."""
         given = request.query_params
         status = given.get("status", "")
         staff = principal.role != "partner"
@@ -43,11 +43,11 @@ class Wanted(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is the whole list."""
+        """Whether there is no filter."""
         return not (self.q or self.status or self.month or self.partner_id)
 
     def address(self, cursor: str | None = None) -> str:
-        """The address of the list, from its beginning or from a place in it on."""
+        """The address of the list with these filters, from its start or from a cursor."""
         query = {
             "q": self.q,
             "status": self.status or "",
@@ -61,12 +61,12 @@ class Wanted(NamedTuple):
 
 @router.get("/settlements")
 async def settlements(request: Request) -> Response:
-    """The list; a partner has above it what it can settle now."""
-    principal = await member(request, *READERS)
+    """The list. A partner also sees what it can settle now."""
+    principal = await require_login(request, *READERS)
     wanted = Wanted.of(request, principal)
-    desk = desk_of(request)
+    use_cases = settlement_use_cases(request)
     try:
-        found = await desk.list(
+        found = await use_cases.list(
             principal,
             partner_id=wanted.partner_id or None,
             status=wanted.status,
@@ -75,7 +75,7 @@ async def settlements(request: Request) -> Response:
             limit=PER_PAGE,
             cursor=wanted.cursor,
         )
-        billable = await desk.billable(principal) if principal.role == "partner" else None
+        billable = await use_cases.billable(principal) if principal.role == "partner" else None
     except Forbidden:
         return error_page(request, 403)
     except ValueError:  # a cursor of another list
@@ -88,12 +88,12 @@ async def settlements(request: Request) -> Response:
         rows=found.items,
         next_page=wanted.address(found.next_cursor) if found.next_cursor else None,
         states=tuple(SettlementStatus),
-        now=desk.now,
+        now=use_cases.now,
         billable=billable,
         picking=Picking.of(Choice(), billable.lines) if billable else None,
         problem=None,
         changed=False,
-        month_name=month_name(spoken(request, principal)),
+        month_name=month_name(reader_language(request, principal)),
     )
 
 

@@ -1,4 +1,4 @@
-"""Settling the current month: pick orders, see what they come to, confirm; in a partner's place, too."""
+"""Opening the current month's settlement: select orders, see the total, confirm. Operations can do it for a partner."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -10,14 +10,23 @@ from use_cases.principal import Principal
 from use_cases.settlements import AlreadySettled, Billable, NothingToBill
 from web.portal.commands import command_id
 from web.portal.forms import Form
-from web.portal.pages import Answered, error_page, form_of, member, page, redirect, spoken, will_say
+from web.portal.pages import (
+    EarlyResponse,
+    error_page,
+    form_of,
+    page,
+    reader_language,
+    redirect,
+    register_notices,
+    require_login,
+)
 from web.portal.settlements.choice import Choice, Picking
-from web.portal.settlements.common import PARTNERS, desk_of, failure_text, month_name
-from web.portal.words import WORDS, mark
+from web.portal.settlements.common import PARTNERS, failure_text, month_name, settlement_use_cases
+from words.translations import TRANSLATIONS, mark
 
 router = APIRouter(include_in_schema=False)
 
-will_say(
+register_notices(
     {
         "settlement-opened": mark("Die Verrechnung ist abgeschlossen. Der Beleg wird jetzt erstellt."),
         "settlement-exists": mark("Diesen Monat haben Sie bereits verrechnet. Hier ist die Verrechnung."),
@@ -29,8 +38,8 @@ NOTHING_LEFT = mark("Keiner dieser Aufträge lässt sich im Moment verrechnen.")
 
 @router.get("/settlements/new")
 async def choose(request: Request) -> Response:
-    """What can be settled now; operations say for which partner."""
-    principal = await member(request, *PARTNERS)
+    """The orders of a partner that can be settled now, for operations."""
+    principal = await require_login(request, *PARTNERS)
     if principal.role == "partner":
         return redirect(request, "/settlements")
     billable = await _billable(request, principal, request.query_params.get("partner_id"))
@@ -39,8 +48,8 @@ async def choose(request: Request) -> Response:
 
 @router.post("/settlements")
 async def settle(request: Request) -> Response:
-    """Reckon anew, turn the page, ask for confirmation, or (confirmed) open and close the month's settlement."""
-    principal = await member(request, *PARTNERS)
+    """Recalculate, turn the page, ask for confirmation, or open and close the settlement once confirmed."""
+    principal = await require_login(request, *PARTNERS)
     form = await form_of(request)
     partner_id = form.get("partner_id") or None
     if principal.role == "partner":
@@ -58,25 +67,25 @@ async def settle(request: Request) -> Response:
 async def _open(
     request: Request, principal: Principal, form: Form, billable: Billable, choice: Choice
 ) -> Response:
-    if billable.settlement_id is not None:  # the second click of two, or the month is settled
+    if billable.settlement_id is not None:  # a second click, or somebody else settled the month
         return redirect(request, f"/settlements/{billable.settlement_id}", said="settlement-exists")
     picking = Picking.of(choice, billable.lines)
     if picking.digest != form.get("digest"):
         return _confirm(request, principal, billable, choice, changed=True)
-    language = spoken(request, principal)
+    language = reader_language(request, principal)
     sp_ids = [line.sp_id for line in picking.picked]
     request_id = command_id(principal, form, str(billable.month), picking.digest)
     try:
-        opened = await desk_of(request).open(
+        opened = await settlement_use_cases(request).open(
             principal,
             sp_ids,
             request_id,
             None if principal.role == "partner" else billable.partner_id,
         )
-    except AlreadySettled as there:
-        return redirect(request, f"/settlements/{there.settlement_id}", said="settlement-exists")
+    except AlreadySettled as error:
+        return redirect(request, f"/settlements/{error.settlement_id}", said="settlement-exists")
     except NothingToBill:
-        problem = WORDS[language].gettext(NOTHING_LEFT)
+        problem = TRANSLATIONS[language].gettext(NOTHING_LEFT)
         return _show(request, principal, billable, choice, 409, problem)
     except (InvalidCommand, RequestReused, TemporalAway) as failure:
         status = 503 if isinstance(failure, TemporalAway) else 409
@@ -89,11 +98,11 @@ async def _open(
 
 async def _billable(request: Request, principal: Principal, partner_id: str | None) -> Billable:
     try:
-        return await desk_of(request).billable(principal, partner_id)
+        return await settlement_use_cases(request).billable(principal, partner_id)
     except Forbidden:
-        raise Answered(error_page(request, 403)) from None
+        raise EarlyResponse(error_page(request, 403)) from None
     except InvalidCommand:
-        raise Answered(error_page(request, 404)) from None
+        raise EarlyResponse(error_page(request, 404)) from None
 
 
 def _show(
@@ -112,7 +121,7 @@ def _show(
         billable=billable,
         picking=Picking.of(choice, billable.lines),
         problem=problem,
-        month_name=month_name(spoken(request, principal)),
+        month_name=month_name(reader_language(request, principal)),
     )
 
 
@@ -126,10 +135,10 @@ def _confirm(
     problem: str | None = None,
     changed: bool = False,
 ) -> Response:
-    """The step between picking and doing: how many, and what they come to."""
+    """The page that asks for confirmation: how many orders, and their total."""
     picking = Picking.of(choice, billable.lines)
     if not picking.picked:
-        problem = WORDS[spoken(request, principal)].gettext(NOTHING_PICKED)
+        problem = TRANSLATIONS[reader_language(request, principal)].gettext(NOTHING_PICKED)
         return _show(request, principal, billable, choice, 422, problem)
     return page(
         request,
@@ -140,5 +149,5 @@ def _confirm(
         picking=picking,
         problem=problem,
         changed=changed,
-        month_name=month_name(spoken(request, principal)),
+        month_name=month_name(reader_language(request, principal)),
     )

@@ -1,23 +1,23 @@
-"""The papers of a settlement, to be kept: statement, its lines, the draft of the invoice, the invoice that was sent."""
+"""Downloads of a settlement's documents: statement, its lines as CSV, draft invoice, uploaded invoice."""
 
 from collections.abc import Awaitable
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
-from domain import words
+import words
 from domain.settlements.errors import SettlementRefused
 from records.papers import Paper
 from temporal.calls import TemporalAway
 from use_cases.access import Forbidden
 from use_cases.settlements import NoSuchPaper, PaperNotMade, UnknownSettlement
-from web.portal.pages import error_page, member, spoken
-from web.portal.settlements.common import PARTNERS, READERS, desk_of, find
-from web.portal.settlements.settlement import Sent, show
+from web.portal.pages import error_page, reader_language, require_login
+from web.portal.settlements.common import PARTNERS, READERS, find, settlement_use_cases
+from web.portal.settlements.settlement import RejectedForm, show
 
 router = APIRouter(include_in_schema=False)
 
-# A paper is somebody's file: it is saved, and whatever opens it here could do nothing.
+# Some documents were uploaded. They are saved as files, and if a browser opens one all the same, it runs no script.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "X-Content-Type-Options": "nosniff",
@@ -29,37 +29,47 @@ _PDF, _CSV = "application/pdf", "text/csv; charset=utf-8"
 @router.get("/settlements/{settlement_id}/statement.pdf")
 async def statement(request: Request, settlement_id: str) -> Response:
     """The statement. It is not an invoice."""
-    principal = await member(request, *READERS)
-    return await _answer(request, desk_of(request).statement(principal, settlement_id), _PDF)
+    principal = await require_login(request, *READERS)
+    return await _download(
+        request, settlement_use_cases(request).statement(principal, settlement_id), _PDF
+    )
 
 
 @router.get("/settlements/{settlement_id}/statement.csv")
 async def statement_csv(request: Request, settlement_id: str) -> Response:
-    """The statement's lines."""
-    principal = await member(request, *READERS)
-    return await _answer(request, desk_of(request).statement_csv(principal, settlement_id), _CSV)
+    """The statement's lines as CSV."""
+    principal = await require_login(request, *READERS)
+    return await _download(
+        request, settlement_use_cases(request).statement_csv(principal, settlement_id), _CSV
+    )
 
 
 @router.get("/settlements/{settlement_id}/draft-invoice.pdf")
 async def draft(request: Request, settlement_id: str) -> Response:
-    """A draft of the invoice, made now."""
-    principal = await member(request, *PARTNERS)
+    """A draft of the invoice, made on request."""
+    principal = await require_login(request, *PARTNERS)
     try:
-        return await _answer(request, desk_of(request).draft(principal, settlement_id), _PDF)
+        return await _download(
+            request, settlement_use_cases(request).draft(principal, settlement_id), _PDF
+        )
     except PaperNotMade:
         found = await find(request, principal, settlement_id)
-        sent = Sent("invoice", problem=words.paper_not_made_text(spoken(request, principal)))
+        sent = RejectedForm(
+            "invoice", problem=words.paper_not_made_text(reader_language(request, principal))
+        )
         return await show(request, principal, found, 503, sent=sent)
 
 
 @router.get("/settlements/{settlement_id}/invoice.pdf")
 async def invoice(request: Request, settlement_id: str) -> Response:
     """The invoice that was accepted."""
-    principal = await member(request, *READERS)
-    return await _answer(request, desk_of(request).invoice_paper(principal, settlement_id), _PDF)
+    principal = await require_login(request, *READERS)
+    return await _download(
+        request, settlement_use_cases(request).invoice_paper(principal, settlement_id), _PDF
+    )
 
 
-async def _answer(request: Request, work: Awaitable[Paper], media_type: str) -> Response:
+async def _download(request: Request, work: Awaitable[Paper], media_type: str) -> Response:
     try:
         paper = await work
     except Forbidden:

@@ -1,4 +1,4 @@
-"""The page of a settlement: its state in words, its lines and sums, its papers, and what can be done with it now."""
+"""The page of a settlement: its state, lines, sums and documents, and the forms for what is possible now."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,15 +6,15 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
-from domain.settlement_view import settlement_view
-from domain.settlements.settlement import CorrectionLine, Line, in_order
+from domain.settlements.lines import CorrectionLine, Line, in_order
 from records.corrections import Correction
 from records.settlements import StoredSettlement
 from use_cases import access
 from use_cases.principal import Principal
-from web.portal.pages import member, page, redirect, spoken
+from web.portal.pages import page, reader_language, redirect, require_login
 from web.portal.settlements.choice import PER_PAGE, Choice, Picking
-from web.portal.settlements.common import READERS, desk_of, find, month_name
+from web.portal.settlements.common import READERS, find, month_name, settlement_use_cases
+from words.settlement_view import settlement_view
 
 router = APIRouter(include_in_schema=False)
 
@@ -22,10 +22,11 @@ LEFT_OUT_SHOWN = 100
 
 
 @dataclass(frozen=True)
-class Sent:
-    """A form of the page that was not taken: what is wrong, by the field's id, and what was typed.
+class RejectedForm:
+    """A form of the page that was not accepted.
 
-    `opened` is the form; `wrong` are the lines of what is wrong with an invoice.
+    `opened` names the form, `problem` says what is wrong with it as a whole, `errors` what is wrong with each field by
+    its id. `typed` is the input by field, `wrong` the list of errors of an uploaded invoice.
     """
 
     opened: str = ""
@@ -35,21 +36,21 @@ class Sent:
     wrong: tuple[str, ...] = ()
 
 
-NOTHING_SENT = Sent()
+NO_FORM = RejectedForm()
 
 
 @router.get("/settlements/{settlement_id}")
 async def settlement(request: Request, settlement_id: str) -> Response:
-    """A settlement; `part` is the page of its lines."""
-    principal = await member(request, *READERS)
+    """A settlement. The query parameter `part` is the page of its lines."""
+    principal = await require_login(request, *READERS)
     found = await find(request, principal, settlement_id)
     return await show(request, principal, found)
 
 
 @router.get("/settlements/{settlement_id}/{form_name}")
 async def back_to_settlement(request: Request, settlement_id: str, form_name: str) -> Response:
-    """For who reloads the answer to a form by its address."""
-    await member(request, *READERS)
+    """Redirect a person who opens the address of a form, such as by reloading its answer."""
+    await require_login(request, *READERS)
     return redirect(request, f"/settlements/{quote(settlement_id, safe='')}")
 
 
@@ -59,13 +60,13 @@ async def show(
     found: StoredSettlement,
     status: int = 200,
     *,
-    sent: Sent = NOTHING_SENT,
+    sent: RejectedForm = NO_FORM,
     choice: Choice | None = None,
 ) -> Response:
-    """The page of a settlement."""
-    desk, language = desk_of(request), spoken(request, principal)
+    """The page of a settlement as it is now. `sent` is a form that was not accepted, `choice` the selection in it."""
+    use_cases, language = settlement_use_cases(request), reader_language(request, principal)
     view = settlement_view(
-        found.settling, found.account, found.events, desk.now, language, principal.role
+        found.settlement, found.account, found.events, use_cases.now, language, principal.role
     )
     picking: Picking | None = None
     to_come: tuple[CorrectionLine, ...] = ()
@@ -76,7 +77,7 @@ async def show(
     part = min(_part(request), pages)
     corrections: tuple[Correction, ...] = ()
     if principal.role in access.MAY["read_corrections"]:
-        known = await desk.corrections(principal, view.partner_id)
+        known = await use_cases.corrections(principal, view.partner_id)
         corrections = tuple(each for each in known if each.settlement_id is None)
     return page(
         request,
@@ -85,7 +86,7 @@ async def show(
         principal=principal,
         view=view,
         account=found.account,
-        settling=found.settling,
+        settlement=found.settlement,
         lines=view.orders[(part - 1) * PER_PAGE : part * PER_PAGE],
         part=part,
         pages=pages,
@@ -95,7 +96,7 @@ async def show(
         to_come=to_come,
         pending=corrections,
         sent=sent,
-        now=desk.now,
+        now=use_cases.now,
         month_name=month_name(language),
     )
 
@@ -103,17 +104,19 @@ async def show(
 async def selectable(
     request: Request, principal: Principal, found: StoredSettlement
 ) -> tuple[tuple[Line, ...], tuple[CorrectionLine, ...]]:
-    """What can be picked while a settlement is open: what it has, and what is not billed yet besides; and the
-    corrections that come with it when it is closed."""
+    """The lines that can be selected while a settlement is open, and the corrections that closing it will add.
+
+    The lines are those of the settlement and those of all other orders that are not billed yet.
+    """
     partner_id = None if principal.role == "partner" else found.account.partner_id
-    billable = await desk_of(request).billable(principal, partner_id)
+    billable = await settlement_use_cases(request).billable(principal, partner_id)
     lines = {line.sp_id: line for line in (*found.account.lines, *billable.lines)}
     return in_order(lines.values()), tuple(each.line for each in billable.corrections)
 
 
 def picked_now(found: StoredSettlement, lines: tuple[Line, ...]) -> Choice:
-    """The choice that a settlement has."""
-    return Choice.only(frozenset(found.settling.picked), lines)
+    """The settlement's present selection."""
+    return Choice.only(frozenset(found.settlement.picked), lines)
 
 
 def _part(request: Request) -> int:

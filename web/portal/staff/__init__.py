@@ -1,4 +1,4 @@
-"""The pages of operations: what needs them, partners and logins, how punctual partners were."""
+"""The pages of operations: what needs attention, punctuality reports, partners, logins and tokens."""
 
 from fastapi import APIRouter
 

@@ -1,4 +1,4 @@
-"""What the pages of operations have in common: who sees them, the use cases behind them, what is wrong with a field."""
+"""What the pages of operations share: the check of the login, use cases, choices, addresses, texts of errors."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,8 +10,8 @@ from domain.values import Language
 from use_cases.account_errors import Fault
 from use_cases.accounts import Accounts
 from use_cases.principal import Principal
-from web.portal.pages import member
-from web.portal.words import WORDS, mark
+from web.portal.pages import require_login
+from words.translations import TRANSLATIONS, mark
 
 _EMPTY = mark("Bitte ausfüllen.")
 _CHOOSE = mark("Bitte wählen.")
@@ -24,9 +24,9 @@ _OTHER = mark("Das ist so nicht möglich.")
 _CHOSEN = ("canton", "language", "role")
 
 
-async def operator(request: Request) -> Principal:
-    """The person of operations who is logged in. Raises `Answered`."""
-    return await member(request, "operations")
+async def require_operations(request: Request) -> Principal:
+    """The person who is logged in, who must be of operations. Raises `EarlyResponse` as `require_login` does."""
+    return await require_login(request, "operations")
 
 
 def accounts_of(request: Request) -> Accounts:
@@ -36,12 +36,12 @@ def accounts_of(request: Request) -> Accounts:
 
 
 def translated(options: Mapping[Any, str], language: Language) -> list[tuple[str, str]]:
-    """What can be chosen, in the reader's language: pairs of value and text."""
-    return [(value, WORDS[language].gettext(text)) for value, text in options.items()]
+    """The options of a choice in the reader's language: pairs of value and text."""
+    return [(value, TRANSLATIONS[language].gettext(text)) for value, text in options.items()]
 
 
 def address(path: str, **query: object) -> str:
-    """A path with what is given of a query."""
+    """A path with the query parameters that are not empty."""
     given = {name: str(value) for name, value in query.items() if value}
     return f"{path}?{urlencode(given)}" if given else path
 
@@ -49,8 +49,8 @@ def address(path: str, **query: object) -> str:
 def fault_texts(
     faults: Iterable[Fault], typed: Mapping[str, str], language: Language, prefix: str = ""
 ) -> dict[str, str]:
-    """What is wrong with each field, in the reader's language, by the id that the field has on the page."""
-    gettext = WORDS[language].gettext
+    """The error of each field in the reader's language, by the id of the field on the page."""
+    gettext = TRANSLATIONS[language].gettext
     return {f"{prefix}{fault.field}": gettext(_text(fault, typed)) for fault in faults}
 
 

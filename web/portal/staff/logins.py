@@ -1,4 +1,4 @@
-"""Logins and tokens: a partner's on its page, those of the retailer on a page of their own."""
+"""Logins and tokens: those of a partner on the partner's page, those of the retailer on a separate page."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
-from domain.values import Language
+from domain.values import LANGUAGES, Language
 from records.accounts import Invitation, User
 from records.tokens import Token
 from use_cases.account_errors import Conflict, Fault, NotFound, WrongFields
@@ -15,12 +15,19 @@ from use_cases.accounts import Accounts
 from use_cases.operations import Operations
 from use_cases.principal import Principal
 from web.portal.commands import command_id
-from web.portal.formats import ZURICH, today
-from web.portal.orders.common import SPOKEN
-from web.portal.pages import Form, error_page, form_of, page, redirect, spoken, will_say
-from web.portal.staff.common import accounts_of, fault_texts, operator, translated
+from web.portal.formats import ZURICH, language_names, today
+from web.portal.pages import (
+    Form,
+    error_page,
+    form_of,
+    page,
+    reader_language,
+    redirect,
+    register_notices,
+)
+from web.portal.staff.common import accounts_of, fault_texts, require_operations, translated
 from web.portal.staff.partners import partner_path
-from web.portal.words import WORDS, mark
+from words.translations import TRANSLATIONS, mark
 
 router = APIRouter(include_in_schema=False)
 
@@ -39,7 +46,7 @@ INVITATIONS: dict[Invitation, str] = {
     "failed": mark("Einladung nicht zustellbar"),
     "expired": mark("Einladung abgelaufen"),
 }
-will_say(
+register_notices(
     {
         "login_made": mark("Das Login ist angelegt, die Einladung ist unterwegs."),
         "login_waits": mark(
@@ -56,8 +63,8 @@ _TAKEN = mark("Zu dieser E-Mail-Adresse gibt es schon ein Login.")
 _NO_DAY = mark("Das ist kein Datum.")
 
 
-class _Place(NamedTuple):
-    """Where logins and tokens are: a partner's, or (None) the retailer's."""
+class _Owner(NamedTuple):
+    """Whose logins and tokens they are: a partner's, or the retailer's (None)."""
 
     partner_id: str | None
 
@@ -69,13 +76,13 @@ class _Place(NamedTuple):
 async def _show(
     request: Request,
     principal: Principal,
-    place: _Place,
+    owner: _Owner,
     *,
     typed: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
 ) -> Response:
-    accounts, partner_id = accounts_of(request), place.partner_id
-    language = spoken(request, principal)
+    accounts, partner_id = accounts_of(request), owner.partner_id
+    language = reader_language(request, principal)
     values: dict[str, Any] = {}
     try:
         if partner_id is not None:
@@ -97,52 +104,51 @@ async def _show(
         invitations=INVITATIONS,
         roles=STAFF_ROLES,
         system_roles=SYSTEM_ROLES,
-        languages=SPOKEN,
-        language_pairs=translated(SPOKEN, language),
+        languages=language_names(language),
         role_pairs=translated(STAFF_ROLES, language),
         system_role_pairs=translated(SYSTEM_ROLES, language),
-        path=place.path,
-        tokens_path=_tokens_path(place),
+        path=owner.path,
+        tokens_path=_tokens_path(owner),
         tomorrow=today() + timedelta(days=1),
         **values,
     )
 
 
-def _tokens_path(place: _Place) -> str:
-    return "/staff/tokens" if place.partner_id is None else f"{place.path}/tokens"
+def _tokens_path(owner: _Owner) -> str:
+    return "/staff/tokens" if owner.partner_id is None else f"{owner.path}/tokens"
 
 
 def _in_use_first(tokens: tuple[Token, ...]) -> list[Token]:
     return sorted(tokens, key=lambda each: each.revoked_at is not None)
 
 
-# --- a partner's page, and that of the retailer's logins ---------------------------------------------------------
+# --- the two pages -----------------------------------------------------------------------------------------------
 
 
 @router.get("/staff/partners/{partner_id}")
 async def partner_page(request: Request, partner_id: str) -> Response:
     """A partner with its logins and tokens."""
-    return await _show(request, await operator(request), _Place(partner_id))
+    return await _show(request, await require_operations(request), _Owner(partner_id))
 
 
 @router.get("/staff/users")
 async def staff_page(request: Request) -> Response:
     """The logins of operations and accounting, and the tokens of the retailer's systems."""
-    return await _show(request, await operator(request), _Place(None))
+    return await _show(request, await require_operations(request), _Owner(None))
 
 
 @router.get("/staff/partners/{partner_id}/users")
 @router.get("/staff/partners/{partner_id}/tokens")
 async def back_to_partner(request: Request, partner_id: str) -> Response:
-    """For who reloads the answer to a form by its address."""
-    await operator(request)
+    """Redirect a person who opens the address of a form, such as by reloading its answer."""
+    await require_operations(request)
     return redirect(request, partner_path(partner_id))
 
 
 @router.get("/staff/tokens")
 async def back_to_staff(request: Request) -> Response:
     """The same for the retailer's tokens."""
-    await operator(request)
+    await require_operations(request)
     return redirect(request, STAFF)
 
 
@@ -152,94 +158,94 @@ async def back_to_staff(request: Request) -> Response:
 @router.post("/staff/partners/{partner_id}/users")
 async def invite_partner_user(request: Request, partner_id: str) -> Response:
     """Make a partner's login and mail its invitation."""
-    return await _invite(request, _Place(partner_id))
+    return await _invite(request, _Owner(partner_id))
 
 
 @router.post("/staff/users")
 async def invite_staff_user(request: Request) -> Response:
     """Make a login of the staff and mail its invitation."""
-    return await _invite(request, _Place(None))
+    return await _invite(request, _Owner(None))
 
 
-async def _invite(request: Request, place: _Place) -> Response:
-    principal = await operator(request)
+async def _invite(request: Request, owner: _Owner) -> Response:
+    principal = await require_operations(request)
     form = await form_of(request)
     typed = _typed(form, "email", "name", "language", "role")
-    language = spoken(request, principal)
+    language = reader_language(request, principal)
     try:
-        user = await _made(accounts_of(request), principal, place, form, typed)
+        user = await _invited(accounts_of(request), principal, owner, form, typed)
     except NotFound:
         return error_page(request, 404)
     except Conflict:
-        errors = {"login-email": WORDS[language].gettext(_TAKEN)}
+        errors = {"login-email": TRANSLATIONS[language].gettext(_TAKEN)}
     except WrongFields as error:
         errors = fault_texts(error.faults, typed, language, "login-")
     else:
         said = "login_waits" if user.invitation in ("waiting", "failed") else "login_made"
-        return redirect(request, f"{place.path}#logins", said=said)
-    return await _show(request, principal, place, typed=_prefixed(typed, "login-"), errors=errors)
+        return redirect(request, f"{owner.path}#logins", said=said)
+    return await _show(request, principal, owner, typed=_prefixed(typed, "login-"), errors=errors)
 
 
-async def _made(
-    accounts: Accounts, principal: Principal, place: _Place, form: Form, typed: Mapping[str, str]
+async def _invited(
+    accounts: Accounts, principal: Principal, owner: _Owner, form: Form, typed: Mapping[str, str]
 ) -> User:
-    role: Any = "partner" if place.partner_id else typed["role"]
+    role: Any = "partner" if owner.partner_id else typed["role"]
     if role not in ("partner", *STAFF_ROLES):
         raise WrongFields(Fault("role", "missing", "must be chosen"))
-    chosen: Language | None = next((each for each in SPOKEN if each == typed["language"]), None)  # fmt: skip
+    chosen: Language | None = next((each for each in LANGUAGES if each == typed["language"]), None)  # fmt: skip
     content = "\n".join(typed.values())
-    request_id = command_id(principal, form, place.path, content)
+    request_id = command_id(principal, form, owner.path, content)
     return await accounts.invite(
-        place.partner_id, role, typed["email"], typed["name"], chosen, request_id
+        owner.partner_id, role, typed["email"], typed["name"], chosen, request_id
     )
 
 
 @router.post("/staff/partners/{partner_id}/users/{user_id}/invitation")
 async def invite_partner_user_again(request: Request, partner_id: str, user_id: str) -> Response:
     """Mail a new invitation."""
-    return await _invite_again(request, _Place(partner_id), user_id)
+    return await _invite_again(request, _Owner(partner_id), user_id)
 
 
 @router.post("/staff/users/{user_id}/invitation")
 async def invite_staff_user_again(request: Request, user_id: str) -> Response:
     """Mail a new invitation."""
-    return await _invite_again(request, _Place(None), user_id)
+    return await _invite_again(request, _Owner(None), user_id)
 
 
-async def _invite_again(request: Request, place: _Place, user_id: str) -> Response:
-    await operator(request)
+async def _invite_again(request: Request, owner: _Owner, user_id: str) -> Response:
+    await require_operations(request)
     await form_of(request)
     try:
-        user = await accounts_of(request).invite_again(place.partner_id, user_id)
+        user = await accounts_of(request).invite_again(owner.partner_id, user_id)
     except NotFound:
         return error_page(request, 404)
     except Conflict:
         said = "login_active"
     else:
         said = "login_waits" if user.invitation in ("waiting", "failed") else "login_invited"
-    return redirect(request, f"{place.path}#logins", said=said)
+    return redirect(request, f"{owner.path}#logins", said=said)
 
 
 @router.post("/staff/partners/{partner_id}/users/{user_id}/removal")
 async def remove_partner_user(request: Request, partner_id: str, user_id: str) -> Response:
     """Remove a login."""
-    return await _remove(request, _Place(partner_id), user_id)
+    return await _remove(request, _Owner(partner_id), user_id)
 
 
 @router.post("/staff/users/{user_id}/removal")
 async def remove_staff_user(request: Request, user_id: str) -> Response:
-    """Remove a login; nobody removes the own one."""
-    return await _remove(request, _Place(None), user_id)
+    """Remove a login. People cannot remove their own."""
+    return await _remove(request, _Owner(None), user_id)
 
 
-async def _remove(request: Request, place: _Place, user_id: str) -> Response:
-    principal = await operator(request)
+async def _remove(request: Request, owner: _Owner, user_id: str) -> Response:
+    principal = await require_operations(request)
     await form_of(request)
     if user_id == principal.login_id:
-        return redirect(request, f"{place.path}#logins", said="login_own")
-    with suppress(NotFound):  # twice is once
-        await accounts_of(request).remove_user(place.partner_id, user_id)
-    return redirect(request, f"{place.path}#logins", said="login_removed")
+        return redirect(request, f"{owner.path}#logins", said="login_own")
+    with suppress(NotFound):  # it was removed before
+        await accounts_of(request).remove_user(owner.partner_id, user_id)
+    return redirect(request, f"{owner.path}#logins", said="login_removed")
 
 
 # --- tokens ------------------------------------------------------------------------------------------------------
@@ -247,47 +253,47 @@ async def _remove(request: Request, place: _Place, user_id: str) -> Response:
 
 @router.post("/staff/partners/{partner_id}/tokens")
 async def make_partner_token(request: Request, partner_id: str) -> Response:
-    """Make a token for a partner's software, and show it this once."""
-    return await _make_token(request, _Place(partner_id))
+    """Make a token for a partner's software. Only this answer shows it."""
+    return await _make_token(request, _Owner(partner_id))
 
 
 @router.post("/staff/tokens")
 async def make_system_token(request: Request) -> Response:
-    """Make a token for a system of the retailer, and show it this once."""
-    return await _make_token(request, _Place(None))
+    """Make a token for a system of the retailer. Only this answer shows it."""
+    return await _make_token(request, _Owner(None))
 
 
-async def _make_token(request: Request, place: _Place) -> Response:
-    principal = await operator(request)
+async def _make_token(request: Request, owner: _Owner) -> Response:
+    principal = await require_operations(request)
     form = await form_of(request)
     typed = _typed(form, "name", "role", "expires_at")
-    language = spoken(request, principal)
-    request_id = command_id(principal, form, place.path, "\n".join(typed.values()))
-    role: Any = "partner" if place.partner_id else typed["role"]
+    language = reader_language(request, principal)
+    request_id = command_id(principal, form, owner.path, "\n".join(typed.values()))
+    role: Any = "partner" if owner.partner_id else typed["role"]
     try:
         if role not in ("partner", *SYSTEM_ROLES):
             raise WrongFields(Fault("role", "missing", "must be chosen"))
         expires = _end_of_day(typed["expires_at"])
         _, token = await accounts_of(request).make_token(
-            role, typed["name"], place.partner_id, expires, request_id
+            role, typed["name"], owner.partner_id, expires, request_id
         )
     except NotFound:
         return error_page(request, 404)
     except Conflict:
-        return page(request, "staff/token", 409, principal=principal, token=None, place=place)
+        return page(request, "staff/token", 409, principal=principal, token=None, owner=owner)
     except WrongFields as error:
         errors = fault_texts(error.faults, typed, language, "token-")
         if any(fault.code == "day" for fault in error.faults):
-            errors["token-expires_at"] = WORDS[language].gettext(_NO_DAY)
+            errors["token-expires_at"] = TRANSLATIONS[language].gettext(_NO_DAY)
         typed = _prefixed(typed, "token-")
-        return await _show(request, principal, place, typed=typed, errors=errors)
+        return await _show(request, principal, owner, typed=typed, errors=errors)
     return page(
-        request, "staff/token", principal=principal, token=token, name=typed["name"], place=place
+        request, "staff/token", principal=principal, token=token, name=typed["name"], owner=owner
     )
 
 
 def _end_of_day(text: str) -> datetime | None:
-    """The end of a day in Switzerland, as browsers send days ("2026-11-30"); None for none."""
+    """The end of a day in Switzerland. The text is a day as browsers send it ("2026-11-30"); None if it is empty."""
     if not text:
         return None
     try:
@@ -300,23 +306,23 @@ def _end_of_day(text: str) -> datetime | None:
 @router.post("/staff/partners/{partner_id}/tokens/{token_id}/revocation")
 async def revoke_partner_token(request: Request, partner_id: str, token_id: str) -> Response:
     """Revoke a token."""
-    return await _revoke(request, _Place(partner_id), token_id)
+    return await _revoke(request, _Owner(partner_id), token_id)
 
 
 @router.post("/staff/tokens/{token_id}/revocation")
 async def revoke_system_token(request: Request, token_id: str) -> Response:
     """Revoke a token."""
-    return await _revoke(request, _Place(None), token_id)
+    return await _revoke(request, _Owner(None), token_id)
 
 
-async def _revoke(request: Request, place: _Place, token_id: str) -> Response:
-    await operator(request)
+async def _revoke(request: Request, owner: _Owner, token_id: str) -> Response:
+    await require_operations(request)
     await form_of(request)
     try:
-        await accounts_of(request).revoke_token(place.partner_id, token_id)
+        await accounts_of(request).revoke_token(owner.partner_id, token_id)
     except NotFound:
         return error_page(request, 404)
-    return redirect(request, f"{place.path}#tokens", said="token_revoked")
+    return redirect(request, f"{owner.path}#tokens", said="token_revoked")
 
 
 def _typed(form: Form, *names: str) -> dict[str, str]:

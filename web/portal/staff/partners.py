@@ -1,4 +1,4 @@
-"""The partners: a list with search, adding one, changing one."""
+"""The pages to list, search, add and change partners."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,10 +11,10 @@ from domain.policy import CANTONS
 from records.partners import Partner
 from use_cases.account_errors import Conflict, NotFound, WrongFields, wrong_fields
 from use_cases.principal import Principal
-from web.portal.orders.common import SPOKEN
-from web.portal.pages import error_page, form_of, page, redirect, spoken, will_say
-from web.portal.staff.common import accounts_of, address, fault_texts, operator, translated
-from web.portal.words import WORDS, mark
+from web.portal.formats import language_names
+from web.portal.pages import error_page, form_of, page, reader_language, redirect, register_notices
+from web.portal.staff.common import accounts_of, address, fault_texts, require_operations
+from words.translations import TRANSLATIONS, mark
 
 router = APIRouter(include_in_schema=False)
 
@@ -22,7 +22,7 @@ PER_PAGE = 50
 _OPTIONAL = ("vat_number", "iban", "escalation_email")
 _FIELDS = tuple(Partner.model_fields)
 
-will_say(
+register_notices(
     {
         "partner_added": mark("Der Partner ist angelegt. Als Nächstes braucht er ein Login."),
         "partner_changed": mark("Die Änderungen sind gespeichert."),
@@ -34,8 +34,8 @@ _TAKEN = mark("Diese Partner-ID hat schon ein anderer Partner.")
 
 @router.get("/staff/partners")
 async def partners(request: Request) -> Response:
-    """The partners, or those that a text is found in."""
-    principal = await operator(request)
+    """The list of partners, filtered by the search text `q`."""
+    principal = await require_operations(request)
     q = request.query_params.get("q", "").replace("\0", "")[:100]
     after = request.query_params.get("after") or None
     found, total = await accounts_of(request).find_partners(q, PER_PAGE + 1, after)
@@ -56,24 +56,24 @@ async def partners(request: Request) -> Response:
 @router.get("/staff/partners/new")
 async def new_partner(request: Request) -> Response:
     """The form for a new partner."""
-    principal = await operator(request)
+    principal = await require_operations(request)
     return _form(request, principal, {"language": "de"})
 
 
 @router.post("/staff/partners")
 async def add_partner(request: Request) -> Response:
-    """Add a partner; the same form again does no harm."""
-    principal = await operator(request)
+    """Add a partner. Sending the same form again changes nothing."""
+    principal = await require_operations(request)
     form = await form_of(request)
     typed = {name: form.get(name).strip() for name in _FIELDS}
     try:
         await accounts_of(request).add_partner(Partner.model_validate(_values(typed)))
     except ValidationError as error:
-        language = spoken(request, principal)
+        language = reader_language(request, principal)
         errors = fault_texts(wrong_fields(error).faults, typed, language)
         return _form(request, principal, typed, errors)
     except Conflict:
-        text = WORDS[spoken(request, principal)].gettext(_TAKEN)
+        text = TRANSLATIONS[reader_language(request, principal)].gettext(_TAKEN)
         return _form(request, principal, typed, {"partner_id": text})
     return redirect(request, partner_path(typed["partner_id"]), said="partner_added")
 
@@ -81,7 +81,7 @@ async def add_partner(request: Request) -> Response:
 @router.get("/staff/partners/{partner_id}/edit")
 async def edit_partner(request: Request, partner_id: str) -> Response:
     """The form with a partner's data."""
-    principal = await operator(request)
+    principal = await require_operations(request)
     try:
         partner = await accounts_of(request).partner(partner_id)
     except NotFound:
@@ -92,8 +92,8 @@ async def edit_partner(request: Request, partner_id: str) -> Response:
 
 @router.post("/staff/partners/{partner_id}/edit")
 async def change_partner(request: Request, partner_id: str) -> Response:
-    """Change what was changed in the form, and nothing else: two people may be at it."""
-    principal = await operator(request)
+    """Save only the fields that this person changed, so that two people can edit a partner at the same time."""
+    principal = await require_operations(request)
     form = await form_of(request)
     accounts = accounts_of(request)
     names = [name for name in _FIELDS if name != "partner_id"]
@@ -108,7 +108,7 @@ async def change_partner(request: Request, partner_id: str) -> Response:
         if changes:
             await accounts.change_partner(partner_id, changes)
     except WrongFields as error:
-        errors = fault_texts(error.faults, typed, spoken(request, principal))
+        errors = fault_texts(error.faults, typed, reader_language(request, principal))
         return _form(request, principal, typed, errors, known=partner, was=was)
     said = "partner_changed" if changes else "nothing_changed"
     return redirect(request, partner_path(partner_id), said=said)
@@ -137,12 +137,12 @@ def _form(
         known=known,
         was=was or {},
         cantons=[(canton, canton) for canton in CANTONS],
-        languages=translated(SPOKEN, spoken(request, principal)),
+        languages=language_names(reader_language(request, principal)),
     )
 
 
 def _values(typed: Mapping[str, str]) -> dict[str, Any]:
-    """What was typed as a partner's values: an optional field that is empty is none."""
+    """The input as values of a partner: an empty optional field becomes None."""
     return {name: None if name in _OPTIONAL and not text else text for name, text in typed.items()}
 
 

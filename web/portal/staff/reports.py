@@ -1,4 +1,4 @@
-"""How punctual partners were: a month as table and chart, as CSV, and down to the orders that were late."""
+"""Punctuality reports: a month as table and chart, as CSV, and the late orders behind the figures."""
 
 from datetime import date
 from decimal import Decimal
@@ -15,8 +15,8 @@ from domain.values import Language
 from use_cases.reports import DeadlineReport, PartnersMonth, Punctuality, Reports
 from web.api.reports import download, report_csv
 from web.portal.formats import today
-from web.portal.pages import error_page, page, redirect, spoken
-from web.portal.staff.common import address, operator
+from web.portal.pages import error_page, page, reader_language, redirect
+from web.portal.staff.common import address, require_operations
 
 router = APIRouter(include_in_schema=False)
 
@@ -25,7 +25,7 @@ _MONTHS = 24
 
 
 class Choice(NamedTuple):
-    """A month that can be chosen."""
+    """A month in the choice of months."""
 
     month: Month
     name: str
@@ -38,15 +38,15 @@ def _reports(request: Request) -> Reports:
 
 @router.get("/staff/reports")
 async def month_page(request: Request) -> Response:
-    """A month, those who are farthest from the target first."""
-    principal = await operator(request)
+    """The report of a month. The partners farthest below the target come first."""
+    principal = await require_operations(request)
     month = _month(request)
     if month is None:
         return redirect(request, "/staff/reports")
     report = await _reports(request).deadlines(principal, month)
     ranked = sorted(report.partners, key=_rank)
     first = _number(request.query_params.get("after", ""))
-    language = spoken(request, principal)
+    language = reader_language(request, principal)
     return page(
         request,
         "staff/report",
@@ -69,8 +69,8 @@ async def month_page(request: Request) -> Response:
 
 @router.get("/staff/reports/{month}/deadlines.csv")
 async def month_table(request: Request, month: str) -> Response:
-    """A month as a table for a spreadsheet."""
-    principal = await operator(request)
+    """The report of a month as CSV for a spreadsheet."""
+    principal = await require_operations(request)
     wanted = _read(month)
     if wanted is None:
         return error_page(request, 404)
@@ -80,8 +80,8 @@ async def month_table(request: Request, month: str) -> Response:
 
 @router.get("/staff/reports/{month}/late")
 async def late_orders(request: Request, month: str) -> Response:
-    """The deadlines behind the figures that were missed: of all partners and kinds, or of one."""
-    principal = await operator(request)
+    """The missed deadlines behind the figures, of all partners and kinds or of one."""
+    principal = await require_operations(request)
     wanted = _read(month)
     if wanted is None:
         return error_page(request, 404)
@@ -103,7 +103,7 @@ async def late_orders(request: Request, month: str) -> Response:
         principal=principal,
         misses=misses.items,
         month=wanted,
-        month_name=_name(wanted, spoken(request, principal)),
+        month_name=_name(wanted, reader_language(request, principal)),
         partner=next((p for p in report.partners if p.partner_id == partner_id), None),
         partner_id=partner_id,
         kind=kind,
@@ -117,14 +117,14 @@ async def late_orders(request: Request, month: str) -> Response:
 
 
 def on_time(counts: Punctuality) -> str:
-    """The share that was on time, "97.9 %": rounded down, so that who is below the target never looks as if on it."""
+    """The share that was on time, "97.9 %", rounded down: a partner below the target never seems to reach it."""
     if not counts.counted:
         return "–"
     return f"{Decimal(1000 * counts.met // counts.counted) / 10:.1f} %"
 
 
 def _month(request: Request) -> Month | None:
-    """The month that is asked for, this one if none is; None for what is no month."""
+    """The month in the query, the current one if there is none; None if it is invalid."""
     given = request.query_params.get("month")
     return Month.of(today()) if given is None else _read(given)
 
@@ -142,24 +142,26 @@ def _number(text: str) -> int:
 
 
 def _rank(partner: PartnersMonth) -> tuple[bool, object, int, str]:
-    """Those below the target first, and of these the least punctual."""
+    """The sort key: partners below the target first, the least punctual of them first."""
     share = partner.met / partner.counted if partner.counted else 1.0
     return (partner.on_target, share, -partner.missed, partner.partner_id)
 
 
 def _by_kind(report: DeadlineReport) -> list[tuple[DeadlineKind, Punctuality]]:
-    """What all partners together made of each kind."""
-    found = []
+    """The sums over all partners for each kind of deadline."""
+    sums = []
     for kind in KINDS:
-        those = [each for partner in report.partners for each in partner.kinds if each.kind == kind]
-        if those:
-            met, missed = sum(each.met for each in those), sum(each.missed for each in those)
-            found.append((kind, Punctuality(met=met, missed=missed)))
-    return found
+        counts = [
+            each for partner in report.partners for each in partner.kinds if each.kind == kind
+        ]
+        if counts:
+            met, missed = sum(each.met for each in counts), sum(each.missed for each in counts)
+            sums.append((kind, Punctuality(met=met, missed=missed)))
+    return sums
 
 
 def _choices(month: Month, language: Language) -> list[Choice]:
-    """The last two years, and the month that is shown."""
+    """The months of the last two years, and the one that is shown."""
     months = [Month.of(today())]
     while len(months) < _MONTHS:
         months.append(months[-1].previous)

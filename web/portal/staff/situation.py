@@ -1,4 +1,4 @@
-"""What needs operations: late orders and with whom, reviews, what does not get out, what the reconciler found."""
+"""What needs the attention of operations: late orders, reviews, unsent mails, findings of the reconciler."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
@@ -9,8 +9,8 @@ from contracts.activities import FindingKind
 from domain.settlements.ids import is_settlement_id
 from use_cases.operations import Operations
 from web.portal.pages import page, redirect
-from web.portal.staff.common import accounts_of, address, operator
-from web.portal.words import mark
+from web.portal.staff.common import accounts_of, address, require_operations
+from words.translations import mark
 
 router = APIRouter(include_in_schema=False)
 
@@ -31,16 +31,16 @@ FINDINGS: dict[FindingKind, str] = {
 }
 
 
-class _Piece(Protocol):
-    """A piece of a list."""
+class _ListPage(Protocol):
+    """One page of a list."""
 
     @property
     def items(self) -> Sequence[object]:
-        """What is shown."""
+        """The entries of the page."""
 
     @property
     def next_cursor(self) -> str | None:
-        """What the next one begins with."""
+        """The cursor of the next page; None on the last one."""
 
 
 def _operations(request: Request) -> Operations:
@@ -50,8 +50,8 @@ def _operations(request: Request) -> Operations:
 
 @router.get("/staff")
 async def overview(request: Request) -> Response:
-    """How things stand: of each matter how many there are, and the first of them."""
-    principal = await operator(request)
+    """The overview: for each subject the number of entries and the first few."""
+    principal = await require_operations(request)
     situation = await _operations(request).situation(principal)
     names = {each.partner_id: each.name for each in await accounts_of(request).partners()}
     return page(
@@ -67,11 +67,11 @@ async def overview(request: Request) -> Response:
 
 @router.get("/staff/late")
 async def late(request: Request) -> Response:
-    """All that is late, or what is with one partner."""
-    principal = await operator(request)
+    """All late orders, or those of one partner."""
+    principal = await require_operations(request)
     partner_id = request.query_params.get("partner_id", "")[:64]
     operations = _operations(request)
-    return await _listed(
+    return await _list_page(
         request,
         "staff/late",
         lambda cursor: operations.late(principal, partner_id or None, PER_PAGE, cursor),
@@ -82,9 +82,9 @@ async def late(request: Request) -> Response:
 @router.get("/staff/transmissions")
 async def transmissions(request: Request) -> Response:
     """Orders that should have been sent to their partner by now."""
-    principal = await operator(request)
+    principal = await require_operations(request)
     operations = _operations(request)
-    return await _listed(
+    return await _list_page(
         request,
         "staff/transmissions",
         lambda cursor: operations.untransmitted(principal, PER_PAGE, cursor),
@@ -94,19 +94,19 @@ async def transmissions(request: Request) -> Response:
 @router.get("/staff/reviews")
 async def reviews(request: Request) -> Response:
     """Orders that wait for a decision."""
-    principal = await operator(request)
+    principal = await require_operations(request)
     operations = _operations(request)
-    return await _listed(
+    return await _list_page(
         request, "staff/reviews", lambda cursor: operations.reviews(principal, PER_PAGE, cursor)
     )
 
 
 @router.get("/staff/mails")
 async def mails(request: Request) -> Response:
-    """Mails and invitations that do not get out."""
-    principal = await operator(request)
+    """Mails and invitations that could not be sent."""
+    principal = await require_operations(request)
     operations = _operations(request)
-    return await _listed(
+    return await _list_page(
         request,
         "staff/mails",
         lambda cursor: operations.stuck_mails(principal, PER_PAGE, cursor),
@@ -118,7 +118,7 @@ async def mails(request: Request) -> Response:
 @router.get("/staff/findings")
 async def findings(request: Request) -> Response:
     """How orders and settlements differ from their workflows."""
-    principal = await operator(request)
+    principal = await require_operations(request)
     operations = _operations(request)
     found = await operations.findings(principal)
     return page(
@@ -131,13 +131,13 @@ async def findings(request: Request) -> Response:
     )
 
 
-async def _listed(
+async def _list_page(
     request: Request,
     template: str,
-    read: Callable[[str | None], Awaitable[_Piece]],
+    read: Callable[[str | None], Awaitable[_ListPage]],
     **values: Any,
 ) -> Response:
-    """A page of a list; from its beginning if the cursor is none of this list."""
+    """A page of a list. An invalid cursor redirects to the start of the list."""
     query = {k: v for k, v in request.query_params.items() if k not in ("cursor", "said")}
     path = request.scope["path"]
     try:

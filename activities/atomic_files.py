@@ -1,0 +1,27 @@
+"""Writes files atomically: a file is either complete or not there."""
+
+import os
+from pathlib import Path
+from uuid import uuid4
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write `data` to `path` completely or not at all, for readers and after a power cut, too.
+
+    The folder is made if it is missing; a file that is there is replaced. Raises `OSError` as the file system does.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
+    try:
+        with partial.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # so that the name survives a power cut, too
+    finally:
+        os.close(folder)

@@ -1,0 +1,111 @@
+"""Writes settlements and their corrections to the records, and opens settlements at the end of a month."""
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+
+from activities.failures import without_contents
+from contracts import activities
+from contracts.activities import PartnersWanted, SettlementOf, SettlementSnapshot
+from contracts.messages import DisplaySettings
+from domain.policy import Policy
+from domain.settlements.ids import settlement_id
+from domain.settlements.lines import CorrectionLine, VatRates
+from records.corrections import Corrections
+from records.heads import Diverged, take_over
+from records.partners import Partners
+from records.settlements import Settlements
+from temporal.settlements import settlement_snapshot
+from use_cases.opening import open_month
+
+
+class SettlementActivities:
+    """The activities of settlements. `policy` and `vat_rates` are pinned into those that are opened."""
+
+    def __init__(
+        self,
+        client: Client,
+        settlements: Settlements,
+        corrections: Corrections,
+        partners: Partners,
+        *,
+        policy: Policy,
+        vat_rates: VatRates,
+        desk: DisplaySettings,
+    ) -> None:
+        self._client = client
+        self._settlements = settlements
+        self._corrections = corrections
+        self._partners = partners
+        self._policy = policy
+        self._vat_rates = vat_rates
+        self._desk = desk
+
+    @activity.defn(name=activities.SAVE_SETTLEMENT)
+    async def save_settlement(self, snapshot: SettlementSnapshot) -> int:
+        """Store a settlement, its lines and events; returns the version in the records, this one or a newer one.
+
+        Idempotent. If the records hold events that differ from these, the settlement's workflow is asked which are
+        true. Failures are retried: the database is away, or an order is not recorded yet.
+        """
+        opening = snapshot.settlement.opening
+        with without_contents(f"records of {opening.settlement_id}"):
+            try:
+                return await self._settlements.save(snapshot)
+            except Diverged:
+                if activity.info().is_local:
+                    raise  # a workflow answers no query during its own task; the next attempt is not local
+                of = SettlementOf(partner_id=opening.partner.partner_id, month=opening.month)
+                held = await take_over(
+                    self._settlements,
+                    opening.settlement_id,
+                    lambda: settlement_snapshot(self._client, of),
+                )
+                return held.settlement.version
+
+    @activity.defn(name=activities.TAKE_CORRECTIONS)
+    async def take_corrections(self, of: SettlementOf) -> tuple[CorrectionLine, ...]:
+        """Assign the partner's open corrections to a settlement. Idempotent."""
+        number = settlement_id(of.partner_id, of.month)
+        with without_contents(f"corrections of {number}"):
+            return await self._corrections.take(number, of.partner_id)
+
+    @activity.defn(name=activities.RELEASE_CORRECTIONS)
+    async def release_corrections(self, of: SettlementOf) -> None:
+        """Free the corrections of a settlement that was voided. Idempotent."""
+        number = settlement_id(of.partner_id, of.month)
+        with without_contents(f"corrections of {number}"):
+            await self._corrections.release(number)
+
+    @activity.defn(name=activities.PARTNERS_TO_SETTLE)
+    async def partners_to_settle(self, wanted: PartnersWanted) -> tuple[str, ...]:
+        """Partners with unbilled orders and no settlement of the month, by id, at most `limit`."""
+        with without_contents(f"partners to settle for {wanted.month}"):
+            return await self._settlements.billable.partners_to_settle(
+                wanted.month, wanted.after, wanted.limit
+            )
+
+    @activity.defn(name=activities.OPEN_SETTLEMENT)
+    async def open_settlement(self, of: SettlementOf) -> bool:
+        """Open a partner's settlement of a month with all that can be billed, by starting its workflow.
+
+        False: there is one already, or there was, or there is nothing to bill.
+        """
+        number = settlement_id(of.partner_id, of.month)
+        with without_contents(f"opening of {number}"):
+            partner = await self._partners.get(of.partner_id)
+            if partner is None:
+                raise ApplicationError(
+                    f"partner {of.partner_id} is not in the records", type="PartnerUnknown"
+                )
+            begun = await open_month(
+                self._client,
+                self._settlements,
+                partner,
+                of.month,
+                activity.info().started_time,
+                policy=self._policy,
+                vat_rates=self._vat_rates,
+                desk=self._desk,
+            )
+            return begun is not None

@@ -1,0 +1,62 @@
+"""Who did something, and for which partner, as timelines keep it."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from pydantic import Field, field_serializer, model_validator
+
+from domain.actors import Actor
+from domain.values import Value
+
+_FOR = " for partner:"
+
+
+class Author(NamedTuple):
+    """Who did something.
+
+    Attributes:
+        by: "partner:elektro-huber", "operations:Anna", "operations", "shop", "warehouse", "system".
+        on_behalf_of: the partner for whom operations did what is the partner's to do.
+    """
+
+    by: str
+    on_behalf_of: str | None = None
+
+
+def author_of(actor: Actor, *, on_behalf_of: str | None = None) -> Author:
+    """The author of what an actor does. `on_behalf_of` counts for operations only."""
+    if actor.role == "partner":
+        return Author(f"partner:{actor.partner_id}")
+    named = f"{actor.role}:{actor.name}" if actor.name else actor.role
+    return Author(named, on_behalf_of if actor.role == "operations" else None)
+
+
+class RecordedEvent(Value):
+    """The place of an event in a life: number (from 1), instant, and author in the two fields of `Author`.
+
+    JSON has the author in one text, "operations:Anna for partner:elektro-huber", as histories, digests, older processes
+    and the API do. Reading splits this text.
+    """
+
+    seq: int
+    at: datetime
+    by: str
+    on_behalf_of: str | None = Field(default=None, exclude=True)
+
+    @property
+    def author(self) -> str:
+        """`by` and `on_behalf_of` in one text."""
+        return self.by if self.on_behalf_of is None else f"{self.by}{_FOR}{self.on_behalf_of}"
+
+    @field_serializer("by")
+    def _whole(self, _by: str) -> str:
+        return self.author
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or value.get("on_behalf_of") is not None:
+            return value
+        # A login's name may hold anything, a partner's identifier no blank: the last one counts.
+        by, found, partner_id = str(value.get("by", "")).rpartition(_FOR)
+        return {**value, "by": by, "on_behalf_of": partner_id} if found else value

@@ -1,0 +1,20 @@
+"""The codes that people choose among: items and answers of the checklist, reasons, decisions."""
+
+from typing import Literal
+
+ChecklistItem = Literal["connections", "space", "passages", "kit", "wall"]
+ChecklistAnswer = Literal["yes", "not_applicable"]
+RejectionReason = Literal[
+    "no_connection",
+    "no_space",
+    "passage_too_narrow",
+    "missing_kit",
+    "wall_unsuitable",
+    "customer_withdrew",
+    "customer_unreachable",
+    "other",
+]
+NotExecutedReason = Literal[
+    "transport_damage", "customer_absent", "site_not_ready", "wrong_goods", "other"
+]
+Decision = Literal["new_appointment", "reship", "cancel", "accept_as_executed"]

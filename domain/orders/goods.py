@@ -1,0 +1,74 @@
+"""What the warehouse's notices do to an order. A notice may come twice, late or before the order expects it."""
+
+from datetime import datetime
+from typing import assert_never
+
+from domain.orders.events import Event, NoticeKept, ShippingEnded, ShippingStarted
+from domain.orders.evolve import apply
+from domain.orders.order import GoodsReceived, GoodsShipped, Notice, Order, Status
+
+_EXPECTING_GOODS = (Status.REQUIREMENTS_MET, Status.SET_APPOINTMENT, Status.CONFIRM_EXECUTION)
+
+
+def take_notice(order: Order, notice: Notice, now: datetime) -> list[Event]:
+    """What a notice does: it is applied, kept until the order expects goods, or known already."""
+    match notice:
+        case GoodsShipped():
+            return _goods_shipped(order, notice)
+        case GoodsReceived():
+            return _goods_received(order, notice, now)
+        case _:
+            assert_never(notice)
+
+
+def with_kept_notices(order: Order, opening: Event, now: datetime) -> list[Event]:
+    """An event after which the order expects goods, and what the notices that were kept until then do."""
+    events = [opening]
+    kept = order.kept
+    order = apply(order, opening, now)
+    for notice in kept:
+        for event in take_notice(order, notice, now):
+            order = apply(order, event, now)
+            events.append(event)
+    return events
+
+
+def _goods_shipped(order: Order, notice: GoodsShipped) -> list[Event]:
+    if any(notice.tracking in shipment.trackings for shipment in order.shipments):
+        return []
+    shipment = order.shipment
+    # During a review it belongs to the current shipment, if that was received before it was reported as shipped;
+    # otherwise to a reshipment that is not decided yet.
+    of_this_attempt = shipment is not None and shipment.shipped_at is None
+    if order.status in _EXPECTING_GOODS or (
+        order.status is Status.UNDER_REVIEW and of_this_attempt
+    ):
+        return [ShippingStarted(tracking=notice.tracking)]
+    return [] if notice in order.kept else [NoticeKept(notice=notice)]
+
+
+def _goods_received(order: Order, notice: GoodsReceived, now: datetime) -> list[Event]:
+    shipment = order.shipment
+    received_at = min(notice.received_at or now, now)
+    if shipment is not None:
+        of_an_earlier_attempt = shipment.attempt > 1 and received_at <= shipment.requested_at
+        if shipment.received_at is not None or of_an_earlier_attempt:
+            return []
+        if order.status in (*_EXPECTING_GOODS, Status.UNDER_REVIEW):
+            # Goods that arrived before the requirements were met wait for the partner only from then on.
+            counts_from = _counts_from(order, max(received_at, shipment.requested_at), now)
+            return [ShippingEnded(received_at=received_at, counts_from=counts_from)]
+    if any(isinstance(kept, GoodsReceived) for kept in order.kept):
+        return []
+    # Kept with the instant of the receipt, however late it is applied.
+    return [NoticeKept(notice=GoodsReceived(received_at=received_at))]
+
+
+def _counts_from(order: Order, received_at: datetime, now: datetime) -> datetime:
+    """From when the partner's deadline for the appointment runs: the receipt of the goods, at `received_at`.
+
+    If the receipt is reported so late that the deadline would be over, it runs from the report: a delay that somebody
+    else caused does not count against the partner (docs/rules.md, "What counts against a partner").
+    """
+    due = order.calendar.due(received_at, order.policy.deadlines.set_appointment)
+    return received_at if due > now else now

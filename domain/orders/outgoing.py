@@ -1,0 +1,89 @@
+"""What leaves an order: mails and shipping requests, as they wait to be sent."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from domain.actors import Actor
+from domain.orders.explanation import Explanation
+from domain.orders.order import Status
+from domain.values import Language, Value
+
+Audience = Literal["partner", "operations", "sender"]
+MailKind = str
+"""A kind of mail. `effects.MAILS` lists them; a stored mail may be of a newer release, and of another kind."""
+
+
+class MailFacts(Value):
+    """What a mail may say, as it was when its cause happened. Times are local to the order's calendar.
+
+    A mail to a partner that no longer has the order names neither the customer nor the partner that has it now.
+
+    `reason` and `code` are the codes or free texts of the event that caused the mail; `partner` is the firm it is
+    about, in mails to operations.
+    """
+
+    sales_order_id: str
+    service: str
+    product: str
+    quantity: int
+    customer_name: str
+    customer_place: str
+    status: Status
+    partner: str
+    reason: str = ""
+    note: str = ""
+    decision: str = ""
+    action: str = ""
+    code: str = ""
+    tracking: str = ""
+    level: int = 0
+    deadline: Explanation | None = None
+
+
+class Mail(Value):
+    """One mail to one audience. It is sent once under its `key`."""
+
+    type: Literal["mail"] = "mail"
+    key: str
+    kind: MailKind
+    audience: Audience
+    partner_id: str
+    sender: Actor | None = None
+    language: Language
+    sp_id: str
+    at: datetime
+    facts: MailFacts
+
+    @property
+    def lane(self) -> str:
+        """The queue in which it waits. Mails of one lane go out one after the other, in the order of their causes."""
+        return f"mail:{self.partner_id}" if self.audience == "partner" else f"mail:{self.audience}"
+
+
+class ShippingRequest(Value):
+    """Asks the warehouse to send the goods of a sales order to its customer. The warehouse takes a key once."""
+
+    type: Literal["shipping_request"] = "shipping_request"
+    key: str
+    sp_id: str
+    attempt: int
+    sales_order_id: str
+    sku: str
+    product: str
+    quantity: int
+    recipient: str
+    street: str
+    postal_code: str
+    city: str
+    phone: str
+    requested_at: datetime
+
+    @property
+    def lane(self) -> str:
+        """The queue in which it waits, with the other shipping requests of the order."""
+        return "warehouse"
+
+
+Effect = Annotated[Mail | ShippingRequest, Field(discriminator="type")]

@@ -1,0 +1,146 @@
+"""What each command does to a settlement: the events that follow, or a refusal."""
+
+from datetime import datetime
+from typing import assert_never
+
+from domain import rules
+from domain.settlements.commands import (
+    AdoptRules,
+    Close,
+    Command,
+    NoteInvoice,
+    NoteReleased,
+    NoteUndelivered,
+    PassTime,
+    Select,
+    TakeClaims,
+    TakeStatement,
+    TakeVerdict,
+    VoidSettlement,
+)
+from domain.settlements.deadlines import announce_at, invoice_due, most_reminders
+from domain.settlements.errors import SettlementRefused
+from domain.settlements.events import (
+    Announced,
+    InvoiceAccepted,
+    InvoiceNoted,
+    InvoiceReminded,
+    InvoiceReturned,
+    MailUndelivered,
+    NothingToBill,
+    OrdersClaimed,
+    OrdersReleased,
+    RulesAdopted,
+    Selected,
+    SelectionClosed,
+    SettlementEvent,
+    StatementIssued,
+    Voided,
+)
+from domain.settlements.settlement import Settlement, SettlementStatus
+
+
+def decide(settlement: Settlement, command: Command, now: datetime) -> list[SettlementEvent]:
+    """What a command does to a settlement at `now`: the events, in their order. `authorise` has allowed the command.
+
+    Raises:
+        SettlementRefused: an answer from outside that this state does not wait for.
+        NotUnderstood: it asks for rules that this process does not know.
+    """
+    match command:
+        case PassTime():
+            return _pass_time(settlement, now)
+        case Select():
+            if settlement.picked == command.sp_ids and settlement.left_out == command.left_out:
+                return []
+            return [Selected(sp_ids=command.sp_ids, left_out=command.left_out)]
+        case Close():
+            return [SelectionClosed()]
+        case NoteInvoice():
+            return [InvoiceNoted(note=command.note)]
+        case VoidSettlement():
+            return [Voided(reason=command.reason)]
+        case TakeClaims():
+            _expect(settlement, command, not settlement.claimed, SettlementStatus.CLOSING)
+            return _take_claims(settlement, command)
+        case TakeStatement():
+            _expect(settlement, command, settlement.claimed, SettlementStatus.CLOSING)
+            to_pay = command.statement.total > 0
+            due = invoice_due(settlement, now) if to_pay else None
+            return [StatementIssued(statement=command.statement, invoice_due=due)]
+        case TakeVerdict():
+            if command.verdict.accepted:
+                return [InvoiceAccepted(paper_id=command.paper_id)]
+            return [InvoiceReturned(paper_id=command.paper_id, verdict=command.verdict)]
+        case NoteReleased():
+            _expect(settlement, command, not settlement.released, SettlementStatus.VOID)
+            return [OrdersReleased(orders=len(settlement.picked))]
+        case AdoptRules():
+            return _adopt_rules(settlement, command)
+        case NoteUndelivered():
+            return [MailUndelivered(key=command.key, mail=command.mail)]
+        case _:
+            assert_never(command)
+
+
+def _expect(
+    settlement: Settlement, command: Command, awaited: bool, status: SettlementStatus
+) -> None:
+    if settlement.status is not status or not awaited:
+        raise SettlementRefused(command.type, "wrong_state", settlement.status)
+
+
+def _adopt_rules(settlement: Settlement, command: AdoptRules) -> list[SettlementEvent]:
+    rules.check(command.version)
+    if command.version == settlement.rules:
+        return []
+    if command.version < settlement.rules:
+        raise SettlementRefused(command.type, "older_rules", settlement.status)
+    if settlement.status.is_final:
+        raise SettlementRefused(command.type, "wrong_state", settlement.status)
+    policy = settlement.policy.with_later_keys(command.policy, settlement.rules)
+    known = policy == settlement.policy
+    return [RulesAdopted(version=command.version, policy=None if known else policy)]
+
+
+def _take_claims(settlement: Settlement, answers: TakeClaims) -> list[SettlementEvent]:
+    refused = {left.sp_id for left in answers.refused}
+    claimed = sum(sp_id not in refused for sp_id in settlement.picked)
+    events: list[SettlementEvent] = [
+        OrdersClaimed(
+            claimed=claimed,
+            left_out=answers.refused,
+            corrections=answers.corrections,
+            fees=answers.fees,
+        )
+    ]
+    if not claimed and not answers.corrections:
+        events.append(NothingToBill())
+    return events
+
+
+def _pass_time(settlement: Settlement, now: datetime) -> list[SettlementEvent]:
+    match settlement.status:
+        case SettlementStatus.OPEN:
+            return _pass_time_while_open(settlement, now)
+        case SettlementStatus.ISSUED:
+            if settlement.next_reminder is None or now < settlement.next_reminder:
+                return []
+            level = settlement.reminders + 1
+            return [InvoiceReminded(level=level, last=level >= most_reminders(settlement))]
+        case _:
+            return []
+
+
+def _pass_time_while_open(settlement: Settlement, now: datetime) -> list[SettlementEvent]:
+    events: list[SettlementEvent] = []
+    until, tell_at = settlement.selectable_until, announce_at(settlement)
+    if not settlement.told and tell_at <= now:
+        if until is not None and tell_at < until <= now:
+            # The partner should have been told earlier and was not. It gets the full time to select from now on.
+            within = settlement.policy.settlement.select_within
+            until = settlement.opening.calendar.due(now, within)
+        events.append(Announced(selectable_until=until))
+    if until is not None and until <= now:
+        events.append(SelectionClosed())
+    return events

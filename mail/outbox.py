@@ -1,0 +1,210 @@
+"""The outbox: all mail goes through it to the mail server, once under its key as far as SMTP allows (docs/mail.md)."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from weakref import WeakValueDictionary
+
+from mail.smtp import Attachment, NotSent, Refused, SmtpSender, Unavailable, recipient_address
+from mail.texts import MailText, Reader
+from records.failures import is_away
+from records.mails import MailLog, MailRow
+
+logger = logging.getLogger("cmi.mail")
+
+MAX_CONCURRENT = 4
+"""Mails that one process submits at the same time. At most so many are sent twice if it is killed (docs/mail.md)."""
+SLOT_SECONDS = 4.0
+"""How long a mail waits for one of these slots before its attempt ends."""
+MAX_WAITING = 32
+"""Mails that wait for a slot. More would keep a worker's activities from other work while the server hangs."""
+ATTEMPT_SECONDS = 38.0
+"""The longest attempt. Temporal's limit is 45 seconds, some of which the activity has spent on looking up the
+recipient; an attempt that takes longer would run beside its own retry."""
+_MARK_SECONDS = 8.0  # of an attempt, reserved for the mark
+_SHORTEST_CONVERSATION = 5.0  # seconds
+_MARK_AGAIN = 0.5  # seconds
+FIVE_DAYS = timedelta(days=5)  # as long as mail servers try (RFC 5321, 4.5.4.1)
+AT_ONCE = timedelta()
+
+
+class Busy(NotSent):
+    """The attempt ended before the mail server was spoken to, because other mails or the records took too long."""
+
+
+class OutgoingMail(NamedTuple):
+    """One mail to one address.
+
+    Attributes:
+        key: identifies the mail for ever.
+        about: what its thread is about: an SP-ID, a settlement's number, a user's id.
+        text: called for the words only if the mail is really sent.
+        in_thread: whether it refers to the first mail about the same.
+        give_up_refused: for how long a mail that the server refuses (5xx) is tried; None: for ever.
+        give_up_put_off: the same for one whose recipient is put off (4xx).
+    """
+
+    key: str
+    about: str
+    kind: str
+    audience: str
+    address: str
+    reader: Reader
+    text: Callable[[], MailText]
+    in_thread: bool = True
+    attachments: tuple[Attachment, ...] = ()
+    give_up_refused: timedelta | None = FIVE_DAYS
+    give_up_put_off: timedelta | None = FIVE_DAYS
+
+
+class Outbox:
+    """Submits mails to one mail server and records what became of each.
+
+    Who asks for a mail calls `send` again until it returns: Temporal for the mails of workflows, the web process for
+    those with links. There must be one outbox for each process, or `MAX_CONCURRENT` does not hold.
+    """
+
+    def __init__(self, log: MailLog, sender: SmtpSender) -> None:
+        self._log = log
+        self._sender = sender
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT)
+        self._waiting = 0
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        # When each mail was submitted that the server has and that could not be marked yet.
+        self._unmarked: dict[str, datetime] = {}
+
+    async def send(self, mail: OutgoingMail, now: datetime, since: datetime) -> MailRow:
+        """Make one attempt to send a mail that was asked for at `since`, unless it is `sent` or `given_up` already.
+
+        Returns its row, which is one of the two.
+
+        Raises:
+            Refused: the server does not want this mail (yet), or the address is none.
+            Unavailable: the server takes no mail of ours just now.
+            Busy: other mails or slow records have kept this one waiting for too long.
+        """
+        # One attempt at a time in this process; between processes Temporal or the claim of a row sees to it.
+        lock = self._locks.setdefault(mail.key, asyncio.Lock())
+        ends = asyncio.get_running_loop().time() + ATTEMPT_SECONDS
+        async with lock, self._slot():
+            await self.mark_submitted()
+            row, thread = await self._log.begin(
+                mail.key,
+                mail.about,
+                mail.kind,
+                mail.audience,
+                mail.address,
+                self.message_id(mail.key),
+                now,
+            )
+            if row.is_final:
+                return row
+            try:
+                await self._submit(
+                    mail, row.message_id, thread if mail.in_thread else None, now, ends
+                )
+            except Unavailable as error:
+                await self._log.failed(mail.key, str(error), refused=False)
+                raise
+            except Refused as error:
+                return await self._refused(mail, row, error, now - since)
+            return row.model_copy(update={"state": "sent", "sent_at": now})
+
+    async def give_up(self, key: str) -> None:
+        """Try this mail no more, unless it is sent already."""
+        await self._log.given_up(key)
+
+    async def mark_submitted(self) -> None:
+        """Mark the mails that could not be marked before. Nothing else is submitted until that succeeds, so that never
+        more than `MAX_CONCURRENT` mails can be sent twice."""
+        for key in tuple(self._unmarked):
+            await self._mark(key)
+
+    def message_id(self, key: str) -> str:
+        """The Message-ID, always the same for a mail, so that mail programs recognise a second copy."""
+        name = hashlib.sha256(key.encode()).hexdigest()[:32]
+        return f"<{name}@{self._sender.from_address.domain}>"
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        """The right to submit a mail, held until it is marked."""
+        if self._waiting >= MAX_WAITING:
+            raise _busy()
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(SLOT_SECONDS):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise _busy() from None
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    async def _submit(
+        self, mail: OutgoingMail, message_id: str, thread: str | None, now: datetime, ends: float
+    ) -> None:
+        """Return after the server's 250, once the mail is marked."""
+        left = ends - _MARK_SECONDS - asyncio.get_running_loop().time()
+        if left < _SHORTEST_CONVERSATION:  # the records were slow
+            raise _busy()
+        recipient = recipient_address(mail.address)
+        message = self._sender.message(
+            mail.text(), mail.reader, recipient, message_id, now, thread, mail.attachments
+        )
+        client = self._sender.client()
+        try:
+            try:
+                async with asyncio.timeout(left):
+                    await self._sender.submit(client, message, recipient)
+            except TimeoutError:
+                raise Unavailable("the mail server was too slow") from None
+            self._unmarked[mail.key] = now
+            await self._mark_before(mail.key, ends)
+            logger.info("mail sent", extra={"mail": mail.key})
+            await self._sender.quit(client)
+        finally:
+            client.close()
+
+    async def _refused(
+        self, mail: OutgoingMail, row: MailRow, error: Refused, tried_for: timedelta
+    ) -> MailRow:
+        """The row of a mail that is given up; one that is tried again raises `error`."""
+        why = str(error)
+        logger.warning("mail refused", extra={"mail": mail.key, "why": why})
+        await self._log.failed(mail.key, why, refused=error.lasting)
+        limit = mail.give_up_refused if error.lasting else mail.give_up_put_off
+        if limit is None or tried_for < limit:
+            raise error
+        await self._log.given_up(mail.key)
+        return row.model_copy(update={"state": "given_up", "last_error": why})
+
+    async def _mark_before(self, key: str, ends: float) -> None:
+        """Mark a mail as sent, again and again while the database is away.
+
+        The next attempt may be another process's, which does not know that this one is submitted.
+        """
+        while True:
+            try:
+                return await self._mark(key)
+            except Exception as error:
+                if not is_away(error) or asyncio.get_running_loop().time() > ends - _MARK_AGAIN:
+                    raise
+                await asyncio.sleep(_MARK_AGAIN)
+
+    async def _mark(self, key: str) -> None:
+        """Mark a mail as sent. If that fails, this process remembers it for the next attempt."""
+        at = self._unmarked.get(key)
+        if at is not None:
+            await self._log.sent(key, at)
+            self._unmarked.pop(key, None)
+
+
+def _busy() -> Busy:
+    return Busy("other mails go first")

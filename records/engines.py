@@ -1,0 +1,140 @@
+"""SQLAlchemy's engines for SQLite and PostgreSQL, and how a connection to SQLite is set up."""
+
+import asyncio
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+from records import limits
+
+WRITING = "cmi_writing"
+"""The execution option of a connection whose transactions write."""
+
+
+def new_engine(url: URL, *, pooled: bool = True) -> AsyncEngine:
+    """An engine for either database, whose errors show no values (they are personal data).
+
+    SQLite's folder is created. Raises `ValueError` for any other URL.
+    """
+    if url.drivername == "sqlite+aiosqlite":
+        return _sqlite_engine(url, pooled)
+    if url.drivername == "postgresql+asyncpg":
+        options = (
+            {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 10, "pool_use_lifo": True}
+            if pooled
+            else {"poolclass": NullPool}
+        )
+        return create_async_engine(
+            url,
+            hide_parameters=True,
+            connect_args={
+                "timeout": limits.CONNECT_SECONDS,
+                "server_settings": {"application_name": "cmi"},
+            },
+            **options,
+        )
+    raise ValueError(
+        f"expected postgresql+asyncpg:// or sqlite+aiosqlite:///, not {url.drivername}://"
+    )
+
+
+def _sqlite_engine(url: URL, pooled: bool) -> AsyncEngine:
+    _check_file(url)
+    engine = create_async_engine(
+        url,
+        **_SQLITE_OPTIONS,
+        **({"pool_timeout": limits.LIMIT_SECONDS} if pooled else {"poolclass": NullPool}),
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _connected(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        connection.run_async(_prepare_in_loop)
+
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def sqlite_engine_of_threads(url: URL) -> Engine:
+    engine = create_engine(
+        url.set(drivername="sqlite+pysqlite"), pool_timeout=limits.LIMIT_SECONDS, **_SQLITE_OPTIONS
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        assert isinstance(connection, sqlite3.Connection)
+        _prepare_in_thread(connection)
+
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+_SQLITE_OPTIONS: dict[str, Any] = {
+    "hide_parameters": True,
+    # No transactions by Python's driver: it begins them late, and so has to upgrade locks; see _begin_sqlite.
+    "connect_args": {"timeout": 0, "isolation_level": None},
+}
+
+
+def _check_file(url: URL) -> None:
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise ValueError("expected the path of a file after sqlite+aiosqlite:///")
+    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes then may find that another wrote meanwhile, and no waiting helps. So
+    # whoever means to write says so at once, and waits here for writers of other processes, nowhere later.
+    writing = connection.get_execution_options().get(WRITING)
+    connection.exec_driver_sql(
+        f"PRAGMA busy_timeout = {limits.left(limits.deadline.get()) * 1000:.0f}"
+    )
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+# With WAL, readers and the writer do not wait for each other. A power cut may lose the last commits, but the file stays
+# whole (docs/traps.md, "Costs").
+_WAL = "PRAGMA journal_mode = WAL"
+_PRAGMAS = (
+    f"PRAGMA busy_timeout = {limits.LIMIT_SECONDS * 1000:.0f}",  # until a transaction sets its own
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA cache_size = -16384",  # KiB, for each connection
+)
+# Two processes that make the same new file do not wait for each other when they set WAL, in spite of the timeout.
+_WAL_AGAIN = 0.02
+
+
+async def _prepare_in_loop(connection: aiosqlite.Connection) -> None:
+    give_up = limits.deadline.get() or limits.until(None)
+    while True:
+        try:
+            await connection.execute_fetchall(_WAL)
+            break
+        except aiosqlite.OperationalError:
+            if not limits.left(give_up):
+                raise
+            await asyncio.sleep(_WAL_AGAIN)
+    for pragma in _PRAGMAS:
+        await connection.execute_fetchall(pragma)
+
+
+def _prepare_in_thread(connection: sqlite3.Connection) -> None:
+    give_up = limits.deadline.get() or limits.until(None)
+    while True:
+        try:
+            connection.execute(_WAL).fetchall()
+            break
+        except sqlite3.OperationalError:
+            if not limits.left(give_up):
+                raise
+            time.sleep(_WAL_AGAIN)
+    for pragma in _PRAGMAS:
+        connection.execute(pragma).fetchall()

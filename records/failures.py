@@ -1,0 +1,50 @@
+"""Tells failures that pass, such as a database that is away, from those that stay."""
+
+from collections.abc import Iterator
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+_SQLITE_AWAY = {
+    5,  # SQLITE_BUSY: another process writes for too long
+    6,  # SQLITE_LOCKED
+    10,  # SQLITE_IOERR
+    13,  # SQLITE_FULL
+    14,  # SQLITE_CANTOPEN
+}
+_POSTGRES_AWAY = {
+    "25006",  # read only: a standby that is not in charge (yet)
+    "53300",  # too many connections
+    "57P01",  # shut down
+    "57P02",
+    "57P03",  # starting up
+}
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error of the records means that the database cannot be reached or used just now: try again later.
+
+    True for refused and lost connections, time that ran out, a PostgreSQL that starts or stops, an SQLite file that is
+    locked, unreadable or without room on its disk. False for what will fail the same way next time.
+    """
+    return any(_is_away(each) for each in _causes(error))
+
+
+def _is_away(error: BaseException) -> bool:
+    if isinstance(error, OSError | TimeoutError | PoolTimeout):
+        return True
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    state = getattr(error, "sqlstate", None)
+    if isinstance(state, str) and (state.startswith("08") or state in _POSTGRES_AWAY):
+        return True
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(code, int) and code & 0xFF in _SQLITE_AWAY
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, what its driver said, and what that came from."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = (found.orig if isinstance(found, DBAPIError) else None) or found.__cause__

@@ -1,0 +1,28 @@
+"""How long transactions and connections may take."""
+
+import time
+from contextvars import ContextVar
+
+LIMIT_SECONDS = 5.0
+"""How long a transaction may take, from asking for it to its end, unless its caller gives another limit.
+
+On PostgreSQL this covers all of it: connecting, waiting for locks, the statements, the commit. On SQLite it covers the
+waiting, for other writers of this process and for other processes; the statements after that are not cut off.
+"""
+LONG_SECONDS = 60.0
+"""The limit of the few transactions that write thousands of rows."""
+CONNECT_SECONDS = 2.0
+"""How much of that connecting to PostgreSQL may take, the check of a pooled connection included."""
+
+deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+"""By when (`time.monotonic`) the transaction that begins now must stop waiting."""
+
+
+def until(limit: float | None) -> float:
+    """The deadline of a transaction that begins now."""
+    return time.monotonic() + (LIMIT_SECONDS if limit is None else limit)
+
+
+def left(deadline: float | None) -> float:
+    """The seconds until a deadline, 0 if it has passed."""
+    return LIMIT_SECONDS if deadline is None else max(deadline - time.monotonic(), 0)

@@ -1,0 +1,113 @@
+"""What a user may use once: links that are mailed, tickets from the password to the second factor. As hashes only."""
+
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from records.database import Database
+from records.mails import MailedPurpose, PendingMail, add_pending, make_obsolete
+from records.tables import links, users
+
+Purpose = Literal["invitation", "reset", "second_factor"]
+
+MAILED: tuple[MailedPurpose, ...] = ("invitation", "reset")
+
+
+class NewLink(NamedTuple):
+    """A link to be kept, and the mail that brings it; a ticket has no mail."""
+
+    user_id: str
+    purpose: Purpose
+    secret_hash: str
+    expires_at: datetime
+    mail: PendingMail | None = None
+
+
+class Link(NamedTuple):
+    """A link that works: whose, what for, until when."""
+
+    user_id: str
+    purpose: Purpose
+    expires_at: datetime
+
+
+class Links:
+    """The links of users, one of each purpose."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, link: NewLink) -> bool:
+        """Keep a link and its pending mail. The user's former link of this purpose no longer works.
+
+        False: the user is gone.
+        """
+        there = select(users.c.user_id).where(users.c.user_id == link.user_id).with_for_update()
+
+        def put(connection: Connection) -> bool:
+            if connection.execute(there).one_or_none() is None:
+                return False
+            put_link(connection, link)
+            return True
+
+        return await self._database.write(put)
+
+    async def find(self, secret_hash: str, now: datetime) -> Link | None:
+        """The link with this secret, if it works. Finding it does not use it."""
+        found = select(links.c.user_id, links.c.purpose, links.c.expires_at).where(
+            links.c.secret_hash == secret_hash, links.c.expires_at > now
+        )
+        row = await self._database.read(lambda connection: connection.execute(found).one_or_none())
+        return None if row is None else Link(*row)
+
+    async def renew(self, due: PendingMail, link: NewLink) -> bool:
+        """Claim a mail that is due: its link gets a new secret and the mail of `link`, and `due` becomes obsolete.
+
+        False: another process has claimed it, or the link was used or replaced meanwhile.
+        """
+        assert link.mail is not None
+        mail = link.mail
+        renewed = (
+            update(links)
+            .where(
+                links.c.user_id == link.user_id,
+                links.c.purpose == link.purpose,
+                links.c.mail_key == due.key,
+            )
+            .values(secret_hash=link.secret_hash, expires_at=link.expires_at, mail_key=mail.key)
+        )
+
+        def renew(connection: Connection) -> bool:
+            if not make_obsolete(connection, due):
+                return False
+            if connection.execute(renewed).rowcount == 0:
+                return False
+            add_pending(connection, mail)
+            return True
+
+        return await self._database.write(renew)
+
+    async def tidy(self, now: datetime) -> None:
+        """Delete links that have expired. Invitations stay, because they are shown as expired."""
+        expired = delete(links).where(links.c.expires_at <= now, links.c.purpose != "invitation")
+        await self._database.write(lambda connection: connection.execute(expired))
+
+
+def put_link(connection: Connection, link: NewLink) -> None:
+    """Keep a link and its pending mail, in the transaction that causes them."""
+    upsert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    mail = link.mail
+    row = {
+        "secret_hash": link.secret_hash,
+        "expires_at": link.expires_at,
+        "mail_key": mail.key if mail else None,
+    }
+    connection.execute(
+        upsert(links)
+        .values(user_id=link.user_id, purpose=link.purpose, **row)
+        .on_conflict_do_update(index_elements=[links.c.user_id, links.c.purpose], set_=row)
+    )
+    if mail is not None:
+        add_pending(connection, mail)

@@ -1,0 +1,157 @@
+"""How an order, its events and its deadlines become rows, and rows become an order again."""
+
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+from pydantic_core import from_json
+from sqlalchemy import Connection, delete, select
+
+from contracts.activities import Snapshot
+from domain.calendar import Calendar
+from domain.orders.deadlines import next_due
+from domain.orders.events import Event, Recorded
+from domain.orders.order import Order, Placement
+from domain.policy import Policy
+from domain.values import Value
+from records.search import searchable
+from records.tables import deadlines, timeline
+
+_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def order_row(order: Order) -> dict[str, Any]:
+    """The order's row in `orders`. Raises `ValueError` for an order that was never placed."""
+    if order.placed_at is None or order.changed_at is None:
+        raise ValueError("an order is kept from its first event on")
+    placement = order.intake.placement
+    return {
+        "sp_id": order.sp_id,
+        "version": order.version,
+        "digest": order.digest,
+        "status": str(order.status),
+        "partner_id": order.partner.partner_id,
+        "visible": order.transmitted_at is not None,
+        "placed_at": order.placed_at,
+        "changed_at": order.changed_at,
+        "next_due": next_due(order),
+        "partner_due": next_due(order, "partner"),
+        "sales_order_id": placement.sales_order_id,
+        "executed_on": order.executed_on,
+        "settlement_id": order.settlement_id,
+        "search": searchable(placement),
+    }
+
+
+class _Pinned(Value):
+    """What is pinned into an order, and is the same in the orders of one canton and day. It never gets other fields:
+    an older process puts the order together from these."""
+
+    policy: Policy
+    calendar: Calendar
+    first_calendar: Calendar | None  # the intake's, if it is another one
+
+
+_PINNED: Any = {"calendar": True, "intake": {"policy": True, "calendar": True}}
+
+
+def document_row(order: Order) -> dict[str, Any]:
+    """The order's row in `documents`. What is pinned stands apart: reading it is most of the work, and done once."""
+    first = order.intake.calendar
+    pinned = _Pinned(
+        policy=order.intake.policy,
+        calendar=order.calendar,
+        first_calendar=None if first == order.calendar else first,
+    )
+    return {
+        "sp_id": order.sp_id,
+        "document": order.model_dump_json(exclude=_PINNED),
+        "pinned": pinned.model_dump_json(),
+    }
+
+
+def order_of(document: str, pinned: str) -> Order:
+    """The order, of its row in `documents`."""
+    parts, order = _pinned(pinned), from_json(document)
+    order["calendar"] = parts.calendar
+    order["intake"]["policy"] = parts.policy
+    order["intake"]["calendar"] = parts.first_calendar or parts.calendar
+    return Order.model_validate(order)
+
+
+class _Intake(BaseModel):
+    placement: Placement
+
+
+class _Document(BaseModel):
+    intake: _Intake
+
+
+def placement_in(document: str) -> Placement:
+    """What was placed, of an order's row in `documents`; the rest is not looked at."""
+    return _Document.model_validate_json(document).intake.placement
+
+
+@lru_cache(maxsize=512)
+def _pinned(text: str) -> _Pinned:
+    return _Pinned.model_validate_json(text)
+
+
+def delete_replaced(connection: Connection, snapshot: Snapshot) -> None:
+    """Delete the order's deadlines, and its timeline from the snapshot's first event on."""
+    sp_id = snapshot.order.sp_id
+    first = snapshot.events[0].seq if snapshot.events else snapshot.order.version + 1
+    connection.execute(delete(timeline).where(timeline.c.sp_id == sp_id, timeline.c.seq >= first))
+    connection.execute(delete(deadlines).where(deadlines.c.sp_id == sp_id))
+
+
+def events_after(connection: Connection, sp_id: str, version: int) -> list[Recorded]:
+    """The events of an order that come after a version, in their order."""
+    rows = connection.execute(
+        select(
+            timeline.c.seq, timeline.c.at, timeline.c.by, timeline.c.on_behalf_of, timeline.c.data
+        )
+        .where(timeline.c.sp_id == sp_id, timeline.c.seq > version)
+        .order_by(timeline.c.seq)
+    )
+    return [_recorded(*row) for row in rows]
+
+
+def _recorded(seq: int, at: datetime, by: str, on_behalf_of: str | None, data: str) -> Recorded:
+    event = _EVENT.validate_json(data)
+    return Recorded(seq=seq, at=at, by=by, on_behalf_of=on_behalf_of, event=event)
+
+
+def event_row(sp_id: str, recorded: Recorded) -> dict[str, Any]:
+    """An event's row in `timeline`."""
+    return {
+        "sp_id": sp_id,
+        "seq": recorded.seq,
+        "at": recorded.at,
+        "type": recorded.event.type,
+        "by": recorded.by,
+        "on_behalf_of": recorded.on_behalf_of,
+        "data": recorded.event.model_dump_json(),
+    }
+
+
+def deadline_rows(order: Order) -> list[dict[str, Any]]:
+    """The order's rows in `deadlines`."""
+    # By their place: an order's deadlines are only ever added to. Kind and start do not tell them apart: an
+    # appointment that is moved and moved back starts the same deadline twice.
+    return [
+        {
+            "sp_id": order.sp_id,
+            "seq": seq,
+            "kind": deadline.kind,
+            "partner_id": deadline.partner_id,
+            "started": deadline.started,
+            "due": deadline.due,
+            "excused_until": deadline.excused_until,
+            "missed": deadline.missed,
+            "ended": deadline.ended,
+            "outcome": deadline.outcome,
+        }
+        for seq, deadline in enumerate(order.deadlines, start=1)
+    ]

@@ -1,0 +1,64 @@
+"""The tables of the records, for both databases. A change here needs a revision in `migrations/`."""
+
+from records.tables.accounts import (
+    guesses,
+    idempotency,
+    links,
+    recovery_codes,
+    sessions,
+    tokens,
+    users,
+)
+from records.tables.mails import is_undelivered, mails
+from records.tables.orders import (
+    deadlines,
+    documents,
+    is_billable,
+    is_closed,
+    is_open,
+    orders,
+    timeline,
+)
+from records.tables.partners import partners
+from records.tables.reconciliation import comparisons, findings
+from records.tables.settlements import (
+    corrections,
+    papers,
+    settlement_documents,
+    settlement_lines,
+    settlement_timeline,
+    settlements,
+)
+from records.tables.types import Instant, Key, Money, metadata
+
+__all__ = [
+    "Instant",
+    "Key",
+    "Money",
+    "comparisons",
+    "corrections",
+    "deadlines",
+    "documents",
+    "findings",
+    "guesses",
+    "idempotency",
+    "is_billable",
+    "is_closed",
+    "is_open",
+    "is_undelivered",
+    "links",
+    "mails",
+    "metadata",
+    "orders",
+    "papers",
+    "partners",
+    "recovery_codes",
+    "sessions",
+    "settlement_documents",
+    "settlement_lines",
+    "settlement_timeline",
+    "settlements",
+    "timeline",
+    "tokens",
+    "users",
+]

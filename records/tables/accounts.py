@@ -1,0 +1,95 @@
+"""The tables of accounts: users with sessions and links, tokens, login attempts, idempotency keys.
+
+Of a secret only its SHA-256 is kept (in hexadecimal), of a password only its argon2 hash.
+"""
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
+
+from records.tables.partners import partners
+from records.tables.types import Instant, Key, metadata
+
+users = Table(
+    "users",
+    metadata,
+    Column("user_id", Key, primary_key=True),
+    Column("role", String, nullable=False),
+    Column("partner_id", Key, ForeignKey(partners.c.partner_id), index=True),
+    Column("email", String, nullable=False),
+    Column("email_key", String, nullable=False),  # records.accounts.email_key
+    Column("name", String, nullable=False),
+    Column("language", String(2), nullable=False),
+    Column("password_hash", String),  # none until the invitation is accepted
+    Column("totp_secret", String),  # encrypted: use_cases.second_factor
+    Column("totp_confirmed", Boolean, nullable=False),
+    Column("totp_last_step", Integer),  # of the newest code that was taken: no code counts twice
+    Column("created_at", Instant, nullable=False),
+    Column("last_login_at", Instant),
+)
+Index("ix_users_email_key", users.c.email_key, unique=True)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("secret_hash", String(64), primary_key=True),
+    Column("user_id", Key, ForeignKey(users.c.user_id, ondelete="CASCADE"), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("last_used_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Index("ix_sessions_user_id", "user_id"),
+)
+
+# What a user may use once: the secret in a mailed link, or the ticket from the password to the second factor. One of
+# each purpose: a new one replaces the former, and one that is used is deleted.
+links = Table(
+    "links",
+    metadata,
+    Column("user_id", Key, ForeignKey(users.c.user_id, ondelete="CASCADE"), primary_key=True),
+    Column("purpose", String, primary_key=True),
+    Column("secret_hash", String(64), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("mail_key", String),  # of the mail that brings it, in `mails`; a ticket has none
+)
+Index("ix_links_secret_hash", links.c.secret_hash, unique=True)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("user_id", Key, ForeignKey(users.c.user_id, ondelete="CASCADE"), primary_key=True),
+    Column("code_hash", String(64), primary_key=True),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("token_id", Key, primary_key=True),
+    Column("token_hash", String(64), nullable=False),
+    Column("role", String, nullable=False),
+    Column("partner_id", Key, ForeignKey(partners.c.partner_id), index=True),
+    Column("name", String, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("last_used_at", Instant),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+)
+Index("ix_tokens_token_hash", tokens.c.token_hash, unique=True)
+
+# Guesses at passwords and codes, by account and by address; the keys are hashes of these.
+guesses = Table(
+    "guesses",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    Column("blocked_until", Instant, nullable=False),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("login_id", Key, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("body_hash", String(64), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("response", Text, nullable=False),  # as JSON
+    Column("created_at", Instant, nullable=False, index=True),
+)

@@ -1,0 +1,140 @@
+"""The tables of orders: what lists read, the order itself, its timeline and its deadlines."""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    literal_column,
+    text,
+)
+
+from domain.orders.order import Status
+from records.tables.types import Instant, Key, metadata
+
+# What lists, counts and searches read. Rows are kept narrow: the order itself is in `documents`.
+orders = Table(
+    "orders",
+    metadata,
+    Column("sp_id", Key, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("status", String, nullable=False),
+    Column("partner_id", Key, nullable=False),
+    Column("visible", Boolean, nullable=False),  # to its partner: it was transmitted
+    Column("placed_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("next_due", Instant),  # the most urgent open deadline, of whomever
+    Column("partner_due", Instant),  # the same of the partner's own
+    Column("sales_order_id", String, nullable=False),
+    Column("executed_on", Date),
+    Column("settlement_id", String),
+    Column("search", Text, nullable=False),  # records.search.searchable
+    Column("digest", String),  # of its events (domain/digest.py); none: written by an older release
+)
+
+_has_due = orders.c.next_due.is_not(None)
+_has_partner_due = orders.c.partner_due.is_not(None)
+_FINAL = ", ".join(f"'{status}'" for status in Status if status.is_final)
+is_open = text(f"status NOT IN ({_FINAL})")
+"""The condition of `ix_orders_open`, word for word: with parameters a database would not use the index."""
+is_closed = literal_column(f"status IN ({_FINAL})", Boolean)
+"""The condition of `ix_orders_closed`, as `is_open`."""
+
+Index("ix_orders_newest", orders.c.placed_at, orders.c.sp_id)
+Index("ix_orders_status", orders.c.status, orders.c.placed_at, orders.c.sp_id)
+Index(
+    "ix_orders_urgent",
+    orders.c.next_due,
+    orders.c.sp_id,
+    sqlite_where=_has_due,
+    postgresql_where=_has_due,
+)
+Index(
+    "ix_orders_partner_newest",
+    orders.c.partner_id,
+    orders.c.visible,
+    orders.c.placed_at,
+    orders.c.sp_id,
+)
+Index(
+    "ix_orders_partner_status",
+    orders.c.partner_id,
+    orders.c.visible,
+    orders.c.status,
+    orders.c.placed_at,
+    orders.c.sp_id,
+)
+Index(
+    "ix_orders_partner_urgent",
+    orders.c.partner_id,
+    orders.c.partner_due,
+    orders.c.sp_id,
+    sqlite_where=_has_partner_due,
+    postgresql_where=_has_partner_due,
+)
+Index(
+    "ix_orders_partner_work",
+    orders.c.partner_id,
+    orders.c.visible,
+    orders.c.status,
+    orders.c.partner_due,
+    orders.c.sp_id,
+)
+Index("ix_orders_open", orders.c.sp_id, sqlite_where=is_open, postgresql_where=is_open)
+Index("ix_orders_closed", orders.c.changed_at, sqlite_where=is_closed, postgresql_where=is_closed)
+is_billable = text(f"status = '{Status.COMPLETED}'")
+"""The condition of `ix_orders_billable`, word for word as that of `ix_orders_open`."""
+Index(
+    "ix_orders_billable",
+    orders.c.partner_id,
+    orders.c.executed_on,
+    orders.c.sp_id,
+    sqlite_where=is_billable,
+    postgresql_where=is_billable,
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("sp_id", Key, ForeignKey(orders.c.sp_id), primary_key=True),
+    # domain.orders.order.Order as JSON, of orders.version: what the order has of its own, and what was pinned into it
+    Column("document", Text, nullable=False),
+    Column("pinned", Text, nullable=False),
+)
+
+timeline = Table(
+    "timeline",
+    metadata,
+    Column("sp_id", Key, ForeignKey(orders.c.sp_id), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("type", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("data", Text, nullable=False),  # domain.orders.events.Event as JSON
+    # a partner; in rows that an older release wrote it stands in `by` (domain/authors.py)
+    Column("on_behalf_of", Key),
+    sqlite_with_rowid=False,
+)
+
+deadlines = Table(
+    "deadlines",
+    metadata,
+    Column("sp_id", Key, ForeignKey(orders.c.sp_id), primary_key=True),
+    Column("seq", Integer, primary_key=True),  # place in the order's deadlines, from 1
+    Column("kind", String, nullable=False),
+    Column("partner_id", Key, nullable=False),
+    Column("started", Instant, nullable=False),
+    Column("due", Instant, nullable=False),
+    Column("missed", Boolean, nullable=False),
+    Column("ended", Instant),
+    Column("outcome", String),
+    Column("excused_until", Instant),  # a miss until then is not the partner's (`punctuality`)
+    sqlite_with_rowid=False,
+)
+# Only of what never changes, so that a deadline that ends moves nothing in it.
+Index("ix_deadlines_month", deadlines.c.due, deadlines.c.kind, deadlines.c.partner_id)

@@ -1,0 +1,24 @@
+"""The table of partners."""
+
+from sqlalchemy import Column, String, Table
+
+from records.tables.types import Instant, Key, metadata
+
+partners = Table(
+    "partners",
+    metadata,
+    Column("partner_id", Key, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("canton", String(2), nullable=False),
+    Column("language", String(2), nullable=False),
+    Column("email", String, nullable=False),
+    Column("phone", String, nullable=False),
+    Column("street", String, nullable=False),
+    Column("postal_code", String, nullable=False),
+    Column("city", String, nullable=False),
+    Column("vat_number", String),
+    Column("iban", String),
+    Column("escalation_email", String),
+    Column("created_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+)

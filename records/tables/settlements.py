@@ -1,0 +1,135 @@
+"""The tables of settlements: what lists read, the settlement itself, its timeline, lines, corrections and papers."""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    false,
+)
+
+from records.tables.types import Instant, Key, Money, metadata
+
+# What lists and searches read; the settlement itself is in `settlement_documents`.
+settlements = Table(
+    "settlements",
+    metadata,
+    Column("settlement_id", Key, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("partner_id", Key, nullable=False),
+    Column("partner_name", String, nullable=False),
+    Column("month", String(7), nullable=False),
+    Column("status", String, nullable=False),
+    Column("orders", Integer, nullable=False),
+    Column("net", Money, nullable=False),
+    Column("vat", Money, nullable=False),
+    Column("total", Money, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("selectable_until", Instant),
+    Column("issued_at", Instant),
+    Column("invoice_due", Instant),
+    Column("search", Text, nullable=False),  # settlement id, partner's id and name, folded
+    Column("digest", String),  # as in `orders`
+)
+# A partner has one settlement for a month, even if it was voided (docs/rules.md, "Settlement").
+Index("ix_settlements_month_of_partner", settlements.c.partner_id, settlements.c.month, unique=True)
+Index("ix_settlements_newest", settlements.c.opened_at, settlements.c.settlement_id)
+Index(
+    "ix_settlements_partner_newest",
+    settlements.c.partner_id,
+    settlements.c.opened_at,
+    settlements.c.settlement_id,
+)
+
+settlement_documents = Table(
+    "settlement_documents",
+    metadata,
+    Column("settlement_id", Key, ForeignKey(settlements.c.settlement_id), primary_key=True),
+    Column("document", Text, nullable=False),  # domain.settlements.settlement.Settlement as JSON
+)
+
+settlement_timeline = Table(
+    "settlement_timeline",
+    metadata,
+    Column("settlement_id", Key, ForeignKey(settlements.c.settlement_id), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("type", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("data", Text, nullable=False),  # domain.settlements.events.SettlementEvent as JSON
+    Column("on_behalf_of", Key),  # as in `timeline`
+    sqlite_with_rowid=False,
+)
+
+# The orders of a settlement as they are billed: the picked ones until they are claimed, then those that it billed.
+settlement_lines = Table(
+    "settlement_lines",
+    metadata,
+    Column("settlement_id", Key, ForeignKey(settlements.c.settlement_id), primary_key=True),
+    Column("sp_id", Key, primary_key=True),
+    Column("sales_order_id", String, nullable=False),
+    Column("executed_on", Date, nullable=False),
+    Column("service", String, nullable=False),
+    Column("customer_place", String, nullable=False),
+    Column("fee", Money, nullable=False),
+    Column("billed", Boolean, nullable=False),  # claimed, by a settlement that was not taken back
+    # by the order itself when it was claimed; else it is what the records knew of the order
+    Column("told", Boolean, nullable=False, server_default=false()),
+    sqlite_with_rowid=False,
+)
+_is_billed = settlement_lines.c.billed
+# No order is billed twice: its own workflow makes sure of that, and this index would stop a mistake there.
+Index(
+    "ix_settlement_lines_billed_once",
+    settlement_lines.c.sp_id,
+    unique=True,
+    sqlite_where=_is_billed,
+    postgresql_where=_is_billed,
+)
+
+# Amounts that operations add to a partner's next settlement. Only `settlement_id` ever changes.
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("correction_id", Key, primary_key=True),
+    Column("partner_id", Key, nullable=False),
+    Column("sp_id", Key, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("amount", Money, nullable=False),
+    Column("executed_on", Date),
+    Column("by", String, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("settlement_id", Key, index=True),  # that bills it; none: the partner's next one will
+)
+Index(
+    "ix_corrections_partner_newest",
+    corrections.c.partner_id,
+    corrections.c.at,
+    corrections.c.correction_id,
+)
+
+# The bytes of statements, drafts and invoices, never changed. Without a foreign key, as `mails`.
+papers = Table(
+    "papers",
+    metadata,
+    Column("paper_id", Key, primary_key=True),
+    Column("settlement_id", Key, nullable=False),
+    Column("kind", String, nullable=False),  # records.papers.PaperKind
+    Column("name", String, nullable=False),  # of the file
+    Column("content", LargeBinary, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("pages", Integer),
+    Column(
+        "template_version", String, nullable=False
+    ),  # what it was made with and from, if we made it
+    Column("input_checksum", String, nullable=False),
+    Column("inputs", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+Index("ix_papers_settlement", papers.c.settlement_id, papers.c.kind, papers.c.created_at)

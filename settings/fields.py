@@ -1,0 +1,180 @@
+"""The types of settings: what a variable may hold, and how it is taken apart.
+
+A validator raises `ValueError` with what is expected, without the value: it may be secret.
+"""
+
+import re
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from email.utils import parseaddr
+from ipaddress import ip_network
+from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
+
+from contracts.encryption import parse_keys
+from domain.settlements.lines import VatRate, VatRates
+
+_SHORTEST_SECRET_KEY = 32
+
+
+class SmtpServer(BaseModel):
+    """The mail server that `CMI_SMTP_URL` names."""
+
+    model_config = ConfigDict(frozen=True)
+
+    host: str
+    port: int
+    security: Literal["none", "starttls", "tls"]
+    """`none`: not encrypted. `starttls`: encrypted after the greeting. `tls`: encrypted from the start."""
+    username: str | None = None
+    password: SecretStr | None = None
+
+
+_SMTP_SCHEMES: dict[str, tuple[Literal["none", "starttls", "tls"], int]] = {
+    "smtp": ("none", 25),
+    "smtp+starttls": ("starttls", 587),
+    "smtps": ("tls", 465),
+}
+_DATABASE_DRIVERS = {
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+}
+
+
+def _database_url(value: str) -> str:
+    """The URL with the name of the async driver, as SQLAlchemy expects it."""
+    scheme, separator, rest = value.partition("://")
+    driver = _DATABASE_DRIVERS.get(scheme.lower())
+    if not separator or driver is None:
+        raise ValueError("must begin with postgresql:// or sqlite:///")
+    if driver.startswith("sqlite"):
+        if not rest.startswith("/"):
+            raise ValueError("must be sqlite:///relative/path or sqlite:////absolute/path")
+        return f"{driver}://{rest}"
+    # The URLs of hosted databases say `sslmode`, as libpq does; asyncpg calls it `ssl`.
+    return f"{driver}://" + re.sub(r"([?&])sslmode=", r"\1ssl=", rest)
+
+
+def parse_smtp_url(value: str) -> SmtpServer:
+    expected = "must be smtp://, smtp+starttls:// or smtps://, then [user:password@]host[:port]"
+    try:
+        url = urlsplit(value)
+        port = url.port
+    except ValueError:
+        raise ValueError(expected) from None
+    if (
+        url.scheme not in _SMTP_SCHEMES
+        or not url.hostname
+        or url.path.strip("/")
+        or url.query
+        or url.fragment
+    ):
+        raise ValueError(expected)
+    security, standard_port = _SMTP_SCHEMES[url.scheme]
+    return SmtpServer(
+        host=url.hostname,
+        port=standard_port if port is None else port,
+        security=security,
+        username=unquote(url.username) if url.username else None,
+        password=SecretStr(unquote(url.password)) if url.password else None,
+    )
+
+
+def _smtp_url(value: str) -> str:
+    parse_smtp_url(value)
+    return value
+
+
+def _web_url(value: str) -> str:
+    expected = "must be http:// or https://, then a host"
+    try:
+        url = urlsplit(value)
+        _ = url.port  # raises for what is not a port
+    except ValueError:
+        raise ValueError(expected) from None
+    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+        raise ValueError(expected)
+    return value.rstrip("/")
+
+
+def _mail_address(value: str) -> str:
+    local, at, domain = parseaddr(value)[1].rpartition("@")
+    if not (local and at and domain) or not value.isprintable():
+        raise ValueError("must be a mail address, like cmi@example.ch or CMI <cmi@example.ch>")
+    return value
+
+
+def _encryption_keys(value: SecretStr) -> SecretStr:
+    parse_keys(value.get_secret_value())
+    return value
+
+
+def _secret_key(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < _SHORTEST_SECRET_KEY:
+        raise ValueError(f"must have at least {_SHORTEST_SECRET_KEY} random characters")
+    return value
+
+
+def _networks(value: str) -> str:
+    for part in filter(None, map(str.strip, value.split(","))):
+        try:
+            ip_network(part, strict=False)
+        except ValueError:
+            raise ValueError(
+                "must be IP addresses or networks, like 10.0.0.0/8,192.168.1.5"
+            ) from None
+    return value
+
+
+def parse_vat_rates(value: str) -> VatRates:
+    expected = "must be day=percent pairs, like 2018-01-01=7.7,2024-01-01=8.1"
+    rates = []
+    for part in filter(None, map(str.strip, value.split(","))):
+        since, _, percent = part.partition("=")
+        try:
+            rates.append(VatRate(since=date.fromisoformat(since), percent=Decimal(percent)))
+        except (ValueError, InvalidOperation):
+            raise ValueError(expected) from None
+    if not rates or len({rate.since for rate in rates}) < len(rates):
+        raise ValueError(expected)
+    return tuple(sorted(rates, key=lambda rate: rate.since))
+
+
+def _vat_rates(value: str) -> str:
+    parse_vat_rates(value)
+    return value
+
+
+def _deployment_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", value):
+        raise ValueError("must be letters, digits, - and _, 63 at the most")
+    return value
+
+
+def _build_id(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,62}", value):
+        raise ValueError("must be letters, digits, and . _ + -, 63 at the most")
+    return value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+SmtpUrl = Annotated[str, AfterValidator(_smtp_url)]
+WebUrl = Annotated[str, AfterValidator(_web_url)]
+MailAddress = Annotated[str, AfterValidator(_mail_address)]
+VatRateList = Annotated[str, AfterValidator(_vat_rates)]
+EncryptionKeys = Annotated[SecretStr, AfterValidator(_encryption_keys)]
+SecretKey = Annotated[SecretStr, AfterValidator(_secret_key)]
+Networks = Annotated[str, AfterValidator(_networks)]
+DeploymentName = Annotated[str, AfterValidator(_deployment_name)]
+BuildId = Annotated[str, AfterValidator(_build_id)]
+IgnoringCase = BeforeValidator(_lower)
+"""In an `Annotated` type: capital letters count as small ones."""

@@ -1,0 +1,80 @@
+"""Temporal servers for tests: the one that skips time, and the real one."""
+
+import shutil
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from temporalio.testing import WorkflowEnvironment
+
+from settings import Settings
+from temporal.connection import data_converter, register_search_attributes
+from tests.support.empty_tasks import Started, assert_none_has_empty_tasks
+
+_BIN = Path(sys.executable).parent
+
+
+def binary(name: str) -> str:
+    """The server binary that the package registry brought; beside our Python, or on the PATH."""
+    beside = _BIN / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    assert found, f"{name} is missing: make setup installs it"
+    return found
+
+
+async def _started(
+    start: Callable[..., Awaitable[WorkflowEnvironment]], **options: Any
+) -> WorkflowEnvironment:
+    """A server; the SDK gives it five seconds to come up, which a busy machine may not have."""
+    for _ in range(3):
+        try:
+            return await start(**options)
+        except RuntimeError as error:
+            if "did not start" not in str(error):
+                raise
+    return await start(**options)
+
+
+@asynccontextmanager
+async def skipping_server(settings: Settings | None = None) -> AsyncIterator[WorkflowEnvironment]:
+    """A server whose one clock jumps for all workflows; each test needs its own (docs/traps.md, "Time and tests").
+
+    At the end no order and no settlement that was started by its client has an empty task.
+    """
+    started = Started()
+    async with await _started(
+        WorkflowEnvironment.start_time_skipping,
+        interceptors=[started],
+        data_converter=data_converter(settings),
+        test_server_existing_path=binary("temporal-test-server"),
+    ) as env:
+        await register_search_attributes(env.client)
+        yield env
+        if started.workflow_ids:
+            await assert_none_has_empty_tasks(env.client, started.workflow_ids)
+
+
+@asynccontextmanager
+async def dev_server(
+    *extra: str, file: Path | None = None, settings: Settings | None = None
+) -> AsyncIterator[WorkflowEnvironment]:
+    """The real server, on a free port; timers as punctual as it can.
+
+    At the end no order and no settlement has an empty task.
+    """
+    async with await _started(
+        WorkflowEnvironment.start_local,
+        data_converter=data_converter(settings),
+        dev_server_existing_path=binary("temporal"),
+        dev_server_database_filename=str(file) if file else None,
+        dev_server_extra_args=[
+            "--dynamic-config-value",
+            'history.timerProcessorMaxTimeShift="50ms"',
+            *extra,
+        ],
+    ) as env:
+        await register_search_attributes(env.client)
+        yield env
+        await assert_none_has_empty_tasks(env.client)

@@ -1,0 +1,115 @@
+"""Accounts over each of the two databases, with a clock to turn and a mail server to read."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from typing import NamedTuple
+
+import pytest
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
+
+from records.database import Database
+from records.partners import Partners
+from settings import Settings
+from tests.activities.conftest import partner, server
+from tests.activities.servers import MailServer
+from tests.records.conftest import database, postgres_records, sqlite_template, url
+from tests.support.builders import MONDAY
+from use_cases.accounts import Accounts
+
+__all__ = ["database", "postgres_records", "server", "sqlite_template", "url"]
+
+SECRET_KEY = "a secret key for tests, long enough"
+PASSWORD = "correct horse battery"
+EMAIL = "Petra.Huber@elektro-huber.example"
+ADDRESS = "192.0.2.7"
+QUICK = Argon2Hasher(time_cost=1, memory_cost=256, parallelism=1)
+
+
+class Clock:
+    """A clock that stands still until it is told."""
+
+    def __init__(self) -> None:
+        self.now = MONDAY
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+class Office(NamedTuple):
+    """The accounts and what is around them."""
+
+    accounts: Accounts
+    clock: Clock
+    server: MailServer
+    database: Database
+    settings: Settings
+
+    def mails(self) -> list[EmailMessage]:
+        return self.server.received
+
+    def secret(self, number: int = -1) -> str:
+        """The secret of the link in a mail."""
+        return secret_of(self.mails()[number])
+
+    async def member(
+        self, email: str = EMAIL, partner_id: str | None = "elektro-huber", role: str = "partner"
+    ) -> str:
+        """A user with `PASSWORD`; returns its id."""
+        user = await self.accounts.invite(partner_id, role, email, "Petra Huber")  # type: ignore[arg-type]
+        await self.accounts.accept_invitation(self.secret(), PASSWORD)
+        return user.user_id
+
+
+def text_of(mail: EmailMessage) -> str:
+    part = mail.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content())
+
+
+def secret_of(mail: EmailMessage) -> str:
+    found = re.search(
+        r"https://cmi\.example/(?:invitation|reset)/([A-Za-z0-9_-]{43})\s", text_of(mail)
+    )
+    assert found is not None
+    return found[1]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def settings(server: MailServer, url: str) -> Settings:
+    return Settings.model_validate(
+        {
+            "database_url": url,
+            "smtp_url": f"smtp://127.0.0.1:{server.port}",
+            "public_url": "https://cmi.example",
+            "secret_key": SECRET_KEY,
+        }
+    )
+
+
+@pytest.fixture
+async def office(
+    database: Database,
+    settings: Settings,
+    clock: Clock,
+    server: MailServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Office]:
+    """The accounts with two partners, and nobody yet. Passwords are hashed in a hurry."""
+    monkeypatch.setattr(PasswordHash, "recommended", lambda: PasswordHash((QUICK,)))
+    partners = Partners(database)
+    await partners.put(partner("elektro-huber"), MONDAY)
+    await partners.put(partner("sanitaer-rossi", "it"), MONDAY)
+    accounts = Accounts(database, settings, clock)
+    yield Office(accounts, clock, server, database, settings)
+    await accounts.close()

@@ -1,0 +1,122 @@
+"""Guesses become slow: by account, by address, across processes, and not for who knows the password."""
+
+import asyncio
+
+import pytest
+
+from tests.use_cases.conftest import ADDRESS, EMAIL, PASSWORD, Office
+from use_cases.account_errors import BadLogin, Throttled
+from use_cases.accounts import Accounts
+
+
+async def guess(accounts: Accounts, email: str = EMAIL, address: str = ADDRESS) -> int:
+    """A wrong password. Returns how many seconds to wait, 0 if it was looked at."""
+    try:
+        await accounts.log_in(email, "not the password", address)
+    except BadLogin:
+        return 0
+    except Throttled as error:
+        return error.retry_after
+    raise AssertionError("let in")
+
+
+@pytest.mark.parametrize("email", [EMAIL, "nobody@x.example"])
+async def test_guesses_at_an_account_wait_twice_as_long_each_time(
+    office: Office, email: str
+) -> None:
+    await office.member()
+    for number in range(5):
+        assert await guess(office.accounts, email, f"198.51.100.{number}") == 0
+    waits = []
+    for number in range(13):
+        wait = await guess(office.accounts, email.upper(), f"203.0.113.{number}")
+        waits.append(wait)
+        assert await guess(office.accounts, email) == wait  # asking again does not make it longer
+        office.clock.forward(seconds=wait)
+        assert await guess(office.accounts, email, f"203.0.113.{number}") == 0
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]
+
+
+async def test_while_an_account_waits_the_right_password_waits_too(office: Office) -> None:
+    await office.member()
+    for _ in range(5):
+        await guess(office.accounts)
+    with pytest.raises(Throttled):
+        await office.accounts.log_in(EMAIL, PASSWORD, "198.51.100.1")
+    office.clock.forward(seconds=1)
+    await office.accounts.log_in(EMAIL, PASSWORD, "198.51.100.1")
+    for _ in range(5):  # and counts from the beginning
+        assert await guess(office.accounts, address="198.51.100.1") == 0
+    assert await guess(office.accounts, address="198.51.100.1") == 1
+
+
+async def test_guesses_from_one_address_at_many_accounts(office: Office) -> None:
+    await office.member()
+    for number in range(20):
+        assert await guess(office.accounts, f"user{number}@x.example") == 0
+    assert await guess(office.accounts, "one.more@x.example") == 1
+    assert await guess(office.accounts, "one.more@x.example", "198.51.100.1") == 0
+    office.clock.forward(seconds=1)
+    # one's own login does not buy guesses at those of others
+    await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    assert await guess(office.accounts, "two.more@x.example") == 0
+    assert await guess(office.accounts, "two.more@x.example") == 2
+
+
+async def test_logging_in_often_is_no_guessing(office: Office) -> None:
+    await office.member()
+    for _ in range(25):
+        await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+        ("unix:", "unix:", True),
+    ],
+)
+async def test_what_counts_as_one_address(
+    office: Office, first: str, second: str, same: bool
+) -> None:
+    for number in range(20):
+        assert await guess(office.accounts, f"user{number}@x.example", first) == 0
+    assert (await guess(office.accounts, "more@x.example", second) > 0) is same
+
+
+async def test_many_guesses_at_once_in_several_processes_count_one_by_one(office: Office) -> None:
+    await office.member()
+    processes = [Accounts(office.database, office.settings, office.clock) for _ in range(3)]
+    waits = await asyncio.gather(*(guess(processes[n % 3]) for n in range(30)))
+    assert sorted(waits)[:6] == [0, 0, 0, 0, 0, 1]
+
+
+async def test_guesses_are_forgotten(office: Office) -> None:
+    for _ in range(8):
+        await guess(office.accounts)
+        office.clock.forward(minutes=15)
+    office.clock.forward(days=1, minutes=1)
+    await office.accounts.tidy()
+    for _ in range(5):
+        assert await guess(office.accounts) == 0
+
+
+async def test_an_inbox_is_not_flooded_with_resets(office: Office) -> None:
+    await office.member()
+    office.mails().clear()
+    refused = 0
+    for number in range(60):
+        try:
+            await office.accounts.request_reset(EMAIL, f"198.51.100.{number}")
+        except Throttled:
+            refused += 1
+        office.clock.forward(minutes=1)
+    await office.accounts.close()
+    assert len(office.mails()) == 60 - refused <= 9
+    for number in range(3):  # just so for an address that nobody has
+        await office.accounts.request_reset("nobody@x.example", f"198.51.100.{number}")
+    with pytest.raises(Throttled):
+        await office.accounts.request_reset("nobody@x.example", ADDRESS)

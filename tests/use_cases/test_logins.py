@@ -1,0 +1,483 @@
+"""Logins: by invitation, with a password, and with sessions that end."""
+
+import asyncio
+from email.headerregistry import Address
+
+import pytest
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
+from sqlalchemy import update
+
+from domain.values import LANGUAGES, Language
+from mail.texts import MailTexts, Reader
+from records.database import Database
+from records.tables import mails
+from settings import Settings
+from tests.activities.servers import MailServer
+from tests.support.builders import MONDAY
+from tests.use_cases.conftest import (
+    ADDRESS,
+    EMAIL,
+    PASSWORD,
+    QUICK,
+    Clock,
+    Office,
+    secret_of,
+    text_of,
+)
+from use_cases.account_errors import BadLogin, Conflict, LinkUnusable, NotFound, WrongFields
+from use_cases.accounts import Accounts
+from use_cases.passwords import Passwords
+
+
+async def logs_in(office: Office, email: str = EMAIL, password: str = PASSWORD) -> bool:
+    try:
+        await office.accounts.log_in(email, password, ADDRESS)
+    except BadLogin:
+        return False
+    return True
+
+
+# --- invitations -------------------------------------------------------------------------------------------------
+
+
+async def test_from_the_invitation_to_the_session(office: Office) -> None:
+    user = await office.accounts.invite("sanitaer-rossi", "partner", EMAIL, "Petra Huber")
+    assert (user.invitation, user.language, user.partner_id) == ("sent", "it", "sanitaer-rossi")
+    (mail,) = office.mails()
+    assert mail["To"].addresses == (Address("Petra Huber", addr_spec=EMAIL),)
+    assert mail["Subject"] == "Il Suo accesso al CMI"
+    assert "gio 8 ott 2026 09:00" in text_of(mail)  # 72 hours from Monday 09:00 in Zurich
+    assert not await logs_in(office)
+    invited, purpose = await office.accounts.open_link(office.secret())
+    assert (invited.user_id, purpose) == (user.user_id, "invitation")
+    await office.accounts.accept_invitation(office.secret(), PASSWORD)
+    session = await office.accounts.log_in(EMAIL.lower(), PASSWORD, ADDRESS)
+    principal = await office.accounts.principal_of_session(session.secret)
+    assert principal == session.principal
+    assert principal is not None
+    assert principal.model_dump() == {
+        "role": "partner", "login_id": user.user_id, "name": "Petra Huber",
+        "partner_id": "sanitaer-rossi", "email": EMAIL, "language": "it",
+    }  # fmt: skip
+    (listed,) = await office.accounts.users("sanitaer-rossi")
+    assert (listed.invitation, listed.last_login_at) == ("accepted", MONDAY)
+    assert await office.accounts.users("elektro-huber") == ()
+
+
+async def test_an_invitation_works_once(office: Office) -> None:
+    await office.member()
+    secret = office.secret()
+    with pytest.raises(LinkUnusable):
+        await office.accounts.accept_invitation(secret, "another password entirely")
+    with pytest.raises(LinkUnusable):
+        await office.accounts.open_link(secret)
+    assert await logs_in(office)
+
+
+async def test_of_two_who_accept_at_the_same_time_one_does(office: Office) -> None:
+    await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
+    passwords = ["the first of passwords", "the second of passwords"]
+    results = await asyncio.gather(
+        *(office.accounts.accept_invitation(office.secret(), each) for each in passwords),
+        return_exceptions=True,
+    )
+    lost = [isinstance(result, LinkUnusable) for result in results]
+    assert sorted(lost) == [False, True]
+    assert await logs_in(office, password=passwords[lost.index(False)])
+
+
+async def test_an_invitation_works_for_72_hours(office: Office) -> None:
+    await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
+    office.clock.forward(hours=72, microseconds=-1)
+    await office.accounts.open_link(office.secret())
+    office.clock.forward(microseconds=1)
+    with pytest.raises(LinkUnusable):
+        await office.accounts.accept_invitation(office.secret(), PASSWORD)
+    (user,) = await office.accounts.users("elektro-huber")
+    assert user.invitation == "expired"
+    await office.accounts.tidy()
+    again = await office.accounts.invite_again("elektro-huber", user.user_id)
+    assert again.invitation == "sent"
+    await office.accounts.accept_invitation(office.secret(), PASSWORD)
+    assert await logs_in(office)
+
+
+async def test_a_new_invitation_replaces_the_former(office: Office) -> None:
+    user = await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
+    await office.accounts.invite_again("elektro-huber", user.user_id)
+    with pytest.raises(LinkUnusable):
+        await office.accounts.accept_invitation(office.secret(0), PASSWORD)
+    await office.accounts.accept_invitation(office.secret(1), PASSWORD)
+    with pytest.raises(Conflict):
+        await office.accounts.invite_again("elektro-huber", user.user_id)
+
+
+async def test_no_link_is_lost_with_a_mail_server_that_is_away(office: Office) -> None:
+    office.server.mail = "451 not now"
+    user = await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
+    assert user.invitation == "waiting"
+    office.clock.forward(seconds=59)
+    assert await office.accounts.send_due_mails() == 0
+    office.clock.forward(seconds=1)
+    assert await office.accounts.send_due_mails() == 0  # tried, and still away
+    office.server.mail = "250 OK"
+    assert await office.accounts.send_due_mails() == 0  # now twice as long
+    office.clock.forward(minutes=2)
+    assert await office.accounts.send_due_mails() == 1
+    assert await office.accounts.send_due_mails() == 0
+    (user,) = await office.accounts.users("elektro-huber")
+    assert user.invitation == "sent"
+    assert "Do 8. Okt. 2026 09:03" in text_of(office.mails()[0])  # 72 hours from when it went out
+    await office.accounts.accept_invitation(office.secret(), PASSWORD)
+
+
+async def test_a_link_whose_sender_died_is_sent_by_another_once(
+    office: Office, settings: Settings, database: Database, clock: Clock
+) -> None:
+    user = await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
+    # as if the process had ended before it could mark the mail as sent
+    unmarked = update(mails).values(state="sending", sent_at=None, next_attempt_at=clock())
+    await database.write(lambda connection: connection.execute(unmarked))
+    others = [Accounts(database, settings, clock) for _ in range(3)]
+    assert sum(await asyncio.gather(*(other.send_due_mails() for other in others))) == 1
+    assert len(office.mails()) == 2
+    with pytest.raises(LinkUnusable):
+        await office.accounts.open_link(office.secret(0))
+    assert (await office.accounts.open_link(office.secret(1)))[0].user_id == user.user_id
+
+
+async def test_a_mail_that_the_server_does_not_want_is_not_tried_for_ever(office: Office) -> None:
+    office.server.rcpt = lambda _: "550 nobody here"
+    user = await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
+    assert user.invitation == "failed"
+    office.clock.forward(days=1)
+    assert await office.accounts.send_due_mails() == 0
+    assert office.server.conversations == 1
+
+
+async def test_an_invitation_that_cannot_be_sent_is_given_up_after_five_days(
+    office: Office,
+) -> None:
+    office.server.mail = "451 not now"
+    await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
+    for _ in range(24):
+        office.clock.forward(hours=6)
+        await office.accounts.send_due_mails()
+    (user,) = await office.accounts.users("elektro-huber")
+    assert user.invitation in ("failed", "expired")
+    assert 18 <= office.server.conversations <= 22
+
+
+async def test_who_cannot_be_invited(office: Office) -> None:
+    await office.member()
+    invite = office.accounts.invite
+    with pytest.raises(Conflict):
+        await invite("sanitaer-rossi", "partner", EMAIL.upper(), "Another")
+    with pytest.raises(NotFound):
+        await invite("nobody", "partner", "a@b.example", "A")
+    with pytest.raises(NotFound):
+        await invite("a\0b", "partner", "a@b.example", "A")
+    with pytest.raises(WrongFields, match=r"email: must be an e-mail address; name: "):
+        await invite("elektro-huber", "partner", "no address", " ")
+    with pytest.raises(WrongFields, match="role"):
+        await invite(None, "partner", "a@b.example", "A")
+    with pytest.raises(WrongFields, match="role"):
+        await invite("elektro-huber", "operations", "a@b.example", "A")
+    assert len(office.mails()) == 1
+
+
+async def test_of_two_invitations_of_one_address_at_once_one_is(office: Office) -> None:
+    results = await asyncio.gather(
+        *(office.accounts.invite("elektro-huber", "partner", EMAIL, "P") for _ in range(4)),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(result, Conflict) for result in results) == 3
+    assert len(office.mails()) == 1
+
+
+async def test_the_first_operations_login_has_a_link_even_without_a_mail_server(
+    office: Office,
+) -> None:
+    office.server.mail = "451 not now"
+    made = await office.accounts.first_operations_login("anna@shop.example")
+    assert not made.mailed
+    office.clock.forward(hours=1)
+    assert await office.accounts.send_due_mails() == 0  # it would be another link
+    secret = made.link.removeprefix("https://cmi.example/invitation/")
+    await office.accounts.accept_invitation(secret, PASSWORD)
+    session = await office.accounts.log_in("anna@shop.example", PASSWORD, ADDRESS)
+    assert session.principal.role == "operations"
+    with pytest.raises(Conflict):
+        await office.accounts.first_operations_login("Anna@shop.example")
+    with pytest.raises(WrongFields):
+        await office.accounts.first_operations_login("anna")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("purpose", ["invitation", "reset"])
+def test_the_mails_in_every_language(purpose: str, language: Language) -> None:
+    link = "https://cmi.example/invitation/abc"
+    for staff in (False, True):
+        text = MailTexts("https://cmi.example").compose_account(
+            purpose, Reader("<b>Petra</b>", language, staff=staff), EMAIL, link, MONDAY
+        )
+        for body in (text.text, text.html):
+            assert EMAIL in body
+            assert link in body
+            assert "2026" in body
+            assert "{" not in body.partition("</style>")[2]
+        assert "<b>Petra" not in text.html
+        assert "<b>Petra</b>" in text.text
+        assert "CMI" in text.subject
+
+
+# --- passwords ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("password", "code"),
+    [
+        ("elevenchars", "too_short"),
+        ("ü" * 11, "too_short"),
+        ("aaaaaaaaaaaaaaaab", "too_simple"),
+        ("x1y2" * 65, "too_long"),
+        (EMAIL, "own_name"),
+        ("petra huber@elektrohuber.EXAMPLE", "own_name"),
+        ("Petra.-.-.Huber", "own_name"),
+    ],
+)
+async def test_weak_passwords_are_refused_and_the_link_still_works(
+    office: Office, password: str, code: str
+) -> None:
+    await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
+    with pytest.raises(WrongFields) as refused:
+        await office.accounts.accept_invitation(office.secret(), password)
+    assert [(fault.field, fault.code) for fault in refused.value.faults] == [("password", code)]
+    await office.accounts.accept_invitation(office.secret(), PASSWORD)
+
+
+async def test_an_umlaut_is_one_however_it_was_typed(office: Office) -> None:
+    await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
+    await office.accounts.accept_invitation(office.secret(), "Gr\u00fcezi mitenand")
+    assert await logs_in(office, password="Gru\u0308ezi mitenand")
+
+
+@pytest.mark.parametrize("odd", ["", "\0", "\ud800", "x" * 100_000, "' OR 1=1 --"])
+async def test_odd_input_is_a_bad_login(office: Office, odd: str) -> None:
+    await office.member()
+    assert not await logs_in(office, password=odd)
+    assert not await logs_in(office, email=odd)
+
+
+async def test_a_reset_goes_the_same_way_and_ends_all_sessions(office: Office) -> None:
+    user_id = await office.member()
+    session = await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    await office.accounts.request_reset(f" {EMAIL.upper()} ", ADDRESS)
+    await office.accounts.close()
+    assert len(office.mails()) == 2
+    assert office.mails()[1]["Subject"] == "Neues Passwort für das CMI"
+    assert (await office.accounts.open_link(office.secret()))[1] == "reset"
+    assert await logs_in(office)  # until it is used, nothing changes
+    user = await office.accounts.accept_invitation(office.secret(), "a new password for me")
+    assert user.user_id == user_id
+    assert not await logs_in(office)
+    assert await office.accounts.principal_of_session(session.secret) is None
+    assert await logs_in(office, password="a new password for me")
+
+
+async def test_a_reset_of_an_unknown_address_mails_nobody_and_says_nothing(office: Office) -> None:
+    await office.member()
+    await office.accounts.request_reset("nobody@elektro-huber.example", ADDRESS)
+    await office.accounts.request_reset("\0", ADDRESS)
+    await office.accounts.close()
+    assert len(office.mails()) == 1
+
+
+async def test_a_reset_answers_before_it_looks_whether_there_is_one(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.member()
+    asked: list[str] = []
+    by_email = office.accounts._records.by_email
+
+    async def noted(email: str, now: object) -> object:
+        asked.append(email)
+        return await by_email(email, now)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(office.accounts._records, "by_email", noted)
+    await office.accounts.request_reset(EMAIL, ADDRESS)
+    assert asked == []
+    await office.accounts.close()
+    assert asked == [EMAIL]
+
+
+async def test_an_unknown_address_costs_a_login_as_much_as_a_wrong_password(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.member()
+    await office.accounts.invite("elektro-huber", "partner", "invited@x.example", "Invited")
+    verify = office.accounts._passwords._hash.verify_and_update
+    hashes: list[str] = []
+
+    def noted(password: bytes, hashed: str) -> object:
+        hashes.append(hashed)
+        return verify(password, hashed)
+
+    monkeypatch.setattr(office.accounts._passwords._hash, "verify_and_update", noted)
+    for email in (EMAIL, "nobody@x.example", "invited@x.example"):
+        assert not await logs_in(office, email, "wrong password")
+    costs = {hashed.rsplit("$", 2)[0] for hashed in hashes}
+    assert len(hashes) == 3
+    assert len(costs) == 1
+    assert costs.pop().startswith("$argon2id$")
+
+
+async def test_a_password_is_changed_by_who_knows_it(office: Office) -> None:
+    user_id = await office.member()
+    session = await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    with pytest.raises(WrongFields, match="former"):
+        await office.accounts.change_password(user_id, "not this one", "a new password for me")
+    with pytest.raises(WrongFields, match="password"):
+        await office.accounts.change_password(user_id, PASSWORD, "short")
+    await office.accounts.change_password(user_id, PASSWORD, "a new password for me")
+    assert await office.accounts.principal_of_session(session.secret) is None
+    assert await logs_in(office, password="a new password for me")
+
+
+async def test_an_older_hash_is_made_anew(office: Office) -> None:
+    passwords = office.accounts._passwords
+    todays = passwords._hash
+    passwords._hash = PasswordHash((Argon2Hasher(time_cost=2, memory_cost=128),))
+    user_id = await office.member()
+    passwords._hash = todays
+    for _ in range(2):
+        assert await logs_in(office)
+    known = await office.accounts._records.by_id(user_id, MONDAY)
+    assert known is not None
+    assert known.password_hash is not None
+    assert not QUICK.check_needs_rehash(known.password_hash)
+
+
+async def test_passwords_are_hashed_as_argon2_is_meant() -> None:
+    passwords = Passwords()
+    hashed = await passwords.hash(PASSWORD)
+    assert hashed.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert await passwords.check(PASSWORD, hashed) == (True, None)
+    assert await passwords.check(PASSWORD + " ", hashed) == (False, None)
+    assert await passwords.check(PASSWORD, None) == (False, None)
+    assert hashed != await passwords.hash(PASSWORD)
+
+
+# --- sessions ----------------------------------------------------------------------------------------------------
+
+
+async def test_sessions_end(office: Office) -> None:
+    user_id = await office.member()
+    first, second, third = [
+        await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS) for _ in range(3)
+    ]
+    assert len({first.secret, second.secret, third.secret}) == 3
+    await office.accounts.end_session(first.secret)
+    assert await office.accounts.principal_of_session(first.secret) is None
+    assert await office.accounts.principal_of_session(second.secret) is not None
+    await office.accounts.end_all_sessions(user_id)
+    assert await office.accounts.principal_of_session(second.secret) is None
+    assert await office.accounts.principal_of_session(third.secret) is None
+    assert await office.accounts.principal_of_session("x" * 43) is None
+    assert await office.accounts.principal_of_session("\0\ud800") is None
+
+
+@pytest.mark.parametrize(
+    ("role", "partner_id", "idle_hours", "whole_days"),
+    [("partner", "elektro-huber", 14 * 24, 90), ("operations", None, 12, 7)],
+)
+async def test_a_session_ends_unused_or_old(
+    office: Office, role: str, partner_id: str | None, idle_hours: int, whole_days: int
+) -> None:
+    await office.member(role=role, partner_id=partner_id)
+    idle = await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    used = await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    steps = whole_days * 24 // idle_hours * 2
+    for step in range(steps):
+        assert await office.accounts.principal_of_session(used.secret) is not None, step
+        await office.accounts.noted()
+        office.clock.forward(hours=idle_hours / 2)
+        if step == 2:
+            assert await office.accounts.principal_of_session(idle.secret) is None
+    office.clock.forward(hours=idle_hours)
+    assert office.clock() >= used.expires_at
+    assert await office.accounts.principal_of_session(used.secret) is None
+
+
+async def test_a_user_who_is_removed_is_out_at_once(office: Office) -> None:
+    user_id = await office.member()
+    session = await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    for partner_id in ("sanitaer-rossi", None):
+        with pytest.raises(NotFound):
+            await office.accounts.remove_user(partner_id, user_id)
+    await office.accounts.remove_user("elektro-huber", user_id)
+    assert await office.accounts.principal_of_session(session.secret) is None
+    assert not await logs_in(office)
+    with pytest.raises(NotFound):
+        await office.accounts.remove_user("elektro-huber", user_id)
+    await office.member()  # the address is free again
+    assert await logs_in(office)
+
+
+async def test_the_language_is_the_users(office: Office) -> None:
+    user_id = await office.member()
+    await office.accounts.set_language(user_id, "fr")
+    session = await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    assert session.principal.language == "fr"
+
+
+async def test_tidying_leaves_what_is_still_good(office: Office) -> None:
+    await office.member()
+    session = await office.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    await office.accounts.request_reset(EMAIL, ADDRESS)
+    await office.accounts.close()
+    await office.accounts.tidy()
+    assert await office.accounts.principal_of_session(session.secret) is not None
+    await office.accounts.accept_invitation(secret_of(office.mails()[-1]), "yet another password")
+
+
+async def test_housekeeping_goes_on_after_trouble(
+    office: Office, monkeypatch: pytest.MonkeyPatch, server: MailServer
+) -> None:
+    monkeypatch.setattr("use_cases.accounts._HOUSEKEEPING", 0.01)
+    server.mail = "451 not now"
+    await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
+    server.mail = "250 OK"
+    office.clock.forward(minutes=1)
+    due, troubles = office.accounts._link_mails._mails.due, iter([OSError("away")])
+
+    async def once_away(*arguments: object) -> object:
+        for trouble in troubles:
+            raise trouble
+        return await due(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(office.accounts._link_mails._mails, "due", once_away)
+    keeping = asyncio.create_task(office.accounts.keep_house())
+    async with asyncio.timeout(10):
+        while not server.received:
+            await asyncio.sleep(0.01)
+        keeping.cancel()  # in the middle of the conversation with the mail server
+        await asyncio.wait({keeping})
+        await office.accounts.close()
+    assert keeping.cancelled()
+    (user,) = await office.accounts.users("elektro-huber")
+    assert user.invitation == "sent"
+
+
+async def test_a_request_makes_one_login_however_often_it_comes(office: Office) -> None:
+    made = await asyncio.gather(
+        *(
+            office.accounts.invite(None, "operations", EMAIL, "Petra", request_id="page.1")
+            for _ in range(3)
+        )
+    )
+    assert len({user.user_id for user in made}) == 1
+    assert len(office.mails()) == 1
+    with pytest.raises(Conflict):
+        await office.accounts.invite(None, "operations", EMAIL, "Petra", request_id="page.2")

@@ -1,0 +1,290 @@
+"""The entrance as a browser without JavaScript goes through it: invited, logged in, out, and turned away."""
+
+import logging
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import httpx
+import pyotp
+import pytest
+from fastapi import FastAPI
+
+from contracts.encryption import new_key
+from records.idempotency import Answers
+from settings import Settings
+from tests.use_cases.conftest import EMAIL, PASSWORD, Office
+from web.app import API, create_app
+
+HOME = "https://cmi.example"
+UI = "https://temporal.example"
+SAME = {"Sec-Fetch-Site": "same-origin"}
+OWN = {"temporal_ui_url": UI, "encryption_keys": new_key("k")}
+
+
+class Browser:
+    """Keeps cookies, fills in forms."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self.http = http
+        self.page: httpx.Response | None = None
+
+    async def open(self, path: str, **headers: str) -> httpx.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.page = await self.http.get(path, headers=named)
+        return self.page
+
+    def hidden(self) -> dict[str, str]:
+        assert self.page is not None
+        found = re.findall(
+            r'<input type="hidden" name="(\w+)"[^>]* value="([^"]*)"', self.page.text
+        )
+        return dict(found)
+
+    async def send(
+        self, path: str, headers: dict[str, str] | None = None, **fields: str
+    ) -> httpx.Response:
+        """The form of the page that is open."""
+        sent = self.hidden() | fields
+        self.page = await self.http.post(
+            path, data=sent, headers=SAME if headers is None else headers
+        )
+        return self.page
+
+    async def log_in(self, password: str = PASSWORD, next: str = "/") -> httpx.Response:
+        await self.open(f"/login?{httpx.QueryParams(next=next)}")
+        return await self.send("/login", email=EMAIL, password=password)
+
+
+@pytest.fixture(scope="module")
+def app() -> FastAPI:
+    """The application; `browser` gives it what it works with in each test."""
+    return create_app(Settings.model_validate(OWN))
+
+
+@pytest.fixture
+async def browser(app: FastAPI, office: Office) -> AsyncIterator[Browser]:
+    """A browser in front of the application."""
+    app.state.settings = Settings.model_validate(office.settings.model_dump() | OWN)
+    app.state.database = office.database
+    app.state.accounts = office.accounts
+    app.state.answers = Answers(office.database)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url=HOME) as http:
+        yield Browser(http)
+
+
+def lines(log: pytest.LogCaptureFixture) -> str:
+    own = [record for record in log.records if record.name.startswith("cmi")]
+    return "\n".join(f"{record.getMessage()} {vars(record)}" for record in own)
+
+
+async def test_from_the_invitation_to_the_log_out(
+    browser: Browser, office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    _, token = await office.accounts.make_token("operations", "Anna")
+    made = await browser.http.post(
+        f"{API}/partners/elektro-huber/users",
+        json={"email": EMAIL, "name": "Petra <Huber>", "language": "fr"},
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert made.status_code == 201, made.text
+    secret = office.secret()
+    path = f"/invitation/{secret}"
+    for _ in range(2):  # opening uses nothing up
+        page = await browser.open(path, Accept_Language="it")
+        assert page.status_code == 200
+        assert '<html lang="fr">' in page.text, "the language of who was invited"
+        assert "Petra &lt;Huber&gt;" in page.text
+        assert page.headers["Referrer-Policy"] == "no-referrer"
+        assert page.headers["Cache-Control"] == "no-store"
+        assert re.findall("<script.*", page.text) == [
+            '<script src="/static/cmi.js" defer></script>'
+        ]
+        policy = page.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'")
+        assert "unsafe" not in policy
+    # a page without referrer sends this
+    null = {"Origin": "null", **SAME}
+    wrong = await browser.send(path, null, password="short", again="short")
+    assert wrong.status_code == 422
+    assert 'id="password-error"' in wrong.text
+    wrong = await browser.send(path, null, password=PASSWORD, again=PASSWORD + "x")
+    assert wrong.status_code == 422
+    assert 'id="again-error"' in wrong.text
+    assert PASSWORD not in wrong.text
+    assert (await browser.send(path, null, password=PASSWORD, again=PASSWORD)).status_code == 200
+    dead = await browser.open(path)
+    assert dead.status_code == 410
+    assert dead.headers["Referrer-Policy"] == "no-referrer"
+
+    assert (await browser.open("/account")).headers["Location"] == "/login?next=/account"
+    let_in = await browser.log_in(next="/docs")
+    assert (let_in.status_code, let_in.headers["Location"]) == (303, "/docs")
+    (cookie,) = (each for each in let_in.headers.get_list("Set-Cookie") if "_session=" in each)
+    name, _, value = cookie.partition(";")[0].partition("=")
+    assert name == "__Host-cmi_session"
+    attributes = {each.strip().lower() for each in cookie.split(";")[1:]}
+    assert attributes >= {"httponly", "secure", "samesite=lax", "path=/"}
+    assert not any(each.startswith("domain") for each in attributes)
+    home = await browser.open("/account")
+    assert '<html lang="fr">' in home.text
+    assert "Petra &lt;Huber&gt;" in home.text
+    assert (await browser.open("/login?next=/docs")).headers["Location"] == "/docs"
+
+    button = await browser.open("/logout")
+    assert button.status_code == 200
+    assert (await browser.open("/account")).status_code == 200, "a link alone logs nobody out"
+    out = await browser.send("/logout")
+    assert (out.status_code, out.headers["Location"]) == (303, "/login")
+    assert "__Host-cmi_session" not in browser.http.cookies
+    browser.http.cookies.set(name, value)
+    assert (await browser.open("/account")).headers["Location"] == "/login?next=/account", (
+        "the session is dead"
+    )
+
+    log = lines(caplog)
+    assert "/invitation/{secret}" in log
+    for hidden in (secret, value, PASSWORD, EMAIL):
+        assert hidden not in log
+
+
+async def test_a_reset_says_the_same_whoever_asks(browser: Browser, office: Office) -> None:
+    await office.member()
+    answers = []
+    for email in (EMAIL, "nobody@nowhere.example"):
+        await browser.open("/reset")
+        answer = await browser.send("/reset", email=email)
+        answers.append((answer.status_code, answer.text))
+    assert answers[0] == answers[1]
+    await office.accounts.close()
+    path = f"/reset/{office.secret()}"
+    assert (await browser.open(path)).status_code == 200
+    other = PASSWORD + " staple"
+    assert (await browser.send(path, password=other, again=other)).status_code == 200
+    assert (await browser.log_in()).status_code == 422
+    assert (await browser.log_in(other)).status_code == 303
+
+
+async def test_guesses_are_slowed_down(browser: Browser, office: Office) -> None:
+    await office.member()
+    for _ in range(5):
+        wrong = await browser.log_in("a wrong password")
+        assert wrong.status_code == 422
+        assert 'role="alert"' in wrong.text
+        assert "a wrong password" not in wrong.text
+    await browser.log_in("a wrong password")
+    slow = await browser.log_in()
+    assert slow.status_code == 429
+    assert int(slow.headers["Retry-After"]) >= 1
+    assert "_session" not in str(browser.http.cookies)
+
+
+@pytest.mark.parametrize(
+    "next",
+    [
+        "https://evil.example", "//evil.example", "/\\evil.example", "\\\\evil.example", "/\t/evil.example",
+        "javascript:alert(1)", "docs", "", " /docs", "/\r\nX: y", "/é", "/" + "x" * 2000,
+    ],
+)  # fmt: skip
+async def test_nobody_is_led_elsewhere(browser: Browser, office: Office, next: str) -> None:
+    await office.member()
+    assert (await browser.log_in(next=next)).headers["Location"] == "/"
+    await browser.http.post("/logout")
+    again = await browser.open(f"/login?{httpx.QueryParams(next=next)}")
+    assert again.headers["Location"] == "/"
+
+
+@pytest.mark.parametrize(
+    "path", ["/login", "/login/code", "/logout", "/reset", "/reset/x", "/invitation/x"]
+)
+async def test_forms_of_others_are_refused(browser: Browser, office: Office, path: str) -> None:
+    await office.member()
+    await browser.log_in()
+    session = browser.http.cookies["__Host-cmi_session"]
+    await browser.open("/account")
+    token = browser.hidden()["form_token"]
+    right = {"email": EMAIL, "password": PASSWORD, "form_token": token}
+    for fields, headers in (
+        ({**right, "form_token": ""}, SAME),
+        ({**right, "form_token": "x" * 43}, SAME),
+        (right, {"Sec-Fetch-Site": "cross-site"}),
+        (right, {"Sec-Fetch-Site": "same-site"}),
+        (right, {"Origin": "https://evil.example"}),
+    ):
+        refused = await browser.http.post(path, data=fields, headers=headers)
+        assert refused.status_code == 403
+        assert "_session" not in refused.headers.get("Set-Cookie", "")
+    assert await office.accounts.principal_of_session(session), "and nothing happened"
+    taken = await browser.http.post(path, data=right, headers={"Origin": HOME})
+    assert taken.status_code != 403
+    browser.http.cookies.delete("__Host-cmi_form")
+    assert (await browser.http.post(path, data=right, headers=SAME)).status_code == 403
+    assert (await browser.http.post(path, content=b"\xff", headers=SAME)).status_code == 403
+
+
+async def test_the_second_factor(browser: Browser, office: Office) -> None:
+    user_id = await office.member()
+    phone = pyotp.parse_uri((await office.accounts.second_factor.enrol(user_id)).uri)
+    assert isinstance(phone, pyotp.TOTP)
+    await office.accounts.second_factor.confirm(user_id, phone.at(office.clock()))
+    office.clock.forward(seconds=30)
+    asked = await browser.log_in(next="/docs")
+    assert asked.status_code == 200
+    assert 'autocomplete="one-time-code"' in asked.text
+    assert (await browser.open("/account")).headers["Location"] == "/login?next=/account"
+    browser.page = asked
+    wrong = await browser.send("/login/code", code="000000")
+    assert wrong.status_code == 422
+    right = await browser.send("/login/code", code=phone.at(office.clock()))
+    assert (right.status_code, right.headers["Location"]) == (303, "/docs")
+    assert (await browser.open("/account")).status_code == 200
+    await browser.log_in()
+    browser.http.cookies.delete("__Host-cmi_session")
+    asked = await browser.log_in()
+    office.clock.forward(minutes=6)
+    assert (await browser.send("/login/code", code=phone.at(office.clock()))).status_code == 422
+
+
+async def test_sessions_count_for_the_codec_and_not_for_the_api(
+    browser: Browser, office: Office
+) -> None:
+    body = {"payloads": [{"metadata": {"encoding": "anNvbi9wbGFpbg=="}, "data": "e30="}]}
+    origin = {"Origin": UI, "X-Namespace": "default"}
+    assert (await browser.http.post("/codec/decode", json=body)).status_code == 401
+    office.clock.now = datetime.now(UTC)  # the browser has its own clock, and forgets old cookies
+    await office.member(role="operations", partner_id=None)
+    await browser.log_in()
+    encoded = await browser.http.post("/codec/encode", json=body, headers=origin)
+    assert encoded.status_code == 200
+    assert encoded.json() != body
+    # The Temporal UI sends the token of its own login, too, if it has one.
+    both = origin | {"Authorization": "Bearer of-the-ui"}
+    decoded = await browser.http.post("/codec/decode", json=encoded.json(), headers=both)
+    assert decoded.json() == body
+    assert decoded.headers["Access-Control-Allow-Origin"] == UI
+    assert decoded.headers["Access-Control-Allow-Credentials"] == "true"
+    foreign = {"Origin": "https://evil.example"}
+    refused = await browser.http.post("/codec/decode", json=encoded.json(), headers=foreign)
+    assert refused.status_code == 403
+    for method, path in (("GET", "/users"), ("GET", "/partners"), ("POST", "/tokens")):
+        call = await browser.http.request(method, API + path, json={}, headers=SAME)
+        assert call.status_code == 401
+
+
+async def test_a_partner_s_session_decodes_nothing(browser: Browser, office: Office) -> None:
+    await office.member()
+    await browser.log_in()
+    answer = await browser.http.post("/codec/decode", json={"payloads": []}, headers={"Origin": UI})
+    assert answer.status_code == 403
+
+
+async def test_the_language_that_the_browser_asks_for(browser: Browser) -> None:
+    for language in ("de", "fr", "it", "en"):
+        page = await browser.open("/login", Accept_Language=f"{language}-CH, en;q=0.1")
+        assert f'<html lang="{language}">' in page.text
+    style = await browser.open("/static/cmi.css")
+    assert style.headers["Content-Type"].startswith("text/css")
+    assert style.headers["Cache-Control"] == "no-cache"
+    assert "url(" not in style.text

@@ -1,0 +1,196 @@
+"""The catalogues: complete, in use, right in form, and as `make catalogues` leaves them."""
+
+import re
+import shutil
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog, Message
+from babel.messages.pofile import read_po
+from jinja2 import DictLoader, Environment
+
+import words
+from domain.orders.order import Status
+from domain.values import LANGUAGES, Language
+from words.translations import (
+    LOCALE,
+    SOURCE,
+    TRANSLATIONS,
+    Counted,
+    count,
+    mark,
+    nmark,
+    pmark,
+    read_catalogue,
+    say,
+    translate,
+)
+
+TRANSLATED: list[Language] = [each for each in LANGUAGES if each != SOURCE]
+PLACEHOLDER = re.compile(r"%(?:\(\w+\))?[^ ]")
+LONG = 12  # letters of a sentence that two languages cannot share by chance
+
+in_each = pytest.mark.parametrize("language", TRANSLATED)
+
+
+def catalogue(language: Language, folder: Path = LOCALE) -> Catalog:
+    """A language's catalogue as it is in its file."""
+    with (folder / language / "LC_MESSAGES" / "cmi.po").open("rb") as file:
+        return read_po(file, locale=language, abort_invalid=True)
+
+
+def messages(language: Language, folder: Path = LOCALE) -> list[Message]:
+    """All its texts."""
+    return [message for message in catalogue(language, folder) if message.id]
+
+
+def forms(text: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    """A text in its forms: one, or one for each number."""
+    return (text,) if isinstance(text, str) else tuple(text)
+
+
+def faults(language: Language, folder: Path = LOCALE) -> list[str]:
+    """What is wrong with a language's texts, a line each."""
+    found = []
+    known = catalogue(language, folder)
+    for message in known:
+        if not message.id:
+            continue
+        name = forms(message.id)[0]
+        if not all(forms(message.string)):
+            found.append(f"empty: {name}")
+        if message.fuzzy:
+            found.append(f"fuzzy: {name}")
+        found += [f"{error}: {name}" for error in message.check(known)]
+        wanted = set(PLACEHOLDER.findall(forms(message.id)[-1]))
+        if set(PLACEHOLDER.findall(forms(message.string)[-1])) != wanted:
+            found.append(f"other placeholders: {name}")
+    return found + [f"unused: {forms(message.id)[0]}" for message in known.obsolete.values()]
+
+
+def updated(tmp_path: Path) -> Path:
+    """A copy of the catalogues after `make catalogues`."""
+    copy = tmp_path / "locale"
+    if not copy.exists():
+        shutil.copytree(LOCALE, copy)
+    made = subprocess.run(
+        [
+            *("make", "--silent", "--old-file", ".venv/.installed", "catalogues"),
+            *(f"BIN={Path(sys.executable).parent}", f"LOCALE={copy}"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    return copy
+
+
+@in_each
+def test_nothing_is_missing_fuzzy_or_wrong_in_form(language: Language) -> None:
+    assert faults(language) == []
+
+
+def test_the_catalogues_are_as_make_catalogues_leaves_them(tmp_path: Path) -> None:
+    copy = updated(tmp_path)
+    for language in TRANSLATED:
+        there = {(each.context, forms(each.id)) for each in messages(language)}
+        wanted = {(each.context, forms(each.id)) for each in messages(language, copy)}
+        assert there == wanted, "make catalogues"
+
+
+def test_faults_are_found(tmp_path: Path) -> None:
+    folder = tmp_path / "locale" / "fr" / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    (folder / "cmi.po").write_text(
+        'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
+        '#, python-format\nmsgid "Auftrag an %(partner)s übermittelt"\nmsgstr "Transmis à %(name)s"\n\n'
+        '#, python-format\nmsgid "Ausgeführt am %(day)s"\nmsgstr "Exécuté"\n\n'
+        'msgid "Nie gesagt"\nmsgstr "Jamais dit"\n\n'
+        '#, fuzzy\nmsgid "Zahlung eingegangen"\nmsgstr "Peut-être"\n'
+    )
+    found = faults("fr", tmp_path / "locale")
+    assert "fuzzy: Zahlung eingegangen" in found
+    assert "unknown named placeholder 'name': Auftrag an %(partner)s übermittelt" in found
+    assert "other placeholders: Ausgeführt am %(day)s" in found
+    copy = updated(tmp_path)
+    known = {each.id: each for each in messages("fr", copy)}
+    assert "Nie gesagt" not in known
+    # from a module, from a template of a page, and counted
+    for text in ("Auftrag akzeptiert", "Zum Inhalt", ("%(number)s Tag", "%(number)s Tage")):
+        assert not any(forms(known[text].string))
+    assert "empty: Auftrag akzeptiert" in faults("fr", copy)
+
+
+def test_swiss_spelling() -> None:
+    """No ß; in French no blank inside guillemets or before : ; ! ? in what the domain says and mails say."""
+    for language in TRANSLATED:
+        for message in messages(language):
+            german, said = " ".join(forms(message.id)), " ".join(forms(message.string))
+            assert "ß" not in german + said, german
+            assert not re.search(r"«\s|\s»", german + said), german
+            assert not re.search(r"[“”„\"]", german), german
+            if language != "en":
+                assert not re.search(r"[“”„\"]", said), said
+
+
+@in_each
+def test_no_text_is_padded_or_left_in_german(language: Language) -> None:
+    for message in messages(language):
+        for german, said in zip(forms(message.id), forms(message.string), strict=False):
+            assert (german[:1] == " ", german[-1:] == " ") == (said[:1] == " ", said[-1:] == " ")
+            assert "  " not in said
+            bare = PLACEHOLDER.sub("", german)
+            if len(bare) >= LONG and len(bare.split()) >= 2:
+                assert said != german
+
+
+# --- how texts are said -------------------------------------------------------------------------------------------
+
+
+def test_values_and_meanings() -> None:
+    assert say("de", mark("Auftrag akzeptiert")) == "Auftrag akzeptiert"
+    assert say("fr", "Ausgeführt am %(day)s", day="4%") == "Exécuté le 4%"
+    assert say("it", "Ausgeführt am %(day)s", day="4") == "Eseguito il 4"
+    assert say("it", pmark("Verlauf", "Ausgeführt am %(day)s"), day="4") == "Eseguito: 4"
+    assert say("de", pmark("Verlauf", "Ausgeführt am %(day)s"), day="4") == "Ausgeführt am 4"
+    assert say("en", "Unbekannt %(text)s", text="x") == "Unbekannt x"
+
+
+def test_nothing_is_read_when_a_text_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workflows say texts while they are replayed."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a file is opened")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr("io.open", refuse)
+    for language in LANGUAGES:
+        assert words.format_day(date(2027, 1, 1), language)
+        assert words.status_label(Status.NEW, language)
+
+
+def test_numbers() -> None:
+    days: Counted = nmark("%(number)s Tag", "%(number)s Tage")
+    assert [count("de", days, number) for number in (0, 1, 2)] == ["0 Tage", "1 Tag", "2 Tage"]
+    assert [count("fr", days, number) for number in (0, 1, 2)] == ["0 jour", "1 jour", "2 jours"]
+    assert count("en", days, 2, number="two") == "two days"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_in_templates(language: Language) -> None:
+    text = '{{ _("Ja") }} {% trans count=n %}\n{{ count }} Tag{% pluralize %}\n{{ count }} Tage{% endtrans %}'
+    environment = Environment(loader=DictLoader({"t": text}), autoescape=False)
+    translate(environment, language)
+    said = environment.get_template("t").render(n=2)
+    assert said == f"{TRANSLATIONS[language].gettext('Ja')} 2 Tage"
+
+
+def test_what_is_empty_or_fuzzy_stays_german(tmp_path: Path) -> None:
+    path = tmp_path / "cmi.po"
+    path.write_text('msgid "Ja"\nmsgstr ""\n\n#, fuzzy\nmsgid "Nein"\nmsgstr "Non"\n')
+    read = read_catalogue(path, "fr")
+    assert (read.gettext("Ja"), read.gettext("Nein")) == ("Ja", "Nein")

@@ -1,0 +1,144 @@
+"""What the API's calls about settlements, their documents and corrections share."""
+
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+
+import words
+from domain.settlements.errors import SettlementRefused
+from records.settlements import StoredSettlement
+from use_cases.opening import MOST_LEFT_OUT
+from use_cases.principal import Principal
+from use_cases.settlements import (
+    AlreadySettled,
+    NoSuchPaper,
+    NothingToBill,
+    PaperNotMade,
+    SettlementUseCases,
+    UnknownPartner,
+    UnknownSettlement,
+)
+from web import idempotency
+from web.api.orders import AcceptLanguage, Call
+from web.problems import Problem, invalid, not_made
+from web.security import GuardedRoute, may
+from words.settlement_view import SettlementView, settlement_view
+
+_NAMED_ERRORS = 50
+
+
+def settlement_router() -> APIRouter:
+    """An empty router for calls about settlements."""
+    return APIRouter(route_class=GuardedRoute, strict_content_type=False)
+
+
+class SettlementCall(Call):
+    """A call about settlements: its use cases, the language of its answer, and what an error becomes."""
+
+    def __init__(self, request: Request, accept_language: AcceptLanguage = None) -> None:
+        super().__init__(request, accept_language)
+        self.settlements: SettlementUseCases = request.app.state.settlement_use_cases
+
+    def shown(self, principal: Principal, found: StoredSettlement) -> SettlementView:
+        """The settlement as this caller sees it now."""
+        return settlement_view(
+            found.settlement,
+            found.account,
+            found.events,
+            self.settlements.now,
+            self.language,
+            principal.role,
+        )
+
+    def request_id(self, principal: Principal, about: str, action: str) -> str:
+        """The id by which a repetition of this call is recognised."""
+        return idempotency.request_id(self.request, principal, about, action)
+
+    @asynccontextmanager
+    async def translating(
+        self, principal: Principal, asked: Sequence[str] = ()
+    ) -> AsyncIterator[None]:
+        """Turns errors of the use cases into problem documents in the caller's language.
+
+        `asked` are the SP-IDs of the request: an error names the position of each that cannot be billed.
+        """
+        try:
+            async with super().translating(principal):
+                yield
+        except UnknownSettlement as error:
+            raise Problem(404, "Not Found", "There is no such settlement.") from error
+        except UnknownPartner as error:
+            raise Problem(404, "Not Found", "There is no such partner.") from error
+        except NoSuchPaper as error:
+            raise Problem(404, "Not Found", "There is no such document (yet).") from error
+        except PaperNotMade as error:
+            raise not_made(words.paper_not_made_text(self.language)) from error
+        except NothingToBill as error:
+            raise self._nothing_to_bill(error, asked) from error
+        except AlreadySettled as error:
+            raise Problem(
+                409,
+                "Settled already",
+                f"There is a settlement of this month: {error.settlement_id}.",
+                allowed=list(error.allowed),
+                code="already_settled",
+                settlement_id=error.settlement_id,
+                settlement_status=error.status,
+            ) from error
+        except SettlementRefused as refused:
+            text = words.settlement_refusal_text(
+                refused.action, refused.code, refused.status, refused.allowed, self.language
+            )
+            raise Problem(
+                409,
+                "Not allowed now",
+                text,
+                allowed=list(refused.allowed),
+                code=refused.code,
+                settlement_status=refused.status,
+                settlement_status_label=words.settlement_status_label(
+                    refused.status, self.language
+                ),
+            ) from refused
+
+    def _nothing_to_bill(self, error: NothingToBill, asked: Sequence[str]) -> Problem:
+        place = {sp_id: number for number, sp_id in reversed(list(enumerate(asked)))}
+        errors = [
+            (f"sp_ids.{place[each.sp_id]}", words.left_out_text(each.reason, self.language))
+            for each in error.left_out[:_NAMED_ERRORS]
+        ]
+        if error.too_many:
+            return invalid(errors, f"More than {MOST_LEFT_OUT} of these orders cannot be billed.")
+        return invalid(errors, "None of these orders can be billed.")
+
+
+class OneSettlementCall(SettlementCall):
+    """A call about one settlement."""
+
+    def __init__(
+        self,
+        request: Request,
+        settlement_id: Annotated[str, Path(max_length=64, examples=["V202610-7KQ4MXBP"])],
+        accept_language: AcceptLanguage = None,
+    ) -> None:
+        super().__init__(request, accept_language)
+        self.settlement_id = settlement_id
+
+    async def outcome(
+        self, principal: Principal, work: Awaitable[StoredSettlement], asked: Sequence[str] = ()
+    ) -> Response:
+        """Waits for the work and answers with the settlement as it is afterwards."""
+        async with self.translating(principal, asked):
+            found = await work
+        return self.answer(self.shown(principal, found))
+
+    def command_id(self, principal: Principal, action: str) -> str:
+        """The id by which the settlement recognises a repetition of this command."""
+        return self.request_id(principal, self.settlement_id, action)
+
+
+SettlementCallDep = Annotated[SettlementCall, Depends()]
+OneSettlementCallDep = Annotated[OneSettlementCall, Depends()]
+Reader = Annotated[Principal, may("read_settlements")]

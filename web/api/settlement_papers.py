@@ -1,0 +1,128 @@
+"""The API's calls about a settlement's documents: the statement, the draft invoice, the partner's invoice."""
+
+import base64
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import File, Response, UploadFile
+
+from invoices.check import LARGEST, problem_text
+from records.papers import Paper
+from use_cases.principal import Principal
+from web.api import settlement_examples as examples
+from web.api.settlement_bodies import InvoiceAnswer
+from web.api.settlement_call import (
+    OneSettlementCall,
+    OneSettlementCallDep,
+    Reader,
+    settlement_router,
+)
+from web.problems import Problem, documented
+from web.security import may
+
+router = settlement_router()
+
+
+@router.post(
+    "/settlements/{settlement_id}/invoice",
+    tags=["settlements"],
+    summary="Upload the invoice",
+    response_model=InvoiceAnswer,
+    responses=documented(401, 403, 404, 409, 413, 422, 500, 503),
+    openapi_extra=examples.UPLOAD,
+)
+async def upload_invoice(
+    call: OneSettlementCallDep,
+    principal: Annotated[Principal, may("invoice")],
+    file: Annotated[UploadFile, File(description="the PDF, at most 20 MiB")],
+) -> Response:
+    """The PDF is checked for the settlement id, every SP-ID (none missing, none foreign) and the total. One that is
+    right goes to accounting, and the settlement is `invoiced`; else the answer says what is wrong, and another may be
+    sent.
+    """
+    if (file.size or 0) > LARGEST:
+        raise Problem(413, "Content Too Large", "The file is larger than 20 MiB.")
+    content = await file.read()
+    async with call.translating(principal):
+        verdict = await call.settlements.upload_invoice(
+            principal, call.settlement_id, content, file.filename or ""
+        )
+    return call.answer(
+        InvoiceAnswer(
+            accepted=verdict.accepted,
+            missing=list(verdict.missing),
+            foreign=list(verdict.foreign),
+            problems=[problem_text(problem, call.language) for problem in verdict.problems],
+        )
+    )
+
+
+def _paper(path: str, summary: str, media_type: str = "application/pdf") -> Callable[[Any], Any]:
+    content = {media_type: {"schema": {"type": "string"}, "example": examples.PAPERS[media_type]}}
+    return router.get(
+        f"/settlements/{{settlement_id}}/{path}",
+        tags=["settlements"],
+        summary=summary,
+        response_class=Response,
+        responses={
+            200: {
+                "description": "The file. `ETag` is its SHA-256.",
+                "content": content,
+                "headers": {"ETag": {"schema": {"type": "string"}}},
+            },
+            304: {"description": "The caller has it already (`If-None-Match`)."},
+            **documented(401, 403, 404, 422, 500, 503),
+        },
+    )
+
+
+@_paper("statement.pdf", "The statement")
+async def get_statement(call: OneSettlementCallDep, principal: Reader) -> Response:
+    """404 until it is `issued`. It is not an invoice."""
+    work = call.settlements.statement(principal, call.settlement_id)
+    return await _download(call, principal, work, "application/pdf")
+
+
+@_paper("statement.csv", "The statement's lines", "text/csv")
+async def get_statement_lines(call: OneSettlementCallDep, principal: Reader) -> Response:
+    """404 until it is `issued`."""
+    work = call.settlements.statement_csv(principal, call.settlement_id)
+    return await _download(call, principal, work, "text/csv")
+
+
+@_paper("draft-invoice.pdf", "A draft of the invoice")
+async def get_draft_invoice(
+    call: OneSettlementCallDep, principal: Annotated[Principal, may("invoice")]
+) -> Response:
+    """Made from the partner's address and the statement, with a QR-bill if the partner's IBAN is known. The invoice
+    stays the partner's, who checks it and sends it. 404 unless an invoice is awaited.
+    """
+    work = call.settlements.draft(principal, call.settlement_id)
+    return await _download(call, principal, work, "application/pdf")
+
+
+@_paper("invoice.pdf", "The invoice that was accepted")
+async def get_invoice(call: OneSettlementCallDep, principal: Reader) -> Response:
+    """As the partner uploaded it. 404 if none was, or it came by another way."""
+    work = call.settlements.invoice_paper(principal, call.settlement_id)
+    return await _download(call, principal, work, "application/pdf")
+
+
+async def _download(
+    call: OneSettlementCall, principal: Principal, work: Awaitable[Paper], media_type: str
+) -> Response:
+    """Answers with a document, byte for byte, or with 304 if the caller has it already."""
+    async with call.translating(principal):
+        paper = await work
+    digest = base64.b64encode(bytes.fromhex(paper.sha256)).decode()
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(paper.name, safe='')}",
+        "ETag": f'"{paper.sha256}"',
+        "Repr-Digest": f"sha-256=:{digest}:",
+        "Cache-Control": "private, no-cache",
+    }
+    known = call.request.headers.get("If-None-Match", "")
+    if headers["ETag"] in known.replace("W/", "").replace(" ", "").split(","):
+        return Response(status_code=304, headers=headers)
+    return Response(paper.content, headers=headers, media_type=media_type)

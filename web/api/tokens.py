@@ -1,0 +1,163 @@
+"""The API's calls about tokens: those of partners' software and those of the retailer's systems."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import Path
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.fields import Instant, TextLine
+from records.tokens import Token, TokenRole
+from web.api.accounts import AccountInput, AccountsDep, PartnerId, account_errors, account_router
+from web.idempotency import answer_is_secret
+from web.problems import documented
+
+router = account_router()
+
+_TokenId = Annotated[str, Path(max_length=64, examples=["tok_91c04b7de2a85f36"])]
+_TOKEN: dict[str, Any] = {
+    "token_id": "tok_91c04b7de2a85f36",
+    "role": "partner",
+    "partner_id": "elektro-huber",
+    "name": "Planungssoftware",
+    "created_at": "2026-10-05T08:00:00Z",
+    "last_used_at": None,
+    "expires_at": None,
+    "revoked_at": None,
+}
+
+
+class NewToken(AccountInput):
+    """A token for a partner's software. Without `expires_at` it is good until it is revoked."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Planungssoftware"}]})
+
+    name: TextLine
+    expires_at: Instant | None = None
+
+
+class NewSystemToken(NewToken):
+    """A token for one of the retailer's systems."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "Warehouse Wohlen", "role": "warehouse"}]}
+    )
+
+    role: Literal["shop", "warehouse", "operations", "accounting"]
+
+
+class TokenMade(BaseModel):
+    """A new token. It is shown here and never again."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"token_id": _TOKEN["token_id"], "token": "cmi_" + "x" * 43}]
+        }
+    )
+
+    token_id: str
+    token: str
+
+
+class TokenAnswer(BaseModel):
+    """A token, but for itself."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_TOKEN]})
+
+    token_id: str
+    role: TokenRole
+    partner_id: str | None
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None = Field(description="to the minute")
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class TokenList(BaseModel):
+    """Tokens, in the order they were made; revoked ones, too."""
+
+    items: list[TokenAnswer]
+
+
+@router.post(
+    "/partners/{partner_id}/tokens",
+    status_code=201,
+    response_model=TokenMade,
+    summary="Make a token for a partner's software",
+    responses=documented(404, 409),
+)
+@answer_is_secret
+async def make_partner_token(
+    accounts: AccountsDep, partner_id: PartnerId, token: NewToken
+) -> JSONResponse:
+    """Make a token. It is shown in this answer and never again."""
+    with account_errors():
+        made = await accounts.make_token("partner", token.name, partner_id, token.expires_at)
+    return _token_made(*made)
+
+
+@router.get(
+    "/partners/{partner_id}/tokens", summary="A partner's tokens", responses=documented(404)
+)
+async def list_partner_tokens(accounts: AccountsDep, partner_id: PartnerId) -> TokenList:
+    """The tokens of a partner, but for themselves."""
+    with account_errors():
+        return TokenList(items=[_token(each) for each in await accounts.tokens(partner_id)])
+
+
+@router.delete(
+    "/partners/{partner_id}/tokens/{token_id}",
+    status_code=204,
+    summary="Revoke a partner's token",
+    responses=documented(404),
+)
+async def revoke_partner_token(
+    accounts: AccountsDep, partner_id: PartnerId, token_id: _TokenId
+) -> None:
+    """Revoke a token, at once and for ever."""
+    with account_errors():
+        await accounts.revoke_token(partner_id, token_id)
+
+
+@router.post(
+    "/tokens",
+    status_code=201,
+    response_model=TokenMade,
+    summary="Make a token for a system of the retailer",
+    responses=documented(409),
+)
+@answer_is_secret
+async def make_system_token(accounts: AccountsDep, token: NewSystemToken) -> JSONResponse:
+    """Make a token for shop, warehouse, operations or accounting. It is shown in this answer and never again."""
+    with account_errors():
+        made = await accounts.make_token(token.role, token.name, None, token.expires_at)
+    return _token_made(*made)
+
+
+@router.get("/tokens", summary="The tokens of the retailer's systems")
+async def list_system_tokens(accounts: AccountsDep) -> TokenList:
+    """The tokens of the retailer's systems, but for themselves."""
+    return TokenList(items=[_token(each) for each in await accounts.tokens(None)])
+
+
+@router.delete(
+    "/tokens/{token_id}",
+    status_code=204,
+    summary="Revoke a token of a system of the retailer",
+    responses=documented(404),
+)
+async def revoke_system_token(accounts: AccountsDep, token_id: _TokenId) -> None:
+    """Revoke a token, at once and for ever."""
+    with account_errors():
+        await accounts.revoke_token(None, token_id)
+
+
+def _token(token: Token) -> TokenAnswer:
+    return TokenAnswer.model_validate(token.model_dump())
+
+
+def _token_made(token_id: str, token: str) -> JSONResponse:
+    made = TokenMade(token_id=token_id, token=token)
+    return JSONResponse(made.model_dump(), 201, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,80 @@
+"""What a statement and a draft invoice say beside their values."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from babel.dates import get_month_names
+
+from domain.values import Language
+from words.translations import Meaning, mark, pmark, say
+
+STATEMENT: Mapping[str, str | Meaning] = {
+    "title": pmark("Beleg", "Verrechnungsbeleg"),
+    "number": pmark("Beleg", "Verrechnungs-ID"),
+    "partner": mark("Servicepartner"),
+    "vat_number": mark("MWST-Nr."),
+    "period": mark("Zeitraum"),
+    "created": mark("Erstellt am"),
+    "reference": mark("Referenz"),
+    "orders": mark("Aufträge"),
+    "not_an_invoice": mark("Dieser Beleg ist keine Rechnung."),
+    "invoice_to": mark("Ihre Rechnung senden Sie an: %(address)s"),
+    "text": mark(
+        "Senden Sie die Rechnung als PDF, mit der Verrechnungs-ID %(number)s als Referenz und "
+        "jeder SP-ID als Position, über %(total)s."
+    ),
+    "nothing_due": mark(
+        "Das Total ist %(total)s: Zu dieser Verrechnung ist nichts in Rechnung zu stellen, Sie "
+        "müssen nichts weiter tun."
+    ),
+    "sp_id": mark("SP-ID"),
+    "sales_order": pmark("Beleg", "Verkaufsauftrag"),
+    "executed_on": mark("Ausgeführt"),
+    "service": mark("Dienstleistung"),
+    "place": pmark("Beleg", "Ort"),
+    "amount": mark("Betrag CHF"),
+    "vat": mark("MWST CHF"),
+    "vat_short": mark("MWST"),
+    "corrections": mark("Korrekturen"),
+    "net": mark("Netto"),
+    "vat_of": mark("MWST %(percent)s auf %(net)s"),
+    "no_vat": mark("Ohne MWST: der Servicepartner ist nicht steuerpflichtig."),
+    "total": mark("Total CHF"),
+    "page": pmark("Beleg", "Seite %(page)s von %(pages)s"),
+    "footer": mark("Keine Rechnung"),
+    "none": mark("In diesem Zeitraum wird kein Auftrag verrechnet."),
+    "attached": mark("Die Positionen liegen diesem PDF als CSV und JSON bei."),
+    "csv": mark("Positionen als Tabelle"),
+    "json": mark("Verrechnung für Programme"),
+}
+"""Of the statement. `text` and `nothing_due` are about the invoice."""
+INVOICE: Mapping[str, str | Meaning] = {
+    "title": mark("Rechnung"),
+    "draft": mark(
+        "Entwurf. Bitte prüfen Sie die Rechnung, ergänzen Sie, was fehlt, und senden Sie sie "
+        "selbst ein."
+    ),
+    "footer": mark("Entwurf"),
+    "reference": mark("Referenz"),
+    "period": mark("Leistungszeitraum"),
+    "date": mark("Datum"),
+    "please": mark("Bitte geben Sie bei der Zahlung die Referenz %(reference)s an."),
+}
+"""Of a draft invoice, beside those of the statement."""
+_TEXTS = {"statement": STATEMENT, "invoice": INVOICE}
+_LATER = {
+    name: f"{{{name}}}"
+    for name in ("address", "net", "number", "page", "pages", "percent", "reference", "total")
+}
+
+
+def document_words(document: Literal["statement", "invoice"], language: Language) -> dict[str, Any]:
+    """The texts of a document by their names, and `months`, January first.
+
+    The values in a text stand in braces and are filled in by `str.format`.
+    """
+    texts: dict[str, Any] = {
+        name: say(language, text, **_LATER) for name, text in _TEXTS[document].items()
+    }
+    months = get_month_names("wide", context="stand-alone", locale=language)
+    return texts | {"months": [months[month] for month in range(1, 13)]}

@@ -1,0 +1,254 @@
+"""Names of things: states, deadlines, actions, parties, reasons, checklist items, outcomes, mails, authors."""
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from domain.actors import Role
+from domain.orders import effects
+from domain.orders.codes import ChecklistAnswer, ChecklistItem
+from domain.orders.commands import COMMANDS
+from domain.orders.order import DeadlineKind, Outcome, Party, Status
+from domain.settlements import mails
+from domain.values import Language
+from words.translations import Meaning, mark, pmark, say
+
+ContactOutcome = Literal["reached", "not_reached"]
+
+
+class DeadlineWords(NamedTuple):
+    """All that is said of a deadline.
+
+    `label`: what has to be done by it. `start`: what it runs from, before the instant. `task`: what it is for, after
+    "the deadline for". `please`: asks the partner for it, with `due` in it; empty of a deadline of the retailer.
+    """
+
+    label: str
+    start: str | Meaning
+    task: str
+    please: str = ""
+
+
+STATUSES: Mapping[Status, str] = {
+    Status.AWAITING_PAYMENT: mark("Wartet auf Zahlungseingang"),
+    Status.IN_TRANSMISSION: mark("In Übermittlung"),
+    Status.NEW: mark("Auftrag akzeptieren"),
+    Status.CHECK_REQUIREMENTS: mark("Anforderungen prüfen"),
+    Status.REQUIREMENTS_MET: mark("Anforderungen erfüllt"),
+    Status.SET_APPOINTMENT: mark("Kundentermin setzen"),
+    Status.CONFIRM_EXECUTION: mark("Ausführung bestätigen"),
+    Status.UNDER_REVIEW: mark("In Abklärung"),
+    Status.COMPLETED: mark("Abgeschlossen, nicht verrechnet"),
+    Status.BILLED: mark("Verrechnet"),
+    Status.CANCELLED: mark("Storniert"),
+}
+DEADLINES: Mapping[DeadlineKind, DeadlineWords] = {
+    "transmit": DeadlineWords(
+        label=mark("Auftrag übermitteln"),
+        start=mark("bestellt oder bezahlt"),
+        task=mark("die Übermittlung an den Partner"),
+    ),
+    "accept": DeadlineWords(
+        label=mark("Auftrag akzeptieren"),
+        start=mark("übermittelt"),
+        task=mark("die Annahme des Auftrags"),
+        please=mark("Bitte akzeptieren Sie den Auftrag bis %(due)s."),
+    ),
+    "check_requirements": DeadlineWords(
+        label=mark("Anforderungen prüfen"),
+        start=mark("übernommen"),
+        task=mark("die Prüfung der Anforderungen"),
+        please=mark(
+            "Bitte klären Sie bis %(due)s mit der Kundschaft, ob die Anforderungen erfüllt sind, und "
+            "halten Sie das Ergebnis fest."
+        ),
+    ),
+    "contact_customer": DeadlineWords(
+        label=mark("Kundschaft kontaktieren"),
+        start=mark("übermittelt"),
+        task=mark("den ersten Kontakt mit der Kundschaft"),
+        please=mark(
+            "Bitte rufen Sie die Kundschaft bis %(due)s an und halten Sie den Kontakt fest."
+        ),
+    ),
+    "set_appointment": DeadlineWords(
+        label=mark("Kundentermin setzen"),
+        start=mark("Ware eingetroffen oder neuer Termin verlangt"),
+        task=mark("die Terminvereinbarung mit der Kundschaft"),
+        please=mark(
+            "Bitte vereinbaren Sie bis %(due)s mit der Kundschaft einen Termin und tragen Sie ihn ein."
+        ),
+    ),
+    "confirm_execution": DeadlineWords(
+        label=mark("Ausführung bestätigen"),
+        start=mark("Ende des Termins"),
+        task=mark("die Bestätigung der Ausführung"),
+        please=mark(
+            "Bitte bestätigen Sie bis %(due)s die Ausführung, oder melden Sie uns, was nicht geklappt hat."
+        ),
+    ),
+    "review": DeadlineWords(
+        label=mark("Abklärung entscheiden"),
+        start=mark("gemeldet"),
+        task=mark("Ihren Entscheid"),
+    ),
+    "goods": DeadlineWords(
+        label=mark("Ware versenden"),
+        start=pmark("Beginn einer Frist", "Anforderungen erfüllt"),
+        task=mark("den Versand der Ware"),
+    ),
+}
+ACTIONS: Mapping[str, str] = {
+    action: label for rule in COMMANDS for action, label in rule.actions.items()
+}
+PARTIES: Mapping[Party, Meaning] = {
+    "partner": pmark("Partei im Satz", "Servicepartner"),
+    "customer": pmark("Partei im Satz", "Kundschaft"),
+    "warehouse": pmark("Partei im Satz", "Lager"),
+    "retailer": pmark("Partei im Satz", "Händler"),
+}
+ROLES: Mapping[Role, Meaning] = {
+    "partner": pmark("Rolle", "Servicepartner"),
+    "operations": pmark("Rolle", "Servicepartner-Team"),
+    "shop": pmark("Rolle", "Shop"),
+    "warehouse": pmark("Rolle", "Lager"),
+    "accounting": pmark("Rolle", "Buchhaltung"),
+    "system": pmark("Rolle", "System"),
+}
+REASONS: Mapping[str, str] = {
+    "no_connection": mark("Anschluss fehlt"),
+    "no_space": mark("Zu wenig Platz"),
+    "passage_too_narrow": mark("Durchgang zu schmal"),
+    "missing_kit": mark("Halterung oder Montageset fehlt"),
+    "wall_unsuitable": mark("Wand nicht geeignet"),
+    "customer_withdrew": mark("Kundschaft verzichtet"),
+    "customer_unreachable": mark("Kundschaft nicht erreichbar"),
+    "transport_damage": mark("Transportschaden"),
+    "customer_absent": mark("Kundschaft nicht angetroffen"),
+    "site_not_ready": mark("Einbauort nicht bereit"),
+    "wrong_goods": mark("Falsche Ware geliefert"),
+    "other": mark("Anderer Grund"),
+}
+ITEMS: Mapping[ChecklistItem, str] = {
+    "connections": mark("Sind die nötigen Anschlüsse vorhanden?"),
+    "space": mark("Ist am Einbauort genug Platz?"),
+    "passages": mark("Sind Türen, Gänge und Treppen breit genug?"),
+    "kit": mark("Sind Halterungen oder Montagesets vorhanden?"),
+    "wall": mark("Ist die Wand tragfähig genug?"),
+}
+ANSWERS: Mapping[ChecklistAnswer, str] = {
+    "yes": mark("Ja"),
+    "not_applicable": mark("Trifft nicht zu"),
+}
+OUTCOMES: Mapping[ContactOutcome | Outcome, str] = {
+    "reached": mark("Erreicht"),
+    "not_reached": mark("Nicht erreicht"),
+    "met": mark("Eingehalten"),
+    "missed": mark("Verpasst"),
+    "void": mark("Hinfällig"),
+}
+
+
+def status_label(status: Status, language: Language) -> str:
+    """A state as it is called on screen. An unknown one keeps its own name."""
+    text = STATUSES.get(status)
+    return say(language, text) if text else status.value
+
+
+def deadline_label(kind: DeadlineKind, language: Language) -> str:
+    """What has to be done by a deadline, "Auftrag akzeptieren". An unknown one is named by its kind."""
+    words = DEADLINES.get(kind)
+    return say(language, words.label) if words else kind
+
+
+def deadline_start(kind: DeadlineKind, language: Language) -> str:
+    """What a deadline runs from, as it stands before the instant. An unknown one is named by its kind."""
+    words = DEADLINES.get(kind)
+    return say(language, words.start) if words else kind
+
+
+def deadline_task(kind: DeadlineKind, language: Language) -> str:
+    """What a deadline is for, as it stands after "the deadline for". An unknown one is named by its kind."""
+    words = DEADLINES.get(kind)
+    return say(language, words.task) if words else kind
+
+
+def deadline_please(kind: DeadlineKind, due: str, language: Language) -> str:
+    """The sentence that asks the partner to keep a deadline; `due` is its instant in words.
+
+    Empty for a deadline that is not the partner's.
+    """
+    words = DEADLINES.get(kind)
+    return say(language, words.please, due=due) if words and words.please else ""
+
+
+def action_label(action: str, language: Language) -> str:
+    """What the button for an action says: any action of `commands.COMMANDS`, a review's decisions among them.
+
+    An unknown one keeps its own name.
+    """
+    return _label(ACTIONS, action, language)
+
+
+def party_label(party: Party, language: Language) -> str:
+    """The name of a party that can have the ball, for use inside a sentence."""
+    return say(language, PARTIES[party])
+
+
+def ball_text(party: Party, language: Language) -> str:
+    """Whose turn it is: "Am Zug: Servicepartner"."""
+    return say(language, "Am Zug: %(party)s", party=party_label(party, language))
+
+
+def reason_label(reason: str, language: Language) -> str:
+    """Why requirements were rejected or a service was not executed; a free text is its own label."""
+    return _label(REASONS, reason, language)
+
+
+def checklist_label(item: ChecklistItem, language: Language) -> str:
+    """What the fitter has to look at, as a question that `answer_label` answers."""
+    return say(language, ITEMS[item])
+
+
+def answer_label(answer: ChecklistAnswer, language: Language) -> str:
+    """An answer to a question of the checklist."""
+    return say(language, ANSWERS[answer])
+
+
+def outcome_label(outcome: ContactOutcome | Outcome, language: Language) -> str:
+    """How a contact or a deadline ended. An unknown outcome keeps its own name."""
+    text = OUTCOMES.get(outcome)
+    return say(language, text) if text else outcome
+
+
+def mail_label(kind: str, language: Language) -> str:
+    """The name of a kind of mail, about an order or a settlement. An unknown kind keeps its own name.
+
+    Events of former versions name an undelivered mail by its kind and its audience: "reminder to partner".
+    """
+    text = _MAILS.get(kind.partition(" to ")[0])
+    return say(language, text) if text else kind
+
+
+def role_label(role: Role, language: Language) -> str:
+    """The name of a role."""
+    return say(language, ROLES[role])
+
+
+def author_text(by: str, on_behalf_of: str | None, language: Language) -> str:
+    """Who did it, and for whom, in words: "Anna (Servicepartner-Team) für elektro-huber". See `domain.authors`."""
+    if on_behalf_of is not None:
+        author = author_text(by, None, language)
+        return say(language, "%(author)s für %(partner)s", author=author, partner=on_behalf_of)
+    role, _, name = by.partition(":")
+    if role == "partner" and name:
+        return name
+    label = next((role_label(known, language) for known in ROLES if known == role), role)
+    return say(language, "%(name)s (%(role)s)", name=name, role=label) if name else label
+
+
+_MAILS = effects.mail_names() | mails.mail_names()
+
+
+def _label(texts: Mapping[str, str], code: str, language: Language) -> str:
+    text = texts.get(code)
+    return say(language, text) if text else code

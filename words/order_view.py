@@ -1,0 +1,175 @@
+"""The order as it is shown: to programs, to pages, to operations in the Temporal UI."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+from pydantic import Field
+
+import words
+from domain.actors import Role
+from domain.calendar import Calendar
+from domain.orders.access import allowed
+from domain.orders.ball import ball
+from domain.orders.catalogue import checklist
+from domain.orders.codes import ChecklistItem
+from domain.orders.deadlines import owner_of
+from domain.orders.events import CalendarRenewed, Reassigned, Recorded, RulesAdopted
+from domain.orders.explanation import explain
+from domain.orders.order import (
+    Appointment,
+    Customer,
+    DeadlineKind,
+    Order,
+    Party,
+    Product,
+    Service,
+    Status,
+)
+from domain.values import Language, Value, without_unknown
+
+
+class DeadlineView(Value):
+    """An open deadline, with the reason why it is due when it is."""
+
+    kind: DeadlineKind
+    label: str
+    due: datetime
+    overdue: bool
+    explanation: str
+
+
+class TimelineEntry(Value):
+    """One event of the life of an order or a settlement, as pages and API show it.
+
+    Attributes:
+        by: who did it and for whom, in one text (`RecordedEvent.author`).
+        data: its particulars.
+        text: what happened, in the caller's language.
+        author_text: who did it and for whom, in the caller's language; only pages show it.
+    """
+
+    seq: int
+    at: datetime
+    type: str
+    by: str
+    data: dict[str, Any]
+    text: str
+    author_text: str = Field(exclude=True)
+
+
+class OrderView(Value):
+    """An order as the API answers it: as it was placed, and as it is now."""
+
+    sp_id: str
+    sales_order_id: str
+    partner_id: str
+    prepaid: bool
+    customer: Customer
+    product: Product
+    service: Service
+    note: str
+    checklist: tuple[ChecklistItem, ...]
+    status: Status
+    status_label: str
+    version: int
+    deadlines: tuple[DeadlineView, ...]
+    allowed: tuple[str, ...]
+    ball: Party | None
+    appointment: Appointment | None
+    executed_on: date | None
+    settlement_id: str | None
+    timeline: tuple[TimelineEntry, ...]
+
+
+def order_view(
+    order: Order, events: Iterable[Recorded], now: datetime, language: Language, role: Role | None
+) -> OrderView:
+    """The order as a caller of this role sees it at `now`; a role without actions (accounting) is None.
+
+    A partner sees what concerns its own time with the order: not the deadlines that are the retailer's, and nothing
+    of a partner before it.
+    """
+    placement = order.intake.placement
+    calendar = order.calendar
+    return OrderView(
+        sp_id=placement.sp_id,
+        sales_order_id=placement.sales_order_id,
+        partner_id=order.partner.partner_id,
+        prepaid=placement.prepaid,
+        customer=without_unknown(placement.customer),
+        product=without_unknown(placement.product),
+        service=without_unknown(placement.service),
+        note=placement.note,
+        checklist=checklist(placement.service.code),
+        status=order.status,
+        status_label=words.status_label(order.status, language),
+        version=order.version,
+        deadlines=tuple(
+            DeadlineView(
+                kind=d.kind,
+                label=words.deadline_label(d.kind, language),
+                due=zoned(calendar, d.due),
+                overdue=now >= d.due,
+                explanation=words.explanation_text(explain(order, d), language),
+            )
+            for d in order.open_deadlines
+            if role != "partner" or owner_of(d.kind) == "partner"
+        ),
+        allowed=allowed(order, role) if role else (),
+        ball=ball(order, now),
+        appointment=_zoned_appointment(order),
+        executed_on=order.executed_on,
+        settlement_id=order.settlement_id,
+        timeline=tuple(
+            _entry(recorded, calendar, language)
+            for recorded in (_own_time(events) if role == "partner" else events)
+        ),
+    )
+
+
+def zoned(calendar: Calendar, instant: datetime) -> datetime:
+    """An instant with the UTC offset that is in force then where the partner is."""
+    offset = calendar.local(instant) - instant.astimezone(UTC).replace(tzinfo=None)
+    return instant.astimezone(timezone(timedelta(seconds=offset.total_seconds())))
+
+
+def _zoned_appointment(order: Order) -> Appointment | None:
+    appointment = order.appointment
+    if appointment is None:
+        return None
+    return without_unknown(appointment).model_copy(
+        update={
+            "start": zoned(order.calendar, appointment.start),
+            "end": zoned(order.calendar, appointment.end),
+        }
+    )
+
+
+def _own_time(events: Iterable[Recorded]) -> list[Recorded]:
+    """What happened since the last reassignment, which itself tells the new partner nothing of the old one."""
+    own: list[Recorded] = []
+    for recorded in events:
+        if isinstance(recorded.event, Reassigned):
+            own = [e for e in own if e.event.type in ("placed", "paid")]
+        else:
+            own.append(recorded)
+    return own
+
+
+def _entry(recorded: Recorded, calendar: Calendar, language: Language) -> TimelineEntry:
+    event = without_unknown(recorded.event)
+    hidden = {"type"}
+    if isinstance(event, Reassigned | CalendarRenewed):
+        hidden.add("calendar")
+    if isinstance(event, RulesAdopted):
+        hidden.add("policy")
+    return TimelineEntry(
+        seq=recorded.seq,
+        at=zoned(calendar, recorded.at),
+        type=event.type,
+        by=recorded.author,
+        data=event.model_dump(mode="json", exclude=hidden),
+        text=words.event_text(recorded, language, calendar.local),
+        author_text=words.author_text(recorded.by, recorded.on_behalf_of, language),
+    )

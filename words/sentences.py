@@ -1,0 +1,139 @@
+"""Why a deadline is when it is, and why a command is refused, in words."""
+
+from collections.abc import Iterable, Mapping
+
+from domain.orders.errors import Refused
+from domain.orders.explanation import Explanation
+from domain.orders.order import Status
+from domain.values import Language
+from words.dates import count_in_words, format_instant, format_short_day, span_in_words
+from words.labels import action_label, deadline_start, status_label
+from words.translations import mark, pmark, say
+
+REFUSALS: Mapping[str, str] = {
+    "wrong_state": mark("«%(action)s» ist im Status «%(status)s» nicht möglich."),
+    "final": mark("Der Auftrag hat den Status «%(status)s» und lässt sich nicht mehr ändern."),
+    "before_goods": mark("Ein Termin darf erst vereinbart werden, wenn die Ware unterwegs ist."),
+    "not_yours": mark("Dieser Auftrag ist einem anderen Servicepartner zugeteilt."),
+    "role": mark("Sie sind zu «%(action)s» nicht berechtigt."),
+    "other_settlement": mark("Der Auftrag gehört bereits zu einer anderen Verrechnung."),
+}
+INVALID: Mapping[str, str] = {
+    "item_not_asked": mark("Dieser Punkt gehört nicht zur Checkliste dieser Dienstleistung."),
+    "item_missing": mark("Dieser Punkt der Checkliste ist noch nicht beantwortet."),
+    "item_is_no": mark(
+        "Ein «Nein» lässt sich nicht bestätigen: Wählen Sie «Anforderungen nicht erfüllt melden»."
+    ),
+    "item_answer": mark("Antworten Sie mit «Ja» oder «Trifft nicht zu»."),
+    "end_before_start": mark("Das Ende des Termins muss nach dem Beginn liegen."),
+    "appointment_too_long": mark("Ein Termin darf höchstens sieben Tage dauern."),
+    "appointment_too_far": mark("Der Termin darf höchstens ein Jahr in der Zukunft liegen."),
+    "appointment_before_goods": mark("Der Termin darf nicht vor dem Versand der Ware liegen."),
+    "move_needs_reason": mark("Geben Sie an, weshalb der Termin verschoben wird."),
+    "in_future": mark("Der Tag der Ausführung darf nicht in der Zukunft liegen."),
+    "before_order": mark("Der Tag der Ausführung darf nicht vor der Bestellung liegen."),
+    "other_needs_note": mark("Beschreiben Sie den anderen Grund in der Bemerkung."),
+    "older_rules": mark("Für den Auftrag gelten schon neuere Regeln."),
+    "reserved_name": mark(
+        "Dieser Name ist für anderes reserviert; bitte wählen Sie einen anderen."
+    ),
+    "unknown_partner": mark("Diesen Servicepartner gibt es nicht."),
+    "same_partner": mark("Der Auftrag ist diesem Servicepartner bereits zugeteilt."),
+    "partner_needed": mark("Geben Sie an, für welchen Servicepartner."),
+    "amount_is_zero": mark("Der Betrag darf nicht null sein."),
+    "unknown_order": mark("Diesen Auftrag gibt es bei diesem Servicepartner nicht."),
+    "not_executed": mark("Dieser Auftrag ist nicht ausgeführt."),
+}
+_NOTHING_ALLOWED = pmark("nach einer Ablehnung", "Im Moment ist für Sie nichts zu tun.")
+
+
+def explanation_text(explanation: Explanation, language: Language) -> str:
+    """How a deadline was calculated, as in the example of docs/rules.md, "Deadlines".
+
+    Holidays come in their order, then the weekends, counted. A plain duration knows neither canton nor free days.
+    """
+    text = say(
+        language,
+        "fällig %(due)s: %(start)s %(started)s, %(span)s",
+        due=format_instant(explanation.due, language),
+        start=say(language, "neuere Regeln gelten seit")
+        if explanation.adopted
+        else deadline_start(explanation.kind, language),
+        started=format_instant(explanation.started, language),
+        span=span_in_words(explanation.span, language),
+    )
+    if explanation.span.working_days is None:
+        return text
+    text += say(language, ", Kanton %(canton)s", canton=explanation.canton)
+    holiday = say(language, "Feiertag")
+    skipped = [
+        f"{free.names.get(language) or holiday} ({format_short_day(free.day, language)})"
+        for free in explanation.skipped
+        if free.kind == "holiday"
+    ]
+    weekends = sum(free.kind == "weekend" for free in explanation.skipped)
+    if weekends:
+        skipped.append(count_in_words(weekends, "weekend", language))
+    if skipped:
+        text += say(language, "; nicht gezählt: %(skipped)s", skipped=", ".join(skipped))
+    return text
+
+
+def refused_text(refused: Refused, language: Language) -> str:
+    """`refusal_text` of a refusal that is at hand."""
+    return refusal_text(refused.action, refused.code, refused.status, refused.allowed, language)
+
+
+def refusal_text(
+    action: str, code: str, status: Status, allowed: Iterable[str], language: Language
+) -> str:
+    """Why an action is refused, and what is allowed now. The arguments are the attributes of `Refused`."""
+    why = refusal_reason(action, code, status, language)
+    possible = allowed_text(allowed, language)
+    if possible:
+        return f"{why} {possible}"
+    return f"{why} {nothing_allowed_text(language)}" if code == "wrong_state" else why
+
+
+def allowed_text(allowed: Iterable[str], language: Language) -> str:
+    """What is possible now: "Jetzt möglich: …". Empty if it is nothing."""
+    return possible_text((action_label(action, language) for action in allowed), language)
+
+
+def possible_text(labels: Iterable[str], language: Language) -> str:
+    """That these actions are possible now. Empty if there is none."""
+    actions = ", ".join(labels)
+    return say(language, "Jetzt möglich: %(actions)s.", actions=actions) if actions else ""
+
+
+def nothing_allowed_text(language: Language) -> str:
+    """That nothing is possible now, after the reason of a refusal."""
+    return say(language, _NOTHING_ALLOWED)
+
+
+def refusal_reason(action: str, code: str, status: Status, language: Language) -> str:
+    """Why a command was refused, without what is allowed: for one that was left as a signal (`CommandRefused`).
+
+    The code may be of `Refused` or of `InvalidCommand`; an unknown one is told as a wrong state.
+    """
+    why = reason_of(code) or REFUSALS["wrong_state"]
+    return say(
+        language,
+        why,
+        action=action_label(action, language),
+        status=status_label(status, language),
+    )
+
+
+def reason_of(code: str) -> str | None:
+    """The marked sentence for a code of `Refused` or of `InvalidCommand`; None for an unknown one.
+
+    Its values are `action` and, where the code is about the state, `status`.
+    """
+    return REFUSALS.get(code) or INVALID.get(code)
+
+
+def invalid_text(code: str, language: Language) -> str:
+    """What is wrong with a value: the sentence of an `InvalidCommand.code`, a general one for an unknown code."""
+    text = INVALID.get(code) or mark("Diese Angabe ist nicht möglich.")
+    return say(language, text)

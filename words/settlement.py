@@ -1,0 +1,198 @@
+"""Settlements in words: states, actions, refusals, why an order is left out, the entries of a timeline."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from functools import partial
+
+from domain.orders.events import UnknownEvent
+from domain.settlements.events import (
+    Announced,
+    InvoiceAccepted,
+    InvoiceNoted,
+    InvoiceReminded,
+    InvoiceReturned,
+    MailUndelivered,
+    NothingToBill,
+    Opened,
+    OrdersClaimed,
+    OrdersReleased,
+    RulesAdopted,
+    Selected,
+    SelectionClosed,
+    SettlementEvent,
+    SettlementRecorded,
+    StatementIssued,
+    Voided,
+)
+from domain.settlements.settlement import SettlementStatus
+from domain.values import Language
+from words.dates import format_instant
+from words.labels import mail_label
+from words.sentences import nothing_allowed_text, possible_text
+from words.timeline import quoted, unknown_event_text
+from words.translations import Meaning, mark, pmark, say
+
+STATUSES: Mapping[SettlementStatus, str] = {
+    SettlementStatus.OPEN: mark("Auswahl offen"),
+    SettlementStatus.CLOSING: mark("Wird abgeschlossen"),
+    SettlementStatus.ISSUED: mark("Beleg erstellt, Rechnung erwartet"),
+    SettlementStatus.INVOICED: mark("Rechnung angenommen"),
+    SettlementStatus.VOID: mark("Aufgehoben"),
+}
+ACTIONS: Mapping[str, str] = {
+    "select": mark("Auswahl ändern"),
+    "close": mark("Verrechnung abschliessen"),
+    "invoice": mark("Rechnung hochladen"),
+    "note_invoice": mark("Rechnung als erhalten vermerken"),
+    "void": mark("Verrechnung aufheben"),
+    "adopt_rules": mark("Auf neuere Regeln umstellen"),
+}
+REFUSALS: Mapping[str, str | Meaning] = {
+    "wrong_state": mark(
+        "«%(action)s» ist nicht möglich: Die Verrechnung hat den Status «%(status)s»."
+    ),
+    "too_late": mark("Die Frist für die Auswahl ist abgelaufen."),
+    "role": pmark("Verrechnung", "Sie sind zu «%(action)s» nicht berechtigt."),
+    "not_yours": mark("Diese Verrechnung gehört einem anderen Servicepartner."),
+    "older_rules": mark("Für die Verrechnung gelten schon neuere Regeln."),
+    "too_many_files": mark(
+        "Zu dieser Verrechnung wurden schon so viele Dateien hochgeladen, wie möglich sind (20, "
+        "zusammen 60 MB). Bitte wenden Sie sich an das Servicepartner-Team."
+    ),
+    "not_made": mark(
+        "Der Entwurf konnte nicht erstellt werden. Bitte versuchen Sie es später noch einmal, oder "
+        "senden Sie Ihre eigene Rechnung."
+    ),
+}
+LEFT_OUT: Mapping[str, str | Meaning] = {
+    "not_yours": mark("Der Auftrag ist einem anderen Servicepartner zugeteilt."),
+    "not_completed": mark("Der Auftrag ist nicht abgeschlossen."),
+    "cancelled": pmark("nicht verrechnet", "Der Auftrag ist storniert."),
+    "billed": mark("Der Auftrag ist bereits verrechnet."),
+    "unknown": mark("Diesen Auftrag gibt es nicht."),
+    "unavailable": mark(
+        "Der Auftrag antwortet im Moment nicht. Er bleibt für die nächste Verrechnung."
+    ),
+}
+
+
+def settlement_status_label(status: SettlementStatus, language: Language) -> str:
+    """A settlement's state as it stands on screen. An unknown one keeps its own name."""
+    text = STATUSES.get(status)
+    return say(language, text) if text else status.value
+
+
+def settlement_action_label(action: str, language: Language) -> str:
+    """What the button for an action of `settlement.ROLES` says. An unknown action keeps its own name."""
+    text = ACTIONS.get(action)
+    return say(language, text) if text else action
+
+
+def settlement_refusal_text(
+    action: str, code: str, status: SettlementStatus, allowed: Iterable[str], language: Language
+) -> str:
+    """Why a settlement refuses, and what is allowed now. The arguments are those of `settlement.SettlementRefused`."""
+    text = REFUSALS.get(code) or REFUSALS["wrong_state"]
+    why = say(
+        language,
+        text,
+        action=settlement_action_label(action, language),
+        status=settlement_status_label(status, language),
+    )
+    possible = possible_text(
+        (settlement_action_label(each, language) for each in allowed), language
+    )
+    if possible:
+        return f"{why} {possible}"
+    return f"{why} {nothing_allowed_text(language)}" if code == "wrong_state" else why
+
+
+def paper_not_made_text(language: Language) -> str:
+    """That a draft cannot be made just now."""
+    text = REFUSALS["not_made"]
+    return say(language, text)
+
+
+def left_out_text(reason: str, language: Language) -> str:
+    """Why an order is not in a settlement. An unknown reason keeps its own name."""
+    text = LEFT_OUT.get(reason)
+    return say(language, text) if text else reason
+
+
+def settlement_event_text(
+    recorded: SettlementRecorded, language: Language, local: Callable[[datetime], datetime]
+) -> str:
+    """What happened, in words; what somebody wrote follows in quotation marks.
+
+    `local` gives the wall-clock time (naive) at an instant: `Calendar.local` of the settlement.
+    """
+    event = recorded.event
+    said = _said(event, language, local)
+    written = ""
+    if isinstance(event, Voided):
+        written = event.reason
+    elif isinstance(event, InvoiceNoted):
+        written = event.note
+    return f"{said}. {quoted(written, language)}" if written else said
+
+
+def _said(event: SettlementEvent, language: Language, local: Callable[[datetime], datetime]) -> str:
+    _ = partial(say, language)
+
+    def clock(instant: datetime) -> str:
+        return format_instant(local(instant), language)
+
+    match event:
+        case Opened(selectable_until=until):
+            orders = len(event.sp_ids)
+            if until is None:
+                return _("Verrechnung eröffnet, Anzahl Aufträge: %(orders)s", orders=orders)
+            return _(
+                "Verrechnung eröffnet, Anzahl Aufträge: %(orders)s; Auswahl offen bis %(until)s",
+                orders=orders,
+                until=clock(until),
+            )
+        case Announced():
+            return _("Servicepartner benachrichtigt")
+        case Selected():
+            return _("Auswahl geändert, Anzahl Aufträge: %(orders)s", orders=len(event.sp_ids))
+        case SelectionClosed():
+            return _("Auswahl abgeschlossen")
+        case OrdersClaimed():
+            if not event.left_out:
+                return _("Anzahl verrechneter Aufträge: %(orders)s", orders=event.claimed)
+            return _(
+                "Anzahl verrechneter Aufträge: %(orders)s; nicht verrechnet: %(left_out)s",
+                orders=event.claimed,
+                left_out=len(event.left_out),
+            )
+        case NothingToBill():
+            return _("Nichts zu verrechnen, die Verrechnung ist aufgehoben")
+        case StatementIssued(invoice_due=due):
+            total = event.statement.total
+            if due is None:
+                return _("Verrechnungsbeleg erstellt: CHF %(total)s", total=total)
+            return _(
+                "Verrechnungsbeleg erstellt: CHF %(total)s; Rechnung erwartet bis %(due)s",
+                total=total,
+                due=clock(due),
+            )
+        case InvoiceReminded():
+            return _("%(level)s. Erinnerung an die Rechnung", level=event.level)
+        case InvoiceReturned():
+            return _("Rechnung zurückgewiesen")
+        case InvoiceAccepted():
+            return _("Rechnung geprüft und an die Buchhaltung weitergeleitet")
+        case InvoiceNoted():
+            return _("Rechnung auf anderem Weg erhalten")
+        case Voided():
+            return _("Verrechnung aufgehoben")
+        case OrdersReleased():
+            return _("Anzahl wieder freigegebener Aufträge: %(orders)s", orders=event.orders)
+        case MailUndelivered():
+            undelivered = pmark("Verrechnung", "E-Mail «%(mail)s» war nicht zustellbar")
+            return _(undelivered, mail=mail_label(event.mail, language))
+        case RulesAdopted():
+            return _("Neuere Regeln gelten (Version %(version)s)", version=event.version)
+        case UnknownEvent():
+            return unknown_event_text(language)

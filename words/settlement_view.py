@@ -1,0 +1,175 @@
+"""The settlement as it is shown: to programs and to pages."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import words
+from domain.months import Month
+from domain.settlements.access import allowed
+from domain.settlements.account import SettlementAccount
+from domain.settlements.events import SettlementRecorded
+from domain.settlements.lines import Amount, LeftOut, LeftOutReason
+from domain.settlements.settlement import Settlement, SettlementStatus
+from domain.values import OPEN, Language, Value, without_unknown
+from words.order_view import TimelineEntry, zoned
+
+
+class LineView(Value):
+    """An order that is billed, or picked to be. `fee` is net; `vat` is on it, rounded."""
+
+    sp_id: str
+    sales_order_id: str
+    executed_on: date
+    service: str
+    customer_place: str
+    fee: Amount
+    vat: Amount
+
+
+class CorrectionView(Value):
+    """An amount (net) that operations added, plus or minus, for an order of an earlier settlement."""
+
+    sp_id: str
+    reason: str
+    amount: Amount
+    vat: Amount
+
+
+class LeftOutView(Value):
+    """An order that was picked and is not billed. `text` says why in the caller's language."""
+
+    sp_id: str
+    reason: Annotated[LeftOutReason, OPEN]
+    text: str
+
+
+class StatementView(Value):
+    """What the statement's PDF is known by."""
+
+    sha256: str
+    pages: int
+    template_version: str
+
+
+class SettlementView(Value):
+    """A settlement as the API answers it. `overdue`: the invoice should be here by now."""
+
+    settlement_id: str
+    partner_id: str
+    partner_name: str
+    month: Month
+    status: SettlementStatus
+    status_label: str
+    version: int
+    orders: tuple[LineView, ...]
+    corrections: tuple[CorrectionView, ...]
+    left_out: tuple[LeftOutView, ...]
+    net: Amount
+    vat: Amount
+    total: Amount
+    opened_at: datetime
+    selectable_until: datetime | None
+    issued_at: datetime | None
+    invoice_due: datetime | None
+    overdue: bool
+    allowed: tuple[str, ...]
+    statement: StatementView | None
+    timeline: tuple[TimelineEntry, ...]
+
+
+def settlement_view(
+    settlement: Settlement,
+    account: SettlementAccount,
+    events: Iterable[SettlementRecorded],
+    now: datetime,
+    language: Language,
+    role: str,
+) -> SettlementView:
+    """The settlement as a caller of this role sees it at `now`.
+
+    A partner is not told that an order exists that is another's: it is as unknown as one that does not exist.
+    """
+    calendar = settlement.opening.calendar
+
+    def local(instant: datetime | None) -> datetime | None:
+        return None if instant is None else zoned(calendar, instant)
+
+    def entry(recorded: SettlementRecorded) -> TimelineEntry:
+        data = without_unknown(recorded.event).model_dump(mode="json", exclude={"type"})
+        for left_out in data.get("left_out", ()):
+            left_out["reason"] = _told(left_out["reason"], role)
+        return TimelineEntry(
+            seq=recorded.seq,
+            at=zoned(calendar, recorded.at),
+            type=recorded.event.type,
+            by=recorded.author,
+            data=_without_internals(data),
+            text=words.settlement_event_text(recorded, language, calendar.local),
+            author_text=words.author_text(recorded.by, recorded.on_behalf_of, language),
+        )
+
+    statement, due = settlement.statement, settlement.invoice_due
+    return SettlementView(
+        settlement_id=settlement.settlement_id,
+        partner_id=settlement.opening.partner.partner_id,
+        partner_name=settlement.opening.partner.name,
+        month=settlement.opening.month,
+        status=settlement.status,
+        status_label=words.settlement_status_label(settlement.status, language),
+        version=settlement.version,
+        orders=tuple(
+            LineView(
+                **dict(without_unknown(line)), vat=account.vat_on(line)
+            )  # its fields, and the tax on it
+            for line in account.lines
+        ),
+        corrections=tuple(
+            CorrectionView(
+                sp_id=line.sp_id,
+                reason=line.reason,
+                amount=line.amount,
+                vat=account.vat_on(line),
+            )
+            for line in account.corrections
+        ),
+        left_out=tuple(_left_out(each, role, language) for each in settlement.left_out),
+        net=account.net,
+        vat=account.vat,
+        total=account.total,
+        opened_at=zoned(calendar, settlement.opened_at),
+        selectable_until=local(settlement.selectable_until),
+        issued_at=local(settlement.issued_at),
+        invoice_due=local(due),
+        overdue=settlement.status is SettlementStatus.ISSUED and due is not None and due <= now,
+        allowed=allowed(settlement, role),
+        statement=None
+        if statement is None
+        else StatementView(
+            sha256=statement.sha256,
+            pages=statement.pages,
+            template_version=statement.template_version,
+        ),
+        timeline=tuple(entry(recorded) for recorded in events),
+    )
+
+
+def _left_out(left_out: LeftOut, role: str, language: Language) -> LeftOutView:
+    reason = _told(left_out.reason, role)
+    return LeftOutView(
+        sp_id=left_out.sp_id, reason=reason, text=words.left_out_text(reason, language)
+    )
+
+
+def _told(reason: LeftOutReason, role: str) -> LeftOutReason:
+    return "unknown" if role == "partner" and reason == "not_yours" else reason
+
+
+def _without_internals(data: dict[str, Any]) -> dict[str, Any]:
+    """Where a paper is kept, under which key a mail was sent, and the whole policy are nobody's business outside."""
+    statement = data.get("statement")
+    if statement is not None:
+        data["statement"] = {k: v for k, v in statement.items() if k != "paper_id"}
+    return {
+        name: value for name, value in data.items() if name not in ("paper_id", "key", "policy")
+    }

@@ -1,0 +1,230 @@
+"""The entries of an order's timeline in words."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+from domain.orders.events import (
+    Accepted,
+    AppointmentMoved,
+    AppointmentSet,
+    Billed,
+    CalendarRenewed,
+    Cancelled,
+    CommandRefused,
+    ContactLogged,
+    DeadlineMissed,
+    Escalated,
+    Event,
+    ExecutionConfirmed,
+    MailUndelivered,
+    NotExecuted,
+    NoticeKept,
+    Paid,
+    Placed,
+    Reassigned,
+    Recorded,
+    Released,
+    ReminderDue,
+    RequirementsConfirmed,
+    RequirementsRejected,
+    ReviewDecided,
+    RulesAdopted,
+    ShippingEnded,
+    ShippingStarted,
+    TransmissionStarted,
+    Transmitted,
+    UnknownEvent,
+)
+from domain.orders.order import GoodsShipped
+from domain.values import Language
+from words.dates import format_day, format_instant, format_period
+from words.labels import action_label, deadline_label, mail_label, reason_label, role_label
+from words.sentences import reason_of
+from words.translations import pmark, say
+
+# Refusals that name the state, which the event does not know any more.
+_OF_THE_STATE = ("wrong_state", "final")
+
+
+def event_text(
+    recorded: Recorded, language: Language, local: Callable[[datetime], datetime]
+) -> str:
+    """What happened, in words; what somebody wrote follows in quotation marks.
+
+    `local` gives the wall-clock time (naive) at an instant: `Calendar.local` of the order.
+    """
+    event = recorded.event
+    said = _said(event, language, local)
+    written = _written(event)
+    return f"{said}. {quoted(written, language)}" if written else said
+
+
+def quoted(text: str, language: Language) -> str:
+    """What somebody wrote, in quotation marks."""
+    return say(language, "«%(text)s»", text=text)
+
+
+def _written(event: Event) -> str:
+    """The free text that came with it."""
+    match event:
+        case (
+            ContactLogged(note=text)
+            | RequirementsConfirmed(note=text)
+            | RequirementsRejected(note=text)
+            | AppointmentMoved(reason=text)
+            | ExecutionConfirmed(note=text)
+            | NotExecuted(note=text)
+            | ReviewDecided(note=text)
+            | Cancelled(reason=text)
+            | Reassigned(reason=text)
+        ):
+            return text
+        case _:
+            return ""
+
+
+def _said(event: Event, language: Language, local: Callable[[datetime], datetime]) -> str:
+    """What happened, without what somebody wrote."""
+    _ = partial(say, language)
+
+    def clock(instant: datetime) -> str:
+        return format_instant(local(instant), language)
+
+    def period(event: AppointmentSet | AppointmentMoved) -> str:
+        return format_period(local(event.start), local(event.end), language)
+
+    match event:
+        case Placed(prepaid=True):
+            return _("Auftrag eingegangen, wartet auf die Zahlung")
+        case Placed():
+            return _("Auftrag eingegangen")
+        case Paid():
+            return _("Zahlung eingegangen")
+        case TransmissionStarted():
+            return _("Übermittlung an den Servicepartner begonnen")
+        case Transmitted():
+            return _("Auftrag an %(partner)s übermittelt", partner=event.partner_id)
+        case Accepted():
+            return _("Auftrag akzeptiert")
+        case ContactLogged(outcome="reached"):
+            return _("Kundschaft erreicht")
+        case ContactLogged():
+            return _("Kundschaft nicht erreicht")
+        case RequirementsConfirmed():
+            return _("Anforderungen erfüllt, Versand der Ware angefordert")
+        case RequirementsRejected():
+            reason = reason_label(event.reason, language)
+            return _("Anforderungen nicht erfüllt, Auftrag storniert: %(reason)s", reason=reason)
+        case NoticeKept(notice=notice):
+            if isinstance(notice, GoodsShipped):
+                return _(
+                    "Meldung zum Versand der Ware vorgemerkt (Sendung %(tracking)s)",
+                    tracking=notice.tracking,
+                )
+            if notice.received_at is None:
+                return _("Meldung zum Erhalt der Ware vorgemerkt")
+            return _(
+                "Meldung zum Erhalt der Ware vorgemerkt (%(at)s)", at=clock(notice.received_at)
+            )
+        case ShippingStarted():
+            return _("Ware unterwegs (Sendung %(tracking)s)", tracking=event.tracking)
+        case ShippingEnded():
+            received, since = clock(event.received_at), clock(event.counts_from)
+            if received == since:
+                return _("Ware eingetroffen am %(at)s", at=received)
+            return _(
+                "Ware eingetroffen am %(at)s, die Frist zählt ab der Meldung am %(since)s",
+                at=received,
+                since=since,
+            )
+        case AppointmentSet():
+            return _("Kundentermin gesetzt: %(period)s", period=period(event))
+        case AppointmentMoved():
+            return _("Kundentermin verschoben auf %(period)s", period=period(event))
+        case ExecutionConfirmed():
+            executed = pmark("Verlauf", "Ausgeführt am %(day)s")
+            return _(executed, day=format_day(event.executed_on, language))
+        case NotExecuted():
+            return _("Nicht ausgeführt: %(reason)s", reason=reason_label(event.reason, language))
+        case ReviewDecided():
+            decision = action_label(event.decision, language)
+            if event.executed_on is None:
+                return _("Entscheid zur Abklärung: %(decision)s", decision=decision)
+            return _(
+                "Entscheid zur Abklärung: %(decision)s (ausgeführt am %(day)s)",
+                decision=decision,
+                day=format_day(event.executed_on, language),
+            )
+        case Cancelled():
+            return _("Auftrag storniert")
+        case Reassigned():
+            return _(
+                "Auftrag neu %(partner)s zugeteilt (bisher %(previous)s)",
+                partner=event.partner.name,
+                previous=event.from_partner_id,
+            )
+        case Billed():
+            return _("Verrechnet mit %(settlement)s", settlement=event.settlement_id)
+        case Released():
+            return _(
+                "Wieder frei: Verrechnung %(settlement)s wurde zurückgenommen",
+                settlement=event.settlement_id,
+            )
+        case ReminderDue():
+            return _(
+                "Erinnerung an die Frist «%(deadline)s», fällig %(due)s",
+                deadline=deadline_label(event.kind, language),
+                due=clock(event.due),
+            )
+        case DeadlineMissed():
+            return _(
+                "Frist «%(deadline)s» verpasst, fällig war %(due)s",
+                deadline=deadline_label(event.kind, language),
+                due=clock(event.due),
+            )
+        case Escalated():
+            return _(
+                "%(level)s. Mahnung zur Frist «%(deadline)s», fällig war %(due)s",
+                level=event.level,
+                deadline=deadline_label(event.kind, language),
+                due=clock(event.due),
+            )
+        case MailUndelivered():
+            return _(
+                "E-Mail «%(mail)s» war nicht zustellbar", mail=mail_label(event.mail, language)
+            )
+        case CommandRefused():
+            return _refused(event, language)
+        case CalendarRenewed():
+            return _("Feiertagskalender verlängert")
+        case RulesAdopted():
+            return _("Neuere Regeln gelten (Version %(version)s)", version=event.version)
+        case UnknownEvent():
+            return unknown_event_text(language)
+
+
+def unknown_event_text(language: Language) -> str:
+    """That something happened that only a newer release can tell."""
+    return say(language, "Weiteres Ereignis, das diese Version noch nicht anzeigen kann")
+
+
+def _refused(event: CommandRefused, language: Language) -> str:
+    """A command that came late: the code may be of `Refused` or of `InvalidCommand`."""
+    sender = role_label(event.sender.role, language)
+    action = action_label(event.action, language)
+    why = reason_of(event.code)
+    if why is None or event.code in _OF_THE_STATE:
+        return say(
+            language,
+            "%(sender)s: «%(action)s» war nicht mehr möglich und wurde nicht ausgeführt",
+            sender=sender,
+            action=action,
+        )
+    return say(
+        language,
+        "%(sender)s: «%(action)s» wurde nicht ausgeführt. %(why)s",
+        sender=sender,
+        action=action,
+        why=say(language, why, action=action),
+    )

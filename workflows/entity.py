@@ -1,0 +1,311 @@
+"""The shell that the workflows of an order and of a settlement share: one run of an entity's life.
+
+An entity workflow holds one value for its whole life. Commands and time change it through events (`domain/`); what
+follows from the events is sent, and the records are kept up to date.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeUpdate, TypedSearchAttributes
+from temporalio.exceptions import ApplicationError
+
+from contracts import names
+from contracts.messages import (
+    REFUSALS,
+    SettlementStart,
+    Start,
+    fingerprint,
+    refusal,
+    remember,
+)
+from domain.actors import SYSTEM, Actor
+from domain.values import Value
+from workflows.background import Background, Lanes, Outcome, Outgoing
+from workflows.saving import SAVE_LIMIT, Recorded, Recorder
+
+
+class State(Protocol):
+    """The value that an entity workflow holds."""
+
+    @property
+    def version(self) -> int:
+        """The number of its last event."""
+
+    @property
+    def status(self) -> str:
+        """Where in its life it is."""
+
+
+StateT = TypeVar("StateT", bound=State)
+CommandT = TypeVar("CommandT", bound=Value)
+EventT = TypeVar("EventT", bound=Recorded)
+ItemT = TypeVar("ItemT", bound=Outgoing)
+
+
+class EntityWorkflow(ABC, Generic[StateT, CommandT, EventT, ItemT]):
+    """Takes commands, lets time pass, sends, records, shows, and goes on in a new run.
+
+    No command and no deadline waits for what is sent or recorded: items leave by lanes, and a loop of its own writes
+    the records. The abstract methods say what is particular to an entity.
+
+    Class attributes:
+        save_activity: the activity that writes the records.
+        save_limit: how long one attempt at it may take.
+    """
+
+    save_activity: str
+    save_limit = SAVE_LIMIT
+
+    def __init__(
+        self,
+        start: Start | SettlementStart,
+        state: StateT,
+        events: Iterable[EventT],
+        unsaved: Iterable[EventT],
+        outbox: Iterable[ItemT],
+    ) -> None:
+        """Begin a run with this state.
+
+        `events`: what the `snapshot` query tells. `unsaved`: those that the records may lack. `outbox`: what has not
+        been sent, lane by lane.
+        """
+        self._desk = start.desk
+        self._shell = start.shell
+        self._state = state
+        self._events = list(events)
+        self._answered = dict(start.carried.answered) if start.carried is not None else {}
+        self._background = Background(counting=start.shell >= 2)
+        self._outgoing = Lanes(self._background, self._send, outbox)
+        self._records = Recorder(
+            self._background, self.save_activity, unsaved, limit=self.save_limit
+        )
+        self._shown = workflow.info().typed_search_attributes
+
+    async def _live(self) -> None:
+        """Run until the entity is finished and everything has been sent and recorded."""
+        recorder = self._background.start(self._keep_records())
+        self._outgoing.start()
+        self._show()
+        while not self._is_over():
+            try:
+                if self._must_continue_as_new():
+                    if self._shell >= 2:  # not for long: the database may be away
+                        self._records.stop()
+                        summary = "Records before the next run"
+                        await self._background.wait_at_most(recorder.done, SAVE_LIMIT, summary)
+                    recorder.cancel()
+                    await self._continue_as_new()
+                self._start_work()
+                await self._sleep()
+            except asyncio.CancelledError:
+                self._take_cancellation()
+            self._background.raise_if_failed()
+        recorder.cancel()
+
+    # --- commands ------------------------------------------------------------------------------------------------
+
+    def _check(self, command: CommandT, actor: Actor, request_id: str) -> None:
+        """Validate an update. The same request may come again; what is refused leaves no trace in the history.
+
+        Raises:
+            ApplicationError: of type `Refused`, `Invalid` or `RequestIdReused`.
+        """
+        known = self._answered.get(request_id)
+        if known:
+            if known != fingerprint(command):
+                raise ApplicationError(
+                    "the same request id came with another command", type=names.ID_REUSED
+                )
+            return
+        try:
+            self._handle(command, actor, workflow.now())
+        except REFUSALS as error:
+            raise refusal(error) from error
+
+    def _take_once(self, command: CommandT, actor: Actor, request_id: str) -> None:
+        """Take the command of an update, unless the same request has been answered before.
+
+        Raises:
+            ApplicationError: of type `Refused` or `Invalid`.
+        """
+        if self._answered.get(request_id):
+            return
+        try:
+            self._take(command, actor)
+        except REFUSALS as error:
+            raise refusal(error) from error
+        remember(self._answered, request_id, fingerprint(command))
+
+    def _take(self, command: CommandT, actor: Actor = SYSTEM, at: datetime | None = None) -> None:
+        """Change the state by a command, as of an instant (now), and let follow what follows."""
+        before = self._state
+        self._state, events = self._handle(command, actor, at or workflow.now())
+        if not events:
+            return
+        self._events.extend(events)
+        self._records.unsaved.extend(events)
+        for item in self._follow_ups(before, events):
+            self._outgoing.put(item)
+        self._after_change()
+        self._outgoing.cancel_where(self._is_obsolete)
+        self._show()
+
+    def _take_cancellation(self) -> None:
+        """Somebody cancelled the workflow in Temporal: operations cancel the entity, if they may."""
+        try:
+            self._take(self._cancellation(), Actor(role="operations", name="Temporal"))
+        except REFUSALS:
+            workflow.logger.warning("cancellation refused in state %s", self._state.status)
+
+    @workflow.signal(name=names.NEXT_RUN, description="Go on in a new run, with today's shell.")
+    def next_run(self) -> None:
+        """Go on in a new run, which works as today's release does."""
+        self._background.count_completion()
+        self._background.request_next_run()
+
+    # --- time ----------------------------------------------------------------------------------------------------
+
+    def _is_over(self) -> bool:
+        return (
+            self._is_finished()
+            and not self._outgoing.pending
+            and self._outgoing.idle
+            and not self._records.unsaved
+            and workflow.all_handlers_finished()
+        )
+
+    def _must_continue_as_new(self) -> bool:
+        return self._background.next_run_requested or workflow.info().is_continue_as_new_suggested()
+
+    async def _sleep(self) -> None:
+        """Wait for the next instant at which time does something, or for a change that the main loop has to see."""
+        watched, wake = self._watched(), self._next_instant()
+        await self._background.sleep(
+            lambda: self._watched() != watched or self._is_over() or self._must_continue_as_new(),
+            wake,
+            self._wake_summary(wake) if wake is not None else "Waits for messages",
+        )
+        wake = self._next_instant()
+        if wake is not None and wake <= workflow.now():
+            self._pass_time()
+
+    # --- sending, recording, showing -----------------------------------------------------------------------------
+
+    async def _send(self, item: ItemT) -> bool:
+        """Send an item. False if the attempt was cancelled, so that the next run may have to make it again."""
+        if self._is_obsolete(item):
+            return True
+        activity, summary = self._sent_by(item)
+        outcome = await self._outgoing.attempt(item, activity, summary)
+        self._note_outcome(item, outcome)
+        return outcome is not Outcome.CANCELLED
+
+    async def _keep_records(self) -> None:
+        await self._records.run(
+            self._snapshot, lambda: self._state.version, self._tries_to_save_locally
+        )
+
+    def _tries_to_save_locally(self) -> bool:
+        """Whether the records are written by a local activity first, as in runs of the first shell."""
+        return self._shell < 2
+
+    def _show(self) -> None:
+        """Show operations the state; search attributes only when they change (docs/traps.md, "Costs")."""
+        workflow.set_current_details(self._details())
+        changes = self._search_attributes(self._shown)
+        if changes:
+            workflow.upsert_search_attributes(changes)
+            self._shown = workflow.info().typed_search_attributes
+
+    # --- the next run --------------------------------------------------------------------------------------------
+
+    async def _continue_as_new(self) -> None:
+        """Go on in a new run. What is not done by now is done there; nothing new is begun here."""
+        await self._stop_work()
+        await self._background.wait(
+            lambda: self._work_has_stopped() and workflow.all_handlers_finished(),
+            "Goes on in a new run",
+        )
+        workflow.continue_as_new(self._next_start())
+
+    async def _stop_work(self) -> None:
+        """Cancel the activities under way and start no more."""
+        self._outgoing.stop()
+
+    def _work_has_stopped(self) -> bool:
+        return self._outgoing.idle
+
+    # --- what is particular to an entity -------------------------------------------------------------------------
+
+    @abstractmethod
+    def _handle(
+        self, command: CommandT, actor: Actor, at: datetime
+    ) -> tuple[StateT, tuple[EventT, ...]]:
+        """The state after a command, and what was recorded: `handle` of the entity's `lifecycle`."""
+
+    @abstractmethod
+    def _cancellation(self) -> CommandT:
+        """The command that a cancellation in Temporal stands for."""
+
+    @abstractmethod
+    def _is_finished(self) -> bool:
+        """Whether nothing can change the state any more."""
+
+    @abstractmethod
+    def _next_instant(self) -> datetime | None:
+        """When time does something next."""
+
+    @abstractmethod
+    def _watched(self) -> object:
+        """What wakes up the main loop when it changes."""
+
+    @abstractmethod
+    def _pass_time(self) -> None:
+        """Do what is due now."""
+
+    def _start_work(self) -> None:
+        """Start the work that the state needs done, if it has any. The main loop calls it each time it wakes up."""
+
+    def _after_change(self) -> None:
+        """Adapt to a changed state."""
+
+    @abstractmethod
+    def _follow_ups(self, before: StateT, events: tuple[EventT, ...]) -> Iterable[ItemT]:
+        """What has to be sent because of these events."""
+
+    @abstractmethod
+    def _is_obsolete(self, item: ItemT) -> bool:
+        """Whether an item that has not been sent need not be sent any more."""
+
+    @abstractmethod
+    def _sent_by(self, item: ItemT) -> tuple[str, str]:
+        """The activity that sends an item, and its summary."""
+
+    @abstractmethod
+    def _note_outcome(self, item: ItemT, outcome: Outcome) -> None:
+        """Take note of what came of sending an item."""
+
+    @abstractmethod
+    def _snapshot(self, events: tuple[EventT, ...]) -> Value:
+        """What is written to the records: the state, with these events."""
+
+    @abstractmethod
+    def _wake_summary(self, wake: datetime) -> str:
+        """What a timer waits for, in a line."""
+
+    @abstractmethod
+    def _details(self) -> str:
+        """The state as operations read it in the Temporal UI (Markdown)."""
+
+    @abstractmethod
+    def _search_attributes(self, shown: TypedSearchAttributes) -> list[SearchAttributeUpdate[Any]]:
+        """What the lists of the Temporal UI have to show now; nothing if they show it already."""
+
+    @abstractmethod
+    def _next_start(self) -> Value:
+        """What the next run starts with."""

@@ -1,4 +1,4 @@
-"""The documents' templates, `templates/`: their words, their HTML, and which version of them made a document."""
+"""The documents' templates and words: their HTML, and which version of them made a document."""
 
 import hashlib
 from collections.abc import Iterable, Mapping

@@ -10,7 +10,6 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
-from tests.builders import TRANSMITTED, lived
 
 from contracts.activities import Snapshot
 from domain.actors import Actor
@@ -21,6 +20,7 @@ from records.mails import MailLog
 from records.migrate import check_current, migrate
 from records.orders import Orders
 from records.tables import metadata
+from tests.support.builders import TRANSMITTED, lived
 
 ROOT = Path(__file__).parents[2]
 

@@ -33,7 +33,7 @@ from settings import Settings, SettingsError
 from temporal.calls import TemporalAway
 from temporal.connection import NoConnection, connect, leave
 from temporal.schedules import put_schedules
-from use_cases import standstill
+from use_cases import replay_failures
 from use_cases.account_errors import Conflict, WrongFields
 from use_cases.accounts import Accounts
 from use_cases.adoption import FAILED, Adoption, NotAdoptable, Result, check_version
@@ -41,7 +41,7 @@ from use_cases.input_files import UnusableFile, read_items
 from use_cases.opening import open_month
 from use_cases.orders import AlreadyPlaced, OrderUseCases
 from use_cases.revival import NotRevivable, Revival, SettlementRevival
-from use_cases.settlement_calls import SettlementCalls
+from use_cases.settlement_gateway import SettlementGateway
 from use_cases.settlements import PATIENCE
 
 
@@ -147,7 +147,7 @@ async def settle(settings: Settings, given: argparse.Namespace) -> None:
         stored = await settlements.get(settlement_id(partner.partner_id, month))
         if stored is None:  # perhaps the database was away, and it is not recorded yet
             of = SettlementOf(partner_id=partner.partner_id, month=month)
-            stored = await SettlementCalls(client, settlements, PATIENCE).fetch(of)
+            stored = await SettlementGateway(client, settlements, PATIENCE).fetch(of)
     if stored is None:
         raise WrongInput(f"--partner {partner.partner_id}: nothing to bill until {month.last_day}")
     settlement, note = stored.settlement, "" if begun is not None else "(was there already)"
@@ -200,10 +200,10 @@ async def stuck(settings: Settings, given: argparse.Namespace) -> None:
                 raise WrongInput(f"{name}: the records know no such settlement")
             account = stored.account
             workflow_id = names.settlement_workflow_id(account.partner_id, account.month)
-    found = await standstill.look(await connect(settings), workflow_id)
+    found = await replay_failures.look(await connect(settings), workflow_id)
     if found is None:
         raise WrongInput(f"{name}: its tasks do not fail by a history that cannot be replayed")
-    print(*standstill.advice(found, name, workflow_id), sep="\n")
+    print(*replay_failures.advice(found, name, workflow_id), sep="\n")
 
 
 async def adopt_rules(settings: Settings, given: argparse.Namespace) -> None:
@@ -220,13 +220,9 @@ async def adopt_rules(settings: Settings, given: argparse.Namespace) -> None:
     try:
         check_version(given.version)
         async with open_database(settings) as database:
-            adoption = Adoption(
-                await connect(settings),
-                Orders(database),
-                Settlements(database),
-                Reconciliation(database),
-                settings.load_policy(),
-            )
+            client, policy = await connect(settings), settings.load_policy()
+            records = Orders(database), Settlements(database), Reconciliation(database)
+            adoption = Adoption(client, *records, policy)
             async for name, result in adoption.adopt(given.version, given.names):
                 counts[result] += 1
                 if given.names or result in FAILED:

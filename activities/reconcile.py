@@ -31,8 +31,9 @@ from contracts import names as workflow_names
 from contracts.activities import Compared, FindingKind, OpenBatch, WorkflowBatch
 from mail.outbox import Outbox, OutgoingMail
 from mail.texts import MailTexts, Reader
+from records.findings import Seen
 from records.orders import Orders
-from records.reconciliation import Reconciliation, Row, Same, Seen
+from records.reconciliation import Reconciliation, Row, Same
 from records.settlements import Settlements
 from settings import Settings
 
@@ -87,6 +88,7 @@ class ReconcileActivities:
         self._settings = settings
         self._client = client
         self._records = records
+        self._findings = records.findings
         self._orders = OrderEntities(client, orders, records)
         self._settlements = SettlementEntities(client, settlements, records)
         self._by_type: dict[str, Entities] = {
@@ -127,11 +129,11 @@ class ReconcileActivities:
             }
         )
         unanswered = [each.row.name for each in comparisons if each.unanswered]
-        await self._records.keep_open(unanswered, batch.began)
+        await self._findings.keep_open(unanswered, batch.began)
         seen = [
             await self._repair(each, each.kind) for each in comparisons if each.kind is not None
         ]
-        await self._records.keep(seen, batch.began)
+        await self._findings.keep(seen, batch.began)
         return Compared(
             next=rows[-1].name if len(rows) == BATCH else None,
             compared=len(rows),
@@ -234,7 +236,7 @@ class ReconcileActivities:
                 await asyncio.sleep(COMPARE_AGAIN_AFTER)
                 missing = await self._missing(missing)
             seen = [await self._record(workflow) for workflow in missing]
-            await self._records.keep(seen, batch.began)
+            await self._findings.keep(seen, batch.began)
             page = listed.next_page_token
             return Compared(
                 next=base64.b64encode(page).decode() if page else None,
@@ -271,15 +273,16 @@ class ReconcileActivities:
         Also marks the mails as obsolete that were not sent and no longer have to be.
         """
         with without_contents("report of findings"):
-            await self._records.end_unseen(began, began - CLOSED_FOR)
-            while await self._records.count_unreported():
-                await self._records.reported(await self._report())
+            await self._findings.end_unseen(began)
+            await self._records.forget_closed(began - CLOSED_FOR)
+            while await self._findings.count_unreported():
+                await self._findings.mark_reported(await self._report())
             await self._obsolete.mark(activity.info().started_time)
-            return await self._records.count()
+            return await self._findings.count()
 
     async def _report(self) -> datetime:
         """Mail the findings that were not reported yet. Returns when that was sent, perhaps by an earlier attempt."""
-        shown = await self._records.unreported(SHOWN)
+        shown = await self._findings.unreported(SHOWN)
         oldest = shown[0]
         what = f"{oldest.about}/{oldest.kind}/{oldest.run_id}/{oldest.found_at.isoformat()}"
         key = f"reconciliation/{hashlib.sha256(what.encode()).hexdigest()[:32]}"
@@ -287,8 +290,8 @@ class ReconcileActivities:
         text = self._texts.compose_findings(
             language,
             [(finding.about, finding.kind) for finding in shown],
-            new=await self._records.count_unreported(),
-            standing=await self._records.count(),
+            new=await self._findings.count_unreported(),
+            standing=await self._findings.count(),
             link=self._settings.temporal_ui_url,
         )
         mail = OutgoingMail(

@@ -82,7 +82,7 @@ async def _measure(
 async def _authorizations(around: Surroundings) -> tuple[dict[str, str], dict[str, str]]:
     """The headers with which the shop and the orders' partner call the API."""
     accounts = Accounts(around.database, around.settings)
-    _, shop = await accounts.make_token("shop", "bench")
-    _, partner = await accounts.make_token("partner", "bench", placement().partner_id)
+    _, shop = await accounts.tokens.make("shop", "bench")
+    _, partner = await accounts.tokens.make("partner", "bench", placement().partner_id)
     await accounts.close()
     return {"Authorization": f"Bearer {shop}"}, {"Authorization": f"Bearer {partner}"}

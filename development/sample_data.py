@@ -53,7 +53,7 @@ class LoginMaker:
 
     async def token(self, role: Role, name: str) -> str:
         """A new token of one of the retailer's roles."""
-        _, token = await self._accounts.make_token(role, name, None)
+        _, token = await self._accounts.tokens.make(role, name, None)
         return token
 
     async def password(self, address: str) -> str:

@@ -1,6 +1,5 @@
-"""Users with their sessions and second factors. Secrets come in here as hashes only."""
+"""Users with their sessions. Secrets come in here as hashes only."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -11,7 +10,8 @@ from domain.values import Language, Value
 from records.database import Database, storable, to_the_end
 from records.links import MAILED, NewLink, put_link
 from records.mails import USER
-from records.tables import links, mails, recovery_codes, sessions, users
+from records.second_factors import SecondFactors
+from records.tables import links, mails, sessions, users
 
 UserRole = Literal["partner", "operations", "accounting"]
 Invitation = Literal["accepted", "sent", "waiting", "failed", "expired"]
@@ -63,6 +63,7 @@ class AccountRecords:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.second_factors = SecondFactors(database)
         upsert = sqlite.insert if database.is_sqlite else postgresql.insert
         self._add_user = upsert(users).on_conflict_do_nothing(index_elements=[users.c.email_key])
 
@@ -266,73 +267,6 @@ class AccountRecords:
         """Delete sessions that have expired."""
         expired = delete(sessions).where(sessions.c.expires_at <= now)
         await self._database.write(lambda connection: connection.execute(expired))
-
-    # --- the second factor ---------------------------------------------------------------------------------------
-
-    @to_the_end
-    async def enrol_totp(self, user_id: str, totp_secret: str) -> bool:
-        """Keep a (encrypted) secret that is yet to be confirmed. False if one is confirmed already, or no such user."""
-        changed = (
-            update(users)
-            .where(users.c.user_id == user_id, users.c.totp_confirmed.is_(False))
-            .values(totp_secret=totp_secret, totp_last_step=None)
-        )
-        async with self._database.writing() as connection:
-            return (await connection.execute(changed)).rowcount == 1
-
-    @to_the_end
-    async def confirm_totp(
-        self, user_id: str, totp_secret: str, step: int, code_hashes: Iterable[str]
-    ) -> bool:
-        """The second factor counts from now on, with these recovery codes. False if another was enrolled meanwhile."""
-        changed = (
-            update(users)
-            .where(
-                users.c.user_id == user_id,
-                users.c.totp_secret == totp_secret,
-                users.c.totp_confirmed.is_(False),
-            )
-            .values(totp_confirmed=True, totp_last_step=step)
-        )
-        rows = [{"user_id": user_id, "code_hash": each} for each in code_hashes]
-        async with self._database.writing() as connection:
-            if (await connection.execute(changed)).rowcount == 0:
-                return False
-            await connection.execute(
-                delete(recovery_codes).where(recovery_codes.c.user_id == user_id)
-            )
-            await connection.execute(insert(recovery_codes), rows)
-        return True
-
-    @to_the_end
-    async def take_step(self, user_id: str, step: int) -> bool:
-        """Take a code by its time step. False if it, or a later one, was taken before."""
-        newer = users.c.totp_last_step.is_(None) | (users.c.totp_last_step < step)
-        changed = update(users).where(users.c.user_id == user_id, newer).values(totp_last_step=step)
-        async with self._database.writing() as connection:
-            return (await connection.execute(changed)).rowcount == 1
-
-    @to_the_end
-    async def take_recovery_code(self, user_id: str, code_hash: str) -> bool:
-        """Take a recovery code. False if there is no such one (any more)."""
-        taken = delete(recovery_codes).where(
-            recovery_codes.c.user_id == user_id, recovery_codes.c.code_hash == code_hash
-        )
-        async with self._database.writing() as connection:
-            return (await connection.execute(taken)).rowcount == 1
-
-    @to_the_end
-    async def remove_totp(self, user_id: str) -> None:
-        """No second factor any more."""
-        async with self._database.writing() as connection:
-            await connection.execute(
-                update(users)
-                .where(users.c.user_id == user_id)
-                .values(totp_secret=None, totp_confirmed=False, totp_last_step=None)
-            )
-            await connection.execute(
-                delete(recovery_codes).where(recovery_codes.c.user_id == user_id)
-            )
 
 
 _user_query = (

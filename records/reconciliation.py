@@ -1,4 +1,4 @@
-"""What the reconciler keeps: how rows and workflows differ, and what it need not compare again."""
+"""What the reconciler compares with workflows, and what it need not compare again."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -9,29 +9,25 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
-    case,
     delete,
     exists,
-    func,
     null,
     or_,
     select,
     union_all,
-    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from contracts.activities import FindingKind, SettlementSnapshot
+from contracts.activities import SettlementSnapshot
 from domain.months import Month
 from domain.settlements.settlement import SettlementStatus
-from domain.values import Value
 from records.database import Database, to_the_end
+from records.findings import Findings
 from records.heads import Head
 from records.settlements import Settlements
 from records.tables import (
     comparisons,
-    findings,
     is_closed,
     is_open,
     orders,
@@ -48,7 +44,7 @@ def _has(*types: str) -> ColumnElement[bool]:
     )
 
 
-# As `Settlement.is_over`: what was taken back after it had claimed its orders has to set them free first.
+# As `Settlement.is_over`: a settlement that is voided after it has claimed its orders must release them first.
 _IS_OVER = or_(
     settlements.c.status == SettlementStatus.INVOICED.value,
     and_(
@@ -59,12 +55,13 @@ _IS_OVER = or_(
 
 
 class Row(NamedTuple):
-    """An order or a settlement in the records, by SP-ID or number.
+    """An order or a settlement in the records.
 
     Attributes:
-        digest: of its events; None if it was written by an older release.
+        name: its SP-ID, or the settlement's number.
+        digest: of its events; None if an older release wrote it.
         is_over: it is closed, and nothing can follow.
-        settled: whose settlement of which month it is, if it is one.
+        settled: of a settlement, its partner's id and its month.
     """
 
     name: str
@@ -75,42 +72,15 @@ class Row(NamedTuple):
 
 
 class Same(NamedTuple):
-    """A workflow and its row that were the same: at this length of history, at this version and digest.
+    """A comparison that found a workflow and its row the same: the length of the history, the row's version and digest.
 
-    Without a `run_id` the server knows no such workflow (any more), and there is nothing to compare.
+    An empty `run_id` means that the server does not know the workflow (any more), so there is nothing to compare.
     """
 
     run_id: str
     history_length: int
     version: int
     digest: str | None
-
-
-class Finding(Value):
-    """One difference between an order or a settlement and its workflow.
-
-    Attributes:
-        about: the SP-ID of the order, or the number of the settlement.
-        ended_at: when the reconciler repaired it, or a pass did not see it any more.
-    """
-
-    about: str
-    kind: FindingKind
-    run_id: str
-    found_at: datetime
-    seen_at: datetime
-    reported_at: datetime | None
-    ended_at: datetime | None
-    repaired: bool
-
-
-class Seen(NamedTuple):
-    """A difference that a pass has seen, and whether it has repaired it. `about`: as in `Finding`."""
-
-    about: str
-    kind: FindingKind
-    run_id: str
-    repaired: bool = False
 
 
 _ORDER = select(
@@ -132,7 +102,7 @@ _SETTLEMENT = select(
 
 
 def _compared(name: ColumnElement[str], row: Table) -> ColumnElement[bool]:
-    """Whether a row was found the same as its workflow, at its version and digest of now."""
+    """Whether a comparison found the row, as it is now, the same as its workflow."""
     return exists().where(
         comparisons.c.about == name,
         comparisons.c.version == row.c.version,
@@ -143,7 +113,7 @@ def _compared(name: ColumnElement[str], row: Table) -> ColumnElement[bool]:
 def _first(
     found: Sequence[Select[Any]], key: ColumnElement[str], after: str | None, limit: int
 ) -> Select[Any]:
-    """The first rows after one of several queries together, each of which its own index answers."""
+    """The first rows of several queries together, from the one after `after` on; each query uses its own index."""
     if after is not None:
         found = [each.where(key > after) for each in found]
     parts = [each.order_by(key).limit(limit).subquery() for each in found]
@@ -152,25 +122,12 @@ def _first(
 
 
 class Reconciliation:
-    """Findings and comparisons."""
+    """Rows to compare with their workflows, and the comparisons that found no difference."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.findings = Findings(database)
         insert = sqlite.insert if database.is_sqlite else postgresql.insert
-        finding = insert(findings)
-        again = findings.c.ended_at.is_not(None)
-        excluded = finding.excluded
-        # A difference that had ended and is there again is a new one, and is reported again.
-        self._put_finding = finding.on_conflict_do_update(
-            index_elements=[findings.c.about, findings.c.kind, findings.c.run_id],
-            set_={
-                "found_at": case((again, excluded.found_at), else_=findings.c.found_at),
-                "reported_at": case((again, None), else_=findings.c.reported_at),
-                "seen_at": excluded.seen_at,
-                "ended_at": excluded.ended_at,
-                "repaired": excluded.repaired,
-            },
-        )
         same = insert(comparisons)
         self._put_same = same.on_conflict_do_update(
             index_elements=[comparisons.c.about],
@@ -180,27 +137,29 @@ class Reconciliation:
     # --- comparing -----------------------------------------------------------------------------------------------
 
     async def orders(self, sp_ids: Collection[str]) -> tuple[Row, ...]:
-        """These orders, as the records know them; those they do not know are missing."""
+        """The rows of these orders; those that are not recorded are left out."""
         return await self._rows(_ORDER.where(orders.c.sp_id.in_(sp_ids)))
 
     async def settlements(self, numbers: Collection[str]) -> tuple[Row, ...]:
-        """These settlements, as the records know them; those they do not know are missing."""
+        """The rows of these settlements; those that are not recorded are left out."""
         return await self._rows(_SETTLEMENT.where(settlements.c.settlement_id.in_(numbers)))
 
     async def open_orders(self, after: str | None, limit: int) -> tuple[Row, ...]:
-        """Orders that are not closed, by SP-ID, those after one."""
+        """Orders that are not closed, by SP-ID, from the one after `after` on."""
         return await self._rows(_first([_ORDER.where(is_open)], orders.c.sp_id, after, limit))
 
     async def open_settlements(self, after: str | None, limit: int) -> tuple[Row, ...]:
-        """Settlements that are not over, by number, those after one."""
+        """Settlements that are not over, by number, from the one after `after` on."""
         found = [_SETTLEMENT.where(~_IS_OVER)]
         return await self._rows(_first(found, settlements.c.settlement_id, after, limit))
 
     async def orders_to_compare(
         self, after: str | None, limit: int, closed_since: datetime
     ) -> tuple[Row, ...]:
-        """Orders to compare with their workflows, by SP-ID, those after one: all open ones, and the closed ones that
-        have changed since then and were not compared as they are now."""
+        """Orders to compare with their workflows, by SP-ID, from the one after `after` on.
+
+        These are all open orders, and orders that were closed since `closed_since` and not compared since.
+        """
         closed = _ORDER.where(
             is_closed, orders.c.changed_at >= closed_since, ~_compared(orders.c.sp_id, orders)
         )
@@ -208,8 +167,10 @@ class Reconciliation:
         return await self._rows(_first(found, orders.c.sp_id, after, limit))
 
     async def settlements_to_compare(self, after: str | None, limit: int) -> tuple[Row, ...]:
-        """Settlements to compare with their workflows, by number, those after one: all that are not over, and those
-        that are over and were not compared as they are now."""
+        """Settlements to compare with their workflows, by number, from the one after `after` on.
+
+        These are all that are not over, and those that are over and were not compared since.
+        """
         number = settlements.c.settlement_id
         found = [_SETTLEMENT.where(or_(~_IS_OVER, ~_compared(number, settlements)))]
         return await self._rows(_first(found, number, after, limit))
@@ -231,8 +192,10 @@ class Reconciliation:
     async def keep_settlement(
         self, snapshot: SettlementSnapshot, replaces: Head | None = None
     ) -> bool:
-        """Have the records hold a settlement as its workflow has it, instead of what they held when it was asked. Not
-        if they lack an order of it, or another one has billed it: then it stays as it is."""
+        """Replace a settlement by what its workflow says; `replaces` is what the records held before it was asked.
+
+        False, and nothing changes, if an order of it is not recorded or is billed by another settlement.
+        """
         try:
             await Settlements(self._database).save(snapshot, replaces=replaces)
         except (LookupError, IntegrityError):
@@ -240,7 +203,7 @@ class Reconciliation:
         return True
 
     async def same(self, names: Collection[str]) -> dict[str, Same]:
-        """When these and their workflows were last the same."""
+        """The last comparison of each of these in which row and workflow were the same."""
         found = select(comparisons).where(comparisons.c.about.in_(names))
         async with self._database.reading() as connection:
             rows = (await connection.execute(found)).all()
@@ -250,107 +213,17 @@ class Reconciliation:
 
     @to_the_end
     async def keep_same(self, these: Mapping[str, Same]) -> None:
-        """Remember that these and their workflows are the same."""
+        """Store that these rows and their workflows are the same."""
         if these:
             rows = [{"about": name, **same._asdict()} for name, same in these.items()]
             async with self._database.writing() as connection:
                 await connection.execute(self._put_same, rows)
 
-    # --- findings ------------------------------------------------------------------------------------------------
-
     @to_the_end
-    async def keep(self, these: Sequence[Seen], at: datetime) -> None:
-        """Note what the pass that began at `at` has seen. Twice is once."""
-        if these:
-            rows = [
-                {
-                    **seen._asdict(),
-                    "found_at": at,
-                    "seen_at": at,
-                    "ended_at": at if seen.repaired else None,
-                }
-                for seen in these
-            ]
-            async with self._database.writing() as connection:
-                await connection.execute(self._put_finding, rows)
-
-    @to_the_end
-    async def keep_open(self, names: Collection[str], at: datetime) -> None:
-        """These could not be compared in the pass that began at `at`: what was found of them stands."""
-        if names:
-            stands = (
-                update(findings)
-                .where(findings.c.about.in_(names), findings.c.ended_at.is_(None))
-                .values(seen_at=at)
-            )
-            async with self._database.writing() as connection:
-                await connection.execute(stands)
-
-    @to_the_end
-    async def end_unseen(self, at: datetime, closed_since: datetime) -> int:
-        """End what the pass that began at `at`, and is through, has not seen any more. How many these are.
-
-        Comparisons of orders that were closed before `closed_since` are dropped: they are not compared any more.
-        """
-        gone = (
-            update(findings)
-            .where(findings.c.ended_at.is_(None), findings.c.seen_at < at)
-            .values(ended_at=at)
-        )
-        long_closed = select(orders.c.sp_id).where(is_closed, orders.c.changed_at < closed_since)
-        forgotten = delete(comparisons).where(comparisons.c.about.in_(long_closed))
+    async def forget_closed(self, before: datetime) -> None:
+        """Delete the comparisons of orders that were closed before this instant: they are not compared again."""
+        long_closed = select(orders.c.sp_id).where(is_closed, orders.c.changed_at < before)
         async with self._database.writing() as connection:
-            await connection.execute(forgotten)
-            return (await connection.execute(gone)).rowcount
-
-    async def unreported(self, limit: int) -> tuple[Finding, ...]:
-        """Findings that stand and of which operations were not told yet, the oldest first."""
-        return await self._found(findings.c.reported_at.is_(None), limit=limit)
-
-    async def count_unreported(self) -> int:
-        """How many these are."""
-        return await self._count(findings.c.reported_at.is_(None))
-
-    async def standing(self, limit: int = 500) -> tuple[Finding, ...]:
-        """Findings that stand, the oldest first."""
-        return await self._found(limit=limit)
-
-    async def count(self) -> int:
-        """How many findings stand."""
-        return await self._count()
-
-    @to_the_end
-    async def reported(self, until: datetime) -> None:
-        """Operations were told, at this moment, of all that was found until then."""
-        told = (
-            update(findings)
-            .where(
-                findings.c.ended_at.is_(None),
-                findings.c.reported_at.is_(None),
-                findings.c.found_at <= until,
+            await connection.execute(
+                delete(comparisons).where(comparisons.c.about.in_(long_closed))
             )
-            .values(reported_at=until)
-        )
-        async with self._database.writing() as connection:
-            await connection.execute(told)
-
-    async def _count(self, *conditions: ColumnElement[bool]) -> int:
-        counted = (
-            select(func.count())
-            .select_from(findings)
-            .where(findings.c.ended_at.is_(None), *conditions)
-        )
-        async with self._database.reading() as connection:
-            number: int = (await connection.execute(counted)).scalar_one()
-        return number
-
-    async def _found(self, *conditions: ColumnElement[bool], limit: int) -> tuple[Finding, ...]:
-        found = (
-            select(findings)
-            .where(findings.c.ended_at.is_(None), *conditions)
-            .order_by(findings.c.found_at, findings.c.about, findings.c.kind)
-            .limit(limit)
-        )
-        async with self._database.reading() as connection:
-            rows = (await connection.execute(found)).all()
-        return tuple(Finding.model_validate(row._asdict()) for row in rows)

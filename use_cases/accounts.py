@@ -2,10 +2,9 @@
 
 import asyncio
 import logging
-import secrets
-from collections.abc import Callable, Coroutine, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,53 +13,33 @@ from domain.fields import EmailAddress, TextLine
 from domain.values import Language, Value
 from records.accounts import AccountRecords, Credentials, User, UserRole
 from records.database import Database
-from records.links import Links, NewLink
+from records.links import Links
 from records.mails import MailedPurpose
-from records.partners import Partner, Partners
-from records.tokens import Token, TokenRole, Tokens
+from records.partners import Partners
+from records.tokens import Tokens
 from settings import Settings
 from use_cases.account_errors import (
-    BadLogin,
     Conflict,
     Fault,
     LinkUnusable,
     NotFound,
-    SecondFactorNeeded,
     WrongFields,
     wrong_fields,
 )
-from use_cases.link_mails import PATIENCE, LinkMails, PreparedLink, hash_of, new_secret
+from use_cases.account_ids import check_role, random_part
+from use_cases.callers import Callers
+from use_cases.link_mails import PATIENCE, LinkMails, PreparedLink, hash_of
+from use_cases.partners import PartnerUseCases
 from use_cases.passwords import Passwords, weakness
-from use_cases.principal import Principal
 from use_cases.second_factor import SecondFactor
+from use_cases.sessions import SessionUseCases
 from use_cases.throttle import Throttle
+from use_cases.tokens import TokenUseCases
 
 logger = logging.getLogger("cmi.desk")
 
-TOKEN_PREFIX = "cmi_"
-_LONGEST_SECRET = 200  # characters; ours are shorter
-
-TICKET_VALID = timedelta(minutes=5)
-_USE_NOTED = timedelta(minutes=1)
 _HOUSEKEEPING = 30.0  # seconds
 _TIDYING = 120  # rounds of it
-
-
-class _Lifetime(NamedTuple):
-    idle: timedelta
-    whole: timedelta
-
-
-_PARTNERS_SESSION = _Lifetime(timedelta(days=14), timedelta(days=90))  # on a phone, every day
-_STAFF_SESSION = _Lifetime(timedelta(hours=12), timedelta(days=7))
-
-
-class Session(NamedTuple):
-    """A login that succeeded. The secret is for the cookie; `expires_at` is when it ends at the latest."""
-
-    secret: str
-    principal: Principal
-    expires_at: datetime
 
 
 class FirstLogin(NamedTuple):
@@ -77,12 +56,8 @@ class _NewUser(Value):
     language: Language
 
 
-class _NewToken(Value):
-    name: TextLine
-
-
 class Accounts:
-    """Everything about partners, logins and tokens. One for each process; `close` it at the end.
+    """Logins of partners and staff: invitations, passwords, sessions. One for each process; `close` it at the end.
 
     `keep_house` has to run beside it in at least one process, so that mails that could not be sent go out later.
     """
@@ -94,27 +69,25 @@ class Accounts:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._clock = clock
-        self._partners = Partners(database)
+        self.partners = PartnerUseCases(Partners(database), clock)
         self._records = AccountRecords(database)
-        self._tokens = Tokens(database)
+        tokens = Tokens(database)
+        self.tokens = TokenUseCases(tokens, self.partners, clock)
+        self.callers = Callers(tokens, self._records, clock)
         self._throttle = Throttle(database, clock)
         self.second_factor = SecondFactor(settings, self._records, self._throttle, clock)
         self._links = Links(database)
         self._link_mails = LinkMails(settings, database, clock)
         self._passwords = Passwords()
+        self.sessions = SessionUseCases(
+            self._records, self._links, self.second_factor, self._throttle, self._passwords, clock
+        )
         self._language = settings.operations_language
-        self._used: dict[str, datetime] = {}
-        self._notes: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         """Wait for the mails that are under way, and for what is still being noted."""
         await self._link_mails.close()
-        await self.noted()
-
-    async def noted(self) -> None:
-        """Wait until the uses of tokens and sessions so far are noted."""
-        if self._notes:
-            await asyncio.wait(self._notes)
+        await self.callers.noted()
 
     async def keep_house(self) -> None:
         """For ever: send mails that are not out yet, and forget what has expired. Several processes may do it."""
@@ -140,180 +113,14 @@ class Accounts:
         await self._records.tidy(now)
         await self._links.tidy(now)
         await self._throttle.tidy()
-        self._used = {login: at for login, at in self._used.items() if now - at < _USE_NOTED}
-
-    # --- who calls -----------------------------------------------------------------------------------------------
-
-    async def principal_of_token(self, token: str) -> Principal | None:
-        """Whom a token stands for; None for one that is unknown, expired or revoked."""
-        if not token.startswith(TOKEN_PREFIX) or len(token) > _LONGEST_SECRET:
-            return None
-        now = self._clock()
-        known = await self._tokens.find(hash_of(token), now)
-        if known is None:
-            return None
-        if self._note_use(known.token_id, known.last_used_at, now):
-            self._beside(self._tokens.use(known.token_id, now))
-        return Principal(
-            role=known.role, login_id=known.token_id, name=known.name, partner_id=known.partner_id
-        )
-
-    async def principal_of_session(self, secret: str) -> Principal | None:
-        """Whom a session stands for; None for one that is unknown, ended, expired, or unused for too long."""
-        if len(secret) > _LONGEST_SECRET:
-            return None
-        now = self._clock()
-        session = await self._records.session(hash_of(secret), now)
-        if session is None or now - session.last_used_at > _lifetime(session.user).idle:
-            return None
-        if self._note_use(hash_of(secret), session.last_used_at, now):
-            self._beside(self._records.use_session(hash_of(secret), now))
-        return _principal(session.user)
-
-    def _note_use(self, login: str, noted: datetime | None, now: datetime) -> bool:
-        """Whether it is time to note a use. Of many calls at once one is told so."""
-        noted = max(filter(None, (noted, self._used.get(login))), default=None)
-        if noted is not None and now - noted < _USE_NOTED:
-            return False
-        self._used[login] = now
-        return True
-
-    def _beside(self, noting: Coroutine[Any, Any, None]) -> None:
-        """Note a use while the caller goes on: it does not wait for other writers to look at something."""
-        task = asyncio.create_task(_quietly(noting))
-        self._notes.add(task)
-        task.add_done_callback(self._notes.discard)
-
-    # --- log in and out ------------------------------------------------------------------------------------------
-
-    async def log_in(
-        self, email: str, password: str, address: str, code: str | None = None
-    ) -> Session:
-        """Let a user in. `address` is where the call comes from.
-
-        Raises:
-            Throttled: too many guesses at this account or from this address.
-            BadLogin: not this e-mail with this password, or not this code.
-            SecondFactorNeeded: only the code is missing.
-        """
-        await self._throttle.guess(email, address)
-        now = self._clock()
-        known = await self._records.by_email(email, now)
-        right, better = await self._passwords.check(
-            password, known.password_hash if known else None
-        )
-        if known is None or known.password_hash is None or not right:
-            raise BadLogin("e-mail or password is wrong")
-        if better is not None:
-            await self._records.rehash(known.user.user_id, known.password_hash, better)
-        if known.totp_confirmed:
-            if not code:
-                await self._throttle.was_none(email, address)
-                raise SecondFactorNeeded(await self._new_ticket(known.user))
-            if not await self.second_factor.takes(known, code):
-                raise BadLogin("the code is wrong, or was used before")
-        return await self._let_in(known.user, address)
-
-    async def finish_log_in(self, ticket: str, code: str, address: str) -> Session:
-        """Let a user in whose password was right, by the code.
-
-        Raises:
-            LinkUnusable: the ticket is too old: from the start, please.
-            Throttled, BadLogin: as in `log_in`.
-        """
-        now = self._clock()
-        link = await self._links.find(hash_of(ticket), now)
-        if link is None or link.purpose != "second_factor":
-            raise LinkUnusable()
-        known = await self._records.by_id(link.user_id, now)
-        if known is None:
-            raise LinkUnusable()
-        await self._throttle.guess(known.user.email, address)
-        if known.totp_confirmed and not await self.second_factor.takes(known, code):
-            raise BadLogin("the code is wrong, or was used before")
-        return await self._let_in(known.user, address)
-
-    async def end_session(self, secret: str) -> None:
-        """Log out: the session is no more."""
-        await self._records.end_session(hash_of(secret))
-
-    async def end_all_sessions(self, user_id: str) -> None:
-        """Log a user out everywhere."""
-        await self._records.end_sessions(user_id)
-
-    async def _new_ticket(self, user: User) -> str:
-        ticket, now = new_secret(), self._clock()
-        await self._links.put(
-            NewLink(user.user_id, "second_factor", hash_of(ticket), now + TICKET_VALID)
-        )
-        return ticket
-
-    async def _let_in(self, user: User, address: str) -> Session:
-        secret, now = new_secret(), self._clock()
-        expires_at = now + _lifetime(user).whole
-        if not await self._records.begin_session(user.user_id, hash_of(secret), now, expires_at):
-            raise BadLogin("e-mail or password is wrong")  # removed a moment ago
-        await self._throttle.was_right(user.email, address)
-        logger.info("logged in", extra={"user": user.user_id})
-        return Session(secret, _principal(user), expires_at)
-
-    # --- partners ------------------------------------------------------------------------------------------------
-
-    async def partners(self) -> tuple[Partner, ...]:
-        """All partners, by their id."""
-        return await self._partners.list()
-
-    async def find_partners(
-        self, q: str, limit: int, after: str | None = None
-    ) -> tuple[tuple[Partner, ...], int]:
-        """Partners whose id, name, place or e-mail contains a text, by their id, those after `after`; and how many."""
-        return await self._partners.search(q, limit, after)
-
-    async def partner(self, partner_id: str) -> Partner:
-        """A partner. Raises `NotFound`."""
-        return await self._partner(partner_id)
-
-    async def add_partner(self, partner: Partner) -> bool:
-        """Add a partner. False if it is there already, just so.
-
-        Raises:
-            Conflict: another partner has this id.
-        """
-        if await self._partners.add(partner, self._clock()):
-            return True
-        if await self._partners.get(partner.partner_id) == partner:
-            return False
-        raise Conflict(f"There is a partner {partner.partner_id} already, with other content.")
-
-    async def change_partner(self, partner_id: str, changes: Mapping[str, Any]) -> Partner:
-        """Change some fields of a partner. Running orders keep their calendar; mails go to a new address at once.
-
-        Raises:
-            NotFound: no such partner.
-            WrongFields: naming each field that cannot be so; nothing was changed.
-        """
-        if changes.get("partner_id", partner_id) != partner_id:
-            raise WrongFields(Fault("partner_id", "fixed", "cannot be changed"))
-        try:
-            changed = await self._partners.change(partner_id, changes, self._clock())
-        except ValidationError as error:
-            raise wrong_fields(error) from None
-        if changed is None:
-            raise NotFound("partner")
-        return changed
-
-    async def _partner(self, partner_id: str) -> Partner:
-        partner = await self._partners.get(partner_id)
-        if partner is None:
-            raise NotFound("partner")
-        return partner
+        self.callers.tidy()
 
     # --- users ---------------------------------------------------------------------------------------------------
 
     async def users(self, partner_id: str | None) -> tuple[User, ...]:
         """The logins of a partner, or (None) those of the retailer's staff. Raises `NotFound`: no such partner."""
         if partner_id is not None:
-            await self._partner(partner_id)
+            await self.partners.get(partner_id)
         return await self._records.users(partner_id, self._clock())
 
     async def invite(
@@ -335,7 +142,7 @@ class Accounts:
             WrongFields: naming each field that cannot be so.
             Conflict: the address is another login's.
         """
-        user_id = f"usr_{_code(request_id)}"
+        user_id = f"usr_{random_part(request_id)}"
         try:
             user, link = await self._add_user(partner_id, role, email, name, language, user_id)
         except Conflict:
@@ -373,7 +180,7 @@ class Accounts:
             email,
             name or email.strip(),
             None,
-            f"usr_{_code(None)}",
+            f"usr_{random_part(None)}",
             mail_once=True,
         )
         sent = await self._link_mails.start_sending(user, link)
@@ -391,8 +198,8 @@ class Accounts:
         mail_once: bool = False,
     ) -> tuple[User, PreparedLink]:
         """Add a login, its invitation and the mail of that in one transaction."""
-        _check_belonging(role, partner_id)
-        standard = (await self._partner(partner_id)).language if partner_id else self._language
+        check_role(role, partner_id)
+        standard = (await self.partners.get(partner_id)).language if partner_id else self._language
         try:
             new = _NewUser(email=email, name=name, language=language or standard)
         except ValidationError as error:
@@ -494,99 +301,7 @@ class Accounts:
             raise WrongFields(Fault("password", *weak))
         return await self._passwords.hash(password)
 
-    # --- tokens --------------------------------------------------------------------------------------------------
-
-    async def tokens(self, partner_id: str | None) -> tuple[Token, ...]:
-        """The tokens of a partner, or (None) those of the retailer's systems. Raises `NotFound`: no such partner."""
-        if partner_id is not None:
-            await self._partner(partner_id)
-        return await self._tokens.list(partner_id)
-
-    async def make_token(
-        self,
-        role: TokenRole,
-        name: str,
-        partner_id: str | None = None,
-        expires: datetime | None = None,
-        request_id: str | None = None,
-    ) -> tuple[str, str]:
-        """Make a token, once for a request id. Returns its id, and the token itself, which nobody can look up again.
-
-        Raises:
-            NotFound: no such partner.
-            WrongFields: naming each field that cannot be so.
-            Conflict: this request has made one already.
-        """
-        _check_belonging(role, partner_id)
-        if partner_id is not None:
-            await self._partner(partner_id)
-        now = self._clock()
-        try:
-            name = _NewToken(name=name).name
-        except ValidationError as error:
-            raise wrong_fields(error) from None
-        if expires is not None and expires <= now:
-            raise WrongFields(Fault("expires_at", "past", "must be in the future"))
-        token = TOKEN_PREFIX + new_secret()
-        made = Token(
-            token_id=f"tok_{_code(request_id)}",
-            role=role,
-            partner_id=partner_id,
-            name=name,
-            created_at=now,
-            last_used_at=None,
-            expires_at=expires,
-            revoked_at=None,
-        )
-        if not await self._tokens.add(made, hash_of(token)):
-            raise Conflict("This token was made already, and is shown only once.")
-        facts = {"token_id": made.token_id, "role": role, "partner": partner_id}
-        logger.info("token made", extra=facts)
-        return made.token_id, token
-
-    async def revoke_token(self, partner_id: str | None, token_id: str) -> None:
-        """Revoke a token of a partner (None: of the retailer), at once and for ever. Raises `NotFound`."""
-        if not await self._tokens.revoke(partner_id, token_id, self._clock()):
-            raise NotFound("token")
-        logger.info("token revoked", extra={"token_id": token_id})
-
 
 async def _wait_a_moment(sending: asyncio.Task[bool]) -> None:
     """Give the mail server a moment to take a mail."""
     await asyncio.wait({sending}, timeout=PATIENCE)
-
-
-async def _quietly(noting: Coroutine[Any, Any, None]) -> None:
-    """Note a use. That it was used is good to know and no more: whoever calls is not turned away for it."""
-    try:
-        await noting
-    except (SQLAlchemyError, OSError) as error:
-        logger.warning("a login's use was not noted", extra={"why": type(error).__name__})
-
-
-def _principal(user: User) -> Principal:
-    return Principal(
-        role=user.role,
-        login_id=user.user_id,
-        name=user.name,
-        partner_id=user.partner_id,
-        email=user.email,
-        language=user.language,
-    )
-
-
-def _lifetime(user: User) -> _Lifetime:
-    return _PARTNERS_SESSION if user.role == "partner" else _STAFF_SESSION
-
-
-def _code(request_id: str | None) -> str:
-    """The part of an id that tells one from another: of the same request it is the same."""
-    if request_id is None:
-        return secrets.token_hex(8)
-    return hash_of(request_id)[:16]
-
-
-def _check_belonging(role: str, partner_id: str | None) -> None:
-    if (role == "partner") != (partner_id is not None):
-        message = "must be partner for a partner's login, and only there"
-        raise WrongFields(Fault("role", "role", message))

@@ -33,7 +33,7 @@ class NothingToBill(Exception):
         super().__init__(f"{len(left_out)} orders cannot be billed")
 
 
-async def judged(
+async def choose_billable(
     settlements: Settlements, partner_id: str, settlement: str, sp_ids: Iterable[str]
 ) -> tuple[Selection, tuple[LeftOut, ...]]:
     """Which of these orders a partner may bill in a settlement, and why not the others.

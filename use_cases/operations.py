@@ -1,4 +1,4 @@
-"""What operations watch: what is late and with whom, what waits for a decision, what does not get out."""
+"""The use cases of operations: what is late and with whom, what waits for a decision, which mails are stuck."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -10,17 +10,17 @@ from domain.orders.events import NotExecuted
 from domain.orders.order import Deadline, Order, Party, Status
 from records.accounts import AccountRecords, User
 from records.database import Database
-from records.guesses import Guesses
+from records.findings import Finding, Findings
+from records.login_attempts import LoginAttempts
 from records.mails import MailLog, StuckMails
+from records.monitoring import LatePartner, Monitoring
 from records.order_lists import OrderFilter
 from records.orders import Orders
-from records.reconciliation import Finding, Reconciliation
-from records.watch import LatePartner, Watch
 from use_cases import access
 from use_cases.principal import Principal
 
 LONG = timedelta(hours=1)
-"""A mail that is tried for so long is worth a look."""
+"""A mail that has been tried for so long is shown to operations."""
 _REMEMBERED = timedelta(days=30)
 _MOST_PARTNERS = 10
 _MOST_FINDINGS = 200
@@ -33,7 +33,7 @@ class LateOrder(NamedTuple):
     deadline: Deadline
     ball: Party | None
     others: int
-    """So many more of its deadlines are over."""
+    """How many more of its deadlines are over."""
 
 
 class LateOrders(NamedTuple):
@@ -58,8 +58,8 @@ class Reviews(NamedTuple):
     next_cursor: str | None
 
 
-class Situation(NamedTuple):
-    """How things stand: of each matter how many there are, and the first of them."""
+class OperationsOverview(NamedTuple):
+    """The overview of operations: of each kind of trouble the count and the first ones."""
 
     now: datetime
     late_count: int
@@ -75,21 +75,21 @@ class Situation(NamedTuple):
     finding_count: int
     findings: tuple[Finding, ...]
     throttled: int
-    """Under how many accounts and addresses one has to wait before the next log-in."""
+    """How many accounts and addresses have to wait before the next log-in."""
 
 
 class Operations:
-    """What operations look after. `clock` gives the instant."""
+    """What operations look at. `clock` gives the instant."""
 
     def __init__(
         self, database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._orders = Orders(database)
-        self._watch = Watch(database)
+        self._monitoring = Monitoring(database)
         self._mails = MailLog(database)
         self._accounts = AccountRecords(database)
-        self._guesses = Guesses(database)
-        self._reconciliation = Reconciliation(database)
+        self._login_attempts = LoginAttempts(database)
+        self._findings = Findings(database)
         self._clock = clock
 
     @property
@@ -97,19 +97,19 @@ class Operations:
         """The instant at which something is shown."""
         return self._clock()
 
-    async def situation(self, principal: Principal, each: int = 5) -> Situation:
-        """How things stand, with the first `each` of every matter. Raises `Forbidden`."""
+    async def overview(self, principal: Principal, each: int = 5) -> OperationsOverview:
+        """The overview, with the first `each` of every kind. Raises `Forbidden`."""
         access.check(principal, "watch")
         now = self._clock()
         late_count, unsent_count, review_count, finding_count, throttled = await asyncio.gather(
-            self._watch.late(now),
-            self._watch.late(now, Status.IN_TRANSMISSION),
-            self._watch.count(Status.UNDER_REVIEW),
-            self._reconciliation.count(),
-            self._guesses.blocked(now),
+            self._monitoring.late(now),
+            self._monitoring.late(now, Status.IN_TRANSMISSION),
+            self._monitoring.count(Status.UNDER_REVIEW),
+            self._findings.count(),
+            self._login_attempts.blocked(now),
         )
         late_partners, findings = await asyncio.gather(
-            self._watch.late_partners(now, _MOST_PARTNERS), self._reconciliation.standing(each)
+            self._monitoring.late_partners(now, _MOST_PARTNERS), self._findings.open(each)
         )
         late, untransmitted, reviews, mails, mail_count, invitations = await asyncio.gather(
             self.late(principal, limit=each),
@@ -119,7 +119,7 @@ class Operations:
             self._mails.count_stuck(now - _REMEMBERED, now - LONG),
             self._accounts.not_invited(now - LONG, now),
         )
-        return Situation(
+        return OperationsOverview(
             now=now,
             late_count=late_count,
             late=late.items,
@@ -143,7 +143,7 @@ class Operations:
         limit: int = 25,
         cursor: str | None = None,
     ) -> LateOrders:
-        """Orders with a deadline that is over, of whomever: what has been over for longest comes first.
+        """Orders with a deadline that is over, whoever has to act; the longest overdue come first.
 
         Raises:
             Forbidden: not for this role.
@@ -173,7 +173,7 @@ class Operations:
         page = await self._orders.page(
             OrderFilter(status=Status.UNDER_REVIEW), limit, cursor, "urgent"
         )
-        reports = await self._watch.not_executed([order.sp_id for order in page.items])
+        reports = await self._monitoring.not_executed([order.sp_id for order in page.items])
         return Reviews(
             tuple(
                 Review(order, reports.get(order.sp_id), _review_due(order)) for order in page.items
@@ -198,12 +198,12 @@ class Operations:
     async def findings(self, principal: Principal) -> tuple[Finding, ...]:
         """How orders and settlements differ from their workflows, the oldest finding first. Raises `Forbidden`."""
         access.check(principal, "watch")
-        return await self._reconciliation.standing(_MOST_FINDINGS)
+        return await self._findings.open(_MOST_FINDINGS)
 
     async def open_orders_of(self, principal: Principal, partner_id: str) -> int:
-        """How many orders a partner has to do. Raises `Forbidden`."""
+        """How many open orders a partner has. Raises `Forbidden`."""
         access.check(principal, "watch")
-        return await self._watch.open_of(partner_id)
+        return await self._monitoring.open_of(partner_id)
 
 
 def _late(orders: Iterable[Order], now: datetime) -> tuple[LateOrder, ...]:

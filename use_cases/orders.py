@@ -1,16 +1,13 @@
 """The use cases of orders: place, find, list, command, notify. Programs, pages and commands all come through here."""
 
-import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
-from weakref import WeakValueDictionary
 
 from pydantic import TypeAdapter, ValidationError
-from temporalio.client import Client, WorkflowUpdateFailedError
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.client import Client
+from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from contracts import names
 from contracts.activities import Snapshot
@@ -27,53 +24,28 @@ from domain.orders.request import Request
 from domain.policy import Policy
 from domain.values import Value
 from records.failures import is_away
-from records.heads import Diverged, Head
+from records.heads import Diverged
 from records.order_lists import OrderFilter, Sort
 from records.orders import Orders, Page, StoredOrder
 from records.partners import Partners
 from temporal import orders as workflow_client
-from temporal.calls import Closed, NoAnswer, temporal_call, workflow_call
+from temporal.calls import Closed, NoAnswer, temporal_call
 from temporal.calls import TemporalAway as TemporalAway
 from use_cases import access
+from use_cases.order_errors import AlreadyPlaced as AlreadyPlaced
+from use_cases.order_errors import NotAllowed as NotAllowed
+from use_cases.order_errors import RequestReused as RequestReused
+from use_cases.order_errors import UnknownOrder as UnknownOrder
+from use_cases.order_gateway import OrderGateway
 from use_cases.principal import Principal
-from use_cases.recorded import recorded
+from use_cases.waiting import wait_for_records
 
 logger = logging.getLogger("cmi.desk")
 
 PATIENCE = timedelta(seconds=3)
 """How long a caller waits for its order's worker before the command is left with the server."""
-SIGNAL_PATIENCE = timedelta(seconds=2)
-# The server takes ten updates of one workflow at a time and turns the rest away (history.maxInFlightUpdates).
-_AT_ONCE = 4
 
 Notice = PaymentReceived | GoodsShipped | GoodsReceived
-
-
-class AlreadyPlaced(Exception):
-    """An order of this SP-ID exists, and it is another one."""
-
-    def __init__(self, order: Order) -> None:
-        self.order = order
-        super().__init__(f"{order.sp_id} is placed already, with other content")
-
-
-class UnknownOrder(Exception):
-    """There is no such order, or it is not this caller's to know of. The two look the same."""
-
-
-class NotAllowed(Exception):
-    """A command that the order refused. The attributes are those of `domain.errors.Refused`."""
-
-    def __init__(self, action: str, code: str, status: Status, allowed: tuple[str, ...]) -> None:
-        self.action = action
-        self.code = code
-        self.status = status
-        self.allowed = allowed
-        super().__init__(f"{action} is refused in state {status} ({code})")
-
-
-class RequestReused(Exception):
-    """The request id came before, with another command."""
 
 
 class Placed(Value):
@@ -84,7 +56,7 @@ class Placed(Value):
 
 
 class Stored(Value):
-    """A command that is safe with the server, which hands it to the order when a worker is there."""
+    """A command that Temporal has stored and delivers to the order once a worker runs."""
 
     sp_id: str
 
@@ -116,7 +88,7 @@ class OrderUseCases:
         self._desk = desk
         self._clock = clock
         self._patience = patience
-        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._gateway = OrderGateway(client, orders, clock, patience)
 
     @property
     def now(self) -> datetime:
@@ -160,7 +132,7 @@ class OrderUseCases:
         except (NoAnswer, Closed) as error:
             raise TemporalAway("no answer") from error
         except WorkflowAlreadyStartedError:
-            return _same(placement, await self._placed_meanwhile(placement.sp_id))
+            return _same(placement, await self._gateway.placed_meanwhile(placement.sp_id))
         try:
             await self._orders.save(begun)
         except Exception as error:
@@ -170,18 +142,6 @@ class OrderUseCases:
                 "the order's workflow has to record it", extra={"cause": type(error).__name__}
             )
         return Placed(snapshot=begun, is_new=True)
-
-    async def _placed_meanwhile(self, sp_id: str) -> StoredOrder:
-        """An order that somebody else placed between our look and our start: its row is about to come."""
-        for _ in range(10):
-            stored = await self._orders.get(sp_id)
-            if stored is not None:
-                return stored
-            await asyncio.sleep(0.05)
-        stored = await self._fetch(sp_id)
-        if stored is None:
-            raise TemporalAway("the order's workflow does not answer")
-        return stored
 
     # --- looking -------------------------------------------------------------------------------------------------
 
@@ -235,49 +195,10 @@ class OrderUseCases:
         may_run = _is_sp_id(sp_id) and not names.is_taken(sp_id)
         if stored is None and principal.role != "partner" and may_run:
             # Placed while the database was away, and not recorded yet? A partner sees nothing so early.
-            stored = await self._fetch(sp_id, must_exist=False)
+            stored = await self._gateway.fetch(sp_id, must_exist=False)
         if stored is None or not access.sees(principal, stored.order):
             raise UnknownOrder(sp_id)
         return stored
-
-    async def _fetch(self, sp_id: str, *, must_exist: bool = True) -> StoredOrder | None:
-        """The order as its workflow holds it, which the records then hold, too. None if no worker tells.
-
-        Raises:
-            TemporalAway: (`must_exist` not) nobody can say whether there is such an order.
-        """
-        head = await self._head(sp_id)
-        try:
-            async with workflow_call(self._client, names.order_id(sp_id), self._patience):
-                snapshot = await workflow_client.snapshot(self._client, sp_id)
-        except Closed:
-            return None
-        except NoAnswer as error:
-            if not must_exist:
-                raise TemporalAway("no answer") from error
-            return None
-        except TemporalAway:
-            if not must_exist:
-                raise
-            return None
-        try:
-            with suppress(Diverged):  # somebody has written meanwhile
-                await self._orders.save(snapshot, replaces=head)
-            stored = await self._orders.get(sp_id)
-        except Exception as error:
-            if not is_away(error):
-                raise
-            stored = None
-        return stored or StoredOrder(snapshot.order, snapshot.events)
-
-    async def _head(self, sp_id: str) -> Head | None:
-        """What the records hold of an order; None if that is nothing, or they are away."""
-        try:
-            return await self._orders.head(sp_id)
-        except Exception as error:
-            if not is_away(error):
-                raise
-            return None
 
     # --- acting --------------------------------------------------------------------------------------------------
 
@@ -342,11 +263,11 @@ class OrderUseCases:
         access.check(principal, notice.type)
         known = await self._known(principal, sp_id)
         try:
-            await self._leave(
+            await self._gateway.leave(
                 sp_id, Request(command=notice, actor=principal.actor, request_id=request_id)
             )
         except Closed:
-            if not (await self._after_end(known.order)).status.is_final:
+            if not (await self._gateway.after_end(known.order)).status.is_final:
                 logger.error("an open order has no workflow", extra={"sp_id": sp_id})
                 raise TemporalAway("the order's workflow is not running") from None
         return Stored(sp_id=sp_id)
@@ -363,42 +284,16 @@ class OrderUseCases:
         request = Request(command=command, actor=principal.actor, request_id=request_id)
         since = self._clock()
         try:
-            answer = None if respond_async else await self._ask(sp_id, request)
+            answer = None if respond_async else await self._gateway.ask(sp_id, request)
             if answer is not None:
                 return await self._as_of(principal, sp_id, answer)
             _check_values(order, request, since)
-            await self._leave(sp_id, request.model_copy(update={"at": since}))
+            await self._gateway.leave(sp_id, request.model_copy(update={"at": since}))
         except Closed:
-            order = await self._after_end(order)
+            order = await self._gateway.after_end(order)
             code = "final" if order.status.is_final else "wrong_state"
             raise NotAllowed(command.type, code, order.status, ()) from None
         return Stored(sp_id=sp_id)
-
-    async def _ask(self, sp_id: str, request: Request) -> Answer | None:
-        """Send a command and wait for its answer; None if no worker gave one in time.
-
-        A broken workflow is no absent worker: nobody could say when the command would be done, so it is not taken.
-        """
-        turn = self._turns.setdefault(sp_id, asyncio.Semaphore(_AT_ONCE))
-        try:
-            async with workflow_call(self._client, names.order_id(sp_id), self._patience), turn:
-                return await workflow_client.send_command(
-                    self._client, sp_id, request, self._patience
-                )
-        except NoAnswer:
-            return None
-        except WorkflowUpdateFailedError as failure:
-            raise _refusal(sp_id, failure) from failure
-
-    async def _leave(self, sp_id: str, request: Request) -> None:
-        """Leave a command with the server. It counts from now on, or from its `at`."""
-        if request.at is None:
-            request = request.model_copy(update={"at": self._clock()})
-        try:
-            async with temporal_call(SIGNAL_PATIENCE):
-                await workflow_client.send_notice(self._client, sp_id, request)
-        except NoAnswer as error:
-            raise TemporalAway("no answer") from error
 
     async def _as_of(
         self, principal: Principal, sp_id: str, answer: Answer
@@ -408,24 +303,15 @@ class OrderUseCases:
         Its workflow has it written right after it has answered. If that takes long it is asked itself.
         """
         version = answer.version
-        if await recorded(lambda: self._orders.has(sp_id, version, answer.digest)):
+        if await wait_for_records(lambda: self._orders.has(sp_id, version, answer.digest)):
             stored = await self._orders.get(sp_id)
         else:
-            stored = await self._fetch(sp_id)
+            stored = await self._gateway.fetch(sp_id)
         if stored is None or stored.order.version < version:
             return Stored(sp_id=sp_id)
         if not access.sees(principal, stored.order):
             raise UnknownOrder(sp_id)
         return stored
-
-    async def _after_end(self, order: Order) -> Order:
-        """The order as its closed workflow left it."""
-        if not order.status.is_final:
-            stored = await self._orders.get(order.sp_id)
-            if stored is None or not stored.order.status.is_final:
-                stored = await self._fetch(order.sp_id) or stored
-            order = stored.order if stored else order
-        return order
 
 
 _SP_ID: TypeAdapter[str] = TypeAdapter(Identifier)
@@ -455,24 +341,3 @@ def _check_values(order: Order, request: Request, now: datetime) -> None:
         handle(order, request.command, request.actor, now)
     except (Refused, NotUnderstood):
         return
-
-
-def _refusal(sp_id: str, failure: WorkflowUpdateFailedError) -> Exception:
-    """What the order's workflow said, as the callers of this module know it."""
-    cause = failure.cause
-    if isinstance(cause, ApplicationError):
-        facts = cause.details[0] if cause.details else {}
-        if cause.type == names.REFUSED:
-            if facts["code"] == "not_yours":  # reassigned since we looked
-                return UnknownOrder(sp_id)
-            return NotAllowed(
-                facts["action"], facts["code"], Status(facts["status"]), tuple(facts["allowed"])
-            )
-        if cause.type == names.INVALID:
-            return InvalidCommand(facts["field"], facts["code"])
-        if cause.type == names.ID_REUSED:
-            return RequestReused(sp_id)
-        if cause.type in (names.UNREADABLE, NotUnderstood.__name__):
-            logger.error("the worker is older than this process", extra={"sp_id": sp_id})
-            return TemporalAway("the worker does not know this command, or the order's rules, yet")
-    return failure

@@ -1,4 +1,4 @@
-"""Setting up, asking for and losing a second factor: an authenticator app, with recovery codes."""
+"""The use cases of the second factor, an authenticator app with recovery codes: set up, check, remove, reset."""
 
 import logging
 from collections.abc import Callable
@@ -22,8 +22,8 @@ class Enrolment(NamedTuple):
     uri: str
 
 
-class Standing(NamedTuple):
-    """How it is with the second factor of a user. `enrolment`: it is being set up, and this is what the app needs."""
+class SecondFactorStatus(NamedTuple):
+    """Whether a user has a second factor, is setting one up (`enrolment`: what the app needs), and whether it can."""
 
     on: bool
     enrolment: Enrolment | None
@@ -43,11 +43,12 @@ class SecondFactor:
         key = settings.secret_key
         self._box = totp.SecretBox(key.get_secret_value()) if key else None
         self._records = records
+        self._factors = records.second_factors
         self._throttle = throttle
         self._clock = clock
 
     async def enrol(self, user_id: str) -> Enrolment:
-        """Begin to set up a second factor; it counts once a code confirms it, and replaces one not yet confirmed.
+        """Begin to set up a second factor, in place of one not yet confirmed. It is needed once a code confirms it.
 
         Raises:
             SecondFactorUnavailable: this installation has no `CMI_SECRET_KEY`.
@@ -59,36 +60,38 @@ class SecondFactor:
             )
         user = (await self._credentials(user_id)).user
         secret = totp.new_secret()
-        if not await self._records.enrol_totp(user_id, self._box.close(secret, user_id)):
+        if not await self._factors.enrol(user_id, self._box.close(secret, user_id)):
             raise Conflict("There is a second factor already; remove it first.")
         return Enrolment(secret, totp.provisioning_uri(secret, user.email))
 
-    async def standing(self, user_id: str) -> Standing:
-        """How it is with a user's second factor. Raises `NotFound`: no such user."""
+    async def status(self, user_id: str) -> SecondFactorStatus:
+        """The status of a user's second factor. Raises `NotFound`: no such user."""
         known = await self._credentials(user_id)
         secret = None
         if known.totp_secret is not None and not known.totp_confirmed and self._box is not None:
             secret = self._box.open(known.totp_secret, user_id)
         enrolment = secret and Enrolment(secret, totp.provisioning_uri(secret, known.user.email))
-        return Standing(known.totp_confirmed, enrolment or None, self._box is not None)
+        return SecondFactorStatus(known.totp_confirmed, enrolment or None, self._box is not None)
 
     async def confirm(self, user_id: str, code: str) -> tuple[str, ...]:
-        """Confirm it by a code of the app: from now on log-ins need one. Returns recovery codes, shown once.
+        """Confirm the second factor by a code of the app: log-ins need one from now on.
+
+        Returns recovery codes, which are shown once.
 
         Raises:
             WrongFields: the code is wrong.
-            Conflict: nothing is there to be confirmed.
+            Conflict: no second factor is being set up.
         """
         known = await self._credentials(user_id)
-        kept = known.totp_secret
-        if kept is None or known.totp_confirmed:
+        stored = known.totp_secret
+        if stored is None or known.totp_confirmed:
             raise Conflict("No second factor is being set up.")
         step = self._step(known, code)
         if step is None:
             raise WrongFields(Fault("code", "wrong", "is not the app's code of this moment"))
         codes = totp.new_recovery_codes()
         hashes = [hash_of(totp.plain_recovery_code(each)) for each in codes]
-        if not await self._records.confirm_totp(user_id, kept, step, hashes):
+        if not await self._factors.confirm(user_id, stored, step, hashes):
             raise Conflict("No second factor is being set up.")
         logger.info("second factor set up", extra={"user": user_id})
         return tuple(codes)
@@ -105,34 +108,36 @@ class SecondFactor:
         if known.totp_confirmed and not await self.takes(known, code):
             raise WrongFields(Fault("code", "wrong", "is wrong, or was used before"))
         await self._throttle.was_right(known.user.email)
-        await self._records.remove_totp(user_id)
+        await self._factors.remove(user_id)
         logger.info("second factor removed", extra={"user": user_id})
 
     async def reset(self, partner_id: str | None, user_id: str) -> None:
-        """Remove that of a user of a partner (None: of the staff) who lost phone and recovery codes; sessions end.
+        """Remove the second factor of a user who lost phone and recovery codes; its sessions end.
+
+        `partner_id`: the user's partner; None: staff.
 
         Raises:
             NotFound: no such user there.
         """
         if (await self._credentials(user_id)).user.partner_id != partner_id:
             raise NotFound("user")
-        await self._records.remove_totp(user_id)
+        await self._factors.remove(user_id)
         await self._records.end_sessions(user_id)
         logger.info("second factor reset", extra={"user": user_id})
 
     async def takes(self, known: Credentials, code: str) -> bool:
-        """Whether a code is right; it is used up by that."""
+        """Whether a code is right. A right code is used up."""
         user_id = known.user.user_id
         recovery = totp.plain_recovery_code(code)
-        if await self._records.take_recovery_code(user_id, hash_of(recovery)):
+        if await self._factors.take_recovery_code(user_id, hash_of(recovery)):
             logger.warning("recovery code used", extra={"user": user_id})
             return True
         step = self._step(known, code)
-        return step is not None and await self._records.take_step(user_id, step)
+        return step is not None and await self._factors.take_step(user_id, step)
 
     def _step(self, known: Credentials, code: str) -> int | None:
-        user_id, kept = known.user.user_id, known.totp_secret
-        secret = self._box.open(kept, user_id) if self._box and kept else None
+        user_id, stored = known.user.user_id, known.totp_secret
+        secret = self._box.open(stored, user_id) if self._box and stored else None
         if secret is None:
             logger.error(
                 "CMI_SECRET_KEY is not that of this second factor", extra={"user": user_id}

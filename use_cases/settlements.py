@@ -1,9 +1,7 @@
 """The use cases of settlements: open, find, select, close, invoice, void, correct. Programs and pages come by here."""
 
-import hashlib
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,52 +9,42 @@ from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from contracts.activities import SettlementOf
-from contracts.messages import DisplaySettings, Upload
+from contracts.messages import DisplaySettings
 from domain.cantons import pin_calendar
 from domain.errors import InvalidCommand
 from domain.months import Month
 from domain.policy import Policy
 from domain.settlements.access import allowed
 from domain.settlements.commands import Close, NoteInvoice, Select, VoidSettlement
-from domain.settlements.errors import SettlementRefused
 from domain.settlements.ids import settlement_id
-from domain.settlements.invoicing import Verdict
-from domain.settlements.lines import CorrectionLine, Line, VatRates
-from domain.settlements.settlement import SettlementStatus, Statement
+from domain.settlements.lines import Line, VatRates
+from domain.settlements.settlement import SettlementStatus
 from domain.values import Value
 from records.corrections import Correction, Corrections
 from records.database import Database
 from records.orders import Orders
-from records.papers import Paper, Papers, TooManyPapers, invoice_id, statement_csv_id
+from records.papers import Papers
 from records.partners import Partner, Partners
 from records.settlements import SettlementPage, Settlements, StoredSettlement
 from temporal import settlements
 from temporal.calls import Closed, NoAnswer, TemporalAway, temporal_call
 from use_cases import access
 from use_cases.access import Forbidden
+from use_cases.corrections import CorrectionUseCases
+from use_cases.corrections import UnknownPartner as UnknownPartner
 from use_cases.opening import NothingToBill as NothingToBill
-from use_cases.opening import judged, opening_of
-from use_cases.orders import RequestReused
-from use_cases.papers import UPLOADS, draft_request, file_name
+from use_cases.opening import choose_billable, opening_of
 from use_cases.principal import Principal
-from use_cases.settlement_calls import PaperNotMade as PaperNotMade
-from use_cases.settlement_calls import SettlementCalls, of
-from use_cases.settlement_calls import UnknownSettlement as UnknownSettlement
+from use_cases.settlement_gateway import PaperNotMade as PaperNotMade
+from use_cases.settlement_gateway import SettlementGateway
+from use_cases.settlement_gateway import UnknownSettlement as UnknownSettlement
+from use_cases.settlement_papers import NoSuchPaper as NoSuchPaper
+from use_cases.settlement_papers import SettlementPapers
 
 PATIENCE = timedelta(seconds=5)
 """How long a caller waits for its settlement's worker."""
-DOCUMENT_PATIENCE = timedelta(seconds=60)
-"""How long a caller waits for an invoice to be checked, or a draft to be made: the file's own limits are below it."""
 MOST_ORDERS = 20_000
 """So many SP-IDs can be asked for in one call."""
-
-
-class UnknownPartner(Exception):
-    """There is no such partner."""
-
-
-class NoSuchPaper(Exception):
-    """This paper of the settlement does not exist (yet)."""
 
 
 class AlreadySettled(Exception):
@@ -98,13 +86,17 @@ class SettlementUseCases:
         self._client = client
         self._settlements = Settlements(database)
         self._corrections = Corrections(database)
-        self._papers = Papers(database)
-        self._orders = Orders(database)
         self._partners = Partners(database)
         self._policy = policy
         self._vat_rates = vat_rates
         self._desk = desk
-        self._talks = SettlementCalls(client, self._settlements, patience)
+        self._gateway = SettlementGateway(client, self._settlements, patience)
+        self.papers = SettlementPapers(
+            client, self._gateway, Papers(database), self._partners, clock
+        )
+        self.corrections = CorrectionUseCases(
+            self._corrections, Orders(database), self._partners, clock
+        )
         self._clock = clock
         self._patience = patience
 
@@ -167,7 +159,7 @@ class SettlementUseCases:
         if there is not None:
             return await self._opened_before(principal, that, request_id)
         this = settlement_id(partner.partner_id, month)
-        picked, left_out = await judged(self._settlements, partner.partner_id, this, asked)
+        picked, left_out = await choose_billable(self._settlements, partner.partner_id, this, asked)
         opening = opening_of(
             partner,
             month,
@@ -187,7 +179,7 @@ class SettlementUseCases:
             raise TemporalAway("no answer") from error
         except WorkflowAlreadyStartedError:
             return await self._opened_before(principal, that, request_id)
-        return await self._talks.recorded(begun)
+        return await self._gateway.recorded(begun)
 
     async def _opened_before(
         self, principal: Principal, that: SettlementOf, request_id: str
@@ -206,7 +198,7 @@ class SettlementUseCases:
             opened_by = None
         except NoAnswer as error:
             raise TemporalAway("no answer") from error
-        stored = await self._settlements.get(this) or await self._talks.fetch(that)
+        stored = await self._settlements.get(this) or await self._gateway.fetch(that)
         if stored is not None and opened_by == request_id:
             return stored
         if stored is None:
@@ -246,7 +238,7 @@ class SettlementUseCases:
             UnknownSettlement: it does not exist, or is not this caller's to know of.
         """
         access.check(principal, "read_settlements")
-        return await self._talks.known(principal, number)
+        return await self._gateway.known(principal, number)
 
     async def list(
         self,
@@ -296,14 +288,14 @@ class SettlementUseCases:
         NothingToBill: orders were named, and none of them can be billed, or too many cannot.
         """
         access.check(principal, "select")
-        known = await self._talks.known(principal, number)
+        known = await self._gateway.known(principal, number)
         asked, change = tuple(sp_ids), Select(sp_ids=())
         if asked:
-            picked, left_out = await judged(
+            picked, left_out = await choose_billable(
                 self._settlements, known.account.partner_id, number, asked
             )
             change = Select(sp_ids=picked, left_out=left_out)
-        return await self._talks.act(principal, known, change, request_id)
+        return await self._gateway.act(principal, known, change, request_id)
 
     async def close(self, principal: Principal, number: str, request_id: str) -> StoredSettlement:
         """Close the selection: the orders are claimed now. The settlement after it, as the records now hold it.
@@ -316,174 +308,21 @@ class SettlementUseCases:
             TemporalAway: nothing is known to have happened; the same request may come again.
         """
         access.check(principal, "close")
-        known = await self._talks.known(principal, number)
-        return await self._talks.act(principal, known, Close(), request_id)
+        known = await self._gateway.known(principal, number)
+        return await self._gateway.act(principal, known, Close(), request_id)
 
     async def note_invoice(
         self, principal: Principal, number: str, note: str, request_id: str
     ) -> StoredSettlement:
         """The invoice came by another way, and is right. Raises as `close`."""
         access.check(principal, "note_invoice")
-        known = await self._talks.known(principal, number)
-        return await self._talks.act(principal, known, NoteInvoice(note=note), request_id)
+        known = await self._gateway.known(principal, number)
+        return await self._gateway.act(principal, known, NoteInvoice(note=note), request_id)
 
     async def void(
         self, principal: Principal, number: str, reason: str, request_id: str
     ) -> StoredSettlement:
         """Take a settlement back; its orders are set free behind the answer. Raises as `close`."""
         access.check(principal, "void")
-        known = await self._talks.known(principal, number)
-        return await self._talks.act(principal, known, VoidSettlement(reason=reason), request_id)
-
-    # --- papers --------------------------------------------------------------------------------------------------
-
-    async def upload_invoice(
-        self, principal: Principal, number: str, content: bytes, name: str
-    ) -> Verdict:
-        """Keep an invoice and have it checked, in a process of its own. The same file again has the same verdict.
-
-        Raises:
-            Forbidden, UnknownSettlement: as `close`.
-            SettlementRefused: as `close`; `too_many_files` if more was uploaded than `UPLOADS`, this file not among it.
-            TemporalAway: there is no verdict in time; the same upload may come again, and hears of it.
-        """
-        access.check(principal, "invoice")
-        known = await self._talks.known(principal, number)
-        sha256 = hashlib.sha256(content).hexdigest()
-        paper_id = invoice_id(known.account.settlement_id, sha256)
-        settlement = known.settlement
-        if settlement.invoice_paper_id == paper_id:
-            return Verdict(accepted=True)
-        may = allowed(settlement, principal.role)
-        if "invoice" not in may:
-            raise SettlementRefused("invoice", "wrong_state", settlement.status, may)
-        paper = Paper(
-            paper_id=paper_id,
-            settlement_id=known.account.settlement_id,
-            kind="invoice",
-            name=file_name(name) or f"{known.account.settlement_id}.pdf",
-            content=content,
-            sha256=sha256,
-            created_at=self._clock(),
-        )
-        try:
-            await self._papers.keep(paper, UPLOADS)
-        except TooManyPapers:
-            raise SettlementRefused("invoice", "too_many_files", settlement.status, may) from None
-        this, upload = of(known), Upload(paper_id=paper_id, actor=principal.actor)
-        async with self._talks.asking("invoice", known, DOCUMENT_PATIENCE):
-            checked = await settlements.check_invoice(self._client, this, upload, DOCUMENT_PATIENCE)
-        await self._talks.as_of(this, checked.version)
-        return checked.verdict
-
-    async def draft(self, principal: Principal, number: str) -> Paper:
-        """A draft of the partner's invoice, made now: once, however many ask for it meanwhile.
-
-        Raises:
-            Forbidden, UnknownSettlement, TemporalAway: as `close`.
-            PaperNotMade: it was tried, and failed.
-            NoSuchPaper: there is no statement of which it could be made, or no invoice is awaited any more.
-        """
-        access.check(principal, "invoice")
-        known = await self._talks.known(principal, number)
-        if not known.settlement.can_be_drafted:
-            raise NoSuchPaper("draft")
-        partner = await self._partner(principal, known.account.partner_id)
-        request_id = draft_request(partner, self._clock())
-        try:
-            async with self._talks.asking("invoice", known, DOCUMENT_PATIENCE):
-                paper_id = await settlements.make_draft(
-                    self._client, of(known), request_id, DOCUMENT_PATIENCE
-                )
-        except SettlementRefused as error:
-            raise NoSuchPaper("draft") from error
-        return await self._paper(paper_id)
-
-    async def statement(self, principal: Principal, number: str) -> Paper:
-        """The statement as PDF.
-
-        Raises:
-            Forbidden, UnknownSettlement: as `find`.
-            NoSuchPaper: it is not issued (yet).
-        """
-        return await self._paper((await self._issued(principal, number)).paper_id)
-
-    async def statement_csv(self, principal: Principal, number: str) -> Paper:
-        """The statement's lines as CSV. Raises as `statement`."""
-        await self._issued(principal, number)
-        return await self._paper(statement_csv_id(number))
-
-    async def invoice_paper(self, principal: Principal, number: str) -> Paper:
-        """The invoice that was accepted.
-
-        Raises:
-            Forbidden, UnknownSettlement: as `find`.
-            NoSuchPaper: none was, or it came by another way.
-        """
-        known = await self.find(principal, number)
-        if known.settlement.invoice_paper_id is None:
-            raise NoSuchPaper("invoice")
-        return await self._paper(known.settlement.invoice_paper_id)
-
-    async def _issued(self, principal: Principal, number: str) -> Statement:
-        known = await self.find(principal, number)
-        if known.settlement.statement is None:
-            raise NoSuchPaper("statement")
-        return known.settlement.statement
-
-    async def _paper(self, paper_id: str) -> Paper:
-        paper = await self._papers.get(paper_id)
-        if paper is None:
-            raise NoSuchPaper(paper_id)
-        return paper
-
-    # --- corrections ---------------------------------------------------------------------------------------------
-
-    async def add_correction(
-        self,
-        principal: Principal,
-        partner_id: str,
-        sp_id: str,
-        amount: Decimal,
-        reason: str,
-        request_id: str,
-    ) -> Correction:
-        """Add an amount, plus or minus, to a partner's next settlement, once for a request id.
-
-        Raises:
-            Forbidden: this role may not.
-            UnknownPartner: there is no such partner.
-            InvalidCommand: nothing to add, or not an order that this partner executed.
-            RequestReused: the request id came before, with another correction.
-        """
-        access.check(principal, "correct")
-        if await self._partners.get(partner_id) is None:
-            raise UnknownPartner(partner_id)
-        if not amount:
-            raise InvalidCommand("amount", "amount_is_zero")
-        stored = await self._orders.get(sp_id)
-        if stored is None or stored.order.partner.partner_id != partner_id:
-            raise InvalidCommand("sp_id", "unknown_order")
-        if stored.order.executed_on is None:
-            raise InvalidCommand("sp_id", "not_executed")
-        line = CorrectionLine(
-            sp_id=sp_id, reason=reason, amount=amount, executed_on=stored.order.executed_on
-        )
-        correction_id = f"cor_{hashlib.sha256(request_id.encode()).hexdigest()[:16]}"
-        by = f"operations:{principal.name}"
-        kept = await self._corrections.add(correction_id, partner_id, line, by, self._clock())
-        if (kept.partner_id, kept.line) != (partner_id, line):
-            raise RequestReused(correction_id)
-        return kept
-
-    async def corrections(self, principal: Principal, partner_id: str) -> tuple[Correction, ...]:
-        """All corrections of a partner, the oldest first, each with the settlement that took it.
-
-        Raises:
-            Forbidden: this role may not.
-            UnknownPartner: there is no such partner.
-        """
-        access.check(principal, "read_corrections")
-        if await self._partners.get(partner_id) is None:
-            raise UnknownPartner(partner_id)
-        return await self._corrections.of(partner_id)
+        known = await self._gateway.known(principal, number)
+        return await self._gateway.act(principal, known, VoidSettlement(reason=reason), request_id)

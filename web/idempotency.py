@@ -21,7 +21,7 @@ from fastapi.responses import JSONResponse
 from records.idempotency import Answer, Answers
 from use_cases.orders import UnknownOrder
 from use_cases.principal import Principal
-from use_cases.settlement_calls import UnknownSettlement
+from use_cases.settlement_gateway import UnknownSettlement
 from web.problems import MEDIA_TYPE, Problem, invalid, respond
 
 HEADER = "Idempotency-Key"

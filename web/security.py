@@ -42,7 +42,7 @@ async def session_of(request: Request) -> Principal | None:
     secret = request.cookies.get(session_cookie(state.settings))
     if not secret:
         return None
-    principal: Principal | None = await state.accounts.principal_of_session(secret)
+    principal: Principal | None = await state.accounts.callers.of_session(secret)
     return principal
 
 
@@ -62,7 +62,7 @@ async def principal_of(request: Request, *, sessions: bool = False) -> Principal
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
         raise _unauthenticated("This call needs a token: Authorization: Bearer <token>.", "")
-    principal = await request.app.state.accounts.principal_of_token(token)
+    principal = await request.app.state.accounts.callers.of_token(token)
     if not isinstance(principal, Principal):
         raise _unauthenticated(
             "This token is not known, or not any more.", ', error="invalid_token"'

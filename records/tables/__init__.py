@@ -1,9 +1,9 @@
 """The tables of the records, for both databases. A change here needs a revision in `migrations/`."""
 
 from records.tables.accounts import (
-    guesses,
     idempotency,
     links,
+    login_attempts,
     recovery_codes,
     sessions,
     tokens,
@@ -40,13 +40,13 @@ __all__ = [
     "deadlines",
     "documents",
     "findings",
-    "guesses",
     "idempotency",
     "is_billable",
     "is_closed",
     "is_open",
     "is_undelivered",
     "links",
+    "login_attempts",
     "mails",
     "metadata",
     "orders",

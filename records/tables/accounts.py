@@ -73,8 +73,8 @@ tokens = Table(
 )
 Index("ix_tokens_token_hash", tokens.c.token_hash, unique=True)
 
-# Guesses at passwords and codes, by account and by address; the keys are hashes of these.
-guesses = Table(
+# Counts of attempts to guess passwords and codes, by account and by address; the keys are hashes of these.
+login_attempts = Table(
     "guesses",
     metadata,
     Column("key", String, primary_key=True),

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 from contracts.activities import Snapshot
 from domain.orders.commands import ConfirmExecution, ReportNotExecuted
-from records.guesses import Guesses, Limit
+from records.findings import Findings, Seen
+from records.login_attempts import Limit, LoginAttempts
 from records.mails import MailLog
 from records.partners import Partner
-from records.reconciliation import Reconciliation, Seen
 from tests.support import builders
 from tests.support.builders import Step
 from tests.web.site import Site
@@ -51,10 +51,10 @@ async def bad_day(site: Site) -> None:
     """Create the data once in a process. Its partners are in no other test."""
     around, now = site.around, datetime.now(UTC)
     accounts = site.app.state.accounts
-    if any(each.partner_id == LATE for each in await accounts.partners()):
+    if any(each.partner_id == LATE for each in await accounts.partners.list()):
         return
     for partner_id in (LATE, TRUSTY):
-        await accounts.add_partner(partner(partner_id))
+        await accounts.partners.add(partner(partner_id))
     for name, partner_id, count, days, steps in LIVES:
         begin = (now - timedelta(days=days)).replace(hour=7, minute=0, second=0, microsecond=0)
         shifted = tuple(_shifted(step, begin - builders.MONDAY) for step in steps)
@@ -73,11 +73,11 @@ async def bad_day(site: Site) -> None:
         await mails.failed(key, "answered 550 <no such user>", refused=True)
         if ends:
             await mails.given_up(key)
-    findings = Reconciliation(around.database)
+    findings = Findings(around.database)
     lost = [Seen("S-NEW-2", "terminated", "run-1"), Seen("V202610-7KQ4MXBP", "missing", "")]
     await findings.keep(lost, now - timedelta(minutes=20))
     limit = Limit(0, WEEK, WEEK, WEEK)
-    await Guesses(around.database).charge({"account:somebody": limit}, now)
+    await LoginAttempts(around.database).charge({"account:somebody": limit}, now)
 
 
 def _shifted(step: Step, by: timedelta) -> Step:

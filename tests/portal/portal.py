@@ -217,8 +217,8 @@ class Portal:
     async def log_in(self, context: BrowserContext, login: Login) -> None:
         """Give the browser a session of this login."""
         state = self.site.app.state
-        address = f"2001:db8:{next(_addresses):x}::1"  # so that wrong passwords of one test throttle no other
-        session = await state.accounts.log_in(login.email, PASSWORD, address)
+        address = f"2001:db8:{next(_addresses):x}::1"  # nobody's guesses make another wait
+        session = await state.accounts.sessions.log_in(login.email, PASSWORD, address)
         name = session_cookie(state.settings)
         await context.add_cookies(
             [{"name": name, "value": session.secret, "url": self.site.address, "httpOnly": True}]

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def end_sessions(portal: Portal, login: Login) -> None:
-    await portal.site.app.state.accounts.end_all_sessions(login.user_id)
+    await portal.site.app.state.accounts.sessions.end_all(login.user_id)
 
 
 async def type_in(page: Page) -> None:

@@ -379,7 +379,7 @@ async def test_while_temporal_is_away_nothing_that_was_typed_is_lost(
     async def away(*_: object) -> None:
         raise TemporalAway("no answer")
 
-    monkeypatch.setattr(portal.site.app.state.order_use_cases, "_ask", away)
+    monkeypatch.setattr(portal.site.app.state.order_use_cases._gateway, "ask", away)
     answer = await partner.post(f"/orders/{sp_ids[0]}/contact", OUTCOMES)
     assert answer.status_code == 503
     assert "im Moment nicht erreichbar" in partner.text
@@ -398,7 +398,7 @@ async def test_what_no_worker_answers_is_stored_and_the_page_says_so(
         return None
 
     with monkeypatch.context() as patched:
-        patched.setattr(desk, "_ask", nobody)
+        patched.setattr(desk._gateway, "ask", nobody)
         answer = await partner.post(f"/orders/{sp_ids[0]}/accept", {})
         assert answer.headers["Location"].endswith("?said=order-stored#main")
         await partner.post("/several/accept", {"which": "all", "shown": sp_ids[1:]})

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-import use_cases.settlements
+import use_cases.settlement_papers
 from contracts.activities import Snapshot
 from domain.settlements.commands import Close, TakeClaims
 from domain.settlements.lines import LeftOut
@@ -302,8 +302,8 @@ async def test_too_many_files_and_a_draft_that_cannot_be_made(
     async def fails(*_: object) -> None:
         raise PaperNotMade(number)
 
-    monkeypatch.setattr(use_cases.settlements, "UPLOADS", Limit(files=0, size=0))
-    monkeypatch.setattr(use_cases.settlements.SettlementUseCases, "draft", fails)
+    monkeypatch.setattr(use_cases.settlement_papers, "UPLOADS", Limit(files=0, size=0))
+    monkeypatch.setattr(use_cases.settlement_papers.SettlementPapers, "draft", fails)
     for language, many, failed in (
         ("de", "so viele Dateien hochgeladen", "Der Entwurf konnte nicht erstellt werden."),
         ("fr", "Le nombre maximal de fichiers", "Le projet de facture n'a pas pu être établi."),

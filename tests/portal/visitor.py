@@ -60,10 +60,10 @@ class Visitor:
 async def visitor(
     portal: Portal, role: Role, language: Language = "de", partner_id: str = PARTNER
 ) -> AsyncIterator[Visitor]:
-    """A logged-in user of this role, with a form token."""
+    """Somebody of this role, logged in and with the token for forms."""
     login = await portal.login(role, language, partner_id)
     state = portal.site.app.state
-    session = await state.accounts.log_in(login.email, PASSWORD, "2001:db8::77")
+    session = await state.accounts.sessions.log_in(login.email, PASSWORD, "2001:db8::77")
     cookies = {session_cookie(state.settings): session.secret}
     async with httpx.AsyncClient(
         base_url=portal.site.address, cookies=cookies, timeout=WAIT_LIMIT

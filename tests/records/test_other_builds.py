@@ -18,12 +18,12 @@ from domain.values import without_unknown
 from records.billable import Billable
 from records.database import Database
 from records.digest import Digests, Limits
+from records.monitoring import Monitoring
 from records.order_lists import OrderFilter
 from records.orders import Orders
 from records.partners import Partners
 from records.settlements import Settlements
 from records.tables import documents, orders, settlement_documents, settlement_timeline, timeline
-from records.watch import Watch
 from records.worklist import Worklists
 from tests.activities.conftest import partner
 from tests.support.builders import (
@@ -96,7 +96,7 @@ async def everything(database: Database) -> dict[str, object]:
         found[name] = [
             (without_unknown(job.placement), job.kind, job.due, job.status) for job in jobs
         ]
-    reports = await Watch(database).not_executed(list(LIVES))
+    reports = await Monitoring(database).not_executed(list(LIVES))
     found["reports"] = {sp_id: without_unknown(event) for sp_id, event in reports.items()}
     found["billable"] = await Billable(database).lines(HUBER)
     settlement = (await settlements.page()).items[0]
@@ -187,7 +187,7 @@ async def test_what_only_a_newer_build_knows_is_read_and_allows_nothing(
     counts = await records.counts(OrderFilter())
     assert counts[Status("on_hold")] == 1
     assert list(counts)[-1] == "on_hold"
-    reports = await Watch(database).not_executed(["SP-4"])
+    reports = await Monitoring(database).not_executed(["SP-4"])
     assert reports["SP-4"].reason == "site_flooded"
 
 

@@ -10,8 +10,9 @@ from domain.orders.commands import Cancel
 from domain.settlements.commands import Close, NoteInvoice, VoidSettlement
 from domain.settlements.settlement import Opening
 from records.database import Database
+from records.findings import Findings, Seen
 from records.orders import Orders
-from records.reconciliation import Reconciliation, Row, Same, Seen
+from records.reconciliation import Reconciliation, Row, Same
 from tests.support.builders import ACCEPTED, BILLED, COMPLETED, MONDAY, OPERATIONS, lived
 from tests.support.settlements import OCTOBER, Step, claims, issued, opening, settled, voided
 
@@ -46,7 +47,7 @@ async def test_closed_orders_are_compared_once(database: Database) -> None:
     assert await records.orders_to_compare(None, 10, MONDAY) == (rows[0], rows[2], rows[3])
     await records.keep_same({"SP-1": Same("r", 10, rows[1].version, "another digest")})
     assert await records.orders_to_compare(None, 10, MONDAY) == everything
-    await records.end_unseen(LATER, long_after)
+    await records.forget_closed(long_after)
     assert set(await records.same(["SP-0", "SP-1"])) == {"SP-0"}
 
 
@@ -97,26 +98,26 @@ async def test_what_is_the_same_need_not_be_compared_again(database: Database) -
 
 
 async def test_a_finding_stands_until_a_pass_does_not_see_it(database: Database) -> None:
-    records = Reconciliation(database)
+    records = Findings(database)
     await records.keep([LOST], MONDAY)
     await records.keep([LOST], LATER)
-    (finding,) = await records.standing()
+    (finding,) = await records.open()
     assert (finding.found_at, finding.seen_at) == (MONDAY, LATER)
-    assert await records.end_unseen(LATER, MONDAY) == 0
+    assert await records.end_unseen(LATER) == 0
     assert await records.count() == 1
-    assert await records.end_unseen(LATEST, MONDAY) == 1
-    assert await records.standing() == ()
+    assert await records.end_unseen(LATEST) == 1
+    assert await records.open() == ()
     assert await records.count() == 0
 
 
 async def test_operations_are_told_once_and_again_if_it_comes_again(database: Database) -> None:
-    records = Reconciliation(database)
+    records = Findings(database)
     await records.keep([LOST], MONDAY)
     assert len(await records.unreported(10)) == await records.count_unreported() == 1
-    await records.reported(MONDAY)
+    await records.mark_reported(MONDAY)
     await records.keep([LOST], LATER)
     assert await records.unreported(10) == ()
-    await records.end_unseen(LATEST, MONDAY)
+    await records.end_unseen(LATEST)
     again = LATEST + timedelta(minutes=15)
     await records.keep([LOST], again)
     (finding,) = await records.unreported(10)
@@ -126,22 +127,22 @@ async def test_operations_are_told_once_and_again_if_it_comes_again(database: Da
     assert len(await records.unreported(10)) == 2
     assert len(await records.unreported(1)) == 1
     assert await records.count_unreported() == 2
-    await records.reported(LATER)
+    await records.mark_reported(LATER)
     assert await records.count_unreported() == 2, "they were found later"
 
 
 async def test_what_is_repaired_is_kept_and_does_not_stand(database: Database) -> None:
-    records = Reconciliation(database)
+    records = Findings(database)
     await records.keep([Seen("SP-1", "stale", "run-1", repaired=True)], MONDAY)
-    assert await records.standing() == ()
+    assert await records.open() == ()
     await records.keep([Seen("SP-2", "unrecorded", "run-2")], MONDAY)
     await records.keep([Seen("SP-2", "unrecorded", "run-2", repaired=True)], LATER)
-    assert await records.standing() == ()
+    assert await records.open() == ()
 
 
 async def test_what_could_not_be_compared_keeps_its_finding(database: Database) -> None:
-    records = Reconciliation(database)
+    records = Findings(database)
     await records.keep([LOST], MONDAY)
     await records.keep_open([], LATER)
     await records.keep_open(["SP-1", "SP-2"], LATER)
-    assert await records.end_unseen(LATER, MONDAY) == 0
+    assert await records.end_unseen(LATER) == 0

@@ -36,6 +36,7 @@ from domain.policy import OfficePolicy
 from mail.outbox import Outbox
 from mail.smtp import SmtpSender
 from records import tables
+from records.findings import Findings
 from records.mails import MailLog
 from records.orders import StoredOrder
 from records.reconciliation import Reconciliation
@@ -75,7 +76,7 @@ async def one_pass(around: Surroundings, min_age: timedelta = timedelta(0)) -> P
 
 async def standing(around: Surroundings) -> list[tuple[str, str]]:
     """The findings that stand: of which order, and what."""
-    return [(f.sp_id, f.kind) for f in await Reconciliation(around.database).standing()]
+    return [(f.about, f.kind) for f in await Findings(around.database).open()]
 
 
 async def all_findings(around: Surroundings) -> list[tuple[str, str, bool]]:

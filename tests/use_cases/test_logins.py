@@ -32,7 +32,7 @@ from use_cases.passwords import Passwords
 
 async def logs_in(env: AccountsEnv, email: str = EMAIL, password: str = PASSWORD) -> bool:
     try:
-        await env.accounts.log_in(email, password, ADDRESS)
+        await env.accounts.sessions.log_in(email, password, ADDRESS)
     except BadLogin:
         return False
     return True
@@ -52,8 +52,8 @@ async def test_from_the_invitation_to_the_session(env: AccountsEnv) -> None:
     invited, purpose = await env.accounts.open_link(env.secret())
     assert (invited.user_id, purpose) == (user.user_id, "invitation")
     await env.accounts.accept_invitation(env.secret(), PASSWORD)
-    session = await env.accounts.log_in(EMAIL.lower(), PASSWORD, ADDRESS)
-    principal = await env.accounts.principal_of_session(session.secret)
+    session = await env.accounts.sessions.log_in(EMAIL.lower(), PASSWORD, ADDRESS)
+    principal = await env.accounts.callers.of_session(session.secret)
     assert principal == session.principal
     assert principal is not None
     assert principal.model_dump() == {
@@ -206,7 +206,7 @@ async def test_the_first_operations_login_has_a_link_even_without_a_mail_server(
     assert await env.accounts.send_due_mails() == 0  # it would be another link
     secret = made.link.removeprefix("https://cmi.example/invitation/")
     await env.accounts.accept_invitation(secret, PASSWORD)
-    session = await env.accounts.log_in("anna@shop.example", PASSWORD, ADDRESS)
+    session = await env.accounts.sessions.log_in("anna@shop.example", PASSWORD, ADDRESS)
     assert session.principal.role == "operations"
     with pytest.raises(Conflict):
         await env.accounts.first_operations_login("Anna@shop.example")
@@ -272,7 +272,7 @@ async def test_odd_input_is_a_bad_login(env: AccountsEnv, odd: str) -> None:
 
 async def test_a_reset_goes_the_same_way_and_ends_all_sessions(env: AccountsEnv) -> None:
     user_id = await env.add_user()
-    session = await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     await env.accounts.request_reset(f" {EMAIL.upper()} ", ADDRESS)
     await env.accounts.close()
     assert len(env.mails()) == 2
@@ -282,7 +282,7 @@ async def test_a_reset_goes_the_same_way_and_ends_all_sessions(env: AccountsEnv)
     user = await env.accounts.accept_invitation(env.secret(), "a new password for me")
     assert user.user_id == user_id
     assert not await logs_in(env)
-    assert await env.accounts.principal_of_session(session.secret) is None
+    assert await env.accounts.callers.of_session(session.secret) is None
     assert await logs_in(env, password="a new password for me")
 
 
@@ -337,13 +337,13 @@ async def test_an_unknown_address_costs_a_login_as_much_as_a_wrong_password(
 
 async def test_a_password_is_changed_by_who_knows_it(env: AccountsEnv) -> None:
     user_id = await env.add_user()
-    session = await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     with pytest.raises(WrongFields, match="former"):
         await env.accounts.change_password(user_id, "not this one", "a new password for me")
     with pytest.raises(WrongFields, match="password"):
         await env.accounts.change_password(user_id, PASSWORD, "short")
     await env.accounts.change_password(user_id, PASSWORD, "a new password for me")
-    assert await env.accounts.principal_of_session(session.secret) is None
+    assert await env.accounts.callers.of_session(session.secret) is None
     assert await logs_in(env, password="a new password for me")
 
 
@@ -376,16 +376,18 @@ async def test_passwords_are_hashed_as_argon2_is_meant() -> None:
 
 async def test_sessions_end(env: AccountsEnv) -> None:
     user_id = await env.add_user()
-    first, second, third = [await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS) for _ in range(3)]
+    first, second, third = [
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS) for _ in range(3)
+    ]
     assert len({first.secret, second.secret, third.secret}) == 3
-    await env.accounts.end_session(first.secret)
-    assert await env.accounts.principal_of_session(first.secret) is None
-    assert await env.accounts.principal_of_session(second.secret) is not None
-    await env.accounts.end_all_sessions(user_id)
-    assert await env.accounts.principal_of_session(second.secret) is None
-    assert await env.accounts.principal_of_session(third.secret) is None
-    assert await env.accounts.principal_of_session("x" * 43) is None
-    assert await env.accounts.principal_of_session("\0\ud800") is None
+    await env.accounts.sessions.end(first.secret)
+    assert await env.accounts.callers.of_session(first.secret) is None
+    assert await env.accounts.callers.of_session(second.secret) is not None
+    await env.accounts.sessions.end_all(user_id)
+    assert await env.accounts.callers.of_session(second.secret) is None
+    assert await env.accounts.callers.of_session(third.secret) is None
+    assert await env.accounts.callers.of_session("x" * 43) is None
+    assert await env.accounts.callers.of_session("\0\ud800") is None
 
 
 @pytest.mark.parametrize(
@@ -396,28 +398,28 @@ async def test_a_session_ends_unused_or_old(
     env: AccountsEnv, role: str, partner_id: str | None, idle_hours: int, whole_days: int
 ) -> None:
     await env.add_user(role=role, partner_id=partner_id)
-    idle = await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
-    used = await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    idle = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+    used = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     steps = whole_days * 24 // idle_hours * 2
     for step in range(steps):
-        assert await env.accounts.principal_of_session(used.secret) is not None, step
-        await env.accounts.noted()
+        assert await env.accounts.callers.of_session(used.secret) is not None, step
+        await env.accounts.callers.noted()
         env.clock.forward(hours=idle_hours / 2)
         if step == 2:
-            assert await env.accounts.principal_of_session(idle.secret) is None
+            assert await env.accounts.callers.of_session(idle.secret) is None
     env.clock.forward(hours=idle_hours)
     assert env.clock() >= used.expires_at
-    assert await env.accounts.principal_of_session(used.secret) is None
+    assert await env.accounts.callers.of_session(used.secret) is None
 
 
 async def test_a_user_who_is_removed_is_out_at_once(env: AccountsEnv) -> None:
     user_id = await env.add_user()
-    session = await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     for partner_id in ("sanitaer-rossi", None):
         with pytest.raises(NotFound):
             await env.accounts.remove_user(partner_id, user_id)
     await env.accounts.remove_user("elektro-huber", user_id)
-    assert await env.accounts.principal_of_session(session.secret) is None
+    assert await env.accounts.callers.of_session(session.secret) is None
     assert not await logs_in(env)
     with pytest.raises(NotFound):
         await env.accounts.remove_user("elektro-huber", user_id)
@@ -428,17 +430,17 @@ async def test_a_user_who_is_removed_is_out_at_once(env: AccountsEnv) -> None:
 async def test_the_language_is_the_users(env: AccountsEnv) -> None:
     user_id = await env.add_user()
     await env.accounts.set_language(user_id, "fr")
-    session = await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     assert session.principal.language == "fr"
 
 
 async def test_tidying_leaves_what_is_still_good(env: AccountsEnv) -> None:
     await env.add_user()
-    session = await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     await env.accounts.request_reset(EMAIL, ADDRESS)
     await env.accounts.close()
     await env.accounts.tidy()
-    assert await env.accounts.principal_of_session(session.secret) is not None
+    assert await env.accounts.callers.of_session(session.secret) is not None
     await env.accounts.accept_invitation(secret_of(env.mails()[-1]), "yet another password")
 
 

@@ -48,17 +48,17 @@ async def test_it_is_asked_for_once_it_is_confirmed(env: AccountsEnv) -> None:
     enrolment = await env.accounts.second_factor.enrol(user_id)
     phone = Phone(env, enrolment.uri)
     assert pyotp.TOTP(enrolment.secret).at(env.clock()) == phone.code()
-    await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS)  # not yet
+    await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)  # not yet
     with pytest.raises(WrongFields):
         await env.accounts.second_factor.confirm(user_id, "000000")
     codes = await env.accounts.second_factor.confirm(user_id, f" {phone.code()} ")
     assert len(set(codes)) == 10
     with pytest.raises(SecondFactorNeeded):
-        await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     with pytest.raises(BadLogin):
-        await env.accounts.log_in(EMAIL, "wrong password", ADDRESS, phone.code(1))
+        await env.accounts.sessions.log_in(EMAIL, "wrong password", ADDRESS, phone.code(1))
     env.clock.forward(seconds=30)
-    session = await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS, phone.code())
+    session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, phone.code())
     assert session.principal.login_id == user_id
     (user,) = await env.accounts.users("elektro-huber")
     assert user.second_factor
@@ -71,16 +71,16 @@ async def test_no_code_counts_twice(env: AccountsEnv) -> None:
     await env.accounts.second_factor.confirm(user_id, confirming)
     for code in (confirming, phone.code(-1)):
         with pytest.raises(BadLogin):
-            await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS, code)
+            await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, code)
     env.clock.forward(seconds=30)
     code = phone.code()
     results = await asyncio.gather(
-        *(env.accounts.log_in(EMAIL, PASSWORD, ADDRESS, code) for _ in range(2)),
+        *(env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, code) for _ in range(2)),
         return_exceptions=True,
     )
     assert sorted(isinstance(result, BadLogin) for result in results) == [False, True]
     with pytest.raises(BadLogin):
-        await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS, code)
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, code)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ async def test_clocks_may_differ_by_half_a_minute(
     _, phone, _ = await enrolled(env)
     env.clock.forward(hours=1)
     try:
-        await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS, phone.code(steps))
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, phone.code(steps))
     except BadLogin:
         assert not taken
     else:
@@ -102,22 +102,22 @@ async def test_clocks_may_differ_by_half_a_minute(
 async def test_by_the_ticket_the_password_is_typed_once(env: AccountsEnv) -> None:
     _, phone, _ = await enrolled(env)
     with pytest.raises(SecondFactorNeeded) as needed:
-        await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     ticket = needed.value.ticket
     with pytest.raises(BadLogin):
-        await env.accounts.finish_log_in(ticket, "000000", ADDRESS)
+        await env.accounts.sessions.finish_log_in(ticket, "000000", ADDRESS)
     with pytest.raises(LinkUnusable):  # it is no link to a password
         await env.accounts.accept_invitation(ticket, "another password of mine")
-    session = await env.accounts.finish_log_in(ticket, phone.code(), ADDRESS)
-    assert await env.accounts.principal_of_session(session.secret) is not None
+    session = await env.accounts.sessions.finish_log_in(ticket, phone.code(), ADDRESS)
+    assert await env.accounts.callers.of_session(session.secret) is not None
     env.clock.forward(seconds=30)
     with pytest.raises(LinkUnusable):
-        await env.accounts.finish_log_in(ticket, phone.code(), ADDRESS)
+        await env.accounts.sessions.finish_log_in(ticket, phone.code(), ADDRESS)
     with pytest.raises(SecondFactorNeeded) as needed:
-        await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     env.clock.forward(minutes=5)
     with pytest.raises(LinkUnusable):
-        await env.accounts.finish_log_in(needed.value.ticket, phone.code(), ADDRESS)
+        await env.accounts.sessions.finish_log_in(needed.value.ticket, phone.code(), ADDRESS)
 
 
 async def test_a_reset_link_is_no_ticket(env: AccountsEnv) -> None:
@@ -125,45 +125,45 @@ async def test_a_reset_link_is_no_ticket(env: AccountsEnv) -> None:
     await env.accounts.request_reset(EMAIL, ADDRESS)
     await env.accounts.close()
     with pytest.raises(LinkUnusable):
-        await env.accounts.finish_log_in(env.secret(), phone.code(), ADDRESS)
+        await env.accounts.sessions.finish_log_in(env.secret(), phone.code(), ADDRESS)
     await env.accounts.accept_invitation(env.secret(), "a new password for me")
     with pytest.raises(SecondFactorNeeded):  # a mailbox alone opens nothing
-        await env.accounts.log_in(EMAIL, "a new password for me", ADDRESS)
+        await env.accounts.sessions.log_in(EMAIL, "a new password for me", ADDRESS)
 
 
 async def test_guesses_at_codes_become_slow(env: AccountsEnv) -> None:
     _, phone, _ = await enrolled(env)
     with pytest.raises(SecondFactorNeeded) as needed:
-        await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     for _ in range(5):
         with pytest.raises(BadLogin):
-            await env.accounts.finish_log_in(needed.value.ticket, "000000", ADDRESS)
+            await env.accounts.sessions.finish_log_in(needed.value.ticket, "000000", ADDRESS)
     with pytest.raises(Throttled):
-        await env.accounts.finish_log_in(needed.value.ticket, phone.code(), ADDRESS)
+        await env.accounts.sessions.finish_log_in(needed.value.ticket, phone.code(), ADDRESS)
     env.clock.forward(seconds=1)
     with pytest.raises(SecondFactorNeeded):  # the password alone gives no guess back
-        await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     with pytest.raises(BadLogin):
-        await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS, "000000")
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, "000000")
     with pytest.raises(Throttled) as throttled:
-        await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS, "000000")
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, "000000")
     assert throttled.value.retry_after == 2
 
 
 async def test_a_recovery_code_works_once_however_it_is_typed(env: AccountsEnv) -> None:
     _, _, codes = await enrolled(env)
-    await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])
+    await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])
     with pytest.raises(BadLogin):
-        await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])
     typed = codes[1].lower().replace("-", " ")
-    await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS, typed)
+    await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, typed)
 
 
 @pytest.mark.parametrize("code", ["", "0", "１２３４５６", "\0", "\ud800", "x" * 10_000, "-----"])
 async def test_odd_codes_are_wrong(env: AccountsEnv, code: str) -> None:
     await enrolled(env)
     with pytest.raises((BadLogin, SecondFactorNeeded)):
-        await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS, code)
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, code)
 
 
 async def test_it_is_removed_by_a_code_and_then_can_be_set_up_anew(env: AccountsEnv) -> None:
@@ -175,21 +175,21 @@ async def test_it_is_removed_by_a_code_and_then_can_be_set_up_anew(env: Accounts
     with pytest.raises(WrongFields):
         await env.accounts.second_factor.remove(user_id, "000000")
     await env.accounts.second_factor.remove(user_id, phone.code())
-    await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     other = Phone(env, (await env.accounts.second_factor.enrol(user_id)).uri)
     await env.accounts.second_factor.confirm(user_id, other.code())
     with pytest.raises(BadLogin):
-        await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])
 
 
 async def test_operations_reset_it_for_who_lost_the_phone(env: AccountsEnv) -> None:
     user_id, phone, _ = await enrolled(env)
-    session = await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS, phone.code())
+    session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, phone.code())
     with pytest.raises(NotFound):
         await env.accounts.second_factor.reset("sanitaer-rossi", user_id)
     await env.accounts.second_factor.reset("elektro-huber", user_id)
-    assert await env.accounts.principal_of_session(session.secret) is None
-    await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    assert await env.accounts.callers.of_session(session.secret) is None
+    await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
 
 
 async def test_an_enrolment_that_is_begun_again_replaces_the_first(env: AccountsEnv) -> None:
@@ -219,12 +219,12 @@ async def test_without_its_secret_key_it_is_not_skipped(
         )
         other = Accounts(env.database, settings, env.clock)
         with pytest.raises(SecondFactorNeeded):
-            await other.log_in(EMAIL, PASSWORD, ADDRESS)
+            await other.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
         with pytest.raises(BadLogin):
-            await other.log_in(EMAIL, PASSWORD, ADDRESS, phone.code())
+            await other.sessions.log_in(EMAIL, PASSWORD, ADDRESS, phone.code())
         assert "CMI_SECRET_KEY is not that of this second factor" in caplog.text
         caplog.clear()
-    await other.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])  # these need no key
+    await other.sessions.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])  # these need no key
 
 
 def test_a_kept_secret_opens_for_its_user_alone() -> None:
@@ -240,19 +240,19 @@ def test_a_kept_secret_opens_for_its_user_alone() -> None:
 async def test_how_it_stands(env: AccountsEnv) -> None:
     user_id = await env.add_user()
     factor = env.accounts.second_factor
-    assert await factor.standing(user_id) == (False, None, True)
+    assert await factor.status(user_id) == (False, None, True)
     enrolment = await factor.enrol(user_id)
-    assert await factor.standing(user_id) == (False, enrolment, True), "to be shown again"
+    assert await factor.status(user_id) == (False, enrolment, True), "to be shown again"
     phone = Phone(env, enrolment.uri)
     await factor.confirm(user_id, phone.code())
-    assert await factor.standing(user_id) == (True, None, True), "and from now on never"
+    assert await factor.status(user_id) == (True, None, True), "and from now on never"
     with pytest.raises(NotFound):
-        await factor.standing("usr_0")
+        await factor.status("usr_0")
 
 
 async def test_how_it_stands_without_a_key(env: AccountsEnv) -> None:
     user_id = await env.add_user()
     settings = env.settings.model_copy(update={"secret_key": None})
     accounts = Accounts(env.database, settings, env.clock)
-    assert await accounts.second_factor.standing(user_id) == (False, None, False)
+    assert await accounts.second_factor.status(user_id) == (False, None, False)
     await accounts.close()

@@ -110,7 +110,7 @@ async def firm(cmi: Site, *, liable: bool = True, language: str = "de") -> Firm:
     }
     made = await cmi.operations.post(f"{API}/partners", json=partner)
     assert made.status_code == 201, made.text
-    _, cmi.tokens[partner_id] = await cmi.app.state.accounts.make_token(
+    _, cmi.tokens[partner_id] = await cmi.app.state.accounts.tokens.make(
         "partner", "software", partner_id
     )
     return Firm(cmi, partner_id, cmi.caller(partner_id), liable=liable)

@@ -88,7 +88,7 @@ async def tokens(settings: Settings, database: Database) -> dict[str, str]:
     made = {}
     for role in ROLES:
         partner_id = partners.get(role)
-        _, made[role] = await accounts.make_token(
+        _, made[role] = await accounts.tokens.make(
             "partner" if partner_id else role,  # type: ignore[arg-type]
             f"{role}'s software",
             partner_id,

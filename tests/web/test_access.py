@@ -310,7 +310,7 @@ async def test_tokens_that_are_none(cmi: Site, header: str) -> None:
 
 async def test_a_token_ends_at_once(cmi: Site) -> None:
     accounts = cmi.app.state.accounts
-    token_id, token = await accounts.make_token("partner", "Old software", "elektro-huber")
+    token_id, token = await accounts.tokens.make("partner", "Old software", "elektro-huber")
     headers = {"Authorization": f"Bearer {token}"}
     assert (await cmi.nobody.get(f"{API}/orders", headers=headers)).is_success
     revoked = await cmi.operations.delete(f"{API}/partners/elektro-huber/tokens/{token_id}")

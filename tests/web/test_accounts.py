@@ -57,7 +57,7 @@ async def http(app: FastAPI, env: AccountsEnv) -> AsyncIterator[httpx.AsyncClien
     app.state.database = env.database
     app.state.accounts = env.accounts
     app.state.answers = Answers(env.database)
-    _, token = await env.accounts.make_token("operations", "Anna")
+    _, token = await env.accounts.tokens.make("operations", "Anna")
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url=f"http://test{API}",
@@ -107,8 +107,8 @@ async def test_partners(http: httpx.AsyncClient, env: AccountsEnv) -> None:
 
 async def test_two_changes_at_once_both_count(env: AccountsEnv) -> None:
     await asyncio.gather(
-        env.accounts.change_partner("elektro-huber", {"phone": "+41 44 555 77 77"}),
-        env.accounts.change_partner("elektro-huber", {"city": "Winterthur"}),
+        env.accounts.partners.change("elektro-huber", {"phone": "+41 44 555 77 77"}),
+        env.accounts.partners.change("elektro-huber", {"city": "Winterthur"}),
     )
     kept = await Partners(env.database).get("elektro-huber")
     assert kept == partner("elektro-huber", phone="+41 44 555 77 77", city="Winterthur")
@@ -165,12 +165,12 @@ async def test_a_partners_login(http: httpx.AsyncClient, env: AccountsEnv) -> No
     assert len(env.mails()) == 2
     await env.accounts.accept_invitation(env.secret(), PASSWORD)
     assert (await http.post(f"{path}/invitation", json={})).status_code == 409
-    session = await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     assert (await http.delete(path.replace("sanitaer-rossi", "elektro-huber"))).status_code == 404
     assert (await http.delete(f"/users/{user['user_id']}")).status_code == 404
     gone = await http.delete(path)
     assert (gone.status_code, gone.content) == (204, b"")
-    assert await env.accounts.principal_of_session(session.secret) is None
+    assert await env.accounts.callers.of_session(session.secret) is None
     assert (await http.delete(path)).status_code == 404
 
 
@@ -234,14 +234,14 @@ async def test_tokens_of_the_retailers_systems(http: httpx.AsyncClient, env: Acc
         "/tokens",
         json={"name": "Wohlen", "role": "warehouse", "expires_at": "2026-10-06T09:00:00+02:00"},
     )
-    principal = await env.accounts.principal_of_token(made.json()["token"])
+    principal = await env.accounts.callers.of_token(made.json()["token"])
     assert principal is not None
     assert (principal.role, principal.name) == ("warehouse", "Wohlen")
     listed = sorted((await http.get("/tokens")).json()["items"], key=lambda each: each["name"])
     assert [each["name"] for each in listed] == ["Anna", "Wohlen"]
     assert listed[1]["expires_at"] == "2026-10-06T07:00:00Z"
     env.clock.forward(days=1)
-    assert await env.accounts.principal_of_token(made.json()["token"]) is None
+    assert await env.accounts.callers.of_token(made.json()["token"]) is None
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ async def test_a_token_is_shown_once_also_to_the_same_idempotency_key(
     again = await http.post("/partners/elektro-huber/tokens", json=body, headers=headers)
     assert again.status_code == 409
     assert made.json()["token"] not in again.text
-    assert len(await env.accounts.tokens("elektro-huber")) == 1
+    assert len(await env.accounts.tokens.list("elektro-huber")) == 1
     other = await http.post("/partners/elektro-huber/tokens", json={"name": "B"}, headers=headers)
     assert other.status_code == 422
 
@@ -280,11 +280,11 @@ async def test_operations_only(
     http: httpx.AsyncClient, env: AccountsEnv, method: str, path: str, body: Any
 ) -> None:
     user = await env.accounts.invite("elektro-huber", "partner", "p@x.example", "P")
-    token_id, own = await env.accounts.make_token("partner", "Plan", "elektro-huber")
+    token_id, own = await env.accounts.tokens.make("partner", "Plan", "elektro-huber")
     path = path.format(user=user.user_id, token=token_id)
     before = await everything(http)
     for role in ("shop", "warehouse", "accounting"):
-        _, token = await env.accounts.make_token(role, role)  # type: ignore[arg-type]
+        _, token = await env.accounts.tokens.make(role, role)  # type: ignore[arg-type]
         assert (await say(http, method, path, body, token)).status_code == 403
     assert (await say(http, method, path, body, own)).status_code == 403
     for token in ("", "cmi_unknown"):

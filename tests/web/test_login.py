@@ -83,7 +83,7 @@ async def test_from_the_invitation_to_the_log_out(
     browser: Browser, env: AccountsEnv, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    _, token = await env.accounts.make_token("operations", "Anna")
+    _, token = await env.accounts.tokens.make("operations", "Anna")
     made = await browser.http.post(
         f"{API}/partners/elektro-huber/users",
         json={"email": EMAIL, "name": "Petra <Huber>", "language": "fr"},
@@ -216,7 +216,7 @@ async def test_forms_of_others_are_refused(browser: Browser, env: AccountsEnv, p
         refused = await browser.http.post(path, data=fields, headers=headers)
         assert refused.status_code == 403
         assert "_session" not in refused.headers.get("Set-Cookie", "")
-    assert await env.accounts.principal_of_session(session), "and nothing happened"
+    assert await env.accounts.callers.of_session(session), "and nothing happened"
     taken = await browser.http.post(path, data=right, headers={"Origin": HOME})
     assert taken.status_code != 403
     browser.http.cookies.delete("__Host-cmi_form")

@@ -33,7 +33,8 @@ from tests.support.newer import ADDED, more, rewrite_rows
 from tests.support.settlements import OCTOBER, issued, opening, settled
 from tests.support.users import add_user
 from tests.web.site import API, Site, site
-from use_cases.orders import TemporalAway, _refusal
+from use_cases.order_gateway import _refusal
+from use_cases.orders import TemporalAway
 from use_cases.passwords import Passwords
 from web.security import session_cookie
 
@@ -177,7 +178,9 @@ async def test_pages_show_it(newer_site: Site, role: UserRole) -> None:
     now = datetime.now(UTC)
     await add_user(records, f"usr_{role}", role, partner_id, email, "Petra", "de", now)
     await records.set_password(f"usr_{role}", await Passwords().hash(PASSWORD))
-    secret = (await state.accounts.log_in(email, PASSWORD, f"2001:db8::{len(role)}")).secret
+    secret = (
+        await state.accounts.sessions.log_in(email, PASSWORD, f"2001:db8::{len(role)}")
+    ).secret
     cookies = {session_cookie(state.settings): secret}
     async with httpx.AsyncClient(
         base_url=newer_site.address, cookies=cookies, follow_redirects=True

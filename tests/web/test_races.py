@@ -142,7 +142,7 @@ async def test_a_crash_between_the_work_and_its_answer_does_no_harm(cmi: Site) -
     sp_id = await cmi.new()
     # The work that a process did which died before it could keep the answer.
     accounts = cmi.app.state.accounts
-    principal = await accounts.principal_of_token(cmi.tokens["partner"])
+    principal = await accounts.callers.of_token(cmi.tokens["partner"])
     named = "\n".join((principal.login_id, "crash-1", sp_id, "accept"))
     request = Request(
         command=Accept(),

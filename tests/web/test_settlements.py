@@ -471,7 +471,9 @@ async def test_no_more_files_are_kept_than_the_limit(
         assert (answer.status_code, problem["code"]) == (409, "too_many_files")
         assert problem["allowed"] == ["invoice"]
         assert said in problem["detail"]
-    assert await cmi.app.state.settlement_use_cases._papers.get(_id(number, wrong[2])) is None
+    assert (
+        await cmi.app.state.settlement_use_cases.papers._papers.get(_id(number, wrong[2])) is None
+    )
     # Accounting takes it by hand.
     noted = await cmi.accounting.post(f"{API}/settlements/{number}/invoice-received", json={})
     assert noted.status_code == 200

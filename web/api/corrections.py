@@ -33,7 +33,7 @@ async def add_correction(
     """Plus or minus, for an order that this partner executed. Nothing is ever edited in place."""
     request_id = call.request_id(principal, partner_id, "correct")
     async with call.translating(principal):
-        made = await call.settlements.add_correction(
+        made = await call.settlements.corrections.add(
             principal, partner_id, body.sp_id, body.amount, body.reason, request_id
         )
     return call.answer(_correction(call, made), 201)
@@ -53,7 +53,7 @@ async def list_corrections(
 ) -> Response:
     """The oldest first, each with the settlement that took it."""
     async with call.translating(principal):
-        found = await call.settlements.corrections(principal, partner_id)
+        found = await call.settlements.corrections.of(principal, partner_id)
     return call.answer(CorrectionList(items=[_correction(call, each) for each in found]))
 
 

@@ -76,7 +76,7 @@ async def add_partner(
 ) -> PartnerBody:
     """Add a partner. The same again is 200; another one with the same id is 409."""
     with account_errors():
-        if not await accounts.add_partner(Partner.model_validate(partner.model_dump())):
+        if not await accounts.partners.add(Partner.model_validate(partner.model_dump())):
             response.status_code = 200
     return partner
 
@@ -84,7 +84,7 @@ async def add_partner(
 @router.get("/partners", summary="All partners")
 async def list_partners(accounts: AccountsDep) -> PartnerList:
     """All partners, by their id."""
-    return PartnerList(items=[_partner(each) for each in await accounts.partners()])
+    return PartnerList(items=[_partner(each) for each in await accounts.partners.list()])
 
 
 @router.patch("/partners/{partner_id}", summary="Change a partner", responses=documented(404))
@@ -93,7 +93,7 @@ async def change_partner(
 ) -> PartnerBody:
     """Change the fields that are named. Addresses count at once; running orders keep their calendar."""
     with account_errors():
-        changed = await accounts.change_partner(partner_id, changes.model_dump(exclude_unset=True))
+        changed = await accounts.partners.change(partner_id, changes.model_dump(exclude_unset=True))
     return _partner(changed)
 
 

@@ -45,7 +45,7 @@ async def upload_invoice(
         raise Problem(413, "Content Too Large", "The file is larger than 20 MiB.")
     content = await file.read()
     async with call.translating(principal):
-        verdict = await call.settlements.upload_invoice(
+        verdict = await call.settlements.papers.upload_invoice(
             principal, call.settlement_id, content, file.filename or ""
         )
     return call.answer(
@@ -80,14 +80,14 @@ def _paper(path: str, summary: str, media_type: str = "application/pdf") -> Call
 @_paper("statement.pdf", "The statement")
 async def get_statement(call: OneSettlementCallDep, principal: Reader) -> Response:
     """404 until it is `issued`. It is not an invoice."""
-    work = call.settlements.statement(principal, call.settlement_id)
+    work = call.settlements.papers.statement(principal, call.settlement_id)
     return await _download(call, principal, work, "application/pdf")
 
 
 @_paper("statement.csv", "The statement's lines", "text/csv")
 async def get_statement_lines(call: OneSettlementCallDep, principal: Reader) -> Response:
     """404 until it is `issued`."""
-    work = call.settlements.statement_csv(principal, call.settlement_id)
+    work = call.settlements.papers.statement_csv(principal, call.settlement_id)
     return await _download(call, principal, work, "text/csv")
 
 
@@ -98,14 +98,14 @@ async def get_draft_invoice(
     """Made from the partner's address and the statement, with a QR-bill if the partner's IBAN is known. The invoice
     stays the partner's, who checks it and sends it. 404 unless an invoice is awaited.
     """
-    work = call.settlements.draft(principal, call.settlement_id)
+    work = call.settlements.papers.draft(principal, call.settlement_id)
     return await _download(call, principal, work, "application/pdf")
 
 
 @_paper("invoice.pdf", "The invoice that was accepted")
 async def get_invoice(call: OneSettlementCallDep, principal: Reader) -> Response:
     """As the partner uploaded it. 404 if none was, or it came by another way."""
-    work = call.settlements.invoice_paper(principal, call.settlement_id)
+    work = call.settlements.papers.invoice(principal, call.settlement_id)
     return await _download(call, principal, work, "application/pdf")
 
 

@@ -94,7 +94,7 @@ async def make_partner_token(
 ) -> JSONResponse:
     """Make a token. It is shown in this answer and never again."""
     with account_errors():
-        made = await accounts.make_token("partner", token.name, partner_id, token.expires_at)
+        made = await accounts.tokens.make("partner", token.name, partner_id, token.expires_at)
     return _token_made(*made)
 
 
@@ -104,7 +104,7 @@ async def make_partner_token(
 async def list_partner_tokens(accounts: AccountsDep, partner_id: PartnerId) -> TokenList:
     """The tokens of a partner, but for themselves."""
     with account_errors():
-        return TokenList(items=[_token(each) for each in await accounts.tokens(partner_id)])
+        return TokenList(items=[_token(each) for each in await accounts.tokens.list(partner_id)])
 
 
 @router.delete(
@@ -118,7 +118,7 @@ async def revoke_partner_token(
 ) -> None:
     """Revoke a token, at once and for ever."""
     with account_errors():
-        await accounts.revoke_token(partner_id, token_id)
+        await accounts.tokens.revoke(partner_id, token_id)
 
 
 @router.post(
@@ -132,14 +132,14 @@ async def revoke_partner_token(
 async def make_system_token(accounts: AccountsDep, token: NewSystemToken) -> JSONResponse:
     """Make a token for shop, warehouse, operations or accounting. It is shown in this answer and never again."""
     with account_errors():
-        made = await accounts.make_token(token.role, token.name, None, token.expires_at)
+        made = await accounts.tokens.make(token.role, token.name, None, token.expires_at)
     return _token_made(*made)
 
 
 @router.get("/tokens", summary="The tokens of the retailer's systems")
 async def list_system_tokens(accounts: AccountsDep) -> TokenList:
     """The tokens of the retailer's systems, but for themselves."""
-    return TokenList(items=[_token(each) for each in await accounts.tokens(None)])
+    return TokenList(items=[_token(each) for each in await accounts.tokens.list(None)])
 
 
 @router.delete(
@@ -151,7 +151,7 @@ async def list_system_tokens(accounts: AccountsDep) -> TokenList:
 async def revoke_system_token(accounts: AccountsDep, token_id: _TokenId) -> None:
     """Revoke a token, at once and for ever."""
     with account_errors():
-        await accounts.revoke_token(None, token_id)
+        await accounts.tokens.revoke(None, token_id)
 
 
 def _token(token: Token) -> TokenAnswer:

@@ -83,7 +83,7 @@ async def log_out_everywhere(request: Request) -> Response:
     """End all sessions of this login."""
     principal = await require_login(request, *_EVERYBODY)
     await form_of(request)
-    await _accounts(request).end_all_sessions(principal.login_id)
+    await _accounts(request).sessions.end_all(principal.login_id)
     return await end_session(request, said="everywhere")
 
 
@@ -146,7 +146,7 @@ async def _account_page(
     errors: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
 ) -> HTMLResponse:
-    factor = await _accounts(request).second_factor.standing(principal.login_id)
+    factor = await _accounts(request).second_factor.status(principal.login_id)
     return page(
         request,
         "account/account",
@@ -170,7 +170,7 @@ async def _throttled(
 async def _enrolment(
     request: Request, principal: Principal, status: int = 200, error: str | None = None
 ) -> Response:
-    enrolment = (await _accounts(request).second_factor.standing(principal.login_id)).enrolment
+    enrolment = (await _accounts(request).second_factor.status(principal.login_id)).enrolment
     if enrolment is None:
         return redirect(request, "/account")
     return page(

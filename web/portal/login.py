@@ -15,8 +15,9 @@ from use_cases.account_errors import (
     Throttled,
     WrongFields,
 )
-from use_cases.accounts import Accounts, Session
+from use_cases.accounts import Accounts
 from use_cases.passwords import LONGEST, SHORTEST
+from use_cases.sessions import Session
 from web.portal.forms import Form, SavedForm
 from web.portal.pages import (
     current_principal,
@@ -60,7 +61,7 @@ async def login(request: Request) -> Response:
     form = await form_of(request)
     email = form.get("email").strip()
     try:
-        session = await _accounts(request).log_in(
+        session = await _accounts(request).sessions.log_in(
             email, form.get("password"), _client_address(request)
         )
     except SecondFactorNeeded as needed:
@@ -78,7 +79,9 @@ async def login_code(request: Request) -> Response:
     form = await form_of(request)
     ticket, code = form.get("ticket"), form.get("code").strip()
     try:
-        session = await _accounts(request).finish_log_in(ticket, code, _client_address(request))
+        session = await _accounts(request).sessions.finish_log_in(
+            ticket, code, _client_address(request)
+        )
     except LinkUnusable:
         return _step_page(request, "login", form, TOO_LATE, 422)
     except BadLogin:
@@ -253,7 +256,7 @@ async def _logged_in(request: Request, session: Session, form: Form) -> Response
 async def _end_session(request: Request) -> None:
     secret = request.cookies.get(session_cookie(request.app.state.settings))
     if secret:
-        await _accounts(request).end_session(secret)
+        await _accounts(request).sessions.end(secret)
 
 
 def _accounts(request: Request) -> Accounts:

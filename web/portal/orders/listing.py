@@ -94,7 +94,7 @@ async def orders(request: Request) -> Response:
     if len(items) == 1 and items[0].sp_id.casefold() == wanted.q.casefold():
         return redirect(request, f"/orders/{items[0].sp_id}")
     partner = principal.role == "partner"
-    partners = () if partner else await request.app.state.accounts.partners()
+    partners = () if partner else await request.app.state.accounts.partners.list()
     return page(
         request,
         "orders/list",

@@ -127,7 +127,7 @@ async def send_invoice(request: Request, settlement_id: str) -> Response:
         text = TRANSLATIONS[language].gettext(_TOO_LARGE) % {"megabytes": LARGEST >> 20}
         sent = RejectedForm("invoice", errors={"invoice": text})
         return await show(request, principal, found, 422, sent=sent)
-    work = settlement_use_cases(request).upload_invoice(
+    work = settlement_use_cases(request).papers.upload_invoice(
         principal, settlement_id, file.content, file.filename
     )
     try:
@@ -200,7 +200,7 @@ async def correct(request: Request, settlement_id: str) -> Response:
     partner_id = found.account.partner_id
     request_id = command_id(principal, form, f"{partner_id} correct", line.model_dump_json())
     try:
-        await settlement_use_cases(request).add_correction(
+        await settlement_use_cases(request).corrections.add(
             principal, partner_id, line.sp_id, line.amount, line.reason, request_id
         )
     except Forbidden:

@@ -31,7 +31,7 @@ async def statement(request: Request, settlement_id: str) -> Response:
     """The statement. It is not an invoice."""
     principal = await require_login(request, *READERS)
     return await _download(
-        request, settlement_use_cases(request).statement(principal, settlement_id), _PDF
+        request, settlement_use_cases(request).papers.statement(principal, settlement_id), _PDF
     )
 
 
@@ -40,7 +40,7 @@ async def statement_csv(request: Request, settlement_id: str) -> Response:
     """The statement's lines as CSV."""
     principal = await require_login(request, *READERS)
     return await _download(
-        request, settlement_use_cases(request).statement_csv(principal, settlement_id), _CSV
+        request, settlement_use_cases(request).papers.statement_csv(principal, settlement_id), _CSV
     )
 
 
@@ -50,7 +50,7 @@ async def draft(request: Request, settlement_id: str) -> Response:
     principal = await require_login(request, *PARTNERS)
     try:
         return await _download(
-            request, settlement_use_cases(request).draft(principal, settlement_id), _PDF
+            request, settlement_use_cases(request).papers.draft(principal, settlement_id), _PDF
         )
     except PaperNotMade:
         found = await find(request, principal, settlement_id)
@@ -65,7 +65,7 @@ async def invoice(request: Request, settlement_id: str) -> Response:
     """The invoice that was accepted."""
     principal = await require_login(request, *READERS)
     return await _download(
-        request, settlement_use_cases(request).invoice_paper(principal, settlement_id), _PDF
+        request, settlement_use_cases(request).papers.invoice(principal, settlement_id), _PDF
     )
 
 

@@ -77,7 +77,7 @@ async def show(
     part = min(_part(request), pages)
     corrections: tuple[Correction, ...] = ()
     if principal.role in access.MAY["read_corrections"]:
-        known = await use_cases.corrections(principal, view.partner_id)
+        known = await use_cases.corrections.of(principal, view.partner_id)
         corrections = tuple(each for each in known if each.settlement_id is None)
     return page(
         request,

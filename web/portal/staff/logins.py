@@ -87,9 +87,9 @@ async def _show(
     try:
         if partner_id is not None:
             operations: Operations = request.app.state.operations
-            values["partner"] = await accounts.partner(partner_id)
+            values["partner"] = await accounts.partners.get(partner_id)
             values["open_orders"] = await operations.open_orders_of(principal, partner_id)
-        users, tokens = await accounts.users(partner_id), await accounts.tokens(partner_id)
+        users, tokens = await accounts.users(partner_id), await accounts.tokens.list(partner_id)
     except NotFound:
         return error_page(request, 404)
     return page(
@@ -274,7 +274,7 @@ async def _make_token(request: Request, owner: _Owner) -> Response:
         if role not in ("partner", *SYSTEM_ROLES):
             raise WrongFields(Fault("role", "missing", "must be chosen"))
         expires = _end_of_day(typed["expires_at"])
-        _, token = await accounts_of(request).make_token(
+        _, token = await accounts_of(request).tokens.make(
             role, typed["name"], owner.partner_id, expires, request_id
         )
     except NotFound:
@@ -319,7 +319,7 @@ async def _revoke(request: Request, owner: _Owner, token_id: str) -> Response:
     await require_operations(request)
     await form_of(request)
     try:
-        await accounts_of(request).revoke_token(owner.partner_id, token_id)
+        await accounts_of(request).tokens.revoke(owner.partner_id, token_id)
     except NotFound:
         return error_page(request, 404)
     return redirect(request, f"{owner.path}#tokens", said="token_revoked")

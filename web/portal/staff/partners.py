@@ -38,7 +38,7 @@ async def partners(request: Request) -> Response:
     principal = await require_operations(request)
     q = request.query_params.get("q", "").replace("\0", "")[:100]
     after = request.query_params.get("after") or None
-    found, total = await accounts_of(request).find_partners(q, PER_PAGE + 1, after)
+    found, total = await accounts_of(request).partners.search(q, PER_PAGE + 1, after)
     shown = found[:PER_PAGE]
     return page(
         request,
@@ -67,7 +67,7 @@ async def add_partner(request: Request) -> Response:
     form = await form_of(request)
     typed = {name: form.get(name).strip() for name in _FIELDS}
     try:
-        await accounts_of(request).add_partner(Partner.model_validate(_values(typed)))
+        await accounts_of(request).partners.add(Partner.model_validate(_values(typed)))
     except ValidationError as error:
         language = reader_language(request, principal)
         errors = fault_texts(wrong_fields(error).faults, typed, language)
@@ -83,7 +83,7 @@ async def edit_partner(request: Request, partner_id: str) -> Response:
     """The form with a partner's data."""
     principal = await require_operations(request)
     try:
-        partner = await accounts_of(request).partner(partner_id)
+        partner = await accounts_of(request).partners.get(partner_id)
     except NotFound:
         return error_page(request, 404)
     typed = _typed(partner)
@@ -101,12 +101,12 @@ async def change_partner(request: Request, partner_id: str) -> Response:
     was = {name: form.get(f"was_{name}") for name in names}
     changes = {name: value for name, value in _values(typed).items() if typed[name] != was[name]}
     try:
-        partner = await accounts.partner(partner_id)
+        partner = await accounts.partners.get(partner_id)
     except NotFound:
         return error_page(request, 404)
     try:
         if changes:
-            await accounts.change_partner(partner_id, changes)
+            await accounts.partners.change(partner_id, changes)
     except WrongFields as error:
         errors = fault_texts(error.faults, typed, reader_language(request, principal))
         return _form(request, principal, typed, errors, known=partner, was=was)

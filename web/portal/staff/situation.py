@@ -52,8 +52,8 @@ def _operations(request: Request) -> Operations:
 async def overview(request: Request) -> Response:
     """The overview: for each subject the number of entries and the first few."""
     principal = await require_operations(request)
-    situation = await _operations(request).situation(principal)
-    names = {each.partner_id: each.name for each in await accounts_of(request).partners()}
+    situation = await _operations(request).overview(principal)
+    names = {each.partner_id: each.name for each in await accounts_of(request).partners.list()}
     return page(
         request,
         "staff/overview",

@@ -9,12 +9,12 @@ from domain.orders.commands import DecideReview, ReportNotExecuted
 from domain.orders.order import Status
 from records.accounts import AccountRecords
 from records.database import Database
-from records.guesses import Guesses, Limit
 from records.links import NewLink
+from records.login_attempts import Limit, LoginAttempts
 from records.mails import MailLog, PendingMail
+from records.monitoring import LatePartner, Monitoring
 from records.orders import Orders
 from records.partners import Partner, Partners
-from records.watch import LatePartner, Watch
 from tests.activities.conftest import partner
 from tests.support.builders import (
     ACCEPTED,
@@ -57,7 +57,7 @@ async def operations(database: Database) -> Operations:
 
 
 async def test_how_things_stand(operations: Operations) -> None:
-    situation = await operations.situation(ANNA, each=2)
+    situation = await operations.overview(ANNA, each=2)
     assert (situation.late_count, len(situation.late)) == (8, 2)
     assert situation.untransmitted_count == 1
     assert [each.order.sp_id for each in situation.untransmitted] == ["SP-T"]
@@ -96,7 +96,7 @@ async def test_late_orders_page_by_page(operations: Operations) -> None:
 
 
 async def test_nothing_is_late_before_it_is_due(database: Database, operations: Operations) -> None:
-    watch = Watch(database)
+    watch = Monitoring(database)
     assert await watch.late(MONDAY) == 0
     assert await watch.late_partners(MONDAY, 10) == ()
     (first,) = await watch.late_partners(NOW, 1)
@@ -105,7 +105,7 @@ async def test_nothing_is_late_before_it_is_due(database: Database, operations: 
 
 
 async def test_open_orders_of_a_partner(database: Database, operations: Operations) -> None:
-    watch = Watch(database)
+    watch = Monitoring(database)
     assert await operations.open_orders_of(ANNA, "bianchi") == 6, "all but the one that is done"
     assert await watch.open_of("nobody") == 0
     assert await watch.count(Status.COMPLETED) == 1
@@ -136,7 +136,7 @@ async def test_mails_that_do_not_get_out(database: Database, operations: Operati
             if cursor is None:
                 break
         assert found == expected
-    assert (await operations.situation(ANNA)).mail_count == len(expected)
+    assert (await operations.overview(ANNA)).mail_count == len(expected)
     with pytest.raises(ValueError, match="cursor"):
         await operations.stuck_mails(ANNA, cursor="x")
 
@@ -162,10 +162,11 @@ async def test_invitations_that_do_not_get_out(database: Database, operations: O
         "waits": "waiting",
         "refused": "failed",
     }
+    assert (await operations.stuck_mails(ANNA)).items == (), "they are shown with their logins"
 
 
 async def test_how_many_have_to_wait(database: Database) -> None:
-    guesses, limit = Guesses(database), Limit(0, LONG, LONG, MONTH)
+    guesses, limit = LoginAttempts(database), Limit(0, LONG, LONG, MONTH)
     await guesses.charge({"a": limit, "b": limit}, NOW)
     assert await guesses.blocked(NOW) == 2
     assert await guesses.blocked(NOW + LONG) == 0

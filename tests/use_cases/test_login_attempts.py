@@ -12,7 +12,7 @@ from use_cases.accounts import Accounts
 async def guess(accounts: Accounts, email: str = EMAIL, address: str = ADDRESS) -> int:
     """A wrong password. Returns how many seconds to wait, 0 if it was looked at."""
     try:
-        await accounts.log_in(email, "not the password", address)
+        await accounts.sessions.log_in(email, "not the password", address)
     except BadLogin:
         return 0
     except Throttled as error:
@@ -42,9 +42,9 @@ async def test_while_an_account_waits_the_right_password_waits_too(env: Accounts
     for _ in range(5):
         await guess(env.accounts)
     with pytest.raises(Throttled):
-        await env.accounts.log_in(EMAIL, PASSWORD, "198.51.100.1")
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, "198.51.100.1")
     env.clock.forward(seconds=1)
-    await env.accounts.log_in(EMAIL, PASSWORD, "198.51.100.1")
+    await env.accounts.sessions.log_in(EMAIL, PASSWORD, "198.51.100.1")
     for _ in range(5):  # and counts from the beginning
         assert await guess(env.accounts, address="198.51.100.1") == 0
     assert await guess(env.accounts, address="198.51.100.1") == 1
@@ -58,7 +58,7 @@ async def test_guesses_from_one_address_at_many_accounts(env: AccountsEnv) -> No
     assert await guess(env.accounts, "one.more@x.example", "198.51.100.1") == 0
     env.clock.forward(seconds=1)
     # one's own login does not buy guesses at those of others
-    await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+    await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     assert await guess(env.accounts, "two.more@x.example") == 0
     assert await guess(env.accounts, "two.more@x.example") == 2
 
@@ -66,7 +66,7 @@ async def test_guesses_from_one_address_at_many_accounts(env: AccountsEnv) -> No
 async def test_logging_in_often_is_no_guessing(env: AccountsEnv) -> None:
     await env.add_user()
     for _ in range(25):
-        await env.accounts.log_in(EMAIL, PASSWORD, ADDRESS)
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ _FIRST_PAUSE = 0.004
 _LONGEST_PAUSE = 0.06
 
 
-async def recorded(have: Callable[[], Awaitable[bool]]) -> bool:
-    """Whether the records have it within `RECORDED_WITHIN`. `have` asks them."""
+async def wait_for_records(have: Callable[[], Awaitable[bool]]) -> bool:
+    """Ask `have` until it says that the records have something. False if that takes longer than `RECORDED_WITHIN`."""
     give_up = asyncio.get_running_loop().time() + RECORDED_WITHIN
     pause = _FIRST_PAUSE
     while not await have():

@@ -29,8 +29,8 @@ from tests.support.temporal_servers import dev_server
 from tests.workflows.coming_back import FORGETFUL
 from tests.workflows.life import DESK, OPERATIONS, SHOP, Life, Lives
 from tests.workflows.outside import Outside
-from use_cases import standstill
-from use_cases.standstill import Standstill
+from use_cases import replay_failures
+from use_cases.replay_failures import ReplayFailure
 from workflows.service_order import ServiceOrder
 
 
@@ -69,7 +69,7 @@ async def begun_earlier(lives: Lives) -> Life:
     return Life(lives, begun)
 
 
-async def until_stuck(life: Life) -> Standstill:
+async def until_stuck(life: Life) -> ReplayFailure:
     """Reassign an order to and fro, with workers that keep nothing in memory, until it stands still."""
 
     async def reassign(partner_id: str, canton: str) -> None:
@@ -88,7 +88,7 @@ async def until_stuck(life: Life) -> Standstill:
     for number in range(20):
         await reassign(*(("geneve-pose", "GE"), ("luzern-montage", "LU"))[number % 2])
         await eventually(rests)
-        found = await standstill.look(life.lives.client, life.sp_id)
+        found = await replay_failures.look(life.lives.client, life.sp_id)
         if found is not None:
             return found
     raise AssertionError('it never got stuck: see docs/testing.md, "Empty tasks"')
@@ -142,13 +142,13 @@ async def test_a_reset_is_not_proposed_where_it_would_not_last() -> None:
         async with worker(env.client, outside, **FORGETFUL):
             life = await begun_earlier(lives)
             await eventually(lambda: "new_order" in outside.kinds())
-            assert await standstill.look(env.client, life.sp_id) is None
+            assert await replay_failures.look(env.client, life.sp_id) is None
             await until_stuck(life)
         await life.tell(Cancel(reason="doch nicht"), SHOP)
 
-        async def signalled() -> Standstill | None:
+        async def signalled() -> ReplayFailure | None:
             """The server keeps the signal back until the task that the last worker began has timed out."""
-            found = await standstill.look(env.client, life.sp_id)
+            found = await replay_failures.look(env.client, life.sp_id)
             return found if found and found.told[-1].name == "cancel" else None
 
         found = await eventually(signalled)

@@ -25,7 +25,7 @@ class Message(NamedTuple):
     waits: bool
 
 
-class Standstill(NamedTuple):
+class ReplayFailure(NamedTuple):
     """Why a workflow stands still.
 
     `back_to` is the event that a reset goes back to: the end of the last good task. None if there is none that helps.
@@ -46,7 +46,7 @@ class Standstill(NamedTuple):
         return self.back_to is not None and len({each.waits for each in self.told}) < 2
 
 
-async def look(client: Client, workflow_id: str) -> Standstill | None:
+async def look(client: Client, workflow_id: str) -> ReplayFailure | None:
     """Why a workflow stands still, by its history. None if its last task did not fail by that.
 
     Raises:
@@ -55,7 +55,7 @@ async def look(client: Client, workflow_id: str) -> Standstill | None:
     return why((await client.get_workflow_handle(workflow_id).fetch_history()).events)
 
 
-def advice(found: Standstill, name: str, workflow_id: str) -> list[str]:
+def advice(found: ReplayFailure, name: str, workflow_id: str) -> list[str]:
     """Lines for operations: why the order or settlement of this name is stuck, and the commands that help."""
     lines = [f"{name} stands still: {found.failure}"]
     if found.back_to is None:
@@ -80,7 +80,7 @@ def advice(found: Standstill, name: str, workflow_id: str) -> list[str]:
     return lines
 
 
-def why(events: Sequence[HistoryEvent]) -> Standstill | None:
+def why(events: Sequence[HistoryEvent]) -> ReplayFailure | None:
     """The same, of the events of a run."""
     ends = [each for each in events if each.event_type == _COMPLETED or _failure(each)]
     failure = _failure(ends[-1]) if ends else ""
@@ -97,7 +97,7 @@ def why(events: Sequence[HistoryEvent]) -> Standstill | None:
     ]
     back_to = empty[-1] if empty else None
     told = [_message(each) for each in events if back_to and each.event_id > back_to]
-    return Standstill(failure, back_to, tuple(each for each in told if each is not None))
+    return ReplayFailure(failure, back_to, tuple(each for each in told if each is not None))
 
 
 def _where_it_differs(failure: str, events: Sequence[HistoryEvent]) -> int:

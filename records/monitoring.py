@@ -1,4 +1,4 @@
-"""What operations watch: how much is late and with whom, and why orders are under review."""
+"""Counts for operations: how many orders are late and with whom, and why orders are under review."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -13,28 +13,28 @@ from records.tables import orders, timeline
 
 
 class LatePartner(NamedTuple):
-    """A partner that is late with deadlines of its own: with how many orders, and since when with the first of them."""
+    """A partner with missed deadlines of its own: of how many orders, and since when the oldest has been over."""
 
     partner_id: str
     orders: int
     since: datetime
 
 
-class Watch:
+class Monitoring:
     """Counts over all orders."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def late(self, now: datetime, status: Status | None = None) -> int:
-        """How many orders, in that state if it is given, have a deadline that is over, of whomever."""
+        """How many orders have a deadline that is over, whoever has to act. `status`: only orders in this state."""
         counted = select(func.count()).select_from(orders).where(orders.c.next_due <= now)
         if status is not None:
             counted = counted.where(orders.c.status == str(status))
         return await self._number(counted)
 
     async def late_partners(self, now: datetime, limit: int) -> tuple[LatePartner, ...]:
-        """The partners that are late, those with the most orders first."""
+        """The partners with missed deadlines, those with the most orders first."""
         number = func.count()
         found = (
             select(orders.c.partner_id, number, func.min(orders.c.partner_due))

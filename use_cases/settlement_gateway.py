@@ -1,4 +1,4 @@
-"""How the desk talks to a settlement's workflow, and reads in the records what came of it."""
+"""Speaks to the workflows of settlements, and stores in the records what they answer."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -20,9 +20,9 @@ from records.settlements import Settlements, StoredSettlement
 from temporal import settlements as settlement_client
 from temporal.calls import Closed, NoAnswer, TemporalAway, workflow_call
 from use_cases import access
-from use_cases.orders import RequestReused
+from use_cases.order_errors import RequestReused
 from use_cases.principal import Principal
-from use_cases.recorded import recorded
+from use_cases.waiting import wait_for_records
 
 logger = logging.getLogger("cmi.desk")
 
@@ -35,8 +35,8 @@ class PaperNotMade(Exception):
     """A paper that was asked for was tried several times and could not be made: only a human can mend that."""
 
 
-class SettlementCalls:
-    """Finds settlements, hands them commands, waits for the records. `patience` is how long one waits for a worker."""
+class SettlementGateway:
+    """Finds settlements, gives them commands, waits for the records. `patience` is how long to wait for a worker."""
 
     def __init__(self, client: Client, settlements: Settlements, patience: timedelta) -> None:
         self._client = client
@@ -74,7 +74,7 @@ class SettlementCalls:
     async def asking(
         self, action: str, known: StoredSettlement, patience: timedelta
     ) -> AsyncIterator[None]:
-        """An update of a settlement's workflow, its failures as the callers of the desk know them.
+        """An update of a settlement's workflow, its failures as the callers of use cases know them.
 
         Raises:
             SettlementRefused: not in the state it is in now.
@@ -106,23 +106,23 @@ class SettlementCalls:
             TemporalAway: neither the records nor the workflow have it.
         """
         number = settlement_id(settlement.partner_id, settlement.month)
-        if await recorded(lambda: self._settlements.has(number, version, digest)):
+        if await wait_for_records(lambda: self._settlements.has(number, version, digest)):
             stored = await self._settlements.get(number)
             if stored is not None:
                 return stored
         try:
-            return await self._told(settlement)
+            return await self._ask_snapshot(settlement)
         except (Closed, NoAnswer) as error:
             raise TemporalAway("the settlement's workflow does not answer") from error
 
     async def fetch(self, settlement: SettlementOf) -> StoredSettlement | None:
         """The settlement as its workflow holds it, which the records then hold, too. None if no worker tells."""
         try:
-            return await self._told(settlement)
+            return await self._ask_snapshot(settlement)
         except (Closed, NoAnswer, TemporalAway):
             return None
 
-    async def _told(self, settlement: SettlementOf) -> StoredSettlement:
+    async def _ask_snapshot(self, settlement: SettlementOf) -> StoredSettlement:
         head = await self._settlements.head(settlement_id(settlement.partner_id, settlement.month))
         async with workflow_call(self._client, _workflow_id(settlement), self._patience):
             snapshot = await settlement_client.settlement_snapshot(self._client, settlement)

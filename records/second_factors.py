@@ -1,0 +1,80 @@
+"""Second factors of users: the secret of the codes, which codes were used, and recovery codes."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import delete, insert, update
+
+from records.database import Database, to_the_end
+from records.tables import recovery_codes, users
+
+
+class SecondFactors:
+    """The second factors of users. Secrets come in encrypted, recovery codes as hashes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @to_the_end
+    async def enrol(self, user_id: str, totp_secret: str) -> bool:
+        """Store a secret that is yet to be confirmed. False if one is confirmed already, or the user does not exist."""
+        changed = (
+            update(users)
+            .where(users.c.user_id == user_id, users.c.totp_confirmed.is_(False))
+            .values(totp_secret=totp_secret, totp_last_step=None)
+        )
+        async with self._database.writing() as connection:
+            return (await connection.execute(changed)).rowcount == 1
+
+    @to_the_end
+    async def confirm(
+        self, user_id: str, totp_secret: str, step: int, code_hashes: Iterable[str]
+    ) -> bool:
+        """Confirm the enrolled secret and store recovery codes. False if another secret was enrolled meanwhile."""
+        changed = (
+            update(users)
+            .where(
+                users.c.user_id == user_id,
+                users.c.totp_secret == totp_secret,
+                users.c.totp_confirmed.is_(False),
+            )
+            .values(totp_confirmed=True, totp_last_step=step)
+        )
+        rows = [{"user_id": user_id, "code_hash": each} for each in code_hashes]
+        async with self._database.writing() as connection:
+            if (await connection.execute(changed)).rowcount == 0:
+                return False
+            await connection.execute(
+                delete(recovery_codes).where(recovery_codes.c.user_id == user_id)
+            )
+            await connection.execute(insert(recovery_codes), rows)
+        return True
+
+    @to_the_end
+    async def take_step(self, user_id: str, step: int) -> bool:
+        """Mark the code of a time step as used. False if it or a later one was used before."""
+        newer = users.c.totp_last_step.is_(None) | (users.c.totp_last_step < step)
+        changed = update(users).where(users.c.user_id == user_id, newer).values(totp_last_step=step)
+        async with self._database.writing() as connection:
+            return (await connection.execute(changed)).rowcount == 1
+
+    @to_the_end
+    async def take_recovery_code(self, user_id: str, code_hash: str) -> bool:
+        """Use up a recovery code. False if the user has no such code (any more)."""
+        taken = delete(recovery_codes).where(
+            recovery_codes.c.user_id == user_id, recovery_codes.c.code_hash == code_hash
+        )
+        async with self._database.writing() as connection:
+            return (await connection.execute(taken)).rowcount == 1
+
+    @to_the_end
+    async def remove(self, user_id: str) -> None:
+        """Remove a user's second factor and its recovery codes."""
+        async with self._database.writing() as connection:
+            await connection.execute(
+                update(users)
+                .where(users.c.user_id == user_id)
+                .values(totp_secret=None, totp_confirmed=False, totp_last_step=None)
+            )
+            await connection.execute(
+                delete(recovery_codes).where(recovery_codes.c.user_id == user_id)
+            )

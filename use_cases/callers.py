@@ -1,0 +1,117 @@
+"""Who calls: the principal of a token or a session, and when each was last used."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from records.accounts import AccountRecords, User
+from records.tokens import Tokens
+from use_cases.link_mails import hash_of
+from use_cases.principal import Principal
+from use_cases.tokens import TOKEN_PREFIX
+
+logger = logging.getLogger("cmi.desk")
+
+_LONGEST_SECRET = 200  # characters; ours are shorter
+_USE_NOTED = timedelta(minutes=1)
+
+
+class _Lifetime(NamedTuple):
+    idle: timedelta
+    whole: timedelta
+
+
+_PARTNERS_SESSION = _Lifetime(timedelta(days=14), timedelta(days=90))  # on a phone, every day
+_STAFF_SESSION = _Lifetime(timedelta(hours=12), timedelta(days=7))
+
+
+class Callers:
+    """Finds out who calls. `clock` gives the instant."""
+
+    def __init__(
+        self, tokens: Tokens, records: AccountRecords, clock: Callable[[], datetime]
+    ) -> None:
+        self._tokens = tokens
+        self._records = records
+        self._clock = clock
+        self._used: dict[str, datetime] = {}
+        self._notes: set[asyncio.Task[None]] = set()
+
+    async def of_token(self, token: str) -> Principal | None:
+        """Whose token this is; None if it is unknown, expired or revoked."""
+        if not token.startswith(TOKEN_PREFIX) or len(token) > _LONGEST_SECRET:
+            return None
+        now = self._clock()
+        known = await self._tokens.find(hash_of(token), now)
+        if known is None:
+            return None
+        if self._note_use(known.token_id, known.last_used_at, now):
+            self._beside(self._tokens.use(known.token_id, now))
+        return Principal(
+            role=known.role, login_id=known.token_id, name=known.name, partner_id=known.partner_id
+        )
+
+    async def of_session(self, secret: str) -> Principal | None:
+        """Whose session this is; None if it is unknown, ended, expired, or was unused for too long."""
+        if len(secret) > _LONGEST_SECRET:
+            return None
+        now = self._clock()
+        session = await self._records.session(hash_of(secret), now)
+        if session is None or now - session.last_used_at > lifetime(session.user).idle:
+            return None
+        if self._note_use(hash_of(secret), session.last_used_at, now):
+            self._beside(self._records.use_session(hash_of(secret), now))
+        return principal_of(session.user)
+
+    def _note_use(self, login: str, noted: datetime | None, now: datetime) -> bool:
+        """Whether to store that a login was used: once a minute, and by one of many simultaneous calls only."""
+        noted = max(filter(None, (noted, self._used.get(login))), default=None)
+        if noted is not None and now - noted < _USE_NOTED:
+            return False
+        self._used[login] = now
+        return True
+
+    def _beside(self, noting: Coroutine[Any, Any, None]) -> None:
+        """Store a use in the background: a caller that only reads does not wait for other writers."""
+        task = asyncio.create_task(_quietly(noting))
+        self._notes.add(task)
+        task.add_done_callback(self._notes.discard)
+
+    async def noted(self) -> None:
+        """Wait until the uses of tokens and sessions so far are stored."""
+        if self._notes:
+            await asyncio.wait(self._notes)
+
+    def tidy(self) -> None:
+        """Forget uses of more than a minute ago: they are stored."""
+        now = self._clock()
+        self._used = {login: at for login, at in self._used.items() if now - at < _USE_NOTED}
+
+
+async def _quietly(noting: Coroutine[Any, Any, None]) -> None:
+    """Store a use. If that fails, the call that used the login goes on all the same."""
+    try:
+        await noting
+    except (SQLAlchemyError, OSError) as error:
+        logger.warning("a login's use was not noted", extra={"why": type(error).__name__})
+
+
+def principal_of(user: User) -> Principal:
+    """The principal that a user is when it calls."""
+    return Principal(
+        role=user.role,
+        login_id=user.user_id,
+        name=user.name,
+        partner_id=user.partner_id,
+        email=user.email,
+        language=user.language,
+    )
+
+
+def lifetime(user: User) -> _Lifetime:
+    """How long a session of this user lasts."""
+    return _PARTNERS_SESSION if user.role == "partner" else _STAFF_SESSION

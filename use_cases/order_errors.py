@@ -1,0 +1,30 @@
+"""What can go wrong when an order is placed, found or commanded."""
+
+from domain.orders.order import Order, Status
+
+
+class AlreadyPlaced(Exception):
+    """An order of this SP-ID exists, and it is another one."""
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        super().__init__(f"{order.sp_id} is placed already, with other content")
+
+
+class UnknownOrder(Exception):
+    """There is no such order, or it is not this caller's to know of. The two look the same."""
+
+
+class NotAllowed(Exception):
+    """A command that the order refused. The attributes are those of `domain.errors.Refused`."""
+
+    def __init__(self, action: str, code: str, status: Status, allowed: tuple[str, ...]) -> None:
+        self.action = action
+        self.code = code
+        self.status = status
+        self.allowed = allowed
+        super().__init__(f"{action} is refused in state {status} ({code})")
+
+
+class RequestReused(Exception):
+    """The request id came before, with another command."""

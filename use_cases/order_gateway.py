@@ -1,0 +1,153 @@
+"""Speaks to the workflows of orders, and stores in the records what they answer."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from weakref import WeakValueDictionary
+
+from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+
+from contracts import names
+from contracts.messages import Answer
+from domain.errors import InvalidCommand, NotUnderstood
+from domain.orders.order import Order, Status
+from domain.orders.request import Request
+from records.failures import is_away
+from records.heads import Diverged, Head
+from records.orders import Orders, StoredOrder
+from temporal import orders as workflow_client
+from temporal.calls import Closed, NoAnswer, TemporalAway, temporal_call, workflow_call
+from use_cases.order_errors import NotAllowed, RequestReused, UnknownOrder
+
+logger = logging.getLogger("cmi.desk")
+
+SIGNAL_PATIENCE = timedelta(seconds=2)
+# The server takes ten updates of one workflow at a time and turns the rest away (history.maxInFlightUpdates).
+_AT_ONCE = 4
+
+
+class OrderGateway:
+    """Asks workflows of orders and gives them commands. `patience` is how long to wait for a worker."""
+
+    def __init__(
+        self,
+        client: Client,
+        orders: Orders,
+        clock: Callable[[], datetime],
+        patience: timedelta,
+    ) -> None:
+        self._client = client
+        self._orders = orders
+        self._clock = clock
+        self._patience = patience
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    async def fetch(self, sp_id: str, *, must_exist: bool = True) -> StoredOrder | None:
+        """The order as its workflow holds it, which the records then hold, too. None if no worker tells.
+
+        Raises:
+            TemporalAway: (`must_exist` not) nobody can say whether there is such an order.
+        """
+        head = await self._head(sp_id)
+        try:
+            async with workflow_call(self._client, names.order_id(sp_id), self._patience):
+                snapshot = await workflow_client.snapshot(self._client, sp_id)
+        except Closed:
+            return None
+        except NoAnswer as error:
+            if not must_exist:
+                raise TemporalAway("no answer") from error
+            return None
+        except TemporalAway:
+            if not must_exist:
+                raise
+            return None
+        try:
+            with suppress(Diverged):  # somebody has written meanwhile
+                await self._orders.save(snapshot, replaces=head)
+            stored = await self._orders.get(sp_id)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            stored = None
+        return stored or StoredOrder(snapshot.order, snapshot.events)
+
+    async def _head(self, sp_id: str) -> Head | None:
+        """What the records hold of an order; None if that is nothing, or they are away."""
+        try:
+            return await self._orders.head(sp_id)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            return None
+
+    async def placed_meanwhile(self, sp_id: str) -> StoredOrder:
+        """An order that somebody else placed between our look and our start: its row is about to come."""
+        for _ in range(10):
+            stored = await self._orders.get(sp_id)
+            if stored is not None:
+                return stored
+            await asyncio.sleep(0.05)
+        stored = await self.fetch(sp_id)
+        if stored is None:
+            raise TemporalAway("the order's workflow does not answer")
+        return stored
+
+    async def ask(self, sp_id: str, request: Request) -> Answer | None:
+        """Send a command and wait for its answer; None if no worker gave one in time.
+
+        A broken workflow is no absent worker: nobody could say when the command would be done, so it is not taken.
+        """
+        turn = self._turns.setdefault(sp_id, asyncio.Semaphore(_AT_ONCE))
+        try:
+            async with workflow_call(self._client, names.order_id(sp_id), self._patience), turn:
+                return await workflow_client.send_command(
+                    self._client, sp_id, request, self._patience
+                )
+        except NoAnswer:
+            return None
+        except WorkflowUpdateFailedError as failure:
+            raise _refusal(sp_id, failure) from failure
+
+    async def leave(self, sp_id: str, request: Request) -> None:
+        """Leave a command with the server. It counts from now on, or from its `at`."""
+        if request.at is None:
+            request = request.model_copy(update={"at": self._clock()})
+        try:
+            async with temporal_call(SIGNAL_PATIENCE):
+                await workflow_client.send_notice(self._client, sp_id, request)
+        except NoAnswer as error:
+            raise TemporalAway("no answer") from error
+
+    async def after_end(self, order: Order) -> Order:
+        """The order as its closed workflow left it."""
+        if not order.status.is_final:
+            stored = await self._orders.get(order.sp_id)
+            if stored is None or not stored.order.status.is_final:
+                stored = await self.fetch(order.sp_id) or stored
+            order = stored.order if stored else order
+        return order
+
+
+def _refusal(sp_id: str, failure: WorkflowUpdateFailedError) -> Exception:
+    """What the order's workflow said, as the callers of this module know it."""
+    cause = failure.cause
+    if isinstance(cause, ApplicationError):
+        facts = cause.details[0] if cause.details else {}
+        if cause.type == names.REFUSED:
+            if facts["code"] == "not_yours":  # reassigned since we looked
+                return UnknownOrder(sp_id)
+            return NotAllowed(
+                facts["action"], facts["code"], Status(facts["status"]), tuple(facts["allowed"])
+            )
+        if cause.type == names.INVALID:
+            return InvalidCommand(facts["field"], facts["code"])
+        if cause.type == names.ID_REUSED:
+            return RequestReused(sp_id)
+        if cause.type in (names.UNREADABLE, NotUnderstood.__name__):
+            logger.error("the worker is older than this process", extra={"sp_id": sp_id})
+            return TemporalAway("the worker does not know this command, or the order's rules, yet")
+    return failure

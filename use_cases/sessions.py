@@ -1,0 +1,119 @@
+"""The use cases of sessions: log in, in one or two steps, and log out."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from records.accounts import AccountRecords, User
+from records.links import Links, NewLink
+from use_cases.account_errors import BadLogin, LinkUnusable, SecondFactorNeeded
+from use_cases.callers import lifetime, principal_of
+from use_cases.link_mails import hash_of, new_secret
+from use_cases.passwords import Passwords
+from use_cases.principal import Principal
+from use_cases.second_factor import SecondFactor
+from use_cases.throttle import Throttle
+
+logger = logging.getLogger("cmi.desk")
+
+TICKET_VALID = timedelta(minutes=5)
+
+
+class Session(NamedTuple):
+    """A login that succeeded. The secret is for the cookie; `expires_at` is when it ends at the latest."""
+
+    secret: str
+    principal: Principal
+    expires_at: datetime
+
+
+class SessionUseCases:
+    """Begins and ends sessions. `clock` gives the instant."""
+
+    def __init__(
+        self,
+        records: AccountRecords,
+        links: Links,
+        second_factor: SecondFactor,
+        throttle: Throttle,
+        passwords: Passwords,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._records = records
+        self._links = links
+        self._second_factor = second_factor
+        self._throttle = throttle
+        self._passwords = passwords
+        self._clock = clock
+
+    async def log_in(
+        self, email: str, password: str, address: str, code: str | None = None
+    ) -> Session:
+        """Begin a session of the user with this e-mail and password. `address` is where the call comes from.
+
+        Raises:
+            Throttled: too many guesses at this account or from this address.
+            BadLogin: not this e-mail with this password, or not this code.
+            SecondFactorNeeded: the password is right, and the code is missing.
+        """
+        await self._throttle.guess(email, address)
+        now = self._clock()
+        known = await self._records.by_email(email, now)
+        right, better = await self._passwords.check(
+            password, known.password_hash if known else None
+        )
+        if known is None or known.password_hash is None or not right:
+            raise BadLogin("e-mail or password is wrong")
+        if better is not None:
+            await self._records.rehash(known.user.user_id, known.password_hash, better)
+        if known.totp_confirmed:
+            if not code:
+                await self._throttle.take_back(email, address)
+                raise SecondFactorNeeded(await self._new_ticket(known.user))
+            if not await self._second_factor.takes(known, code):
+                raise BadLogin("the code is wrong, or was used before")
+        return await self._begin(known.user, address)
+
+    async def finish_log_in(self, ticket: str, code: str, address: str) -> Session:
+        """Begin a session of a user whose password was right, by the code.
+
+        Raises:
+            LinkUnusable: the ticket has expired or was used; the user has to log in from the start.
+            Throttled, BadLogin: as in `log_in`.
+        """
+        now = self._clock()
+        link = await self._links.find(hash_of(ticket), now)
+        if link is None or link.purpose != "second_factor":
+            raise LinkUnusable()
+        known = await self._records.by_id(link.user_id, now)
+        if known is None:
+            raise LinkUnusable()
+        await self._throttle.guess(known.user.email, address)
+        if known.totp_confirmed and not await self._second_factor.takes(known, code):
+            raise BadLogin("the code is wrong, or was used before")
+        return await self._begin(known.user, address)
+
+    async def end(self, secret: str) -> None:
+        """Log out: end the session."""
+        await self._records.end_session(hash_of(secret))
+
+    async def end_all(self, user_id: str) -> None:
+        """Log a user out everywhere."""
+        await self._records.end_sessions(user_id)
+
+    async def _new_ticket(self, user: User) -> str:
+        ticket, now = new_secret(), self._clock()
+        await self._links.put(
+            NewLink(user.user_id, "second_factor", hash_of(ticket), now + TICKET_VALID)
+        )
+        return ticket
+
+    async def _begin(self, user: User, address: str) -> Session:
+        secret, now = new_secret(), self._clock()
+        expires_at = now + lifetime(user).whole
+        if not await self._records.begin_session(user.user_id, hash_of(secret), now, expires_at):
+            raise BadLogin("e-mail or password is wrong")  # removed a moment ago
+        await self._throttle.was_right(user.email, address)
+        logger.info("logged in", extra={"user": user.user_id})
+        return Session(secret, principal_of(user), expires_at)

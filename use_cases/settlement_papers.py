@@ -1,0 +1,153 @@
+"""The use cases of a settlement's papers: statement, draft invoice, uploaded invoice."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from temporalio.client import Client
+
+from contracts.messages import Upload
+from domain.errors import InvalidCommand
+from domain.settlements.access import allowed
+from domain.settlements.errors import SettlementRefused
+from domain.settlements.invoicing import Verdict
+from domain.settlements.settlement import Statement
+from records.papers import Paper, Papers, TooManyPapers, invoice_id, statement_csv_id
+from records.partners import Partners
+from records.settlements import StoredSettlement
+from temporal import settlements
+from use_cases import access
+from use_cases.papers import UPLOADS, draft_request, file_name
+from use_cases.principal import Principal
+from use_cases.settlement_gateway import SettlementGateway, of
+
+DOCUMENT_PATIENCE = timedelta(seconds=60)
+"""How long a caller waits for an invoice to be checked, or a draft to be made: the file's own limits are below it."""
+
+
+class NoSuchPaper(Exception):
+    """This paper of the settlement does not exist (yet)."""
+
+
+class SettlementPapers:
+    """Takes invoices, and hands out papers. `clock` gives the instant."""
+
+    def __init__(
+        self,
+        client: Client,
+        gateway: SettlementGateway,
+        papers: Papers,
+        partners: Partners,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._client = client
+        self._gateway = gateway
+        self._papers = papers
+        self._partners = partners
+        self._clock = clock
+
+    async def upload_invoice(
+        self, principal: Principal, number: str, content: bytes, name: str
+    ) -> Verdict:
+        """Keep an invoice and have it checked, in a process of its own. The same file again has the same verdict.
+
+        Raises:
+            Forbidden, UnknownSettlement: as `close`.
+            SettlementRefused: as `close`; `too_many_files` if more was uploaded than `UPLOADS`, this file not among it.
+            TemporalAway: there is no verdict in time; the same upload may come again, and hears of it.
+        """
+        access.check(principal, "invoice")
+        known = await self._gateway.known(principal, number)
+        sha256 = hashlib.sha256(content).hexdigest()
+        paper_id = invoice_id(known.account.settlement_id, sha256)
+        settlement = known.settlement
+        if settlement.invoice_paper_id == paper_id:
+            return Verdict(accepted=True)
+        may = allowed(settlement, principal.role)
+        if "invoice" not in may:
+            raise SettlementRefused("invoice", "wrong_state", settlement.status, may)
+        paper = Paper(
+            paper_id=paper_id,
+            settlement_id=known.account.settlement_id,
+            kind="invoice",
+            name=file_name(name) or f"{known.account.settlement_id}.pdf",
+            content=content,
+            sha256=sha256,
+            created_at=self._clock(),
+        )
+        try:
+            await self._papers.keep(paper, UPLOADS)
+        except TooManyPapers:
+            raise SettlementRefused("invoice", "too_many_files", settlement.status, may) from None
+        this, upload = of(known), Upload(paper_id=paper_id, actor=principal.actor)
+        async with self._gateway.asking("invoice", known, DOCUMENT_PATIENCE):
+            checked = await settlements.check_invoice(self._client, this, upload, DOCUMENT_PATIENCE)
+        await self._gateway.as_of(this, checked.version)
+        return checked.verdict
+
+    async def draft(self, principal: Principal, number: str) -> Paper:
+        """A draft of the partner's invoice, made now: once, however many ask for it meanwhile.
+
+        Raises:
+            Forbidden, UnknownSettlement, TemporalAway: as `close`.
+            PaperNotMade: it was tried, and failed.
+            NoSuchPaper: there is no statement of which it could be made, or no invoice is awaited any more.
+        """
+        access.check(principal, "invoice")
+        known = await self._gateway.known(principal, number)
+        if not known.settlement.can_be_drafted:
+            raise NoSuchPaper("draft")
+        partner = await self._partners.get(known.account.partner_id)
+        if partner is None:
+            raise InvalidCommand("partner_id", "unknown_partner")
+        request_id = draft_request(partner, self._clock())
+        try:
+            async with self._gateway.asking("invoice", known, DOCUMENT_PATIENCE):
+                paper_id = await settlements.make_draft(
+                    self._client, of(known), request_id, DOCUMENT_PATIENCE
+                )
+        except SettlementRefused as error:
+            raise NoSuchPaper("draft") from error
+        return await self._paper(paper_id)
+
+    async def statement(self, principal: Principal, number: str) -> Paper:
+        """The statement as PDF.
+
+        Raises:
+            Forbidden, UnknownSettlement: as `find`.
+            NoSuchPaper: it is not issued (yet).
+        """
+        return await self._paper((await self._issued(principal, number)).paper_id)
+
+    async def statement_csv(self, principal: Principal, number: str) -> Paper:
+        """The statement's lines as CSV. Raises as `statement`."""
+        await self._issued(principal, number)
+        return await self._paper(statement_csv_id(number))
+
+    async def invoice(self, principal: Principal, number: str) -> Paper:
+        """The invoice that was accepted.
+
+        Raises:
+            Forbidden, UnknownSettlement: as `find`.
+            NoSuchPaper: none was, or it came by another way.
+        """
+        known = await self._find(principal, number)
+        if known.settlement.invoice_paper_id is None:
+            raise NoSuchPaper("invoice")
+        return await self._paper(known.settlement.invoice_paper_id)
+
+    async def _issued(self, principal: Principal, number: str) -> Statement:
+        known = await self._find(principal, number)
+        if known.settlement.statement is None:
+            raise NoSuchPaper("statement")
+        return known.settlement.statement
+
+    async def _paper(self, paper_id: str) -> Paper:
+        paper = await self._papers.get(paper_id)
+        if paper is None:
+            raise NoSuchPaper(paper_id)
+        return paper
+
+    async def _find(self, principal: Principal, settlement: str) -> StoredSettlement:
+        access.check(principal, "read_settlements")
+        return await self._gateway.known(principal, settlement)

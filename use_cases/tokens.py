@@ -1,0 +1,88 @@
+"""The use cases of API tokens: list, make, revoke."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from domain.fields import TextLine
+from domain.values import Value
+from records.tokens import Token, TokenRole, Tokens
+from use_cases.account_errors import Conflict, Fault, NotFound, WrongFields, wrong_fields
+from use_cases.account_ids import check_role, random_part
+from use_cases.link_mails import hash_of, new_secret
+from use_cases.partners import PartnerUseCases
+
+logger = logging.getLogger("cmi.desk")
+
+TOKEN_PREFIX = "cmi_"
+
+
+class _NewToken(Value):
+    name: TextLine
+
+
+class TokenUseCases:
+    """Tokens of partners and of the retailer's systems. `clock` gives the instant."""
+
+    def __init__(
+        self, tokens: Tokens, partners: PartnerUseCases, clock: Callable[[], datetime]
+    ) -> None:
+        self._tokens = tokens
+        self._partners = partners
+        self._clock = clock
+
+    async def list(self, partner_id: str | None) -> tuple[Token, ...]:
+        """The tokens of a partner, or (None) those of the retailer's systems. Raises `NotFound`: no such partner."""
+        if partner_id is not None:
+            await self._partners.get(partner_id)
+        return await self._tokens.list(partner_id)
+
+    async def make(
+        self,
+        role: TokenRole,
+        name: str,
+        partner_id: str | None = None,
+        expires: datetime | None = None,
+        request_id: str | None = None,
+    ) -> tuple[str, str]:
+        """Make a token, once for a request id. Returns its id, and the token itself, which nobody can look up again.
+
+        Raises:
+            NotFound: no such partner.
+            WrongFields: naming each field that cannot be so.
+            Conflict: this request has made one already.
+        """
+        check_role(role, partner_id)
+        if partner_id is not None:
+            await self._partners.get(partner_id)
+        now = self._clock()
+        try:
+            name = _NewToken(name=name).name
+        except ValidationError as error:
+            raise wrong_fields(error) from None
+        if expires is not None and expires <= now:
+            raise WrongFields(Fault("expires_at", "past", "must be in the future"))
+        token = TOKEN_PREFIX + new_secret()
+        made = Token(
+            token_id=f"tok_{random_part(request_id)}",
+            role=role,
+            partner_id=partner_id,
+            name=name,
+            created_at=now,
+            last_used_at=None,
+            expires_at=expires,
+            revoked_at=None,
+        )
+        if not await self._tokens.add(made, hash_of(token)):
+            raise Conflict("This token was made already, and is shown only once.")
+        facts = {"token_id": made.token_id, "role": role, "partner": partner_id}
+        logger.info("token made", extra=facts)
+        return made.token_id, token
+
+    async def revoke(self, partner_id: str | None, token_id: str) -> None:
+        """Revoke a token of a partner (None: of the retailer), at once and for ever. Raises `NotFound`."""
+        if not await self._tokens.revoke(partner_id, token_id, self._clock()):
+            raise NotFound("token")
+        logger.info("token revoked", extra={"token_id": token_id})

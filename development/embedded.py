@@ -1,4 +1,4 @@
-"""The parts that CMI brings along for one machine: child processes that end with their parent, a Temporal server."""
+"""What runs everything on one machine: child processes that end with their parent, a Temporal server, free ports."""
 
 import asyncio
 import contextlib

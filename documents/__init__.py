@@ -1,1 +1,1 @@
-"""What all our PDF documents share: text as it fits, tables by tab stops, PDF/A from HTML, processes with limits."""
+"""What the PDF documents share: templates, HTML to PDF, and processes with limits."""

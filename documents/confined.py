@@ -40,8 +40,7 @@ from typing import IO, Literal, NamedTuple
 logger = logging.getLogger("cmi.confined")
 
 _ROOT = Path(__file__).resolve().parent.parent
-OUT_OF_MEMORY = 77
-"""The exit code that says so."""
+_OUT_OF_MEMORY = 77  # an exit code
 START_SECONDS = 20.0
 """How long a process may take until it shows life. It takes a tenth of a second on an idle machine."""
 
@@ -165,7 +164,7 @@ def _run(module: str, data: bytes, limits: Limits, given_up: threading.Event) ->
         raise ConfinedError("start", f"{module}: {_ending(code, errors)}")
     if not code:
         return answer.removeprefix(_READY)
-    if code == OUT_OF_MEMORY:
+    if code == _OUT_OF_MEMORY:
         raise ConfinedError("memory", f"{module}: over {limits.memory >> 20} MiB")
     if code == -signal.SIGXCPU:
         raise ConfinedError("time", f"{module}: over {limits.seconds:g} seconds")
@@ -246,13 +245,13 @@ def _ending(code: int, errors: bytes) -> str:
     return f"ended with {ended}\n{errors.decode(errors='replace').strip()}"
 
 
-def end_with_parent() -> None:
-    """Have the kernel kill this process when its parent ends. A process that is forked has to ask for it anew."""
+def _end_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def short_of_memory(error: BaseException) -> bool:
+def _short_of_memory(error: BaseException) -> bool:
     """Whether an error in this process comes of its limit of memory: libraries have many names for it."""
     if isinstance(error, MemoryError):
         return True
@@ -280,7 +279,7 @@ def _confine(memory: int, seconds: float) -> None:
 
 
 def _inner(module: str, memory: str, seconds: str) -> int:
-    end_with_parent()  # a worker that is killed takes it along
+    _end_with_parent()  # a worker that is killed takes it along
     logging.disable()  # what libraries say of a stranger's file is not for our logs
     os.write(1, _READY)
     _confine(int(memory), float(seconds))
@@ -290,8 +289,8 @@ def _inner(module: str, memory: str, seconds: str) -> int:
     try:
         made = importlib.import_module(module).main(sys.stdin.buffer.read())
     except Exception as error:
-        if short_of_memory(error):
-            return OUT_OF_MEMORY
+        if _short_of_memory(error):
+            return _OUT_OF_MEMORY
         print(*traceback.format_tb(error.__traceback__), sep="", end="", file=sys.stderr)
         print(type(error).__name__, file=sys.stderr)
         return 1

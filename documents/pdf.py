@@ -1,46 +1,52 @@
-"""HTML to PDF/A-3b with WeasyPrint: in parts, in processes beside each other, always the same bytes.
+"""HTML to PDF with WeasyPrint: PDF/A-3a and PDF/UA-1, fonts embedded, always the same bytes, nothing fetched.
 
-Nothing is fetched: pages name no other file, and a fetcher that refuses everything says so. A part is some pages of a
-document; each is rendered in a forked process, so that memory does not grow with the length of the document, and the
-parts are joined with pypdf, which stores what they have in common (the fonts) once.
+WeasyPrint declares one standard in a file and leaves some of PDF/UA-1 to its callers. `_finish` adds that before the
+file is written: the second declaration, the scope of headers, tables that run over several pages as one table, and
+page headers and footers as artifacts, which a screen reader skips.
 """
 
 import gc
-import math
 import os
-import re
-import signal
-import sys
-import tempfile
-import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from io import BytesIO
-from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from documents.confined import OUT_OF_MEMORY, end_with_parent, short_of_memory
 from documents.text import FONTS
 
-# Read by fontconfig: the fonts of this machine must not show in a document. Before WeasyPrint is imported.
+# fontconfig reads it when WeasyPrint is imported: the fonts of this machine must not show in a document.
 os.environ["FONTCONFIG_FILE"] = str(FONTS / "fonts.conf")
-
-import pypdf
 
 try:
     import weasyprint
-except (
-    OSError
-) as error:  # the line that fails is all that is told of a failure (documents/confined.py)
+except OSError as error:  # a process that fails reports only the names of its errors
     raise ImportError("Pango is missing on this machine: make setup") from error
-from pypdf import PdfReader, PdfWriter
-from pypdf.generic import ArrayObject, ByteStringObject
+import pydyf
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import URLFetcher
 
-VERSIONS = f"weasyprint {weasyprint.__version__}, pypdf {pypdf.__version__}"
-_PARTS_OF_A_PROCESS = 8  # one after the other, before a new process begins with fresh memory
-_SPACE = re.compile(rb"> <200[0-9a]>$")
+VERSIONS = f"weasyprint {weasyprint.__version__}, pydyf {pydyf.__version__}"
+"""The libraries that the bytes of a document depend on."""
+_VARIANT = "pdf/a-3a"
+
+# The identification of PDF/UA-1, and its description, which PDF/A demands for each schema that it does not know.
+_PDF_UA = b"""
+<rdf:Description rdf:about="" xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/" pdfuaid:part="1"/>
+<rdf:Description rdf:about="" xmlns:pdfaExtension="http://www.aiim.org/pdfa/ns/extension/"
+ xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#" xmlns:pdfaProperty="http://www.aiim.org/pdfa/ns/property#">
+<pdfaExtension:schemas><rdf:Bag><rdf:li rdf:parseType="Resource">
+<pdfaSchema:schema>PDF/UA identification schema</pdfaSchema:schema>
+<pdfaSchema:namespaceURI>http://www.aiim.org/pdfua/ns/id/</pdfaSchema:namespaceURI>
+<pdfaSchema:prefix>pdfuaid</pdfaSchema:prefix>
+<pdfaSchema:property><rdf:Seq><rdf:li rdf:parseType="Resource">
+<pdfaProperty:name>part</pdfaProperty:name>
+<pdfaProperty:valueType>Integer</pdfaProperty:valueType>
+<pdfaProperty:category>internal</pdfaProperty:category>
+<pdfaProperty:description>The part of ISO 14289 that the file conforms to</pdfaProperty:description>
+</rdf:li></rdf:Seq></pdfaSchema:property>
+</rdf:li></rdf:Bag></pdfaExtension:schemas>
+</rdf:Description>
+"""
 
 
 class Attached(NamedTuple):
@@ -51,15 +57,11 @@ class Attached(NamedTuple):
     description: str
 
 
-class Part(NamedTuple):
-    """Some pages of a document, as HTML."""
+class Made(NamedTuple):
+    """A PDF and the number of its pages."""
 
-    html: str
+    pdf: bytes
     pages: int
-
-
-class Layout(Exception):
-    """WeasyPrint made another number of pages than was reckoned: a mistake in our layout."""
 
 
 class _Nothing(URLFetcher):  # type: ignore[misc]
@@ -73,31 +75,12 @@ class _Nothing(URLFetcher):  # type: ignore[misc]
 
 
 def make_pdf(
-    parts: Sequence[Part],
-    *,
-    identifier: bytes,
-    created: date,
-    attached: Sequence[Attached] = (),
-    processes: int = 2,
-) -> bytes:
-    """The document of these parts.
+    html: str, *, identifier: bytes, created: date, attached: Sequence[Attached] = ()
+) -> Made:
+    """The document of this HTML, which holds its title and its language.
 
-    The title and what else a PDF says of itself is in the head of the first part's HTML. `identifier` goes into the
-    file, `created` is the day of the attachments. Raises `MemoryError` if a part needs more than the process may have,
-    `Layout` and whatever WeasyPrint raises.
+    `identifier` is the file's, `created` the day of the attachments. Raises whatever WeasyPrint raises.
     """
-    if len(parts) == 1:
-        return _render(parts[0], identifier, created, attached)
-    with tempfile.TemporaryDirectory(prefix="cmi-parts-") as folder:
-        paths = [Path(folder) / f"{number}.pdf" for number in range(len(parts))]
-        _fork_each(parts, paths, identifier, created, attached, processes)
-        return _joined(paths, identifier)
-
-
-def _render(
-    part: Part, identifier: bytes, created: date, attached: Sequence[Attached] = ()
-) -> bytes:
-    """One part, by this process."""
     at = datetime.combine(created, time(), UTC)
     attachments = [
         weasyprint.Attachment(
@@ -110,117 +93,121 @@ def _render(
         )
         for each in attached
     ]
+    # The collector finds nothing while pages are laid out and takes a third of the time; after it, it finds a sixth of
+    # the memory. What is loaded before is not looked at.
     collecting = gc.isenabled()
-    gc.disable()  # millions of objects and hardly a cycle before the end
+    gc.disable()
+    gc.freeze()
     try:
-        html = weasyprint.HTML(string=part.html, url_fetcher=_Nothing())
-        document = html.render(font_config=FontConfiguration(), pdf_variant="pdf/a-3b")
-        if len(document.pages) != part.pages:
-            raise Layout(f"{len(document.pages)} pages, not {part.pages}")
+        source = weasyprint.HTML(string=html, url_fetcher=_Nothing())
+        document = source.render(font_config=FontConfiguration(), pdf_variant=_VARIANT)
+        gc.collect()
         pdf = document.write_pdf(
-            pdf_variant="pdf/a-3b",
+            pdf_variant=_VARIANT,
             pdf_identifier=identifier,
             attachments=attachments,
-            # The whole fonts, which are small: subsets would differ from part to part, and with HarfBuzz's version.
-            full_fonts=True,
+            full_fonts=True,  # subsets would differ with the machine's version of HarfBuzz
             finisher=_finish,
         )
     finally:
+        gc.unfreeze()
         if collecting:
             gc.enable()
     assert isinstance(pdf, bytes)
-    return pdf
+    return Made(pdf, len(document.pages))
 
 
-def _finish(document: object, pdf: Any) -> None:
-    """What WeasyPrint leaves to us.
+# --- what PDF/UA-1 asks for beside what WeasyPrint does -------------------------------------------
 
-    Whoever reads the text finds an ordinary blank for each of those that set columns (documents/table.py), and each
-    attachment is named once.
-    """
-    for made in pdf.objects:
-        lines = getattr(made, "stream", ())
-        if b"begincmap" in lines:
-            made.stream = [_SPACE.sub(b"> <0020>", line) for line in lines]
-    if "AF" in pdf.catalog:
+
+def _finish(document: object, pdf: pydyf.PDF) -> None:
+    root = _object(pdf, pdf.catalog["StructTreeRoot"])
+    (structure,) = _children(pdf, root)
+    _join_tables(pdf, structure)
+    structured = set()
+    for element in _elements(pdf, structure):
+        structured.add(element.number)
+        if element["S"] == "/TR":
+            _scope_headers(pdf, element)
+    _mark_artifacts(pdf, _object(pdf, root["ParentTree"])["Nums"], structured)
+    _declare_pdf_ua(_object(pdf, pdf.catalog["Metadata"]))
+    if "AF" in pdf.catalog:  # WeasyPrint names each attachment twice
         pdf.catalog["AF"][:] = dict.fromkeys(pdf.catalog["AF"])
 
 
-def _fork_each(
-    parts: Sequence[Part],
-    paths: Sequence[Path],
-    identifier: bytes,
-    created: date,
-    attached: Sequence[Attached],
-    processes: int,
-) -> None:
-    """Render each part into its file, so many at a time.
+def _object(pdf: pydyf.PDF, reference: bytes) -> Any:
+    return pdf.objects[int(reference.split()[0])]
 
-    Pango has threads of its own, which a fork would lose; it is used in the children only. A child renders several
-    parts, since its first one is the slowest.
+
+def _children(pdf: pydyf.PDF, element: pydyf.Dictionary) -> list[pydyf.Dictionary]:
+    """The elements inside of an element; numbers are marked content."""
+    return [_object(pdf, kid) for kid in element["K"] if not isinstance(kid, int)]
+
+
+def _elements(pdf: pydyf.PDF, element: pydyf.Dictionary) -> Iterator[pydyf.Dictionary]:
+    """An element and all that are inside of it."""
+    yield element
+    for child in _children(pdf, element):
+        yield from _elements(pdf, child)
+
+
+def _join_tables(pdf: pydyf.PDF, structure: pydyf.Dictionary) -> None:
+    """Make one table of a table with a head that goes on over pages: WeasyPrint tags a table on each page.
+
+    The repeated heads remain outside of the structure.
     """
-    running: set[int] = set()
-    each = min(math.ceil(len(parts) / processes), _PARTS_OF_A_PROCESS)
-    waiting = [range(first, min(first + each, len(parts))) for first in range(0, len(parts), each)]
-    waiting.reverse()
-    try:
-        while waiting or running:
-            while waiting and len(running) < processes:
-                numbers = waiting.pop()
-                parent, pid = os.getpid(), os.fork()
-                if not pid:
-                    _child(numbers, parts, paths, identifier, created, attached, parent)
-                running.add(pid)
-            pid, status = os.wait()
-            running.discard(pid)
-            code = os.waitstatus_to_exitcode(status)
-            if code == OUT_OF_MEMORY:
-                raise MemoryError("a part of the document")
-            if code:
-                raise RuntimeError(f"rendering a part of the document ended with {code}")
-    finally:
-        for pid in running:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+    first = None
+    for element in _children(pdf, structure):
+        parts = _children(pdf, element) if element["S"] == "/Table" else []
+        if not any(part["S"] == "/THead" for part in parts):
+            first = None
+        elif first is None or first["Pg"] == element["Pg"]:
+            first = element
+        else:
+            for part in parts:
+                if part["S"] != "/THead":
+                    part["P"] = first.reference
+                    first["K"].append(part.reference)
+            structure["K"].remove(element.reference)
 
 
-def _child(
-    numbers: Sequence[int],
-    parts: Sequence[Part],
-    paths: Sequence[Path],
-    identifier: bytes,
-    created: date,
-    attached: Sequence[Attached],
-    parent: int,
-) -> NoReturn:
-    code = 1
-    end_with_parent()
-    if os.getppid() != parent:  # it had ended before
-        os._exit(code)
-    try:
-        for number in numbers:
-            files = attached if number == 0 else ()
-            paths[number].write_bytes(_render(parts[number], identifier, created, files))
-            gc.collect()
-        code = 0
-    except BaseException as error:
-        if short_of_memory(error):
-            code = OUT_OF_MEMORY
-        traceback.print_tb(error.__traceback__)
-        print(type(error).__name__, file=sys.stderr, flush=True)
-    finally:
-        os._exit(code)  # nothing of the parent's is ended or written a second time
+def _scope_headers(pdf: pydyf.PDF, row: pydyf.Dictionary) -> None:
+    """Say of each header in a row what it is the header of: its column, or its row.
+
+    WeasyPrint's lists of headers for each cell go: they name identifiers without the index that these would need.
+    """
+    in_head = _object(pdf, row["P"])["S"] == "/THead"
+    for cell in _children(pdf, row):
+        attributes = cell["A"]
+        attributes.pop("Headers", None)
+        cell.pop("ID", None)
+        if cell["S"] == "/TH":
+            of_column = in_head or "ColSpan" in attributes
+            attributes["Scope"] = "/Column" if of_column else "/Row"
+        elif len(attributes) == 1:
+            del cell["A"]
 
 
-def _joined(paths: Sequence[Path], identifier: bytes) -> bytes:
-    """The parts as one document, which is what the first one says it is."""
-    writer = PdfWriter(clone_from=paths[0])
-    for path in paths[1:]:
-        for page in PdfReader(path).pages:
-            writer.add_page(page)
-    writer.compress_identical_objects()
-    file_id: Any = ByteStringObject(identifier)
-    writer._ID = ArrayObject([file_id, file_id])
-    output = BytesIO()
-    writer.write(output)
-    return output.getvalue()
+def _mark_artifacts(pdf: pydyf.PDF, parents: pydyf.Array, structured: set[int]) -> None:
+    """Make artifacts of the marked content that belongs to no element: page headers and footers, repeated heads.
+
+    `parents` is the parent tree: for each page its number and an array of the elements of its marked contents.
+    """
+    for reference, of_page in zip(pdf.page_references, parents[1::2], strict=False):
+        artifacts = set()
+        for mcid, parent in enumerate(of_page):
+            element = _object(pdf, parent)
+            if element.number not in structured:
+                artifacts.add(mcid)
+                of_page[mcid] = "null"
+                element.clear()
+        content = _object(pdf, _object(pdf, reference)["Contents"]).stream
+        for index, part in enumerate(content):
+            if isinstance(part, dict) and part.get("MCID") in artifacts:
+                content[index - 1] = "/Artifact"
+                content[index] = pydyf.Dictionary({"Type": "/Pagination"})
+
+
+def _declare_pdf_ua(metadata: pydyf.Stream) -> None:
+    end = b"</rdf:RDF>"
+    metadata.stream = [part.replace(end, _PDF_UA + end) for part in metadata.stream]

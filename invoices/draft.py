@@ -8,23 +8,17 @@ import hashlib
 import io
 import re
 from decimal import Decimal
+from html import escape
+from xml.etree import ElementTree
 
-from documents import formats
 from documents.confined import Limits, run_confined
 from domain.settlements.ids import creditor_reference
 from statements.data import Accounting, Document, Letterhead, StatementData
+from statements.render_process import LIMITS
 
-LIMITS = Limits(memory=1 << 30, seconds=120)
-
-# Pixels, as the template has them.
-_SENDER_ROOM = 320.0
-_TOP_OF_SENDER = 42.0
-_TOP_OF_RECIPIENT = 112.0
-_FACT = 18.0
-_TITLE = 48.0
-_BILL = 362.0  # what the payment part takes of the page within its margins, the footer above it included
 _MOST_PAYABLE = Decimal("999999999.99")  # SIX, Implementation Guidelines QR-bill
 _MOST_OF_A_NAME = 70
+_SVG = "{http://www.w3.org/2000/svg}"
 _HOUSE = re.compile(r"(\S.*?),?\s+(\d+\s?[A-Za-z]?)", re.ASCII)
 
 
@@ -39,108 +33,49 @@ def main(data: bytes) -> bytes:
     return draft_invoice(StatementData.model_validate_json(data)).packed()
 
 
-def draft_invoice(data: StatementData, *, processes: int = 2) -> Document:
+def draft_invoice(data: StatementData) -> Document:
     """The draft, in this process, which loads WeasyPrint. The same data, the same bytes.
 
     The payment part is there if the partner's IBAN can be paid to with a creditor reference, and there is something to
-    pay. Raises `MemoryError` and `documents.pdf.Layout`.
+    pay. Raises `MemoryError` and whatever WeasyPrint raises.
     """
-    from documents import listing, pdf
-    from documents.listing import FOOT, HEAD, HEIGHT, ROOM, SMALL, TOP, Listing
-    from documents.pages import LINE, paginate
-    from documents.text import clean, wrap
+    from documents import pdf, templates
 
-    settlement, partner, accounting = data.settlement, data.partner, data.accounting
-    words = listing.words_of("invoice")[data.language]
-    statement_words = listing.words_of("statement")[data.language]
-    reference = listing.in_fours(creditor_reference(settlement.settlement_id))
-    lines = Listing(settlement, statement_words)
-
-    name = wrap(clean(partner.name), _SENDER_ROOM, bold=True)
-    contact = (
-        partner.street,
-        f"{partner.postal_code} {partner.city}",
-        partner.phone,
-        partner.email,
-        f"{statement_words['vat_number']} {partner.vat_number}" if partner.vat_number else "",
-        f"IBAN {_spaced(partner.iban)}" if partner.iban else "",
-    )
-    address = [line for each in contact if each for line in wrap(clean(each), _SENDER_ROOM)]
-    recipient = [
-        line
-        for each in (
-            accounting.company,
-            accounting.department,
-            accounting.street,
-            f"{accounting.postal_code} {accounting.city}",
-        )
-        for line in wrap(clean(each), ROOM - 352)
-    ]
-    month = settlement.month
-    facts = [
-        (words["date"], formats.day(data.created)),
-        (statement_words["number"], settlement.settlement_id),
-        (words["reference"], reference),
-        (words["period"], f"{formats.day(month.first_day)} – {formats.day(month.last_day)}"),
-    ]
-    title = 32 + max(
-        _TOP_OF_SENDER + LINE * (len(name) + len(address)),
-        _TOP_OF_RECIPIENT + LINE * len(recipient),
-    )
-    table = title + _TITLE + _FACT * len(facts) + 24
-    bill = _payment_part(data)
-    remarks = wrap(words["please"].format(reference=reference.replace(" ", "\u00a0")), 300, SMALL)
-    if not settlement.liable:
-        remarks += wrap(statement_words["no_vat"], 300, SMALL)
-    pages = paginate(
-        list(lines.rows()),
-        first=HEIGHT - table - HEAD - FOOT,
-        other=HEIGHT - TOP - HEAD - FOOT,
-        tail=14 + max(lines.sums_height, LINE * len(remarks)) + (_BILL if bill else 0),
-    )
-    running = wrap(f"{words['title']} {settlement.settlement_id} · {name[0]}", ROOM - 120, SMALL)
-    parts = listing.parts(
+    settlement = data.settlement
+    words = templates.words_of("invoice")[data.language]
+    statement_words = templates.words_of("statement")[data.language]
+    html = templates.html_of(
         "invoice/invoice.html",
-        pages,
+        data=data,
+        words=words,
+        statement_words=statement_words,
         language=data.language,
         title=f"{words['title']} {settlement.settlement_id} ({words['footer']})",
-        author=clean(partner.name),
+        author=data.partner.name,
+        subject="",
         created=data.created.isoformat(),
-        words=words,
-        page_words=statement_words["page"],
-        top={"title": title, "facts": title + _TITLE, "table": table},
-        name=name,
-        address=address,
-        recipient=recipient,
-        facts=facts,
-        head=lines.head,
-        running=running[0],
-        footer=f"{words['title']} {settlement.settlement_id} · {words['footer']}",
-        sums=lines.sums,
-        remarks=remarks,
-        bill=bill,
+        reference=templates.in_fours(creditor_reference(settlement.settlement_id)),
+        iban=templates.in_fours("".join((data.partner.iban or "").split())),
+        bill=_payment_part(data),
+        widths=templates.column_widths(settlement, statement_words),
     )
     checksum = data.checksum
-    made = pdf.make_pdf(
-        parts,
-        identifier=bytes.fromhex(checksum)[:16],
-        created=data.created,
-        processes=processes,
-    )
+    made = pdf.make_pdf(html, identifier=bytes.fromhex(checksum)[:16], created=data.created)
     return Document(
-        pdf=made,
-        sha256=hashlib.sha256(made).hexdigest(),
-        template_version=listing.template_version("invoice", "invoices"),
+        pdf=made.pdf,
+        sha256=hashlib.sha256(made.pdf).hexdigest(),
+        template_version=templates.template_version("invoice", "invoices", pdf.VERSIONS),
         input_checksum=checksum,
-        pages=len(pages),
+        pages=made.pages,
     )
 
 
 def _payment_part(data: StatementData) -> str:
-    """Receipt and payment part as SVG, the paper's width and 106 mm high; empty if there can be none."""
-    from qrbill import QRBill
+    """Receipt and payment part as SVG, the paper's width and 106 mm high; empty if there can be none.
 
-    from documents.text import clean
+    Its title is what a screen reader reads instead of the picture: the texts of the payment part.
+    """
+    from qrbill import QRBill
 
     total = data.settlement.total
     if not data.partner.iban or not 0 < total <= _MOST_PAYABLE:
@@ -149,8 +84,8 @@ def _payment_part(data: StatementData) -> str:
     try:
         bill = QRBill(
             account=data.partner.iban,
-            creditor=_party(clean(data.partner.name), clean(data.partner.street), data.partner),
-            debtor=_party(clean(accounting.company), clean(accounting.street), accounting),
+            creditor=_party(data.partner.name, data.partner),
+            debtor=_party(accounting.company, accounting),
             amount=str(total),
             currency="CHF",
             reference_number=creditor_reference(data.settlement.settlement_id),
@@ -162,22 +97,31 @@ def _payment_part(data: StatementData) -> str:
     bill.font_family = "CMI Bill"
     file = io.StringIO()
     bill.as_svg(file)
-    return file.getvalue().partition("?>")[2]
+    _, svg, rest = file.getvalue().partition("<svg ")
+    attributes, end, content = rest.partition(">")
+    texts = [text.text or "" for text in ElementTree.fromstring(svg + rest).iter(f"{_SVG}text")]
+    read_out = texts[
+        texts.index(bill.label("Payment part")) :
+    ]  # before it is the receipt, with the same texts
+    return f"{svg}{attributes}{end}<title>{escape(', '.join(read_out))}</title>{content}"
 
 
-def _party(name: str, street: str, place: Letterhead | Accounting) -> dict[str, str]:
+def _party(name: str, place: Letterhead | Accounting) -> dict[str, str]:
     """An address as the QR-bill has it (structured), within its lengths."""
+    street = _printable(place.street)
     match = _HOUSE.fullmatch(street)
     return {
-        "name": name[:_MOST_OF_A_NAME],
+        "name": _printable(name)[:_MOST_OF_A_NAME],
         "street": (match[1] if match else street)[:_MOST_OF_A_NAME],
         "house_num": match[2] if match else "",
         "pcode": place.postal_code[:16],
-        "city": place.city[:35],
+        "city": _printable(place.city)[:35],
         "country": "CH",
     }
 
 
-def _spaced(iban: str) -> str:
-    compact = "".join(iban.split())
-    return " ".join(compact[first : first + 4] for first in range(0, len(compact), 4))
+def _printable(text: str) -> str:
+    """The text as the font of the payment part has it, which lacks two characters of the other font."""
+    from documents.text import REPLACEMENT, clean
+
+    return clean(text).replace(REPLACEMENT, "?").replace("\u2011", "-")

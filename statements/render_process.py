@@ -6,8 +6,9 @@
 from documents.confined import Limits, run_confined
 from statements.data import Document, StatementData
 
-LIMITS = Limits(memory=1 << 30, seconds=120)
-"""Of each of the three processes. 10000 orders took 146 MB and 18 seconds on two busy cores (docs/documents.md)."""
+LIMITS = Limits(memory=4 << 30, seconds=540)
+"""For a draft too. The largest settlement, 20,000 orders, takes 2.4 GB and two minutes of the processor; an
+ordinary one 0.1 GB and a second (docs/documents.md)."""
 
 
 async def render_confined(data: StatementData, limits: Limits = LIMITS) -> Document:

@@ -1,4 +1,4 @@
-"""The README says what is so: its table of settings is the one of the code."""
+"""README.md is true: it lists the settings of the code, and the commands that it names exist."""
 
 import re
 from pathlib import Path

@@ -61,14 +61,18 @@ INVOICE: Mapping[str, str | Meaning] = {
     "please": mark("Bitte geben Sie bei der Zahlung die Referenz %(reference)s an."),
 }
 """Of a draft invoice, beside those of the statement."""
-_TEXTS = {"statement": STATEMENT, "invoice": INVOICE}
+DocumentKind = Literal["statement", "invoice"]
+_TEXTS: Mapping[DocumentKind, Mapping[str, str | Meaning]] = {
+    "statement": STATEMENT,
+    "invoice": INVOICE,
+}
 _LATER = {
     name: f"{{{name}}}"
     for name in ("address", "net", "number", "page", "pages", "percent", "reference", "total")
 }
 
 
-def document_words(document: Literal["statement", "invoice"], language: Language) -> dict[str, Any]:
+def document_words(document: DocumentKind, language: Language) -> dict[str, Any]:
     """The texts of a document by their names, and `months`, January first.
 
     The values in a text stand in braces and are filled in by `str.format`.

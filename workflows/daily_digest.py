@@ -10,19 +10,19 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from contracts import activities, names
-    from contracts.messages import DigestCounts, DigestRun
+    from contracts.messages import DigestCount, DigestCounts, DigestRun
 
 AT_A_TIME = 8
 ATTEMPT_LIMIT = timedelta(seconds=45)
 PAGE_LIMIT = timedelta(minutes=1)
 PAUSE = timedelta(minutes=5)
-A_DAY = timedelta(hours=12)
+HALF_A_DAY = timedelta(hours=12)
 UNTIL_IT_WORKS = RetryPolicy(
     initial_interval=timedelta(seconds=1),
     backoff_coefficient=2,
     maximum_interval=timedelta(minutes=1),
 )
-# A mail that does not get out makes no other one wait: it has its turn again when all had theirs.
+# If a mail cannot be sent, the others do not wait: it is tried again after all of them.
 ONE_ATTEMPT = RetryPolicy(maximum_attempts=1)
 
 
@@ -30,42 +30,42 @@ ONE_ATTEMPT = RetryPolicy(maximum_attempts=1)
 class DailyDigest:
     """One morning: page by page through the partners that have something to do, several at a time.
 
-    A partner whose canton rests on that day gets none. A mail that cannot be sent before the offices close is dropped:
-    tomorrow's says what is open then. Twice is once: the mails are keyed by partner and day.
+    On a holiday of its canton a partner gets no mail. A mail that cannot be sent before the offices close is dropped:
+    tomorrow's says what is open then. A repetition sends nothing twice: the mails are keyed by partner and day.
     """
 
     @workflow.init
     def __init__(self, start: DigestRun) -> None:
         scheduled = workflow.info().typed_search_attributes.get(names.SCHEDULED_START)
-        self._state = start.model_copy(update={"at": start.at or scheduled or workflow.now()})
-        self._tally = start.tally
+        self._state = start.replace(at=start.at or scheduled or workflow.now())
+        self._counts = start.tally
         self._waiting = list(start.waiting)
 
     @workflow.run
     async def run(self, start: DigestRun) -> DigestCounts:
-        """Send them all."""
+        """Send all mails."""
         while not self._state.all_seen:
             page = await self._page()
-            self._set(day=page.day, closes=page.closes, after=page.next, all_seen=not page.next)
+            self._state = self._state.replace(
+                day=page.day, closes=page.closes, after=page.next, all_seen=not page.next
+            )
             self._count("resting", page.resting)
             if self._is_late():
-                self._set(all_seen=True)
+                self._state = self._state.replace(all_seen=True)
                 break
             self._waiting += await self._send(page.partner_ids)
             self._continue_if_long()
         while self._waiting:
             self._show("waiting for the mail server")
             await workflow.sleep(min(PAUSE, max(self._closes - workflow.now(), timedelta())))
-            last = (
-                self._is_late()
-            )  # that attempt finds that it is too late, and says so in the records
+            last = self._is_late()  # the activity finds that it is too late, and records that
             self._waiting = await self._send(self._waiting)
             if last:
                 self._count("failed", len(self._waiting))
                 break
             self._continue_if_long()
         self._show("done")
-        return self._tally
+        return self._counts
 
     @property
     def _closes(self) -> datetime:
@@ -83,14 +83,14 @@ class DailyDigest:
             activities.DigestPage(at=self._state.at, after=after),
             result_type=activities.DigestPartners,
             start_to_close_timeout=PAGE_LIMIT,
-            schedule_to_close_timeout=A_DAY,
+            schedule_to_close_timeout=HALF_A_DAY,
             retry_policy=UNTIL_IT_WORKS,
             summary=f"partners after {after or 'the start'}",
         )
         return page
 
     async def _send(self, partner_ids: Sequence[str]) -> list[str]:
-        """One attempt for each; those that failed."""
+        """Make one attempt for each partner. Returns those that failed."""
         turns = asyncio.Semaphore(AT_A_TIME)
 
         async def attempt(partner_id: str) -> bool:
@@ -123,24 +123,21 @@ class DailyDigest:
 
     def _continue_if_long(self) -> None:
         if workflow.info().is_continue_as_new_suggested():
-            self._set(waiting=tuple(self._waiting), tally=self._tally)
-            workflow.continue_as_new(self._state)
+            waiting = tuple(self._waiting)
+            workflow.continue_as_new(self._state.replace(waiting=waiting, tally=self._counts))
 
-    def _set(self, **changes: object) -> None:
-        self._state = self._state.model_copy(update=changes)
-
-    def _count(self, what: str, more: int = 1) -> None:
-        self._tally = self._tally.model_copy(update={what: getattr(self._tally, what) + more})
+    def _count(self, count: DigestCount, more: int = 1) -> None:
+        self._counts = self._counts.plus(count, more)
 
     def _show(self, doing: str) -> None:
-        tally, state = self._tally, self._state
+        counts, state = self._counts, self._state
         workflow.set_current_details(
             f"**{doing}**\n\n"
             f"- of {state.day}, worth it until {state.closes}\n"
-            f"- sent: {tally.sent}\n"
-            f"- nothing open any more: {tally.nothing_open}\n"
-            f"- partners whose canton rests: {tally.resting}\n"
-            f"- refused by the mail server: {tally.refused}\n"
+            f"- sent: {counts.sent}\n"
+            f"- nothing open any more: {counts.nothing_open}\n"
+            f"- partners whose canton rests: {counts.resting}\n"
+            f"- refused by the mail server: {counts.refused}\n"
             f"- tried again later: {len(self._waiting)}\n"
-            f"- not sent before the offices closed: {tally.failed}\n"
+            f"- not sent before the offices closed: {counts.failed}\n"
         )

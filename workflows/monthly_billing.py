@@ -21,18 +21,18 @@ UNTIL_IT_WORKS = RetryPolicy(
     backoff_coefficient=2,
     maximum_interval=timedelta(minutes=5),
 )
-# A partner whose settlement cannot be opened makes no other one wait: it has its turn again when all had theirs.
+# If a settlement cannot be opened, the other partners do not wait: it is tried again after all of them.
 FEW_ATTEMPTS = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=3)
 PAUSE = timedelta(minutes=15)
 ROUNDS = 96
-"""A day of them. Then operations have to look, and to run the month again: what was opened stays."""
+"""How often it is tried again: for a day. Then operations look into it and run the month again."""
 
 
 @workflow.defn(name=names.MONTHLY_BILLING)
 class MonthlyBilling:
-    """The settlements of one month. However late and often it runs: one that is there stays as it is.
+    """The settlements of one month. It may run late and repeatedly: a settlement that exists stays as it is.
 
-    Without a month in its input it is the one before that of the scheduled time; a run that is started by hand may name
+    Without a month in the input it is the month before the scheduled time. A run that is started by hand may name
     another one.
     """
 
@@ -43,18 +43,18 @@ class MonthlyBilling:
 
     @workflow.run
     async def run(self, start: Billing) -> Billed:
-        """Open them all.
+        """Open all settlements.
 
         Raises:
-            ApplicationError: for a day some could not be opened; it names their partners.
+            ApplicationError: some could not be opened for a day; it names their partners.
         """
         if self._state.month is None:
-            self._set(month=await self._month_before())
+            self._state = self._state.replace(month=await self._month_before())
         while not self._state.all_seen:
             partner_ids = await self._page()
             self._waiting += await self._open(partner_ids)
             after = partner_ids[-1] if partner_ids else None
-            self._set(after=after, all_seen=after is None)
+            self._state = self._state.replace(after=after, all_seen=after is None)
             self._continue_if_long()
         while self._waiting:
             if self._state.rounds == ROUNDS:
@@ -64,7 +64,7 @@ class MonthlyBilling:
                 )
             self._show("waiting to try again")
             await workflow.sleep(PAUSE, summary=f"then again: {len(self._waiting)} partners")
-            self._set(rounds=self._state.rounds + 1)
+            self._state = self._state.replace(rounds=self._state.rounds + 1)
             self._waiting = await self._open(self._waiting)
             self._continue_if_long()
         self._show("done")
@@ -76,8 +76,11 @@ class MonthlyBilling:
         return self._state.month
 
     async def _month_before(self) -> Month:
-        """The month before the one in which this run was due, by the clock of the office. What it shows is looked up
-        outside: there the policy is known, and rules of summer time change, while a run that is replayed must not."""
+        """The month before the one in which this run was scheduled, in the office's local time.
+
+        An activity looks up the local time: it knows the policy, and its result stays the same in a replay even if the
+        rules of summer time change.
+        """
         due = workflow.info().typed_search_attributes.get(names.SCHEDULED_START) or workflow.now()
         calendar: Calendar = await workflow.execute_activity(
             activities.PIN_CALENDAR,
@@ -103,7 +106,7 @@ class MonthlyBilling:
         return partner_ids
 
     async def _open(self, partner_ids: Sequence[str]) -> list[str]:
-        """Some at a time; those that could not be opened now."""
+        """Open settlements, some at a time. Returns the partners whose settlement could not be opened now."""
         turns = asyncio.Semaphore(AT_A_TIME)
 
         async def attempt(partner_id: str) -> bool:
@@ -130,18 +133,14 @@ class MonthlyBilling:
                 raise
             return False
         if new:
-            self._set(opened=self._state.opened + 1)
+            self._state = self._state.replace(opened=self._state.opened + 1)
         else:
-            self._set(there=self._state.there + 1)
+            self._state = self._state.replace(there=self._state.there + 1)
         return True
 
     def _continue_if_long(self) -> None:
         if workflow.info().is_continue_as_new_suggested():
-            self._set(waiting=tuple(self._waiting))
-            workflow.continue_as_new(self._state)
-
-    def _set(self, **changes: object) -> None:
-        self._state = self._state.model_copy(update=changes)
+            workflow.continue_as_new(self._state.replace(waiting=tuple(self._waiting)))
 
     def _show(self, doing: str) -> None:
         state = self._state

@@ -1,4 +1,4 @@
-"""What operations read of an order in the Temporal UI. No personal data: summaries are not encrypted everywhere."""
+"""How the Temporal UI shows an order to operations. No personal data: not all of these texts are encrypted."""
 
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from domain.orders.order import Order
 
 
 def title(order: Order) -> str:
-    """One line for the list: what is done by whom."""
+    """One line for the list: the service and the partner."""
     placement = order.intake.placement
     return f"{placement.service.code} · {order.partner.partner_id} · {order.partner.canton}"
 
@@ -60,7 +60,7 @@ def search_attributes(
 
 
 def details(order: Order, now: datetime, desk: DisplaySettings) -> str:
-    """The order's state in words: what is due and why, whose turn it is, what can be done, where its page is.
+    """The order's state: who has the ball, what is due and why, which actions are allowed, a link to its page.
 
     Markdown, in the operations' language.
     """

@@ -1,4 +1,4 @@
-"""Which workflows stay with the build of the workers that they began on, where Worker Versioning is on."""
+"""Which workflows stay with the build that they began on, if Worker Versioning is on."""
 
 from dataclasses import replace
 
@@ -12,18 +12,18 @@ from temporalio.worker import (
 from contracts import names
 
 PINNED = frozenset({names.SETTLEMENT, names.MONTHLY_BILLING})
-"""All others move on to the current build with their next task.
+"""All others move to the current build with their next task.
 
-Orders move on because they live for months. The reconciler and the digest run for minutes, but only one at a time: a
-run that waits for a build whose workers are gone would keep all later ones from starting.
+Orders move because they live for months. The reconciler and the digest run for minutes, but only one at a time: a run
+that waits for a build without workers would block all later runs.
 """
 
 
 class PinningRunner(UnsandboxedWorkflowRunner):
     """Runs workflows and tells the server which of them are pinned. For workers with Worker Versioning only.
 
-    The argument `versioning_behavior` of `workflow.defn` would tell it from every worker, and the server accepts no
-    workflow task with it from a worker that has Worker Versioning off.
+    The argument `versioning_behavior` of `workflow.defn` would apply to every worker, and the server rejects workflow
+    tasks with it from a worker without Worker Versioning.
     """
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:

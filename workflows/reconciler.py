@@ -1,4 +1,7 @@
-"""Compares everything open with its workflow every quarter of an hour: terminating a workflow tells nobody."""
+"""Compares open orders and settlements with their workflows every quarter of an hour.
+
+A workflow that is terminated tells nobody: only a comparison finds it.
+"""
 
 from datetime import timedelta
 
@@ -11,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
 
 ATTEMPT_LIMIT = timedelta(minutes=5)
 HEARTBEAT = timedelta(seconds=30)
-# The next pass does it all again: one that cannot go on ends, and is seen as failed in the Temporal UI.
+# The next pass compares everything again: one that cannot go on fails, which the Temporal UI shows.
 FOR_HALF_AN_HOUR = timedelta(minutes=30)
 RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1),
@@ -22,31 +25,31 @@ RETRY = RetryPolicy(
 
 @workflow.defn(name=names.RECONCILER)
 class Reconciler:
-    """One pass: all that is open in the records is looked up on the server, then every open workflow in the records.
+    """One pass: everything open in the records is looked up on the server, then every open workflow in the records.
 
-    What can be repaired is repaired on the way. What cannot is kept as a finding and reported to operations once.
+    Records are repaired on the way. What cannot be repaired is kept as a finding and reported to operations once.
     """
 
     @workflow.init
     def __init__(self, start: Pass) -> None:
         self._began = start.began or workflow.now()
         self._min_age = start.min_age
-        self._tally = start.tally
+        self._counts = start.tally
         self._orders_done = start.orders_done
         self._settlements_done = start.settlements_done
         self._position = start.position
 
     @workflow.run
     async def run(self, start: Pass) -> PassCounts:
-        """Go through all of it, and report."""
+        """Compare everything, and report the findings."""
         while not self._orders_done:
             self._show("comparing open orders with their workflows")
             await self._compare(activities.COMPARE_ORDERS)
             self._orders_done = self._position is None
             self._continue_if_long()
         while not self._settlements_done:
-            # A pass that an older release began has this mark in its history, and without it here it would stand still
-            # for good, and all later passes with it, since the schedule never runs two. May go with the next release.
+            # A pass that an older release began has this marker in its history. Without it here, that pass would be
+            # stuck, and all later passes with it, since the schedule never runs two. It can go with the next release.
             workflow.deprecate_patch("reconciler-settlements")
             self._show("comparing open settlements with their workflows")
             await self._compare(activities.COMPARE_SETTLEMENTS)
@@ -69,10 +72,10 @@ class Reconciler:
             start_to_close_timeout=ATTEMPT_LIMIT,
             schedule_to_close_timeout=FOR_HALF_AN_HOUR,
             retry_policy=RETRY,
-            summary=f"{self._tally.found} found",
+            summary=f"{self._counts.found} found",
         )
         self._show(f"done; {standing} findings stand")
-        return self._tally
+        return self._counts
 
     async def _compare(self, activity: str) -> None:
         batch = activities.OpenBatch(began=self._began, after=self._position)
@@ -92,11 +95,11 @@ class Reconciler:
             summary=summary,
         )
         self._position = result.next
-        self._tally = PassCounts(
-            compared=self._tally.compared + result.compared,
-            repaired=self._tally.repaired + result.repaired,
-            found=self._tally.found + result.found,
-            unanswered=self._tally.unanswered + result.unanswered,
+        self._counts = PassCounts(
+            compared=self._counts.compared + result.compared,
+            repaired=self._counts.repaired + result.repaired,
+            found=self._counts.found + result.found,
+            unanswered=self._counts.unanswered + result.unanswered,
         )
 
     def _continue_if_long(self) -> None:
@@ -105,7 +108,7 @@ class Reconciler:
                 Pass(
                     min_age=self._min_age,
                     began=self._began,
-                    tally=self._tally,
+                    tally=self._counts,
                     orders_done=self._orders_done,
                     settlements_done=self._settlements_done,
                     position=self._position,
@@ -113,11 +116,11 @@ class Reconciler:
             )
 
     def _show(self, doing: str) -> None:
-        tally = self._tally
+        counts = self._counts
         workflow.set_current_details(
             f"**{doing}**\n\n"
-            f"- compared: {tally.compared}\n"
-            f"- repaired: {tally.repaired}\n"
-            f"- found: {tally.found}\n"
-            f"- without an answer, left for the next pass: {tally.unanswered}\n"
+            f"- compared: {counts.compared}\n"
+            f"- repaired: {counts.repaired}\n"
+            f"- found: {counts.found}\n"
+            f"- without an answer, left for the next pass: {counts.unanswered}\n"
         )

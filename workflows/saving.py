@@ -1,4 +1,4 @@
-"""Writing a snapshot to the records from a workflow: after Temporal has kept it, however long the database is away."""
+"""Writes snapshots of a workflow's state to the records."""
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -11,16 +11,16 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 from workflows.background import UNTIL_IT_SUCCEEDS, Background
 
 LOST_AFTER = timedelta(seconds=5)
-"""A write without a sign of life for so long is begun again: twice is once."""
+"""A write without a heartbeat for so long is made again. A repeated write changes nothing."""
 SAVE_LIMIT = timedelta(seconds=10)
-"""For one attempt to write an order. What a dead worker has begun is begun again after it."""
+"""For one attempt to write an order. If a worker dies, the write is made again after it."""
 
-# How long a local write, of runs that still have them, may hold up its workflow task.
+# How long a local write may hold up its workflow task, in runs that still have them.
 LOCAL_WRITE_LIMIT = timedelta(seconds=2)
 
 
 class Recorded(Protocol):
-    """An event in its place."""
+    """A recorded event."""
 
     @property
     def seq(self) -> int:
@@ -31,10 +31,10 @@ Event = TypeVar("Event", bound=Recorded)
 
 
 class Recorder(Generic[Event]):
-    """Has the records hold each change of a workflow's state, several in one go.
+    """Writes each change of a workflow's state to the records, several changes at once, however long that takes.
 
-    By an ordinary activity: the server hands it to a worker only once it has kept the workflow task that asks for it,
-    so nothing is written that Temporal does not know. `limit` is for one attempt.
+    It uses an ordinary activity: the server hands it to a worker only after it has stored the workflow task that
+    started it, so the records never hold what Temporal does not know. `limit` is for one attempt.
 
     Attributes:
         unsaved: events that the records may lack.
@@ -50,7 +50,7 @@ class Recorder(Generic[Event]):
         self._stopped = False
 
     def stop(self) -> None:
-        """Begin no write any more; `run` ends with the one under way."""
+        """Start no more writes; `run` ends after the current one."""
         self._stopped = True
 
     async def run(
@@ -59,9 +59,10 @@ class Recorder(Generic[Event]):
         version: Callable[[], int],
         tries_locally: Callable[[], bool],
     ) -> None:
-        """Write until stopped or cancelled: the snapshot with these events, of this version.
+        """Write until stopped or cancelled.
 
-        `tries_locally`: whether a local activity is tried first, as in runs that began before `names.SHELL` was 2.
+        `snapshot`: what to write, given the unsaved events; `version`: the version that it has. `tries_locally`:
+        whether a local activity is tried first, as in runs that began before `names.SHELL` was 2.
         """
         while True:
             await workflow.wait_condition(lambda: bool(self.unsaved) or self._stopped)

@@ -1,4 +1,4 @@
-"""What operations read of a settlement in the Temporal UI. No personal data: summaries are not encrypted everywhere."""
+"""How the Temporal UI shows a settlement to operations. No personal data: not all of these texts are encrypted."""
 
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from domain.values import Language
 
 
 def title(settlement: Settlement) -> str:
-    """One line for the list: what is settled with whom."""
+    """One line for the list: the month and the partner."""
     return f"{settlement.opening.month} · {settlement.opening.partner.partner_id}"
 
 
@@ -30,14 +30,14 @@ def wake_summary(settlement: Settlement, wake: datetime) -> str:
 
 
 def is_late(settlement: Settlement) -> bool:
-    """Whether its invoice should be there by now."""
+    """Whether its invoice is overdue."""
     return settlement.reminders > 0 and not settlement.is_over
 
 
 def search_attributes(
     settlement: Settlement, shown: TypedSearchAttributes
 ) -> list[SearchAttributeUpdate[Any]]:
-    """What the lists have to show now; nothing if they have `shown` it already."""
+    """What the lists of the Temporal UI have to show now; nothing if `shown` is the same."""
     due, late = next_instant(settlement), is_late(settlement)
     partner_id = settlement.opening.partner.partner_id
     same = (
@@ -57,9 +57,9 @@ def search_attributes(
 
 
 def details(settlement: Settlement, asked: int, desk: DisplaySettings) -> str:
-    """The settlement's state: how far it is, what comes next, what can be done, where its page is.
+    """The settlement's state: its progress, what comes next, which actions are allowed, a link to its page.
 
-    Markdown. `asked`: how many of its orders have answered, to be claimed or to be set free.
+    Markdown. `asked`: how many of its orders have answered the current step, the claim or the release.
     """
     language: Language = desk.language
     label = words.settlement_status_label(settlement.status, language)

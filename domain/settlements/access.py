@@ -24,7 +24,7 @@ from domain.settlements.errors import SettlementRefused
 from domain.settlements.settlement import Settlement, SettlementStatus
 
 _PARTNER: tuple[Role, ...] = ("partner", "operations")
-# Both by rules version, as an order's: a later one lists only what it changes or adds.
+# Both by rules version: a later version lists only what it changes or adds.
 ROLES: dict[int, dict[str, tuple[Role, ...]]] = {
     1: {
         "select": _PARTNER,
@@ -47,21 +47,21 @@ ACTIONS: dict[int, dict[SettlementStatus, tuple[str, ...]]] = {
 
 
 def actions(settlement: Settlement) -> tuple[str, ...]:
-    """What the state allows, whoever does it; `invoice` is to upload one."""
+    """The actions that the state allows, whoever takes them. `invoice` is the upload of an invoice."""
     return rules.under(ACTIONS, settlement.rules).get(settlement.status, ())
 
 
 def allowed(settlement: Settlement, role: str) -> tuple[str, ...]:
-    """What a caller of this role may do now."""
+    """The actions that a caller of this role may take now."""
     may = rules.under(ROLES, settlement.rules)
     return tuple(action for action in actions(settlement) if role in may[action])
 
 
 def authorise(settlement: Settlement, action: str, actor: Actor, now: datetime) -> None:
-    """Check that this actor may do this at `now`.
+    """Check that this actor may take this action at `now`.
 
     Raises:
-        SettlementRefused: not in this role, not to this partner's settlement, not in this state.
+        SettlementRefused: the role may not, the settlement is another partner's, or the state does not allow it.
     """
     may = allowed(settlement, actor.role)
     if actor.role not in rules.under(ROLES, settlement.rules)[action]:
@@ -76,14 +76,14 @@ def authorise(settlement: Settlement, action: str, actor: Actor, now: datetime) 
 
 
 def author(settlement: Settlement, command: Command | None, actor: Actor) -> Author:
-    """Who gives the command, and for whom. Without a command it is the opening."""
+    """Who gives a command, and for whom. Without a command: who opens the settlement."""
     is_partners = command is None or isinstance(command, Select | Close | TakeVerdict)
     partner_id = settlement.opening.partner.partner_id
     return author_of(actor, on_behalf_of=partner_id if is_partners else None)
 
 
 def action_of(command: Command) -> str | None:
-    """The name of what somebody does by a command, as `ROLES` lists it; None of what only the system does."""
+    """The action that a command takes, as `ROLES` lists it; None for commands that only the workflow gives."""
     match command:
         case TakeVerdict():
             return "invoice"

@@ -26,7 +26,7 @@ from domain.values import Value
 
 
 class VatSum(Value):
-    """What one rate of VAT comes to."""
+    """Net and VAT of all lines with one rate."""
 
     percent: Decimal
     net: Decimal
@@ -34,10 +34,10 @@ class VatSum(Value):
 
 
 class SettlementAccount(Value):
-    """The orders of one partner that are billed together, at one moment.
+    """The lines of one settlement at one moment, and their sums.
 
-    `lines` are the picked ones while it is open, then those that were claimed. `vat_rates` are pinned when it is
-    opened, and empty for a partner that is not liable; so everything it adds up to follows from what is in it.
+    `lines`: the selected orders while it is open, then those that were claimed. `vat_rates` are pinned when it is
+    opened, so that all sums follow from the account alone; they are empty if the partner is not liable for VAT.
     """
 
     settlement_id: str
@@ -56,7 +56,7 @@ class SettlementAccount(Value):
 
     @model_validator(mode="after")
     def _each_order_once(self) -> Self:
-        """An order is billed or left out, once; also a copy of a list must not bill it twice."""
+        """An order is billed or left out, and only once."""
         counted = Counter([line.sp_id for line in self.lines] + [o.sp_id for o in self.left_out])
         twice = sorted(sp_id for sp_id, times in counted.items() if times > 1)
         if twice:
@@ -65,16 +65,16 @@ class SettlementAccount(Value):
 
     @property
     def all_lines(self) -> tuple[Line | CorrectionLine, ...]:
-        """Lines and corrections, as they are listed and added up."""
+        """Lines, then corrections, as the statement lists them."""
         return (*self.lines, *self.corrections)
 
     @property
     def liable(self) -> bool:
-        """Whether the partner owes VAT."""
+        """Whether the partner is liable for VAT."""
         return bool(self.vat_rates)
 
     def percent(self, line: Line | CorrectionLine) -> Decimal | None:
-        """The rate of VAT of a line; None if the partner is not liable."""
+        """The VAT rate of a line in percent; None if the partner is not liable."""
         if not self.vat_rates:
             return None
         return vat_percent(line.executed_on or self.month.last_day, self.vat_rates)
@@ -86,7 +86,7 @@ class SettlementAccount(Value):
 
     @property
     def net(self) -> Decimal:
-        """All fees and corrections."""
+        """The sum of all fees and corrections."""
         return sum((amount_of(line) for line in self.all_lines), NOTHING)
 
     @property
@@ -96,7 +96,7 @@ class SettlementAccount(Value):
 
     @property
     def total(self) -> Decimal:
-        """What the invoice has to come to."""
+        """The total that the invoice must have."""
         return self.net + self.vat
 
     @property
@@ -116,7 +116,7 @@ class SettlementAccount(Value):
 
 
 def account_of(settlement: Settlement, lines: Iterable[Line]) -> SettlementAccount:
-    """What a settlement adds up to, with the lines of the orders that it has picked, or billed."""
+    """The account of a settlement, given the lines of its `picked` orders."""
     opening = settlement.opening
     return SettlementAccount(
         settlement_id=settlement.settlement_id,

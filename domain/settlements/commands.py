@@ -14,7 +14,7 @@ from domain.values import Value
 
 
 class Select(Value):
-    """The partner changes what is picked. `left_out`: what it asked for and may not bill."""
+    """The partner changes the selection. `left_out`: orders that it asked for and may not bill."""
 
     type: Literal["select"] = "select"
     sp_ids: Selection
@@ -28,21 +28,21 @@ class Close(Value):
 
 
 class NoteInvoice(Value):
-    """Accounting (or operations) got the invoice by another way, and found it right."""
+    """Accounting (or operations) received the invoice some other way and accepted it."""
 
     type: Literal["note_invoice"] = "note_invoice"
     note: Note = ""
 
 
 class VoidSettlement(Value):
-    """Operations take it back, which is possible until it is invoiced."""
+    """Operations take the settlement back, which is possible until it is invoiced."""
 
     type: Literal["void"] = "void"
     reason: Reason
 
 
 class AdoptRules(Value):
-    """It goes on under newer rules. `policy` is today's: for keys that came with them it has the values."""
+    """The settlement goes on under newer rules. `policy`: today's, for the values of keys that the newer rules need."""
 
     type: Literal["adopt_rules"] = "adopt_rules"
     version: int
@@ -50,15 +50,15 @@ class AdoptRules(Value):
 
 
 class PassTime(Value):
-    """Nothing happened but time: what is due now?"""
+    """Do what is due now."""
 
     type: Literal["pass_time"] = "pass_time"
 
 
 class TakeClaims(Value):
-    """All orders have answered: who refused, and the corrections that come with this settlement.
+    """All orders have answered: those that refused, and the corrections that this settlement takes.
 
-    `fees`: the sum of the fees of all others, as the orders themselves have told it.
+    `fees`: the sum of the fees of all others, as the orders themselves answered.
     """
 
     type: Literal["take_claims"] = "take_claims"
@@ -75,7 +75,7 @@ class TakeStatement(Value):
 
 
 class TakeVerdict(Value):
-    """An invoice was checked. `paper_id`: where it is kept."""
+    """An uploaded invoice was checked. `paper_id`: the id of the stored file."""
 
     type: Literal["take_verdict"] = "take_verdict"
     paper_id: str
@@ -89,7 +89,7 @@ class NoteReleased(Value):
 
 
 class NoteUndelivered(Value):
-    """A mail was refused for so long that it was given up."""
+    """A mail was refused until it was given up."""
 
     type: Literal["note_undelivered"] = "note_undelivered"
     key: str
@@ -104,7 +104,7 @@ Command = ExternalCommand | InternalCommand
 
 
 class SettlementRequest(Value):
-    """A command as it travels to a settlement's workflow, and the name under which it may come twice."""
+    """A command as it is sent to a settlement's workflow. A repetition has the same `request_id`."""
 
     command: Annotated[ExternalCommand, Field(discriminator="type")]
     actor: Actor

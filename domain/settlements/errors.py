@@ -1,4 +1,4 @@
-"""What a settlement answers to a command that is not allowed now."""
+"""The refusal of a command that a settlement does not allow now."""
 
 from typing import Literal
 
@@ -6,14 +6,14 @@ from domain.settlements.settlement import SettlementStatus
 
 
 class SettlementRefused(Exception):
-    """Something that a settlement does not allow now, or not to this caller.
+    """A command that is not allowed now, or not to this caller.
 
     Attributes:
         action: what was asked.
-        code: `wrong_state`, `too_late` for a selection whose time was over, `role`, `not_yours`, `too_many_files` for
-            one more upload; `older_rules` of a version before the one that holds.
+        code: why not: `wrong_state`, `too_late` (the time to select is over), `role`, `not_yours`, `too_many_files`
+            (one more upload), `older_rules` (a version before its own).
         status: the state that refused.
-        allowed: what this caller may do now.
+        allowed: the actions that this caller may take now.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What happened to a settlement: facts, in the past, that no rule questions any more."""
+"""What has happened to a settlement."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -15,7 +15,7 @@ from domain.values import Value
 
 
 class Opened(Value):
-    """It was opened with these orders picked; closed at once if the partner itself did it."""
+    """It was opened with these orders selected. A settlement that its partner opens is closed at once."""
 
     type: Literal["opened"] = "opened"
     sp_ids: Selection
@@ -24,14 +24,14 @@ class Opened(Value):
 
 
 class Announced(Value):
-    """The partner is told of a settlement that was opened for it. `selectable_until` is what it is told."""
+    """The partner was notified of a settlement that the month's end opened, and may select until then."""
 
     type: Literal["announced"] = "announced"
     selectable_until: datetime | None = None
 
 
 class Selected(Value):
-    """The selection was changed to these."""
+    """The selection was changed to these orders."""
 
     type: Literal["selected"] = "selected"
     sp_ids: Selection
@@ -39,15 +39,15 @@ class Selected(Value):
 
 
 class SelectionClosed(Value):
-    """From here on orders are claimed."""
+    """The selection was closed. From now on orders are claimed."""
 
     type: Literal["selection_closed"] = "selection_closed"
 
 
 class OrdersClaimed(Value):
-    """These many orders are billed by it; the others are left out, each with its reason.
+    """So many orders are billed; the others are left out, each with its reason.
 
-    `fees`: what the billed orders come to by their own word; none in settlements of before this was recorded.
+    `fees`: the sum of the billed orders' fees, as they answered; None if it was recorded before there was this field.
     """
 
     type: Literal["orders_claimed"] = "orders_claimed"
@@ -58,13 +58,13 @@ class OrdersClaimed(Value):
 
 
 class NothingToBill(Value):
-    """No order and no correction was left: there is no statement, and nothing to wait for."""
+    """No order and no correction was left, so there is no statement."""
 
     type: Literal["nothing_to_bill"] = "nothing_to_bill"
 
 
 class StatementIssued(Value):
-    """The statement exists; the invoice is awaited until then."""
+    """The statement was issued. `invoice_due`: when the invoice is overdue; None if there is nothing to pay."""
 
     type: Literal["statement_issued"] = "statement_issued"
     statement: Statement
@@ -72,7 +72,7 @@ class StatementIssued(Value):
 
 
 class InvoiceReminded(Value):
-    """No invoice has come: the partner is reminded. The last level goes to operations, too."""
+    """The partner was reminded of the missing invoice. The last reminder also goes to operations."""
 
     type: Literal["invoice_reminded"] = "invoice_reminded"
     level: int
@@ -80,7 +80,7 @@ class InvoiceReminded(Value):
 
 
 class InvoiceReturned(Value):
-    """An uploaded invoice was not right."""
+    """An uploaded invoice was returned with what is wrong."""
 
     type: Literal["invoice_returned"] = "invoice_returned"
     paper_id: str
@@ -88,21 +88,21 @@ class InvoiceReturned(Value):
 
 
 class InvoiceAccepted(Value):
-    """An uploaded invoice was right, and goes to accounting."""
+    """An uploaded invoice was accepted, and goes to accounting."""
 
     type: Literal["invoice_accepted"] = "invoice_accepted"
     paper_id: str
 
 
 class InvoiceNoted(Value):
-    """Accounting got the invoice by another way."""
+    """Accounting received the invoice some other way."""
 
     type: Literal["invoice_noted"] = "invoice_noted"
     note: str
 
 
 class Voided(Value):
-    """It was taken back; its orders are set free."""
+    """It was taken back. Its orders are released."""
 
     type: Literal["voided"] = "voided"
     reason: str
@@ -124,7 +124,7 @@ class MailUndelivered(Value):
 
 
 class RulesAdopted(Value):
-    """From here on newer rules hold for it. `policy`: its own with the keys that came with them, if any did."""
+    """Newer rules apply from now on. `policy`: its own, with the keys that the newer rules need, if there are any."""
 
     type: Literal["rules_adopted"] = "rules_adopted"
     version: int
@@ -153,6 +153,6 @@ SettlementEvent = Annotated[KnownSettlementEvent | UnknownEvent, Field(union_mod
 
 
 class SettlementRecorded(RecordedEvent):
-    """An event in its place in the settlement's life."""
+    """An event of a settlement, with its number, instant and author."""
 
     event: SettlementEvent

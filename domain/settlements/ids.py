@@ -1,11 +1,11 @@
-"""The number of a settlement: short enough to be typed, fit for a payment reference."""
+"""The number of a settlement: short enough to type, and valid in a payment reference."""
 
 import hashlib
 import re
 
 from domain.months import Month
 
-# No vowels (no words), and nothing that looks or sounds like something else: 0 O, 1 I L, U V.
+# No vowels, so that it spells no words, and no characters that are mistaken for others: 0 O, 1 I L, U V.
 _ALPHABET = "23456789BCDFGHJKMNPQRSTWXYZ"
 _CODE_LENGTH = 8
 _SETTLEMENT_ID = re.compile(
@@ -17,9 +17,8 @@ _REFERENCE = re.compile(r"RF[0-9]{2}[0-9A-Z]{1,21}", re.ASCII)
 def settlement_id(partner_id: str, month: Month) -> str:
     """The Verrechnungs-ID of a partner's settlement of a month: "V202610-7KQ4MXBP".
 
-    It can be typed, read out, and is, without the hyphen, the payload of a creditor reference. The code is taken from
-    a hash of the partner's identifier (38 bits): the same in each month, and of 5000 partners no two share one but
-    with a probability of 0.005 %.
+    Without the hyphen it is the payload of a creditor reference. The code is taken from a hash of the partner's id (38
+    bits), and is the same in each month. That two of 5000 partners have the same code has a probability of 0.005 %.
     """
     digest = hashlib.sha256(b"settlement of " + partner_id.encode()).digest()
     number = int.from_bytes(digest, "big")
@@ -36,9 +35,9 @@ def is_settlement_id(text: str) -> bool:
 
 
 def creditor_reference(settlement: str) -> str:
-    """A settlement id as ISO 11649 creditor reference, without blanks: "RF" + two check digits + payload.
+    """A settlement id as an ISO 11649 creditor reference, without spaces: "RF", two check digits, payload.
 
-    Raises `ValueError` if it is no settlement id.
+    Raises `ValueError` if it is not a settlement id.
     """
     match = _SETTLEMENT_ID.fullmatch(settlement.upper())
     if match is None:
@@ -48,7 +47,7 @@ def creditor_reference(settlement: str) -> str:
 
 
 def is_creditor_reference(text: str) -> bool:
-    """Whether a text, with or without blanks, is a creditor reference whose check digits are right (ISO 11649)."""
+    """Whether a text, with or without spaces, is an ISO 11649 creditor reference with correct check digits."""
     compact = "".join(text.split()).upper()
     return bool(_REFERENCE.fullmatch(compact)) and _remainder(compact[4:] + compact[:4]) == 1
 

@@ -1,4 +1,4 @@
-"""What the check of a partner's invoice can find. `invoices/check.py` reads the invoice."""
+"""The result of checking a partner's invoice. `invoices/check.py` does the check."""
 
 from typing import Annotated, Literal
 
@@ -26,14 +26,14 @@ ProblemCode = Literal[
 
 
 class Problem(Value):
-    """Something that is wrong, besides SP-IDs. `detail` is what was expected, or what was found."""
+    """Something that is wrong, other than SP-IDs. `detail`: what was expected, or what was found."""
 
     code: Annotated[ProblemCode, OPEN]
     detail: Annotated[str, Field(max_length=200)] = ""
 
 
 class Verdict(Value):
-    """What came of a check. `missing` and `foreign` are SP-IDs, of each at most 200."""
+    """The verdict on an invoice. `missing`, `foreign`: SP-IDs that it lacks or must not have, at most 200 of each."""
 
     accepted: bool
     missing: tuple[str, ...] = ()

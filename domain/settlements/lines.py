@@ -1,4 +1,4 @@
-"""What a settlement bills: lines, corrections, what was left out; money and the VAT on it."""
+"""What a settlement bills: lines, corrections, orders left out; amounts and VAT."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -29,7 +29,7 @@ def _money_is_text(raw: Any) -> Any:
 def _signed_centimes(amount: Decimal) -> Decimal:
     if not amount.is_finite() or amount != amount.quantize(CENTIME, ROUND_HALF_UP):
         raise ValueError("money has at most two decimals")
-    return amount.quantize(CENTIME) or Decimal("0.00")  # Decimal knows a minus zero
+    return amount.quantize(CENTIME) or Decimal("0.00")  # no minus zero
 
 
 Amount = Annotated[
@@ -39,13 +39,13 @@ Amount = Annotated[
     AfterValidator(_signed_centimes),
     PlainSerializer(str, return_type=str, when_used="json"),
 ]
-"""CHF in whole centimes, plus or minus."""
+"""CHF in whole centimes, positive or negative."""
 
 NOTHING = Decimal("0.00")
 
 
 class VatRate(Value):
-    """The percentage that holds from a day on."""
+    """The VAT rate that applies from a day on."""
 
     since: date
     percent: Annotated[
@@ -59,11 +59,11 @@ VAT_RATES: VatRates = (
     VatRate(since=date(2018, 1, 1), percent=Decimal("7.7")),
     VatRate(since=date(2024, 1, 1), percent=Decimal("8.1")),
 )
-"""The Swiss standard rate. The earliest also holds for the days before it."""
+"""The Swiss standard rate. The earliest also applies to all days before it."""
 
 
 def vat_percent(day: date, rates: VatRates) -> Decimal:
-    """The percentage that holds on a day. Raises `ValueError` if there are no rates."""
+    """The VAT rate in percent on a day. Raises `ValueError` if there are no rates."""
     if not rates:
         raise ValueError("expected one rate or more")
     in_order = sorted(rates, key=lambda rate: rate.since)
@@ -72,7 +72,7 @@ def vat_percent(day: date, rates: VatRates) -> Decimal:
 
 
 def vat_of(amount: Decimal, percent: Decimal) -> Decimal:
-    """The tax on an amount, half a centime rounded up (away from zero, so that minus undoes plus)."""
+    """The VAT on an amount. Half a centime is rounded away from zero, so that minus cancels plus."""
     return (amount * percent / 100).quantize(CENTIME, ROUND_HALF_UP) or NOTHING
 
 
@@ -80,7 +80,7 @@ def vat_of(amount: Decimal, percent: Decimal) -> Decimal:
 
 
 class Line(Value):
-    """One order that is billed. `fee` is net."""
+    """One billed order. `fee` is net."""
 
     sp_id: Identifier
     sales_order_id: Text
@@ -91,9 +91,9 @@ class Line(Value):
 
 
 class CorrectionLine(Value):
-    """An amount (net) that operations add, plus or minus, for an order of an earlier settlement.
+    """A net amount, positive or negative, that operations add for an order of an earlier settlement.
 
-    `executed_on` is that order's, whose rate of VAT then holds; without it the rate of the month's last day does.
+    `executed_on`: the day of that order, which decides the VAT rate. Without it the last day of the month does.
     """
 
     sp_id: Identifier
@@ -105,12 +105,12 @@ class CorrectionLine(Value):
 LeftOutReason = Literal[
     "not_yours", "not_completed", "cancelled", "billed", "unknown", "unavailable"
 ]
-"""Why an order is not in a settlement: it belongs to another partner, it is not completed (any more), it was cancelled,
-another settlement billed it, there is no such order, or its workflow was ended by force and has to be revived."""
+"""Why an order is left out: it belongs to another partner, is not completed (or no longer), was cancelled, was billed
+by another settlement, does not exist, or its workflow was terminated and has to be revived."""
 
 
 class LeftOut(Value):
-    """An order that was picked, and refused."""
+    """An order that was selected and cannot be billed."""
 
     sp_id: str
     reason: Annotated[LeftOutReason, OPEN]
@@ -122,11 +122,11 @@ def amount_of(line: Line | CorrectionLine) -> Decimal:
 
 
 def in_order(lines: Iterable[Line]) -> tuple[Line, ...]:
-    """Lines as a settlement lists them: by day of execution, then by SP-ID."""
+    """Lines in the order of a settlement: by day of execution, then by SP-ID."""
     return tuple(sorted(lines, key=lambda line: (line.executed_on, line.sp_id)))
 
 
-# --- rules ----------------------------------------------------------------------------------------
+# --- orders ---------------------------------------------------------------------------------------
 
 
 def obstacle(
@@ -134,8 +134,8 @@ def obstacle(
 ) -> LeftOutReason | None:
     """Why a partner may not bill an order in a settlement; None if it may.
 
-    Of the order: whose it is, its state, and the settlement that billed it. That this very one has is no obstacle:
-    asking again is allowed.
+    `owner`, `status` and `billed_by` are the order's. An order that this same settlement has billed may be claimed
+    again.
     """
     if owner != partner_id:
         return "not_yours"
@@ -151,14 +151,14 @@ def obstacle(
 
 
 def line_of_order(order: Order) -> Line | None:
-    """What a settlement bills of an order; None of one that was not executed."""
+    """The line of an order; None if it was not executed."""
     if order.executed_on is None:
         return None
     return line_of(order.intake.placement, order.executed_on)
 
 
 def line_of(placed: Placement, executed_on: date) -> Line:
-    """The line of an order that was executed."""
+    """The line of an order, executed on a day."""
     place = f"{placed.customer.postal_code} {placed.customer.city}"
     return Line(
         sp_id=placed.sp_id,

@@ -1,4 +1,4 @@
-"""What partners, operations and accounting are told of a settlement: which mail follows from which event."""
+"""Which mails about a settlement follow from which events."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -23,16 +23,15 @@ from domain.values import Language, Value, mark
 
 SettlementAudience = Literal["partner", "operations", "accounting"]
 SettlementMailKind = str
-"""A kind of mail. `MAILS` lists them; a stored mail may be of a newer release and be of another kind."""
+"""A kind of mail. `MAILS` lists them; a newer release may have stored a mail of another kind."""
 
 _MOST_LEFT_OUT = 20
 
 
 class SettlementMail(Value):
-    """One mail to one audience about a settlement. `key` names it for ever: it is sent once under it.
+    """One mail to one audience about a settlement. `key` identifies it: it is sent once.
 
-    `paper_id` is the PDF that goes with it. `left_out` are the first twenty; `left_out_count` is all of them.
-    Times are instants; the calendar's local time is for the text.
+    `paper_id`: the PDF attached to it. `left_out`: the first twenty; `left_out_count`: how many there are.
     """
 
     key: str
@@ -58,21 +57,21 @@ class SettlementMail(Value):
 
     @property
     def lane(self) -> str:
-        """Mails of one lane go out one after the other, in the order of their causes."""
+        """Mails of one lane are sent one after the other, in the order of their events."""
         return self.audience
 
 
 class MailRule(NamedTuple):
-    """A mail: its kind, to whom, because of which event, and under which rules.
+    """A mail: its kind, its audience, the event that causes it, and the rules under which it is sent.
 
     Its text is `templates/mail/settlement/<kind>.<audience>.txt`.
 
     Attributes:
         name: what the kind is called, in German; given by the first rule of a kind.
-        when: what else must be true of the event and the settlement after it.
-        facts: the fields of the event that it may say, by their names in `SettlementMail`.
-        paper: what goes with it.
-        since, until: the versions of the rules under which it goes out (domain/rules.py).
+        when: a further condition on the event and the settlement after it.
+        facts: the fields of the event that the mail takes, by their names in `SettlementMail`.
+        paper: what is attached.
+        since, until: the versions of the rules under which it is sent (domain/rules.py).
     """
 
     kind: SettlementMailKind
@@ -96,9 +95,8 @@ MAILS: tuple[MailRule, ...] = (
         "partner",
         NothingToBill,
         name=mark("Nichts verrechnet"),
-        when=lambda event, settlement: bool(
-            settlement.left_out
-        ),  # who unpicked everything knows it
+        # A partner that deselected all orders knows it.
+        when=lambda event, settlement: bool(settlement.left_out),
     ),
     MailRule(
         "invoice_missing",
@@ -133,11 +131,11 @@ MAILS: tuple[MailRule, ...] = (
         facts=("reason",),
     ),
 )
-"""All mails about a settlement, in the order in which those of one event go out. The authority for their kinds."""
+"""All mails about a settlement. Those of one event are sent in this order."""
 
 
 def settlement_mail_kinds() -> tuple[SettlementMailKind, ...]:
-    """The kinds of every version."""
+    """The kinds of all versions of the rules."""
     return tuple(dict.fromkeys(rule.kind for rule in MAILS))
 
 
@@ -149,7 +147,7 @@ def mail_names() -> dict[SettlementMailKind, str]:
 def settlement_mails(
     before: Settlement, events: Iterable[SettlementRecorded], operations_language: Language
 ) -> tuple[SettlementMail, ...]:
-    """What has to go out because of these events that happened to the settlement `before`, in their order."""
+    """The mails that follow from these events. `before`: the settlement before the first of them."""
     out: list[SettlementMail] = []
     settlement = before
     for recorded in events:
@@ -198,7 +196,7 @@ def _mail(
 
 
 def is_obsolete(mail: SettlementMail, settlement: Settlement) -> bool:
-    """Whether a mail that has not gone out yet has lost its sense: it asks for what was done, or says it again."""
+    """Whether a mail that has not been sent is obsolete: it asks for what is done, or a later mail says the same."""
     match mail.kind:
         case "settlement_opened":
             return settlement.status is not SettlementStatus.OPEN
@@ -213,8 +211,7 @@ def is_obsolete(mail: SettlementMail, settlement: Settlement) -> bool:
 def obsolete_settlement_mails(
     settlement: Settlement, events: Iterable[SettlementRecorded]
 ) -> frozenset[str]:
-    """The keys of the mails that these events caused, of all the settlement's, and that have lost their sense if
-    unsent."""
+    """The keys of the mails that are obsolete if they have not been sent. `events`: all of the settlement's."""
     start = begin(settlement.opening, settlement.opened_at)
     # A mail's language is not in its key.
     caused = settlement_mails(start, events, settlement.opening.partner.language)

@@ -1,4 +1,4 @@
-"""The settlement: what it starts with, what is pinned into it, and what is known of it at any moment."""
+"""The settlement: what it starts with, what is pinned into it, and its state at any moment."""
 
 from datetime import datetime
 from typing import Annotated, Self, TypedDict, Unpack
@@ -16,8 +16,8 @@ from domain.values import OpenEnum, Value
 
 
 class SettlementStatus(OpenEnum):
-    """`open`: the selection can be changed. `closing`: orders are claimed. `issued`: the statement exists, the invoice
-    is awaited. `invoiced` and `void` are final."""
+    """`open`: the selection can be changed. `closing`: orders are claimed. `issued`: the statement exists and the
+    invoice is awaited. `invoiced` and `void` are final."""
 
     OPEN = "open"
     CLOSING = "closing"
@@ -27,7 +27,7 @@ class SettlementStatus(OpenEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nobody can do anything to it any more; one that is void may still have orders to set free."""
+        """Whether no more actions are allowed. A void settlement may still have orders to release."""
         return self in (SettlementStatus.INVOICED, SettlementStatus.VOID)
 
 
@@ -42,11 +42,11 @@ Selection = Annotated[tuple[str, ...], AfterValidator(_each_once)]
 
 
 class Opening(Value):
-    """All a settlement starts from, and what is pinned into it.
+    """Everything that a settlement starts with, and what is pinned into it.
 
-    `picked` are orders of the partner that could be billed when it was opened, `left_out` those that were asked for and
-    could not. With `automatic` the month's end opened it: the partner is told, and may still pick and unpick.
-    `rules` is the version of the rules that it is opened under (domain/rules.py).
+    `picked`: the partner's orders that could be billed when it was opened; `left_out`: those that were asked for and
+    could not. `automatic`: the month's end opened it, so that the partner is notified and may change the selection.
+    `rules`: the version of the rules that it is opened under (domain/rules.py).
     """
 
     partner: Assignee
@@ -61,12 +61,12 @@ class Opening(Value):
 
     @property
     def settlement_id(self) -> str:
-        """Its only name everywhere."""
+        """Its number, which identifies it everywhere."""
         return settlement_id(self.partner.partner_id, self.month)
 
 
 class Statement(Value):
-    """The statement that was made: what it adds up to, and what its bytes are known by."""
+    """The statement that was made: its sums, and what identifies its PDF."""
 
     paper_id: str
     sha256: str
@@ -106,13 +106,19 @@ class SettlementChanges(TypedDict, total=False):
 
 
 class Settlement(Value):
-    """A settlement as it stands. `picked` are its orders: selected ones until `claimed`, then those it billed.
+    """A settlement at one moment: the fold of its events.
 
-    `opening` is without the orders that it came with: they are in the first event. `fees`: what the claimed orders come
-    to by their own word. `told` is whether the partner knows of a settlement that was opened for it; `voided`, whether
-    it was taken back (one that had nothing to bill is void as well); `released`, whether no order is billed by a void
-    one any more. `digest`: of its events (domain/digest.py); empty in one that was stored before there were digests.
-    `rules` and `later_policy` are as those of an order.
+    Orders are SP-IDs alone, so that thousands of them fit into a workflow; their lines are in the records.
+
+    Attributes:
+        opening: without the orders that it came with, which are in the first event.
+        rules, later_policy: as those of an order.
+        digest: of its events (domain/digest.py); empty if it was stored before there were digests.
+        picked: its orders: the selected ones until `claimed`, then those that it billed.
+        fees: the sum of the claimed orders' fees, as the orders themselves answered.
+        told: whether the partner knows of the settlement.
+        voided: whether operations took it back; a settlement that had nothing to bill is void as well.
+        released: whether all orders of a void settlement have been released.
     """
 
     opening: Opening
@@ -146,7 +152,7 @@ class Settlement(Value):
 
     @property
     def settlement_id(self) -> str:
-        """Its only name everywhere."""
+        """Its number, which identifies it everywhere."""
         return self.opening.settlement_id
 
     @property
@@ -156,7 +162,7 @@ class Settlement(Value):
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing can follow, but for what has to go out."""
+        """Whether nothing can change it any more. Mails may still have to be sent."""
         match self.status:
             case SettlementStatus.INVOICED:
                 return True
@@ -167,5 +173,5 @@ class Settlement(Value):
 
     @property
     def can_be_drafted(self) -> bool:
-        """Whether a draft of the partner's invoice can be made: it is awaited, and there is something to pay."""
+        """Whether the partner's invoice can be drafted: it is awaited, and there is something to pay."""
         return self.status is SettlementStatus.ISSUED and self.invoice_due is not None

@@ -12,6 +12,7 @@ from records.database import Database
 from records.mails import MailLog
 from records.migrate import migrate
 from records.partners import Partner, Partners
+from tests.activities.mail_office import Office
 from tests.activities.servers import MailServer, mail_server
 from tests.support.builders import MONDAY
 
@@ -71,3 +72,9 @@ async def server() -> AsyncIterator[MailServer]:
     """A mail server that takes everything until it is told otherwise."""
     async with mail_server() as running:
         yield running
+
+
+@pytest.fixture
+def office(log: MailLog, partners: Partners, server: MailServer) -> Office:
+    """The activity that sends mails about orders, with these."""
+    return Office(log, partners, server.port)

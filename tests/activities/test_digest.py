@@ -33,6 +33,7 @@ from tests.support.builders import (
     TRANSMITTED,
     lived,
 )
+from tests.support.users import add_user
 
 TUESDAY = date(2026, 10, 6)
 MORNING = datetime(2026, 10, 6, 6, 0, tzinfo=UTC)
@@ -83,7 +84,7 @@ class DigestRig:
         return page
 
     async def login(self, name: str, email: str, *, accepted: bool = True) -> None:
-        await self.accounts.add_user(name, "partner", "elektro-huber", email, name, "fr", MONDAY)
+        await add_user(self.accounts, name, "partner", "elektro-huber", email, name, "fr", MONDAY)
         if accepted:
             await self.accounts.set_password(name, "hash")
 

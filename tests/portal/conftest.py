@@ -1,14 +1,14 @@
-"""What the tests of the pages have in common: the whole product on this machine, and Chromium in front of it.
+"""The fixtures of the page tests: the whole product on this machine, and Chromium.
 
-    async def test_an_order_is_accepted(surf: Surfer) -> None:
-        sp_id = await surf.site.new()                       # an order that its partner was sent (tests/web/site.py)
-        page = await surf.page("partner", "fr", device="phone", javascript=False, dark=True)
+    async def test_an_order_is_accepted(portal: Portal) -> None:
+        sp_id = await portal.site.new()                       # an order that its partner was sent (tests/web/site.py)
+        page = await portal.page("partner", "fr", device="phone", javascript=False, dark=True)
         await page.goto(f"/orders/{sp_id}")
         await page.get_by_role("button", name="Accepter").click()
         await fits(page)                                    # nothing sticks out at 360 px
         await axe(page)                                     # (needs JavaScript) nothing serious
 
-`surf` watches every page it opens (tests/portal/surf.py). Tests run in the session's loop, so each module says
+`portal` checks every page that it opens (tests/portal/portal.py). Tests run in the session's loop, so each module says
 `pytestmark = pytest.mark.asyncio(loop_scope="session")`. Without Chromium or axe-core they are skipped, and
 say what to install.
 """
@@ -21,7 +21,7 @@ import pytest_asyncio
 from playwright.async_api import Browser
 from pwdlib import PasswordHash
 
-from tests.portal.surf import Surfer, chromium
+from tests.portal.portal import Portal, chromium
 from tests.server.surroundings import surroundings
 from tests.support.needs import require
 from tests.use_cases.conftest import QUICK, SECRET_KEY
@@ -30,7 +30,7 @@ from tests.web.site import POLICY, Site, site
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def portal_site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    """The product: Temporal, a worker, mail server, database and web process. Passwords are hashed in a hurry."""
+    """The product: Temporal, a worker, mail server, database and web application. Password hashing is fast."""
     folder = tmp_path_factory.mktemp("portal")
     policy = folder / "web.toml"
     policy.write_text(POLICY)
@@ -57,12 +57,12 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def _surfer(browser: Browser, portal_site: Site) -> Surfer:
-    return Surfer(portal_site, browser)
+async def session_portal(browser: Browser, portal_site: Site) -> Portal:
+    return Portal(portal_site, browser)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def surf(_surfer: Surfer) -> AsyncIterator[Surfer]:
-    """People with browsers; at the end of the test nothing may have been wrong with any page."""
-    yield _surfer
-    await _surfer.check()
+async def portal(session_portal: Portal) -> AsyncIterator[Portal]:
+    """The running site with browsers. The test fails if a page violated the rules of `tests/portal/portal.py`."""
+    yield session_portal
+    await session_portal.check()

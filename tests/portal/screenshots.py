@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from domain.values import Language
-from tests.portal.surf import Surfer, chromium, follow
+from tests.portal.portal import Portal, chromium, follow
 from tests.server.surroundings import surroundings
 from tests.use_cases.conftest import SECRET_KEY
 from tests.web.site import PATH, POLICY, site
@@ -64,7 +64,7 @@ async def take(folder: Path, wanted: list[str]) -> None:
             for _, _, state in PATH:
                 made[state] = await running.new()
                 await running.brought(made[state], state)
-            surfer = Surfer(running, browser)
+            surfer = Portal(running, browser)
             for shot in PAGES:
                 if wanted and shot.name not in wanted:
                     continue

@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.async_api import Page, expect
 
 from domain.values import LANGUAGES
-from tests.portal.surf import PASSWORD, Surfer, axe, fits, follow
+from tests.portal.portal import PASSWORD, Portal, axe, fits, follow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -24,9 +24,9 @@ async def log_in(page: Page, email: str, password: str = PASSWORD) -> None:
 
 
 @pytest.mark.parametrize("role", ["partner", "operations", "accounting"])
-async def test_everybody_chooses_a_language(surf: Surfer, role: str) -> None:
-    login = await surf.new_login(role)  # type: ignore[arg-type]
-    page = await surf.page(login=login, javascript=role != "partner")
+async def test_everybody_chooses_a_language(portal: Portal, role: str) -> None:
+    login = await portal.new_login(role)  # type: ignore[arg-type]
+    page = await portal.page(login=login, javascript=role != "partner")
     await page.goto("/account")
     names = {"fr": "Français", "it": "Italiano", "en": "English", "de": "Deutsch"}
     for language, name in names.items():
@@ -40,19 +40,19 @@ async def test_everybody_chooses_a_language(surf: Surfer, role: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_the_account_keeps_nobody_out(surf: Surfer, language: str) -> None:
+async def test_the_account_keeps_nobody_out(portal: Portal, language: str) -> None:
     for device, dark in (("desktop", False), ("phone", True)):
-        page = await surf.page("partner", language, device=device, dark=dark)  # type: ignore[arg-type]
+        page = await portal.page("partner", language, device=device, dark=dark)  # type: ignore[arg-type]
         await page.goto("/account")
         await axe(page)
         await fits(page)
 
 
 @pytest.mark.parametrize("javascript", [True, False])
-async def test_another_password(surf: Surfer, javascript: bool) -> None:
-    login = await surf.new_login("partner")
-    page = await surf.page(login=login, javascript=javascript)
-    elsewhere = await surf.page(login=login)
+async def test_another_password(portal: Portal, javascript: bool) -> None:
+    login = await portal.new_login("partner")
+    page = await portal.page(login=login, javascript=javascript)
+    elsewhere = await portal.page(login=login)
 
     async def change(former: str, password: str, again: str) -> None:
         await page.goto("/account")
@@ -83,15 +83,15 @@ async def test_another_password(surf: Surfer, javascript: bool) -> None:
     await expect(page.get_by_role("heading", level=1)).to_have_text("Mein Konto")
 
 
-async def test_a_second_factor_by_qr_code(surf: Surfer) -> None:
-    login = await surf.new_login("operations")
-    page = await surf.page(login=login, dark=True, device="phone")
+async def test_a_second_factor_by_qr_code(portal: Portal) -> None:
+    login = await portal.new_login("operations")
+    page = await portal.page(login=login, dark=True, device="phone")
     await page.goto("/account/second-factor")
     assert page.url.endswith("/account"), "nothing to see before it is begun"
     await follow(page.get_by_role("button", name="Zweiten Faktor einrichten"))
     await axe(page)
     await fits(page)
-    picture = surf.folder / "qr.png"
+    picture = portal.folder / "qr.png"
     await page.locator("svg.qr").screenshot(path=picture, scale="device")
     with Image.open(picture) as image:
         (read,) = zxingcpp.read_barcodes(image)
@@ -124,9 +124,9 @@ async def test_a_second_factor_by_qr_code(surf: Surfer) -> None:
     assert page.url.endswith("/account")
 
 
-async def test_a_lost_phone(surf: Surfer) -> None:
-    login = await surf.new_login("partner")
-    lost, desk = await surf.page(login=login, device="phone"), await surf.page(login=login)
+async def test_a_lost_phone(portal: Portal) -> None:
+    login = await portal.new_login("partner")
+    lost, desk = await portal.page(login=login, device="phone"), await portal.page(login=login)
     await lost.goto("/account")
     await desk.goto("/account")
     await follow(desk.get_by_role("button", name="Überall abmelden"))

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from playwright.async_api import expect
 
-from tests.portal.surf import Surfer, axe, fits, follow
+from tests.portal.portal import Portal, axe, fits, follow
 from tests.portal.visitor import visitor
 from use_cases.second_factor import SecondFactor
 from web.problems import MEDIA_TYPE, unavailable
@@ -14,21 +14,21 @@ from web.problems import MEDIA_TYPE, unavailable
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_a_page_that_is_not_there(surf: Surfer) -> None:
-    page = await surf.page("partner", "it", device="phone")
+async def test_a_page_that_is_not_there(portal: Portal) -> None:
+    page = await portal.page("partner", "it", device="phone")
     answer = await page.goto("/nothing/here")
     assert answer is not None
     assert answer.status == 404
     await expect(page.get_by_role("heading", level=1)).to_have_text("Questa pagina non esiste")
     await axe(page)
     await fits(page)
-    outside = await surf.page(language="fr")
+    outside = await portal.page(language="fr")
     await outside.goto("/nothing/here")
     await expect(outside.get_by_role("heading", level=1)).to_have_text("Cette page n’existe pas")
 
 
-async def test_a_page_that_only_takes_forms(surf: Surfer) -> None:
-    page = await surf.page("partner")
+async def test_a_page_that_only_takes_forms(portal: Portal) -> None:
+    page = await portal.page("partner")
     answer = await page.goto("/account/password")
     assert answer is not None
     assert answer.status == 405
@@ -36,21 +36,21 @@ async def test_a_page_that_only_takes_forms(surf: Surfer) -> None:
     await expect(page.get_by_role("heading", level=1)).to_have_text("So geht es nicht")
 
 
-async def test_a_page_that_is_only_asked_about(surf: Surfer) -> None:
-    async with visitor(surf, "partner") as partner:
+async def test_a_page_that_is_only_asked_about(portal: Portal) -> None:
+    async with visitor(portal, "partner") as partner:
         for path in ("/", "/account", "/settlements"):
             whole, head = await partner.http.get(path), await partner.http.head(path)
             assert (head.status_code, head.content) == (200, b"")
             assert head.headers["Content-Type"] == whole.headers["Content-Type"]
         refused = await partner.http.head("/account/password")
         assert (refused.status_code, refused.headers["Allow"]) == (405, "POST")
-    async with httpx.AsyncClient(base_url=surf.site.address) as nobody:
+    async with httpx.AsyncClient(base_url=portal.site.address) as nobody:
         led = await nobody.head("/orders?q=x")
         assert (led.status_code, led.headers["Location"]) == (303, "/login?next=/orders%3Fq%3Dx")
 
 
-async def test_a_page_for_others(surf: Surfer) -> None:
-    page = await surf.page("accounting")
+async def test_a_page_for_others(portal: Portal) -> None:
+    page = await portal.page("accounting")
     answer = await page.goto("/staff")
     assert answer is not None
     assert answer.status == 403
@@ -65,13 +65,13 @@ async def test_a_page_for_others(surf: Surfer) -> None:
     ],
 )
 async def test_what_nobody_foresaw(
-    surf: Surfer, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, said: str
+    portal: Portal, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, said: str
 ) -> None:
     async def fails(*_: Any) -> None:
         raise error
 
     monkeypatch.setattr(SecondFactor, "standing", fails)
-    page = await surf.page("partner")
+    page = await portal.page("partner")
     answer = await page.goto("/account")
     assert answer is not None
     assert answer.status == status
@@ -85,8 +85,8 @@ async def test_what_nobody_foresaw(
     await axe(page)
 
 
-async def test_too_much(surf: Surfer) -> None:
-    page = await surf.page("partner")
+async def test_too_much(portal: Portal) -> None:
+    page = await portal.page("partner")
     await page.goto("/account")
     await page.evaluate("document.querySelector('[name=language]').value = 'x'.repeat(1100000)")
     await page.get_by_label("Deutsch").check()
@@ -102,7 +102,7 @@ async def test_too_much(surf: Surfer) -> None:
         ("/nothing", "application/json"),
     ],
 )
-async def test_programs_get_a_document(surf: Surfer, path: str, accept: str) -> None:
-    answer = await surf.site.nobody.get(path, headers={"Accept": accept})
+async def test_programs_get_a_document(portal: Portal, path: str, accept: str) -> None:
+    answer = await portal.site.nobody.get(path, headers={"Accept": accept})
     assert answer.status_code == 404
     assert answer.headers["Content-Type"] == MEDIA_TYPE

@@ -9,14 +9,14 @@ import pyotp
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.portal.surf import PASSWORD, Login, Surfer, axe, fits, follow
+from tests.portal.portal import PASSWORD, Login, Portal, axe, fits, follow
 from web.portal.forms import Form, SavedForm, request_id_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def end_sessions(surf: Surfer, login: Login) -> None:
-    await surf.site.app.state.accounts.sessions.end_all(login.user_id)
+async def end_sessions(portal: Portal, login: Login) -> None:
+    await portal.site.app.state.accounts.sessions.end_all(login.user_id)
 
 
 async def type_in(page: Page) -> None:
@@ -32,11 +32,11 @@ async def log_in(page: Page, email: str) -> None:
 
 
 @pytest.mark.parametrize("javascript", [True, False])
-async def test_the_session_ran_out_in_the_middle(surf: Surfer, javascript: bool) -> None:
-    login = await surf.new_login("partner")
-    page = await surf.page(login=login, javascript=javascript, device="phone")
+async def test_the_session_ran_out_in_the_middle(portal: Portal, javascript: bool) -> None:
+    login = await portal.new_login("partner")
+    page = await portal.page(login=login, javascript=javascript, device="phone")
     await page.goto("/account")
-    await end_sessions(surf, login)
+    await end_sessions(portal, login)
     await type_in(page)
     await expect(page.get_by_role("status")).to_contain_text("Ihre Sitzung ist abgelaufen")
     await page.get_by_label("E-Mail-Adresse").fill(login.email)
@@ -55,14 +55,14 @@ async def test_the_session_ran_out_in_the_middle(surf: Surfer, javascript: bool)
     await expect(page.locator("html")).to_have_attribute("lang", "it")
 
 
-async def test_what_was_typed_comes_through_the_second_factor(surf: Surfer) -> None:
-    login = await surf.new_login("partner")
-    factor = surf.site.app.state.accounts.second_factor
+async def test_what_was_typed_comes_through_the_second_factor(portal: Portal) -> None:
+    login = await portal.new_login("partner")
+    factor = portal.site.app.state.accounts.second_factor
     phone = pyotp.TOTP((await factor.enrol(login.user_id)).secret)
-    page = await surf.page(login=login)
+    page = await portal.page(login=login)
     codes = await factor.confirm(login.user_id, phone.now())
     await page.goto("/account")
-    await end_sessions(surf, login)
+    await end_sessions(portal, login)
     await type_in(page)
     await log_in(page, login.email)
     await page.get_by_label("Code").fill(codes[0])
@@ -71,11 +71,11 @@ async def test_what_was_typed_comes_through_the_second_factor(surf: Surfer) -> N
     await expect(page.locator("html")).to_have_attribute("lang", "it")
 
 
-async def test_or_it_is_discarded(surf: Surfer) -> None:
-    login = await surf.new_login("partner")
-    page = await surf.page(login=login)
+async def test_or_it_is_discarded(portal: Portal) -> None:
+    login = await portal.new_login("partner")
+    page = await portal.page(login=login)
     await page.goto("/account")
-    await end_sessions(surf, login)
+    await end_sessions(portal, login)
     await type_in(page)
     await log_in(page, login.email)
     await follow(page.get_by_role("link", name="Verwerfen"))
@@ -83,9 +83,9 @@ async def test_or_it_is_discarded(surf: Surfer) -> None:
     await expect(page.locator("html")).to_have_attribute("lang", "de")
 
 
-async def test_cookies_were_deleted(surf: Surfer) -> None:
-    login = await surf.new_login("partner")
-    page = await surf.page(login=login)
+async def test_cookies_were_deleted(portal: Portal) -> None:
+    login = await portal.new_login("partner")
+    page = await portal.page(login=login)
     await page.goto("/account")
     await page.context.clear_cookies(name="cmi_form")
     await type_in(page)
@@ -93,11 +93,11 @@ async def test_cookies_were_deleted(surf: Surfer) -> None:
     await expect(page.locator("html")).to_have_attribute("lang", "it")
 
 
-async def test_passwords_are_not_kept(surf: Surfer) -> None:
-    login = await surf.new_login("partner")
-    page = await surf.page(login=login)
+async def test_passwords_are_not_kept(portal: Portal) -> None:
+    login = await portal.new_login("partner")
+    page = await portal.page(login=login)
     await page.goto("/account")
-    await end_sessions(surf, login)
+    await end_sessions(portal, login)
     await page.get_by_label("Passwort bisher").fill(PASSWORD)
     await page.get_by_label("Neues Passwort", exact=True).fill("a new one of mine")
     await page.get_by_label("Neues Passwort noch einmal").fill("a new one of mine")
@@ -118,14 +118,14 @@ async def test_passwords_are_not_kept(surf: Surfer) -> None:
         {},
     ],
 )
-async def test_nothing_of_another_site_is_kept(surf: Surfer, headers: dict[str, str]) -> None:
-    login = await surf.new_login("partner")
-    page = await surf.page(login=login)
+async def test_nothing_of_another_site_is_kept(portal: Portal, headers: dict[str, str]) -> None:
+    login = await portal.new_login("partner")
+    page = await portal.page(login=login)
     await page.goto("/account")
     cookies = {each["name"]: each["value"] for each in await page.context.cookies()}  # type: ignore[typeddict-item]
     fields = {"language": "it", "back": "/account", "form_token": "x" * 43}
     for sent in (cookies, {}):
-        async with httpx.AsyncClient(base_url=surf.site.address, cookies=sent) as other:
+        async with httpx.AsyncClient(base_url=portal.site.address, cookies=sent) as other:
             answer = await other.post("/account/language", data=fields, headers=headers)
         assert answer.status_code == 403
         assert 'value="it"' not in answer.text
@@ -164,8 +164,8 @@ async def test_a_form_s_command_has_one_name() -> None:
         assert request_id_of(bad) != request_id_of(bad), "another each time"
 
 
-async def test_a_double_click_sends_a_form_once(surf: Surfer) -> None:
-    page = await surf.page("partner")
+async def test_a_double_click_sends_a_form_once(portal: Portal) -> None:
+    page = await portal.page("partner")
     posts: list[str] = []
     page.on(
         "request", lambda request: posts.append(request.url) if request.method == "POST" else None

@@ -10,9 +10,9 @@ from domain.orders.commands import ConfirmExecution, ConfirmRequirements, SetApp
 from domain.orders.order import Order
 from tests.support.builders import ACCEPTED, AGREED, GOODS_THERE, MONDAY, appointment, lived
 from web.portal.forms import Form
-from web.portal.orders.common import reach
+from web.portal.orders.common import contact_links
 from web.portal.orders.fields import WrongForm
-from web.portal.orders.forms import FORMS, SaidNo
+from web.portal.orders.forms import FORMS, NoInChecklist
 from web.portal.orders.ics import appointment_ics
 
 HOME = "https://cmi.example"
@@ -87,7 +87,7 @@ def test_the_checklist_is_answered_whole_and_a_no_is_a_rejection() -> None:
     with pytest.raises(WrongForm) as wrong:
         read("requirements", order, **yes)
     assert wrong.value.codes == {"requirements.checklist.passages": "item_missing"}
-    with pytest.raises(SaidNo) as no:
+    with pytest.raises(NoInChecklist) as no:
         read("requirements", order, **yes, checklist__passages="no")
     assert no.value.reason == "passage_too_narrow"
     command = read(
@@ -134,12 +134,12 @@ def test_one_of_the_choices_has_to_be_made(name: str, field: str, value: str) ->
 )
 def test_the_customers_number_can_be_dialled(phone: str, link: str | None) -> None:
     order, _ = lived(phone=phone)
-    assert reach(order.intake.placement.customer).phone == link
+    assert contact_links(order.intake.placement.customer).phone == link
 
 
 def test_the_map_is_asked_for_the_whole_address() -> None:
     order, _ = lived(street="Rue de l'Église 1&2", city="Genève")
-    assert reach(order.intake.placement.customer).map.endswith(
+    assert contact_links(order.intake.placement.customer).map.endswith(
         "?query=Rue%20de%20l%27%C3%89glise%201%262%2C%208004%20Gen%C3%A8ve"
     )
 

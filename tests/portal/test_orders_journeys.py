@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from domain.values import LANGUAGES, Language
-from tests.portal.surf import PASSWORD, Device, Surfer, axe, fits, follow, press
+from tests.portal.portal import PASSWORD, Device, Portal, axe, fits, follow, press
 from tests.web.site import tomorrow
 from web.security import session_cookie
 
@@ -29,9 +29,9 @@ async def says(page: Page, text: str) -> None:
     await expect(page.get_by_role("status")).to_contain_text(text)
 
 
-async def test_from_the_overview_to_the_execution(surf: Surfer) -> None:
-    site, sp_id = surf.site, await surf.site.new(name="Rosa Blanc")
-    page = await surf.page("partner")
+async def test_from_the_overview_to_the_execution(portal: Portal) -> None:
+    site, sp_id = portal.site, await portal.site.new(name="Rosa Blanc")
+    page = await portal.page("partner")
     await page.goto("/")
     await look(page)
     await follow(page.get_by_role("button", name=f"Akzeptieren {sp_id}"))
@@ -97,9 +97,9 @@ async def test_from_the_overview_to_the_execution(surf: Surfer) -> None:
     await look(page)
 
 
-async def test_a_rejection_on_a_phone_without_javascript(surf: Surfer) -> None:
-    sp_id = await surf.site.new()
-    page = await surf.page("partner", "it", device="phone", javascript=False)
+async def test_a_rejection_on_a_phone_without_javascript(portal: Portal) -> None:
+    sp_id = await portal.site.new()
+    page = await portal.page("partner", "it", device="phone", javascript=False)
     await page.goto("/")
     await fits(page)
     await follow(page.get_by_role("button", name=f"Accettare {sp_id}"))
@@ -116,10 +116,10 @@ async def test_a_rejection_on_a_phone_without_javascript(surf: Surfer) -> None:
     await fits(page)
 
 
-async def test_not_executed_on_a_phone_without_javascript(surf: Surfer) -> None:
-    sp_id = await surf.site.new()
-    await surf.site.brought(sp_id, "confirm_execution")
-    page = await surf.page("partner", "fr", device="phone", javascript=False)
+async def test_not_executed_on_a_phone_without_javascript(portal: Portal) -> None:
+    sp_id = await portal.site.new()
+    await portal.site.brought(sp_id, "confirm_execution")
+    page = await portal.page("partner", "fr", device="phone", javascript=False)
     await page.goto(f"/orders/{sp_id}#execution")
     await page.get_by_text("Le mandat n’a pas pu être exécuté").click()
     form = page.locator("#not-executed")
@@ -135,11 +135,11 @@ async def test_not_executed_on_a_phone_without_javascript(surf: Surfer) -> None:
 
 
 @pytest.mark.parametrize(("device", "javascript"), [("desktop", True), ("phone", False)])
-async def test_several_orders_at_once(surf: Surfer, device: Device, javascript: bool) -> None:
-    site = surf.site
+async def test_several_orders_at_once(portal: Portal, device: Device, javascript: bool) -> None:
+    site = portal.site
     sp_ids = [await site.new(partner_id="luzern-montage") for _ in range(3)]
     await site.do(site.stranger, sp_ids[2], "accept")
-    page = await surf.page(
+    page = await portal.page(
         "partner", device=device, javascript=javascript, partner_id="luzern-montage"
     )
     await page.goto("/")
@@ -156,10 +156,10 @@ async def test_several_orders_at_once(surf: Surfer, device: Device, javascript: 
     await expect(page.get_by_role("link", name=f"Anforderungen prüfen {sp_ids[0]}")).to_be_visible()
 
 
-async def test_two_people_on_one_order(surf: Surfer) -> None:
-    sp_id = await surf.site.new()
-    await surf.site.do(surf.site.partner, sp_id, "accept")
-    one, other = await surf.page("partner"), await surf.page("operations")
+async def test_two_people_on_one_order(portal: Portal) -> None:
+    sp_id = await portal.site.new()
+    await portal.site.do(portal.site.partner, sp_id, "accept")
+    one, other = await portal.page("partner"), await portal.page("operations")
     for page in (one, other):
         await page.goto(f"/orders/{sp_id}")
         for item in await page.locator("#requirements fieldset").all():
@@ -172,15 +172,15 @@ async def test_two_people_on_one_order(surf: Surfer) -> None:
     await look(one)
 
 
-async def test_a_session_that_ran_out_in_the_middle_loses_nothing(surf: Surfer) -> None:
-    sp_id = await surf.site.new()
-    await surf.site.do(surf.site.partner, sp_id, "accept")
-    login = await surf.login("partner")
-    page = await surf.page("partner")
+async def test_a_session_that_ran_out_in_the_middle_loses_nothing(portal: Portal) -> None:
+    sp_id = await portal.site.new()
+    await portal.site.do(portal.site.partner, sp_id, "accept")
+    login = await portal.login("partner")
+    page = await portal.page("partner")
     await page.goto(f"/orders/{sp_id}")
     await page.get_by_label("Nicht erreicht").check()
     await page.locator("#contact").get_by_label("Bemerkung").fill("Ruft morgen zurück")
-    await page.context.clear_cookies(name=session_cookie(surf.site.app.state.settings))
+    await page.context.clear_cookies(name=session_cookie(portal.site.app.state.settings))
     await press(page, "Kontaktversuch festhalten")
     await page.get_by_label("E-Mail-Adresse").fill(login.email)
     await page.get_by_label("Passwort", exact=True).fill(PASSWORD)
@@ -190,10 +190,10 @@ async def test_a_session_that_ran_out_in_the_middle_loses_nothing(surf: Surfer) 
     await expect(page.locator(".timeline")).to_contain_text("«Ruft morgen zurück»")
 
 
-async def test_a_double_click_and_the_back_button_do_no_harm(surf: Surfer) -> None:
-    sp_id = await surf.site.new()
-    await surf.site.do(surf.site.partner, sp_id, "accept")
-    page = await surf.page("partner", javascript=False)
+async def test_a_double_click_and_the_back_button_do_no_harm(portal: Portal) -> None:
+    sp_id = await portal.site.new()
+    await portal.site.do(portal.site.partner, sp_id, "accept")
+    page = await portal.page("partner", javascript=False)
     await page.goto(f"/orders/{sp_id}")
     await page.get_by_label("Nicht erreicht").check()
     await page.get_by_role("button", name="Kontaktversuch festhalten").dblclick()
@@ -202,22 +202,22 @@ async def test_a_double_click_and_the_back_button_do_no_harm(surf: Surfer) -> No
     await page.get_by_label("Nicht erreicht").check()
     await press(page, "Kontaktversuch festhalten")
     await says(page, "Der Kontaktversuch ist festgehalten.")
-    stored = await surf.site.around.orders.get(sp_id)
+    stored = await portal.site.around.orders.get(sp_id)
     assert stored is not None
     logged = [e for e in stored.events if e.event.type == "contact_logged"]
     assert 1 <= len(logged) <= 2  # two only if the browser loaded the page anew when it went back
 
 
 @pytest.mark.parametrize("device", ["desktop", "phone"])
-async def test_hostile_text_is_text(surf: Surfer, device: Device) -> None:
-    sp_id = await surf.site.new(
+async def test_hostile_text_is_text(portal: Portal, device: Device) -> None:
+    sp_id = await portal.site.new(
         name=HOSTILE, street=HOSTILE, city="‮" + "Z" * 190, note=HOSTILE + "\n" + "W" * 1500,
         sku="A" * 200,
     )  # fmt: skip
-    await surf.site.do(surf.site.partner, sp_id, "accept")
+    await portal.site.do(portal.site.partner, sp_id, "accept")
     note = {"outcome": "reached", "note": "<img src=x onerror=alert(1)>" + "M" * 1500}
-    await surf.site.do(surf.site.partner, sp_id, "contacts", note)
-    page = await surf.page("partner", device=device)
+    await portal.site.do(portal.site.partner, sp_id, "contacts", note)
+    page = await portal.page("partner", device=device)
     for path in ("/", "/orders?q=esrever", f"/orders/{sp_id}"):
         await page.goto(path)
         if path.startswith("/orders?"):
@@ -228,8 +228,8 @@ async def test_hostile_text_is_text(surf: Surfer, device: Device) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_every_page_in_every_language(surf: Surfer, language: Language) -> None:
-    site = surf.site
+async def test_every_page_in_every_language(portal: Portal, language: Language) -> None:
+    site = portal.site
     for_each = {"new": await site.new(), "check_requirements": await site.new()}
     await site.do(site.partner, for_each["check_requirements"], "accept")
     for status in ("set_appointment", "confirm_execution"):
@@ -238,8 +238,8 @@ async def test_every_page_in_every_language(surf: Surfer, language: Language) ->
     paths = ["/", "/orders", "/orders?q=nothing+like+it"]
     paths += [f"/orders/{sp_id}" for sp_id in for_each.values()]
     # Colours and roles are the same in all languages; what differs is how long the words are.
-    serious = {"de": await surf.page("partner"), "en": await surf.page("partner", dark=True)}
-    phone = await surf.page("partner", language, device="phone")
+    serious = {"de": await portal.page("partner"), "en": await portal.page("partner", dark=True)}
+    phone = await portal.page("partner", language, device="phone")
     for page, check in (
         (phone, fits),
         *([(serious[language], look)] if language in serious else []),

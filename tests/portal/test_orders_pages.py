@@ -10,7 +10,7 @@ import icalendar
 import pytest
 import pytest_asyncio
 
-from tests.portal.surf import Surfer
+from tests.portal.portal import Portal
 from tests.portal.visitor import Visitor, visitor
 from tests.web.firms import firm
 from tests.web.site import PATH, agreed, tomorrow
@@ -34,36 +34,36 @@ def zurich(days: int = 0) -> str:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def partner(surf: Surfer) -> AsyncIterator[Visitor]:
+async def partner(portal: Portal) -> AsyncIterator[Visitor]:
     """Somebody of the partner of the orders."""
-    async with visitor(surf, "partner") as one:
+    async with visitor(portal, "partner") as one:
         yield one
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def operations(surf: Surfer) -> AsyncIterator[Visitor]:
+async def operations(portal: Portal) -> AsyncIterator[Visitor]:
     """Somebody of operations."""
-    async with visitor(surf, "operations") as one:
+    async with visitor(portal, "operations") as one:
         yield one
 
 
-async def events(surf: Surfer, sp_id: str) -> list[str]:
+async def events(portal: Portal, sp_id: str) -> list[str]:
     """The types of what has happened to an order."""
-    stored = await surf.site.around.orders.get(sp_id)
+    stored = await portal.site.around.orders.get(sp_id)
     assert stored is not None
     return [recorded.event.type for recorded in stored.events]
 
 
-async def status(surf: Surfer, sp_id: str) -> str:
+async def status(portal: Portal, sp_id: str) -> str:
     """The order's state."""
-    stored = await surf.site.around.orders.get(sp_id)
+    stored = await portal.site.around.orders.get(sp_id)
     assert stored is not None
     return stored.order.status
 
 
-async def go_on(surf: Surfer, sp_id: str) -> None:
+async def go_on(portal: Portal, sp_id: str) -> None:
     """From an accepted order to one whose execution is to be confirmed."""
-    site = surf.site
+    site = portal.site
     for call, body, _ in PATH[1:4]:
         caller = site.warehouse if call.startswith("goods") else site.partner
         await site.do(caller, sp_id, call, body() if callable(body) else body)
@@ -74,10 +74,10 @@ async def go_on(surf: Surfer, sp_id: str) -> None:
 # --- overview and lists --------------------------------------------------------------------------------------------
 
 
-async def test_the_overview_shows_the_sections_and_what_is_in_them(surf: Surfer) -> None:
-    site = surf.site
+async def test_the_overview_shows_the_sections_and_what_is_in_them(portal: Portal) -> None:
+    site = portal.site
     fresh = await firm(site)
-    async with visitor(surf, "partner", partner_id=fresh.partner_id) as one:
+    async with visitor(portal, "partner", partner_id=fresh.partner_id) as one:
         await one.get("/")
         assert "Es ist alles erledigt." in one.text
         new = [await site.new(partner_id=fresh.partner_id, name=f"Kundin {n}") for n in range(2)]
@@ -101,23 +101,23 @@ async def test_the_overview_shows_the_sections_and_what_is_in_them(surf: Surfer)
 @pytest.mark.parametrize(
     ("role", "where"), [("operations", "/staff"), ("accounting", "/settlements")]
 )
-async def test_staff_has_first_pages_of_its_own(surf: Surfer, role: Any, where: str) -> None:
-    async with visitor(surf, role) as one:
+async def test_staff_has_first_pages_of_its_own(portal: Portal, role: Any, where: str) -> None:
+    async with visitor(portal, role) as one:
         assert (await one.get("/")).headers["Location"] == where
 
 
-async def test_who_is_not_logged_in_is_led_back_after_the_log_in(surf: Surfer) -> None:
-    async with visitor(surf, "partner") as one:
+async def test_who_is_not_logged_in_is_led_back_after_the_log_in(portal: Portal) -> None:
+    async with visitor(portal, "partner") as one:
         one.http.cookies.clear()
         answer = await one.get("/orders?status=completed")
         assert answer.headers["Location"] == "/login?next=/orders%3Fstatus%3Dcompleted"
 
 
 async def test_lists_are_searched_filtered_and_paged(
-    surf: Surfer, partner: Visitor, operations: Visitor, monkeypatch: pytest.MonkeyPatch
+    portal: Portal, partner: Visitor, operations: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("web.portal.orders.listing.PER_PAGE", 2)
-    sp_ids = [await surf.site.new(name=f"Gerold Findmich {n}") for n in range(3)]
+    sp_ids = [await portal.site.new(name=f"Gerold Findmich {n}") for n in range(3)]
     for one in (partner, operations):
         answer = await one.get("/orders?q=FINDMICH&status=new")
         assert "3 Aufträge" in one.text
@@ -133,8 +133,8 @@ async def test_lists_are_searched_filtered_and_paged(
     assert "wurde nichts gefunden" in partner.text
 
 
-async def test_who_searches_an_sp_id_is_led_to_the_order(surf: Surfer, partner: Visitor) -> None:
-    sp_id = await surf.site.new()
+async def test_who_searches_an_sp_id_is_led_to_the_order(portal: Portal, partner: Visitor) -> None:
+    sp_id = await portal.site.new()
     answer = await partner.get(f"/orders?q={sp_id.lower()}")
     assert answer.headers["Location"] == f"/orders/{sp_id}"
 
@@ -147,10 +147,10 @@ async def test_an_address_that_cannot_be_is_the_list_all_the_same(partner: Visit
     assert "0 Aufträge" in partner.text
 
 
-async def test_the_menus_lists_have_their_names(surf: Surfer, partner: Visitor) -> None:
-    waiting, done = await surf.site.new(), await surf.site.new()
-    await surf.site.brought(waiting, "requirements_met")
-    await surf.site.brought(done, "completed")
+async def test_the_menus_lists_have_their_names(portal: Portal, partner: Visitor) -> None:
+    waiting, done = await portal.site.new(), await portal.site.new()
+    await portal.site.brought(waiting, "requirements_met")
+    await portal.site.brought(done, "completed")
     answer = await partner.get("/orders?status=requirements_met")
     assert "<h1>Aufträge mit Anforderungen erfüllt</h1>" in answer.text
     assert waiting in partner.text
@@ -166,9 +166,9 @@ async def test_the_menus_lists_have_their_names(surf: Surfer, partner: Visitor) 
 
 
 async def test_several_orders_are_accepted_and_who_was_refused_is_named(
-    surf: Surfer, partner: Visitor
+    portal: Portal, partner: Visitor
 ) -> None:
-    site = surf.site
+    site = portal.site
     sp_ids = [await site.new() for _ in range(3)]
     foreign = await site.new(partner_id=OTHER)
     await site.do(site.operations, sp_ids[2], "cancel", {"reason": "verzichtet"})
@@ -180,17 +180,17 @@ async def test_several_orders_are_accepted_and_who_was_refused_is_named(
     assert f"{sp_ids[2]} : Der Auftrag hat den Status «Storniert»" in partner.text
     assert f"{foreign} : Diesen Auftrag gibt es nicht" in partner.text
     assert "<i>x" not in answer.text
-    assert await status(surf, foreign) == "new"
+    assert await status(portal, foreign) == "new"
     await partner.post("/several/accept", sent)  # the answer is loaded anew
     assert "2 Aufträge sind erledigt" in partner.text
-    assert (await events(surf, sp_ids[0])).count("accepted") == 1
+    assert (await events(portal, sp_ids[0])).count("accepted") == 1
 
 
-async def test_all_that_were_shown_are_accepted(surf: Surfer, partner: Visitor) -> None:
-    sp_ids = [await surf.site.new() for _ in range(2)]
-    later = await surf.site.new()
+async def test_all_that_were_shown_are_accepted(portal: Portal, partner: Visitor) -> None:
+    sp_ids = [await portal.site.new() for _ in range(2)]
+    later = await portal.site.new()
     await partner.post("/several/accept", {"which": "all", "shown": sp_ids, "sp_id": later})
-    assert [await status(surf, sp_id) for sp_id in (*sp_ids, later)] == [
+    assert [await status(portal, sp_id) for sp_id in (*sp_ids, later)] == [
         "check_requirements",
         "check_requirements",
         "new",
@@ -199,10 +199,12 @@ async def test_all_that_were_shown_are_accepted(surf: Surfer, partner: Visitor) 
     assert "Sie haben keinen Auftrag ausgewählt." in partner.text
 
 
-async def test_several_executions_are_confirmed_on_one_day(surf: Surfer, partner: Visitor) -> None:
-    sp_ids = [await surf.site.new() for _ in range(2)]
+async def test_several_executions_are_confirmed_on_one_day(
+    portal: Portal, partner: Visitor
+) -> None:
+    sp_ids = [await portal.site.new() for _ in range(2)]
     for sp_id in sp_ids:
-        await surf.site.brought(sp_id, "confirm_execution")
+        await portal.site.brought(sp_id, "confirm_execution")
     answer = await partner.post("/several/execution", {"executed_on": "gestern", "sp_id": sp_ids})
     assert answer.status_code == 422
     assert "Dieses Datum gibt es nicht" in partner.text
@@ -212,24 +214,24 @@ async def test_several_executions_are_confirmed_on_one_day(surf: Surfer, partner
     assert "darf nicht in der Zukunft liegen" in partner.text
     await partner.post("/several/execution", {"executed_on": zurich(), "sp_id": sp_ids})
     assert "2 Aufträge sind erledigt" in partner.text
-    assert {await status(surf, sp_id) for sp_id in sp_ids} == {"completed"}
+    assert {await status(portal, sp_id) for sp_id in sp_ids} == {"completed"}
 
 
 # --- the page of an order ------------------------------------------------------------------------------------------
 
 
 async def test_the_page_says_why_something_is_not_possible_now(
-    surf: Surfer, partner: Visitor
+    portal: Portal, partner: Visitor
 ) -> None:
-    sp_id = await surf.site.new()
+    sp_id = await portal.site.new()
     await partner.get(f"/orders/{sp_id}")
     assert "Kundentermin setzen Ein Termin darf erst vereinbart werden, wenn" in partner.text
     assert "fällig" in partner.text
     assert "Am Zug: Servicepartner" in partner.text
 
 
-async def test_an_order_of_another_partner_is_none(surf: Surfer, partner: Visitor) -> None:
-    foreign = await surf.site.new(partner_id=OTHER)
+async def test_an_order_of_another_partner_is_none(portal: Portal, partner: Visitor) -> None:
+    foreign = await portal.site.new(partner_id=OTHER)
     for sp_id in (foreign, "SP-none", "SP%20%3Ci%3E", "%00"):
         answer = await partner.get(f"/orders/{sp_id}")
         assert answer.status_code == 404, sp_id
@@ -238,11 +240,11 @@ async def test_an_order_of_another_partner_is_none(surf: Surfer, partner: Visito
             answer = await partner.post(f"/orders/{sp_id}/{form}", OUTCOMES)
             assert answer.status_code in (403, 404), (sp_id, form)
         assert (await partner.get(f"/orders/{sp_id}/appointment.ics")).status_code == 404
-    assert await events(surf, foreign) == ["placed", "transmission_started", "transmitted"]
+    assert await events(portal, foreign) == ["placed", "transmission_started", "transmitted"]
 
 
-async def test_a_form_does_once_what_it_says(surf: Surfer, partner: Visitor) -> None:
-    sp_id = await surf.site.new()
+async def test_a_form_does_once_what_it_says(portal: Portal, partner: Visitor) -> None:
+    sp_id = await portal.site.new()
     for _ in range(2):  # a double click
         answer = await partner.post(f"/orders/{sp_id}/accept", {})
         assert answer.status_code == 303
@@ -251,7 +253,7 @@ async def test_a_form_does_once_what_it_says(surf: Surfer, partner: Visitor) -> 
         await partner.post(f"/orders/{sp_id}/contact", OUTCOMES)
     # back to the form, and something else in it
     await partner.post(f"/orders/{sp_id}/contact", {**OUTCOMES, "contact.note": "doch nicht"})
-    happened = await events(surf, sp_id)
+    happened = await events(portal, sp_id)
     assert (happened.count("accepted"), happened.count("contact_logged")) == (1, 2)
     await partner.get(f"/orders/{sp_id}?said=order-contact")
     assert "Der Kontaktversuch ist festgehalten." in partner.text
@@ -259,9 +261,9 @@ async def test_a_form_does_once_what_it_says(surf: Surfer, partner: Visitor) -> 
 
 
 async def test_a_form_that_none_of_our_pages_sent_does_nothing(
-    surf: Surfer, partner: Visitor
+    portal: Portal, partner: Visitor
 ) -> None:
-    sp_id = await surf.site.new()
+    sp_id = await portal.site.new()
     partner.http.cookies.delete("cmi_form")
     for path in (f"/orders/{sp_id}/accept", "/several/accept"):
         answer = await partner.http.post(
@@ -269,14 +271,14 @@ async def test_a_form_that_none_of_our_pages_sent_does_nothing(
         )
         assert answer.status_code == 403
     assert (await partner.get(f"/orders/{sp_id}/accept")).status_code == 303  # opening is not doing
-    assert await status(surf, sp_id) == "new"
+    assert await status(portal, sp_id) == "new"
 
 
 async def test_what_was_typed_stays_where_something_is_wrong(
-    surf: Surfer, partner: Visitor
+    portal: Portal, partner: Visitor
 ) -> None:
-    sp_id = await surf.site.new()
-    await surf.site.brought(sp_id, "set_appointment")
+    sp_id = await portal.site.new()
+    await portal.site.brought(sp_id, "set_appointment")
     path = f"/orders/{sp_id}/appointment"
     answer = await partner.post(path, {**APPOINTMENT, "appointment.until": "07:00"})
     assert answer.status_code == 422
@@ -293,17 +295,17 @@ async def test_what_was_typed_stays_where_something_is_wrong(
 
 
 async def test_what_is_wrong_is_said_when_the_form_has_gone_from_the_page(
-    surf: Surfer, partner: Visitor
+    portal: Portal, partner: Visitor
 ) -> None:
-    sp_id = await surf.site.new()
+    sp_id = await portal.site.new()
     answer = await partner.post(f"/orders/{sp_id}/execution", {"execution.executed_on": "x"})
     assert answer.status_code == 422
     assert re.search(r'<p class="error" role="alert">[^<]+</p>', answer.text)
 
 
-async def test_a_no_in_the_checklist_asks_for_a_rejection(surf: Surfer, partner: Visitor) -> None:
-    sp_id = await surf.site.new()
-    await surf.site.do(surf.site.partner, sp_id, "accept")
+async def test_a_no_in_the_checklist_asks_for_a_rejection(portal: Portal, partner: Visitor) -> None:
+    sp_id = await portal.site.new()
+    await portal.site.do(portal.site.partner, sp_id, "accept")
     answers = {
         "requirements.checklist.connections": "yes",
         "requirements.checklist.space": "no",
@@ -315,16 +317,16 @@ async def test_a_no_in_the_checklist_asks_for_a_rejection(surf: Surfer, partner:
     assert "Sie haben eine Frage mit «Nein» beantwortet." in partner.text
     assert '<option value="no_space" selected>' in answer.text
     assert partner.value("rejection.note") == "4 cm fehlen"
-    assert await status(surf, sp_id) == "check_requirements"
+    assert await status(portal, sp_id) == "check_requirements"
     sent = {"rejection.reason": "no_space", "rejection.note": "4 cm fehlen"}
     assert (await partner.post(f"/orders/{sp_id}/rejection", sent)).status_code == 303
     await partner.get(f"/orders/{sp_id}?said=order-rejection")
     assert "Auftrag storniert: Zu wenig Platz. «4 cm fehlen»" in partner.text
 
 
-async def test_other_reasons_need_a_text(surf: Surfer, partner: Visitor) -> None:
-    sp_id = await surf.site.new()
-    await surf.site.brought(sp_id, "confirm_execution")
+async def test_other_reasons_need_a_text(portal: Portal, partner: Visitor) -> None:
+    sp_id = await portal.site.new()
+    await portal.site.brought(sp_id, "confirm_execution")
     path = f"/orders/{sp_id}/not-executed"
     answer = await partner.post(path, {"not-executed.reason": "other"})
     assert answer.status_code == 422
@@ -332,11 +334,13 @@ async def test_other_reasons_need_a_text(surf: Surfer, partner: Visitor) -> None
     assert "Beschreiben Sie den anderen Grund" in partner.text
     sent = {"not-executed.reason": "other", "not-executed.note": "Strom weg"}
     assert (await partner.post(path, sent)).status_code == 303
-    assert await status(surf, sp_id) == "under_review"
+    assert await status(portal, sp_id) == "under_review"
 
 
-async def test_two_people_on_one_order(surf: Surfer, partner: Visitor, operations: Visitor) -> None:
-    sp_id = await surf.site.new()
+async def test_two_people_on_one_order(
+    portal: Portal, partner: Visitor, operations: Visitor
+) -> None:
+    sp_id = await portal.site.new()
     await operations.post(f"/orders/{sp_id}/accept", {})
     answer = await partner.post(f"/orders/{sp_id}/accept", {}, request_id="B" * 22)
     assert answer.status_code == 409
@@ -348,9 +352,9 @@ async def test_two_people_on_one_order(surf: Surfer, partner: Visitor, operation
 
 
 async def test_the_calendar_file_is_there_while_an_appointment_stands(
-    surf: Surfer, partner: Visitor
+    portal: Portal, partner: Visitor
 ) -> None:
-    site, sp_id = surf.site, await surf.site.new()
+    site, sp_id = portal.site, await portal.site.new()
     path = f"/orders/{sp_id}/appointment.ics"
     assert (await partner.get(path)).status_code == 404
     await site.brought(sp_id, "confirm_execution")
@@ -367,15 +371,15 @@ async def test_the_calendar_file_is_there_while_an_appointment_stands(
 
 
 async def test_while_temporal_is_away_nothing_that_was_typed_is_lost(
-    surf: Surfer, partner: Visitor, monkeypatch: pytest.MonkeyPatch
+    portal: Portal, partner: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sp_ids = [await surf.site.new() for _ in range(2)]
-    await surf.site.do(surf.site.partner, sp_ids[0], "accept")
+    sp_ids = [await portal.site.new() for _ in range(2)]
+    await portal.site.do(portal.site.partner, sp_ids[0], "accept")
 
     async def away(*_: object) -> None:
         raise TemporalAway("no answer")
 
-    monkeypatch.setattr(surf.site.app.state.order_use_cases._gateway, "ask", away)
+    monkeypatch.setattr(portal.site.app.state.order_use_cases._gateway, "ask", away)
     answer = await partner.post(f"/orders/{sp_ids[0]}/contact", OUTCOMES)
     assert answer.status_code == 503
     assert "im Moment nicht erreichbar" in partner.text
@@ -385,10 +389,10 @@ async def test_while_temporal_is_away_nothing_that_was_typed_is_lost(
 
 
 async def test_what_no_worker_answers_is_stored_and_the_page_says_so(
-    surf: Surfer, partner: Visitor, monkeypatch: pytest.MonkeyPatch
+    portal: Portal, partner: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sp_ids = [await surf.site.new() for _ in range(3)]
-    desk = surf.site.app.state.order_use_cases
+    sp_ids = [await portal.site.new() for _ in range(3)]
+    desk = portal.site.app.state.order_use_cases
 
     async def nobody(*_: object) -> None:
         return None
@@ -400,7 +404,7 @@ async def test_what_no_worker_answers_is_stored_and_the_page_says_so(
         await partner.post("/several/accept", {"which": "all", "shown": sp_ids[1:]})
         assert "2 Aufträge sind sicher gespeichert" in partner.text
     for sp_id in sp_ids:
-        await surf.site.reaches(sp_id, "check_requirements")
+        await portal.site.reaches(sp_id, "check_requirements")
     await partner.get(f"/orders/{sp_ids[0]}?said=order-stored")
     assert "Das ist sicher gespeichert" in partner.text
 
@@ -409,9 +413,9 @@ async def test_what_no_worker_answers_is_stored_and_the_page_says_so(
 
 
 async def test_operations_act_in_the_partners_place_and_decide(
-    surf: Surfer, operations: Visitor, partner: Visitor
+    portal: Portal, operations: Visitor, partner: Visitor
 ) -> None:
-    sp_id = await surf.site.new()
+    sp_id = await portal.site.new()
     answer = await operations.get(f"/orders/{sp_id}")
     assert f"/namespaces/default/workflows/{sp_id}" in answer.text
     await operations.post(f"/orders/{sp_id}/accept", {})
@@ -420,37 +424,37 @@ async def test_operations_act_in_the_partners_place_and_decide(
     sent = {"reassign.partner_id": "made-up", "reassign.reason": "Ferien"}
     assert (await operations.post(f"/orders/{sp_id}/reassign", sent)).status_code == 422
     assert operations.value("reassign.reason") == "Ferien"
-    await go_on(surf, sp_id)
+    await go_on(portal, sp_id)
     sent = {"not-executed.reason": "wrong_goods"}
     await partner.post(f"/orders/{sp_id}/not-executed", sent)
     sent = {"review.decision": "new_appointment", "review.note": "Ersatz ist da"}
     assert (await partner.post(f"/orders/{sp_id}/review", sent)).status_code == 403
     assert (await operations.post(f"/orders/{sp_id}/review", sent)).status_code == 303
-    assert await status(surf, sp_id) == "set_appointment"
+    assert await status(portal, sp_id) == "set_appointment"
     await operations.get(f"/orders/{sp_id}")
     assert "Petra Operations (Servicepartner-Team) für elektro-huber" in operations.text
     sent = {"cancel.reason": "Kundschaft verzichtet"}
     assert (await partner.post(f"/orders/{sp_id}/cancel", sent)).status_code == 403
     assert (await operations.post(f"/orders/{sp_id}/cancel", sent)).status_code == 303
-    assert await status(surf, sp_id) == "cancelled"
+    assert await status(portal, sp_id) == "cancelled"
 
 
 async def test_an_order_is_handed_to_another_partner(
-    surf: Surfer, operations: Visitor, partner: Visitor
+    portal: Portal, operations: Visitor, partner: Visitor
 ) -> None:
-    sp_id = await surf.site.new()
+    sp_id = await portal.site.new()
     sent = {"reassign.partner_id": OTHER, "reassign.reason": "Ferien"}
     assert (await partner.post(f"/orders/{sp_id}/reassign", sent)).status_code == 403
     assert (await operations.post(f"/orders/{sp_id}/reassign", sent)).status_code == 303
     assert (await partner.get(f"/orders/{sp_id}")).status_code == 404
-    async with visitor(surf, "partner", partner_id=OTHER) as new:
+    async with visitor(portal, "partner", partner_id=OTHER) as new:
         await new.get(f"/orders/{sp_id}")
         assert "Ferien" not in new.text
 
 
-async def test_accounting_looks_and_does_nothing(surf: Surfer) -> None:
-    sp_id = await surf.site.new()
-    async with visitor(surf, "accounting") as one:
+async def test_accounting_looks_and_does_nothing(portal: Portal) -> None:
+    sp_id = await portal.site.new()
+    async with visitor(portal, "accounting") as one:
         answer = await one.get(f"/orders/{sp_id}")
         assert answer.status_code == 200
         assert 'method="post"' not in answer.text.partition("<main")[2]

@@ -15,7 +15,7 @@ from records.orders import Orders
 from records.papers import Limit
 from records.settlements import Settlements
 from tests.invoices.papers import invoice, paper
-from tests.portal.surf import Surfer, axe, fits, follow, press
+from tests.portal.portal import Portal, axe, fits, follow, press
 from tests.portal.visitor import SAME, visitor
 from tests.server.surroundings import eventually
 from tests.support.builders import COMPLETED, lived
@@ -48,11 +48,11 @@ async def issued(page: Page) -> None:
     await eventually(there)
 
 
-async def fetched(surf: Surfer, page: Page, path: str) -> httpx.Response:
+async def fetched(portal: Portal, page: Page, path: str) -> httpx.Response:
     """A file, with the session of this browser."""
     cookies = {each["name"]: each["value"] for each in await page.context.cookies()}
-    name = session_cookie(surf.site.app.state.settings)
-    async with httpx.AsyncClient(base_url=surf.site.address, timeout=WAIT_LIMIT) as http:
+    name = session_cookie(portal.site.app.state.settings)
+    async with httpx.AsyncClient(base_url=portal.site.address, timeout=WAIT_LIMIT) as http:
         return await http.get(path, headers={"Cookie": f"{name}={cookies[name]}"})
 
 
@@ -61,10 +61,10 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "Rechnung <b>118.pdf"
 
 
-async def test_a_month_is_settled_on_a_phone_without_javascript(surf: Surfer, file: Path) -> None:
-    one = await firm(surf.site)
+async def test_a_month_is_settled_on_a_phone_without_javascript(portal: Portal, file: Path) -> None:
+    one = await firm(portal.site)
     first, second, third = await one.completed("129.00", "99.95", "1000.00")
-    page = await surf.page("partner", device="phone", javascript=False, partner_id=one.partner_id)
+    page = await portal.page("partner", device="phone", javascript=False, partner_id=one.partner_id)
     await page.goto("/settlements")
     await fits(page)
     await expect(page.get_by_text("3 Aufträge ausgewählt")).to_be_visible()
@@ -98,7 +98,7 @@ async def test_a_month_is_settled_on_a_phone_without_javascript(surf: Surfer, fi
     await expect(wrong.get_by_text("SP-999 gehört nicht auf diese Rechnung.")).to_be_visible()
     await fits(page)
 
-    draft = await fetched(surf, page, f"/settlements/{number}/draft-invoice.pdf")
+    draft = await fetched(portal, page, f"/settlements/{number}/draft-invoice.pdf")
     assert (draft.status_code, draft.content[:5]) == (200, b"%PDF-")
     file.write_bytes(paper(invoice(number, [first, second], "247.50")))
     await page.get_by_label("Rechnung (PDF)").set_input_files(file)
@@ -107,24 +107,24 @@ async def test_a_month_is_settled_on_a_phone_without_javascript(surf: Surfer, fi
         "Die Rechnung stimmt und ist bei der Buchhaltung."
     )
 
-    office = await surf.page("accounting")
+    office = await portal.page("accounting")
     await office.goto(f"/settlements?q={one.partner_id}")
     await follow(office.get_by_role("link", name=number))
     await axe(office)
     await expect(office.get_by_role("link", name="Rechnung des Partners (PDF)")).to_be_visible()
-    sent = await fetched(surf, office, f"/settlements/{number}/invoice.pdf")
+    sent = await fetched(portal, office, f"/settlements/{number}/invoice.pdf")
     assert sent.content == file.read_bytes()
     assert sent.headers["Content-Disposition"].startswith("attachment")
     assert "sandbox" in sent.headers["Content-Security-Policy"]
     assert sent.headers["X-Content-Type-Options"] == "nosniff"
-    table = await fetched(surf, office, f"/settlements/{number}/statement.csv")
+    table = await fetched(portal, office, f"/settlements/{number}/statement.csv")
     assert first in table.text
 
 
-async def test_operations_settle_for_a_partner_correct_and_take_it_back(surf: Surfer) -> None:
-    one = await firm(surf.site, liable=False)
+async def test_operations_settle_for_a_partner_correct_and_take_it_back(portal: Portal) -> None:
+    one = await firm(portal.site, liable=False)
     (sp_id,) = await one.completed("129.00")
-    page = await surf.page("operations")
+    page = await portal.page("operations")
     await page.goto(f"/settlements?partner_id={one.partner_id}")
     await follow(page.get_by_role("link", name="Für diesen Partner verrechnen"))
     await axe(page)
@@ -149,7 +149,7 @@ async def test_operations_settle_for_a_partner_correct_and_take_it_back(surf: Su
     await expect(page.get_by_role("status")).to_contain_text("storniert")
     await expect(page.get_by_text("Falscher Monat")).to_be_visible()
 
-    partner = await surf.page("partner", partner_id=one.partner_id, dark=True)
+    partner = await portal.page("partner", partner_id=one.partner_id, dark=True)
     await partner.goto("/settlements")
     await expect(partner.get_by_text("Die nächste ist ab")).to_be_visible()
     await axe(partner)
@@ -159,10 +159,10 @@ async def test_operations_settle_for_a_partner_correct_and_take_it_back(surf: Su
     await axe(partner)
 
 
-async def test_the_total_runs_along_and_two_clicks_make_one_settlement(surf: Surfer) -> None:
-    one = await firm(surf.site)
+async def test_the_total_runs_along_and_two_clicks_make_one_settlement(portal: Portal) -> None:
+    one = await firm(portal.site)
     first, _ = await one.completed("129.00", "1100.50")
-    page = await surf.page("partner", partner_id=one.partner_id)
+    page = await portal.page("partner", partner_id=one.partner_id)
     await page.goto("/settlements")
     await page.get_by_label(first).uncheck()
     await expect(page.locator("[data-net]")).to_have_text("CHF 1’100.50")
@@ -183,20 +183,20 @@ async def test_the_total_runs_along_and_two_clicks_make_one_settlement(surf: Sur
     await expect(again.get_by_role("status")).to_contain_text("bereits verrechnet")
 
 
-async def test_nothing_picked_is_said(surf: Surfer) -> None:
-    one = await firm(surf.site)
+async def test_nothing_picked_is_said(portal: Portal) -> None:
+    one = await firm(portal.site)
     await one.completed("129.00")
-    page = await surf.page("partner", javascript=False, partner_id=one.partner_id)
+    page = await portal.page("partner", javascript=False, partner_id=one.partner_id)
     await page.goto("/settlements")
     await press(page, "Keine auswählen")
     await press(page, "Weiter zur Bestätigung")
     await expect(page.get_by_role("alert")).to_have_text("Wählen Sie mindestens einen Auftrag aus.")
 
 
-async def test_somebody_elses_settlement_is_not_there(surf: Surfer) -> None:
-    one: Firm = await firm(surf.site)
+async def test_somebody_elses_settlement_is_not_there(portal: Portal) -> None:
+    one: Firm = await firm(portal.site)
     number = (await one.opened(await one.completed("129.00")))["settlement_id"]
-    page = await surf.page("partner")
+    page = await portal.page("partner")
     for path in ("", "/statement.pdf", "/statement.csv", "/draft-invoice.pdf", "/invoice.pdf"):
         answer = await page.goto(f"/settlements/{number}{path}")
         assert answer is not None
@@ -205,20 +205,20 @@ async def test_somebody_elses_settlement_is_not_there(surf: Surfer) -> None:
     await expect(page.get_by_text(number)).to_have_count(0)
 
 
-async def test_the_address_of_a_form_leads_back_to_its_page(surf: Surfer) -> None:
-    one: Firm = await firm(surf.site)
+async def test_the_address_of_a_form_leads_back_to_its_page(portal: Portal) -> None:
+    one: Firm = await firm(portal.site)
     number = (await one.opened(await one.completed("129.00")))["settlement_id"]
-    page = await surf.page("partner", partner_id=one.partner_id)
+    page = await portal.page("partner", partner_id=one.partner_id)
     for form in ("selection", "invoice"):
         await page.goto(f"/settlements/{number}/{form}")
         assert page.url.endswith(f"/settlements/{number}")
         await expect(page.get_by_role("heading", level=1)).to_contain_text("Verrechnung")
 
 
-async def test_who_picks_for_a_partner_comes_back_to_that_partner(surf: Surfer) -> None:
-    one: Firm = await firm(surf.site)
+async def test_who_picks_for_a_partner_comes_back_to_that_partner(portal: Portal) -> None:
+    one: Firm = await firm(portal.site)
     await one.completed("129.00")
-    page = await surf.page("operations")
+    page = await portal.page("operations")
     await page.goto(f"/staff/partners/{one.partner_id}")
     await follow(page.locator(".lead").get_by_role("link", name="Verrechnungen"))
     await follow(page.get_by_role("link", name="Für diesen Partner verrechnen"))
@@ -229,12 +229,14 @@ async def test_who_picks_for_a_partner_comes_back_to_that_partner(surf: Surfer) 
         await press(page, "Neu rechnen")
 
 
-async def test_the_months_end_leaves_time_to_unpick(surf: Surfer) -> None:
-    one = await firm(surf.site)
+async def test_the_months_end_leaves_time_to_unpick(portal: Portal) -> None:
+    one = await firm(portal.site)
     first, second = await one.completed("129.00", "99.95")
-    code, _, _ = await starter(surf.site, "settle", "--partner", one.partner_id, "--month", month())
+    code, _, _ = await starter(
+        portal.site, "settle", "--partner", one.partner_id, "--month", month()
+    )
     assert code == 0
-    page = await surf.page("partner", device="phone", javascript=False, partner_id=one.partner_id)
+    page = await portal.page("partner", device="phone", javascript=False, partner_id=one.partner_id)
     await page.goto("/settlements")
     await fits(page)
     await follow(page.locator("table a"))
@@ -252,16 +254,16 @@ async def test_the_months_end_leaves_time_to_unpick(surf: Surfer) -> None:
     await expect(page.get_by_role("rowheader", name=first)).to_have_count(0)
 
 
-async def test_many_orders_are_picked_and_shown_page_by_page(surf: Surfer) -> None:
-    one = await firm(surf.site)
-    records = Orders(surf.site.around.database)
+async def test_many_orders_are_picked_and_shown_page_by_page(portal: Portal) -> None:
+    one = await firm(portal.site)
+    records = Orders(portal.site.around.database)
     sp_ids = [f"SP-MANY-{number:04}" for number in range(250)]
     for sp_id in sp_ids:
         order, events = lived(
             *COMPLETED, sp_id=sp_id, partner_id=one.partner_id, city="<b>Zürich</b>" * 4
         )
         await records.save(Snapshot(order=order, events=events))
-    page = await surf.page("partner", javascript=False, partner_id=one.partner_id)
+    page = await portal.page("partner", javascript=False, partner_id=one.partner_id)
     await page.goto("/settlements")
     await expect(page.get_by_text("Seite 1 von 3")).to_be_visible()
     await page.get_by_label(sp_ids[7]).uncheck()
@@ -276,13 +278,13 @@ async def test_many_orders_are_picked_and_shown_page_by_page(surf: Surfer) -> No
     await expect(page.get_by_label(sp_ids[101])).not_to_be_checked()
     await expect(page.get_by_label(sp_ids[102])).to_be_checked()
 
-    lines = await Settlements(surf.site.around.database).billable.lines(one.partner_id)
+    lines = await Settlements(portal.site.around.database).billable.lines(one.partner_id)
     billed = lived_settlement(
         opening(*(line.sp_id for line in lines), partner_id=one.partner_id),
         Close(),
         TakeClaims(refused=(LeftOut(sp_id=sp_ids[3], reason="cancelled"),), corrections=()),
     )
-    await Settlements(surf.site.around.database).save(billed)
+    await Settlements(portal.site.around.database).save(billed)
     await page.goto(f"/settlements/{billed.settlement.settlement_id}?part=3")
     await expect(page.get_by_text("Aufträge 201 bis 249 von 249")).to_be_visible()
     await expect(page.get_by_text("<b>Zürich</b>").first).to_be_visible()
@@ -292,9 +294,9 @@ async def test_many_orders_are_picked_and_shown_page_by_page(surf: Surfer) -> No
 
 
 async def test_too_many_files_and_a_draft_that_cannot_be_made(
-    surf: Surfer, monkeypatch: pytest.MonkeyPatch
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = await firm(surf.site)
+    one = await firm(portal.site)
     number = (await one.issued(await one.completed("10.00")))["settlement_id"]
 
     async def fails(*_: object) -> None:
@@ -308,7 +310,7 @@ async def test_too_many_files_and_a_draft_that_cannot_be_made(
         ("it", "il numero massimo di file", "Non è stato possibile creare la bozza."),
         ("en", "As many files as possible", "The draft could not be made."),
     ):
-        async with visitor(surf, "partner", language, one.partner_id) as partner:
+        async with visitor(portal, "partner", language, one.partner_id) as partner:
             hidden = {"form_token": partner.http.cookies.get("cmi_form"), "request_id": "A" * 22}
             partner.page = await partner.http.post(
                 f"/settlements/{number}/invoice",

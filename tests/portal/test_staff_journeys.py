@@ -9,23 +9,23 @@ import pytest
 import pytest_asyncio
 
 import words
-from tests.portal.staffed import LATE, NAMES, NOTE, bad_day
-from tests.portal.surf import PASSWORD, Surfer, axe, fits, follow, press
+from tests.portal.bad_day import LATE, NAMES, NOTE, bad_day
+from tests.portal.portal import PASSWORD, Portal, axe, fits, follow, press
 from tests.web.site import API, Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
-async def scene(portal_site: Site) -> None:
-    """A bad day."""
+async def bad_day_data(portal_site: Site) -> None:
+    """The data of `tests/portal/bad_day.py`."""
     await bad_day(portal_site)
 
 
 @pytest.mark.parametrize("device", ["desktop", "phone"])
-async def test_who_is_late_and_why(surf: Surfer, device: str) -> None:
+async def test_who_is_late_and_why(portal: Portal, device: str) -> None:
     """Without JavaScript."""
-    page = await surf.page("operations", device=device, javascript=False)  # type: ignore[arg-type]
+    page = await portal.page("operations", device=device, javascript=False)  # type: ignore[arg-type]
     await page.goto("/")
     assert page.url.endswith("/staff")
     row = page.get_by_role("row").filter(has_text=NAMES[LATE]).first
@@ -41,15 +41,15 @@ async def test_who_is_late_and_why(surf: Surfer, device: str) -> None:
     assert re.search(r"/orders/S-CHECK-\d$", page.url)
 
 
-async def test_a_review_is_decided(surf: Surfer) -> None:
-    site = surf.site
+async def test_a_review_is_decided(portal: Portal) -> None:
+    site = portal.site
     sp_id = await site.new()
     await site.brought(sp_id, "confirm_execution")
     await site.do(
         site.partner, sp_id, "execution", {"executed": False, "reason": "transport_damage"}
     )
     await site.reaches(sp_id, "under_review")
-    page = await surf.page("operations", device="phone", javascript=False)
+    page = await portal.page("operations", device="phone", javascript=False)
     await page.goto("/staff/reviews")
     row = page.get_by_role("row").filter(has_text=sp_id)
     assert words.reason_label("transport_damage", "de") in await row.inner_text()
@@ -62,15 +62,15 @@ async def test_a_review_is_decided(surf: Surfer) -> None:
     assert await page.get_by_text(sp_id).count() == 0
 
 
-async def test_what_a_partner_wrote_is_text(surf: Surfer) -> None:
-    page = await surf.page("operations")
+async def test_what_a_partner_wrote_is_text(portal: Portal) -> None:
+    page = await portal.page("operations")
     await page.goto("/staff/reviews")
     assert await page.get_by_text(NOTE).count() == 2
 
 
-async def test_a_partner_and_its_first_login(surf: Surfer) -> None:
+async def test_a_partner_and_its_first_login(portal: Portal) -> None:
     """Wrong at first, and what was typed is still there; then as far as the invited person's own page."""
-    page = await surf.page("operations", javascript=False)
+    page = await portal.page("operations", javascript=False)
     await page.goto("/staff/partners")
     await follow(page.get_by_role("link", name="Partner anlegen"))
     typed = {
@@ -104,8 +104,8 @@ async def test_a_partner_and_its_first_login(surf: Surfer) -> None:
         "Das Login ist angelegt, die Einladung ist unterwegs."
     )
     assert "eingeladen" in await page.get_by_role("row").filter(has_text="Zita").inner_text()
-    link = await invitation(surf.site, "zita@zuegel.example")
-    hers = await surf.page()
+    link = await invitation(portal.site, "zita@zuegel.example")
+    hers = await portal.page()
     await hers.goto(link)
     for each in await hers.locator("input[type=password]").all():
         await each.fill(PASSWORD)
@@ -136,16 +136,16 @@ async def invitation(site: Site, address: str) -> str:
     raise AssertionError(f"no invitation for {address}")
 
 
-async def test_a_token_is_shown_once(surf: Surfer) -> None:
+async def test_a_token_is_shown_once(portal: Portal) -> None:
     """And works; sent once more, by reloading, it neither appears again nor is there a second one."""
-    page = await surf.page("operations")
+    page = await portal.page("operations")
     await page.goto(f"/staff/partners/{LATE}")
     await page.locator("summary", has_text="Token anlegen").click()
     await page.get_by_label("Name des Programms").fill("Planung")
     await follow(page.get_by_role("button", name="Token anlegen"))
     token = await page.locator("code.secret").inner_text()
     headers = {"Authorization": f"Bearer {token}"}
-    assert (await surf.site.nobody.get(f"{API}/orders", headers=headers)).is_success
+    assert (await portal.site.nobody.get(f"{API}/orders", headers=headers)).is_success
     page.on("dialog", lambda dialog: dialog.accept())
     await page.reload()
     assert token not in await page.content()
@@ -155,13 +155,13 @@ async def test_a_token_is_shown_once(surf: Surfer) -> None:
     assert token not in await page.content()
     await page.get_by_role("row").filter(has_text="Planung").get_by_text("Sperren").first.click()
     await follow(page.get_by_role("button", name="Endgültig sperren"))
-    assert (await surf.site.nobody.get(f"{API}/orders", headers=headers)).status_code == 401
+    assert (await portal.site.nobody.get(f"{API}/orders", headers=headers)).status_code == 401
     assert "gesperrt" in await page.get_by_role("row").filter(has_text="Planung").inner_text()
 
 
-async def test_two_people_change_one_partner(surf: Surfer) -> None:
+async def test_two_people_change_one_partner(portal: Portal) -> None:
     """Each changes what he or she changed, and the other's stays."""
-    pages = [await surf.page("operations") for _ in range(2)]
+    pages = [await portal.page("operations") for _ in range(2)]
     for page in pages:
         await page.goto(f"/staff/partners/{LATE}/edit")
     await pages[0].get_by_label("Telefon").fill("+41 44 555 00 00")
@@ -173,17 +173,17 @@ async def test_two_people_change_one_partner(surf: Surfer) -> None:
     assert "Zürich Altstetten" in text
 
 
-async def test_nobody_deletes_the_own_login(surf: Surfer) -> None:
-    login = await surf.new_login("operations")
-    page = await surf.page(login=login)
+async def test_nobody_deletes_the_own_login(portal: Portal) -> None:
+    login = await portal.new_login("operations")
+    page = await portal.page(login=login)
     await page.goto("/staff/users")
     mine = page.get_by_role("row").filter(has_text=login.email)
     assert "Das sind Sie." in await mine.inner_text()
     assert await mine.get_by_text("Löschen").count() == 0
 
 
-async def test_a_month_in_retrospect(surf: Surfer) -> None:
-    page = await surf.page("operations")
+async def test_a_month_in_retrospect(portal: Portal) -> None:
+    page = await portal.page("operations")
     await page.goto("/staff/reports")
     months = [await page.get_by_label("Monat").input_value()]
     await follow(page.get_by_role("link", name="Monat davor"))

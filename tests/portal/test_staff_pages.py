@@ -4,8 +4,8 @@ import pytest
 import pytest_asyncio
 
 from domain.values import Language
-from tests.portal.staffed import LATE, bad_day
-from tests.portal.surf import Surfer, axe, fits
+from tests.portal.bad_day import LATE, bad_day
+from tests.portal.portal import Portal, axe, fits
 from tests.web.site import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -32,8 +32,8 @@ PATHS = (
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
-async def scene(portal_site: Site) -> None:
-    """A bad day."""
+async def bad_day_data(portal_site: Site) -> None:
+    """The data of `tests/portal/bad_day.py`."""
     await bad_day(portal_site)
 
 
@@ -41,9 +41,9 @@ async def scene(portal_site: Site) -> None:
     ("language", "device", "dark"), [("de", "desktop", False), ("fr", "phone", True)]
 )
 async def test_each_page_is_for_everybody(
-    surf: Surfer, language: Language, device: str, dark: bool
+    portal: Portal, language: Language, device: str, dark: bool
 ) -> None:
-    page = await surf.page("operations", language, device=device, dark=dark)  # type: ignore[arg-type]
+    page = await portal.page("operations", language, device=device, dark=dark)  # type: ignore[arg-type]
     for path in PATHS:
         answer = await page.goto(path)
         assert answer is not None
@@ -55,8 +55,8 @@ async def test_each_page_is_for_everybody(
 
 
 @pytest.mark.parametrize("path", ["/staff", "/staff/findings"])
-async def test_a_finding_leads_to_its_order_or_settlement(surf: Surfer, path: str) -> None:
-    page = await surf.page("operations")
+async def test_a_finding_leads_to_its_order_or_settlement(portal: Portal, path: str) -> None:
+    page = await portal.page("operations")
     await page.goto(path)
     found = page.get_by_role("table", name="Befunde des Abgleichs")
     for name, leads_to in (("S-NEW-2", "/orders/"), ("V202610-7KQ4MXBP", "/settlements/")):
@@ -65,16 +65,16 @@ async def test_a_finding_leads_to_its_order_or_settlement(surf: Surfer, path: st
 
 
 @pytest.mark.parametrize("role", ["partner", "accounting"])
-async def test_they_are_for_operations_alone(surf: Surfer, role: str) -> None:
-    page = await surf.page(role)  # type: ignore[arg-type]
+async def test_they_are_for_operations_alone(portal: Portal, role: str) -> None:
+    page = await portal.page(role)  # type: ignore[arg-type]
     for path in (*PATHS, "/staff/reports/2026-11/deadlines.csv"):
         answer = await page.request.get(path, headers={"Accept": "text/html"})
         assert answer.status == 403, path
         assert LATE not in (await answer.text()).replace(path, "")
 
 
-async def test_who_is_not_logged_in_is_led_to_the_log_in(surf: Surfer) -> None:
-    page = await surf.page()
+async def test_who_is_not_logged_in_is_led_to_the_log_in(portal: Portal) -> None:
+    page = await portal.page()
     for path in PATHS:
         await page.goto(path)
         assert "/login?next=/staff" in page.url
@@ -92,13 +92,13 @@ async def test_who_is_not_logged_in_is_led_to_the_log_in(surf: Surfer) -> None:
         f"/staff/partners/{LATE}/tokens",
     ],
 )
-async def test_a_form_of_another_site_does_nothing(surf: Surfer, path: str) -> None:
-    page = await surf.page("operations")
+async def test_a_form_of_another_site_does_nothing(portal: Portal, path: str) -> None:
+    page = await portal.page("operations")
     answer = await page.request.post(
         path, form={"name": "Evil", "role": "operations", "email": "e@evil.example"}
     )
     assert answer.status == 403
-    users = await surf.site.app.state.accounts.users(None)
+    users = await portal.site.app.state.accounts.users(None)
     assert "e@evil.example" not in {user.email for user in users}
 
 
@@ -115,9 +115,9 @@ async def test_a_form_of_another_site_does_nothing(surf: Surfer, path: str) -> N
     ],
 )
 async def test_an_address_that_is_none_leads_to_one_that_is(
-    surf: Surfer, path: str, leads_to: str
+    portal: Portal, path: str, leads_to: str
 ) -> None:
-    page = await surf.page("operations")
+    page = await portal.page("operations")
     await page.goto(path)
     assert page.url.endswith(leads_to)
 
@@ -132,8 +132,8 @@ async def test_an_address_that_is_none_leads_to_one_that_is(
         "/staff/reports/x/deadlines.csv",
     ],
 )
-async def test_what_is_not_there(surf: Surfer, path: str) -> None:
-    page = await surf.page("operations")
+async def test_what_is_not_there(portal: Portal, path: str) -> None:
+    page = await portal.page("operations")
     answer = await page.goto(path)
     assert answer is not None
     assert answer.status == 404

@@ -1,4 +1,4 @@
-"""Somebody who is logged in and sends forms without a browser: for what is quicker to ask by HTTP."""
+"""A logged-in user without a browser, who sends forms by HTTP: for tests that need no rendering."""
 
 import re
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from domain.values import Language
-from tests.portal.surf import PARTNER, PASSWORD, Surfer
+from tests.portal.portal import PARTNER, PASSWORD, Portal
 from tests.support.limits import WAIT_LIMIT
 from use_cases.principal import Role
 from web.security import session_cookie
@@ -18,32 +18,32 @@ SAME = {"Sec-Fetch-Site": "same-origin"}
 
 
 class Visitor:
-    """A person's session. `page` is the last page that was answered."""
+    """A user's session. `page` is the last page received."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
         self.page: httpx.Response | None = None
 
     async def get(self, path: str) -> httpx.Response:
-        """A page."""
+        """Get a page."""
         self.page = await self.http.get(path)
         return self.page
 
     async def post(self, path: str, fields: dict[str, Any], **changed: str) -> httpx.Response:
-        """A form of ours, sent with the ids of its page; `changed` are other values for hidden fields."""
+        """Send a form with the hidden fields of the last page; `changed` replaces some of them."""
         hidden = {"form_token": self.http.cookies.get("cmi_form", ""), "request_id": "A" * 22}
         self.page = await self.http.post(path, data={**hidden, **changed, **fields}, headers=SAME)
         return self.page
 
     @property
     def text(self) -> str:
-        """What is on the page, without its tags."""
+        """The text of the page, without tags."""
         assert self.page is not None
         main = self.page.text.partition("<main")[2]
         return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", main)))
 
     def value(self, name: str) -> str | None:
-        """What stands in a field of the page."""
+        """The value of a field on the page."""
         assert self.page is not None
         found = re.search(
             rf'<input[^>]* name="{re.escape(name)}"[^>]* value="([^"]*)"', self.page.text
@@ -58,15 +58,15 @@ class Visitor:
 
 @asynccontextmanager
 async def visitor(
-    surf: Surfer, role: Role, language: Language = "de", partner_id: str = PARTNER
+    portal: Portal, role: Role, language: Language = "de", partner_id: str = PARTNER
 ) -> AsyncIterator[Visitor]:
     """Somebody of this role, logged in and with the token for forms."""
-    login = await surf.login(role, language, partner_id)
-    state = surf.site.app.state
+    login = await portal.login(role, language, partner_id)
+    state = portal.site.app.state
     session = await state.accounts.sessions.log_in(login.email, PASSWORD, "2001:db8::77")
     cookies = {session_cookie(state.settings): session.secret}
     async with httpx.AsyncClient(
-        base_url=surf.site.address, cookies=cookies, timeout=WAIT_LIMIT
+        base_url=portal.site.address, cookies=cookies, timeout=WAIT_LIMIT
     ) as http:
         one = Visitor(http)
         await one.get("/account")

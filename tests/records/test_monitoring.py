@@ -42,8 +42,8 @@ async def keep(database: Database, sp_id: str, *steps: Step, partner_id: str = "
 
 
 @pytest.fixture
-async def desk(database: Database) -> Operations:
-    """Operations, with orders of two partners in all kinds of trouble."""
+async def operations(database: Database) -> Operations:
+    """The use cases of operations, with orders of two partners in all kinds of trouble."""
     for number in range(3):
         await keep(database, f"SP-N{number}", *TRANSMITTED)
     await keep(database, "SP-C", *ACCEPTED, partner_id="huber")
@@ -56,8 +56,8 @@ async def desk(database: Database) -> Operations:
     return Operations(database, lambda: NOW)
 
 
-async def test_how_things_stand(desk: Operations) -> None:
-    situation = await desk.overview(ANNA, each=2)
+async def test_how_things_stand(operations: Operations) -> None:
+    situation = await operations.overview(ANNA, each=2)
     assert (situation.late_count, len(situation.late)) == (8, 2)
     assert situation.untransmitted_count == 1
     assert [each.order.sp_id for each in situation.untransmitted] == ["SP-T"]
@@ -71,10 +71,10 @@ async def test_how_things_stand(desk: Operations) -> None:
     assert (situation.mail_count, situation.finding_count, situation.throttled) == (0, 0, 0)
 
 
-async def test_late_orders_page_by_page(desk: Operations) -> None:
+async def test_late_orders_page_by_page(operations: Operations) -> None:
     found, cursor = [], None
     while True:
-        items, cursor = await desk.late(ANNA, limit=3, cursor=cursor)
+        items, cursor = await operations.late(ANNA, limit=3, cursor=cursor)
         found += items
         if cursor is None:
             break
@@ -89,13 +89,13 @@ async def test_late_orders_page_by_page(desk: Operations) -> None:
     others = {item.order.sp_id: item.others for item in found}
     assert others["SP-N0"] == 1, "to reach the customer, too"
     assert [item.deadline.due for item in found] == sorted(item.deadline.due for item in found)
-    mine, _ = await desk.late(ANNA, "huber")
+    mine, _ = await operations.late(ANNA, "huber")
     assert {item.order.sp_id for item in mine} == {"SP-C", "SP-W"}
     with pytest.raises(ValueError, match="cursor"):
-        await desk.late(ANNA, cursor="x")
+        await operations.late(ANNA, cursor="x")
 
 
-async def test_nothing_is_late_before_it_is_due(database: Database, desk: Operations) -> None:
+async def test_nothing_is_late_before_it_is_due(database: Database, operations: Operations) -> None:
     watch = Monitoring(database)
     assert await watch.late(MONDAY) == 0
     assert await watch.late_partners(MONDAY, 10) == ()
@@ -104,9 +104,9 @@ async def test_nothing_is_late_before_it_is_due(database: Database, desk: Operat
     assert first.since < NOW
 
 
-async def test_open_orders_of_a_partner(database: Database, desk: Operations) -> None:
+async def test_open_orders_of_a_partner(database: Database, operations: Operations) -> None:
     watch = Monitoring(database)
-    assert await desk.open_orders_of(ANNA, "bianchi") == 6, "all but the one that is done"
+    assert await operations.open_orders_of(ANNA, "bianchi") == 6, "all but the one that is done"
     assert await watch.open_of("nobody") == 0
     assert await watch.count(Status.COMPLETED) == 1
 
@@ -114,7 +114,7 @@ async def test_open_orders_of_a_partner(database: Database, desk: Operations) ->
 # --- mails, invitations, guesses ---------------------------------------------------------------------------------
 
 
-async def test_mails_that_do_not_get_out(database: Database, desk: Operations) -> None:
+async def test_mails_that_do_not_get_out(database: Database, operations: Operations) -> None:
     log = MailLog(database)
     minute = timedelta(minutes=1)
     for key, ago in (("old", MONTH + minute), ("given", 2 * LONG), ("long", LONG), ("new", minute)):
@@ -131,17 +131,17 @@ async def test_mails_that_do_not_get_out(database: Database, desk: Operations) -
     for limit in (1, 2, 3, 10):
         found, cursor = [], None
         while True:
-            items, cursor = await desk.stuck_mails(ANNA, limit, cursor)
+            items, cursor = await operations.stuck_mails(ANNA, limit, cursor)
             found += [mail.key for mail in items]
             if cursor is None:
                 break
         assert found == expected
-    assert (await desk.overview(ANNA)).mail_count == len(expected)
+    assert (await operations.overview(ANNA)).mail_count == len(expected)
     with pytest.raises(ValueError, match="cursor"):
-        await desk.stuck_mails(ANNA, cursor="x")
+        await operations.stuck_mails(ANNA, cursor="x")
 
 
-async def test_invitations_that_do_not_get_out(database: Database, desk: Operations) -> None:
+async def test_invitations_that_do_not_get_out(database: Database, operations: Operations) -> None:
     records = AccountRecords(database)
     until = NOW + MONTH
     for name, asked, retry in (
@@ -157,11 +157,12 @@ async def test_invitations_that_do_not_get_out(database: Database, desk: Operati
     log = MailLog(database)
     await log.sent("arrived", NOW)
     await log.given_up("refused")
-    found = await desk.not_invited(ANNA)
+    found = await operations.not_invited(ANNA)
     assert {user.user_id: user.invitation for user in found} == {
         "waits": "waiting",
         "refused": "failed",
     }
+    assert (await operations.stuck_mails(ANNA)).items == (), "they are shown with their logins"
 
 
 async def test_how_many_have_to_wait(database: Database) -> None:

@@ -60,8 +60,8 @@ LIVES = {
 
 
 @pytest.fixture
-async def kept(database: Database) -> dict[str, Snapshot]:
-    """What the records hold: orders, and a settlement of one of them."""
+async def stored(database: Database) -> dict[str, Snapshot]:
+    """The stored orders by SP-ID. A settlement of one of them is stored, too."""
     await Partners(database).put(partner(HUBER), MONDAY)
     records, snapshots = Orders(database), {}
     for sp_id, steps in LIVES.items():
@@ -109,7 +109,7 @@ async def everything(database: Database) -> dict[str, object]:
 
 @pytest.mark.parametrize("rewrite", [more, fewer])
 async def test_every_reader_finds_the_same(
-    database: Database, kept: dict[str, Snapshot], rewrite: object
+    database: Database, stored: dict[str, Snapshot], rewrite: object
 ) -> None:
     before = await everything(database)
     assert await rewrite_rows(database, rewrite) > 50  # type: ignore[arg-type]
@@ -124,7 +124,7 @@ async def document(database: Database, sp_id: str) -> str:
 
 
 async def test_a_build_that_does_not_know_a_field_does_not_lose_it(
-    database: Database, kept: dict[str, Snapshot]
+    database: Database, stored: dict[str, Snapshot]
 ) -> None:
     """An older worker is handed an order by a newer workflow, or revives it from the records, and writes it again."""
     records = Orders(database)
@@ -141,11 +141,11 @@ async def test_a_build_that_does_not_know_a_field_does_not_lose_it(
 
 
 async def test_what_only_a_newer_build_knows_is_read_and_allows_nothing(
-    database: Database, kept: dict[str, Snapshot]
+    database: Database, stored: dict[str, Snapshot]
 ) -> None:
     records = Orders(database)
     newer = {"type": "put_on_hold", "until": "2026-12-01", "why": {"by": "customer"}}
-    raw = json.loads(kept["SP-4"].order.model_dump_json())
+    raw = json.loads(stored["SP-4"].order.model_dump_json())
     raw["status"] = "on_hold"
     for deadline in raw["deadlines"]:
         deadline["outcome"] = "waived"
@@ -164,7 +164,7 @@ async def test_what_only_a_newer_build_knows_is_read_and_allows_nothing(
             update(orders).where(orders.c.sp_id == "SP-4").values(status="on_hold")
         )
         mine = timeline.c.sp_id == "SP-4"
-        last = kept["SP-4"].order.version
+        last = stored["SP-4"].order.version
         await connection.execute(
             update(timeline)
             .where(mine, timeline.c.seq == 2)
@@ -192,7 +192,7 @@ async def test_what_only_a_newer_build_knows_is_read_and_allows_nothing(
 
 
 async def test_a_settlement_with_what_only_a_newer_build_knows_is_read(
-    database: Database, kept: dict[str, Snapshot]
+    database: Database, stored: dict[str, Snapshot]
 ) -> None:
     settlements = Settlements(database)
     number = (await settlements.page()).items[0].settlement_id

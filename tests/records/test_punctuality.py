@@ -52,8 +52,8 @@ LIVES: tuple[tuple[Step, ...], ...] = (
 
 
 @pytest.fixture
-async def kept(database: Database) -> list[Order]:
-    """Orders of two partners from two months, in every state of lateness."""
+async def stored(database: Database) -> list[Order]:
+    """The stored orders: of two partners, in two months, in every state of lateness."""
     records = Orders(database)
     orders = []
     partners = cycle(("elektro-huber", "bianchi", "elektro-huber"))
@@ -92,13 +92,13 @@ def expected(
 
 @pytest.mark.parametrize("days", [0, 1, 2, 3, 10, 60])
 async def test_the_database_counts_as_the_rule_says(
-    database: Database, kept: list[Order], days: int
+    database: Database, stored: list[Order], days: int
 ) -> None:
     now = MONDAY + timedelta(days=days, hours=9)
     months = (OCTOBER, interval(Month.parse("2026-11"), "Europe/Zurich"))
     for month in months:
         tallies = await PunctualityRecords(database).tallies(*month, now)
-        said = expected(kept, now, month)
+        said = expected(stored, now, month)
         assert {(t.partner_id, t.kind): (t.met, t.missed) for t in tallies} == {
             (partner_id, kind): (said[partner_id, kind, "met"], said[partner_id, kind, "missed"])
             for partner_id, kind, _ in said
@@ -106,12 +106,12 @@ async def test_the_database_counts_as_the_rule_says(
         assert tallies == tuple(sorted(tallies, key=lambda t: (t.partner_id, KINDS.index(t.kind))))
 
 
-async def test_something_of_each_is_counted(database: Database, kept: list[Order]) -> None:
+async def test_something_of_each_is_counted(database: Database, stored: list[Order]) -> None:
     tallies = await PunctualityRecords(database).tallies(*OCTOBER, MONDAY + timedelta(days=60))
     assert {t.kind for t in tallies} == set(KINDS)
     assert {t.partner_id for t in tallies} == {"elektro-huber", "bianchi"}
     assert all(0 < t.orders <= t.met + t.missed for t in tallies)
-    assert any(d.excused_until for order in kept for d in order.deadlines)
+    assert any(d.excused_until for order in stored for d in order.deadlines)
 
 
 async def test_orders_are_counted_once(database: Database) -> None:
@@ -128,12 +128,14 @@ async def test_orders_are_counted_once(database: Database) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 50])
-async def test_who_was_late_page_by_page(database: Database, kept: list[Order], limit: int) -> None:
+async def test_who_was_late_page_by_page(
+    database: Database, stored: list[Order], limit: int
+) -> None:
     records, now = PunctualityRecords(database), MONDAY + timedelta(days=20)
     first, after = OCTOBER
     whole = sorted(
         (d.due, o.sp_id, d.kind)
-        for o in kept
+        for o in stored
         for d in o.deadlines
         if first <= d.due < after and verdict(d, now) == "missed"
     )

@@ -113,8 +113,8 @@ def digests(around: Surroundings) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second look comes soon, and a query that nobody answers is given up soon."""
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look a second time soon, and give up soon on a query that nobody answers."""
     monkeypatch.setattr(reconcile, "COMPARE_AGAIN_AFTER", 0.3)
     monkeypatch.setattr(reconcile, "QUERY_TIMEOUT", 3.0)
 

@@ -32,8 +32,8 @@ CHECKED = ConfirmRequirements(
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A query that nobody answers is given up soon."""
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up soon on a query that nobody answers."""
     monkeypatch.setattr(revival, "ANSWER_WITHIN", revival.ANSWER_WITHIN / 4)
 
 

@@ -1,4 +1,4 @@
-"""Accounts over each of the two databases, with a clock to turn and a mail server to read."""
+"""The accounts on each of the two databases, with a clock that tests set and a mail server whose mails they read."""
 
 import re
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ QUICK = Argon2Hasher(time_cost=1, memory_cost=256, parallelism=1)
 
 
 class Clock:
-    """A clock that stands still until it is told."""
+    """A clock that stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.now = MONDAY
@@ -41,8 +41,8 @@ class Clock:
         self.now += timedelta(**span)
 
 
-class Office(NamedTuple):
-    """The accounts and what is around them."""
+class AccountsEnv(NamedTuple):
+    """The use cases of accounts with their database, clock, settings and mail server."""
 
     accounts: Accounts
     clock: Clock
@@ -57,7 +57,7 @@ class Office(NamedTuple):
         """The secret of the link in a mail."""
         return secret_of(self.mails()[number])
 
-    async def member(
+    async def add_user(
         self, email: str = EMAIL, partner_id: str | None = "elektro-huber", role: str = "partner"
     ) -> str:
         """A user with `PASSWORD`; returns its id."""
@@ -98,18 +98,18 @@ def settings(server: MailServer, url: str) -> Settings:
 
 
 @pytest.fixture
-async def office(
+async def env(
     database: Database,
     settings: Settings,
     clock: Clock,
     server: MailServer,
     monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Office]:
-    """The accounts with two partners, and nobody yet. Passwords are hashed in a hurry."""
+) -> AsyncIterator[AccountsEnv]:
+    """The accounts with two partners and no users. Password hashing is set to be fast."""
     monkeypatch.setattr(PasswordHash, "recommended", lambda: PasswordHash((QUICK,)))
     partners = Partners(database)
     await partners.put(partner("elektro-huber"), MONDAY)
     await partners.put(partner("sanitaer-rossi", "it"), MONDAY)
     accounts = Accounts(database, settings, clock)
-    yield Office(accounts, clock, server, database, settings)
+    yield AccountsEnv(accounts, clock, server, database, settings)
     await accounts.close()

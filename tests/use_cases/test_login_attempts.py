@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.use_cases.conftest import ADDRESS, EMAIL, PASSWORD, Office
+from tests.use_cases.conftest import ADDRESS, EMAIL, PASSWORD, AccountsEnv
 from use_cases.account_errors import BadLogin, Throttled
 from use_cases.accounts import Accounts
 
@@ -22,51 +22,51 @@ async def guess(accounts: Accounts, email: str = EMAIL, address: str = ADDRESS) 
 
 @pytest.mark.parametrize("email", [EMAIL, "nobody@x.example"])
 async def test_guesses_at_an_account_wait_twice_as_long_each_time(
-    office: Office, email: str
+    env: AccountsEnv, email: str
 ) -> None:
-    await office.member()
+    await env.add_user()
     for number in range(5):
-        assert await guess(office.accounts, email, f"198.51.100.{number}") == 0
+        assert await guess(env.accounts, email, f"198.51.100.{number}") == 0
     waits = []
     for number in range(13):
-        wait = await guess(office.accounts, email.upper(), f"203.0.113.{number}")
+        wait = await guess(env.accounts, email.upper(), f"203.0.113.{number}")
         waits.append(wait)
-        assert await guess(office.accounts, email) == wait  # asking again does not make it longer
-        office.clock.forward(seconds=wait)
-        assert await guess(office.accounts, email, f"203.0.113.{number}") == 0
+        assert await guess(env.accounts, email) == wait  # asking again does not make it longer
+        env.clock.forward(seconds=wait)
+        assert await guess(env.accounts, email, f"203.0.113.{number}") == 0
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]
 
 
-async def test_while_an_account_waits_the_right_password_waits_too(office: Office) -> None:
-    await office.member()
+async def test_while_an_account_waits_the_right_password_waits_too(env: AccountsEnv) -> None:
+    await env.add_user()
     for _ in range(5):
-        await guess(office.accounts)
+        await guess(env.accounts)
     with pytest.raises(Throttled):
-        await office.accounts.sessions.log_in(EMAIL, PASSWORD, "198.51.100.1")
-    office.clock.forward(seconds=1)
-    await office.accounts.sessions.log_in(EMAIL, PASSWORD, "198.51.100.1")
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, "198.51.100.1")
+    env.clock.forward(seconds=1)
+    await env.accounts.sessions.log_in(EMAIL, PASSWORD, "198.51.100.1")
     for _ in range(5):  # and counts from the beginning
-        assert await guess(office.accounts, address="198.51.100.1") == 0
-    assert await guess(office.accounts, address="198.51.100.1") == 1
+        assert await guess(env.accounts, address="198.51.100.1") == 0
+    assert await guess(env.accounts, address="198.51.100.1") == 1
 
 
-async def test_guesses_from_one_address_at_many_accounts(office: Office) -> None:
-    await office.member()
+async def test_guesses_from_one_address_at_many_accounts(env: AccountsEnv) -> None:
+    await env.add_user()
     for number in range(20):
-        assert await guess(office.accounts, f"user{number}@x.example") == 0
-    assert await guess(office.accounts, "one.more@x.example") == 1
-    assert await guess(office.accounts, "one.more@x.example", "198.51.100.1") == 0
-    office.clock.forward(seconds=1)
+        assert await guess(env.accounts, f"user{number}@x.example") == 0
+    assert await guess(env.accounts, "one.more@x.example") == 1
+    assert await guess(env.accounts, "one.more@x.example", "198.51.100.1") == 0
+    env.clock.forward(seconds=1)
     # one's own login does not buy guesses at those of others
-    await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
-    assert await guess(office.accounts, "two.more@x.example") == 0
-    assert await guess(office.accounts, "two.more@x.example") == 2
+    await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+    assert await guess(env.accounts, "two.more@x.example") == 0
+    assert await guess(env.accounts, "two.more@x.example") == 2
 
 
-async def test_logging_in_often_is_no_guessing(office: Office) -> None:
-    await office.member()
+async def test_logging_in_often_is_no_guessing(env: AccountsEnv) -> None:
+    await env.add_user()
     for _ in range(25):
-        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
 
 
 @pytest.mark.parametrize(
@@ -80,43 +80,43 @@ async def test_logging_in_often_is_no_guessing(office: Office) -> None:
     ],
 )
 async def test_what_counts_as_one_address(
-    office: Office, first: str, second: str, same: bool
+    env: AccountsEnv, first: str, second: str, same: bool
 ) -> None:
     for number in range(20):
-        assert await guess(office.accounts, f"user{number}@x.example", first) == 0
-    assert (await guess(office.accounts, "more@x.example", second) > 0) is same
+        assert await guess(env.accounts, f"user{number}@x.example", first) == 0
+    assert (await guess(env.accounts, "more@x.example", second) > 0) is same
 
 
-async def test_many_guesses_at_once_in_several_processes_count_one_by_one(office: Office) -> None:
-    await office.member()
-    processes = [Accounts(office.database, office.settings, office.clock) for _ in range(3)]
+async def test_many_guesses_at_once_in_several_processes_count_one_by_one(env: AccountsEnv) -> None:
+    await env.add_user()
+    processes = [Accounts(env.database, env.settings, env.clock) for _ in range(3)]
     waits = await asyncio.gather(*(guess(processes[n % 3]) for n in range(30)))
     assert sorted(waits)[:6] == [0, 0, 0, 0, 0, 1]
 
 
-async def test_guesses_are_forgotten(office: Office) -> None:
+async def test_guesses_are_forgotten(env: AccountsEnv) -> None:
     for _ in range(8):
-        await guess(office.accounts)
-        office.clock.forward(minutes=15)
-    office.clock.forward(days=1, minutes=1)
-    await office.accounts.tidy()
+        await guess(env.accounts)
+        env.clock.forward(minutes=15)
+    env.clock.forward(days=1, minutes=1)
+    await env.accounts.tidy()
     for _ in range(5):
-        assert await guess(office.accounts) == 0
+        assert await guess(env.accounts) == 0
 
 
-async def test_an_inbox_is_not_flooded_with_resets(office: Office) -> None:
-    await office.member()
-    office.mails().clear()
+async def test_an_inbox_is_not_flooded_with_resets(env: AccountsEnv) -> None:
+    await env.add_user()
+    env.mails().clear()
     refused = 0
     for number in range(60):
         try:
-            await office.accounts.request_reset(EMAIL, f"198.51.100.{number}")
+            await env.accounts.request_reset(EMAIL, f"198.51.100.{number}")
         except Throttled:
             refused += 1
-        office.clock.forward(minutes=1)
-    await office.accounts.close()
-    assert len(office.mails()) == 60 - refused <= 9
+        env.clock.forward(minutes=1)
+    await env.accounts.close()
+    assert len(env.mails()) == 60 - refused <= 9
     for number in range(3):  # just so for an address that nobody has
-        await office.accounts.request_reset("nobody@x.example", f"198.51.100.{number}")
+        await env.accounts.request_reset("nobody@x.example", f"198.51.100.{number}")
     with pytest.raises(Throttled):
-        await office.accounts.request_reset("nobody@x.example", ADDRESS)
+        await env.accounts.request_reset("nobody@x.example", ADDRESS)

@@ -20,8 +20,8 @@ from tests.use_cases.conftest import (
     EMAIL,
     PASSWORD,
     QUICK,
+    AccountsEnv,
     Clock,
-    Office,
     secret_of,
     text_of,
 )
@@ -30,9 +30,9 @@ from use_cases.accounts import Accounts
 from use_cases.passwords import Passwords
 
 
-async def logs_in(office: Office, email: str = EMAIL, password: str = PASSWORD) -> bool:
+async def logs_in(env: AccountsEnv, email: str = EMAIL, password: str = PASSWORD) -> bool:
     try:
-        await office.accounts.sessions.log_in(email, password, ADDRESS)
+        await env.accounts.sessions.log_in(email, password, ADDRESS)
     except BadLogin:
         return False
     return True
@@ -41,137 +41,137 @@ async def logs_in(office: Office, email: str = EMAIL, password: str = PASSWORD) 
 # --- invitations -------------------------------------------------------------------------------------------------
 
 
-async def test_from_the_invitation_to_the_session(office: Office) -> None:
-    user = await office.accounts.invite("sanitaer-rossi", "partner", EMAIL, "Petra Huber")
+async def test_from_the_invitation_to_the_session(env: AccountsEnv) -> None:
+    user = await env.accounts.invite("sanitaer-rossi", "partner", EMAIL, "Petra Huber")
     assert (user.invitation, user.language, user.partner_id) == ("sent", "it", "sanitaer-rossi")
-    (mail,) = office.mails()
+    (mail,) = env.mails()
     assert mail["To"].addresses == (Address("Petra Huber", addr_spec=EMAIL),)
     assert mail["Subject"] == "Il Suo accesso al CMI"
     assert "gio 8 ott 2026 09:00" in text_of(mail)  # 72 hours from Monday 09:00 in Zurich
-    assert not await logs_in(office)
-    invited, purpose = await office.accounts.open_link(office.secret())
+    assert not await logs_in(env)
+    invited, purpose = await env.accounts.open_link(env.secret())
     assert (invited.user_id, purpose) == (user.user_id, "invitation")
-    await office.accounts.accept_invitation(office.secret(), PASSWORD)
-    session = await office.accounts.sessions.log_in(EMAIL.lower(), PASSWORD, ADDRESS)
-    principal = await office.accounts.callers.of_session(session.secret)
+    await env.accounts.accept_invitation(env.secret(), PASSWORD)
+    session = await env.accounts.sessions.log_in(EMAIL.lower(), PASSWORD, ADDRESS)
+    principal = await env.accounts.callers.of_session(session.secret)
     assert principal == session.principal
     assert principal is not None
     assert principal.model_dump() == {
         "role": "partner", "login_id": user.user_id, "name": "Petra Huber",
         "partner_id": "sanitaer-rossi", "email": EMAIL, "language": "it",
     }  # fmt: skip
-    (listed,) = await office.accounts.users("sanitaer-rossi")
+    (listed,) = await env.accounts.users("sanitaer-rossi")
     assert (listed.invitation, listed.last_login_at) == ("accepted", MONDAY)
-    assert await office.accounts.users("elektro-huber") == ()
+    assert await env.accounts.users("elektro-huber") == ()
 
 
-async def test_an_invitation_works_once(office: Office) -> None:
-    await office.member()
-    secret = office.secret()
+async def test_an_invitation_works_once(env: AccountsEnv) -> None:
+    await env.add_user()
+    secret = env.secret()
     with pytest.raises(LinkUnusable):
-        await office.accounts.accept_invitation(secret, "another password entirely")
+        await env.accounts.accept_invitation(secret, "another password entirely")
     with pytest.raises(LinkUnusable):
-        await office.accounts.open_link(secret)
-    assert await logs_in(office)
+        await env.accounts.open_link(secret)
+    assert await logs_in(env)
 
 
-async def test_of_two_who_accept_at_the_same_time_one_does(office: Office) -> None:
-    await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
+async def test_of_two_who_accept_at_the_same_time_one_does(env: AccountsEnv) -> None:
+    await env.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
     passwords = ["the first of passwords", "the second of passwords"]
     results = await asyncio.gather(
-        *(office.accounts.accept_invitation(office.secret(), each) for each in passwords),
+        *(env.accounts.accept_invitation(env.secret(), each) for each in passwords),
         return_exceptions=True,
     )
     lost = [isinstance(result, LinkUnusable) for result in results]
     assert sorted(lost) == [False, True]
-    assert await logs_in(office, password=passwords[lost.index(False)])
+    assert await logs_in(env, password=passwords[lost.index(False)])
 
 
-async def test_an_invitation_works_for_72_hours(office: Office) -> None:
-    await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
-    office.clock.forward(hours=72, microseconds=-1)
-    await office.accounts.open_link(office.secret())
-    office.clock.forward(microseconds=1)
+async def test_an_invitation_works_for_72_hours(env: AccountsEnv) -> None:
+    await env.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
+    env.clock.forward(hours=72, microseconds=-1)
+    await env.accounts.open_link(env.secret())
+    env.clock.forward(microseconds=1)
     with pytest.raises(LinkUnusable):
-        await office.accounts.accept_invitation(office.secret(), PASSWORD)
-    (user,) = await office.accounts.users("elektro-huber")
+        await env.accounts.accept_invitation(env.secret(), PASSWORD)
+    (user,) = await env.accounts.users("elektro-huber")
     assert user.invitation == "expired"
-    await office.accounts.tidy()
-    again = await office.accounts.invite_again("elektro-huber", user.user_id)
+    await env.accounts.tidy()
+    again = await env.accounts.invite_again("elektro-huber", user.user_id)
     assert again.invitation == "sent"
-    await office.accounts.accept_invitation(office.secret(), PASSWORD)
-    assert await logs_in(office)
+    await env.accounts.accept_invitation(env.secret(), PASSWORD)
+    assert await logs_in(env)
 
 
-async def test_a_new_invitation_replaces_the_former(office: Office) -> None:
-    user = await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
-    await office.accounts.invite_again("elektro-huber", user.user_id)
+async def test_a_new_invitation_replaces_the_former(env: AccountsEnv) -> None:
+    user = await env.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
+    await env.accounts.invite_again("elektro-huber", user.user_id)
     with pytest.raises(LinkUnusable):
-        await office.accounts.accept_invitation(office.secret(0), PASSWORD)
-    await office.accounts.accept_invitation(office.secret(1), PASSWORD)
+        await env.accounts.accept_invitation(env.secret(0), PASSWORD)
+    await env.accounts.accept_invitation(env.secret(1), PASSWORD)
     with pytest.raises(Conflict):
-        await office.accounts.invite_again("elektro-huber", user.user_id)
+        await env.accounts.invite_again("elektro-huber", user.user_id)
 
 
-async def test_no_link_is_lost_with_a_mail_server_that_is_away(office: Office) -> None:
-    office.server.mail = "451 not now"
-    user = await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
+async def test_no_link_is_lost_with_a_mail_server_that_is_away(env: AccountsEnv) -> None:
+    env.server.mail = "451 not now"
+    user = await env.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
     assert user.invitation == "waiting"
-    office.clock.forward(seconds=59)
-    assert await office.accounts.send_due_mails() == 0
-    office.clock.forward(seconds=1)
-    assert await office.accounts.send_due_mails() == 0  # tried, and still away
-    office.server.mail = "250 OK"
-    assert await office.accounts.send_due_mails() == 0  # now twice as long
-    office.clock.forward(minutes=2)
-    assert await office.accounts.send_due_mails() == 1
-    assert await office.accounts.send_due_mails() == 0
-    (user,) = await office.accounts.users("elektro-huber")
+    env.clock.forward(seconds=59)
+    assert await env.accounts.send_due_mails() == 0
+    env.clock.forward(seconds=1)
+    assert await env.accounts.send_due_mails() == 0  # tried, and still away
+    env.server.mail = "250 OK"
+    assert await env.accounts.send_due_mails() == 0  # now twice as long
+    env.clock.forward(minutes=2)
+    assert await env.accounts.send_due_mails() == 1
+    assert await env.accounts.send_due_mails() == 0
+    (user,) = await env.accounts.users("elektro-huber")
     assert user.invitation == "sent"
-    assert "Do 8. Okt. 2026 09:03" in text_of(office.mails()[0])  # 72 hours from when it went out
-    await office.accounts.accept_invitation(office.secret(), PASSWORD)
+    assert "Do 8. Okt. 2026 09:03" in text_of(env.mails()[0])  # 72 hours from when it went out
+    await env.accounts.accept_invitation(env.secret(), PASSWORD)
 
 
 async def test_a_link_whose_sender_died_is_sent_by_another_once(
-    office: Office, settings: Settings, database: Database, clock: Clock
+    env: AccountsEnv, settings: Settings, database: Database, clock: Clock
 ) -> None:
-    user = await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
+    user = await env.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
     # as if the process had ended before it could mark the mail as sent
     unmarked = update(mails).values(state="sending", sent_at=None, next_attempt_at=clock())
     await database.write(lambda connection: connection.execute(unmarked))
     others = [Accounts(database, settings, clock) for _ in range(3)]
     assert sum(await asyncio.gather(*(other.send_due_mails() for other in others))) == 1
-    assert len(office.mails()) == 2
+    assert len(env.mails()) == 2
     with pytest.raises(LinkUnusable):
-        await office.accounts.open_link(office.secret(0))
-    assert (await office.accounts.open_link(office.secret(1)))[0].user_id == user.user_id
+        await env.accounts.open_link(env.secret(0))
+    assert (await env.accounts.open_link(env.secret(1)))[0].user_id == user.user_id
 
 
-async def test_a_mail_that_the_server_does_not_want_is_not_tried_for_ever(office: Office) -> None:
-    office.server.rcpt = lambda _: "550 nobody here"
-    user = await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
+async def test_a_mail_that_the_server_does_not_want_is_not_tried_for_ever(env: AccountsEnv) -> None:
+    env.server.rcpt = lambda _: "550 nobody here"
+    user = await env.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
     assert user.invitation == "failed"
-    office.clock.forward(days=1)
-    assert await office.accounts.send_due_mails() == 0
-    assert office.server.conversations == 1
+    env.clock.forward(days=1)
+    assert await env.accounts.send_due_mails() == 0
+    assert env.server.conversations == 1
 
 
 async def test_an_invitation_that_cannot_be_sent_is_given_up_after_five_days(
-    office: Office,
+    env: AccountsEnv,
 ) -> None:
-    office.server.mail = "451 not now"
-    await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
+    env.server.mail = "451 not now"
+    await env.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
     for _ in range(24):
-        office.clock.forward(hours=6)
-        await office.accounts.send_due_mails()
-    (user,) = await office.accounts.users("elektro-huber")
+        env.clock.forward(hours=6)
+        await env.accounts.send_due_mails()
+    (user,) = await env.accounts.users("elektro-huber")
     assert user.invitation in ("failed", "expired")
-    assert 18 <= office.server.conversations <= 22
+    assert 18 <= env.server.conversations <= 22
 
 
-async def test_who_cannot_be_invited(office: Office) -> None:
-    await office.member()
-    invite = office.accounts.invite
+async def test_who_cannot_be_invited(env: AccountsEnv) -> None:
+    await env.add_user()
+    invite = env.accounts.invite
     with pytest.raises(Conflict):
         await invite("sanitaer-rossi", "partner", EMAIL.upper(), "Another")
     with pytest.raises(NotFound):
@@ -184,34 +184,34 @@ async def test_who_cannot_be_invited(office: Office) -> None:
         await invite(None, "partner", "a@b.example", "A")
     with pytest.raises(WrongFields, match="role"):
         await invite("elektro-huber", "operations", "a@b.example", "A")
-    assert len(office.mails()) == 1
+    assert len(env.mails()) == 1
 
 
-async def test_of_two_invitations_of_one_address_at_once_one_is(office: Office) -> None:
+async def test_of_two_invitations_of_one_address_at_once_one_is(env: AccountsEnv) -> None:
     results = await asyncio.gather(
-        *(office.accounts.invite("elektro-huber", "partner", EMAIL, "P") for _ in range(4)),
+        *(env.accounts.invite("elektro-huber", "partner", EMAIL, "P") for _ in range(4)),
         return_exceptions=True,
     )
     assert sum(isinstance(result, Conflict) for result in results) == 3
-    assert len(office.mails()) == 1
+    assert len(env.mails()) == 1
 
 
 async def test_the_first_operations_login_has_a_link_even_without_a_mail_server(
-    office: Office,
+    env: AccountsEnv,
 ) -> None:
-    office.server.mail = "451 not now"
-    made = await office.accounts.first_operations_login("anna@shop.example")
+    env.server.mail = "451 not now"
+    made = await env.accounts.first_operations_login("anna@shop.example")
     assert not made.mailed
-    office.clock.forward(hours=1)
-    assert await office.accounts.send_due_mails() == 0  # it would be another link
+    env.clock.forward(hours=1)
+    assert await env.accounts.send_due_mails() == 0  # it would be another link
     secret = made.link.removeprefix("https://cmi.example/invitation/")
-    await office.accounts.accept_invitation(secret, PASSWORD)
-    session = await office.accounts.sessions.log_in("anna@shop.example", PASSWORD, ADDRESS)
+    await env.accounts.accept_invitation(secret, PASSWORD)
+    session = await env.accounts.sessions.log_in("anna@shop.example", PASSWORD, ADDRESS)
     assert session.principal.role == "operations"
     with pytest.raises(Conflict):
-        await office.accounts.first_operations_login("Anna@shop.example")
+        await env.accounts.first_operations_login("Anna@shop.example")
     with pytest.raises(WrongFields):
-        await office.accounts.first_operations_login("anna")
+        await env.accounts.first_operations_login("anna")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -248,112 +248,114 @@ def test_the_mails_in_every_language(purpose: str, language: Language) -> None:
     ],
 )
 async def test_weak_passwords_are_refused_and_the_link_still_works(
-    office: Office, password: str, code: str
+    env: AccountsEnv, password: str, code: str
 ) -> None:
-    await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
+    await env.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
     with pytest.raises(WrongFields) as refused:
-        await office.accounts.accept_invitation(office.secret(), password)
+        await env.accounts.accept_invitation(env.secret(), password)
     assert [(fault.field, fault.code) for fault in refused.value.faults] == [("password", code)]
-    await office.accounts.accept_invitation(office.secret(), PASSWORD)
+    await env.accounts.accept_invitation(env.secret(), PASSWORD)
 
 
-async def test_an_umlaut_is_one_however_it_was_typed(office: Office) -> None:
-    await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
-    await office.accounts.accept_invitation(office.secret(), "Gr\u00fcezi mitenand")
-    assert await logs_in(office, password="Gru\u0308ezi mitenand")
+async def test_an_umlaut_is_one_however_it_was_typed(env: AccountsEnv) -> None:
+    await env.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
+    await env.accounts.accept_invitation(env.secret(), "Gr\u00fcezi mitenand")
+    assert await logs_in(env, password="Gru\u0308ezi mitenand")
 
 
 @pytest.mark.parametrize("odd", ["", "\0", "\ud800", "x" * 100_000, "' OR 1=1 --"])
-async def test_odd_input_is_a_bad_login(office: Office, odd: str) -> None:
-    await office.member()
-    assert not await logs_in(office, password=odd)
-    assert not await logs_in(office, email=odd)
+async def test_odd_input_is_a_bad_login(env: AccountsEnv, odd: str) -> None:
+    await env.add_user()
+    assert not await logs_in(env, password=odd)
+    assert not await logs_in(env, email=odd)
 
 
-async def test_a_reset_goes_the_same_way_and_ends_all_sessions(office: Office) -> None:
-    user_id = await office.member()
-    session = await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
-    await office.accounts.request_reset(f" {EMAIL.upper()} ", ADDRESS)
-    await office.accounts.close()
-    assert len(office.mails()) == 2
-    assert office.mails()[1]["Subject"] == "Neues Passwort für das CMI"
-    assert (await office.accounts.open_link(office.secret()))[1] == "reset"
-    assert await logs_in(office)  # until it is used, nothing changes
-    user = await office.accounts.accept_invitation(office.secret(), "a new password for me")
+async def test_a_reset_goes_the_same_way_and_ends_all_sessions(env: AccountsEnv) -> None:
+    user_id = await env.add_user()
+    session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+    await env.accounts.request_reset(f" {EMAIL.upper()} ", ADDRESS)
+    await env.accounts.close()
+    assert len(env.mails()) == 2
+    assert env.mails()[1]["Subject"] == "Neues Passwort für das CMI"
+    assert (await env.accounts.open_link(env.secret()))[1] == "reset"
+    assert await logs_in(env)  # until it is used, nothing changes
+    user = await env.accounts.accept_invitation(env.secret(), "a new password for me")
     assert user.user_id == user_id
-    assert not await logs_in(office)
-    assert await office.accounts.callers.of_session(session.secret) is None
-    assert await logs_in(office, password="a new password for me")
+    assert not await logs_in(env)
+    assert await env.accounts.callers.of_session(session.secret) is None
+    assert await logs_in(env, password="a new password for me")
 
 
-async def test_a_reset_of_an_unknown_address_mails_nobody_and_says_nothing(office: Office) -> None:
-    await office.member()
-    await office.accounts.request_reset("nobody@elektro-huber.example", ADDRESS)
-    await office.accounts.request_reset("\0", ADDRESS)
-    await office.accounts.close()
-    assert len(office.mails()) == 1
+async def test_a_reset_of_an_unknown_address_mails_nobody_and_says_nothing(
+    env: AccountsEnv,
+) -> None:
+    await env.add_user()
+    await env.accounts.request_reset("nobody@elektro-huber.example", ADDRESS)
+    await env.accounts.request_reset("\0", ADDRESS)
+    await env.accounts.close()
+    assert len(env.mails()) == 1
 
 
 async def test_a_reset_answers_before_it_looks_whether_there_is_one(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+    env: AccountsEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await office.member()
+    await env.add_user()
     asked: list[str] = []
-    by_email = office.accounts._records.by_email
+    by_email = env.accounts._records.by_email
 
     async def noted(email: str, now: object) -> object:
         asked.append(email)
         return await by_email(email, now)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(office.accounts._records, "by_email", noted)
-    await office.accounts.request_reset(EMAIL, ADDRESS)
+    monkeypatch.setattr(env.accounts._records, "by_email", noted)
+    await env.accounts.request_reset(EMAIL, ADDRESS)
     assert asked == []
-    await office.accounts.close()
+    await env.accounts.close()
     assert asked == [EMAIL]
 
 
 async def test_an_unknown_address_costs_a_login_as_much_as_a_wrong_password(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+    env: AccountsEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await office.member()
-    await office.accounts.invite("elektro-huber", "partner", "invited@x.example", "Invited")
-    verify = office.accounts._passwords._hash.verify_and_update
+    await env.add_user()
+    await env.accounts.invite("elektro-huber", "partner", "invited@x.example", "Invited")
+    verify = env.accounts._passwords._hash.verify_and_update
     hashes: list[str] = []
 
     def noted(password: bytes, hashed: str) -> object:
         hashes.append(hashed)
         return verify(password, hashed)
 
-    monkeypatch.setattr(office.accounts._passwords._hash, "verify_and_update", noted)
+    monkeypatch.setattr(env.accounts._passwords._hash, "verify_and_update", noted)
     for email in (EMAIL, "nobody@x.example", "invited@x.example"):
-        assert not await logs_in(office, email, "wrong password")
+        assert not await logs_in(env, email, "wrong password")
     costs = {hashed.rsplit("$", 2)[0] for hashed in hashes}
     assert len(hashes) == 3
     assert len(costs) == 1
     assert costs.pop().startswith("$argon2id$")
 
 
-async def test_a_password_is_changed_by_who_knows_it(office: Office) -> None:
-    user_id = await office.member()
-    session = await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+async def test_a_password_is_changed_by_who_knows_it(env: AccountsEnv) -> None:
+    user_id = await env.add_user()
+    session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     with pytest.raises(WrongFields, match="former"):
-        await office.accounts.change_password(user_id, "not this one", "a new password for me")
+        await env.accounts.change_password(user_id, "not this one", "a new password for me")
     with pytest.raises(WrongFields, match="password"):
-        await office.accounts.change_password(user_id, PASSWORD, "short")
-    await office.accounts.change_password(user_id, PASSWORD, "a new password for me")
-    assert await office.accounts.callers.of_session(session.secret) is None
-    assert await logs_in(office, password="a new password for me")
+        await env.accounts.change_password(user_id, PASSWORD, "short")
+    await env.accounts.change_password(user_id, PASSWORD, "a new password for me")
+    assert await env.accounts.callers.of_session(session.secret) is None
+    assert await logs_in(env, password="a new password for me")
 
 
-async def test_an_older_hash_is_made_anew(office: Office) -> None:
-    passwords = office.accounts._passwords
+async def test_an_older_hash_is_made_anew(env: AccountsEnv) -> None:
+    passwords = env.accounts._passwords
     todays = passwords._hash
     passwords._hash = PasswordHash((Argon2Hasher(time_cost=2, memory_cost=128),))
-    user_id = await office.member()
+    user_id = await env.add_user()
     passwords._hash = todays
     for _ in range(2):
-        assert await logs_in(office)
-    known = await office.accounts._records.by_id(user_id, MONDAY)
+        assert await logs_in(env)
+    known = await env.accounts._records.by_id(user_id, MONDAY)
     assert known is not None
     assert known.password_hash is not None
     assert not QUICK.check_needs_rehash(known.password_hash)
@@ -372,20 +374,20 @@ async def test_passwords_are_hashed_as_argon2_is_meant() -> None:
 # --- sessions ----------------------------------------------------------------------------------------------------
 
 
-async def test_sessions_end(office: Office) -> None:
-    user_id = await office.member()
+async def test_sessions_end(env: AccountsEnv) -> None:
+    user_id = await env.add_user()
     first, second, third = [
-        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS) for _ in range(3)
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS) for _ in range(3)
     ]
     assert len({first.secret, second.secret, third.secret}) == 3
-    await office.accounts.sessions.end(first.secret)
-    assert await office.accounts.callers.of_session(first.secret) is None
-    assert await office.accounts.callers.of_session(second.secret) is not None
-    await office.accounts.sessions.end_all(user_id)
-    assert await office.accounts.callers.of_session(second.secret) is None
-    assert await office.accounts.callers.of_session(third.secret) is None
-    assert await office.accounts.callers.of_session("x" * 43) is None
-    assert await office.accounts.callers.of_session("\0\ud800") is None
+    await env.accounts.sessions.end(first.secret)
+    assert await env.accounts.callers.of_session(first.secret) is None
+    assert await env.accounts.callers.of_session(second.secret) is not None
+    await env.accounts.sessions.end_all(user_id)
+    assert await env.accounts.callers.of_session(second.secret) is None
+    assert await env.accounts.callers.of_session(third.secret) is None
+    assert await env.accounts.callers.of_session("x" * 43) is None
+    assert await env.accounts.callers.of_session("\0\ud800") is None
 
 
 @pytest.mark.parametrize(
@@ -393,91 +395,91 @@ async def test_sessions_end(office: Office) -> None:
     [("partner", "elektro-huber", 14 * 24, 90), ("operations", None, 12, 7)],
 )
 async def test_a_session_ends_unused_or_old(
-    office: Office, role: str, partner_id: str | None, idle_hours: int, whole_days: int
+    env: AccountsEnv, role: str, partner_id: str | None, idle_hours: int, whole_days: int
 ) -> None:
-    await office.member(role=role, partner_id=partner_id)
-    idle = await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
-    used = await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+    await env.add_user(role=role, partner_id=partner_id)
+    idle = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+    used = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     steps = whole_days * 24 // idle_hours * 2
     for step in range(steps):
-        assert await office.accounts.callers.of_session(used.secret) is not None, step
-        await office.accounts.callers.noted()
-        office.clock.forward(hours=idle_hours / 2)
+        assert await env.accounts.callers.of_session(used.secret) is not None, step
+        await env.accounts.callers.noted()
+        env.clock.forward(hours=idle_hours / 2)
         if step == 2:
-            assert await office.accounts.callers.of_session(idle.secret) is None
-    office.clock.forward(hours=idle_hours)
-    assert office.clock() >= used.expires_at
-    assert await office.accounts.callers.of_session(used.secret) is None
+            assert await env.accounts.callers.of_session(idle.secret) is None
+    env.clock.forward(hours=idle_hours)
+    assert env.clock() >= used.expires_at
+    assert await env.accounts.callers.of_session(used.secret) is None
 
 
-async def test_a_user_who_is_removed_is_out_at_once(office: Office) -> None:
-    user_id = await office.member()
-    session = await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+async def test_a_user_who_is_removed_is_out_at_once(env: AccountsEnv) -> None:
+    user_id = await env.add_user()
+    session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     for partner_id in ("sanitaer-rossi", None):
         with pytest.raises(NotFound):
-            await office.accounts.remove_user(partner_id, user_id)
-    await office.accounts.remove_user("elektro-huber", user_id)
-    assert await office.accounts.callers.of_session(session.secret) is None
-    assert not await logs_in(office)
+            await env.accounts.remove_user(partner_id, user_id)
+    await env.accounts.remove_user("elektro-huber", user_id)
+    assert await env.accounts.callers.of_session(session.secret) is None
+    assert not await logs_in(env)
     with pytest.raises(NotFound):
-        await office.accounts.remove_user("elektro-huber", user_id)
-    await office.member()  # the address is free again
-    assert await logs_in(office)
+        await env.accounts.remove_user("elektro-huber", user_id)
+    await env.add_user()  # the address is free again
+    assert await logs_in(env)
 
 
-async def test_the_language_is_the_users(office: Office) -> None:
-    user_id = await office.member()
-    await office.accounts.set_language(user_id, "fr")
-    session = await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+async def test_the_language_is_the_users(env: AccountsEnv) -> None:
+    user_id = await env.add_user()
+    await env.accounts.set_language(user_id, "fr")
+    session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     assert session.principal.language == "fr"
 
 
-async def test_tidying_leaves_what_is_still_good(office: Office) -> None:
-    await office.member()
-    session = await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
-    await office.accounts.request_reset(EMAIL, ADDRESS)
-    await office.accounts.close()
-    await office.accounts.tidy()
-    assert await office.accounts.callers.of_session(session.secret) is not None
-    await office.accounts.accept_invitation(secret_of(office.mails()[-1]), "yet another password")
+async def test_tidying_leaves_what_is_still_good(env: AccountsEnv) -> None:
+    await env.add_user()
+    session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+    await env.accounts.request_reset(EMAIL, ADDRESS)
+    await env.accounts.close()
+    await env.accounts.tidy()
+    assert await env.accounts.callers.of_session(session.secret) is not None
+    await env.accounts.accept_invitation(secret_of(env.mails()[-1]), "yet another password")
 
 
 async def test_housekeeping_goes_on_after_trouble(
-    office: Office, monkeypatch: pytest.MonkeyPatch, server: MailServer
+    env: AccountsEnv, monkeypatch: pytest.MonkeyPatch, server: MailServer
 ) -> None:
     monkeypatch.setattr("use_cases.accounts._HOUSEKEEPING", 0.01)
     server.mail = "451 not now"
-    await office.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
+    await env.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
     server.mail = "250 OK"
-    office.clock.forward(minutes=1)
-    due, troubles = office.accounts._link_mails._mails.due, iter([OSError("away")])
+    env.clock.forward(minutes=1)
+    due, troubles = env.accounts._link_mails._mails.due, iter([OSError("away")])
 
     async def once_away(*arguments: object) -> object:
         for trouble in troubles:
             raise trouble
         return await due(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(office.accounts._link_mails._mails, "due", once_away)
-    keeping = asyncio.create_task(office.accounts.keep_house())
+    monkeypatch.setattr(env.accounts._link_mails._mails, "due", once_away)
+    keeping = asyncio.create_task(env.accounts.keep_house())
     async with asyncio.timeout(10):
         while not server.received:
             await asyncio.sleep(0.01)
         keeping.cancel()  # in the middle of the conversation with the mail server
         await asyncio.wait({keeping})
-        await office.accounts.close()
+        await env.accounts.close()
     assert keeping.cancelled()
-    (user,) = await office.accounts.users("elektro-huber")
+    (user,) = await env.accounts.users("elektro-huber")
     assert user.invitation == "sent"
 
 
-async def test_a_request_makes_one_login_however_often_it_comes(office: Office) -> None:
+async def test_a_request_makes_one_login_however_often_it_comes(env: AccountsEnv) -> None:
     made = await asyncio.gather(
         *(
-            office.accounts.invite(None, "operations", EMAIL, "Petra", request_id="page.1")
+            env.accounts.invite(None, "operations", EMAIL, "Petra", request_id="page.1")
             for _ in range(3)
         )
     )
     assert len({user.user_id for user in made}) == 1
-    assert len(office.mails()) == 1
+    assert len(env.mails()) == 1
     with pytest.raises(Conflict):
-        await office.accounts.invite(None, "operations", EMAIL, "Petra", request_id="page.2")
+        await env.accounts.invite(None, "operations", EMAIL, "Petra", request_id="page.2")

@@ -5,7 +5,7 @@ import asyncio
 import pyotp
 import pytest
 
-from tests.use_cases.conftest import ADDRESS, EMAIL, PASSWORD, Office
+from tests.use_cases.conftest import ADDRESS, EMAIL, PASSWORD, AccountsEnv
 from use_cases.account_errors import (
     BadLogin,
     Conflict,
@@ -23,199 +23,201 @@ from use_cases.totp import SecretBox
 class Phone:
     """An authenticator app."""
 
-    def __init__(self, office: Office, uri: str) -> None:
-        self._office = office
+    def __init__(self, env: AccountsEnv, uri: str) -> None:
+        self._env = env
         parsed = pyotp.parse_uri(uri)
         assert isinstance(parsed, pyotp.TOTP)
         assert (parsed.issuer, parsed.name) == ("CMI", EMAIL)
         self._totp = parsed
 
     def code(self, steps: int = 0) -> str:
-        return self._totp.at(self._office.clock(), counter_offset=steps)
+        return self._totp.at(self._env.clock(), counter_offset=steps)
 
 
-async def enrolled(office: Office) -> tuple[str, Phone, tuple[str, ...]]:
+async def enrolled(env: AccountsEnv) -> tuple[str, Phone, tuple[str, ...]]:
     """A user with a second factor, half a minute after it was confirmed."""
-    user_id = await office.member()
-    phone = Phone(office, (await office.accounts.second_factor.enrol(user_id)).uri)
-    codes = await office.accounts.second_factor.confirm(user_id, phone.code())
-    office.clock.forward(seconds=30)
+    user_id = await env.add_user()
+    phone = Phone(env, (await env.accounts.second_factor.enrol(user_id)).uri)
+    codes = await env.accounts.second_factor.confirm(user_id, phone.code())
+    env.clock.forward(seconds=30)
     return user_id, phone, codes
 
 
-async def test_it_is_asked_for_once_it_is_confirmed(office: Office) -> None:
-    user_id = await office.member()
-    enrolment = await office.accounts.second_factor.enrol(user_id)
-    phone = Phone(office, enrolment.uri)
-    assert pyotp.TOTP(enrolment.secret).at(office.clock()) == phone.code()
-    await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)  # not yet
+async def test_it_is_asked_for_once_it_is_confirmed(env: AccountsEnv) -> None:
+    user_id = await env.add_user()
+    enrolment = await env.accounts.second_factor.enrol(user_id)
+    phone = Phone(env, enrolment.uri)
+    assert pyotp.TOTP(enrolment.secret).at(env.clock()) == phone.code()
+    await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)  # not yet
     with pytest.raises(WrongFields):
-        await office.accounts.second_factor.confirm(user_id, "000000")
-    codes = await office.accounts.second_factor.confirm(user_id, f" {phone.code()} ")
+        await env.accounts.second_factor.confirm(user_id, "000000")
+    codes = await env.accounts.second_factor.confirm(user_id, f" {phone.code()} ")
     assert len(set(codes)) == 10
     with pytest.raises(SecondFactorNeeded):
-        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     with pytest.raises(BadLogin):
-        await office.accounts.sessions.log_in(EMAIL, "wrong password", ADDRESS, phone.code(1))
-    office.clock.forward(seconds=30)
-    session = await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, phone.code())
+        await env.accounts.sessions.log_in(EMAIL, "wrong password", ADDRESS, phone.code(1))
+    env.clock.forward(seconds=30)
+    session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, phone.code())
     assert session.principal.login_id == user_id
-    (user,) = await office.accounts.users("elektro-huber")
+    (user,) = await env.accounts.users("elektro-huber")
     assert user.second_factor
 
 
-async def test_no_code_counts_twice(office: Office) -> None:
-    user_id = await office.member()
-    phone = Phone(office, (await office.accounts.second_factor.enrol(user_id)).uri)
+async def test_no_code_counts_twice(env: AccountsEnv) -> None:
+    user_id = await env.add_user()
+    phone = Phone(env, (await env.accounts.second_factor.enrol(user_id)).uri)
     confirming = phone.code()
-    await office.accounts.second_factor.confirm(user_id, confirming)
+    await env.accounts.second_factor.confirm(user_id, confirming)
     for code in (confirming, phone.code(-1)):
         with pytest.raises(BadLogin):
-            await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, code)
-    office.clock.forward(seconds=30)
+            await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, code)
+    env.clock.forward(seconds=30)
     code = phone.code()
     results = await asyncio.gather(
-        *(office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, code) for _ in range(2)),
+        *(env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, code) for _ in range(2)),
         return_exceptions=True,
     )
     assert sorted(isinstance(result, BadLogin) for result in results) == [False, True]
     with pytest.raises(BadLogin):
-        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, code)
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, code)
 
 
 @pytest.mark.parametrize(
     ("steps", "taken"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)]
 )
-async def test_clocks_may_differ_by_half_a_minute(office: Office, steps: int, taken: bool) -> None:
-    _, phone, _ = await enrolled(office)
-    office.clock.forward(hours=1)
+async def test_clocks_may_differ_by_half_a_minute(
+    env: AccountsEnv, steps: int, taken: bool
+) -> None:
+    _, phone, _ = await enrolled(env)
+    env.clock.forward(hours=1)
     try:
-        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, phone.code(steps))
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, phone.code(steps))
     except BadLogin:
         assert not taken
     else:
         assert taken
 
 
-async def test_by_the_ticket_the_password_is_typed_once(office: Office) -> None:
-    _, phone, _ = await enrolled(office)
+async def test_by_the_ticket_the_password_is_typed_once(env: AccountsEnv) -> None:
+    _, phone, _ = await enrolled(env)
     with pytest.raises(SecondFactorNeeded) as needed:
-        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     ticket = needed.value.ticket
     with pytest.raises(BadLogin):
-        await office.accounts.sessions.finish_log_in(ticket, "000000", ADDRESS)
+        await env.accounts.sessions.finish_log_in(ticket, "000000", ADDRESS)
     with pytest.raises(LinkUnusable):  # it is no link to a password
-        await office.accounts.accept_invitation(ticket, "another password of mine")
-    session = await office.accounts.sessions.finish_log_in(ticket, phone.code(), ADDRESS)
-    assert await office.accounts.callers.of_session(session.secret) is not None
-    office.clock.forward(seconds=30)
+        await env.accounts.accept_invitation(ticket, "another password of mine")
+    session = await env.accounts.sessions.finish_log_in(ticket, phone.code(), ADDRESS)
+    assert await env.accounts.callers.of_session(session.secret) is not None
+    env.clock.forward(seconds=30)
     with pytest.raises(LinkUnusable):
-        await office.accounts.sessions.finish_log_in(ticket, phone.code(), ADDRESS)
+        await env.accounts.sessions.finish_log_in(ticket, phone.code(), ADDRESS)
     with pytest.raises(SecondFactorNeeded) as needed:
-        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
-    office.clock.forward(minutes=5)
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+    env.clock.forward(minutes=5)
     with pytest.raises(LinkUnusable):
-        await office.accounts.sessions.finish_log_in(needed.value.ticket, phone.code(), ADDRESS)
+        await env.accounts.sessions.finish_log_in(needed.value.ticket, phone.code(), ADDRESS)
 
 
-async def test_a_reset_link_is_no_ticket(office: Office) -> None:
-    _, phone, _ = await enrolled(office)
-    await office.accounts.request_reset(EMAIL, ADDRESS)
-    await office.accounts.close()
+async def test_a_reset_link_is_no_ticket(env: AccountsEnv) -> None:
+    _, phone, _ = await enrolled(env)
+    await env.accounts.request_reset(EMAIL, ADDRESS)
+    await env.accounts.close()
     with pytest.raises(LinkUnusable):
-        await office.accounts.sessions.finish_log_in(office.secret(), phone.code(), ADDRESS)
-    await office.accounts.accept_invitation(office.secret(), "a new password for me")
+        await env.accounts.sessions.finish_log_in(env.secret(), phone.code(), ADDRESS)
+    await env.accounts.accept_invitation(env.secret(), "a new password for me")
     with pytest.raises(SecondFactorNeeded):  # a mailbox alone opens nothing
-        await office.accounts.sessions.log_in(EMAIL, "a new password for me", ADDRESS)
+        await env.accounts.sessions.log_in(EMAIL, "a new password for me", ADDRESS)
 
 
-async def test_guesses_at_codes_become_slow(office: Office) -> None:
-    _, phone, _ = await enrolled(office)
+async def test_guesses_at_codes_become_slow(env: AccountsEnv) -> None:
+    _, phone, _ = await enrolled(env)
     with pytest.raises(SecondFactorNeeded) as needed:
-        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     for _ in range(5):
         with pytest.raises(BadLogin):
-            await office.accounts.sessions.finish_log_in(needed.value.ticket, "000000", ADDRESS)
+            await env.accounts.sessions.finish_log_in(needed.value.ticket, "000000", ADDRESS)
     with pytest.raises(Throttled):
-        await office.accounts.sessions.finish_log_in(needed.value.ticket, phone.code(), ADDRESS)
-    office.clock.forward(seconds=1)
+        await env.accounts.sessions.finish_log_in(needed.value.ticket, phone.code(), ADDRESS)
+    env.clock.forward(seconds=1)
     with pytest.raises(SecondFactorNeeded):  # the password alone gives no guess back
-        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     with pytest.raises(BadLogin):
-        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, "000000")
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, "000000")
     with pytest.raises(Throttled) as throttled:
-        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, "000000")
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, "000000")
     assert throttled.value.retry_after == 2
 
 
-async def test_a_recovery_code_works_once_however_it_is_typed(office: Office) -> None:
-    _, _, codes = await enrolled(office)
-    await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])
+async def test_a_recovery_code_works_once_however_it_is_typed(env: AccountsEnv) -> None:
+    _, _, codes = await enrolled(env)
+    await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])
     with pytest.raises(BadLogin):
-        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])
     typed = codes[1].lower().replace("-", " ")
-    await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, typed)
+    await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, typed)
 
 
 @pytest.mark.parametrize("code", ["", "0", "１２３４５６", "\0", "\ud800", "x" * 10_000, "-----"])
-async def test_odd_codes_are_wrong(office: Office, code: str) -> None:
-    await enrolled(office)
+async def test_odd_codes_are_wrong(env: AccountsEnv, code: str) -> None:
+    await enrolled(env)
     with pytest.raises((BadLogin, SecondFactorNeeded)):
-        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, code)
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, code)
 
 
-async def test_it_is_removed_by_a_code_and_then_can_be_set_up_anew(office: Office) -> None:
-    user_id, phone, codes = await enrolled(office)
+async def test_it_is_removed_by_a_code_and_then_can_be_set_up_anew(env: AccountsEnv) -> None:
+    user_id, phone, codes = await enrolled(env)
     with pytest.raises(Conflict):
-        await office.accounts.second_factor.enrol(user_id)
+        await env.accounts.second_factor.enrol(user_id)
     with pytest.raises(Conflict):
-        await office.accounts.second_factor.confirm(user_id, phone.code())
+        await env.accounts.second_factor.confirm(user_id, phone.code())
     with pytest.raises(WrongFields):
-        await office.accounts.second_factor.remove(user_id, "000000")
-    await office.accounts.second_factor.remove(user_id, phone.code())
-    await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
-    other = Phone(office, (await office.accounts.second_factor.enrol(user_id)).uri)
-    await office.accounts.second_factor.confirm(user_id, other.code())
+        await env.accounts.second_factor.remove(user_id, "000000")
+    await env.accounts.second_factor.remove(user_id, phone.code())
+    await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+    other = Phone(env, (await env.accounts.second_factor.enrol(user_id)).uri)
+    await env.accounts.second_factor.confirm(user_id, other.code())
     with pytest.raises(BadLogin):
-        await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])
 
 
-async def test_operations_reset_it_for_who_lost_the_phone(office: Office) -> None:
-    user_id, phone, _ = await enrolled(office)
-    session = await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, phone.code())
+async def test_operations_reset_it_for_who_lost_the_phone(env: AccountsEnv) -> None:
+    user_id, phone, _ = await enrolled(env)
+    session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, phone.code())
     with pytest.raises(NotFound):
-        await office.accounts.second_factor.reset("sanitaer-rossi", user_id)
-    await office.accounts.second_factor.reset("elektro-huber", user_id)
-    assert await office.accounts.callers.of_session(session.secret) is None
-    await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+        await env.accounts.second_factor.reset("sanitaer-rossi", user_id)
+    await env.accounts.second_factor.reset("elektro-huber", user_id)
+    assert await env.accounts.callers.of_session(session.secret) is None
+    await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
 
 
-async def test_an_enrolment_that_is_begun_again_replaces_the_first(office: Office) -> None:
-    user_id = await office.member()
-    first = Phone(office, (await office.accounts.second_factor.enrol(user_id)).uri)
-    second = Phone(office, (await office.accounts.second_factor.enrol(user_id)).uri)
+async def test_an_enrolment_that_is_begun_again_replaces_the_first(env: AccountsEnv) -> None:
+    user_id = await env.add_user()
+    first = Phone(env, (await env.accounts.second_factor.enrol(user_id)).uri)
+    second = Phone(env, (await env.accounts.second_factor.enrol(user_id)).uri)
     with pytest.raises(WrongFields):
-        await office.accounts.second_factor.confirm(user_id, first.code())
-    await office.accounts.second_factor.confirm(user_id, second.code())
+        await env.accounts.second_factor.confirm(user_id, first.code())
+    await env.accounts.second_factor.confirm(user_id, second.code())
 
 
-async def test_without_a_secret_key_it_cannot_be_set_up(office: Office) -> None:
-    user_id = await office.member()
-    settings = office.settings.model_copy(update={"secret_key": None})
-    without = Accounts(office.database, settings, office.clock)
+async def test_without_a_secret_key_it_cannot_be_set_up(env: AccountsEnv) -> None:
+    user_id = await env.add_user()
+    settings = env.settings.model_copy(update={"secret_key": None})
+    without = Accounts(env.database, settings, env.clock)
     with pytest.raises(SecondFactorUnavailable, match="CMI_SECRET_KEY is not set"):
         await without.second_factor.enrol(user_id)
 
 
 async def test_without_its_secret_key_it_is_not_skipped(
-    office: Office, caplog: pytest.LogCaptureFixture
+    env: AccountsEnv, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _, phone, codes = await enrolled(office)
+    _, phone, codes = await enrolled(env)
     for key in (None, "another secret key, long enough too"):
-        settings = office.settings.model_validate(
-            {**office.settings.model_dump(exclude={"secret_key"}), "secret_key": key}
+        settings = env.settings.model_validate(
+            {**env.settings.model_dump(exclude={"secret_key"}), "secret_key": key}
         )
-        other = Accounts(office.database, settings, office.clock)
+        other = Accounts(env.database, settings, env.clock)
         with pytest.raises(SecondFactorNeeded):
             await other.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
         with pytest.raises(BadLogin):
@@ -235,22 +237,22 @@ def test_a_kept_secret_opens_for_its_user_alone() -> None:
     assert SecretBox("y" * 32).open(kept, "usr_1") is None
 
 
-async def test_how_it_stands(office: Office) -> None:
-    user_id = await office.member()
-    factor = office.accounts.second_factor
+async def test_how_it_stands(env: AccountsEnv) -> None:
+    user_id = await env.add_user()
+    factor = env.accounts.second_factor
     assert await factor.status(user_id) == (False, None, True)
     enrolment = await factor.enrol(user_id)
     assert await factor.status(user_id) == (False, enrolment, True), "to be shown again"
-    phone = Phone(office, enrolment.uri)
+    phone = Phone(env, enrolment.uri)
     await factor.confirm(user_id, phone.code())
     assert await factor.status(user_id) == (True, None, True), "and from now on never"
     with pytest.raises(NotFound):
         await factor.status("usr_0")
 
 
-async def test_how_it_stands_without_a_key(office: Office) -> None:
-    user_id = await office.member()
-    settings = office.settings.model_copy(update={"secret_key": None})
-    accounts = Accounts(office.database, settings, office.clock)
+async def test_how_it_stands_without_a_key(env: AccountsEnv) -> None:
+    user_id = await env.add_user()
+    settings = env.settings.model_copy(update={"secret_key": None})
+    accounts = Accounts(env.database, settings, env.clock)
     assert await accounts.second_factor.status(user_id) == (False, None, False)
     await accounts.close()

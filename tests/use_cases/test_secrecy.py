@@ -10,16 +10,16 @@ import pytest
 from sqlalchemy import text
 
 from settings import Settings, SettingsError
-from tests.use_cases.conftest import ADDRESS, EMAIL, PASSWORD, SECRET_KEY, Office
+from tests.use_cases.conftest import ADDRESS, EMAIL, PASSWORD, SECRET_KEY, AccountsEnv
 from use_cases.account_errors import SecondFactorNeeded
 
 
-async def everything_kept(office: Office) -> bytes:
+async def everything_kept(env: AccountsEnv) -> bytes:
     """All bytes of the database: its files, or a dump of its tables."""
-    if office.database.is_sqlite:
-        file = Path(str(office.database.url.database))
+    if env.database.is_sqlite:
+        file = Path(str(env.database.url.database))
         return b"".join(each.read_bytes() for each in file.parent.glob(f"{file.name}*"))
-    async with office.database.reading() as connection:
+    async with env.database.reading() as connection:
         tables = (
             await connection.execute(
                 text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
@@ -40,15 +40,15 @@ def forms(secret: str) -> Iterator[bytes]:
 
 
 async def test_no_secret_is_kept_or_logged(
-    office: Office, caplog: pytest.LogCaptureFixture
+    env: AccountsEnv, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    accounts, clock = office.accounts, office.clock
+    accounts, clock = env.accounts, env.clock
     _, token = await accounts.tokens.make("partner", "Plan", "elektro-huber")
     assert await accounts.callers.of_token(token)
     waiting = await accounts.invite("elektro-huber", "partner", "waiting@x.example", "Waiting")
-    invitation = office.secret()
-    user_id = await office.member()
+    invitation = env.secret()
+    user_id = await env.add_user()
     first = await accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     enrolment = await accounts.second_factor.enrol(user_id)
     phone = pyotp.TOTP(enrolment.secret)
@@ -59,15 +59,15 @@ async def test_no_secret_is_kept_or_logged(
     second = await accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, phone.at(clock()))
     await accounts.request_reset(EMAIL, ADDRESS)
     await accounts.close()
-    reset = office.secret()
-    office.server.mail = "451 not now"
+    reset = env.secret()
+    env.server.mail = "451 not now"
     await accounts.invite_again("elektro-huber", waiting.user_id)
     secrets = [
         token, token.removeprefix("cmi_"), invitation, reset, first.secret, second.secret,
         needed.value.ticket, enrolment.secret, PASSWORD, SECRET_KEY, *codes,
         *(code.replace("-", "") for code in codes),
     ]  # fmt: skip
-    kept = await everything_kept(office)
+    kept = await everything_kept(env)
     assert EMAIL.encode() in kept  # it is the right place to look
     logged = "\n".join(
         f"{record.getMessage()} {vars(record)}"
@@ -88,9 +88,9 @@ async def test_no_secret_is_kept_or_logged(
         assert person not in own
 
 
-def test_the_settings_do_not_show_the_key(office: Office) -> None:
-    assert SECRET_KEY not in repr(office.settings)
-    assert SECRET_KEY not in str(office.settings.secret_key)
+def test_the_settings_do_not_show_the_key(env: AccountsEnv) -> None:
+    assert SECRET_KEY not in repr(env.settings)
+    assert SECRET_KEY not in str(env.settings.secret_key)
     with pytest.raises(SettingsError) as short:
         Settings.from_env({"CMI_SECRET_KEY": "too short a key"})
     assert str(short.value) == "CMI_SECRET_KEY: must have at least 32 random characters"

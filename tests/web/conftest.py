@@ -9,7 +9,7 @@ from tests.server.surroundings import surroundings
 from tests.use_cases.conftest import (
     clock,
     database,
-    office,
+    env,
     postgres_records,
     server,
     settings,
@@ -21,7 +21,7 @@ from tests.web.site import POLICY, Site, site
 __all__ = [
     "clock",
     "database",
-    "office",
+    "env",
     "postgres_records",
     "server",
     "settings",

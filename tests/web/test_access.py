@@ -80,7 +80,7 @@ UNDOCUMENTED: dict[str, set[str]] = {
     "GET /docs/start.js": EVERYBODY,
     "MOUNT /docs/assets": EVERYBODY,
 }
-# Pages know no tokens, and the entrance is there for nobody in particular: tests/web/test_entrance.py.
+# Pages take no tokens, and the login pages are for everybody: tests/web/test_login.py.
 PAGES = {
     "GET /",
     "GET /settlements",

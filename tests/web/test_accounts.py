@@ -13,7 +13,7 @@ from records.idempotency import Answers
 from records.partners import Partners
 from settings import Settings
 from tests.activities.conftest import partner
-from tests.use_cases.conftest import ADDRESS, EMAIL, PASSWORD, Office
+from tests.use_cases.conftest import ADDRESS, EMAIL, PASSWORD, AccountsEnv
 from web.app import API, create_app
 
 NEW = {
@@ -51,13 +51,13 @@ def app() -> FastAPI:
 
 
 @pytest.fixture
-async def http(app: FastAPI, office: Office) -> AsyncIterator[httpx.AsyncClient]:
+async def http(app: FastAPI, env: AccountsEnv) -> AsyncIterator[httpx.AsyncClient]:
     """The API, called by operations unless headers say otherwise."""
-    app.state.settings = office.settings
-    app.state.database = office.database
-    app.state.accounts = office.accounts
-    app.state.answers = Answers(office.database)
-    _, token = await office.accounts.tokens.make("operations", "Anna")
+    app.state.settings = env.settings
+    app.state.database = env.database
+    app.state.accounts = env.accounts
+    app.state.answers = Answers(env.database)
+    _, token = await env.accounts.tokens.make("operations", "Anna")
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url=f"http://test{API}",
@@ -79,7 +79,7 @@ def fields(answer: httpx.Response) -> list[str]:
     return [error["field"] for error in answer.json()["errors"]]
 
 
-async def test_partners(http: httpx.AsyncClient, office: Office) -> None:
+async def test_partners(http: httpx.AsyncClient, env: AccountsEnv) -> None:
     made = await http.post("/partners", json=NEW)
     assert (made.status_code, made.json()) == (201, NEW)
     again = await http.post("/partners", json=NEW)
@@ -99,18 +99,18 @@ async def test_partners(http: httpx.AsyncClient, office: Office) -> None:
     assert (changed.status_code, changed.json()) == (200, expected)
     emptied = await http.patch("/partners/luzern-montage", json={"vat_number": None})
     assert emptied.json() == {**expected, "vat_number": None}
-    kept = await Partners(office.database).get("luzern-montage")
+    kept = await Partners(env.database).get("luzern-montage")
     assert kept is not None
     assert kept.model_dump() == emptied.json()
     assert (await http.patch("/partners/luzern-montage", json={})).json() == emptied.json()
 
 
-async def test_two_changes_at_once_both_count(office: Office) -> None:
+async def test_two_changes_at_once_both_count(env: AccountsEnv) -> None:
     await asyncio.gather(
-        office.accounts.partners.change("elektro-huber", {"phone": "+41 44 555 77 77"}),
-        office.accounts.partners.change("elektro-huber", {"city": "Winterthur"}),
+        env.accounts.partners.change("elektro-huber", {"phone": "+41 44 555 77 77"}),
+        env.accounts.partners.change("elektro-huber", {"city": "Winterthur"}),
     )
-    kept = await Partners(office.database).get("elektro-huber")
+    kept = await Partners(env.database).get("elektro-huber")
     assert kept == partner("elektro-huber", phone="+41 44 555 77 77", city="Winterthur")
 
 
@@ -148,7 +148,7 @@ async def test_changes_that_cannot_be(http: httpx.AsyncClient, body: Any, wrong:
     assert (await http.get("/partners")).json() == before
 
 
-async def test_a_partners_login(http: httpx.AsyncClient, office: Office) -> None:
+async def test_a_partners_login(http: httpx.AsyncClient, env: AccountsEnv) -> None:
     made = await http.post("/partners/sanitaer-rossi/users", json=USER)
     assert made.status_code == 201
     user = made.json()
@@ -162,32 +162,32 @@ async def test_a_partners_login(http: httpx.AsyncClient, office: Office) -> None
     assert (await http.get("/partners/elektro-huber/users")).json() == {"items": []}
     assert (await http.post("/partners/elektro-huber/users", json=USER)).status_code == 409
     assert (await http.post(f"{path}/invitation", json={})).status_code == 200
-    assert len(office.mails()) == 2
-    await office.accounts.accept_invitation(office.secret(), PASSWORD)
+    assert len(env.mails()) == 2
+    await env.accounts.accept_invitation(env.secret(), PASSWORD)
     assert (await http.post(f"{path}/invitation", json={})).status_code == 409
-    session = await office.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+    session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     assert (await http.delete(path.replace("sanitaer-rossi", "elektro-huber"))).status_code == 404
     assert (await http.delete(f"/users/{user['user_id']}")).status_code == 404
     gone = await http.delete(path)
     assert (gone.status_code, gone.content) == (204, b"")
-    assert await office.accounts.callers.of_session(session.secret) is None
+    assert await env.accounts.callers.of_session(session.secret) is None
     assert (await http.delete(path)).status_code == 404
 
 
 async def test_a_login_while_the_mail_server_is_away(
-    http: httpx.AsyncClient, office: Office
+    http: httpx.AsyncClient, env: AccountsEnv
 ) -> None:
-    office.server.mail = "451 not now"
+    env.server.mail = "451 not now"
     made = await http.post("/partners/elektro-huber/users", json=USER)
     assert (made.status_code, made.json()["invitation"]) == (201, "waiting")
-    office.server.mail = "250 OK"
-    office.clock.forward(minutes=1)
-    await office.accounts.send_due_mails()
+    env.server.mail = "250 OK"
+    env.clock.forward(minutes=1)
+    await env.accounts.send_due_mails()
     (user,) = (await http.get("/partners/elektro-huber/users")).json()["items"]
     assert user["invitation"] == "sent"
 
 
-async def test_the_staffs_logins(http: httpx.AsyncClient, office: Office) -> None:
+async def test_the_staffs_logins(http: httpx.AsyncClient, env: AccountsEnv) -> None:
     body = {"email": "bea@shop.example", "name": "Bea", "role": "accounting", "language": "fr"}
     made = await http.post("/users", json=body)
     assert made.status_code == 201
@@ -195,7 +195,7 @@ async def test_the_staffs_logins(http: httpx.AsyncClient, office: Office) -> Non
     assert (await http.get("/users")).json()["items"] == [made.json()]
     path = f"/users/{made.json()['user_id']}"
     assert (await http.post(f"{path}/invitation", json={})).status_code == 200
-    assert office.mails()[-1]["Subject"] == "Votre accès au CMI"
+    assert env.mails()[-1]["Subject"] == "Votre accès au CMI"
     for role in ("partner", "shop", None):
         assert fields(await http.post("/users", json={**body, "role": role})) == ["role"]
     assert (await http.delete(path)).status_code == 204
@@ -229,19 +229,19 @@ async def test_tokens(http: httpx.AsyncClient) -> None:
     assert listed_token["revoked_at"] == "2026-10-05T07:00:00Z"
 
 
-async def test_tokens_of_the_retailers_systems(http: httpx.AsyncClient, office: Office) -> None:
+async def test_tokens_of_the_retailers_systems(http: httpx.AsyncClient, env: AccountsEnv) -> None:
     made = await http.post(
         "/tokens",
         json={"name": "Wohlen", "role": "warehouse", "expires_at": "2026-10-06T09:00:00+02:00"},
     )
-    principal = await office.accounts.callers.of_token(made.json()["token"])
+    principal = await env.accounts.callers.of_token(made.json()["token"])
     assert principal is not None
     assert (principal.role, principal.name) == ("warehouse", "Wohlen")
     listed = sorted((await http.get("/tokens")).json()["items"], key=lambda each: each["name"])
     assert [each["name"] for each in listed] == ["Anna", "Wohlen"]
     assert listed[1]["expires_at"] == "2026-10-06T07:00:00Z"
-    office.clock.forward(days=1)
-    assert await office.accounts.callers.of_token(made.json()["token"]) is None
+    env.clock.forward(days=1)
+    assert await env.accounts.callers.of_token(made.json()["token"]) is None
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ async def test_tokens_that_cannot_be(http: httpx.AsyncClient, body: Any, wrong: 
 
 
 async def test_a_token_is_shown_once_also_to_the_same_idempotency_key(
-    http: httpx.AsyncClient, office: Office
+    http: httpx.AsyncClient, env: AccountsEnv
 ) -> None:
     headers = {"Idempotency-Key": "k-1"}
     body = {"name": "Plan"}
@@ -270,21 +270,21 @@ async def test_a_token_is_shown_once_also_to_the_same_idempotency_key(
     again = await http.post("/partners/elektro-huber/tokens", json=body, headers=headers)
     assert again.status_code == 409
     assert made.json()["token"] not in again.text
-    assert len(await office.accounts.tokens.list("elektro-huber")) == 1
+    assert len(await env.accounts.tokens.list("elektro-huber")) == 1
     other = await http.post("/partners/elektro-huber/tokens", json={"name": "B"}, headers=headers)
     assert other.status_code == 422
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CALLS)
 async def test_operations_only(
-    http: httpx.AsyncClient, office: Office, method: str, path: str, body: Any
+    http: httpx.AsyncClient, env: AccountsEnv, method: str, path: str, body: Any
 ) -> None:
-    user = await office.accounts.invite("elektro-huber", "partner", "p@x.example", "P")
-    token_id, own = await office.accounts.tokens.make("partner", "Plan", "elektro-huber")
+    user = await env.accounts.invite("elektro-huber", "partner", "p@x.example", "P")
+    token_id, own = await env.accounts.tokens.make("partner", "Plan", "elektro-huber")
     path = path.format(user=user.user_id, token=token_id)
     before = await everything(http)
     for role in ("shop", "warehouse", "accounting"):
-        _, token = await office.accounts.tokens.make(role, role)  # type: ignore[arg-type]
+        _, token = await env.accounts.tokens.make(role, role)  # type: ignore[arg-type]
         assert (await say(http, method, path, body, token)).status_code == 403
     assert (await say(http, method, path, body, own)).status_code == 403
     for token in ("", "cmi_unknown"):

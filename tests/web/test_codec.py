@@ -48,7 +48,7 @@ async def sealed(*keys: str) -> Payload:
     return (await codec.encode([PLAIN]))[0]
 
 
-class Door:
+class Codec:
     """The application, and callers of every role."""
 
     def __init__(self, database: Database, address: str, known: dict[str, str]) -> None:
@@ -69,8 +69,8 @@ class Door:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def door(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Door]:
-    """The application with two keys; no test changes anything in it."""
+async def codec(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Codec]:
+    """The endpoint of an application with two keys. Tests only read from it."""
     settings = Settings(
         database_url=f"sqlite:///{tmp_path_factory.mktemp('codec')}/cmi.db",
         temporal_ui_url=f"{UI}/a/path",
@@ -83,35 +83,35 @@ async def door(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Door]:
     known = await tokens(settings, database)
     # Nobody is at this address: the endpoint needs no Temporal.
     async with serving(settings, "127.0.0.1:1") as (_, address):
-        yield Door(database, address, known)
+        yield Codec(database, address, known)
     await database.close()
 
 
-async def test_operations_read_what_is_encrypted_with_either_key(door: Door) -> None:
+async def test_operations_read_what_is_encrypted_with_either_key(codec: Codec) -> None:
     body = as_json(await sealed(NEW), await sealed(OLD), PLAIN)
-    answer = await door.ask("decode", body, X_Namespace="default")
+    answer = await codec.ask("decode", body, X_Namespace="default")
     assert answer.status_code == 200
     assert answer.json() == as_json(PLAIN, PLAIN, PLAIN)
     assert answer.headers["Cache-Control"] == "no-store"
-    assert (await door.ask("decode", as_json())).json() == {"payloads": []}
+    assert (await codec.ask("decode", as_json())).json() == {"payloads": []}
 
 
-async def test_what_operations_enter_is_encrypted_with_the_first_key(door: Door) -> None:
-    answer = await door.ask("encode", as_json(PLAIN))
+async def test_what_operations_enter_is_encrypted_with_the_first_key(codec: Codec) -> None:
+    answer = await codec.ask("encode", as_json(PLAIN))
     (payload,) = answer.json()["payloads"]
     assert base64.b64decode(payload["metadata"]["encryption-key-id"]) == b"new"
     assert "Regula" not in str(base64.b64decode(payload["data"]))
-    assert (await door.ask("decode", answer.json())).json() == as_json(PLAIN)
+    assert (await codec.ask("decode", answer.json())).json() == as_json(PLAIN)
 
 
 @pytest.mark.parametrize("call", ["decode", "encode"])
 @pytest.mark.parametrize("role", [*ROLES, None])
-async def test_nobody_else_does(door: Door, role: str | None, call: str) -> None:
-    answer = await door.ask(call, as_json(await sealed(NEW)), role)
+async def test_nobody_else_does(codec: Codec, role: str | None, call: str) -> None:
+    answer = await codec.ask(call, as_json(await sealed(NEW)), role)
     expected = {"operations": 200, None: 401}.get(role, 403)
     assert answer.status_code == expected
     # and nobody learns from an error what would be read
-    assert (await door.ask(call, b"{", role)).status_code == (400 if expected == 200 else expected)
+    assert (await codec.ask(call, b"{", role)).status_code == (400 if expected == 200 else expected)
 
 
 @pytest.mark.parametrize(
@@ -122,37 +122,37 @@ async def test_nobody_else_does(door: Door, role: str | None, call: str) -> None
         b"[" * 5000,
     ],
 )  # fmt: skip
-async def test_malformed(door: Door, body: bytes) -> None:
-    answer = await door.ask("decode", body)
+async def test_malformed(codec: Codec, body: bytes) -> None:
+    answer = await codec.ask("decode", body)
     assert answer.status_code == 400
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-async def test_what_cannot_be_decrypted_says_why(door: Door) -> None:
-    foreign = await door.ask("decode", as_json(await sealed(new_key("other"))))
+async def test_what_cannot_be_decrypted_says_why(codec: Codec) -> None:
+    foreign = await codec.ask("decode", as_json(await sealed(new_key("other"))))
     assert foreign.status_code == 400
     assert "'other'" in foreign.json()["detail"]
     changed = await sealed(NEW)
     changed.data = changed.data[:-1] + b"?"
-    assert (await door.ask("decode", as_json(changed))).status_code == 400
+    assert (await codec.ask("decode", as_json(changed))).status_code == 400
 
 
-async def test_limits(door: Door) -> None:
-    assert (await door.ask("decode", as_json(*[PLAIN] * 1000))).status_code == 200
-    many = await door.ask("decode", as_json(*[Payload()] * 1001))
+async def test_limits(codec: Codec) -> None:
+    assert (await codec.ask("decode", as_json(*[PLAIN] * 1000))).status_code == 200
+    many = await codec.ask("decode", as_json(*[Payload()] * 1001))
     assert (many.status_code, many.json()["status"]) == (413, 413)
-    large = await door.ask("decode", b" " * 1_100_000)
+    large = await codec.ask("decode", b" " * 1_100_000)
     assert large.status_code == 413
 
 
-async def test_another_namespace_is_none_of_ours(door: Door) -> None:
-    answer = await door.ask("decode", as_json(await sealed(NEW)), X_Namespace="other")
+async def test_another_namespace_is_none_of_ours(codec: Codec) -> None:
+    answer = await codec.ask("decode", as_json(await sealed(NEW)), X_Namespace="other")
     assert answer.status_code == 400
 
 
-async def preflight(door: Door, origin: str, path: str = "/codec/decode") -> httpx.Response:
+async def preflight(codec: Codec, origin: str, path: str = "/codec/decode") -> httpx.Response:
     """What a browser asks before a page of another origin may call."""
-    async with httpx.AsyncClient(base_url=door.address) as client:
+    async with httpx.AsyncClient(base_url=codec.address) as client:
         return await client.options(
             path,
             headers={
@@ -163,14 +163,14 @@ async def preflight(door: Door, origin: str, path: str = "/codec/decode") -> htt
         )
 
 
-async def test_a_page_of_the_temporal_ui_may_ask_with_its_cookies(door: Door) -> None:
-    allowed = await preflight(door, UI)
+async def test_a_page_of_the_temporal_ui_may_ask_with_its_cookies(codec: Codec) -> None:
+    allowed = await preflight(codec, UI)
     assert allowed.status_code == 200
     assert allowed.headers["Access-Control-Allow-Origin"] == UI
     assert allowed.headers["Access-Control-Allow-Credentials"] == "true"
     assert "x-namespace" in allowed.headers["Access-Control-Allow-Headers"].lower()
     for role, status in (("operations", 200), (None, 401), ("shop", 403)):
-        answer = await door.ask("decode", as_json(PLAIN), role, Origin=UI)
+        answer = await codec.ask("decode", as_json(PLAIN), role, Origin=UI)
         assert answer.status_code == status
         assert answer.headers["Access-Control-Allow-Origin"] == UI, "errors are read there, too"
         assert "Origin" in answer.headers["Vary"]
@@ -179,23 +179,23 @@ async def test_a_page_of_the_temporal_ui_may_ask_with_its_cookies(door: Door) ->
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", f"{UI}.evil.example", "http://temporal.example.ch", "null"]
 )
-async def test_no_other_page_may(door: Door, origin: str) -> None:
-    assert "Access-Control-Allow-Origin" not in (await preflight(door, origin)).headers
-    answer = await door.ask("decode", as_json(await sealed(NEW)), Origin=origin)
+async def test_no_other_page_may(codec: Codec, origin: str) -> None:
+    assert "Access-Control-Allow-Origin" not in (await preflight(codec, origin)).headers
+    answer = await codec.ask("decode", as_json(await sealed(NEW)), Origin=origin)
     assert answer.status_code == 403
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-async def test_the_rest_of_the_application_is_open_to_no_page(door: Door) -> None:
-    answer = await preflight(door, UI, "/api/v1/orders")
+async def test_the_rest_of_the_application_is_open_to_no_page(codec: Codec) -> None:
+    answer = await preflight(codec, UI, "/api/v1/orders")
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-async def test_no_answer_is_kept(door: Door) -> None:
+async def test_no_answer_is_kept(codec: Codec) -> None:
     """An `Idempotency-Key` would keep what was decrypted in the database."""
-    answer = await door.ask("decode", as_json(await sealed(NEW)), Idempotency_Key="k" * 20)
+    answer = await codec.ask("decode", as_json(await sealed(NEW)), Idempotency_Key="k" * 20)
     assert answer.status_code == 200
-    async with door.database.reading() as connection:
+    async with codec.database.reading() as connection:
         kept = await connection.execute(select(func.count()).select_from(tables.idempotency))
         assert kept.scalar_one() == 0
 

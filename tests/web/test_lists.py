@@ -34,8 +34,8 @@ EACH = 3
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def shelf(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    """An application whose records hold orders of two partners in every state. Reading takes no more than that."""
+async def filled_site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """An application whose records hold orders of two partners in every state. There are no workflows."""
     folder = tmp_path_factory.mktemp("lists")
     async with surroundings(folder, up=False, within=None) as around, site(around) as running:
         placed = datetime.now(UTC) - timedelta(days=60)
@@ -59,7 +59,9 @@ async def mine(shelf: Site) -> AsyncIterator[httpx.AsyncClient]:
     """One of the partners."""
     _, token = await shelf.app.state.accounts.tokens.make("partner", "Lists", MINE)
     async with httpx.AsyncClient(
-        base_url=shelf.address, headers={"Authorization": f"Bearer {token}"}, timeout=WAIT_LIMIT
+        base_url=filled_site.address,
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=WAIT_LIMIT,
     ) as client:
         yield client
 
@@ -82,27 +84,27 @@ async def walked(client: httpx.AsyncClient, **query: object) -> list[dict]:
 
 
 async def test_a_partner_sees_its_own_from_the_moment_it_was_sent_them(
-    shelf: Site, mine: httpx.AsyncClient
+    filled_site: Site, partner: httpx.AsyncClient
 ) -> None:
-    page = await listed(mine, limit=200)
+    page = await listed(partner, limit=200)
     assert {item["partner_id"] for item in page["items"]} == {MINE}
     states = Counter(item["status"] for item in page["items"])
     visible = [status for status in LIVES if status not in ("awaiting_payment", "in_transmission")]
     assert states == dict.fromkeys(visible, EACH)
     assert page["counts"] == {**dict.fromkeys(visible, EACH), "under_review": 0, "cancelled": 0}
-    assert not (await listed(mine, status="in_transmission"))["items"]
+    assert not (await listed(partner, status="in_transmission"))["items"]
     # Another's name finds nothing, and counts nothing.
-    foreign = await listed(mine, partner_id=OTHER)
+    foreign = await listed(partner, partner_id=OTHER)
     assert foreign["items"] == []
     assert set(foreign["counts"].values()) == {0}
-    assert (await listed(mine, partner_id=MINE))["items"]
-    assert not (await listed(mine, q=f"L-{OTHER[:2]}"))["items"]
+    assert (await listed(partner, partner_id=MINE))["items"]
+    assert not (await listed(partner, q=f"L-{OTHER[:2]}"))["items"]
 
 
 async def test_staff_sees_all_and_can_choose_a_partner(
-    shelf: Site, mine: httpx.AsyncClient
+    filled_site: Site, partner: httpx.AsyncClient
 ) -> None:
-    for caller in (shelf.operations, shelf.shop, shelf.accounting):
+    for caller in (filled_site.operations, filled_site.shop, filled_site.accounting):
         page = await listed(caller, partner_id=MINE, limit=200)
         assert Counter(item["status"] for item in page["items"]) == dict.fromkeys(LIVES, EACH)
         assert page["counts"]["awaiting_payment"] == EACH
@@ -110,20 +112,24 @@ async def test_staff_sees_all_and_can_choose_a_partner(
 
 
 async def test_pages_hold_everything_once_newest_first(
-    shelf: Site, mine: httpx.AsyncClient
+    filled_site: Site, partner: httpx.AsyncClient
 ) -> None:
-    whole = [item["sp_id"] for item in (await listed(mine, limit=200))["items"]]
+    whole = [item["sp_id"] for item in (await listed(partner, limit=200))["items"]]
     for limit in (1, 2, 5, 7):
-        assert [item["sp_id"] for item in await walked(mine, limit=limit)] == whole
-    placed = [item["sp_id"] for item in await walked(shelf.operations, limit=4, partner_id=MINE)]
+        assert [item["sp_id"] for item in await walked(partner, limit=limit)] == whole
+    placed = [
+        item["sp_id"] for item in await walked(filled_site.operations, limit=4, partner_id=MINE)
+    ]
     assert placed == sorted(placed, reverse=True)
-    assert [i["sp_id"] for i in await walked(mine, limit=2, status="new")] == [
-        i["sp_id"] for i in (await listed(mine, status="new"))["items"]
+    assert [i["sp_id"] for i in await walked(partner, limit=2, status="new")] == [
+        i["sp_id"] for i in (await listed(partner, status="new"))["items"]
     ]
 
 
-async def test_orders_are_listed_as_they_are_answered(shelf: Site, mine: httpx.AsyncClient) -> None:
-    for caller in (mine, shelf.operations):
+async def test_orders_are_listed_as_they_are_answered(
+    filled_site: Site, partner: httpx.AsyncClient
+) -> None:
+    for caller in (partner, filled_site.operations):
         for item in (await listed(caller, limit=5, partner_id=MINE))["items"]:
             one = (await caller.get(f"{API}/orders/{item['sp_id']}")).json()
             assert {**item, "timeline": one["timeline"]} == one
@@ -148,25 +154,25 @@ async def test_orders_are_listed_as_they_are_answered(shelf: Site, mine: httpx.A
         ("\ud83d", 0),
     ],
 )
-async def test_searches(mine: httpx.AsyncClient, q: str, found: int) -> None:
+async def test_searches(partner: httpx.AsyncClient, q: str, found: int) -> None:
     escaped = httpx.QueryParams({"q": q}) if "\ud83d" not in q else "q=%ed%a0%bd"
-    answer = await mine.get(f"{API}/orders?limit=200&{escaped}")
+    answer = await partner.get(f"{API}/orders?limit=200&{escaped}")
     assert answer.status_code == 200
     page = answer.json()
     assert len(page["items"]) == found
     assert sum(page["counts"].values()) == found
 
 
-async def test_what_is_overdue(shelf: Site, mine: httpx.AsyncClient) -> None:
-    page = await listed(mine, overdue="true", limit=200)
+async def test_what_is_overdue(filled_site: Site, partner: httpx.AsyncClient) -> None:
+    page = await listed(partner, overdue="true", limit=200)
     assert page["items"]
     for item in page["items"]:
         assert any(d["overdue"] for d in item["deadlines"])
-    on_time = (await listed(mine, overdue="false", limit=200))["items"]
+    on_time = (await listed(partner, overdue="false", limit=200))["items"]
     assert len(on_time) > len(page["items"])
     # The retailer's deadlines are none of the partner's.
     assert "requirements_met" not in {item["status"] for item in page["items"]}
-    staff = await listed(shelf.operations, overdue="true", partner_id=MINE, limit=200)
+    staff = await listed(filled_site.operations, overdue="true", partner_id=MINE, limit=200)
     assert "requirements_met" in {item["status"] for item in staff["items"]}
     assert page["counts"]["completed"] == 0
 
@@ -187,10 +193,10 @@ async def test_what_is_overdue(shelf: Site, mine: httpx.AsyncClient) -> None:
     ],
 )
 async def test_labels_in_the_caller_s_language(
-    mine: httpx.AsyncClient, header: str | None, label: str, language: str
+    partner: httpx.AsyncClient, header: str | None, label: str, language: str
 ) -> None:
     headers = {"Accept-Language": header} if header else {}
-    answer = await mine.get(f"{API}/orders/L-ge-002", headers=headers)
+    answer = await partner.get(f"{API}/orders/L-ge-002", headers=headers)
     assert answer.json()["status_label"].startswith(label)
     assert answer.headers["Content-Language"] == language
     assert "Accept-Language" in answer.headers["Vary"]

@@ -1,4 +1,4 @@
-"""The entrance as a browser without JavaScript goes through it: invited, logged in, out, and turned away."""
+"""The login pages, used as by a browser without JavaScript: invitations, login, logout, refusals."""
 
 import logging
 import re
@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from contracts.encryption import new_key
 from records.idempotency import Answers
 from settings import Settings
-from tests.use_cases.conftest import EMAIL, PASSWORD, Office
+from tests.use_cases.conftest import EMAIL, PASSWORD, AccountsEnv
 from web.app import API, create_app
 
 HOME = "https://cmi.example"
@@ -63,12 +63,12 @@ def app() -> FastAPI:
 
 
 @pytest.fixture
-async def browser(app: FastAPI, office: Office) -> AsyncIterator[Browser]:
+async def browser(app: FastAPI, env: AccountsEnv) -> AsyncIterator[Browser]:
     """A browser in front of the application."""
-    app.state.settings = Settings.model_validate(office.settings.model_dump() | OWN)
-    app.state.database = office.database
-    app.state.accounts = office.accounts
-    app.state.answers = Answers(office.database)
+    app.state.settings = Settings.model_validate(env.settings.model_dump() | OWN)
+    app.state.database = env.database
+    app.state.accounts = env.accounts
+    app.state.answers = Answers(env.database)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url=HOME) as http:
         yield Browser(http)
@@ -80,17 +80,17 @@ def lines(log: pytest.LogCaptureFixture) -> str:
 
 
 async def test_from_the_invitation_to_the_log_out(
-    browser: Browser, office: Office, caplog: pytest.LogCaptureFixture
+    browser: Browser, env: AccountsEnv, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    _, token = await office.accounts.tokens.make("operations", "Anna")
+    _, token = await env.accounts.tokens.make("operations", "Anna")
     made = await browser.http.post(
         f"{API}/partners/elektro-huber/users",
         json={"email": EMAIL, "name": "Petra <Huber>", "language": "fr"},
         headers={"Authorization": f"Bearer {token}"},
     )
     assert made.status_code == 201, made.text
-    secret = office.secret()
+    secret = env.secret()
     path = f"/invitation/{secret}"
     for _ in range(2):  # opening uses nothing up
         page = await browser.open(path, Accept_Language="it")
@@ -150,16 +150,16 @@ async def test_from_the_invitation_to_the_log_out(
         assert hidden not in log
 
 
-async def test_a_reset_says_the_same_whoever_asks(browser: Browser, office: Office) -> None:
-    await office.member()
+async def test_a_reset_says_the_same_whoever_asks(browser: Browser, env: AccountsEnv) -> None:
+    await env.add_user()
     answers = []
     for email in (EMAIL, "nobody@nowhere.example"):
         await browser.open("/reset")
         answer = await browser.send("/reset", email=email)
         answers.append((answer.status_code, answer.text))
     assert answers[0] == answers[1]
-    await office.accounts.close()
-    path = f"/reset/{office.secret()}"
+    await env.accounts.close()
+    path = f"/reset/{env.secret()}"
     assert (await browser.open(path)).status_code == 200
     other = PASSWORD + " staple"
     assert (await browser.send(path, password=other, again=other)).status_code == 200
@@ -167,8 +167,8 @@ async def test_a_reset_says_the_same_whoever_asks(browser: Browser, office: Offi
     assert (await browser.log_in(other)).status_code == 303
 
 
-async def test_guesses_are_slowed_down(browser: Browser, office: Office) -> None:
-    await office.member()
+async def test_guesses_are_slowed_down(browser: Browser, env: AccountsEnv) -> None:
+    await env.add_user()
     for _ in range(5):
         wrong = await browser.log_in("a wrong password")
         assert wrong.status_code == 422
@@ -188,8 +188,8 @@ async def test_guesses_are_slowed_down(browser: Browser, office: Office) -> None
         "javascript:alert(1)", "docs", "", " /docs", "/\r\nX: y", "/é", "/" + "x" * 2000,
     ],
 )  # fmt: skip
-async def test_nobody_is_led_elsewhere(browser: Browser, office: Office, next: str) -> None:
-    await office.member()
+async def test_nobody_is_led_elsewhere(browser: Browser, env: AccountsEnv, next: str) -> None:
+    await env.add_user()
     assert (await browser.log_in(next=next)).headers["Location"] == "/"
     await browser.http.post("/logout")
     again = await browser.open(f"/login?{httpx.QueryParams(next=next)}")
@@ -199,8 +199,8 @@ async def test_nobody_is_led_elsewhere(browser: Browser, office: Office, next: s
 @pytest.mark.parametrize(
     "path", ["/login", "/login/code", "/logout", "/reset", "/reset/x", "/invitation/x"]
 )
-async def test_forms_of_others_are_refused(browser: Browser, office: Office, path: str) -> None:
-    await office.member()
+async def test_forms_of_others_are_refused(browser: Browser, env: AccountsEnv, path: str) -> None:
+    await env.add_user()
     await browser.log_in()
     session = browser.http.cookies["__Host-cmi_session"]
     await browser.open("/account")
@@ -216,7 +216,7 @@ async def test_forms_of_others_are_refused(browser: Browser, office: Office, pat
         refused = await browser.http.post(path, data=fields, headers=headers)
         assert refused.status_code == 403
         assert "_session" not in refused.headers.get("Set-Cookie", "")
-    assert await office.accounts.callers.of_session(session), "and nothing happened"
+    assert await env.accounts.callers.of_session(session), "and nothing happened"
     taken = await browser.http.post(path, data=right, headers={"Origin": HOME})
     assert taken.status_code != 403
     browser.http.cookies.delete("__Host-cmi_form")
@@ -224,12 +224,12 @@ async def test_forms_of_others_are_refused(browser: Browser, office: Office, pat
     assert (await browser.http.post(path, content=b"\xff", headers=SAME)).status_code == 403
 
 
-async def test_the_second_factor(browser: Browser, office: Office) -> None:
-    user_id = await office.member()
-    phone = pyotp.parse_uri((await office.accounts.second_factor.enrol(user_id)).uri)
+async def test_the_second_factor(browser: Browser, env: AccountsEnv) -> None:
+    user_id = await env.add_user()
+    phone = pyotp.parse_uri((await env.accounts.second_factor.enrol(user_id)).uri)
     assert isinstance(phone, pyotp.TOTP)
-    await office.accounts.second_factor.confirm(user_id, phone.at(office.clock()))
-    office.clock.forward(seconds=30)
+    await env.accounts.second_factor.confirm(user_id, phone.at(env.clock()))
+    env.clock.forward(seconds=30)
     asked = await browser.log_in(next="/docs")
     assert asked.status_code == 200
     assert 'autocomplete="one-time-code"' in asked.text
@@ -237,24 +237,24 @@ async def test_the_second_factor(browser: Browser, office: Office) -> None:
     browser.page = asked
     wrong = await browser.send("/login/code", code="000000")
     assert wrong.status_code == 422
-    right = await browser.send("/login/code", code=phone.at(office.clock()))
+    right = await browser.send("/login/code", code=phone.at(env.clock()))
     assert (right.status_code, right.headers["Location"]) == (303, "/docs")
     assert (await browser.open("/account")).status_code == 200
     await browser.log_in()
     browser.http.cookies.delete("__Host-cmi_session")
     asked = await browser.log_in()
-    office.clock.forward(minutes=6)
-    assert (await browser.send("/login/code", code=phone.at(office.clock()))).status_code == 422
+    env.clock.forward(minutes=6)
+    assert (await browser.send("/login/code", code=phone.at(env.clock()))).status_code == 422
 
 
 async def test_sessions_count_for_the_codec_and_not_for_the_api(
-    browser: Browser, office: Office
+    browser: Browser, env: AccountsEnv
 ) -> None:
     body = {"payloads": [{"metadata": {"encoding": "anNvbi9wbGFpbg=="}, "data": "e30="}]}
     origin = {"Origin": UI, "X-Namespace": "default"}
     assert (await browser.http.post("/codec/decode", json=body)).status_code == 401
-    office.clock.now = datetime.now(UTC)  # the browser has its own clock, and forgets old cookies
-    await office.member(role="operations", partner_id=None)
+    env.clock.now = datetime.now(UTC)  # the browser has its own clock, and forgets old cookies
+    await env.add_user(role="operations", partner_id=None)
     await browser.log_in()
     encoded = await browser.http.post("/codec/encode", json=body, headers=origin)
     assert encoded.status_code == 200
@@ -273,8 +273,8 @@ async def test_sessions_count_for_the_codec_and_not_for_the_api(
         assert call.status_code == 401
 
 
-async def test_a_partner_s_session_decodes_nothing(browser: Browser, office: Office) -> None:
-    await office.member()
+async def test_a_partner_s_session_decodes_nothing(browser: Browser, env: AccountsEnv) -> None:
+    await env.add_user()
     await browser.log_in()
     answer = await browser.http.post("/codec/decode", json={"payloads": []}, headers={"Origin": UI})
     assert answer.status_code == 403

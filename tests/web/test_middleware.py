@@ -137,7 +137,7 @@ async def test_a_mistake_of_ours_shows_nothing_of_our_inside(
     assert "KeyError" not in answer.text
     (line,) = (line for line in ours(caplog) if line.levelname == "ERROR")
     assert vars(line)["error"] == "KeyError"
-    assert "test_hygiene.py" in vars(line)["trace"][0]
+    assert "test_middleware.py" in vars(line)["trace"][0]
     assert "Geheim" not in str(vars(line))
 
 

@@ -31,6 +31,7 @@ from tests.server.surroundings import surroundings
 from tests.support import builders
 from tests.support.newer import ADDED, more, rewrite_rows
 from tests.support.settlements import OCTOBER, issued, opening, settled
+from tests.support.users import add_user
 from tests.web.site import API, Site, site
 from use_cases.order_gateway import _refusal
 from use_cases.orders import TemporalAway
@@ -49,9 +50,9 @@ UNKNOWN = {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def ahead(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    """An application whose records a newer build has written: SP-1 is on hold, SP-2 has but new fields."""
-    folder = tmp_path_factory.mktemp("ahead")
+async def newer_site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """An application with records of a newer release: SP-1 is on hold, SP-2 only has new fields."""
+    folder = tmp_path_factory.mktemp("newer_site")
     async with surroundings(folder, up=False, within=None) as around, site(around) as running:
         placed = datetime.now(UTC) - timedelta(days=30)
         for sp_id in ("SP-1", "SP-2"):
@@ -95,16 +96,16 @@ async def ahead(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]
         yield running
 
 
-async def test_an_order_is_answered_without_what_is_not_known(ahead: Site) -> None:
+async def test_an_order_is_answered_without_what_is_not_known(newer_site: Site) -> None:
     for language in LANGUAGES:
-        for caller in (ahead.partner, ahead.operations):
+        for caller in (newer_site.partner, newer_site.operations):
             answer = await caller.get(f"{API}/orders/SP-1", headers={"Accept-Language": language})
             assert answer.status_code == 200
             order: dict[str, Any] = answer.json()
             assert (order["status"], order["status_label"]) == ("on_hold", "on_hold")
             assert (order["allowed"], order["ball"]) == ([], None)
             waiting = [deadline["kind"] for deadline in order["deadlines"]]
-            assert ("hold_over" in waiting) == (caller is ahead.operations)
+            assert ("hold_over" in waiting) == (caller is newer_site.operations)
             entry = order["timeline"][3]
             assert (entry["type"], entry["data"]) == ("put_on_hold", {})
             assert entry["text"] == UNKNOWN[language]
@@ -112,28 +113,38 @@ async def test_an_order_is_answered_without_what_is_not_known(ahead: Site) -> No
             assert "not for partners" not in answer.text
 
 
-async def test_an_order_with_new_fields_is_answered_as_ever(ahead: Site) -> None:
-    for caller in (ahead.partner, ahead.operations, ahead.shop):
+async def test_an_order_with_new_fields_is_answered_as_ever(newer_site: Site) -> None:
+    for caller in (
+        newer_site.partner,
+        newer_site.operations,
+        newer_site.shop,
+    ):
         answer = await caller.get(f"{API}/orders/SP-2")
         assert answer.status_code == 200
         assert answer.json()["status"] == "set_appointment"
         assert ADDED not in answer.text
 
 
-async def test_lists_and_counts_have_it(ahead: Site) -> None:
-    for caller in (ahead.partner, ahead.operations):
+async def test_lists_and_counts_have_it(newer_site: Site) -> None:
+    for caller in (newer_site.partner, newer_site.operations):
         answer = await caller.get(f"{API}/orders")
         assert answer.status_code == 200
         assert {item["sp_id"] for item in answer.json()["items"]} == {"SP-1", "SP-2", "SP-3"}
         assert answer.json()["counts"]["on_hold"] == 1
         assert ADDED not in answer.text
-    asked = await ahead.operations.get(f"{API}/orders?status=on_hold")
+    asked = await newer_site.operations.get(f"{API}/orders?status=on_hold")
     assert asked.status_code == 422  # nobody can ask for a state that is not documented
 
 
-async def test_a_settlement_is_answered_without_what_is_not_known(ahead: Site) -> None:
+async def test_a_settlement_is_answered_without_what_is_not_known(
+    newer_site: Site,
+) -> None:
     for language in LANGUAGES:
-        for caller in (ahead.partner, ahead.operations, ahead.accounting):
+        for caller in (
+            newer_site.partner,
+            newer_site.operations,
+            newer_site.accounting,
+        ):
             answer = await caller.get(f"{API}/settlements", headers={"Accept-Language": language})
             assert answer.status_code == 200
             (settlement,) = answer.json()["items"]
@@ -147,7 +158,9 @@ async def test_a_settlement_is_answered_without_what_is_not_known(ahead: Site) -
                 {},
             )
             assert ADDED not in answer.text
-    assert (await ahead.operations.get(f"{API}/settlements?status=approved")).status_code == 422
+    assert (
+        await newer_site.operations.get(f"{API}/settlements?status=approved")
+    ).status_code == 422
 
 
 async def test_an_older_worker_is_waited_for() -> None:
@@ -158,19 +171,19 @@ async def test_an_older_worker_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize("role", ["operations", "partner"])
-async def test_pages_show_it(ahead: Site, role: UserRole) -> None:
-    state, email = ahead.app.state, f"{role}@people.example"
-    records = AccountRecords(ahead.around.database)
+async def test_pages_show_it(newer_site: Site, role: UserRole) -> None:
+    state, email = newer_site.app.state, f"{role}@people.example"
+    records = AccountRecords(newer_site.around.database)
     partner_id = "elektro-huber" if role == "partner" else None
     now = datetime.now(UTC)
-    await records.add_user(f"usr_{role}", role, partner_id, email, "Petra", "de", now)
+    await add_user(records, f"usr_{role}", role, partner_id, email, "Petra", "de", now)
     await records.set_password(f"usr_{role}", await Passwords().hash(PASSWORD))
     secret = (
         await state.accounts.sessions.log_in(email, PASSWORD, f"2001:db8::{len(role)}")
     ).secret
     cookies = {session_cookie(state.settings): secret}
     async with httpx.AsyncClient(
-        base_url=ahead.address, cookies=cookies, follow_redirects=True
+        base_url=newer_site.address, cookies=cookies, follow_redirects=True
     ) as browser:
         number = settlement_id("elektro-huber", OCTOBER)
         for path in (

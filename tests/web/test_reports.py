@@ -48,8 +48,8 @@ LIVES: tuple[tuple[str, int, tuple[builders.Step, ...]], ...] = (
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def past(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    """An application whose records hold a past October. Reading takes no more than that."""
+async def october_site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """An application whose records hold a past October. There are no workflows."""
     async with (
         surroundings(tmp_path_factory.mktemp("reports"), up=False, within=None) as around,
         site(around) as running,
@@ -67,8 +67,8 @@ async def reported(client: httpx.AsyncClient, month: str = "2026-10") -> dict[st
     return answer.json()
 
 
-async def test_what_a_partner_made_of_its_deadlines(past: Site) -> None:
-    report = await reported(past.operations)
+async def test_what_a_partner_made_of_its_deadlines(october_site: Site) -> None:
+    report = await reported(october_site.operations)
     assert (report["month"], report["target"]) == ("2026-10", 0.98)
     assert datetime.fromisoformat(report["as_of"]).utcoffset() == timedelta()
     kinds = {item.pop("kind"): item for item in report["items"]}
@@ -104,22 +104,24 @@ def past_name(report: dict[str, Any]) -> str:
     return name
 
 
-async def test_a_month_without_deadlines(past: Site) -> None:
-    report = await reported(past.operations, "2024-02")
+async def test_a_month_without_deadlines(october_site: Site) -> None:
+    report = await reported(october_site.operations, "2024-02")
     assert (report["items"], report["partners"]) == ([], [])
 
 
 @pytest.mark.parametrize(
     "month", [None, "", "2026", "2026-13", "2026-00", "2026-1", "10-2026", "1999-01", "２０２６-10", "2026-10 "]
 )  # fmt: skip
-async def test_a_malformed_month_is_named(past: Site, month: str | None) -> None:
-    answer = await past.operations.get(PATH, params={"month": month} if month is not None else {})
+async def test_a_malformed_month_is_named(october_site: Site, month: str | None) -> None:
+    answer = await october_site.operations.get(
+        PATH, params={"month": month} if month is not None else {}
+    )
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == ["month"]
 
 
-async def test_as_a_table(past: Site) -> None:
-    answer = await past.operations.get(
+async def test_as_a_table(october_site: Site) -> None:
+    answer = await october_site.operations.get(
         PATH, params={"month": "2026-10"}, headers={"Accept": "text/csv"}
     )
     assert answer.status_code == 200
@@ -127,7 +129,7 @@ async def test_as_a_table(past: Site) -> None:
     assert 'filename="deadlines-2026-10.csv"' in answer.headers["Content-Disposition"]
     assert answer.content.startswith(b"\xef\xbb\xbfmonth;partner_id;partner_name;kind;")
     rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig")), delimiter=";"))
-    report = await reported(past.operations)
+    report = await reported(october_site.operations)
     assert [(row["kind"], row["met"], row["missed"]) for row in rows] == [
         (item["kind"], str(item["met"]), str(item["missed"])) for item in report["items"]
     ]
@@ -136,16 +138,16 @@ async def test_as_a_table(past: Site) -> None:
     ]
     # Who takes JSON as well gets JSON.
     both = {"Accept": "text/csv, application/json"}
-    mixed = await past.operations.get(PATH, params={"month": "2026-10"}, headers=both)
+    mixed = await october_site.operations.get(PATH, params={"month": "2026-10"}, headers=both)
     assert mixed.headers["Content-Type"] == "application/json"
 
 
-async def test_no_name_becomes_a_formula(past: Site) -> None:
-    changed = await past.operations.patch(
+async def test_no_name_becomes_a_formula(october_site: Site) -> None:
+    changed = await october_site.operations.patch(
         f"{API}/partners/elektro-huber", json={"name": '=HYPERLINK("https://evil.example")'}
     )
     assert changed.status_code == 200, changed.text
-    answer = await past.operations.get(
+    answer = await october_site.operations.get(
         PATH, params={"month": "2026-10"}, headers={"Accept": "text/csv"}
     )
     rows = csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig")), delimiter=";")

@@ -253,15 +253,15 @@ async def test_what_is_not_an_object(cmi: Site, body: bytes) -> None:
     ],
 )
 async def test_a_partner_s_call_holds_what_cannot_be(
-    cmi: Site, waiting: str, call: str, body: Any, named: set[str]
+    cmi: Site, order_in_check: str, call: str, body: Any, named: set[str]
 ) -> None:
-    answer = await cmi.post(cmi.partner, waiting, call, body)
+    answer = await cmi.post(cmi.partner, order_in_check, call, body)
     assert fields(answer.json()) == named
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def waiting(cmi: Site) -> str:
-    """An order that waits for its requirements."""
+async def order_in_check(cmi: Site) -> str:
+    """The SP-ID of an order in `check_requirements`."""
     sp_id = await cmi.new()
     await cmi.do(cmi.partner, sp_id, "accept")
     return sp_id
@@ -293,7 +293,7 @@ async def test_dates_that_cannot_be(cmi: Site) -> None:
         assert fields(answer.json()) == {field}
 
 
-async def test_calls_of_other_roles_hold_what_cannot_be(cmi: Site, waiting: str) -> None:
+async def test_calls_of_other_roles_hold_what_cannot_be(cmi: Site, order_in_check: str) -> None:
     for caller, call, body, field in (
         (cmi.shop, "cancel", {}, "reason"),
         (cmi.shop, "cancel", {"reason": " "}, "reason"),
@@ -306,7 +306,7 @@ async def test_calls_of_other_roles_hold_what_cannot_be(cmi: Site, waiting: str)
         (cmi.operations, "reassign", {"partner_id": "nobody", "reason": "x"}, "partner_id"),
         (cmi.operations, "reassign", {"partner_id": "elektro-huber", "reason": "x"}, "partner_id"),
     ):
-        answer = await cmi.post(caller, waiting, call, body)
+        answer = await cmi.post(caller, order_in_check, call, body)
         assert fields(answer.json()) == {field}, call
 
 
@@ -333,14 +333,16 @@ async def test_what_the_state_does_not_allow(cmi: Site, call: str, body: dict[st
     assert operations.json()["allowed"] == ["accept", "cancel", "reassign"]
 
 
-async def test_no_appointment_before_the_goods_are_on_their_way(cmi: Site, waiting: str) -> None:
-    answer = await cmi.post(cmi.partner, waiting, "appointment", agreed())
+async def test_no_appointment_before_the_goods_are_on_their_way(
+    cmi: Site, order_in_check: str
+) -> None:
+    answer = await cmi.post(cmi.partner, order_in_check, "appointment", agreed())
     assert answer.status_code == 409
     assert answer.json()["code"] == "before_goods"
 
 
-async def test_a_review_is_decided_when_there_is_one(cmi: Site, waiting: str) -> None:
-    answer = await cmi.post(cmi.operations, waiting, "review", {"decision": "cancel"})
+async def test_a_review_is_decided_when_there_is_one(cmi: Site, order_in_check: str) -> None:
+    answer = await cmi.post(cmi.operations, order_in_check, "review", {"decision": "cancel"})
     assert answer.status_code == 409
 
 
@@ -384,10 +386,12 @@ async def test_a_list_asked_for_wrongly(cmi: Site, query: str, field: str) -> No
     assert fields(answer.json()) == {field}
 
 
-async def test_who_may_not_is_told_nothing_of_the_rest(cmi: Site, waiting: str) -> None:
+async def test_who_may_not_is_told_nothing_of_the_rest(cmi: Site, order_in_check: str) -> None:
     # A body that nobody could read is no matter of somebody who may not call at all.
     for caller, status in ((cmi.nobody, 401), (cmi.warehouse, 403), (cmi.accounting, 403)):
-        answer = await caller.post(f"{API}/orders/{waiting}/accept", content=b"{")
+        answer = await caller.post(f"{API}/orders/{order_in_check}/accept", content=b"{")
         assert answer.status_code == status
-    foreign = await cmi.post(cmi.stranger, waiting, "requirements", {"met": True, "checklist": {}})
+    foreign = await cmi.post(
+        cmi.stranger, order_in_check, "requirements", {"met": True, "checklist": {}}
+    )
     assert foreign.status_code == 404

@@ -1,4 +1,4 @@
-"""The bodies of the API's calls, in and out. The commands of the domain are made from them."""
+"""The request and response bodies of the API's calls about orders."""
 
 import re
 from datetime import date
@@ -27,7 +27,7 @@ _ISO_INSTANT = _ISO_DAY + r"[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?([Zz]|[+-]\d{
 
 
 def _iso_instant(value: Any) -> Any:
-    # pydantic would also take seconds since 1970, as numbers or text
+    # pydantic would also accept seconds since 1970, as a number or as text
     if not isinstance(value, str) or not re.fullmatch(_ISO_INSTANT, value, re.ASCII):
         raise ValueError("must be an instant with its offset, like 2026-11-02T08:00:00+01:00")
     return value
@@ -59,7 +59,7 @@ def _known(name: _Names) -> _Names:
 
 
 KNOWN = AfterValidator(_known)
-"""Marks a state that is asked for. What is stored may have one that only a newer process knows."""
+"""Requires a known state in a request. Stored values may have one that only a newer release knows."""
 
 
 def _whole_placement(raw: Any) -> Placement:
@@ -67,11 +67,11 @@ def _whole_placement(raw: Any) -> Placement:
 
 
 NewOrder = Annotated[Placement, BeforeValidator(_whole_placement)]
-"""An order to be placed. It is stored as it is sent, and unknown fields are refused at any depth."""
+"""An order to be placed. It is stored as sent; unknown fields are refused at any depth."""
 
 
 class ListQuery(BaseModel):
-    """Which part of a list is wanted, in the query of an address. What is left empty there does not count."""
+    """The query parameters of a list. Empty ones count as missing."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,4 +1,4 @@
-"""Examples for the OpenAPI document: what each call takes, and an order as it is answered."""
+"""Examples for the OpenAPI document: request bodies, and an order as the API answers it."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ Examples = dict[str, Example]
 
 
 def one(summary: str, value: Any) -> Examples:
-    """The one example of a call."""
+    """The examples of a call that has only one."""
     return {"example": Example(summary=summary, value=value)}
 
 

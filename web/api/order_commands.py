@@ -1,4 +1,4 @@
-"""The API's calls that give an order a command. Each follows from its row in `domain.orders.commands.COMMANDS`."""
+"""The API's calls that give an order a command, made from the rows of `domain.orders.commands.COMMANDS`."""
 
 import functools
 import inspect
@@ -17,33 +17,33 @@ from domain.orders.commands import COMMANDS, CommandRule
 from domain.values import Input
 from use_cases.principal import Principal
 from web.api.bodies import Accepted, Checklist, IsoDay, IsoInstant, Nothing
-from web.api.orders import COMMAND_ANSWERS, Ordering
+from web.api.orders import COMMAND_ANSWERS, OrderCallDep
 from web.problems import documented
 from web.security import GuardedRoute, may
 
 router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
 
-_AT_THE_EDGE: Mapping[Any, Any] = {
+_BODY_TYPES: Mapping[Any, Any] = {
     Instant: IsoInstant,
     Instant | None: IsoInstant | None,
     date: IsoDay,
     date | None: IsoDay | None,
     dict[str, str]: Checklist,
 }
-"""The types of fields that are stricter in a body than in a stored command."""
+"""The stricter types that fields of a command have in a request body."""
 _TAGS = {True: "<true>", False: "<false>"}
 
 
 def body_model(rule: CommandRule) -> type[Input]:
-    """What a call takes for a command: its fields and no others, and the field that tells it from another command."""
+    """The request body of a command: its fields, and the field that distinguishes it from another command if needed."""
     fields: dict[str, Any] = {}
     if rule.when is not None:
-        name, said = rule.when
-        fields[name] = ({True: Literal[True], False: Literal[False]}[said], ...)
+        name, value = rule.when
+        fields[name] = ({True: Literal[True], False: Literal[False]}[value], ...)
     hints = get_type_hints(rule.command, include_extras=True)
     for name, field in _fields(rule).items():
         default = ... if field.is_required() else field.default
-        fields[name] = (_AT_THE_EDGE.get(hints[name], hints[name]), default)
+        fields[name] = (_BODY_TYPES.get(hints[name], hints[name]), default)
     if not fields:
         return Nothing
     return create_model(
@@ -56,15 +56,15 @@ def _fields(rule: CommandRule) -> dict[str, FieldInfo]:
 
 
 def _either(by_model: Mapping[type[Input], CommandRule]) -> Any:
-    """The type of a body that is one of several: a field that is true or false says which."""
+    """The type of a body that is one of several models, distinguished by a field that is true or false."""
     whens = {model: rule.when for model, rule in by_model.items() if rule.when is not None}
     ((field, _), *_others) = whens.values()
 
     def tag(value: Any) -> str | None:
-        said = value.get(field) if isinstance(value, dict) else getattr(value, field, None)
-        return _TAGS[said] if isinstance(said, bool) else None
+        flag = value.get(field) if isinstance(value, dict) else getattr(value, field, None)
+        return _TAGS[flag] if isinstance(flag, bool) else None
 
-    models = tuple(Annotated[model, Tag(_TAGS[said])] for model, (_, said) in whens.items())
+    models = tuple(Annotated[model, Tag(_TAGS[flag])] for model, (_, flag) in whens.items())
     return Annotated[
         functools.reduce(operator.or_, models),
         Discriminator(
@@ -77,7 +77,7 @@ def _either(by_model: Mapping[type[Input], CommandRule]) -> Any:
 
 
 def _examples(rules: Iterable[CommandRule]) -> dict[str, Example]:
-    """Bodies made of the examples of the commands' fields, as many as the field with the most examples has."""
+    """Example bodies from the examples of the commands' fields: as many as the field with the most examples has."""
     found: dict[str, Example] = {}
     for rule in rules:
         given = {name: field.examples for name, field in _fields(rule).items() if field.examples}
@@ -89,7 +89,7 @@ def _examples(rules: Iterable[CommandRule]) -> dict[str, Example]:
 
 
 def _add(path: str, rules: list[CommandRule]) -> None:
-    """Add the call of a path to the router."""
+    """Add the call for a path to the router. Several commands can share a path."""
     first = rules[0]
     by_model = {body_model(rule): rule for rule in rules}
     body_type: Any = _either(by_model) if len(rules) > 1 else next(iter(by_model))
@@ -101,19 +101,19 @@ def _add(path: str, rules: list[CommandRule]) -> None:
     examples = _examples(rules)
 
     async def give(
-        call: Ordering,
+        call: OrderCallDep,
         principal: Annotated[Principal, may(first.type)],
         body: Annotated[body_type, Body(openapi_examples=examples)],
     ) -> Response:
         rule = by_model.get(type(body), first)
-        said: Any = {name: getattr(body, name) for name in _fields(rule)} if body else {}
-        command: Any = rule.command(**said)
+        values: Any = {name: getattr(body, name) for name in _fields(rule)} if body else {}
+        command: Any = rule.command(**values)
         if rule.in_any_state:
             return await call.tell(principal, command)
         return await call.do(principal, command)
 
     if may_be_missing:
-        give.__defaults__ = (None,)  # of `body`
+        give.__defaults__ = (None,)  # the default of `body`
     summary, _, description = inspect.cleandoc(first.command.__doc__ or "").partition("\n\n")
     options: dict[str, Any] = (
         {
@@ -137,7 +137,7 @@ def _add(path: str, rules: list[CommandRule]) -> None:
 
 
 def _by_path() -> dict[str, list[CommandRule]]:
-    """The commands of each path; of a command the row that holds today."""
+    """The commands of each path. A command with several rows has its latest one."""
     found: dict[str, dict[type, CommandRule]] = {}
     for rule in COMMANDS:
         if rule.path is not None:

@@ -1,4 +1,4 @@
-"""The API's calls that place orders, find them and reassign them, and what all calls of orders have in common."""
+"""The API's calls to place, list, read and reassign orders, and what all calls about orders share."""
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -57,7 +57,7 @@ AcceptLanguage = Annotated[
 
 
 class Call:
-    """What all calls of orders have in common: in which language the caller is answered, and what an error becomes."""
+    """A call of the API: its use cases, the language of its answer, and what an error becomes."""
 
     def __init__(self, request: Request, accept_language: AcceptLanguage = None) -> None:
         self.request = request
@@ -72,13 +72,13 @@ class Call:
     def answer(
         self, model: BaseModel, status: int = 200, headers: dict[str, str] | None = None
     ) -> Response:
-        """A model as JSON. It was validated when it was made."""
+        """A response with a model as JSON. The model is not validated again."""
         headers = {"Content-Language": self.language, "Vary": "Accept-Language", **(headers or {})}
         return Response(model.model_dump_json(), status, headers, media_type="application/json")
 
     @asynccontextmanager
     async def translating(self, principal: Principal) -> AsyncIterator[None]:
-        """What the desk refuses becomes a problem, in the caller's language."""
+        """Turns errors of the use cases into problem documents in the caller's language."""
         try:
             yield
         except Forbidden as error:
@@ -149,7 +149,7 @@ class OrderCall(Call):
         self.respond_async = _prefers_async(prefer)
 
     async def do(self, principal: Principal, command: ExternalCommand) -> Response:
-        """Have the order do it, and answer with the order."""
+        """Give the order a command and answer with the order."""
         request_id = self.request_id(principal, command.type)
         return await self.outcome(
             principal,
@@ -157,7 +157,7 @@ class OrderCall(Call):
         )
 
     async def tell(self, principal: Principal, notice: Notice) -> Response:
-        """Let the order know what happened elsewhere."""
+        """Tell the order what happened elsewhere."""
         request_id = self.request_id(principal, notice.type)
         return await self.outcome(
             principal, self.orders.notice(principal, self.sp_id, notice, request_id)
@@ -166,7 +166,7 @@ class OrderCall(Call):
     async def outcome(
         self, principal: Principal, work: Awaitable[StoredOrder | Stored]
     ) -> Response:
-        """The order as it is then, or 202 if it will be done later."""
+        """Waits for the work and answers with the order as it is afterwards, or with 202 if the work is done later."""
         async with self.translating(principal):
             found = await work
         if isinstance(found, StoredOrder):
@@ -175,7 +175,7 @@ class OrderCall(Call):
         return self.answer(Accepted(sp_id=found.sp_id), 202, applied)
 
     def request_id(self, principal: Principal, action: str) -> str:
-        """The name under which the order takes this once."""
+        """The id by which the order recognises a repetition of this command."""
         return idempotency.request_id(self.request, principal, self.sp_id, action)
 
 
@@ -184,10 +184,10 @@ def _prefers_async(prefer: str | None) -> bool:
     return any(each.strip().lower() == "respond-async" for each in preferences)
 
 
-# --- placing and looking -----------------------------------------------------------------------------------------
+# --- placing and reading -----------------------------------------------------------------------------------------
 
-Answering = Annotated[Call, Depends()]
-Ordering = Annotated[OrderCall, Depends()]
+CallDep = Annotated[Call, Depends()]
+OrderCallDep = Annotated[OrderCall, Depends()]
 
 
 @router.post(
@@ -205,7 +205,7 @@ Ordering = Annotated[OrderCall, Depends()]
     },
 )
 async def place_order(
-    call: Answering,
+    call: CallDep,
     principal: Annotated[Principal, may("place")],
     placement: Annotated[NewOrder, Body(openapi_examples=examples.PLACEMENT)],
 ) -> Response:
@@ -241,7 +241,7 @@ class Wanted(ListQuery):
     responses=documented(401, 403, 422, 500, 503),
 )
 async def list_orders(
-    call: Answering,
+    call: CallDep,
     principal: Annotated[Principal, may("read")],
     wanted: Annotated[Wanted, Query()],
 ) -> Response:
@@ -273,14 +273,14 @@ async def list_orders(
     response_model=OrderView,
     responses=documented(401, 403, 404, 422, 500, 503),
 )
-async def get_order(call: Ordering, principal: Annotated[Principal, may("read")]) -> Response:
+async def get_order(call: OrderCallDep, principal: Annotated[Principal, may("read")]) -> Response:
     """The order as it stands, its open deadlines with their reasons, what may be done now, and its timeline."""
     async with call.translating(principal):
         found = await call.orders.find(principal, call.sp_id)
     return call.answer(call.view(principal, found))
 
 
-# --- handing it to somebody else ---------------------------------------------------------------------------------
+# --- reassigning -------------------------------------------------------------------------------------------------
 
 COMMAND_ANSWERS: dict[str, Any] = {
     "response_model": OrderView,
@@ -293,7 +293,7 @@ COMMAND_ANSWERS: dict[str, Any] = {
         **documented(401, 403, 404, 409, 413, 422, 500, 503),
     },
 }
-"""What a call may answer that gives an order a command."""
+"""The possible answers of a call that gives an order a command."""
 
 
 @router.post(
@@ -303,7 +303,7 @@ COMMAND_ANSWERS: dict[str, Any] = {
     **COMMAND_ANSWERS,
 )
 async def reassign(
-    call: Ordering,
+    call: OrderCallDep,
     principal: Annotated[Principal, may("reassign")],
     body: Annotated[Reassignment, Body(openapi_examples=examples.REASSIGNMENT)],
 ) -> Response:

@@ -1,4 +1,4 @@
-"""The call of the deadline report: as JSON, and as CSV for a spreadsheet."""
+"""The API's call for the deadline report, as JSON or as CSV for a spreadsheet."""
 
 from datetime import datetime
 from typing import Annotated, Any, cast
@@ -129,7 +129,7 @@ async def report_deadlines(
 
 
 def report_lines(report: DeadlineReport) -> list[dict[str, Any]]:
-    """A line for each partner and kind, by the names of `DeadlineLine`."""
+    """The values of a `DeadlineLine` for each partner and kind."""
     return [
         {
             "partner_id": partner.partner_id,
@@ -144,7 +144,7 @@ def report_lines(report: DeadlineReport) -> list[dict[str, Any]]:
 
 
 def report_csv(report: DeadlineReport) -> bytes:
-    """The same lines for a spreadsheet, each with its month."""
+    """The same lines as CSV, each with its month."""
     rows = (
         {"month": report.month, **line, "on_target": "yes" if line["on_target"] else "no"}
         for line in report_lines(report)
@@ -157,7 +157,7 @@ def report_csv(report: DeadlineReport) -> bytes:
 
 
 def download(report: DeadlineReport) -> dict[str, str]:
-    """The headers by which a browser keeps the table as a file."""
+    """The headers that make a browser save the table as a file."""
     name = f"deadlines-{report.month}.csv"
     return {"Content-Disposition": f'attachment; filename="{name}"', "Vary": "Accept"}
 

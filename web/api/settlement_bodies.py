@@ -1,4 +1,4 @@
-"""The bodies of the API's calls about settlements and corrections, in and out."""
+"""The request and response bodies of the API's calls about settlements and corrections."""
 
 from datetime import datetime
 from typing import Annotated
@@ -60,7 +60,7 @@ class CorrectionBody(Input):
 
 
 class Wanted(ListQuery):
-    """Which settlements a list shows."""
+    """The query parameters of the list of settlements."""
 
     partner_id: str | None = Field(None, max_length=64, description="settlements of this partner")
     status: Annotated[SettlementStatus, KNOWN] | None = Field(

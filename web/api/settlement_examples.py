@@ -1,4 +1,4 @@
-"""Examples for the OpenAPI document: what calls about settlements take, and a settlement as it is answered."""
+"""Examples for the OpenAPI document: request bodies about settlements, and a settlement as the API answers it."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal

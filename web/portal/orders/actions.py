@@ -1,4 +1,4 @@
-"""What is done with an order on its page: a form comes in, a command goes to the desk, a page says what came of it."""
+"""The forms on an order's page: each becomes a command, and the answer is a page with its result."""
 
 from collections.abc import Awaitable
 from datetime import datetime
@@ -17,7 +17,7 @@ from web.portal.commands import command_id
 from web.portal.formats import instant
 from web.portal.orders.common import failure_text, find, order_use_cases
 from web.portal.orders.fields import WrongForm
-from web.portal.orders.forms import FORMS, SaidNo, read_reassignment
+from web.portal.orders.forms import FORMS, NoInChecklist, read_reassignment
 from web.portal.orders.order import RejectedForm, show
 from web.portal.pages import (
     error_page,
@@ -42,7 +42,7 @@ register_notices(
         ),
     }
 )
-_NO_IS_REJECTION = mark(
+_CONFIRM_REJECTION = mark(
     "Sie haben eine Frage mit «Nein» beantwortet. Damit sind die Anforderungen nicht erfüllt, und der "
     "Auftrag wird storniert. Bitte prüfen Sie den Grund und bestätigen Sie es hier."
 )
@@ -51,7 +51,7 @@ _MEANWHILE = mark("Zuletzt: %(what)s (%(who)s, %(when)s).")
 
 @router.post("/orders/{sp_id}/reassign")
 async def reassign(request: Request, sp_id: str) -> Response:
-    """Hand the order to another partner."""
+    """Reassign the order to another partner."""
     principal = await require_login(request, "operations")
     form = await form_of(request)
     found = await find(request, principal, sp_id)
@@ -62,7 +62,7 @@ async def reassign(request: Request, sp_id: str) -> Response:
         return await show(request, principal, found, 422, sent)
     request_id = command_id(principal, form, sp_id, f"{partner_id}\n{reason}")
     work = order_use_cases(request).reassign(principal, sp_id, partner_id, reason, request_id)
-    return await _answer(request, principal, found, "reassign", work)
+    return await _carry_out(request, principal, found, "reassign", work)
 
 
 @router.post("/orders/{sp_id}/{form_name}")
@@ -78,28 +78,28 @@ async def act(request: Request, sp_id: str, form_name: str) -> Response:
     except WrongForm as wrong:
         sent = RejectedForm(form, wrong.codes, opened=form_name)
         return await show(request, principal, found, 422, sent)
-    except SaidNo as no:
+    except NoInChecklist as no:
         language = reader_language(request, principal)
         filled = {
             "rejection.reason": no.reason,
             "rejection.note": form.get("requirements.note"),
         }
-        problem = TRANSLATIONS[language].gettext(_NO_IS_REJECTION)
+        problem = TRANSLATIONS[language].gettext(_CONFIRM_REJECTION)
         sent = RejectedForm(form, problem=problem, opened="rejection", filled=filled)
         return await show(request, principal, found, 422, sent)
     request_id = command_id(principal, form, sp_id, command.model_dump_json())
     work = order_use_cases(request).command(principal, sp_id, command, request_id)
-    return await _answer(request, principal, found, form_name, work)
+    return await _carry_out(request, principal, found, form_name, work)
 
 
-async def _answer(
+async def _carry_out(
     request: Request,
     principal: Principal,
     found: StoredOrder,
     form_name: str,
     work: Awaitable[StoredOrder | Stored],
 ) -> Response:
-    """The order's page after the command, or with what is wrong with it."""
+    """Carry out the command. Redirects to the order, or shows its page with the reason for a failure."""
     form, sp_id = await form_of(request), found.order.sp_id
     language = reader_language(request, principal)
     try:
@@ -126,7 +126,7 @@ async def _answer(
 
 
 def _meanwhile(principal: Principal, found: StoredOrder, now: datetime, language: Language) -> str:
-    """What happened last to an order, and by whom: why somebody else was quicker."""
+    """The order's last event and who caused it: usually the reason why the command is no longer possible."""
     role = access.viewing_role(principal)
     last = order_view(found.order, found.events, now, language, role).timeline[-1]
     return TRANSLATIONS[language].gettext(_MEANWHILE) % {

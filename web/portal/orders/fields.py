@@ -1,4 +1,4 @@
-"""The fields of forms as people type them: days, times, texts, choices, and what is wrong with them."""
+"""Reads the fields of order forms as people type them: days, times, texts, choices; and the messages for errors."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -29,18 +29,18 @@ MESSAGES = {
         "Diese Uhrzeit gibt es an diesem Tag nicht: Die Uhren werden dann auf Sommerzeit gestellt."
     ),
 }
-"""What may be wrong with a field before the order itself is asked; the order's own codes are in `words`."""
+"""The errors that are found before the command is sent. The texts of the order's own codes are in `words`."""
 
 
 class Typed(Protocol):
-    """What a form sent."""
+    """The input of a form."""
 
     def get(self, name: str, default: str = "") -> str:
-        """A field's value."""
+        """The value of a field."""
 
 
 class WrongForm(Exception):
-    """What was typed is no command. `codes` has what is wrong with which field, `form.field` by `form.field`."""
+    """The input makes no command. `codes` has the error of each field by its name on the page, `form.field`."""
 
     def __init__(self, codes: Mapping[str, str]) -> None:
         self.codes = dict(codes)
@@ -48,16 +48,16 @@ class WrongForm(Exception):
 
 
 def message(code: str, language: Language, translate: Callable[[str], str]) -> str:
-    """What is wrong with a field, in the reader's language."""
+    """The text of a field's error in the reader's language."""
     own = MESSAGES.get(code)
     return translate(own) if own is not None else words.invalid_text(code, language)
 
 
 class Wrong(dict[str, str]):
-    """The codes of what is wrong so far."""
+    """The codes of the errors found so far, by field."""
 
     def check(self) -> None:
-        """Raise `WrongForm` if anything is."""
+        """Raise `WrongForm` if there are any."""
         if self:
             raise WrongForm(self)
 
@@ -81,7 +81,7 @@ def read_day(text: str, field: str, wrong: dict[str, str]) -> date | None:
 
 
 def read_required_note(typed: Typed, field: str, wrong: dict[str, str]) -> str:
-    """A text that has to be given."""
+    """A text that must not be empty."""
     text = read_note(typed, field, wrong)
     if not text:
         wrong.setdefault(field, "reason_missing")
@@ -89,7 +89,7 @@ def read_required_note(typed: Typed, field: str, wrong: dict[str, str]) -> str:
 
 
 def read_note(typed: Typed, field: str, wrong: dict[str, str]) -> str:
-    """A free text; what no text holds (control characters that came with a copy) is left out."""
+    """A free text without control characters, which pasted text may contain."""
     text = typed.get(field).replace("\r\n", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
     text = _CONTROL.sub("", text).strip()
     if len(text) > LONGEST_NOTE:
@@ -132,7 +132,7 @@ def read_instant(
     wrong: dict[str, str],
     after: datetime | None = None,
 ) -> datetime | None:
-    """The instant of a wall-clock time. Of a time that comes twice it is the first that is after `after`."""
+    """The instant of a wall-clock time. If it occurs twice on that day, the first one that is later than `after`."""
     if day is None or clock is None:
         return None
     wall = datetime.combine(day, clock)
@@ -142,8 +142,8 @@ def read_instant(
             wrong[field] = "time_left_out"
             return None
         again = instant + timedelta(hours=1)
-        comes_twice = calendar.local(again) == wall
-    except OverflowError:  # at the very ends of what a date can be
+        occurs_twice = calendar.local(again) == wall
+    except OverflowError:  # at the limits of `datetime`
         wrong[field] = "day_wrong"
         return None
-    return again if comes_twice and after is not None and instant <= after else instant
+    return again if occurs_twice and after is not None and instant <= after else instant

@@ -1,7 +1,7 @@
-"""The forms of an order's page: what was typed becomes a command, or a message beside each field that is wrong.
+"""The forms of an order's page: the input becomes a command, or a message beside each wrong field.
 
-A form follows from its command: its fields are read and shown by their types. `FORMS` says what is different. A field
-is named after its form, `appointment.day`, since several forms stand on one page.
+A form follows from its command: the type of a field decides how it is shown and read. `FORMS` has the exceptions. The
+name of a field begins with its form, `appointment.day`, because a page has several forms.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -46,7 +46,7 @@ REASON_OF: Mapping[ChecklistItem, RejectionReason] = {
     "kit": "missing_kit",
     "wall": "wall_unsuitable",
 }
-"""Why requirements are rejected if an item of the checklist is a no."""
+"""The reason for a rejection that fits a "no" to each item of the checklist."""
 
 LABELS: Mapping[str, str] = {
     "decision": mark("Wie geht es weiter?"),
@@ -55,12 +55,12 @@ LABELS: Mapping[str, str] = {
     "outcome": mark("Haben Sie die Kundschaft erreicht?"),
     "reason": mark("Grund"),
 }
-"""What the fields of commands are called."""
+"""The labels of the fields."""
 _MOST_BUTTONS = 4
 
 
-class SaidNo(Exception):
-    """The checklist holds a "no": that is a rejection, which has to be confirmed. `reason` is the one that fits."""
+class NoInChecklist(Exception):
+    """The checklist has a "no", which means a rejection that the person must confirm. `reason` is the one that fits."""
 
     def __init__(self, reason: RejectionReason) -> None:
         self.reason = reason
@@ -68,7 +68,7 @@ class SaidNo(Exception):
 
 
 class Field(NamedTuple):
-    """A field of a form, as it is shown. `choices` are the codes among which one chooses."""
+    """A field of a form. `choices` are the codes to choose from."""
 
     name: str
     kind: Literal["radio", "select", "day", "text", "required_text"]
@@ -76,7 +76,7 @@ class Field(NamedTuple):
 
     @property
     def label(self) -> str:
-        """What it is called, marked for translation."""
+        """The label, marked for translation."""
         return LABELS[self.name]
 
 
@@ -84,13 +84,13 @@ class OrderForm(NamedTuple):
     """A form of an order's page.
 
     Attributes:
-        command: what it gives.
-        said: what the next page says.
-        title, hint, button: over the form, below its title, and on its button; the first and the last are the label of
-            the action if nothing else is said.
+        command: the command that it gives.
+        said: the notice on the next page.
+        title, hint, button: the texts above the form, below its title, and on its button. Title and button are the
+            label of the action by default.
         is_danger: whether its button ends something.
-        reader: how its command is read, if not field by field.
-        places: where fields of the command stand in the form, if they are called otherwise there.
+        reader: reads the command, if it is not read field by field.
+        places: the names in the form of those fields of the command that have another name there.
     """
 
     command: type[Value]
@@ -104,25 +104,25 @@ class OrderForm(NamedTuple):
 
     @property
     def rule(self) -> CommandRule:
-        """The row of its command."""
+        """The rule of its command."""
         return next(rule for rule in COMMANDS if rule.command is self.command)
 
     @property
     def action(self) -> str:
-        """The action by which it is known whether the form is there: `accept_as_executed` for all decisions."""
+        """The action that must be allowed for the form to be shown: `accept_as_executed` for all decisions."""
         return list(self.rule.actions)[-1]
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """Its fields, in their order. None if it has a way of its own to be read."""
+        """Its fields in their order. Empty if it has a `reader`."""
         return tuple(_fields(self.command)) if self.reader is None else ()
 
     def read(self, name: str, typed: Typed, order: Order) -> ExternalCommand:
-        """The command that was typed into the form of this name.
+        """The command in the input of the form of this name.
 
         Raises:
-            WrongForm: it is none yet.
-            SaidNo: the checklist holds a no.
+            WrongForm: the input has errors.
+            NoInChecklist: the checklist has a "no".
         """
         if self.reader is not None:
             return self.reader(typed, order)
@@ -167,7 +167,7 @@ def _requirements(typed: Typed, order: Order) -> ConfirmRequirements:
     answers = {item: typed.get(f"requirements.checklist.{item}") for item in items}
     for item in items:
         if answers[item] == "no":
-            raise SaidNo(REASON_OF[item])
+            raise NoInChecklist(REASON_OF[item])
     for item, answer in answers.items():
         if not answer:
             wrong[f"requirements.checklist.{item}"] = "item_missing"
@@ -187,13 +187,13 @@ def _appointment(typed: Typed, order: Order) -> SetAppointment:
     start = read_instant(order.calendar, day, start_clock, "appointment.from", wrong)
     end = read_instant(order.calendar, last_day, end_clock, "appointment.until", wrong, after=start)
     wrong.check()
-    assert start is not None, "what is missing is wrong"
-    assert end is not None, "what is missing is wrong"
+    assert start is not None, "a missing value is an error"
+    assert end is not None, "a missing value is an error"
     return SetAppointment(start=start, end=end, reason=reason)
 
 
 def read_reassignment(typed: Typed) -> tuple[str, str]:
-    """To which partner an order is handed, and why. Raises `WrongForm`."""
+    """The id of the new partner and the reason. Raises `WrongForm`."""
     wrong = Wrong()
     partner_id = typed.get("reassign.partner_id").strip()
     if not partner_id:
@@ -203,7 +203,7 @@ def read_reassignment(typed: Typed) -> tuple[str, str]:
     return partner_id, reason
 
 
-_OWN: Mapping[str, OrderForm] = {
+_SPECIAL: Mapping[str, OrderForm] = {
     "accept": OrderForm(
         Accept, mark("Auftrag akzeptiert. Als Nächstes rufen Sie die Kundschaft an.")
     ),
@@ -249,9 +249,9 @@ _OWN: Mapping[str, OrderForm] = {
 _PLAIN: Mapping[str, OrderForm] = {
     rule.type.replace("_", "-"): OrderForm(rule.command)
     for rule in COMMANDS
-    if rule.is_partners and rule.command not in {form.command for form in _OWN.values()}
+    if rule.is_partners and rule.command not in {form.command for form in _SPECIAL.values()}
 }
 PLAIN_FORMS = tuple(_PLAIN)
-"""The forms of the partner's other commands, each named after its command: nothing is different in them."""
-FORMS: Mapping[str, OrderForm] = {**_OWN, **_PLAIN}
-"""The forms by their names, which are also the last part of the address that they are sent to."""
+"""The forms of the partner's other commands, without exceptions. Each is named after its command."""
+FORMS: Mapping[str, OrderForm] = {**_SPECIAL, **_PLAIN}
+"""The forms by their names, which are also the last part of their address."""

@@ -31,11 +31,11 @@ from words.translations import TRANSLATIONS, say
 router = APIRouter(include_in_schema=False)
 
 _NO_FORM = Form([])
-_CODES: Mapping[str, Callable[[Any, Language], str]] = {
+_LABEL_OF: Mapping[str, Callable[[Any, Language], str]] = {
     "decision": action_label,
     "outcome": outcome_label,
 }
-"""What the codes of a field are called, if they are no reasons."""
+"""The function that labels the codes of a field; `reason_label` for all others."""
 _PARTNERS = tuple(rule.type for rule in COMMANDS if rule.is_partners)
 _ACTIONS_OF: Mapping[Role | None, tuple[str, ...]] = {
     "partner": _PARTNERS,
@@ -73,7 +73,7 @@ class AppointmentFields(NamedTuple):
 
 
 class ShownField(NamedTuple):
-    """A field of a form, in the reader's language. `options` are pairs of a code and what it is called."""
+    """A field of a form in the reader's language. `options` are pairs of a code and its label."""
 
     name: str
     kind: str
@@ -83,7 +83,7 @@ class ShownField(NamedTuple):
     @classmethod
     def of(cls, field: Field, language: Language) -> "ShownField":
         """A field with its texts."""
-        label_of = _CODES.get(field.name, reason_label)
+        label_of = _LABEL_OF.get(field.name, reason_label)
         options = [(code, label_of(code, language)) for code in field.choices]
         return cls(field.name, field.kind, say(language, field.label), options)
 

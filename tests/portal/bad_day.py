@@ -33,7 +33,7 @@ LIVES: tuple[tuple[str, str, int, int, tuple[Step, ...]], ...] = (
 
 
 def partner(partner_id: str) -> Partner:
-    """One of the two."""
+    """One of the two partners."""
     return Partner(
         partner_id=partner_id,
         name=NAMES.get(partner_id, partner_id),
@@ -48,7 +48,7 @@ def partner(partner_id: str) -> Partner:
 
 
 async def bad_day(site: Site) -> None:
-    """Make it, unless an earlier module of the same process has. Nothing of it is any other test's partner."""
+    """Create the data once in a process. Its partners are in no other test."""
     around, now = site.around, datetime.now(UTC)
     accounts = site.app.state.accounts
     if any(each.partner_id == LATE for each in await accounts.partners.list()):

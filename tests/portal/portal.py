@@ -1,7 +1,7 @@
-"""A browser in front of the site: people of every role in every language, at a desk or with a phone in one hand.
+"""The running site with browsers: opens its pages for people of every role and language, on a desktop or a phone.
 
-Every page that they visit is watched: it asks no other site for anything, stays below 100 KB with all it needs, breaks
-no rule of its own Content-Security-Policy, and no script of it fails. `Surfer.check` says what was found.
+Each page is checked while it is open: it requests nothing from another site, stays below 100 KB with its files, does
+not violate its Content-Security-Policy, and no script fails. `Portal.check` fails with the violations.
 """
 
 import itertools
@@ -31,6 +31,7 @@ from records.accounts import AccountRecords, UserRole
 from scripts import system_packages
 from tests.support.limits import WAIT_LIMIT
 from tests.support.needs import require
+from tests.support.users import add_user
 from tests.use_cases.conftest import QUICK
 from tests.web.site import Site
 from use_cases.principal import Role
@@ -56,7 +57,7 @@ _addresses = itertools.count(1)
 
 
 class Login(NamedTuple):
-    """Somebody with a login; the password is `PASSWORD`."""
+    """A user with a login. The password is `PASSWORD`."""
 
     user_id: str
     email: str
@@ -126,8 +127,8 @@ async def press(page: Page, name: str) -> None:
     await follow(page.get_by_role("button", name=name, exact=True))
 
 
-class Surfer:
-    """The people of a site and their browsers."""
+class Portal:
+    """A running site, its users and their browsers."""
 
     def __init__(self, site: Site, browser: Browser) -> None:
         self.site = site
@@ -142,7 +143,7 @@ class Surfer:
     async def login(
         self, role: Role, language: Language = "de", partner_id: str | None = PARTNER
     ) -> Login:
-        """Somebody of this role who reads this language: always the same person."""
+        """The user with this role and language: always the same one."""
         partner_id = partner_id if role == "partner" else None
         key = (role, language, partner_id)
         if key not in self._logins:
@@ -152,20 +153,27 @@ class Surfer:
     async def new_login(
         self, role: Role, language: Language = "de", partner_id: str | None = PARTNER
     ) -> Login:
-        """Somebody new."""
+        """A new user."""
         around = self.site.around
         partner_id = partner_id if role == "partner" else None
         records = AccountRecords(around.database)
         number = next(_addresses)
         login = Login(
-            f"usr_surf{os.getpid()}x{number}",
+            f"usr_portal{os.getpid()}x{number}",
             f"{role}.{language}.{number}@people.example",
             f"Petra {role.capitalize()}",
         )
         accounts_role: UserRole = role  # type: ignore[assignment]
         now = datetime.now(UTC)
-        await records.add_user(
-            login.user_id, accounts_role, partner_id, login.email, login.name, language, now
+        await add_user(
+            records,
+            login.user_id,
+            accounts_role,
+            partner_id,
+            login.email,
+            login.name,
+            language,
+            now,
         )
         await records.set_password(login.user_id, PasswordHash((QUICK,)).hash(PASSWORD))
         return login
@@ -181,9 +189,9 @@ class Surfer:
         partner_id: str | None = PARTNER,
         login: Login | None = None,
     ) -> Page:
-        """A page of a browser of its own; with a role (or a login) somebody is logged in. Paths are enough for `goto`.
+        """A page in a new browser context, logged in if a role or a login is given. `goto` takes paths.
 
-        `partner_id` is the partner to whom somebody of the role `partner` belongs.
+        `partner_id` is the partner of a user with the role `partner`.
         """
         width, height = SIZES[device]
         context = await self._browser.new_context(
@@ -231,7 +239,7 @@ class Surfer:
                 self._assets[request.url] = request
 
         def said(message: ConsoleMessage) -> None:
-            # what Chromium itself writes about an answer of 4xx is no mistake of the page
+            # Chromium logs each 4xx response as an error, which is no error of the page.
             if message.type == "error" and "Failed to load resource" not in message.text:
                 self._found.append(f"{page.url} says: {message.text}")
 
@@ -241,7 +249,7 @@ class Surfer:
         page.on("pageerror", lambda error: self._found.append(f"{page.url} fails: {error}"))
 
     async def check(self) -> None:
-        """Close all browsers, and assert that nothing was wrong with any page."""
+        """Close all browser contexts and assert that no page violated the rules above."""
         assets = sum([await _weight(each) for each in list(self._assets.values())])
         for document in list(self._documents):
             weight = await _weight(document) + assets

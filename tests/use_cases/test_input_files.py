@@ -1,4 +1,4 @@
-"""Files that operations give to `starter.py`: a field that is not known is named, at whatever depth."""
+"""The JSON files that operations hand in: an unknown field is refused by its name, at any depth."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_orders(tmp_path: Path) -> None:
 
 
 def test_partners(tmp_path: Path) -> None:
-    example = next((Path(__file__).parents[1] / "examples" / "partners").glob("*.json"))
+    example = next((Path(__file__).parents[2] / "examples" / "partners").glob("*.json"))
     partners = read_items(example, Partner)
     wrong = {**partners[0].model_dump(mode="json"), "ibann": "x"}
     with pytest.raises(UnusableFile, match="item 1: ibann: Extra inputs"):

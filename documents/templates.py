@@ -1,0 +1,127 @@
+"""The documents' templates, `templates/`: their words, their HTML, and which version of them made a document."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from documents import formats
+from documents.text import FONTS, clean
+from domain.settlements.account import SettlementAccount
+from domain.settlements.lines import amount_of
+from domain.values import LANGUAGES, Language
+from words.documents import DocumentKind, document_words
+
+_ROOT = Path(__file__).resolve().parent.parent
+_TEMPLATES = _ROOT / "templates"
+_GAP = 1.2  # `ch` between two columns
+
+
+@cache
+def words_of(document: DocumentKind) -> Mapping[Language, Mapping[str, Any]]:
+    """The words of a document by language (`words/documents.py`)."""
+    return {language: document_words(document, language) for language in LANGUAGES}
+
+
+def html_of(template: str, **values: Any) -> str:
+    """A template's HTML. Each text that it prints is cleaned (`documents.text.clean`) and escaped."""
+    return _environment().get_template(template).render(values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_cleaned,
+    )
+    environment.filters |= {
+        "money": formats.money,
+        "percent": formats.percent,
+        "day": formats.day,
+        "amount": amount_of,
+        "thousands": lambda number: f"{number:,}".replace(",", formats.SEPARATOR),
+        "unbroken": lambda text: text.replace(" ", "\u00a0"),
+    }
+    return environment
+
+
+def _cleaned(value: object) -> object:
+    is_html = hasattr(value, "__html__")
+    return clean(value) if isinstance(value, str) and not is_html else value
+
+
+@cache
+def template_version(document: DocumentKind, code: str, libraries: str) -> str:
+    """What a document's look depends on besides its data: a digest of code, templates, words, fonts and libraries.
+
+    `code` is the folder with the document's own code, `libraries` is `documents.pdf.VERSIONS`.
+    """
+    files = [
+        *(_ROOT / code).glob("*.py"),
+        *(_ROOT / "documents").glob("*.py"),
+        *FONTS.glob("*.[tc]*"),
+        *(_TEMPLATES / "documents").iterdir(),
+        *(_TEMPLATES / document).iterdir(),
+    ]
+    digest = hashlib.sha256(libraries.encode() + repr(words_of(document)).encode())
+    for path in sorted(files):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return f"{document}-{digest.hexdigest()[:12]}"
+
+
+def column_widths(account: SettlementAccount, words: Mapping[str, Any]) -> dict[str, float]:
+    """The width of each column but the service's in `ch`, the width of a digit, by its longest text.
+
+    A long table needs them: to find them, WeasyPrint would lay out each cell twice. A longer identifier or place is
+    broken. The service gets what is left.
+    """
+    lines, all_lines = account.lines, account.all_lines
+    label = {name: len(words[name]) for name in ("sales_order", "amount", "vat")}
+    # of each column: its texts, what its label needs, and the most that it gets
+    columns: dict[str, tuple[Iterable[str], float, float]] = {
+        "sp_id": ((line.sp_id for line in all_lines), 6, 14),
+        "sales_order": (
+            (line.sales_order_id for line in lines),
+            max(8.6, 0.79 * label["sales_order"]),
+            14,
+        ),
+        "executed_on": ((formats.day(line.executed_on) for line in lines), 9.1, 9.1),
+        "place": ((line.customer_place for line in lines), 6, 18),
+        "amount": (
+            (formats.money(amount_of(line)) for line in all_lines),
+            0.88 * label["amount"],
+            14,
+        ),
+        "vat": (
+            (formats.money(account.vat_on(line)) for line in all_lines),
+            0.99 * label["vat"],
+            14,
+        ),
+    }
+    return {
+        name: _GAP + min(max(least, *map(_digits, texts), 0), most)
+        for name, (texts, least, most) in columns.items()
+    }
+
+
+def _digits(text: str) -> float:
+    """About as many digits as a text is wide: a full stop and the like is half of one."""
+    return len(text) - 0.5 * sum(text.count(narrow) for narrow in ".,' -")
+
+
+def in_fours(text: str) -> str:
+    """As references and IBANs are printed: blanks after each four characters."""
+    return " ".join(text[first : first + 4] for first in range(0, len(text), 4))
+
+
+def month_name(account: SettlementAccount, words: Mapping[str, Any]) -> str:
+    """The month as a heading has it: "Oktober 2026"."""
+    name = f"{words['months'][account.month.month - 1]} {account.month.year}"
+    return name[0].upper() + name[1:]

@@ -142,7 +142,7 @@ async def settle(settings: Settings, given: argparse.Namespace) -> None:
             now,
             policy=policy,
             vat_rates=settings.vat_percentages,
-            desk=settings.display,
+            display=settings.display,
         )
         stored = await settlements.get(settlement_id(partner.partner_id, month))
         if stored is None:  # perhaps the database was away, and it is not recorded yet

@@ -106,6 +106,6 @@ class SettlementActivities:
                 activity.info().started_time,
                 policy=self._policy,
                 vat_rates=self._vat_rates,
-                desk=self._desk,
+                display=self._desk,
             )
             return begun is not None

@@ -129,7 +129,7 @@ class _Sample:
             datetime.now(UTC),
             policy=self._policy,
             vat_rates=self._vat_rates,
-            desk=self._display,
+            display=self._display,
         )
         if await settlements.of_month(partner_id, month) is None:
             return  # an earlier start billed these orders in an earlier month

@@ -163,7 +163,7 @@ class AccountRecords:
 
     @to_the_end
     async def rehash(self, user_id: str, former: str, password_hash: str) -> None:
-        """The same password, hashed as one does it today. Nothing happens if it was changed meanwhile."""
+        """Store a newer hash of the same password, unless the password was changed meanwhile."""
         changed = (
             update(users)
             .where(users.c.user_id == user_id, users.c.password_hash == former)
@@ -174,7 +174,7 @@ class AccountRecords:
 
     @to_the_end
     async def set_password(self, user_id: str, password_hash: str) -> None:
-        """Another password: sessions end, and links that were mailed no longer work."""
+        """Set a password. Sessions end, and mailed links no longer work."""
         async with self._database.writing() as connection:
             await _set_password(connection, user_id, password_hash)
 
@@ -243,7 +243,7 @@ class AccountRecords:
         return LiveSession(_user(row, now), row.last_used_at, row.session_expires_at)
 
     async def use_session(self, secret_hash: str, now: datetime) -> None:
-        """The session was used."""
+        """Store when the session was last used."""
         used = (
             update(sessions)
             .where(sessions.c.secret_hash == secret_hash, sessions.c.last_used_at < now)

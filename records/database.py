@@ -30,7 +30,7 @@ _READERS = 4
 def to_the_end(
     work: Callable[_Arguments, Coroutine[Any, Any, _Result]],
 ) -> Callable[_Arguments, Coroutine[Any, Any, _Result]]:
-    """Let what writes come to its end, also if its caller gives up waiting; the caller hears of it afterwards.
+    """Run a write to its end even if its caller is cancelled; the caller is cancelled afterwards.
 
     A transaction that is cut off in SQLite's driver may stay open, and with it the lock that all others wait for.
     """
@@ -97,10 +97,10 @@ class Database:
         limit: float | None = None,
         first: bool = False,
     ) -> _Result:
-        """The same in a transaction that writes: committed at the end, rolled back if anything is raised.
+        """As `read`, in a transaction that writes: committed at the end, rolled back if anything is raised.
 
-        Once begun it comes to its end, also if the caller gives up waiting. `first`: before the other writers of this
-        process that wait on SQLite.
+        Once begun it runs to its end, even if the caller is cancelled. `first`: on SQLite, before the other waiting
+        writers of this process.
         """
         if self._threads is not None:
             deadline = limits.until(limit)

@@ -64,10 +64,10 @@ class Orders:
         )
 
     async def save(self, snapshot: Snapshot, *, replaces: Head | None = None) -> int:
-        """Keep an order as it is, and its events. Returns the version that is kept now: this one or a newer one.
+        """Store an order and its events. Returns the version that is stored now: this one or a newer one.
 
-        Twice is once, and a late write of an earlier version changes nothing. `replaces`: the
-        workflow was asked after the records held this, so what it says takes the place of that, if it is still there.
+        Idempotent; a late write of an earlier version changes nothing. `replaces`: what the records held before the
+        workflow was asked. If they still do, the snapshot replaces it.
 
         Raises:
             Diverged: the records hold another life of the order than the one that is to be written (domain/digest.py).
@@ -134,7 +134,7 @@ class Orders:
         return await self._database.read(has)
 
     async def holds(self, snapshot: Snapshot) -> bool:
-        """Whether the records hold just this: the order as it is, and from the first of these events on no other."""
+        """Whether the records hold exactly this order, and from the first of these events on exactly these events."""
         order = snapshot.order
         stored = await self.get(order.sp_id)
         if stored is None or stored.order != order:

@@ -88,10 +88,10 @@ class Settlements:
     # --- writing -------------------------------------------------------------------------------------------------
 
     async def save(self, snapshot: SettlementSnapshot, *, replaces: Head | None = None) -> int:
-        """Keep a settlement as it is, and its events. Returns the version that is kept now: this one or a newer one.
+        """Store a settlement and its events. Returns the version that is stored now: this one or a newer one.
 
-        As `Orders.save`: twice is once, a late write changes nothing, and `replaces` is
-        what the records held when the workflow was asked.
+        As `Orders.save`: idempotent, a late write changes nothing, and `replaces` is what the records held before the
+        workflow was asked.
 
         Raises:
             Diverged: the records hold another life of the settlement than the one that is to be written.
@@ -239,7 +239,7 @@ class Settlements:
         )
 
     async def of_month(self, partner_id: str, month: Month) -> str | None:
-        """The id of a partner's settlement of a month, also of one that was taken back. None if there is none."""
+        """The id of a partner's settlement of a month, also of a voided one. None if there is none."""
         if not storable(partner_id):
             return None
         found = select(settlements.c.settlement_id).where(

@@ -14,7 +14,7 @@ TokenRole = Literal["partner", "operations", "shop", "warehouse", "accounting"]
 
 
 class Token(Value):
-    """A token, but for itself."""
+    """What is known of a token, without the token itself."""
 
     token_id: str
     role: TokenRole
@@ -55,7 +55,7 @@ class Tokens:
         return None if row is None else Token.model_validate(row._asdict())
 
     async def use(self, token_id: str, now: datetime) -> None:
-        """The token was used."""
+        """Store when the token was last used."""
         unused = tokens.c.last_used_at.is_(None) | (tokens.c.last_used_at < now)
         used = update(tokens).where(tokens.c.token_id == token_id, unused).values(last_used_at=now)
         await self._database.write(lambda connection: connection.execute(used))

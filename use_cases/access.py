@@ -47,7 +47,7 @@ def check(principal: Principal, use_case: str) -> None:
 
 
 def sees(principal: Principal, order: Order) -> bool:
-    """Whether an order is this caller's to know of. A partner's are those it was sent and still has."""
+    """Whether this caller may know of an order. A partner may know of those that it was sent and still has."""
     match principal.role:
         case "operations" | "shop" | "warehouse" | "accounting":
             return True
@@ -61,7 +61,7 @@ def sees(principal: Principal, order: Order) -> bool:
 
 
 def sees_settlements_of(principal: Principal, partner_id: str) -> bool:
-    """Whether a partner's settlements are this caller's to know of."""
+    """Whether this caller may know of a partner's settlements."""
     match principal.role:
         case "operations" | "accounting":
             return True

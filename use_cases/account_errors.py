@@ -1,4 +1,4 @@
-"""Why something about accounts is not done."""
+"""The errors of the use cases of accounts."""
 
 from typing import Any, NamedTuple
 
@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 
 class BadLogin(Exception):
-    """Wrong e-mail, password or code. Which of them is not said."""
+    """Wrong e-mail, password or code; the message does not say which."""
 
 
 class Throttled(Exception):
@@ -40,7 +40,7 @@ class LinkUnusable(Exception):
 
 
 class NotFound(Exception):
-    """No such thing, or not there where it was looked for. `kind`: partner, user, token."""
+    """There is no such partner, user or token (`kind`), or it belongs to another partner."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -48,7 +48,7 @@ class NotFound(Exception):
 
 
 class Conflict(Exception):
-    """Not as things stand; the text says why."""
+    """The current state does not allow it; the text says why."""
 
 
 class Fault(NamedTuple):
@@ -60,7 +60,7 @@ class Fault(NamedTuple):
 
 
 class WrongFields(Exception):
-    """Values that cannot be; `faults` names each field."""
+    """Values that are not allowed; `faults` names each field."""
 
     def __init__(self, *faults: Fault) -> None:
         self.faults = faults

@@ -1,4 +1,4 @@
-"""Accounts: partners, logins, tokens and sessions; who may log in, and as whom (docs/accounts.md)."""
+"""The use cases of accounts: logins, and as attributes partners, tokens and sessions (docs/accounts.md)."""
 
 import asyncio
 import logging
@@ -43,7 +43,7 @@ _TIDYING = 120  # rounds of it
 
 
 class FirstLogin(NamedTuple):
-    """An operations login that was made by command, with its link, and whether that was mailed, too."""
+    """An operations login made on the command line: its link, and whether that was mailed as well."""
 
     user: User
     link: str
@@ -85,12 +85,12 @@ class Accounts:
         self._language = settings.operations_language
 
     async def close(self) -> None:
-        """Wait for the mails that are under way, and for what is still being noted."""
+        """Wait for mails that are being sent, and until uses of logins are stored."""
         await self._link_mails.close()
         await self.callers.noted()
 
     async def keep_house(self) -> None:
-        """For ever: send mails that are not out yet, and forget what has expired. Several processes may do it."""
+        """Run for ever: send pending mails and delete what has expired. Several processes may run it."""
         turn = 0
         while True:
             try:
@@ -108,7 +108,7 @@ class Accounts:
         return await self._link_mails.send_due()
 
     async def tidy(self) -> None:
-        """Forget sessions and links that have expired, and guesses of long ago."""
+        """Delete expired sessions and links, and old login attempts."""
         now = self._clock()
         await self._records.tidy(now)
         await self._links.tidy(now)
@@ -171,7 +171,7 @@ class Accounts:
         """Make an operations login from the command line; its link can be handed over if mail does not work yet.
 
         Raises:
-            WrongFields: the address is none.
+            WrongFields: that is not an e-mail address.
             Conflict: it is another login's.
         """
         user, link = await self._add_user(
@@ -220,7 +220,7 @@ class Accounts:
         logger.info("login removed", extra={"user": user_id})
 
     async def set_language(self, user_id: str, language: Language) -> None:
-        """The user reads this language from now on."""
+        """Set the user's language."""
         await self._records.set_language(user_id, language)
 
     async def _user(self, partner_id: str | None, user_id: str) -> User:
@@ -238,7 +238,7 @@ class Accounts:
     # --- passwords -----------------------------------------------------------------------------------------------
 
     async def open_link(self, secret: str) -> tuple[User, MailedPurpose]:
-        """Whose mailed link this is, and what it is for; it is not used by that. Raises `LinkUnusable`."""
+        """The user and the purpose of a mailed link. The link stays usable. Raises `LinkUnusable`."""
         now = self._clock()
         link = await self._links.find(hash_of(secret), now)
         known = await self._records.by_id(link.user_id, now) if link else None
@@ -247,10 +247,10 @@ class Accounts:
         return known.user, link.purpose
 
     async def accept_invitation(self, secret: str, password: str) -> User:
-        """Set the password of whose link this is, which then is used; a reset's link works the same. Sessions end.
+        """Set the password of the user of an invitation's or a reset's link. The link is used up, and sessions end.
 
         Raises:
-            LinkUnusable: it does not work (any more).
+            LinkUnusable: the link is unknown, used or expired.
             WrongFields: the password is too weak; the link can be used again.
         """
         user, _ = await self.open_link(secret)
@@ -262,7 +262,7 @@ class Accounts:
         return user
 
     async def request_reset(self, email: str, address: str) -> None:
-        """Mail a link for a new password, if there is such a login. The caller cannot tell.
+        """Mail a link for a new password, if there is such a login. The answer does not show whether there is.
 
         All that depends on the login happens after the answer. Raises `Throttled`, whether there is one or not.
         """
@@ -280,7 +280,7 @@ class Accounts:
         return known is not None
 
     async def change_password(self, user_id: str, former: str, password: str) -> None:
-        """Set another password, by who knows the former. All sessions end, also the caller's.
+        """Change the password, given the former one. All sessions end, also the caller's.
 
         Raises:
             Throttled: too many guesses.

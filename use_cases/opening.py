@@ -20,7 +20,7 @@ from records.settlements import Settlements
 from temporal.settlements import start_settlement
 
 MOST_LEFT_OUT = 1000
-"""So many orders can be left out: a settlement names them all, and its workflow carries that (2 MB at a time)."""
+"""How many orders can be left out: a settlement lists them all, and a payload of Temporal is at most 2 MB."""
 
 
 class NothingToBill(Exception):
@@ -36,7 +36,7 @@ class NothingToBill(Exception):
 async def choose_billable(
     settlements: Settlements, partner_id: str, settlement: str, sp_ids: Iterable[str]
 ) -> tuple[Selection, tuple[LeftOut, ...]]:
-    """Which of these orders a partner may bill in a settlement, and why not the others.
+    """The orders of these that a partner may bill in a settlement, and the others, each with the reason.
 
     Raises:
         NothingToBill: none of them, or there are more than `MOST_LEFT_OUT` others.
@@ -81,16 +81,16 @@ async def open_month(
     *,
     policy: Policy,
     vat_rates: VatRates,
-    desk: DisplaySettings,
+    display: DisplaySettings,
 ) -> SettlementSnapshot | None:
-    """Open a partner's settlement of a month with all that can be billed, as the month's end does. Twice is once.
+    """Open a partner's settlement of a month with all that can be billed, as the month's end does. Idempotent.
 
-    None if there is or was one, or if there is nothing to bill. Starting its workflow is what counts.
+    None if there is or was one, or if there is nothing to bill. Once its workflow is started it is open.
 
     Raises:
         RPCError: Temporal is away.
     """
-    # The server forgets; the records do not.
+    # Temporal deletes old workflows; the records keep all settlements.
     if await settlements.of_month(partner.partner_id, month) is not None:
         return None
     lines = await settlements.billable.lines(partner.partner_id, month.last_day)
@@ -106,7 +106,7 @@ async def open_month(
         automatic=True,
     )
     try:
-        begun = await start_settlement(client, opening, SYSTEM, desk, now)
+        begun = await start_settlement(client, opening, SYSTEM, display, now)
     except WorkflowAlreadyStartedError:
         return None
     await settlements.save(begun)

@@ -12,7 +12,7 @@ class AlreadyPlaced(Exception):
 
 
 class UnknownOrder(Exception):
-    """There is no such order, or it is not this caller's to know of. The two look the same."""
+    """There is no such order, or this caller may not know of it; the two look the same."""
 
 
 class NotAllowed(Exception):

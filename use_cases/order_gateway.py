@@ -46,10 +46,10 @@ class OrderGateway:
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def fetch(self, sp_id: str, *, must_exist: bool = True) -> StoredOrder | None:
-        """The order as its workflow holds it, which the records then hold, too. None if no worker tells.
+        """Ask the order's workflow for the order and store that in the records. None if no worker answers.
 
         Raises:
-            TemporalAway: (`must_exist` not) nobody can say whether there is such an order.
+            TemporalAway: only without `must_exist`: it is not known whether there is such an order.
         """
         head = await self._head(sp_id)
         try:
@@ -85,7 +85,7 @@ class OrderGateway:
             return None
 
     async def placed_meanwhile(self, sp_id: str) -> StoredOrder:
-        """An order that somebody else placed between our look and our start: its row is about to come."""
+        """The order that another caller placed at the same time: wait for its row."""
         for _ in range(10):
             stored = await self._orders.get(sp_id)
             if stored is not None:
@@ -99,7 +99,7 @@ class OrderGateway:
     async def ask(self, sp_id: str, request: Request) -> Answer | None:
         """Send a command and wait for its answer; None if no worker gave one in time.
 
-        A broken workflow is no absent worker: nobody could say when the command would be done, so it is not taken.
+        If the workflow is broken (`Broken`), the command is not left with the server: it might never be done.
         """
         turn = self._turns.setdefault(sp_id, asyncio.Semaphore(_AT_ONCE))
         try:

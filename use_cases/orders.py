@@ -69,7 +69,7 @@ class Listing(NamedTuple):
 
 
 class OrderUseCases:
-    """Where orders are placed, found and acted upon. `clock` gives the instant, `patience` is how long one waits."""
+    """Places orders, finds them, gives them commands. `clock` gives the instant, `patience` is how long to wait."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class OrderUseCases:
         orders: Orders,
         partners: Partners,
         policy: Policy,
-        desk: DisplaySettings,
+        display: DisplaySettings,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         patience: timedelta = PATIENCE,
     ) -> None:
@@ -85,7 +85,7 @@ class OrderUseCases:
         self._orders = orders
         self._partners = partners
         self._policy = policy
-        self._desk = desk
+        self._display = display
         self._clock = clock
         self._patience = patience
         self._gateway = OrderGateway(client, orders, clock, patience)
@@ -98,10 +98,10 @@ class OrderUseCases:
     # --- placing -------------------------------------------------------------------------------------------------
 
     async def place(self, placement: Placement) -> Placed:
-        """Place an order. The same order again is the order that is there.
+        """Place an order. Placing the same order again returns the existing one.
 
-        Starting its workflow is the one thing that counts; that the records know it at once is for the caller's next
-        look, and if it fails here the workflow does it.
+        Once its workflow is started the order is placed. It is stored in the records here so the caller finds it at
+        once; if that fails, the workflow stores it.
 
         Raises:
             InvalidCommand: the partner is not known, or the SP-ID is kept for workflows of our own.
@@ -128,7 +128,7 @@ class OrderUseCases:
         )
         try:
             async with temporal_call(self._patience):
-                begun = await workflow_client.start_order(self._client, intake, self._desk, now)
+                begun = await workflow_client.start_order(self._client, intake, self._display, now)
         except (NoAnswer, Closed) as error:
             raise TemporalAway("no answer") from error
         except WorkflowAlreadyStartedError:
@@ -150,7 +150,7 @@ class OrderUseCases:
 
         Raises:
             Forbidden: a role that looks at no orders.
-            UnknownOrder: it does not exist, or is not this caller's to know of.
+            UnknownOrder: it does not exist, or this caller may not know of it.
             TemporalAway: the records do not know it, and Temporal cannot be asked.
         """
         access.check(principal, "read")
@@ -168,7 +168,7 @@ class OrderUseCases:
         cursor: str | None = None,
         sort: Sort = "newest",
     ) -> Listing:
-        """A page of this caller's orders. The counts are of all that fit but for their state.
+        """A page of this caller's orders. The counts include all states, whatever `status` is.
 
         Raises:
             Forbidden: a role that looks at no orders.
@@ -210,14 +210,14 @@ class OrderUseCases:
         request_id: str,
         respond_async: bool = False,
     ) -> StoredOrder | Stored:
-        """Have an order do something, once for a request id. The order after it, as the records now hold it.
+        """Give an order a command, once for a request id. Returns the order afterwards, as the records hold it.
 
         If no worker answers in time, or the caller does not want to wait, the command is left with the server and
         counts from now; a refusal is then mailed to its sender.
 
         Raises:
             Forbidden: this role may not.
-            UnknownOrder: it does not exist, or is not this caller's to know of (any more).
+            UnknownOrder: it does not exist, or this caller may not know of it (any more).
             NotAllowed: not in the state it is in now.
             InvalidCommand: not with these values.
             RequestReused: the request id came before, with another command.
@@ -253,7 +253,7 @@ class OrderUseCases:
     async def notice(
         self, principal: Principal, sp_id: str, notice: Notice, request_id: str
     ) -> Stored:
-        """Let an order know what happened elsewhere. Twice is once, and what comes too late changes nothing.
+        """Tell an order what happened elsewhere. Idempotent; a notice that comes too late changes nothing.
 
         Raises:
             Forbidden: this role may not.
@@ -298,7 +298,7 @@ class OrderUseCases:
     async def _as_of(
         self, principal: Principal, sp_id: str, answer: Answer
     ) -> StoredOrder | Stored:
-        """The order as it was answered or newer, which the caller then finds in every list, too.
+        """The order in the answered version or a newer one, once the records hold it, so that lists show it, too.
 
         Its workflow has it written right after it has answered. If that takes long it is asked itself.
         """
@@ -332,7 +332,7 @@ def _same(placement: Placement, existing: StoredOrder) -> Placed:
 
 
 def _check_values(order: Order, request: Request, now: datetime) -> None:
-    """Refuse a command that will not be answered if its values cannot be; its state is for the order to judge.
+    """Check the values of a command that nobody will answer. Whether the state allows it is left to the order.
 
     Raises:
         InvalidCommand: not with these values.

@@ -28,7 +28,7 @@ class PartnerUseCases:
         return await self._partners.search(q, limit, after)
 
     async def add(self, partner: Partner) -> bool:
-        """Add a partner. False if it is there already, just so.
+        """Add a partner. False if the same partner exists already.
 
         Raises:
             Conflict: another partner has this id.

@@ -1,4 +1,4 @@
-"""The way back for a workflow whose history cannot be replayed (docs/operations.md, "A broken workflow")."""
+"""Finds out how to repair a workflow whose history cannot be replayed (docs/operations.md, "A broken workflow")."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _OF_ACTIVITY = re.compile(r"Activity id of scheduled event '(\d+)'")
 
 
 class Message(NamedTuple):
-    """What the workflow was told, by its name, and when. `waits`: as an update, whose sender waited for the answer."""
+    """A message to the workflow: its name and when it came. `waits`: it was an update, whose sender waited."""
 
     name: str
     at: datetime
@@ -26,10 +26,10 @@ class Message(NamedTuple):
 
 
 class ReplayFailure(NamedTuple):
-    """Why a workflow stands still.
+    """Why a workflow is stuck: a task fails because the history cannot be replayed.
 
-    `back_to` is the event that a reset goes back to: the end of the last good task. None if there is none that helps.
-    `told` is what came to the workflow after that.
+    `back_to` is the event to reset to, the end of the last good task; None if no reset helps. `told` are the messages
+    that came to the workflow after that event.
     """
 
     failure: str
@@ -47,7 +47,7 @@ class ReplayFailure(NamedTuple):
 
 
 async def look(client: Client, workflow_id: str) -> ReplayFailure | None:
-    """Why a workflow stands still, by its history. None if its last task did not fail by that.
+    """Why a workflow is stuck, from its history. None if its last task did not fail to replay.
 
     Raises:
         RPCError: the server does not know it, or Temporal is away.
@@ -81,7 +81,7 @@ def advice(found: ReplayFailure, name: str, workflow_id: str) -> list[str]:
 
 
 def why(events: Sequence[HistoryEvent]) -> ReplayFailure | None:
-    """The same, of the events of a run."""
+    """The same as `look`, from the events of a run."""
     ends = [each for each in events if each.event_type == _COMPLETED or _failure(each)]
     failure = _failure(ends[-1]) if ends else ""
     if not failure:

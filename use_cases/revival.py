@@ -61,12 +61,12 @@ class Revival:
     """Where orders are revived."""
 
     def __init__(
-        self, client: Client, orders: Orders, mails: MailLog, desk: DisplaySettings
+        self, client: Client, orders: Orders, mails: MailLog, display: DisplaySettings
     ) -> None:
         self._client = client
         self._orders = orders
         self._mails = mails
-        self._desk = desk
+        self._display = display
 
     async def revive(self, sp_id: str, *, from_records: bool = False) -> Order:
         """Start a new run of the order's workflow from where its last run stood. The order as it goes on.
@@ -109,7 +109,7 @@ class Revival:
         )
         try:
             await workflow_client.revive_order(
-                self._client, carried, self._desk, after_failure_only=True
+                self._client, carried, self._display, after_failure_only=True
             )
         except WorkflowAlreadyStartedError:
             raise NotRevivable(_RUNS.format(sp_id)) from None
@@ -120,12 +120,12 @@ class SettlementRevival:
     """Where settlements are revived."""
 
     def __init__(
-        self, client: Client, settlements: Settlements, mails: MailLog, desk: DisplaySettings
+        self, client: Client, settlements: Settlements, mails: MailLog, display: DisplaySettings
     ) -> None:
         self._client = client
         self._settlements = settlements
         self._mails = mails
-        self._desk = desk
+        self._display = display
 
     async def revive(self, number: str, *, from_records: bool = False) -> Settlement:
         """Start a new run of the settlement's workflow, as `Revival.revive` does. The settlement as it goes on.
@@ -161,7 +161,7 @@ class SettlementRevival:
         before = begin_settlement(settlement.opening, settlement.opened_at)
         try:
             settlement_lifecycle.check_understood(settlement)
-            mails = settlement_mails(before, events, self._desk.language)
+            mails = settlement_mails(before, events, self._display.language)
         except NotUnderstood as error:
             raise NotRevivable(_NEWER.format(number, error)) from error
         carried = SettlementCarried(
@@ -172,7 +172,7 @@ class SettlementRevival:
         )
         try:
             await settlement_client.revive_settlement(
-                self._client, carried, self._desk, after_failure_only=True
+                self._client, carried, self._display, after_failure_only=True
             )
         except WorkflowAlreadyStartedError:
             raise NotRevivable(_RUNS.format(number)) from None

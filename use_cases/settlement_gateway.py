@@ -28,7 +28,7 @@ logger = logging.getLogger("cmi.desk")
 
 
 class UnknownSettlement(Exception):
-    """There is no such settlement, or it is not this caller's to know of. The two look the same."""
+    """There is no such settlement, or this caller may not know of it; the two look the same."""
 
 
 class PaperNotMade(Exception):
@@ -47,7 +47,7 @@ class SettlementGateway:
         """The settlement, if this caller may know of it.
 
         Raises:
-            UnknownSettlement: it does not exist, or is not this caller's to know of.
+            UnknownSettlement: it does not exist, or this caller may not know of it.
         """
         stored = await self._settlements.get(settlement)
         if stored is None or not access.sees_settlements_of(principal, stored.account.partner_id):
@@ -61,7 +61,7 @@ class SettlementGateway:
         command: ExternalCommand,
         request_id: str,
     ) -> StoredSettlement:
-        """Hand a settlement a command; the settlement after it. Raises as `asking`."""
+        """Give a settlement a command. Returns the settlement afterwards. Raises as `asking`."""
         request = SettlementRequest(command=command, actor=principal.actor, request_id=request_id)
         settlement = of(known)
         async with self.asking(command.type, known, self._patience):
@@ -74,7 +74,7 @@ class SettlementGateway:
     async def asking(
         self, action: str, known: StoredSettlement, patience: timedelta
     ) -> AsyncIterator[None]:
-        """An update of a settlement's workflow, its failures as the callers of use cases know them.
+        """Around an update of a settlement's workflow: turns its failures into those of the use cases.
 
         Raises:
             SettlementRefused: not in the state it is in now.
@@ -131,10 +131,10 @@ class SettlementGateway:
     async def recorded(
         self, snapshot: SettlementSnapshot, replaces: Head | None = None
     ) -> StoredSettlement:
-        """The settlement, once the records hold it in this version; instead of what they held when it was asked.
+        """Store the settlement in the records, in place of `replaces`, and return it.
 
         Raises:
-            TemporalAway: they cannot hold it yet, since an order of it is not recorded; or somebody else writes.
+            TemporalAway: an order of it is not recorded yet, or another process writes at the same time.
         """
         try:
             await self._settlements.save(snapshot, replaces=replaces)
@@ -145,10 +145,10 @@ class SettlementGateway:
         return stored
 
     async def _closed(self, action: str, known: StoredSettlement) -> SettlementRefused:
-        """What a settlement refuses whose workflow has ended: it has its final state.
+        """The refusal of a command to a settlement whose workflow has ended.
 
         Raises:
-            TemporalAway: it has not, so its workflow was ended by force.
+            TemporalAway: the settlement is not over, so somebody has terminated its workflow.
         """
         settlement = known.settlement
         if not settlement.is_over:

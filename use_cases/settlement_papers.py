@@ -49,7 +49,7 @@ class SettlementPapers:
     async def upload_invoice(
         self, principal: Principal, number: str, content: bytes, name: str
     ) -> Verdict:
-        """Keep an invoice and have it checked, in a process of its own. The same file again has the same verdict.
+        """Store an uploaded invoice and have it checked, in a separate process. The same file gets the same verdict.
 
         Raises:
             Forbidden, UnknownSettlement: as `close`.
@@ -86,12 +86,12 @@ class SettlementPapers:
         return checked.verdict
 
     async def draft(self, principal: Principal, number: str) -> Paper:
-        """A draft of the partner's invoice, made now: once, however many ask for it meanwhile.
+        """A draft of the partner's invoice, made now. Simultaneous requests share one draft.
 
         Raises:
             Forbidden, UnknownSettlement, TemporalAway: as `close`.
-            PaperNotMade: it was tried, and failed.
-            NoSuchPaper: there is no statement of which it could be made, or no invoice is awaited any more.
+            PaperNotMade: making it failed.
+            NoSuchPaper: there is no statement yet, or no invoice is awaited any more.
         """
         access.check(principal, "invoice")
         known = await self._gateway.known(principal, number)
@@ -129,7 +129,7 @@ class SettlementPapers:
 
         Raises:
             Forbidden, UnknownSettlement: as `find`.
-            NoSuchPaper: none was, or it came by another way.
+            NoSuchPaper: no invoice was accepted, or it came by another way.
         """
         known = await self._find(principal, number)
         if known.settlement.invoice_paper_id is None:

@@ -68,7 +68,7 @@ class Billable(Value):
 
 
 class SettlementUseCases:
-    """Where settlements are opened, found and acted upon. `clock` gives the instant, `patience` is how long one waits.
+    """Opens settlements, finds them, gives them commands. `clock` gives the instant, `patience` is how long to wait.
 
     `vat_rates` are those of partners that are liable.
     """
@@ -79,7 +79,7 @@ class SettlementUseCases:
         database: Database,
         policy: Policy,
         vat_rates: VatRates,
-        desk: DisplaySettings,
+        display: DisplaySettings,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         patience: timedelta = PATIENCE,
     ) -> None:
@@ -89,7 +89,7 @@ class SettlementUseCases:
         self._partners = Partners(database)
         self._policy = policy
         self._vat_rates = vat_rates
-        self._desk = desk
+        self._display = display
         self._gateway = SettlementGateway(client, self._settlements, patience)
         self.papers = SettlementPapers(
             client, self._gateway, Papers(database), self._partners, clock
@@ -113,7 +113,7 @@ class SettlementUseCases:
     # --- opening -------------------------------------------------------------------------------------------------
 
     async def billable(self, principal: Principal, partner_id: str | None = None) -> Billable:
-        """What can be picked now.
+        """What the partner can bill now.
 
         Raises:
             Forbidden: a role that settles nothing, or a partner in another's place.
@@ -137,10 +137,10 @@ class SettlementUseCases:
         request_id: str,
         partner_id: str | None = None,
     ) -> StoredSettlement:
-        """Open the current month's settlement with these orders; it is closed at once, and goes on behind the answer.
+        """Open the current month's settlement with these orders. Its selection is closed at once; the rest runs later.
 
-        Orders that cannot be billed are left out and named. Starting its workflow is the one thing that counts; that
-        the records know it at once is for the caller's next look, and if it fails here the workflow does it.
+        Orders that cannot be billed are left out and named. Once its workflow is started it is open. Storing it in
+        the records here lets the caller find it at once; if that fails, the workflow does it.
 
         Raises:
             Forbidden: a role that settles nothing, or a partner in another's place.
@@ -173,7 +173,7 @@ class SettlementUseCases:
         try:
             async with temporal_call(self._patience):
                 begun = await settlements.start_settlement(
-                    self._client, opening, principal.actor, self._desk, now, request_id
+                    self._client, opening, principal.actor, self._display, now, request_id
                 )
         except (NoAnswer, Closed) as error:
             raise TemporalAway("no answer") from error
@@ -184,11 +184,11 @@ class SettlementUseCases:
     async def _opened_before(
         self, principal: Principal, that: SettlementOf, request_id: str
     ) -> StoredSettlement:
-        """The month's settlement, if it was this request that opened it: its first answer was lost.
+        """The month's settlement, if this same request has opened it (the answer was lost).
 
         Raises:
             AlreadySettled: it was another one.
-            TemporalAway: nobody can say.
+            TemporalAway: it is not known which request opened it.
         """
         this = settlement_id(that.partner_id, that.month)
         try:
@@ -235,7 +235,7 @@ class SettlementUseCases:
 
         Raises:
             Forbidden: a role that looks at no settlements.
-            UnknownSettlement: it does not exist, or is not this caller's to know of.
+            UnknownSettlement: it does not exist, or this caller may not know of it.
         """
         access.check(principal, "read_settlements")
         return await self._gateway.known(principal, number)
@@ -283,7 +283,7 @@ class SettlementUseCases:
     async def select(
         self, principal: Principal, number: str, sp_ids: Iterable[str], request_id: str
     ) -> StoredSettlement:
-        """Pick other orders while it is open; nothing at all is possible, too. Raises as `close`, and
+        """Pick other orders, or none, while the settlement is open. Raises as `close`, and
 
         NothingToBill: orders were named, and none of them can be billed, or too many cannot.
         """
@@ -298,11 +298,11 @@ class SettlementUseCases:
         return await self._gateway.act(principal, known, change, request_id)
 
     async def close(self, principal: Principal, number: str, request_id: str) -> StoredSettlement:
-        """Close the selection: the orders are claimed now. The settlement after it, as the records now hold it.
+        """Close the selection, so that the orders are claimed. Returns the settlement as the records then hold it.
 
         Raises:
             Forbidden: this role may not.
-            UnknownSettlement: it does not exist, or is not this caller's to know of.
+            UnknownSettlement: it does not exist, or this caller may not know of it.
             SettlementRefused: not in the state it is in now.
             RequestReused: the request id came before, with another command.
             TemporalAway: nothing is known to have happened; the same request may come again.
@@ -314,7 +314,7 @@ class SettlementUseCases:
     async def note_invoice(
         self, principal: Principal, number: str, note: str, request_id: str
     ) -> StoredSettlement:
-        """The invoice came by another way, and is right. Raises as `close`."""
+        """Note that a correct invoice came by another way. Raises as `close`."""
         access.check(principal, "note_invoice")
         known = await self._gateway.known(principal, number)
         return await self._gateway.act(principal, known, NoteInvoice(note=note), request_id)
@@ -322,7 +322,7 @@ class SettlementUseCases:
     async def void(
         self, principal: Principal, number: str, reason: str, request_id: str
     ) -> StoredSettlement:
-        """Take a settlement back; its orders are set free behind the answer. Raises as `close`."""
+        """Void a settlement; its orders are released after the answer. Raises as `close`."""
         access.check(principal, "void")
         known = await self._gateway.known(principal, number)
         return await self._gateway.act(principal, known, VoidSettlement(reason=reason), request_id)

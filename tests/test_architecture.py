@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 NOT_OURS = {".venv", ".git", "var", "build", "node_modules", "__pycache__"}
 LONGEST_FILE = 350
-# Tables of cases may be longer, and for now these, which nothing shall join.
+# Tables of cases may be longer.
 LONGER = ("tests",)
 
 

@@ -11,6 +11,8 @@ waiting, for other writers of this process and for other processes; the statemen
 """
 LONG_SECONDS = 60.0
 """The limit of the few transactions that write thousands of rows."""
+MIGRATION_SECONDS = 20.0
+"""How long a migration waits on SQLite for one of another process. On PostgreSQL it waits as long as that one takes."""
 CONNECT_SECONDS = 2.0
 """How much of that connecting to PostgreSQL may take, the check of a pooled connection included."""
 

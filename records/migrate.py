@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from records import limits
 from records.database import Database
 from records.engines import WRITING, new_engine
 from records.failures import is_away
@@ -74,6 +75,7 @@ async def locked_connection(url: str) -> AsyncIterator[AsyncConnection]:
     """A connection in a transaction that no other migration runs beside. Committed at the end."""
     parsed = make_url(url)
     engine = new_engine(parsed, pooled=False)
+    token = limits.deadline.set(limits.until(limits.MIGRATION_SECONDS))
     try:
         async with engine.connect() as connection:
             await connection.execution_options(**{WRITING: True})
@@ -84,6 +86,7 @@ async def locked_connection(url: str) -> AsyncIterator[AsyncConnection]:
                     )
                 yield connection
     finally:
+        limits.deadline.reset(token)
         await engine.dispose()
 
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import sqlite3
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -87,6 +89,22 @@ async def test_migrate_is_safe_in_many_processes_at_once(empty_url: str) -> None
     database = Database(empty_url)
     assert await check_current(database) is None
     await database.close()
+
+
+async def test_a_migration_waits_for_a_longer_one_of_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction waits for five seconds at most; a migration of another process may well take longer."""
+    monkeypatch.setattr("records.limits.LIMIT_SECONDS", 0.1)
+    file = tmp_path / "cmi.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("BEGIN IMMEDIATE")
+        migrating = asyncio.create_task(migrate(f"sqlite+aiosqlite:///{file}"))
+        _, waiting = await asyncio.wait([migrating], timeout=1)
+        assert waiting, "it gave up"
+        other.execute("COMMIT")
+        await migrating
 
 
 async def test_check_current(empty_url: str) -> None:

@@ -55,9 +55,9 @@ async def filled_site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def mine(shelf: Site) -> AsyncIterator[httpx.AsyncClient]:
+async def partner(filled_site: Site) -> AsyncIterator[httpx.AsyncClient]:
     """One of the partners."""
-    _, token = await shelf.app.state.accounts.tokens.make("partner", "Lists", MINE)
+    _, token = await filled_site.app.state.accounts.tokens.make("partner", "Lists", MINE)
     async with httpx.AsyncClient(
         base_url=filled_site.address,
         headers={"Authorization": f"Bearer {token}"},

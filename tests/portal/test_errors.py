@@ -70,7 +70,7 @@ async def test_what_nobody_foresaw(
     async def fails(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(SecondFactor, "standing", fails)
+    monkeypatch.setattr(SecondFactor, "status", fails)
     page = await portal.page("partner")
     answer = await page.goto("/account")
     assert answer is not None

@@ -34,7 +34,7 @@ async def _count_up(database: Database, times: int) -> None:
 
 async def test_a_transaction_is_whole_or_nothing(database: Database) -> None:
     insert = text(
-        "INSERT INTO mails VALUES ('k', '', '', '', '', '', '', 1, '2026-10-05T00:00:00.000000Z', null, null)"
+        "INSERT INTO mails VALUES ('k', '', '', '', '', '', '', 1, '2026-10-05T00:00:00.000000Z', null, null, null)"
     )
 
     async def fail_afterwards() -> None:

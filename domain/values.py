@@ -1,7 +1,7 @@
 """What every value of the domain is: immutable, comparable, and readable by older and newer processes."""
 
 from enum import StrEnum
-from typing import Any, Literal, Self, TypeVar, get_args
+from typing import Any, Literal, NamedTuple, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -14,6 +14,18 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 def mark(text: str) -> str:
     """A German text that is translated where it is shown (words/translations.py). Nothing but a mark to find it by."""
     return text
+
+
+class Meaning(NamedTuple):
+    """A marked text that is translated in one way here and in another elsewhere; the context tells them apart."""
+
+    context: str
+    text: str
+
+
+def pmark(context: str, text: str) -> Meaning:
+    """Mark a text that has a meaning of its own in this context."""
+    return Meaning(context, text)
 
 
 class Value(BaseModel):

@@ -1,31 +1,19 @@
 """Names of things: states, deadlines, actions, parties, reasons, checklist items, outcomes, mails, authors."""
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from domain.actors import Role
 from domain.orders import effects
 from domain.orders.codes import ChecklistAnswer, ChecklistItem
 from domain.orders.commands import COMMANDS
+from domain.orders.deadlines import RULES, DeadlineWords
 from domain.orders.order import DeadlineKind, Outcome, Party, Status
 from domain.settlements import mails
 from domain.values import Language
 from words.translations import Meaning, mark, pmark, say
 
 ContactOutcome = Literal["reached", "not_reached"]
-
-
-class DeadlineWords(NamedTuple):
-    """All that is said of a deadline.
-
-    `label`: what has to be done by it. `start`: what it runs from, before the instant. `task`: what it is for, after
-    "the deadline for". `please`: asks the partner for it, with `due` in it; empty of a deadline of the retailer.
-    """
-
-    label: str
-    start: str | Meaning
-    task: str
-    please: str = ""
 
 
 STATUSES: Mapping[Status, str] = {
@@ -42,60 +30,7 @@ STATUSES: Mapping[Status, str] = {
     Status.CANCELLED: mark("Storniert"),
 }
 DEADLINES: Mapping[DeadlineKind, DeadlineWords] = {
-    "transmit": DeadlineWords(
-        label=mark("Auftrag übermitteln"),
-        start=mark("bestellt oder bezahlt"),
-        task=mark("die Übermittlung an den Partner"),
-    ),
-    "accept": DeadlineWords(
-        label=mark("Auftrag akzeptieren"),
-        start=mark("übermittelt"),
-        task=mark("die Annahme des Auftrags"),
-        please=mark("Bitte akzeptieren Sie den Auftrag bis %(due)s."),
-    ),
-    "check_requirements": DeadlineWords(
-        label=mark("Anforderungen prüfen"),
-        start=mark("übernommen"),
-        task=mark("die Prüfung der Anforderungen"),
-        please=mark(
-            "Bitte klären Sie bis %(due)s mit der Kundschaft, ob die Anforderungen erfüllt sind, und "
-            "halten Sie das Ergebnis fest."
-        ),
-    ),
-    "contact_customer": DeadlineWords(
-        label=mark("Kundschaft kontaktieren"),
-        start=mark("übermittelt"),
-        task=mark("den ersten Kontakt mit der Kundschaft"),
-        please=mark(
-            "Bitte rufen Sie die Kundschaft bis %(due)s an und halten Sie den Kontakt fest."
-        ),
-    ),
-    "set_appointment": DeadlineWords(
-        label=mark("Kundentermin setzen"),
-        start=mark("Ware eingetroffen oder neuer Termin verlangt"),
-        task=mark("die Terminvereinbarung mit der Kundschaft"),
-        please=mark(
-            "Bitte vereinbaren Sie bis %(due)s mit der Kundschaft einen Termin und tragen Sie ihn ein."
-        ),
-    ),
-    "confirm_execution": DeadlineWords(
-        label=mark("Ausführung bestätigen"),
-        start=mark("Ende des Termins"),
-        task=mark("die Bestätigung der Ausführung"),
-        please=mark(
-            "Bitte bestätigen Sie bis %(due)s die Ausführung, oder melden Sie uns, was nicht geklappt hat."
-        ),
-    ),
-    "review": DeadlineWords(
-        label=mark("Abklärung entscheiden"),
-        start=mark("gemeldet"),
-        task=mark("Ihren Entscheid"),
-    ),
-    "goods": DeadlineWords(
-        label=mark("Ware versenden"),
-        start=pmark("Beginn einer Frist", "Anforderungen erfüllt"),
-        task=mark("den Versand der Ware"),
-    ),
+    rule.kind: rule.words for rule in RULES if rule.words is not None
 }
 ACTIONS: Mapping[str, str] = {
     action: label for rule in COMMANDS for action, label in rule.actions.items()

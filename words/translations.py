@@ -19,18 +19,13 @@ from babel.messages.pofile import read_po
 from jinja2 import Environment
 
 from domain.values import LANGUAGES, Language
+from domain.values import Meaning as Meaning
 from domain.values import mark as mark
+from domain.values import pmark as pmark
 
 LOCALE = Path(__file__).resolve().parent.parent / "locale"
 """`<language>/LC_MESSAGES/cmi.po` for each language but German."""
 SOURCE: Language = "de"
-
-
-class Meaning(NamedTuple):
-    """A marked text that is translated in one way here and in another elsewhere; the context tells them apart."""
-
-    context: str
-    text: str
 
 
 class Counted(NamedTuple):
@@ -38,11 +33,6 @@ class Counted(NamedTuple):
 
     one: str
     more: str
-
-
-def pmark(context: str, text: str) -> Meaning:
-    """Mark a text that has a meaning of its own in this context."""
-    return Meaning(context, text)
 
 
 def nmark(one: str, more: str) -> Counted:

@@ -7,15 +7,29 @@ from typing import Literal, NamedTuple
 from domain import rules
 from domain.orders.order import Deadline, DeadlineKind, Order, Outcome, Status
 from domain.policy import Policy, Span
+from domain.values import Meaning, mark, pmark
 
 Owner = Literal["partner", "retailer"]
+
+
+class DeadlineWords(NamedTuple):
+    """All that is said of a deadline.
+
+    `label`: what has to be done by it. `start`: what it runs from, before the instant. `task`: what it is for, after
+    "the deadline for". `please`: asks the partner for it, with `due` in it; empty of a deadline of the retailer.
+    """
+
+    label: str
+    start: str | Meaning
+    task: str
+    please: str = ""
 
 
 class Rule(NamedTuple):
     """A kind of deadline: whose it is, when it starts to run, and in which versions of the rules it exists.
 
-    `span` is its duration: the key of its name in the policy's `[deadlines]`, if nothing else is said. Its words are
-    its row in `DEADLINES` (words/labels.py).
+    `span` is its duration: the key of its name in the policy's `[deadlines]`, if nothing else is said. Its words are on
+    the first row of its kind.
 
     A rule that changes ends with `until`, and a row of the same kind and owner has the new one `since` the next
     version.
@@ -25,6 +39,7 @@ class Rule(NamedTuple):
     owner: Owner
     start: Callable[[Order], datetime | None]
     span: Callable[[Policy], Span | None] | None = None
+    words: DeadlineWords | None = None
     since: int = 1
     until: int | None = None
 
@@ -53,28 +68,96 @@ RULES: tuple[Rule, ...] = (
         "retailer",
         _while(Status.IN_TRANSMISSION, lambda o: o.released_at),
         span=lambda policy: policy.transmission.alarm,
+        words=DeadlineWords(
+            label=mark("Auftrag übermitteln"),
+            start=mark("bestellt oder bezahlt"),
+            task=mark("die Übermittlung an den Partner"),
+        ),
     ),
-    Rule("accept", "partner", _while(Status.NEW, lambda o: o.transmitted_at)),
+    Rule(
+        "accept",
+        "partner",
+        _while(Status.NEW, lambda o: o.transmitted_at),
+        words=DeadlineWords(
+            label=mark("Auftrag akzeptieren"),
+            start=mark("übermittelt"),
+            task=mark("die Annahme des Auftrags"),
+            please=mark("Bitte akzeptieren Sie den Auftrag bis %(due)s."),
+        ),
+    ),
     Rule(
         "check_requirements",
         "partner",
         _while(Status.CHECK_REQUIREMENTS, lambda o: o.accepted_at or o.transmitted_at),
+        words=DeadlineWords(
+            label=mark("Anforderungen prüfen"),
+            start=mark("übernommen"),
+            task=mark("die Prüfung der Anforderungen"),
+            please=mark(
+                "Bitte klären Sie bis %(due)s mit der Kundschaft, ob die Anforderungen erfüllt sind, und "
+                "halten Sie das Ergebnis fest."
+            ),
+        ),
     ),
-    Rule("contact_customer", "partner", _contact),
+    Rule(
+        "contact_customer",
+        "partner",
+        _contact,
+        words=DeadlineWords(
+            label=mark("Kundschaft kontaktieren"),
+            start=mark("übermittelt"),
+            task=mark("den ersten Kontakt mit der Kundschaft"),
+            please=mark(
+                "Bitte rufen Sie die Kundschaft bis %(due)s an und halten Sie den Kontakt fest."
+            ),
+        ),
+    ),
     Rule(
         "goods",
         "retailer",
         _while(Status.REQUIREMENTS_MET, lambda o: o.shipment.requested_at if o.shipment else None),
+        words=DeadlineWords(
+            label=mark("Ware versenden"),
+            start=pmark("Beginn einer Frist", "Anforderungen erfüllt"),
+            task=mark("den Versand der Ware"),
+        ),
     ),
     Rule(
-        "set_appointment", "partner", _while(Status.SET_APPOINTMENT, lambda o: o.appointment_from)
+        "set_appointment",
+        "partner",
+        _while(Status.SET_APPOINTMENT, lambda o: o.appointment_from),
+        words=DeadlineWords(
+            label=mark("Kundentermin setzen"),
+            start=mark("Ware eingetroffen oder neuer Termin verlangt"),
+            task=mark("die Terminvereinbarung mit der Kundschaft"),
+            please=mark(
+                "Bitte vereinbaren Sie bis %(due)s mit der Kundschaft einen Termin und tragen Sie ihn ein."
+            ),
+        ),
     ),
     Rule(
         "confirm_execution",
         "partner",
         _while(Status.CONFIRM_EXECUTION, lambda o: o.appointment.end if o.appointment else None),
+        words=DeadlineWords(
+            label=mark("Ausführung bestätigen"),
+            start=mark("Ende des Termins"),
+            task=mark("die Bestätigung der Ausführung"),
+            please=mark(
+                "Bitte bestätigen Sie bis %(due)s die Ausführung, oder melden Sie uns, was nicht geklappt hat."
+            ),
+        ),
     ),
-    Rule("review", "retailer", _while(Status.UNDER_REVIEW, lambda o: o.reported_at)),
+    Rule(
+        "review",
+        "retailer",
+        _while(Status.UNDER_REVIEW, lambda o: o.reported_at),
+        words=DeadlineWords(
+            label=mark("Abklärung entscheiden"),
+            start=mark("gemeldet"),
+            task=mark("Ihren Entscheid"),
+        ),
+    ),
 )
 """All deadlines. The authority for their kinds and owners: nothing else lists them."""
 

@@ -12,7 +12,7 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
 def mark(text: str) -> str:
-    """Mark a German text for translation and return it as it is. `words.translations.say` translates it later."""
+    """A German text that is translated where it is shown (words/translations.py). Nothing but a mark to find it by."""
     return text
 
 

@@ -14,10 +14,11 @@ Owner = Literal["partner", "retailer"]
 class Rule(NamedTuple):
     """A kind of deadline: whose it is, when it starts to run, and in which versions of the rules it exists.
 
-    `span`: where a policy has its duration; by default the key of its kind in `[deadlines]`. Its texts are in its row
-    of `DEADLINES` (words/labels.py).
+    `span` is its duration: the key of its name in the policy's `[deadlines]`, if nothing else is said. Its words are
+    its row in `DEADLINES` (words/labels.py).
 
-    To change a rule, end its row with `until` and add a row of the same kind and owner that begins with `since`.
+    A rule that changes ends with `until`, and a row of the same kind and owner has the new one `since` the next
+    version.
     """
 
     kind: DeadlineKind
@@ -105,7 +106,7 @@ def reconcile(order: Order, at: datetime, unfulfilled: bool, adopted: bool = Fal
         order: the order after the event.
         at: when the event happened.
         unfulfilled: the event ends deadlines without their having been met (cancelled, reassigned, moved, newer rules).
-        adopted: the event adopted newer rules. The time of the deadlines that they add counts from `at` at the earliest.
+        adopted: the event adopted newer rules. The time of deadlines that they add counts from `at` at the earliest.
     """
     kept: list[Deadline] = []
     running: set[DeadlineKind] = set()

@@ -48,9 +48,9 @@ MAIL_GIVEN_UP = "MailGivenUp"
 
 
 class Snapshot(Value):
-    """An order and its last events, without a gap. For the records, those that they may lack.
+    """An order and its last events, without a gap. To be saved, it has the events that the records may lack.
 
-    `shell`: that of its run (`contracts.names.SHELL`).
+    `shell`: the version of its run's shell (`contracts.names.SHELL`).
     """
 
     order: Order
@@ -124,7 +124,7 @@ StoredAsSettling = Annotated[
 
 
 class SettlementSnapshot(Value):
-    """A settlement and its last events, as `Snapshot`."""
+    """A settlement and its last events, like `Snapshot` for an order."""
 
     settlement: StoredAsSettling
     events: tuple[SettlementRecorded, ...]

@@ -73,7 +73,7 @@ class EncryptionCodec(PayloadCodec):
         """Decrypt the payloads that are encrypted.
 
         Raises:
-            UnknownKey: the key is not configured, or no longer.
+            UnknownKey: the key is not configured (any more).
             EncryptionError: the payload was changed, or was not encrypted by us.
         """
         return [
@@ -155,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = commands.add_parser(
         "new-key",
         help="print a new key",
-        description="Print a new key. Put it in front of CMI_ENCRYPTION_KEYS, before a comma and the keys there are.",
+        description="Print a new key. Put it first in CMI_ENCRYPTION_KEYS, followed by a comma and the existing keys.",
     )
     today = datetime.now(UTC).date().isoformat()
     command.add_argument("id", nargs="?", default=today, help=f"its id (today, {today})")

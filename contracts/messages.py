@@ -50,8 +50,8 @@ class Carried(Value):
 class Start(Value):
     """The input of an order's workflow: a new order's intake and first event, or what an earlier run carried.
 
-    `shell`: `names.SHELL` when the run began. Runs that began before there was such a number have the first one.
-    `placed_at`: in the place of the first event, for releases that do not know `placed`, and from those.
+    `shell`: `names.SHELL` when the run began. 1 for runs that began before there was this field.
+    `placed_at`: the same for releases that do not know `placed`, and from them.
     """
 
     desk: DisplaySettings
@@ -204,7 +204,7 @@ class DigestCounts(Value):
     failed: int = 0
 
     def plus(self, count: DigestCount, more: int) -> Self:
-        """These counts with one of them higher by so many."""
+        """These counts with `more` added to one of them."""
         return self.model_copy(update={count: getattr(self, count) + more})
 
 
@@ -261,7 +261,7 @@ def remember(answered: dict[str, str], request_id: str, outcome: str) -> None:
 
 def try_again() -> ApplicationError:
     """The answer to an update that decided nothing and can be sent again soon, to the workflow's next run."""
-    return ApplicationError("the workflow goes over into its next run", type=names.TRY_AGAIN)
+    return ApplicationError("the workflow goes on in its next run", type=names.TRY_AGAIN)
 
 
 REFUSALS = (Refused, SettlementRefused, InvalidCommand)

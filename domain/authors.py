@@ -16,7 +16,7 @@ class Author(NamedTuple):
 
     Attributes:
         by: "partner:elektro-huber", "operations:Anna", "operations", "shop", "warehouse", "system".
-        on_behalf_of: the partner for whom operations did what is the partner's to do.
+        on_behalf_of: the partner on whose behalf operations acted; None otherwise.
     """
 
     by: str
@@ -24,7 +24,7 @@ class Author(NamedTuple):
 
 
 def author_of(actor: Actor, *, on_behalf_of: str | None = None) -> Author:
-    """The author of what an actor does. `on_behalf_of` counts for operations only."""
+    """The author of what an actor does. `on_behalf_of` is ignored unless operations act."""
     if actor.role == "partner":
         return Author(f"partner:{actor.partner_id}")
     named = f"{actor.role}:{actor.name}" if actor.name else actor.role
@@ -32,10 +32,10 @@ def author_of(actor: Actor, *, on_behalf_of: str | None = None) -> Author:
 
 
 class RecordedEvent(Value):
-    """The place of an event in a life: number (from 1), instant, and author in the two fields of `Author`.
+    """The number (from 1), the instant and the author of an event. A subclass adds the event itself.
 
-    JSON has the author in one text, "operations:Anna for partner:elektro-huber", as histories, digests, older processes
-    and the API do. Reading splits this text.
+    `by` and `on_behalf_of` are those of `Author`. In JSON they are one text, "operations:Anna for
+    partner:elektro-huber", as histories, digests, older processes and the API have it. Reading splits this text.
     """
 
     seq: int
@@ -49,14 +49,14 @@ class RecordedEvent(Value):
         return self.by if self.on_behalf_of is None else f"{self.by}{_FOR}{self.on_behalf_of}"
 
     @field_serializer("by")
-    def _whole(self, _by: str) -> str:
+    def _serialize_author(self, _by: str) -> str:
         return self.author
 
     @model_validator(mode="before")
     @classmethod
-    def _split(cls, value: Any) -> Any:
+    def _split_author(cls, value: Any) -> Any:
         if not isinstance(value, dict) or value.get("on_behalf_of") is not None:
             return value
-        # A login's name may hold anything, a partner's identifier no blank: the last one counts.
+        # The name of a login may contain the separator, a partner's identifier cannot: split at the last one.
         by, found, partner_id = str(value.get("by", "")).rpartition(_FOR)
         return {**value, "by": by, "on_behalf_of": partner_id} if found else value

@@ -15,8 +15,8 @@ _SATURDAY = 5
 class Skipped(Value):
     """A weekend or a holiday that did not count towards a deadline.
 
-    `day` is the holiday, or the first counted day of the weekend; `names` are the holiday's, and
-    empty for a weekend.
+    `day`: the holiday, or the first day of the weekend (Sunday, if the deadline started on the
+    Saturday). `names`: those of the holiday; empty for a weekend.
     """
 
     kind: Literal["weekend", "holiday"]
@@ -28,10 +28,10 @@ class Calendar(Value):
     """Working days, office hours and the clock of one place, for one order's life.
 
     Pure data: it consults neither a time-zone database nor the `holidays` package, so no update of
-    these moves a running order. `offsets` are the UTC offsets in seconds, each with the instant it
-    is in force from (the first also holds before it, the last for ever); `holidays` are those on
-    Monday to Friday from `first_day` to `last_day`. Outside these only weekends are free.
-    `timezone` is a name to show, no more. Made by `domain.cantons.pin_calendar`.
+    these moves a running order. `offsets` are the UTC offsets in seconds, each with the instant
+    from which it is in force (the first also applies before that, the last has no end); `holidays`
+    are those on Monday to Friday from `first_day` to `last_day`. Outside these days only weekends
+    are free. `timezone` is only a name for display. Made by `domain.cantons.pin_calendar`.
     """
 
     canton: str
@@ -54,8 +54,9 @@ class Calendar(Value):
     def instant(self, day: date, clock: time) -> datetime:
         """The instant (UTC) of a wall-clock time.
 
-        Of a time that comes twice it is the first; a time that is left out is read with the offset
-        before the change, as Python does (PEP 495, fold 0).
+        When the clocks go back, a time that occurs twice means its first occurrence. When they go
+        forward, a time that does not occur is read with the offset before the change, as in Python
+        (PEP 495, fold 0).
         """
         wall = datetime.combine(day, clock, UTC)
         offset = self.offsets[0][1]
@@ -83,9 +84,9 @@ class Calendar(Value):
         return start + (span.duration or timedelta())
 
     def before(self, instant: datetime, span: Span) -> datetime:
-        """The instant a span ahead of another one, such as a reminder's before its deadline.
+        """The instant that is a span before another one: that of a reminder before its deadline.
 
-        In working days it is closing time of the n-th working day before that local day.
+        For a span in working days it is closing time of the n-th working day before the local day.
         """
         if span.working_days is not None:
             day = self._working_day(instant, span.working_days, -_ONE_DAY)
@@ -93,8 +94,8 @@ class Calendar(Value):
         return instant - (span.duration or timedelta())
 
     def in_office(self, instant: datetime) -> bool:
-        """Is it within office hours? Both ends count, so that a mail about a deadline at closing
-        time, asked for at exactly that instant, goes out then."""
+        """Whether it is within office hours. Both ends count, so that a mail about a deadline at
+        closing time is sent at that instant."""
         local = self.local(instant)
         return self.is_working_day(local.date()) and self.opens <= local.time() <= self.closes
 
@@ -108,9 +109,9 @@ class Calendar(Value):
         return self.instant(self._working_day(instant, 1, _ONE_DAY), self.opens)
 
     def skipped(self, start: datetime, due: datetime) -> tuple[Skipped, ...]:
-        """What did not count strictly between the local days of `start` and `due`, in order.
+        """The days strictly between the local days of `start` and `due` that do not count, in order.
 
-        A weekend is named once, a holiday on each of its weekdays.
+        A weekend is one entry. A holiday from Monday to Friday is one entry for each day.
         """
         found: list[Skipped] = []
         day, last = self.local(start).date() + _ONE_DAY, self.local(due).date()

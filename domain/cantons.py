@@ -33,8 +33,8 @@ def pin_calendar(canton: str, policy: Policy, start: date, months: int = 18) -> 
     """The calendar of a canton for an order placed on the local day `start`.
 
     Holidays are the public ones of the `holidays` package, changed by the policy's entries for the
-    canton in their order, from two weeks before `start` until `months` after it. Orders of one day
-    share one calendar. Raises `ValueError` for an unknown canton.
+    canton in their order, from two weeks before `start` until `months` after it. The result is cached:
+    orders of one day share one calendar. Raises `ValueError` for an unknown canton.
     """
     if canton not in CANTONS:
         raise ValueError(f"unknown canton {canton!r}, expected one of {', '.join(CANTONS)}")

@@ -1,4 +1,4 @@
-"""The digest of a life: a hash chain over its events, which tells whether two places know the same ones."""
+"""The digest of the events of an order or a settlement: a hash chain, equal in two places that have the same events."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -14,8 +14,8 @@ class _Typed(Protocol):
 
 
 class ChainedEvent(Protocol):
-    """What the chain covers of a recorded event. The event's own data is left out, so that a field that a newer
-    release adds changes no digest; number, instant and author tell two events apart."""
+    """The parts of a recorded event that the chain covers. The event's other fields are left out, so that a field
+    that a newer release adds changes no digest."""
 
     @property
     def seq(self) -> int: ...
@@ -28,14 +28,14 @@ class ChainedEvent(Protocol):
 
 
 def extend(digest: str, events: Iterable[ChainedEvent]) -> str:
-    """The digest of a life after these events. `digest` is the one before them; it is empty before the first event."""
+    """The digest after these events. `digest`: the one before them, empty before the first event."""
     for recorded in events:
         digest = link(digest, recorded.seq, recorded.at, recorded.event.type, recorded.author)
     return digest
 
 
 def link(digest: str, seq: int, at: datetime, event_type: str, author: str) -> str:
-    """The digest after one event, from its parts."""
+    """The digest after one more event, which is given by its parts."""
     instant = at.astimezone(UTC).isoformat(timespec="microseconds")
     text = f"{digest}|{seq}|{instant}|{event_type}|{author}"
     return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
@@ -48,7 +48,7 @@ def continues(
     digest: str,
     events: Sequence[ChainedEvent],
 ) -> bool:
-    """Whether these events go on from the life that is held, without a gap, to the one with this version and digest."""
+    """Whether these events lead from the held version and digest, without a gap, to this version and digest."""
     new = [event for event in events if event.seq > held_version]
     return (
         held_digest is not None

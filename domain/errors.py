@@ -1,8 +1,8 @@
-"""What a rule answers instead of events: a refusal, a value that cannot be, or that it does not understand."""
+"""Errors of the rules: a command with an invalid value, or something that only a newer process understands."""
 
 
 class InvalidCommand(Exception):
-    """A command whose values cannot be.
+    """A command with an invalid value.
 
     Attributes:
         field: the name of the field in the body of the API's call (docs/contract.md).
@@ -16,7 +16,7 @@ class InvalidCommand(Exception):
 
 
 class NotUnderstood(Exception):
-    """Something that a newer process wrote, and that decisions must not be made upon here.
+    """A newer process wrote something that this process does not know and must not base a decision on.
 
-    In a workflow it fails the task, which is tried again until a newer worker takes it.
+    In a workflow it fails the workflow task, which is retried until a newer worker takes it.
     """

@@ -44,7 +44,7 @@ def _money_is_text(raw: Any) -> Any:
 def _centimes(amount: Decimal) -> Decimal:
     if not amount.is_finite() or amount != amount.quantize(CENTIME, ROUND_HALF_UP):
         raise ValueError("money has at most two decimals")
-    return abs(amount.quantize(CENTIME))  # Decimal knows a minus zero
+    return abs(amount.quantize(CENTIME))  # Decimal has a minus zero
 
 
 def _utc(instant: datetime) -> datetime:

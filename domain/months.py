@@ -1,4 +1,4 @@
-"""A calendar month, as settlements and reports are of one."""
+"""A calendar month: the period of a settlement or a report."""
 
 import re
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Month:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The month that "2026-10" means."""
+        """The month that a text such as "2026-10" names. Raises `ValueError` for another text."""
         match = _MONTH.fullmatch(text)
         if match is None:
             raise ValueError('expected a month, such as "2026-10"')
@@ -42,7 +42,7 @@ class Month:
 
     @classmethod
     def at(cls, instant: datetime, calendar: Calendar) -> Self:
-        """The month that the calendar's clock shows at an instant."""
+        """The month of the calendar's local day at an instant."""
         return cls.of(calendar.local(instant).date())
 
     @property
@@ -52,7 +52,7 @@ class Month:
 
     @property
     def previous(self) -> "Month":
-        """The month before: what a run on the first of the month settles."""
+        """The month before. A run on the first of a month settles it."""
         return Month.of(self.first_day - timedelta(days=1))
 
     @property

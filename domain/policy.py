@@ -48,7 +48,7 @@ class Span:
     """How long something may take: a number of working days, or a plain duration; exactly one.
 
     Written as `"2 working days"` or `"45 minutes"` (seconds, minutes, hours, days), also in JSON,
-    since thirteen of them are in the input of every order. A plain duration has whole seconds and
+    which keeps the input of every order short. A plain duration has whole seconds and
     may be zero. Raises `ValueError` for anything else, or beyond `MAX_WORKING_DAYS` and
     `MAX_DURATION`.
     """
@@ -227,19 +227,19 @@ class OfficePolicy(Value):
 
 
 class SettlementPolicy(Value):
-    """The time to unpick orders of a settlement opened for the partner, and to send the invoice."""
+    """The time to change the selection that the month's end made, and to send the invoice."""
 
     select_within: Span = Span.parse("3 working days")
     invoice_within: Span = Span.parse("10 working days")
 
 
 class Policy(Value):
-    """All that the business may set, pinned into each order; the sections of the policy file.
+    """Everything that the business can set: the sections of the policy file, pinned into each order.
 
     `holidays` maps a canton to its entries (`parse_holiday`), applied in their order to those of
     the `holidays` package. Every key has a standard value, and all are written to JSON, so that a
     new standard never changes a running order. A key that came with a later version of the rules
-    says so: `Field(default=..., json_schema_extra={"since": 2})`.
+    is marked: `Field(default=..., json_schema_extra={"since": 2})`.
     """
 
     transmission: TransmissionPolicy = Field(
@@ -266,7 +266,7 @@ class Policy(Value):
     def with_later_keys(self, other: "Policy", rules: int) -> Self:
         """This policy with the values of another one for all keys that came after a version of the rules.
 
-        So an order that adopts newer rules has their durations pinned as well, and keeps all of its own.
+        An order that adopts newer rules pins their durations as well, and keeps all of its own.
         """
         sections: dict[str, Any] = {}
         for name, field in type(self).model_fields.items():

@@ -1,4 +1,4 @@
-"""The policy file: TOML text becomes a policy, or one line on what is wrong with it."""
+"""Reads the policy file: TOML text becomes a policy, or an error of one line."""
 
 import tomllib
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ def load_policy(text: str) -> Policy:
 
 
 def _check_timezone(name: str) -> None:
-    """Only a file that is being loaded is checked: a pinned policy must outlive any tzdata."""
+    """Check a file that is loaded. A pinned policy is not checked: it must stay readable with any tzdata."""
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:

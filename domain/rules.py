@@ -36,18 +36,18 @@ CURRENT = VERSIONS[-1].number
 
 
 def check(version: int) -> None:
-    """Check that this process knows a version, under which an order is or which it shall adopt.
+    """Check that this process knows a version that an order is under or is to adopt.
 
     Raises:
-        NotUnderstood: it does not. That is no refusal: a worker of an older release fails its workflow task, instead
-            of replaying the history by other rules.
+        NotUnderstood: it does not. This is not a refusal: a worker of an older release fails its workflow task, instead
+            of replaying the history under other rules.
     """
     if not is_known(version):
         raise NotUnderstood(f"rules version {version}; the newest known here is {CURRENT}")
 
 
 def is_known(version: int) -> bool:
-    """Whether there is such a version."""
+    """Whether this process knows the version."""
     return 1 <= version <= CURRENT
 
 
@@ -76,7 +76,7 @@ def holding(rows: Iterable[_Row], version: int) -> Iterator[_Row]:
 
 
 def under(table: Mapping[int, Mapping[_Key, _Entry]], version: int) -> dict[_Key, _Entry]:
-    """A table kept by version, as it is under one: the first version's entries, replaced and added to by each later."""
+    """What a table keyed by version holds under one version: later versions replace and add entries of earlier ones."""
     merged: dict[_Key, _Entry] = {}
     for since in sorted(table):
         if since <= version:

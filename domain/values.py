@@ -1,4 +1,4 @@
-"""What every value of the domain is: immutable, comparable, and readable by older and newer processes."""
+"""The base classes of the domain's values: immutable, and readable by older and newer processes."""
 
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, Self, TypeVar, get_args
@@ -35,7 +35,7 @@ class Value(BaseModel):
     others. What comes from outside is an `Input`, or is validated with `extra="forbid"`, which holds at any depth.
 
     A value that changes has a method `replace(**changes: Unpack[Changes])`, whose `TypedDict` lists the fields that
-    change, with their types. So mypy finds a misspelt field, which `model_copy` would take for an unknown one and keep.
+    change, with their types. This lets mypy find a misspelt field, which `model_copy` would keep as an unknown one.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -44,7 +44,7 @@ class Value(BaseModel):
     def __get_pydantic_json_schema__(
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """The OpenAPI document: unknown fields are refused in a body, and not announced in an answer."""
+        """The OpenAPI document: unknown fields are refused in a body, and not described in an answer."""
         described = handler(schema)
         fields = handler.resolve_ref_schema(described)
         if handler.mode == "validation":
@@ -55,7 +55,7 @@ class Value(BaseModel):
 
 
 class Input(BaseModel):
-    """An immutable value from outside. Unknown fields are refused, so that a typing error is named and not ignored."""
+    """An immutable value from outside. Unknown fields are refused, so that a misspelt one is reported."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -64,9 +64,9 @@ _Value = TypeVar("_Value", bound=Value)
 
 
 def without_unknown(value: _Value) -> _Value:
-    """The value with the fields that this process knows, at any depth, for those outside.
+    """The value without the fields that this process does not know, at any depth, for callers from outside.
 
-    Whom a newer field is meant for is not known here.
+    This process cannot know who may see a field of a newer release.
     """
     if not _has_unknown(value):
         return value
@@ -100,7 +100,7 @@ OPEN = _Open()
 
 
 class OpenEnum(StrEnum):
-    """Names that are stored. One that only a newer process knows becomes a member of its own, which is not listed."""
+    """Names that are stored. One that only a newer process knows becomes a member that iteration omits."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:

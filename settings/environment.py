@@ -21,10 +21,10 @@ from domain.settlements.lines import VatRates
 from domain.values import Language
 from settings.fields import (
     BuildId,
+    CaseInsensitive,
     DatabaseUrl,
     DeploymentName,
     EncryptionKeys,
-    IgnoringCase,
     MailAddress,
     Networks,
     SecretKey,
@@ -83,7 +83,7 @@ class Settings(BaseModel):
         "2018-01-01=7.7,2024-01-01=8.1",
         description="VAT in percent, each rate with the day from which it holds",
     )
-    operations_language: Annotated[Language, IgnoringCase] = Field(
+    operations_language: Annotated[Language, CaseInsensitive] = Field(
         "de",
         description="language of mails to operations and accounting, and of the Temporal UI: de, fr, it, en",
     )
@@ -130,10 +130,10 @@ class Settings(BaseModel):
         "",
         description="addresses or networks, comma-separated, whose X-Forwarded-For and -Proto are believed",
     )
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], IgnoringCase] = Field(
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], CaseInsensitive] = Field(
         "info", description="how much is logged: debug, info, warning, error"
     )
-    log_format: Annotated[Literal["text", "json"], IgnoringCase] = Field(
+    log_format: Annotated[Literal["text", "json"], CaseInsensitive] = Field(
         "text", description="text for people, json (one object a line) for collectors"
     )
     worker_liveness_file: Path | None = Field(

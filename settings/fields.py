@@ -1,4 +1,4 @@
-"""The types of settings: what a variable may hold, and how it is taken apart.
+"""The types of settings: what a variable may hold, and how it is parsed.
 
 A validator raises `ValueError` with what is expected, without the value: it may be secret.
 """
@@ -61,6 +61,7 @@ def _database_url(value: str) -> str:
 
 
 def parse_smtp_url(value: str) -> SmtpServer:
+    """The parts of `CMI_SMTP_URL`. Raises `ValueError` with what is expected."""
     expected = "must be smtp://, smtp+starttls:// or smtps://, then [user:password@]host[:port]"
     try:
         url = urlsplit(value)
@@ -94,7 +95,7 @@ def _web_url(value: str) -> str:
     expected = "must be http:// or https://, then a host"
     try:
         url = urlsplit(value)
-        _ = url.port  # raises for what is not a port
+        _ = url.port  # raises ValueError if it is not a port
     except ValueError:
         raise ValueError(expected) from None
     if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
@@ -132,6 +133,7 @@ def _networks(value: str) -> str:
 
 
 def parse_vat_rates(value: str) -> VatRates:
+    """The rates of `CMI_VAT_RATES`, the earliest first. Raises `ValueError` with what is expected."""
     expected = "must be day=percent pairs, like 2018-01-01=7.7,2024-01-01=8.1"
     rates = []
     for part in filter(None, map(str.strip, value.split(","))):
@@ -176,5 +178,5 @@ SecretKey = Annotated[SecretStr, AfterValidator(_secret_key)]
 Networks = Annotated[str, AfterValidator(_networks)]
 DeploymentName = Annotated[str, AfterValidator(_deployment_name)]
 BuildId = Annotated[str, AfterValidator(_build_id)]
-IgnoringCase = BeforeValidator(_lower)
-"""In an `Annotated` type: capital letters count as small ones."""
+CaseInsensitive = BeforeValidator(_lower)
+"""In an `Annotated` type: the value is read in lower case."""

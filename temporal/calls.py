@@ -51,8 +51,8 @@ _LOOKUP_LIMIT = timedelta(seconds=2)
 
 
 @asynccontextmanager
-async def temporal_call(patience: timedelta) -> AsyncIterator[None]:
-    """Call Temporal within `patience`. What a workflow raises passes through.
+async def temporal_call(timeout: timedelta) -> AsyncIterator[None]:
+    """Call Temporal within `timeout`. What a workflow raises passes through.
 
     Raises:
         NoAnswer: no answer in time.
@@ -60,7 +60,7 @@ async def temporal_call(patience: timedelta) -> AsyncIterator[None]:
         TemporalAway: there is no connection, or the server does not answer.
     """
     try:
-        async with asyncio.timeout(patience.total_seconds()):
+        async with asyncio.timeout(timeout.total_seconds()):
             with connecting():
                 yield
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
@@ -79,16 +79,16 @@ async def temporal_call(patience: timedelta) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def workflow_call(
-    client: Client, workflow_id: str, patience: timedelta
+    client: Client, workflow_id: str, timeout: timedelta
 ) -> AsyncIterator[None]:
-    """Query or update one workflow within `patience`. Distinguishes a broken workflow from a worker that is down.
+    """Query or update one workflow within `timeout`. Distinguishes a broken workflow from a worker that is down.
 
     Raises:
         Broken: its tasks fail.
         NoAnswer, Closed, TemporalAway: as `temporal_call`.
     """
     try:
-        async with temporal_call(patience):
+        async with temporal_call(timeout):
             yield
     except NoAnswer:
         cause = await _why_it_fails(client, workflow_id)

@@ -31,12 +31,12 @@ class NotAnOrder(WorkflowQueryFailedError):
 async def start_order(
     client: Client, intake: Intake, desk: DisplaySettings, now: datetime
 ) -> Snapshot:
-    """Start an order's life, placed at `now`: the commit point of a new order. Returns how it begins.
+    """Start the workflow of an order placed at `now`: the commit point. Returns the order and its first event.
 
     The workflow is given the first event, so that the order is known here without a worker being up.
 
     Raises:
-        WorkflowAlreadyStartedError: an order of this SP-ID lives or has lived.
+        WorkflowAlreadyStartedError: an order with this SP-ID exists, or has existed.
         RPCError: Temporal is unavailable.
     """
     placed = lifecycle.place(intake, now)
@@ -96,8 +96,8 @@ async def _start(
     )
 
 
-async def send_command(client: Client, sp_id: str, request: Request, patience: timedelta) -> Answer:
-    """Send a command to an order, and wait for its answer, no longer than `patience`.
+async def send_command(client: Client, sp_id: str, request: Request, timeout: timedelta) -> Answer:
+    """Send a command to an order, and wait for its answer, no longer than `timeout`.
 
     Raises:
         WorkflowUpdateFailedError: refused; the cause is an `ApplicationError` of a type in `contracts.names`.
@@ -110,7 +110,7 @@ async def send_command(client: Client, sp_id: str, request: Request, patience: t
         request,
         id=request.request_id,
         result_type=Answer,
-        rpc_timeout=patience,
+        rpc_timeout=timeout,
     )
     return answer
 
@@ -125,7 +125,7 @@ async def send_notice(client: Client, sp_id: str, request: Request) -> None:
 
 
 async def snapshot(client: Client, sp_id: str) -> Snapshot:
-    """The order and its events as its workflow holds them, also after its end while the server keeps it.
+    """The order and its events as its workflow holds them, also after its end, as long as the server keeps it.
 
     Raises:
         NotAnOrder: the workflow of this id is of another type.

@@ -39,7 +39,7 @@ def schedules(office: OfficePolicy) -> dict[str, Schedule]:
             ),
             spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(minutes=15))]),
             policy=SchedulePolicy(
-                # A missed pass is not made up for: the next one compares everything again.
+                # A missed pass is not made up: the next one compares everything.
                 overlap=ScheduleOverlapPolicy.SKIP,
                 catchup_window=timedelta(minutes=1),
             ),

@@ -130,9 +130,9 @@ async def opening_request(client: Client, settlement: SettlementOf) -> str:
 
 
 async def send_settlement_command(
-    client: Client, settlement: SettlementOf, request: SettlementRequest, patience: timedelta
+    client: Client, settlement: SettlementOf, request: SettlementRequest, timeout: timedelta
 ) -> SettlementAnswer:
-    """Send a command to a settlement, and wait for its answer, no longer than `patience`.
+    """Send a command to a settlement, and wait for its answer, no longer than `timeout`.
 
     Raises:
         WorkflowUpdateFailedError: refused; the cause is an `ApplicationError` of a type in `contracts.names`.
@@ -145,13 +145,13 @@ async def send_settlement_command(
         request,
         id=request.request_id,
         result_type=SettlementAnswer,
-        rpc_timeout=patience,
+        rpc_timeout=timeout,
     )
     return answer
 
 
 async def check_invoice(
-    client: Client, settlement: SettlementOf, upload: Upload, patience: timedelta
+    client: Client, settlement: SettlementOf, upload: Upload, timeout: timedelta
 ) -> Checked:
     """Have an uploaded invoice checked, and accepted if it is right. The same upload twice is checked once.
 
@@ -167,16 +167,17 @@ async def check_invoice(
         upload,
         id=upload.paper_id,
         result_type=Checked,
-        rpc_timeout=patience,
+        rpc_timeout=timeout,
     )
     return checked
 
 
 async def make_draft(
-    client: Client, settlement: SettlementOf, request_id: str, patience: timedelta
+    client: Client, settlement: SettlementOf, request_id: str, timeout: timedelta
 ) -> str:
-    """Have a draft of the partner's invoice made. Returns the id of the paper. The same request has the same outcome,
-    also a failure.
+    """Have a draft of the partner's invoice made. Returns the id of the paper.
+
+    A repeated request gets the same outcome, also a failure.
 
     Raises:
         WorkflowUpdateFailedError: refused; the cause is an `ApplicationError` of a type in `contracts.names`.
@@ -188,13 +189,13 @@ async def make_draft(
         names.MAKE_DRAFT,
         id=request_id,
         result_type=str,
-        rpc_timeout=patience,
+        rpc_timeout=timeout,
     )
     return paper_id
 
 
 async def settlement_snapshot(client: Client, settlement: SettlementOf) -> SettlementSnapshot:
-    """The settlement and its events as its workflow holds them, also after its end while the server keeps it."""
+    """The settlement and its events as its workflow holds them, also after its end, as long as the server keeps it."""
     held: SettlementSnapshot = await _handle(client, settlement).query(
         names.SNAPSHOT, result_type=SettlementSnapshot
     )

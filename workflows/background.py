@@ -18,12 +18,12 @@ UNTIL_IT_SUCCEEDS = RetryPolicy(
 )
 
 ATTEMPT_LIMIT = timedelta(seconds=45)
-"""For one attempt of an activity that is quick."""
+"""Time limit of one attempt of a quick activity."""
 LOST_AFTER = timedelta(seconds=20)
-"""An attempt without a heartbeat for so long is made again. It is long enough for a process that stood still for a
-quarter of a minute: another attempt must not send the same mail meanwhile."""
+"""An attempt without a heartbeat for this long counts as lost and is made again. A process that pauses for 15 seconds
+must not lose its attempt: another one would send the same mail meanwhile."""
 HEARTBEAT = timedelta(seconds=30)
-"""The same for activities that take minutes."""
+"""`LOST_AFTER` of activities that take minutes."""
 
 
 def was_cancelled(error: ActivityError) -> bool:
@@ -32,7 +32,7 @@ def was_cancelled(error: ActivityError) -> bool:
 
 
 IDLE = timedelta(days=30)
-"""How long a workflow sleeps that waits for nothing but messages."""
+"""How long a workflow sleeps if it waits only for messages."""
 
 
 class Background:
@@ -54,7 +54,7 @@ class Background:
     def start_activity(
         self, activity: str, argument: Any, **options: Any
     ) -> workflow.ActivityHandle[Any]:
-        """Start an activity whose end wakes up the main loop, whoever waits for its result."""
+        """Start an activity. Its end wakes up the main loop, also if something else awaits its result."""
         handle = workflow.start_activity(activity, argument, **options)
         handle.add_done_callback(lambda _handle: self.count_completion())
         return handle
@@ -62,7 +62,7 @@ class Background:
     def request_next_run(self) -> None:
         """Take the signal `names.NEXT_RUN`.
 
-        A worker from before there was this signal has ignored it, and then a replay must do the same.
+        A worker of a release without this signal ignored it. The replay of such a history must ignore it, too.
         """
         self._next_runs += 1
         if workflow.patched(f"next-run-{self._next_runs}"):
@@ -144,7 +144,7 @@ Item = TypeVar("Item", bound=Outgoing)
 
 
 class Outcome(Enum):
-    """What came of sending an item. One whose attempt was cancelled may still have to be sent later."""
+    """The result of sending an item. After `CANCELLED` it may still have to be sent later."""
 
     SENT = "sent"
     GIVEN_UP = "given up"
@@ -154,8 +154,8 @@ class Outcome(Enum):
 class Lanes(Generic[Item]):
     """Queues from which items are sent, each queue in its order. Nothing waits for them.
 
-    `send` says whether an item is done with: sent, obsolete or given up. If not, it stays in its lane, as all items do
-    after `stop`. `pending` items of an earlier run are sent first, from `start` on.
+    `send` returns whether an item is done: sent, obsolete or given up. Otherwise it stays in its lane, as all items do
+    after `stop`. `pending`: the items of an earlier run, which are sent first, once `start` is called.
     """
 
     def __init__(
@@ -240,7 +240,7 @@ class Lanes(Generic[Item]):
 
 
 class StepActivities:
-    """The activities of a step that takes several: retried until they succeed, or cancelled for the next run."""
+    """The activities of a step. They are retried until they succeed, or cancelled before the next run."""
 
     def __init__(self, background: Background) -> None:
         self._background = background

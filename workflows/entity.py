@@ -38,7 +38,7 @@ class State(Protocol):
 
     @property
     def status(self) -> str:
-        """Where in its life it is."""
+        """Its state."""
 
 
 StateT = TypeVar("StateT", bound=State)
@@ -71,8 +71,8 @@ class EntityWorkflow(ABC, Generic[StateT, CommandT, EventT, ItemT]):
     ) -> None:
         """Begin a run with this state.
 
-        `events`: what the `snapshot` query tells. `unsaved`: those that the records may lack. `outbox`: what has not
-        been sent, lane by lane.
+        `events`: those that the `snapshot` query returns. `unsaved`: those that the records may lack. `outbox`: what
+        has not been sent, lane by lane.
         """
         self._desk = start.desk
         self._shell = start.shell
@@ -86,7 +86,7 @@ class EntityWorkflow(ABC, Generic[StateT, CommandT, EventT, ItemT]):
         )
         self._shown = workflow.info().typed_search_attributes
 
-    async def _live(self) -> None:
+    async def _run_until_finished(self) -> None:
         """Run until the entity is finished and everything has been sent and recorded."""
         recorder = self._background.start(self._keep_records())
         self._outgoing.start()
@@ -94,7 +94,7 @@ class EntityWorkflow(ABC, Generic[StateT, CommandT, EventT, ItemT]):
         while not self._is_over():
             try:
                 if self._must_continue_as_new():
-                    if self._shell >= 2:  # not for long: the database may be away
+                    if self._shell >= 2:  # wait only briefly: the database may be away
                         self._records.stop()
                         summary = "Records before the next run"
                         await self._background.wait_at_most(recorder.done, SAVE_LIMIT, summary)
@@ -110,7 +110,7 @@ class EntityWorkflow(ABC, Generic[StateT, CommandT, EventT, ItemT]):
     # --- commands ------------------------------------------------------------------------------------------------
 
     def _check(self, command: CommandT, actor: Actor, request_id: str) -> None:
-        """Validate an update. The same request may come again; what is refused leaves no trace in the history.
+        """Validate an update. The same request may come again. A refused update leaves no trace in the history.
 
         Raises:
             ApplicationError: of type `Refused`, `Invalid` or `RequestIdReused`.
@@ -142,7 +142,7 @@ class EntityWorkflow(ABC, Generic[StateT, CommandT, EventT, ItemT]):
         remember(self._answered, request_id, fingerprint(command))
 
     def _take(self, command: CommandT, actor: Actor = SYSTEM, at: datetime | None = None) -> None:
-        """Change the state by a command, as of an instant (now), and let follow what follows."""
+        """Apply a command as of `at` (by default now): change the state, record the events, send what follows."""
         before = self._state
         self._state, events = self._handle(command, actor, at or workflow.now())
         if not events:
@@ -156,7 +156,7 @@ class EntityWorkflow(ABC, Generic[StateT, CommandT, EventT, ItemT]):
         self._show()
 
     def _take_cancellation(self) -> None:
-        """Somebody cancelled the workflow in Temporal: operations cancel the entity, if they may."""
+        """Treat a cancellation of the workflow in Temporal as a command of operations, which may be refused."""
         try:
             self._take(self._cancellation(), Actor(role="operations", name="Temporal"))
         except REFUSALS:
@@ -197,7 +197,7 @@ class EntityWorkflow(ABC, Generic[StateT, CommandT, EventT, ItemT]):
     # --- sending, recording, showing -----------------------------------------------------------------------------
 
     async def _send(self, item: ItemT) -> bool:
-        """Send an item. False if the attempt was cancelled, so that the next run may have to make it again."""
+        """Send an item. Returns False if the attempt was cancelled and the next run may have to repeat it."""
         if self._is_obsolete(item):
             return True
         activity, summary = self._sent_by(item)
@@ -225,7 +225,7 @@ class EntityWorkflow(ABC, Generic[StateT, CommandT, EventT, ItemT]):
     # --- the next run --------------------------------------------------------------------------------------------
 
     async def _continue_as_new(self) -> None:
-        """Go on in a new run. What is not done by now is done there; nothing new is begun here."""
+        """Go on in a new run. Unfinished work is done there; no new work is started here."""
         await self._stop_work()
         await self._background.wait(
             lambda: self._work_has_stopped() and workflow.all_handlers_finished(),
@@ -288,7 +288,7 @@ class EntityWorkflow(ABC, Generic[StateT, CommandT, EventT, ItemT]):
 
     @abstractmethod
     def _note_outcome(self, item: ItemT, outcome: Outcome) -> None:
-        """Take note of what came of sending an item."""
+        """Take note of the result of sending an item."""
 
     @abstractmethod
     def _snapshot(self, events: tuple[EventT, ...]) -> Value:

@@ -25,7 +25,7 @@ UNTIL_IT_WORKS = RetryPolicy(
 FEW_ATTEMPTS = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=3)
 PAUSE = timedelta(minutes=15)
 ROUNDS = 96
-"""How often it is tried again: for a day. Then operations look into it and run the month again."""
+"""How many times the failed partners are tried again, which takes a day. Then operations have to look into it."""
 
 
 @workflow.defn(name=names.MONTHLY_BILLING)
@@ -46,7 +46,7 @@ class MonthlyBilling:
         """Open all settlements.
 
         Raises:
-            ApplicationError: some could not be opened for a day; it names their partners.
+            ApplicationError: some could not be opened within a day. It names their partners.
         """
         if self._state.month is None:
             self._state = self._state.replace(month=await self._month_before())

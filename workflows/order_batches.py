@@ -1,4 +1,4 @@
-"""The orders of a settlement asked in batches, to be claimed or to be released; how far that has come."""
+"""Asks the orders of a settlement in batches, to claim or to release them, and keeps track of the answers."""
 
 from collections import deque
 from collections.abc import Callable
@@ -23,8 +23,8 @@ class OrderBatches:
 
     Attributes:
         asked: how many orders have answered, the first ones of the settlement.
-        refused: those that refused to be claimed.
-        fees: the sum of the fees of those that were claimed; None if a worker did not tell it.
+        refused: the orders that refused to be claimed.
+        fees: the sum of the fees of those that were claimed; None if an older worker did not return it.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class OrderBatches:
         self._settlement = settlement
         self.asked = carried.asked if carried is not None else 0
         self.refused: list[LeftOut] = list(carried.refused) if carried is not None else []
-        # Without answers there are no fees to carry, whatever an older run has left in their place.
+        # If no order has answered yet, ignore the `fees` of the earlier run: an older release carried None.
         self.fees = carried.fees if carried is not None and carried.asked else _NO_FEES
 
     def reset(self) -> None:

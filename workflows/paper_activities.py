@@ -17,7 +17,7 @@ DOCUMENT_LIMIT = timedelta(minutes=10)
 
 
 class PaperActivities:
-    """They are cancelled when the settlement no longer awaits an invoice, or goes on in a new run.
+    """Activities that are cancelled when the settlement no longer awaits an invoice, or goes on in a new run.
 
     `status`: the settlement's state now.
     """

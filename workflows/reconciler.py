@@ -1,6 +1,6 @@
 """Compares open orders and settlements with their workflows every quarter of an hour.
 
-A workflow that is terminated tells nobody: only a comparison finds it.
+A terminated workflow notifies nobody: only a comparison finds it.
 """
 
 from datetime import timedelta
@@ -14,8 +14,8 @@ with workflow.unsafe.imports_passed_through():
 
 ATTEMPT_LIMIT = timedelta(minutes=5)
 HEARTBEAT = timedelta(seconds=30)
-# The next pass compares everything again: one that cannot go on fails, which the Temporal UI shows.
-FOR_HALF_AN_HOUR = timedelta(minutes=30)
+# A pass that makes no progress for this long fails, which the Temporal UI shows. The next one compares everything.
+GIVE_UP_AFTER = timedelta(minutes=30)
 RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1),
     backoff_coefficient=2,
@@ -49,7 +49,7 @@ class Reconciler:
             self._continue_if_long()
         while not self._settlements_done:
             # A pass that an older release began has this marker in its history. Without it here, that pass would be
-            # stuck, and all later passes with it, since the schedule never runs two. It can go with the next release.
+            # stuck, and all later passes with it, since the schedule never runs two. The next release can remove it.
             workflow.deprecate_patch("reconciler-settlements")
             self._show("comparing open settlements with their workflows")
             await self._compare(activities.COMPARE_SETTLEMENTS)
@@ -70,7 +70,7 @@ class Reconciler:
             self._began,
             result_type=int,
             start_to_close_timeout=ATTEMPT_LIMIT,
-            schedule_to_close_timeout=FOR_HALF_AN_HOUR,
+            schedule_to_close_timeout=GIVE_UP_AFTER,
             retry_policy=RETRY,
             summary=f"{self._counts.found} found",
         )
@@ -89,7 +89,7 @@ class Reconciler:
             batch,
             result_type=activities.Compared,
             start_to_close_timeout=ATTEMPT_LIMIT,
-            schedule_to_close_timeout=FOR_HALF_AN_HOUR,
+            schedule_to_close_timeout=GIVE_UP_AFTER,
             heartbeat_timeout=HEARTBEAT,
             retry_policy=RETRY,
             summary=summary,

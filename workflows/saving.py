@@ -11,9 +11,9 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 from workflows.background import UNTIL_IT_SUCCEEDS, Background
 
 LOST_AFTER = timedelta(seconds=5)
-"""A write without a heartbeat for so long is made again. A repeated write changes nothing."""
+"""A write without a heartbeat for this long is made again. A repeated write changes nothing."""
 SAVE_LIMIT = timedelta(seconds=10)
-"""For one attempt to write an order. If a worker dies, the write is made again after it."""
+"""Time limit of one attempt to write an order. If a worker dies, the write is made again after this time."""
 
 # How long a local write may hold up its workflow task, in runs that still have them.
 LOCAL_WRITE_LIMIT = timedelta(seconds=2)

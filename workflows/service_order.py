@@ -46,9 +46,9 @@ with workflow.unsafe.imports_passed_through():
 
 RENEW_BEFORE_END = timedelta(days=60)
 LONGEST_ABSENCE = timedelta(days=7)
-"""A signal counts from when it was received, if that is no longer ago: a clock that says more is not believed."""
+"""A signal takes effect as of when it was received, if that is at most this long ago; an earlier time is ignored."""
 REFUSED = ""
-"""In the place of a request's fingerprint: it came as a signal and was refused. As an update it is checked again."""
+"""Kept instead of a request's fingerprint if it came as a signal and was refused. As an update it is checked again."""
 
 
 @workflow.defn(name=names.SERVICE_ORDER)
@@ -56,8 +56,8 @@ class ServiceOrder(EntityWorkflow[Order, Command, Recorded, Effect]):
     """The life of one order. Its rules are in `domain/orders/`; `entity.py` has what it shares with a settlement.
 
     Commands come as updates, named as in `domain/orders/commands.py`, and are refused by the validator, which leaves no
-    trace. The same commands come as signals from callers that must not wait, and so do the events of shop and
-    warehouse.
+    trace in the history. The same commands come as signals from callers that must not wait, and so do the events of
+    shop and warehouse.
     """
 
     save_activity = activities.SAVE_ORDER
@@ -84,10 +84,10 @@ class ServiceOrder(EntityWorkflow[Order, Command, Recorded, Effect]):
 
     @workflow.run
     async def run(self, start: Start) -> Answer:
-        """Live until the order is final and everything that had to be sent has been sent."""
+        """Run until the order is final and everything that has to be sent has been sent."""
         if start.carried is not None:
             lifecycle.check_understood(start.carried.order)
-        await self._live()
+        await self._run_until_finished()
         return self._answer()
 
     # --- messages ------------------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ class ServiceOrder(EntityWorkflow[Order, Command, Recorded, Effect]):
         remember(self._answered, request.request_id, outcome)
 
     def _received_at(self, request: Request) -> datetime:
-        """The instant from which a signal counts: when it was safely received, even if no worker was up then."""
+        """The instant as of which a signal takes effect: when it was received, even if no worker was up then."""
         now = workflow.now()
         if request.at and now - request.at <= LONGEST_ABSENCE:
             return min(max(request.at, self._state.changed_at or now), now)

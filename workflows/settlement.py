@@ -45,7 +45,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.paper_activities import DOCUMENT_LIMIT, PaperActivities
     from workflows.settlement_display import details, search_attributes, wake_summary
 
-# In runs of the first shell: to write a settlement of more orders takes longer than a workflow task may.
+# Runs of the first shell write a settlement of more orders by an ordinary activity: a local one would take too long.
 LOCAL_WRITE_ORDERS = 300
 
 
@@ -54,8 +54,8 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
     """The life of one settlement. Its rules are in `domain/settlements/`; `entity.py` has what it shares with an order.
 
     Commands and invoices come as updates, and are refused by validators, which leaves no trace. Orders are claimed and
-    released in steps beside the main loop. Each step is retried until it succeeds; one that is interrupted is taken up
-    by the next run.
+    released in steps beside the main loop. Each step is retried until it succeeds; an interrupted one goes on in the
+    next run.
     """
 
     save_activity = activities.SAVE_SETTLEMENT
@@ -89,10 +89,10 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
 
     @workflow.run
     async def run(self, start: SettlementStart) -> SettlementAnswer:
-        """Live until the settlement is invoiced or void and everything that had to be sent has been sent."""
+        """Run until the settlement is invoiced or void and everything that has to be sent has been sent."""
         if start.carried is not None:
             lifecycle.check_understood(start.carried.settlement)
-        await self._live()
+        await self._run_until_finished()
         return self._answer()
 
     # --- messages ------------------------------------------------------------------------------------------------
@@ -113,7 +113,7 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
 
     @workflow.update(name=names.CHECK_INVOICE, description="An uploaded invoice.")
     async def check_invoice(self, upload: Upload) -> Checked:
-        """Have an invoice checked, and take it if it is right. One at a time: the first right one is the invoice.
+        """Have an invoice checked, and accept it if it is correct. One at a time: the first correct one is the invoice.
 
         Raises:
             ApplicationError: of type `Refused` if no invoice is awaited, or no longer; `ComeAgain` if the workflow
@@ -149,7 +149,7 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
     async def make_draft(self) -> str:
         """Have a draft of the partner's invoice made, and answer with the paper's id.
 
-        Whoever asks while one is being made gets that one.
+        Requests that come while a draft is being made get that draft.
 
         Raises:
             ApplicationError: of type `Refused` if no invoice is awaited, `ComeAgain` as `check_invoice`, `NotMade`.

@@ -1,1 +1,1 @@
-"""The life of a service order: commands, events, state, deadlines, and what follows from them."""
+"""The life of a service order: commands, events, state, deadlines, mails and shipping requests."""

@@ -39,7 +39,7 @@ def rule_of(order: Order, command: Command) -> CommandRule | None:
 
 
 def authorise(order: Order, command: Command, actor: Actor) -> None:
-    """Check that this actor may give this command at all, to this order.
+    """Check that this actor may give this command to this order, whatever its state.
 
     Raises:
         Refused: the role may not, or the order belongs to another partner (it may have been reassigned meanwhile).
@@ -61,7 +61,7 @@ def author(order: Order, command: Command, actor: Actor) -> Author:
 
 
 def why_not(order: Order, action: str) -> str | None:
-    """Why this state does not allow an action: `Refused.code`; None if it allows it."""
+    """Why the order's state does not allow an action, as `Refused.code`; None if it does allow it."""
     if action in actions(order):
         return None
     if order.status.is_final:

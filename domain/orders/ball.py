@@ -6,7 +6,7 @@ from domain.orders.order import Order, Party, Status
 
 
 def ball(order: Order, now: datetime) -> Party | None:
-    """Whose turn it is; None when nothing can follow (docs/rules.md, "What counts against a partner")."""
+    """Whose turn it is; None if nothing can follow (docs/rules.md, "What counts against a partner")."""
     match order.status:
         case Status.AWAITING_PAYMENT:
             return "customer"
@@ -26,7 +26,7 @@ def ball(order: Order, now: datetime) -> Party | None:
 
 
 def partner_since(before: Order, order: Order, at: datetime) -> datetime | None:
-    """Since when the partner has the ball, after an event at `at` made `before` into `order`; None if it has not."""
+    """Since when the partner has the ball; None if it does not. An event at `at` made `order` from `before`."""
     if ball(order, at) != "partner":
         return None
     if ball(before, at) != "partner":

@@ -1,4 +1,4 @@
-"""What can be asked of a service order, by whom and in which state (docs/rules.md, "The life of an order")."""
+"""The commands of a service order, who may give them, and in which state (docs/rules.md, "The life of an order")."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -19,7 +19,7 @@ from domain.values import Value, mark
 class PaymentReceived(Value):
     """A prepaid order was paid.
 
-    Twice is once.
+    A repetition has no effect.
     """
 
     type: Literal["payment_received"] = "payment_received"
@@ -69,7 +69,7 @@ class RejectRequirements(Value):
 class SetAppointment(Value):
     """Set or move the appointment.
 
-    Not before the goods are on their way. A date in the place of another needs a reason.
+    Not before the goods are on their way. Moving an appointment needs a reason.
     """
 
     type: Literal["set_appointment"] = "set_appointment"
@@ -100,7 +100,7 @@ class ReportNotExecuted(Value):
 class DecideReview(Value):
     """Decide what happens to a service that was not executed.
 
-    While the order is `under_review`.
+    Only while the order is `under_review`.
     """
 
     type: Literal["decide_review"] = "decide_review"
@@ -135,7 +135,7 @@ class Bill(Value):
 
 
 class AdoptRules(Value):
-    """The order goes on under newer rules. `policy` is today's: for keys that came with them it has the values."""
+    """The order goes on under newer rules. `policy`: today's, for the values of keys that the newer rules need."""
 
     type: Literal["adopt_rules"] = "adopt_rules"
     version: int
@@ -163,20 +163,23 @@ Command = ExternalCommand | InternalCommand
 
 
 class CommandRule(NamedTuple):
-    """A command that comes from outside: what is asked, by whom, and under which versions of the rules.
+    """A command from outside: who may give it, how, and under which versions of the rules.
 
-    What programs send for it are its fields (web/api/order_commands.py); its docstring and the examples of its fields
-    describe the call. Its form on the order's page is made from them, too (web/portal/orders/forms.py).
+    Its API call (web/api/order_commands.py) and its form on the order's page (web/portal/orders/forms.py) are made from
+    its fields. Its docstring and the examples of its fields describe the call.
 
     Attributes:
-        roles: who may give it, the one that it is made for first. What a partner may do, operations do in its place.
-        label: what a button says that gives it, in German.
-        path: how programs give it: `POST /orders/{sp_id}/<path>`. None if they do not, or in a way of its own.
-        when: the field that is true or false and tells commands of the same path apart. The first describes the call.
-        call: the name of the call, if it has another than the command.
-        choices: the actions among which it chooses, by their names in `ACTIONS` and `allowed`, and their labels.
-        in_any_state: it is taken in states that do not list it, too, and then changes nothing or waits.
-        since, until: the versions of the rules that have it (domain/rules.py).
+        roles: who may give it; the role that it is made for comes first. What a partner may do, operations may do on
+            its behalf.
+        label: the text of its button, in German.
+        path: its API call is `POST /orders/{sp_id}/<path>`. None if it has no call, or one that is written by hand.
+        when: the true-or-false field of the body that distinguishes commands of the same path, and its value for this
+            one. The first of them describes the call.
+        call: the name of the API call, if it is not that of the command.
+        choices: the actions that it can choose, by their names in `ACTIONS` and `allowed`, with their labels. Empty for
+            a command that is one action.
+        in_any_state: whether states that do not list it may take it, too; `decide` says what it does there.
+        since, until: the first and the last version of the rules that has it (domain/rules.py).
     """
 
     command: type[Value]
@@ -192,23 +195,23 @@ class CommandRule(NamedTuple):
 
     @property
     def type(self) -> str:
-        """The name of the command, as messages carry it."""
+        """The name of the command in messages."""
         name: str = self.command.model_fields["type"].default
         return name
 
     @property
     def actions(self) -> Mapping[str, str]:
-        """Its names in `ACTIONS` and `allowed`, and the label of each."""
+        """Its actions by their names in `ACTIONS` and `allowed`, with their labels."""
         return self.choices or {self.type: self.label}
 
     @property
     def is_partners(self) -> bool:
-        """Whether a partner gives it, and operations in the partner's place."""
+        """Whether it is a partner's command, which operations may give on the partner's behalf."""
         return "partner" in self.roles
 
     @property
     def is_internal(self) -> bool:
-        """Whether our own processes give it, and no caller."""
+        """Whether our own processes give it, and not a caller of API or pages."""
         return "system" in self.roles
 
 
@@ -291,7 +294,7 @@ COMMANDS: tuple[CommandRule, ...] = (
 """All commands from outside. Nothing else lists them."""
 
 # The actions that each state allows, in the order in which they are shown (docs/rules.md, "The life of an order"). By
-# version of the rules: a later one lists only the states that it changes or adds.
+# version of the rules: a later version lists only the states that it changes or adds.
 ACTIONS: dict[int, dict[Status, tuple[str, ...]]] = {
     1: {
         Status.AWAITING_PAYMENT: ("payment_received", "cancel"),
@@ -321,5 +324,5 @@ ACTIONS: dict[int, dict[Status, tuple[str, ...]]] = {
 
 
 def action_of(command: Command) -> str:
-    """The name of what a command does, as `allowed` lists it: a review's decision is an action of its own."""
+    """The action that a command takes, as `allowed` lists it. Each decision of a review is an action of its own."""
     return command.decision if isinstance(command, DecideReview) else command.type

@@ -1,4 +1,4 @@
-"""Which deadlines run, until when, and when somebody is reminded or told (docs/rules.md, "Deadlines")."""
+"""Which deadlines run, until when, and when reminders and escalations are due (docs/rules.md, "Deadlines")."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -44,7 +44,7 @@ class Rule(NamedTuple):
     until: int | None = None
 
     def span_in(self, policy: Policy) -> Span | None:
-        """How long a policy gives; None where it has no such step."""
+        """The duration in a policy; None if the policy does not have this step."""
         if self.span is not None:
             return self.span(policy)
         span: Span | None = getattr(policy.deadlines, self.kind)
@@ -163,12 +163,12 @@ RULES: tuple[Rule, ...] = (
 
 
 def owner_of(kind: DeadlineKind) -> Owner:
-    """Whose a deadline is. One that only a newer release knows is taken for the retailer's: no partner is blamed."""
+    """The owner of a kind. One that only a newer release knows counts as the retailer's: no partner is blamed."""
     return next((rule.owner for rule in RULES if rule.kind == kind), "retailer")
 
 
 def kinds(owner: Owner | None = None) -> tuple[DeadlineKind, ...]:
-    """The deadlines of every version in the order of an order's life, or those of one side."""
+    """The kinds of all versions of the rules, in the order of an order's life; only the owner's, if given."""
     return tuple(dict.fromkeys(rule.kind for rule in RULES if owner in (None, rule.owner)))
 
 
@@ -180,7 +180,7 @@ def hold_until(order: Order) -> datetime | None:
 
 
 def reconcile(order: Order, at: datetime, unfulfilled: bool, adopted: bool = False) -> Order:
-    """End what no longer runs and open what now does, after an event at `at`.
+    """End the deadlines that no longer run and open those that now do, after an event at `at`.
 
     A deadline that runs on keeps its instant, also under newer rules. A kind that only a newer release knows is kept
     as it is.
@@ -188,8 +188,8 @@ def reconcile(order: Order, at: datetime, unfulfilled: bool, adopted: bool = Fal
     Args:
         order: the order after the event.
         at: when the event happened.
-        unfulfilled: the event took the matter away instead of settling it (cancelled, reassigned, moved, newer rules).
-        adopted: the event brought newer rules: what they open runs from now on, not from before they held.
+        unfulfilled: the event ends deadlines without their having been met (cancelled, reassigned, moved, newer rules).
+        adopted: the event adopted newer rules. The time of deadlines that they add counts from `at` at the earliest.
     """
     kept: list[Deadline] = []
     running: set[DeadlineKind] = set()
@@ -211,15 +211,15 @@ def reconcile(order: Order, at: datetime, unfulfilled: bool, adopted: bool = Fal
             continue
         span = holding[kind].span_in(order.policy)
         if span is not None:
-            late = at if adopted and start < at else None
-            due = order.calendar.due(late or start, span)
+            adopted_at = at if adopted and start < at else None
+            due = order.calendar.due(adopted_at or start, span)
             kept.append(
                 Deadline(
                     kind=kind,
                     partner_id=order.partner.partner_id,
                     started=start,
                     due=due,
-                    adopted=late,
+                    adopted=adopted_at,
                     span=span,
                     excused_until=_excused_until(order, kind, span, due),
                 )
@@ -228,7 +228,10 @@ def reconcile(order: Order, at: datetime, unfulfilled: bool, adopted: bool = Fal
 
 
 def _excused_until(order: Order, kind: DeadlineKind, span: Span, due: datetime) -> datetime | None:
-    """The partner has its whole span from when it got the ball, such as with goods whose receipt is reported late."""
+    """Until when missing a deadline is excused: the partner has the whole span from when it got the ball.
+
+    None if that is not after `due`, or the deadline is not the partner's.
+    """
     if owner_of(kind) != "partner" or order.partner_since is None:
         return None
     fair = order.calendar.due(order.partner_since, span)
@@ -242,7 +245,7 @@ def _outcome(deadline: Deadline, at: datetime, unfulfilled: bool) -> Outcome:
 
 
 def reminder_at(order: Order, deadline: Deadline) -> datetime | None:
-    """When the partner is reminded: before the deadline, in office hours; None where there is no room for it."""
+    """When the partner is reminded, in office hours; None if that is not between the deadline's start and its end."""
     if owner_of(deadline.kind) != "partner":
         return None
     escalation = order.policy.escalation
@@ -253,7 +256,7 @@ def reminder_at(order: Order, deadline: Deadline) -> datetime | None:
 
 
 def escalations(order: Order, deadline: Deadline) -> Iterator[tuple[int, datetime]]:
-    """(level, instant) of each mail about a missed deadline: on the deadline, then each repetition.
+    """(level, instant) of each mail about a missed deadline: at the deadline, then each repetition.
 
     All but the first alarm for a failed transmission wait for office hours (docs/rules.md, "Escalation").
     """

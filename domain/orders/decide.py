@@ -66,11 +66,11 @@ FARTHEST_APPOINTMENT = timedelta(days=366)
 
 
 def decide(order: Order, command: Command, now: datetime) -> list[Event]:
-    """What a command does to an order at `now`: the events, in their order; none if it was done before.
+    """The events that a command causes at `now`, in their order; none if it changes nothing.
 
     Raises:
-        Refused: this state does not allow it; it carries what is allowed.
-        InvalidCommand: the state allows it, but not with these values; it names the field.
+        Refused: this state does not allow it. The exception says what is allowed.
+        InvalidCommand: the state allows it, but not with these values. The exception names the field.
         NotUnderstood: it asks for rules that this process does not know.
     """
     rule = rule_of(order, command)
@@ -182,7 +182,7 @@ def _report_not_executed(command: ReportNotExecuted) -> list[Event]:
 
 def _decide_review(order: Order, command: DecideReview, now: datetime) -> list[Event]:
     if order.status is not Status.UNDER_REVIEW:
-        # The decision `cancel`: as the command `Cancel`, with its reason, it would be allowed in this state.
+        # The check of the state let the decision `cancel` pass: the command `Cancel` is an action of the same name.
         raise Refused(order, command.type, "wrong_state", actions(order))
     executed_on = None
     if command.decision == "accept_as_executed":
@@ -211,7 +211,7 @@ def _bill(order: Order, command: Bill) -> list[Event]:
     if order.settlement_id == command.settlement_id:
         return []
     if order.settlement_id is not None or command.settlement_id in order.freed_from:
-        # Another settlement has the order, or this one was taken back and its claim comes late.
+        # Another settlement has billed the order, or this one was voided and its claim comes late.
         raise Refused(order, "bill", "other_settlement", actions(order))
     check_state(order, "bill")
     return [Billed(settlement_id=command.settlement_id)]

@@ -37,13 +37,13 @@ def effects(before: Order, events: Iterable[Recorded]) -> tuple[Effect, ...]:
         previous, order = order, evolve(order, recorded)
         out.extend(_of_event(previous, recorded, order))
     if any(isinstance(e, Mail) and e.kind == "goods_received" for e in out):
-        # Shipped and received at once: one mail asks for the appointment, not two.
+        # Shipped and received in one step: only the mail about the receipt, which asks for the appointment.
         out = [e for e in out if not (isinstance(e, Mail) and e.kind == "goods_shipped")]
     return tuple(out)
 
 
 def is_obsolete(effect: Effect, order: Order) -> bool:
-    """Whether an effect that is not out yet is no longer to be sent.
+    """Whether an effect that has not been sent must not be sent any more.
 
     An order's first mail is obsolete after the order's end or its reassignment, a shipping request after its
     cancellation.
@@ -56,7 +56,7 @@ def is_obsolete(effect: Effect, order: Order) -> bool:
 
 
 def obsolete_mails(order: Order, events: Iterable[Recorded]) -> frozenset[str]:
-    """The keys of those mails that are obsolete if they are not out yet. `events` are all events of the order."""
+    """The keys of the mails that are obsolete if they have not been sent. `events`: all of the order's."""
     caused = effects(begin(order.intake), events)
     return frozenset(each.key for each in caused if is_obsolete(each, order))
 
@@ -75,18 +75,18 @@ class Cause(NamedTuple):
 
 
 class MailRule(NamedTuple):
-    """A mail: its kind, to whom, because of which event, and under which rules.
+    """A mail: its kind, its audience, the event that causes it, and the rules under which it is sent.
 
     Its text is `templates/mail/<kind>.<audience>.txt`.
 
     Attributes:
         name: what the kind is called, in German; given by the first rule of a kind.
-        when: what else must be true.
-        about: the deadline it speaks of; it is left out if that does not run.
-        facts: the fields of the event that it may say, by their names in `MailFacts`.
-        to_former: it goes to the partner that had the order before the event.
+        when: a further condition on the event and the order.
+        about: the deadline that it mentions, if that is open.
+        facts: the fields of the event that the mail takes, by their names in `MailFacts`.
+        to_former: whether it is sent to the partner that had the order before the event.
         discreet: whether it names neither the customer nor the firm that has the order now.
-        since, until: the versions of the rules under which it goes out (domain/rules.py).
+        since, until: the versions of the rules under which it is sent (domain/rules.py).
     """
 
     kind: MailKind
@@ -103,11 +103,11 @@ class MailRule(NamedTuple):
 
 
 def _first_step(cause: Cause) -> DeadlineKind:
-    """The deadline that a partner who has just been given the order has to keep first."""
+    """The first deadline of a partner that has just been given the order."""
     return "accept" if cause.after.status is Status.NEW else "check_requirements"
 
 
-def _its_own(cause: Cause) -> DeadlineKind:
+def _deadline_of_event(cause: Cause) -> DeadlineKind:
     """The deadline that the event is about."""
     kind: DeadlineKind = cause.event.kind
     return kind
@@ -147,7 +147,7 @@ MAILS: tuple[MailRule, ...] = (
         "cancelled",
         "partner",
         Transmitted,
-        # Cancelled while its first mail was on its way: the partner must hear of the end, too.
+        # Cancelled while its first mail was being sent: the partner must be told of the cancellation, too.
         when=lambda c: c.after.status is Status.CANCELLED,
     ),
     MailRule(
@@ -159,14 +159,14 @@ MAILS: tuple[MailRule, ...] = (
         discreet=lambda c: True,
     ),
     MailRule("new_order", "partner", Reassigned, about=_first_step),
-    MailRule("reminder", "partner", ReminderDue, name=mark("Erinnerung"), about=_its_own),
+    MailRule("reminder", "partner", ReminderDue, name=mark("Erinnerung"), about=_deadline_of_event),
     MailRule(
         "escalation",
         "partner",
         Escalated,
         name=mark("Verpasste Frist"),
         when=lambda c: owner_of(c.event.kind) == "partner",
-        about=_its_own,
+        about=_deadline_of_event,
         facts=("level",),
     ),
     MailRule(
@@ -174,7 +174,7 @@ MAILS: tuple[MailRule, ...] = (
         "operations",
         Escalated,
         when=lambda c: c.event.kind != "transmit",
-        about=_its_own,
+        about=_deadline_of_event,
         facts=("level",),
     ),
     MailRule(
@@ -183,7 +183,7 @@ MAILS: tuple[MailRule, ...] = (
         Escalated,
         name=mark("Übermittlung fehlgeschlagen"),
         when=lambda c: c.event.kind == "transmit",
-        about=_its_own,
+        about=_deadline_of_event,
         facts=("level",),
     ),
     MailRule(
@@ -219,11 +219,11 @@ MAILS: tuple[MailRule, ...] = (
         facts=("action", "code"),
     ),
 )
-"""All mails about an order, in the order in which those of one event go out. The authority for their kinds."""
+"""All mails about an order. Those of one event are sent in this order. Nothing else lists the kinds of mails."""
 
 
 def mail_kinds() -> tuple[MailKind, ...]:
-    """The kinds of every version."""
+    """The kinds of all versions of the rules."""
     return tuple(dict.fromkeys(rule.kind for rule in MAILS))
 
 
@@ -285,7 +285,7 @@ def _mail(rule: MailRule, cause: Cause) -> Mail:
 
 
 def _shipping_request(order: Order) -> ShippingRequest:
-    # The last shipment is the one just asked for, even if notices that were kept have changed it at once.
+    # The last shipment is the requested one, even if kept notices have changed it already.
     placement, shipment = order.intake.placement, order.shipments[-1]
     customer, product = placement.customer, placement.product
     return ShippingRequest(

@@ -1,4 +1,4 @@
-"""What an order answers to a command that is not allowed now."""
+"""The refusal of a command that an order does not allow now."""
 
 from collections.abc import Iterable
 

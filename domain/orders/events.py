@@ -1,4 +1,4 @@
-"""What happened to a service order: facts, in the past, that no rule questions any more."""
+"""The events of a service order: what has happened to it."""
 
 from datetime import date, datetime
 from typing import Annotated, Literal
@@ -28,7 +28,7 @@ class Placed(Value):
 
 
 class Paid(Value):
-    """A prepaid order was paid: from here on it goes the way of the others."""
+    """A prepaid order was paid. From now on it is like any other order."""
 
     type: Literal["paid"] = "paid"
 
@@ -47,7 +47,7 @@ class Transmitted(Value):
 
 
 class Accepted(Value):
-    """The partner took the order on."""
+    """The partner accepted the order."""
 
     type: Literal["accepted"] = "accepted"
 
@@ -77,7 +77,7 @@ class RequirementsRejected(Value):
 
 
 class NoticeKept(Value):
-    """A shipping event came too early; it is kept until it fits."""
+    """A notice of the warehouse came too early. It is kept until it can be applied."""
 
     type: Literal["notice_kept"] = "notice_kept"
     notice: Notice
@@ -99,7 +99,7 @@ class ShippingEnded(Value):
 
 
 class AppointmentSet(Value):
-    """A date stands."""
+    """The appointment was set."""
 
     type: Literal["appointment_set"] = "appointment_set"
     start: datetime
@@ -107,7 +107,7 @@ class AppointmentSet(Value):
 
 
 class AppointmentMoved(Value):
-    """Another date stands in its place."""
+    """The appointment was moved."""
 
     type: Literal["appointment_moved"] = "appointment_moved"
     start: datetime
@@ -132,7 +132,7 @@ class NotExecuted(Value):
 
 
 class ReviewDecided(Value):
-    """Operations decided how it goes on. `executed_on` stands with `accept_as_executed` alone."""
+    """Operations decided how it goes on. Only `accept_as_executed` has `executed_on`."""
 
     type: Literal["review_decided"] = "review_decided"
     decision: Decision
@@ -148,7 +148,7 @@ class Cancelled(Value):
 
 
 class Reassigned(Value):
-    """Another partner has it now, from the start."""
+    """The order was given to another partner, who starts from the beginning."""
 
     type: Literal["reassigned"] = "reassigned"
     from_partner_id: str
@@ -172,7 +172,7 @@ class Released(Value):
 
 
 class ReminderDue(Value):
-    """A deadline comes near: the partner is reminded."""
+    """A deadline is near: the partner is reminded."""
 
     type: Literal["reminder"] = "reminder"
     kind: DeadlineKind
@@ -188,7 +188,7 @@ class DeadlineMissed(Value):
 
 
 class Escalated(Value):
-    """A missed deadline is written about: level 1 on the deadline, then once for each repetition."""
+    """A mail about a missed deadline is due: level 1 at the deadline, one level more for each repetition."""
 
     type: Literal["escalation"] = "escalation"
     kind: DeadlineKind
@@ -206,7 +206,7 @@ class MailUndelivered(Value):
 
 
 class CommandRefused(Value):
-    """A command that was left as a signal turned out not to be allowed."""
+    """A command that was sent as a signal was not allowed."""
 
     type: Literal["command_refused"] = "command_refused"
     action: str
@@ -222,7 +222,7 @@ class CalendarRenewed(Value):
 
 
 class RulesAdopted(Value):
-    """From here on newer rules hold for the order. `policy`: its own with the keys that came with them, if any did."""
+    """Newer rules apply from now on. `policy`: its own, with the keys that the newer rules need, if there are any."""
 
     type: Literal["rules_adopted"] = "rules_adopted"
     version: int
@@ -230,7 +230,7 @@ class RulesAdopted(Value):
 
 
 class UnknownEvent(Value):
-    """An event that only a newer process can read, as it came: it is shown as such, kept, and never applied."""
+    """An event that only a newer process can read. It is kept as it came, shown as unknown, and never applied."""
 
     type: str
 
@@ -269,6 +269,6 @@ Event = Annotated[KnownEvent | UnknownEvent, Field(union_mode="left_to_right")]
 
 
 class Recorded(RecordedEvent):
-    """An event in its place in the order's life."""
+    """An event of an order, with its number, instant and author."""
 
     event: Event

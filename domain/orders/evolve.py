@@ -180,7 +180,7 @@ def _ask_to_ship(order: Order, at: datetime) -> Order:
 
 
 def _on_its_way(order: Order, shipment: Shipment) -> Order:
-    """The order with news of its current shipment."""
+    """The order with a changed current shipment. If it waited for goods, the appointment can be set now."""
     order = order.replace(shipments=(*order.shipments[:-1], shipment))
     if order.status is Status.REQUIREMENTS_MET:
         return order.replace(status=Status.SET_APPOINTMENT)

@@ -1,4 +1,4 @@
-"""Why a deadline is when it is: the facts of the explanation; `words/sentences.py` puts them into words."""
+"""The facts that explain when a deadline is due. `words/sentences.py` puts them into words."""
 
 from datetime import datetime
 
@@ -11,10 +11,10 @@ from domain.values import Value
 
 
 class Explanation(Value):
-    """A deadline's reckoning. `due` and `started` are local wall-clock times of the order's calendar.
+    """How a deadline was calculated. `due` and `started` are local wall-clock times of the order's calendar.
 
-    `skipped` are the days between that did not count; empty for a plain duration. `adopted`: the time runs from when
-    newer rules brought the deadline.
+    `skipped`: the days between them that did not count; empty for a plain duration. `adopted`: whether `started` is
+    when newer rules added the deadline.
     """
 
     kind: DeadlineKind
@@ -27,7 +27,7 @@ class Explanation(Value):
 
 
 def explain(order: Order, deadline: Deadline) -> Explanation:
-    """The reckoning of one deadline of this order."""
+    """How one deadline of this order was calculated."""
     span = deadline.span
     if span is None:  # opened by one of the first releases, and so under the first rules
         rule = next(rule for rule in rules.holding(RULES, 1) if rule.kind == deadline.kind)

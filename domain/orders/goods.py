@@ -11,7 +11,7 @@ _EXPECTING_GOODS = (Status.REQUIREMENTS_MET, Status.SET_APPOINTMENT, Status.CONF
 
 
 def take_notice(order: Order, notice: Notice, now: datetime) -> list[Event]:
-    """What a notice does: it is applied, kept until the order expects goods, or known already."""
+    """The events of a notice: it is applied, or kept until the order expects goods. None if it is known already."""
     match notice:
         case GoodsShipped():
             return _goods_shipped(order, notice)
@@ -22,7 +22,7 @@ def take_notice(order: Order, notice: Notice, now: datetime) -> list[Event]:
 
 
 def with_kept_notices(order: Order, opening: Event, now: datetime) -> list[Event]:
-    """An event after which the order expects goods, and what the notices that were kept until then do."""
+    """`opening`, after which the order expects goods, then the events of the notices that were kept until now."""
     events = [opening]
     kept = order.kept
     order = apply(order, opening, now)
@@ -37,8 +37,8 @@ def _goods_shipped(order: Order, notice: GoodsShipped) -> list[Event]:
     if any(notice.tracking in shipment.trackings for shipment in order.shipments):
         return []
     shipment = order.shipment
-    # During a review it belongs to the current shipment, if that was received before it was reported as shipped;
-    # otherwise to a reshipment that is not decided yet.
+    # During a review the notice is about the current shipment, if that has not been reported as shipped; otherwise it
+    # is about a reshipment that is not decided yet.
     of_this_attempt = shipment is not None and shipment.shipped_at is None
     if order.status in _EXPECTING_GOODS or (
         order.status is Status.UNDER_REVIEW and of_this_attempt
@@ -55,17 +55,17 @@ def _goods_received(order: Order, notice: GoodsReceived, now: datetime) -> list[
         if shipment.received_at is not None or of_an_earlier_attempt:
             return []
         if order.status in (*_EXPECTING_GOODS, Status.UNDER_REVIEW):
-            # Goods that arrived before the requirements were met wait for the partner only from then on.
+            # If the goods arrived before they were requested, the partner's deadline runs from the request.
             counts_from = _counts_from(order, max(received_at, shipment.requested_at), now)
             return [ShippingEnded(received_at=received_at, counts_from=counts_from)]
     if any(isinstance(kept, GoodsReceived) for kept in order.kept):
         return []
-    # Kept with the instant of the receipt, however late it is applied.
+    # The kept notice has the instant of the receipt, since it may be applied much later.
     return [NoticeKept(notice=GoodsReceived(received_at=received_at))]
 
 
 def _counts_from(order: Order, received_at: datetime, now: datetime) -> datetime:
-    """From when the partner's deadline for the appointment runs: the receipt of the goods, at `received_at`.
+    """The instant from which the partner's deadline for the appointment runs: the receipt of the goods.
 
     If the receipt is reported so late that the deadline would be over, it runs from the report: a delay that somebody
     else caused does not count against the partner (docs/rules.md, "What counts against a partner").

@@ -30,7 +30,7 @@ def begin(intake: Intake) -> Order:
 
 
 def place(intake: Intake, at: datetime) -> Recorded:
-    """Have the shop place an order at `at`: the first event of its life.
+    """The first event of an order, which the shop places at `at`.
 
     Raises:
         NotUnderstood: it is placed under rules that this process does not know.
@@ -40,7 +40,7 @@ def place(intake: Intake, at: datetime) -> Recorded:
 
 
 def check_understood(order: Order) -> None:
-    """Check that this process may go on with an order that another one left.
+    """Check that this process may go on with an order that another process wrote.
 
     Raises:
         NotUnderstood: it is in a state, or under rules, that only a newer process knows.
@@ -61,12 +61,12 @@ def fold(intake: Intake, events: Iterable[Recorded]) -> Order:
 def handle(
     order: Order, command: Command, actor: Actor, now: datetime
 ) -> tuple[Order, tuple[Recorded, ...]]:
-    """Take a command: the order after it, and the events. What time alone has brought by `now` comes first.
+    """The order after a command, and the events. Those that are due by time alone at `now` come first.
 
     Raises:
         Refused: not allowed in this state, or not to this actor.
         InvalidCommand: allowed, but not with these values.
-        NotUnderstood: the order is under rules, or shall adopt rules, that this process does not know.
+        NotUnderstood: the order is under rules, or is to adopt rules, that this process does not know.
     """
     rules.check(order.rules)
     authorise(order, command, actor)
@@ -99,9 +99,9 @@ def handle(
 
 
 def release(order: Order, settlement_id: str, now: datetime) -> tuple[Order, tuple[Recorded, ...]]:
-    """Set an order free whose settlement was taken back: it is `completed` again. A repetition changes nothing.
+    """Release an order whose settlement was voided: it is `completed` again. A repetition changes nothing.
 
-    This is no command, since the workflow of a billed order has ended and takes none.
+    This is not a command: the workflow of a billed order has ended and takes none.
 
     Raises:
         Refused: it is not billed by this settlement.

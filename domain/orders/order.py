@@ -1,4 +1,4 @@
-"""The service order: what is placed, what is pinned into it, and what is known of it at any moment."""
+"""The service order: what is placed, what is pinned into it, and its state at any moment."""
 
 from datetime import date, datetime
 from typing import Annotated, Literal, Self, TypedDict, Unpack
@@ -15,7 +15,7 @@ from domain.values import OPEN, Language, OpenEnum, Value
 
 
 class Status(OpenEnum):
-    """The states of an order. One that only a newer process knows is not final, and allows nothing."""
+    """The states of an order. A state that only a newer process knows is not final and allows no action."""
 
     AWAITING_PAYMENT = "awaiting_payment"
     IN_TRANSMISSION = "in_transmission"
@@ -31,7 +31,7 @@ class Status(OpenEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing can follow."""
+        """Whether no action is allowed any more."""
         return self in (Status.BILLED, Status.CANCELLED)
 
 
@@ -39,7 +39,7 @@ Party = Literal["partner", "customer", "warehouse", "retailer"]
 
 
 class Customer(Value):
-    """To whom the partner goes. Personal data: it appears in no summary, search attribute, workflow id or log."""
+    """The customer whom the partner visits. Personal data: never in summaries, search attributes, ids or logs."""
 
     name: TextLine
     email: EmailAddress
@@ -80,7 +80,7 @@ class Placement(Value):
 
 
 class Assignee(Value):
-    """What an order must know of its partner. Addresses are looked up when a mail goes out."""
+    """What an order keeps of its partner. Mail addresses are looked up when a mail is sent."""
 
     partner_id: Identifier
     name: TextLine
@@ -89,7 +89,7 @@ class Assignee(Value):
 
 
 class Intake(Value):
-    """All an order starts with: the placement, and what is pinned into it.
+    """Everything that an order starts with: the placement, and what is pinned into it.
 
     `rules` is the version of the rules that it is placed under (domain/rules.py).
     """
@@ -102,7 +102,7 @@ class Intake(Value):
 
 
 DeadlineKind = str
-"""A kind of deadline. `deadlines.RULES` lists them; a stored one may be of a newer release and another kind."""
+"""A kind of deadline. `deadlines.RULES` lists them; a newer release may have stored a deadline of another kind."""
 Outcome = Literal["met", "missed", "void"]
 
 
@@ -119,11 +119,14 @@ class DeadlineChanges(TypedDict, total=False):
 class Deadline(Value):
     """One deadline of one order, open or ended.
 
-    `void` is what ended before it was due without having been met: the order was cancelled, reassigned, the
-    appointment moved, newer rules do not know it. Missed stays missed, however it ends. `excused_until`: the partner
-    had the ball only some time after it started, and missing it until then is not the partner's fault
-    (`punctuality`). `adopted`: newer rules brought the deadline when its matter had begun already; the time runs
-    from then. `span` is the time that was given; deadlines opened by the first releases do not have it.
+    Attributes:
+        adopted: when newer rules added the deadline, if it had started before; its time counts from then.
+        span: the time that is given; None if one of the first releases opened the deadline.
+        excused_until: until when missing it is not the partner's fault, who got the ball after the start
+            (`punctuality`).
+        missed: whether it was missed, however it ended.
+        outcome: `void` if it ended early without being met: the order was cancelled or reassigned, the appointment
+            moved, or newer rules do not have the deadline.
     """
 
     kind: DeadlineKind
@@ -240,12 +243,15 @@ class OrderChanges(TypedDict, total=False):
 
 
 class Order(Value):
-    """A service order at one moment: the fold of its events. `version` is the number of events applied.
+    """A service order at one moment: the fold of its events.
 
-    `partner_since`: since when, without interruption, it is the partner's turn; none while it is somebody else's.
-    `freed_from`: settlements that billed it and were taken back. `digest`: of its events (domain/digest.py); empty in
-    an order that was stored before there were digests. `rules` is the version of the rules that holds for it;
-    `later_policy` replaces the policy of its start if newer rules brought keys which that one did not have.
+    Attributes:
+        rules: the version of the rules that applies to it.
+        later_policy: replaces the policy of the intake, if newer rules need keys that that one did not have.
+        version: the number of events applied.
+        digest: of its events (domain/digest.py); empty if it was stored before there were digests.
+        partner_since: since when the partner has the ball without interruption; None while another party has it.
+        freed_from: the settlements that billed it and were voided.
     """
 
     intake: Intake
@@ -281,7 +287,7 @@ class Order(Value):
 
     @property
     def sp_id(self) -> str:
-        """The order's only name everywhere."""
+        """Its SP-ID, which identifies it everywhere."""
         return self.intake.placement.sp_id
 
     @property
@@ -291,12 +297,12 @@ class Order(Value):
 
     @property
     def shipment(self) -> Shipment | None:
-        """The attempt that counts now."""
+        """The current attempt; None if no goods have been requested."""
         return self.shipments[-1] if self.shipments else None
 
     @property
     def open_deadlines(self) -> tuple[Deadline, ...]:
-        """Those that still run, the most urgent first."""
+        """The deadlines that still run, the most urgent first."""
         return tuple(
             sorted((d for d in self.deadlines if d.is_open), key=lambda d: (d.due, d.kind))
         )

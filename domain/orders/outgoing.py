@@ -1,4 +1,4 @@
-"""What leaves an order: mails and shipping requests, as they wait to be sent."""
+"""The effects of an order: mails and shipping requests, as they wait to be sent."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -12,16 +12,16 @@ from domain.values import Language, Value
 
 Audience = Literal["partner", "operations", "sender"]
 MailKind = str
-"""A kind of mail. `effects.MAILS` lists them; a stored mail may be of a newer release, and of another kind."""
+"""A kind of mail. `effects.MAILS` lists them; a newer release may have stored a mail of another kind."""
 
 
 class MailFacts(Value):
-    """What a mail may say, as it was when its cause happened. Times are local to the order's calendar.
+    """The facts that a mail may state, as they were when its event happened. Times are local to the order's calendar.
 
     A mail to a partner that no longer has the order names neither the customer nor the partner that has it now.
 
-    `reason` and `code` are the codes or free texts of the event that caused the mail; `partner` is the firm it is
-    about, in mails to operations.
+    `reason` and `code` are the codes or free texts of the event that caused the mail; `partner` is the firm that a
+    mail to operations is about.
     """
 
     sales_order_id: str
@@ -58,12 +58,12 @@ class Mail(Value):
 
     @property
     def lane(self) -> str:
-        """The queue in which it waits. Mails of one lane go out one after the other, in the order of their causes."""
+        """The queue in which it waits. Mails of one lane are sent one by one, in the order of their events."""
         return f"mail:{self.partner_id}" if self.audience == "partner" else f"mail:{self.audience}"
 
 
 class ShippingRequest(Value):
-    """Asks the warehouse to send the goods of a sales order to its customer. The warehouse takes a key once."""
+    """Asks the warehouse to send the goods of a sales order to its customer. The warehouse takes each `key` once."""
 
     type: Literal["shipping_request"] = "shipping_request"
     key: str

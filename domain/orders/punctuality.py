@@ -1,9 +1,9 @@
 """How punctual partners are: which deadlines count, in which month, and when a partner has missed one.
 
-Only the partner's own deadlines count, each in the month in which it was due. What is late because of somebody else
-does not count: where the partner had the ball only some time after a deadline had started, it has its whole span from
-then on, and what was done within that is neither met nor missed. Nor is what ended without meaning before it was due
-(the order was cancelled or reassigned, the appointment moved), and what is still open and not late.
+Only the partner's own deadlines count, each in the month in which it was due. A delay that somebody else caused
+does not count: if the partner got the ball after a deadline had started, it has the whole span from then on, and a
+deadline that ends late but within that span is neither met nor missed. Deadlines that ended as `void` do not count,
+either, and open ones only once they are late.
 """
 
 from datetime import UTC, datetime, time
@@ -16,9 +16,9 @@ from domain.orders.deadlines import kinds
 from domain.orders.order import Deadline, DeadlineKind
 
 TARGET = Decimal("0.98")
-"""The share of deadlines that a partner is to meet."""
+"""The share of deadlines that a partner should meet."""
 KINDS: tuple[DeadlineKind, ...] = kinds("partner")
-"""The deadlines that are the partner's, in the order of an order's life."""
+"""The kinds of the partner's deadlines, in the order of an order's life."""
 
 _FOUR_DECIMALS = Decimal("0.0001")
 
@@ -38,7 +38,7 @@ def verdict(deadline: Deadline, now: datetime) -> Verdict | None:
 
 
 def interval(month: Month, timezone: str) -> tuple[datetime, datetime]:
-    """The first instant of a month where this clock counts, and the first one after it (UTC)."""
+    """The first instant of a month in this time zone, and the first one after the month (UTC)."""
     zone = ZoneInfo(timezone)
     first, after = (
         datetime.combine(each.first_day, time(), zone).astimezone(UTC)
@@ -56,5 +56,5 @@ def on_time_share(met: int, missed: int) -> Decimal | None:
 
 
 def on_target(met: int, missed: int) -> bool:
-    """Whether the target is reached, exactly and not as rounded. Who had no deadlines missed none."""
+    """Whether the exact share, not the rounded one, reaches the target. True if there were no deadlines."""
     return met >= TARGET * (met + missed)

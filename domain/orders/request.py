@@ -1,4 +1,4 @@
-"""A command as it travels to an order's workflow."""
+"""A command as it is sent to an order's workflow."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from domain.values import Value
 class Request(Value):
     """A command, who gives it, and the id under which it may be repeated.
 
-    `at`: when the command was received, if it could not be answered at once. It counts from then.
+    `at`: when the command was received, if it could not be answered at once. It takes effect as of then.
     """
 
     command: Annotated[ExternalCommand, Field(discriminator="type")]
@@ -25,7 +25,7 @@ class Request(Value):
 def is_newer(error: Exception) -> bool:
     """Whether a `Request` could not be read because a newer process made it.
 
-    Then all that is wrong with it is a command, or a code in it, that is not known here.
+    In that case its only errors are an unknown command, or unknown codes in it.
     """
     return isinstance(error, ValidationError) and all(
         each["type"] in ("union_tag_invalid", "literal_error") for each in error.errors()

@@ -41,10 +41,10 @@ from domain.settlements.settlement import Settlement, SettlementStatus
 
 
 def decide(settlement: Settlement, command: Command, now: datetime) -> list[SettlementEvent]:
-    """What a command does to a settlement at `now`: the events, in their order. `authorise` has allowed the command.
+    """The events that a command causes at `now`, in their order; none if it changes nothing. It was authorised.
 
     Raises:
-        SettlementRefused: an answer from outside that this state does not wait for.
+        SettlementRefused: this state does not await the result of the step, or the settlement cannot adopt the rules.
         NotUnderstood: it asks for rules that this process does not know.
     """
     match command:

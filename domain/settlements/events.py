@@ -45,7 +45,7 @@ class SelectionClosed(Value):
 
 
 class OrdersClaimed(Value):
-    """So many orders are billed; the others are left out, each with its reason.
+    """`claimed` orders are billed; the others are left out, each with its reason.
 
     `fees`: the sum of the billed orders' fees, as they answered; None if it was recorded before there was this field.
     """

@@ -18,7 +18,7 @@ def settlement_id(partner_id: str, month: Month) -> str:
     """The Verrechnungs-ID of a partner's settlement of a month: "V202610-7KQ4MXBP".
 
     Without the hyphen it is the payload of a creditor reference. The code is taken from a hash of the partner's id (38
-    bits), and is the same in each month. That two of 5000 partners have the same code has a probability of 0.005 %.
+    bits), and is the same in each month. The probability that any two of 5000 partners share a code is 0.005 %.
     """
     digest = hashlib.sha256(b"settlement of " + partner_id.encode()).digest()
     number = int.from_bytes(digest, "big")

@@ -1,6 +1,6 @@
 """The life of a settlement: how it begins, takes commands, and is rebuilt from its events (docs/rules.md).
 
-Here orders are SP-IDs alone, so that thousands of them fit into a workflow; their lines are in the records.
+Orders are only SP-IDs here, so that thousands of them fit into a workflow; their lines are in the records.
 """
 
 from collections.abc import Iterable
@@ -50,7 +50,7 @@ def open_settlement(
 
 
 def check_understood(settlement: Settlement) -> None:
-    """Check that this process may go on with a settlement that another one left.
+    """Check that this process may go on with a settlement that another process wrote.
 
     Raises:
         NotUnderstood: it is in a state, or under rules, that only a newer process knows.
@@ -72,11 +72,11 @@ def fold(opening: Opening, events: Iterable[SettlementRecorded]) -> Settlement:
 def handle(
     settlement: Settlement, command: Command, actor: Actor, now: datetime
 ) -> tuple[Settlement, tuple[SettlementRecorded, ...]]:
-    """Take a command: the settlement after it, and the events. What time alone has brought by `now` comes first.
+    """The settlement after a command, and the events. Those that are due by time alone at `now` come first.
 
     Raises:
         SettlementRefused: not allowed in this state, or not to this actor.
-        NotUnderstood: it is under rules, or shall adopt rules, that this process does not know.
+        NotUnderstood: it is under rules, or is to adopt rules, that this process does not know.
     """
     rules.check(settlement.rules)
     settlement, passed = _record(

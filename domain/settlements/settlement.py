@@ -108,7 +108,7 @@ class SettlementChanges(TypedDict, total=False):
 class Settlement(Value):
     """A settlement at one moment: the fold of its events.
 
-    Orders are SP-IDs alone, so that thousands of them fit into a workflow; their lines are in the records.
+    Orders are only SP-IDs, so that thousands of them fit into a workflow; their lines are in the records.
 
     Attributes:
         opening: without the orders that it came with, which are in the first event.

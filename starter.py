@@ -303,7 +303,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--from-records",
         action="store_true",
-        help="trust what the records hold, if the workflow cannot tell where it stood",
+        help="trust the records, if the workflow cannot tell its state",
     )
     add(
         "stuck", stuck, "say why an order or a settlement is stuck, and what brings it back"
@@ -321,7 +321,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=rules.CURRENT,
         metavar="N",
-        help=f"a version of domain/rules.py; {rules.CURRENT} if nothing else is said",
+        help=f"a version of domain/rules.py; {rules.CURRENT} by default",
     )
     return parser
 

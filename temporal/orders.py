@@ -53,7 +53,7 @@ async def start_order(
 async def revive_order(
     client: Client, carried: Carried, desk: DisplaySettings, *, after_failure_only: bool = False
 ) -> None:
-    """Start a new run of an order from what is stored of it: its workflow was terminated, has failed or is lost.
+    """Start a new run of an order from its stored state, after its workflow was terminated, has failed or is lost.
 
     `after_failure_only`: not if the last run ended normally.
 

@@ -69,7 +69,7 @@ async def revive_settlement(
     *,
     after_failure_only: bool = False,
 ) -> None:
-    """Start a new run of a settlement from what is stored of it: its workflow was terminated, has failed or is lost.
+    """Start a new run of a settlement from its stored state, after its workflow was terminated, has failed or is lost.
 
     `after_failure_only`: not if the last run ended normally.
 

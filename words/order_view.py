@@ -1,4 +1,4 @@
-"""The order as it is shown: to programs, to pages, to operations in the Temporal UI."""
+"""The view of an order for the API, the pages, and operations in the Temporal UI."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta, timezone

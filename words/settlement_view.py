@@ -1,4 +1,4 @@
-"""The settlement as it is shown: to programs and to pages."""
+"""The view of a settlement for the API and the pages."""
 
 from collections.abc import Iterable
 from datetime import date, datetime

@@ -242,7 +242,7 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
             self._batches.reset()
         if self._state.status is not SettlementStatus.CLOSING:
             return
-        # The statement is made from what the records hold.
+        # The statement is made from the records, so they must be up to date.
         await workflow.wait_condition(lambda: not self._records.unsaved)
         settlement = self._state
         statement = await self._do(

@@ -74,7 +74,7 @@ class EntityWorkflow(ABC, Generic[StateT, CommandT, EventT, ItemT]):
         `events`: those that the `snapshot` query returns. `unsaved`: those that the records may lack. `outbox`: what
         has not been sent, lane by lane.
         """
-        self._desk = start.desk
+        self._display = start.desk
         self._shell = start.shell
         self._state = state
         self._events = list(events)

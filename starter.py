@@ -50,7 +50,7 @@ class WrongInput(Exception):
 
 
 class Unanswered(Exception):
-    """Some did not answer; the text says how many. The same command can be repeated."""
+    """Some orders or settlements did not answer; the text says how many. The command can be repeated."""
 
 
 async def place_orders(settings: Settings, given: argparse.Namespace) -> None:
@@ -84,7 +84,7 @@ async def place_orders(settings: Settings, given: argparse.Namespace) -> None:
 
 
 async def put_partners(settings: Settings, given: argparse.Namespace) -> None:
-    """Add the partners of the files, or bring those that are known up to date.
+    """Add the partners of the files, or update those that exist.
 
     Raises:
         UnusableFile: a file cannot be read; nothing was changed.
@@ -145,7 +145,7 @@ async def settle(settings: Settings, given: argparse.Namespace) -> None:
             display=settings.display,
         )
         stored = await settlements.get(settlement_id(partner.partner_id, month))
-        if stored is None:  # perhaps the database was away, and it is not recorded yet
+        if stored is None:  # it may not be recorded yet, because the database was away
             of = SettlementOf(partner_id=partner.partner_id, month=month)
             stored = await SettlementGateway(client, settlements, PATIENCE).fetch(of)
     if stored is None:
@@ -207,7 +207,7 @@ async def stuck(settings: Settings, given: argparse.Namespace) -> None:
 
 
 async def adopt_rules(settings: Settings, given: argparse.Namespace) -> None:
-    """Bring the named orders and settlements, or all that are open, to a version of the rules.
+    """Have the named orders and settlements, or all open ones, adopt a version of the rules.
 
     Prints a line for each name, or a total if none was named, and a line for each failure.
 
@@ -303,7 +303,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--from-records",
         action="store_true",
-        help="trust what the records hold, if the workflow cannot tell where it stood",
+        help="trust the records, if the workflow cannot tell its state",
     )
     add(
         "stuck", stuck, "say why an order or a settlement is stuck, and what brings it back"
@@ -321,7 +321,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=rules.CURRENT,
         metavar="N",
-        help=f"a version of domain/rules.py; {rules.CURRENT} if nothing else is said",
+        help=f"a version of domain/rules.py; {rules.CURRENT} by default",
     )
     return parser
 

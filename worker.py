@@ -231,7 +231,7 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
                 "workflows": [workflow.__name__ for workflow in WORKFLOWS],
             },
         )
-        # What exists now is kept for good, so the garbage collector need not visit it.
+        # What exists now lives as long as the process, so the garbage collector need not visit it.
         gc.collect()
         gc.freeze()
         alive = asyncio.create_task(_touch(settings.worker_liveness_file))
@@ -258,7 +258,7 @@ async def _watchdog() -> None:
 
 
 async def _touch(path: Path | None) -> None:
-    """Touch the liveness file every few seconds while the event loop runs; None: there is no such file."""
+    """Touch the liveness file every few seconds while the event loop runs. None: there is no file to touch."""
     while path is not None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

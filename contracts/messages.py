@@ -50,8 +50,9 @@ class Carried(Value):
 class Start(Value):
     """The input of an order's workflow: a new order's intake and first event, or what an earlier run carried.
 
-    `shell`: `names.SHELL` when the run began. 1 for runs that began before there was this field.
-    `placed_at`: the same for releases that do not know `placed`, and from them.
+    `desk`: the display settings; histories have this key. `shell`: `names.SHELL` when the run began; 1 if that was
+    before the field existed. `placed_at`: when the order was placed; releases that do not know `placed` write and read
+    it instead.
     """
 
     desk: DisplaySettings
@@ -118,7 +119,7 @@ class SettlementCarried(Value):
 class SettlementStart(Value):
     """The input of a settlement's workflow: the opening of a new one, by whom and when, or what an earlier run carried.
 
-    `shell`: as in `Start`.
+    `desk`, `shell`: as in `Start`.
     """
 
     desk: DisplaySettings

@@ -1,4 +1,4 @@
-"""Who did something, and for which partner, as timelines keep it."""
+"""The author of an event: who did something, and on behalf of which partner."""
 
 from datetime import datetime
 from typing import Any, NamedTuple

@@ -25,7 +25,7 @@ class Skipped(Value):
 
 
 class Calendar(Value):
-    """Working days, office hours and the clock of one place, for one order's life.
+    """Working days, office hours and local time of one place, pinned into an order.
 
     Pure data: it consults neither a time-zone database nor the `holidays` package, so no update of
     these moves a running order. `offsets` are the UTC offsets in seconds, each with the instant

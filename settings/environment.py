@@ -138,7 +138,7 @@ class Settings(BaseModel):
     )
     worker_liveness_file: Path | None = Field(
         None,
-        description="a file that a worker touches every few seconds while it is well; none: no such file",
+        description="a file that a worker touches every few seconds while it is healthy; none: no such file",
     )
     max_cached_workflows: int = Field(
         10_000,

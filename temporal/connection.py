@@ -90,7 +90,7 @@ async def connect(settings: Settings | None = None, *, lazy: bool = False) -> Cl
 
 
 async def connect_patiently(settings: Settings | None = None) -> Client:
-    """A client. Waits until Temporal is up."""
+    """A client. Waits until it can connect to Temporal."""
     pause = 0.5
     while True:
         try:

@@ -29,7 +29,7 @@ class NotAnOrder(WorkflowQueryFailedError):
 
 
 async def start_order(
-    client: Client, intake: Intake, desk: DisplaySettings, now: datetime
+    client: Client, intake: Intake, display: DisplaySettings, now: datetime
 ) -> Snapshot:
     """Start the workflow of an order placed at `now`: the commit point. Returns the order and its first event.
 
@@ -43,7 +43,7 @@ async def start_order(
     order = lifecycle.fold(intake, [placed])
     await _start(
         client,
-        Start(desk=desk, shell=names.SHELL, intake=intake, placed_at=now, placed=placed),
+        Start(desk=display, shell=names.SHELL, intake=intake, placed_at=now, placed=placed),
         order,
         WorkflowIDReusePolicy.REJECT_DUPLICATE,
     )
@@ -51,9 +51,9 @@ async def start_order(
 
 
 async def revive_order(
-    client: Client, carried: Carried, desk: DisplaySettings, *, after_failure_only: bool = False
+    client: Client, carried: Carried, display: DisplaySettings, *, after_failure_only: bool = False
 ) -> None:
-    """Start a new run of an order from what is stored of it: its workflow was terminated, has failed or is lost.
+    """Start a new run of an order from its stored state, after its workflow was terminated, has failed or is lost.
 
     `after_failure_only`: not if the last run ended normally.
 
@@ -63,7 +63,7 @@ async def revive_order(
     """
     await _start(
         client,
-        Start(desk=desk, shell=names.SHELL, carried=carried),
+        Start(desk=display, shell=names.SHELL, carried=carried),
         carried.order,
         WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
         if after_failure_only

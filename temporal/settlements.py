@@ -36,7 +36,7 @@ async def start_settlement(
     client: Client,
     opening: Opening,
     actor: Actor,
-    desk: DisplaySettings,
+    display: DisplaySettings,
     now: datetime,
     request_id: str = "",
 ) -> SettlementSnapshot:
@@ -53,7 +53,7 @@ async def start_settlement(
     await _start(
         client,
         SettlementStart(
-            desk=desk, shell=names.SHELL, opening=opening, opened_by=actor, opened_at=now
+            desk=display, shell=names.SHELL, opening=opening, opened_by=actor, opened_at=now
         ),
         settlement,
         WorkflowIDReusePolicy.REJECT_DUPLICATE,
@@ -65,11 +65,11 @@ async def start_settlement(
 async def revive_settlement(
     client: Client,
     carried: SettlementCarried,
-    desk: DisplaySettings,
+    display: DisplaySettings,
     *,
     after_failure_only: bool = False,
 ) -> None:
-    """Start a new run of a settlement from what is stored of it: its workflow was terminated, has failed or is lost.
+    """Start a new run of a settlement from its stored state, after its workflow was terminated, has failed or is lost.
 
     `after_failure_only`: not if the last run ended normally.
 
@@ -79,7 +79,7 @@ async def revive_settlement(
     """
     await _start(
         client,
-        SettlementStart(desk=desk, shell=names.SHELL, carried=carried),
+        SettlementStart(desk=display, shell=names.SHELL, carried=carried),
         carried.settlement,
         WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
         if after_failure_only

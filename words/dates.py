@@ -12,7 +12,7 @@ Unit = Literal["working day", "day", "hour", "minute", "second", "weekend"]
 
 
 class _UnitWords(NamedTuple):
-    """One of it in words, and any number of it."""
+    """A unit in words: one of it, and a number of it."""
 
     one: str
     counted: Counted
@@ -96,13 +96,13 @@ def format_span(span: Span, language: Language) -> str:
 
 
 def span_in_words(span: Span, language: Language) -> str:
-    """A duration as running text has it, small numbers in words: "one working day", "45 minutes"."""
+    """A duration for running text, with small numbers in words: "one working day", "45 minutes"."""
     number, unit = _largest_unit(span)
     return count_in_words(number, unit, language)
 
 
 def count_in_words(number: int, unit: Unit, language: Language) -> str:
-    """So many of a unit, one to three in words. One weekend is just "weekend"."""
+    """A number of units, one to three in words. One weekend is just "weekend"."""
     if number == 0:
         return say(language, _ZERO)
     if number == 1:

@@ -1,4 +1,4 @@
-"""What a statement and a draft invoice say beside their values."""
+"""The texts of a statement and a draft invoice."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -47,7 +47,7 @@ STATEMENT: Mapping[str, str | Meaning] = {
     "csv": mark("Positionen als Tabelle"),
     "json": mark("Verrechnung für Programme"),
 }
-"""Of the statement. `text` and `nothing_due` are about the invoice."""
+"""The texts of a statement. `text` and `nothing_due` are about the invoice."""
 INVOICE: Mapping[str, str | Meaning] = {
     "title": mark("Rechnung"),
     "draft": mark(
@@ -60,13 +60,13 @@ INVOICE: Mapping[str, str | Meaning] = {
     "date": mark("Datum"),
     "please": mark("Bitte geben Sie bei der Zahlung die Referenz %(reference)s an."),
 }
-"""Of a draft invoice, beside those of the statement."""
+"""The texts of a draft invoice. It also uses those of a statement."""
 DocumentKind = Literal["statement", "invoice"]
 _TEXTS: Mapping[DocumentKind, Mapping[str, str | Meaning]] = {
     "statement": STATEMENT,
     "invoice": INVOICE,
 }
-_LATER = {
+_PLACEHOLDERS = {
     name: f"{{{name}}}"
     for name in ("address", "net", "number", "page", "pages", "percent", "reference", "total")
 }
@@ -78,7 +78,7 @@ def document_words(document: DocumentKind, language: Language) -> dict[str, Any]
     The values in a text stand in braces and are filled in by `str.format`.
     """
     texts: dict[str, Any] = {
-        name: say(language, text, **_LATER) for name, text in _TEXTS[document].items()
+        name: say(language, text, **_PLACEHOLDERS) for name, text in _TEXTS[document].items()
     }
     months = get_month_names("wide", context="stand-alone", locale=language)
     return texts | {"months": [months[month] for month in range(1, 13)]}

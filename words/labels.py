@@ -84,7 +84,7 @@ OUTCOMES: Mapping[ContactOutcome | Outcome, str] = {
 
 
 def status_label(status: Status, language: Language) -> str:
-    """A state as it is called on screen. An unknown one keeps its own name."""
+    """The name of a state on screen. An unknown one keeps its own name."""
     text = STATUSES.get(status)
     return say(language, text) if text else status.value
 
@@ -96,19 +96,19 @@ def deadline_label(kind: DeadlineKind, language: Language) -> str:
 
 
 def deadline_start(kind: DeadlineKind, language: Language) -> str:
-    """What a deadline runs from, as it stands before the instant. An unknown one is named by its kind."""
+    """What a deadline runs from, to be put before the instant. An unknown one is named by its kind."""
     words = DEADLINES.get(kind)
     return say(language, words.start) if words else kind
 
 
 def deadline_task(kind: DeadlineKind, language: Language) -> str:
-    """What a deadline is for, as it stands after "the deadline for". An unknown one is named by its kind."""
+    """What a deadline is for, to be put after "the deadline for". An unknown one is named by its kind."""
     words = DEADLINES.get(kind)
     return say(language, words.task) if words else kind
 
 
 def deadline_please(kind: DeadlineKind, due: str, language: Language) -> str:
-    """The sentence that asks the partner to keep a deadline; `due` is its instant in words.
+    """The sentence that asks the partner to meet a deadline; `due` is its instant in words.
 
     Empty for a deadline that is not the partner's.
     """
@@ -117,7 +117,7 @@ def deadline_please(kind: DeadlineKind, due: str, language: Language) -> str:
 
 
 def action_label(action: str, language: Language) -> str:
-    """What the button for an action says: any action of `commands.COMMANDS`, a review's decisions among them.
+    """The text of the button for an action of `commands.COMMANDS`; the decisions of a review are actions, too.
 
     An unknown one keeps its own name.
     """
@@ -135,12 +135,12 @@ def ball_text(party: Party, language: Language) -> str:
 
 
 def reason_label(reason: str, language: Language) -> str:
-    """Why requirements were rejected or a service was not executed; a free text is its own label."""
+    """Why requirements were rejected or a service was not executed; a free text is returned as it is."""
     return _label(REASONS, reason, language)
 
 
 def checklist_label(item: ChecklistItem, language: Language) -> str:
-    """What the fitter has to look at, as a question that `answer_label` answers."""
+    """An item of the checklist, as a question that `answer_label` answers."""
     return say(language, ITEMS[item])
 
 
@@ -170,7 +170,7 @@ def role_label(role: Role, language: Language) -> str:
 
 
 def author_text(by: str, on_behalf_of: str | None, language: Language) -> str:
-    """Who did it, and for whom, in words: "Anna (Servicepartner-Team) für elektro-huber". See `domain.authors`."""
+    """An author in words: "Anna (Servicepartner-Team) für elektro-huber". See `domain.authors`."""
     if on_behalf_of is not None:
         author = author_text(by, None, language)
         return say(language, "%(author)s für %(partner)s", author=author, partner=on_behalf_of)

@@ -1,4 +1,4 @@
-"""The order as it is shown: to programs, to pages, to operations in the Temporal UI."""
+"""The view of an order for the API, the pages, and operations in the Temporal UI."""
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -30,7 +30,7 @@ from domain.values import Language, Value, without_unknown
 
 
 class DeadlineView(Value):
-    """An open deadline, with the reason why it is due when it is."""
+    """An open deadline, with an explanation of when it is due."""
 
     kind: DeadlineKind
     label: str
@@ -59,7 +59,7 @@ class TimelineEntry(Value):
 
 
 class OrderView(Value):
-    """An order as the API answers it: as it was placed, and as it is now."""
+    """An order as the API returns it: how it was placed, and its state now."""
 
     sp_id: str
     sales_order_id: str
@@ -87,8 +87,7 @@ def order_view(
 ) -> OrderView:
     """The order as a caller of this role sees it at `now`; a role without actions (accounting) is None.
 
-    A partner sees what concerns its own time with the order: not the deadlines that are the retailer's, and nothing
-    of a partner before it.
+    A partner sees neither the retailer's deadlines nor the events of a previous partner.
     """
     placement = order.intake.placement
     calendar = order.calendar
@@ -123,13 +122,13 @@ def order_view(
         settlement_id=order.settlement_id,
         timeline=tuple(
             _entry(recorded, calendar, language)
-            for recorded in (_own_time(events) if role == "partner" else events)
+            for recorded in (_since_reassignment(events) if role == "partner" else events)
         ),
     )
 
 
 def zoned(calendar: Calendar, instant: datetime) -> datetime:
-    """An instant with the UTC offset that is in force then where the partner is."""
+    """An instant with the UTC offset that the calendar has at that instant."""
     offset = calendar.local(instant) - instant.astimezone(UTC).replace(tzinfo=None)
     return instant.astimezone(timezone(timedelta(seconds=offset.total_seconds())))
 
@@ -146,8 +145,8 @@ def _zoned_appointment(order: Order) -> Appointment | None:
     )
 
 
-def _own_time(events: Iterable[Recorded]) -> list[Recorded]:
-    """What happened since the last reassignment, which itself tells the new partner nothing of the old one."""
+def _since_reassignment(events: Iterable[Recorded]) -> list[Recorded]:
+    """The events since the last reassignment, without that event, which names the previous partner."""
     own: list[Recorded] = []
     for recorded in events:
         if isinstance(recorded.event, Reassigned):

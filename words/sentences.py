@@ -1,4 +1,4 @@
-"""Why a deadline is when it is, and why a command is refused, in words."""
+"""Explanations in words: when a deadline is due, and why a command is refused."""
 
 from collections.abc import Iterable, Mapping
 
@@ -48,9 +48,9 @@ _NOTHING_ALLOWED = pmark("nach einer Ablehnung", "Im Moment ist für Sie nichts 
 
 
 def explanation_text(explanation: Explanation, language: Language) -> str:
-    """How a deadline was calculated, as in the example of docs/rules.md, "Deadlines".
+    """How a deadline was calculated, like the example in docs/rules.md, "Deadlines".
 
-    Holidays come in their order, then the weekends, counted. A plain duration knows neither canton nor free days.
+    Holidays come in their order, then the number of weekends. A plain duration has neither canton nor free days.
     """
     text = say(
         language,
@@ -80,7 +80,7 @@ def explanation_text(explanation: Explanation, language: Language) -> str:
 
 
 def refused_text(refused: Refused, language: Language) -> str:
-    """`refusal_text` of a refusal that is at hand."""
+    """`refusal_text` for an exception."""
     return refusal_text(refused.action, refused.code, refused.status, refused.allowed, language)
 
 
@@ -96,25 +96,25 @@ def refusal_text(
 
 
 def allowed_text(allowed: Iterable[str], language: Language) -> str:
-    """What is possible now: "Jetzt möglich: …". Empty if it is nothing."""
+    """The sentence that lists the allowed actions: "Jetzt möglich: …". Empty if there are none."""
     return possible_text((action_label(action, language) for action in allowed), language)
 
 
 def possible_text(labels: Iterable[str], language: Language) -> str:
-    """That these actions are possible now. Empty if there is none."""
+    """The sentence that lists actions by their labels. Empty if there are none."""
     actions = ", ".join(labels)
     return say(language, "Jetzt möglich: %(actions)s.", actions=actions) if actions else ""
 
 
 def nothing_allowed_text(language: Language) -> str:
-    """That nothing is possible now, after the reason of a refusal."""
+    """The sentence that no action is possible now. It follows the reason of a refusal."""
     return say(language, _NOTHING_ALLOWED)
 
 
 def refusal_reason(action: str, code: str, status: Status, language: Language) -> str:
-    """Why a command was refused, without what is allowed: for one that was left as a signal (`CommandRefused`).
+    """Why a command was refused, without the allowed actions: for one that was sent as a signal (`CommandRefused`).
 
-    The code may be of `Refused` or of `InvalidCommand`; an unknown one is told as a wrong state.
+    The code may be of `Refused` or of `InvalidCommand`; an unknown one counts as `wrong_state`.
     """
     why = reason_of(code) or REFUSALS["wrong_state"]
     return say(

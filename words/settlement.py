@@ -77,13 +77,13 @@ LEFT_OUT: Mapping[str, str | Meaning] = {
 
 
 def settlement_status_label(status: SettlementStatus, language: Language) -> str:
-    """A settlement's state as it stands on screen. An unknown one keeps its own name."""
+    """The name of a settlement's state on screen. An unknown one keeps its own name."""
     text = STATUSES.get(status)
     return say(language, text) if text else status.value
 
 
 def settlement_action_label(action: str, language: Language) -> str:
-    """What the button for an action of `settlement.ROLES` says. An unknown action keeps its own name."""
+    """The text of the button for an action of `access.ROLES`. An unknown action keeps its own name."""
     text = ACTIONS.get(action)
     return say(language, text) if text else action
 
@@ -91,7 +91,7 @@ def settlement_action_label(action: str, language: Language) -> str:
 def settlement_refusal_text(
     action: str, code: str, status: SettlementStatus, allowed: Iterable[str], language: Language
 ) -> str:
-    """Why a settlement refuses, and what is allowed now. The arguments are those of `settlement.SettlementRefused`."""
+    """Why a settlement refuses, and what is allowed now. The arguments are the attributes of `SettlementRefused`."""
     text = REFUSALS.get(code) or REFUSALS["wrong_state"]
     why = say(
         language,
@@ -108,7 +108,7 @@ def settlement_refusal_text(
 
 
 def paper_not_made_text(language: Language) -> str:
-    """That a draft cannot be made just now."""
+    """The sentence that a draft cannot be made now."""
     text = REFUSALS["not_made"]
     return say(language, text)
 
@@ -122,21 +122,23 @@ def left_out_text(reason: str, language: Language) -> str:
 def settlement_event_text(
     recorded: SettlementRecorded, language: Language, local: Callable[[datetime], datetime]
 ) -> str:
-    """What happened, in words; what somebody wrote follows in quotation marks.
+    """An event in words. A text that somebody wrote follows in quotation marks.
 
     `local` gives the wall-clock time (naive) at an instant: `Calendar.local` of the settlement.
     """
     event = recorded.event
-    said = _said(event, language, local)
+    sentence = _sentence(event, language, local)
     written = ""
     if isinstance(event, Voided):
         written = event.reason
     elif isinstance(event, InvoiceNoted):
         written = event.note
-    return f"{said}. {quoted(written, language)}" if written else said
+    return f"{sentence}. {quoted(written, language)}" if written else sentence
 
 
-def _said(event: SettlementEvent, language: Language, local: Callable[[datetime], datetime]) -> str:
+def _sentence(
+    event: SettlementEvent, language: Language, local: Callable[[datetime], datetime]
+) -> str:
     _ = partial(say, language)
 
     def clock(instant: datetime) -> str:

@@ -1,4 +1,4 @@
-"""The settlement as it is shown: to programs and to pages."""
+"""The view of a settlement for the API and the pages."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -16,7 +16,7 @@ from words.order_view import TimelineEntry, zoned
 
 
 class LineView(Value):
-    """An order that is billed, or picked to be. `fee` is net; `vat` is on it, rounded."""
+    """An order that is billed or selected. `fee` is net; `vat` is the rounded VAT on it."""
 
     sp_id: str
     sales_order_id: str
@@ -37,7 +37,7 @@ class CorrectionView(Value):
 
 
 class LeftOutView(Value):
-    """An order that was picked and is not billed. `text` says why in the caller's language."""
+    """An order that was selected and is not billed. `text` says why, in the caller's language."""
 
     sp_id: str
     reason: Annotated[LeftOutReason, OPEN]
@@ -45,7 +45,7 @@ class LeftOutView(Value):
 
 
 class StatementView(Value):
-    """What the statement's PDF is known by."""
+    """What identifies the statement's PDF."""
 
     sha256: str
     pages: int
@@ -53,7 +53,7 @@ class StatementView(Value):
 
 
 class SettlementView(Value):
-    """A settlement as the API answers it. `overdue`: the invoice should be here by now."""
+    """A settlement as the API returns it. `overdue`: whether the invoice is late."""
 
     settlement_id: str
     partner_id: str
@@ -88,7 +88,7 @@ def settlement_view(
 ) -> SettlementView:
     """The settlement as a caller of this role sees it at `now`.
 
-    A partner is not told that an order exists that is another's: it is as unknown as one that does not exist.
+    A partner does not learn that another partner's order exists: it is shown as unknown.
     """
     calendar = settlement.opening.calendar
 
@@ -98,7 +98,7 @@ def settlement_view(
     def entry(recorded: SettlementRecorded) -> TimelineEntry:
         data = without_unknown(recorded.event).model_dump(mode="json", exclude={"type"})
         for left_out in data.get("left_out", ()):
-            left_out["reason"] = _told(left_out["reason"], role)
+            left_out["reason"] = _visible_reason(left_out["reason"], role)
         return TimelineEntry(
             seq=recorded.seq,
             at=zoned(calendar, recorded.at),
@@ -155,18 +155,18 @@ def settlement_view(
 
 
 def _left_out(left_out: LeftOut, role: str, language: Language) -> LeftOutView:
-    reason = _told(left_out.reason, role)
+    reason = _visible_reason(left_out.reason, role)
     return LeftOutView(
         sp_id=left_out.sp_id, reason=reason, text=words.left_out_text(reason, language)
     )
 
 
-def _told(reason: LeftOutReason, role: str) -> LeftOutReason:
+def _visible_reason(reason: LeftOutReason, role: str) -> LeftOutReason:
     return "unknown" if role == "partner" and reason == "not_yours" else reason
 
 
 def _without_internals(data: dict[str, Any]) -> dict[str, Any]:
-    """Where a paper is kept, under which key a mail was sent, and the whole policy are nobody's business outside."""
+    """An event's data without what only our processes use: ids of papers, keys of mails, the policy."""
     statement = data.get("statement")
     if statement is not None:
         data["statement"] = {k: v for k, v in statement.items() if k != "paper_id"}

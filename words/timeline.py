@@ -43,21 +43,21 @@ from words.labels import action_label, deadline_label, mail_label, reason_label,
 from words.sentences import reason_of
 from words.translations import pmark, say
 
-# Refusals that name the state, which the event does not know any more.
-_OF_THE_STATE = ("wrong_state", "final")
+# Codes whose sentence names the state, which the event does not have.
+_NAMING_THE_STATE = ("wrong_state", "final")
 
 
 def event_text(
     recorded: Recorded, language: Language, local: Callable[[datetime], datetime]
 ) -> str:
-    """What happened, in words; what somebody wrote follows in quotation marks.
+    """An event in words. A text that somebody wrote follows in quotation marks.
 
     `local` gives the wall-clock time (naive) at an instant: `Calendar.local` of the order.
     """
     event = recorded.event
-    said = _said(event, language, local)
+    sentence = _sentence(event, language, local)
     written = _written(event)
-    return f"{said}. {quoted(written, language)}" if written else said
+    return f"{sentence}. {quoted(written, language)}" if written else sentence
 
 
 def quoted(text: str, language: Language) -> str:
@@ -66,7 +66,7 @@ def quoted(text: str, language: Language) -> str:
 
 
 def _written(event: Event) -> str:
-    """The free text that came with it."""
+    """The free text of an event; empty if it has none."""
     match event:
         case (
             ContactLogged(note=text)
@@ -84,8 +84,8 @@ def _written(event: Event) -> str:
             return ""
 
 
-def _said(event: Event, language: Language, local: Callable[[datetime], datetime]) -> str:
-    """What happened, without what somebody wrote."""
+def _sentence(event: Event, language: Language, local: Callable[[datetime], datetime]) -> str:
+    """An event in words, without what somebody wrote."""
     _ = partial(say, language)
 
     def clock(instant: datetime) -> str:
@@ -205,16 +205,16 @@ def _said(event: Event, language: Language, local: Callable[[datetime], datetime
 
 
 def unknown_event_text(language: Language) -> str:
-    """That something happened that only a newer release can tell."""
+    """The sentence for an event that only a newer release can describe."""
     return say(language, "Weiteres Ereignis, das diese Version noch nicht anzeigen kann")
 
 
 def _refused(event: CommandRefused, language: Language) -> str:
-    """A command that came late: the code may be of `Refused` or of `InvalidCommand`."""
+    """A command that was refused. The code may be of `Refused` or of `InvalidCommand`."""
     sender = role_label(event.sender.role, language)
     action = action_label(event.action, language)
     why = reason_of(event.code)
-    if why is None or event.code in _OF_THE_STATE:
+    if why is None or event.code in _NAMING_THE_STATE:
         return say(
             language,
             "%(sender)s: «%(action)s» war nicht mehr möglich und wurde nicht ausgeführt",

@@ -38,7 +38,7 @@ IDLE = timedelta(days=30)
 class Background:
     """Tasks beside the main loop. If one fails, the main loop fails with it, so that the mistake is noticed.
 
-    It also counts the activities that have ended. The main loop wakes up for each of them and sets its timer anew, so
+    It also counts the activities that have ended. The main loop wakes up for each of them and starts a new timer, so
     that no workflow task ends without a command: Temporal's SDK may replay a task without one, if an update follows it,
     in another order than it ran (temporalio/sdk-rust#1146), and then the workflow is stuck. Runs that began before this
     was known (`counting` is false) do not count, since their histories have no such timers.

@@ -48,10 +48,10 @@ ItemT = TypeVar("ItemT", bound=Outgoing)
 
 
 class EntityWorkflow(ABC, Generic[StateT, CommandT, EventT, ItemT]):
-    """Takes commands, lets time pass, sends, records, shows, and goes on in a new run.
+    """Takes commands, keeps deadlines, sends, records, shows its state, and continues as new.
 
-    No command and no deadline waits for what is sent or recorded: items leave by lanes, and a loop of its own writes
-    the records. The abstract methods say what is particular to an entity.
+    Commands and deadlines do not wait for sending or recording: lanes send the items, and a separate loop writes the
+    records. A subclass implements what differs between entities.
 
     Class attributes:
         save_activity: the activity that writes the records.
@@ -74,7 +74,7 @@ class EntityWorkflow(ABC, Generic[StateT, CommandT, EventT, ItemT]):
         `events`: those that the `snapshot` query returns. `unsaved`: those that the records may lack. `outbox`: what
         has not been sent, lane by lane.
         """
-        self._desk = start.desk
+        self._display = start.desk
         self._shell = start.shell
         self._state = state
         self._events = list(events)
@@ -240,13 +240,13 @@ class EntityWorkflow(ABC, Generic[StateT, CommandT, EventT, ItemT]):
     def _work_has_stopped(self) -> bool:
         return self._outgoing.idle
 
-    # --- what is particular to an entity -------------------------------------------------------------------------
+    # --- what a subclass implements ------------------------------------------------------------------------------
 
     @abstractmethod
     def _handle(
         self, command: CommandT, actor: Actor, at: datetime
     ) -> tuple[StateT, tuple[EventT, ...]]:
-        """The state after a command, and what was recorded: `handle` of the entity's `lifecycle`."""
+        """The state after a command, and its events: `handle` of the entity's `lifecycle`."""
 
     @abstractmethod
     def _cancellation(self) -> CommandT:

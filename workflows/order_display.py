@@ -59,12 +59,12 @@ def search_attributes(
     ]
 
 
-def details(order: Order, now: datetime, desk: DisplaySettings) -> str:
+def details(order: Order, now: datetime, display: DisplaySettings) -> str:
     """The order's state: who has the ball, what is due and why, which actions are allowed, a link to its page.
 
     Markdown, in the operations' language.
     """
-    language = desk.language
+    language = display.language
     lines = [f"## {words.status_label(order.status, language)} (`{order.status.value}`)", ""]
     party = ball(order, now)
     if party is not None:
@@ -77,5 +77,5 @@ def details(order: Order, now: datetime, desk: DisplaySettings) -> str:
         )
     actions = access.actions(order)
     lines += ["", words.allowed_text(actions, language), "", f"`{' '.join(actions)}`"]
-    lines += ["", f"[{order.sp_id}]({desk.public_url}/orders/{order.sp_id})"]
+    lines += ["", f"[{order.sp_id}]({display.public_url}/orders/{order.sp_id})"]
     return "\n".join(lines)

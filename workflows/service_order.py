@@ -251,7 +251,7 @@ class ServiceOrder(EntityWorkflow[Order, Command, Recorded, Effect]):
         return wake_summary(self._state, wake)
 
     def _details(self) -> str:
-        return details(self._state, workflow.now(), self._desk)
+        return details(self._state, workflow.now(), self._display)
 
     def _search_attributes(self, shown: TypedSearchAttributes) -> list[SearchAttributeUpdate[Any]]:
         return search_attributes(self._state, shown)
@@ -266,7 +266,7 @@ class ServiceOrder(EntityWorkflow[Order, Command, Recorded, Effect]):
             outbox=self._outgoing.pending,
             answered=self._answered,
         )
-        return Start(desk=self._desk, shell=names.SHELL, carried=carried)
+        return Start(desk=self._display, shell=names.SHELL, carried=carried)
 
 
 def _renewal(calendar: Calendar) -> datetime:

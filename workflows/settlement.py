@@ -242,7 +242,7 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
             self._batches.reset()
         if self._state.status is not SettlementStatus.CLOSING:
             return
-        # The statement is made from what the records hold.
+        # The statement is made from the records, so they must be up to date.
         await workflow.wait_condition(lambda: not self._records.unsaved)
         settlement = self._state
         statement = await self._do(
@@ -285,7 +285,7 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
     def _follow_ups(
         self, before: Settlement, events: tuple[SettlementRecorded, ...]
     ) -> Iterable[SettlementMail]:
-        return settlement_mails(before, events, self._desk.language)
+        return settlement_mails(before, events, self._display.language)
 
     def _is_obsolete(self, item: SettlementMail) -> bool:
         return is_obsolete(item, self._state)
@@ -312,7 +312,7 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
         return wake_summary(self._state, wake)
 
     def _details(self) -> str:
-        return details(self._state, self._batches.asked, self._desk)
+        return details(self._state, self._batches.asked, self._display)
 
     def _search_attributes(self, shown: TypedSearchAttributes) -> list[SearchAttributeUpdate[Any]]:
         return search_attributes(self._state, shown)
@@ -339,4 +339,4 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
             refused=tuple(self._batches.refused),
             fees=self._batches.fees,
         )
-        return SettlementStart(desk=self._desk, shell=names.SHELL, carried=carried)
+        return SettlementStart(desk=self._display, shell=names.SHELL, carried=carried)

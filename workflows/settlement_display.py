@@ -56,12 +56,12 @@ def search_attributes(
     ]
 
 
-def details(settlement: Settlement, asked: int, desk: DisplaySettings) -> str:
+def details(settlement: Settlement, asked: int, display: DisplaySettings) -> str:
     """The settlement's state: its progress, what comes next, which actions are allowed, a link to its page.
 
     Markdown. `asked`: how many of its orders have answered the current step, the claim or the release.
     """
-    language: Language = desk.language
+    language: Language = display.language
     label = words.settlement_status_label(settlement.status, language)
     lines = [f"## {label} (`{settlement.status.value}`)", ""]
     lines += [f"- {line}" for line in _progress(settlement, asked)]
@@ -73,7 +73,7 @@ def details(settlement: Settlement, asked: int, desk: DisplaySettings) -> str:
         labels = ", ".join(words.settlement_action_label(each, language) for each in possible)
         lines += ["", labels, "", f"`{' '.join(possible)}`"]
     name = settlement.settlement_id
-    return "\n".join([*lines, "", f"[{name}]({desk.public_url}/settlements/{name})"])
+    return "\n".join([*lines, "", f"[{name}]({display.public_url}/settlements/{name})"])
 
 
 def _progress(settlement: Settlement, asked: int) -> list[str]:

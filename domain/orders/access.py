@@ -17,7 +17,7 @@ _BEFORE_GOODS = (
 
 
 def actions(order: Order) -> tuple[str, ...]:
-    """The actions that the order's state allows, whoever takes them."""
+    """The actions that the order's state allows, to any role."""
     return rules.under(ACTIONS, order.rules).get(order.status, ())
 
 
@@ -54,7 +54,7 @@ def authorise(order: Order, command: Command, actor: Actor) -> None:
 
 
 def author(order: Order, command: Command, actor: Actor) -> Author:
-    """Who gives the command, and for whom."""
+    """The author of a command's events."""
     rule = rule_of(order, command)
     is_partners = rule is not None and rule.is_partners
     return author_of(actor, on_behalf_of=order.partner.partner_id if is_partners else None)

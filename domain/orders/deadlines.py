@@ -272,7 +272,7 @@ def escalations(order: Order, deadline: Deadline) -> Iterator[tuple[int, datetim
 
 
 def next_instant(order: Order) -> datetime | None:
-    """The next instant at which time alone makes something happen to the order; None if nothing ever will."""
+    """The next instant at which time alone changes the order; None if there is no such instant."""
     return min(_instants(order), default=None)
 
 

@@ -30,7 +30,7 @@ from domain.values import Value, mark
 
 
 def effects(before: Order, events: Iterable[Recorded]) -> tuple[Effect, ...]:
-    """What has to be sent because of these events, in their order. `before` is the order before the first of them."""
+    """The mails and shipping requests that follow from these events, in order. `before`: the order before them."""
     out: list[Effect] = []
     order = before
     for recorded in events:
@@ -80,7 +80,7 @@ class MailRule(NamedTuple):
     Its text is `templates/mail/<kind>.<audience>.txt`.
 
     Attributes:
-        name: what the kind is called, in German; given by the first rule of a kind.
+        name: the name of the kind, in German; only the first rule of a kind has it.
         when: a further condition on the event and the order.
         about: the deadline that it mentions, if that is open.
         facts: the fields of the event that the mail takes, by their names in `MailFacts`.

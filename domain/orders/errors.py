@@ -9,7 +9,7 @@ class Refused(Exception):
     """A command that is not allowed now.
 
     Attributes:
-        action: what was asked.
+        action: the action that was asked for.
         code: why not: `wrong_state`, `final`, `before_goods`, `not_yours`, `role`, `other_settlement`.
         status: the state that refused.
         allowed: the actions allowed now.

@@ -24,7 +24,7 @@ from domain.settlements.errors import SettlementRefused
 from domain.settlements.settlement import Settlement, SettlementStatus
 
 _PARTNER: tuple[Role, ...] = ("partner", "operations")
-# Both by rules version: a later version lists only what it changes or adds.
+# Both are keyed by rules version; a later version lists only what it changes or adds.
 ROLES: dict[int, dict[str, tuple[Role, ...]]] = {
     1: {
         "select": _PARTNER,
@@ -47,7 +47,7 @@ ACTIONS: dict[int, dict[SettlementStatus, tuple[str, ...]]] = {
 
 
 def actions(settlement: Settlement) -> tuple[str, ...]:
-    """The actions that the state allows, whoever takes them. `invoice` is the upload of an invoice."""
+    """The actions that the state allows, to any role. `invoice` is the upload of an invoice."""
     return rules.under(ACTIONS, settlement.rules).get(settlement.status, ())
 
 
@@ -76,7 +76,7 @@ def authorise(settlement: Settlement, action: str, actor: Actor, now: datetime) 
 
 
 def author(settlement: Settlement, command: Command | None, actor: Actor) -> Author:
-    """Who gives a command, and for whom. Without a command: who opens the settlement."""
+    """The author of a command's events. Without a command: of the settlement's opening."""
     is_partners = command is None or isinstance(command, Select | Close | TakeVerdict)
     partner_id = settlement.opening.partner.partner_id
     return author_of(actor, on_behalf_of=partner_id if is_partners else None)

@@ -1,4 +1,4 @@
-"""When time alone does something to a settlement."""
+"""When time alone changes a settlement: the selection closes, reminders are due."""
 
 from datetime import datetime
 

@@ -9,7 +9,7 @@ class SettlementRefused(Exception):
     """A command that is not allowed now, or not to this caller.
 
     Attributes:
-        action: what was asked.
+        action: the action that was asked for.
         code: why not: `wrong_state`, `too_late` (the time to select is over), `role`, `not_yours`, `too_many_files`
             (one more upload), `older_rules` (a version before its own).
         status: the state that refused.

@@ -80,7 +80,7 @@ class InvoiceReminded(Value):
 
 
 class InvoiceReturned(Value):
-    """An uploaded invoice was returned with what is wrong."""
+    """An uploaded invoice was rejected; the verdict has the problems."""
 
     type: Literal["invoice_returned"] = "invoice_returned"
     paper_id: str

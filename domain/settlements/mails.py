@@ -67,10 +67,10 @@ class MailRule(NamedTuple):
     Its text is `templates/mail/settlement/<kind>.<audience>.txt`.
 
     Attributes:
-        name: what the kind is called, in German; given by the first rule of a kind.
+        name: the name of the kind, in German; only the first rule of a kind has it.
         when: a further condition on the event and the settlement after it.
         facts: the fields of the event that the mail takes, by their names in `SettlementMail`.
-        paper: what is attached.
+        paper: the PDF that is attached.
         since, until: the versions of the rules under which it is sent (domain/rules.py).
     """
 
@@ -196,7 +196,7 @@ def _mail(
 
 
 def is_obsolete(mail: SettlementMail, settlement: Settlement) -> bool:
-    """Whether a mail that has not been sent is obsolete: it asks for what is done, or a later mail says the same."""
+    """Whether a mail that has not been sent is obsolete: its request is done, or a later mail says the same."""
     match mail.kind:
         case "settlement_opened":
             return settlement.status is not SettlementStatus.OPEN

@@ -18,7 +18,7 @@ _OF_ACTIVITY = re.compile(r"Activity id of scheduled event '(\d+)'")
 
 
 class Message(NamedTuple):
-    """A message to the workflow: its name and when it came. `waits`: it was an update, whose sender waited."""
+    """A message to the workflow: its name and when it came. `waits`: it was an update, not a signal."""
 
     name: str
     at: datetime
@@ -29,7 +29,7 @@ class ReplayFailure(NamedTuple):
     """Why a workflow is stuck: a task fails because the history cannot be replayed.
 
     `back_to` is the event to reset to, the end of the last good task; None if no reset helps. `told` are the messages
-    that came to the workflow after that event.
+    that the workflow received after that event.
     """
 
     failure: str
@@ -40,8 +40,8 @@ class ReplayFailure(NamedTuple):
     def can_be_reset(self) -> bool:
         """Whether a reset loses nothing.
 
-        It has the workflow told again what came after that event. Updates and signals together are replayed in
-        another order than they were told, and the workflow would stand still again after the next restart.
+        A reset reapplies the messages after that event. If they contain both updates and signals, they are reapplied
+        in another order, and the workflow would be stuck again after the next restart.
         """
         return self.back_to is not None and len({each.waits for each in self.told}) < 2
 
@@ -81,13 +81,13 @@ def advice(found: ReplayFailure, name: str, workflow_id: str) -> list[str]:
 
 
 def why(events: Sequence[HistoryEvent]) -> ReplayFailure | None:
-    """The same as `look`, from the events of a run."""
+    """Why a run with these events is stuck; None if its last task did not fail to replay."""
     ends = [each for each in events if each.event_type == _COMPLETED or _failure(each)]
     failure = _failure(ends[-1]) if ends else ""
     if not failure:
         return None
     differs = _where_it_differs(failure, events)
-    # A task that ended without a command, and that was once taken together with the update after it.
+    # A task without commands may have been executed together with the update after it.
     empty = [
         each.event_id
         for each, following in pairwise(events)
@@ -101,7 +101,7 @@ def why(events: Sequence[HistoryEvent]) -> ReplayFailure | None:
 
 
 def _where_it_differs(failure: str, events: Sequence[HistoryEvent]) -> int:
-    """The first event that a replay does not come to; 0 if the failure does not say."""
+    """The first event that a replay does not reach; 0 if the failure does not name it."""
     if named := _OF_EVENT.search(failure):
         return int(named[1])
     if named := _OF_ACTIVITY.search(failure):

@@ -52,7 +52,7 @@ class Entities(Protocol):
     async def to_compare(
         self, after: str | None, limit: int, closed_since: datetime
     ) -> Sequence[Row]:
-        """The next rows to compare, by name: open ones, and closed ones that were not compared after their last change."""
+        """The next rows to compare, by name: open ones, and closed ones not compared after their last change."""
 
     async def rows(self, names: Collection[str]) -> Sequence[Row]:
         """The rows of these names. Names without a row are left out."""

@@ -103,7 +103,7 @@ class PaperActivities:
 
     @activity.defn(name=activities.MAKE_DRAFT)
     async def make_draft(self, of: SettlementOf) -> str:
-        """Make a draft of the partner's invoice, with today's date and the partner's current data. Returns its paper id."""
+        """Make a draft of the partner's invoice, with today's date and current data. Returns its paper id."""
         number = settlement_id(of.partner_id, of.month)
         with without_contents(f"draft of {number}"):
             stored = await self._issued(number)
@@ -193,8 +193,8 @@ def _not_recorded(what: str) -> ApplicationError:
 async def _made(work: Coroutine[Any, Any, Document], *, give_up: bool = False) -> Document:
     """The document, if its process makes it within its limits.
 
-    If not, the activity is retried soon, because the machine may have been short of memory. After `QUICK_ATTEMPTS` it is
-    retried only after `AGAIN`, because a human has to repair it, or given up (`give_up`).
+    If not, the activity is retried soon, because the machine may have been short of memory. After `QUICK_ATTEMPTS`
+    attempts a human has to repair it: it is retried only after `AGAIN`, or given up (`give_up`).
     """
     try:
         return await work

@@ -183,9 +183,8 @@ class ReconcileActivities:
             # A workflow must not end before its order or settlement is over.
             ended = not running and not answer.is_over
             if running and answer.shell < workflow_names.SHELL:
-                with suppress(
-                    RPCError
-                ):  # it may have ended meanwhile; otherwise the next pass signals again
+                # It may have ended meanwhile. Otherwise the next pass signals again.
+                with suppress(RPCError):
                     handle = self._client.get_workflow_handle(workflow_id)
                     await handle.signal(workflow_names.NEXT_RUN)
             return _Comparison(row, "ended", run_id) if ended else _Comparison(row, same=now)
@@ -272,7 +271,7 @@ class ReconcileActivities:
 
     @activity.defn(name=activities.REPORT_FINDINGS)
     async def report_findings(self, began: datetime) -> int:
-        """End the findings that the pass did not see, and mail the new ones to operations. Returns the number of open ones.
+        """End the findings that the pass did not see, and mail new ones to operations. Returns how many are open.
 
         Also marks unsent mails as obsolete that are no longer needed.
         """

@@ -85,9 +85,10 @@ async def open_month(
     vat_rates: VatRates,
     display: DisplaySettings,
 ) -> SettlementSnapshot | None:
-    """Open a partner's settlement of a month with all that can be billed, as the month's end does. Idempotent.
+    """Open a partner's settlement of a month with all that can be billed. Idempotent.
 
-    None if there is or was one, or if there is nothing to bill. Once its workflow is started it is open.
+    Returns None if the month has a settlement already (also a voided one), or if there is nothing to bill. The
+    settlement is open once its workflow is started.
 
     Raises:
         RPCError: Temporal is away.

@@ -165,10 +165,8 @@ class ClaimActivities:
         if found.workflow is WorkflowExecutionStatus.RUNNING:
             raise _ask_again(f"{sp_id} still has pending effects")
         waiting: tuple[Effect, ...] = ()
-        if found.workflow not in (
-            None,
-            WorkflowExecutionStatus.COMPLETED,
-        ):  # terminated, cancelled or failed
+        # Terminated, cancelled or failed.
+        if found.workflow not in (None, WorkflowExecutionStatus.COMPLETED):
             waiting = outbox(found.stored, await self._mails.finished(sp_id))
         released, more = lifecycle.release(order, number, activity.info().started_time)
         carried = Carried(

@@ -99,9 +99,8 @@ class OrderEntities:
             return await self._orders.holds(snapshot)
 
         async def keep() -> bool:
-            with suppress(
-                Diverged
-            ):  # written by another process meanwhile: the next pass compares again
+            # Another process may have written meanwhile. Then the next pass compares again.
+            with suppress(Diverged):
                 await self._orders.save(snapshot, replaces=head)
             return True
 

@@ -197,9 +197,8 @@ class ReconcileActivities:
         if answer is None:
             return Seen(name, kind, comparison.run_id)
         kept = await answer.is_recorded() or await answer.keep()
-        if (
-            kind in _DEAD.values()
-        ):  # operations must revive it, from its last state, which is recorded now
+        # Operations must revive a dead one, from its last state, which is recorded now.
+        if kind in _DEAD.values():
             return Seen(name, kind, comparison.run_id)
         if not kept:
             return Seen(name, "unrecorded", comparison.run_id)

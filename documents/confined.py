@@ -9,9 +9,9 @@ SECONDS`) this file is the side inside the process.
 
 **How it is started.** The worker has threads of the Temporal SDK, which take locks of the interpreter without holding
 the GIL. A child that is forked at such a moment and then runs any Python code waits forever for a lock that nobody will
-release (`PyOS_AfterFork_Child`), and uvloop's own spawn runs such code in the child while the parent waits. So the event
-loop never starts a process: a thread does, with `subprocess.Popen`. Without `preexec_fn` and without a change of user,
-Popen's child executes no Python code and takes no lock between its creation and `exec`; on Linux it is created by
+release (`PyOS_AfterFork_Child`), and uvloop's own spawn runs such code in the child while the parent waits. So the
+event loop never starts a process: a thread does, with `subprocess.Popen`. Without `preexec_fn` and without a change of
+user, Popen's child executes no Python code and takes no lock between its creation and `exec`; on Linux it is created by
 `vfork`, which does not run fork handlers of libraries either (CPython, Modules/_posixsubprocess.c: do_fork_exec and
 child_exec). So do not use `preexec_fn`, `user`, `group` or `extra_groups` here.
 """
@@ -100,9 +100,8 @@ async def run_confined(module: str, data: bytes, limits: Limits) -> bytes:
 def remove_leftovers() -> None:
     """Remove the temporary folders of processes whose worker was killed. Those of running workers stay."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with suppress(
-            OSError
-        ):  # another user's folder, removed meanwhile, or no locks on this file system
+        # Another user's folder, one that was removed meanwhile, or no locks on this file system.
+        with suppress(OSError):
             handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 if os.fstat(handle).st_uid == os.geteuid() and _lock(handle):

@@ -64,7 +64,7 @@ class Made(NamedTuple):
     pages: int
 
 
-class _Nothing(URLFetcher):  # type: ignore[misc]
+class _NoFetcher(URLFetcher):  # type: ignore[misc]
     """A fetcher that refuses every URL."""
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ def make_pdf(
     gc.disable()
     gc.freeze()
     try:
-        source = weasyprint.HTML(string=html, url_fetcher=_Nothing())
+        source = weasyprint.HTML(string=html, url_fetcher=_NoFetcher())
         document = source.render(font_config=FontConfiguration(), pdf_variant=_VARIANT)
         gc.collect()
         pdf = document.write_pdf(

@@ -119,7 +119,7 @@ async def check_invoice(pdf: bytes | Path, expected: Expected, limits: Limits = 
 
 
 def _beginning(path: Path) -> bytes:
-    """As much of a file as is needed to see that it is too large."""
+    """The beginning of a file: enough to find out whether it is too large."""
     with path.open("rb") as file:
         return file.read(LARGEST + 1)
 
@@ -141,7 +141,7 @@ def judge(read: Read, expected: Expected) -> Verdict:
     """The verdict on an invoice that was read."""
     if read.problem is not None:
         return Verdict(accepted=False, problems=(read.problem,))
-    text = _straight(read.text)
+    text = _normalized(read.text)
     if not text.strip():
         return _refused("no_text")
     named = _Named(text)
@@ -166,8 +166,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9]+(?:[._-]+[A-Za-z0-9]+)*")
 _BREAK = r"\s{0,3}+"
 
 
-def _straight(text: str) -> str:
-    """With line ends of one kind and without what is invisible; a hyphen of PDFium's at a line's end is one."""
+def _normalized(text: str) -> str:
+    """The text with uniform line ends, without zero-width spaces, and with PDFium's hyphens at line ends as `-`."""
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x02", "-").replace("\u200b", "")
 
 

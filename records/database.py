@@ -73,7 +73,7 @@ class Database:
         self._threads = _Threads(self.url) if self.is_sqlite else None
         # Within one process SQLite's writers queue up here, because SQLite itself would make them poll. A writer in
         # the queue does not hold the turn yet, so a writer with `first` waits only for the running one.
-        self._line = asyncio.Lock()
+        self._queue = asyncio.Lock()
         self._turn = asyncio.Lock()
 
     async def read(
@@ -142,7 +142,7 @@ class Database:
         async with AsyncExitStack() as stack:
             async with asyncio.timeout(limits.left(deadline)):
                 if not first:
-                    await stack.enter_async_context(self._line)
+                    await stack.enter_async_context(self._queue)
                 await stack.enter_async_context(self._turn)
             yield
 

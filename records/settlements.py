@@ -214,7 +214,7 @@ class Settlements:
                 for each, document in await connection.execute(found)
             }
             lines = await connection.run_sync(stored_lines, settlement_ids)
-            told = (
+            timeline = (
                 select(
                     settlement_timeline.c.settlement_id,
                     settlement_timeline.c.seq,
@@ -226,7 +226,7 @@ class Settlements:
                 .where(settlement_timeline.c.settlement_id.in_(settlement_ids))
                 .order_by(settlement_timeline.c.seq)
             )
-            for each, *event in await connection.execute(told):
+            for each, *event in await connection.execute(timeline):
                 events[each].append(recorded_of(*event))
         return tuple(
             StoredSettlement(

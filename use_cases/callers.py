@@ -50,7 +50,7 @@ class Callers:
         if known is None:
             return None
         if self._note_use(known.token_id, known.last_used_at, now):
-            self._beside(self._tokens.use(known.token_id, now))
+            self._store_in_background(self._tokens.use(known.token_id, now))
         return Principal(
             role=known.role, login_id=known.token_id, name=known.name, partner_id=known.partner_id
         )
@@ -64,7 +64,7 @@ class Callers:
         if session is None or now - session.last_used_at > lifetime(session.user).idle:
             return None
         if self._note_use(hash_of(secret), session.last_used_at, now):
-            self._beside(self._records.use_session(hash_of(secret), now))
+            self._store_in_background(self._records.use_session(hash_of(secret), now))
         return principal_of(session.user)
 
     def _note_use(self, login: str, noted: datetime | None, now: datetime) -> bool:
@@ -75,9 +75,9 @@ class Callers:
         self._used[login] = now
         return True
 
-    def _beside(self, noting: Coroutine[Any, Any, None]) -> None:
+    def _store_in_background(self, noting: Coroutine[Any, Any, None]) -> None:
         """Store a use in the background, so that a call that only reads does not wait for other writers."""
-        task = asyncio.create_task(_quietly(noting))
+        task = asyncio.create_task(_store_use(noting))
         self._notes.add(task)
         task.add_done_callback(self._notes.discard)
 
@@ -92,7 +92,7 @@ class Callers:
         self._used = {login: at for login, at in self._used.items() if now - at < _USE_NOTED}
 
 
-async def _quietly(noting: Coroutine[Any, Any, None]) -> None:
+async def _store_use(noting: Coroutine[Any, Any, None]) -> None:
     """Store a use. A failure is only logged, because the call itself does not depend on it."""
     try:
         await noting

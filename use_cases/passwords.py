@@ -20,13 +20,13 @@ def weakness(password: str, email: str, name: str) -> tuple[str, str] | None:
         return "too_long", f"must have at most {LONGEST} characters"
     if len(set(password)) < 4:
         return "too_simple", "must have more than three different characters"
-    own = {_core(text) for text in (email, email.partition("@")[0], name)}
-    if _core(password) in own:
+    own = {_letters_and_digits(text) for text in (email, email.partition("@")[0], name)}
+    if _letters_and_digits(password) in own:
         return "own_name", "must not be the e-mail address or the name"
     return None
 
 
-def _core(text: str) -> str:
+def _letters_and_digits(text: str) -> str:
     return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", text).casefold())
 
 

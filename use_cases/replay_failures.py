@@ -28,13 +28,13 @@ class Message(NamedTuple):
 class ReplayFailure(NamedTuple):
     """Why a workflow is stuck: a task fails because the history cannot be replayed.
 
-    `back_to` is the event to reset to, the end of the last good task; None if no reset helps. `told` are the messages
+    `back_to` is the event to reset to, the end of the last good task; None if no reset helps. `messages` are those
     that the workflow received after that event.
     """
 
     failure: str
     back_to: int | None
-    told: tuple[Message, ...]
+    messages: tuple[Message, ...]
 
     @property
     def can_be_reset(self) -> bool:
@@ -43,7 +43,7 @@ class ReplayFailure(NamedTuple):
         A reset reapplies the messages after that event. If they contain both updates and signals, they are reapplied
         in another order, and the workflow would be stuck again after the next restart.
         """
-        return self.back_to is not None and len({each.waits for each in self.told}) < 2
+        return self.back_to is not None and len({each.waits for each in self.messages}) < 2
 
 
 async def look(client: Client, workflow_id: str) -> ReplayFailure | None:
@@ -57,24 +57,24 @@ async def look(client: Client, workflow_id: str) -> ReplayFailure | None:
 
 def advice(found: ReplayFailure, name: str, workflow_id: str) -> list[str]:
     """Lines for operations: why the order or settlement of this name is stuck, and the commands that help."""
-    lines = [f"{name} stands still: {found.failure}"]
+    lines = [f"{name} is stuck: {found.failure}"]
     if found.back_to is None:
-        lines += ["No reset is known to help: start workers of the release that it ran with."]
+        lines += ["No reset helps: start workers of the release with which it ran."]
         return lines
     if found.can_be_reset:
         lines += [
-            "The way back; what came after that event it is told again:",
+            "Reset it. The messages after that event are delivered again:",
             f"  temporal workflow reset --workflow-id {workflow_id} --event-id {found.back_to}"
             ' --reason "cannot be replayed"',
         ]
     else:
         lines += [
-            "A reset would not last. The way back:",
+            "After a reset it would get stuck again. Terminate and revive it:",
             f'  temporal workflow terminate --workflow-id {workflow_id} --reason "stuck"',
             f"  python starter.py revive {name} --from-records",
-            "Signals that are not in the timeline have to be sent again.",
+            "Send signals again that are not in the timeline.",
         ]
-    for each in found.told:
+    for each in found.messages:
         signal = "" if each.waits else " (signal)"
         lines.append(f"  {each.at.isoformat(timespec='seconds')} {each.name}{signal}")
     return lines
@@ -96,8 +96,8 @@ def why(events: Sequence[HistoryEvent]) -> ReplayFailure | None:
         and each.event_id < differs
     ]
     back_to = empty[-1] if empty else None
-    told = [_message(each) for each in events if back_to and each.event_id > back_to]
-    return ReplayFailure(failure, back_to, tuple(each for each in told if each is not None))
+    messages = [_message(each) for each in events if back_to and each.event_id > back_to]
+    return ReplayFailure(failure, back_to, tuple(each for each in messages if each is not None))
 
 
 def _where_it_differs(failure: str, events: Sequence[HistoryEvent]) -> int:

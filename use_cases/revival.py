@@ -40,10 +40,10 @@ _NEWER = "{}: a newer release left its {}; revive it with that release"
 _RUNS = "{}: its workflow is running; to start it anew, terminate it first in the Temporal UI"
 _UNKNOWN = "{}: the records know no such {}"
 _OVER = "{} is {}: nothing can follow"
-_ENDED = "{}: its workflow has ended by itself as {}, and is never started anew"
+_ENDED = "{}: its workflow has ended by itself as {}, and cannot be restarted"
 _SILENT = (
-    "{}: its workflow does not tell where it stood ({}). See to it that workers are up and mended; or have it go on "
-    "from the records as they are: --from-records"
+    "{}: its workflow does not tell where it stood ({}). Start and repair its workers, or let it continue "
+    "from the records: --from-records"
 )
 _NO_ANSWER = (
     RPCStatusCode.DEADLINE_EXCEEDED,
@@ -85,9 +85,11 @@ class Revival:
         """
         last = _LastRun(self._client, sp_id, names.order_id(sp_id), Answer)
         head = await self._orders.head(sp_id)
-        told = await last.tells(lambda: workflow_client.snapshot(self._client, sp_id), from_records)
-        if told is not None:
-            await _written(self._orders.save(told, replaces=head), sp_id)
+        answered = await last.query(
+            lambda: workflow_client.snapshot(self._client, sp_id), from_records
+        )
+        if answered is not None:
+            await _written(self._orders.save(answered, replaces=head), sp_id)
         stored = await self._orders.get(sp_id)
         if stored is None:
             raise NotRevivable(_UNKNOWN.format(sp_id, "order"))
@@ -147,11 +149,11 @@ class SettlementRevival:
         workflow_id = names.settlement_workflow_id(of.partner_id, of.month)
         last = _LastRun(self._client, number, workflow_id, SettlementAnswer)
         head = await self._settlements.head(number)
-        told = await last.tells(
+        answered = await last.query(
             lambda: settlement_client.settlement_snapshot(self._client, of), from_records
         )
-        if told is not None:
-            await _written(self._settlements.save(told, replaces=head), number)
+        if answered is not None:
+            await _written(self._settlements.save(answered, replaces=head), number)
             stored = await self._settlements.get(number) or stored
         settlement, events = stored.settlement, stored.events
         if settlement.is_over:
@@ -193,7 +195,7 @@ class _LastRun:
         self._handle = client.get_workflow_handle(workflow_id, result_type=answer)
         self._status: WorkflowExecutionStatus | None = None
 
-    async def tells(
+    async def query(
         self, query: Callable[[], Awaitable[_Snapshot]], from_records: bool
     ) -> _Snapshot | None:
         """The run's answer to a query. None if the server has deleted it or, with `from_records`, it does not answer.
@@ -238,7 +240,7 @@ async def _written(save: Awaitable[int], name: str) -> None:
     try:
         await save
     except Diverged:
-        raise NotRevivable(f"{name}: somebody writes to its records just now; try again") from None
+        raise NotRevivable(f"{name}: another process is writing its records; try again") from None
 
 
 def outbox(stored: StoredOrder, finished: frozenset[str]) -> tuple[Effect, ...]:

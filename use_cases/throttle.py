@@ -36,7 +36,7 @@ class Throttle:
         """
         limits = {_account(email): _BY_ACCOUNT}
         if address is not None:
-            limits[_place(address)] = _BY_ADDRESS
+            limits[_network(address)] = _BY_ADDRESS
         await self._charge(limits)
 
     async def was_right(self, email: str, address: str | None = None) -> None:
@@ -46,16 +46,16 @@ class Throttle:
         """
         await self._login_attempts.clear(_account(email))
         if address is not None:
-            await self._login_attempts.refund([_place(address)], self._clock())
+            await self._login_attempts.refund([_network(address)], self._clock())
 
     async def take_back(self, email: str, address: str) -> None:
         """Do not count an attempt whose password was right and whose code is missing. It does not log in yet."""
-        await self._login_attempts.refund([_account(email), _place(address)], self._clock())
+        await self._login_attempts.refund([_account(email), _network(address)], self._clock())
 
     async def reset(self, email: str, address: str) -> None:
         """Count a request for a password reset. Raises `Throttled`."""
         await self._charge(
-            {f"reset:{email_key(email)}": _RESETS, f"reset:{_place(address)}": _RESETS_BY_ADDRESS}
+            {f"reset:{email_key(email)}": _RESETS, f"reset:{_network(address)}": _RESETS_BY_ADDRESS}
         )
 
     async def tidy(self) -> None:
@@ -72,7 +72,7 @@ def _account(email: str) -> str:
     return f"account:{email_key(email)}"
 
 
-def _place(address: str) -> str:
+def _network(address: str) -> str:
     """The name under which an address is counted. For IPv6 it is the /64 network, which one host can use freely."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])

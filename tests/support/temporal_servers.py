@@ -39,7 +39,7 @@ async def _started(
 
 @asynccontextmanager
 async def skipping_server(settings: Settings | None = None) -> AsyncIterator[WorkflowEnvironment]:
-    """A time-skipping server. Its workflows share one clock, so each test needs its own (docs/traps.md, "Time and tests").
+    """A time-skipping server with one clock, so each test needs its own (docs/traps.md, "Time and tests").
 
     At the end it checks that no order or settlement that its client started has an empty task.
     """

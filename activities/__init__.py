@@ -1,1 +1,1 @@
-"""What touches the world: mail, warehouse, records. Called by workflows, by name."""
+"""The activities: mail, warehouse, records, documents. Workflows call them by name."""

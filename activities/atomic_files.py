@@ -6,9 +6,9 @@ from uuid import uuid4
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` to `path` completely or not at all, for readers and after a power cut, too.
+    """Write `data` to `path` completely or not at all, also if a reader opens it meanwhile or the power is cut.
 
-    The folder is made if it is missing; a file that is there is replaced. Raises `OSError` as the file system does.
+    A missing folder is created, an existing file is replaced. Raises the `OSError` of the file system.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")

@@ -1,4 +1,4 @@
-"""Claims a settlement's orders, and frees them if it is voided. Each order decides for itself."""
+"""Claims a settlement's orders, and releases them if it is voided. Each order's workflow decides."""
 
 import asyncio
 import contextlib
@@ -49,9 +49,9 @@ _Result = TypeVar("_Result")
 
 
 class _Found(NamedTuple):
-    """An order as its workflow answers, or as it is in the records if the workflow does not.
+    """An order from its workflow's answer, or from the records if the workflow does not answer.
 
-    `workflow` is the status of the workflow's last run; None: the server has no run of it.
+    `workflow` is the status of the workflow's last run, or None if the server has none.
     """
 
     stored: StoredOrder
@@ -59,7 +59,7 @@ class _Found(NamedTuple):
 
 
 class ClaimActivities:
-    """The activities that claim and free orders. `desk` is passed to the workflows of freed orders."""
+    """The activities that claim and release orders. `desk` is passed to the workflows of released orders."""
 
     def __init__(
         self,
@@ -79,10 +79,10 @@ class ClaimActivities:
 
     @activity.defn(name=activities.CLAIM_ORDERS)
     async def claim_orders(self, batch: OrdersOf) -> Claims:
-        """Bill each of these orders to the settlement, and store the line that each answers. Returns who refused.
+        """Bill these orders to the settlement, and store the line of each. Returns the orders that refused.
 
-        Idempotent. The records are asked only for the partner of an order; everything else is the order's own answer.
-        If an order does not answer, the whole batch is retried, since nobody knows whether it was billed.
+        Idempotent. Only the partner of an order is read from the records; everything else is in the order's answer. If
+        an order does not answer, it is unknown whether it was billed, so the whole batch is retried.
         """
         of = batch.settlement
         number = settlement_id(of.partner_id, of.month)
@@ -90,7 +90,7 @@ class ClaimActivities:
             owners = await self._settlements.billable.partners_of(batch.sp_ids)
 
             async def claim(sp_id: str) -> Line | LeftOutReason:
-                if owners.get(sp_id) != of.partner_id:  # or the records do not know it yet
+                if owners.get(sp_id) != of.partner_id:  # or it is not recorded yet
                     return await self._why_not(number, sp_id, of.partner_id)
                 return await self._claim(number, sp_id, of.partner_id)
 
@@ -107,7 +107,7 @@ class ClaimActivities:
             )
 
     async def _claim(self, number: str, sp_id: str, partner_id: str) -> Line | LeftOutReason:
-        """The order's own line, once the settlement has billed it; or why it has not."""
+        """Bill an order to the settlement. Returns the order's line, or the reason for its refusal."""
         request = Request(
             command=Bill(settlement_id=number), actor=SYSTEM, request_id=f"bill-{number}"
         )
@@ -128,7 +128,7 @@ class ClaimActivities:
         return await self._why_not(number, sp_id, partner_id)
 
     async def _why_not(self, number: str, sp_id: str, partner_id: str) -> Line | LeftOutReason:
-        """Why an order was not billed just now; its line if this settlement has billed it already."""
+        """Why an order was not billed; its line if this settlement has billed it already."""
         found = await self._state_of(sp_id)
         if found is None:
             return "unknown"
@@ -140,8 +140,8 @@ class ClaimActivities:
         line = line_of_order(order)
         if order.status is Status.BILLED and line is not None:
             return line
-        if found.workflow is WorkflowExecutionStatus.RUNNING:  # it was just freed or revived
-            raise _ask_again(f"{sp_id} has to be asked again")
+        if found.workflow is WorkflowExecutionStatus.RUNNING:  # it was just released or revived
+            raise _ask_again(f"{sp_id} is running again, retry the claim")
         activity.logger.warning("a completed order has no workflow", extra={"sp_id": sp_id})
         return "unavailable"
 
@@ -161,11 +161,12 @@ class ClaimActivities:
             return
         order, events = found.stored
         if order.status is not Status.BILLED or order.settlement_id != number:
-            return  # it is free already, or another settlement has billed it since
+            return  # it is released already, or another settlement has billed it since
         if found.workflow is WorkflowExecutionStatus.RUNNING:
-            raise _ask_again(f"{sp_id} has something to send yet")
+            raise _ask_again(f"{sp_id} still has pending effects")
         waiting: tuple[Effect, ...] = ()
-        if found.workflow not in (None, WorkflowExecutionStatus.COMPLETED):  # ended by force
+        # Terminated, cancelled or failed.
+        if found.workflow not in (None, WorkflowExecutionStatus.COMPLETED):
             waiting = outbox(found.stored, await self._mails.finished(sp_id))
         released, more = lifecycle.release(order, number, activity.info().started_time)
         carried = Carried(
@@ -179,14 +180,14 @@ class ClaimActivities:
             async with temporal_call(ANSWER_TIMEOUT):
                 await workflow_client.revive_order(self._client, carried, self._desk)
         except WorkflowAlreadyStartedError:
-            raise _ask_again(f"{sp_id} has to be looked at again") from None
+            raise _ask_again(f"{sp_id} was started meanwhile, retry the release") from None
         with contextlib.suppress(Diverged):  # the new run writes the records itself
             await self._orders.save(Snapshot(order=released, events=more))
 
     # --- the state of an order -----------------------------------------------------------------------------------
 
     async def _state_of(self, sp_id: str) -> _Found | None:
-        """An order as its workflow answers, which is stored, too; as the records hold it if the workflow is silent."""
+        """Query an order's workflow and store the answer; the recorded order if the workflow does not answer."""
         workflow: WorkflowExecutionStatus | None = None
         try:
             async with temporal_call(ANSWER_TIMEOUT):
@@ -197,10 +198,10 @@ class ClaimActivities:
                     self._orders, sp_id, lambda: workflow_client.snapshot(self._client, sp_id)
                 )
             return _Found(StoredOrder(held.order, held.events), workflow)
-        except Closed:  # the server keeps it no longer
+        except Closed:  # the server has deleted it
             pass
         except WorkflowQueryFailedError as error:
-            # The workflow is broken. As for `starter.py revive`, the records count.
+            # The workflow is broken. Use the records, as `starter.py revive` does.
             activity.logger.warning(
                 "no answer", extra={"sp_id": sp_id, "why": type(error).__name__}
             )
@@ -231,6 +232,6 @@ async def _of_each(
     results = await asyncio.gather(*(in_slot(sp_id) for sp_id in sp_ids), return_exceptions=True)
     failures = [result for result in results if isinstance(result, BaseException)]
     if failures:
-        activity.logger.warning("orders gave no answer", extra={"orders": len(failures)})
+        activity.logger.warning("orders did not answer", extra={"orders": len(failures)})
         raise failures[0]
     return [result for result in results if not isinstance(result, BaseException)]

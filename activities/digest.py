@@ -52,7 +52,7 @@ class DigestActivities:
 
     @activity.defn(name=activities.DIGEST_PARTNERS)
     async def digest_partners(self, page: DigestPage) -> DigestPartners:
-        """The next partners that have something open and whose canton works on that day."""
+        """The next partners that have open work, and whose canton has a working day."""
         with without_contents("partners to write to"):
             found = await self._digests.partners(page.after, page.limit)
             day = self._local(page.at).date()
@@ -68,9 +68,9 @@ class DigestActivities:
 
     @activity.defn(name=activities.SEND_DIGEST)
     async def send_digest(self, wanted: DigestWanted) -> DigestOutcome:
-        """Send a partner what is open, unless it was sent on that day before.
+        """Send a partner its digest, unless the digest of that day is sent already.
 
-        A failure is retried until the offices close; the first attempt after that gives up.
+        A failure is retried until the end of office hours; the first attempt after that gives up.
         """
         with without_contents(f"digest of {wanted.partner_id}"):
             return await self._send(wanted, activity.info().started_time)
@@ -91,7 +91,7 @@ class DigestActivities:
         return "refused"
 
     async def _is_sent(self, to: _Recipient, work: OpenWork, wanted: DigestWanted) -> bool:
-        """Send a digest. False: this address is refused for good."""
+        """Send a digest. False if the mail server refuses this address permanently."""
         row = await send_from_activity(
             self._outbox,
             OutgoingMail(
@@ -110,7 +110,7 @@ class DigestActivities:
         return row.state == "sent"
 
     async def _recipients(self, partner_id: str, key: str, now: datetime) -> list[_Recipient]:
-        """The firm's address; then, in case it is refused, the first person of the firm who has a login."""
+        """The partner's address and, in case that is refused, the address of the partner's first login."""
         partner = await self._partners.get(partner_id)
         if partner is None:
             return []

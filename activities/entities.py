@@ -1,4 +1,4 @@
-"""Orders and settlements as the reconciler sees them: how to list them, and how to ask their workflows."""
+"""Orders and settlements behind one interface for the reconciler: list their rows, query their workflows."""
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
@@ -23,10 +23,10 @@ class WorkflowAnswer(NamedTuple):
 
     Attributes:
         version: the number of its events.
-        is_over: no event can follow.
-        shell: that of its run (`contracts.names.SHELL`).
-        is_recorded: whether the records hold exactly this.
-        keep: write exactly this to the records; False if they cannot hold it.
+        is_over: whether no event can follow.
+        shell: the shell version of its run (`contracts.names.SHELL`).
+        is_recorded: whether the records hold exactly this answer.
+        keep: write exactly this answer to the records; False if that is not possible.
     """
 
     version: int
@@ -52,13 +52,13 @@ class Entities(Protocol):
     async def to_compare(
         self, after: str | None, limit: int, closed_since: datetime
     ) -> Sequence[Row]:
-        """The next rows to compare, by name: open ones, and closed ones that were not compared since they changed."""
+        """The next rows to compare, by name: open ones, and closed ones not compared after their last change."""
 
     async def rows(self, names: Collection[str]) -> Sequence[Row]:
-        """The rows of these names, as far as there are any."""
+        """The rows of these names. Names without a row are left out."""
 
     async def ask(self, workflow_id: str) -> WorkflowAnswer:
-        """Query a workflow, which works after its end, too, as long as the server keeps it."""
+        """Query a workflow. A closed one answers, too, until the server deletes it."""
 
 
 class OrderEntities:
@@ -99,9 +99,8 @@ class OrderEntities:
             return await self._orders.holds(snapshot)
 
         async def keep() -> bool:
-            with suppress(
-                Diverged
-            ):  # there was another write meanwhile: the next pass compares again
+            # Another process may have written meanwhile. Then the next pass compares again.
+            with suppress(Diverged):
                 await self._orders.save(snapshot, replaces=head)
             return True
 
@@ -132,7 +131,7 @@ class SettlementEntities:
     async def to_compare(
         self, after: str | None, limit: int, closed_since: datetime
     ) -> Sequence[Row]:
-        """Settlements that are not over (void ones, too, until their orders are free), and those that are."""
+        """Settlements that are not over (voided ones, too, until their orders are released), and those that are."""
         return await self._records.settlements_to_compare(after, limit)
 
     async def rows(self, names: Collection[str]) -> Sequence[Row]:

@@ -14,8 +14,11 @@ LOG_AGAIN = 300.0  # seconds
 
 @dataclass
 class _Failing:
-    """One activity that fails for one reason: when that was last logged, whether it still lasts, and how many failed
-    attempts have not been logged."""
+    """An activity that fails for one reason.
+
+    `logged_at` is when that was last logged, `lasts` whether it still fails, `unlogged` the number of failed attempts
+    since the last log line.
+    """
 
     logged_at: float
     lasts: bool = True
@@ -38,7 +41,7 @@ class ExpectedFailures(Interceptor):
         return _Inbound(next, self)
 
     def failed(self, name: str, error: ApplicationError) -> None:
-        """Count, and perhaps log, a failed attempt at the activity `name`."""
+        """Count a failed attempt at the activity `name`, and log it if it is due."""
         now, kind = self._clock(), error.type or ""
         known = self._failing.get((name, kind))
         if known is not None and now - known.logged_at < LOG_AGAIN:

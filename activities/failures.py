@@ -1,4 +1,4 @@
-"""Failures that anybody with access to Temporal may read: what failed and why, without contents."""
+"""Failures without personal data, because everybody with access to Temporal can read them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ def without_contents(what: str) -> Iterator[None]:
     """Replace an unexpected error by a retryable one that names only `what` and the error's class.
 
     Errors of databases, HTTP and SMTP clients quote their input: addresses, names, passwords in URLs. The traceback
-    stays, since it shows code and no values. An `ApplicationError` was raised on purpose and passes unchanged.
+    is kept, since it shows code and no values. An `ApplicationError` was raised on purpose and is not changed.
 
     An error that means that a server is unreachable gets the category `BENIGN` (`activities.expected_failures`).
     """

@@ -1,4 +1,4 @@
-"""Sends heartbeats for running activities, so that another process soon takes over when theirs is gone."""
+"""Sends heartbeats for running activities, so that another process soon retries them if theirs dies."""
 
 import asyncio
 from typing import Any
@@ -9,7 +9,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from contracts import activities
 
 BEAT_SECONDS = 2.0
-"""Seconds between two heartbeats, or less if `heartbeat_timeout` is short."""
+"""The most seconds between two heartbeats. A short `heartbeat_timeout` needs a shorter interval."""
 
 UNINTERRUPTED = frozenset(
     {
@@ -19,8 +19,10 @@ UNINTERRUPTED = frozenset(
         activities.REQUEST_SHIPPING,
     }
 )
-"""Activities whose attempt a cancellation does not interrupt, because nobody would know whether the mail or request was
-sent. It only prevents the next attempt."""
+"""Activities that a cancellation does not interrupt, because it would be unknown whether the mail or request was sent.
+
+A cancellation only prevents the next attempt.
+"""
 
 
 class Heartbeats(Interceptor):
@@ -51,6 +53,6 @@ class _Inbound(ActivityInboundInterceptor):
 
 
 def _is_shutting_down() -> bool:
-    """Whether the worker ends and cannot wait any longer for the activity."""
+    """Whether the worker shuts down and does not wait longer for the activity."""
     details = activity.cancellation_details()
     return details is None or details.worker_shutdown

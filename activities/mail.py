@@ -17,7 +17,7 @@ from settings import Settings
 
 
 class _Recipient(NamedTuple):
-    """Who gets a mail, under which key. A copy that is refused is given up at once and delays nothing."""
+    """The recipient of a mail, and the mail's key. A refused copy is given up at once."""
 
     key: str
     address: str
@@ -36,15 +36,15 @@ class MailActivities:
 
     @activity.defn(name=activities.SEND_MAIL)
     async def send_mail(self, mail: Mail) -> None:
-        """Send a mail, unless it was sent under its key before.
+        """Send a mail, unless the mail with its key is sent already.
 
-        A failure is retried, except `activities.MAIL_GIVEN_UP` after five days of refusals. A refused mail is tried
-        again every hour, to the address that the partner has by then; a new order is never given up. Failures name the
-        mail's key and the server's code, nothing else.
+        A failure is retried, except `activities.MAIL_GIVEN_UP` after five days of refusals. A refused mail is retried
+        every hour, to the partner's current address. The mail of a new order is never given up. Failures contain only
+        the mail's key and the server's code.
         """
         with without_contents(f"mail {mail.key}"):
             recipients = await self._recipients(mail)
-            # At the same time: a mail and its copy neither wait for each other nor fail with each other.
+            # Concurrently, so that neither a mail nor its copy waits for the other or fails with it.
             results = await asyncio.gather(
                 *(self._send_to(mail, recipient) for recipient in recipients),
                 return_exceptions=True,
@@ -70,7 +70,7 @@ class MailActivities:
         return _Recipient(mail.key, self._settings.mail_operations, reader)
 
     async def _to_sender(self, mail: Mail) -> _Recipient:
-        """Who sent the command: the login's own address, or that of its firm or team."""
+        """The sender of the command: the address of the login, or of its partner or team."""
         sender = mail.sender
         if sender is None:
             return self._to_team(mail)

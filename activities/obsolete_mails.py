@@ -1,4 +1,4 @@
-"""Marks mails that need not be sent any more. Their workflows drop them, but do not tell the records."""
+"""Marks mails as obsolete that no longer need to be sent. Their workflows drop them without a note in the records."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ _BATCH = 500
 
 
 class ObsoleteMails:
-    """Finds the unsent mails of orders and settlements that no longer call for them."""
+    """Finds the unsent mails that their orders and settlements no longer need."""
 
     def __init__(self, mails: MailLog, orders: Orders, settlements: Settlements) -> None:
         self._mails = mails
@@ -23,7 +23,7 @@ class ObsoleteMails:
         self._settlements = settlements
 
     async def mark(self, now: datetime) -> int:
-        """Mark the unsent mails that are no longer needed; how many. One that is needed again later is still sent."""
+        """Mark the unsent mails that are no longer needed. Returns how many. A marked mail can still be sent later."""
         marked = 0
         last: MailRow | None = None
         while rows := await self._mails.tried(now - _MIN_AGE, last, _BATCH):
@@ -36,7 +36,7 @@ class ObsoleteMails:
         return marked
 
     async def _obsolete(self, about: str) -> frozenset[str]:
-        """The keys of obsolete mails of an order or settlement; none if the records lack it or cannot read it."""
+        """The keys of obsolete mails of an order or settlement; empty if it is not recorded or cannot be read."""
         with suppress(NotUnderstood):
             order = await self._orders.get(about)
             if order is not None:

@@ -1,6 +1,6 @@
-"""Makes statements and draft invoices and checks invoices, in limited processes and on a task queue of their own.
+"""Makes statements and draft invoices and checks invoices, in confined processes and on a separate task queue.
 
-A statement is made once and kept for ever, with the JSON of all that it shows (docs/documents.md).
+A statement is made once and stored permanently, with the JSON of its inputs (docs/documents.md).
 """
 
 from collections.abc import Coroutine
@@ -29,12 +29,12 @@ from statements.data import Accounting, Document, Letterhead, StatementData
 from statements.render_process import render_confined
 
 QUICK_ATTEMPTS = 3
-"""A document that failed so often needs a human: it is tried again every hour, and a draft is given up."""
+"""After this many attempts a statement is retried only every hour, and a draft is given up."""
 AGAIN = timedelta(hours=1)
 
 
 class PaperActivities:
-    """The papers of settlements; `settings` name who the invoices go to."""
+    """The activities of papers. `settings` has the accounting to which invoices are addressed."""
 
     def __init__(
         self, settings: Settings, settlements: Settlements, partners: Partners, papers: Papers
@@ -53,7 +53,7 @@ class PaperActivities:
 
     @activity.defn(name=activities.MAKE_STATEMENT)
     async def make_statement(self, wanted: StatementWanted) -> Statement:
-        """Make a settlement's statement and its CSV, and keep them; what is kept already stays as it is."""
+        """Make and store a settlement's statement and its CSV, unless they are stored already."""
         of = wanted.settlement
         number = settlement_id(of.partner_id, of.month)
         with without_contents(f"statement of {number}"):
@@ -81,7 +81,7 @@ class PaperActivities:
             or await self._settlements.lines.count_unconfirmed(number)
         ):
             raise ApplicationError(
-                f"the lines of {number} in the records do not come to what its orders told",
+                f"the recorded lines of {number} do not add up to the net that its orders confirmed",
                 type="LinesDiffer",
                 next_retry_delay=AGAIN,
             )
@@ -103,7 +103,7 @@ class PaperActivities:
 
     @activity.defn(name=activities.MAKE_DRAFT)
     async def make_draft(self, of: SettlementOf) -> str:
-        """Make a draft of the partner's invoice, of this day, with what is known of the partner now; its paper's id."""
+        """Make a draft of the partner's invoice, with today's date and current data. Returns its paper id."""
         number = settlement_id(of.partner_id, of.month)
         with without_contents(f"draft of {number}"):
             stored = await self._issued(number)
@@ -118,7 +118,7 @@ class PaperActivities:
 
     @activity.defn(name=activities.CHECK_INVOICE)
     async def check_invoice(self, wanted: InvoiceToCheck) -> Verdict:
-        """Whether an uploaded paper is the invoice that its settlement asks for. An unreadable one is not."""
+        """Check an uploaded invoice against its settlement. An unreadable file is refused, too."""
         of = wanted.settlement
         number = settlement_id(of.partner_id, of.month)
         with without_contents(f"invoice of {number}"):
@@ -132,7 +132,7 @@ class PaperActivities:
             stored = await self._issued(number)
             statement = stored.settlement.statement
             if statement is not None and statement.sha256 == paper.sha256:
-                # It names all that an invoice has to name.
+                # The statement would pass the check, because it contains everything that an invoice must contain.
                 return Verdict(accepted=False, problems=(Problem(code="statement"),))
             return await check_invoice(paper.content, expected_of(stored.account))
 
@@ -193,8 +193,8 @@ def _not_recorded(what: str) -> ApplicationError:
 async def _made(work: Coroutine[Any, Any, Document], *, give_up: bool = False) -> Document:
     """The document, if its process makes it within its limits.
 
-    If it does not, it is tried again quickly some times, which helps a machine that was short of memory; then `AGAIN`,
-    since only a human can mend it, or never (`give_up`).
+    If not, the activity is retried soon, because the machine may have been short of memory. After `QUICK_ATTEMPTS`
+    attempts a human has to repair it: it is retried only after `AGAIN`, or given up (`give_up`).
     """
     try:
         return await work

@@ -1,4 +1,4 @@
-"""Compares what is open with its workflows, repairs what can be repaired, and reports the rest to operations."""
+"""Compares orders and settlements with their workflows, repairs the records, and reports the rest to operations."""
 
 import asyncio
 import base64
@@ -42,9 +42,9 @@ MAX_CONCURRENT = 8
 QUERY_TIMEOUT = 10.0
 """Seconds for a query. A workflow that is not in a worker's cache is replayed for it."""
 COMPARE_AGAIN_AFTER = 2.0
-"""Seconds after which a difference is compared again, because a write may have been under way."""
+"""Seconds after which a difference is compared again, because a write may have been pending."""
 STUCK_FROM_ATTEMPT = 3
-"""Attempts at one workflow task after which its workflow is stuck; the first may have met a worker that stopped."""
+"""Attempts at a workflow task after which the workflow counts as stuck. Earlier ones may fail with their worker."""
 CLOSED_FOR = timedelta(days=30)
 """How long after its last change a closed order is still compared, once. Servers keep closed workflows as long."""
 SHOWN = 50  # findings in one mail
@@ -59,9 +59,9 @@ _THREAD = "reconciliation"
 
 
 class _Comparison(NamedTuple):
-    """One order or settlement compared with its workflow. Without a `kind` they agree, or (`unanswered`) it is unknown.
+    """An order or settlement compared with its workflow. Without a `kind` they agree, or the workflow did not answer.
 
-    `same` is what the next pass can skip as long as nothing changes.
+    `same` is stored, so that the next pass can skip the row while nothing changes.
     """
 
     row: Row
@@ -183,27 +183,29 @@ class ReconcileActivities:
             # A workflow must not end before its order or settlement is over.
             ended = not running and not answer.is_over
             if running and answer.shell < workflow_names.SHELL:
-                with suppress(RPCError):  # it may just have ended; else the next pass signals again
+                # It may have ended meanwhile. Otherwise the next pass signals again.
+                with suppress(RPCError):
                     handle = self._client.get_workflow_handle(workflow_id)
                     await handle.signal(workflow_names.NEXT_RUN)
             return _Comparison(row, "ended", run_id) if ended else _Comparison(row, same=now)
         return _Comparison(row, _difference(row, answer, running=running), run_id, answer=answer)
 
     async def _repair(self, comparison: _Comparison, kind: FindingKind) -> Seen:
-        """Bring the records to what the workflow says, if it says anything."""
+        """Write the workflow's answer to the records, if it gave one."""
         name, answer = comparison.row.name, comparison.answer
         activity.heartbeat()
         if answer is None:
             return Seen(name, kind, comparison.run_id)
         kept = await answer.is_recorded() or await answer.keep()
-        if kind in _DEAD.values():  # it is revived from its last state, which is now in the records
+        # Operations must revive a dead one, from its last state, which is recorded now.
+        if kind in _DEAD.values():
             return Seen(name, kind, comparison.run_id)
         if not kept:
             return Seen(name, "unrecorded", comparison.run_id)
         return Seen(name, kind, comparison.run_id, repaired=True)
 
     async def _ask(self, entities: Entities, workflow_id: str) -> WorkflowAnswer | None:
-        """What a workflow answers to the query for its state; None: it does not answer."""
+        """The workflow's answer to the query for its state; None if it does not answer."""
         try:
             async with asyncio.timeout(QUERY_TIMEOUT):
                 return await entities.ask(workflow_id)
@@ -220,7 +222,7 @@ class ReconcileActivities:
 
     @activity.defn(name=activities.FIND_UNRECORDED)
     async def find_unrecorded(self, batch: WorkflowBatch) -> Compared:
-        """Look up the next open workflows in the records, and record those that are missing there. Idempotent."""
+        """Look up the next running workflows in the records, and record the missing ones. Idempotent."""
         with without_contents("search for workflows without a row"):
             before = (activity.info().started_time - batch.min_age).astimezone(UTC)
             listed = self._client.list_workflows(
@@ -268,9 +270,9 @@ class ReconcileActivities:
 
     @activity.defn(name=activities.REPORT_FINDINGS)
     async def report_findings(self, began: datetime) -> int:
-        """Close the findings that the pass has not seen again, and mail the new ones to operations. How many stand.
+        """End the findings that the pass did not see, and mail new ones to operations. Returns how many are open.
 
-        Also marks the mails as obsolete that were not sent and no longer have to be.
+        Also marks unsent mails as obsolete that are no longer needed.
         """
         with without_contents("report of findings"):
             await self._findings.end_unseen(began)
@@ -281,7 +283,7 @@ class ReconcileActivities:
             return await self._findings.count()
 
     async def _report(self) -> datetime:
-        """Mail the findings that were not reported yet. Returns when that was sent, perhaps by an earlier attempt."""
+        """Mail the unreported findings. Returns when the mail was sent, possibly by an earlier attempt."""
         shown = await self._findings.unreported(SHOWN)
         oldest = shown[0]
         what = f"{oldest.about}/{oldest.kind}/{oldest.run_id}/{oldest.found_at.isoformat()}"
@@ -311,7 +313,7 @@ class ReconcileActivities:
 
 
 def _difference(row: Row, answer: WorkflowAnswer, *, running: bool) -> FindingKind:
-    """How the records differ from what a workflow says."""
+    """How the records differ from the workflow's answer."""
     if not running and not row.is_over:
         return "unclosed"
     if answer.version == row.version:

@@ -19,10 +19,10 @@ class RecordActivities:
 
     @activity.defn(name=activities.SAVE_ORDER)
     async def save_order(self, snapshot: activities.Snapshot) -> int:
-        """Store an order and its events; returns the version in the records, this one or a newer one. Idempotent.
+        """Store an order and its events. Returns the recorded version, this one or a newer one. Idempotent.
 
-        If the records hold events that differ from these, the order's workflow is asked which are true. Failures, such
-        as that the database is away, are retried and show no contents.
+        If the recorded events differ from these, the order's workflow is queried, and its answer is stored. Failures
+        are retried, for example if the database is away. They contain no personal data.
         """
         sp_id = snapshot.order.sp_id
         with without_contents(f"records of {sp_id}"):

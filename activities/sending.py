@@ -1,4 +1,4 @@
-"""Sends a mail from an activity: an attempt that fails becomes a failure that Temporal retries."""
+"""Sends a mail from an activity. A failed attempt raises an error that Temporal retries."""
 
 from datetime import timedelta
 
@@ -16,10 +16,10 @@ HOURLY = timedelta(hours=1)
 async def send_from_activity(
     outbox: Outbox, mail: OutgoingMail, *, refused_again: timedelta | None = HOURLY
 ) -> MailRow:
-    """Make this attempt of the running activity; the row is `sent` or `given_up`.
+    """Make one attempt to send a mail, in the running activity. The returned row is `sent` or `given_up`.
 
-    `refused_again` is the pause after a refusal; None: as after any failure. Raises an `ApplicationError` that names
-    the mail's key and why the attempt failed.
+    `refused_again` is the pause after a refusal; None for the pause of the retry policy. Raises an `ApplicationError`
+    with the mail's key and the reason.
     """
     info = activity.info()
     try:
@@ -36,7 +36,7 @@ async def send_from_activity(
 
 
 def given_up(row: MailRow) -> ApplicationError:
-    """The failure that ends the attempts at a mail."""
+    """The failure that ends the retries of a mail."""
     return ApplicationError(
         f"mail {row.key}: given up, {row.last_error or ''}",
         type=activities.MAIL_GIVEN_UP,

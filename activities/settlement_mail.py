@@ -20,7 +20,7 @@ from records.partners import Partners
 from settings import Settings
 
 LARGEST_ATTACHMENT = 7 << 20
-"""Bytes. A mail encodes them a third larger, and many servers take no mail above ten megabytes."""
+"""Bytes. Encoding makes them a third larger, and many servers refuse mails of more than ten megabytes."""
 
 
 class SettlementMailActivities:
@@ -43,10 +43,10 @@ class SettlementMailActivities:
 
     @activity.defn(name=activities.SEND_SETTLEMENT_MAIL)
     async def send_settlement_mail(self, mail: SettlementMail) -> None:
-        """Send a mail, unless it was sent under its key before.
+        """Send a mail, unless the mail with its key is sent already.
 
-        A failure is retried, except `activities.MAIL_GIVEN_UP`. The mail that brings accounting an invoice is never
-        given up. Failures name the mail's key and the server's code, nothing else.
+        A failure is retried, except `activities.MAIL_GIVEN_UP`. The mail with an invoice for accounting is never given
+        up. Failures contain only the mail's key and the server's code.
         """
         with without_contents(f"mail {mail.key}"):
             address, reader = await self._recipient(mail)
@@ -69,7 +69,7 @@ class SettlementMailActivities:
                 raise given_up(sent)
 
     async def _recipient(self, mail: SettlementMail) -> tuple[str, Reader]:
-        """Address and reader, as they are now."""
+        """The current address, and the reader."""
         if mail.audience != "partner":
             team_addresses = {
                 "operations": self._settings.mail_operations,
@@ -85,9 +85,9 @@ class SettlementMailActivities:
         return partner.email, Reader(partner.name, partner.language)
 
     async def _attachments(self, mail: SettlementMail) -> tuple[Attachment, ...]:
-        """The PDF that goes with it. One that is too large stays in the CMI, and the mail says so.
+        """The PDF to attach. One that is too large is not attached, and the mail says so.
 
-        The name that an uploaded file had is not trusted; the attachment gets one of ours.
+        The name of an uploaded file is not trusted, so the attachment gets a name of ours.
         """
         if mail.paper_id is None or (mail.kind, mail.audience) not in _WITH_PAPER:
             return ()

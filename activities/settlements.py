@@ -20,7 +20,7 @@ from use_cases.opening import open_month
 
 
 class SettlementActivities:
-    """The activities of settlements. `policy` and `vat_rates` are pinned into those that are opened."""
+    """The activities of settlements. `policy` and `vat_rates` are pinned into new ones."""
 
     def __init__(
         self,
@@ -43,10 +43,10 @@ class SettlementActivities:
 
     @activity.defn(name=activities.SAVE_SETTLEMENT)
     async def save_settlement(self, snapshot: SettlementSnapshot) -> int:
-        """Store a settlement, its lines and events; returns the version in the records, this one or a newer one.
+        """Store a settlement, its lines and events. Returns the recorded version, this one or a newer one. Idempotent.
 
-        Idempotent. If the records hold events that differ from these, the settlement's workflow is asked which are
-        true. Failures are retried: the database is away, or an order is not recorded yet.
+        If the recorded events differ from these, the settlement's workflow is queried, and its answer is stored.
+        Failures are retried: the database is away, or an order is not recorded yet.
         """
         opening = snapshot.settlement.opening
         with without_contents(f"records of {opening.settlement_id}"):
@@ -65,14 +65,14 @@ class SettlementActivities:
 
     @activity.defn(name=activities.TAKE_CORRECTIONS)
     async def take_corrections(self, of: SettlementOf) -> tuple[CorrectionLine, ...]:
-        """Assign the partner's open corrections to a settlement. Idempotent."""
+        """Assign the partner's pending corrections to a settlement. Idempotent."""
         number = settlement_id(of.partner_id, of.month)
         with without_contents(f"corrections of {number}"):
             return await self._corrections.take(number, of.partner_id)
 
     @activity.defn(name=activities.RELEASE_CORRECTIONS)
     async def release_corrections(self, of: SettlementOf) -> None:
-        """Free the corrections of a settlement that was voided. Idempotent."""
+        """Release the corrections of a voided settlement. Idempotent."""
         number = settlement_id(of.partner_id, of.month)
         with without_contents(f"corrections of {number}"):
             await self._corrections.release(number)
@@ -89,7 +89,7 @@ class SettlementActivities:
     async def open_settlement(self, of: SettlementOf) -> bool:
         """Open a partner's settlement of a month with all that can be billed, by starting its workflow.
 
-        False: there is one already, or there was, or there is nothing to bill.
+        False if the month has a settlement already (also a voided one), or there is nothing to bill.
         """
         number = settlement_id(of.partner_id, of.month)
         with without_contents(f"opening of {number}"):

@@ -1,4 +1,4 @@
-"""Asks the warehouse to ship: over HTTP, or by a file if no URL is configured."""
+"""Sends shipping requests to the warehouse: over HTTP, or as a file if no URL is configured."""
 
 import asyncio
 import ssl
@@ -17,7 +17,7 @@ from settings import Settings
 
 _TIMEOUT = 10  # seconds, for each step of the exchange
 _REPAIRED_BY_PEOPLE = timedelta(minutes=10)
-# Client errors that pass by themselves. All others have to be repaired on one of the two sides.
+# Client errors that a retry can solve. All others have to be repaired by people on one of the two sides.
 _PASSING = (
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_EARLY,
@@ -26,7 +26,7 @@ _PASSING = (
 
 
 class WarehouseActivities:
-    """The warehouse as `settings` name it: `warehouse_url`, `warehouse_token`, `warehouse_dir`."""
+    """The activity of the warehouse. It uses `warehouse_url`, `warehouse_token` and `warehouse_dir` of the settings."""
 
     def __init__(self, settings: Settings) -> None:
         self._url = settings.warehouse_url
@@ -38,7 +38,7 @@ class WarehouseActivities:
     async def request_shipping(self, request: ShippingRequest) -> None:
         """Send the request with its idempotency key.
 
-        All failures are retried. They contain the request's key and the answer's status, nothing else.
+        All failures are retried. They contain only the request's key and the answer's status.
         """
         with without_contents(f"shipping request {request.key}"):
             if self._url is None:

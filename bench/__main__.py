@@ -22,7 +22,7 @@ BENCHMARKS = {
     "settlement": (2000, "orders of one partner that a settlement bills a second"),
     "documents": (2000, "time and memory of a statement as PDF"),
 }
-"""By the name of its module: how many orders it uses unless told otherwise, and what it measures."""
+"""The benchmarks by module name: the default number of orders, and what each measures."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""What the HTTP API adds: one update by the API against the same update by a client of Temporal, by turns."""
+"""Compares an update by the HTTP API with the same update by a client of Temporal."""
 
 import time
 from datetime import timedelta
@@ -16,11 +16,11 @@ from tests.support.builders import partner_actor, placement
 from use_cases.accounts import Accounts
 
 CONTACTS = 12
-"""How many contacts are logged with each order in each way."""
+"""The number of contacts that are logged for each order in each way."""
 
 
 async def run(number: int) -> None:
-    """`number` orders, with which contacts are logged by turns by the API and by the client."""
+    """Log contacts for `number` orders, alternately by the API and by the client."""
     async with running_product() as around, running_web(around) as http:
         samples = await _measure(around, http, number)
     figures: dict[str, dict[str, float]] = {

@@ -1,4 +1,4 @@
-"""The workflow that orders are compared with: it takes the messages of an order's life and does nothing else."""
+"""The bare workflow, with which orders are compared: it receives the messages of an order and does nothing else."""
 
 import asyncio
 import signal
@@ -29,13 +29,13 @@ class BareWorkflow:
 
     @workflow.run
     async def run(self, intake: dict[str, Any]) -> int:
-        """Wait for the bill. Returns how many messages came."""
+        """Wait for the update `bill`. Returns the number of messages."""
         await workflow.wait_condition(lambda: self._billed)
         return self._messages
 
     @workflow.update(dynamic=True)
     async def update(self, name: str, arguments: Sequence[RawValue]) -> int:
-        """Count an update. Returns how many messages came so far."""
+        """Count an update. Returns the number of messages so far."""
         self._messages += 1
         self._billed = name == "bill"
         return self._messages

@@ -1,6 +1,6 @@
-"""What a statement costs: time and memory for so many lines.
+"""Measures time and memory of statements by their number of lines.
 
-Each statement is made in a fresh process, three times. Times are without loading the libraries, which stands beside.
+Each statement is made three times, in a new process. Loading the libraries is measured separately.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _PLACES = ("8004 Zürich", "3012 Bern", "6900 Lugano", "1003 Lausanne", "9000 St
 
 
 async def run(orders: int) -> None:
-    """Ten lines, a tenth of `orders`, and all of them."""
+    """Measure statements with ten lines, with a tenth of `orders`, and with all of them."""
     figures: dict[str, dict[str, float]] = {}
     for lines in (10, orders // 10, orders):
         rounds = [await _measure(lines) for _ in range(ROUNDS)]

@@ -1,4 +1,4 @@
-"""Whole orders against a bare workflow that takes the same messages: lives a second, processor time, events."""
+"""Compares whole orders with a bare workflow that receives the same messages: lives per second, CPU time, events."""
 
 import asyncio
 import itertools
@@ -37,11 +37,11 @@ from tests.workflows.life import DESK
 
 ROUNDS = 3
 CALLERS = 24
-"""How many lives are led at a time."""
+"""The number of concurrent lives."""
 COUNTED = 20
-"""How many histories of the last round are counted."""
+"""The number of histories of the last round whose events are counted."""
 UNHURRIED = 4
-"""How many lives are led one after the other, each message to an idle workflow."""
+"""The number of lives that run one after the other, with each message sent to an idle workflow."""
 _numbers = itertools.count(1)
 
 Handle = WorkflowHandle[Any, Any]
@@ -49,7 +49,7 @@ Pause = Callable[[Handle], Awaitable[None]]
 
 
 class Round(NamedTuple):
-    """A number of lives: how many a second, their processor time in milliseconds a life, and their SP-IDs."""
+    """The result of a number of lives: lives per second, CPU milliseconds per life, and the SP-IDs."""
 
     per_second: float
     cpu_ms: float
@@ -57,7 +57,7 @@ class Round(NamedTuple):
 
 
 class Side:
-    """What takes the messages of orders: here the bare workflow."""
+    """The receiver of the messages of orders: here the bare workflow."""
 
     def __init__(self, around: Surroundings, worker: Process) -> None:
         self._around = around
@@ -74,7 +74,7 @@ class Side:
         await self._client.start_workflow(BARE, placed, id=name, task_queue=BARE_QUEUE)
 
     async def lead(self, number: int, callers: int = CALLERS, pause: Pause | None = None) -> Round:
-        """Lead `number` lives, `callers` at a time, with a pause before each message."""
+        """Run `number` lives, `callers` at a time, with a pause before each message."""
         intakes = [self._intake() for _ in range(number)]
         ahead = iter(intakes)
 
@@ -95,11 +95,11 @@ class Side:
         return intake(sp_id=sp_id, prepaid=True, policy=self._around.policy, day=today)
 
     def _cpu_seconds(self) -> float:
-        """Of server, worker, and this process with the callers and the mail server."""
+        """The CPU time of the server, the worker, and this process with the callers and the mail server."""
         return sum(map(cpu_seconds, self._processes)) + time.process_time()
 
     async def _live(self, placed: Intake, pause: Pause | None) -> None:
-        """Lead one life: the start, five updates and three signals, until the workflow is closed."""
+        """Run one life: the start, five updates and three signals, until the workflow is closed."""
         sp_id, partner = placed.placement.sp_id, partner_actor(placed.partner.partner_id)
         handle = self.handle(sp_id)
 
@@ -159,7 +159,7 @@ class Product(Side):
 
 
 async def until_idle(handle: Handle) -> None:
-    """Wait until a workflow has no task and no activity under way."""
+    """Wait until a workflow has no pending task and no pending activity."""
     idle = 0
     while idle < 2:
         await asyncio.sleep(0.03)
@@ -169,7 +169,7 @@ async def until_idle(handle: Handle) -> None:
 
 
 async def run(number: int) -> None:
-    """`number` lives on each side in each of three rounds, by turns."""
+    """Run three rounds with `number` lives on each side, alternately."""
     async with running_product() as around, _bare_worker(around) as bare_worker:
         bare, product = Side(around, bare_worker), Product(around, around.worker_process)
         rounds: dict[str, list[Round]] = {"bare workflow": [], "product": []}

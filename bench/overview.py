@@ -1,7 +1,7 @@
-"""How long a partner's overview page takes on the server, with a hundred thousand orders in the database.
+"""Measures the time of a partner's overview page with a hundred thousand orders in the database.
 
-The web process answers from its SQLite file. Each request has a session and uses one kept connection, so that what is
-measured is the answer of the server and little else.
+The web process answers from its SQLite file. All requests have a session and use one open connection, so that little
+else than the answer of the server is measured.
 """
 
 import time
@@ -33,14 +33,14 @@ from web.security import session_cookie
 
 PARTNERS = 40
 ROUNDS = 12
-"""How often each partner opens the page; one more round before warms everything up."""
-# Of ten orders five are history, the others spread over the open states.
+"""How often each partner opens the page, after one more round to warm up."""
+# Half of the orders are closed, the others are in the open states.
 _LIVES = [*[BILLED] * 5, COMPLETED, AGREED, GOODS_THERE, REQUIREMENTS_MET, TRANSMITTED]
 _CHUNK = 1000
 
 
 async def run(count: int) -> None:
-    """`count` orders of forty partners, who open the page by turns."""
+    """Store `count` orders of forty partners, and open the page of each partner in turn."""
     seconds, size = [], 0
     async with running_product() as around, running_web(around) as http:
         await _fill(around.database, count)
@@ -65,7 +65,7 @@ async def run(count: int) -> None:
 
 
 async def _fill(database: Database, count: int) -> None:
-    """`count` orders as `Orders.save` leaves them, many in one statement, and without their timelines."""
+    """Store `count` orders as `Orders.save` does, but many in one statement and without their timelines."""
     templates = [lived(*steps)[0] for steps in _LIVES]
     for first in range(0, count, _CHUNK):
         numbers = range(first, min(first + _CHUNK, count))
@@ -78,7 +78,7 @@ async def _fill(database: Database, count: int) -> None:
 
 
 def _order(n: int, template: Order) -> Order:
-    """The n-th order: like the template, with numbers, partner and time of its own."""
+    """The n-th order: the template with other numbers, partner and time."""
     placed = template.intake.placement.model_copy(
         update={"sp_id": f"SP-{n:07}", "sales_order_id": f"48{n * 7919 % 1_000_000:06}"}
     )

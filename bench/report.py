@@ -1,4 +1,4 @@
-"""Tables on the screen and `bench/results/*.json`."""
+"""Shows results as tables and writes them to `bench/results/*.json`."""
 
 import importlib.metadata
 import json
@@ -25,7 +25,7 @@ console = Console() if sys.stdout.isatty() else Console(width=130)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Show a table: the first column left, numbers right."""
+    """Show a table with the first column left-aligned and numbers right-aligned."""
     shown = Table(title=title, title_justify="left")
     for number, column in enumerate(columns):
         shown.add_column(column, justify="right" if number else "left")
@@ -41,7 +41,7 @@ def _cell(value: object) -> str:
 
 
 def keep(name: str, figures: dict[str, Any], **options: object) -> Path:
-    """Write a benchmark's figures with what is needed to read them later."""
+    """Write the figures of a benchmark, with the command, versions and machine."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     about = {
@@ -70,7 +70,7 @@ def _server_version() -> str:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value that so great a share of all values does not exceed."""
+    """The value that this share of all values does not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 

@@ -1,4 +1,4 @@
-"""How many orders of one partner a settlement bills in a second, and how long its statement takes after that."""
+"""Measures how many orders a settlement bills per second, and how long its statement then takes."""
 
 import asyncio
 import time
@@ -19,12 +19,12 @@ from use_cases.principal import Principal
 from use_cases.settlements import SettlementUseCases
 
 STARTERS = 16
-"""How many orders are started at a time."""
+"""The number of orders that are started concurrently."""
 _LOOK_EVERY = 0.2
 
 
 async def run(number: int) -> None:
-    """`number` completed orders of one partner, each a workflow of its own, are billed in one settlement."""
+    """Bill `number` completed orders of one partner, each with its own workflow, in one settlement."""
     async with running_product() as around:
         sp_ids = await _complete(around, number)
         console.print(f"{number} completed orders wait to be billed")
@@ -33,7 +33,7 @@ async def run(number: int) -> None:
 
 
 async def _complete(around: Surroundings, number: int) -> list[str]:
-    """Executed orders, in the records and as running workflows, without living each of them."""
+    """Make executed orders, in the records and as running workflows, without the steps before. Returns the SP-IDs."""
     numbers = iter(range(number))
     sp_ids = []
 
@@ -53,7 +53,7 @@ async def _complete(around: Surroundings, number: int) -> list[str]:
 
 
 async def _settle(around: Surroundings, sp_ids: list[str]) -> tuple[StoredSettlement, float]:
-    """The issued settlement, and the seconds until its opening was answered."""
+    """Settle the orders. Returns the issued settlement, and the seconds until the answer to its opening."""
     use_cases = SettlementUseCases(around.client, around.database, around.policy, VAT_RATES, DESK)
     partner_id = placement().partner_id
     partner = Principal(role="partner", login_id="bench", name="bench", partner_id=partner_id)

@@ -1,4 +1,4 @@
-"""What a benchmark runs on: the surroundings of the server tests, with processes as in production."""
+"""The environment of a benchmark: the surroundings of the server tests, with processes as in production."""
 
 import os
 import sys
@@ -40,13 +40,13 @@ async def running_product() -> AsyncIterator[Surroundings]:
                     console.print(log.read_text(errors="replace")[-3000:], markup=False)
                 raise
             finally:
-                # A stopped server also skips the check of all histories with which a test ends.
+                # Stopping the server here also skips the check of all histories at the end of a test.
                 around.server.kill()
 
 
 @asynccontextmanager
 async def running_web(around: Surroundings) -> AsyncIterator[httpx.AsyncClient]:
-    """The web application in a process of its own, and a client for its address."""
+    """The web application in a separate process, and a client for its address."""
     port = free_port()
     env = {**around.env, "CMI_HTTP_PORT": str(port)}
     web = Process([sys.executable, "-m", "web"], env, around.folder / "web.log")

@@ -1,4 +1,4 @@
-"""A client of the HTTP API, with which the sample data and the demonstration are made."""
+"""A client of the HTTP API, for the sample data and the demonstration."""
 
 import asyncio
 import json
@@ -11,16 +11,16 @@ from typing import Any, Self
 import httpx
 
 PATIENCE = 60.0
-"""Seconds to wait for an answer, and for a dependency that is away to return."""
+"""Seconds to wait for an answer, and to retry while a dependency is away."""
 PAUSE = 0.5
 """Seconds between two attempts of a call."""
 
 Credentials = dict[str, Any]
-"""Tokens by role, those of partners below `partners`, as `dev.py` writes them (docs/contract.md)."""
+"""The credentials that `dev.py` writes: tokens by role, those of partners under `partners` (docs/contract.md)."""
 
 
 class CallFailed(Exception):
-    """The API answered a call with an error; the text has both."""
+    """The API answered a call with an error; the text contains both."""
 
 
 class Api:
@@ -68,11 +68,11 @@ class Api:
         return answer
 
     async def get(self, who: str, path: str) -> Any:
-        """The JSON that a GET answers."""
+        """The JSON answer to a GET."""
         return (await self.call(who, "GET", path)).json()
 
     async def post(self, who: str, path: str, body: Any) -> Any:
-        """The JSON that a POST answers."""
+        """The JSON answer to a POST."""
         return (await self.call(who, "POST", path, body)).json()
 
 

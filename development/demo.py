@@ -1,4 +1,4 @@
-"""The demonstration: orders reach every ending, and a settlement, in skipped time and without anybody's help."""
+"""The demonstration: orders reach every ending, and a partner settles them, in skipped time and without input."""
 
 import argparse
 import asyncio
@@ -32,7 +32,7 @@ from temporal.connection import data_converter, leave
 
 @asynccontextmanager
 async def product(folder: Path) -> AsyncIterator[dict[str, int]]:
-    """Everything that `dev.py` starts, on free ports, with its data in a new folder. Yields the ports."""
+    """Run `dev.py` on free ports, with its data in a new folder. Yields the ports."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     ports = {name: free_port() for name in ("http", "temporal", "ui", "smtp")}
@@ -92,7 +92,7 @@ async def run(folder: Path, console: Console) -> None:
 
 
 async def settle(stage: Stage, folder: Path) -> None:
-    """The partner with the most executed orders bills them, and its invoice is checked; documents go to `folder`."""
+    """The partner with the most executed orders bills them and sends its invoice. Documents are saved in `folder`."""
     api, say = stage.api, stage.console.print
     executed: dict[str, list[str]] = {}
     for order in stage.orders:

@@ -9,14 +9,14 @@ from domain.orders.order import Status
 
 
 async def executed(story: Story) -> None:
-    """From placing to execution, without trouble."""
+    """An order from placement to execution, without problems."""
     await story.live_until_goods_received()
     await story.agree_appointment()
     await story.execute()
 
 
 async def prepaid(story: Story) -> None:
-    """The same, after the order has waited three months for its payment."""
+    """A prepaid order that is executed after it has waited three months for its payment."""
     await story.place()
     await story.skip(timedelta(days=90))
     await story.act("payment-received", {}, "paid after three months", who="shop")

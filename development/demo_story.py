@@ -1,4 +1,4 @@
-"""One order of the demonstration: what people do with it, how its time passes, and how the screen shows it."""
+"""One order of the demonstration: the actions of people, the skipped time, and the table on the screen."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ from development.sample_data import ZURICH
 from domain.orders.order import Status
 
 BETWEEN_TABLES = 4.0
-"""Seconds between two tables where the screen is no terminal."""
+"""Seconds between two tables if the output is not a terminal."""
 
 
 class DemoFailed(Exception):
@@ -32,16 +32,16 @@ class DemoFailed(Exception):
 
 @dataclass
 class Progress:
-    """How far one order's story has come, as the table shows it."""
+    """The progress of one order, as the table shows it."""
 
     title: str
     sp_id: str
     partner: str
     status: str = ""
     at: datetime | None = None
-    """The order's own time: each skips its own."""
+    """The time of the order. Each order skips time independently."""
     last: str = ""
-    """What just happened."""
+    """The last step."""
     steps: int = 0
 
 
@@ -71,7 +71,7 @@ class Stage:
             self.api.credentials["partners"][partner_id] = token
 
     def show(self) -> None:
-        """Update the table. If the screen is no terminal, print a new one every few seconds."""
+        """Update the table. If the output is not a terminal, print a new one every few seconds."""
         if self.live is not None:
             self.live.update(progress_table(self.orders))
         if not self.console.is_terminal and monotonic() - self.drawn > BETWEEN_TABLES:
@@ -80,7 +80,7 @@ class Stage:
 
 
 class Story:
-    """One order, and what people and time do to it."""
+    """One order, and the actions of people and the skipped time in its story."""
 
     def __init__(self, stage: Stage, title: str, order: dict[str, Any]) -> None:
         self.stage = stage
@@ -119,12 +119,12 @@ class Story:
         return answer
 
     async def skip(self, delta: timedelta) -> None:
-        """Let this much time pass, for this order alone."""
+        """Skip this much time, for this order only."""
         await self.stage.skipper.fast_forward(self.handle, delta)
         await self.look()
 
     async def skip_to(self, days: int, clock: time) -> None:
-        """Let time pass until this time of day in Zürich, `days` later."""
+        """Skip time until this time of day in Zürich, `days` later."""
         now = (await self.now()).astimezone(ZURICH)
         then = datetime.combine(now.date() + timedelta(days=days), clock, ZURICH)
         await self.skip(then - now)
@@ -208,7 +208,7 @@ class Story:
 
 
 def progress_table(orders: Sequence[Progress]) -> Table:
-    """The orders with their states and what just happened to each."""
+    """The orders with their states and their last steps."""
     drawn = Table(expand=True)
     for column in ("story", "SP-ID", "partner", "state", "its own time"):
         drawn.add_column(column, no_wrap=True)

@@ -1,4 +1,4 @@
-"""What runs everything on one machine: child processes that end with their parent, a Temporal server, free ports."""
+"""Parts of a product on one machine: child processes that end with their parent, a Temporal server, free ports."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ _RESTART_AFTER = 1.0
 _LOOK_EVERY = 0.1
 STALE_AFTER = 90.0
 """Seconds without an update of its liveness file after which a process is killed. A worker that hangs ends itself
-sooner, with a traceback (`worker.HANGS_AFTER`); this is for one that cannot."""
+earlier, with a traceback (`worker.HANGS_AFTER`); this is for processes that cannot."""
 
 
 class PortTaken(Exception):
@@ -43,7 +43,7 @@ def check_port(port: int, option: str) -> None:
         PortTaken: another one does; the text names `option`.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # Servers set this too: a port whose last connections are still closing counts as free.
+        # Servers also set this option, so that a port whose last connections are still closing counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -59,8 +59,8 @@ def free_port() -> int:
         return port
 
 
-# Asks the kernel for SIGTERM when the parent dies, then becomes the program. Popen's `preexec_fn` would need no second
-# Python, but code there can deadlock beside the SDK's threads (documents/confined.py).
+# Asks the kernel for SIGTERM when the parent dies, then executes the program. Popen's `preexec_fn` would need no second
+# Python, but its code can deadlock with the SDK's threads (documents/confined.py).
 _END_WITH_PARENT = f"""
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, signal.SIGTERM)
@@ -70,11 +70,11 @@ if os.getppid() == int(sys.argv[1]):
 
 
 class Child:
-    """A process that is kept running: it is started again when it ends by itself.
+    """A process that is kept running: it is restarted when it ends by itself.
 
-    `alive` is a file that the process touches every few seconds. Once it has begun to do so, a process that stops for
-    `stale_after` seconds is killed and started again. Only seconds in which this process runs count, so that a laptop
-    that was asleep kills nothing.
+    `alive` is a file that the process touches every few seconds. After its first touch, a process that does not touch
+    it for `stale_after` seconds is killed and restarted. Only time in which this process runs counts, so that nothing
+    is killed after a laptop was asleep.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # Ctrl-C in the terminal reaches the parent alone, which stops its children in order.
+                # Ctrl-C in the terminal must only reach the parent, which stops its children in order.
                 process_group=0,
             )
         return self._process
@@ -140,7 +140,7 @@ class Child:
                 logger.warning("%s could not be started: %s", self.name, error)
 
     async def _wait(self, process: subprocess.Popen[bytes]) -> str:
-        """Wait until it ends, or kill it if its file is stale. Returns how it ended, for the log."""
+        """Wait until the process ends, or kill it if its file is stale. Returns how it ended, for the log."""
         touched, has_begun, stale = self._last_touch(), False, 0.0
         while process.poll() is None:
             await asyncio.sleep(_LOOK_EVERY)
@@ -154,7 +154,7 @@ class Child:
         return f"ended with {process.returncode}"
 
     def _last_touch(self) -> int | None:
-        """When it last touched its file, in nanoseconds; None if never."""
+        """The time of the last touch of the file, in nanoseconds; None if there was none."""
         with contextlib.suppress(OSError):
             return self._alive.stat().st_mtime_ns if self._alive else None
         return None
@@ -218,10 +218,10 @@ def temporal_command(
 
 
 async def temporal_is_up(address: str, within: float = 60) -> Client:
-    """A client of the server at this address, once it answers.
+    """Wait until the server at this address answers. Returns a client of it.
 
     Raises:
-        TimeoutError: it did not come up in that many seconds.
+        TimeoutError: it did not answer within that many seconds.
     """
     async with asyncio.timeout(within):
         while True:

@@ -39,7 +39,7 @@ class AlreadyRunning(Exception):
 
 
 def environment(options: argparse.Namespace) -> dict[str, str]:
-    """The environment of all processes: this one's, with the addresses of the embedded servers."""
+    """The environment of all processes: that of this process, with the addresses of the embedded servers."""
     folder: Path = options.data_dir
     env = {
         **os.environ,
@@ -72,7 +72,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 async def run(options: argparse.Namespace, settings: Settings) -> None:
-    """Start everything, print when it is up, and stop it at SIGTERM or Ctrl-C."""
+    """Start everything, print the addresses when it is up, and stop it at SIGTERM or Ctrl-C."""
     main = asyncio.current_task()
     assert main is not None
     is_stopping = False
@@ -140,7 +140,7 @@ async def _wait_until_ready(address: str, within: float = 60) -> None:
     """Wait until a GET of this address succeeds.
 
     Raises:
-        TimeoutError: it did not within this many seconds.
+        TimeoutError: no GET succeeded within this many seconds.
     """
     async with httpx.AsyncClient() as http, asyncio.timeout(within):
         while True:

@@ -45,7 +45,7 @@ def mailed_secret(mails: Path, address: str) -> str | None:
 
 
 class LoginMaker:
-    """Makes tokens, and logins as people get them: by following a mailed invitation and choosing a password."""
+    """Makes tokens, and logins by following the mailed invitation and choosing a password."""
 
     def __init__(self, accounts: Accounts, mails: Path) -> None:
         self._accounts = accounts
@@ -135,9 +135,9 @@ async def make_partners(settings: Settings, api: Api, file: Path, mails: Path) -
 
 
 SHORT = timedelta(seconds=10)
-"""A hold up to this long is waited for; a longer one is skipped."""
+"""A longer hold is skipped instead of waited for."""
 BEYOND = timedelta(seconds=30)
-"""How far beyond the end of a hold is skipped: more than it takes to send an order."""
+"""How far a skip goes beyond the end of a hold. It must be longer than sending an order takes."""
 
 
 class SampleOrder:
@@ -216,8 +216,8 @@ class SampleOrder:
         await self._until(Status.IN_TRANSMISSION)
 
     async def _be_sent(self) -> None:
-        # The hold of half an hour is skipped for this order alone, and well beyond its end: if the skip ended while the
-        # order is being sent, Temporal would go on to the next timer, days ahead.
+        # The hold of half an hour is skipped for this order only, and well beyond its end. If the skip ended while the
+        # order is being sent, Temporal would skip to the next timer, days ahead.
         if self._hold is not None and self._hold > SHORT:
             await self._skipper.fast_forward(self._handle, self._hold + BEYOND)
         await self._until(Status.NEW)

@@ -1,4 +1,4 @@
-"""The sample settlements of `dev.py`: of two months, one open for selection, one issued, one invoiced."""
+"""The sample settlements of `dev.py`, in two months: one open for selection, one issued, one invoiced."""
 
 import asyncio
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from use_cases.orders import OrderUseCases
 
 @dataclass(frozen=True)
 class Bill:
-    """A settlement of some months ago, with orders like those of a file of `examples/orders`, and its goal."""
+    """A settlement of an earlier month, with orders made from a file of `examples/orders`, and its final state."""
 
     place: str
     months_ago: int
@@ -32,7 +32,7 @@ class Bill:
     goal: SettlementStatus
 
 
-# One tuple for each partner, in the order of the months: an earlier month is billed before a later one is opened.
+# One tuple for each partner, sorted by month, because an earlier month must be billed before a later one is opened.
 BILLS = (
     (
         Bill("zuerich", 2, ("SP-1047201", "SP-1047202"), SettlementStatus.INVOICED),
@@ -50,9 +50,9 @@ BILLS = (
 async def make_settlements(
     settings: Settings, api: Api, temporal: Client, *, documents: bool = True
 ) -> None:
-    """Bring the settlements of `BILLS` to their goals. Those that an earlier start left unfinished are continued.
+    """Bring the settlements of `BILLS` to their final states, and continue those that an earlier start left unfinished.
 
-    Without `documents`, on a machine that cannot make any, each partner's first settlement stays open.
+    Without `documents` (on a machine that cannot make them) each partner's first settlement stays open.
     """
     database = Database(settings.database_url)
     try:
@@ -91,7 +91,7 @@ class _Sample:
             await self._settle(bill)
 
     async def _complete(self, bill: Bill, number: int) -> None:
-        # Prepaid, so that its deadlines begin with the payment, now, and none is late.
+        # Prepaid, so that its deadlines begin with the payment (now) and none is missed.
         order = self._order(bill, number) | {"prepaid": True}
         placed_at = datetime(*_month(bill).first_day.timetuple()[:3], 9 + number, tzinfo=UTC)
         past = OrderUseCases(

@@ -45,14 +45,14 @@ class SmtpInbox:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Stop. Open connections are cut; mails that were answered with 250 are stored."""
+        """Stop. Open connections are closed; mails that were answered with 250 are stored."""
         if self._server is not None:
             self._server.close()
             self._server = None
         for session in self._sessions:
             if isinstance(session.transport, asyncio.Transport):
                 session.transport.abort()
-        await asyncio.sleep(0)  # the sockets close in this turn of the loop
+        await asyncio.sleep(0)  # the sockets close in this iteration of the loop
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -63,7 +63,7 @@ class SmtpInbox:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         """Called by aiosmtpd with each complete mail. Returns the answer to the sender."""
-        # Two mails of one clock tick, or a clock that was set back, must not break the order of the names.
+        # The names must stay in order, even for two mails in one clock tick or after the clock was set back.
         self._last = max(time.time_ns(), self._last + 1)
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._last // 10**9))
         path = self.directory / f"{stamp}.{self._last % 10**9:09d}Z-{uuid4().hex[:8]}.eml"
@@ -71,7 +71,7 @@ class SmtpInbox:
         try:
             await asyncio.to_thread(write_atomically, path, content)
         except OSError as error:
-            # 4xx: the sender retries soon. aiosmtpd would answer 500, which means never.
+            # 4xx, so that the sender retries. aiosmtpd would answer 500, which is permanent.
             logger.warning("a mail was not kept: %s", error.strerror)
             if error.errno in _NO_ROOM:
                 return "452 4.3.1 Insufficient system storage"

@@ -1,1 +1,1 @@
-"""What the PDF documents share: templates, HTML to PDF, and processes with limits."""
+"""The common parts of the PDF documents: templates, HTML to PDF, and processes with limits."""

@@ -1,19 +1,19 @@
-"""Runs one of our modules in a process of its own, with a limit for its memory and its time.
+"""Runs one of our modules in a separate process with limits of memory and time.
 
-For work that may take too much of either, or that reads what strangers sent: rendering and reading PDFs. The process
-gets a bare environment, its input on stdin, a folder for temporary files that is removed after it, and no file of ours
-open. What it forks has the same limits and ends with it.
+For work that may need too much of either, or that reads untrusted files: rendering and reading PDFs. The process has a
+minimal environment, its input on stdin, a temporary folder that is removed afterwards, and no inherited open files. Its
+own child processes have the same limits and end with it.
 
 A module that can be run has `main(data: bytes) -> bytes`. As a command (`python -m documents.confined MODULE MEMORY
-SECONDS`) this file is the inner side.
+SECONDS`) this file is the side inside the process.
 
 **How it is started.** The worker has threads of the Temporal SDK, which take locks of the interpreter without holding
-the GIL. A child that is forked at such a moment and then runs any Python code waits for ever for a lock that nobody
-will release (`PyOS_AfterFork_Child`), and uvloop's own spawn runs just that code in the child while the parent waits.
-So the event loop never spawns: a thread does, with `subprocess.Popen`. Without `preexec_fn` and without a change of
-user the child of Popen executes no Python code and takes no lock between its creation and `exec`; on Linux it is made
-by `vfork`, which runs no fork handlers of libraries either (CPython, Modules/_posixsubprocess.c: do_fork_exec and
-child_exec). Keep it so: no `preexec_fn`, `user`, `group` or `extra_groups` here.
+the GIL. A child that is forked at such a moment and then runs any Python code waits forever for a lock that nobody will
+release (`PyOS_AfterFork_Child`), and uvloop's own spawn runs such code in the child while the parent waits. So the
+event loop never starts a process: a thread does, with `subprocess.Popen`. Without `preexec_fn` and without a change of
+user, Popen's child executes no Python code and takes no lock between its creation and `exec`; on Linux it is created by
+`vfork`, which does not run fork handlers of libraries either (CPython, Modules/_posixsubprocess.c: do_fork_exec and
+child_exec). So do not use `preexec_fn`, `user`, `group` or `extra_groups` here.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ logger = logging.getLogger("cmi.confined")
 _ROOT = Path(__file__).resolve().parent.parent
 _OUT_OF_MEMORY = 77  # an exit code
 START_SECONDS = 20.0
-"""How long a process may take until it shows life. It takes a tenth of a second on an idle machine."""
+"""How long a process may take until its first byte. It takes a tenth of a second on an idle machine."""
 
 _READY = b"\n"  # the first byte on stdout, before the answer
 _LOOK_EVERY = 0.1  # seconds
@@ -50,16 +50,16 @@ _LARGEST_ANSWER = 256 << 20
 _PREFIX = "cmi-confined-"
 _NEAR = 24 << 20  # bytes below the limit, where libraries no longer load
 _LARGEST_FILE = 1 << 30
-_LAST_WORDS = 2000  # bytes of what a process wrote on stderr
+_LAST_WORDS = 2000  # bytes of the end of stderr in an error
 _MOST_FILES = 256
 _PR_SET_PDEATHSIG = 1
 
-# Each runs one process from its start to its end. More wait for their turn; a worker runs two at a time.
+# Each thread runs one process from start to end. Further ones are queued; a worker runs two at a time.
 _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="confined")
 
 
 class Limits(NamedTuple):
-    """What a process may take: bytes of address space, for it and for each that it forks, and seconds."""
+    """The limits of a process: bytes of address space, for it and for each of its children, and seconds."""
 
     memory: int
     seconds: float
@@ -69,10 +69,10 @@ class ConfinedError(Exception):
     """The process ended without an answer.
 
     Attributes:
-        kind: over the limit of `memory` or `time`, an error or crash of its own (`failed`), or it never came to work
-            on its input (`start`): that is the machine's fault, not the input's.
+        kind: `memory` or `time`: it exceeded that limit. `failed`: an error or crash. `start`: it did not begin to
+            read its input, which is a problem of the machine and not of the input.
 
-    Its text is code and names of classes; nothing of what the process was given.
+    The text contains code and names of classes, but nothing of the input.
     """
 
     def __init__(self, kind: Literal["memory", "time", "failed", "start"], text: str) -> None:
@@ -81,9 +81,9 @@ class ConfinedError(Exception):
 
 
 async def run_confined(module: str, data: bytes, limits: Limits) -> bytes:
-    """What `main` of a module answers. Raises `ConfinedError`.
+    """The result of `main` of a module, run in a confined process. Raises `ConfinedError`.
 
-    A caller that is cancelled leaves no process behind.
+    If the caller is cancelled, the process is killed.
     """
     given_up = threading.Event()
     job = _threads.submit(_run, module, data, limits, given_up)
@@ -98,9 +98,10 @@ async def run_confined(module: str, data: bytes, limits: Limits) -> bytes:
 
 
 def remove_leftovers() -> None:
-    """Remove the temporary folders of processes whose worker was killed. Those of living workers stay."""
+    """Remove the temporary folders of processes whose worker was killed. Those of running workers stay."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with suppress(OSError):  # another user's, gone meanwhile, no locks on this file system
+        # Another user's folder, one that was removed meanwhile, or no locks on this file system.
+        with suppress(OSError):
             handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 if os.fstat(handle).st_uid == os.geteuid() and _lock(handle):
@@ -112,7 +113,7 @@ def remove_leftovers() -> None:
 
 @contextmanager
 def _temporary_folder() -> Iterator[str]:
-    """A folder that exists until the end of the block, locked for as long, so that it can be told from a leftover."""
+    """A folder that exists and is locked until the end of the block. The lock distinguishes it from a leftover."""
     path, handle = _locked_folder()
     try:
         yield path
@@ -124,7 +125,7 @@ def _temporary_folder() -> Iterator[str]:
 def _locked_folder() -> tuple[str, int]:
     while True:
         path = tempfile.mkdtemp(prefix=_PREFIX)
-        # Until it is locked, `remove_leftovers` of another worker may take it for one.
+        # Until it is locked, `remove_leftovers` of another worker may remove it.
         with suppress(FileNotFoundError):
             handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
             if _lock(handle) and os.path.exists(path):
@@ -142,7 +143,7 @@ def _lock(handle: int) -> bool:
 
 
 def _run(module: str, data: bytes, limits: Limits, given_up: threading.Event) -> bytes:
-    """Run a process from its start to its end, in a thread of its own."""
+    """Run a process from start to end, in the current thread."""
     try:
         with (
             _temporary_folder() as folder,
@@ -154,10 +155,10 @@ def _run(module: str, data: bytes, limits: Limits, given_up: threading.Event) ->
                 answer = _listen(process, module, limits, given_up)
                 errors = _end_of(said)
             finally:
-                with suppress(ProcessLookupError, PermissionError):  # macOS says so of zombies
+                with suppress(ProcessLookupError, PermissionError):  # macOS raises this for zombies
                     os.killpg(process.pid, signal.SIGKILL)
     except OSError as error:
-        # No process, no room for a folder: an error of the machine's
+        # no free process, or no disk space: a problem of the machine
         raise ConfinedError("start", f"{module}: {error.strerror}") from None
     code = process.returncode
     if not answer:
@@ -174,7 +175,7 @@ def _run(module: str, data: bytes, limits: Limits, given_up: threading.Event) ->
 
 @contextmanager
 def _input(data: bytes, folder: str) -> Iterator[IO[bytes]]:
-    """A file without a name: `Popen.communicate` does not go on with an input after a timeout."""
+    """The input as a file without a name, because `Popen.communicate` cannot continue an input after a timeout."""
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(data)
         file.seek(0)
@@ -182,7 +183,7 @@ def _input(data: bytes, folder: str) -> Iterator[IO[bytes]]:
 
 
 def _end_of(file: IO[bytes]) -> bytes:
-    """The last of what was written into a file."""
+    """The end of what was written to a file."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(size - _LAST_WORDS, 0))
     return file.read()
@@ -215,10 +216,10 @@ def _start(
 def _listen(
     process: subprocess.Popen[bytes], module: str, limits: Limits, given_up: threading.Event
 ) -> bytes:
-    """What the process writes on stdout until it ends.
+    """The output of the process on stdout, until it ends.
 
-    Its time is counted in the looks at it and not by the clock: time in which this process itself was stopped, or the
-    machine asleep, is not the other's fault.
+    Its time is counted in polls and not by the clock, so that time in which this process was stopped or the machine
+    was asleep does not count.
     """
     looks, shows_life = 0, False
     while True:
@@ -230,7 +231,7 @@ def _listen(
         shows_life = shows_life or bool(taken)
         waited = looks * _LOOK_EVERY
         if given_up.is_set():
-            raise ConfinedError("failed", f"{module}: given up")
+            raise ConfinedError("failed", f"{module}: cancelled")
         if not shows_life and waited > START_SECONDS:
             raise ConfinedError("start", f"{module}: no sign of life in {START_SECONDS:g} seconds")
         if waited > limits.seconds:
@@ -240,7 +241,7 @@ def _listen(
 
 
 def _ending(code: int, errors: bytes) -> str:
-    """How a process ended, and the end of what it said."""
+    """How a process ended, and the end of its stderr."""
     ended = signal.Signals(-code).name if code < 0 else str(code)
     return f"ended with {ended}\n{errors.decode(errors='replace').strip()}"
 
@@ -252,7 +253,7 @@ def _end_with_parent() -> None:
 
 
 def _short_of_memory(error: BaseException) -> bool:
-    """Whether an error in this process comes of its limit of memory: libraries have many names for it."""
+    """Whether the memory limit of this process caused an error. Libraries raise it under many names."""
     if isinstance(error, MemoryError):
         return True
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
@@ -265,7 +266,7 @@ def _short_of_memory(error: BaseException) -> bool:
 
 
 def _confine(memory: int, seconds: float) -> None:
-    """Lower this process's limits, for good."""
+    """Lower the limits of this process permanently."""
     processor = math.ceil(seconds) + 1
     for kind, limit in (
         (resource.RLIMIT_AS, memory),
@@ -274,16 +275,16 @@ def _confine(memory: int, seconds: float) -> None:
         (resource.RLIMIT_NOFILE, _MOST_FILES),
         (resource.RLIMIT_CORE, 0),
     ):
-        with suppress(ValueError, OSError):  # macOS knows no limit of the address space
+        with suppress(ValueError, OSError):  # macOS has no limit of the address space
             resource.setrlimit(kind, (limit, limit))
 
 
 def _inner(module: str, memory: str, seconds: str) -> int:
-    _end_with_parent()  # a worker that is killed takes it along
-    logging.disable()  # what libraries say of a stranger's file is not for our logs
+    _end_with_parent()  # so that a killed worker leaves no process
+    logging.disable()  # libraries may log the content of an untrusted file
     os.write(1, _READY)
     _confine(int(memory), float(seconds))
-    # The answer alone is on the real stdout: what libraries print goes to stderr.
+    # Only the answer is written to the real stdout; output of libraries is redirected to stderr.
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     try:

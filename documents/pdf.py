@@ -1,4 +1,4 @@
-"""HTML to PDF with WeasyPrint: PDF/A-3a and PDF/UA-1, fonts embedded, always the same bytes, nothing fetched.
+"""HTML to PDF with WeasyPrint: PDF/A-3a and PDF/UA-1, embedded fonts, reproducible bytes, no network access.
 
 WeasyPrint declares one standard in a file and leaves some of PDF/UA-1 to its callers. `_finish` adds that before the
 file is written: the second declaration, the scope of headers, tables that run over several pages as one table, and
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from documents.text import FONTS
 
-# fontconfig reads it when WeasyPrint is imported: the fonts of this machine must not show in a document.
+# fontconfig reads this when WeasyPrint is imported. The fonts of the machine must not be used in a document.
 os.environ["FONTCONFIG_FILE"] = str(FONTS / "fonts.conf")
 
 try:
@@ -29,7 +29,7 @@ VERSIONS = f"weasyprint {weasyprint.__version__}, pydyf {pydyf.__version__}"
 """The libraries that the bytes of a document depend on."""
 _VARIANT = "pdf/a-3a"
 
-# The identification of PDF/UA-1, and its description, which PDF/A demands for each schema that it does not know.
+# The identification of PDF/UA-1, and its description, which PDF/A requires for schemas that are not its own.
 _PDF_UA = b"""
 <rdf:Description rdf:about="" xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/" pdfuaid:part="1"/>
 <rdf:Description rdf:about="" xmlns:pdfaExtension="http://www.aiim.org/pdfa/ns/extension/"
@@ -50,7 +50,7 @@ _PDF_UA = b"""
 
 
 class Attached(NamedTuple):
-    """A file inside the document: what it shows, for programs."""
+    """A file attached to the document: its content for programs."""
 
     name: str
     data: bytes
@@ -64,8 +64,8 @@ class Made(NamedTuple):
     pages: int
 
 
-class _Nothing(URLFetcher):  # type: ignore[misc]
-    """Fetches nothing, from nowhere."""
+class _NoFetcher(URLFetcher):  # type: ignore[misc]
+    """A fetcher that refuses every URL."""
 
     def __init__(self) -> None:
         super().__init__(allowed_protocols=(), allow_redirects=False, fail_on_errors=True)
@@ -77,9 +77,9 @@ class _Nothing(URLFetcher):  # type: ignore[misc]
 def make_pdf(
     html: str, *, identifier: bytes, created: date, attached: Sequence[Attached] = ()
 ) -> Made:
-    """The document of this HTML, which holds its title and its language.
+    """Convert HTML to a PDF. The HTML contains the title and the language.
 
-    `identifier` is the file's, `created` the day of the attachments. Raises whatever WeasyPrint raises.
+    `identifier` is that of the PDF file, `created` the date of the attachments. Raises the errors of WeasyPrint.
     """
     at = datetime.combine(created, time(), UTC)
     attachments = [
@@ -93,13 +93,13 @@ def make_pdf(
         )
         for each in attached
     ]
-    # The collector finds nothing while pages are laid out and takes a third of the time; after it, it finds a sixth of
-    # the memory. What is loaded before is not looked at.
+    # During the layout the garbage collector frees nothing and takes a third of the time, so it runs afterwards, when
+    # it frees a sixth of the memory. It skips objects that were loaded before.
     collecting = gc.isenabled()
     gc.disable()
     gc.freeze()
     try:
-        source = weasyprint.HTML(string=html, url_fetcher=_Nothing())
+        source = weasyprint.HTML(string=html, url_fetcher=_NoFetcher())
         document = source.render(font_config=FontConfiguration(), pdf_variant=_VARIANT)
         gc.collect()
         pdf = document.write_pdf(
@@ -117,7 +117,7 @@ def make_pdf(
     return Made(pdf, len(document.pages))
 
 
-# --- what PDF/UA-1 asks for beside what WeasyPrint does -------------------------------------------
+# --- requirements of PDF/UA-1 that WeasyPrint does not meet -----------------------------------------
 
 
 def _finish(document: object, pdf: pydyf.PDF) -> None:
@@ -131,7 +131,7 @@ def _finish(document: object, pdf: pydyf.PDF) -> None:
             _scope_headers(pdf, element)
     _mark_artifacts(pdf, _object(pdf, root["ParentTree"])["Nums"], structured)
     _declare_pdf_ua(_object(pdf, pdf.catalog["Metadata"]))
-    if "AF" in pdf.catalog:  # WeasyPrint names each attachment twice
+    if "AF" in pdf.catalog:  # WeasyPrint lists each attachment twice
         pdf.catalog["AF"][:] = dict.fromkeys(pdf.catalog["AF"])
 
 
@@ -140,21 +140,21 @@ def _object(pdf: pydyf.PDF, reference: bytes) -> Any:
 
 
 def _children(pdf: pydyf.PDF, element: pydyf.Dictionary) -> list[pydyf.Dictionary]:
-    """The elements inside of an element; numbers are marked content."""
+    """The child elements of an element, without its marked content (numbers)."""
     return [_object(pdf, kid) for kid in element["K"] if not isinstance(kid, int)]
 
 
 def _elements(pdf: pydyf.PDF, element: pydyf.Dictionary) -> Iterator[pydyf.Dictionary]:
-    """An element and all that are inside of it."""
+    """An element and all its descendants."""
     yield element
     for child in _children(pdf, element):
         yield from _elements(pdf, child)
 
 
 def _join_tables(pdf: pydyf.PDF, structure: pydyf.Dictionary) -> None:
-    """Make one table of a table with a head that goes on over pages: WeasyPrint tags a table on each page.
+    """Join the parts of a table that spans pages. WeasyPrint tags a separate table with a head on each page.
 
-    The repeated heads remain outside of the structure.
+    The repeated heads are left out of the structure.
     """
     first = None
     for element in _children(pdf, structure):
@@ -172,9 +172,9 @@ def _join_tables(pdf: pydyf.PDF, structure: pydyf.Dictionary) -> None:
 
 
 def _scope_headers(pdf: pydyf.PDF, row: pydyf.Dictionary) -> None:
-    """Say of each header in a row what it is the header of: its column, or its row.
+    """Set the scope of each header in a row: its column, or its row.
 
-    WeasyPrint's lists of headers for each cell go: they name identifiers without the index that these would need.
+    WeasyPrint's header lists of cells are removed, because they refer to identifiers without the required index.
     """
     in_head = _object(pdf, row["P"])["S"] == "/THead"
     for cell in _children(pdf, row):
@@ -189,7 +189,7 @@ def _scope_headers(pdf: pydyf.PDF, row: pydyf.Dictionary) -> None:
 
 
 def _mark_artifacts(pdf: pydyf.PDF, parents: pydyf.Array, structured: set[int]) -> None:
-    """Make artifacts of the marked content that belongs to no element: page headers and footers, repeated heads.
+    """Mark content that belongs to no element as artifacts: page headers and footers, repeated heads.
 
     `parents` is the parent tree: for each page its number and an array of the elements of its marked contents.
     """

@@ -1,4 +1,4 @@
-"""The documents' templates and words: their HTML, and which version of them made a document."""
+"""The templates and words of the documents, and the version of the template that is stored with a document."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -59,7 +59,7 @@ def _cleaned(value: object) -> object:
 
 @cache
 def template_version(document: DocumentKind, code: str, libraries: str) -> str:
-    """What a document's look depends on besides its data: a digest of code, templates, words, fonts and libraries.
+    """A digest of everything but the data that determines a document: code, templates, words, fonts, libraries.
 
     `code` is the folder with the document's own code, `libraries` is `documents.pdf.VERSIONS`.
     """
@@ -77,14 +77,14 @@ def template_version(document: DocumentKind, code: str, libraries: str) -> str:
 
 
 def column_widths(account: SettlementAccount, words: Mapping[str, Any]) -> dict[str, float]:
-    """The width of each column but the service's in `ch`, the width of a digit, by its longest text.
+    """The width of each column except the service's, by its longest text, in `ch` (the width of a digit).
 
-    A long table needs them: to find them, WeasyPrint would lay out each cell twice. A longer identifier or place is
-    broken. The service gets what is left.
+    Without them WeasyPrint would lay out each cell of a long table twice. Longer identifiers and places are broken. The
+    service's column gets the remaining width.
     """
     lines, all_lines = account.lines, account.all_lines
     label = {name: len(words[name]) for name in ("sales_order", "amount", "vat")}
-    # of each column: its texts, what its label needs, and the most that it gets
+    # for each column: its texts, the width of its label, and the largest width
     columns: dict[str, tuple[Iterable[str], float, float]] = {
         "sp_id": ((line.sp_id for line in all_lines), 6, 14),
         "sales_order": (
@@ -112,16 +112,16 @@ def column_widths(account: SettlementAccount, words: Mapping[str, Any]) -> dict[
 
 
 def _digits(text: str) -> float:
-    """About as many digits as a text is wide: a full stop and the like is half of one."""
+    """The approximate width of a text in digits. Punctuation counts as half a digit."""
     return len(text) - 0.5 * sum(text.count(narrow) for narrow in ".,' -")
 
 
 def in_fours(text: str) -> str:
-    """As references and IBANs are printed: blanks after each four characters."""
+    """A reference or IBAN as it is printed: with a blank after every four characters."""
     return " ".join(text[first : first + 4] for first in range(0, len(text), 4))
 
 
 def month_name(account: SettlementAccount, words: Mapping[str, Any]) -> str:
-    """The month as a heading has it: "Oktober 2026"."""
+    """The month for a heading: "Oktober 2026"."""
     name = f"{words['months'][account.month.month - 1]} {account.month.year}"
     return name[0].upper() + name[1:]

@@ -1,4 +1,4 @@
-"""Text as the fonts of the documents can show it."""
+"""Reduces text to the characters that the fonts of the documents have."""
 
 import unicodedata
 from functools import cache
@@ -14,7 +14,7 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 @cache
 def _characters() -> frozenset[int]:
-    """What the font has; the regular and the bold one have the same."""
+    """The code points of the font; the regular and the bold font have the same."""
     with TTFont(FONTS / "NotoSans-Regular.ttf", lazy=True) as font:
         return frozenset(font.getBestCmap())
 
@@ -22,15 +22,15 @@ def _characters() -> frozenset[int]:
 def clean(text: str) -> str:
     """The text in one line, without control characters and with � for each character that the font does not have.
 
-    PDF/A and PDF/UA forbid a glyph for "no such character". Marks of direction are removed, so that a name cannot turn
-    the text around it; runs of white space become one blank.
+    PDF/A and PDF/UA forbid the glyph for a missing character. Marks of direction are removed, so that a name cannot
+    reverse the text around it; runs of white space become one blank.
     """
     shown = []
     for character in unicodedata.normalize("NFC", text):
         if character.isspace():
             shown.append("\u00a0" if character == "\u00a0" else " ")
         elif ord(character) in _characters():
-            # The soft hyphen is `Cf` and in every font; nobody wants to see it.
+            # The soft hyphen is `Cf`. Every font has it, but it must not be visible.
             if unicodedata.category(character) not in _INVISIBLE:
                 shown.append(character)
         elif unicodedata.category(character) not in _INVISIBLE - {"Co", "Cn"}:

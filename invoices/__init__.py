@@ -1,1 +1,1 @@
-"""The partners' invoices: the check of those that they send, and the drafts that are made for them."""
+"""The partners' invoices: the check of uploaded invoices, and drafts."""

@@ -1,4 +1,4 @@
-"""Finds an amount in a text, however it is written in Switzerland."""
+"""Finds an amount in a text, in all Swiss notations."""
 
 import re
 from decimal import Decimal
@@ -17,9 +17,9 @@ _ANY = re.compile(
 
 
 def pattern(amount: Decimal) -> re.Pattern[str]:
-    """What finds an amount in a text: "1'234.50", "1’234.50", "1 234.50", "1234.5", "1.234,50", "CHF 80.–", "–.50".
+    """Finds an amount in a text: "1'234.50", "1’234.50", "1 234.50", "1234.5", "1.234,50", "CHF 80.–", "–.50".
 
-    A whole number without decimals counts only with the currency beside it: it could be anything.
+    A whole number without decimals counts only beside the currency, because it could be any number.
     """
     francs, centimes = divmod(int(abs(amount) * 100), 100)
     digits = str(francs)
@@ -40,7 +40,7 @@ def pattern(amount: Decimal) -> re.Pattern[str]:
 
 
 def amounts(text: str) -> list[Decimal]:
-    """All that has the form of an amount with two decimals, or ".–", from left to right."""
+    """All amounts in a text with two decimals or ".–", from left to right."""
     found = []
     for match in _ANY.finditer(text):
         francs = re.sub(r"\D", "", match[1])

@@ -1,8 +1,8 @@
 """Checks a partner's invoice against its settlement: the number, every SP-ID and no other, the total.
 
-What comes is a stranger's file. It is read and judged in a process of its own (`documents/confined.py`): PDFium reads
-the text and draws the pages on which a QR code may be; it runs no script and opens no attachment. Nothing but the
-verdict comes out. `check_invoice` is the outside; `main` is what runs inside.
+An uploaded file is not trusted. It is read and checked in a confined process (`documents/confined.py`): PDFium reads
+the text and renders the pages that may have a QR code; it runs no scripts and opens no attachments. The process returns
+only the verdict. `check_invoice` starts it; `main` runs in it.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from invoices.amounts import amounts, pattern
 from words.translations import mark, say
 
 LARGEST = 20 << 20
-"""Bytes of a file that is looked at."""
+"""The largest file in bytes."""
 MOST_PAGES = 300
 LIMITS = Limits(memory=1 << 30, seconds=45)
 
@@ -56,11 +56,11 @@ PROBLEMS: Mapping[ProblemCode, str] = {
         "Der QR-Code nennt eine Referenz, die nicht zu dieser Verrechnung gehört: %(detail)s."
     ),
 }
-"""What the partner reads of each problem."""
+"""The text of each problem for the partner."""
 
 
 class Expected(Value):
-    """What the invoice of a settlement has to hold. `may_name`: SP-IDs that it can, those of corrections."""
+    """What the invoice of a settlement must contain. `may_name`: SP-IDs that it may contain, those of corrections."""
 
     settlement_id: str
     sp_ids: tuple[str, ...]
@@ -69,7 +69,7 @@ class Expected(Value):
 
 
 class Read(Value):
-    """What was read of a PDF: its text, and the contents of Swiss QR codes."""
+    """The content of a PDF: its text and its Swiss QR codes, or the problem that prevented reading it."""
 
     text: str = ""
     codes: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ class Read(Value):
 
 
 def expected_of(settlement: SettlementAccount) -> Expected:
-    """What the invoice of a settlement has to hold."""
+    """What the invoice of a settlement must contain."""
     billed = {line.sp_id for line in settlement.lines}
     corrected = {correction.sp_id for correction in settlement.corrections}
     return Expected(
@@ -89,15 +89,15 @@ def expected_of(settlement: SettlementAccount) -> Expected:
 
 
 def problem_text(problem: Problem, language: Language) -> str:
-    """A problem as the partner reads it. A code that nobody knows is named as it is."""
+    """The text of a problem for the partner. An unknown code is shown as it is."""
     text = PROBLEMS.get(problem.code)
     return say(language, text, detail=problem.detail) if text else problem.code
 
 
 async def check_invoice(pdf: bytes | Path, expected: Expected, limits: Limits = LIMITS) -> Verdict:
-    """Whether a PDF is the invoice that is expected, and if not, why not. What cannot be read is a verdict, too.
+    """Check whether a PDF is the expected invoice. An unreadable file gets a verdict, too.
 
-    Raises `ConfinedError` of kind `start` if nothing could read it just now: try again.
+    Raises `ConfinedError` of kind `start` if the process could not start; the caller may retry.
     """
     if isinstance(pdf, Path):
         pdf = await asyncio.to_thread(_beginning, pdf)
@@ -112,20 +112,20 @@ async def check_invoice(pdf: bytes | Path, expected: Expected, limits: Limits = 
     except ConfinedError as error:
         if error.kind == "start":
             raise
-        # Too much memory, too much time, a crash: it is the file that does it, and no second try helps.
+        # Too much memory or time, or a crash: the file is the cause, so a retry would not help.
         _LOGGER.warning("an invoice could not be read: %s", error)
         return _refused("unreadable")
     return Verdict.model_validate_json(answer)
 
 
 def _beginning(path: Path) -> bytes:
-    """As much of a file as is needed to see that it is too large."""
+    """The beginning of a file: enough to find out whether it is too large."""
     with path.open("rb") as file:
         return file.read(LARGEST + 1)
 
 
 def main(data: bytes) -> bytes:
-    """Inside: a line of JSON (`Expected`) and the PDF; out comes a `Verdict`."""
+    """Runs in the confined process. The input is a line of JSON (`Expected`) and the PDF, the output a `Verdict`."""
     expected, _, pdf = data.partition(b"\n")
     return judge(read(pdf), Expected.model_validate_json(expected)).model_dump_json().encode()
 
@@ -138,10 +138,10 @@ def _refused(code: ProblemCode, detail: str = "") -> Verdict:
 
 
 def judge(read: Read, expected: Expected) -> Verdict:
-    """What to say of an invoice that was read."""
+    """The verdict on an invoice that was read."""
     if read.problem is not None:
         return Verdict(accepted=False, problems=(read.problem,))
-    text = _straight(read.text)
+    text = _normalized(read.text)
     if not text.strip():
         return _refused("no_text")
     named = _Named(text)
@@ -166,18 +166,18 @@ _TOKEN = re.compile(r"[A-Za-z0-9]+(?:[._-]+[A-Za-z0-9]+)*")
 _BREAK = r"\s{0,3}+"
 
 
-def _straight(text: str) -> str:
-    """With line ends of one kind and without what is invisible; a hyphen of PDFium's at a line's end is one."""
+def _normalized(text: str) -> str:
+    """The text with uniform line ends, without zero-width spaces, and with PDFium's hyphens at line ends as `-`."""
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x02", "-").replace("\u200b", "")
 
 
 def _bare(sp_id: str) -> str:
-    """An identifier by its letters and digits."""
+    """Only the letters and digits of an identifier."""
     return re.sub(r"[^A-Z0-9]", "", sp_id.upper())
 
 
 class _Named:
-    """The SP-IDs that a text names, in whatever way they are broken and hyphened."""
+    """The SP-IDs in a text, including those that are broken or hyphenated."""
 
     def __init__(self, text: str) -> None:
         self._text = text.translate(_DASHES)
@@ -185,7 +185,7 @@ class _Named:
         self._all = _bare(self._text)
 
     def names(self, sp_id: str) -> bool:
-        """Whether an SP-ID is there: as it is, or broken by blanks and line ends, its hyphens left out or doubled."""
+        """Whether the text contains an SP-ID, also broken by blanks or line ends, or with missing or double hyphens."""
         bare = _bare(sp_id)
         if bare in self._tokens:
             return True
@@ -197,7 +197,7 @@ class _Named:
         )
 
     def foreign(self, expected: Expected) -> Iterator[str]:
-        """What looks like the expected SP-IDs (the same letters, then a number) and is none of them, each once."""
+        """Other SP-IDs with the form of the expected ones (the same letters, then a number), without duplicates."""
         known = {_bare(each) for each in (*expected.sp_ids, *expected.may_name)}
         seen: set[str] = set()
         for letters in sorted(_prefixes((*expected.sp_ids, *expected.may_name))):
@@ -207,7 +207,7 @@ class _Named:
             )
             for match in re.finditer(shape, self._text, re.IGNORECASE):
                 runs = [match[1], *re.findall(r"\d+", match[2])]
-                # The number may go on behind a blank or a line end, or another one may begin there.
+                # After a blank or a line end the number may continue, or another one may begin.
                 readings = [letters + "".join(runs[: count + 1]) for count in range(len(runs))]
                 if known.isdisjoint(readings) and readings[0] not in seen:
                     seen.add(readings[0])
@@ -215,13 +215,13 @@ class _Named:
 
 
 def _prefixes(sp_ids: Iterable[str]) -> set[str]:
-    """The letters before the number, of those SP-IDs that have both; others look like any number."""
+    """The letters before the number of each SP-ID. SP-IDs without letters are left out: they look like any number."""
     matches = (re.fullmatch(r"([A-Za-z]{2,})[._-]?\d+", sp_id) for sp_id in sp_ids)
     return {match[1].upper() for match in matches if match}
 
 
 def _settlement_problems(text: str, expected: Expected) -> Iterator[Problem]:
-    """The number as such or in a reference; none of another settlement."""
+    """Check the settlement's number, alone or in a reference, and that no other settlement is named."""
     compact = re.sub(r"[\s-]", "", text.translate(_DASHES)).upper()
     wanted = _bare(expected.settlement_id)
     if wanted not in compact:
@@ -234,7 +234,7 @@ def _settlement_problems(text: str, expected: Expected) -> Iterator[Problem]:
         yield Problem(code="bad_reference", detail=reference)
 
 
-# Words beside which the total stands; a sum of a part is none.
+# Words for the total; words for subtotals are excluded below.
 _TOTAL = re.compile(
     r"(?<![a-zäöü])(?:rechnungs|gesamt|total|end)?(?:total|totale|betrag|summe)\b"
     r"|amount due|importo totale|montant (?:total|dû)",
@@ -247,7 +247,7 @@ _PART = re.compile(
 
 
 def _total_problems(text: str, expected: Expected) -> Iterator[Problem]:
-    """The total is there, and beside the word "total" nothing that is more."""
+    """Check that the total is in the text, and that no higher amount is beside a word for the total."""
     if not pattern(expected.total).search(text):
         yield Problem(code="no_total", detail=money(expected.total))
     higher = {
@@ -262,7 +262,7 @@ def _total_problems(text: str, expected: Expected) -> Iterator[Problem]:
 
 
 def _code_problems(codes: Iterable[str], expected: Expected) -> Iterator[Problem]:
-    """A Swiss QR code, where there is one, says the same (SIX, Implementation Guidelines QR-bill)."""
+    """Check that each Swiss QR code has the same data (SIX, Implementation Guidelines QR-bill)."""
     for code in codes:
         lines = [line.strip() for line in code.split("\n")]
         if len(lines) < 30 or lines[0] != "SPC":
@@ -284,7 +284,7 @@ def _code_problems(codes: Iterable[str], expected: Expected) -> Iterator[Problem
 
 
 def read(data: bytes) -> Read:
-    """What is in a PDF, by PDFium, in this process."""
+    """Read a PDF with PDFium, in this process."""
     import pypdfium2
 
     try:

@@ -1,7 +1,7 @@
 """Makes a draft of a partner's invoice from its settlement, with the payment part of a Swiss QR-bill.
 
-It saves a small partner the writing; the invoice stays the partner's, who checks and sends it. `draft_confined` is the
-outside; `main` is what runs inside (`documents/confined.py`).
+It saves small partners work; the partner still checks and sends the invoice. `draft_confined` starts a confined
+process; `main` runs in it (`documents/confined.py`).
 """
 
 import hashlib
@@ -23,21 +23,21 @@ _HOUSE = re.compile(r"(\S.*?),?\s+(\d+\s?[A-Za-z]?)", re.ASCII)
 
 
 async def draft_confined(data: StatementData, limits: Limits = LIMITS) -> Document:
-    """The draft of the invoice that a settlement asks for. Raises `documents.confined.ConfinedError`."""
+    """Make the draft of a settlement's invoice in a confined process. Raises `documents.confined.ConfinedError`."""
     answer = await run_confined("invoices.draft", data.model_dump_json().encode(), limits)
     return Document.unpacked(answer)
 
 
 def main(data: bytes) -> bytes:
-    """Inside: the draft, packed."""
+    """Runs in the confined process. Returns the packed draft."""
     return draft_invoice(StatementData.model_validate_json(data)).packed()
 
 
 def draft_invoice(data: StatementData) -> Document:
-    """The draft, in this process, which loads WeasyPrint. The same data, the same bytes.
+    """Make the draft in this process, which loads WeasyPrint. The same data always gives the same bytes.
 
-    The payment part is there if the partner's IBAN can be paid to with a creditor reference, and there is something to
-    pay. Raises `MemoryError` and whatever WeasyPrint raises.
+    It has a payment part if the partner's IBAN accepts a creditor reference and the total is positive. Raises
+    `MemoryError` and the errors of WeasyPrint.
     """
     from documents import pdf, templates
 
@@ -71,9 +71,9 @@ def draft_invoice(data: StatementData) -> Document:
 
 
 def _payment_part(data: StatementData) -> str:
-    """Receipt and payment part as SVG, the paper's width and 106 mm high; empty if there can be none.
+    """Receipt and payment part as SVG, as wide as the paper and 106 mm high; empty if they are not possible.
 
-    Its title is what a screen reader reads instead of the picture: the texts of the payment part.
+    The title of the SVG has the texts of the payment part, for screen readers.
     """
     from qrbill import QRBill
 
@@ -92,7 +92,7 @@ def _payment_part(data: StatementData) -> str:
             additional_information=data.settlement.settlement_id,
             language=data.language,
         )
-    except ValueError:  # no IBAN, not Swiss, or one for QR references only
+    except ValueError:  # no IBAN, not a Swiss one, or a QR-IBAN
         return ""
     bill.font_family = "CMI Bill"
     file = io.StringIO()
@@ -107,7 +107,7 @@ def _payment_part(data: StatementData) -> str:
 
 
 def _party(name: str, place: Letterhead | Accounting) -> dict[str, str]:
-    """An address as the QR-bill has it (structured), within its lengths."""
+    """A structured address of the QR-bill, within its maximal lengths."""
     street = _printable(place.street)
     match = _HOUSE.fullmatch(street)
     return {
@@ -121,7 +121,7 @@ def _party(name: str, place: Letterhead | Accounting) -> dict[str, str]:
 
 
 def _printable(text: str) -> str:
-    """The text as the font of the payment part has it, which lacks two characters of the other font."""
+    """The text in the characters of the payment part's font, which lacks two characters of the other font."""
     from documents.text import REPLACEMENT, clean
 
     return clean(text).replace(REPLACEMENT, "?").replace("\u2011", "-")

@@ -1,1 +1,1 @@
-"""Mails: what they say, and how they get to the mail server."""
+"""Mails: their texts, the outbox, and SMTP."""

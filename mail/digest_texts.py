@@ -1,4 +1,4 @@
-"""What the morning's digest says: a partner's open orders. Its text is `templates/mail/digest/daily.txt`."""
+"""The text of the morning digest, from `templates/mail/digest/daily.txt`."""
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
@@ -13,7 +13,7 @@ from records.worklist import Job, Section
 from words.translations import count, mark, nmark, say
 
 Clock = Callable[[datetime], datetime]
-"""Shows an instant as clocks in the partner's office do (naive)."""
+"""Converts an instant to the local time of the partner's office (naive)."""
 
 _Part = Literal["overdue", "today", "later"]
 _PARTS: tuple[_Part, ...] = ("overdue", "today", "later")
@@ -40,10 +40,10 @@ _MORE = nmark(
 
 
 class DigestTexts(MailTexts):
-    """The digest's words, laid out as those of all mails."""
+    """Composes the digest, in the layout of all mails."""
 
     def compose_digest(self, reader: Reader, work: OpenWork, day: date, clock: Clock) -> MailText:
-        """The words of a digest of this day for one reader. There must be something open."""
+        """The digest of a day for one reader. `work` must not be empty."""
         language = reader.language
         sections = dict(zip(_PARTS, work, strict=True))
         shown = {part: section for part, section in sections.items() if section.total}
@@ -88,7 +88,7 @@ class DigestTexts(MailTexts):
         }
 
     def _what(self, part: _Part, job: Job, day: date, clock: Clock, language: Language) -> str:
-        """What has to be done by when, and the appointment that it is about."""
+        """The task with its deadline, and the appointment if there is one."""
         assert job.due is not None
         due = clock(job.due)
         task = (

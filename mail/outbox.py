@@ -1,4 +1,4 @@
-"""The outbox: all mail goes through it to the mail server, once under its key as far as SMTP allows (docs/mail.md)."""
+"""The outbox, which sends all mails: each one once, as far as SMTP allows (docs/mail.md)."""
 
 import asyncio
 import hashlib
@@ -17,15 +17,15 @@ from records.mails import MailLog, MailRow
 logger = logging.getLogger("cmi.mail")
 
 MAX_CONCURRENT = 4
-"""Mails that one process submits at the same time. At most so many are sent twice if it is killed (docs/mail.md)."""
+"""Mails that a process submits concurrently. If it is killed, at most this many are sent twice (docs/mail.md)."""
 SLOT_SECONDS = 4.0
 """How long a mail waits for one of these slots before its attempt ends."""
 MAX_WAITING = 32
-"""Mails that wait for a slot. More would keep a worker's activities from other work while the server hangs."""
+"""The most mails that wait for a slot. More would occupy all activity slots of a worker while the server hangs."""
 ATTEMPT_SECONDS = 38.0
-"""The longest attempt. Temporal's limit is 45 seconds, some of which the activity has spent on looking up the
-recipient; an attempt that takes longer would run beside its own retry."""
-_MARK_SECONDS = 8.0  # of an attempt, reserved for the mark
+"""The longest attempt. It must end before Temporal's limit of 45 seconds for the activity, which also looks up the
+recipient. Otherwise it would run concurrently with its own retry."""
+_MARK_SECONDS = 8.0  # the part of an attempt that is reserved for the mark
 _SHORTEST_CONVERSATION = 5.0  # seconds
 _MARK_AGAIN = 0.5  # seconds
 FIVE_DAYS = timedelta(days=5)  # as long as mail servers try (RFC 5321, 4.5.4.1)
@@ -33,19 +33,19 @@ AT_ONCE = timedelta()
 
 
 class Busy(NotSent):
-    """The attempt ended before the mail server was spoken to, because other mails or the records took too long."""
+    """The attempt ended before it contacted the mail server, because other mails or the records took too long."""
 
 
 class OutgoingMail(NamedTuple):
     """One mail to one address.
 
     Attributes:
-        key: identifies the mail for ever.
-        about: what its thread is about: an SP-ID, a settlement's number, a user's id.
-        text: called for the words only if the mail is really sent.
-        in_thread: whether it refers to the first mail about the same.
-        give_up_refused: for how long a mail that the server refuses (5xx) is tried; None: for ever.
-        give_up_put_off: the same for one whose recipient is put off (4xx).
+        key: identifies the mail permanently.
+        about: the subject of its thread: an SP-ID, a settlement's number or a user's id.
+        text: composes the mail; called only if an attempt is made.
+        in_thread: whether it refers to the first mail of its thread.
+        give_up_refused: how long a mail that the server refuses (5xx) is retried; None: forever.
+        give_up_put_off: how long a mail is retried whose recipient is deferred (4xx); None: forever.
     """
 
     key: str
@@ -62,10 +62,10 @@ class OutgoingMail(NamedTuple):
 
 
 class Outbox:
-    """Submits mails to one mail server and records what became of each.
+    """Submits mails to one mail server and records the state of each.
 
-    Who asks for a mail calls `send` again until it returns: Temporal for the mails of workflows, the web process for
-    those with links. There must be one outbox for each process, or `MAX_CONCURRENT` does not hold.
+    The caller repeats `send` until it returns: Temporal does so for the mails of workflows, the web process for those
+    with links. A process must have only one outbox, so that `MAX_CONCURRENT` holds.
     """
 
     def __init__(self, log: MailLog, sender: SmtpSender) -> None:
@@ -74,20 +74,20 @@ class Outbox:
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
         self._waiting = 0
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        # When each mail was submitted that the server has and that could not be marked yet.
+        # The mails that were submitted and could not be marked as sent yet, with the time of submission.
         self._unmarked: dict[str, datetime] = {}
 
     async def send(self, mail: OutgoingMail, now: datetime, since: datetime) -> MailRow:
-        """Make one attempt to send a mail that was asked for at `since`, unless it is `sent` or `given_up` already.
+        """Make one attempt to send a mail that was requested at `since`, unless it is `sent` or `given_up` already.
 
-        Returns its row, which is one of the two.
+        Returns its row, whose state is one of the two.
 
         Raises:
-            Refused: the server does not want this mail (yet), or the address is none.
-            Unavailable: the server takes no mail of ours just now.
+            Refused: the server refuses this mail (perhaps temporarily), or the address is invalid.
+            Unavailable: the server accepts no mail now.
             Busy: other mails or slow records have kept this one waiting for too long.
         """
-        # One attempt at a time in this process; between processes Temporal or the claim of a row sees to it.
+        # One attempt per mail at a time in this process. Between processes Temporal or the lease of a row ensures that.
         lock = self._locks.setdefault(mail.key, asyncio.Lock())
         ends = asyncio.get_running_loop().time() + ATTEMPT_SECONDS
         async with lock, self._slot():
@@ -115,17 +115,19 @@ class Outbox:
             return row.model_copy(update={"state": "sent", "sent_at": now})
 
     async def give_up(self, key: str) -> None:
-        """Try this mail no more, unless it is sent already."""
+        """Give a mail up, unless it is sent already."""
         await self._log.given_up(key)
 
     async def mark_submitted(self) -> None:
-        """Mark the mails that could not be marked before. Nothing else is submitted until that succeeds, so that never
-        more than `MAX_CONCURRENT` mails can be sent twice."""
+        """Mark the submitted mails that could not be marked as sent before.
+
+        Until that succeeds no other mail is submitted, so that at most `MAX_CONCURRENT` mails can be sent twice.
+        """
         for key in tuple(self._unmarked):
             await self._mark(key)
 
     def message_id(self, key: str) -> str:
-        """The Message-ID, always the same for a mail, so that mail programs recognise a second copy."""
+        """The Message-ID of a mail. It depends only on the key, so that mail programs recognise a duplicate."""
         name = hashlib.sha256(key.encode()).hexdigest()[:32]
         return f"<{name}@{self._sender.from_address.domain}>"
 
@@ -150,7 +152,7 @@ class Outbox:
     async def _submit(
         self, mail: OutgoingMail, message_id: str, thread: str | None, now: datetime, ends: float
     ) -> None:
-        """Return after the server's 250, once the mail is marked."""
+        """Submit a mail. Returns after the server's 250 and the mark."""
         left = ends - _MARK_SECONDS - asyncio.get_running_loop().time()
         if left < _SHORTEST_CONVERSATION:  # the records were slow
             raise _busy()
@@ -175,7 +177,7 @@ class Outbox:
     async def _refused(
         self, mail: OutgoingMail, row: MailRow, error: Refused, tried_for: timedelta
     ) -> MailRow:
-        """The row of a mail that is given up; one that is tried again raises `error`."""
+        """Handle a refusal: give the mail up and return its row, or raise `error`, so that it is retried."""
         why = str(error)
         logger.warning("mail refused", extra={"mail": mail.key, "why": why})
         await self._log.failed(mail.key, why, refused=error.lasting)
@@ -186,9 +188,9 @@ class Outbox:
         return row.model_copy(update={"state": "given_up", "last_error": why})
 
     async def _mark_before(self, key: str, ends: float) -> None:
-        """Mark a mail as sent, again and again while the database is away.
+        """Mark a mail as sent, and retry until `ends` while the database is away.
 
-        The next attempt may be another process's, which does not know that this one is submitted.
+        The next attempt may run in another process, which does not know that this mail is submitted.
         """
         while True:
             try:

@@ -1,4 +1,4 @@
-"""What a mail about a settlement says. Its text is `templates/mail/settlement/<kind>.<audience>.txt`."""
+"""The texts of mails about settlements. A text is `templates/mail/settlement/<kind>.<audience>.txt`."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -31,15 +31,15 @@ ROWS: Mapping[str, str | Meaning] = {
     "left_out": pmark("Mail", "Nicht verrechnet"),
     "reason": mark("Grund"),
 }
-"""What the facts about a settlement are called in a mail's table."""
+"""The labels in the table of facts of a mail about a settlement."""
 _ORDINALS = {2: mark("2."), 3: mark("3.")}
 
 Clock = Callable[[datetime], datetime]
-"""Shows an instant as clocks in the office do (naive)."""
+"""Converts an instant to the local time of the office (naive)."""
 
 
 class SettlementTexts(MailTexts):
-    """The words about settlements, laid out as those of all mails. `accounting`: where invoices are mailed to."""
+    """Composes mails about settlements, in the layout of all mails. `accounting` is the address for invoices."""
 
     def __init__(self, public_url: str, accounting: str, clock: Clock) -> None:
         super().__init__(public_url)
@@ -49,7 +49,7 @@ class SettlementTexts(MailTexts):
     def compose_settlement(
         self, mail: SettlementMail, reader: Reader, *, attached: bool
     ) -> MailText:
-        """The words of a mail for one reader; `attached`: its PDF goes with it."""
+        """The mail for one reader; `attached`: whether its PDF is attached."""
         language = reader.language
         values = self._facts(mail, language) | {"attached": attached}
         said = self._said(f"settlement/{mail.kind}.{mail.audience}", reader, values)
@@ -63,7 +63,7 @@ class SettlementTexts(MailTexts):
         )
 
     def _facts(self, mail: SettlementMail, language: Language) -> dict[str, Any]:
-        """What a text may speak of."""
+        """The values that a template may use."""
 
         def clock(instant: datetime | None) -> str:
             return words.format_instant(self._clock(instant), language) if instant else ""
@@ -88,7 +88,7 @@ class SettlementTexts(MailTexts):
 
 
 def _rows(mail: SettlementMail, values: dict[str, Any], language: Language) -> dict[str, str]:
-    """The table of facts; what is not known of this mail is empty."""
+    """The table of facts; unknown values are empty."""
     left_out = [
         f"{each.sp_id}: {words.left_out_text(each.reason, language)}" for each in mail.left_out
     ]
@@ -115,12 +115,12 @@ def _francs(amount: Decimal | None) -> str:
 
 
 def _month(month: Month, language: Language) -> str:
-    """Its name and year: "Oktober 2026"."""
+    """The name and year of a month: "Oktober 2026"."""
     return format_date(month.first_day, "LLLL y", locale=language)
 
 
 def _for(month: str, language: Language) -> str:
-    """What belongs to a month: "für Oktober 2026". French elides before a vowel: "d'octobre 2026"."""
+    """The phrase "für Oktober 2026". French elides before a vowel: "d'octobre 2026"."""
     if month[0].lower() in "aeiou":
         text = pmark("vor einem Vokal", "für %(month)s")
         return say(language, text, month=month)
@@ -128,6 +128,6 @@ def _for(month: str, language: Language) -> str:
 
 
 def _ordinal(number: int, language: Language) -> str:
-    """The how manieth: "2.", "2nd"."""
+    """The ordinal of a number: "2.", "2nd"."""
     text = _ORDINALS.get(number) or mark("%(number)s.")
     return say(language, text, number=number)

@@ -1,4 +1,4 @@
-"""Builds mails and submits them over SMTP; says what the server's answers mean."""
+"""Builds mails, submits them over SMTP, and classifies the answers of the server."""
 
 import ssl
 from asyncio import timeout
@@ -20,11 +20,11 @@ from settings import Settings
 _CONNECT_SECONDS = 10
 _CONVERSATION_SECONDS = 30  # from the connection to the server's 250
 _QUIT_SECONDS = 2
-_PERMANENT = 500  # SMTP answers from here on are permanent, those below temporary
+_PERMANENT = 500  # SMTP codes from here on are permanent failures, those below temporary ones
 
 
 class _Subject(UniqueUnstructuredHeader, BaseHeader):  # type: ignore[misc]
-    """A subject that keeps its blanks. The standard library's folding loses or adds some at the ends of lines."""
+    """A subject that keeps its blanks. The standard library loses or adds blanks where it folds lines."""
 
     def fold(self, *, policy: "Policy[Message]") -> str:
         """Return the header's lines."""
@@ -36,15 +36,15 @@ class _Subject(UniqueUnstructuredHeader, BaseHeader):  # type: ignore[misc]
 
 
 class NotSent(Exception):
-    """An attempt to send a mail failed. The text may be logged: it holds a code, no address and no server's words."""
+    """An attempt to send a mail failed. The text may be logged: it contains no address and no text of the server."""
 
 
 class Unavailable(NotSent):
-    """The server takes no mail of ours just now."""
+    """The server accepts no mail now."""
 
 
 class Refused(NotSent):
-    """The server does not want this mail, or the address cannot be one. `lasting`: 5xx, not 4xx."""
+    """The server refuses this mail, or the address is invalid. `lasting`: permanently (5xx), not temporarily (4xx)."""
 
     def __init__(self, why: str, *, lasting: bool) -> None:
         self.lasting = lasting
@@ -57,14 +57,14 @@ _POLICY = EmailPolicy(linesep="\r\n", header_factory=_HEADERS)
 
 
 class Attachment(NamedTuple):
-    """A PDF that goes with a mail."""
+    """A PDF that is attached to a mail."""
 
     name: str
     content: bytes
 
 
 class SmtpSender:
-    """Sends through the mail server, and from the address, that `settings` name."""
+    """Sends through the mail server of the settings, from their address."""
 
     def __init__(self, settings: Settings) -> None:
         self._server = settings.smtp
@@ -89,11 +89,11 @@ class SmtpSender:
     async def submit(
         self, client: aiosmtplib.SMTP, message: EmailMessage, recipient: Address
     ) -> None:
-        """Return after the server's 250.
+        """Submit a mail. Returns after the server's 250.
 
         Raises:
-            Refused: the server does not want this mail.
-            Unavailable: it takes no mail of ours just now.
+            Refused: the server refuses this mail.
+            Unavailable: it accepts no mail now.
         """
         try:
             async with timeout(_CONVERSATION_SECONDS):
@@ -108,13 +108,13 @@ class SmtpSender:
         except aiosmtplib.SMTPDataError as error:
             raise _answered(error.code) from None
         except aiosmtplib.SMTPResponseException as error:
-            # The answer to our greeting, login or sender concerns all mails. A human mends it; no mail is given up.
+            # A refused greeting, login or sender affects all mails, so no mail is given up. A human has to repair it.
             raise Unavailable(f"the mail server answered {error.code}") from None
         except (aiosmtplib.SMTPException, OSError) as error:
             raise Unavailable(f"the mail server is away ({type(error).__name__})") from None
 
     async def quit(self, client: aiosmtplib.SMTP) -> None:
-        """End the conversation. The mail is submitted whatever the server answers."""
+        """End the conversation. A failure is ignored, because the mail is submitted already."""
         with suppress(aiosmtplib.SMTPException, OSError):
             await client.quit(timeout=_QUIT_SECONDS)
 
@@ -128,15 +128,15 @@ class SmtpSender:
         thread: str | None = None,
         attachments: Sequence[Attachment] = (),
     ) -> EmailMessage:
-        """Build the mail. `thread` is the Message-ID of the first mail about the same."""
+        """Build a mail. `thread` is the Message-ID of the first mail of its thread."""
         message = EmailMessage(policy=_POLICY)
         message["From"] = self.from_address
         message["To"] = Address(one_line(reader.name), recipient.username, recipient.domain)
         if not reader.staff:
             message["Reply-To"] = address(self._operations)
         message["Subject"] = text.subject
-        # The time of sending, not of the cause: after a day without a mail server the mail must be on top of the inbox
-        # and not look forged. The text names the times that matter.
+        # The time of sending, not of the cause: after a day without a mail server the mail must appear on top of the
+        # inbox and not look forged. The text contains the times that matter.
         message["Date"] = now
         message["Message-ID"] = message_id
         if thread is not None:
@@ -148,13 +148,13 @@ class SmtpSender:
         message.add_alternative(text.html, subtype="html", cte="quoted-printable")
         for name, content in attachments:
             message.add_attachment(content, maintype="application", subtype="pdf", filename=name)
-        # Set last, or it would move into the first part.
+        # Set last, because `add_attachment` would move it into the first part.
         message["Content-Language"] = reader.language
         return message
 
 
 def recipient_address(text: str) -> Address:
-    """The address of a recipient. Raises `Refused` for text that cannot be one."""
+    """The address of a recipient. Raises `Refused` for text that is not an address."""
     try:
         return address(text)
     except ValueError:
@@ -162,7 +162,7 @@ def recipient_address(text: str) -> Address:
 
 
 def address(text: str) -> Address:
-    """Parse an address, with or without a name. Raises `ValueError` for text that cannot be one."""
+    """Parse an address, with or without a name. Raises `ValueError` for text that is not an address."""
     name, spec = parseaddr(text)
     username, at, domain = spec.rpartition("@")
     if not (username and at and domain and text.isprintable()) or " " in spec:

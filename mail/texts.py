@@ -1,4 +1,4 @@
-"""What a mail says: its text from `templates/mail/` in the reader's language, as plain text and as HTML.
+"""The texts of mails, from `templates/mail/` in the reader's language, as plain text and as HTML.
 
 A file `<kind>.<audience>.txt` holds one mail about an order, `account/<purpose>.txt` one about a login,
 `operations/<kind>.txt` one about the running of the CMI. It is a Jinja template in German; the catalogues in `locale/`
@@ -6,10 +6,10 @@ have the other languages. It sets:
 
 - `subject`;
 - `text`: paragraphs with empty lines between them;
-- `rows`: what stands in the table of facts, if there is one;
-- `button`: what the link is called, if not "Auftrag öffnen"; `has_link = false` for a mail without one.
+- `rows`: the rows of the table of facts, if there is one;
+- `button`: the label of the link, if not "Auftrag öffnen"; `has_link = false` for a mail without a link.
 
-What the templates make is plain text, and the HTML layout escapes it: no value can become markup.
+The templates produce plain text, and the HTML layout escapes it, so that no value can become markup.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,15 +43,15 @@ ROWS: Mapping[str, str | Meaning] = {
     "note": mark("Bemerkung"),
     "asked_by": mark("Gemeldet von"),
 }
-"""What the facts about an order are called in a mail's table."""
+"""The labels in the table of facts of a mail about an order."""
 _SERVICE_IN_SUBJECT = 60  # characters
 _MANY_LINES = frozenset({"note", "reason"})
 
 
 class Reader(NamedTuple):
-    """Who is written to: a partner, or somebody of ours (`staff`; without a name, the whole service-partner team).
+    """The reader of a mail: a partner, or a member of staff (`staff`). Staff without a name is the whole team.
 
-    A `stranger` is a partner whose order it is not.
+    `stranger`: a partner who does not have the order (any more).
     """
 
     name: str
@@ -61,7 +61,7 @@ class Reader(NamedTuple):
 
 
 class MailText(NamedTuple):
-    """A mail's words. The subject is one printable line."""
+    """The composed mail. The subject is one printable line."""
 
     subject: str
     text: str
@@ -76,7 +76,7 @@ class _Environments(NamedTuple):
 
 
 def one_line(text: str) -> str:
-    """The text without line breaks, control characters and invisible marks, in one line."""
+    """The text in one line, without control characters and invisible marks."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
@@ -85,7 +85,7 @@ def _lines(text: str) -> str:
 
 
 class MailTexts:
-    """The templates, read once. `public_url` is where the links lead."""
+    """Composes mails from the templates, which are read once. Links begin with `public_url`."""
 
     def __init__(self, public_url: str) -> None:
         self._public_url = public_url
@@ -95,7 +95,7 @@ class MailTexts:
         }
 
     def compose(self, mail: Mail, reader: Reader) -> MailText:
-        """The words of a mail for one reader."""
+        """The mail for one reader."""
         facts = _clean(mail.facts)
         values = self._values(mail, facts, reader.language)
         said = self._said(
@@ -116,7 +116,7 @@ class MailTexts:
     def compose_account(
         self, purpose: str, reader: Reader, email: str, link: str, until: datetime
     ) -> MailText:
-        """The words of a mail about a login: `purpose` is `invitation` or `reset`, the link works until then."""
+        """A mail about a login. `purpose` is `invitation` or `reset`; the link works until `until`."""
         values = {
             "email": one_line(email),
             "until": words.format_instant(until, reader.language),
@@ -132,8 +132,11 @@ class MailTexts:
         standing: int,
         link: str,
     ) -> MailText:
-        """The words of a mail to operations about orders and settlements whose workflows are in trouble: by SP-ID or
-        number, and how, the first of the `new` ones; `standing` are those of earlier mails with them."""
+        """A mail to operations about findings of the reconciler.
+
+        `rows` are the first of the `new` findings, each with the SP-ID or number and the kind. `standing` is the number
+        of open findings, including those of earlier mails.
+        """
         reader = Reader("", language, staff=True)
         values = {"new": new, "standing": standing, "shown": len(rows), "more": new - len(rows)}
         said = self._said("operations/reconciliation", reader, values)
@@ -141,7 +144,7 @@ class MailTexts:
         return self._laid_out(reader, said["subject"], said, rows=named, link=link)
 
     def _said(self, name: str, reader: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
-        """What the template of a mail sets."""
+        """The variables that the template of a mail sets."""
         template = self._templates[reader.language].plain.get_template(f"{name}.txt")
         return vars(template.make_module(dict(values)))
 
@@ -157,7 +160,7 @@ class MailTexts:
         layout: str = "layout",
         **more: Any,
     ) -> MailText:
-        """The mail of what its template says. `why`: the explanation of its deadline; `more` is for the layout."""
+        """The mail with the variables of its template. `why` explains its deadline; `more` is for the layout."""
         templates = self._templates[reader.language]
         _ = partial(say, reader.language)
         greeting = _("Guten Tag %(name)s", name=one_line(reader.name))
@@ -188,7 +191,7 @@ class MailTexts:
         )
 
     def _values(self, mail: Mail, facts: MailFacts, language: Language) -> dict[str, Any]:
-        """What a text may speak of. Without a deadline, a text that names one is an error and has no gap."""
+        """The values that a template may use. A template that uses a missing deadline raises an error."""
         values: dict[str, Any] = {
             "sp_id": mail.sp_id,
             "link": f"{self._public_url}/orders/{quote(mail.sp_id, safe='')}",
@@ -234,17 +237,17 @@ def _environment(language: Language, *, html: bool = False) -> Environment:
 
 
 def _paragraphs(text: str) -> list[str]:
-    """The paragraphs of a text. The line break after a tag is no part of it (`trim_blocks`), an empty line is."""
+    """The paragraphs of a text. `trim_blocks` removes the line break after a tag, but not an empty line."""
     return [line.strip() for line in text.split("\n") if line.strip()]
 
 
 def _clean(facts: MailFacts) -> MailFacts:
-    """The facts as they may stand in a line; notes and reasons keep their line breaks."""
+    """The facts, each cleaned to one line; notes and reasons keep their line breaks."""
     return facts.model_copy(
         update={
             name: _lines(value) if name in _MANY_LINES else one_line(value)
             for name, value in facts
-            if type(value) is str  # and not the status, which is one, too
+            if type(value) is str  # but not the status, which is a subclass
         }
     )
 
@@ -260,7 +263,7 @@ def _shortened(text: str) -> str:
 def _rows(
     mail: Mail, facts: MailFacts, values: Mapping[str, Any], language: Language
 ) -> dict[str, str]:
-    """The table of facts; what is not known of this mail is empty."""
+    """The table of facts; unknown values are empty."""
     return {
         "sp_id": mail.sp_id,
         "sales_order": facts.sales_order_id,

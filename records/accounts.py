@@ -1,4 +1,4 @@
-"""Users with their sessions. Secrets come in here as hashes only."""
+"""Users with their sessions. Of secrets it stores only hashes."""
 
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -20,7 +20,7 @@ _MOST_LISTED = 100
 
 
 class User(Value):
-    """Somebody with a password. Partners' users belong to a partner, those of operations and accounting to none."""
+    """A person who logs in with a password. `partner_id` is None for operations and accounting."""
 
     user_id: str
     role: UserRole
@@ -29,14 +29,14 @@ class User(Value):
     name: str
     language: Language
     invitation: Invitation
-    """`waiting`: its mail has not gone out yet and is tried again; `failed`: the mail server does not want it."""
+    """`waiting`: its mail is not sent yet and is tried again; `failed`: the mail server refused it."""
     second_factor: bool
     created_at: datetime
     last_login_at: datetime | None
 
 
 class Credentials(NamedTuple):
-    """What a user proves its identity with. No password: the invitation was not accepted yet."""
+    """What a user proves its identity with. `password_hash` is None until the invitation is accepted."""
 
     user: User
     password_hash: str | None
@@ -54,7 +54,7 @@ class LiveSession(NamedTuple):
 
 
 def email_key(email: str) -> str:
-    """What two spellings of an e-mail address have in common."""
+    """The form of an e-mail address by which two spellings of it are compared."""
     return email.strip().casefold()
 
 
@@ -110,7 +110,7 @@ class AccountRecords:
             return tuple(_user(row, now) for row in await connection.execute(found))
 
     async def not_invited(self, until: datetime, now: datetime) -> tuple[User, ...]:
-        """Users whose invitation did not get out: refused by the mail server, or tried since `until` or before."""
+        """Users whose invitation was not sent: refused by the mail server, or first tried at `until` or earlier."""
         found = (
             _user_query.where(
                 users.c.password_hash.is_(None),
@@ -158,7 +158,7 @@ class AccountRecords:
         await self._database.write(remove)
 
     async def set_language(self, user_id: str, language: Language) -> None:
-        """The user reads another language from now on."""
+        """Set the user's language."""
         await self._update_user(user_id, language=language)
 
     @to_the_end
@@ -188,7 +188,7 @@ class AccountRecords:
 
     @to_the_end
     async def use_link(self, secret_hash: str, password_hash: str, now: datetime) -> str | None:
-        """Use a mailed link to set the password. Returns whose; None if it does not work (any more)."""
+        """Use a mailed link to set the password. Returns the user's id, or None if the link is not valid."""
         used = (
             delete(links)
             .where(
@@ -211,7 +211,7 @@ class AccountRecords:
     async def begin_session(
         self, user_id: str, secret_hash: str, now: datetime, expires_at: datetime
     ) -> bool:
-        """Keep a new session, and that the user logged in; its second-factor ticket is used up. False: no such user."""
+        """Store a new session and the time of the login, and delete the second-factor ticket. False: no such user."""
         row = {
             "secret_hash": secret_hash,
             "user_id": user_id,
@@ -253,7 +253,7 @@ class AccountRecords:
 
     @to_the_end
     async def end_session(self, secret_hash: str) -> None:
-        """End a session, if there is such a one."""
+        """End a session, if it exists."""
         async with self._database.writing() as connection:
             await connection.execute(delete(sessions).where(sessions.c.secret_hash == secret_hash))
 

@@ -16,7 +16,7 @@ from records.tables import documents, is_billable, orders, partners, settlements
 
 
 class Billable:
-    """Orders as settlements choose them. Whether one is billed, the order itself decides."""
+    """The orders that a settlement can choose from. The order's own workflow decides whether it is billed."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -40,9 +40,9 @@ class Billable:
     async def judge(
         self, partner_id: str, settlement_id: str, sp_ids: Iterable[str]
     ) -> tuple[Selection, tuple[LeftOut, ...]]:
-        """Which of these orders a partner may bill in a settlement, each once and in order, and why not the others.
+        """Which of these orders a partner may bill in a settlement, without duplicates, and why not the others.
 
-        Of an order that is not its own (yet), a partner learns nothing: it is `unknown`.
+        An order that is not the partner's (yet) is `unknown`, so that a partner learns nothing about it.
         """
         asked = tuple(dict.fromkeys(sp_ids))
         found = await self._find(asked)
@@ -63,7 +63,7 @@ class Billable:
         return tuple(sp_id for _, sp_id in sorted(picked)), tuple(left_out)
 
     async def partners_of(self, sp_ids: Iterable[str]) -> dict[str, str]:
-        """The id of the partner who has each of these orders; those that the records do not know are missing."""
+        """The id of the partner of each of these orders. Orders that are not recorded are left out."""
         return {sp_id: row.partner_id for sp_id, row in (await self._find(sp_ids)).items()}
 
     async def _find(self, sp_ids: Iterable[str]) -> dict[str, Any]:
@@ -84,7 +84,10 @@ class Billable:
     async def partners_to_settle(
         self, month: Month, after: str | None = None, limit: int = 200
     ) -> tuple[str, ...]:
-        """Partners with unbilled orders executed by the month's end and no settlement of it, by id, those after one."""
+        """Partners without a settlement of the month that have unbilled orders executed by its end.
+
+        They are sorted by id and begin after `after`.
+        """
         unbilled = exists().where(
             is_billable,
             orders.c.partner_id == partners.c.partner_id,

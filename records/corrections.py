@@ -17,7 +17,7 @@ _OLDEST_FIRST = (corrections.c.at, corrections.c.correction_id)
 
 
 class Correction(Value):
-    """A correction: by whom, when, and which settlement took it. Without one the partner's next settlement will."""
+    """A correction: who added it and when. `settlement_id` is None until a settlement takes it."""
 
     correction_id: str
     partner_id: str
@@ -28,7 +28,7 @@ class Correction(Value):
 
 
 class Corrections:
-    """The corrections. They are added, taken by a settlement, and set free if it is taken back; never changed."""
+    """The corrections. They are added, taken by a settlement, and released if it is voided; they never change."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -41,7 +41,7 @@ class Corrections:
     async def add(
         self, correction_id: str, partner_id: str, line: CorrectionLine, by: str, at: datetime
     ) -> Correction:
-        """Keep a new correction, once under its id. The one that is kept: an earlier one, if there is one."""
+        """Store a correction unless one with its id is stored. Returns the stored one."""
         row = {
             "correction_id": correction_id,
             "partner_id": partner_id,
@@ -56,18 +56,18 @@ class Corrections:
             return _correction((await connection.execute(found)).one())
 
     async def pending(self, partner_id: str) -> tuple[Correction, ...]:
-        """Those that the partner's next settlement will take, the oldest first."""
+        """The corrections that the partner's next settlement will take, the oldest first."""
         return await self._of(partner_id, corrections.c.settlement_id.is_(None))
 
     async def of(self, partner_id: str) -> tuple[Correction, ...]:
-        """All of a partner's, the oldest first."""
+        """All corrections of a partner, the oldest first."""
         return await self._of(partner_id)
 
     @to_the_end
     async def take(self, settlement_id: str, partner_id: str) -> tuple[CorrectionLine, ...]:
-        """Have a settlement take those that wait; all that it has taken. Twice is once.
+        """Assign the pending corrections to a settlement. Returns all that it has taken. Idempotent.
 
-        Who comes late with that, when the settlement is issued or taken back, takes none: they would be lost.
+        A late call, when the settlement is issued or voided, takes none: they would never be billed.
         """
         mine = corrections.c.settlement_id == settlement_id
         too_late = exists().where(
@@ -93,7 +93,7 @@ class Corrections:
 
     @to_the_end
     async def release(self, settlement_id: str) -> None:
-        """Set free what a settlement has taken: the partner's next one takes it. Twice is once."""
+        """Release what a settlement has taken, so that the partner's next one takes it. Idempotent."""
         freed = (
             update(corrections)
             .where(corrections.c.settlement_id == settlement_id)

@@ -1,4 +1,4 @@
-"""Cursors: a place in a list that is read page by page. A cursor gives no right to anything."""
+"""Cursors: a place in a list that is read page by page. A cursor grants no access."""
 
 import base64
 import binascii
@@ -14,7 +14,7 @@ _Part = TypeVar("_Part", bound=str)
 
 
 class Position(NamedTuple, Generic[_Part]):
-    """The last row of a page: in which part of the list, the instant it is sorted by, and its key."""
+    """The last row of a page: the part of the list it is in, the instant it is sorted by, and its key."""
 
     part: _Part
     at: datetime
@@ -22,14 +22,14 @@ class Position(NamedTuple, Generic[_Part]):
 
 
 def encode_cursor(position: Position[_Part]) -> str:
-    """The cursor that the next page begins with."""
+    """The cursor of the page that begins after this position."""
     part, at, key = position
     packed = json.dumps([part, at.isoformat(), key], separators=(",", ":"))
     return base64.urlsafe_b64encode(packed.encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str, parts: Sequence[_Part]) -> Position[_Part]:
-    """The place that a cursor means, in a list of these parts. Raises `ValueError` if no page of it gave the cursor."""
+    """The position of a cursor in a list of these parts. Raises `ValueError` if it is not a cursor of this list."""
     try:
         if len(cursor) > _LONGEST:
             raise ValueError

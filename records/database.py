@@ -32,7 +32,7 @@ def to_the_end(
 ) -> Callable[_Arguments, Coroutine[Any, Any, _Result]]:
     """Run a write to its end even if its caller is cancelled; the caller is cancelled afterwards.
 
-    A transaction that is cut off in SQLite's driver may stay open, and with it the lock that all others wait for.
+    A transaction that is cancelled inside SQLite's driver may stay open and keep the lock that all others wait for.
     """
 
     @wraps(work)
@@ -43,24 +43,27 @@ def to_the_end(
         except asyncio.CancelledError:
             await asyncio.wait([task])
             if not task.cancelled() and task.exception() is not None:
-                logger.warning("given up and failed", extra={"cause": repr(task.exception())})
+                logger.warning(
+                    "write failed after its caller was cancelled",
+                    extra={"cause": repr(task.exception())},
+                )
             raise
 
     return whole
 
 
 class Database:
-    """Where the records are. One for each process and event loop; it keeps a pool of connections.
+    """The database of the records, with a pool of connections. Each process and event loop has one.
 
     `read` and `write` take a transaction as one ordinary function. On SQLite it runs as a whole in another thread;
-    `reading` and `writing`, which let their caller await between statements, go there and back several times for each
-    statement. So the former are for what is done often.
+    `reading` and `writing` let their caller await between statements, but switch threads several times for each
+    statement. So frequent transactions use `read` and `write`.
 
-    Every transaction has a limit in seconds (`limits.LIMIT_SECONDS` if none is given). When it is over they raise what
-    `is_away` recognises.
+    Every transaction has a limit in seconds (`limits.LIMIT_SECONDS` if none is given). After that it raises an error
+    for which `is_away` is true.
 
     `url` names SQLAlchemy's async driver, as `Settings.database_url` does. Raises `ValueError` for another one, and for
-    an SQLite database in memory: two transactions at a time could not be told apart there.
+    an SQLite database in memory, whose connections cannot have separate transactions.
     """
 
     def __init__(self, url: str) -> None:
@@ -68,10 +71,9 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = new_engine(self.url)
         self._threads = _Threads(self.url) if self.is_sqlite else None
-        # Within one process SQLite's writers queue up here; SQLite itself would let them try again and again. Who is in
-        # the line waits for the turn alone, so that a writer that comes `first` waits for the one at work, not for the
-        # line.
-        self._line = asyncio.Lock()
+        # Within one process SQLite's writers queue up here, because SQLite itself would make them poll. A writer in
+        # the queue does not hold the turn yet, so a writer with `first` waits only for the running one.
+        self._queue = asyncio.Lock()
         self._turn = asyncio.Lock()
 
     async def read(
@@ -81,8 +83,9 @@ class Database:
         at_one_moment: bool = False,
         limit: float | None = None,
     ) -> _Result:
-        """What `work` returns, called with a connection in a transaction that only reads, as by `reading`.
+        """Call `work` with a connection in a read-only transaction, and return its result.
 
+        `at_one_moment` is as in `reading`.
         On SQLite it runs in another thread, so it must touch nothing that the event loop's thread changes.
         """
         if self._threads is not None:
@@ -97,10 +100,10 @@ class Database:
         limit: float | None = None,
         first: bool = False,
     ) -> _Result:
-        """As `read`, in a transaction that writes: committed at the end, rolled back if anything is raised.
+        """Like `read`, in a transaction that writes: committed at the end, rolled back if anything is raised.
 
-        Once begun it runs to its end, even if the caller is cancelled. `first`: on SQLite, before the other waiting
-        writers of this process.
+        Once started it runs to its end, even if the caller is cancelled. `first`: on SQLite it runs before the other
+        waiting writers of this process.
         """
         if self._threads is not None:
             deadline = limits.until(limit)
@@ -119,7 +122,7 @@ class Database:
     async def reading(
         self, *, at_one_moment: bool = False, limit: float | None = None
     ) -> AsyncIterator[AsyncConnection]:
-        """A transaction that only reads; `at_one_moment`: no statement of it sees more than the first one."""
+        """A read-only transaction. `at_one_moment`: all its statements see the same state of the database."""
         async with self._transaction(limits.until(limit), writing=False) as connection:
             if at_one_moment and not self.is_sqlite:
                 await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
@@ -139,7 +142,7 @@ class Database:
         async with AsyncExitStack() as stack:
             async with asyncio.timeout(limits.left(deadline)):
                 if not first:
-                    await stack.enter_async_context(self._line)
+                    await stack.enter_async_context(self._queue)
                 await stack.enter_async_context(self._turn)
             yield
 
@@ -147,8 +150,8 @@ class Database:
     async def _transaction(
         self, deadline: float, *, writing: bool
     ) -> AsyncIterator[AsyncConnection]:
-        # Never cut off inside SQLite's driver: a transaction may stay open there (see `to_the_end`). It keeps to the
-        # deadline by itself.
+        # Never cancel inside SQLite's driver: a transaction may stay open there (see `to_the_end`). The driver keeps to
+        # the deadline itself.
         bounded = not self.is_sqlite
         loop = asyncio.get_running_loop()
         ends = loop.time() + limits.left(deadline)
@@ -166,19 +169,19 @@ class Database:
             limits.deadline.reset(token)
 
     async def ping(self) -> None:
-        """Ask the database for an answer. Raises what `is_away` recognises if there is none."""
+        """Check that the database answers. Raises an error for which `is_away` is true if it does not."""
         async with self.reading() as connection:
             await connection.execute(text("SELECT 1"))
 
     async def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         await self.engine.dispose()
         if self._threads is not None:
             await self._threads.close()
 
 
 class _Threads:
-    """Threads in which whole transactions on SQLite run: one that writes, a few that read."""
+    """Threads that run whole transactions on SQLite: one writes, a few read."""
 
     def __init__(self, url: URL) -> None:
         self._engine = sqlite_engine_of_threads(url)
@@ -202,10 +205,13 @@ class _Threads:
         try:
             return await asyncio.shield(done)
         except asyncio.CancelledError:
-            # The turn ends when the transaction does, whoever has given up waiting.
+            # The turn ends when the transaction does, even if its caller no longer waits.
             await asyncio.wait([done])
             if done.exception() is not None:
-                logger.warning("given up and failed", extra={"cause": repr(done.exception())})
+                logger.warning(
+                    "write failed after its caller stopped waiting",
+                    extra={"cause": repr(done.exception())},
+                )
             raise
 
     def _transact(
@@ -220,19 +226,19 @@ class _Threads:
                 return work(connection)
 
     async def close(self) -> None:
-        """Wait for what is under way, and close the connections."""
+        """Wait for running transactions, and close the connections."""
         for threads in (self._writer, self._readers):
             await asyncio.to_thread(threads.shutdown)
         self._engine.dispose()
 
 
 def chunks(values: Iterable[_Each]) -> Iterable[list[_Each]]:
-    """The values in pieces that fit into the parameters of one statement."""
+    """The values in lists that are short enough for the parameters of one statement."""
     rest = iter(values)
     while some := list(islice(rest, _PARAMETERS)):
         yield some
 
 
 def storable(text: str) -> bool:
-    """Whether a text can be in the database at all; PostgreSQL does not even take the question otherwise."""
+    """Whether a text can be stored. PostgreSQL refuses any other even as a parameter of a query."""
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

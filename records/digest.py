@@ -1,4 +1,4 @@
-"""What a partner's morning digest is made of: its open orders by when they are due; and which partners get one."""
+"""Queries for the morning digests: which partners get one, and their open orders by when they are due."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,7 +21,7 @@ class OpenWork(NamedTuple):
 
     @property
     def total(self) -> int:
-        """How many orders there are in all."""
+        """The number of orders in all three sections."""
         return sum(section.total for section in self)
 
 
@@ -40,7 +40,7 @@ class Digests:
         self._database = database
 
     async def partners(self, after: str | None, limit: int) -> tuple[tuple[str, str], ...]:
-        """Id and canton of the next partners that have something to do, by their id."""
+        """Id and canton of the partners with open work, sorted by id, from the one after `after` on."""
         waiting = select(orders.c.sp_id).where(
             orders.c.partner_id == partners.c.partner_id,
             orders.c.partner_due.is_not(None),
@@ -60,7 +60,7 @@ class Digests:
     async def open_work(
         self, partner_id: str, now: datetime, midnight: datetime, limits: Limits
     ) -> OpenWork:
-        """What waits for a partner `now`; what is due before `midnight` is due today."""
+        """A partner's open work at `now`. Orders that are due before `midnight` are due today."""
         due = orders.c.partner_due
         mine = and_(orders.c.partner_id == partner_id, due.is_not(None), orders.c.visible)
         parts: Sequence[ColumnElement[bool]] = (
@@ -77,7 +77,7 @@ class Digests:
                 .limit(limit)
                 .subquery()
             )
-            # A piece with a limit of its own stands in a SELECT of its own: SQLite takes no other.
+            # SQLite allows a LIMIT inside a union only in a subquery.
             pieces.append(select(keys))
         listed = union_all(*pieces).subquery()
         found = (

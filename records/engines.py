@@ -20,9 +20,9 @@ WRITING = "cmi_writing"
 
 
 def new_engine(url: URL, *, pooled: bool = True) -> AsyncEngine:
-    """An engine for either database, whose errors show no values (they are personal data).
+    """An engine for either database. Its error texts contain no values, which may be personal data.
 
-    SQLite's folder is created. Raises `ValueError` for any other URL.
+    The folder of an SQLite file is created. Raises `ValueError` for any other URL.
     """
     if url.drivername == "sqlite+aiosqlite":
         return _sqlite_engine(url, pooled)
@@ -78,7 +78,7 @@ def sqlite_engine_of_threads(url: URL) -> Engine:
 
 _SQLITE_OPTIONS: dict[str, Any] = {
     "hide_parameters": True,
-    # No transactions by Python's driver: it begins them late, and so has to upgrade locks; see _begin_sqlite.
+    # Python's driver starts no transactions: it would start them late and have to upgrade locks; see _begin_sqlite.
     "connect_args": {"timeout": 0, "isolation_level": None},
 }
 
@@ -90,8 +90,8 @@ def _check_file(url: URL) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A transaction that reads first and writes then may find that another wrote meanwhile, and no waiting helps. So
-    # whoever means to write says so at once, and waits here for writers of other processes, nowhere later.
+    # A transaction that reads first and then writes fails if another one wrote meanwhile, however long it waits. So a
+    # transaction that writes takes the lock at its start, and waits for writers of other processes only here.
     writing = connection.get_execution_options().get(WRITING)
     connection.exec_driver_sql(
         f"PRAGMA busy_timeout = {limits.left(limits.deadline.get()) * 1000:.0f}"
@@ -99,8 +99,8 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
-# With WAL, readers and the writer do not wait for each other. A power cut may lose the last commits, but the file stays
-# whole (docs/traps.md, "Costs").
+# With WAL, readers and the writer do not wait for each other. A power cut may lose the last commits, but does not
+# corrupt the file (docs/traps.md, "Costs").
 _WAL = "PRAGMA journal_mode = WAL"
 _PRAGMAS = (
     f"PRAGMA busy_timeout = {limits.LIMIT_SECONDS * 1000:.0f}",  # until a transaction sets its own
@@ -108,7 +108,7 @@ _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA cache_size = -16384",  # KiB, for each connection
 )
-# Two processes that make the same new file do not wait for each other when they set WAL, in spite of the timeout.
+# SQLite ignores the busy timeout when two processes create the same file and set WAL, so it is retried here.
 _WAL_AGAIN = 0.02
 
 

@@ -1,4 +1,4 @@
-"""Tells failures that pass, such as a database that is away, from those that stay."""
+"""Tells temporary failures of the database from permanent ones."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ _SQLITE_AWAY = {
     14,  # SQLITE_CANTOPEN
 }
 _POSTGRES_AWAY = {
-    "25006",  # read only: a standby that is not in charge (yet)
+    "25006",  # read only: a standby that is not the primary (yet)
     "53300",  # too many connections
     "57P01",  # shut down
     "57P02",
@@ -22,10 +22,10 @@ _POSTGRES_AWAY = {
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether an error of the records means that the database cannot be reached or used just now: try again later.
+    """Whether an error of the records means that the database cannot be reached or used now, so that a retry may help.
 
-    True for refused and lost connections, time that ran out, a PostgreSQL that starts or stops, an SQLite file that is
-    locked, unreadable or without room on its disk. False for what will fail the same way next time.
+    True for refused and lost connections, timeouts, a PostgreSQL that starts or stops, an SQLite file that is locked or
+    unreadable, and a full disk. False for errors that a retry would repeat.
     """
     return any(_is_away(each) for each in _causes(error))
 
@@ -43,7 +43,7 @@ def _is_away(error: BaseException) -> bool:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, what its driver said, and what that came from."""
+    """The error, the driver's error, and the causes of that."""
     found: BaseException | None = error
     while found is not None:
         yield found

@@ -18,7 +18,7 @@ class Finding(Value):
 
     Attributes:
         about: the SP-ID of the order, or the number of the settlement.
-        ended_at: when the reconciler repaired it, or a pass did not see it any more.
+        ended_at: when the reconciler repaired it, or a pass no longer saw it.
     """
 
     about: str
@@ -32,7 +32,7 @@ class Finding(Value):
 
 
 class Seen(NamedTuple):
-    """A difference that a pass has seen, and whether it has repaired it. `about`: as in `Finding`."""
+    """A difference that a pass has seen, and whether the pass has repaired it. `about` is as in `Finding`."""
 
     about: str
     kind: FindingKind
@@ -101,11 +101,11 @@ class Findings:
             return (await connection.execute(gone)).rowcount
 
     async def unreported(self, limit: int) -> tuple[Finding, ...]:
-        """Open findings that operations have not been told of, the oldest first."""
+        """Open findings that were not reported to operations, the oldest first."""
         return await self._found(findings.c.reported_at.is_(None), limit=limit)
 
     async def count_unreported(self) -> int:
-        """How many open findings operations have not been told of."""
+        """The number of open findings that were not reported to operations."""
         return await self._count(findings.c.reported_at.is_(None))
 
     async def open(self, limit: int = 500) -> tuple[Finding, ...]:
@@ -118,7 +118,7 @@ class Findings:
 
     @to_the_end
     async def mark_reported(self, until: datetime) -> None:
-        """Note that at `until` operations were told of everything found until then."""
+        """Mark everything found until `until` as reported to operations at that time."""
         reported = (
             update(findings)
             .where(

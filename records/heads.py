@@ -1,4 +1,4 @@
-"""Which life of an order or a settlement the records hold, and how a workflow's own word takes its place."""
+"""Which history of an order or settlement the records hold, and how the workflow's answer replaces a wrong one."""
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,9 +14,9 @@ _TRIES = 5
 
 
 class Head(NamedTuple):
-    """The last event that the records hold: its number, and the digest of all until then (domain/digest.py).
+    """The last event that the records hold: its number, and the digest of all events up to it (domain/digest.py).
 
-    There is no digest in rows that an older release wrote.
+    The digest is None in rows that an older release wrote.
     """
 
     version: int
@@ -24,8 +24,10 @@ class Head(NamedTuple):
 
 
 class Diverged(Exception):
-    """The records and a writer hold two different lives of one order or settlement: some event differs. The workflow
-    knows which is true."""
+    """The records and a writer hold different histories of one order or settlement: some event differs.
+
+    The workflow knows which is true.
+    """
 
     def __init__(self, name: str, held: int, version: int) -> None:
         super().__init__(f"{name}: version {held} in the records and version {version} differ")
@@ -39,14 +41,14 @@ def step(
     replaces: Head | None,
     later: Callable[[], Sequence[ChainedEvent]],
 ) -> Literal["nothing", "goes_on", "replaces"]:
-    """What a write does that comes to `new` by these events, where the records hold `held`.
+    """What to do with a write whose events lead to `new`, when the records hold `held`.
 
-    `nothing`: they hold it, or it is a late write of an earlier version of the same life. `goes_on`: its events go on
-    from what is held. `replaces`: its writer has asked the workflow after the records held `replaces`, and they still
-    do. `later` gives the events that are held after the new version.
+    `nothing`: the records hold it already, or it is a late write of an earlier version of the same history. `goes_on`:
+    its events follow what is held. `replaces`: the writer asked the workflow after the records held `replaces`, and
+    they still hold that. `later` returns the held events after the new version.
 
     Raises:
-        Diverged: it is another life, and nobody has asked the workflow.
+        Diverged: it is a different history, and its writer has not asked the workflow.
     """
     asked = held == replaces
     if held.version > new.version and not asked:
@@ -71,10 +73,10 @@ def step(
 def is_in(
     held: Head | None, version: int, digest: str, later: Callable[[], Sequence[ChainedEvent]]
 ) -> bool:
-    """Whether what is held is this version with this digest, or what came after it.
+    """Whether the records hold this version with this digest, or a later version of the same history.
 
-    An empty digest is that of a worker of an older release: then the version alone counts. `later` gives the events
-    that are held after the version.
+    A worker of an older release sends an empty digest: then only the version counts. `later` returns the held events
+    after the version.
     """
     if held is None or held.version < version:
         return False
@@ -85,7 +87,7 @@ class Keeper(Protocol[_Kept]):
     """Orders or settlements in the records."""
 
     async def head(self, name: str) -> Head | None:
-        """What the records hold of one; None if they hold nothing."""
+        """The head of one that the records hold; None if they hold none."""
 
     async def save(self, snapshot: _Kept, *, replaces: Head | None = None) -> int:
         """Keep one."""
@@ -94,14 +96,13 @@ class Keeper(Protocol[_Kept]):
 async def take_over(
     records: Keeper[_Snapshot], name: str, ask: Callable[[], Awaitable[_Snapshot]]
 ) -> _Snapshot:
-    """Have the records hold what the workflow says, whatever they held. Returns what it said.
+    """Replace what the records hold by the workflow's answer, and return the answer.
 
-    The records never hold more than Temporal has kept. So the answer to a question that was asked after they were
-    looked at is the truth about what was seen there, and replaces it if it is still there. If somebody has written
-    meanwhile, all is done again.
+    The records never hold more than Temporal has stored. So an answer that was asked for after the records were read
+    may replace what was read. If another process has written meanwhile, both steps are repeated.
 
     Raises:
-        Diverged: somebody else writes all the time.
+        Diverged: another process wrote during each of several tries.
     """
     tries = 0
     while True:

@@ -1,4 +1,4 @@
-"""Answers already given, so that a call that is repeated with the same `Idempotency-Key` gets the same answer."""
+"""Stored answers, so that a call repeated with the same `Idempotency-Key` gets the same answer."""
 
 import json
 from datetime import datetime
@@ -13,16 +13,16 @@ from records.tables import idempotency
 
 
 class Answer(Value):
-    """What a call was answered, and to which body: `body_hash` is for the caller to compare."""
+    """The answer to a call. The caller compares `body_hash` with the hash of the repeated call's body."""
 
     body_hash: str
     status: int
     response: Any
-    """The body of the answer, as JSON has it; None if there was none."""
+    """The body of the answer as decoded JSON; None if there was none."""
 
 
 class Answers:
-    """The answers by login and key. A key of one login is unknown to every other."""
+    """The answers by login and key. Each login has its own keys."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -30,7 +30,7 @@ class Answers:
         self._insert = insert(idempotency).on_conflict_do_nothing()
 
     async def find(self, login_id: str, key: str) -> Answer | None:
-        """The answer that was given; None if the key is new."""
+        """The stored answer; None if the key is new."""
         if "\0" in key:
             return None
         found = select(idempotency.c.body_hash, idempotency.c.status, idempotency.c.response).where(
@@ -44,9 +44,9 @@ class Answers:
     async def keep(
         self, login_id: str, key: str, body_hash: str, status: int, response: Any, now: datetime
     ) -> Answer:
-        """Keep an answer, unless one is kept already. Returns the one that is kept, which then is the one to give.
+        """Store an answer, unless one is stored already. Returns the stored one, with which the caller must respond.
 
-        It is kept as it is: an answer with a secret in it (a new token) is not for here.
+        It is stored in plain text, so an answer that contains a secret (a new token) must not be stored.
         """
         row = {
             "login_id": login_id,
@@ -62,7 +62,7 @@ class Answers:
 
     @to_the_end
     async def forget(self, before: datetime) -> int:
-        """Forget answers older than that, so that their keys are new again. Returns how many."""
+        """Delete answers stored before this instant, so that their keys are new again. Returns how many."""
         old = delete(idempotency).where(idempotency.c.created_at < before)
         async with self._database.writing() as connection:
             return (await connection.execute(old)).rowcount

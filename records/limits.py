@@ -4,20 +4,20 @@ import time
 from contextvars import ContextVar
 
 LIMIT_SECONDS = 5.0
-"""How long a transaction may take, from asking for it to its end, unless its caller gives another limit.
+"""How long a transaction may take, from its request to its end, unless its caller gives another limit.
 
-On PostgreSQL this covers all of it: connecting, waiting for locks, the statements, the commit. On SQLite it covers the
-waiting, for other writers of this process and for other processes; the statements after that are not cut off.
+On PostgreSQL this includes connecting, waiting for locks, the statements and the commit. On SQLite it includes only the
+wait for other writers, of this process and of others; the statements after that are not limited.
 """
 LONG_SECONDS = 60.0
 """The limit of the few transactions that write thousands of rows."""
 MIGRATION_SECONDS = 20.0
 """How long a migration waits on SQLite for one of another process. On PostgreSQL it waits as long as that one takes."""
 CONNECT_SECONDS = 2.0
-"""How much of that connecting to PostgreSQL may take, the check of a pooled connection included."""
+"""How much of that connecting to PostgreSQL may take, including the check of a pooled connection."""
 
 deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
-"""By when (`time.monotonic`) the transaction that begins now must stop waiting."""
+"""The time (`time.monotonic`) at which the transaction that begins now must stop waiting."""
 
 
 def until(limit: float | None) -> float:

@@ -1,4 +1,4 @@
-"""What a user may use once: links that are mailed, tickets from the password to the second factor. As hashes only."""
+"""Mailed links, and tickets between password and second factor. Each works once; only hashes of secrets are stored."""
 
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -16,7 +16,7 @@ MAILED: tuple[MailedPurpose, ...] = ("invitation", "reset")
 
 
 class NewLink(NamedTuple):
-    """A link to be kept, and the mail that brings it; a ticket has no mail."""
+    """A link to store, and the mail that contains it. A ticket has no mail."""
 
     user_id: str
     purpose: Purpose
@@ -26,7 +26,7 @@ class NewLink(NamedTuple):
 
 
 class Link(NamedTuple):
-    """A link that works: whose, what for, until when."""
+    """A valid link: its user, its purpose, and when it expires."""
 
     user_id: str
     purpose: Purpose
@@ -34,13 +34,13 @@ class Link(NamedTuple):
 
 
 class Links:
-    """The links of users, one of each purpose."""
+    """The links of users. A user has at most one of each purpose."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def put(self, link: NewLink) -> bool:
-        """Keep a link and its pending mail. The user's former link of this purpose no longer works.
+        """Store a link and its pending mail. The user's former link of this purpose no longer works.
 
         False: the user is gone.
         """
@@ -55,7 +55,7 @@ class Links:
         return await self._database.write(put)
 
     async def find(self, secret_hash: str, now: datetime) -> Link | None:
-        """The link with this secret, if it works. Finding it does not use it."""
+        """The link with this secret, if it is valid. It is not used up by this."""
         found = select(links.c.user_id, links.c.purpose, links.c.expires_at).where(
             links.c.secret_hash == secret_hash, links.c.expires_at > now
         )
@@ -96,7 +96,7 @@ class Links:
 
 
 def put_link(connection: Connection, link: NewLink) -> None:
-    """Keep a link and its pending mail, in the transaction that causes them."""
+    """Store a link and its pending mail, in the caller's transaction."""
     upsert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     mail = link.mail
     row = {

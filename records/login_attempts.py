@@ -1,4 +1,4 @@
-"""Counts attempts to guess passwords and codes, for all processes together, so that many attempts take very long."""
+"""Counts attempts to guess passwords and codes, for all processes together, so that many attempts become very slow."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -13,13 +13,13 @@ from records.tables import login_attempts
 
 
 class Limit(NamedTuple):
-    """After `free` attempts one has to wait; each further one doubles the time, from `first` up to `longest`."""
+    """After `free` attempts each one requires a wait, which doubles each time, from `first` up to `longest`."""
 
     free: int
     first: timedelta
     longest: timedelta
     forgotten: timedelta
-    """After so long without an attempt the count starts at zero. Longer than `longest`, or waiting would pay."""
+    """After this time without an attempt the count restarts at zero. It must be longer than `longest`."""
 
     def wait(self, failures: int) -> timedelta:
         """How long to wait after the attempt with this number."""
@@ -29,13 +29,13 @@ class Limit(NamedTuple):
 
 
 class LoginAttempts:
-    """The counts, by account and by address. Of the names only hashes are stored."""
+    """The counts, by account and by address. The names are stored as hashes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         insert = sqlite.insert if database.is_sqlite else postgresql.insert
         row = insert(login_attempts)
-        # An update that changes nothing but locks the row, so that two simultaneous attempts count as two.
+        # This update changes nothing: it locks the row, so that two simultaneous attempts count as two.
         self._lock = row.on_conflict_do_update(
             index_elements=[login_attempts.c.key], set_={"key": row.excluded.key}
         ).returning(
@@ -44,14 +44,14 @@ class LoginAttempts:
 
     @to_the_end
     async def charge(self, limits: Mapping[str, Limit], now: datetime) -> timedelta | None:
-        """Count an attempt under each name before it is checked, so that simultaneous attempts are counted, too.
+        """Count an attempt under each name. Called before the check, so that simultaneous attempts are counted, too.
 
-        Returns None if it may be checked, or else how long to wait; an attempt that must wait is not counted.
+        Returns None if the attempt may be checked, or how long to wait. An attempt that must wait is not counted.
         """
         counts: list[tuple[str, int, timedelta]] = []
         longest = timedelta()
         async with self._database.writing() as connection:
-            # in one order everywhere, or two transactions could wait for each other
+            # always in the same order, to avoid a deadlock of two transactions
             for key, limit in sorted((_key(name), limit) for name, limit in limits.items()):
                 fresh = {"key": key, "failures": 0, "last_at": now, "blocked_until": now}
                 row = (await connection.execute(self._lock, fresh)).one()
@@ -70,7 +70,7 @@ class LoginAttempts:
 
     @to_the_end
     async def refund(self, names: Iterable[str], now: datetime) -> None:
-        """Take one attempt back under these names: it was not a wrong one."""
+        """Subtract one attempt from the count of each name: it was not a wrong one."""
         back = (
             update(login_attempts)
             .where(
@@ -90,7 +90,7 @@ class LoginAttempts:
             )
 
     async def blocked(self, now: datetime) -> int:
-        """How many names have to wait now. Which ones cannot be told from the hashes."""
+        """How many names have to wait now. The hashes do not reveal which ones."""
         counted = (
             select(func.count())
             .select_from(login_attempts)
@@ -102,7 +102,7 @@ class LoginAttempts:
 
     @to_the_end
     async def forget(self, before: datetime) -> None:
-        """Delete the counts without an attempt since then."""
+        """Delete the counts whose last attempt was before this instant."""
         async with self._database.writing() as connection:
             await connection.execute(
                 delete(login_attempts).where(login_attempts.c.last_at < before)

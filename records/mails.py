@@ -1,4 +1,4 @@
-"""The outbox's rows: every mail under a key of its own, so that it is sent only once (docs/mail.md, "Once")."""
+"""The outbox's rows. Each mail has its own key, so that it is sent only once (docs/mail.md, "Once")."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -36,14 +36,13 @@ USER = "user"
 
 
 class MailRow(Value):
-    """What is known of one mail.
+    """The state of one mail.
 
-    `sending`: not known to have reached the mail server; it is tried, or about to be. `refused`: the server does not
-    want it; it is tried again for a while. `sent` and `given_up` are final. `obsolete`: it was not sent and no longer
-    has to be; if an attempt under way sends it after all, the row becomes `sent`. Attempt 1 is the first, and only one
-    caller ever gets it.
-    `about`: the order (SP-ID), settlement or user that it is about; such mails are a thread.
-    `next_attempt_at`: when the web process tries it again; None for mails of workflows, and when nothing is left to do.
+    `sending`: an attempt is running or pending. `refused`: the mail server refused it; it is retried for a while.
+    `sent` and `given_up` are final. `obsolete`: it was not sent and no longer has to be; if a running attempt sends it
+    after all, the row becomes `sent`. Attempt 1 is the first, and only one caller ever gets it.
+    `about`: the order (SP-ID), settlement or user that it is about; these mails form a thread.
+    `next_attempt_at`: when the web process tries it again; None for mails of workflows, and if no retry is pending.
     """
 
     key: str
@@ -66,23 +65,23 @@ class MailRow(Value):
 
 
 class Begun(NamedTuple):
-    """A mail whose attempt begins, and the message id of the first mail that its receiver was sent about the same."""
+    """A mail whose attempt begins, and the message id of the first mail in its thread to the same recipient."""
 
     row: MailRow
     thread: str | None
 
 
 class StuckMails(NamedTuple):
-    """A piece of a list of mails, and the cursor that the next one begins with; None at the end."""
+    """A page of mails, and the cursor of the next page; None at the end."""
 
     items: tuple[MailRow, ...]
     next_cursor: str | None
 
 
 class PendingMail(NamedTuple):
-    """A mail to a user that waits for its next attempt: by `next_attempt_at` any process may claim it.
+    """A mail to a user that waits for its next attempt: from `next_attempt_at` on any process may claim it.
 
-    A `next_attempt_at` of None: only the process that makes the row tries it.
+    If `next_attempt_at` is None, only the process that added the row tries it.
     """
 
     key: str
@@ -96,7 +95,7 @@ class PendingMail(NamedTuple):
 
 
 def add_pending(connection: Connection, mail: PendingMail) -> None:
-    """Add a mail to be sent, in the transaction that causes it."""
+    """Add a pending mail, in the caller's transaction."""
     connection.execute(
         insert(mails).values(
             key=mail.key,
@@ -114,7 +113,7 @@ def add_pending(connection: Connection, mail: PendingMail) -> None:
 
 
 def make_obsolete(connection: Connection, mail: PendingMail) -> bool:
-    """Mark a pending mail as obsolete. False: another process has claimed it meanwhile, or it is sent."""
+    """Mark a pending mail as obsolete. False if another process has claimed it meanwhile, or it is sent."""
     changed = (
         update(mails)
         .where(
@@ -134,7 +133,7 @@ class MailLog:
         self._database = database
         upsert = sqlite.insert if database.is_sqlite else postgresql.insert
         final = mails.c.state.in_(_FINAL)
-        # One statement: of two workers at a time one makes the row and the other counts on it.
+        # One statement: if two workers run it at once, one inserts the row and the other increments its attempts.
         self._begin = (
             upsert(mails)
             .on_conflict_do_update(
@@ -172,10 +171,10 @@ class MailLog:
         message_id: str,
         now: datetime,
     ) -> Begun:
-        """Record that an attempt begins; the row says how many there were, and whether the mail `is_final`.
+        """Record that an attempt begins. The returned row has the number of attempts, and whether the mail `is_final`.
 
-        Recipient and message id of an earlier attempt stay. A mail that is final is left as it is. The thread is that
-        of the recipient given here.
+        The recipient and message id of an earlier attempt are kept. A mail that is final is not changed. The thread is
+        the one of the recipient given here.
         """
         row = {
             "key": key,
@@ -199,13 +198,13 @@ class MailLog:
         return await self._database.write(begin)
 
     async def sent(self, key: str, now: datetime) -> None:
-        """Mark a mail as sent, before all other writers: until then it may be sent again."""
+        """Mark a mail as sent. This goes before other writers, because until then the mail may be sent again."""
         await self._database.write(
             lambda connection: connection.execute(self._sent, {"of": key, "now": now}), first=True
         )
 
     async def failed(self, key: str, error: str, refused: bool) -> None:
-        """Record why an attempt failed; `refused`: the server does not want it. A mail that is final stays so."""
+        """Record why an attempt failed; `refused`: the server refused the mail. A mail that is final is not changed."""
         state = "refused" if refused else "sending"
         await self._update(key, state=state, last_error=error.replace("\0", "")[:_LONGEST_ERROR])
 
@@ -243,7 +242,7 @@ class MailLog:
         return tuple(PendingMail(*row) for row in rows)
 
     async def obsolete(self, keys: Collection[str]) -> int:
-        """Mark those of these mails that are not sent as obsolete. Returns how many."""
+        """Mark these mails as obsolete, except for those that are sent. Returns how many were marked."""
         changed = (
             update(mails)
             .where(mails.c.key.in_(keys), mails.c.state.in_(_TRIED))
@@ -252,13 +251,13 @@ class MailLog:
         return await self._database.write(lambda connection: connection.execute(changed).rowcount)
 
     async def finished(self, about: str) -> frozenset[str]:
-        """The keys of the mails about this that were sent or given up."""
+        """The keys of the mails about this order, settlement or user that were sent or given up."""
         found = select(mails.c.key).where(mails.c.about == about, mails.c.state.in_(_FINAL))
         async with self._database.reading() as connection:
             return frozenset((await connection.execute(found)).scalars())
 
     async def undelivered(self, limit: int = 500) -> tuple[MailRow, ...]:
-        """Mails of workflows that were not sent (yet) and still should be, or were given up; the oldest first."""
+        """Mails of workflows that are still to be sent, or were given up; the oldest first."""
         found = (
             select(mails).where(_missing).order_by(mails.c.first_tried_at, mails.c.key).limit(limit)
         )
@@ -268,7 +267,7 @@ class MailLog:
     async def tried(
         self, until: datetime, after: MailRow | None, limit: int
     ) -> tuple[MailRow, ...]:
-        """Mails of workflows that have been tried since `until` or before, the oldest first, from `after` on."""
+        """Unsent mails of workflows that were first tried at `until` or earlier, the oldest first, after `after`."""
         found = (
             select(mails)
             .where(_missing, mails.c.state.in_(_TRIED), mails.c.first_tried_at <= until)
@@ -284,12 +283,12 @@ class MailLog:
     async def stuck(
         self, since: datetime, until: datetime, limit: int, cursor: str | None = None
     ) -> StuckMails:
-        """Mails of workflows, first tried at `since` or later, that were given up or have been tried since `until`.
+        """Unsent mails of workflows that were given up, or were first tried at `until` or earlier; the newest first.
 
-        The newest comes first.
+        Mails that were first tried before `since` are left out.
 
         Raises:
-            ValueError: a cursor that no page gave.
+            ValueError: it is not a cursor of this list.
         """
         found = select(mails).where(_stuck(since, until))
         if cursor is not None:
@@ -306,7 +305,7 @@ class MailLog:
         )
 
     async def count_stuck(self, since: datetime, until: datetime) -> int:
-        """How many these are."""
+        """The number of mails that `stuck` lists."""
         counted = select(func.count()).select_from(mails).where(_stuck(since, until))
         async with self._database.reading() as connection:
             number: int = (await connection.execute(counted)).scalar_one()
@@ -319,7 +318,7 @@ class MailLog:
         await self._database.write(lambda connection: connection.execute(changed))
 
 
-# The first condition is that of the index, word for word. What a user was not sent is shown with the user.
+# The first condition is exactly that of the index. Unsent mails to users are shown on the page of the user.
 _missing = and_(is_undelivered, mails.c.state != "obsolete", mails.c.audience != USER)
 
 

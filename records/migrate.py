@@ -25,7 +25,7 @@ _LOCK = 0x434D49  # "CMI"
 
 
 async def migrate(url: str) -> None:
-    """Upgrade the schema to the newest revision; a database that has it already is left alone.
+    """Upgrade the schema to the newest revision, unless the database has it already.
 
     Processes that call it at the same time wait for each other. It succeeds as a whole or changes nothing.
     """
@@ -34,7 +34,7 @@ async def migrate(url: str) -> None:
 
 
 async def migrate_patiently(url: str) -> None:
-    """`migrate`, however long the database is away: locked by another process, without room, not up yet."""
+    """Run `migrate`, and retry while the database is away: locked, without disk space, not up yet."""
     pause = 0.5
     while True:
         try:
@@ -54,7 +54,7 @@ async def migrate_patiently(url: str) -> None:
 
 
 async def check_current(database: Database) -> str | None:
-    """What is wrong with the schema, in one line that says what to do; None if it is what this version needs."""
+    """What is wrong with the schema and what to do, in one line; None if it is what this version needs."""
     script = ScriptDirectory.from_config(_config())
     wanted = script.get_current_head()
     async with database.reading() as connection:
@@ -72,7 +72,7 @@ async def check_current(database: Database) -> str | None:
 
 @asynccontextmanager
 async def locked_connection(url: str) -> AsyncIterator[AsyncConnection]:
-    """A connection in a transaction that no other migration runs beside. Committed at the end."""
+    """A connection in a transaction that excludes other migrations. Committed at the end."""
     parsed = make_url(url)
     engine = new_engine(parsed, pooled=False)
     token = limits.deadline.set(limits.until(limits.MIGRATION_SECONDS))

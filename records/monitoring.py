@@ -13,7 +13,7 @@ from records.tables import orders, timeline
 
 
 class LatePartner(NamedTuple):
-    """A partner with missed deadlines of its own: of how many orders, and since when the oldest has been over."""
+    """A partner with missed deadlines of its own: how many orders have one, and when the first of them was due."""
 
     partner_id: str
     orders: int
@@ -27,7 +27,7 @@ class Monitoring:
         self._database = database
 
     async def late(self, now: datetime, status: Status | None = None) -> int:
-        """How many orders have a deadline that is over, whoever has to act. `status`: only orders in this state."""
+        """The number of orders with a missed open deadline of any party. `status`: only orders in this state."""
         counted = select(func.count()).select_from(orders).where(orders.c.next_due <= now)
         if status is not None:
             counted = counted.where(orders.c.status == str(status))
@@ -62,7 +62,7 @@ class Monitoring:
         return await self._number(counted)
 
     async def not_executed(self, sp_ids: Collection[str]) -> dict[str, NotExecuted]:
-        """Why these orders were last reported as not executed; those that never were are missing."""
+        """The last report of each of these orders as not executed. Orders without one are left out."""
         found = (
             select(timeline.c.sp_id, timeline.c.data)
             .where(timeline.c.sp_id.in_(sp_ids), timeline.c.type == "not_executed")

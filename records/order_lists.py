@@ -1,4 +1,4 @@
-"""Lists of orders: what a list shows, and the queries that read it part by part."""
+"""Lists of orders: the filter of a list, and the queries that read it part by part."""
 
 from datetime import datetime
 from typing import Literal
@@ -20,14 +20,13 @@ PARTS: dict[Sort, tuple[Part, ...]] = {"newest": ("newest",), "urgent": ("due", 
 
 
 class OrderFilter(Value):
-    """Which orders a list shows; conditions that are given must all hold.
+    """Which orders a list shows. All given conditions must hold.
 
     Attributes:
-        partner_id: a partner's own view. It holds the orders that are this partner's now and were transmitted, and
-            knows no deadline but the partner's.
-        assigned_to: the orders of a partner as staff sees them, transmitted or not.
+        partner_id: a partner's own view: its current orders that were transmitted to it, with only its own deadlines.
+        assigned_to: staff's view of the orders of a partner, transmitted or not.
         status: orders in this state.
-        overdue_at: orders with an open deadline that is due at this instant or was before.
+        overdue_at: orders with an open deadline that is due at this instant or earlier.
         q: text that SP-ID, sales order, customer's name or place (postal code and town) contains, in upper or lower
             case. No character has a special meaning.
     """
@@ -80,7 +79,7 @@ def part_query(
     if after is not None:
         place = tuple_(literal(after.at, Instant), literal(after.key))
         keys = keys.where(key > place if part == "due" else key < place)
-    # The documents of these alone. A join need not keep the order.
+    # Read only the documents of these rows. The result of a join is not sorted, so it is sorted again.
     listed = keys.subquery()
     again = (listed.c.at, listed.c.sp_id)
     return (

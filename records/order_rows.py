@@ -45,19 +45,21 @@ def order_row(order: Order) -> dict[str, Any]:
 
 
 class _Pinned(Value):
-    """What is pinned into an order, and is the same in the orders of one canton and day. It never gets other fields:
-    an older process puts the order together from these."""
+    """What is pinned into an order, and equal in all orders of one canton and day.
+
+    Do not add fields: an older process rebuilds the order from these.
+    """
 
     policy: Policy
     calendar: Calendar
-    first_calendar: Calendar | None  # the intake's, if it is another one
+    first_calendar: Calendar | None  # the intake's, if it differs
 
 
 _PINNED: Any = {"calendar": True, "intake": {"policy": True, "calendar": True}}
 
 
 def document_row(order: Order) -> dict[str, Any]:
-    """The order's row in `documents`. What is pinned stands apart: reading it is most of the work, and done once."""
+    """The order's row in `documents`. What is pinned has its own column, so that it is parsed once for many orders."""
     first = order.intake.calendar
     pinned = _Pinned(
         policy=order.intake.policy,
@@ -72,7 +74,7 @@ def document_row(order: Order) -> dict[str, Any]:
 
 
 def order_of(document: str, pinned: str) -> Order:
-    """The order, of its row in `documents`."""
+    """The order in a row of `documents`."""
     parts, order = _pinned(pinned), from_json(document)
     order["calendar"] = parts.calendar
     order["intake"]["policy"] = parts.policy
@@ -89,7 +91,7 @@ class _Document(BaseModel):
 
 
 def placement_in(document: str) -> Placement:
-    """What was placed, of an order's row in `documents`; the rest is not looked at."""
+    """The placement in an order's row of `documents`. The rest is not parsed."""
     return _Document.model_validate_json(document).intake.placement
 
 
@@ -138,8 +140,8 @@ def event_row(sp_id: str, recorded: Recorded) -> dict[str, Any]:
 
 def deadline_rows(order: Order) -> list[dict[str, Any]]:
     """The order's rows in `deadlines`."""
-    # By their place: an order's deadlines are only ever added to. Kind and start do not tell them apart: an
-    # appointment that is moved and moved back starts the same deadline twice.
+    # The key is the position, because deadlines are only appended. Kind and start are not unique: an appointment that
+    # is moved and moved back starts the same deadline twice.
     return [
         {
             "sp_id": order.sp_id,

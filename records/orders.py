@@ -33,7 +33,7 @@ class StoredOrder(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A piece of a list, and the cursor that the next one begins with; None at the end."""
+    """A page of a list, and the cursor of the next page; None at the end."""
 
     items: tuple[Order, ...]
     next_cursor: str | None
@@ -60,17 +60,17 @@ class Orders:
         self._put_deadline = deadline.on_conflict_do_update(
             index_elements=[deadlines.c.sp_id, deadlines.c.seq],
             set_={name: deadline.excluded[name] for name in ("missed", "ended", "outcome")},
-            where=deadlines.c.ended.is_(None),  # what has ended does not change any more
+            where=deadlines.c.ended.is_(None),  # ended ones no longer change
         )
 
     async def save(self, snapshot: Snapshot, *, replaces: Head | None = None) -> int:
         """Store an order and its events. Returns the version that is stored now: this one or a newer one.
 
         Idempotent; a late write of an earlier version changes nothing. `replaces`: what the records held before the
-        workflow was asked. If they still do, the snapshot replaces it.
+        workflow was asked. If they still hold it, the snapshot replaces it.
 
         Raises:
-            Diverged: the records hold another life of the order than the one that is to be written (domain/digest.py).
+            Diverged: the records hold a different history of the order (domain/digest.py).
             ValueError: the order was never placed.
         """
         order = snapshot.order
@@ -117,13 +117,13 @@ class Orders:
             )
 
     async def head(self, sp_id: str) -> Head | None:
-        """What the records hold of an order; None if they hold nothing."""
+        """The head of an order in the records; None if it is not recorded."""
         found = select(orders.c.version, orders.c.digest).where(orders.c.sp_id == sp_id)
         row = await self._database.read(lambda connection: connection.execute(found).one_or_none())
         return Head(*row) if row is not None else None
 
     async def has(self, sp_id: str, version: int, digest: str) -> bool:
-        """Whether the records hold an order with this version and digest, or what came after it: `heads.is_in`."""
+        """Whether the records hold an order in this version with this digest, or a later one: `heads.is_in`."""
         found = select(orders.c.version, orders.c.digest).where(orders.c.sp_id == sp_id)
 
         def has(connection: Connection) -> bool:
@@ -134,7 +134,7 @@ class Orders:
         return await self._database.read(has)
 
     async def holds(self, snapshot: Snapshot) -> bool:
-        """Whether the records hold exactly this order, and from the first of these events on exactly these events."""
+        """Whether the records hold exactly this order and, from the first of its events on, exactly these events."""
         order = snapshot.order
         stored = await self.get(order.sp_id)
         if stored is None or stored.order != order:
@@ -169,14 +169,14 @@ class Orders:
         cursor: str | None = None,
         sort: Sort = "newest",
     ) -> Page:
-        """At most `limit` orders of a list, from the cursor of the page before on.
+        """At most `limit` orders of a list, after the cursor of the previous page.
 
-        Sorted by `newest` (placed last comes first), or `urgent`: by the deadline that is due first (in a partner's own
-        view, of the partner's), and those without one at the end, newest first. Orders that are placed or changed
-        meanwhile make no other one appear twice or go missing, unless its own deadline moved in an `urgent` list.
+        `newest` sorts by time of placement, the last one first. `urgent` sorts by the most urgent deadline (in a
+        partner's own view, of the partner's deadlines), then orders without one, newest first. Between two pages, an
+        order appears twice or is missed only if its own deadline moved in an `urgent` list.
 
         Raises:
-            ValueError: a cursor that no page of this sort gave, or a limit below 1.
+            ValueError: it is not a cursor of this sort, or the limit is below 1.
         """
         if limit < 1:
             raise ValueError("expected a limit of 1 or more")
@@ -201,8 +201,10 @@ class Orders:
         )
 
     async def counts(self, which: OrderFilter) -> dict[Status, int]:
-        """How many orders each state has, of those that the filter shows whatever their state (its `status` is not
-        looked at). States without orders are left out; those that only a newer process knows come last."""
+        """How many orders of the filter are in each state. The filter's `status` is ignored.
+
+        States without orders are left out; states that only a newer process knows come last.
+        """
         found = (
             select(orders.c.status, func.count())
             .where(*conditions(which.model_copy(update={"status": None})))

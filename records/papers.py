@@ -1,4 +1,4 @@
-"""The papers of settlements: statements, drafts and uploaded invoices, byte for byte as they were first kept."""
+"""The papers of settlements: statements, drafts and uploaded invoices, byte for byte as they were first stored."""
 
 import hashlib
 from datetime import datetime
@@ -18,8 +18,8 @@ PaperKind = Literal["statement", "statement_csv", "draft", "invoice"]
 class Paper(Value):
     """A file of a settlement.
 
-    `name` is the file's. What we made says of what: `inputs` is the JSON that it shows, `input_checksum` that of the
-    inputs, `template_version` what made it (docs/documents.md).
+    `name` is the name of the file. A paper that we made also has the JSON that it shows (`inputs`), its checksum
+    (`input_checksum`), and the version of the template that made it (docs/documents.md).
     """
 
     paper_id: str
@@ -46,7 +46,7 @@ def statement_id(settlement_id: str) -> str:
 
 
 def statement_csv_id(settlement_id: str) -> str:
-    """The id of the same as CSV."""
+    """The id of the statement as CSV."""
     return f"statement-csv-{settlement_id}"
 
 
@@ -56,19 +56,19 @@ def draft_id(settlement_id: str, input_checksum: str) -> str:
 
 
 def invoice_id(settlement_id: str, sha256: str) -> str:
-    """The id of an uploaded invoice: the same file twice is once."""
+    """The id of an uploaded invoice. The same file has the same id."""
     return f"invoice-{settlement_id}-{sha256[:16]}"
 
 
 class Limit(NamedTuple):
-    """How many papers of a kind are kept of one settlement, and of how many bytes in all."""
+    """How many papers of a kind a settlement may have, and how many bytes in total."""
 
     files: int
     size: int
 
 
 class TooManyPapers(Exception):
-    """One more paper would be more than its limit."""
+    """One more paper would exceed the limit."""
 
 
 class Papers:
@@ -81,13 +81,13 @@ class Papers:
 
     @to_the_end
     async def keep(self, paper: Paper, limit: Limit | None = None) -> Paper:
-        """Keep a paper under its id, for ever. The one that is kept: an earlier one, if there is one.
+        """Store a paper permanently, unless one with its id is stored. Returns the stored one.
 
         Raises:
-            TooManyPapers: with this one there are more of its kind and settlement than the limit; it is not kept.
+            TooManyPapers: with this one the settlement would exceed the limit of its kind; it is not stored.
         """
         async with self._database.writing() as connection:
-            if limit is not None:  # of those that come at once, one counts after the other
+            if limit is not None:  # so that simultaneous papers are counted one after the other
                 mine = select(settlements.c.version).where(
                     settlements.c.settlement_id == paper.settlement_id
                 )
@@ -99,13 +99,13 @@ class Papers:
                     )
                     files, size = (await connection.execute(kept)).one()
                     if files > limit.files or size > limit.size:
-                        raise TooManyPapers  # which takes it back
+                        raise TooManyPapers  # which rolls the insert back
                 return paper
             found = select(papers).where(papers.c.paper_id == paper.paper_id)
             return _paper((await connection.execute(found)).one())
 
     async def get(self, paper_id: str) -> Paper | None:
-        """A paper; None if there is no such one."""
+        """A paper; None if it does not exist."""
         if not storable(paper_id):
             return None
         found = select(papers).where(papers.c.paper_id == paper_id)

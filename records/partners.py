@@ -58,7 +58,7 @@ class Partners:
         )
 
     async def get(self, partner_id: str) -> Partner | None:
-        """A partner; None if there is no such one."""
+        """A partner; None if it does not exist."""
         if "\0" in partner_id:
             return None
         found = select(*_COLUMNS).where(partners.c.partner_id == partner_id)
@@ -67,7 +67,7 @@ class Partners:
 
     @to_the_end
     async def add(self, partner: Partner, now: datetime) -> bool:
-        """Keep a new partner. False if its id is taken; that one stays as it is."""
+        """Store a new partner. False if its id is taken; the existing one is not changed."""
         row = {**partner.model_dump(), "created_at": now, "changed_at": now}
         async with self._database.writing() as connection:
             return (await connection.execute(self._add, row)).rowcount == 1
@@ -78,7 +78,7 @@ class Partners:
     ) -> Partner | None:
         """Change these fields and no others. None if there is no such partner.
 
-        Raises `ValidationError` (pydantic's) if it would be none any more.
+        Raises pydantic's `ValidationError` if the changed partner is invalid.
         """
         if "\0" in partner_id:
             return None
@@ -90,14 +90,14 @@ class Partners:
             if row is None:
                 return None
             changed = Partner.model_validate({**row._asdict(), **changes})
-            # the id stays, whatever the changes say of it
+            # the id stays, even if it is among the changes
             values = {**changed.model_dump(exclude={"partner_id"}), "changed_at": now}
             await connection.execute(update(partners).where(which).values(values))
         return changed.model_copy(update={"partner_id": partner_id})
 
     @to_the_end
     async def put(self, partner: Partner, now: datetime) -> None:
-        """Keep a partner, new or changed."""
+        """Store a partner, new or changed."""
         row = {**partner.model_dump(), "created_at": now, "changed_at": now}
         async with self._database.writing() as connection:
             await connection.execute(self._put, row)
@@ -111,10 +111,10 @@ class Partners:
     async def search(
         self, q: str, limit: int, after: str | None = None
     ) -> tuple[tuple[Partner, ...], int]:
-        """At most `limit` of the partners whose id, name or place contains a text, by their id, those after `after`.
+        """At most `limit` partners after `after` whose id, name, place or e-mail contains a text; and how many match.
 
-        Besides, how many there are in all. Upper and lower case are the same, in every alphabet: no database can do
-        that for both of ours, so narrow rows of all partners are looked through here.
+        The search ignores case in every alphabet. The two databases cannot both do that, so it is done here on narrow
+        rows of all partners.
         """
         looked_at = ("partner_id", "name", "postal_code", "city", "email")
         narrow = select(*(partners.c[name] for name in looked_at)).order_by(partners.c.partner_id)
@@ -135,7 +135,7 @@ class Partners:
 
     @staticmethod
     def assignee(partner: Partner) -> Assignee:
-        """What an order must know of its partner."""
+        """The part of a partner that is pinned into its orders."""
         return Assignee(
             partner_id=partner.partner_id,
             name=partner.name,

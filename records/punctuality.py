@@ -13,7 +13,7 @@ from records.tables import Instant, deadlines
 
 
 class Tally(NamedTuple):
-    """What one partner made of its deadlines of one kind. `orders` are those that these deadlines belong to."""
+    """How many deadlines of one kind a partner met and missed, and how many orders they belong to."""
 
     partner_id: str
     kind: DeadlineKind
@@ -23,7 +23,7 @@ class Tally(NamedTuple):
 
 
 class Miss(NamedTuple):
-    """A deadline that a partner missed. It was, or is, late until `ended`."""
+    """A deadline that a partner missed. `ended` is when it was met or dropped; None if it is still open."""
 
     sp_id: str
     partner_id: str
@@ -33,7 +33,7 @@ class Miss(NamedTuple):
 
 
 class Misses(NamedTuple):
-    """A piece of a list of misses, and the cursor that the next one begins with; None at the end."""
+    """A page of misses, and the cursor of the next page; None at the end."""
 
     items: tuple[Miss, ...]
     next_cursor: str | None
@@ -46,9 +46,9 @@ class PunctualityRecords:
         self._database = database
 
     async def tallies(self, first: datetime, after: datetime, now: datetime) -> tuple[Tally, ...]:
-        """What partners made of the deadlines due from `first` to before `after`, as known at `now`.
+        """The tallies of the deadlines due from `first` to before `after`, as known at `now`.
 
-        By partner, then by kind; partners and kinds without a deadline that counts are left out.
+        Sorted by partner, then by kind. Partners and kinds without a counted deadline are left out.
         """
         met, missed = deadlines.c.outcome == "met", _missed(now)
         found = (
@@ -79,10 +79,10 @@ class PunctualityRecords:
         limit: int = 50,
         cursor: str | None = None,
     ) -> Misses:
-        """The deadlines of that time that were missed, of one partner or kind if they are given; first due comes first.
+        """The missed deadlines of that time, of one partner or kind if given, sorted by when they were due.
 
         Raises:
-            ValueError: a cursor that no page gave.
+            ValueError: it is not a cursor of this list.
         """
         where = [*_due(first, after), _missed(now)]
         if partner_id is not None:
@@ -125,7 +125,7 @@ def _due(first: datetime, after: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 def _missed(now: datetime) -> ColumnElement[bool]:
-    """`domain.orders.punctuality.verdict` in SQL; a test holds them together."""
+    """`domain.orders.punctuality.verdict` in SQL; a test checks that both agree."""
     until = func.coalesce(deadlines.c.ended, literal(now, Instant))
     return and_(
         or_(deadlines.c.outcome.is_(None), deadlines.c.outcome == "missed"),

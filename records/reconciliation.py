@@ -1,4 +1,4 @@
-"""What the reconciler compares with workflows, and what it need not compare again."""
+"""The rows that the reconciler compares with workflows, and the comparisons that need no repetition."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -37,14 +37,14 @@ from records.tables import (
 
 
 def _has(*types: str) -> ColumnElement[bool]:
-    """Whether a settlement's timeline has an event of such a type."""
+    """Whether a settlement's timeline has an event of one of these types."""
     return exists().where(
         settlement_timeline.c.settlement_id == settlements.c.settlement_id,
         settlement_timeline.c.type.in_(types),
     )
 
 
-# As `Settlement.is_over`: a settlement that is voided after it has claimed its orders must release them first.
+# The same as `Settlement.is_over`: a settlement that is voided after it claimed orders must release them first.
 _IS_OVER = or_(
     settlements.c.status == SettlementStatus.INVOICED.value,
     and_(
@@ -60,8 +60,8 @@ class Row(NamedTuple):
     Attributes:
         name: its SP-ID, or the settlement's number.
         digest: of its events; None if an older release wrote it.
-        is_over: it is closed, and nothing can follow.
-        settled: of a settlement, its partner's id and its month.
+        is_over: whether it is closed, so that no event can follow.
+        settled: the partner's id and the month of a settlement; None for an order.
     """
 
     name: str
@@ -72,9 +72,9 @@ class Row(NamedTuple):
 
 
 class Same(NamedTuple):
-    """A comparison that found a workflow and its row the same: the length of the history, the row's version and digest.
+    """A comparison without a difference: the length of the history, the version and digest of the row.
 
-    An empty `run_id` means that the server does not know the workflow (any more), so there is nothing to compare.
+    An empty `run_id` means that the server does not (or no longer) know the workflow.
     """
 
     run_id: str
@@ -102,7 +102,7 @@ _SETTLEMENT = select(
 
 
 def _compared(name: ColumnElement[str], row: Table) -> ColumnElement[bool]:
-    """Whether a comparison found the row, as it is now, the same as its workflow."""
+    """Whether a comparison found no difference between the row in its current version and its workflow."""
     return exists().where(
         comparisons.c.about == name,
         comparisons.c.version == row.c.version,
@@ -158,7 +158,7 @@ class Reconciliation:
     ) -> tuple[Row, ...]:
         """Orders to compare with their workflows, by SP-ID, from the one after `after` on.
 
-        These are all open orders, and orders that were closed since `closed_since` and not compared since.
+        These are all open orders, and those closed since `closed_since` that were not compared after their end.
         """
         closed = _ORDER.where(
             is_closed, orders.c.changed_at >= closed_since, ~_compared(orders.c.sp_id, orders)
@@ -169,7 +169,7 @@ class Reconciliation:
     async def settlements_to_compare(self, after: str | None, limit: int) -> tuple[Row, ...]:
         """Settlements to compare with their workflows, by number, from the one after `after` on.
 
-        These are all that are not over, and those that are over and were not compared since.
+        These are all settlements that are not over, and those that were not compared after their end.
         """
         number = settlements.c.settlement_id
         found = [_SETTLEMENT.where(or_(~_IS_OVER, ~_compared(number, settlements)))]
@@ -192,9 +192,9 @@ class Reconciliation:
     async def keep_settlement(
         self, snapshot: SettlementSnapshot, replaces: Head | None = None
     ) -> bool:
-        """Replace a settlement by what its workflow says; `replaces` is what the records held before it was asked.
+        """Replace a settlement by its workflow's snapshot; `replaces` is what the records held before it was asked.
 
-        False, and nothing changes, if an order of it is not recorded or is billed by another settlement.
+        False, without a change, if an order of it is not recorded or is billed by another settlement.
         """
         try:
             await Settlements(self._database).save(snapshot, replaces=replaces)
@@ -203,7 +203,7 @@ class Reconciliation:
         return True
 
     async def same(self, names: Collection[str]) -> dict[str, Same]:
-        """The last comparison of each of these in which row and workflow were the same."""
+        """The stored comparison of each of these orders and settlements, if there is one."""
         found = select(comparisons).where(comparisons.c.about.in_(names))
         async with self._database.reading() as connection:
             rows = (await connection.execute(found)).all()
@@ -213,7 +213,7 @@ class Reconciliation:
 
     @to_the_end
     async def keep_same(self, these: Mapping[str, Same]) -> None:
-        """Store that these rows and their workflows are the same."""
+        """Store comparisons without a difference."""
         if these:
             rows = [{"about": name, **same._asdict()} for name, same in these.items()]
             async with self._database.writing() as connection:

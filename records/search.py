@@ -1,4 +1,4 @@
-"""What searches look through, and how a search compares texts."""
+"""The text that a search reads, and how it compares texts."""
 
 import unicodedata
 
@@ -6,12 +6,12 @@ from domain.orders.order import Placement
 
 
 def normalized(text: str) -> str:
-    """A text without differences of case and of Unicode spelling, as searches compare it."""
+    """A text in the form in which searches compare it: case-folded, in one Unicode normal form."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def searchable(placement: Placement) -> str:
-    """What a search for an order looks through: SP-ID, sales order, customer's name and place, one per line."""
+    """The text that a search for orders reads: SP-ID, sales order, customer's name and place, one per line."""
     customer = placement.customer
     return normalized(
         "\n".join(

@@ -9,14 +9,14 @@ from records.tables import recovery_codes, users
 
 
 class SecondFactors:
-    """The second factors of users. Secrets come in encrypted, recovery codes as hashes."""
+    """The second factors of users. Secrets are stored encrypted, recovery codes as hashes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     @to_the_end
     async def enrol(self, user_id: str, totp_secret: str) -> bool:
-        """Store a secret that is yet to be confirmed. False if one is confirmed already, or the user does not exist."""
+        """Store an unconfirmed secret. False if one is confirmed already, or the user does not exist."""
         changed = (
             update(users)
             .where(users.c.user_id == user_id, users.c.totp_confirmed.is_(False))
@@ -51,7 +51,7 @@ class SecondFactors:
 
     @to_the_end
     async def take_step(self, user_id: str, step: int) -> bool:
-        """Mark the code of a time step as used. False if it or a later one was used before."""
+        """Mark the code of a time step as used. False if it or a later one is used already."""
         newer = users.c.totp_last_step.is_(None) | (users.c.totp_last_step < step)
         changed = update(users).where(users.c.user_id == user_id, newer).values(totp_last_step=step)
         async with self._database.writing() as connection:
@@ -59,7 +59,7 @@ class SecondFactors:
 
     @to_the_end
     async def take_recovery_code(self, user_id: str, code_hash: str) -> bool:
-        """Use up a recovery code. False if the user has no such code (any more)."""
+        """Use up a recovery code. False if the user does not have this code, or has used it."""
         taken = delete(recovery_codes).where(
             recovery_codes.c.user_id == user_id, recovery_codes.c.code_hash == code_hash
         )

@@ -20,8 +20,8 @@ LINE = [settlement_lines.c[name] for name in Line.model_fields]
 class SettlementLines:
     """The lines of settlements.
 
-    A line is made from what the records know of the order. When the settlement claims the order, the order's workflow
-    answers with its own line, which replaces the first one: it is confirmed (`told` in the table).
+    A line is first made from the recorded order. When the settlement claims the order, the order's workflow answers
+    with its own line, which replaces the first one and is confirmed (`told` in the table).
     """
 
     def __init__(self, database: Database) -> None:
@@ -37,7 +37,7 @@ class SettlementLines:
         )
 
     async def of_picked(self, settlement: Settlement) -> tuple[Line, ...]:
-        """The lines of the picked orders: the stored ones, or else made from what the records know of the orders.
+        """The lines of the picked orders: the stored ones, or else made from the recorded orders.
 
         Raises:
             LookupError: an order is not recorded (yet).
@@ -64,7 +64,7 @@ class SettlementLines:
         return in_order(lines[sp_id] for sp_id in wanted)
 
     def put(self, connection: Connection, settlement: Settlement, lines: Sequence[Line]) -> None:
-        """Make the stored lines those of the picked orders; a line that is stored already stays as it is."""
+        """Store the lines of the picked orders and delete others. A line that is stored already is not changed."""
         settlement_id = settlement.settlement_id
         mine = settlement_lines.c.settlement_id == settlement_id
         kept = set(connection.execute(select(settlement_lines.c.sp_id).where(mine)).scalars())
@@ -87,7 +87,7 @@ class SettlementLines:
             connection.execute(self._put_line, new)
 
     async def keep_confirmed(self, settlement_id: str, lines: Sequence[Line]) -> None:
-        """Store the lines with which claimed orders have answered, in place of what the records knew. Idempotent."""
+        """Store the lines with which claimed orders have answered, in place of the earlier ones. Idempotent."""
         rows = [_line_row(settlement_id, line, billed=False, told=True) for line in lines]
         if rows:
             await self._database.write(
@@ -95,7 +95,7 @@ class SettlementLines:
             )
 
     async def count_unconfirmed(self, settlement_id: str) -> int:
-        """How many lines of a settlement their orders have not confirmed."""
+        """The number of lines of a settlement that their orders have not confirmed."""
         found = (
             select(func.count())
             .select_from(settlement_lines)
@@ -108,7 +108,7 @@ class SettlementLines:
 
 
 def time_limit(settlement: Settlement) -> float | None:
-    """How many seconds a transaction that reads or writes the settlement's lines may take; None: the usual limit."""
+    """The limit in seconds of a transaction that reads or writes the settlement's lines; None: the usual limit."""
     return LONG_SECONDS if len(settlement.picked) > _MANY_LINES else None
 
 

@@ -62,7 +62,7 @@ def events_after(
 def recorded_of(
     seq: int, at: datetime, by: str, on_behalf_of: str | None, data: str
 ) -> SettlementRecorded:
-    """An event with its place, of the columns of its row in `settlement_timeline`."""
+    """A recorded event, from the columns of its row in `settlement_timeline`."""
     event = _EVENT.validate_json(data)
     return SettlementRecorded(seq=seq, at=at, by=by, on_behalf_of=on_behalf_of, event=event)
 

@@ -28,7 +28,7 @@ _NEWEST: tuple[Literal["newest"]] = ("newest",)
 
 
 class StoredSettlement(Value):
-    """A settlement as the records hold it: its state, what it adds up to, and its timeline so far."""
+    """A settlement in the records: its state, its account, and its timeline so far."""
 
     settlement: Settlement
     account: SettlementAccount
@@ -36,7 +36,7 @@ class StoredSettlement(Value):
 
 
 class SettlementRow(Value):
-    """A settlement as lists show it. `orders` are how many it has picked, or billed."""
+    """A settlement as lists show it. `orders` is the number of orders that it has picked, or billed."""
 
     settlement_id: str
     partner_id: str
@@ -54,7 +54,7 @@ class SettlementRow(Value):
 
 
 class SettlementPage(NamedTuple):
-    """A piece of a list, the newest first, and the cursor that the next one begins with; None at the end."""
+    """A page of a list, the newest first, and the cursor of the next page; None at the end."""
 
     items: tuple[SettlementRow, ...]
     next_cursor: str | None
@@ -90,13 +90,13 @@ class Settlements:
     async def save(self, snapshot: SettlementSnapshot, *, replaces: Head | None = None) -> int:
         """Store a settlement and its events. Returns the version that is stored now: this one or a newer one.
 
-        As `Orders.save`: idempotent, a late write changes nothing, and `replaces` is what the records held before the
+        Like `Orders.save`: idempotent, a late write changes nothing, and `replaces` is what the records held before the
         workflow was asked.
 
         Raises:
-            Diverged: the records hold another life of the settlement than the one that is to be written.
+            Diverged: the records hold a different history of the settlement.
             LookupError: an order of it is not recorded (yet).
-            ValueError: the number is that of another partner's settlement.
+            ValueError: another partner's settlement has this number.
         """
         settlement = snapshot.settlement
         settlement_id = settlement.settlement_id
@@ -162,7 +162,7 @@ class Settlements:
     # --- reading -------------------------------------------------------------------------------------------------
 
     async def head(self, settlement_id: str) -> Head | None:
-        """What the records hold of a settlement; None if they hold nothing."""
+        """The head of a settlement in the records; None if it is not recorded."""
         found = select(settlements.c.version, settlements.c.digest).where(
             settlements.c.settlement_id == settlement_id
         )
@@ -170,7 +170,7 @@ class Settlements:
         return Head(*row) if row is not None else None
 
     async def has(self, settlement_id: str, version: int, digest: str) -> bool:
-        """Whether the records hold a settlement with this version and digest, or what came after it: `heads.is_in`."""
+        """Whether the records hold a settlement in this version with this digest, or a later one: `heads.is_in`."""
         found = select(settlements.c.version, settlements.c.digest).where(
             settlements.c.settlement_id == settlement_id
         )
@@ -185,7 +185,7 @@ class Settlements:
         return await self._database.read(has)
 
     async def holds(self, snapshot: SettlementSnapshot) -> bool:
-        """As `Orders.holds`: whether the records hold just this settlement, and from its first event on no other."""
+        """Whether the records hold exactly this settlement and, from its first event on, exactly these events."""
         settlement = snapshot.settlement
         stored = await self.get(settlement.settlement_id)
         if stored is None or stored.settlement != settlement:
@@ -197,13 +197,13 @@ class Settlements:
         return tuple(events) == snapshot.events
 
     async def get(self, settlement_id: str) -> StoredSettlement | None:
-        """A settlement with its lines and its timeline. None if there is no such one."""
+        """A settlement with its lines and its timeline. None if it does not exist."""
         if not storable(settlement_id):
             return None
         return next(iter(await self.several((settlement_id,))), None)
 
     async def several(self, settlement_ids: Sequence[str]) -> tuple[StoredSettlement, ...]:
-        """Those of these settlements that there are, in this order, with their lines and timelines, of one moment."""
+        """These settlements with lines and timelines, in this order, read at one moment. Unknown ones are left out."""
         events: dict[str, list[SettlementRecorded]] = {each: [] for each in settlement_ids}
         async with self._database.reading(at_one_moment=True) as connection:
             found = select(
@@ -214,7 +214,7 @@ class Settlements:
                 for each, document in await connection.execute(found)
             }
             lines = await connection.run_sync(stored_lines, settlement_ids)
-            told = (
+            timeline = (
                 select(
                     settlement_timeline.c.settlement_id,
                     settlement_timeline.c.seq,
@@ -226,7 +226,7 @@ class Settlements:
                 .where(settlement_timeline.c.settlement_id.in_(settlement_ids))
                 .order_by(settlement_timeline.c.seq)
             )
-            for each, *event in await connection.execute(told):
+            for each, *event in await connection.execute(timeline):
                 events[each].append(recorded_of(*event))
         return tuple(
             StoredSettlement(
@@ -258,12 +258,12 @@ class Settlements:
         limit: int = 50,
         cursor: str | None = None,
     ) -> SettlementPage:
-        """At most `limit` settlements, those opened last first, from the cursor of the page before on.
+        """At most `limit` settlements, the newest first, after the cursor of the previous page.
 
-        `q` is text that the number, or the partner's id or name contains.
+        `q` is a text that the number, or the partner's id or name must contain.
 
         Raises:
-            ValueError: a cursor that no page gave, or a limit below 1.
+            ValueError: it is not a cursor of this list, or the limit is below 1.
         """
         if limit < 1:
             raise ValueError("expected a limit of 1 or more")

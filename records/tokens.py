@@ -1,4 +1,4 @@
-"""Tokens of partners' software and of the retailer's systems. They come in here as hashes only."""
+"""Tokens of partners' software and of the retailer's systems. Only hashes are stored."""
 
 from datetime import datetime
 from typing import Literal
@@ -14,7 +14,7 @@ TokenRole = Literal["partner", "operations", "shop", "warehouse", "accounting"]
 
 
 class Token(Value):
-    """What is known of a token, without the token itself."""
+    """The data about a token, without the token itself."""
 
     token_id: str
     role: TokenRole
@@ -39,7 +39,7 @@ class Tokens:
 
     @to_the_end
     async def add(self, token: Token, token_hash: str) -> bool:
-        """Keep a new token. False if its id is taken; that one stays as it is."""
+        """Store a new token. False if its id is taken; the existing one is not changed."""
         row = {**token.model_dump(), "token_hash": token_hash}
         async with self._database.writing() as connection:
             return (await connection.execute(self._add, row)).rowcount == 1
@@ -61,7 +61,7 @@ class Tokens:
         await self._database.write(lambda connection: connection.execute(used))
 
     async def list(self, partner_id: str | None) -> tuple[Token, ...]:
-        """The tokens of a partner, or (None) those of the retailer, in the order they were made; revoked ones, too."""
+        """The tokens of a partner, or (None) of the retailer, in the order of creation, including revoked ones."""
         found = (
             select(*_COLUMNS)
             .where(
@@ -78,7 +78,7 @@ class Tokens:
 
     @to_the_end
     async def revoke(self, partner_id: str | None, token_id: str, now: datetime) -> bool:
-        """Revoke a token of that partner (None: the retailer). False if there is no such one; twice is once."""
+        """Revoke a token of that partner (None: the retailer). False if it does not exist. Idempotent."""
         if not (storable(token_id) and storable(partner_id or "")):
             return False
         which = and_(

@@ -1,4 +1,4 @@
-"""What a partner has to do now, the most urgent first: narrow rows for its overview page."""
+"""The open work of a partner, the most urgent first: narrow rows for its overview page."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ from records.tables import documents, orders
 
 
 class Job(NamedTuple):
-    """An order as a worklist shows it. `due` and `kind` are of the partner's most urgent open deadline, if any runs."""
+    """An order in a worklist. `due` and `kind` are those of the partner's most urgent open deadline, if any."""
 
     placement: Placement
     status: Status
@@ -35,7 +35,7 @@ class _Intake(BaseModel):
 
 
 class _Document(BaseModel):
-    """What a worklist needs of an order's document (`records.order_rows.document_row`); the rest is not looked at."""
+    """The part of an order's document (`records.order_rows.document_row`) that a worklist reads."""
 
     intake: _Intake
     appointment: Appointment | None = None
@@ -43,7 +43,7 @@ class _Document(BaseModel):
 
 
 class Worklists:
-    """What partners have to do."""
+    """The open work of partners."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -51,7 +51,7 @@ class Worklists:
     async def of(
         self, partner_id: str, states: Sequence[Status], limit: int
     ) -> dict[Status, Section]:
-        """A section for each of these states, with at most `limit` of the orders that this partner was sent and has.
+        """A section for each of these states, with at most `limit` of the partner's current, transmitted orders.
 
         Sorted by the partner's own deadline; orders without one come last.
         """
@@ -68,7 +68,7 @@ class Worklists:
                 .limit(limit)
                 .subquery()
             )
-            # A piece with a limit of its own stands in a SELECT of its own: SQLite takes no other.
+            # SQLite allows a LIMIT inside a union only in a subquery.
             pieces.append(select(keys.c.sp_id, keys.c.status, keys.c.partner_due))
         listed = union_all(*pieces).subquery()
         found = (
@@ -91,9 +91,9 @@ class Worklists:
 
 
 def job_of(status: Status, due: datetime | None, document: str) -> Job:
-    """A job, of the order's row (`due` is the partner's) and its document."""
+    """A job, from the order's row and document. `due` is the partner's most urgent open deadline."""
     read = _Document.model_validate_json(document)
-    # The row and its document are of one version, so the deadline that is due then is among these.
+    # The row and the document have the same version, so the document contains the deadline that is due then.
     kinds = (
         d.kind
         for d in read.deadlines

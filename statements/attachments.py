@@ -22,7 +22,7 @@ _COLUMNS = (
 
 
 def statement_rows(data: StatementData) -> list[dict[str, str]]:
-    """The lines and corrections, in the order of the statement. Values are texts; what does not apply is empty."""
+    """The lines and corrections, in the order of the statement. Values are texts; missing ones are empty."""
     rows = []
     for line in data.settlement.all_lines:
         percent = data.settlement.percent(line)
@@ -42,12 +42,12 @@ def statement_rows(data: StatementData) -> list[dict[str, str]]:
 
 
 def statement_csv(data: StatementData) -> bytes:
-    """The rows for a spreadsheet; amounts are plain numbers."""
+    """The rows as CSV for a spreadsheet; amounts are plain numbers."""
     return csv_file(_COLUMNS, statement_rows(data), numbers=("net", "vat", "vat_percent"))
 
 
 def statement_json(data: StatementData) -> bytes:
-    """The settlement for programs: its number, its rows and its sums. Amounts are text."""
+    """The settlement as JSON for programs: its number, rows and sums. Amounts are text."""
     settlement = data.settlement
     content: dict[str, Any] = {
         "settlement_id": settlement.settlement_id,

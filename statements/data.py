@@ -1,4 +1,4 @@
-"""Everything a statement shows, and what comes out of it."""
+"""The input of a statement, and the finished document."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ _ABOUT = {"template_version", "input_checksum", "pages"}
 
 
 class Letterhead(Value):
-    """The partner as its letters show it."""
+    """The partner's data as in a letterhead."""
 
     partner_id: Identifier
     name: TextLine
@@ -29,7 +29,7 @@ class Letterhead(Value):
 
 
 class Accounting(Value):
-    """Who issues the statement, and where the partner's invoice goes."""
+    """The issuer of the statement, to whom the partner addresses its invoice."""
 
     company: TextLine
     department: TextLine
@@ -40,7 +40,7 @@ class Accounting(Value):
 
 
 class StatementData(Value):
-    """What a statement shows. The same data always gives the same document, byte for byte."""
+    """All data of a statement. The same data always gives the same bytes."""
 
     settlement: SettlementAccount
     partner: Letterhead
@@ -56,12 +56,12 @@ class StatementData(Value):
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of all of it, in hexadecimal."""
+        """SHA-256 of all the data, in hexadecimal."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
 class Document(Value):
-    """A finished PDF, and what is kept with it."""
+    """A finished PDF, and the data that are stored with it."""
 
     pdf: bytes
     sha256: str
@@ -70,11 +70,11 @@ class Document(Value):
     pages: int
 
     def packed(self) -> bytes:
-        """The whole document, to be handed from one process to another: a line of JSON, then the PDF."""
+        """The document as bytes for another process: a line of JSON, then the PDF."""
         return self.model_dump_json(include=_ABOUT).encode() + b"\n" + self.pdf
 
     @classmethod
     def unpacked(cls, packed: bytes) -> Self:
-        """The document that was packed. The checksum is that of the PDF as it came."""
+        """The document from its packed bytes. `sha256` is computed from the received PDF."""
         about, _, pdf = packed.partition(b"\n")
         return cls(pdf=pdf, sha256=hashlib.sha256(pdf).hexdigest(), **json.loads(about))

@@ -1,4 +1,4 @@
-"""Makes a statement's PDF. To be called in a process of its own: `statements/render_process.py`."""
+"""Makes a statement's PDF. It is called in a confined process by `statements/render_process.py`."""
 
 import hashlib
 
@@ -9,9 +9,10 @@ from statements.data import Document, StatementData
 
 
 def render(data: StatementData) -> Document:
-    """The statement as PDF/A-3a and PDF/UA-1, its lines attached as CSV and JSON. The same data, the same bytes.
+    """The statement as PDF/A-3a and PDF/UA-1, its lines attached as CSV and JSON. The same data always gives
+    the same bytes.
 
-    Raises `MemoryError` and whatever WeasyPrint raises.
+    Raises `MemoryError` and the errors of WeasyPrint.
     """
     checksum = data.checksum
     words = templates.words_of("statement")[data.language]

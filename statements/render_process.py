@@ -1,18 +1,18 @@
-"""Makes statements in a process of its own, so that a heavy one slows nothing else down.
+"""Makes statements in a confined process, so that a large one does not slow other work down.
 
-`render_confined` is the outside; `main` is what runs inside (`documents/confined.py`).
+`render_confined` starts the process; `main` runs in it (`documents/confined.py`).
 """
 
 from documents.confined import Limits, run_confined
 from statements.data import Document, StatementData
 
 LIMITS = Limits(memory=4 << 30, seconds=540)
-"""For a draft too. The largest settlement, 20,000 orders, takes 2.4 GB and two minutes of the processor; an
-ordinary one 0.1 GB and a second (docs/documents.md)."""
+"""The limits of a statement or draft. The largest settlement, 20,000 orders, takes 2.4 GB and two minutes of processor
+time; an ordinary one 0.1 GB and a second (docs/documents.md)."""
 
 
 async def render_confined(data: StatementData, limits: Limits = LIMITS) -> Document:
-    """The statement. Raises `documents.confined.ConfinedError` if it takes too much, or fails."""
+    """Make a statement. Raises `documents.confined.ConfinedError` if it exceeds the limits, or fails."""
     answer = await run_confined(
         "statements.render_process", data.model_dump_json().encode(), limits
     )
@@ -20,7 +20,7 @@ async def render_confined(data: StatementData, limits: Limits = LIMITS) -> Docum
 
 
 def main(data: bytes) -> bytes:
-    """Inside: the statement, packed."""
-    from statements.document import render  # loads WeasyPrint, which the outside does not need
+    """Runs in the confined process. Returns the packed statement."""
+    from statements.document import render  # loads WeasyPrint, which only this process needs
 
     return render(StatementData.model_validate_json(data)).packed()

@@ -1,1 +1,1 @@
-"""The use cases: what the shop, partners and operations do, for whoever translates for them (web, commands)."""
+"""The use cases of the shop, partners and operations. The web and the commands call them."""

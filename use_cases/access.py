@@ -1,4 +1,4 @@
-"""Who may do what, and who sees which order and settlement: decided here, nowhere else. What is not named is denied."""
+"""Access rules: which role may do what, and who sees which orders and settlements. All else is denied."""
 
 from collections.abc import Mapping
 from typing import get_args
@@ -37,17 +37,17 @@ MAY: Mapping[str, frozenset[Role]] = {
 
 
 class Forbidden(Exception):
-    """A role that may not do this, whatever the state."""
+    """The caller's role may not do this in any state."""
 
 
 def check(principal: Principal, use_case: str) -> None:
-    """Raise `Forbidden` unless this caller's role may do this at all."""
+    """Raise `Forbidden` unless this caller's role may use this use case."""
     if principal.role not in MAY.get(use_case, frozenset()):
         raise Forbidden(f"{principal.role} may not {use_case}")
 
 
 def sees(principal: Principal, order: Order) -> bool:
-    """Whether this caller may know of an order. A partner may know of those that it was sent and still has."""
+    """Whether this caller may know of an order. A partner sees its current orders that were transmitted to it."""
     match principal.role:
         case "operations" | "shop" | "warehouse" | "accounting":
             return True
@@ -72,10 +72,10 @@ def sees_settlements_of(principal: Principal, partner_id: str) -> bool:
 
 
 def own_partner(principal: Principal) -> str | None:
-    """The partner whose view of orders and settlements a list gives this caller; None for those who see all.
+    """The partner whose orders and settlements this caller sees in lists; None if the caller sees all.
 
     Raises:
-        Forbidden: a partner's login without a partner, which sees nothing.
+        Forbidden: the caller has the role `partner` but no partner.
     """
     if principal.role != "partner":
         return None
@@ -85,5 +85,5 @@ def own_partner(principal: Principal) -> str | None:
 
 
 def viewing_role(principal: Principal) -> ActorRole | None:
-    """As whom an order is shown to this caller: `words.order_view.order_view`'s `role`."""
+    """The role for which orders are shown to this caller: the `role` of `words.order_view.order_view`."""
     return None if principal.role == "accounting" else principal.role

@@ -18,9 +18,9 @@ class Throttled(Exception):
 
 
 class SecondFactorNeeded(Exception):
-    """The password was right, and a code of the second factor is needed, too.
+    """The password is right, but a code of the second factor is needed, too.
 
-    `ticket` stands for the right password for five minutes: `Accounts.finish_log_in`.
+    `ticket` replaces the password for five minutes: `SessionUseCases.finish_log_in`.
     """
 
     def __init__(self, ticket: str) -> None:
@@ -33,7 +33,7 @@ class SecondFactorUnavailable(Exception):
 
 
 class LinkUnusable(Exception):
-    """A link or ticket that is unknown, used, replaced by a newer one, or too old."""
+    """The link or ticket is unknown, used, replaced by a newer one, or expired."""
 
     def __init__(self) -> None:
         super().__init__("this link does not work (any more)")
@@ -60,7 +60,7 @@ class Fault(NamedTuple):
 
 
 class WrongFields(Exception):
-    """Values that are not allowed; `faults` names each field."""
+    """Some fields have values that are not allowed; `faults` has one entry for each."""
 
     def __init__(self, *faults: Fault) -> None:
         self.faults = faults
@@ -71,7 +71,7 @@ _MESSAGES = {"missing": "is missing", "extra_forbidden": "is not known"}
 
 
 def wrong_fields(error: ValidationError) -> WrongFields:
-    """Pydantic's errors in our words; what was given is not repeated."""
+    """Convert a pydantic error. The result does not contain the rejected values."""
     return WrongFields(*map(_fault, error.errors()))
 
 

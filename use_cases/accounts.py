@@ -1,4 +1,4 @@
-"""The use cases of accounts: logins, and as attributes partners, tokens and sessions (docs/accounts.md)."""
+"""The use cases of logins; partners, tokens and sessions are its attributes (docs/accounts.md)."""
 
 import asyncio
 import logging
@@ -43,7 +43,7 @@ _TIDYING = 120  # rounds of it
 
 
 class FirstLogin(NamedTuple):
-    """An operations login made on the command line: its link, and whether that was mailed as well."""
+    """An operations login made on the command line, its invitation link, and whether the link was mailed, too."""
 
     user: User
     link: str
@@ -57,9 +57,9 @@ class _NewUser(Value):
 
 
 class Accounts:
-    """Logins of partners and staff: invitations, passwords, sessions. One for each process; `close` it at the end.
+    """Logins of partners and staff: invitations, passwords, sessions. Each process has one, and closes it at its end.
 
-    `keep_house` has to run beside it in at least one process, so that mails that could not be sent go out later.
+    `keep_house` must run in at least one process, so that pending mails are retried.
     """
 
     def __init__(
@@ -85,26 +85,28 @@ class Accounts:
         self._language = settings.operations_language
 
     async def close(self) -> None:
-        """Wait for mails that are being sent, and until uses of logins are stored."""
+        """Wait for running mails, and for pending writes of when logins were used."""
         await self._link_mails.close()
         await self.callers.noted()
 
     async def keep_house(self) -> None:
-        """Run for ever: send pending mails and delete what has expired. Several processes may run it."""
+        """Run forever: send pending mails and delete expired rows. Several processes may run it."""
         turn = 0
         while True:
             try:
-                # A conversation with the mail server is not cut off in the middle: `close` waits for it.
+                # Do not cancel a running SMTP conversation: `close` waits for it.
                 await asyncio.shield(self._link_mails.spawn(self._link_mails.send_due()))
                 if turn % _TIDYING == 0:
                     await self.tidy()
-            except Exception as error:  # another time; its text may quote what is personal
+            except (
+                Exception
+            ) as error:  # retried in the next round; its text may contain personal data
                 logger.warning("no housekeeping", extra={"why": type(error).__name__})
             turn += 1
             await asyncio.sleep(_HOUSEKEEPING)
 
     async def send_due_mails(self) -> int:
-        """Send the invitations and resets that could not be sent before. Returns how many went out."""
+        """Send the pending invitations and resets that are due. Returns how many were sent."""
         return await self._link_mails.send_due()
 
     async def tidy(self) -> None:
@@ -132,15 +134,15 @@ class Accounts:
         language: Language | None = None,
         request_id: str | None = None,
     ) -> User:
-        """Make a login and mail its invitation: a link that works once and for 72 hours. Once for a request id.
+        """Make a login and mail its invitation: a link that works once, for 72 hours. Idempotent for a request id.
 
-        If the mail server is away, the answer says `waiting` and the mail goes out later. Without a language it is the
-        partner's, or that of operations.
+        If the mail server is away, the user's `invitation` is `waiting` and the mail is sent later. The default
+        language is that of the partner, or of operations.
 
         Raises:
             NotFound: no such partner.
-            WrongFields: naming each field that cannot be so.
-            Conflict: the address is another login's.
+            WrongFields: with each field that is invalid.
+            Conflict: another login has the address.
         """
         user_id = f"usr_{random_part(request_id)}"
         try:
@@ -168,11 +170,11 @@ class Accounts:
         return await self._user(partner_id, user_id)
 
     async def first_operations_login(self, email: str, name: str | None = None) -> FirstLogin:
-        """Make an operations login from the command line; its link can be handed over if mail does not work yet.
+        """Make an operations login from the command line. The link is returned in case mail does not work yet.
 
         Raises:
-            WrongFields: that is not an e-mail address.
-            Conflict: it is another login's.
+            WrongFields: `email` is not an e-mail address.
+            Conflict: another login has the address.
         """
         user, link = await self._add_user(
             None,
@@ -197,7 +199,7 @@ class Accounts:
         *,
         mail_once: bool = False,
     ) -> tuple[User, PreparedLink]:
-        """Add a login, its invitation and the mail of that in one transaction."""
+        """Add a login, its invitation and the pending mail in one transaction."""
         check_role(role, partner_id)
         standard = (await self.partners.get(partner_id)).language if partner_id else self._language
         try:
@@ -214,7 +216,7 @@ class Accounts:
         return await self._user(partner_id, user_id), link
 
     async def remove_user(self, partner_id: str | None, user_id: str) -> None:
-        """Remove a login of a partner (None: of the staff); its sessions end. Raises `NotFound`: no such one there."""
+        """Remove a login of a partner (None: of staff), and end its sessions. Raises `NotFound`."""
         await self._user(partner_id, user_id)
         await self._records.remove_user(user_id)
         logger.info("login removed", extra={"user": user_id})
@@ -247,7 +249,7 @@ class Accounts:
         return known.user, link.purpose
 
     async def accept_invitation(self, secret: str, password: str) -> User:
-        """Set the password of the user of an invitation's or a reset's link. The link is used up, and sessions end.
+        """Set the password by the link of an invitation or a reset. The link is used up, and the user's sessions end.
 
         Raises:
             LinkUnusable: the link is unknown, used or expired.
@@ -262,9 +264,9 @@ class Accounts:
         return user
 
     async def request_reset(self, email: str, address: str) -> None:
-        """Mail a link for a new password, if there is such a login. The answer does not show whether there is.
+        """Mail a link for a new password if the login exists. The caller cannot tell whether it exists.
 
-        All that depends on the login happens after the answer. Raises `Throttled`, whether there is one or not.
+        Everything that depends on the login happens in the background. Raises `Throttled` in both cases.
         """
         await self._throttle.reset(email, address)
         self._link_mails.spawn(self._reset(email))
@@ -280,7 +282,7 @@ class Accounts:
         return known is not None
 
     async def change_password(self, user_id: str, former: str, password: str) -> None:
-        """Change the password, given the former one. All sessions end, also the caller's.
+        """Change the password, given the former one. All sessions of the user end, also the caller's.
 
         Raises:
             Throttled: too many guesses.

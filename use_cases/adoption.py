@@ -1,4 +1,4 @@
-"""Bringing running orders and settlements to newer rules (docs/changing-rules.md). `starter.py adopt-rules`."""
+"""Moves running orders and settlements to newer rules (docs/changing-rules.md). `starter.py adopt-rules`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -33,15 +33,18 @@ _PAGE = 500
 _OPERATIONS = Actor(role="operations")
 
 Result = Literal["adopted", "newer", "closed", "no_answer", "not_running", "old_worker", "broken"]
-"""What came of it: the version holds now, or did before; a newer one holds; it is over; its workflow gave no answer, is
-not running although the records have it as open, is run by a worker that does not know the version yet, or is broken:
-its tasks fail, or it failed in a way that is not known here."""
+"""The result for one order or settlement.
+
+`adopted`: it has the version now, or had it before. `newer`: it has a newer one. `closed`: it is over. `no_answer`: its
+workflow did not answer. `not_running`: it has no running workflow although it is open in the records. `old_worker`: its
+worker does not know the version yet. `broken`: its workflow tasks fail, or the update failed for an unknown reason.
+"""
 FAILED: tuple[Result, ...] = ("no_answer", "not_running", "old_worker", "broken")
-"""The results after which it has to be asked again."""
+"""The results after which the command must be repeated."""
 
 
 class NotAdoptable(Exception):
-    """What was asked for cannot be; the text says why, in a line. Nothing was sent."""
+    """The request is not possible; the text says why, in one line. No update was sent."""
 
 
 def check_version(version: int) -> None:
@@ -53,21 +56,21 @@ def check_version(version: int) -> None:
 
 
 class Adopted(NamedTuple):
-    """What came of one order or settlement, by SP-ID or number."""
+    """The result for one order or settlement. `name` is its SP-ID or number."""
 
     name: str
     result: Result
 
 
 class _Target(NamedTuple):
-    """What is to be asked; `settled` of a settlement: whose it is."""
+    """An order or settlement to update. `settled` is the key of a settlement; None for an order."""
 
     name: str
     settled: SettlementOf | None = None
 
 
 class Adoption:
-    """Where orders and settlements are brought to newer rules. `policy` is today's."""
+    """Moves orders and settlements to newer rules. `policy` is the current one."""
 
     def __init__(
         self,
@@ -87,14 +90,14 @@ class Adoption:
         self._turn = asyncio.Semaphore(AT_ONCE)
 
     async def adopt(self, version: int, wanted: Sequence[str] = ()) -> AsyncIterator[Adopted]:
-        """Bring these orders and settlements, or all open ones, to a version of the rules; what came of each.
+        """Move these orders and settlements, or all open ones, to a version of the rules. Yields the result for each.
 
-        Each is sent one update under an id that follows from the version and the policy, so twice is once, and one that
-        has the version records nothing.
+        Idempotent: the id of the update follows from the version and the policy, and an order or settlement that has
+        the version already records nothing.
 
         Raises:
-            NotAdoptable: no such version, or one of those that are named is unknown or closed or has newer rules.
-            TemporalAway: Temporal cannot be reached; what was asked before may have been done.
+            NotAdoptable: the version does not exist, or a named one is unknown, closed or under newer rules.
+            TemporalAway: Temporal cannot be reached. Updates before that may have been done.
         """
         check_version(version)
         pages = self._named(version, wanted) if wanted else self._all()
@@ -108,7 +111,7 @@ class Adoption:
                     task.cancel()
 
     async def _named(self, version: int, wanted: Sequence[str]) -> AsyncIterator[list[_Target]]:
-        # All are looked up before the first one is asked.
+        # All names are checked before the first update is sent.
         yield [await self._target(version, name) for name in dict.fromkeys(wanted)]
 
     async def _target(self, version: int, name: str) -> _Target:
@@ -213,7 +216,7 @@ def _request_id(command: AdoptRules | commands.AdoptRules) -> str:
 
 
 def _settled(row: Row) -> SettlementOf:
-    assert row.settled is not None, "a settlement is some partner's, of some month"
+    assert row.settled is not None, "the row of a settlement has its partner and month"
     partner_id, month = row.settled
     return SettlementOf(partner_id=partner_id, month=month)
 
@@ -227,7 +230,7 @@ def _refusal(failure: WorkflowUpdateFailedError) -> Result:
             return "closed"
         if code == "older_rules":
             return "newer"
-        # Of a release that has not the command, or not this version.
+        # The worker is of a release without the command or this version.
         if cause.type in (names.UNREADABLE, NotUnderstood.__name__):
             return "old_worker"
     return "broken"

@@ -1,4 +1,4 @@
-"""Who calls: the principal of a token or a session, and when each was last used."""
+"""Finds the principal of a token or session, and stores when each was last used."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ _STAFF_SESSION = _Lifetime(timedelta(hours=12), timedelta(days=7))
 
 
 class Callers:
-    """Finds out who calls. `clock` gives the instant."""
+    """Finds the caller of a request. `clock` gives the instant."""
 
     def __init__(
         self, tokens: Tokens, records: AccountRecords, clock: Callable[[], datetime]
@@ -42,7 +42,7 @@ class Callers:
         self._notes: set[asyncio.Task[None]] = set()
 
     async def of_token(self, token: str) -> Principal | None:
-        """Whose token this is; None if it is unknown, expired or revoked."""
+        """The principal of a token; None if it is unknown, expired or revoked."""
         if not token.startswith(TOKEN_PREFIX) or len(token) > _LONGEST_SECRET:
             return None
         now = self._clock()
@@ -50,13 +50,13 @@ class Callers:
         if known is None:
             return None
         if self._note_use(known.token_id, known.last_used_at, now):
-            self._beside(self._tokens.use(known.token_id, now))
+            self._store_in_background(self._tokens.use(known.token_id, now))
         return Principal(
             role=known.role, login_id=known.token_id, name=known.name, partner_id=known.partner_id
         )
 
     async def of_session(self, secret: str) -> Principal | None:
-        """Whose session this is; None if it is unknown, ended, expired, or was unused for too long."""
+        """The principal of a session; None if it is unknown, ended, expired, or was unused for too long."""
         if len(secret) > _LONGEST_SECRET:
             return None
         now = self._clock()
@@ -64,44 +64,46 @@ class Callers:
         if session is None or now - session.last_used_at > lifetime(session.user).idle:
             return None
         if self._note_use(hash_of(secret), session.last_used_at, now):
-            self._beside(self._records.use_session(hash_of(secret), now))
+            self._store_in_background(self._records.use_session(hash_of(secret), now))
         return principal_of(session.user)
 
     def _note_use(self, login: str, noted: datetime | None, now: datetime) -> bool:
-        """Whether to store that a login was used: once a minute, and by one of many simultaneous calls only."""
+        """Whether to store a use of a login: at most once a minute, and by only one of several concurrent calls."""
         noted = max(filter(None, (noted, self._used.get(login))), default=None)
         if noted is not None and now - noted < _USE_NOTED:
             return False
         self._used[login] = now
         return True
 
-    def _beside(self, noting: Coroutine[Any, Any, None]) -> None:
-        """Store a use in the background: a caller that only reads does not wait for other writers."""
-        task = asyncio.create_task(_quietly(noting))
+    def _store_in_background(self, noting: Coroutine[Any, Any, None]) -> None:
+        """Store a use in the background, so that a call that only reads does not wait for other writers."""
+        task = asyncio.create_task(_store_use(noting))
         self._notes.add(task)
         task.add_done_callback(self._notes.discard)
 
     async def noted(self) -> None:
-        """Wait until the uses of tokens and sessions so far are stored."""
+        """Wait for pending writes of uses."""
         if self._notes:
             await asyncio.wait(self._notes)
 
     def tidy(self) -> None:
-        """Forget uses of more than a minute ago: they are stored."""
+        """Drop uses from memory that are older than a minute. They are stored."""
         now = self._clock()
         self._used = {login: at for login, at in self._used.items() if now - at < _USE_NOTED}
 
 
-async def _quietly(noting: Coroutine[Any, Any, None]) -> None:
-    """Store a use. If that fails, the call that used the login goes on all the same."""
+async def _store_use(noting: Coroutine[Any, Any, None]) -> None:
+    """Store a use. A failure is only logged, because the call itself does not depend on it."""
     try:
         await noting
     except (SQLAlchemyError, OSError) as error:
-        logger.warning("a login's use was not noted", extra={"why": type(error).__name__})
+        logger.warning(
+            "the last use of a login was not stored", extra={"why": type(error).__name__}
+        )
 
 
 def principal_of(user: User) -> Principal:
-    """The principal that a user is when it calls."""
+    """The principal of a user."""
     return Principal(
         role=user.role,
         login_id=user.user_id,

@@ -43,13 +43,13 @@ class CorrectionUseCases:
         reason: str,
         request_id: str,
     ) -> Correction:
-        """Add an amount, plus or minus, to a partner's next settlement, once for a request id.
+        """Add an amount, plus or minus, to a partner's next settlement. Idempotent for a request id.
 
         Raises:
-            Forbidden: this role may not.
+            Forbidden: not for this role.
             UnknownPartner: there is no such partner.
-            InvalidCommand: nothing to add, or not an order that this partner executed.
-            RequestReused: the request id came before, with another correction.
+            InvalidCommand: the amount is zero, or the partner did not execute the order.
+            RequestReused: the request id was used for another correction.
         """
         access.check(principal, "correct")
         if await self._partners.get(partner_id) is None:
@@ -75,7 +75,7 @@ class CorrectionUseCases:
         """All corrections of a partner, the oldest first, each with the settlement that took it.
 
         Raises:
-            Forbidden: this role may not.
+            Forbidden: not for this role.
             UnknownPartner: there is no such partner.
         """
         access.check(principal, "read_corrections")

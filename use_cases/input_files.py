@@ -1,4 +1,4 @@
-"""Reads the JSON files that operations hand in: the items of a file as values of the domain."""
+"""Reads the JSON files of operations into values of the domain."""
 
 import json
 from pathlib import Path
@@ -10,14 +10,14 @@ T = TypeVar("T", bound=BaseModel)
 
 
 class UnusableFile(Exception):
-    """A file cannot be used; the text says which, where in it and why, in one line."""
+    """A file cannot be used; the text names the file, the place and the reason, in one line."""
 
 
 def read_items(path: Path, model: type[T]) -> list[T]:
-    """The items of a JSON file that holds one item or a list of them. Unknown fields are refused at any depth.
+    """The items of a JSON file that holds one item or a list of them. Unknown fields raise an error at any depth.
 
     Raises:
-        UnusableFile: there is no such file, it is not JSON, or an item is not as `model` demands.
+        UnusableFile: the file does not exist or is not JSON, or an item is not valid for `model`.
     """
     items = []
     for number, raw in enumerate(_read_json(path), start=1):

@@ -1,7 +1,7 @@
-"""Issues links that let somebody choose a password, and has the outbox send their mails until they are sent.
+"""Issues links to set a password, and retries their mails until they are sent.
 
-The secret of a link is nowhere but in its mail. So a repeated mail carries another secret, and is another mail with a
-key of its own: the former link no longer works, and the former mail is obsolete.
+The secret of a link is only in its mail and is not stored. So a retry issues a new link with a new secret, in a new
+mail with its own key: the former link no longer works, and the former mail is obsolete.
 """
 
 import asyncio
@@ -29,14 +29,14 @@ logger = logging.getLogger("cmi.desk")
 
 VALID = timedelta(hours=72)
 PATIENCE = 5.0
-"""Seconds that the caller waits for the mail server; the attempt goes on without it."""
+"""Seconds that the caller waits for the mail server. After that the attempt continues in the background."""
 _LEASE = timedelta(minutes=2)
-"""How long a mail belongs to the process that tries it; longer than any attempt."""
+"""How long a process leases a mail that it tries. Longer than any attempt."""
 _FIRST_RETRY = timedelta(minutes=1)
 _SLOWEST_RETRY = timedelta(hours=1)
 _GIVE_UP: dict[MailedPurpose, timedelta] = {
     "invitation": timedelta(days=5),
-    "reset": timedelta(hours=1),  # after that nobody waits for it
+    "reset": timedelta(hours=1),  # as long as somebody may wait for it
 }
 _MOST_DUE = 100
 
@@ -44,7 +44,7 @@ _Result = TypeVar("_Result", bool, int)
 
 
 class PreparedLink(NamedTuple):
-    """A link before it is stored: its secret, what the records keep of it, and the mail that brings it."""
+    """A link before it is stored: its secret, its row in the records, and its mail."""
 
     secret: str
     row: NewLink
@@ -57,12 +57,12 @@ def new_secret() -> str:
 
 
 def hash_of(secret: str) -> str:
-    """What the records keep of a secret. It is random and long, so a plain hash reveals nothing."""
+    """The hash of a secret for the records. Secrets are random and long, so a plain hash is enough."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
 class LinkMails:
-    """Links and their mails. Several processes may share the work; `close` it at the end."""
+    """Links and their mails. Several processes may share the work. Call `close` at the end."""
 
     def __init__(
         self, settings: Settings, database: Database, clock: Callable[[], datetime]
@@ -79,14 +79,14 @@ class LinkMails:
         self._closing = False
 
     def spawn(self, work: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
-        """Start work that goes on without the caller."""
+        """Start a task in the background."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     async def close(self) -> None:
-        """Start no further mail, and wait for those under way."""
+        """Start no more mails, and wait for the running ones."""
         self._closing = True
         while self._tasks:
             await asyncio.wait(self._tasks)
@@ -101,9 +101,9 @@ class LinkMails:
         attempts: int = 0,
         only_once: bool = False,
     ) -> PreparedLink:
-        """A new link with its mail, to be stored and then sent by this process, whose attempts start a lease.
+        """A new link with its mail. The caller stores it and then sends it; its mail is leased to this process.
 
-        `only_once`: its mail is tried once, so this stays the user's link.
+        `only_once`: the mail is not retried, so that the link stays valid.
         """
         secret, now = new_secret(), self._clock()
         hashed = hash_of(secret)
@@ -121,15 +121,15 @@ class LinkMails:
         return PreparedLink(secret, NewLink(user_id, purpose, hashed, now + VALID, mail), mail)
 
     def address(self, link: PreparedLink) -> str:
-        """The link as an address."""
+        """The URL of a link."""
         return f"{self._public_url}/{link.row.purpose}/{link.secret}"
 
     def start_sending(self, user: User, link: PreparedLink) -> asyncio.Task[bool]:
-        """Start the first attempt at the mail of a stored link; the task's result says whether it is sent."""
+        """Start the first attempt to send the mail of a stored link. The task returns whether it was sent."""
         return self.spawn(self._send(user, link))
 
     async def issue(self, user: User, purpose: MailedPurpose) -> asyncio.Task[bool] | None:
-        """Replace a user's link by a new one and start to send its mail. None: the user is gone."""
+        """Replace a user's link by a new one and start to send its mail. None if the user does not exist."""
         link = self.prepare(user.user_id, user.email, purpose)
         if not await self._links.put(link.row):
             return None
@@ -161,7 +161,7 @@ class LinkMails:
         return await self._send(known.user, link)
 
     async def _send(self, user: User, link: PreparedLink) -> bool:
-        """Whether the mail is sent. Raises nothing, because nobody waits for it."""
+        """Send the mail, and return whether it was sent. Raises nothing, because no caller would see it."""
         mail, purpose = link.mail, link.mail.kind
         reader = Reader(user.name, user.language, staff=user.role != "partner")
         outgoing = OutgoingMail(
@@ -190,9 +190,9 @@ class LinkMails:
                 logger.warning("link not mailed yet", extra={**facts, "why": str(error)})
                 await self._try_later(mail)
                 return False
-        except Exception as error:  # its text may quote what is secret
+        except Exception as error:  # its text may contain secrets
             logger.error("link not mailed", extra={**facts, "why": type(error).__name__})
-            with suppress(SQLAlchemyError, OSError):  # else it is due when its lease ends
+            with suppress(SQLAlchemyError, OSError):  # if this fails, it is due when its lease ends
                 await self._try_later(mail)
             return False
         return row.state == "sent"

@@ -1,4 +1,4 @@
-"""What a settlement starts with, whoever opens it: its orders, and everything that is pinned into it."""
+"""Opens settlements: chooses the orders, and pins the policy and rates."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -20,12 +20,14 @@ from records.settlements import Settlements
 from temporal.settlements import start_settlement
 
 MOST_LEFT_OUT = 1000
-"""How many orders can be left out: a settlement lists them all, and a payload of Temporal is at most 2 MB."""
+"""The most orders that can be left out. A settlement lists them all, and a payload of Temporal is at most 2 MB."""
 
 
 class NothingToBill(Exception):
-    """None of the orders that were asked for can be billed, or too many of them cannot (`too_many`): each of these with
-    its reason, in the order they were named."""
+    """None of the requested orders can be billed, or (`too_many`) too many of them cannot.
+
+    `left_out` has each of these with its reason, in the order of the request.
+    """
 
     def __init__(self, left_out: tuple[LeftOut, ...], *, too_many: bool = False) -> None:
         self.left_out = left_out
@@ -36,10 +38,10 @@ class NothingToBill(Exception):
 async def choose_billable(
     settlements: Settlements, partner_id: str, settlement: str, sp_ids: Iterable[str]
 ) -> tuple[Selection, tuple[LeftOut, ...]]:
-    """The orders of these that a partner may bill in a settlement, and the others, each with the reason.
+    """Those of these orders that a partner may bill in a settlement, and the others, each with the reason.
 
     Raises:
-        NothingToBill: none of them, or there are more than `MOST_LEFT_OUT` others.
+        NothingToBill: it may bill none of them, or more than `MOST_LEFT_OUT` are left out.
     """
     picked, left_out = await settlements.billable.judge(partner_id, settlement, sp_ids)
     if not picked or len(left_out) > MOST_LEFT_OUT:
@@ -58,7 +60,7 @@ def opening_of(
     left_out: tuple[LeftOut, ...] = (),
     automatic: bool,
 ) -> Opening:
-    """The opening of a partner's settlement of a month at `now`. VAT is for partners that have a VAT number."""
+    """The opening of a partner's settlement of a month at `now`. Without a VAT number the partner charges no VAT."""
     return Opening(
         partner=Partners.assignee(partner),
         month=month,
@@ -83,9 +85,10 @@ async def open_month(
     vat_rates: VatRates,
     display: DisplaySettings,
 ) -> SettlementSnapshot | None:
-    """Open a partner's settlement of a month with all that can be billed, as the month's end does. Idempotent.
+    """Open a partner's settlement of a month with all that can be billed. Idempotent.
 
-    None if there is or was one, or if there is nothing to bill. Once its workflow is started it is open.
+    Returns None if the month has a settlement already (also a voided one), or if there is nothing to bill. The
+    settlement is open once its workflow is started.
 
     Raises:
         RPCError: Temporal is away.

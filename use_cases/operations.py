@@ -1,4 +1,4 @@
-"""The use cases of operations: what is late and with whom, what waits for a decision, which mails are stuck."""
+"""The use cases of operations: late orders, orders under review, stuck mails, findings."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -20,24 +20,24 @@ from use_cases import access
 from use_cases.principal import Principal
 
 LONG = timedelta(hours=1)
-"""A mail that has been tried for so long is shown to operations."""
+"""A mail that is still unsent after this time is shown to operations."""
 _REMEMBERED = timedelta(days=30)
 _MOST_PARTNERS = 10
 _MOST_FINDINGS = 200
 
 
 class LateOrder(NamedTuple):
-    """An order that is late: its deadline that has been over for longest, and who has the ball now."""
+    """A late order: its missed deadline that was due first, and the party that has to act now."""
 
     order: Order
     deadline: Deadline
     ball: Party | None
     others: int
-    """How many more of its deadlines are over."""
+    """The number of its other missed deadlines."""
 
 
 class LateOrders(NamedTuple):
-    """A piece of a list of these, and the cursor that the next one begins with; None at the end."""
+    """A page of late orders, and the cursor of the next page; None at the end."""
 
     items: tuple[LateOrder, ...]
     next_cursor: str | None
@@ -52,14 +52,14 @@ class Review(NamedTuple):
 
 
 class Reviews(NamedTuple):
-    """A piece of a list of these, and the cursor that the next one begins with; None at the end."""
+    """A page of reviews, and the cursor of the next page; None at the end."""
 
     items: tuple[Review, ...]
     next_cursor: str | None
 
 
 class OperationsOverview(NamedTuple):
-    """The overview of operations: of each kind of trouble the count and the first ones."""
+    """The overview of operations: the number and the first items of each kind of problem."""
 
     now: datetime
     late_count: int
@@ -75,11 +75,11 @@ class OperationsOverview(NamedTuple):
     finding_count: int
     findings: tuple[Finding, ...]
     throttled: int
-    """How many accounts and addresses have to wait before the next log-in."""
+    """The number of accounts and addresses that have to wait before the next login."""
 
 
 class Operations:
-    """What operations look at. `clock` gives the instant."""
+    """Queries for the pages of operations. `clock` gives the instant."""
 
     def __init__(
         self, database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -94,7 +94,7 @@ class Operations:
 
     @property
     def now(self) -> datetime:
-        """The instant at which something is shown."""
+        """The instant for which pages are shown."""
         return self._clock()
 
     async def overview(self, principal: Principal, each: int = 5) -> OperationsOverview:
@@ -143,11 +143,11 @@ class Operations:
         limit: int = 25,
         cursor: str | None = None,
     ) -> LateOrders:
-        """Orders with a deadline that is over, whoever has to act; the longest overdue come first.
+        """Orders with a missed open deadline of any party, the longest overdue first.
 
         Raises:
             Forbidden: not for this role.
-            ValueError: a cursor that no page gave.
+            ValueError: it is not a cursor of this list.
         """
         access.check(principal, "watch")
         now = self._clock()
@@ -190,13 +190,13 @@ class Operations:
         return await self._mails.stuck(now - _REMEMBERED, now - LONG, limit, cursor)
 
     async def not_invited(self, principal: Principal) -> tuple[User, ...]:
-        """Logins whose invitation did not get out. Raises `Forbidden`."""
+        """Logins whose invitation was not sent. Raises `Forbidden`."""
         access.check(principal, "watch")
         now = self._clock()
         return await self._accounts.not_invited(now - LONG, now)
 
     async def findings(self, principal: Principal) -> tuple[Finding, ...]:
-        """How orders and settlements differ from their workflows, the oldest finding first. Raises `Forbidden`."""
+        """The open findings of the reconciler, the oldest first. Raises `Forbidden`."""
         access.check(principal, "watch")
         return await self._findings.open(_MOST_FINDINGS)
 

@@ -1,10 +1,10 @@
-"""What can go wrong when an order is placed, found or commanded."""
+"""The errors of placing, finding and commanding orders."""
 
 from domain.orders.order import Order, Status
 
 
 class AlreadyPlaced(Exception):
-    """An order of this SP-ID exists, and it is another one."""
+    """An order with this SP-ID exists already, with other content."""
 
     def __init__(self, order: Order) -> None:
         self.order = order
@@ -16,7 +16,7 @@ class UnknownOrder(Exception):
 
 
 class NotAllowed(Exception):
-    """A command that the order refused. The attributes are those of `domain.errors.Refused`."""
+    """The order refused a command. The attributes are those of `domain.errors.Refused`."""
 
     def __init__(self, action: str, code: str, status: Status, allowed: tuple[str, ...]) -> None:
         self.action = action
@@ -27,4 +27,4 @@ class NotAllowed(Exception):
 
 
 class RequestReused(Exception):
-    """The request id came before, with another command."""
+    """The request id was used before, for another command."""

@@ -1,4 +1,4 @@
-"""Speaks to the workflows of orders, and stores in the records what they answer."""
+"""Sends queries and commands to the workflows of orders, and stores their answers in the records."""
 
 import asyncio
 import logging
@@ -25,12 +25,12 @@ from use_cases.order_errors import NotAllowed, RequestReused, UnknownOrder
 logger = logging.getLogger("cmi.desk")
 
 SIGNAL_PATIENCE = timedelta(seconds=2)
-# The server takes ten updates of one workflow at a time and turns the rest away (history.maxInFlightUpdates).
+# The server accepts ten concurrent updates of one workflow and rejects more (history.maxInFlightUpdates).
 _AT_ONCE = 4
 
 
 class OrderGateway:
-    """Asks workflows of orders and gives them commands. `patience` is how long to wait for a worker."""
+    """Queries workflows of orders and sends them commands. `patience` is how long to wait for a worker."""
 
     def __init__(
         self,
@@ -46,10 +46,10 @@ class OrderGateway:
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def fetch(self, sp_id: str, *, must_exist: bool = True) -> StoredOrder | None:
-        """Ask the order's workflow for the order and store that in the records. None if no worker answers.
+        """Query the order's workflow and store the answer in the records. None if no worker answers.
 
         Raises:
-            TemporalAway: only without `must_exist`: it is not known whether there is such an order.
+            TemporalAway: only without `must_exist`: it is unknown whether the order exists.
         """
         head = await self._head(sp_id)
         try:
@@ -66,7 +66,7 @@ class OrderGateway:
                 raise
             return None
         try:
-            with suppress(Diverged):  # somebody has written meanwhile
+            with suppress(Diverged):  # another process has written meanwhile
                 await self._orders.save(snapshot, replaces=head)
             stored = await self._orders.get(sp_id)
         except Exception as error:
@@ -76,7 +76,7 @@ class OrderGateway:
         return stored or StoredOrder(snapshot.order, snapshot.events)
 
     async def _head(self, sp_id: str) -> Head | None:
-        """What the records hold of an order; None if that is nothing, or they are away."""
+        """The head of an order in the records; None if it is not recorded, or the records are away."""
         try:
             return await self._orders.head(sp_id)
         except Exception as error:
@@ -85,7 +85,7 @@ class OrderGateway:
             return None
 
     async def placed_meanwhile(self, sp_id: str) -> StoredOrder:
-        """The order that another caller placed at the same time: wait for its row."""
+        """Wait for the row of an order that another caller placed at the same time, and return the order."""
         for _ in range(10):
             stored = await self._orders.get(sp_id)
             if stored is not None:
@@ -97,9 +97,10 @@ class OrderGateway:
         return stored
 
     async def ask(self, sp_id: str, request: Request) -> Answer | None:
-        """Send a command and wait for its answer; None if no worker gave one in time.
+        """Send a command and return the answer; None if no worker answered in time.
 
-        If the workflow is broken (`Broken`), the command is not left with the server: it might never be done.
+        Raises `Broken` if the tasks of the workflow fail. The command is not left with the server then, because it
+        might never be handled.
         """
         turn = self._turns.setdefault(sp_id, asyncio.Semaphore(_AT_ONCE))
         try:
@@ -113,7 +114,7 @@ class OrderGateway:
             raise _refusal(sp_id, failure) from failure
 
     async def leave(self, sp_id: str, request: Request) -> None:
-        """Leave a command with the server. It counts from now on, or from its `at`."""
+        """Send a command as a signal, which the server keeps. It counts from now, or from its `at`."""
         if request.at is None:
             request = request.model_copy(update={"at": self._clock()})
         try:
@@ -123,7 +124,7 @@ class OrderGateway:
             raise TemporalAway("no answer") from error
 
     async def after_end(self, order: Order) -> Order:
-        """The order as its closed workflow left it."""
+        """The last state of an order whose workflow is closed."""
         if not order.status.is_final:
             stored = await self._orders.get(order.sp_id)
             if stored is None or not stored.order.status.is_final:
@@ -133,12 +134,12 @@ class OrderGateway:
 
 
 def _refusal(sp_id: str, failure: WorkflowUpdateFailedError) -> Exception:
-    """What the order's workflow said, as the callers of this module know it."""
+    """Convert the failure of an update to an error of the use cases."""
     cause = failure.cause
     if isinstance(cause, ApplicationError):
         facts = cause.details[0] if cause.details else {}
         if cause.type == names.REFUSED:
-            if facts["code"] == "not_yours":  # reassigned since we looked
+            if facts["code"] == "not_yours":  # reassigned meanwhile
                 return UnknownOrder(sp_id)
             return NotAllowed(
                 facts["action"], facts["code"], Status(facts["status"]), tuple(facts["allowed"])

@@ -1,4 +1,4 @@
-"""The use cases of orders: place, find, list, command, notify. Programs, pages and commands all come through here."""
+"""The use cases of orders: place, find, list, command, notify. The API, the portal and the commands use them."""
 
 import logging
 from collections.abc import Callable
@@ -43,26 +43,26 @@ from use_cases.waiting import wait_for_records
 logger = logging.getLogger("cmi.desk")
 
 PATIENCE = timedelta(seconds=3)
-"""How long a caller waits for its order's worker before the command is left with the server."""
+"""How long a caller waits for the worker before the command is left with the server as a signal."""
 
 Notice = PaymentReceived | GoodsShipped | GoodsReceived
 
 
 class Placed(Value):
-    """The outcome of placing an order: how it stands, and whether it is new or was there already."""
+    """The result of placing an order: its snapshot, and whether it is new."""
 
     snapshot: Snapshot
     is_new: bool
 
 
 class Stored(Value):
-    """A command that Temporal has stored and delivers to the order once a worker runs."""
+    """A command that Temporal has stored and delivers to the order when a worker runs."""
 
     sp_id: str
 
 
 class Listing(NamedTuple):
-    """A page of a list, and how many orders each state has in the whole of it."""
+    """A page of a list, and the number of orders in each state in the whole list."""
 
     page: Page
     counts: dict[Status, int]
@@ -92,7 +92,7 @@ class OrderUseCases:
 
     @property
     def now(self) -> datetime:
-        """The instant at which something is shown."""
+        """The instant for which pages are shown."""
         return self._clock()
 
     # --- placing -------------------------------------------------------------------------------------------------
@@ -100,13 +100,13 @@ class OrderUseCases:
     async def place(self, placement: Placement) -> Placed:
         """Place an order. Placing the same order again returns the existing one.
 
-        Once its workflow is started the order is placed. It is stored in the records here so the caller finds it at
-        once; if that fails, the workflow stores it.
+        The order is placed once its workflow is started. It is also stored in the records here, so that the caller
+        finds it at once. If that fails, the workflow stores it.
 
         Raises:
-            InvalidCommand: the partner is not known, or the SP-ID is kept for workflows of our own.
-            AlreadyPlaced: the SP-ID is taken by another order.
-            TemporalAway: nothing was placed, or the same call finds it placed.
+            InvalidCommand: the partner does not exist, or the SP-ID is reserved for our own workflows.
+            AlreadyPlaced: another order has the SP-ID.
+            TemporalAway: it is unknown whether the order was placed. The same call may be repeated.
         """
         known = await self._orders.get(placement.sp_id)
         if known is not None:
@@ -117,7 +117,7 @@ class OrderUseCases:
         if partner is None:
             raise InvalidCommand("partner_id", "unknown_partner")
         now = self._clock()
-        # The local day may already be tomorrow's; the calendar begins well before it.
+        # The local day may be one later; the calendar begins well before it.
         calendar = pin_calendar(partner.canton, self._policy, now.date())
         intake = Intake(
             placement=placement,
@@ -139,7 +139,8 @@ class OrderUseCases:
             if not is_away(error) and not isinstance(error, Diverged):
                 raise
             logger.warning(
-                "the order's workflow has to record it", extra={"cause": type(error).__name__}
+                "the order was not recorded here, its workflow will record it",
+                extra={"cause": type(error).__name__},
             )
         return Placed(snapshot=begun, is_new=True)
 
@@ -149,9 +150,9 @@ class OrderUseCases:
         """An order with its timeline.
 
         Raises:
-            Forbidden: a role that looks at no orders.
+            Forbidden: this role sees no orders.
             UnknownOrder: it does not exist, or this caller may not know of it.
-            TemporalAway: the records do not know it, and Temporal cannot be asked.
+            TemporalAway: it is not recorded, and Temporal cannot be reached.
         """
         access.check(principal, "read")
         return await self._known(principal, sp_id)
@@ -171,8 +172,8 @@ class OrderUseCases:
         """A page of this caller's orders. The counts include all states, whatever `status` is.
 
         Raises:
-            Forbidden: a role that looks at no orders.
-            ValueError: a cursor that no page gave.
+            Forbidden: this role sees no orders.
+            ValueError: it is not a cursor of this list.
         """
         access.check(principal, "read")
         which = OrderFilter(
@@ -186,7 +187,7 @@ class OrderUseCases:
         return Listing(page, await self._orders.counts(which))
 
     async def check_sight(self, principal: Principal, sp_id: str) -> None:
-        """Raise `UnknownOrder` unless there is such an order, and it is this caller's to know of now."""
+        """Raise `UnknownOrder` unless the order exists and this caller may know of it now."""
         await self._known(principal, sp_id)
 
     async def _known(self, principal: Principal, sp_id: str) -> StoredOrder:
@@ -194,7 +195,7 @@ class OrderUseCases:
         stored = await self._orders.get(sp_id)
         may_run = _is_sp_id(sp_id) and not names.is_taken(sp_id)
         if stored is None and principal.role != "partner" and may_run:
-            # Placed while the database was away, and not recorded yet? A partner sees nothing so early.
+            # It may be placed, but not recorded yet. Partners do not see orders that early.
             stored = await self._gateway.fetch(sp_id, must_exist=False)
         if stored is None or not access.sees(principal, stored.order):
             raise UnknownOrder(sp_id)
@@ -210,19 +211,19 @@ class OrderUseCases:
         request_id: str,
         respond_async: bool = False,
     ) -> StoredOrder | Stored:
-        """Give an order a command, once for a request id. Returns the order afterwards, as the records hold it.
+        """Give an order a command. Idempotent for a request id. Returns the recorded order afterwards.
 
-        If no worker answers in time, or the caller does not want to wait, the command is left with the server and
-        counts from now; a refusal is then mailed to its sender.
+        If no worker answers in time, or with `respond_async`, the command is left with the server as a signal and
+        counts from now. A refusal is then mailed to its sender.
 
         Raises:
-            Forbidden: this role may not.
+            Forbidden: not for this role.
             UnknownOrder: it does not exist, or this caller may not know of it (any more).
-            NotAllowed: not in the state it is in now.
-            InvalidCommand: not with these values.
-            RequestReused: the request id came before, with another command.
-            Broken: its workflow's tasks fail; the command was not left with the server.
-            TemporalAway: nothing is known to have happened; the same request may come again.
+            NotAllowed: the current state does not allow it.
+            InvalidCommand: the values are invalid.
+            RequestReused: the request id was used for another command.
+            Broken: the tasks of its workflow fail. The command was not left with the server.
+            TemporalAway: it is unknown whether it happened. The same request may be repeated.
         """
         access.check(principal, command.type)
         known = await self._known(principal, sp_id)
@@ -253,12 +254,12 @@ class OrderUseCases:
     async def notice(
         self, principal: Principal, sp_id: str, notice: Notice, request_id: str
     ) -> Stored:
-        """Tell an order what happened elsewhere. Idempotent; a notice that comes too late changes nothing.
+        """Notify an order of an external event. Idempotent; a late notice changes nothing.
 
         Raises:
-            Forbidden: this role may not.
+            Forbidden: not for this role.
             UnknownOrder: there is no such order.
-            TemporalAway: it is not known to be safe; it may come again.
+            TemporalAway: it is unknown whether it was stored. The notice may be repeated.
         """
         access.check(principal, notice.type)
         known = await self._known(principal, sp_id)
@@ -298,9 +299,9 @@ class OrderUseCases:
     async def _as_of(
         self, principal: Principal, sp_id: str, answer: Answer
     ) -> StoredOrder | Stored:
-        """The order in the answered version or a newer one, once the records hold it, so that lists show it, too.
+        """Wait until the records, and so the lists, have the answered version, and return the order.
 
-        Its workflow has it written right after it has answered. If that takes long it is asked itself.
+        The workflow writes it right after its answer. If that takes long, the workflow is queried.
         """
         version = answer.version
         if await wait_for_records(lambda: self._orders.has(sp_id, version, answer.digest)):
@@ -332,10 +333,10 @@ def _same(placement: Placement, existing: StoredOrder) -> Placed:
 
 
 def _check_values(order: Order, request: Request, now: datetime) -> None:
-    """Check the values of a command that nobody will answer. Whether the state allows it is left to the order.
+    """Check the values of a command that is sent as a signal. The order itself checks whether its state allows it.
 
     Raises:
-        InvalidCommand: not with these values.
+        InvalidCommand: the values are invalid.
     """
     try:
         handle(order, request.command, request.actor, now)

@@ -24,7 +24,7 @@ class PartnerUseCases:
     async def search(
         self, q: str, limit: int, after: str | None = None
     ) -> tuple[tuple[Partner, ...], int]:
-        """Partners whose id, name, place or e-mail contains a text, by their id, those after `after`; and how many."""
+        """At most `limit` partners after `after` whose id, name, place or e-mail contains a text; how many match."""
         return await self._partners.search(q, limit, after)
 
     async def add(self, partner: Partner) -> bool:
@@ -40,11 +40,11 @@ class PartnerUseCases:
         raise Conflict(f"There is a partner {partner.partner_id} already, with other content.")
 
     async def change(self, partner_id: str, changes: Mapping[str, Any]) -> Partner:
-        """Change some fields of a partner. Running orders keep their calendar; mails go to a new address at once.
+        """Change some fields of a partner. Running orders keep their calendar; mails are sent to a new address at once.
 
         Raises:
             NotFound: no such partner.
-            WrongFields: naming each field that cannot be so; nothing was changed.
+            WrongFields: with each invalid field; nothing was changed.
         """
         if changes.get("partner_id", partner_id) != partner_id:
             raise WrongFields(Fault("partner_id", "fixed", "cannot be changed"))

@@ -1,4 +1,4 @@
-"""Passwords: which ones may be, and their argon2 hashes."""
+"""Passwords: which ones are allowed, and their argon2 hashes."""
 
 import asyncio
 import re
@@ -8,25 +8,25 @@ import unicodedata
 from pwdlib import PasswordHash
 
 SHORTEST = 12  # characters
-LONGEST = 256  # characters; nobody's guess may keep the processor busy by its length
+LONGEST = 256  # characters; a longer one would only cost processor time
 _AT_A_TIME = 4  # a hash takes 64 MiB
 
 
 def weakness(password: str, email: str, name: str) -> tuple[str, str] | None:
-    """Why this cannot be the password of who is called that: a code and a sentence. None if it can."""
+    """Why a user with this e-mail and name may not have this password: a code and a sentence. None if it may."""
     if len(password) < SHORTEST:
         return "too_short", f"must have at least {SHORTEST} characters"
     if len(password) > LONGEST:
         return "too_long", f"must have at most {LONGEST} characters"
     if len(set(password)) < 4:
         return "too_simple", "must have more than three different characters"
-    own = {_core(text) for text in (email, email.partition("@")[0], name)}
-    if _core(password) in own:
+    own = {_letters_and_digits(text) for text in (email, email.partition("@")[0], name)}
+    if _letters_and_digits(password) in own:
         return "own_name", "must not be the e-mail address or the name"
     return None
 
 
-def _core(text: str) -> str:
+def _letters_and_digits(text: str) -> str:
     return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", text).casefold())
 
 
@@ -39,14 +39,14 @@ class Passwords:
         self._nobodys: str | None = None
 
     async def hash(self, password: str) -> str:
-        """The hash to keep."""
+        """The hash to store."""
         async with self._turns:
             return await asyncio.to_thread(self._hash.hash, _bytes(password))
 
     async def check(self, password: str, hashed: str | None) -> tuple[bool, str | None]:
-        """Whether it is the password, and a new hash to keep if today's hashes are made otherwise.
+        """Whether it is the password, and a new hash to store if the parameters of hashes have changed.
 
-        Without a hash it takes as long and is not the password: who is unknown here is not told apart.
+        Without a hash the result is False after the same time, so that the time does not reveal unknown users.
         """
         if hashed is None:
             if self._nobodys is None:
@@ -64,5 +64,5 @@ class Passwords:
 
 
 def _bytes(password: str) -> bytes:
-    """As it is hashed: an umlaut is one, whichever keyboard it was typed on."""
+    """The bytes to hash, in one Unicode normal form, so that an umlaut is equal from every keyboard."""
     return unicodedata.normalize("NFC", password).encode("utf-8", "replace")

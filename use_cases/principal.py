@@ -1,4 +1,4 @@
-"""Who calls: what a token or a session stands for, and as whom it acts."""
+"""The principal: the authenticated caller behind a token or session."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ Role = Literal["partner", "operations", "shop", "warehouse", "accounting"]
 
 
 class Principal(Value):
-    """An authenticated caller. `login_id` is the token's or the user's id; `partner_id` stands for partners alone."""
+    """An authenticated caller. `login_id` is the id of the token or user; `partner_id` is None except for partners."""
 
     role: Role
     login_id: str
@@ -20,5 +20,5 @@ class Principal(Value):
 
     @property
     def actor(self) -> Actor:
-        """The caller as the rules know it."""
+        """The caller as an actor of the rules."""
         return Actor(role=self.role, name=self.name, partner_id=self.partner_id, email=self.email)

@@ -18,7 +18,7 @@ _OF_ACTIVITY = re.compile(r"Activity id of scheduled event '(\d+)'")
 
 
 class Message(NamedTuple):
-    """A message to the workflow: its name and when it came. `waits`: it was an update, whose sender waited."""
+    """A message to the workflow: its name and when it came. `waits`: it was an update, not a signal."""
 
     name: str
     at: datetime
@@ -28,22 +28,22 @@ class Message(NamedTuple):
 class ReplayFailure(NamedTuple):
     """Why a workflow is stuck: a task fails because the history cannot be replayed.
 
-    `back_to` is the event to reset to, the end of the last good task; None if no reset helps. `told` are the messages
-    that came to the workflow after that event.
+    `back_to` is the event to reset to, the end of the last good task; None if no reset helps. `messages` are those
+    that the workflow received after that event.
     """
 
     failure: str
     back_to: int | None
-    told: tuple[Message, ...]
+    messages: tuple[Message, ...]
 
     @property
     def can_be_reset(self) -> bool:
         """Whether a reset loses nothing.
 
-        It has the workflow told again what came after that event. Updates and signals together are replayed in
-        another order than they were told, and the workflow would stand still again after the next restart.
+        A reset reapplies the messages after that event. If they contain both updates and signals, they are reapplied
+        in another order, and the workflow would be stuck again after the next restart.
         """
-        return self.back_to is not None and len({each.waits for each in self.told}) < 2
+        return self.back_to is not None and len({each.waits for each in self.messages}) < 2
 
 
 async def look(client: Client, workflow_id: str) -> ReplayFailure | None:
@@ -57,37 +57,37 @@ async def look(client: Client, workflow_id: str) -> ReplayFailure | None:
 
 def advice(found: ReplayFailure, name: str, workflow_id: str) -> list[str]:
     """Lines for operations: why the order or settlement of this name is stuck, and the commands that help."""
-    lines = [f"{name} stands still: {found.failure}"]
+    lines = [f"{name} is stuck: {found.failure}"]
     if found.back_to is None:
-        lines += ["No reset is known to help: start workers of the release that it ran with."]
+        lines += ["No reset helps: start workers of the release with which it ran."]
         return lines
     if found.can_be_reset:
         lines += [
-            "The way back; what came after that event it is told again:",
+            "Reset it. The messages after that event are delivered again:",
             f"  temporal workflow reset --workflow-id {workflow_id} --event-id {found.back_to}"
             ' --reason "cannot be replayed"',
         ]
     else:
         lines += [
-            "A reset would not last. The way back:",
+            "After a reset it would get stuck again. Terminate and revive it:",
             f'  temporal workflow terminate --workflow-id {workflow_id} --reason "stuck"',
             f"  python starter.py revive {name} --from-records",
-            "Signals that are not in the timeline have to be sent again.",
+            "Send signals again that are not in the timeline.",
         ]
-    for each in found.told:
+    for each in found.messages:
         signal = "" if each.waits else " (signal)"
         lines.append(f"  {each.at.isoformat(timespec='seconds')} {each.name}{signal}")
     return lines
 
 
 def why(events: Sequence[HistoryEvent]) -> ReplayFailure | None:
-    """The same as `look`, from the events of a run."""
+    """Why a run with these events is stuck; None if its last task did not fail to replay."""
     ends = [each for each in events if each.event_type == _COMPLETED or _failure(each)]
     failure = _failure(ends[-1]) if ends else ""
     if not failure:
         return None
     differs = _where_it_differs(failure, events)
-    # A task that ended without a command, and that was once taken together with the update after it.
+    # A task without commands may have been executed together with the update after it.
     empty = [
         each.event_id
         for each, following in pairwise(events)
@@ -96,12 +96,12 @@ def why(events: Sequence[HistoryEvent]) -> ReplayFailure | None:
         and each.event_id < differs
     ]
     back_to = empty[-1] if empty else None
-    told = [_message(each) for each in events if back_to and each.event_id > back_to]
-    return ReplayFailure(failure, back_to, tuple(each for each in told if each is not None))
+    messages = [_message(each) for each in events if back_to and each.event_id > back_to]
+    return ReplayFailure(failure, back_to, tuple(each for each in messages if each is not None))
 
 
 def _where_it_differs(failure: str, events: Sequence[HistoryEvent]) -> int:
-    """The first event that a replay does not come to; 0 if the failure does not say."""
+    """The first event that a replay does not reach; 0 if the failure does not name it."""
     if named := _OF_EVENT.search(failure):
         return int(named[1])
     if named := _OF_ACTIVITY.search(failure):

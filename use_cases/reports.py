@@ -1,4 +1,4 @@
-"""The report about deadlines: what partners met and missed in a month."""
+"""The report about deadlines: how many partners met and missed in a month."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class Punctuality(Value):
 
     @property
     def share(self) -> Decimal | None:
-        """The share that was met, to four decimals; None if there were none."""
+        """The share of met deadlines, to four decimals; None if there were none."""
         return on_time_share(self.met, self.missed)
 
     @property
@@ -39,14 +39,14 @@ class Punctuality(Value):
 
 
 class KindOfDeadline(Punctuality):
-    """What a partner made of its deadlines of one kind. `orders` are those that they belong to."""
+    """A partner's deadlines of one kind. `orders` is the number of orders that they belong to."""
 
     kind: DeadlineKind
     orders: int
 
 
 class PartnersMonth(Punctuality):
-    """What a partner made of all its deadlines, and of those of each kind that it had any of."""
+    """All deadlines of a partner in a month, in total and by kind."""
 
     partner_id: str
     name: str
@@ -54,7 +54,7 @@ class PartnersMonth(Punctuality):
 
 
 class DeadlineReport(Value):
-    """A month as known at `as_of`, the partners by their ids. Those without a deadline that counts are left out."""
+    """The report of a month as known at `as_of`, by partner id. Partners without a counted deadline are left out."""
 
     month: Month
     as_of: datetime
@@ -70,7 +70,7 @@ class DeadlineReport(Value):
 
 
 class Reports:
-    """What operations look back on. Months are those of `timezone`, `clock` gives the instant."""
+    """The reports for operations. Months begin at midnight in `timezone`; `clock` gives the instant."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Reports:
         self._clock = clock
 
     async def deadlines(self, principal: Principal, month: Month) -> DeadlineReport:
-        """How punctual partners were in a month. Raises `Forbidden`."""
+        """The punctuality of partners in a month. Raises `Forbidden`."""
         access.check(principal, "report")
         now = self._clock()
         tallies = await self._punctuality.tallies(*interval(month, self._timezone), now)
@@ -117,11 +117,11 @@ class Reports:
         limit: int = 50,
         cursor: str | None = None,
     ) -> Misses:
-        """The deadlines behind the report that were missed, first due first.
+        """The missed deadlines of the report, sorted by when they were due.
 
         Raises:
             Forbidden: not for this role.
-            ValueError: a cursor that no page gave.
+            ValueError: it is not a cursor of this list.
         """
         access.check(principal, "report")
         first, after = interval(month, self._timezone)

@@ -1,4 +1,4 @@
-"""Reviving what has lost its workflow: terminated, failed or gone (docs/operations.md). `starter.py revive`."""
+"""Restarts terminated, failed or deleted workflows (docs/operations.md). `starter.py revive`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -40,25 +40,25 @@ _NEWER = "{}: a newer release left its {}; revive it with that release"
 _RUNS = "{}: its workflow is running; to start it anew, terminate it first in the Temporal UI"
 _UNKNOWN = "{}: the records know no such {}"
 _OVER = "{} is {}: nothing can follow"
-_ENDED = "{}: its workflow has ended by itself as {}, and is never started anew"
+_ENDED = "{}: its workflow has ended by itself as {}, and cannot be restarted"
 _SILENT = (
-    "{}: its workflow does not tell where it stood ({}). See to it that workers are up and mended; or have it go on "
-    "from the records as they are: --from-records"
+    "{}: its workflow does not tell where it stood ({}). Start and repair its workers, or let it continue "
+    "from the records: --from-records"
 )
 _NO_ANSWER = (
     RPCStatusCode.DEADLINE_EXCEEDED,
     RPCStatusCode.CANCELLED,
-    RPCStatusCode.FAILED_PRECONDITION,  # it had not even begun, or its tasks fail
+    RPCStatusCode.FAILED_PRECONDITION,  # it has completed no task yet, or its tasks fail
 )
 _Snapshot = TypeVar("_Snapshot")
 
 
 class NotRevivable(Exception):
-    """There is nothing to revive; the text says why, in a line."""
+    """There is nothing to revive; the text says why, in one line."""
 
 
 class Revival:
-    """Where orders are revived."""
+    """Revives orders."""
 
     def __init__(
         self, client: Client, orders: Orders, mails: MailLog, display: DisplaySettings
@@ -69,25 +69,27 @@ class Revival:
         self._display = display
 
     async def revive(self, sp_id: str, *, from_records: bool = False) -> Order:
-        """Start a new run of the order's workflow from where its last run stood. The order as it goes on.
+        """Start a new run of the order's workflow in the last state of its last run. Returns that order.
 
-        The last run is asked, and the records are set right by what it tells. What they hold counts only if the server
-        has forgotten the workflow; or, `from_records`, if it is there and cannot tell.
+        The last run is queried, and its answer replaces what the records hold. The state in the records is used only if
+        the server has deleted the workflow, or, with `from_records`, if the workflow does not answer.
 
-        What was to go out and is not known to have gone out is sent again: mails under their keys, so those that were
-        sent are not, and the shipping request of the current attempt, which the warehouse knows by its key. Deadlines
-        that passed meanwhile pass now.
+        Pending effects are sent again: mails under their keys, so that sent ones are not repeated, and the shipping
+        request of the current attempt, which the warehouse deduplicates by its key. Deadlines that passed meanwhile
+        pass now.
 
         Raises:
-            NotRevivable: no such order, it is closed, its workflow runs, has ended by itself, or does not
-                tell, or only a newer process understands it.
+            NotRevivable: the order does not exist or is closed; its workflow is running, has completed or does not
+                answer; or only a newer release understands it.
             RPCError: Temporal is away.
         """
         last = _LastRun(self._client, sp_id, names.order_id(sp_id), Answer)
         head = await self._orders.head(sp_id)
-        told = await last.tells(lambda: workflow_client.snapshot(self._client, sp_id), from_records)
-        if told is not None:
-            await _written(self._orders.save(told, replaces=head), sp_id)
+        answered = await last.query(
+            lambda: workflow_client.snapshot(self._client, sp_id), from_records
+        )
+        if answered is not None:
+            await _written(self._orders.save(answered, replaces=head), sp_id)
         stored = await self._orders.get(sp_id)
         if stored is None:
             raise NotRevivable(_UNKNOWN.format(sp_id, "order"))
@@ -117,7 +119,7 @@ class Revival:
 
 
 class SettlementRevival:
-    """Where settlements are revived."""
+    """Revives settlements."""
 
     def __init__(
         self, client: Client, settlements: Settlements, mails: MailLog, display: DisplaySettings
@@ -128,30 +130,30 @@ class SettlementRevival:
         self._display = display
 
     async def revive(self, number: str, *, from_records: bool = False) -> Settlement:
-        """Start a new run of the settlement's workflow, as `Revival.revive` does. The settlement as it goes on.
+        """Start a new run of the settlement's workflow, as `Revival.revive` does. Returns that settlement.
 
-        Every order is asked again: those that it has billed, or set free, say so. A statement that was made is kept,
-        and mails that were sent are not sent again.
+        It claims or releases every order again, which is idempotent. An existing statement is kept, and sent mails are
+        not sent again.
 
         Raises:
-            NotRevivable: no such settlement, it is over, its workflow runs, has ended by itself, or does not
-                tell, or only a newer process understands it.
+            NotRevivable: the settlement does not exist or is over; its workflow is running, has completed or does not
+                answer; or only a newer release understands it.
             RPCError: Temporal is away.
         """
         stored = await self._settlements.get(number)
         if stored is None:
-            # A number does not tell whose settlement it is: only the records do.
+            # The partner and month of a number, and so the workflow id, are only in the records.
             raise NotRevivable(_UNKNOWN.format(number, "settlement"))
         account = stored.account
         of = SettlementOf(partner_id=account.partner_id, month=account.month)
         workflow_id = names.settlement_workflow_id(of.partner_id, of.month)
         last = _LastRun(self._client, number, workflow_id, SettlementAnswer)
         head = await self._settlements.head(number)
-        told = await last.tells(
+        answered = await last.query(
             lambda: settlement_client.settlement_snapshot(self._client, of), from_records
         )
-        if told is not None:
-            await _written(self._settlements.save(told, replaces=head), number)
+        if answered is not None:
+            await _written(self._settlements.save(answered, replaces=head), number)
             stored = await self._settlements.get(number) or stored
         settlement, events = stored.settlement, stored.events
         if settlement.is_over:
@@ -180,7 +182,7 @@ class SettlementRevival:
 
 
 class _LastRun:
-    """The last run of a workflow that may be dead. `name` is what operations call what it stands for."""
+    """The last run of a workflow that may be dead. `name` is the SP-ID or number in messages to operations."""
 
     def __init__(
         self,
@@ -193,13 +195,13 @@ class _LastRun:
         self._handle = client.get_workflow_handle(workflow_id, result_type=answer)
         self._status: WorkflowExecutionStatus | None = None
 
-    async def tells(
+    async def query(
         self, query: Callable[[], Awaitable[_Snapshot]], from_records: bool
     ) -> _Snapshot | None:
-        """What the run tells of itself. None if the server has forgotten it; or, `from_records`, if it cannot tell.
+        """The run's answer to a query. None if the server has deleted it or, with `from_records`, it does not answer.
 
         Raises:
-            NotRevivable: it runs, or it does not tell.
+            NotRevivable: it is running, or it does not answer.
             RPCError: Temporal is away.
         """
         try:
@@ -224,10 +226,10 @@ class _LastRun:
         return None
 
     async def must_not_be_completed(self) -> None:
-        """Refuse what has ended by itself, whatever the records hold. Its result says how, and needs no worker.
+        """Check that the workflow did not complete, whatever the records hold. This needs no worker.
 
         Raises:
-            NotRevivable: it has.
+            NotRevivable: it completed. The text has the state in its result.
         """
         if self._status is WorkflowExecutionStatus.COMPLETED:
             ended: Answer | SettlementAnswer = await self._handle.result()
@@ -238,11 +240,11 @@ async def _written(save: Awaitable[int], name: str) -> None:
     try:
         await save
     except Diverged:
-        raise NotRevivable(f"{name}: somebody writes to its records just now; try again") from None
+        raise NotRevivable(f"{name}: another process is writing its records; try again") from None
 
 
 def outbox(stored: StoredOrder, finished: frozenset[str]) -> tuple[Effect, ...]:
-    """What the order's life had to send and is not known to have sent; `finished`: keys of mails that are done with."""
+    """The effects of an order that are still to be sent. `finished`: the keys of mails that were sent or given up."""
     order = stored.order
     waiting: list[Effect] = []
     for effect in effects(begin(order.intake), stored.events):
@@ -252,7 +254,7 @@ def outbox(stored: StoredOrder, finished: frozenset[str]) -> tuple[Effect, ...]:
             if asked and order.status is Status.REQUIREMENTS_MET:
                 waiting.append(effect)
         elif effect.key not in finished or (
-            # It is through its first mail that an order becomes the partner's; a mail that was sent is not sent again.
+            # An order leaves this state by its first mail, so the mail is queued even if it was sent. It is not resent.
             effect.kind == "new_order" and order.status is Status.IN_TRANSMISSION
         ):
             waiting.append(effect)

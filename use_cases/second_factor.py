@@ -16,14 +16,14 @@ logger = logging.getLogger("cmi.desk")
 
 
 class Enrolment(NamedTuple):
-    """What an authenticator app needs, shown once: the secret, and the same as an `otpauth://` address."""
+    """The secret for an authenticator app, and its `otpauth://` address. Both are shown once."""
 
     secret: str
     uri: str
 
 
 class SecondFactorStatus(NamedTuple):
-    """Whether a user has a second factor, is setting one up (`enrolment`: what the app needs), and whether it can."""
+    """Whether a user has a second factor, the `enrolment` of one that is being set up, and whether it can have one."""
 
     on: bool
     enrolment: Enrolment | None
@@ -31,7 +31,7 @@ class SecondFactorStatus(NamedTuple):
 
 
 class SecondFactor:
-    """The second factor of users. It is optional; whoever has set one up needs it to log in."""
+    """The second factor of users. It is optional; a user who has set one up needs it to log in."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class SecondFactor:
         self._clock = clock
 
     async def enrol(self, user_id: str) -> Enrolment:
-        """Begin to set up a second factor, in place of one not yet confirmed. It is needed once a code confirms it.
+        """Begin to set up a second factor; an unconfirmed one is replaced. It is required after `confirm`.
 
         Raises:
             SecondFactorUnavailable: this installation has no `CMI_SECRET_KEY`.
@@ -74,9 +74,9 @@ class SecondFactor:
         return SecondFactorStatus(known.totp_confirmed, enrolment or None, self._box is not None)
 
     async def confirm(self, user_id: str, code: str) -> tuple[str, ...]:
-        """Confirm the second factor by a code of the app: log-ins need one from now on.
+        """Confirm the second factor with a code of the app. From now on a login needs a code.
 
-        Returns recovery codes, which are shown once.
+        Returns the recovery codes, which cannot be shown again.
 
         Raises:
             WrongFields: the code is wrong.
@@ -97,7 +97,7 @@ class SecondFactor:
         return tuple(codes)
 
     async def remove(self, user_id: str, code: str) -> None:
-        """Remove one's own second factor, by a code.
+        """Remove the user's second factor, given a code.
 
         Raises:
             Throttled: too many guesses.
@@ -112,9 +112,9 @@ class SecondFactor:
         logger.info("second factor removed", extra={"user": user_id})
 
     async def reset(self, partner_id: str | None, user_id: str) -> None:
-        """Remove the second factor of a user who lost phone and recovery codes; its sessions end.
+        """Remove the second factor of a user who lost phone and recovery codes, and end the user's sessions.
 
-        `partner_id`: the user's partner; None: staff.
+        `partner_id` is the user's partner; None for staff.
 
         Raises:
             NotFound: no such user there.

@@ -21,7 +21,7 @@ TICKET_VALID = timedelta(minutes=5)
 
 
 class Session(NamedTuple):
-    """A login that succeeded. The secret is for the cookie; `expires_at` is when it ends at the latest."""
+    """A new session. The secret is for the cookie; `expires_at` is when the session ends at the latest."""
 
     secret: str
     principal: Principal
@@ -54,7 +54,7 @@ class SessionUseCases:
 
         Raises:
             Throttled: too many guesses at this account or from this address.
-            BadLogin: not this e-mail with this password, or not this code.
+            BadLogin: the e-mail, the password or the code is wrong.
             SecondFactorNeeded: the password is right, and the code is missing.
         """
         await self._throttle.guess(email, address)
@@ -76,7 +76,7 @@ class SessionUseCases:
         return await self._begin(known.user, address)
 
     async def finish_log_in(self, ticket: str, code: str, address: str) -> Session:
-        """Begin a session of a user whose password was right, by the code.
+        """Begin a session with a code, after the password was right.
 
         Raises:
             LinkUnusable: the ticket has expired or was used; the user has to log in from the start.

@@ -1,4 +1,4 @@
-"""Speaks to the workflows of settlements, and stores in the records what they answer."""
+"""Sends queries and commands to the workflows of settlements, and stores their answers in the records."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ class UnknownSettlement(Exception):
 
 
 class PaperNotMade(Exception):
-    """A paper that was asked for was tried several times and could not be made: only a human can mend that."""
+    """Several attempts to make a requested paper failed. A human has to find out why."""
 
 
 class SettlementGateway:
@@ -61,7 +61,7 @@ class SettlementGateway:
         command: ExternalCommand,
         request_id: str,
     ) -> StoredSettlement:
-        """Give a settlement a command. Returns the settlement afterwards. Raises as `asking`."""
+        """Give a settlement a command. Returns the settlement afterwards. Raises the errors of `asking`."""
         request = SettlementRequest(command=command, actor=principal.actor, request_id=request_id)
         settlement = of(known)
         async with self.asking(command.type, known, self._patience):
@@ -74,15 +74,15 @@ class SettlementGateway:
     async def asking(
         self, action: str, known: StoredSettlement, patience: timedelta
     ) -> AsyncIterator[None]:
-        """Around an update of a settlement's workflow: turns its failures into those of the use cases.
+        """A context for an update of a settlement's workflow. It converts failures to errors of the use cases.
 
         Raises:
-            SettlementRefused: not in the state it is in now.
-            UnknownSettlement: it is not this caller's.
-            PaperNotMade: a paper that was asked for cannot be made.
-            RequestReused: the request id came before, with another command.
-            Broken: its workflow's tasks fail.
-            TemporalAway: nothing is known to have happened; the same request may come again.
+            SettlementRefused: the current state does not allow it.
+            UnknownSettlement: this caller may not know of it.
+            PaperNotMade: a requested paper cannot be made.
+            RequestReused: the request id was used for another command.
+            Broken: the tasks of its workflow fail.
+            TemporalAway: it is unknown whether it happened. The same request may be repeated.
         """
         try:
             async with workflow_call(self._client, _workflow_id(of(known)), patience):
@@ -99,10 +99,10 @@ class SettlementGateway:
     ) -> StoredSettlement:
         """The settlement in this version (and with this digest, if one is given) or newer.
 
-        The caller then finds it in every list, too.
+        The lists show it then, too.
 
         Raises:
-            Broken: the records do not have it, and its workflow's tasks fail.
+            Broken: the records do not have it, and the tasks of its workflow fail.
             TemporalAway: neither the records nor the workflow have it.
         """
         number = settlement_id(settlement.partner_id, settlement.month)
@@ -116,7 +116,7 @@ class SettlementGateway:
             raise TemporalAway("the settlement's workflow does not answer") from error
 
     async def fetch(self, settlement: SettlementOf) -> StoredSettlement | None:
-        """The settlement as its workflow holds it, which the records then hold, too. None if no worker tells."""
+        """Query the settlement's workflow and store the answer in the records. None if no worker answers."""
         try:
             return await self._ask_snapshot(settlement)
         except (Closed, NoAnswer, TemporalAway):
@@ -141,14 +141,14 @@ class SettlementGateway:
         except (LookupError, Diverged) as error:
             raise TemporalAway("the settlement is not recorded yet") from error
         stored = await self._settlements.get(snapshot.settlement.settlement_id)
-        assert stored is not None, "it was just kept"
+        assert stored is not None, "it was just stored"
         return stored
 
     async def _closed(self, action: str, known: StoredSettlement) -> SettlementRefused:
         """The refusal of a command to a settlement whose workflow has ended.
 
         Raises:
-            TemporalAway: the settlement is not over, so somebody has terminated its workflow.
+            TemporalAway: the settlement is not over, so its workflow was terminated.
         """
         settlement = known.settlement
         if not settlement.is_over:
@@ -162,7 +162,7 @@ class SettlementGateway:
 
 
 def of(stored: StoredSettlement) -> SettlementOf:
-    """Whose settlement of which month it is: by that its workflow is known."""
+    """The key of a settlement, its partner and month. Its workflow id follows from it."""
     return SettlementOf(partner_id=stored.account.partner_id, month=stored.account.month)
 
 
@@ -171,7 +171,7 @@ def _workflow_id(settlement: SettlementOf) -> str:
 
 
 def _refusal(settlement: str, failure: WorkflowUpdateFailedError) -> Exception:
-    """What the settlement's workflow said, as the callers of this module know it."""
+    """Convert the failure of an update to an error of the use cases."""
     cause = failure.cause
     if isinstance(cause, ApplicationError):
         facts = cause.details[0] if cause.details else {}
@@ -187,9 +187,9 @@ def _refusal(settlement: str, failure: WorkflowUpdateFailedError) -> Exception:
         if cause.type == names.ID_REUSED:
             return RequestReused(settlement)
         if cause.type == NotUnderstood.__name__:
-            return TemporalAway("the worker is of a release before this settlement's rules")
+            return TemporalAway("the worker is of an older release than this settlement's rules")
         if cause.type == names.NOT_MADE:
             return PaperNotMade(settlement)
         if cause.type == names.TRY_AGAIN:
-            return TemporalAway("the settlement's workflow goes over into its next run")
+            return TemporalAway("the settlement's workflow continues as a new run")
     return failure

@@ -22,7 +22,7 @@ from use_cases.principal import Principal
 from use_cases.settlement_gateway import SettlementGateway, of
 
 DOCUMENT_PATIENCE = timedelta(seconds=60)
-"""How long a caller waits for an invoice to be checked, or a draft to be made: the file's own limits are below it."""
+"""How long a caller waits for the check of an invoice or for a draft. The process of a document has shorter limits."""
 
 
 class NoSuchPaper(Exception):
@@ -30,7 +30,7 @@ class NoSuchPaper(Exception):
 
 
 class SettlementPapers:
-    """Takes invoices, and hands out papers. `clock` gives the instant."""
+    """Accepts invoices, and returns papers. `clock` gives the instant."""
 
     def __init__(
         self,
@@ -49,12 +49,12 @@ class SettlementPapers:
     async def upload_invoice(
         self, principal: Principal, number: str, content: bytes, name: str
     ) -> Verdict:
-        """Store an uploaded invoice and have it checked, in a separate process. The same file gets the same verdict.
+        """Store an uploaded invoice and check it in a separate process. The same file gets the same verdict.
 
         Raises:
             Forbidden, UnknownSettlement: as `close`.
-            SettlementRefused: as `close`; `too_many_files` if more was uploaded than `UPLOADS`, this file not among it.
-            TemporalAway: there is no verdict in time; the same upload may come again, and hears of it.
+            SettlementRefused: as `close`; `too_many_files` if this file would exceed `UPLOADS`.
+            TemporalAway: there is no verdict in time. The same upload may be repeated to get it.
         """
         access.check(principal, "invoice")
         known = await self._gateway.known(principal, number)
@@ -86,12 +86,12 @@ class SettlementPapers:
         return checked.verdict
 
     async def draft(self, principal: Principal, number: str) -> Paper:
-        """A draft of the partner's invoice, made now. Simultaneous requests share one draft.
+        """Make a draft of the partner's invoice. Simultaneous requests share one draft.
 
         Raises:
             Forbidden, UnknownSettlement, TemporalAway: as `close`.
             PaperNotMade: making it failed.
-            NoSuchPaper: there is no statement yet, or no invoice is awaited any more.
+            NoSuchPaper: there is no statement yet, or an invoice is no longer expected.
         """
         access.check(principal, "invoice")
         known = await self._gateway.known(principal, number)
@@ -115,7 +115,7 @@ class SettlementPapers:
 
         Raises:
             Forbidden, UnknownSettlement: as `find`.
-            NoSuchPaper: it is not issued (yet).
+            NoSuchPaper: it is not issued yet.
         """
         return await self._paper((await self._issued(principal, number)).paper_id)
 
@@ -129,7 +129,7 @@ class SettlementPapers:
 
         Raises:
             Forbidden, UnknownSettlement: as `find`.
-            NoSuchPaper: no invoice was accepted, or it came by another way.
+            NoSuchPaper: no invoice was accepted, or it was not uploaded.
         """
         known = await self._find(principal, number)
         if known.settlement.invoice_paper_id is None:

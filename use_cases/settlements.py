@@ -1,4 +1,4 @@
-"""The use cases of settlements: open, find, select, close, invoice, void, correct. Programs and pages come by here."""
+"""The use cases of settlements: open, find, list, select, close, note an invoice, void."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -44,11 +44,11 @@ from use_cases.settlement_papers import SettlementPapers
 PATIENCE = timedelta(seconds=5)
 """How long a caller waits for its settlement's worker."""
 MOST_ORDERS = 20_000
-"""So many SP-IDs can be asked for in one call."""
+"""The most SP-IDs in one call."""
 
 
 class AlreadySettled(Exception):
-    """The partner has its one settlement of the month already."""
+    """The partner has a settlement of the month already."""
 
     def __init__(self, number: str, status: SettlementStatus | None, may: tuple[str, ...]) -> None:
         self.settlement_id = number
@@ -58,7 +58,7 @@ class AlreadySettled(Exception):
 
 
 class Billable(Value):
-    """What a partner could bill now: in which month's settlement, and that one's id if it exists already."""
+    """What a partner could bill now, in the settlement of `month`. `settlement_id` is None if it does not exist yet."""
 
     partner_id: str
     month: Month
@@ -70,7 +70,7 @@ class Billable(Value):
 class SettlementUseCases:
     """Opens settlements, finds them, gives them commands. `clock` gives the instant, `patience` is how long to wait.
 
-    `vat_rates` are those of partners that are liable.
+    `vat_rates` apply to partners that are liable for VAT.
     """
 
     def __init__(
@@ -102,12 +102,12 @@ class SettlementUseCases:
 
     @property
     def now(self) -> datetime:
-        """The instant at which something is shown."""
+        """The instant for which pages are shown."""
         return self._clock()
 
     @property
     def zone(self) -> ZoneInfo:
-        """Where the office is: by its clock a list shows instants."""
+        """The time zone of the office, in which lists show instants."""
         return ZoneInfo(self._policy.office.timezone)
 
     # --- opening -------------------------------------------------------------------------------------------------
@@ -116,8 +116,8 @@ class SettlementUseCases:
         """What the partner can bill now.
 
         Raises:
-            Forbidden: a role that settles nothing, or a partner in another's place.
-            InvalidCommand: operations did not say for which partner, or there is no such one.
+            Forbidden: not for this role, or a partner for another partner.
+            InvalidCommand: operations did not name a partner, or the partner does not exist.
         """
         access.check(principal, "settle")
         partner = await self._partner(principal, partner_id)
@@ -137,17 +137,18 @@ class SettlementUseCases:
         request_id: str,
         partner_id: str | None = None,
     ) -> StoredSettlement:
-        """Open the current month's settlement with these orders. Its selection is closed at once; the rest runs later.
+        """Open the current month's settlement with these orders, and close its selection.
 
-        Orders that cannot be billed are left out and named. Once its workflow is started it is open. Storing it in
-        the records here lets the caller find it at once; if that fails, the workflow does it.
+        Orders that cannot be billed are left out and listed in it. The settlement is open once its workflow is started.
+        It is also stored in the records here, so that the caller finds it at once. If that fails, the workflow stores
+        it.
 
         Raises:
-            Forbidden: a role that settles nothing, or a partner in another's place.
-            InvalidCommand: operations did not say for which of several partners, or there is no such one.
+            Forbidden: not for this role, or a partner for another partner.
+            InvalidCommand: operations did not name one of several partners, or the partner does not exist.
             NothingToBill: none of the orders can be billed, or too many cannot.
-            AlreadySettled: there is one of this month, opened by another request.
-            TemporalAway: nothing was opened, or the same call finds it opened.
+            AlreadySettled: another request has opened the settlement of this month.
+            TemporalAway: it is unknown whether it was opened. The same call may be repeated.
         """
         access.check(principal, "settle")
         asked = tuple(sp_ids)
@@ -184,17 +185,17 @@ class SettlementUseCases:
     async def _opened_before(
         self, principal: Principal, that: SettlementOf, request_id: str
     ) -> StoredSettlement:
-        """The month's settlement, if this same request has opened it (the answer was lost).
+        """The month's settlement, if this request has opened it before (and the answer was lost).
 
         Raises:
-            AlreadySettled: it was another one.
-            TemporalAway: it is not known which request opened it.
+            AlreadySettled: another request has opened it.
+            TemporalAway: it is unknown which request opened it.
         """
         this = settlement_id(that.partner_id, that.month)
         try:
             async with temporal_call(self._patience):
                 opened_by = await settlements.opening_request(self._client, that)
-        except Closed:  # of old times: the server has forgotten it
+        except Closed:  # an old one: the server has deleted its workflow
             opened_by = None
         except NoAnswer as error:
             raise TemporalAway("no answer") from error
@@ -209,7 +210,7 @@ class SettlementUseCases:
     async def _partner(
         self, principal: Principal, partner_id: str | None, sp_ids: Iterable[str] = ()
     ) -> Partner:
-        """Who settles: the partner itself; whom operations name, or mean by orders that are all of one partner."""
+        """The partner of the settlement: the caller, or the one that operations name or whose orders they name."""
         own = access.own_partner(principal)
         if own is not None and partner_id not in (None, own):
             raise Forbidden("a partner in another's place")
@@ -234,7 +235,7 @@ class SettlementUseCases:
         """A settlement with its lines and its timeline.
 
         Raises:
-            Forbidden: a role that looks at no settlements.
+            Forbidden: this role sees no settlements.
             UnknownSettlement: it does not exist, or this caller may not know of it.
         """
         access.check(principal, "read_settlements")
@@ -254,8 +255,8 @@ class SettlementUseCases:
         """A page of this caller's settlements, the newest first.
 
         Raises:
-            Forbidden: a role that looks at no settlements.
-            ValueError: a cursor that no page gave.
+            Forbidden: this role sees no settlements.
+            ValueError: it is not a cursor of this list.
         """
         access.check(principal, "read_settlements")
         own = access.own_partner(principal)
@@ -273,7 +274,7 @@ class SettlementUseCases:
     async def list_whole(
         self, principal: Principal, **wanted: Any
     ) -> tuple[tuple[StoredSettlement, ...], str | None]:
-        """As `list`, each settlement with its lines and its timeline; and the cursor of the next page."""
+        """Like `list`, but each settlement with its lines and timeline; and the cursor of the next page."""
         page = await self.list(principal, **wanted)
         numbers = [row.settlement_id for row in page.items]
         return await self._settlements.several(numbers), page.next_cursor
@@ -283,9 +284,9 @@ class SettlementUseCases:
     async def select(
         self, principal: Principal, number: str, sp_ids: Iterable[str], request_id: str
     ) -> StoredSettlement:
-        """Pick other orders, or none, while the settlement is open. Raises as `close`, and
+        """Pick other orders, or none, while the settlement is open.
 
-        NothingToBill: orders were named, and none of them can be billed, or too many cannot.
+        Raises the errors of `close`, and `NothingToBill`: none of the named orders can be billed, or too many cannot.
         """
         access.check(principal, "select")
         known = await self._gateway.known(principal, number)
@@ -298,14 +299,14 @@ class SettlementUseCases:
         return await self._gateway.act(principal, known, change, request_id)
 
     async def close(self, principal: Principal, number: str, request_id: str) -> StoredSettlement:
-        """Close the selection, so that the orders are claimed. Returns the settlement as the records then hold it.
+        """Close the selection, so that the orders are claimed. Returns the recorded settlement afterwards.
 
         Raises:
-            Forbidden: this role may not.
+            Forbidden: not for this role.
             UnknownSettlement: it does not exist, or this caller may not know of it.
-            SettlementRefused: not in the state it is in now.
-            RequestReused: the request id came before, with another command.
-            TemporalAway: nothing is known to have happened; the same request may come again.
+            SettlementRefused: the current state does not allow it.
+            RequestReused: the request id was used for another command.
+            TemporalAway: it is unknown whether it happened. The same request may be repeated.
         """
         access.check(principal, "close")
         known = await self._gateway.known(principal, number)
@@ -314,7 +315,7 @@ class SettlementUseCases:
     async def note_invoice(
         self, principal: Principal, number: str, note: str, request_id: str
     ) -> StoredSettlement:
-        """Note that a correct invoice came by another way. Raises as `close`."""
+        """Note that a correct invoice came by another channel. Raises as `close`."""
         access.check(principal, "note_invoice")
         known = await self._gateway.known(principal, number)
         return await self._gateway.act(principal, known, NoteInvoice(note=note), request_id)

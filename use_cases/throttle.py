@@ -13,8 +13,8 @@ from use_cases.account_errors import Throttled
 _SECOND, _MINUTE, _HOUR, _DAY = (
     timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days")
 )
-# The limit of an account also hits its own user, so it is never longer than a quarter of an hour. One address may be
-# that of a whole office.
+# The limit of an account also affects its own user, so it is at most a quarter of an hour. A whole office may share one
+# address, so an address has more free attempts.
 _BY_ACCOUNT = Limit(free=5, first=_SECOND, longest=15 * _MINUTE, forgotten=_DAY)
 _BY_ADDRESS = Limit(free=20, first=_SECOND, longest=15 * _MINUTE, forgotten=_HOUR)
 _RESETS = Limit(free=3, first=_MINUTE, longest=_HOUR, forgotten=_DAY)
@@ -22,40 +22,40 @@ _RESETS_BY_ADDRESS = Limit(free=20, first=_MINUTE, longest=_HOUR, forgotten=_DAY
 
 
 class Throttle:
-    """Counts log-in attempts. An account is its e-mail address, whether a user has it or not."""
+    """Counts log-in attempts. An account is an e-mail address, whether or not a user has it."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._login_attempts = LoginAttempts(database)
         self._clock = clock
 
     async def guess(self, email: str, address: str | None = None) -> None:
-        """Count an attempt, before it is checked. `address` is where it comes from, if the caller is not logged in.
+        """Count an attempt before it is checked. `address` is the caller's network address, if it is not logged in.
 
         Raises:
-            Throttled: it must wait; it is not counted.
+            Throttled: the attempt must wait; it is not counted.
         """
         limits = {_account(email): _BY_ACCOUNT}
         if address is not None:
-            limits[_place(address)] = _BY_ADDRESS
+            limits[_network(address)] = _BY_ADDRESS
         await self._charge(limits)
 
     async def was_right(self, email: str, address: str | None = None) -> None:
-        """The attempt was right: the account's count is reset.
+        """Reset the count of the account, because the attempt was right.
 
-        The count of the address only goes back by one, or somebody with one login could guess at all others from there.
+        The count of the address is only reduced by one. Otherwise a user with one login could guess at all others.
         """
         await self._login_attempts.clear(_account(email))
         if address is not None:
-            await self._login_attempts.refund([_place(address)], self._clock())
+            await self._login_attempts.refund([_network(address)], self._clock())
 
     async def take_back(self, email: str, address: str) -> None:
-        """Take a guess back: the password was right, but the code is missing, so nobody is let in yet."""
-        await self._login_attempts.refund([_account(email), _place(address)], self._clock())
+        """Do not count an attempt whose password was right and whose code is missing. It does not log in yet."""
+        await self._login_attempts.refund([_account(email), _network(address)], self._clock())
 
     async def reset(self, email: str, address: str) -> None:
         """Count a request for a password reset. Raises `Throttled`."""
         await self._charge(
-            {f"reset:{email_key(email)}": _RESETS, f"reset:{_place(address)}": _RESETS_BY_ADDRESS}
+            {f"reset:{email_key(email)}": _RESETS, f"reset:{_network(address)}": _RESETS_BY_ADDRESS}
         )
 
     async def tidy(self) -> None:
@@ -72,8 +72,8 @@ def _account(email: str) -> str:
     return f"account:{email_key(email)}"
 
 
-def _place(address: str) -> str:
-    """What counts as one address. Of IPv6 it is the /64 network: everybody has plenty of addresses in one."""
+def _network(address: str) -> str:
+    """The name under which an address is counted. For IPv6 it is the /64 network, which one host can use freely."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -47,11 +47,11 @@ class TokenUseCases:
         expires: datetime | None = None,
         request_id: str | None = None,
     ) -> tuple[str, str]:
-        """Make a token, once for a request id. Returns its id, and the token itself, which nobody can look up again.
+        """Make a token, once for a request id. Returns its id and the token itself, which is not stored.
 
         Raises:
             NotFound: no such partner.
-            WrongFields: naming each field that cannot be so.
+            WrongFields: with each invalid field.
             Conflict: this request has made one already.
         """
         check_role(role, partner_id)
@@ -82,7 +82,7 @@ class TokenUseCases:
         return made.token_id, token
 
     async def revoke(self, partner_id: str | None, token_id: str) -> None:
-        """Revoke a token of a partner (None: of the retailer), at once and for ever. Raises `NotFound`."""
+        """Revoke a token of a partner (None: of the retailer), at once and permanently. Raises `NotFound`."""
         if not await self._tokens.revoke(partner_id, token_id, self._clock()):
             raise NotFound("token")
         logger.info("token revoked", extra={"token_id": token_id})

@@ -1,4 +1,4 @@
-"""Codes of an authenticator app (TOTP, RFC 6238), recovery codes, and how an app's secret is kept."""
+"""Codes of an authenticator app (TOTP, RFC 6238), recovery codes, and the encryption of an app's secret."""
 
 import base64
 import os
@@ -16,7 +16,7 @@ from pyotp.exceptions import OTPVerificationError
 _ISSUER = "CMI"
 _NONCE_BYTES = 12
 _FORMAT = "1:"
-_WINDOW = 1  # steps of 30 seconds before and after: phones' clocks differ
+_WINDOW = 1  # steps of 30 seconds before and after, because the clocks of phones differ
 _RECOVERY_CODES = 10
 _RECOVERY_BYTES = 10  # 80 bits, 16 characters
 
@@ -29,13 +29,13 @@ class SecretBox:
         self._aead = AESGCM(derived.derive(secret_key.encode()))
 
     def close(self, secret: str, user_id: str) -> str:
-        """The secret as it is kept; it opens for that user only."""
+        """Encrypt a secret. The result can be decrypted for this user only."""
         nonce = os.urandom(_NONCE_BYTES)
         sealed = nonce + self._aead.encrypt(nonce, secret.encode(), user_id.encode())
         return _FORMAT + base64.b64encode(sealed).decode()
 
     def open(self, kept: str, user_id: str) -> str | None:
-        """The secret; None if it was closed under another key."""
+        """Decrypt a secret; None if it was encrypted under another key."""
         sealed = base64.b64decode(kept.removeprefix(_FORMAT))
         try:
             opened = self._aead.decrypt(
@@ -57,7 +57,7 @@ def provisioning_uri(secret: str, email: str) -> str:
 
 
 def step_of(secret: str, code: str, now: datetime) -> int | None:
-    """The time step that a code is of; None if it is wrong or not of now."""
+    """The time step of a code; None if the code is wrong or not current."""
     digits = re.sub(r"\s", "", code)
     if not re.fullmatch(r"\d{6}", digits, re.ASCII):
         return None
@@ -70,7 +70,7 @@ def step_of(secret: str, code: str, now: datetime) -> int | None:
 
 
 def new_recovery_codes() -> list[str]:
-    """Codes that work once each instead of the app's, as they are shown: `ABCD-EFGH-IJKL-MNOP`."""
+    """New recovery codes in the form `ABCD-EFGH-IJKL-MNOP`. Each replaces a code of the app once."""
     codes = []
     for _ in range(_RECOVERY_CODES):
         text = base64.b32encode(secrets.token_bytes(_RECOVERY_BYTES)).decode()
@@ -79,5 +79,5 @@ def new_recovery_codes() -> list[str]:
 
 
 def plain_recovery_code(code: str) -> str:
-    """A recovery code without what people add or leave out when they type it."""
+    """A recovery code in normal form: without the separators and differences in case of typed input."""
     return re.sub(r"[\W_]", "", code).upper()

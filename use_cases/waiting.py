@@ -1,4 +1,4 @@
-"""Waits until the records hold what a workflow has answered."""
+"""Waits until the records have the version that a workflow answered."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ _LONGEST_PAUSE = 0.06
 
 
 async def wait_for_records(have: Callable[[], Awaitable[bool]]) -> bool:
-    """Ask `have` until it says that the records have something. False if that takes longer than `RECORDED_WITHIN`."""
+    """Poll `have` until it is true. False if that takes longer than `RECORDED_WITHIN`."""
     give_up = asyncio.get_running_loop().time() + RECORDED_WITHIN
     pause = _FIRST_PAUSE
     while not await have():

@@ -1,4 +1,4 @@
-"""What a partner has to do now, and doing the same to several orders at once."""
+"""The use cases of a partner's worklist: show it, and give commands to several orders."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ STATES: tuple[Status, ...] = (
     Status.CONFIRM_EXECUTION,
     Status.UNDER_REVIEW,
 )
-"""The sections of a partner's overview, in their order. Those of the last one wait for operations."""
+"""The sections of a partner's overview, in this order. Orders in the last one wait for operations."""
 
 _AT_ONCE = 6
 
@@ -38,14 +38,14 @@ Failure = NotAllowed | InvalidCommand | UnknownOrder | RequestReused | TemporalA
 
 
 class Task(NamedTuple):
-    """A command for one of several orders, and the name under which it is done once."""
+    """A command for one of several orders, and its request id."""
 
     command: ExternalCommand
     request_id: str
 
 
 class WorklistUseCases:
-    """Where a partner sees what it has to do, and does several things at once."""
+    """Shows a partner's worklist, and gives commands to several orders."""
 
     def __init__(
         self,
@@ -59,14 +59,14 @@ class WorklistUseCases:
 
     @property
     def now(self) -> datetime:
-        """The instant at which something is shown."""
+        """The instant for which pages are shown."""
         return self._clock()
 
     async def worklist(self, principal: Principal, limit: int) -> dict[Status, Section]:
         """A section for each of `STATES`, with the most urgent `limit` orders of this caller's partner.
 
         Raises:
-            Forbidden: a caller who is no partner.
+            Forbidden: the caller is not a partner.
         """
         access.check(principal, "read")
         partner_id = access.own_partner(principal)
@@ -77,13 +77,13 @@ class WorklistUseCases:
     async def do_all(
         self, principal: Principal, tasks: Mapping[str, Task]
     ) -> dict[str, StoredOrder | Stored | Failure]:
-        """Give each order (by its SP-ID) its command, a few at a time. What came of each, in their order.
+        """Give each order (by SP-ID) its command, a few at a time. Returns the result of each, in the same order.
 
-        As soon as one has not been answered because no worker is up, the others are left with the server without
-        waiting for each; once Temporal is away, the rest is not tried.
+        If one is not answered because no worker runs, the others are left with the server without a wait. If Temporal
+        is away, the others are not tried.
 
         Raises:
-            Forbidden: this role may not; nothing was done.
+            Forbidden: not for this role; nothing was done.
         """
         for task in tasks.values():
             access.check(principal, task.command.type)
@@ -100,7 +100,7 @@ class WorklistUseCases:
                     done = await self._orders.command(
                         principal, sp_id, task.command, task.request_id, nobody_answers
                     )
-                except Broken as error:  # this order's workflow alone
+                except Broken as error:  # only this order's workflow
                     return error
                 except TemporalAway as error:
                     away = error

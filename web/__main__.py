@@ -1,4 +1,4 @@
-"""Runs the web application: `python -m web`. It listens where CMI_HTTP_HOST and CMI_HTTP_PORT say."""
+"""Runs the web application: `python -m web`. It listens at CMI_HTTP_HOST and CMI_HTTP_PORT."""
 
 import asyncio
 import gc
@@ -33,7 +33,7 @@ def main() -> int:
     for handler in logging.getLogger().handlers:
         handler.addFilter(RequestIdFilter())
     if settings.database_url.startswith("sqlite"):
-        # This comes before the server, whose handlers would not react while it waits. Until then a signal just ends us.
+        # This runs before the server, whose signal handlers would not react meanwhile. Here a signal ends the process.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         asyncio.run(migrate_patiently(settings.database_url))
     # uvicorn shuts down at a signal, then raises it again for the previous handler, which need not do anything.
@@ -57,7 +57,7 @@ def main() -> int:
             timeout_graceful_shutdown=_DRAIN_SECONDS,
         )
     )
-    # What is loaded by now stays for good. Frozen, it does not slow the garbage collector down during a request.
+    # What is loaded by now is never freed. Freezing it keeps the garbage collector fast during a request.
     gc.collect()
     gc.freeze()
     server.run()

@@ -1,4 +1,4 @@
-"""Puts the web application together."""
+"""Creates the web application from its parts."""
 
 import asyncio
 import logging
@@ -137,5 +137,8 @@ async def _forget_answers(answers: Answers) -> None:
         except Exception as error:
             if not is_away(error):
                 raise
-            logger.warning("old answers are forgotten later", extra={"cause": type(error).__name__})
+            logger.warning(
+                "old answers were not deleted, trying again later",
+                extra={"cause": type(error).__name__},
+            )
         await asyncio.sleep(_FORGET_EVERY_SECONDS)

@@ -1,4 +1,4 @@
-"""Health checks for whoever runs the service, without a token: `/healthz` (alive), `/readyz` (able to work)."""
+"""Health checks, without a token: `/healthz` (the process is alive), `/readyz` (its dependencies answer)."""
 
 import asyncio
 from collections.abc import Awaitable

@@ -76,8 +76,8 @@ async def run_once(
     Successes and refusals (409) are stored. Other errors are not, so the request may be repeated with the same key.
 
     Raises:
-        Problem: 422 for a malformed key or one that came with another body; 404 if the caller may no longer see what
-            the stored answer is about; what the handler raises.
+        Problem: 422 for a malformed key or one that was used with another body; 404 if the caller may no longer see
+            the order or settlement of the stored answer; the errors of the handler.
     """
     key = key_of(request)
     if key is None:
@@ -155,7 +155,7 @@ async def _body_hash(request: Request) -> str:
     try:
         content = json.dumps(json.loads(body), sort_keys=True).encode() if body else b""
     except (ValueError, RecursionError):
-        # the boundary of a form is another one each time
+        # the boundary of a form differs each time
         content = body.replace(boundary[1].encode(), b"") if boundary else body
     whole = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + content
     return hashlib.sha256(whole).hexdigest()

@@ -101,7 +101,7 @@ class _Exchange:
             try:
                 await app(scope, self._receive_limited, self._send_with_headers)
             except ClientDisconnect:
-                self._is_disconnected = True  # there is nobody to answer
+                self._is_disconnected = True  # the caller cannot receive an answer
             except Exception as error:
                 if self._status is not None:
                     _log_failure(error)
@@ -200,4 +200,4 @@ def _log_failure(error: BaseException) -> None:
         where = " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))
         chain.append(f"{type(found).__name__} at {where}")
         found = found.__cause__ or found.__context__
-    logger.error("a request went wrong", extra={"error": type(error).__name__, "trace": chain})
+    logger.error("a request failed", extra={"error": type(error).__name__, "trace": chain})

@@ -94,7 +94,7 @@ class Require:
         return await self.check(request)
 
     async def check(self, request: Request) -> Principal:
-        """The same without the rest of the request. Raises `Problem`: 401 or 403."""
+        """The caller of a request, outside of FastAPI's dependencies. Raises `Problem`: 401 or 403."""
         principal = await principal_of(request, sessions=self._sessions)
         if principal.role not in self.roles:
             raise Problem(403, "Forbidden", f"This is not for the role {principal.role}.")

@@ -15,7 +15,7 @@ def _run(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=metadata,
-        # SQLite knows little of ALTER TABLE: Alembic makes the table anew
+        # SQLite knows little of ALTER TABLE: so Alembic copies the table
         render_as_batch=connection.dialect.name == "sqlite",
     )
     with context.begin_transaction():

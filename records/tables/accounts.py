@@ -1,6 +1,6 @@
 """The tables of accounts: users with sessions and links, tokens, login attempts, idempotency keys.
 
-Of a secret only its SHA-256 is kept (in hexadecimal), of a password only its argon2 hash.
+Secrets are stored as SHA-256 in hexadecimal, passwords as argon2 hashes.
 """
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
@@ -21,7 +21,7 @@ users = Table(
     Column("password_hash", String),  # none until the invitation is accepted
     Column("totp_secret", String),  # encrypted: use_cases.second_factor
     Column("totp_confirmed", Boolean, nullable=False),
-    Column("totp_last_step", Integer),  # of the newest code that was taken: no code counts twice
+    Column("totp_last_step", Integer),  # of the newest accepted code, so that no code works twice
     Column("created_at", Instant, nullable=False),
     Column("last_login_at", Instant),
 )
@@ -38,8 +38,8 @@ sessions = Table(
     Index("ix_sessions_user_id", "user_id"),
 )
 
-# What a user may use once: the secret in a mailed link, or the ticket from the password to the second factor. One of
-# each purpose: a new one replaces the former, and one that is used is deleted.
+# Secrets that work once: in a mailed link, or the ticket between password and second factor. A user has one of each
+# purpose: a new one replaces the former, and a used one is deleted.
 links = Table(
     "links",
     metadata,
@@ -47,7 +47,7 @@ links = Table(
     Column("purpose", String, primary_key=True),
     Column("secret_hash", String(64), nullable=False),
     Column("expires_at", Instant, nullable=False),
-    Column("mail_key", String),  # of the mail that brings it, in `mails`; a ticket has none
+    Column("mail_key", String),  # of the mail that contains it, in `mails`; a ticket has none
 )
 Index("ix_links_secret_hash", links.c.secret_hash, unique=True)
 

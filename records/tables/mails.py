@@ -4,7 +4,7 @@ from sqlalchemy import Column, Index, Integer, String, Table, Text, text
 
 from records.tables.types import Instant, Key, metadata
 
-# Without a foreign key: a mail may go out before the row of what it is about is written.
+# Without a foreign key: a mail may be sent before its order or settlement is recorded.
 mails = Table(
     "mails",
     metadata,
@@ -19,11 +19,11 @@ mails = Table(
     Column("first_tried_at", Instant, nullable=False),
     Column("sent_at", Instant),
     Column("last_error", Text),
-    # When the web process tries it again; none: it is done, or a workflow sees to it.
+    # When the web process tries it again; null: no attempt is pending, or a workflow sends it.
     Column("next_attempt_at", Instant),
 )
 is_undelivered = text("state <> 'sent'")
-"""The condition of `ix_mails_undelivered`, word for word as that of `ix_orders_open`."""
+"""The condition of `ix_mails_undelivered`. A query must repeat it exactly, as for `ix_orders_open`."""
 Index(
     "ix_mails_undelivered",
     mails.c.first_tried_at,

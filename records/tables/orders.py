@@ -28,22 +28,22 @@ orders = Table(
     Column("visible", Boolean, nullable=False),  # to its partner: it was transmitted
     Column("placed_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
-    Column("next_due", Instant),  # the most urgent open deadline, of whomever
-    Column("partner_due", Instant),  # the same of the partner's own
+    Column("next_due", Instant),  # the most urgent open deadline of any party
+    Column("partner_due", Instant),  # the most urgent open deadline of the partner
     Column("sales_order_id", String, nullable=False),
     Column("executed_on", Date),
     Column("settlement_id", String),
     Column("search", Text, nullable=False),  # records.search.searchable
-    Column("digest", String),  # of its events (domain/digest.py); none: written by an older release
+    Column("digest", String),  # of its events (domain/digest.py); null: written by an older release
 )
 
 _has_due = orders.c.next_due.is_not(None)
 _has_partner_due = orders.c.partner_due.is_not(None)
 _FINAL = ", ".join(f"'{status}'" for status in Status if status.is_final)
 is_open = text(f"status NOT IN ({_FINAL})")
-"""The condition of `ix_orders_open`, word for word: with parameters a database would not use the index."""
+"""The condition of `ix_orders_open`, exactly as in the index: with parameters a database would not use the index."""
 is_closed = literal_column(f"status IN ({_FINAL})", Boolean)
-"""The condition of `ix_orders_closed`, as `is_open`."""
+"""The condition of `ix_orders_closed`, exactly as in the index."""
 
 Index("ix_orders_newest", orders.c.placed_at, orders.c.sp_id)
 Index("ix_orders_status", orders.c.status, orders.c.placed_at, orders.c.sp_id)
@@ -88,7 +88,7 @@ Index(
 Index("ix_orders_open", orders.c.sp_id, sqlite_where=is_open, postgresql_where=is_open)
 Index("ix_orders_closed", orders.c.changed_at, sqlite_where=is_closed, postgresql_where=is_closed)
 is_billable = text(f"status = '{Status.COMPLETED}'")
-"""The condition of `ix_orders_billable`, word for word as that of `ix_orders_open`."""
+"""The condition of `ix_orders_billable`, exactly as in the index."""
 Index(
     "ix_orders_billable",
     orders.c.partner_id,
@@ -102,7 +102,7 @@ documents = Table(
     "documents",
     metadata,
     Column("sp_id", Key, ForeignKey(orders.c.sp_id), primary_key=True),
-    # domain.orders.order.Order as JSON, of orders.version: what the order has of its own, and what was pinned into it
+    # domain.orders.order.Order as JSON, of orders.version: the order's own part, and what was pinned into it
     Column("document", Text, nullable=False),
     Column("pinned", Text, nullable=False),
 )
@@ -116,7 +116,7 @@ timeline = Table(
     Column("type", String, nullable=False),
     Column("by", String, nullable=False),
     Column("data", Text, nullable=False),  # domain.orders.events.Event as JSON
-    # a partner; in rows that an older release wrote it stands in `by` (domain/authors.py)
+    # a partner; in rows of an older release `by` contains it (domain/authors.py)
     Column("on_behalf_of", Key),
     sqlite_with_rowid=False,
 )
@@ -125,7 +125,7 @@ deadlines = Table(
     "deadlines",
     metadata,
     Column("sp_id", Key, ForeignKey(orders.c.sp_id), primary_key=True),
-    Column("seq", Integer, primary_key=True),  # place in the order's deadlines, from 1
+    Column("seq", Integer, primary_key=True),  # position among the order's deadlines, from 1
     Column("kind", String, nullable=False),
     Column("partner_id", Key, nullable=False),
     Column("started", Instant, nullable=False),
@@ -133,8 +133,8 @@ deadlines = Table(
     Column("missed", Boolean, nullable=False),
     Column("ended", Instant),
     Column("outcome", String),
-    Column("excused_until", Instant),  # a miss until then is not the partner's (`punctuality`)
+    Column("excused_until", Instant),  # a miss until then does not count (`punctuality`)
     sqlite_with_rowid=False,
 )
-# Only of what never changes, so that a deadline that ends moves nothing in it.
+# The index has only columns that never change, so that ending a deadline does not update it.
 Index("ix_deadlines_month", deadlines.c.due, deadlines.c.kind, deadlines.c.partner_id)

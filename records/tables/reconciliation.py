@@ -1,10 +1,10 @@
-"""The tables of the reconciler: what it found, and what it need not compare again."""
+"""The tables of the reconciler: its findings, and comparisons that need no repetition."""
 
 from sqlalchemy import Boolean, Column, Index, Integer, String, Table
 
 from records.tables.types import Instant, Key, metadata
 
-# How orders and their workflows differ, as the reconciler found. By run, since an order may have had several.
+# Differences between orders and their workflows. The key contains the run, because an order may have several.
 findings = Table(
     "findings",
     metadata,
@@ -14,7 +14,7 @@ findings = Table(
     Column("found_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),  # by the last pass that saw it
     Column("reported_at", Instant),
-    Column("ended_at", Instant),  # repaired, or not seen any more
+    Column("ended_at", Instant),  # repaired, or no longer seen
     Column("repaired", Boolean, nullable=False),
 )
 _is_unended = findings.c.ended_at.is_(None)
@@ -26,7 +26,7 @@ Index(
     postgresql_where=_is_unended,
 )
 
-# When an order and its workflow were last the same: as long as neither moves they need not be compared again.
+# Comparisons without a difference: until the row or the workflow changes, they need not be repeated.
 comparisons = Table(
     "comparisons",
     metadata,

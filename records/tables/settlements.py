@@ -67,7 +67,7 @@ settlement_timeline = Table(
     sqlite_with_rowid=False,
 )
 
-# The orders of a settlement as they are billed: the picked ones until they are claimed, then those that it billed.
+# The orders of a settlement: the picked ones until they are claimed, then the billed ones.
 settlement_lines = Table(
     "settlement_lines",
     metadata,
@@ -78,13 +78,13 @@ settlement_lines = Table(
     Column("service", String, nullable=False),
     Column("customer_place", String, nullable=False),
     Column("fee", Money, nullable=False),
-    Column("billed", Boolean, nullable=False),  # claimed, by a settlement that was not taken back
-    # by the order itself when it was claimed; else it is what the records knew of the order
+    Column("billed", Boolean, nullable=False),  # claimed by a settlement that is not voided
+    # whether the order itself gave the line when it was claimed; else it is made from the records
     Column("told", Boolean, nullable=False, server_default=false()),
     sqlite_with_rowid=False,
 )
 _is_billed = settlement_lines.c.billed
-# No order is billed twice: its own workflow makes sure of that, and this index would stop a mistake there.
+# No order is billed twice: its workflow ensures that, and this index guards against a bug there.
 Index(
     "ix_settlement_lines_billed_once",
     settlement_lines.c.sp_id,
@@ -105,7 +105,9 @@ corrections = Table(
     Column("executed_on", Date),
     Column("by", String, nullable=False),
     Column("at", Instant, nullable=False),
-    Column("settlement_id", Key, index=True),  # that bills it; none: the partner's next one will
+    Column(
+        "settlement_id", Key, index=True
+    ),  # the one that bills it; null: the partner's next one will
 )
 Index(
     "ix_corrections_partner_newest",
@@ -114,7 +116,7 @@ Index(
     corrections.c.correction_id,
 )
 
-# The bytes of statements, drafts and invoices, never changed. Without a foreign key, as `mails`.
+# The bytes of statements, drafts and invoices; they never change. Without a foreign key, like `mails`.
 papers = Table(
     "papers",
     metadata,
@@ -125,9 +127,7 @@ papers = Table(
     Column("content", LargeBinary, nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("pages", Integer),
-    Column(
-        "template_version", String, nullable=False
-    ),  # what it was made with and from, if we made it
+    Column("template_version", String, nullable=False),  # template and inputs, if we made it
     Column("input_checksum", String, nullable=False),
     Column("inputs", Text, nullable=False),
     Column("created_at", Instant, nullable=False),

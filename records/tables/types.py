@@ -9,9 +9,9 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
 class Instant(TypeDecorator[datetime]):
-    """An aware instant, exact to the microsecond, in UTC. Naive ones are refused.
+    """An aware instant, exact to the microsecond, in UTC. Raises `ValueError` for a naive one.
 
-    `timestamptz` on PostgreSQL; on SQLite text of fixed length ("2026-10-05T14:12:00.000000Z"), which sorts as time.
+    `timestamptz` on PostgreSQL; on SQLite text of fixed length ("2026-10-05T14:12:00.000000Z"), which sorts by time.
     """
 
     impl = DateTime(timezone=True)

@@ -104,9 +104,9 @@ async def test_a_reset_to_the_proposed_event_brings_it_back() -> None:
             found = await until_stuck(life)
         assert "TMPRL1100" in found.failure
         assert found.can_be_reset
-        assert {each.name for each in found.told} == {"reassign"}
+        assert {each.name for each in found.messages} == {"reassign"}
         assert found.back_to is not None
-        told = len(found.told)
+        told = len(found.messages)
         await env.client.workflow_service.reset_workflow_execution(
             ResetWorkflowExecutionRequest(
                 namespace=env.client.namespace,
@@ -149,8 +149,8 @@ async def test_a_reset_is_not_proposed_where_it_would_not_last() -> None:
         async def signalled() -> ReplayFailure | None:
             """The server keeps the signal back until the task that the last worker began has timed out."""
             found = await replay_failures.look(env.client, life.sp_id)
-            return found if found and found.told[-1].name == "cancel" else None
+            return found if found and found.messages[-1].name == "cancel" else None
 
         found = await eventually(signalled)
-        assert not found.told[-1].waits
+        assert not found.messages[-1].waits
         assert not found.can_be_reset

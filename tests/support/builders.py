@@ -1,4 +1,4 @@
-"""Makes orders for tests: a placement, an intake, and an order that has lived through commands."""
+"""Makes orders for tests: a placement, an intake, and an order with a series of commands."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -56,7 +56,7 @@ def placement(**changes: Any) -> Placement:
         },
         "note": "",
     }
-    # `name` is in three of them and means the customer's
+    # three of them have a `name`; here it is the customer's
     parts = {field: part for part in ("service", "product", "customer") for field in body[part]}
     for field, value in changes.items():
         if field in body:
@@ -67,7 +67,7 @@ def placement(**changes: Any) -> Placement:
 
 
 def assignee(partner_id: str = "elektro-huber", canton: str = "ZH") -> Assignee:
-    """A partner as an order knows it."""
+    """A partner as it is pinned into an order."""
     return Assignee(
         partner_id=partner_id, name=f"{partner_id.title()} AG", canton=canton, language="de"
     )
@@ -81,7 +81,7 @@ def intake(
     day: date = date(2026, 10, 5),
     **changes: Any,
 ) -> Intake:
-    """What an order starts from: this placement, or one with these changes."""
+    """The intake of an order: with this placement, or one with these changes."""
     placed = placed or placement(**changes)
     policy = policy or Policy()
     return Intake(
@@ -100,8 +100,8 @@ def lived(
 ) -> tuple[Order, tuple[Recorded, ...]]:
     """An order placed at `at` that took these commands, and its whole timeline.
 
-    A command is given by whoever may give it, or by the actor beside it; each comes a minute after the one before. A
-    `timedelta` lets that much time pass.
+    A command without an actor is given by one who may give it. Each command comes a minute after the previous one. A
+    `timedelta` adds that much time.
     """
     of = of or intake(**changes)
     events = [place(of, at)]
@@ -157,7 +157,7 @@ GOODS_THERE: tuple[Step, ...] = (
 
 
 def appointment(hours: float = 48, reason: str = "") -> SetAppointment:
-    """An appointment of two hours, so many hours after `MONDAY`."""
+    """An appointment of two hours that begins `hours` after `MONDAY`."""
     start = MONDAY + timedelta(hours=hours)
     return SetAppointment(start=start, end=start + timedelta(hours=2), reason=reason)
 

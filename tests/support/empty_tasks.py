@@ -1,8 +1,8 @@
-"""Finds empty workflow tasks in histories: tasks that something led to and that end without a command.
+"""Finds empty workflow tasks in histories: tasks that an event caused and that complete without a command.
 
-A worker that has lost its cache may take an empty task and the update after it as one, and a later worker as two
-(temporalio/sdk-rust#1146). The workflow then stands still for good. So a workflow that takes updates makes no empty
-task; docs/testing.md, "Empty tasks", says why.
+A worker without the workflow in its cache may execute an empty task and the update after it as one task, and a later
+worker as two (temporalio/sdk-rust#1146). The workflow is then stuck permanently. So a workflow with updates makes no
+empty task (docs/testing.md, "Empty tasks").
 """
 
 import json
@@ -31,7 +31,7 @@ from temporalio.worker import (
 from tests.workflows.replaying import replayer
 
 FIRST_SHELL_WITHOUT = 2
-"""The first version of a workflow's shell (`Start.shell`) that makes none."""
+"""The first version of a workflow's shell (`Start.shell`) that makes no empty tasks."""
 _UPDATES = ("WORKFLOW_EXECUTION_UPDATE_ACCEPTED", "WORKFLOW_EXECUTION_UPDATE_COMPLETED")
 
 
@@ -48,13 +48,13 @@ def is_command(event: HistoryEvent) -> bool:
 
 
 def _leads_to_a_task(event: HistoryEvent) -> bool:
-    """Whether a workflow is told of this event. It is told of a refused update, too, which leaves no event."""
+    """Whether this event causes a workflow task. A refused update causes one, too, but leaves no event."""
     silent = kind(event).startswith("WORKFLOW_TASK_") or kind(event) == "ACTIVITY_TASK_STARTED"
     return not silent and not is_command(event)
 
 
 def shell(history: WorkflowHistory) -> int:
-    """The version of the shell that an order's or a settlement's run was started with.
+    """The version of the shell with which a run of an order or settlement was started.
 
     0 for other workflows, and where the input is encrypted.
     """
@@ -68,7 +68,7 @@ def shell(history: WorkflowHistory) -> int:
 
 
 def tasks_without_a_command(history: WorkflowHistory) -> list[int]:
-    """The ids of the events with which such tasks start, of those that an event led to."""
+    """The ids of the start events of tasks without a command that an event caused."""
     found, told, started = [], False, 0
     for event, following in zip(history.events, [*history.events[1:], None], strict=True):
         match kind(event):
@@ -84,9 +84,9 @@ def tasks_without_a_command(history: WorkflowHistory) -> list[int]:
 
 
 async def empty_tasks(history: WorkflowHistory) -> list[int]:
-    """The same, without tasks of which the workflow is told nothing, and which change nothing therefore.
+    """The tasks of `tasks_without_a_command` that deliver something to the workflow. Others are harmless.
 
-    Such a one ends an activity whose cancellation was not waited for.
+    An example of the others is the end of an activity whose cancellation was not waited for.
     """
     found = []
     for started in tasks_without_a_command(history):
@@ -96,14 +96,14 @@ async def empty_tasks(history: WorkflowHistory) -> list[int]:
 
 
 async def assert_no_empty_tasks(history: WorkflowHistory) -> None:
-    """A run of a shell that makes no empty tasks has none."""
+    """Check that a run has no empty tasks, unless its shell still makes them."""
     if shell(history) >= FIRST_SHELL_WITHOUT:
         found = await empty_tasks(history)
         assert not found, f"{history.workflow_id}: tasks without a command start at {found}"
 
 
 async def assert_none_has_empty_tasks(client: Client, workflow_ids: Iterable[str] = ()) -> None:
-    """The same of the latest runs of these workflows, or of all orders and settlements that the server lists."""
+    """Check the latest runs of these workflows, or of all orders and settlements that the server lists."""
     handles = [client.get_workflow_handle(each) for each in workflow_ids]
     if not handles:
         listed = client.list_workflows("WorkflowType IN ('ServiceOrder', 'Settlement')")
@@ -118,14 +118,14 @@ def up_to(history: WorkflowHistory, event_id: int) -> WorkflowHistory:
 
 
 async def told_with_the_last_task(history: WorkflowHistory) -> list[str]:
-    """Replay a history; what the workflow is told in one step with the last task of it, such as `fire_timer`."""
+    """Replay a history. Returns the jobs of the activation with its last task, such as `fire_timer`."""
     notes = _Notes()
     await replayer(runner=notes).replay_workflow(history)
     return notes.told.get(history.events[-1].event_id, [])
 
 
 class _Notes(WorkflowRunner):
-    """Runs workflows outside the sandbox and notes what they are told, by the event that the task started with."""
+    """Runs workflows outside the sandbox and records the jobs of each activation, by the start event of its task."""
 
     def __init__(self) -> None:
         self._inner = UnsandboxedWorkflowRunner()
@@ -149,7 +149,7 @@ class _Notes(WorkflowRunner):
 
 
 class Started(Interceptor):
-    """Notes which workflows a client starts, for a server that does not list them."""
+    """Records which workflows a client starts, for a server that cannot list workflows."""
 
     def __init__(self) -> None:
         self.workflow_ids: set[str] = set()

@@ -1,4 +1,4 @@
-"""What a test needs of the system. Where it is missing, the test is skipped with the reason that `make setup` gives."""
+"""System packages that a test needs. Without them the test is skipped, with the reason that `make setup` prints."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def needs(part: str) -> pytest.MarkDecorator:
 
 
 def require(part: str) -> None:
-    """The same for a fixture, or for a test that notices only when it is under way."""
+    """Skip the running test if a part is missing: for fixtures, and for tests that find out late."""
     reason = why_missing(part)
     if reason is not None:
         pytest.skip(reason)

@@ -1,4 +1,4 @@
-"""What another build would have written in the place of a value: more fields at every depth, or fewer."""
+"""Rewrites values as another release would have written them: with more fields at every depth, or fewer."""
 
 import importlib
 import json
@@ -31,18 +31,18 @@ Rewrite = Callable[[Any, Any], Any]
 
 
 def more(value: Any, written: Any) -> Any:
-    """The JSON of a value as a newer process would have written it: each object in it has a field more."""
+    """The JSON of a value as a newer process would have written it: each object has one more field."""
     rewritten = _within(value, written, more)
     return {**rewritten, ADDED: [{"x": 1}, None]} if isinstance(value, BaseModel) else rewritten
 
 
 def fewer(value: Any, written: Any) -> Any:
-    """As an older process would have written it: without what has a standard value, as a field that it did not know."""
+    """The JSON as an older process would have written it: without fields that have their default value."""
     return _without(value, _within(value, written, fewer), also_set=False)
 
 
 def fewest(value: Any, written: Any) -> Any:
-    """The same, and without whatever else may be missing."""
+    """The JSON without all fields that have a default, whatever their value."""
     return _without(value, _within(value, written, fewest), also_set=True)
 
 
@@ -53,7 +53,7 @@ def _without(value: Any, written: Any, *, also_set: bool) -> Any:
     optional = {
         name
         for name, field in fields.items()
-        if name != "type" and not field.is_required()  # `type` says which of several it is
+        if name != "type" and not field.is_required()  # `type` selects one of several classes
         if also_set or getattr(value, name) == field.get_default(call_default_factory=True)
     }
     return {name: part for name, part in written.items() if name not in optional}
@@ -81,7 +81,7 @@ def _field(value: BaseModel, key: str) -> Any:
 
 
 def payloads(history: WorkflowHistory) -> Iterator[tuple[str, Payload, Any]]:
-    """What a history holds of ours: what it is, its payload, and the type that it is read as."""
+    """The payloads of our values in a history: what each is, the payload, and its type."""
     workflow, scheduled, updates = "", {}, {}
     for event in history.events:
         which = event.WhichOneof("attributes")
@@ -113,7 +113,7 @@ def payloads(history: WorkflowHistory) -> Iterator[tuple[str, Payload, Any]]:
 
 
 def rewritten(history: WorkflowHistory, rewrite: Rewrite) -> WorkflowHistory:
-    """A copy of a history, as another build would have written it."""
+    """A copy of a history, as another release would have written it."""
     copy = WorkflowHistory.from_json(history.workflow_id, history.to_json())
     for _, payload, kind in payloads(copy):
         value = TypeAdapter(kind).validate_json(payload.data)
@@ -167,7 +167,7 @@ _RUNS = {
 
 
 async def rewrite_rows(database: Database, rewrite: Rewrite) -> int:
-    """Write all that the records have as JSON, of orders and settlements, as another build would. How many it was."""
+    """Rewrite all JSON columns of orders and settlements as another release would. Returns how many."""
     events: TypeAdapter[Event] = TypeAdapter(Event)
     settlements, settlement_events = TypeAdapter(Settlement), TypeAdapter(SettlementEvent)
     count = 0

@@ -1,7 +1,7 @@
-"""Three changes of the rules under a version of their own, made as docs/changing-rules.md says.
+"""Three changes of the rules under a new version, made as docs/changing-rules.md describes.
 
-A mail on `ExecutionConfirmed`, a partner's deadline while its goods are on their way, and a transition that becomes
-stricter: an appointment that stands can no longer be moved, and no service was done before its appointment's day.
+A mail on `ExecutionConfirmed`, a deadline for the partner while the goods are on their way, and stricter transitions:
+an agreed appointment can no longer be moved, and a service cannot be executed before the day of its appointment.
 """
 
 from datetime import datetime
@@ -63,7 +63,7 @@ def make(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make_for_settlements(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The like for settlements: a mail when an invoice is noted, and an issued one can no longer be taken back."""
+    """Make changes for settlements: a mail when an invoice is noted, and an issued one can no longer be voided."""
     monkeypatch.setattr(rules, "CURRENT", NEWER)
     mail = mails.MailRule(SETTLEMENT_MAIL, "partner", InvoiceNoted, since=NEWER)
     monkeypatch.setattr(mails, "MAILS", (*mails.MAILS, mail))

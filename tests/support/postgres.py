@@ -1,4 +1,4 @@
-"""A PostgreSQL for tests: the one of `CMI_TEST_POSTGRES_URL`, or a throw-away cluster of the installed binaries."""
+"""A PostgreSQL server for tests: that of `CMI_TEST_POSTGRES_URL`, or a temporary cluster of the installed binaries."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from settings import Settings
 
 
 class NoPostgres(Exception):
-    """There is none to test with; the text says why."""
+    """There is no PostgreSQL server to test with; the text says why."""
 
 
 @contextmanager

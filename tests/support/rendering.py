@@ -1,4 +1,4 @@
-"""Renders documents in a process of its own: WeasyPrint changes the environment, which others here pass on."""
+"""Renders documents in a separate process, because WeasyPrint changes the environment, which other tests inherit."""
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
@@ -16,7 +16,7 @@ def _renderer() -> ProcessPoolExecutor:
 
 
 def render(data: StatementData) -> Document:
-    """`statements.document.render`, and raises what it does. Skips the test where there is no Pango."""
+    """Call `statements.document.render` in that process, with its errors. Skips the test if Pango is missing."""
     return _renderer().submit(_render, data).result()
 
 
@@ -27,5 +27,5 @@ def _render(data: StatementData) -> Document:
 
 
 def draft_invoice(data: StatementData) -> Document:
-    """`invoices.draft.draft_invoice`, and raises what it does. Skips the test where there is no Pango."""
+    """Call `invoices.draft.draft_invoice` in that process, with its errors. Skips the test if Pango is missing."""
     return _renderer().submit(draft.draft_invoice, data).result()

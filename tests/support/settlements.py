@@ -1,4 +1,4 @@
-"""Makes settlements for tests: an opening, and a settlement that has lived through commands."""
+"""Makes settlements for tests: an opening, and a settlement with a series of commands."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ Step = Command | tuple[Command, Actor] | timedelta
 
 
 def opening(*sp_ids: str, partner_id: str = "elektro-huber", **changes: Any) -> Opening:
-    """What a settlement of October starts from; the month's end opened it."""
+    """The opening of a settlement of October, at the month's end."""
     values: dict[str, Any] = {
         "partner": assignee(partner_id),
         "month": OCTOBER,
@@ -72,13 +72,13 @@ def _whoever(of: Opening, command: Command) -> Actor:
 
 
 def claims(*refused: tuple[str, str], corrections: Sequence[CorrectionLine] = ()) -> TakeClaims:
-    """All orders have answered; these refused, each with a reason."""
+    """The command after all orders have answered; these refused, each with a reason."""
     left_out = [LeftOut.model_validate({"sp_id": sp_id, "reason": why}) for sp_id, why in refused]
     return TakeClaims(refused=tuple(left_out), corrections=tuple(corrections))
 
 
 def statement(settlement_id: str, total: str = "139.45") -> TakeStatement:
-    """A statement was made."""
+    """The command after the statement was made."""
     return TakeStatement(
         statement=Statement.model_validate(
             {
@@ -96,11 +96,11 @@ def statement(settlement_id: str, total: str = "139.45") -> TakeStatement:
 
 
 def issued(of: Opening) -> tuple[Step, ...]:
-    """From the opening to the statement, every order claimed."""
+    """The steps from the opening to the statement, with every order claimed."""
     closing = () if not of.automatic else (Close(),)
     return (*closing, claims(), statement(of.settlement_id))
 
 
 def voided(of: Opening) -> tuple[Step, ...]:
-    """Issued, taken back, its orders set free."""
+    """The steps of a settlement that is issued and voided, with its orders released."""
     return (*issued(of), VoidSettlement(reason="Falscher Monat"), NoteReleased())

@@ -17,7 +17,7 @@ _BIN = Path(sys.executable).parent
 
 
 def binary(name: str) -> str:
-    """The server binary that the package registry brought; beside our Python, or on the PATH."""
+    """The path of an installed server binary: beside our Python, or on the PATH."""
     beside = _BIN / name
     found = str(beside) if beside.exists() else shutil.which(name)
     assert found, f"{name} is missing: make setup installs it"
@@ -27,7 +27,7 @@ def binary(name: str) -> str:
 async def _started(
     start: Callable[..., Awaitable[WorkflowEnvironment]], **options: Any
 ) -> WorkflowEnvironment:
-    """A server; the SDK gives it five seconds to come up, which a busy machine may not have."""
+    """Start a server, with retries: the SDK gives it five seconds, which is too short on a busy machine."""
     for _ in range(3):
         try:
             return await start(**options)
@@ -39,9 +39,9 @@ async def _started(
 
 @asynccontextmanager
 async def skipping_server(settings: Settings | None = None) -> AsyncIterator[WorkflowEnvironment]:
-    """A server whose one clock jumps for all workflows; each test needs its own (docs/traps.md, "Time and tests").
+    """A time-skipping server with one clock, so each test needs its own (docs/traps.md, "Time and tests").
 
-    At the end no order and no settlement that was started by its client has an empty task.
+    At the end it checks that no order or settlement that its client started has an empty task.
     """
     started = Started()
     async with await _started(
@@ -60,9 +60,9 @@ async def skipping_server(settings: Settings | None = None) -> AsyncIterator[Wor
 async def dev_server(
     *extra: str, file: Path | None = None, settings: Settings | None = None
 ) -> AsyncIterator[WorkflowEnvironment]:
-    """The real server, on a free port; timers as punctual as it can.
+    """The real server, on a free port, with timers as exact as possible.
 
-    At the end no order and no settlement has an empty task.
+    At the end it checks that no order or settlement has an empty task.
     """
     async with await _started(
         WorkflowEnvironment.start_local,

@@ -1,4 +1,4 @@
-"""What the API's calls about partners, logins and tokens share (docs/contract.md, "Partners, logins and tokens")."""
+"""Common parts of the calls about partners, logins and tokens (docs/contract.md, "Partners, logins and tokens")."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -77,7 +77,7 @@ def _either(by_model: Mapping[type[Input], CommandRule]) -> Any:
 
 
 def _examples(rules: Iterable[CommandRule]) -> dict[str, Example]:
-    """Example bodies from the examples of the commands' fields: as many as the field with the most examples has."""
+    """Example bodies from the examples of the commands' fields: as many as the field with the most examples."""
     found: dict[str, Example] = {}
     for rule in rules:
         given = {name: field.examples for name, field in _fields(rule).items() if field.examples}

@@ -1,4 +1,4 @@
-"""The API's calls to place, list, read and reassign orders, and what all calls about orders share."""
+"""The API's calls to place, list, read and reassign orders, and common parts of all calls about orders."""
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -57,7 +57,7 @@ AcceptLanguage = Annotated[
 
 
 class Call:
-    """A call of the API: its use cases, the language of its answer, and what an error becomes."""
+    """A call of the API: its use cases, the language of its answer, and the conversion of errors."""
 
     def __init__(self, request: Request, accept_language: AcceptLanguage = None) -> None:
         self.request = request
@@ -166,7 +166,7 @@ class OrderCall(Call):
     async def outcome(
         self, principal: Principal, work: Awaitable[StoredOrder | Stored]
     ) -> Response:
-        """Waits for the work and answers with the order as it is afterwards, or with 202 if the work is done later."""
+        """Wait for the work, and answer with the order afterwards, or with 202 if the work is done later."""
         async with self.translating(principal):
             found = await work
         if isinstance(found, StoredOrder):

@@ -1,4 +1,4 @@
-"""What the API's calls about settlements, their documents and corrections share."""
+"""Common parts of the API's calls about settlements, their documents and corrections."""
 
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
@@ -35,7 +35,7 @@ def settlement_router() -> APIRouter:
 
 
 class SettlementCall(Call):
-    """A call about settlements: its use cases, the language of its answer, and what an error becomes."""
+    """A call about settlements: its use cases, the language of its answer, and the conversion of errors."""
 
     def __init__(self, request: Request, accept_language: AcceptLanguage = None) -> None:
         super().__init__(request, accept_language)
@@ -129,7 +129,7 @@ class OneSettlementCall(SettlementCall):
     async def outcome(
         self, principal: Principal, work: Awaitable[StoredSettlement], asked: Sequence[str] = ()
     ) -> Response:
-        """Waits for the work and answers with the settlement as it is afterwards."""
+        """Wait for the work, and answer with the settlement afterwards."""
         async with self.translating(principal, asked):
             found = await work
         return self.answer(self.shown(principal, found))

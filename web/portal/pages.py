@@ -84,7 +84,7 @@ class EarlyResponse(Exception):
 
 def register_notices(notices: dict[str, str]) -> None:
     """Register notices, marked texts by their codes. `redirect(…, said=code)` shows one on the page it leads to."""
-    assert not notices.keys() & _notices.keys(), "a code stands for one notice"
+    assert not notices.keys() & _notices.keys(), "two notices have the same code"
     _notices.update(notices)
 
 

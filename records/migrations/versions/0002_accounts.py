@@ -1,4 +1,4 @@
-"""Accounts: users, sessions, links, tokens, guesses; answers kept for idempotency."""
+"""Accounts: users, sessions, links, tokens, login attempts; answers stored for idempotency."""
 
 import sqlalchemy as sa
 from alembic import op

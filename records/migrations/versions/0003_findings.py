@@ -1,4 +1,4 @@
-"""What the reconciler found, and what it compared."""
+"""The findings of the reconciler, and its comparisons."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -157,6 +157,6 @@ def downgrade() -> None:
 
 def _rename_in_mails(old: str, new: str) -> None:
     op.drop_index(f"ix_mails_{old}", "mails")
-    # Both databases know this statement; Alembic would make SQLite's table anew.
+    # Both databases have this statement; Alembic would copy SQLite's table.
     op.execute(f"ALTER TABLE mails RENAME COLUMN {old} TO {new}")
     op.create_index(f"ix_mails_{new}", "mails", [new])

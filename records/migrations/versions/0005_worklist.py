@@ -1,4 +1,4 @@
-"""A partner's orders of one state, the most urgent first."""
+"""An index for a partner's orders of one state, the most urgent first."""
 
 from alembic import op
 

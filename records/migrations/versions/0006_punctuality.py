@@ -1,4 +1,4 @@
-"""When a miss is not the partner's, the deadlines of a month, and the mails that did not get out."""
+"""A column for excused misses, and indexes for the deadlines of a month and for undelivered mails."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +13,7 @@ INSTANT = sa.DateTime(timezone=True).with_variant(sa.String(27), "sqlite")
 
 
 def upgrade() -> None:
-    """To this revision. What was missed before it is the partner's, as far as the records know."""
+    """To this revision. Deadlines missed before it count as missed by the partner."""
     op.add_column("deadlines", sa.Column("excused_until", INSTANT))
     op.create_index("ix_deadlines_month", "deadlines", ["due", "kind", "partner_id"])
     undelivered = sa.text("state <> 'sent'")

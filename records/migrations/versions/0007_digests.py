@@ -1,4 +1,4 @@
-"""Digests of events, and which lines of a settlement the orders themselves have told."""
+"""Digests of events, and which lines of a settlement the orders have confirmed."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,11 +10,11 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """To this revision. Rows of before have no digest: the next write asks the workflow what is true."""
+    """To this revision. Older rows have no digest: the next write asks the workflow for its history."""
     op.add_column("orders", sa.Column("digest", sa.String()))
     op.add_column("settlements", sa.Column("digest", sa.String()))
     op.add_column("comparisons", sa.Column("digest", sa.String()))
-    # They compared versions alone.
+    # These comparisons considered only versions, not digests.
     op.execute("DELETE FROM comparisons")
     closed = sa.text("status IN ('billed', 'cancelled')")
     op.create_index(

@@ -1,7 +1,7 @@
-"""Canton and fee leave the rows of orders: nobody reads them there, and the order itself has them.
+"""Drops canton and fee from the rows of orders: nothing reads them there, and the order's document has them.
 
-A process of an older release still writes them: it cannot record orders after this revision, until the new workers do.
-Whoever goes back to an older release downgrades the database to revision 0007 first.
+A process of an older release still writes them, so it cannot record orders after this revision; the new workers record
+them then. To go back to an older release, downgrade the database to revision 0007 first.
 """
 
 import sqlalchemy as sa
@@ -23,6 +23,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Back from it. What the columns held is not looked up: nobody read it."""
+    """Back from it. The columns stay empty, because nothing reads them."""
     op.add_column("orders", sa.Column("canton", sa.String(2), nullable=False, server_default=""))
     op.add_column("orders", sa.Column("fee", MONEY, nullable=False, server_default="0"))

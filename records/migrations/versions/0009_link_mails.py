@@ -1,7 +1,7 @@
-"""The mails with links are rows of `mails`, as all others; `links` keeps no state of a mail.
+"""The mails with links become rows of `mails` like all others; `links` no longer has the state of a mail.
 
-Web processes of the older release cannot look up logins after this revision: stop them first. Whoever goes back to an
-older release downgrades the database to revision 0008 first.
+Web processes of the older release cannot look up logins after this revision: stop them first. To go back to an older
+release, downgrade the database to revision 0008 first.
 """
 
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ INSTANT = sa.DateTime(timezone=True).with_variant(sa.String(27), "sqlite")
 
 
 def upgrade() -> None:
-    """To this revision. What is to be sent is sent at the time that was set for it."""
+    """To this revision. Pending mails keep the time of their next attempt."""
     op.add_column("mails", sa.Column("next_attempt_at", INSTANT))
     pending = sa.text("next_attempt_at IS NOT NULL")
     op.create_index(

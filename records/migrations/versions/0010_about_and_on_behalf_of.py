@@ -1,9 +1,8 @@
-"""Findings say what they are about, and timelines keep apart who did something and for which partner.
+"""Renames the key of findings to `about`, and adds `on_behalf_of` to timelines, apart from `by`.
 
-Older rows stay as they are: their `by` holds both, "operations:Anna for partner:elektro-huber", and reading takes it
-apart (domain/authors.py). A process of an older release records orders as before after this revision; its reconciler
-fails, and goes on once the new workers run. Whoever goes back to an older release downgrades the database to revision
-0009 first.
+Older rows are not changed: their `by` holds both, "operations:Anna for partner:elektro-huber", and is split when it is
+read (domain/authors.py). After this revision a process of an older release still records orders, but its reconciler
+fails until the new workers run. To go back to an older release, downgrade the database to revision 0009 first.
 """
 
 import sqlalchemy as sa
@@ -30,7 +29,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Back from it: the partner stands in `by` again."""
+    """Back from it: `by` contains the partner again."""
     for table in TIMELINES:
         op.execute(
             f"UPDATE {table} SET by = by || ' for partner:' || on_behalf_of WHERE on_behalf_of IS NOT NULL"

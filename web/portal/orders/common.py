@@ -1,4 +1,4 @@
-"""What the pages of orders share: use cases, loading an order, links to the customer, texts of failures."""
+"""Common parts of the pages of orders: use cases, loading an order, links to the customer, texts of failures."""
 
 import re
 from typing import NamedTuple

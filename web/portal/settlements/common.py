@@ -1,4 +1,4 @@
-"""What the pages of settlements share: use cases, loading a settlement, texts of failures, names of months."""
+"""Common parts of the pages of settlements: use cases, loading a settlement, texts of failures, names of months."""
 
 from collections.abc import Callable
 from datetime import date

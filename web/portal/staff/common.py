@@ -1,4 +1,4 @@
-"""What the pages of operations share: the check of the login, use cases, choices, addresses, texts of errors."""
+"""Common parts of the pages of operations: the check of the login, use cases, choices, addresses, texts of errors."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -64,7 +64,7 @@ _NO_DAY = mark("Das ist kein Datum.")
 
 
 class _Owner(NamedTuple):
-    """Whose logins and tokens they are: a partner's, or the retailer's (None)."""
+    """The owner of logins and tokens: a partner, or the retailer (None)."""
 
     partner_id: str | None
 
@@ -147,7 +147,7 @@ async def back_to_partner(request: Request, partner_id: str) -> Response:
 
 @router.get("/staff/tokens")
 async def back_to_staff(request: Request) -> Response:
-    """The same for the retailer's tokens."""
+    """Redirect a person who opens the address of a form for logins of staff or tokens of systems."""
     await require_operations(request)
     return redirect(request, STAFF)
 

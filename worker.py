@@ -68,7 +68,7 @@ logger = logging.getLogger("cmi.worker")
 
 WORKFLOWS = (ServiceOrder, SettlementWorkflow, MonthlyBilling, Reconciler, DailyDigest)
 DOCUMENTS_MAX_CONCURRENT = 2
-"""Documents that one worker makes or reads at once. Each takes two processor cores and up to three gigabytes
+"""Documents that one worker makes or reads at once. Each takes a processor core and at most four gigabytes
 (`statements.render_process.LIMITS`)."""
 ALIVE_EVERY = 5.0
 """Seconds between two updates of the liveness file."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, and_, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from records.database import Database
@@ -69,21 +69,25 @@ class Links:
         """
         assert link.mail is not None
         mail = link.mail
+        its_link = and_(
+            links.c.user_id == link.user_id,
+            links.c.purpose == link.purpose,
+            links.c.mail_key == due.key,
+        )
+        # The link is locked before its mail, as by the removal of a user: in the other order each could wait for the
+        # other's row.
+        held = select(links.c.user_id).where(its_link).with_for_update()
         renewed = (
             update(links)
-            .where(
-                links.c.user_id == link.user_id,
-                links.c.purpose == link.purpose,
-                links.c.mail_key == due.key,
-            )
+            .where(its_link)
             .values(secret_hash=link.secret_hash, expires_at=link.expires_at, mail_key=mail.key)
         )
 
         def renew(connection: Connection) -> bool:
-            if not make_obsolete(connection, due):
+            there = connection.execute(held).one_or_none() is not None
+            if not make_obsolete(connection, due) or not there:
                 return False
-            if connection.execute(renewed).rowcount == 0:
-                return False
+            connection.execute(renewed)
             add_pending(connection, mail)
             return True
 

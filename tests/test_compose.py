@@ -211,7 +211,7 @@ def test_the_image_holds_what_its_processes_import() -> None:
     files_needed = {
         f"{name}.py" if (ROOT / f"{name}.py").is_file() else name for name in needed - {"starter"}
     }
-    assert files_needed | {"starter.py", "alembic.ini", "templates"} <= allowed
+    assert files_needed | {"starter.py", "alembic.ini", "templates", "locale"} <= allowed
     assert not {"tests", "bench", "dev.py", "development"} & allowed
 
 

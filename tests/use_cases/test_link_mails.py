@@ -13,7 +13,7 @@ from development.embedded import ROOT
 from mail.outbox import MAX_CONCURRENT
 from records.database import Database
 from records.limits import LONG_SECONDS
-from records.tables import mails
+from records.tables import links, mails
 from settings import Settings
 from tests.use_cases.conftest import EMAIL, PASSWORD, AccountsEnv, Clock, secret_of
 from use_cases.account_errors import LinkUnusable
@@ -212,3 +212,28 @@ async def test_of_a_login_that_is_removed_no_mail_is_kept(env: AccountsEnv) -> N
     assert len(await rows(env.database)) == 1
     await env.accounts.remove_user("elektro-huber", user_id)
     assert await rows(env.database) == []
+
+
+async def test_a_repetition_waits_for_the_removal_of_its_login(env: AccountsEnv) -> None:
+    """Neither holds a row that the other waits for."""
+    env.server.data = "drop"
+    user = await env.accounts.invite("elektro-huber", "partner", EMAIL, "Petra Huber")
+    env.clock.forward(minutes=1)
+    async with env.database.writing() as connection:
+        await connection.execute(select(links).with_for_update())
+        removing = asyncio.create_task(env.accounts.remove_user("elektro-huber", user.user_id))
+        await until_locked_out(env.database, 1)
+        repeating = asyncio.create_task(env.accounts.send_due_mails())
+        await until_locked_out(env.database, 2)
+    assert await asyncio.gather(removing, repeating) == [None, 0]
+    assert await rows(env.database) == []
+
+
+async def until_locked_out(database: Database, number: int) -> None:
+    """Wait until so many transactions wait for a row. On SQLite there is only one writer at a time."""
+    if database.is_sqlite:
+        return
+    counted = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    async with asyncio.timeout(60):
+        while await database.read(lambda c: c.execute(counted).scalar_one()) < number:
+            await asyncio.sleep(0.02)

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 import activities.papers
-import use_cases.settlements
+import use_cases.settlement_papers
 from development.embedded import ROOT
 from documents.confined import ConfinedError
 from records.papers import Limit, invoice_id
@@ -454,7 +454,7 @@ async def test_no_more_files_are_kept_than_the_limit(
     one = await firm(cmi)
     sp_ids = await one.completed("10.00")
     number = (await one.issued(sp_ids))["settlement_id"]
-    monkeypatch.setattr(use_cases.settlements, "UPLOADS", Limit(files=2, size=20_000))
+    monkeypatch.setattr(use_cases.settlement_papers, "UPLOADS", Limit(files=2, size=20_000))
     wrong = [paper([f"wrong {n}"]) for n in range(3)]
     assert (await one.upload(number, paper([]) + b" " * 20_000)).json()["code"] == "too_many_files"
     for content in (wrong[0], wrong[1], wrong[0]):

@@ -306,7 +306,7 @@ def _parser() -> argparse.ArgumentParser:
         help="trust what the records hold, if the workflow cannot tell where it stood",
     )
     add(
-        "stuck", stuck, "say why an order or a settlement is stuck, and what brings it back"
+        "stuck", stuck, "say why an order or a settlement is stuck, and how to repair it"
     ).add_argument("name", metavar="SP-ID", help="or a settlement's number")
     command = add(
         "adopt-rules",

@@ -306,7 +306,7 @@ def _parser() -> argparse.ArgumentParser:
         help="trust the records, if the workflow cannot tell its state",
     )
     add(
-        "stuck", stuck, "say why an order or a settlement is stuck, and what brings it back"
+        "stuck", stuck, "say why an order or a settlement is stuck, and how to repair it"
     ).add_argument("name", metavar="SP-ID", help="or a settlement's number")
     command = add(
         "adopt-rules",

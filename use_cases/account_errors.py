@@ -10,7 +10,7 @@ class BadLogin(Exception):
 
 
 class Throttled(Exception):
-    """Too many guesses. `retry_after` is in whole seconds, at least 1."""
+    """Too many attempts. `retry_after` is in whole seconds, at least 1."""
 
     def __init__(self, retry_after: int) -> None:
         self.retry_after = retry_after

@@ -285,7 +285,7 @@ class Accounts:
         """Change the password, given the former one. All sessions of the user end, also the caller's.
 
         Raises:
-            Throttled: too many guesses.
+            Throttled: too many attempts.
             WrongFields: `former` is wrong, or `password` too weak.
         """
         known = await self._credentials(user_id)

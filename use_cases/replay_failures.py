@@ -59,7 +59,7 @@ def advice(found: ReplayFailure, name: str, workflow_id: str) -> list[str]:
     """Lines for operations: why the order or settlement of this name is stuck, and the commands that help."""
     lines = [f"{name} is stuck: {found.failure}"]
     if found.back_to is None:
-        lines += ["No reset helps: start workers of the release with which it ran."]
+        lines += ["No reset is known to help: start workers of the release with which it ran."]
         return lines
     if found.can_be_reset:
         lines += [

@@ -100,7 +100,7 @@ class SecondFactor:
         """Remove the user's second factor, given a code.
 
         Raises:
-            Throttled: too many guesses.
+            Throttled: too many attempts.
             WrongFields: the code is wrong.
         """
         known = await self._credentials(user_id)

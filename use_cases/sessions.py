@@ -53,7 +53,7 @@ class SessionUseCases:
         """Begin a session of the user with this e-mail and password. `address` is where the call comes from.
 
         Raises:
-            Throttled: too many guesses at this account or from this address.
+            Throttled: too many attempts at this account or from this address.
             BadLogin: the e-mail, the password or the code is wrong.
             SecondFactorNeeded: the password is right, and the code is missing.
         """

@@ -249,7 +249,7 @@ def test_hostile_text_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
     def fetch(self: object, url: str, headers: object = None) -> None:
         raise AssertionError(f"fetched {url}")
 
-    monkeypatch.setattr("documents.pdf._Nothing.fetch", fetch)
+    monkeypatch.setattr("documents.pdf._NoFetcher.fetch", fetch)
     picked = [
         Line(
             sp_id=f"SP-{number}",

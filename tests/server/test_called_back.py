@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from temporalio import activity
-from temporalio.worker import Worker
 
 from contracts import activities as activity_names
 from contracts import names
@@ -16,6 +15,7 @@ from domain.orders.outgoing import Mail
 from tests.server.surroundings import eventually, surroundings
 from tests.support.builders import assignee
 from tests.support.limits import WAIT_LIMIT
+from tests.support.workers import BoundedWorker
 from tests.workflows.life import OPERATIONS, Life
 from tests.workflows.outside import Outside
 from workflows.service_order import ServiceOrder
@@ -42,7 +42,7 @@ async def test_an_order_that_comes_back_to_a_partner_who_was_not_told_yet(tmp_pa
     outside = SlowToGeneva()
     async with (
         surroundings(tmp_path) as around,
-        Worker(
+        BoundedWorker(
             around.client,
             task_queue=names.ORDERS_QUEUE,
             workflows=[ServiceOrder],

@@ -5,7 +5,6 @@ import uuid
 from pathlib import Path
 
 from temporalio import activity
-from temporalio.worker import Worker
 
 from contracts import activities as activity_names
 from contracts import names
@@ -14,6 +13,7 @@ from domain.orders.order import GoodsShipped, Status
 from domain.orders.outgoing import Mail
 from tests.server.surroundings import Surroundings, details, eventually, surroundings
 from tests.support.limits import WAIT_LIMIT
+from tests.support.workers import BoundedWorker
 from tests.workflows.life import SHOP, WAREHOUSE, Life
 from tests.workflows.outside import Outside
 from workflows.service_order import ServiceOrder
@@ -98,9 +98,9 @@ class SlowMail(Outside):
         await super().send_mail(mail)
 
 
-def slow_worker(around: Surroundings, outside: Outside) -> Worker:
+def slow_worker(around: Surroundings, outside: Outside) -> BoundedWorker:
     """A worker whose activities are these, in its sandbox."""
-    return Worker(
+    return BoundedWorker(
         around.client,
         task_queue=names.ORDERS_QUEUE,
         workflows=[ServiceOrder],

@@ -11,7 +11,7 @@ from temporalio import workflow
 from temporalio.client import WorkflowExecutionStatus, WorkflowUpdateFailedError
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import UnsandboxedWorkflowRunner
 
 from contracts import names
 from contracts.activities import Snapshot
@@ -28,6 +28,7 @@ from temporal.orders import revive_order
 from tests.server.surroundings import eventually
 from tests.support.builders import ACCEPTED, lived
 from tests.support.temporal_servers import dev_server
+from tests.support.workers import BoundedWorker
 from tests.workflows.life import DESK, OPERATIONS, Life, Lives
 from tests.workflows.outside import Outside
 from use_cases.revival import NotRevivable, Revival
@@ -56,9 +57,9 @@ class Newer(ServiceOrder):
             super().notice(name, args)
 
 
-def worker(lives: Lives, build: type) -> Worker:
+def worker(lives: Lives, build: type) -> BoundedWorker:
     """A worker of a build."""
-    return Worker(
+    return BoundedWorker(
         lives.client,
         task_queue=names.ORDERS_QUEUE,
         workflows=[build],

@@ -19,7 +19,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import UnsandboxedWorkflowRunner
 
 from activities import reconcile
 from activities.entities import Entities, WorkflowAnswer
@@ -46,6 +46,7 @@ from temporal.schedules import put_schedules
 from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.support.builders import intake as an_intake
 from tests.support.limits import ANSWER_LIMIT, WAIT_LIMIT
+from tests.support.workers import BoundedWorker
 from tests.workflows.life import DESK, SHOP, Life
 from use_cases.revival import NotRevivable, Revival
 
@@ -361,7 +362,7 @@ class Broken:
 async def test_a_workflow_whose_tasks_fail_is_stuck(tmp_path: Path) -> None:
     async with surroundings(tmp_path) as around:
         life = await around.place("SP-1")
-        async with Worker(
+        async with BoundedWorker(
             around.client,
             task_queue=names.ORDERS_QUEUE,
             workflows=[Broken],

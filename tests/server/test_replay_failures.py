@@ -11,7 +11,6 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import ResetReapplyType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
-from temporalio.worker import Worker
 
 from contracts import activities as activity_names
 from contracts import names
@@ -26,6 +25,7 @@ from tests.record_histories import IN_SECONDS
 from tests.server.surroundings import eventually
 from tests.support.builders import assignee, intake
 from tests.support.temporal_servers import dev_server
+from tests.support.workers import BoundedWorker
 from tests.workflows.coming_back import FORGETFUL
 from tests.workflows.life import DESK, OPERATIONS, SHOP, Life, Lives
 from tests.workflows.outside import Outside
@@ -47,7 +47,7 @@ class SlowToGeneva(Outside):
 @asynccontextmanager
 async def worker(client: Client, outside: Outside, **options: Any) -> AsyncIterator[None]:
     """A worker of the orders."""
-    async with Worker(
+    async with BoundedWorker(
         client,
         task_queue=names.ORDERS_QUEUE,
         workflows=[ServiceOrder],

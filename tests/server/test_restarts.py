@@ -9,7 +9,6 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.client import WorkflowHandle
-from temporalio.worker import Worker
 
 from contracts import activities
 from contracts import names as workflow_names
@@ -31,6 +30,7 @@ from tests.activities.mails import mails_of, one
 from tests.server.surroundings import Process, Surroundings, eventually, rests, surroundings
 from tests.support.builders import TRANSMITTED
 from tests.support.limits import ANSWER_LIMIT
+from tests.support.workers import BoundedWorker
 from tests.workflows.life import DESK, SHOP, WAREHOUSE, Life
 from use_cases.orders import PATIENCE, OrderUseCases
 from use_cases.principal import Principal
@@ -224,7 +224,7 @@ class OneMail:
 async def test_a_mail_that_was_under_way_at_a_kill_is_soon_tried_again(tmp_path: Path) -> None:
     async with (
         surroundings(tmp_path) as around,
-        Worker(around.client, task_queue="test", workflows=[OneMail]),
+        BoundedWorker(around.client, task_queue="test", workflows=[OneMail]),
     ):
         await around.start_worker_process()
         around.inbox.keeping.clear()

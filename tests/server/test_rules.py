@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import UnsandboxedWorkflowRunner
 
 from contracts import names
 from domain import rules
@@ -19,6 +19,7 @@ from tests.server.test_reconciler import Broken, starter
 from tests.support import newer_rules
 from tests.support.newer_rules import NEWER
 from tests.support.temporal_servers import dev_server
+from tests.support.workers import BoundedWorker
 from tests.workflows.life import OPERATIONS, SHOP, Lives
 from tests.workflows.outside import Outside
 from tests.workflows.replaying import replayer
@@ -113,7 +114,7 @@ async def test_one_that_is_broken_holds_up_no_other(
     async with settlement_office(tmp_path) as office, office.around.worker():
         around = office.around
         await around.place("SP-2")
-        async with Worker(
+        async with BoundedWorker(
             around.client,
             task_queue="elsewhere",
             workflows=[Broken],
@@ -189,7 +190,7 @@ async def test_adopted_rules_hold_in_the_next_runs(monkeypatch: pytest.MonkeyPat
     outside = Outside()
     async with (
         dev_server(*SMALL_HISTORIES) as env,
-        Worker(
+        BoundedWorker(
             env.client,
             task_queue=names.ORDERS_QUEUE,
             workflows=[ServiceOrder],

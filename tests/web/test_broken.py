@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import httpx
 from temporalio import workflow
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import UnsandboxedWorkflowRunner
 
 from contracts import names
 from domain.orders.commands import Accept
@@ -13,6 +13,7 @@ from records.worklist import Worklists
 from temporal.calls import Broken as BrokenWorkflow
 from tests.server.surroundings import eventually, surroundings
 from tests.server.test_reconciler import Broken, forget
+from tests.support.workers import BoundedWorker
 from tests.web.firms import firm
 from tests.web.site import API, site
 from tests.web.test_absences import events, is_unavailable, policy
@@ -56,7 +57,7 @@ async def test_commands_and_reads_while_workflows_are_broken(tmp_path: Path) -> 
             settled = await one.issued(await one.completed("129.00"))
             number = settled["settlement_id"]
         await forget(around, unrecorded)
-        async with Worker(
+        async with BoundedWorker(
             around.client,
             task_queue=names.ORDERS_QUEUE,
             workflows=[Broken, BrokenSettlement],

@@ -13,8 +13,8 @@ logger = logging.getLogger("cmi.tests")
 class BoundedWorker(Worker):
     """A worker whose shutdown is given up after `SHUTDOWN_LIMIT`.
 
-    The shutdown once did not return after workflow tasks had failed (docs/testing.md, "Tests that failed now and
-    then"). A process of its own is killed after its grace period; here the test would hang.
+    The shutdown once did not return after workflow tasks had failed (docs/testing.md, "Flaky tests and their
+    causes"). A process of its own is killed after its grace period; here the test would hang.
     """
 
     async def __aexit__(

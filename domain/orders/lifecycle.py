@@ -70,10 +70,24 @@ def handle(
     """
     rules.check(order.rules)
     authorise(order, command, actor)
-    recorded: list[Recorded] = []
+    order, passed = _record(order, decide(order, PassTime(), now), author_of(SYSTEM), now)
+    if isinstance(command, PassTime):
+        return order, passed
+    who = author(order, command, actor)
+    try:
+        events = decide(order, command, now)
+    except Refused as refusal:
+        may = allowed(order, actor.role)
+        raise Refused(order, refusal.action, refusal.code, may) from None
+    order, recorded = _record(order, events, who, now)
+    return order, passed + recorded
 
-    def record(event: Event, who: Author) -> None:
-        nonlocal order
+
+def _record(
+    order: Order, events: Iterable[Event], who: Author, now: datetime
+) -> tuple[Order, tuple[Recorded, ...]]:
+    recorded = []
+    for event in events:
         entry = Recorded(
             seq=order.version + 1,
             at=now,
@@ -83,18 +97,6 @@ def handle(
         )
         order = evolve(order, entry)
         recorded.append(entry)
-
-    for event in decide(order, PassTime(), now):
-        record(event, author_of(SYSTEM))
-    who = author(order, command, actor)
-    if not isinstance(command, PassTime):
-        try:
-            events = decide(order, command, now)
-        except Refused as refusal:
-            may = allowed(order, actor.role)
-            raise Refused(order, refusal.action, refusal.code, may) from None
-        for event in events:
-            record(event, who)
     return order, tuple(recorded)
 
 

@@ -30,8 +30,8 @@ class Calendar(Value):
     Pure data: it consults neither a time-zone database nor the `holidays` package, so no update of
     these moves a running order. `offsets` are the UTC offsets in seconds, each with the instant
     from which it is in force (the first also applies before that, the last has no end); `holidays`
-    are those on Monday to Friday from `first_day` to `last_day`. Outside these days only weekends
-    are free. `timezone` is only a name for display. Made by `domain.cantons.pin_calendar`.
+    are those from `first_day` to `last_day` that fall on a day of the week on which people work.
+    Outside these days only weekends are free. `timezone` is only a name for display. Made by `domain.cantons.pin_calendar`.
     """
 
     canton: str
@@ -42,6 +42,7 @@ class Calendar(Value):
     first_day: date
     last_day: date
     holidays: dict[date, dict[Language, str]]
+    saturday_is_working_day: bool = False
 
     def local(self, instant: datetime) -> datetime:
         """The wall-clock time (naive) at an aware instant."""
@@ -66,8 +67,8 @@ class Calendar(Value):
         return wall - timedelta(seconds=offset)
 
     def is_working_day(self, day: date) -> bool:
-        """Monday to Friday, and no holiday of the canton."""
-        return day.weekday() < _SATURDAY and day not in self.holidays
+        """Monday to Friday, Saturday where it is one (`[calendar]` of the policy), and no holiday of the canton."""
+        return not self._is_weekend(day) and day not in self.holidays
 
     def closing(self, start: datetime, n: int) -> datetime:
         """Closing time of the n-th working day (n >= 1) after the local day of `start`.
@@ -111,12 +112,12 @@ class Calendar(Value):
     def skipped(self, start: datetime, due: datetime) -> tuple[Skipped, ...]:
         """The days strictly between the local days of `start` and `due` that do not count, in order.
 
-        A weekend is one entry. A holiday from Monday to Friday is one entry for each day.
+        A weekend is one entry. A holiday on a day of the week on which people work is one entry for each day.
         """
         found: list[Skipped] = []
         day, last = self.local(start).date() + _ONE_DAY, self.local(due).date()
         while day < last:
-            if day.weekday() >= _SATURDAY:
+            if self._is_weekend(day):
                 found.append(Skipped(kind="weekend", day=day))
                 day += (7 - day.weekday()) * _ONE_DAY
                 continue
@@ -124,6 +125,9 @@ class Calendar(Value):
                 found.append(Skipped(kind="holiday", day=day, names=self.holidays[day]))
             day += _ONE_DAY
         return tuple(found)
+
+    def _is_weekend(self, day: date) -> bool:
+        return day.weekday() > (_SATURDAY if self.saturday_is_working_day else _SATURDAY - 1)
 
     def _working_day(self, instant: datetime, n: int, step: timedelta) -> date:
         """The n-th working day after (or, with a negative step, before) the instant's local day."""

@@ -40,7 +40,16 @@ def pin_calendar(canton: str, policy: Policy, start: date, months: int = 18) -> 
         raise ValueError(f"unknown canton {canton!r}, expected one of {', '.join(CANTONS)}")
     office = policy.office
     entries = policy.holidays.get(canton, ())
-    return _pin(canton, entries, office.timezone, office.opens, office.closes, start, months)
+    return _pin(
+        canton,
+        entries,
+        office.timezone,
+        office.opens,
+        office.closes,
+        start,
+        months,
+        policy.calendar.saturday_is_working_day,
+    )
 
 
 @lru_cache(maxsize=256)
@@ -52,6 +61,7 @@ def _pin(
     closes: time,
     start: date,
     months: int,
+    saturdays: bool,
 ) -> Calendar:
     first, last = start - _MARGIN, _months_later(start, months)
     return Calendar(
@@ -62,14 +72,15 @@ def _pin(
         closes=closes,
         first_day=first,
         last_day=last,
-        holidays=_holidays(canton, entries, first, last),
+        holidays=_holidays(canton, entries, first, last, saturdays),
+        saturday_is_working_day=saturdays,
     )
 
 
 def _holidays(
-    canton: str, entries: tuple[str, ...], first: date, last: date
+    canton: str, entries: tuple[str, ...], first: date, last: date, saturdays: bool
 ) -> dict[date, dict[Language, str]]:
-    """Names of the holidays on weekdays from `first` to `last`, in order of date."""
+    """Names of the holidays from `first` to `last`, from Monday to Friday or Saturday, in order of date."""
     years = range(first.year, last.year + 1)
     names: dict[date, dict[Language, str]] = {}
     for language, package_language in _PACKAGE_LANGUAGES.items():
@@ -88,7 +99,10 @@ def _holidays(
                 names.pop(day, None)
             else:
                 names.setdefault(day, _COMPANY_HOLIDAY)
-    return {day: names[day] for day in sorted(names) if first <= day <= last and day.weekday() < 5}
+    working = 6 if saturdays else 5
+    return {
+        day: names[day] for day in sorted(names) if first <= day <= last and day.weekday() < working
+    }
 
 
 def _offsets(zone: ZoneInfo, first: date, last: date) -> tuple[tuple[datetime, int], ...]:

@@ -168,6 +168,10 @@ ClockTime = Annotated[
 """A local time of day in whole minutes; `"HH:MM"` in text."""
 
 
+OptionalSpan = Annotated[Span | None, BeforeValidator(_span_or_none)]
+"""A span; None, written `"none"`, where a deadline does not exist."""
+
+
 class TransmissionPolicy(Value):
     """How long a new order is held before it is sent, and when operations are alarmed."""
 
@@ -186,15 +190,24 @@ class TransmissionPolicy(Value):
 
 
 class DeadlinePolicy(Value):
-    """The time allowed for each step (docs/rules.md, "Deadlines"). `accept` is None where that step is dropped."""
+    """The time allowed for each step (docs/rules.md, "Deadlines"). None: there is no such deadline.
 
-    accept: Annotated[Span | None, BeforeValidator(_span_or_none)] = Span.parse("1 working day")
-    check_requirements: Span = Span.parse("1 working day")
-    contact_customer: Span = Span.parse("2 working days")
-    set_appointment: Span = Span.parse("1 working day")
-    confirm_execution: Span = Span.parse("1 working day")
-    review: Span = Span.parse("2 working days")
-    goods: Span = Span.parse("10 working days")
+    With `accept` None, the step itself is dropped.
+    """
+
+    accept: OptionalSpan = Span.parse("1 working day")
+    check_requirements: OptionalSpan = Span.parse("1 working day")
+    contact_customer: OptionalSpan = Span.parse("2 working days")
+    set_appointment: OptionalSpan = Span.parse("1 working day")
+    confirm_execution: OptionalSpan = Span.parse("1 working day")
+    review: OptionalSpan = Span.parse("2 working days")
+    goods: OptionalSpan = Span.parse("10 working days")
+    delivery: OptionalSpan = Field(
+        default=Span.parse("5 working days"), json_schema_extra={"since": 2}
+    )
+    assign: OptionalSpan = Field(
+        default=Span.parse("1 working day"), json_schema_extra={"since": 2}
+    )
 
 
 class EscalationPolicy(Value):
@@ -224,6 +237,64 @@ class OfficePolicy(Value):
         if opens is not None and opens >= closes:
             raise ValueError(f'expected later than office.opens, which is "{opens:%H:%M}"')
         return closes
+
+
+class AppointmentPolicy(Value):
+    """When appointments usually are: how far ahead, and between which local times of day."""
+
+    farthest: Span = Field(default=Span.parse("60 days"), json_schema_extra={"since": 2})
+    earliest: ClockTime = Field(default=time(7), json_schema_extra={"since": 2})
+    latest: ClockTime = Field(
+        default=time(20), validate_default=True, json_schema_extra={"since": 2}
+    )
+
+    @field_validator("latest")
+    @classmethod
+    def _after_earliest(cls, latest: time, info: ValidationInfo) -> time:
+        earliest: time | None = info.data.get("earliest")
+        if earliest is not None and earliest >= latest:
+            raise ValueError(
+                f'expected later than appointment.earliest, which is "{earliest:%H:%M}"'
+            )
+        return latest
+
+
+class RequirementsPolicy(Value):
+    """How often, and on how many days, a partner tries to reach a customer before it may report it as unreachable."""
+
+    attempts: int = Field(
+        default=3,
+        ge=0,
+        le=20,
+        strict=True,
+        description="a whole number from 0 to 20",
+        json_schema_extra={"since": 2},
+    )
+    attempt_days: int = Field(
+        default=2,
+        ge=0,
+        le=20,
+        strict=True,
+        description="a whole number from 0 to 20",
+        json_schema_extra={"since": 2},
+    )
+
+
+class CalendarPolicy(Value):
+    """Which days are working days, beside Monday to Friday."""
+
+    saturday_is_working_day: bool = Field(
+        default=False,
+        strict=True,
+        description="true or false",
+        json_schema_extra={"since": 2},
+    )
+
+
+class BillingPolicy(Value):
+    """How long a partner may take back its own confirmation of the execution."""
+
+    undo: Span = Field(default=Span.parse("1 hour"), json_schema_extra={"since": 2})
 
 
 class SettlementPolicy(Value):
@@ -262,6 +333,16 @@ class Policy(Value):
     settlement: SettlementPolicy = Field(
         default_factory=SettlementPolicy, description="the table [settlement]"
     )
+    appointment: AppointmentPolicy = Field(
+        default_factory=AppointmentPolicy, description="the table [appointment]"
+    )
+    requirements: RequirementsPolicy = Field(
+        default_factory=RequirementsPolicy, description="the table [requirements]"
+    )
+    calendar: CalendarPolicy = Field(
+        default_factory=CalendarPolicy, description="the table [calendar]"
+    )
+    billing: BillingPolicy = Field(default_factory=BillingPolicy, description="the table [billing]")
 
     def with_later_keys(self, other: "Policy", rules: int) -> Self:
         """This policy with the values of another one for all keys that came after a version of the rules.

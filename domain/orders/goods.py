@@ -70,5 +70,7 @@ def _counts_from(order: Order, received_at: datetime, now: datetime) -> datetime
     If the receipt is reported so late that the deadline would be over, it runs from the report: a delay that somebody
     else caused does not count against the partner (docs/rules.md, "What counts against a partner").
     """
-    due = order.calendar.due(received_at, order.policy.deadlines.set_appointment)
-    return received_at if due > now else now
+    span = order.policy.deadlines.set_appointment
+    if span is None or order.calendar.due(received_at, span) > now:
+        return received_at
+    return now

@@ -29,6 +29,7 @@ from web.api import (
     corrections,
     logins,
     order_commands,
+    order_decisions,
     orders,
     partners,
     reports,
@@ -102,6 +103,7 @@ def create_app(settings: Settings) -> FastAPI:
     for calls in (
         orders,
         order_commands,
+        order_decisions,
         settlements,
         settlement_papers,
         corrections,

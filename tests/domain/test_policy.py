@@ -7,14 +7,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from domain.holiday_entries import HolidayEntry, parse_holiday
 from domain.policy import (
     CANTONS,
-    HolidayEntry,
     OfficePolicy,
     Policy,
     Span,
     TransmissionPolicy,
-    parse_holiday,
 )
 from domain.policy_file import PolicyError, load_policy
 

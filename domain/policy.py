@@ -146,16 +146,16 @@ OptionalSpan = Annotated[Span | None, BeforeValidator(_span_or_none)]
 
 
 class TransmissionPolicy(Value):
-    """How long a new order is held before it is sent, and when operations are alarmed."""
+    """How long a new order is held before it is sent, and when operations are alarmed (None: never)."""
 
     hold: Span = Span.parse("30 minutes")
-    alarm: Span = Field(default=Span.parse("45 minutes"), validate_default=True)
+    alarm: OptionalSpan = Field(default=Span.parse("45 minutes"), validate_default=True)
 
     @field_validator("alarm")
     @classmethod
-    def _not_before_the_hold_ends(cls, alarm: Span, info: ValidationInfo) -> Span:
+    def _not_before_the_hold_ends(cls, alarm: Span | None, info: ValidationInfo) -> Span | None:
         hold: Span | None = info.data.get("hold")
-        if hold is None or hold.duration is None or alarm.duration is None:
+        if hold is None or hold.duration is None or alarm is None or alarm.duration is None:
             return alarm
         if alarm.duration < hold.duration:
             raise ValueError(f'expected no less than transmission.hold, which is "{hold}"')
@@ -271,10 +271,10 @@ class BillingPolicy(Value):
 
 
 class SettlementPolicy(Value):
-    """The time to change the selection that the month's end made, and to send the invoice."""
+    """The time to change the selection that the month's end made, and to send the invoice (None: no deadline)."""
 
     select_within: Span = Span.parse("3 working days")
-    invoice_within: Span = Span.parse("10 working days")
+    invoice_within: OptionalSpan = Span.parse("10 working days")
 
 
 class Policy(Value):

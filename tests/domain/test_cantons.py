@@ -208,6 +208,40 @@ def test_an_unknown_canton_is_refused() -> None:
         pin_calendar("Stadt Zurich", STANDARD, date(2026, 11, 27))
 
 
+# --- Saturday as a working day ----------------------------------------------------------------------------------
+
+SATURDAY = {"saturday_is_working_day": True}
+
+
+@pytest.mark.parametrize(
+    ("canton", "start", "n", "due"),
+    [
+        ("ZH", "2026-11-27T16:12", 1, "2026-11-28T18:00"),
+        ("ZH", "2026-11-28T09:00", 1, "2026-11-30T18:00"),
+        ("ZH", "2026-07-31T10:00", 1, "2026-08-03T18:00"),  # 1 August is a Saturday
+        ("ZH", "2026-12-24T10:00", 1, "2026-12-28T18:00"),  # Friday and Saturday are holidays
+        ("GE", "2026-12-24T10:00", 1, "2026-12-26T18:00"),  # no St Stephen's Day
+        ("ZH", "2026-12-31T10:00", 1, "2027-01-02T18:00"),
+    ],
+)
+def test_known_deadlines_with_saturdays(canton: str, start: str, n: int, due: str) -> None:
+    assert pinned(canton, start, calendar=SATURDAY).closing(at(start), n) == at(due)
+
+
+def test_the_policy_adds_and_strikes_saturdays() -> None:
+    changed = {"ZH": ["2027-01-02", "-12-26"]}
+    calendar = pinned("ZH", "2026-12-01", holidays=changed, calendar=SATURDAY)
+    assert date(2027, 1, 2) in calendar.holidays
+    assert date(2026, 12, 26) not in calendar.holidays
+    assert calendar.is_working_day(date(2026, 12, 26))
+    assert date(2027, 1, 2) not in pinned("ZH", "2026-12-01", holidays=changed).holidays
+
+
+def test_calendars_with_and_without_saturdays_are_two() -> None:
+    start = "2026-11-27T08:00"
+    assert pinned("ZH", start, calendar=SATURDAY) != pinned("ZH", start)
+
+
 # --- holidays for appointments ----------------------------------------------------------------------------------
 
 

@@ -81,7 +81,8 @@ _NOTHING_ALLOWED = pmark("nach einer Ablehnung", "Im Moment ist für Sie nichts 
 def explanation_text(explanation: Explanation, language: Language) -> str:
     """How a deadline was calculated, like the example in docs/rules.md, "Deadlines".
 
-    Holidays come in their order, then the number of weekends. A plain duration has neither canton nor free days.
+    Holidays come in their order, then the number of weekends or, where Saturdays are working days, of Sundays. A plain
+    duration has neither canton nor free days.
     """
     text = say(
         language,
@@ -106,9 +107,9 @@ def explanation_text(explanation: Explanation, language: Language) -> str:
         for free in explanation.skipped
         if free.kind == "holiday"
     ]
-    weekends = sum(free.kind == "weekend" for free in explanation.skipped)
-    if weekends:
-        skipped.append(count_in_words(weekends, "weekend", language))
+    for kind in ("weekend", "sunday"):
+        if number := sum(free.kind == kind for free in explanation.skipped):
+            skipped.append(count_in_words(number, kind, language))
     if skipped:
         text += say(language, "; nicht gezählt: %(skipped)s", skipped=", ".join(skipped))
     return text

@@ -27,7 +27,7 @@ from domain.orders.deadline import DeadlineKind
 from domain.orders.errors import Refused
 from domain.orders.explanation import Explanation
 from domain.orders.order import Order, Status
-from domain.policy import Policy, Span
+from domain.policy import CalendarPolicy, Policy, Span
 from domain.settlements import mails as settlement_mails
 from domain.values import LANGUAGES, Language
 from words import (
@@ -237,9 +237,11 @@ def test_spans(span: str, language: Language, text: str) -> None:
 # --- explanations -------------------------------------------------------------------------------------------------
 
 
-def lucerne(kind: DeadlineKind, started: str, span: str) -> Explanation:
+def lucerne(
+    kind: DeadlineKind, started: str, span: str, policy: Policy | None = None
+) -> Explanation:
     """A deadline in Lucerne, reckoned with the real calendar; `started` is local (winter)."""
-    calendar = pin_calendar("LU", Policy(), date(2026, 12, 1))
+    calendar = pin_calendar("LU", policy or Policy(), date(2026, 12, 1))
     start = (wall(started) - timedelta(hours=1)).replace(tzinfo=UTC)
     length = Span.parse(span)
     due = calendar.due(start, length)
@@ -290,6 +292,46 @@ def test_weekends_are_counted_and_come_last() -> None:
         "due Fri 8 Jan 2027 18:00: requirements met Wed 23 Dec 2026 09:00, 10 working days, canton LU; "
         "skipped: Christmas Day (Fri 25 Dec), New Year's Day (Fri 1 Jan), two weekends"
     )
+
+
+@pytest.mark.parametrize(
+    ("language", "skipped"),
+    [
+        (
+            "en",
+            "skipped: New Year's Day (Fri 1 Jan), Saint Berchtold's Day (Sat 2 Jan), two Sundays",
+        ),
+        (
+            "de",
+            "nicht gezählt: Neujahrstag (Fr 1. Jan.), Berchtoldstag (Sa 2. Jan.), zwei Sonntage",
+        ),
+        (
+            "fr",
+            "jours non comptés: Nouvel An (ven. 1er janv.), Saint-Berchtold (sam. 2 janv.), deux dimanches",
+        ),
+        (
+            "it",
+            "giorni non contati: Capodanno (ven 1° gen), Giorno di Bertoldo (sab 2 gen), due domeniche",
+        ),
+    ],
+)
+def test_where_saturdays_are_working_days_sundays_are_counted(
+    language: Language, skipped: str
+) -> None:
+    saturdays = Policy(calendar=CalendarPolicy(saturday_is_working_day=True))
+    explanation = lucerne("goods", "2026-12-26T09:00", "10 working days", saturdays)
+    assert explanation_text(explanation, language).endswith(skipped)
+    assert explanation.due == wall("2027-01-09T18:00")
+
+
+@pytest.mark.parametrize(
+    ("language", "skipped"),
+    [("en", "Sunday"), ("de", "Sonntag"), ("fr", "dimanche"), ("it", "domenica")],
+)
+def test_one_sunday_is_just_that(language: Language, skipped: str) -> None:
+    saturdays = Policy(calendar=CalendarPolicy(saturday_is_working_day=True))
+    explanation = lucerne("accept", "2027-01-09T09:00", "1 working day", saturdays)
+    assert explanation_text(explanation, language).endswith(f": {skipped}")
 
 
 def test_nothing_skipped_is_not_mentioned() -> None:
@@ -498,7 +540,7 @@ def test_each_event_type_can_be_told(data: st.DataObject, language: Language) ->
     st.lists(
         st.builds(
             Skipped,
-            kind=st.sampled_from(("weekend", "holiday")),
+            kind=st.sampled_from(("weekend", "sunday", "holiday")),
             day=days,
             names=st.just({}) | st.just(dict.fromkeys(LANGUAGES, "Feiertag")),
         ),

@@ -71,6 +71,7 @@ class PaperActivities:
                 net=account.net,
                 vat=account.vat,
                 total=account.total,
+                rules=account.rules,
             )
 
     async def _make_statement(self, number: str, wanted: StatementWanted) -> Paper:
@@ -134,7 +135,9 @@ class PaperActivities:
             if statement is not None and statement.sha256 == paper.sha256:
                 # The statement would pass the check, because it contains everything that an invoice must contain.
                 return Verdict(accepted=False, problems=(Problem(code="statement"),))
-            return await check_invoice(paper.content, expected_of(stored.account))
+            partner = await self._partners.get(of.partner_id)
+            iban = partner.iban if partner is not None else None
+            return await check_invoice(paper.content, expected_of(stored.account, iban))
 
     # --- what they show ------------------------------------------------------------------------------------------
 

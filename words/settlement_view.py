@@ -9,14 +9,25 @@ from domain.months import Month
 from domain.settlements.access import allowed
 from domain.settlements.account import SettlementAccount
 from domain.settlements.events import SettlementRecorded
-from domain.settlements.lines import Amount, LeftOut, LeftOutReason
+from domain.settlements.lines import (
+    Amount,
+    CorrectionLine,
+    LeftOut,
+    LeftOutReason,
+    Line,
+    Percent,
+)
 from domain.settlements.settlement import Settlement, SettlementStatus
 from domain.values import OPEN, Language, Value, without_unknown
 from words.order_view import TimelineEntry, zoned
 
 
 class LineView(Value):
-    """An order that is billed or selected. `fee` is net; `vat` is the rounded VAT on it."""
+    """An order that is billed or selected. `fee` is net.
+
+    `vat_percent`: the rate of VAT; None if the partner is not liable for VAT on it. `vat`: the VAT on the line, if VAT
+    is rounded on each line (version 1 of the rules).
+    """
 
     sp_id: str
     sales_order_id: str
@@ -24,15 +35,25 @@ class LineView(Value):
     service: str
     customer_place: str
     fee: Amount
-    vat: Amount
+    vat_percent: Percent | None
+    vat: Amount | None
 
 
 class CorrectionView(Value):
-    """An amount (net) that operations added, plus or minus, for an order of an earlier settlement."""
+    """An amount (net) that operations added, plus or minus, for an order. VAT as in `LineView`."""
 
     sp_id: str
     reason: str
     amount: Amount
+    vat_percent: Percent | None
+    vat: Amount | None
+
+
+class VatView(Value):
+    """Net and VAT of all lines with one rate. VAT is rounded once for each rate (version 1: on each line)."""
+
+    percent: Percent
+    net: Amount
     vat: Amount
 
 
@@ -53,7 +74,10 @@ class StatementView(Value):
 
 
 class SettlementView(Value):
-    """A settlement as the API returns it. `overdue`: whether the invoice is late."""
+    """A settlement as the API returns it. `overdue`: whether the invoice is late.
+
+    `vat`: the sum of `vat_rates`, which has one entry for each rate that occurs.
+    """
 
     settlement_id: str
     partner_id: str
@@ -66,6 +90,7 @@ class SettlementView(Value):
     corrections: tuple[CorrectionView, ...]
     left_out: tuple[LeftOutView, ...]
     net: Amount
+    vat_rates: tuple[VatView, ...]
     vat: Amount
     total: Amount
     opened_at: datetime
@@ -109,6 +134,10 @@ def settlement_view(
             author_text=words.author_text(recorded.by, recorded.on_behalf_of, language),
         )
 
+    def vat_of(line: Line | CorrectionLine) -> dict[str, Any]:
+        vat = account.vat_on(line) if account.rounds_each_line else None
+        return {"vat_percent": account.percent(line), "vat": vat}
+
     statement, due = settlement.statement, settlement.invoice_due
     return SettlementView(
         settlement_id=settlement.settlement_id,
@@ -119,22 +148,20 @@ def settlement_view(
         status_label=words.settlement_status_label(settlement.status, language),
         version=settlement.version,
         orders=tuple(
-            LineView(
-                **dict(without_unknown(line)), vat=account.vat_on(line)
-            )  # its fields, and the tax on it
-            for line in account.lines
+            LineView(**dict(without_unknown(line)), **vat_of(line)) for line in account.lines
         ),
         corrections=tuple(
             CorrectionView(
                 sp_id=line.sp_id,
                 reason=line.reason,
                 amount=line.amount,
-                vat=account.vat_on(line),
+                **vat_of(line),
             )
             for line in account.corrections
         ),
         left_out=tuple(_left_out(each, role, language) for each in settlement.left_out),
         net=account.net,
+        vat_rates=tuple(VatView(**dict(part)) for part in account.vat_sums),
         vat=account.vat,
         total=account.total,
         opened_at=zoned(calendar, settlement.opened_at),

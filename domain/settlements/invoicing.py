@@ -22,6 +22,8 @@ ProblemCode = Literal[
     "qr_amount",
     "qr_currency",
     "qr_reference",
+    "other_iban",
+    "no_registered_iban",
 ]
 
 
@@ -33,9 +35,13 @@ class Problem(Value):
 
 
 class Verdict(Value):
-    """The verdict on an invoice. `missing`, `foreign`: SP-IDs that it lacks or must not have, at most 200 of each."""
+    """The verdict on an invoice. `missing`, `foreign`: SP-IDs that it lacks or must not have, at most 200 of each.
+
+    `accounting_decides`: it is right but for its account, so it is neither accepted nor refused; the problem says why.
+    """
 
     accepted: bool
+    accounting_decides: bool = False
     missing: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()

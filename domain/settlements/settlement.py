@@ -1,6 +1,6 @@
 """The settlement: what it starts with, what is pinned into it, and its state at any moment."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Self, TypedDict, Unpack
 
 from pydantic import AfterValidator
@@ -46,7 +46,9 @@ class Opening(Value):
 
     `picked`: the partner's orders that could be billed when it was opened; `left_out`: those that were asked for and
     could not. `automatic`: the month's end opened it, so that the partner is notified and may change the selection.
-    `rules`: the version of the rules that it is opened under (domain/rules.py).
+    `vat_rates`: empty if the partner is not liable for VAT; `vat_liable_from`: the first day of services with VAT, from
+    version 2 of the rules on. `rules`: the version of the rules that it is opened under (domain/rules.py).
+    `number`: 1 for the first settlement of the month; each one that follows a voided one has the next number.
     """
 
     partner: Assignee
@@ -54,19 +56,21 @@ class Opening(Value):
     policy: Policy
     calendar: Calendar
     vat_rates: VatRates = ()
+    vat_liable_from: date | None = None
     picked: Selection = ()
     left_out: tuple[LeftOut, ...] = ()
     automatic: bool
     rules: int = 1
+    number: int = 1
 
     @property
     def settlement_id(self) -> str:
-        """Its number, which identifies it everywhere."""
-        return settlement_id(self.partner.partner_id, self.month)
+        """Its id, which identifies it everywhere."""
+        return settlement_id(self.partner.partner_id, self.month, self.number)
 
 
 class Statement(Value):
-    """The statement that was made: its sums, and what identifies its PDF."""
+    """The statement that was made: its sums, what identifies its PDF, and the rules by which its VAT was calculated."""
 
     paper_id: str
     sha256: str
@@ -76,6 +80,7 @@ class Statement(Value):
     net: Amount
     vat: Amount
     total: Amount
+    rules: int = 1
 
 
 class SettlementChanges(TypedDict, total=False):

@@ -19,7 +19,8 @@ from contracts.activities import SettlementOf
 from domain import rules
 from domain.errors import InvalidCommand
 from domain.months import Month
-from domain.orders.order import Order, Placement
+from domain.orders.order import Order
+from domain.orders.placement import Placement
 from domain.settlements.ids import is_settlement_id, settlement_id
 from domain.settlements.settlement import Settlement
 from records.database import Database

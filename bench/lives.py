@@ -28,8 +28,10 @@ from domain.orders.commands import (
     PaymentReceived,
     SetAppointment,
 )
-from domain.orders.order import GoodsReceived, GoodsShipped, Intake, Status
+from domain.orders.order import Status
+from domain.orders.placement import Intake
 from domain.orders.request import Request
+from domain.orders.shipment import GoodsReceived, GoodsShipped
 from temporal.orders import start_order
 from tests.server.surroundings import Process, Surroundings, eventually
 from tests.support.builders import SHOP, WAREHOUSE, intake, partner_actor

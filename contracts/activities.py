@@ -16,6 +16,8 @@ from domain.values import Value
 
 SEND_MAIL = "send_mail"  # (Mail) -> None
 REQUEST_SHIPPING = "request_shipping"  # (ShippingRequest) -> None
+STOP_SHIPPING = "stop_shipping"  # (ShippingStop) -> None
+NOTIFY_SHOP = "notify_shop"  # (ShopNotice) -> None
 SAVE_ORDER = "save_order"  # (Snapshot) -> int, the version in the records: this one or a newer one
 PIN_CALENDAR = "pin_calendar"  # (CalendarWanted) -> Calendar
 COMPARE_ORDERS = "compare_orders"  # (OpenBatch) -> Compared

@@ -14,8 +14,9 @@ from domain.errors import InvalidCommand
 from domain.months import Month
 from domain.orders.errors import Refused
 from domain.orders.events import Recorded
-from domain.orders.order import Intake, Order, Status
+from domain.orders.order import Order, Status
 from domain.orders.outgoing import Effect
+from domain.orders.placement import Intake
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.events import SettlementRecorded
 from domain.settlements.invoicing import Verdict

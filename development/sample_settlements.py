@@ -10,7 +10,8 @@ from temporalio.client import Client
 from development.api_client import PATIENCE, Api
 from development.sample_data import ZURICH, SampleOrder, read_orders
 from domain.months import Month
-from domain.orders.order import Placement, Status
+from domain.orders.order import Status
+from domain.orders.placement import Placement
 from domain.settlements.ids import settlement_id
 from domain.settlements.settlement import SettlementStatus
 from records.database import Database

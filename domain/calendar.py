@@ -31,7 +31,8 @@ class Calendar(Value):
     these moves a running order. `offsets` are the UTC offsets in seconds, each with the instant
     from which it is in force (the first also applies before that, the last has no end); `holidays`
     are those from `first_day` to `last_day` that fall on a day of the week on which people work.
-    Outside these days only weekends are free. `timezone` is only a name for display. Made by `domain.cantons.pin_calendar`.
+    Outside these days only weekends are free. `timezone` is only a name for display.
+    Made by `domain.cantons.pin_calendar`.
     """
 
     canton: str
@@ -108,6 +109,27 @@ class Calendar(Value):
         if self.is_working_day(local.date()) and local.time() < self.opens:
             return self.instant(local.date(), self.opens)
         return self.instant(self._working_day(instant, 1, _ONE_DAY), self.opens)
+
+    def office_time(self, begin: datetime, end: datetime) -> timedelta:
+        """The time within office hours between two instants; zero if `end` is not after `begin`."""
+        total = timedelta()
+        at = self.next_office(begin)
+        while at < end:
+            closing = self.instant(self.local(at).date(), self.closes)
+            total += min(end, closing) - at
+            at = self.next_office(closing + timedelta(microseconds=1))
+        return total
+
+    def after_office_time(self, start: datetime, time: timedelta) -> datetime:
+        """The instant at which so much time within office hours has passed since `start`."""
+        at = self.next_office(start)
+        while time:
+            left = self.instant(self.local(at).date(), self.closes) - at
+            if time <= left:
+                return at + time
+            time -= left
+            at = self.next_office(at + left + timedelta(microseconds=1))
+        return start
 
     def skipped(self, start: datetime, due: datetime) -> tuple[Skipped, ...]:
         """The days strictly between the local days of `start` and `due` that do not count, in order.

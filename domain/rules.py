@@ -31,7 +31,8 @@ VERSIONS: tuple[Version, ...] = (
     Version(
         number=2,
         since=date(2026, 11, 29),
-        what="The life of an order as the trade has it: only what was done is paid, problems can be reported at any time, "
+        what="The life of an order as the trade has it: only what was done is paid, problems can be reported at any "
+        "time, "
         "partners decline, orders are put on hold and reassigned in every open state, VAT is rounded once.",
         why="Under the first rules work could be paid that was never done, and some orders could not go on.",
     ),

@@ -12,7 +12,8 @@ from contracts.activities import Snapshot
 from domain.calendar import Calendar
 from domain.orders.deadlines import next_due
 from domain.orders.events import Event, Recorded
-from domain.orders.order import Order, Placement
+from domain.orders.order import Order
+from domain.orders.placement import Placement
 from domain.policy import Policy
 from domain.values import Value
 from records.search import searchable

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.fields import EmailAddress, Identifier, TextLine
-from domain.orders.order import Assignee
+from domain.orders.placement import Assignee
 from domain.policy import CANTONS
 from domain.values import Language, Value
 from records.database import Database, to_the_end

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, tuple_
 
-from domain.orders.order import DeadlineKind
+from domain.orders.deadline import DeadlineKind
 from domain.orders.punctuality import KINDS
 from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database, storable

@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from domain.orders.order import Placement
+from domain.orders.placement import Placement
 
 
 def normalized(text: str) -> str:

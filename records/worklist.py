@@ -7,8 +7,10 @@ from typing import NamedTuple
 from pydantic import BaseModel
 from sqlalchemy import func, select, union_all
 
-from domain.orders.deadlines import owner_of
-from domain.orders.order import Appointment, Deadline, DeadlineKind, Placement, Status
+from domain.orders.deadline import Deadline, DeadlineKind
+from domain.orders.deadline_rules import owner_of
+from domain.orders.order import Appointment, Status
+from domain.orders.placement import Placement
 from records.database import Database, storable
 from records.tables import documents, orders
 

@@ -15,7 +15,8 @@ from contracts import names
 from contracts.activities import Snapshot
 from contracts.messages import Answer, Carried, DisplaySettings, Start
 from domain.orders import deadlines, lifecycle
-from domain.orders.order import Intake, Order
+from domain.orders.order import Order
+from domain.orders.placement import Intake
 from domain.orders.request import Request
 from temporal.updates import execute_update
 from workflows.order_display import title

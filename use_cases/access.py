@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import get_args
 
 from domain.actors import Role as ActorRole
-from domain.orders.commands import COMMANDS
+from domain.orders.command_rules import COMMANDS
 from domain.orders.order import Order
 from use_cases.principal import Principal, Role
 

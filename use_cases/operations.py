@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from domain.orders.ball import ball
+from domain.orders.deadline import Deadline
 from domain.orders.events import NotExecuted
-from domain.orders.order import Deadline, Order, Party, Status
+from domain.orders.order import Order, Party, Status
 from records.accounts import AccountRecords, User
 from records.database import Database
 from records.findings import Finding, Findings

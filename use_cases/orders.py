@@ -19,8 +19,10 @@ from domain.fields import Identifier
 from domain.orders.commands import ExternalCommand, PaymentReceived, Reassign
 from domain.orders.errors import Refused
 from domain.orders.lifecycle import handle
-from domain.orders.order import GoodsReceived, GoodsShipped, Intake, Order, Placement, Status
+from domain.orders.order import Order, Status
+from domain.orders.placement import Intake, Placement
 from domain.orders.request import Request
+from domain.orders.shipment import GoodsReceived, GoodsShipped
 from domain.policy import Policy
 from domain.values import Value
 from records.failures import is_away

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from domain.months import Month
-from domain.orders.order import DeadlineKind
+from domain.orders.deadline import DeadlineKind
 from domain.orders.punctuality import interval, on_target, on_time_share
 from domain.values import Value
 from records.database import Database

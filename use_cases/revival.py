@@ -23,7 +23,7 @@ from domain.errors import NotUnderstood
 from domain.orders.effects import effects
 from domain.orders.lifecycle import begin, check_understood
 from domain.orders.order import Order, Status
-from domain.orders.outgoing import Effect
+from domain.orders.outgoing import Effect, ShippingRequest, ShippingStop, ShopNotice
 from domain.settlements import lifecycle as settlement_lifecycle
 from domain.settlements.lifecycle import begin as begin_settlement
 from domain.settlements.mails import settlement_mails
@@ -248,7 +248,9 @@ def outbox(stored: StoredOrder, finished: frozenset[str]) -> tuple[Effect, ...]:
     order = stored.order
     waiting: list[Effect] = []
     for effect in effects(begin(order.intake), stored.events):
-        if effect.type == "shipping_request":
+        if isinstance(effect, ShippingStop | ShopNotice):
+            waiting.append(effect)  # sent again under the same key, which its receiver takes once
+        elif isinstance(effect, ShippingRequest):
             shipment = order.shipments[-1]
             asked = effect.attempt == shipment.attempt and shipment.shipped_at is None
             if asked and order.status is Status.REQUIREMENTS_MET:

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Literal
 
 from domain.actors import Role
-from domain.orders import effects
+from domain.orders import mails as order_mails
 from domain.orders.codes import ChecklistAnswer, ChecklistItem
-from domain.orders.commands import COMMANDS
-from domain.orders.deadlines import RULES, DeadlineWords
-from domain.orders.order import DeadlineKind, Outcome, Party, Status
+from domain.orders.command_rules import COMMANDS
+from domain.orders.deadline import DeadlineKind, Outcome
+from domain.orders.deadline_rules import RULES, DeadlineWords
+from domain.orders.order import Party, Status
 from domain.settlements import mails
 from domain.values import Language
 from words.translations import Meaning, mark, pmark, say
@@ -20,11 +21,13 @@ STATUSES: Mapping[Status, str] = {
     Status.AWAITING_PAYMENT: mark("Wartet auf Zahlungseingang"),
     Status.IN_TRANSMISSION: mark("In Übermittlung"),
     Status.NEW: mark("Auftrag akzeptieren"),
+    Status.UNASSIGNED: mark("Ohne Servicepartner"),
     Status.CHECK_REQUIREMENTS: mark("Anforderungen prüfen"),
     Status.REQUIREMENTS_MET: mark("Anforderungen erfüllt"),
     Status.SET_APPOINTMENT: mark("Kundentermin setzen"),
     Status.CONFIRM_EXECUTION: mark("Ausführung bestätigen"),
     Status.UNDER_REVIEW: mark("In Abklärung"),
+    Status.ON_HOLD: mark("Zurückgestellt"),
     Status.COMPLETED: mark("Abgeschlossen, nicht verrechnet"),
     Status.BILLED: mark("Verrechnet"),
     Status.CANCELLED: mark("Storniert"),
@@ -61,6 +64,14 @@ REASONS: Mapping[str, str] = {
     "customer_absent": mark("Kundschaft nicht angetroffen"),
     "site_not_ready": mark("Einbauort nicht bereit"),
     "wrong_goods": mark("Falsche Ware geliefert"),
+    "customer_postpones": mark("Kundschaft verschiebt"),
+    "damaged_on_receipt": mark("Ware bei Erhalt beschädigt"),
+    "partner_unable": mark("Servicepartner verhindert"),
+    "no_capacity": mark("Keine Kapazität"),
+    "outside_area": mark("Ausserhalb des Einsatzgebiets"),
+    "not_our_trade": mark("Gehört nicht zu unseren Arbeiten"),
+    "not_accepted": mark("Nicht akzeptiert"),
+    "partner_ended": mark("Zusammenarbeit beendet"),
     "other": mark("Anderer Grund"),
 }
 ITEMS: Mapping[ChecklistItem, str] = {
@@ -181,7 +192,7 @@ def author_text(by: str, on_behalf_of: str | None, language: Language) -> str:
     return say(language, "%(name)s (%(role)s)", name=name, role=label) if name else label
 
 
-_MAILS = effects.mail_names() | mails.mail_names()
+_MAILS = order_mails.mail_names() | mails.mail_names()
 
 
 def _label(texts: Mapping[str, str], code: str, language: Language) -> str:

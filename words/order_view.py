@@ -13,19 +13,12 @@ from domain.orders.access import allowed
 from domain.orders.ball import ball
 from domain.orders.catalogue import checklist
 from domain.orders.codes import ChecklistItem
-from domain.orders.deadlines import owner_of
+from domain.orders.deadline import DeadlineKind
+from domain.orders.deadline_rules import owner_of
 from domain.orders.events import CalendarRenewed, Reassigned, Recorded, RulesAdopted
 from domain.orders.explanation import explain
-from domain.orders.order import (
-    Appointment,
-    Customer,
-    DeadlineKind,
-    Order,
-    Party,
-    Product,
-    Service,
-    Status,
-)
+from domain.orders.order import Appointment, Order, Party, Status
+from domain.orders.placement import Customer, Product, Service
 from domain.values import Language, Value, without_unknown
 
 

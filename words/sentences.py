@@ -1,6 +1,7 @@
 """Explanations in words: when a deadline is due, and why a command is refused."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 from domain.orders.errors import Refused
 from domain.orders.explanation import Explanation
@@ -16,6 +17,9 @@ REFUSALS: Mapping[str, str] = {
     "before_goods": mark("Ein Termin darf erst vereinbart werden, wenn die Ware unterwegs ist."),
     "not_yours": mark("Dieser Auftrag ist einem anderen Servicepartner zugeteilt."),
     "role": mark("Sie sind zu «%(action)s» nicht berechtigt."),
+    "undo_over": mark(
+        "Die Bestätigung lässt sich nicht mehr zurücknehmen. Bitte wenden Sie sich an das Servicepartner-Team."
+    ),
     "other_settlement": mark("Der Auftrag gehört bereits zu einer anderen Verrechnung."),
 }
 INVALID: Mapping[str, str] = {
@@ -28,9 +32,36 @@ INVALID: Mapping[str, str] = {
     "end_before_start": mark("Das Ende des Termins muss nach dem Beginn liegen."),
     "appointment_too_long": mark("Ein Termin darf höchstens sieben Tage dauern."),
     "appointment_too_far": mark("Der Termin darf höchstens ein Jahr in der Zukunft liegen."),
+    "appointment_in_past": mark("Der Termin darf nicht in der Vergangenheit liegen."),
+    "appointment_beyond_policy": mark("Der Termin liegt zu weit in der Zukunft."),
+    "appointment_unusual": mark(
+        "Der Termin liegt ausserhalb der üblichen Zeiten oder auf einem Sonntag oder Feiertag. Bestätigen Sie, dass er "
+        "so vereinbart ist."
+    ),
     "appointment_before_goods": mark("Der Termin darf nicht vor dem Versand der Ware liegen."),
     "move_needs_reason": mark("Geben Sie an, weshalb der Termin verschoben wird."),
     "in_future": mark("Der Tag der Ausführung darf nicht in der Zukunft liegen."),
+    "goods_not_received": mark(
+        "Die Ware ist noch nicht als eingetroffen gemeldet. Melden Sie zuerst ihren Erhalt."
+    ),
+    "before_goods_received": mark(
+        "Der Tag der Ausführung darf nicht vor dem Erhalt der Ware liegen."
+    ),
+    "before_appointment": mark(
+        "Der Tag der Ausführung liegt vor dem Termin. Bestätigen Sie, dass früher ausgeführt wurde."
+    ),
+    "unreachable_needs_attempts": mark(
+        "Halten Sie zuerst genügend Kontaktversuche an verschiedenen Tagen fest."
+    ),
+    "absent_before_appointment": mark(
+        "Die Kundschaft kann erst nach Beginn des Termins abwesend sein."
+    ),
+    "reason_before_goods": mark("Dieser Grund ist erst möglich, wenn die Ware unterwegs ist."),
+    "until_missing": mark("Geben Sie an, bis wann."),
+    "until_not_possible": mark(
+        "Das Datum muss in der Zukunft liegen, höchstens ein Jahr entfernt."
+    ),
+    "until_not_asked": mark("Zu dieser Angabe gehört kein Datum."),
     "before_order": mark("Der Tag der Ausführung darf nicht vor der Bestellung liegen."),
     "other_needs_note": mark("Beschreiben Sie den anderen Grund in der Bemerkung."),
     "older_rules": mark("Für den Auftrag gelten schon neuere Regeln."),
@@ -56,12 +87,16 @@ def explanation_text(explanation: Explanation, language: Language) -> str:
         language,
         "fällig %(due)s: %(start)s %(started)s, %(span)s",
         due=format_instant(explanation.due, language),
-        start=say(language, "neuere Regeln gelten seit")
-        if explanation.adopted
-        else deadline_start(explanation.kind, language),
+        start=_start(explanation, language),
         started=format_instant(explanation.started, language),
         span=span_in_words(explanation.span, language),
     )
+    if explanation.stretched:
+        text += say(
+            language,
+            ", um %(minutes)s Minuten verlängert, weil CMI nicht erreichbar war",
+            minutes=explanation.stretched // timedelta(minutes=1),
+        )
     if explanation.span.working_days is None:
         return text
     text += say(language, ", Kanton %(canton)s", canton=explanation.canton)
@@ -77,6 +112,21 @@ def explanation_text(explanation: Explanation, language: Language) -> str:
     if skipped:
         text += say(language, "; nicht gezählt: %(skipped)s", skipped=", ".join(skipped))
     return text
+
+
+def _start(explanation: Explanation, language: Language) -> str:
+    """What the deadline runs from, before the instant."""
+    if explanation.adopted:
+        return say(language, "neuere Regeln gelten seit")
+    match explanation.basis:
+        case "resumed":
+            return say(language, "weitergeführt")
+        case "reassigned":
+            return say(language, "neu zugeteilt")
+        case "noticed":
+            return say(language, "benachrichtigt")
+        case _:
+            return deadline_start(explanation.kind, language)
 
 
 def refused_text(refused: Refused, language: Language) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
+from domain.orders.deadline_events import DeadlineMissed, DeadlinesStretched, Escalated, ReminderDue
 from domain.orders.events import (
     Accepted,
     AppointmentMoved,
@@ -13,19 +14,24 @@ from domain.orders.events import (
     Cancelled,
     CommandRefused,
     ContactLogged,
-    DeadlineMissed,
-    Escalated,
+    Declined,
     Event,
     ExecutionConfirmed,
+    ExecutionTakenBack,
+    GoodsUnexpected,
+    HoldEnded,
     MailUndelivered,
     NotExecuted,
     NoticeKept,
+    OrderSeen,
     Paid,
+    PartnerNotified,
     Placed,
+    ProblemReported,
+    ProblemWithdrawn,
     Reassigned,
     Recorded,
     Released,
-    ReminderDue,
     RequirementsConfirmed,
     RequirementsRejected,
     ReviewDecided,
@@ -34,9 +40,10 @@ from domain.orders.events import (
     ShippingStarted,
     TransmissionStarted,
     Transmitted,
+    Unassigned,
     UnknownEvent,
 )
-from domain.orders.order import GoodsShipped
+from domain.orders.shipment import GoodsShipped
 from domain.values import Language
 from words.dates import format_day, format_instant, format_period
 from words.labels import action_label, deadline_label, mail_label, reason_label, role_label
@@ -75,6 +82,9 @@ def _written(event: Event) -> str:
             | AppointmentMoved(reason=text)
             | ExecutionConfirmed(note=text)
             | NotExecuted(note=text)
+            | ProblemReported(note=text)
+            | Declined(note=text)
+            | ExecutionTakenBack(reason=text)
             | ReviewDecided(note=text)
             | Cancelled(reason=text)
             | Reassigned(reason=text)
@@ -105,6 +115,17 @@ def _sentence(event: Event, language: Language, local: Callable[[datetime], date
             return _("Übermittlung an den Servicepartner begonnen")
         case Transmitted():
             return _("Auftrag an %(partner)s übermittelt", partner=event.partner_id)
+        case PartnerNotified():
+            return _("Servicepartner per E-Mail benachrichtigt")
+        case OrderSeen():
+            return _("Auftrag vom Servicepartner angesehen, bevor die E-Mail versandt war")
+        case Declined():
+            return _("Auftrag abgelehnt: %(reason)s", reason=reason_label(event.reason, language))
+        case Unassigned():
+            return _(
+                "Auftrag ohne Servicepartner: %(reason)s",
+                reason=reason_label(event.reason, language),
+            )
         case Accepted():
             return _("Auftrag akzeptiert")
         case ContactLogged(outcome="reached"):
@@ -115,7 +136,7 @@ def _sentence(event: Event, language: Language, local: Callable[[datetime], date
             return _("Anforderungen erfüllt, Versand der Ware angefordert")
         case RequirementsRejected():
             reason = reason_label(event.reason, language)
-            return _("Anforderungen nicht erfüllt, Auftrag storniert: %(reason)s", reason=reason)
+            return _("Anforderungen nicht erfüllt: %(reason)s", reason=reason)
         case NoticeKept(notice=notice):
             if isinstance(notice, GoodsShipped):
                 return _(
@@ -127,6 +148,13 @@ def _sentence(event: Event, language: Language, local: Callable[[datetime], date
             return _(
                 "Meldung zum Erhalt der Ware vorgemerkt (%(at)s)", at=clock(notice.received_at)
             )
+        case GoodsUnexpected(notice=notice):
+            if isinstance(notice, GoodsShipped):
+                return _(
+                    "Ware unterwegs, obwohl der Auftrag beendet ist (Sendung %(tracking)s)",
+                    tracking=notice.tracking,
+                )
+            return _("Ware eingetroffen, obwohl der Auftrag beendet ist")
         case ShippingStarted():
             return _("Ware unterwegs (Sendung %(tracking)s)", tracking=event.tracking)
         case ShippingEnded():
@@ -140,13 +168,52 @@ def _sentence(event: Event, language: Language, local: Callable[[datetime], date
             )
         case AppointmentSet():
             return _("Kundentermin gesetzt: %(period)s", period=period(event))
+        case AppointmentMoved(moved_by="customer"):
+            return _(
+                "Kundentermin auf Wunsch der Kundschaft verschoben auf %(period)s",
+                period=period(event),
+            )
+        case AppointmentMoved(moved_by="partner"):
+            return _(
+                "Kundentermin vom Servicepartner verschoben auf %(period)s", period=period(event)
+            )
         case AppointmentMoved():
             return _("Kundentermin verschoben auf %(period)s", period=period(event))
+        case ExecutionConfirmed(early=True):
+            return _(
+                "Vor dem Termin ausgeführt am %(day)s", day=format_day(event.executed_on, language)
+            )
         case ExecutionConfirmed():
             executed = pmark("Verlauf", "Ausgeführt am %(day)s")
             return _(executed, day=format_day(event.executed_on, language))
         case NotExecuted():
             return _("Nicht ausgeführt: %(reason)s", reason=reason_label(event.reason, language))
+        case ExecutionTakenBack():
+            return _("Bestätigung der Ausführung zurückgenommen")
+        case ProblemReported():
+            if event.until is None:
+                return _(
+                    "Problem gemeldet: %(reason)s", reason=reason_label(event.reason, language)
+                )
+            return _(
+                "Problem gemeldet: %(reason)s (bis %(day)s)",
+                reason=reason_label(event.reason, language),
+                day=format_day(event.until, language),
+            )
+        case ProblemWithdrawn():
+            return _("Meldung zurückgezogen, der Auftrag geht weiter")
+        case HoldEnded():
+            return _("Zurückstellung beendet, der Auftrag geht weiter")
+        case DeadlinesStretched():
+            return _(
+                "CMI war von %(begin)s bis %(end)s nicht erreichbar: Fristen verlängert",
+                begin=clock(event.begin),
+                end=clock(event.end),
+            )
+        case ReviewDecided(until=day) if day is not None:
+            return _(
+                "Entscheid zur Abklärung: zurückgestellt bis %(day)s", day=format_day(day, language)
+            )
         case ReviewDecided():
             decision = action_label(event.decision, language)
             if event.executed_on is None:

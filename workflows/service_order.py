@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, assert_never
 
 from temporalio import workflow
 from temporalio.common import RawValue, SearchAttributeUpdate, TypedSearchAttributes
@@ -35,7 +35,7 @@ with workflow.unsafe.imports_passed_through():
         RenewCalendar,
     )
     from domain.orders.order import Order, Status
-    from domain.orders.outgoing import Effect, Mail
+    from domain.orders.outgoing import Effect, Mail, ShippingRequest, ShippingStop, ShopNotice
     from domain.orders.request import Request, is_newer
     from domain.settlements.lines import line_of_order
     from domain.values import Language
@@ -229,9 +229,17 @@ class ServiceOrder(EntityWorkflow[Order, Command, Recorded, Effect]):
         return is_obsolete(item, self._state)
 
     def _sent_by(self, item: Effect) -> tuple[str, str]:
-        if isinstance(item, Mail):
-            return activities.SEND_MAIL, f"{item.kind} to {item.audience}"
-        return activities.REQUEST_SHIPPING, f"attempt {item.attempt}"
+        match item:
+            case Mail():
+                return activities.SEND_MAIL, f"{item.kind} to {item.audience}"
+            case ShippingRequest():
+                return activities.REQUEST_SHIPPING, f"attempt {item.attempt}"
+            case ShippingStop():
+                return activities.STOP_SHIPPING, f"stop of attempt {item.attempt}"
+            case ShopNotice():
+                return activities.NOTIFY_SHOP, item.kind
+            case _:
+                assert_never(item)
 
     def _note_outcome(self, item: Effect, outcome: Outcome) -> None:
         if outcome is Outcome.GIVEN_UP:
@@ -240,7 +248,7 @@ class ServiceOrder(EntityWorkflow[Order, Command, Recorded, Effect]):
             mail = item.kind if isinstance(item, Mail) and self._shell >= 2 else summary
             self._take(NoteUndelivered(key=item.key, mail=mail))
         elif outcome is Outcome.SENT and isinstance(item, Mail) and item.kind == "new_order":
-            self._take(ConfirmTransmission())
+            self._take(ConfirmTransmission(partner_id=item.partner_id))
 
     def _snapshot(self, events: tuple[Recorded, ...]) -> activities.Snapshot:
         return activities.Snapshot(order=self._state, events=events, shell=self._shell)

@@ -1,9 +1,12 @@
 """Who may do what to an order, in which state, and how the timeline names them."""
 
+from datetime import datetime
+
 from domain import rules
 from domain.actors import Actor, Role
 from domain.authors import Author, author_of
-from domain.orders.commands import ACTIONS, COMMANDS, Command, CommandRule, action_of
+from domain.orders.command_rules import ACTIONS, COMMANDS, CommandRule
+from domain.orders.commands import Command, action_of
 from domain.orders.errors import Refused
 from domain.orders.order import Order, Status
 
@@ -11,25 +14,48 @@ _BEFORE_GOODS = (
     Status.AWAITING_PAYMENT,
     Status.IN_TRANSMISSION,
     Status.NEW,
+    Status.UNASSIGNED,
     Status.CHECK_REQUIREMENTS,
     Status.REQUIREMENTS_MET,
 )
 
 
-def actions(order: Order) -> tuple[str, ...]:
-    """The actions that the order's state allows, to any role."""
-    return rules.under(ACTIONS, order.rules).get(order.status, ())
+def actions(order: Order, now: datetime | None = None) -> tuple[str, ...]:
+    """The actions that the order allows, to any role; at `now`, if it is given, else whenever."""
+    listed = rules.under(ACTIONS, order.rules).get(order.status, ())
+    if order.rules < 2:
+        return listed
+    return tuple(action for action in listed if _fits(order, action, now))
 
 
-def allowed(order: Order, role: Role) -> tuple[str, ...]:
-    """The actions that a caller of this role may take now."""
+def _fits(order: Order, action: str, now: datetime | None) -> bool:
+    """Whether an action that the state lists makes sense for the goods and the time, from version 2 of the rules on."""
+    shipment = order.shipment
+    match action:
+        case "goods_received":
+            return shipment is not None and shipment.received_at is None
+        case "reship":
+            return shipment is not None
+        case "new_appointment":
+            return shipment is not None and bool(shipment.shipped_at or shipment.received_at)
+        case "accept_as_executed":
+            return shipment is not None and shipment.received_at is not None
+        case "undo":
+            until = order.undo_until
+            return until is not None and (now is None or now <= until)
+        case _:
+            return True
+
+
+def allowed(order: Order, role: Role, now: datetime | None = None) -> tuple[str, ...]:
+    """The actions that a caller of this role may take; at `now`, if it is given, else whenever."""
     may = {
         action
         for rule in rules.holding(COMMANDS, order.rules)
         if role in rule.roles
         for action in rule.actions
     }
-    return tuple(action for action in actions(order) if action in may)
+    return tuple(action for action in actions(order, now) if action in may)
 
 
 def rule_of(order: Order, command: Command) -> CommandRule | None:
@@ -53,6 +79,17 @@ def authorise(order: Order, command: Command, actor: Actor) -> None:
         raise Refused(order, action, "not_yours", ())
 
 
+def check_role_in_state(order: Order, command: Command, actor: Actor) -> None:
+    """Check the state for a role that may not give the command in any state, as others may.
+
+    Raises:
+        Refused: the state does not allow it.
+    """
+    rule = rule_of(order, command)
+    if rule is not None and actor.role not in rule.in_any_state:
+        check_state(order, action_of(command))
+
+
 def author(order: Order, command: Command, actor: Actor) -> Author:
     """The author of a command's events."""
     rule = rule_of(order, command)
@@ -68,6 +105,10 @@ def why_not(order: Order, action: str) -> str | None:
         return "final"
     if action == "set_appointment" and order.status in _BEFORE_GOODS:
         return "before_goods"
+    if action == "new_appointment" and order.status is Status.UNDER_REVIEW:
+        return "before_goods"
+    if action == "undo" and order.status is Status.COMPLETED:
+        return "undo_over"
     return "wrong_state"
 
 

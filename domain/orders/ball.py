@@ -8,9 +8,9 @@ from domain.orders.order import Order, Party, Status
 def ball(order: Order, now: datetime) -> Party | None:
     """Whose turn it is; None if nothing can follow (docs/rules.md, "What counts against a partner")."""
     match order.status:
-        case Status.AWAITING_PAYMENT:
+        case Status.AWAITING_PAYMENT | Status.ON_HOLD:
             return "customer"
-        case Status.IN_TRANSMISSION | Status.UNDER_REVIEW:
+        case Status.IN_TRANSMISSION | Status.UNDER_REVIEW | Status.UNASSIGNED:
             return "retailer"
         case Status.NEW | Status.CHECK_REQUIREMENTS | Status.COMPLETED:
             return "partner"

@@ -2,174 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Literal, NamedTuple
 
 from domain import rules
-from domain.orders.order import Deadline, DeadlineKind, Order, Outcome, Status
-from domain.policy import Policy, Span
-from domain.values import Meaning, mark, pmark
-
-Owner = Literal["partner", "retailer"]
-
-
-class DeadlineWords(NamedTuple):
-    """All that is said of a deadline.
-
-    `label`: what has to be done by it. `start`: what it runs from, before the instant. `task`: what it is for, after
-    "the deadline for". `please`: asks the partner for it, with `due` in it; empty of a deadline of the retailer.
-    """
-
-    label: str
-    start: str | Meaning
-    task: str
-    please: str = ""
-
-
-class Rule(NamedTuple):
-    """A kind of deadline: whose it is, when it starts to run, and in which versions of the rules it exists.
-
-    `span` is its duration: the key of its name in the policy's `[deadlines]`, if nothing else is said. Its words are on
-    the first row of its kind.
-
-    A rule that changes ends with `until`, and a row of the same kind and owner has the new one `since` the next
-    version.
-    """
-
-    kind: DeadlineKind
-    owner: Owner
-    start: Callable[[Order], datetime | None]
-    span: Callable[[Policy], Span | None] | None = None
-    words: DeadlineWords | None = None
-    since: int = 1
-    until: int | None = None
-
-    def span_in(self, policy: Policy) -> Span | None:
-        """The duration in a policy; None if the policy does not have this step."""
-        if self.span is not None:
-            return self.span(policy)
-        span: Span | None = getattr(policy.deadlines, self.kind)
-        return span
-
-
-def _while(
-    status: Status, start: Callable[[Order], datetime | None]
-) -> Callable[[Order], datetime | None]:
-    return lambda order: start(order) if order.status is status else None
-
-
-def _contact(order: Order) -> datetime | None:
-    waiting = order.status in (Status.NEW, Status.CHECK_REQUIREMENTS) and order.reached_at is None
-    return order.transmitted_at if waiting else None
-
-
-RULES: tuple[Rule, ...] = (
-    Rule(
-        "transmit",
-        "retailer",
-        _while(Status.IN_TRANSMISSION, lambda o: o.released_at),
-        span=lambda policy: policy.transmission.alarm,
-        words=DeadlineWords(
-            label=mark("Auftrag übermitteln"),
-            start=mark("bestellt oder bezahlt"),
-            task=mark("die Übermittlung an den Partner"),
-        ),
-    ),
-    Rule(
-        "accept",
-        "partner",
-        _while(Status.NEW, lambda o: o.transmitted_at),
-        words=DeadlineWords(
-            label=mark("Auftrag akzeptieren"),
-            start=mark("übermittelt"),
-            task=mark("die Annahme des Auftrags"),
-            please=mark("Bitte akzeptieren Sie den Auftrag bis %(due)s."),
-        ),
-    ),
-    Rule(
-        "check_requirements",
-        "partner",
-        _while(Status.CHECK_REQUIREMENTS, lambda o: o.accepted_at or o.transmitted_at),
-        words=DeadlineWords(
-            label=mark("Anforderungen prüfen"),
-            start=mark("übernommen"),
-            task=mark("die Prüfung der Anforderungen"),
-            please=mark(
-                "Bitte klären Sie bis %(due)s mit der Kundschaft, ob die Anforderungen erfüllt sind, und "
-                "halten Sie das Ergebnis fest."
-            ),
-        ),
-    ),
-    Rule(
-        "contact_customer",
-        "partner",
-        _contact,
-        words=DeadlineWords(
-            label=mark("Kundschaft kontaktieren"),
-            start=mark("übermittelt"),
-            task=mark("den ersten Kontakt mit der Kundschaft"),
-            please=mark(
-                "Bitte rufen Sie die Kundschaft bis %(due)s an und halten Sie den Kontakt fest."
-            ),
-        ),
-    ),
-    Rule(
-        "goods",
-        "retailer",
-        _while(Status.REQUIREMENTS_MET, lambda o: o.shipment.requested_at if o.shipment else None),
-        words=DeadlineWords(
-            label=mark("Ware versenden"),
-            start=pmark("Beginn einer Frist", "Anforderungen erfüllt"),
-            task=mark("den Versand der Ware"),
-        ),
-    ),
-    Rule(
-        "set_appointment",
-        "partner",
-        _while(Status.SET_APPOINTMENT, lambda o: o.appointment_from),
-        words=DeadlineWords(
-            label=mark("Kundentermin setzen"),
-            start=mark("Ware eingetroffen oder neuer Termin verlangt"),
-            task=mark("die Terminvereinbarung mit der Kundschaft"),
-            please=mark(
-                "Bitte vereinbaren Sie bis %(due)s mit der Kundschaft einen Termin und tragen Sie ihn ein."
-            ),
-        ),
-    ),
-    Rule(
-        "confirm_execution",
-        "partner",
-        _while(Status.CONFIRM_EXECUTION, lambda o: o.appointment.end if o.appointment else None),
-        words=DeadlineWords(
-            label=mark("Ausführung bestätigen"),
-            start=mark("Ende des Termins"),
-            task=mark("die Bestätigung der Ausführung"),
-            please=mark(
-                "Bitte bestätigen Sie bis %(due)s die Ausführung, oder melden Sie uns, was nicht geklappt hat."
-            ),
-        ),
-    ),
-    Rule(
-        "review",
-        "retailer",
-        _while(Status.UNDER_REVIEW, lambda o: o.reported_at),
-        words=DeadlineWords(
-            label=mark("Abklärung entscheiden"),
-            start=mark("gemeldet"),
-            task=mark("Ihren Entscheid"),
-        ),
-    ),
-)
-"""All deadlines. The authority for their kinds and owners: nothing else lists them."""
-
-
-def owner_of(kind: DeadlineKind) -> Owner:
-    """The owner of a kind. One that only a newer release knows counts as the retailer's: no partner is blamed."""
-    return next((rule.owner for rule in RULES if rule.kind == kind), "retailer")
-
-
-def kinds(owner: Owner | None = None) -> tuple[DeadlineKind, ...]:
-    """The kinds of all versions of the rules, in the order of an order's life; only the owner's, if given."""
-    return tuple(dict.fromkeys(rule.kind for rule in RULES if owner in (None, rule.owner)))
+from domain.orders import deadline_rules
+from domain.orders.deadline import Basis, Deadline, DeadlineKind, Outcome
+from domain.orders.deadline_rules import Owner, kinds, owner_of
+from domain.orders.order import Order, Status
+from domain.policy import Span
 
 
 def hold_until(order: Order) -> datetime | None:
@@ -179,7 +18,12 @@ def hold_until(order: Order) -> datetime | None:
     return order.calendar.due(order.released_at, order.policy.transmission.hold)
 
 
-def reconcile(order: Order, at: datetime, unfulfilled: bool, adopted: bool = False) -> Order:
+def reconcile(
+    order: Order,
+    at: datetime,
+    is_void: Callable[[DeadlineKind], bool],
+    adopted: bool = False,
+) -> Order:
     """End the deadlines that no longer run and open those that now do, after an event at `at`.
 
     A deadline that runs on keeps its instant, also under newer rules. A kind that only a newer release knows is kept
@@ -188,21 +32,20 @@ def reconcile(order: Order, at: datetime, unfulfilled: bool, adopted: bool = Fal
     Args:
         order: the order after the event.
         at: when the event happened.
-        unfulfilled: the event ends deadlines without their having been met (cancelled, reassigned, moved, newer rules).
+        is_void: whether the event ends a deadline of a kind without its having been met.
         adopted: the event adopted newer rules. The time of deadlines that they add counts from `at` at the earliest.
     """
     kept: list[Deadline] = []
     running: set[DeadlineKind] = set()
     known = kinds()
-    holding = {rule.kind: rule for rule in rules.holding(RULES, order.rules)}
+    holding = {rule.kind: rule for rule in rules.holding(deadline_rules.RULES, order.rules)}
     starts = {kind: rule.start(order) for kind, rule in holding.items()}
     for deadline in order.deadlines:
         same = deadline.kind not in known or (
-            deadline.started == starts.get(deadline.kind)
-            and deadline.partner_id == order.partner.partner_id
+            deadline.started == starts.get(deadline.kind) and _is_whose(deadline, order)
         )
         if deadline.is_open and not same:
-            deadline = deadline.replace(ended=at, outcome=_outcome(deadline, at, unfulfilled))
+            deadline = deadline.replace(ended=at, outcome=_outcome(deadline, at, is_void))
         elif deadline.is_open:
             running.add(deadline.kind)
         kept.append(deadline)
@@ -221,6 +64,7 @@ def reconcile(order: Order, at: datetime, unfulfilled: bool, adopted: bool = Fal
                     due=due,
                     adopted=adopted_at,
                     span=span,
+                    basis=_basis(order, kind, start),
                     excused_until=_excused_until(order, kind, span, due),
                 )
             )
@@ -238,10 +82,39 @@ def _excused_until(order: Order, kind: DeadlineKind, span: Span, due: datetime) 
     return fair if fair > due else None
 
 
-def _outcome(deadline: Deadline, at: datetime, unfulfilled: bool) -> Outcome:
+def _outcome(deadline: Deadline, at: datetime, is_void: Callable[[DeadlineKind], bool]) -> Outcome:
     if deadline.missed or at > deadline.due:
         return "missed"
-    return "void" if unfulfilled else "met"
+    return "void" if is_void(deadline.kind) else "met"
+
+
+def _is_whose(deadline: Deadline, order: Order) -> bool:
+    """Whether the deadline goes on with the order's partner; the retailer's own go on with any, from version 2 on."""
+    if deadline.partner_id == order.partner.partner_id:
+        return True
+    return (
+        order.rules >= 2 and owner_of(deadline.kind) == "retailer" and deadline.kind != "transmit"
+    )
+
+
+def _basis(order: Order, kind: DeadlineKind, start: datetime) -> Basis:
+    """What the start of a deadline is, where it is not the event that its rule names."""
+    if order.rules < 2:
+        return "rule"
+    if start == order.resumed_at:
+        return "resumed"
+    by_notice = start == order.noticed_at and start not in (order.transmitted_at, order.accepted_at)
+    if by_notice and owner_of(kind) == "partner":
+        return "noticed"
+    if start == order.reassigned_at and kind == "transmit":
+        return "reassigned"
+    return "rule"
+
+
+def ends_assignment(order: Order, kind: DeadlineKind, level: int) -> bool:
+    """Whether the partner loses the order with this escalation: the last one of an order that it did not accept."""
+    last = order.policy.escalation.repeats + 1
+    return order.rules >= 2 and kind == "accept" and level >= last
 
 
 def reminder_at(order: Order, deadline: Deadline) -> datetime | None:
@@ -279,6 +152,8 @@ def next_instant(order: Order) -> datetime | None:
 def _instants(order: Order) -> Iterator[datetime]:
     if (held := hold_until(order)) is not None:
         yield held
+    if order.status is Status.ON_HOLD and order.held_until is not None:
+        yield order.held_until
     for deadline in order.deadlines:
         if not deadline.is_open:
             continue

@@ -1,12 +1,12 @@
 """What each command does to an order: the events that follow, or a refusal."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import assert_never
 
 from domain import rules
 from domain.errors import InvalidCommand
-from domain.orders import deadlines
 from domain.orders.access import actions, check_state, rule_of
+from domain.orders.appointments import set_appointment
 from domain.orders.catalogue import checklist
 from domain.orders.commands import (
     Accept,
@@ -17,40 +17,49 @@ from domain.orders.commands import (
     ConfirmExecution,
     ConfirmRequirements,
     DecideReview,
+    Decline,
     LogContact,
+    NoteSeen,
     PaymentReceived,
     Reassign,
     RejectRequirements,
+    Reopen,
     ReportNotExecuted,
+    ReportProblem,
+    Resume,
     SetAppointment,
+    StretchDeadlines,
+    Unassign,
+    Undo,
+    WithdrawProblem,
     action_of,
 )
+from domain.orders.deadline_events import DeadlinesStretched
 from domain.orders.errors import Refused
 from domain.orders.events import (
     Accepted,
-    AppointmentMoved,
-    AppointmentSet,
     Billed,
     CalendarRenewed,
     Cancelled,
     CommandRefused,
     ContactLogged,
-    DeadlineMissed,
-    Escalated,
+    Declined,
     Event,
-    ExecutionConfirmed,
+    ExecutionTakenBack,
+    HoldEnded,
     MailUndelivered,
-    NotExecuted,
+    OrderSeen,
     Paid,
+    PartnerNotified,
+    ProblemReported,
+    ProblemWithdrawn,
     Reassigned,
-    ReminderDue,
     RequirementsConfirmed,
-    RequirementsRejected,
-    ReviewDecided,
     RulesAdopted,
-    TransmissionStarted,
     Transmitted,
+    Unassigned,
 )
+from domain.orders.execution import confirm_execution, undo
 from domain.orders.goods import take_notice, with_kept_notices
 from domain.orders.internal import (
     ConfirmTransmission,
@@ -59,10 +68,16 @@ from domain.orders.internal import (
     PassTime,
     RenewCalendar,
 )
-from domain.orders.order import GoodsReceived, GoodsShipped, Order, Status
-
-LONGEST_APPOINTMENT = timedelta(days=7)
-FARTHEST_APPOINTMENT = timedelta(days=366)
+from domain.orders.order import Order, Status
+from domain.orders.passing_time import pass_time
+from domain.orders.problems import (
+    decide_review,
+    reject_requirements,
+    report_not_executed,
+    report_problem,
+)
+from domain.orders.shipment import GoodsReceived, GoodsShipped
+from domain.orders.stretching import is_stretched
 
 
 def decide(order: Order, command: Command, now: datetime) -> list[Event]:
@@ -78,7 +93,7 @@ def decide(order: Order, command: Command, now: datetime) -> list[Event]:
         check_state(order, action_of(command))
     match command:
         case PaymentReceived():
-            return [Paid()] if order.status is Status.AWAITING_PAYMENT else []
+            return [Paid()] if order.awaits_payment else []
         case Accept():
             return [Accepted()]
         case LogContact():
@@ -86,31 +101,53 @@ def decide(order: Order, command: Command, now: datetime) -> list[Event]:
         case ConfirmRequirements():
             return _confirm_requirements(order, command, now)
         case RejectRequirements():
-            return [RequirementsRejected(reason=command.reason, note=command.note)]
-        case GoodsShipped() | GoodsReceived():
+            return reject_requirements(order, command)
+        case GoodsShipped():
             return take_notice(order, command, now)
+        case GoodsReceived():
+            return _goods_received(order, command, now)
         case SetAppointment():
-            return _set_appointment(order, command, now)
+            return set_appointment(order, command, now)
         case ConfirmExecution():
-            return _confirm_execution(order, command, now)
+            return confirm_execution(order, command, now)
         case ReportNotExecuted():
-            return _report_not_executed(command)
+            return report_not_executed(order, command, now)
+        case ReportProblem():
+            return report_problem(order, command, now)
+        case WithdrawProblem():
+            return [ProblemWithdrawn()]
+        case Decline():
+            if command.reason == "other" and not command.note:
+                raise InvalidCommand("note", "other_needs_note")
+            return [Declined(reason=command.reason, note=command.note)]
+        case Resume():
+            return [HoldEnded()]
+        case Reopen():
+            return [ExecutionTakenBack(reason=command.reason)]
+        case Undo():
+            return undo(order, now)
         case DecideReview():
-            return _decide_review(order, command, now)
+            return decide_review(order, command, now)
         case Cancel():
             return [Cancelled(reason=command.reason)]
         case Reassign():
             return _reassign(order, command)
         case Bill():
             return _bill(order, command)
+        case Unassign():
+            return _unassign(order, command)
+        case NoteSeen():
+            return _note_seen(order, command)
+        case StretchDeadlines():
+            if order.rules < 2 or not is_stretched(order, command.begin, command.end):
+                return []
+            return [DeadlinesStretched(begin=command.begin, end=command.end)]
         case AdoptRules():
             return _adopt_rules(order, command)
         case PassTime():
-            return _pass_time(order, now)
+            return pass_time(order, now)
         case ConfirmTransmission():
-            if order.transmitted_at is not None or order.sending_since is None:
-                return []
-            return [Transmitted(partner_id=order.partner.partner_id)]
+            return _confirm_transmission(order, command)
         case NoteUndelivered():
             return [MailUndelivered(key=command.key, mail=command.mail)]
         case NoteRefusal():
@@ -142,56 +179,12 @@ def _confirm_requirements(order: Order, command: ConfirmRequirements, now: datet
     return with_kept_notices(order, confirmed, now)
 
 
-def _set_appointment(order: Order, command: SetAppointment, now: datetime) -> list[Event]:
-    if command.end <= command.start:
-        raise InvalidCommand("end", "end_before_start")
-    if command.end - command.start > LONGEST_APPOINTMENT:
-        raise InvalidCommand("end", "appointment_too_long")
-    if command.start > now + FARTHEST_APPOINTMENT:
-        raise InvalidCommand("start", "appointment_too_far")
-    shipment = order.shipment
-    sent = shipment and min(at for at in (shipment.shipped_at, shipment.received_at, now) if at)
-    local = order.calendar.local
-    if sent and local(command.start).date() < local(sent).date():
-        raise InvalidCommand("start", "appointment_before_goods")
-    if order.appointment is None:
-        return [AppointmentSet(start=command.start, end=command.end)]
-    if (command.start, command.end) == (order.appointment.start, order.appointment.end):
-        return []
-    if not command.reason:
-        raise InvalidCommand("reason", "move_needs_reason")
-    return [AppointmentMoved(start=command.start, end=command.end, reason=command.reason)]
-
-
-def _confirm_execution(order: Order, command: ConfirmExecution, now: datetime) -> list[Event]:
-    local = order.calendar.local
-    today = local(now).date()
-    executed_on = command.executed_on or today
-    if executed_on > today:
-        raise InvalidCommand("executed_on", "in_future")
-    if order.placed_at and executed_on < local(order.placed_at).date():
-        raise InvalidCommand("executed_on", "before_order")
-    return [ExecutionConfirmed(executed_on=executed_on, note=command.note)]
-
-
-def _report_not_executed(command: ReportNotExecuted) -> list[Event]:
-    if command.reason == "other" and not command.note:
-        raise InvalidCommand("note", "other_needs_note")
-    return [NotExecuted(reason=command.reason, note=command.note)]
-
-
-def _decide_review(order: Order, command: DecideReview, now: datetime) -> list[Event]:
-    if order.status is not Status.UNDER_REVIEW:
-        # The check of the state let the decision `cancel` pass: the command `Cancel` is an action of the same name.
-        raise Refused(order, command.type, "wrong_state", actions(order))
-    executed_on = None
-    if command.decision == "accept_as_executed":
-        ended = min(order.appointment.end, now) if order.appointment else now
-        executed_on = order.calendar.local(ended).date()
-    decided = ReviewDecided(decision=command.decision, note=command.note, executed_on=executed_on)
-    if command.decision == "reship":
-        return with_kept_notices(order, decided, now)
-    return [decided]
+def _goods_received(order: Order, command: GoodsReceived, now: datetime) -> list[Event]:
+    if not command.damaged or order.rules < 2:
+        return take_notice(order, command, now)
+    check_state(order, "report_problem")
+    received = take_notice(order, command.model_copy(update={"damaged": False}), now)
+    return [*received, ProblemReported(reason="damaged_on_receipt", note="")]
 
 
 def _reassign(order: Order, command: Reassign) -> list[Event]:
@@ -231,24 +224,28 @@ def _adopt_rules(order: Order, command: AdoptRules) -> list[Event]:
     ]
 
 
-def _pass_time(order: Order, now: datetime) -> list[Event]:
-    events: list[Event] = []
-    held = deadlines.hold_until(order)
-    if held is not None and held <= now:
-        events.append(TransmissionStarted())
-    for deadline in order.open_deadlines:
-        kind, due = deadline.kind, deadline.due
-        if now >= due and not deadline.missed:
-            events.append(DeadlineMissed(kind=kind, due=due))
-        elif not deadline.missed and not deadline.reminded:
-            reminder = deadlines.reminder_at(order, deadline)
-            if reminder is not None and reminder <= now:
-                events.append(ReminderDue(kind=kind, due=due))
-        if now >= due:
-            # If no worker was up, several levels may be due; one mail covers them all.
-            level = max(
-                (n for n, at in deadlines.escalations(order, deadline) if at <= now), default=0
-            )
-            if level > deadline.level:
-                events.append(Escalated(kind=kind, due=due, level=level))
-    return events
+def _confirm_transmission(order: Order, command: ConfirmTransmission) -> list[Event]:
+    if order.rules < 2:
+        if order.transmitted_at is not None or order.sending_since is None:
+            return []
+        return [Transmitted(partner_id=order.partner.partner_id)]
+    to_former = command.partner_id not in (None, order.partner.partner_id)
+    if to_former or order.notified_at is not None or order.status is Status.UNASSIGNED:
+        return []
+    if order.status is Status.IN_TRANSMISSION:  # it has adopted these rules while it was sent
+        return [Transmitted(partner_id=order.partner.partner_id), PartnerNotified()]
+    return [PartnerNotified()]
+
+
+def _unassign(order: Order, command: Unassign) -> list[Event]:
+    ended = order.status.is_final or order.status in (Status.COMPLETED, Status.UNASSIGNED)
+    if ended or order.partner.partner_id != command.partner_id:
+        return []
+    return [Unassigned(reason="partner_ended")]
+
+
+def _note_seen(order: Order, command: NoteSeen) -> list[Event]:
+    unseen = order.transmitted_at is not None and order.noticed_at is None
+    if not unseen or order.partner.partner_id != command.partner_id:
+        return []
+    return [OrderSeen()]

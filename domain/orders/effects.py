@@ -1,32 +1,29 @@
-"""Which mails and shipping requests follow from the events of an order."""
+"""Which mails, shipping requests and notices to the shop follow from the events of an order."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable
 
 from domain import rules
-from domain.orders.deadlines import owner_of
+from domain.orders import mails
 from domain.orders.events import (
     Cancelled,
-    CommandRefused,
-    Escalated,
     Event,
-    NotExecuted,
-    Reassigned,
     Recorded,
-    ReminderDue,
     RequirementsConfirmed,
+    RequirementsRejected,
     ReviewDecided,
-    ShippingEnded,
-    ShippingStarted,
-    TransmissionStarted,
-    Transmitted,
 )
 from domain.orders.evolve import evolve
-from domain.orders.explanation import explain
 from domain.orders.lifecycle import begin
-from domain.orders.order import DeadlineKind, Order, Status
-from domain.orders.outgoing import Audience, Effect, Mail, MailFacts, MailKind, ShippingRequest
-from domain.values import Value, mark
+from domain.orders.mails import Cause, mail_of
+from domain.orders.order import Order, Status
+from domain.orders.outgoing import (
+    Effect,
+    Mail,
+    ShippingRequest,
+    ShippingStop,
+    ShopNotice,
+    ShopNoticeKind,
+)
 
 
 def effects(before: Order, events: Iterable[Recorded]) -> tuple[Effect, ...]:
@@ -50,8 +47,12 @@ def is_obsolete(effect: Effect, order: Order) -> bool:
     """
     if isinstance(effect, ShippingRequest):
         return order.status is Status.CANCELLED
+    if not isinstance(effect, Mail):
+        return False
     return effect.kind == "new_order" and (
-        order.status.is_final or effect.partner_id != order.partner.partner_id
+        order.status.is_final
+        or order.status is Status.UNASSIGNED
+        or effect.partner_id != order.partner.partner_id
     )
 
 
@@ -61,186 +62,18 @@ def obsolete_mails(order: Order, events: Iterable[Recorded]) -> frozenset[str]:
     return frozenset(each.key for each in caused if is_obsolete(each, order))
 
 
-class Cause(NamedTuple):
-    """An event that a mail may follow from, with the order before and after it."""
-
-    before: Order
-    recorded: Recorded
-    after: Order
-
-    @property
-    def event(self) -> Any:
-        """What happened."""
-        return self.recorded.event
-
-
-class MailRule(NamedTuple):
-    """A mail: its kind, its audience, the event that causes it, and the rules under which it is sent.
-
-    Its text is `templates/mail/<kind>.<audience>.txt`.
-
-    Attributes:
-        name: the name of the kind, in German; only the first rule of a kind has it.
-        when: a further condition on the event and the order.
-        about: the deadline that it mentions, if that is open.
-        facts: the fields of the event that the mail takes, by their names in `MailFacts`.
-        to_former: whether it is sent to the partner that had the order before the event.
-        discreet: whether it names neither the customer nor the firm that has the order now.
-        since, until: the versions of the rules under which it is sent (domain/rules.py).
-    """
-
-    kind: MailKind
-    audience: Audience
-    cause: type[Value]
-    name: str = ""
-    when: Callable[[Cause], bool] = lambda cause: True
-    about: Callable[[Cause], DeadlineKind | None] = lambda cause: None
-    facts: tuple[str, ...] = ()
-    to_former: bool = False
-    discreet: Callable[[Cause], bool] = lambda cause: False
-    since: int = 1
-    until: int | None = None
-
-
-def _first_step(cause: Cause) -> DeadlineKind:
-    """The first deadline of a partner that has just been given the order."""
-    return "accept" if cause.after.status is Status.NEW else "check_requirements"
-
-
-def _deadline_of_event(cause: Cause) -> DeadlineKind:
-    """The deadline that the event is about."""
-    kind: DeadlineKind = cause.event.kind
-    return kind
-
-
-def _for_new_appointment(cause: Cause) -> DeadlineKind | None:
-    return "set_appointment" if cause.event.decision == "new_appointment" else None
-
-
-MAILS: tuple[MailRule, ...] = (
-    MailRule("new_order", "partner", TransmissionStarted, name=mark("Neuer Auftrag")),
-    MailRule(
-        "goods_shipped",
-        "partner",
-        ShippingStarted,
-        name=mark("Ware unterwegs"),
-        when=lambda c: c.before.status is Status.REQUIREMENTS_MET,  # the first parcel
-        facts=("tracking",),
-    ),
-    MailRule(
-        "goods_received",
-        "partner",
-        ShippingEnded,
-        name=mark("Ware eingetroffen"),
-        when=lambda c: c.after.status is Status.SET_APPOINTMENT,
-        about=lambda c: "set_appointment",
-    ),
-    MailRule(
-        "cancelled",
-        "partner",
-        Cancelled,
-        name=mark("Auftrag storniert"),
-        when=lambda c: c.after.transmitted_at is not None,
-        facts=("reason",),
-    ),
-    MailRule(
-        "cancelled",
-        "partner",
-        Transmitted,
-        # Cancelled while its first mail was being sent: the partner must be told of the cancellation, too.
-        when=lambda c: c.after.status is Status.CANCELLED,
-    ),
-    MailRule(
-        "reassigned",
-        "partner",
-        Reassigned,
-        name=mark("Auftrag anders zugeteilt"),
-        to_former=True,
-        discreet=lambda c: True,
-    ),
-    MailRule("new_order", "partner", Reassigned, about=_first_step),
-    MailRule("reminder", "partner", ReminderDue, name=mark("Erinnerung"), about=_deadline_of_event),
-    MailRule(
-        "escalation",
-        "partner",
-        Escalated,
-        name=mark("Verpasste Frist"),
-        when=lambda c: owner_of(c.event.kind) == "partner",
-        about=_deadline_of_event,
-        facts=("level",),
-    ),
-    MailRule(
-        "escalation",
-        "operations",
-        Escalated,
-        when=lambda c: c.event.kind != "transmit",
-        about=_deadline_of_event,
-        facts=("level",),
-    ),
-    MailRule(
-        "transmission_failed",
-        "operations",
-        Escalated,
-        name=mark("Übermittlung fehlgeschlagen"),
-        when=lambda c: c.event.kind == "transmit",
-        about=_deadline_of_event,
-        facts=("level",),
-    ),
-    MailRule(
-        "review_needed",
-        "operations",
-        NotExecuted,
-        name=mark("Abklärung nötig"),
-        about=lambda c: "review",
-        facts=("reason", "note"),
-    ),
-    MailRule(
-        "cancelled",
-        "partner",
-        ReviewDecided,
-        when=lambda c: c.event.decision == "cancel",
-        facts=("note",),
-    ),
-    MailRule(
-        "review_decided",
-        "partner",
-        ReviewDecided,
-        name=mark("Entscheid zur Abklärung"),
-        when=lambda c: c.event.decision != "cancel",
-        about=_for_new_appointment,
-        facts=("decision", "note"),
-    ),
-    MailRule(
-        "command_refused",
-        "sender",
-        CommandRefused,
-        name=mark("Aktion abgelehnt"),
-        discreet=lambda c: c.event.code == "not_yours",
-        facts=("action", "code"),
-    ),
-)
-"""All mails about an order. Those of one event are sent in this order. Nothing else lists the kinds of mails."""
-
-
-def mail_kinds() -> tuple[MailKind, ...]:
-    """The kinds of all versions of the rules."""
-    return tuple(dict.fromkeys(rule.kind for rule in MAILS))
-
-
-def mail_names() -> dict[MailKind, str]:
-    """The name of each kind, marked for translation."""
-    return {rule.kind: rule.name for rule in MAILS if rule.name}
-
-
 def _of_event(before: Order, recorded: Recorded, after: Order) -> list[Effect]:
     cause = Cause(before, recorded, after)
     out: list[Effect] = [
-        _mail(rule, cause)
-        for rule in rules.holding(MAILS, after.rules)
+        mail_of(rule, cause)
+        for rule in rules.holding(mails.MAILS, after.rules)
         if isinstance(recorded.event, rule.cause) and rule.when(cause)
     ]
     if _asks_to_ship(recorded.event):
         out.append(_shipping_request(after))
+    if after.rules >= 2:
+        out.extend(_shipping_stop(before, recorded, after))
+        out.extend(_shop_notice(recorded, after))
     return out
 
 
@@ -250,46 +83,12 @@ def _asks_to_ship(event: Event) -> bool:
     )
 
 
-def _mail(rule: MailRule, cause: Cause) -> Mail:
-    order, recorded = cause.after, cause.recorded
-    placement = order.intake.placement
-    partner = cause.before.partner if rule.to_former else order.partner
-    discreet = rule.discreet(cause)
-    kind = rule.about(cause)
-    deadline = next((d for d in order.deadlines if d.kind == kind and d.is_open), None)
-    receiver = partner.partner_id if rule.audience == "partner" else rule.audience
-    return Mail(
-        key=f"{order.sp_id}/{recorded.seq}/{rule.kind}/{receiver}",
-        kind=rule.kind,
-        audience=rule.audience,
-        partner_id=partner.partner_id,
-        sender=cause.event.sender if rule.audience == "sender" else None,
-        language=partner.language,
-        sp_id=order.sp_id,
-        at=recorded.at,
-        facts=MailFacts(
-            sales_order_id=placement.sales_order_id,
-            service=placement.service.name,
-            product=placement.product.name,
-            quantity=placement.product.quantity,
-            customer_name="" if discreet else placement.customer.name,
-            customer_place=""
-            if discreet
-            else f"{placement.customer.postal_code} {placement.customer.city}",
-            status=order.status,
-            partner="" if discreet and not rule.to_former else partner.name,
-            deadline=explain(order, deadline) if deadline else None,
-            **{name: getattr(cause.event, name) for name in rule.facts},
-        ),
-    )
-
-
 def _shipping_request(order: Order) -> ShippingRequest:
     # The last shipment is the requested one, even if kept notices have changed it already.
     placement, shipment = order.intake.placement, order.shipments[-1]
     customer, product = placement.customer, placement.product
     return ShippingRequest(
-        key=f"{order.sp_id}-{shipment.attempt}",
+        key=_request_key(order, shipment.attempt),
         sp_id=order.sp_id,
         attempt=shipment.attempt,
         sales_order_id=placement.sales_order_id,
@@ -302,4 +101,65 @@ def _shipping_request(order: Order) -> ShippingRequest:
         city=customer.city,
         phone=customer.phone,
         requested_at=shipment.requested_at,
+        deliver_to=placement.deliver_to if order.rules >= 2 else "customer",
+        partner_id=order.partner.partner_id,
+        sales_order_line=placement.sales_order_line,
     )
+
+
+def _request_key(order: Order, attempt: int) -> str:
+    """The key of a shipping request. Orders of one line of a sales order have the same: its goods are shipped once."""
+    placement = order.intake.placement
+    if order.rules < 2 or placement.sales_order_line is None:
+        return f"{order.sp_id}-{attempt}"
+    return f"{placement.sales_order_id}-{placement.sales_order_line}-{attempt}"
+
+
+def _shipping_stop(before: Order, recorded: Recorded, after: Order) -> list[Effect]:
+    """The stop of a cancelled order's goods, if they were requested and nobody has received them."""
+    shipment = before.shipment
+    if after.status is not Status.CANCELLED or before.status is Status.CANCELLED:
+        return []
+    if shipment is None or shipment.received_at is not None:
+        return []
+    placement = after.intake.placement
+    request_key = _request_key(before, shipment.attempt)
+    return [
+        ShippingStop(
+            key=f"{after.sp_id}-{shipment.attempt}-stop",
+            request_key=request_key,
+            sp_id=after.sp_id,
+            attempt=shipment.attempt,
+            sales_order_id=placement.sales_order_id,
+            sales_order_line=placement.sales_order_line,
+            at=recorded.at,
+        )
+    ]
+
+
+def _shop_notice(recorded: Recorded, after: Order) -> list[Effect]:
+    """What the shop is told: rejected requirements, and a cancellation that is not its own."""
+    event = recorded.event
+    kind: ShopNoticeKind = "cancelled"
+    reason, note = "", ""
+    match event:
+        case RequirementsRejected():
+            kind, reason, note = "requirements_rejected", event.reason, event.note
+        case Cancelled() if recorded.by != "shop" and not recorded.by.startswith("shop:"):
+            reason = event.reason
+        case ReviewDecided(decision="cancel"):
+            note = event.note
+        case _:
+            return []
+    return [
+        ShopNotice(
+            key=f"{after.sp_id}/{recorded.seq}/{kind}/shop",
+            kind=kind,
+            sp_id=after.sp_id,
+            sales_order_id=after.intake.placement.sales_order_id,
+            status=after.status,
+            reason=reason,
+            note=note,
+            at=recorded.at,
+        )
+    ]

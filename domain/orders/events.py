@@ -12,10 +12,16 @@ from domain.orders.codes import (
     ChecklistAnswer,
     ChecklistItem,
     Decision,
+    DeclineReason,
+    MovedBy,
     NotExecutedReason,
+    ProblemReason,
     RejectionReason,
+    UnassignReason,
 )
-from domain.orders.order import Assignee, DeadlineKind, Notice
+from domain.orders.deadline_events import DeadlineMissed, DeadlinesStretched, Escalated, ReminderDue
+from domain.orders.placement import Assignee
+from domain.orders.shipment import Notice
 from domain.policy import Policy
 from domain.values import OPEN, Value
 
@@ -46,6 +52,33 @@ class Transmitted(Value):
     partner_id: str
 
 
+class PartnerNotified(Value):
+    """The mail about the new order was handed to the mail server."""
+
+    type: Literal["partner_notified"] = "partner_notified"
+
+
+class OrderSeen(Value):
+    """The partner looked at the order before it was notified of it."""
+
+    type: Literal["order_seen"] = "order_seen"
+
+
+class Declined(Value):
+    """The partner declined the order. It has no partner now."""
+
+    type: Literal["declined"] = "declined"
+    reason: Annotated[DeclineReason, OPEN]
+    note: str
+
+
+class Unassigned(Value):
+    """The order was taken from its partner and has none now."""
+
+    type: Literal["unassigned"] = "unassigned"
+    reason: Annotated[UnassignReason, OPEN]
+
+
 class Accepted(Value):
     """The partner accepted the order."""
 
@@ -69,7 +102,7 @@ class RequirementsConfirmed(Value):
 
 
 class RequirementsRejected(Value):
-    """The place is not ready: the order is cancelled."""
+    """The place is not ready: operations decide. Under the first rules the order is cancelled."""
 
     type: Literal["requirements_rejected"] = "requirements_rejected"
     reason: Annotated[RejectionReason, OPEN]
@@ -104,23 +137,34 @@ class AppointmentSet(Value):
     type: Literal["appointment_set"] = "appointment_set"
     start: datetime
     end: datetime
+    unusual: bool = False
 
 
 class AppointmentMoved(Value):
-    """The appointment was moved."""
+    """The appointment was moved. `moved_by`: who wanted it; empty under the first rules."""
 
     type: Literal["appointment_moved"] = "appointment_moved"
     start: datetime
     end: datetime
     reason: str
+    moved_by: Annotated[MovedBy, OPEN] | Literal[""] = ""
+    unusual: bool = False
 
 
 class ExecutionConfirmed(Value):
-    """The service was done."""
+    """The service was done; `early`: before the day of its appointment."""
 
     type: Literal["execution_confirmed"] = "execution_confirmed"
     executed_on: date
     note: str
+    early: bool = False
+
+
+class ExecutionTakenBack(Value):
+    """The confirmation of the execution was taken back: by operations with a reason, or by the partner itself."""
+
+    type: Literal["execution_taken_back"] = "execution_taken_back"
+    reason: str = ""
 
 
 class NotExecuted(Value):
@@ -131,13 +175,44 @@ class NotExecuted(Value):
     note: str
 
 
+class ProblemReported(Value):
+    """The service cannot go on as planned; operations decide. `until`: to when the customer postpones it."""
+
+    type: Literal["problem_reported"] = "problem_reported"
+    reason: Annotated[ProblemReason, OPEN]
+    note: str
+    until: date | None = None
+
+
+class ProblemWithdrawn(Value):
+    """The partner withdrew what it had reported: the order goes on where it was."""
+
+    type: Literal["problem_withdrawn"] = "problem_withdrawn"
+
+
 class ReviewDecided(Value):
-    """Operations decided how it goes on. Only `accept_as_executed` has `executed_on`."""
+    """Operations decided how it goes on. Only `accept_as_executed` has `executed_on`, only `wait_until` has `until`,
+    and `held_until`, the instant at which the hold ends."""
 
     type: Literal["review_decided"] = "review_decided"
     decision: Decision
     note: str
     executed_on: date | None = None
+    until: date | None = None
+    held_until: datetime | None = None
+
+
+class HoldEnded(Value):
+    """The order goes on where it was: the date has come, or somebody resumed it."""
+
+    type: Literal["hold_ended"] = "hold_ended"
+
+
+class GoodsUnexpected(Value):
+    """The warehouse reported goods of an order that needs none any more."""
+
+    type: Literal["goods_unexpected"] = "goods_unexpected"
+    notice: Notice
 
 
 class Cancelled(Value):
@@ -169,31 +244,6 @@ class Released(Value):
 
     type: Literal["released"] = "released"
     settlement_id: str
-
-
-class ReminderDue(Value):
-    """A deadline is near: the partner is reminded."""
-
-    type: Literal["reminder"] = "reminder"
-    kind: DeadlineKind
-    due: datetime
-
-
-class DeadlineMissed(Value):
-    """A deadline has passed. The order goes on."""
-
-    type: Literal["deadline_missed"] = "deadline_missed"
-    kind: DeadlineKind
-    due: datetime
-
-
-class Escalated(Value):
-    """A mail about a missed deadline is due: level 1 at the deadline, one level more for each repetition."""
-
-    type: Literal["escalation"] = "escalation"
-    kind: DeadlineKind
-    due: datetime
-    level: int
 
 
 class MailUndelivered(Value):
@@ -240,6 +290,10 @@ KnownEvent = Annotated[
     | Paid
     | TransmissionStarted
     | Transmitted
+    | PartnerNotified
+    | OrderSeen
+    | Declined
+    | Unassigned
     | Accepted
     | ContactLogged
     | RequirementsConfirmed
@@ -250,8 +304,14 @@ KnownEvent = Annotated[
     | AppointmentSet
     | AppointmentMoved
     | ExecutionConfirmed
+    | ExecutionTakenBack
     | NotExecuted
+    | ProblemReported
+    | ProblemWithdrawn
     | ReviewDecided
+    | HoldEnded
+    | GoodsUnexpected
+    | DeadlinesStretched
     | Cancelled
     | Reassigned
     | Billed

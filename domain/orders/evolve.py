@@ -8,6 +8,8 @@ from domain import digest
 from domain.errors import NotUnderstood
 from domain.orders import deadlines
 from domain.orders.ball import partner_since
+from domain.orders.deadline import Deadline, DeadlineKind
+from domain.orders.deadline_events import DeadlineMissed, DeadlinesStretched, Escalated, ReminderDue
 from domain.orders.events import (
     Accepted,
     AppointmentMoved,
@@ -17,19 +19,24 @@ from domain.orders.events import (
     Cancelled,
     CommandRefused,
     ContactLogged,
-    DeadlineMissed,
-    Escalated,
+    Declined,
     Event,
     ExecutionConfirmed,
+    ExecutionTakenBack,
+    GoodsUnexpected,
+    HoldEnded,
     MailUndelivered,
     NotExecuted,
     NoticeKept,
+    OrderSeen,
     Paid,
+    PartnerNotified,
     Placed,
+    ProblemReported,
+    ProblemWithdrawn,
     Reassigned,
     Recorded,
     Released,
-    ReminderDue,
     RequirementsConfirmed,
     RequirementsRejected,
     ReviewDecided,
@@ -38,12 +45,24 @@ from domain.orders.events import (
     ShippingStarted,
     TransmissionStarted,
     Transmitted,
+    Unassigned,
     UnknownEvent,
 )
-from domain.orders.order import Appointment, Deadline, Order, Shipment, Status
+from domain.orders.order import Appointment, Order, Status
+from domain.orders.stretching import stretch
+from domain.orders.transitions import (
+    after_review,
+    after_transmission,
+    ask_to_ship,
+    on_its_way,
+    reassigned,
+    resumed,
+    status_by_goods,
+    to_review,
+    without_partner,
+)
 
-# Events that end a deadline without the partner having met it.
-_UNFULFILLED = (Cancelled, Reassigned, AppointmentMoved, RulesAdopted)
+_DECIDED_BY_OPERATIONS = ("assign",)
 
 
 def evolve(order: Order, recorded: Recorded) -> Order:
@@ -60,14 +79,33 @@ def evolve(order: Order, recorded: Recorded) -> Order:
         changed_at=recorded.at,
         partner_since=partner_since(before, order, recorded.at),
     )
-    if isinstance(event, ReminderDue | DeadlineMissed | Escalated):
-        return order
+    match event:
+        case DeadlineMissed(kind="transmit") if order.rules >= 2:
+            pass  # the partner's first deadlines wait for the notice
+        case ReminderDue() | DeadlineMissed() | Escalated():
+            return order
     return deadlines.reconcile(
         order,
         recorded.at,
-        unfulfilled=isinstance(event, _UNFULFILLED),
+        is_void=lambda kind: _voids(event, kind, before),
         adopted=isinstance(event, RulesAdopted),
     )
+
+
+def _voids(event: Event, kind: DeadlineKind, before: Order) -> bool:
+    """Whether an event that ends a deadline does so without its having been met."""
+    match event:
+        case AppointmentMoved() | RulesAdopted() | Unassigned() | Declined() | DeadlineMissed():
+            return True
+        case Cancelled() | Reassigned():
+            return before.rules < 2 or kind not in _DECIDED_BY_OPERATIONS
+        case ProblemReported():
+            # At the appointment, the report is what the deadline asks for.
+            return kind != "confirm_execution"
+        case RequirementsRejected(reason="customer_unreachable"):
+            return before.rules >= 2 and kind == "contact_customer"
+        case _:
+            return False
 
 
 def apply(order: Order, event: Event, at: datetime) -> Order:
@@ -80,27 +118,44 @@ def apply(order: Order, event: Event, at: datetime) -> Order:
         case Placed():
             return order.replace(placed_at=at, released_at=None if event.prepaid else at)
         case Paid():
+            if order.status is Status.UNASSIGNED:
+                return order.replace(released_at=at)
             return order.replace(released_at=at, status=Status.IN_TRANSMISSION)
         case TransmissionStarted():
             return order.replace(sending_since=at)
         case Transmitted():
             if order.status is Status.IN_TRANSMISSION:
-                return order.replace(transmitted_at=at, status=_after_transmission(order))
+                return order.replace(transmitted_at=at, status=after_transmission(order))
             return order.replace(transmitted_at=at)
+        case PartnerNotified():
+            return order.replace(notified_at=at)
+        case OrderSeen():
+            return order.replace(seen_at=at)
+        case Declined() | Unassigned():
+            return without_partner(order, at)
         case Accepted():
-            return order.replace(accepted_at=at, status=Status.CHECK_REQUIREMENTS)
+            if order.rules < 2:
+                return order.replace(accepted_at=at, status=Status.CHECK_REQUIREMENTS)
+            return order.replace(
+                accepted_at=at, seen_at=order.seen_at or at, status=status_by_goods(order)
+            )
         case ContactLogged():
-            reached_now = event.outcome == "reached" and not order.reached_at
-            return order.replace(reached_at=at) if reached_now else order
+            if event.outcome == "reached":
+                return order.replace(reached_at=order.reached_at or at)
+            return order.replace(attempts=(*order.attempts, at))
         case RequirementsConfirmed():
-            return _ask_to_ship(order, at).replace(reached_at=order.reached_at or at)
+            return ask_to_ship(order, at).replace(reached_at=order.reached_at or at)
         case RequirementsRejected():
-            return order.replace(reached_at=order.reached_at or at, status=Status.CANCELLED)
+            if order.rules < 2:
+                return order.replace(reached_at=order.reached_at or at, status=Status.CANCELLED)
+            reached = event.reason != "customer_unreachable"
+            reviewed = to_review(order, event.reason, at)
+            return reviewed.replace(reached_at=order.reached_at or at) if reached else reviewed
         case NoticeKept():
             return order.replace(kept=(*order.kept, event.notice))
         case ShippingStarted():
             shipment = order.shipments[-1]
-            return _on_its_way(
+            return on_its_way(
                 order,
                 shipment.replace(
                     shipped_at=shipment.shipped_at or at,
@@ -109,32 +164,47 @@ def apply(order: Order, event: Event, at: datetime) -> Order:
             )
         case ShippingEnded():
             shipment = order.shipments[-1].replace(received_at=event.received_at)
-            return _on_its_way(order, shipment).replace(
+            return on_its_way(order, shipment).replace(
                 appointment_from=order.appointment_from or event.counts_from
             )
         case AppointmentSet() | AppointmentMoved():
+            by_partner = isinstance(event, AppointmentMoved) and event.moved_by == "partner"
             return order.replace(
-                appointment=Appointment(start=event.start, end=event.end, sequence=order.moves),
+                appointment=Appointment(
+                    start=event.start,
+                    end=event.end,
+                    sequence=order.moves,
+                    unusual=event.unusual,
+                ),
                 moves=order.moves + 1,
+                partner_moves=order.partner_moves + by_partner,
+                reached_at=order.reached_at or (at if order.rules >= 2 else None),
                 status=Status.CONFIRM_EXECUTION,
             )
         case ExecutionConfirmed():
-            return order.replace(executed_on=event.executed_on, status=Status.COMPLETED)
-        case NotExecuted():
-            return order.replace(reported_at=at, status=Status.UNDER_REVIEW)
+            undo = order.policy.billing.undo
+            return order.replace(
+                executed_on=event.executed_on,
+                undo_until=order.calendar.due(at, undo) if order.rules >= 2 else None,
+                status=Status.COMPLETED,
+            )
+        case ExecutionTakenBack():
+            return order.replace(
+                executed_on=None,
+                undo_until=None,
+                resumed_at=at,
+                status=Status.CONFIRM_EXECUTION,
+            )
+        case NotExecuted() | ProblemReported():
+            return to_review(order, event.reason, at)
+        case ProblemWithdrawn() | HoldEnded():
+            return resumed(order, at)
         case ReviewDecided():
-            return _after_review(order, event, at)
+            return after_review(order, event, at)
         case Cancelled():
             return order.replace(status=Status.CANCELLED)
         case Reassigned():
-            return order.replace(
-                partner=event.partner,
-                calendar=event.calendar,
-                transmitted_at=at,
-                accepted_at=None,
-                reached_at=None,
-                status=_after_transmission(order),
-            )
+            return reassigned(order, event, at)
         case Billed():
             return order.replace(settlement_id=event.settlement_id, status=Status.BILLED)
         case Released():
@@ -153,54 +223,21 @@ def apply(order: Order, event: Event, at: datetime) -> Order:
             return order.replace(calendar=event.calendar)
         case RulesAdopted():
             return order.replace(
-                rules=event.version, later_policy=event.policy or order.later_policy
+                rules=event.version,
+                later_policy=event.policy or order.later_policy,
+                # Under the first rules an order was transmitted when its partner was notified.
+                notified_at=order.notified_at or order.transmitted_at,
             )
+        case GoodsUnexpected():
+            return order.replace(kept=(*order.kept, event.notice))
+        case DeadlinesStretched():
+            return stretch(order, event.begin, event.end, at)
         case MailUndelivered() | CommandRefused():
             return order
         case UnknownEvent():
             raise NotUnderstood(f"event {event.type}")
         case _:
             assert_never(event)
-
-
-def _after_transmission(order: Order) -> Status:
-    """The state after transmission: `new`, or `check_requirements` if the policy has no accept step."""
-    return Status.NEW if order.policy.deadlines.accept is not None else Status.CHECK_REQUIREMENTS
-
-
-def _ask_to_ship(order: Order, at: datetime) -> Order:
-    shipment = Shipment(attempt=len(order.shipments) + 1, requested_at=at)
-    return order.replace(
-        shipments=(*order.shipments, shipment),
-        kept=(),
-        appointment=None,
-        appointment_from=None,
-        status=Status.REQUIREMENTS_MET,
-    )
-
-
-def _on_its_way(order: Order, shipment: Shipment) -> Order:
-    """The order with a changed current shipment. If it waited for goods, the appointment can be set now."""
-    order = order.replace(shipments=(*order.shipments[:-1], shipment))
-    if order.status is Status.REQUIREMENTS_MET:
-        return order.replace(status=Status.SET_APPOINTMENT)
-    return order
-
-
-def _after_review(order: Order, event: ReviewDecided, at: datetime) -> Order:
-    match event.decision:
-        case "new_appointment":
-            return order.replace(
-                appointment=None, appointment_from=at, status=Status.SET_APPOINTMENT
-            )
-        case "reship":
-            return _ask_to_ship(order, at)
-        case "cancel":
-            return order.replace(status=Status.CANCELLED)
-        case "accept_as_executed":
-            return order.replace(executed_on=event.executed_on, status=Status.COMPLETED)
-        case _:
-            assert_never(event.decision)
 
 
 def _with_deadline(

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import assert_never
 
-from domain.orders.events import Event, NoticeKept, ShippingEnded, ShippingStarted
+from domain.orders.events import Event, GoodsUnexpected, NoticeKept, ShippingEnded, ShippingStarted
 from domain.orders.evolve import apply
-from domain.orders.order import GoodsReceived, GoodsShipped, Notice, Order, Status
+from domain.orders.order import Order, Status
+from domain.orders.shipment import GoodsReceived, GoodsShipped, Notice
 
 _EXPECTING_GOODS = (Status.REQUIREMENTS_MET, Status.SET_APPOINTMENT, Status.CONFIRM_EXECUTION)
 
@@ -36,13 +37,13 @@ def with_kept_notices(order: Order, opening: Event, now: datetime) -> list[Event
 def _goods_shipped(order: Order, notice: GoodsShipped) -> list[Event]:
     if any(notice.tracking in shipment.trackings for shipment in order.shipments):
         return []
+    if _needs_none(order):
+        return _unexpected(order, notice)
     shipment = order.shipment
     # During a review the notice is about the current shipment, if that has not been reported as shipped; otherwise it
     # is about a reshipment that is not decided yet.
     of_this_attempt = shipment is not None and shipment.shipped_at is None
-    if order.status in _EXPECTING_GOODS or (
-        order.status is Status.UNDER_REVIEW and of_this_attempt
-    ):
+    if _expects(order) or (order.status is Status.UNDER_REVIEW and of_this_attempt):
         return [ShippingStarted(tracking=notice.tracking)]
     return [] if notice in order.kept else [NoticeKept(notice=notice)]
 
@@ -54,14 +55,47 @@ def _goods_received(order: Order, notice: GoodsReceived, now: datetime) -> list[
         of_an_earlier_attempt = shipment.attempt > 1 and received_at <= shipment.requested_at
         if shipment.received_at is not None or of_an_earlier_attempt:
             return []
-        if order.status in (*_EXPECTING_GOODS, Status.UNDER_REVIEW):
+        if _needs_none(order):
+            return _unexpected(order, GoodsReceived(received_at=received_at))
+        if _expects(order) or order.status is Status.UNDER_REVIEW:
             # If the goods arrived before they were requested, the partner's deadline runs from the request.
             counts_from = _counts_from(order, max(received_at, shipment.requested_at), now)
             return [ShippingEnded(received_at=received_at, counts_from=counts_from)]
     if any(isinstance(kept, GoodsReceived) for kept in order.kept):
         return []
+    if _needs_none(order):
+        return _unexpected(order, GoodsReceived(received_at=received_at))
     # The kept notice has the instant of the receipt, since it may be applied much later.
     return [NoticeKept(notice=GoodsReceived(received_at=received_at))]
+
+
+def _expects(order: Order) -> bool:
+    """Whether a notice about the current shipment is applied at once."""
+    if order.status in _EXPECTING_GOODS:
+        return True
+    # After a reassignment the goods of the former partner are still on their way.
+    return (
+        order.rules >= 2
+        and order.shipment is not None
+        and order.status in (Status.NEW, Status.UNASSIGNED, Status.ON_HOLD)
+    )
+
+
+def _needs_none(order: Order) -> bool:
+    """Whether the order has ended without a need for goods: what arrives all the same is told to operations."""
+    ended = order.status.is_final or order.status is Status.COMPLETED
+    return order.rules >= 2 and ended
+
+
+def _unexpected(order: Order, notice: Notice) -> list[Event]:
+    """The event of goods that are not needed; none if they were reported before."""
+    if notice in order.kept:
+        return []
+    if isinstance(notice, GoodsReceived) and any(
+        isinstance(kept, GoodsReceived) for kept in order.kept
+    ):
+        return []
+    return [GoodsUnexpected(notice=notice)]
 
 
 def _counts_from(order: Order, received_at: datetime, now: datetime) -> datetime:

@@ -14,9 +14,10 @@ class PassTime(Value):
 
 
 class ConfirmTransmission(Value):
-    """The partner has been sent the order."""
+    """The mail about the order was sent to this partner; None from runs of an earlier release."""
 
     type: Literal["confirm_transmission"] = "confirm_transmission"
+    partner_id: str | None = None
 
 
 class NoteUndelivered(Value):

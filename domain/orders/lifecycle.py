@@ -7,14 +7,15 @@ from domain import rules
 from domain.actors import SYSTEM, Actor
 from domain.authors import Author, author_of
 from domain.errors import NotUnderstood
-from domain.orders.access import actions, allowed, author, authorise
-from domain.orders.commands import Command
+from domain.orders.access import actions, allowed, author, authorise, check_role_in_state
+from domain.orders.commands import Command, StretchDeadlines
 from domain.orders.decide import decide
 from domain.orders.errors import Refused
 from domain.orders.events import Event, Placed, Recorded, Released
 from domain.orders.evolve import evolve
 from domain.orders.internal import PassTime
-from domain.orders.order import Intake, Order, Status
+from domain.orders.order import Order, Status
+from domain.orders.placement import Intake
 
 
 def begin(intake: Intake) -> Order:
@@ -70,17 +71,34 @@ def handle(
     """
     rules.check(order.rules)
     authorise(order, command, actor)
-    order, passed = _record(order, decide(order, PassTime(), now), author_of(SYSTEM), now)
+    if isinstance(command, StretchDeadlines):
+        # First: what seems to be missed now was put off by the outage.
+        order, stretched = _record(order, decide(order, command, now), author_of(SYSTEM), now)
+        order, passed = _pass_time(order, now)
+        return order, stretched + passed
+    order, passed = _pass_time(order, now)
     if isinstance(command, PassTime):
         return order, passed
     who = author(order, command, actor)
     try:
+        check_role_in_state(order, command, actor)
         events = decide(order, command, now)
     except Refused as refusal:
-        may = allowed(order, actor.role)
+        may = allowed(order, actor.role, now)
         raise Refused(order, refusal.action, refusal.code, may) from None
     order, recorded = _record(order, events, who, now)
     return order, passed + recorded
+
+
+def _pass_time(order: Order, now: datetime) -> tuple[Order, tuple[Recorded, ...]]:
+    """The order after what is due by time alone. What that brings about can be due at once, too."""
+    passed: tuple[Recorded, ...] = ()
+    while events := decide(order, PassTime(), now):
+        order, recorded = _record(order, events, author_of(SYSTEM), now)
+        passed += recorded
+        if order.rules < 2:
+            break
+    return order, passed
 
 
 def _record(

@@ -1,6 +1,6 @@
 """The effects of an order: mails and shipping requests, as they wait to be sent."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -8,6 +8,7 @@ from pydantic import Field
 from domain.actors import Actor
 from domain.orders.explanation import Explanation
 from domain.orders.order import Status
+from domain.orders.placement import Recipient
 from domain.values import Language, Value
 
 Audience = Literal["partner", "operations", "sender"]
@@ -39,6 +40,7 @@ class MailFacts(Value):
     code: str = ""
     tracking: str = ""
     level: int = 0
+    until: date | None = None
     deadline: Explanation | None = None
 
 
@@ -63,7 +65,11 @@ class Mail(Value):
 
 
 class ShippingRequest(Value):
-    """Asks the warehouse to send the goods of a sales order to its customer. The warehouse takes each `key` once."""
+    """Asks the warehouse to send the goods of a sales order. The warehouse takes each `key` once.
+
+    `deliver_to`: who receives them. The address is the customer's; that of the partner is looked up when the request
+    is sent, since it may have moved.
+    """
 
     type: Literal["shipping_request"] = "shipping_request"
     key: str
@@ -79,6 +85,9 @@ class ShippingRequest(Value):
     city: str
     phone: str
     requested_at: datetime
+    deliver_to: Recipient = "customer"
+    partner_id: str | None = None
+    sales_order_line: str | None = None
 
     @property
     def lane(self) -> str:
@@ -86,4 +95,44 @@ class ShippingRequest(Value):
         return "warehouse"
 
 
-Effect = Annotated[Mail | ShippingRequest, Field(discriminator="type")]
+class ShippingStop(Value):
+    """Asks the warehouse not to send goods that were requested under `request_key`."""
+
+    type: Literal["shipping_stop"] = "shipping_stop"
+    key: str
+    request_key: str
+    sp_id: str
+    attempt: int
+    sales_order_id: str
+    sales_order_line: str | None = None
+    at: datetime
+
+    @property
+    def lane(self) -> str:
+        """The queue of the order's shipping requests: it must not overtake the one that it stops."""
+        return "warehouse"
+
+
+ShopNoticeKind = Literal["requirements_rejected", "cancelled"]
+
+
+class ShopNotice(Value):
+    """Tells the shop what happened to an order of one of its customers."""
+
+    type: Literal["shop_notice"] = "shop_notice"
+    key: str
+    kind: ShopNoticeKind
+    sp_id: str
+    sales_order_id: str
+    status: Status
+    reason: str
+    note: str = ""
+    at: datetime
+
+    @property
+    def lane(self) -> str:
+        """The queue in which it waits, with the other notices to the shop."""
+        return "shop"
+
+
+Effect = Annotated[Mail | ShippingRequest | ShippingStop | ShopNotice, Field(discriminator="type")]

@@ -12,8 +12,8 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from domain.months import Month
-from domain.orders.deadlines import kinds
-from domain.orders.order import Deadline, DeadlineKind
+from domain.orders.deadline import Deadline, DeadlineKind
+from domain.orders.deadline_rules import kinds
 
 TARGET = Decimal("0.98")
 """The share of deadlines that a partner should meet."""

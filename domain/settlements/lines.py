@@ -14,7 +14,8 @@ from pydantic import (
 
 from domain.fields import CENTIME, Identifier, Money, Reason
 from domain.fields import TextLine as Text
-from domain.orders.order import Order, Placement, Status
+from domain.orders.order import Order, Status
+from domain.orders.placement import Placement
 from domain.values import OPEN, Value
 
 # --- money ----------------------------------------------------------------------------------------

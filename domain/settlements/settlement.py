@@ -7,7 +7,7 @@ from pydantic import AfterValidator
 
 from domain.calendar import Calendar
 from domain.months import Month
-from domain.orders.order import Assignee
+from domain.orders.placement import Assignee
 from domain.policy import Policy
 from domain.settlements.ids import settlement_id
 from domain.settlements.invoicing import Verdict

@@ -8,8 +8,9 @@ from domain.orders.commands import Cancel, DecideReview, Reassign, ReportNotExec
 from domain.orders.effects import effects
 from domain.orders.internal import ConfirmTransmission, NoteRefusal
 from domain.orders.lifecycle import begin
-from domain.orders.order import GoodsReceived, GoodsShipped, Intake
 from domain.orders.outgoing import Mail
+from domain.orders.placement import Intake
+from domain.orders.shipment import GoodsReceived, GoodsShipped
 from domain.policy_file import load_policy
 from tests.support.builders import (
     AGREED,

@@ -9,7 +9,7 @@ import pytest
 from aiosmtpd.smtp import AuthResult
 
 from domain.actors import Actor
-from domain.orders.order import GoodsShipped
+from domain.orders.shipment import GoodsShipped
 from records.mails import MailLog
 from records.partners import Partners
 from tests.activities.conftest import partner

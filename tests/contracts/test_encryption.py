@@ -42,8 +42,9 @@ from domain.orders.commands import (
     ReportNotExecuted,
     SetAppointment,
 )
-from domain.orders.order import GoodsReceived, GoodsShipped, Status
+from domain.orders.order import Status
 from domain.orders.outgoing import Mail, ShippingRequest
+from domain.orders.shipment import GoodsReceived, GoodsShipped
 from settings import Settings, SettingsError
 from temporal.connection import data_converter
 from tests.support.limits import WAIT_LIMIT

@@ -7,7 +7,8 @@ from domain.orders.ball import ball
 from domain.orders.events import Recorded
 from domain.orders.evolve import evolve
 from domain.orders.lifecycle import begin
-from domain.orders.order import Intake, Order, Party, Status
+from domain.orders.order import Order, Party, Status
+from domain.orders.placement import Intake
 from domain.values import Value
 
 

@@ -27,8 +27,9 @@ from domain.orders.commands import (
     ReportNotExecuted,
     SetAppointment,
 )
+from domain.orders.deadline import Deadline
 from domain.orders.deadlines import next_instant
-from domain.orders.effects import effects, mail_kinds
+from domain.orders.effects import effects
 from domain.orders.events import Event, Recorded
 from domain.orders.internal import (
     ConfirmTransmission,
@@ -38,20 +39,11 @@ from domain.orders.internal import (
     RenewCalendar,
 )
 from domain.orders.lifecycle import fold, handle, place
-from domain.orders.order import (
-    Assignee,
-    Customer,
-    Deadline,
-    GoodsReceived,
-    GoodsShipped,
-    Intake,
-    Order,
-    Placement,
-    Product,
-    Service,
-    Status,
-)
+from domain.orders.mails import mail_kinds
+from domain.orders.order import Order, Status
 from domain.orders.outgoing import Effect
+from domain.orders.placement import Assignee, Customer, Intake, Placement, Product, Service
+from domain.orders.shipment import GoodsReceived, GoodsShipped
 from domain.policy import Policy
 from domain.policy_file import load_policy
 

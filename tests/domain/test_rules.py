@@ -9,23 +9,22 @@ from pydantic import Field
 from domain import rules
 from domain.actors import SYSTEM, Actor, Role
 from domain.errors import InvalidCommand, NotUnderstood
-from domain.orders import deadlines, effects
+from domain.orders import deadline_rules, deadlines
+from domain.orders import mails as order_mails
 from domain.orders.access import allowed
-from domain.orders.commands import (
-    ACTIONS,
-    COMMANDS,
-    Accept,
-    AdoptRules,
-    Bill,
-    ConfirmExecution,
-    LogContact,
-)
+from domain.orders.command_rules import ACTIONS, COMMANDS
+from domain.orders.commands import Accept, AdoptRules, Bill, ConfirmExecution, LogContact
+from domain.orders.deadline import Deadline
+from domain.orders.deadline_events import DeadlineMissed, ReminderDue
 from domain.orders.errors import Refused
-from domain.orders.events import DeadlineMissed, ReminderDue, RulesAdopted
+from domain.orders.events import RulesAdopted
+from domain.orders.explanation import explain
 from domain.orders.internal import ConfirmTransmission, PassTime
 from domain.orders.lifecycle import fold, handle
-from domain.orders.order import Deadline, GoodsReceived, GoodsShipped, Intake, Order, Status
+from domain.orders.order import Order, Status
 from domain.orders.outgoing import Mail
+from domain.orders.placement import Intake
+from domain.orders.shipment import GoodsReceived, GoodsShipped
 from domain.policy import DeadlinePolicy, Policy, Span
 from domain.policy_file import load_policy
 from domain.settlements import access
@@ -111,7 +110,7 @@ def test_versions_are_numbered_without_gaps_and_follow_each_other() -> None:
 
 def test_no_table_speaks_of_a_version_that_is_not_listed() -> None:
     known = range(1, rules.CURRENT + 1)
-    for row in (*COMMANDS, *deadlines.RULES, *effects.MAILS, *settlement_mails.MAILS):
+    for row in (*COMMANDS, *deadline_rules.RULES, *order_mails.MAILS, *settlement_mails.MAILS):
         assert row.since in known
         assert row.until is None or row.since <= row.until < rules.CURRENT
     for table in (
@@ -125,7 +124,7 @@ def test_no_table_speaks_of_a_version_that_is_not_listed() -> None:
 
 @pytest.mark.parametrize("version", range(1, rules.CURRENT + 1))
 def test_a_version_has_each_deadline_once_and_a_row_for_each_state(version: int) -> None:
-    kinds = [rule.kind for rule in rules.holding(deadlines.RULES, version)]
+    kinds = [rule.kind for rule in rules.holding(deadline_rules.RULES, version)]
     assert len(kinds) == len(set(kinds))
     commands = list(rules.holding(COMMANDS, version))
     assert len({rule.command for rule in commands}) == len(commands)
@@ -133,7 +132,7 @@ def test_a_version_has_each_deadline_once_and_a_row_for_each_state(version: int)
     for actions in rules.under(ACTIONS, version).values():
         assert set(actions) <= known
     for kind in deadlines.kinds():
-        assert len({rule.owner for rule in deadlines.RULES if rule.kind == kind}) == 1
+        assert len({rule.owner for rule in deadline_rules.RULES if rule.kind == kind}) == 1
 
 
 def test_a_table_by_version() -> None:
@@ -319,7 +318,7 @@ def test_a_deadline_that_comes_with_the_rules_runs_from_their_adoption() -> None
     assert deadline is not None
     assert (deadline.started, deadline.adopted) == (at("2026-11-06 09:00"), at("2026-11-20 16:00"))
     assert life.due(DEADLINE) == "2026-11-25 18:00"
-    why = explanation_text(effects.explain(life.order, deadline), "en")
+    why = explanation_text(explain(life.order, deadline), "en")
     assert why == (
         "due Wed 25 Nov 2026 18:00: newer rules adopted Fri 20 Nov 2026 16:00, three working days, "
         "canton ZH; skipped: weekend"
@@ -333,10 +332,10 @@ def test_a_deadline_that_newer_rules_drop_is_void_unless_it_was_missed(
 ) -> None:
     dropped = tuple(
         rule._replace(until=NEWER - 1) if rule.kind in ("accept", "contact_customer") else rule
-        for rule in deadlines.RULES
+        for rule in deadline_rules.RULES
     )
     monkeypatch.setattr(rules, "CURRENT", NEWER)
-    monkeypatch.setattr(deadlines, "RULES", dropped)
+    monkeypatch.setattr(deadline_rules, "RULES", dropped)
     life = placed_under(1)
     life.let_pass("2026-11-03 19:00")  # `accept` is missed, `contact_customer` is not
     life.do(ADOPT)
@@ -350,14 +349,14 @@ def test_a_deadline_that_changes_keeps_its_instant_where_it_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The old row ends, the new one begins; who was told a date is held to that one."""
-    (old,) = (rule for rule in deadlines.RULES if rule.kind == "accept")
+    (old,) = (rule for rule in deadline_rules.RULES if rule.kind == "accept")
     longer = old._replace(span=lambda policy: Span.parse("3 working days"), since=NEWER)
     changed = (
-        *(r._replace(until=NEWER - 1) if r is old else r for r in deadlines.RULES),
+        *(r._replace(until=NEWER - 1) if r is old else r for r in deadline_rules.RULES),
         longer,
     )
     monkeypatch.setattr(rules, "CURRENT", NEWER)
-    monkeypatch.setattr(deadlines, "RULES", changed)
+    monkeypatch.setattr(deadline_rules, "RULES", changed)
     assert placed_under(1).due("accept") == "2026-11-03 18:00"
     assert placed_under(NEWER).due("accept") == "2026-11-05 18:00"
     life = placed_under(1)
@@ -365,7 +364,7 @@ def test_a_deadline_that_changes_keeps_its_instant_where_it_runs(
     deadline = life.deadline("accept")
     assert deadline is not None
     assert life.due("accept") == "2026-11-03 18:00"
-    told = explanation_text(effects.explain(life.order, deadline), "en")
+    told = explanation_text(explain(life.order, deadline), "en")
     assert "one working day" in told, "and the explanation says what holds for it"
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import words
-from domain.orders import effects
-from domain.orders.effects import mail_kinds
+from domain.orders import mails as order_mails
+from domain.orders.mails import mail_kinds
 from domain.orders.outgoing import Mail
 from domain.settlements import mails as settlement_mails
 from domain.values import LANGUAGES, Language
@@ -72,7 +72,7 @@ def reader_of(name: str, mail: Mail, language: Language) -> Reader:
 def test_every_kind_is_among_them() -> None:
     assert {mail.kind for mail in MAILS.values()} == set(mail_kinds())
     shapes = {f"{m.kind}.{m.audience}" for m in MAILS.values()}
-    assert shapes == {f"{rule.kind}.{rule.audience}" for rule in effects.MAILS}
+    assert shapes == {f"{rule.kind}.{rule.audience}" for rule in order_mails.MAILS}
     shapes |= {"command_refused.stranger"}
     assert shapes == {path.stem for path in FOLDER.glob("*.txt")} - {"layout"}
     shapes = {f"{rule.kind}.{rule.audience}" for rule in settlement_mails.MAILS}

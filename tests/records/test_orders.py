@@ -17,7 +17,8 @@ from contracts.activities import Snapshot
 from domain.orders.commands import Cancel, DecideReview, Reassign, ReportNotExecuted
 from domain.orders.events import Recorded
 from domain.orders.lifecycle import begin, fold
-from domain.orders.order import Intake, Order, Status
+from domain.orders.order import Order, Status
+from domain.orders.placement import Intake
 from records.cursors import decode_cursor, encode_cursor
 from records.database import Database
 from records.heads import Diverged, Head, take_over

@@ -8,8 +8,9 @@ import pytest
 
 from contracts.activities import Snapshot
 from domain.months import Month
-from domain.orders.order import GoodsReceived, GoodsShipped, Order
+from domain.orders.order import Order
 from domain.orders.punctuality import KINDS, interval, verdict
+from domain.orders.shipment import GoodsReceived, GoodsShipped
 from records.database import Database
 from records.orders import Orders
 from records.punctuality import Miss, PunctualityRecords, Tally

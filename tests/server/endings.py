@@ -21,7 +21,8 @@ from domain.orders.commands import (
     RejectRequirements,
     ReportNotExecuted,
 )
-from domain.orders.order import GoodsReceived, GoodsShipped, Status
+from domain.orders.order import Status
+from domain.orders.shipment import GoodsReceived, GoodsShipped
 from domain.settlements.commands import (
     Close,
     ExternalCommand,

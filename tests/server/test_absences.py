@@ -12,7 +12,8 @@ import pytest
 
 from development.embedded import free_port
 from domain.orders.commands import Accept, ConfirmRequirements, PaymentReceived, RejectRequirements
-from domain.orders.order import GoodsShipped, Status
+from domain.orders.order import Status
+from domain.orders.shipment import GoodsShipped
 from tests.server.surroundings import eventually, surroundings
 from tests.workflows.life import SHOP, WAREHOUSE
 

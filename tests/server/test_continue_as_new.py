@@ -9,8 +9,9 @@ from temporalio import activity
 from contracts import activities as activity_names
 from contracts import names
 from domain.orders.commands import Accept, Cancel, ConfirmExecution, LogContact
-from domain.orders.order import GoodsShipped, Status
+from domain.orders.order import Status
 from domain.orders.outgoing import Mail
+from domain.orders.shipment import GoodsShipped
 from tests.server.surroundings import Surroundings, details, eventually, surroundings
 from tests.support.limits import WAIT_LIMIT
 from tests.support.workers import BoundedWorker

@@ -23,8 +23,9 @@ from domain.orders.commands import (
     PaymentReceived,
     SetAppointment,
 )
-from domain.orders.order import GoodsReceived, GoodsShipped, Status
+from domain.orders.order import Status
 from domain.orders.outgoing import Mail
+from domain.orders.shipment import GoodsReceived, GoodsShipped
 from records.orders import StoredOrder
 from tests.activities.mails import mails_of, one
 from tests.server.surroundings import Process, Surroundings, eventually, rests, surroundings

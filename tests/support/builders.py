@@ -16,7 +16,9 @@ from domain.orders.commands import (
 from domain.orders.events import Recorded
 from domain.orders.internal import ConfirmTransmission, PassTime
 from domain.orders.lifecycle import fold, handle, place
-from domain.orders.order import Assignee, GoodsReceived, GoodsShipped, Intake, Order, Placement
+from domain.orders.order import Order
+from domain.orders.placement import Assignee, Intake, Placement
+from domain.orders.shipment import GoodsReceived, GoodsShipped
 from domain.policy import Policy
 
 MONDAY = datetime(2026, 10, 5, 7, 0, tzinfo=UTC)

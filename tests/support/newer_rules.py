@@ -10,11 +10,12 @@ import pytest
 
 from domain import rules
 from domain.errors import InvalidCommand
-from domain.orders import commands, deadlines, decide, effects
+from domain.orders import command_rules, deadline_rules, decide, execution
+from domain.orders import mails as order_mails
 from domain.orders.commands import ConfirmExecution
-from domain.orders.deadlines import Rule
-from domain.orders.effects import MailRule
+from domain.orders.deadline_rules import Rule
 from domain.orders.events import Event, ExecutionConfirmed
+from domain.orders.mails import MailRule
 from domain.orders.order import Order, Status
 from domain.policy import Span
 from domain.settlements import access, mails
@@ -25,7 +26,7 @@ NEWER = rules.CURRENT + 1
 MAIL = "executed_told"
 DEADLINE = "prepare_visit"
 SETTLEMENT_MAIL = "invoice_noted_told"
-_before = decide._confirm_execution
+_before = execution.confirm_execution
 
 
 def _on_its_way(order: Order) -> datetime | None:
@@ -47,7 +48,7 @@ def make(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the changes, as if a release brought them. `placed` orders have the older version still."""
     monkeypatch.setattr(rules, "CURRENT", NEWER)
     mail = MailRule(MAIL, "operations", ExecutionConfirmed, facts=("note",), since=NEWER)
-    monkeypatch.setattr(effects, "MAILS", (*effects.MAILS, mail))
+    monkeypatch.setattr(order_mails, "MAILS", (*order_mails.MAILS, mail))
     deadline = Rule(
         DEADLINE,
         "partner",
@@ -55,11 +56,11 @@ def make(monkeypatch: pytest.MonkeyPatch) -> None:
         span=lambda policy: Span.parse("3 working days"),
         since=NEWER,
     )
-    monkeypatch.setattr(deadlines, "RULES", (*deadlines.RULES, deadline))
-    before = rules.under(commands.ACTIONS, NEWER - 1)[Status.CONFIRM_EXECUTION]
+    monkeypatch.setattr(deadline_rules, "RULES", (*deadline_rules.RULES, deadline))
+    before = rules.under(command_rules.ACTIONS, NEWER - 1)[Status.CONFIRM_EXECUTION]
     stricter = tuple(action for action in before if action != "set_appointment")
-    monkeypatch.setitem(commands.ACTIONS, NEWER, {Status.CONFIRM_EXECUTION: stricter})
-    monkeypatch.setattr(decide, "_confirm_execution", _confirm_execution)
+    monkeypatch.setitem(command_rules.ACTIONS, NEWER, {Status.CONFIRM_EXECUTION: stricter})
+    monkeypatch.setattr(decide, "confirm_execution", _confirm_execution)
 
 
 def make_for_settlements(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.orders.order import Placement
+from domain.orders.placement import Placement
 from records.partners import Partner
 from tests.support.builders import placement
 from use_cases.input_files import UnusableFile, read_items

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from contracts.activities import Snapshot
 from domain.orders.commands import Cancel, ConfirmExecution
-from domain.orders.order import GoodsReceived, GoodsShipped
+from domain.orders.shipment import GoodsReceived, GoodsShipped
 from tests.server.surroundings import surroundings
 from tests.support import builders
 from tests.support.builders import MONDAY

@@ -16,13 +16,17 @@ from hypothesis import strategies as st
 from domain.actors import Actor, Role
 from domain.calendar import Calendar, Skipped
 from domain.cantons import pin_calendar
-from domain.orders import commands, deadlines, effects, events, order
+from domain.orders import deadline_rules, events, order
+from domain.orders import mails as order_mails
 from domain.orders.access import why_not
 from domain.orders.catalogue import ALL_ITEMS
 from domain.orders.codes import ChecklistAnswer, NotExecutedReason, RejectionReason
+from domain.orders.command_rules import COMMANDS
+from domain.orders.commands import LogContact
+from domain.orders.deadline import DeadlineKind
 from domain.orders.errors import Refused
 from domain.orders.explanation import Explanation
-from domain.orders.order import DeadlineKind, Order, Status
+from domain.orders.order import Order, Status
 from domain.policy import Policy, Span
 from domain.settlements import mails as settlement_mails
 from domain.values import LANGUAGES, Language
@@ -64,8 +68,8 @@ REFUSAL_CODES = set(re.findall(r'Refused\(\s*order, [^,]+, "(\w+)"', SOURCE)) | 
 )
 EVENT_TYPES: tuple[type[Any], ...] = get_args(get_args(events.KnownEvent)[0])
 REASONS = get_args(RejectionReason) + get_args(NotExecutedReason)
-KINDS = deadlines.kinds()
-ACTIONS = sorted({action for rule in commands.COMMANDS for action in rule.actions})
+KINDS = deadline_rules.kinds()
+ACTIONS = sorted({action for rule in COMMANDS for action in rule.actions})
 
 in_every_language = pytest.mark.parametrize("language", LANGUAGES)
 
@@ -87,14 +91,14 @@ def test_every_key_of_every_enumeration_has_its_words() -> None:
     assert set(labels.STATUSES) == set(Status)
     assert set(labels.DEADLINES) == set(KINDS)
     for kind, words in labels.DEADLINES.items():
-        assert bool(words.please) == (deadlines.owner_of(kind) == "partner"), kind
+        assert bool(words.please) == (deadline_rules.owner_of(kind) == "partner"), kind
     assert set(labels.ACTIONS) == set(ACTIONS)
     assert set(labels.PARTIES) == set(get_args(order.Party))
     assert set(labels.ROLES) == set(get_args(Role))
     assert set(labels.REASONS) == set(REASONS)
     assert set(labels.ITEMS) == set(ALL_ITEMS)
     assert set(labels.ANSWERS) == set(get_args(ChecklistAnswer))
-    contact = commands.LogContact.model_fields["outcome"].annotation
+    contact = LogContact.model_fields["outcome"].annotation
     assert set(labels.OUTCOMES) == {*get_args(contact), *get_args(order.Outcome)}
     assert {"item_not_asked", "same_partner"} <= INVALID_CODES
     assert set(sentences.INVALID) == INVALID_CODES
@@ -106,7 +110,7 @@ def test_every_key_of_every_enumeration_has_its_words() -> None:
 
 def test_every_kind_of_mail_has_one_name() -> None:
     for rules_of, kinds in (
-        (effects.MAILS, effects.mail_kinds()),
+        (order_mails.MAILS, order_mails.mail_kinds()),
         (settlement_mails.MAILS, settlement_mails.settlement_mail_kinds()),
     ):
         assert [rule.kind for rule in rules_of if rule.name] == list(kinds)
@@ -408,7 +412,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "sender": actors,
     "code": codes,
     "action": st.sampled_from(ACTIONS),
-    "mail": st.sampled_from(effects.mail_kinds()),
+    "mail": st.sampled_from(order_mails.mail_kinds()),
     "checklist": st.just(ITEM_ANSWERS),
     "notice": notices,
     "level": st.integers(1, 4),
@@ -465,7 +469,7 @@ def test_every_event_can_be_told(event: Any, language: Language) -> None:
 
 
 @in_every_language
-@pytest.mark.parametrize("kind", effects.mail_kinds())
+@pytest.mark.parametrize("kind", order_mails.mail_kinds())
 def test_an_undelivered_mail_is_named_by_its_kind(kind: str, language: Language) -> None:
     name = mail_label(kind, language)
     assert name != kind

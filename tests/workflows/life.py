@@ -14,7 +14,8 @@ from contracts.activities import Snapshot
 from contracts.messages import Answer, DisplaySettings
 from domain.actors import Actor
 from domain.orders.commands import Command
-from domain.orders.order import Intake, Order
+from domain.orders.order import Order
+from domain.orders.placement import Intake
 from domain.orders.request import Request
 from temporal import orders
 from tests.support.builders import intake as an_intake

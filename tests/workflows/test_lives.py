@@ -27,7 +27,8 @@ from domain.orders.commands import (
     SetAppointment,
 )
 from domain.orders.lifecycle import fold, place
-from domain.orders.order import GoodsReceived, GoodsShipped, Status
+from domain.orders.order import Status
+from domain.orders.shipment import GoodsReceived, GoodsShipped
 from domain.policy import Policy
 from tests.support.builders import assignee
 from tests.workflows.life import OPERATIONS, SHOP, WAREHOUSE, Life, Lives, zurich

@@ -9,7 +9,8 @@ from domain import rules
 from domain.actors import SYSTEM, Actor
 from domain.orders.commands import AdoptRules, Bill, ConfirmExecution, SetAppointment
 from domain.orders.lifecycle import fold
-from domain.orders.order import GoodsReceived, GoodsShipped, Status
+from domain.orders.order import Status
+from domain.orders.shipment import GoodsReceived, GoodsShipped
 from domain.policy import Policy
 from domain.settlements.commands import AdoptRules as AdoptSettlementRules
 from domain.settlements.commands import NoteInvoice, VoidSettlement

@@ -18,7 +18,8 @@ from pydantic import (
 from domain.fields import Identifier, Instant, Reason
 from domain.orders.catalogue import ALL_ITEMS
 from domain.orders.codes import ChecklistItem
-from domain.orders.order import Appointment, Customer, Party, Placement, Product, Service, Status
+from domain.orders.order import Appointment, Party, Status
+from domain.orders.placement import Customer, Placement, Product, Service
 from domain.values import Input, OpenEnum
 from words.order_view import DeadlineView
 

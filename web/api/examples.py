@@ -10,7 +10,7 @@ from domain.cantons import pin_calendar
 from domain.orders.commands import Accept
 from domain.orders.internal import ConfirmTransmission, PassTime
 from domain.orders.lifecycle import fold, handle, place
-from domain.orders.order import Assignee, Intake, Placement
+from domain.orders.placement import Assignee, Intake, Placement
 from domain.policy import Policy
 from words.order_view import OrderView, order_view
 

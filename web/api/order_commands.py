@@ -13,7 +13,7 @@ from pydantic import Discriminator, Tag, create_model
 from pydantic.fields import FieldInfo
 
 from domain.fields import Instant
-from domain.orders.commands import COMMANDS, CommandRule
+from domain.orders.command_rules import COMMANDS, CommandRule
 from domain.values import Input
 from use_cases.principal import Principal
 from web.api.bodies import Accepted, Checklist, IsoDay, IsoInstant, Nothing

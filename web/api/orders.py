@@ -10,9 +10,7 @@ from pydantic import BaseModel, Field
 import words
 from domain.errors import InvalidCommand
 from domain.orders.access import allowed
-from domain.orders.commands import (
-    ExternalCommand,
-)
+from domain.orders.commands import ExternalCommand
 from domain.orders.order import Status
 from domain.values import Language
 from records.orders import StoredOrder

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.months import Month
-from domain.orders.order import DeadlineKind
+from domain.orders.deadline import DeadlineKind
 from domain.orders.punctuality import TARGET
 from domain.spreadsheet import MEDIA_TYPE, csv_file
 from use_cases.principal import Principal

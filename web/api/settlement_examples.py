@@ -9,7 +9,7 @@ from fastapi.openapi.models import Example
 from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
 from domain.months import Month
-from domain.orders.order import Assignee
+from domain.orders.placement import Assignee
 from domain.policy import Policy
 from domain.settlements.account import SettlementAccount
 from domain.settlements.commands import TakeClaims, TakeStatement

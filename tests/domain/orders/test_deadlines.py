@@ -18,12 +18,14 @@ from domain.orders.commands import (
     RejectRequirements,
     ReportNotExecuted,
 )
+from domain.orders.deadline_events import Escalated
 from domain.orders.deadlines import next_due, next_instant
-from domain.orders.events import Escalated
 from domain.orders.explanation import explain
 from domain.orders.internal import ConfirmTransmission, PassTime, RenewCalendar
 from domain.orders.lifecycle import handle
-from domain.orders.order import Assignee, GoodsReceived, GoodsShipped, Status
+from domain.orders.order import Status
+from domain.orders.placement import Assignee
+from domain.orders.shipment import GoodsReceived, GoodsShipped
 from tests.domain.strategies import (
     HUBER,
     MEIER,

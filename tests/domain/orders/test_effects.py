@@ -19,8 +19,9 @@ from domain.orders.commands import (
 )
 from domain.orders.effects import is_obsolete, obsolete_mails
 from domain.orders.internal import ConfirmTransmission, NoteRefusal, NoteUndelivered, PassTime
-from domain.orders.order import GoodsReceived, GoodsShipped, Status
+from domain.orders.order import Status
 from domain.orders.outgoing import Effect, Mail, ShippingRequest
+from domain.orders.shipment import GoodsReceived, GoodsShipped
 from tests.domain.strategies import (
     HUBER,
     MEIER,

@@ -27,16 +27,19 @@ from domain.orders.commands import (
     ReportNotExecuted,
     SetAppointment,
 )
-from domain.orders.deadlines import next_due, next_instant, owner_of
+from domain.orders.deadline_events import Escalated
+from domain.orders.deadline_rules import owner_of
+from domain.orders.deadlines import next_due, next_instant
 from domain.orders.effects import effects
 from domain.orders.errors import Refused
-from domain.orders.events import Escalated, Recorded
+from domain.orders.events import Recorded
 from domain.orders.evolve import evolve
 from domain.orders.explanation import explain
 from domain.orders.internal import ConfirmTransmission, PassTime
 from domain.orders.lifecycle import fold, handle, release
-from domain.orders.order import GoodsReceived, GoodsShipped, Order, Status
+from domain.orders.order import Order, Status
 from domain.orders.outgoing import Mail, ShippingRequest
+from domain.orders.shipment import GoodsReceived, GoodsShipped
 from tests.domain.holdings import holdings
 from tests.domain.strategies import (
     ANNA,

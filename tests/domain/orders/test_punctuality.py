@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from domain.months import Month
 from domain.orders.commands import Accept, Cancel, LogContact, ReportNotExecuted
-from domain.orders.deadlines import owner_of
+from domain.orders.deadline import Deadline
+from domain.orders.deadline_rules import owner_of
 from domain.orders.internal import PassTime
-from domain.orders.order import Deadline, GoodsReceived, GoodsShipped, Order, Status
+from domain.orders.order import Order, Status
 from domain.orders.punctuality import KINDS, interval, on_target, on_time_share, verdict
+from domain.orders.shipment import GoodsReceived, GoodsShipped
 from tests.domain.holdings import holdings
 from tests.domain.strategies import MET, Life, appointment, at, reached, reassign, shown
 

@@ -8,7 +8,8 @@ from fastapi import Request
 
 import words
 from domain.errors import InvalidCommand
-from domain.orders.order import Customer, Status
+from domain.orders.order import Status
+from domain.orders.placement import Customer
 from domain.values import Language
 from records.orders import StoredOrder
 from use_cases.access import Forbidden

@@ -11,11 +11,10 @@ from typing import Literal, NamedTuple, cast, get_args, get_origin, get_type_hin
 from domain.fields import Note, Reason
 from domain.orders.catalogue import checklist
 from domain.orders.codes import ChecklistItem, RejectionReason
+from domain.orders.command_rules import COMMANDS, CommandRule
 from domain.orders.commands import (
-    COMMANDS,
     Accept,
     Cancel,
-    CommandRule,
     ConfirmExecution,
     ConfirmRequirements,
     DecideReview,

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 from domain.actors import Role
 from domain.orders.access import why_not
 from domain.orders.codes import Decision
-from domain.orders.commands import COMMANDS
+from domain.orders.command_rules import COMMANDS
 from domain.orders.order import Appointment, Order, Status
 from domain.values import Language
 from records.orders import StoredOrder

@@ -8,7 +8,7 @@ from babel.dates import format_date
 from fastapi import APIRouter, Request, Response
 
 from domain.months import Month
-from domain.orders.order import DeadlineKind
+from domain.orders.deadline import DeadlineKind
 from domain.orders.punctuality import KINDS, TARGET
 from domain.spreadsheet import MEDIA_TYPE
 from domain.values import Language

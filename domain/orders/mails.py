@@ -1,0 +1,345 @@
+"""All mails about an order: which event causes each, and to whom it goes (docs/mail.md)."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from domain.orders.deadline import DeadlineKind
+from domain.orders.deadline_events import Escalated, ReminderDue
+from domain.orders.deadline_rules import owner_of
+from domain.orders.deadlines import ends_assignment
+from domain.orders.events import (
+    AppointmentMoved,
+    Cancelled,
+    CommandRefused,
+    Declined,
+    ExecutionTakenBack,
+    GoodsUnexpected,
+    HoldEnded,
+    NotExecuted,
+    ProblemReported,
+    ProblemWithdrawn,
+    Reassigned,
+    Recorded,
+    RequirementsRejected,
+    ReviewDecided,
+    ShippingEnded,
+    ShippingStarted,
+    TransmissionStarted,
+    Transmitted,
+    Unassigned,
+)
+from domain.orders.explanation import explain
+from domain.orders.order import Order, Status
+from domain.orders.outgoing import (
+    Audience,
+    Mail,
+    MailFacts,
+    MailKind,
+)
+from domain.values import Value, mark
+
+
+class Cause(NamedTuple):
+    """An event that a mail may follow from, with the order before and after it."""
+
+    before: Order
+    recorded: Recorded
+    after: Order
+
+    @property
+    def event(self) -> Any:
+        """What happened."""
+        return self.recorded.event
+
+
+class MailRule(NamedTuple):
+    """A mail: its kind, its audience, the event that causes it, and the rules under which it is sent.
+
+    Its text is `templates/mail/<kind>.<audience>.txt`.
+
+    Attributes:
+        name: the name of the kind, in German; only the first rule of a kind has it.
+        when: a further condition on the event and the order.
+        about: the deadline that it mentions, if that is open.
+        facts: the fields of the event that the mail takes, by their names in `MailFacts`.
+        to_former: whether it is sent to the partner that had the order before the event.
+        discreet: whether it names neither the customer nor the firm that has the order now.
+        since, until: the versions of the rules under which it is sent (domain/rules.py).
+    """
+
+    kind: MailKind
+    audience: Audience
+    cause: type[Value]
+    name: str = ""
+    when: Callable[[Cause], bool] = lambda cause: True
+    about: Callable[[Cause], DeadlineKind | None] = lambda cause: None
+    facts: tuple[str, ...] = ()
+    to_former: bool = False
+    discreet: Callable[[Cause], bool] = lambda cause: False
+    since: int = 1
+    until: int | None = None
+
+
+def _first_step(cause: Cause) -> DeadlineKind:
+    """The first deadline of a partner that has just been given the order."""
+    return "accept" if cause.after.status is Status.NEW else "check_requirements"
+
+
+def _deadline_of_event(cause: Cause) -> DeadlineKind:
+    """The deadline that the event is about."""
+    kind: DeadlineKind = cause.event.kind
+    return kind
+
+
+def _after_decision(cause: Cause) -> DeadlineKind | None:
+    """The partner's next deadline after a decision: it has the name of the state that asks for the same."""
+    if cause.event.decision in ("new_appointment", "continue"):
+        return cause.after.status.value
+    return None
+
+
+def _takes_the_order(cause: Cause) -> bool:
+    """Whether the partner loses the order with this escalation: the mail about that replaces it."""
+    return ends_assignment(cause.after, cause.event.kind, cause.event.level)
+
+
+MAILS: tuple[MailRule, ...] = (
+    MailRule("new_order", "partner", TransmissionStarted, name=mark("Neuer Auftrag")),
+    MailRule(
+        "goods_shipped",
+        "partner",
+        ShippingStarted,
+        name=mark("Ware unterwegs"),
+        when=lambda c: c.before.status is Status.REQUIREMENTS_MET,  # the first parcel
+        facts=("tracking",),
+    ),
+    MailRule(
+        "goods_received",
+        "partner",
+        ShippingEnded,
+        name=mark("Ware eingetroffen"),
+        when=lambda c: c.after.status is Status.SET_APPOINTMENT,
+        about=lambda c: "set_appointment",
+    ),
+    MailRule(
+        "cancelled",
+        "partner",
+        Cancelled,
+        name=mark("Auftrag storniert"),
+        when=lambda c: c.after.transmitted_at is not None,
+        facts=("reason",),
+    ),
+    MailRule(
+        "cancelled",
+        "partner",
+        Transmitted,
+        # Cancelled while its first mail was being sent: the partner must be told of the cancellation, too.
+        when=lambda c: c.after.status is Status.CANCELLED,
+        until=1,
+    ),
+    MailRule(
+        "reassigned",
+        "partner",
+        Reassigned,
+        name=mark("Auftrag anders zugeteilt"),
+        when=lambda c: c.before.transmitted_at is not None,
+        to_former=True,
+        discreet=lambda c: True,
+    ),
+    MailRule(
+        "new_order",
+        "partner",
+        Reassigned,
+        when=lambda c: c.after.transmitted_at is not None,
+        about=_first_step,
+    ),
+    MailRule(
+        "withdrawn",
+        "partner",
+        Unassigned,
+        name=mark("Auftrag entzogen"),
+        when=lambda c: c.event.reason == "not_accepted" and c.before.transmitted_at is not None,
+        to_former=True,
+        discreet=lambda c: True,
+        facts=("reason",),
+        since=2,
+    ),
+    MailRule(
+        "unassigned",
+        "operations",
+        Declined,
+        name=mark("Auftrag ohne Servicepartner"),
+        about=lambda c: "assign",
+        facts=("reason", "note"),
+        since=2,
+    ),
+    MailRule(
+        "unassigned",
+        "operations",
+        Unassigned,
+        about=lambda c: "assign",
+        facts=("reason",),
+        since=2,
+    ),
+    MailRule("reminder", "partner", ReminderDue, name=mark("Erinnerung"), about=_deadline_of_event),
+    MailRule(
+        "escalation",
+        "partner",
+        Escalated,
+        name=mark("Verpasste Frist"),
+        when=lambda c: owner_of(c.event.kind) == "partner" and not _takes_the_order(c),
+        about=_deadline_of_event,
+        facts=("level",),
+    ),
+    MailRule(
+        "escalation",
+        "operations",
+        Escalated,
+        when=lambda c: c.event.kind != "transmit" and not _takes_the_order(c),
+        about=_deadline_of_event,
+        facts=("level",),
+    ),
+    MailRule(
+        "transmission_failed",
+        "operations",
+        Escalated,
+        name=mark("Übermittlung fehlgeschlagen"),
+        when=lambda c: c.event.kind == "transmit",
+        about=_deadline_of_event,
+        facts=("level",),
+    ),
+    MailRule(
+        "review_needed",
+        "operations",
+        NotExecuted,
+        name=mark("Abklärung nötig"),
+        about=lambda c: "review",
+        facts=("reason", "note"),
+    ),
+    MailRule(
+        "review_needed",
+        "operations",
+        RequirementsRejected,
+        about=lambda c: "review",
+        facts=("reason", "note"),
+        since=2,
+    ),
+    MailRule(
+        "review_needed",
+        "operations",
+        ProblemReported,
+        about=lambda c: "review",
+        facts=("reason", "note", "until"),
+        since=2,
+    ),
+    MailRule(
+        "problem_withdrawn",
+        "operations",
+        ProblemWithdrawn,
+        name=mark("Meldung zurückgezogen"),
+        since=2,
+    ),
+    MailRule(
+        "moved_again",
+        "operations",
+        AppointmentMoved,
+        name=mark("Termin erneut verschoben"),
+        when=lambda c: c.event.moved_by == "partner" and c.after.partner_moves >= 2,
+        facts=("reason",),
+        since=2,
+    ),
+    MailRule(
+        "goods_unexpected",
+        "operations",
+        GoodsUnexpected,
+        name=mark("Ware trotz Ende des Auftrags"),
+        since=2,
+    ),
+    MailRule(
+        "reopened",
+        "partner",
+        ExecutionTakenBack,
+        name=mark("Abschluss zurückgenommen"),
+        when=lambda c: bool(c.event.reason),  # by operations; the partner knows of its own
+        about=lambda c: "confirm_execution",
+        facts=("reason",),
+        since=2,
+    ),
+    MailRule(
+        "hold_ended",
+        "partner",
+        HoldEnded,
+        name=mark("Auftrag geht weiter"),
+        about=lambda c: c.after.status.value,
+        since=2,
+    ),
+    MailRule(
+        "cancelled",
+        "partner",
+        ReviewDecided,
+        when=lambda c: c.event.decision == "cancel",
+        facts=("note",),
+    ),
+    MailRule(
+        "review_decided",
+        "partner",
+        ReviewDecided,
+        name=mark("Entscheid zur Abklärung"),
+        when=lambda c: c.event.decision != "cancel",
+        about=_after_decision,
+        facts=("decision", "note", "until"),
+    ),
+    MailRule(
+        "command_refused",
+        "sender",
+        CommandRefused,
+        name=mark("Aktion abgelehnt"),
+        discreet=lambda c: c.event.code == "not_yours",
+        facts=("action", "code"),
+    ),
+)
+"""All mails about an order. Those of one event are sent in this order. Nothing else lists the kinds of mails."""
+
+
+def mail_kinds() -> tuple[MailKind, ...]:
+    """The kinds of all versions of the rules."""
+    return tuple(dict.fromkeys(rule.kind for rule in MAILS))
+
+
+def mail_names() -> dict[MailKind, str]:
+    """The name of each kind, marked for translation."""
+    return {rule.kind: rule.name for rule in MAILS if rule.name}
+
+
+def mail_of(rule: MailRule, cause: Cause) -> Mail:
+    order, recorded = cause.after, cause.recorded
+    placement = order.intake.placement
+    partner = cause.before.partner if rule.to_former else order.partner
+    discreet = rule.discreet(cause)
+    kind = rule.about(cause)
+    deadline = next((d for d in order.deadlines if d.kind == kind and d.is_open), None)
+    receiver = partner.partner_id if rule.audience == "partner" else rule.audience
+    return Mail(
+        key=f"{order.sp_id}/{recorded.seq}/{rule.kind}/{receiver}",
+        kind=rule.kind,
+        audience=rule.audience,
+        partner_id=partner.partner_id,
+        sender=cause.event.sender if rule.audience == "sender" else None,
+        language=partner.language,
+        sp_id=order.sp_id,
+        at=recorded.at,
+        facts=MailFacts(
+            sales_order_id=placement.sales_order_id,
+            service=placement.service.name,
+            product=placement.product.name,
+            quantity=placement.product.quantity,
+            customer_name="" if discreet else placement.customer.name,
+            customer_place=""
+            if discreet
+            else f"{placement.customer.postal_code} {placement.customer.city}",
+            status=order.status,
+            partner="" if discreet and not rule.to_former else partner.name,
+            deadline=explain(order, deadline) if deadline else None,
+            **{name: getattr(cause.event, name) for name in rule.facts},
+        ),
+    )

@@ -53,7 +53,11 @@ class StatementView(Value):
 
 
 class SettlementView(Value):
-    """A settlement as the API returns it. `overdue`: whether the invoice is late."""
+    """A settlement as the API returns it. `overdue`: whether the invoice is late.
+
+    `invoice_number`, `invoice_date`: of an invoice that CMI made. `return_reason`: why accounting returned the last
+    invoice, until another one is accepted.
+    """
 
     settlement_id: str
     partner_id: str
@@ -73,6 +77,11 @@ class SettlementView(Value):
     issued_at: datetime | None
     invoice_due: datetime | None
     overdue: bool
+    invoice_number: str | None
+    invoice_date: date | None
+    return_reason: str | None
+    paid_on: date | None
+    payment_reference: str | None
     allowed: tuple[str, ...]
     statement: StatementView | None
     timeline: tuple[TimelineEntry, ...]
@@ -109,7 +118,7 @@ def settlement_view(
             author_text=words.author_text(recorded.by, recorded.on_behalf_of, language),
         )
 
-    statement, due = settlement.statement, settlement.invoice_due
+    statement, due, invoice = settlement.statement, settlement.invoice_due, settlement.invoice
     return SettlementView(
         settlement_id=settlement.settlement_id,
         partner_id=settlement.opening.partner.partner_id,
@@ -142,6 +151,13 @@ def settlement_view(
         issued_at=local(settlement.issued_at),
         invoice_due=local(due),
         overdue=settlement.status is SettlementStatus.ISSUED and due is not None and due <= now,
+        invoice_number=invoice.number if invoice else None,
+        invoice_date=invoice.date if invoice else None,
+        return_reason=settlement.return_reason or None
+        if settlement.status is SettlementStatus.ISSUED
+        else None,
+        paid_on=settlement.paid_on,
+        payment_reference=settlement.payment_reference or None,
         allowed=allowed(settlement, role),
         statement=None
         if statement is None

@@ -11,6 +11,7 @@ from sqlalchemy import (
     and_,
     delete,
     exists,
+    func,
     null,
     or_,
     select,
@@ -21,6 +22,7 @@ from sqlalchemy.exc import IntegrityError
 
 from contracts.activities import SettlementSnapshot
 from domain.months import Month
+from domain.settlements.lines import NOTHING
 from domain.settlements.settlement import SettlementStatus
 from records.database import Database, to_the_end
 from records.findings import Findings
@@ -46,7 +48,11 @@ def _has(*types: str) -> ColumnElement[bool]:
 
 # The same as `Settlement.is_over`: a settlement that is voided after it claimed orders must release them first.
 _IS_OVER = or_(
-    settlements.c.status == SettlementStatus.INVOICED.value,
+    settlements.c.status == SettlementStatus.PAID.value,
+    and_(
+        settlements.c.status == SettlementStatus.INVOICED.value,
+        or_(func.coalesce(settlements.c.rules, 1) < 2, settlements.c.total <= NOTHING),
+    ),
     and_(
         settlements.c.status == SettlementStatus.VOID.value,
         or_(~_has("orders_claimed"), _has("nothing_to_bill", "orders_released")),

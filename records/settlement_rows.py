@@ -22,6 +22,7 @@ def settlement_row(settlement: Settlement, account: SettlementAccount) -> dict[s
         "settlement_id": settlement.settlement_id,
         "version": settlement.version,
         "digest": settlement.digest,
+        "rules": settlement.rules,
         "partner_id": partner.partner_id,
         "partner_name": partner.name,
         "month": str(settlement.opening.month),

@@ -122,7 +122,7 @@ class Adoption:
                 raise NotAdoptable(f"{name}: the records know no such settlement")
             settlement = found.settlement
             is_final, holds, status = (
-                settlement.status.is_final,
+                settlement.is_final,
                 settlement.rules,
                 settlement.status.value,
             )

@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 
 from contracts import names
 from contracts.activities import SettlementOf, SettlementSnapshot
-from domain.errors import NotUnderstood
+from domain.errors import InvalidCommand, NotUnderstood
 from domain.settlements.commands import ExternalCommand, SettlementRequest
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.ids import settlement_id
@@ -78,6 +78,7 @@ class SettlementGateway:
 
         Raises:
             SettlementRefused: the current state does not allow it.
+            InvalidCommand: a value is not possible.
             UnknownSettlement: this caller may not know of it.
             PaperNotMade: a requested paper cannot be made.
             RequestReused: the request id was used for another command.
@@ -184,6 +185,8 @@ def _refusal(settlement: str, failure: WorkflowUpdateFailedError) -> Exception:
                 SettlementStatus(facts["status"]),
                 tuple(facts["allowed"]),
             )
+        if cause.type == names.INVALID:
+            return InvalidCommand(facts["field"], facts["code"])
         if cause.type == names.ID_REUSED:
             return RequestReused(settlement)
         if cause.type == NotUnderstood.__name__:

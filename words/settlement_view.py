@@ -77,6 +77,8 @@ class SettlementView(Value):
     """A settlement as the API returns it. `overdue`: whether the invoice is late.
 
     `vat`: the sum of `vat_rates`, which has one entry for each rate that occurs.
+    `invoice_number`, `invoice_date`: of an invoice that CMI made. `return_reason`: why accounting returned the last
+    invoice, until another one is accepted.
     """
 
     settlement_id: str
@@ -98,6 +100,11 @@ class SettlementView(Value):
     issued_at: datetime | None
     invoice_due: datetime | None
     overdue: bool
+    invoice_number: str | None
+    invoice_date: date | None
+    return_reason: str | None
+    paid_on: date | None
+    payment_reference: str | None
     allowed: tuple[str, ...]
     statement: StatementView | None
     timeline: tuple[TimelineEntry, ...]
@@ -138,7 +145,7 @@ def settlement_view(
         vat = account.vat_on(line) if account.rounds_each_line else None
         return {"vat_percent": account.percent(line), "vat": vat}
 
-    statement, due = settlement.statement, settlement.invoice_due
+    statement, due, invoice = settlement.statement, settlement.invoice_due, settlement.invoice
     return SettlementView(
         settlement_id=settlement.settlement_id,
         partner_id=settlement.opening.partner.partner_id,
@@ -169,6 +176,13 @@ def settlement_view(
         issued_at=local(settlement.issued_at),
         invoice_due=local(due),
         overdue=settlement.status is SettlementStatus.ISSUED and due is not None and due <= now,
+        invoice_number=invoice.number if invoice else None,
+        invoice_date=invoice.date if invoice else None,
+        return_reason=settlement.return_reason or None
+        if settlement.status is SettlementStatus.ISSUED
+        else None,
+        paid_on=settlement.paid_on,
+        payment_reference=settlement.payment_reference or None,
         allowed=allowed(settlement, role),
         statement=None
         if statement is None

@@ -31,7 +31,7 @@ def wake_summary(settlement: Settlement, wake: datetime) -> str:
 
 def is_late(settlement: Settlement) -> bool:
     """Whether its invoice is overdue."""
-    return settlement.reminders > 0 and not settlement.is_over
+    return settlement.reminders > 0 and not (settlement.is_over or settlement.awaits_payment)
 
 
 def search_attributes(

@@ -6,12 +6,15 @@ from typing import assert_never
 from domain import rules
 from domain.settlements.commands import (
     AdoptRules,
+    ApproveInvoice,
     Close,
     Command,
     NoteInvoice,
+    NotePaid,
     NoteReleased,
     NoteUndelivered,
     PassTime,
+    ReturnInvoice,
     Select,
     TakeClaims,
     TakeStatement,
@@ -23,9 +26,12 @@ from domain.settlements.errors import SettlementRefused
 from domain.settlements.events import (
     Announced,
     InvoiceAccepted,
+    InvoiceApproved,
     InvoiceNoted,
+    InvoicePaid,
     InvoiceReminded,
     InvoiceReturned,
+    InvoiceSentBack,
     MailUndelivered,
     NothingToBill,
     OrdersClaimed,
@@ -37,6 +43,7 @@ from domain.settlements.events import (
     StatementIssued,
     Voided,
 )
+from domain.settlements.facts import check_paid_on
 from domain.settlements.settlement import Settlement, SettlementStatus
 
 
@@ -45,6 +52,7 @@ def decide(settlement: Settlement, command: Command, now: datetime) -> list[Sett
 
     Raises:
         SettlementRefused: this state does not await the result of the step, or the settlement cannot adopt the rules.
+        InvalidCommand: the day of a payment is not possible.
         NotUnderstood: it asks for rules that this process does not know.
     """
     match command:
@@ -58,6 +66,15 @@ def decide(settlement: Settlement, command: Command, now: datetime) -> list[Sett
             return [SelectionClosed()]
         case NoteInvoice():
             return [InvoiceNoted(note=command.note)]
+        case ApproveInvoice():
+            return [InvoiceApproved()]
+        case ReturnInvoice():
+            return [
+                InvoiceSentBack(reason=command.reason, invoice_due=invoice_due(settlement, now))
+            ]
+        case NotePaid():
+            check_paid_on(settlement, command.paid_on, now)
+            return [InvoicePaid(paid_on=command.paid_on, reference=command.reference)]
         case VoidSettlement():
             return [Voided(reason=command.reason)]
         case TakeClaims():
@@ -70,7 +87,7 @@ def decide(settlement: Settlement, command: Command, now: datetime) -> list[Sett
             return [StatementIssued(statement=command.statement, invoice_due=due)]
         case TakeVerdict():
             if command.verdict.accepted:
-                return [InvoiceAccepted(paper_id=command.paper_id)]
+                return [InvoiceAccepted(paper_id=command.paper_id, invoice=command.invoice)]
             return [InvoiceReturned(paper_id=command.paper_id, verdict=command.verdict)]
         case NoteReleased():
             _expect(settlement, command, not settlement.released, SettlementStatus.VOID)
@@ -96,7 +113,7 @@ def _adopt_rules(settlement: Settlement, command: AdoptRules) -> list[Settlement
         return []
     if command.version < settlement.rules:
         raise SettlementRefused(command.type, "older_rules", settlement.status)
-    if settlement.status.is_final:
+    if settlement.is_final:
         raise SettlementRefused(command.type, "wrong_state", settlement.status)
     policy = settlement.policy.with_later_keys(command.policy, settlement.rules)
     known = policy == settlement.policy

@@ -10,6 +10,7 @@ from domain.settlements.events import (
     Announced,
     InvoiceAccepted,
     InvoiceReminded,
+    InvoiceSentBack,
     NothingToBill,
     SettlementRecorded,
     StatementIssued,
@@ -31,7 +32,8 @@ _MOST_LEFT_OUT = 20
 class SettlementMail(Value):
     """One mail to one audience about a settlement. `key` identifies it: it is sent once.
 
-    `paper_id`: the PDF attached to it. `left_out`: the first twenty; `left_out_count`: how many there are.
+    `paper_id`: the PDF attached to it. `invoice_number`: that of an invoice that CMI made; empty if there is none.
+    `to_approve`: whether accounting has to approve the invoice. `left_out`: the first twenty; `left_out_count`: how many there are.
     """
 
     key: str
@@ -54,6 +56,8 @@ class SettlementMail(Value):
     level: int = 0
     reason: str = ""
     paper_id: str | None = None
+    invoice_number: str = ""
+    to_approve: bool = False
 
     @property
     def lane(self) -> str:
@@ -123,6 +127,14 @@ MAILS: tuple[MailRule, ...] = (
     ),
     MailRule("invoice_accepted", "partner", InvoiceAccepted, paper="invoice"),
     MailRule(
+        "invoice_returned",
+        "partner",
+        InvoiceSentBack,
+        name=mark("Rechnung zurückgewiesen"),
+        facts=("reason",),
+        since=2,
+    ),
+    MailRule(
         "settlement_voided",
         "partner",
         Voided,
@@ -191,6 +203,8 @@ def _mail(
         selectable_until=settlement.selectable_until,
         invoice_due=settlement.invoice_due,
         paper_id=paper,
+        invoice_number=settlement.invoice.number if settlement.invoice else "",
+        to_approve=settlement.awaits_payment,
         **{name: getattr(recorded.event, name) for name in rule.facts},
     )
 
@@ -201,9 +215,14 @@ def is_obsolete(mail: SettlementMail, settlement: Settlement) -> bool:
         case "settlement_opened":
             return settlement.status is not SettlementStatus.OPEN
         case "invoice_missing":
-            return settlement.status is not SettlementStatus.ISSUED or (
-                mail.level < settlement.reminders
+            return (
+                settlement.status is not SettlementStatus.ISSUED
+                or mail.level < settlement.reminders
+                # a reminder of the invoice that accounting has returned since
+                or (settlement.returned_at is not None and mail.at <= settlement.returned_at)
             )
+        case "invoice_returned":
+            return settlement.status is not SettlementStatus.ISSUED
         case _:
             return False
 

@@ -10,25 +10,23 @@ from domain.months import Month
 from domain.orders.placement import Assignee
 from domain.policy import Policy
 from domain.settlements.ids import settlement_id
-from domain.settlements.invoicing import Verdict
+from domain.settlements.invoicing import OwnInvoice, Verdict
 from domain.settlements.lines import Amount, CorrectionLine, LeftOut, VatRates
 from domain.values import OpenEnum, Value
 
 
 class SettlementStatus(OpenEnum):
     """`open`: the selection can be changed. `closing`: orders are claimed. `issued`: the statement exists and the
-    invoice is awaited. `invoiced` and `void` are final."""
+    invoice is awaited. `invoiced`: accounting has the invoice. `approved`: accounting will pay it. `paid` and `void` are
+    final; under version 1 of the rules `invoiced` is final, too."""
 
     OPEN = "open"
     CLOSING = "closing"
     ISSUED = "issued"
     INVOICED = "invoiced"
+    APPROVED = "approved"
+    PAID = "paid"
     VOID = "void"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether no more actions are allowed. A void settlement may still have orders to release."""
-        return self in (SettlementStatus.INVOICED, SettlementStatus.VOID)
 
 
 def _each_once(sp_ids: tuple[str, ...]) -> tuple[str, ...]:
@@ -105,6 +103,15 @@ class SettlementChanges(TypedDict, total=False):
     statement: Statement | None
     last_verdict: Verdict | None
     invoice_paper_id: str | None
+    invoice: OwnInvoice | None
+    invoiced_at: datetime | None
+    approved_at: datetime | None
+    paid_on: date | None
+    payment_reference: str
+    returned_at: datetime | None
+    return_reason: str
+    returned_papers: tuple[str, ...]
+    returns: int
     voided: bool
     released: bool
     ended_at: datetime | None
@@ -122,6 +129,12 @@ class Settlement(Value):
         picked: its orders: the selected ones until `claimed`, then those that it billed.
         fees: the sum of the claimed orders' fees, as the orders themselves answered.
         told: whether the partner knows of the settlement.
+        invoice: the number and date of the invoice, if CMI made it; None if it was uploaded or came another way.
+        invoiced_at: when the invoice was accepted, since version 2 of the rules; before, `ended_at`.
+        paid_on, payment_reference: the day of the payment and the reference of the bank, as accounting reported them.
+        returned_at, return_reason: when and why accounting returned the invoice last.
+        returned_papers: the invoices that accounting returned; none of them is accepted again.
+        returns: how often accounting returned an invoice.
         voided: whether operations took it back; a settlement that had nothing to bill is void as well.
         released: whether all orders of a void settlement have been released.
     """
@@ -147,6 +160,15 @@ class Settlement(Value):
     statement: Statement | None = None
     last_verdict: Verdict | None = None
     invoice_paper_id: str | None = None
+    invoice: OwnInvoice | None = None
+    invoiced_at: datetime | None = None
+    approved_at: datetime | None = None
+    paid_on: date | None = None
+    payment_reference: str = ""
+    returned_at: datetime | None = None
+    return_reason: str = ""
+    returned_papers: tuple[str, ...] = ()
+    returns: int = 0
     voided: bool = False
     released: bool = False
     ended_at: datetime | None = None
@@ -166,15 +188,35 @@ class Settlement(Value):
         return self.later_policy or self.opening.policy
 
     @property
-    def is_over(self) -> bool:
-        """Whether nothing can change it any more. Mails may still have to be sent."""
+    def awaits_payment(self) -> bool:
+        """Whether accounting has the invoice and has to approve, pay or return it.
+
+        Under version 1 of the rules the settlement ended with the invoice, and so it does if there is nothing to pay.
+        """
         match self.status:
             case SettlementStatus.INVOICED:
+                has_to_pay = self.statement is not None and self.statement.total > 0
+                return self.rules >= 2 and has_to_pay
+            case SettlementStatus.APPROVED:
                 return True
-            case SettlementStatus.VOID:
-                return self.released
             case _:
                 return False
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no more actions are allowed. A void settlement may still have orders to release."""
+        match self.status:
+            case SettlementStatus.INVOICED:
+                return not self.awaits_payment
+            case SettlementStatus.PAID | SettlementStatus.VOID:
+                return True
+            case _:
+                return False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can change it any more. Mails may still have to be sent."""
+        return self.released if self.status is SettlementStatus.VOID else self.is_final
 
     @property
     def can_be_drafted(self) -> bool:

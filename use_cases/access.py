@@ -29,6 +29,8 @@ MAY: Mapping[str, frozenset[Role]] = {
     "close": _PARTNER,
     "invoice": _PARTNER,
     "note_invoice": frozenset({"accounting", "operations"}),
+    "accept_invoice": frozenset({"accounting", "operations"}),
+    "refuse_invoice": frozenset({"accounting", "operations"}),
     "approve": _ACCOUNTING,
     "return": _ACCOUNTING,
     "pay": _ACCOUNTING,

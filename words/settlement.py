@@ -9,6 +9,7 @@ from domain.settlements.events import (
     Announced,
     InvoiceAccepted,
     InvoiceApproved,
+    InvoiceHeld,
     InvoiceNoted,
     InvoicePaid,
     InvoiceReminded,
@@ -53,6 +54,8 @@ ACTIONS: Mapping[str, str] = {
     "approve": mark("Rechnung freigeben"),
     "return": mark("Rechnung zurückweisen"),
     "pay": mark("Zahlung erfassen"),
+    "accept_invoice": mark("Rechnung trotz anderem Konto annehmen"),
+    "refuse_invoice": mark("Rechnung wegen des Kontos zurückweisen"),
     "void": mark("Verrechnung aufheben"),
     "adopt_rules": mark("Auf neuere Regeln umstellen"),
 }
@@ -63,6 +66,10 @@ REFUSALS: Mapping[str, str | Meaning] = {
     "too_late": mark("Die Frist für die Auswahl ist abgelaufen."),
     "role": pmark("Verrechnung", "Sie sind zu «%(action)s» nicht berechtigt."),
     "not_yours": mark("Diese Verrechnung gehört einem anderen Servicepartner."),
+    "other_invoice": mark(
+        "Inzwischen ist eine andere Rechnung da, oder es ist schon entschieden. Bitte sehen Sie noch "
+        "einmal nach."
+    ),
     "no_iban": mark(
         "Für eine Rechnung mit Einzahlungsschein fehlt Ihre IBAN. Bitte lassen Sie sie vom "
         "Servicepartner-Team hinterlegen."
@@ -212,6 +219,12 @@ def _sentence(
             return _("Rechnung geprüft und an die Buchhaltung weitergeleitet")
         case InvoiceNoted():
             return _("Rechnung auf anderem Weg erhalten")
+        case InvoiceHeld(accounts=accounts):
+            return _(
+                "Rechnung nennt ein anderes Konto als das hinterlegte (%(accounts)s); die Buchhaltung "
+                "entscheidet",
+                accounts=", ".join(accounts),
+            )
         case InvoiceApproved():
             return _("Rechnung zur Zahlung freigegeben")
         case InvoiceSentBack(invoice_due=due):

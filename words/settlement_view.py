@@ -78,7 +78,7 @@ class SettlementView(Value):
 
     `vat`: the sum of `vat_rates`, which has one entry for each rate that occurs.
     `invoice_number`, `invoice_date`: of an invoice that CMI made. `return_reason`: why accounting returned the last
-    invoice, until another one is accepted.
+    invoice, until another one is accepted. `accounting_decides`: about an invoice that names another account.
     """
 
     settlement_id: str
@@ -100,6 +100,7 @@ class SettlementView(Value):
     issued_at: datetime | None
     invoice_due: datetime | None
     overdue: bool
+    accounting_decides: bool
     invoice_number: str | None
     invoice_date: date | None
     return_reason: str | None
@@ -175,7 +176,11 @@ def settlement_view(
         selectable_until=local(settlement.selectable_until),
         issued_at=local(settlement.issued_at),
         invoice_due=local(due),
-        overdue=settlement.status is SettlementStatus.ISSUED and due is not None and due <= now,
+        overdue=settlement.status is SettlementStatus.ISSUED
+        and settlement.held is None
+        and due is not None
+        and due <= now,
+        accounting_decides=settlement.held is not None,
         invoice_number=invoice.number if invoice else None,
         invoice_date=invoice.date if invoice else None,
         return_reason=settlement.return_reason or None

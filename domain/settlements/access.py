@@ -7,6 +7,7 @@ from domain import rules
 from domain.actors import Actor, Role
 from domain.authors import Author, author_of
 from domain.settlements.commands import (
+    AcceptHeldInvoice,
     AdoptRules,
     ApproveInvoice,
     Close,
@@ -16,6 +17,7 @@ from domain.settlements.commands import (
     NoteReleased,
     NoteUndelivered,
     PassTime,
+    RefuseHeldInvoice,
     ReturnInvoice,
     Select,
     TakeClaims,
@@ -42,6 +44,9 @@ ROLES: dict[int, dict[str, tuple[Role, ...]]] = {
         "approve": ("accounting",),
         "return": ("accounting",),
         "pay": ("accounting",),
+        # of an invoice that is right but for its account
+        "accept_invoice": ("accounting", "operations"),
+        "refuse_invoice": ("accounting", "operations"),
     },
 }
 ACTIONS: dict[int, dict[SettlementStatus, tuple[str, ...]]] = {
@@ -53,6 +58,13 @@ ACTIONS: dict[int, dict[SettlementStatus, tuple[str, ...]]] = {
         SettlementStatus.VOID: (),
     },
     2: {
+        SettlementStatus.ISSUED: (
+            "accept_invoice",
+            "refuse_invoice",
+            "invoice",
+            "note_invoice",
+            "void",
+        ),
         SettlementStatus.INVOICED: ("approve", "return"),
         SettlementStatus.APPROVED: ("pay", "return"),
         SettlementStatus.PAID: (),
@@ -60,11 +72,17 @@ ACTIONS: dict[int, dict[SettlementStatus, tuple[str, ...]]] = {
 }
 
 
+_OF_HELD = ("accept_invoice", "refuse_invoice")
+
+
 def actions(settlement: Settlement) -> tuple[str, ...]:
     """The actions that the state allows, to any role. `invoice`: hand in an invoice, uploaded or made by CMI."""
     if settlement.status is SettlementStatus.INVOICED and not settlement.awaits_payment:
         return ()
-    return rules.under(ACTIONS, settlement.rules).get(settlement.status, ())
+    of_state = rules.under(ACTIONS, settlement.rules).get(settlement.status, ())
+    if settlement.held is None:
+        return tuple(action for action in of_state if action not in _OF_HELD)
+    return of_state
 
 
 def allowed(settlement: Settlement, role: str) -> tuple[str, ...]:
@@ -117,6 +135,8 @@ def action_of(command: Command) -> str | None:
             | ApproveInvoice()
             | ReturnInvoice()
             | NotePaid()
+            | AcceptHeldInvoice()
+            | RefuseHeldInvoice()
             | AdoptRules()
         ):
             return command.type

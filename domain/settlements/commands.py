@@ -56,6 +56,24 @@ class NotePaid(Value):
     reference: PaymentReference = ""
 
 
+class AcceptHeldInvoice(Value):
+    """Accounting (or operations) accept the invoice that names another account than the registered one.
+
+    `paper_id`: the invoice that they looked at; another one may have come since.
+    """
+
+    type: Literal["accept_invoice"] = "accept_invoice"
+    paper_id: str
+
+
+class RefuseHeldInvoice(Value):
+    """Accounting (or operations) return the invoice that names another account than the registered one."""
+
+    type: Literal["refuse_invoice"] = "refuse_invoice"
+    paper_id: str
+    reason: Reason
+
+
 class VoidSettlement(Value):
     """Operations take the settlement back, which is possible until it is invoiced."""
 
@@ -126,6 +144,8 @@ ExternalCommand = (
     | ApproveInvoice
     | ReturnInvoice
     | NotePaid
+    | AcceptHeldInvoice
+    | RefuseHeldInvoice
     | VoidSettlement
     | AdoptRules
 )

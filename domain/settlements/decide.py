@@ -5,6 +5,7 @@ from typing import assert_never
 
 from domain import rules
 from domain.settlements.commands import (
+    AcceptHeldInvoice,
     AdoptRules,
     ApproveInvoice,
     Close,
@@ -14,6 +15,7 @@ from domain.settlements.commands import (
     NoteReleased,
     NoteUndelivered,
     PassTime,
+    RefuseHeldInvoice,
     ReturnInvoice,
     Select,
     TakeClaims,
@@ -27,6 +29,7 @@ from domain.settlements.events import (
     Announced,
     InvoiceAccepted,
     InvoiceApproved,
+    InvoiceHeld,
     InvoiceNoted,
     InvoicePaid,
     InvoiceReminded,
@@ -44,7 +47,7 @@ from domain.settlements.events import (
     Voided,
 )
 from domain.settlements.facts import check_paid_on
-from domain.settlements.settlement import Settlement, SettlementStatus
+from domain.settlements.settlement import HeldInvoice, Settlement, SettlementStatus
 
 
 def decide(settlement: Settlement, command: Command, now: datetime) -> list[SettlementEvent]:
@@ -88,7 +91,20 @@ def decide(settlement: Settlement, command: Command, now: datetime) -> list[Sett
         case TakeVerdict():
             if command.verdict.accepted:
                 return [InvoiceAccepted(paper_id=command.paper_id, invoice=command.invoice)]
+            if command.verdict.accounting_decides and settlement.rules >= 2:
+                return [
+                    InvoiceHeld(
+                        paper_id=command.paper_id, verdict=command.verdict, invoice=command.invoice
+                    )
+                ]
             return [InvoiceReturned(paper_id=command.paper_id, verdict=command.verdict)]
+        case AcceptHeldInvoice():
+            held = _held(settlement, command)
+            return [InvoiceAccepted(paper_id=held.paper_id, invoice=held.invoice)]
+        case RefuseHeldInvoice():
+            _held(settlement, command)
+            due = invoice_due(settlement, now)
+            return [InvoiceSentBack(reason=command.reason, invoice_due=due)]
         case NoteReleased():
             _expect(settlement, command, not settlement.released, SettlementStatus.VOID)
             return [OrdersReleased(orders=len(settlement.picked))]
@@ -98,6 +114,13 @@ def decide(settlement: Settlement, command: Command, now: datetime) -> list[Sett
             return [MailUndelivered(key=command.key, mail=command.mail)]
         case _:
             assert_never(command)
+
+
+def _held(settlement: Settlement, command: AcceptHeldInvoice | RefuseHeldInvoice) -> HeldInvoice:
+    """The invoice that accounting decides about, if it is the one that the command names."""
+    if settlement.held is None or settlement.held.paper_id != command.paper_id:
+        raise SettlementRefused(command.type, "other_invoice", settlement.status)
+    return settlement.held
 
 
 def _expect(

@@ -102,6 +102,20 @@ class InvoiceNoted(Value):
     note: str
 
 
+class InvoiceHeld(Value):
+    """An invoice is right but for its account, so that accounting decides about it. The verdict has the accounts."""
+
+    type: Literal["invoice_held"] = "invoice_held"
+    paper_id: str
+    verdict: Verdict
+    invoice: OwnInvoice | None = None
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The accounts, masked, that the invoice names and that are not the registered one."""
+        return tuple(problem.detail for problem in self.verdict.problems)
+
+
 class InvoiceApproved(Value):
     """Accounting approved the invoice for payment."""
 
@@ -109,7 +123,7 @@ class InvoiceApproved(Value):
 
 
 class InvoiceSentBack(Value):
-    """Accounting returned the accepted invoice to the partner. `invoice_due`: when another one is overdue."""
+    """Accounting returned the accepted or held invoice to the partner. `invoice_due`: when another one is overdue."""
 
     type: Literal["invoice_sent_back"] = "invoice_sent_back"
     reason: str
@@ -166,6 +180,7 @@ KnownSettlementEvent = Annotated[
     | InvoiceReturned
     | InvoiceAccepted
     | InvoiceNoted
+    | InvoiceHeld
     | InvoiceApproved
     | InvoiceSentBack
     | InvoicePaid

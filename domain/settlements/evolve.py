@@ -11,6 +11,7 @@ from domain.settlements.events import (
     Announced,
     InvoiceAccepted,
     InvoiceApproved,
+    InvoiceHeld,
     InvoiceNoted,
     InvoicePaid,
     InvoiceReminded,
@@ -30,7 +31,7 @@ from domain.settlements.events import (
     Voided,
 )
 from domain.settlements.invoicing import Verdict
-from domain.settlements.settlement import Settlement, SettlementStatus
+from domain.settlements.settlement import HeldInvoice, Settlement, SettlementStatus
 
 
 def evolve(settlement: Settlement, recorded: SettlementRecorded) -> Settlement:
@@ -97,13 +98,21 @@ def apply(settlement: Settlement, event: SettlementEvent, at: datetime) -> Settl
             )
         case InvoiceNoted():
             return _take_invoice(settlement, at)
+        case InvoiceHeld():
+            held = HeldInvoice(
+                paper_id=event.paper_id, verdict=event.verdict, invoice=event.invoice
+            )
+            return settlement.replace(held=held, last_verdict=event.verdict, next_reminder=None)
         case InvoiceApproved():
             return settlement.replace(status=SettlementStatus.APPROVED, approved_at=at)
         case InvoiceSentBack():
-            paper = settlement.invoice_paper_id
+            paper = (
+                settlement.invoice_paper_id
+            )  # a held one may be right once its account is registered
             returned = settlement.returned_papers
             return settlement.replace(
                 status=SettlementStatus.ISSUED,
+                held=None,
                 invoice_paper_id=None,
                 invoice=None,
                 invoiced_at=None,
@@ -145,10 +154,10 @@ def _take_invoice(settlement: Settlement, at: datetime) -> Settlement:
     if settlement.rules < 2:
         return _end(settlement, SettlementStatus.INVOICED, at)
     invoiced = settlement.replace(
-        status=SettlementStatus.INVOICED, next_reminder=None, invoiced_at=at
+        status=SettlementStatus.INVOICED, held=None, next_reminder=None, invoiced_at=at
     )
     return invoiced if invoiced.awaits_payment else invoiced.replace(ended_at=at)
 
 
 def _end(settlement: Settlement, status: SettlementStatus, at: datetime) -> Settlement:
-    return settlement.replace(status=status, next_reminder=None, ended_at=at)
+    return settlement.replace(status=status, held=None, next_reminder=None, ended_at=at)

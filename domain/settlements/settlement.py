@@ -81,6 +81,17 @@ class Statement(Value):
     rules: int = 1
 
 
+class HeldInvoice(Value):
+    """An invoice that is right but for its account, until accounting accepts or returns it.
+
+    `verdict`: with the accounts that it names. `invoice`: its number and date if CMI made it.
+    """
+
+    paper_id: str
+    verdict: Verdict
+    invoice: OwnInvoice | None = None
+
+
 class SettlementChanges(TypedDict, total=False):
     """The fields of a `Settlement` that change."""
 
@@ -102,6 +113,7 @@ class SettlementChanges(TypedDict, total=False):
     reminders: int
     statement: Statement | None
     last_verdict: Verdict | None
+    held: HeldInvoice | None
     invoice_paper_id: str | None
     invoice: OwnInvoice | None
     invoiced_at: datetime | None
@@ -129,6 +141,7 @@ class Settlement(Value):
         picked: its orders: the selected ones until `claimed`, then those that it billed.
         fees: the sum of the claimed orders' fees, as the orders themselves answered.
         told: whether the partner knows of the settlement.
+        held: the uploaded invoice about whose account accounting has to decide.
         invoice: the number and date of the invoice, if CMI made it; None if it was uploaded or came another way.
         invoiced_at: when the invoice was accepted, since version 2 of the rules; before, `ended_at`.
         paid_on, payment_reference: the day of the payment and the reference of the bank, as accounting reported them.
@@ -159,6 +172,7 @@ class Settlement(Value):
     reminders: int = 0
     statement: Statement | None = None
     last_verdict: Verdict | None = None
+    held: HeldInvoice | None = None
     invoice_paper_id: str | None = None
     invoice: OwnInvoice | None = None
     invoiced_at: datetime | None = None

@@ -15,7 +15,6 @@ from activities.failures import without_contents
 from contracts import activities
 from contracts.activities import InvoiceToCheck, SettlementOf, StatementWanted
 from documents.confined import ConfinedError
-from domain.settlements.ids import settlement_id
 from domain.settlements.invoicing import Problem, Verdict
 from domain.settlements.settlement import Statement
 from invoices.check import check_invoice, expected_of
@@ -55,7 +54,7 @@ class PaperActivities:
     async def make_statement(self, wanted: StatementWanted) -> Statement:
         """Make and store a settlement's statement and its CSV, unless they are stored already."""
         of = wanted.settlement
-        number = settlement_id(of.partner_id, of.month)
+        number = of.settlement_id
         with without_contents(f"statement of {number}"):
             kept = await self._papers.get(statement_id(number))
             if kept is None:
@@ -105,7 +104,7 @@ class PaperActivities:
     @activity.defn(name=activities.MAKE_DRAFT)
     async def make_draft(self, of: SettlementOf) -> str:
         """Make a draft of the partner's invoice, with today's date and current data. Returns its paper id."""
-        number = settlement_id(of.partner_id, of.month)
+        number = of.settlement_id
         with without_contents(f"draft of {number}"):
             stored = await self._issued(number)
             calendar = stored.settlement.opening.calendar
@@ -121,7 +120,7 @@ class PaperActivities:
     async def check_invoice(self, wanted: InvoiceToCheck) -> Verdict:
         """Check an uploaded invoice against its settlement. An unreadable file is refused, too."""
         of = wanted.settlement
-        number = settlement_id(of.partner_id, of.month)
+        number = of.settlement_id
         with without_contents(f"invoice of {number}"):
             paper = await self._papers.get(wanted.paper_id)
             if paper is None or (paper.settlement_id, paper.kind) != (number, "invoice"):

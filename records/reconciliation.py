@@ -67,14 +67,14 @@ class Row(NamedTuple):
         name: its SP-ID, or the settlement's number.
         digest: of its events; None if an older release wrote it.
         is_over: whether it is closed, so that no event can follow.
-        settled: the partner's id and the month of a settlement; None for an order.
+        settled: the partner's id, the month, and the number in the month of a settlement; None for an order.
     """
 
     name: str
     version: int
     digest: str | None
     is_over: bool
-    settled: tuple[str, Month] | None = None
+    settled: tuple[str, Month, int] | None = None
 
 
 class Same(NamedTuple):
@@ -96,6 +96,7 @@ _ORDER = select(
     is_closed.label("is_over"),
     null().label("partner_id"),
     null().label("month"),
+    null().label("number"),
 )
 _SETTLEMENT = select(
     settlements.c.settlement_id.label("name"),
@@ -104,6 +105,7 @@ _SETTLEMENT = select(
     _IS_OVER.label("is_over"),
     settlements.c.partner_id,
     settlements.c.month,
+    settlements.c.number,
 )
 
 
@@ -190,7 +192,7 @@ class Reconciliation:
                 row.version,
                 row.digest,
                 bool(row.is_over),
-                (row.partner_id, Month.parse(row.month)) if row.month else None,
+                (row.partner_id, Month.parse(row.month), row.number) if row.month else None,
             )
             for row in rows
         )

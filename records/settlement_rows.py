@@ -26,6 +26,7 @@ def settlement_row(settlement: Settlement, account: SettlementAccount) -> dict[s
         "partner_id": partner.partner_id,
         "partner_name": partner.name,
         "month": str(settlement.opening.month),
+        "number": settlement.opening.number,
         "status": settlement.status.value,
         "orders": len(settlement.picked),
         "net": account.net,

@@ -13,7 +13,6 @@ from contracts.activities import SettlementOf, SettlementSnapshot
 from domain.errors import InvalidCommand, NotUnderstood
 from domain.settlements.commands import ExternalCommand, SettlementRequest
 from domain.settlements.errors import SettlementRefused
-from domain.settlements.ids import settlement_id
 from domain.settlements.settlement import SettlementStatus
 from records.heads import Diverged, Head
 from records.settlements import Settlements, StoredSettlement
@@ -106,7 +105,7 @@ class SettlementGateway:
             Broken: the records do not have it, and the tasks of its workflow fail.
             TemporalAway: neither the records nor the workflow have it.
         """
-        number = settlement_id(settlement.partner_id, settlement.month)
+        number = settlement.settlement_id
         if await wait_for_records(lambda: self._settlements.has(number, version, digest)):
             stored = await self._settlements.get(number)
             if stored is not None:
@@ -124,7 +123,7 @@ class SettlementGateway:
             return None
 
     async def _ask_snapshot(self, settlement: SettlementOf) -> StoredSettlement:
-        head = await self._settlements.head(settlement_id(settlement.partner_id, settlement.month))
+        head = await self._settlements.head(settlement.settlement_id)
         async with workflow_call(self._client, _workflow_id(settlement), self._patience):
             snapshot = await settlement_client.settlement_snapshot(self._client, settlement)
         return await self.recorded(snapshot, head)
@@ -163,12 +162,12 @@ class SettlementGateway:
 
 
 def of(stored: StoredSettlement) -> SettlementOf:
-    """The key of a settlement, its partner and month. Its workflow id follows from it."""
-    return SettlementOf(partner_id=stored.account.partner_id, month=stored.account.month)
+    """The key of a settlement. Its workflow id follows from it."""
+    return SettlementOf.opened_by(stored.settlement.opening)
 
 
 def _workflow_id(settlement: SettlementOf) -> str:
-    return names.settlement_workflow_id(settlement.partner_id, settlement.month)
+    return names.settlement_workflow_id(settlement.partner_id, settlement.month, settlement.number)
 
 
 def _refusal(settlement: str, failure: WorkflowUpdateFailedError) -> Exception:

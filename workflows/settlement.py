@@ -76,10 +76,7 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
                 start.opening, start.opened_by, start.opened_at
             )
             super().__init__(start, settlement, events, events, ())
-        opening = self._state.opening
-        self._id = activities.SettlementOf(
-            partner_id=opening.partner.partner_id, month=opening.month
-        )
+        self._id = activities.SettlementOf.opened_by(self._state.opening)
         self._step: asyncio.Task[None] | None = None
         self._step_activities = StepActivities(self._background)
         self._batches = OrderBatches(self._step_activities, self._id, carried)

@@ -15,8 +15,10 @@ from domain.values import Language
 
 
 def title(settlement: Settlement) -> str:
-    """One line for the list: the month and the partner."""
-    return f"{settlement.opening.month} · {settlement.opening.partner.partner_id}"
+    """One line for the list: the month and the partner, and the number in the month if it is not the first."""
+    opening = settlement.opening
+    further = f" · {opening.number}" if opening.number > 1 else ""
+    return f"{opening.month} · {opening.partner.partner_id}{further}"
 
 
 def wake_summary(settlement: Settlement, wake: datetime) -> str:

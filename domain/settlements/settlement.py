@@ -9,7 +9,7 @@ from domain.calendar import Calendar
 from domain.months import Month
 from domain.orders.placement import Assignee
 from domain.policy import Policy
-from domain.settlements.ids import settlement_id
+from domain.settlements.ids import MOST_IN_A_MONTH, settlement_id
 from domain.settlements.invoicing import OwnInvoice, Verdict
 from domain.settlements.lines import Amount, CorrectionLine, LeftOut, VatRates
 from domain.values import OpenEnum, Value
@@ -226,6 +226,14 @@ class Settlement(Value):
                 return True
             case _:
                 return False
+
+    @property
+    def can_be_followed(self) -> bool:
+        """Whether its month can have another settlement of the partner, because this one is void.
+
+        It still has to release its orders first (`released`).
+        """
+        return self.status is SettlementStatus.VOID and self.opening.number < MOST_IN_A_MONTH
 
     @property
     def is_over(self) -> bool:

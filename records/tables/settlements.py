@@ -25,6 +25,7 @@ settlements = Table(
     Column("partner_id", Key, nullable=False),
     Column("partner_name", String, nullable=False),
     Column("month", String(7), nullable=False),
+    Column("number", Integer, nullable=False, server_default="1"),  # in the month
     Column("status", String, nullable=False),
     Column("orders", Integer, nullable=False),
     Column("net", Money, nullable=False),
@@ -40,8 +41,14 @@ settlements = Table(
         "rules", Integer
     ),  # the version of its rules; null: written before this column, version 1
 )
-# A partner has one settlement for a month, even if it was voided (docs/rules.md, "Settlement").
-Index("ix_settlements_month_of_partner", settlements.c.partner_id, settlements.c.month, unique=True)
+# A settlement of a month only follows a voided one, with the next number (docs/rules.md, "Settlement").
+Index(
+    "ix_settlements_month_of_partner",
+    settlements.c.partner_id,
+    settlements.c.month,
+    settlements.c.number,
+    unique=True,
+)
 Index("ix_settlements_newest", settlements.c.opened_at, settlements.c.settlement_id)
 Index(
     "ix_settlements_partner_newest",

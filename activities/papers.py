@@ -15,7 +15,6 @@ from activities.failures import without_contents
 from contracts import activities
 from contracts.activities import InvoiceToCheck, SettlementOf, StatementWanted
 from documents.confined import ConfinedError
-from domain.settlements.ids import settlement_id
 from domain.settlements.invoicing import Problem, Verdict
 from domain.settlements.settlement import Statement
 from invoices.check import check_invoice, expected_of
@@ -55,7 +54,7 @@ class PaperActivities:
     async def make_statement(self, wanted: StatementWanted) -> Statement:
         """Make and store a settlement's statement and its CSV, unless they are stored already."""
         of = wanted.settlement
-        number = settlement_id(of.partner_id, of.month)
+        number = of.settlement_id
         with without_contents(f"statement of {number}"):
             kept = await self._papers.get(statement_id(number))
             if kept is None:
@@ -71,6 +70,7 @@ class PaperActivities:
                 net=account.net,
                 vat=account.vat,
                 total=account.total,
+                rules=account.rules,
             )
 
     async def _make_statement(self, number: str, wanted: StatementWanted) -> Paper:
@@ -104,7 +104,7 @@ class PaperActivities:
     @activity.defn(name=activities.MAKE_DRAFT)
     async def make_draft(self, of: SettlementOf) -> str:
         """Make a draft of the partner's invoice, with today's date and current data. Returns its paper id."""
-        number = settlement_id(of.partner_id, of.month)
+        number = of.settlement_id
         with without_contents(f"draft of {number}"):
             stored = await self._issued(number)
             calendar = stored.settlement.opening.calendar
@@ -120,7 +120,7 @@ class PaperActivities:
     async def check_invoice(self, wanted: InvoiceToCheck) -> Verdict:
         """Check an uploaded invoice against its settlement. An unreadable file is refused, too."""
         of = wanted.settlement
-        number = settlement_id(of.partner_id, of.month)
+        number = of.settlement_id
         with without_contents(f"invoice of {number}"):
             paper = await self._papers.get(wanted.paper_id)
             if paper is None or (paper.settlement_id, paper.kind) != (number, "invoice"):
@@ -134,7 +134,9 @@ class PaperActivities:
             if statement is not None and statement.sha256 == paper.sha256:
                 # The statement would pass the check, because it contains everything that an invoice must contain.
                 return Verdict(accepted=False, problems=(Problem(code="statement"),))
-            return await check_invoice(paper.content, expected_of(stored.account))
+            partner = await self._partners.get(of.partner_id)
+            iban = partner.iban if partner is not None else None
+            return await check_invoice(paper.content, expected_of(stored.account, iban))
 
     # --- what they show ------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Names that clients and workers share: task queues, workflow ids, search attributes, messages."""
 
+import re
 from typing import Final
 
 from temporalio.api.enums.v1 import IndexedValueType
@@ -66,6 +67,7 @@ SEARCH_ATTRIBUTES: Final[dict[str, IndexedValueType.ValueType]] = {
 """Must be registered in the namespace before the first workflow starts."""
 
 _SETTLEMENT_PREFIX: Final = "settlement-"
+_FURTHER: Final = re.compile(r"-[2-9]$")
 
 
 def is_taken(sp_id: str) -> bool:
@@ -91,19 +93,23 @@ def order_id(sp_id: str) -> str:
     return sp_id
 
 
-def settlement_workflow_id(partner_id: str, month: Month) -> str:
-    """The id of a settlement's workflow: there is only one of each partner and month."""
-    return f"{_SETTLEMENT_PREFIX}{partner_id}-{month}"
+def settlement_workflow_id(partner_id: str, month: Month, number: int = 1) -> str:
+    """The id of a settlement's workflow. `number`: more than 1 if it follows a voided settlement of the month."""
+    further = f"-{number}" if number > 1 else ""
+    return f"{_SETTLEMENT_PREFIX}{partner_id}-{month}{further}"
 
 
-def settlement_in(workflow_id: str) -> tuple[str, Month]:
-    """The partner and the month of a settlement's workflow, by its id.
+def settlement_in(workflow_id: str) -> tuple[str, Month, int]:
+    """The partner, the month and the number in the month of a settlement's workflow, by its id.
 
     Raises:
         ValueError: it is not the id of a settlement's workflow.
     """
     if not workflow_id.startswith(_SETTLEMENT_PREFIX):
         raise ValueError(f"{workflow_id} is no settlement's workflow")
-    partner_id, _, month = workflow_id.removeprefix(_SETTLEMENT_PREFIX).rpartition("-")
+    name, number = workflow_id.removeprefix(_SETTLEMENT_PREFIX), 1
+    if _FURTHER.search(name):  # a month has two digits
+        name, number = name[:-2], int(name[-1])
+    partner_id, _, month = name.rpartition("-")
     partner_id, _, year = partner_id.rpartition("-")
-    return partner_id, Month.parse(f"{year}-{month}")
+    return partner_id, Month.parse(f"{year}-{month}"), number

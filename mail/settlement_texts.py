@@ -28,6 +28,7 @@ ROWS: Mapping[str, str | Meaning] = {
     "total": mark("Rechnungstotal"),
     "selectable_until": mark("Auswahl möglich bis"),
     "invoice_due": mark("Rechnung erwartet bis"),
+    "accounts": mark("Konto auf der Rechnung"),
     "left_out": pmark("Mail", "Nicht verrechnet"),
     "reason": mark("Grund"),
 }
@@ -106,6 +107,7 @@ def _rows(mail: SettlementMail, values: dict[str, Any], language: Language) -> d
         "total": values["total"],
         "selectable_until": values["until"],
         "invoice_due": values["due"],
+        "accounts": "\n".join(map(one_line, mail.accounts)),
         "left_out": "\n".join(map(one_line, left_out)),
         "reason": "\n".join(map(one_line, mail.reason.splitlines())).strip(),
     }

@@ -46,7 +46,7 @@ async def start_settlement(
     opened the settlement (`opening_request`).
 
     Raises:
-        WorkflowAlreadyStartedError: this partner and month has one, or had one.
+        WorkflowAlreadyStartedError: there is such a settlement, or there was.
         RPCError: Temporal is unavailable.
     """
     settlement, events = open_settlement(opening, actor, now)
@@ -107,7 +107,9 @@ async def _start(
     await client.start_workflow(
         names.SETTLEMENT,
         start,
-        id=names.settlement_workflow_id(partner_id, settlement.opening.month),
+        id=names.settlement_workflow_id(
+            partner_id, settlement.opening.month, settlement.opening.number
+        ),
         task_queue=names.ORDERS_QUEUE,
         id_reuse_policy=reuse_policy,
         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
@@ -204,5 +206,5 @@ async def settlement_snapshot(client: Client, settlement: SettlementOf) -> Settl
 
 def _handle(client: Client, settlement: SettlementOf) -> WorkflowHandle[Any, Any]:
     return client.get_workflow_handle(
-        names.settlement_workflow_id(settlement.partner_id, settlement.month)
+        names.settlement_workflow_id(settlement.partner_id, settlement.month, settlement.number)
     )

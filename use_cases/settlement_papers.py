@@ -9,6 +9,7 @@ from temporalio.client import Client
 from contracts.messages import Upload
 from domain.errors import InvalidCommand
 from domain.settlements.access import allowed
+from domain.settlements.commands import AcceptHeldInvoice, RefuseHeldInvoice
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.invoicing import Verdict
 from domain.settlements.settlement import Statement
@@ -85,6 +86,34 @@ class SettlementPapers:
         await self._gateway.as_of(this, checked.version)
         return checked.verdict
 
+    async def decide_about_held(
+        self,
+        principal: Principal,
+        number: str,
+        *,
+        reason: str | None,
+        request_id: str,
+        paper_id: str | None = None,
+    ) -> StoredSettlement:
+        """Accept the invoice that names another account than the registered one, or (with a reason) return it.
+
+        `paper_id`: the invoice that the caller looked at; None: the one that is held now.
+
+        Raises:
+            Forbidden, UnknownSettlement, RequestReused, TemporalAway: as `close`.
+            SettlementRefused: as `close`; `other_invoice` if another invoice came since the caller looked.
+        """
+        access.check(principal, "accept_invoice")
+        known = await self._gateway.known(principal, number)
+        held = known.settlement.held
+        which = paper_id or (held.paper_id if held is not None else "")
+        command: AcceptHeldInvoice | RefuseHeldInvoice
+        if reason is None:
+            command = AcceptHeldInvoice(paper_id=which)
+        else:
+            command = RefuseHeldInvoice(paper_id=which, reason=reason)
+        return await self._gateway.act(principal, known, command, request_id)
+
     async def draft(self, principal: Principal, number: str) -> Paper:
         """Make a draft of the partner's invoice. Simultaneous requests share one draft.
 
@@ -125,16 +154,17 @@ class SettlementPapers:
         return await self._paper(statement_csv_id(number))
 
     async def invoice(self, principal: Principal, number: str) -> Paper:
-        """The invoice that was accepted.
+        """The invoice that was accepted, or about which accounting decides.
 
         Raises:
             Forbidden, UnknownSettlement: as `find`.
-            NoSuchPaper: no invoice was accepted, or it was not uploaded.
+            NoSuchPaper: there is none, or it was not uploaded.
         """
-        known = await self._find(principal, number)
-        if known.settlement.invoice_paper_id is None:
+        settlement = (await self._find(principal, number)).settlement
+        paper_id = settlement.held.paper_id if settlement.held else settlement.invoice_paper_id
+        if paper_id is None:
             raise NoSuchPaper("invoice")
-        return await self._paper(known.settlement.invoice_paper_id)
+        return await self._paper(paper_id)
 
     async def _issued(self, principal: Principal, number: str) -> Statement:
         known = await self._find(principal, number)

@@ -39,6 +39,7 @@ STATEMENT: Mapping[str, str | Meaning] = {
     "net": mark("Netto"),
     "vat_of": mark("MWST %(percent)s auf %(net)s"),
     "no_vat": mark("Ohne MWST: der Servicepartner ist nicht steuerpflichtig."),
+    "vat_since": mark("Mit MWST: Dienstleistungen ab dem %(day)s."),
     "total": mark("Total CHF"),
     "page": pmark("Beleg", "Seite %(page)s von %(pages)s"),
     "footer": mark("Keine Rechnung"),
@@ -68,7 +69,17 @@ _TEXTS: Mapping[DocumentKind, Mapping[str, str | Meaning]] = {
 }
 _PLACEHOLDERS = {
     name: f"{{{name}}}"
-    for name in ("address", "net", "number", "page", "pages", "percent", "reference", "total")
+    for name in (
+        "address",
+        "day",
+        "net",
+        "number",
+        "page",
+        "pages",
+        "percent",
+        "reference",
+        "total",
+    )
 }
 
 

@@ -72,6 +72,15 @@ INVALID: Mapping[str, str] = {
     "same_partner": mark("Der Auftrag ist diesem Servicepartner bereits zugeteilt."),
     "partner_needed": mark("Geben Sie an, für welchen Servicepartner."),
     "amount_is_zero": mark("Der Betrag darf nicht null sein."),
+    "invoice_in_future": mark("Das Datum der Rechnung darf nicht in der Zukunft liegen."),
+    "invoice_before_month": mark(
+        "Das Datum der Rechnung darf nicht vor dem Monat der Verrechnung liegen."
+    ),
+    "invoice_number_used": mark("Diese Rechnungsnummer haben Sie schon verwendet."),
+    "paid_in_future": mark("Der Tag der Zahlung darf nicht in der Zukunft liegen."),
+    "paid_before_statement": mark(
+        "Der Tag der Zahlung darf nicht vor dem Verrechnungsbeleg liegen."
+    ),
     "unknown_order": mark("Diesen Auftrag gibt es bei diesem Servicepartner nicht."),
     "not_executed": mark("Dieser Auftrag ist nicht ausgeführt."),
 }

@@ -76,10 +76,7 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
                 start.opening, start.opened_by, start.opened_at
             )
             super().__init__(start, settlement, events, events, ())
-        opening = self._state.opening
-        self._id = activities.SettlementOf(
-            partner_id=opening.partner.partner_id, month=opening.month
-        )
+        self._id = activities.SettlementOf.opened_by(self._state.opening)
         self._step: asyncio.Task[None] | None = None
         self._step_activities = StepActivities(self._background)
         self._batches = OrderBatches(self._step_activities, self._id, carried)
@@ -120,8 +117,9 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
                 goes on in a new run before the check has ended.
         """
         async with self._checking:
-            if self._is_the_invoice(upload):
-                return Checked(version=self._state.version, verdict=Verdict(accepted=True))
+            verdict = self._verdict_on(upload)
+            if verdict is not None:
+                return Checked(version=self._state.version, verdict=verdict)
             try:
                 authorise(self._state, "invoice", upload.actor, workflow.now())
                 check = self._papers.start(
@@ -130,7 +128,7 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
                     result_type=Verdict,
                     summary="check of an uploaded invoice",
                 )
-                verdict: Verdict = await self._papers.result(check, "invoice")
+                verdict = await self._papers.result(check, "invoice")
                 self._take(TakeVerdict(paper_id=upload.paper_id, verdict=verdict), upload.actor)
             except SettlementRefused as error:
                 raise refusal(error) from error
@@ -138,7 +136,7 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
 
     @check_invoice.validator
     def _check_upload(self, upload: Upload) -> None:
-        if self._is_the_invoice(upload):
+        if self._verdict_on(upload) is not None:
             return
         try:
             authorise(self._state, "invoice", upload.actor, workflow.now())
@@ -188,8 +186,14 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
         now = self._state
         return SettlementAnswer(version=now.version, status=now.status, digest=now.digest)
 
-    def _is_the_invoice(self, upload: Upload) -> bool:
-        return upload.paper_id == self._state.invoice_paper_id
+    def _verdict_on(self, upload: Upload) -> Verdict | None:
+        """The verdict on an invoice that accounting has, accepted or held; None if the file has to be checked."""
+        settlement = self._state
+        if upload.paper_id == settlement.invoice_paper_id:
+            return Verdict(accepted=True)
+        if settlement.held is not None and upload.paper_id == settlement.held.paper_id:
+            return settlement.held.verdict
+        return None
 
     def _cancellation(self) -> VoidSettlement:
         return VoidSettlement(reason="Cancelled in the Temporal UI")

@@ -62,7 +62,10 @@ from words.timeline import quoted
 
 SOURCE = "".join(path.read_text() for path in Path("domain/orders").glob("*.py"))
 USE_CASES = "".join(path.read_text() for path in Path("use_cases").glob("*.py"))
-INVALID_CODES = set(re.findall(r'InvalidCommand\([^()]*, "(\w+)"\)', SOURCE + USE_CASES))
+SETTLEMENTS = "".join(path.read_text() for path in Path("domain/settlements").glob("*.py"))
+INVALID_CODES = set(
+    re.findall(r'InvalidCommand\([^()]*, "(\w+)"\)', SOURCE + SETTLEMENTS + USE_CASES)
+)
 REFUSAL_CODES = set(re.findall(r'Refused\(\s*order, [^,]+, "(\w+)"', SOURCE)) | set(
     re.findall(r'return "(\w+)"', inspect.getsource(why_not))
 )

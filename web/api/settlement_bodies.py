@@ -1,7 +1,7 @@
 """The request and response bodies of the API's calls about settlements and corrections."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
@@ -51,6 +51,13 @@ class InvoiceReceivedBody(Input):
     note: Note = ""
 
 
+class InvoiceDecisionBody(Input):
+    """What accounting decides about an invoice that names another account. `return` needs a reason."""
+
+    decision: Literal["accept", "return"]
+    reason: Note = ""
+
+
 class CorrectionBody(Input):
     """An amount (net), plus or minus, for an order that the partner executed, and why."""
 
@@ -90,6 +97,9 @@ class InvoiceAnswer(BaseModel):
     """What the check of an invoice found. A list of SP-IDs names 200 at the most."""
 
     accepted: bool
+    accounting_decides: bool = Field(
+        description="it is right but for its account, so accounting decides; `problems` says why"
+    )
     missing: list[str] = Field(
         description="orders of the settlement that the invoice does not name"
     )

@@ -30,6 +30,13 @@ OPENING: Examples = {
 SELECTION = one("One of them only", {"sp_ids": ["SP-1048213"]})
 VOID = one("A wrong fee", {"reason": "The fee of SP-1048213 was wrong."})
 RECEIVED = one("By post", {"note": "By post, on 12 November."})
+DECISION: Examples = {
+    "accept": Example(summary="The account is right", value={"decision": "accept"}),
+    "return": Example(
+        summary="It is not",
+        value={"decision": "return", "reason": "The account is not yours."},
+    ),
+}
 CORRECTION: Examples = {
     "plus": Example(
         summary="An amount more",
@@ -49,6 +56,7 @@ PAPERS = {
 }
 INVOICE: dict[str, Any] = {
     "accepted": False,
+    "accounting_decides": False,
     "missing": ["SP-1048377"],
     "foreign": [],
     "problems": ["The total of CHF 278.90 is not on the invoice."],

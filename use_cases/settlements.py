@@ -34,6 +34,7 @@ from use_cases.corrections import CorrectionUseCases
 from use_cases.corrections import UnknownPartner as UnknownPartner
 from use_cases.opening import NothingToBill as NothingToBill
 from use_cases.opening import choose_billable, opening_of
+from use_cases.payment_import import PaymentImport
 from use_cases.payments import PaymentUseCases
 from use_cases.principal import Principal
 from use_cases.settlement_gateway import PaperNotMade as PaperNotMade
@@ -95,7 +96,8 @@ class SettlementUseCases:
         self.papers = SettlementPapers(
             client, self._gateway, Papers(database), self._partners, clock
         )
-        self.payments = PaymentUseCases(self._gateway, self._settlements)
+        self.payments = PaymentUseCases(self._gateway)
+        self.payment_import = PaymentImport(self.payments, self._settlements)
         self.corrections = CorrectionUseCases(
             self._corrections, Orders(database), self._partners, clock
         )

@@ -33,7 +33,8 @@ class SettlementMail(Value):
     """One mail to one audience about a settlement. `key` identifies it: it is sent once.
 
     `paper_id`: the PDF attached to it. `invoice_number`: that of an invoice that CMI made; empty if there is none.
-    `to_approve`: whether accounting has to approve the invoice. `left_out`: the first twenty; `left_out_count`: how many there are.
+    `to_approve`: whether accounting has to approve the invoice. `left_out`: the first twenty; `left_out_count`: how
+    many there are.
     """
 
     key: str

@@ -21,6 +21,7 @@ from domain.settlements.invoicing import Problem, ProblemCode, Verdict
 from domain.settlements.lines import Amount
 from domain.values import Language, Value
 from invoices.amounts import amounts, pattern
+from invoices.drafts import is_marked_as_draft
 from words.translations import mark, say
 
 LARGEST = 20 << 20
@@ -37,6 +38,11 @@ _LARGEST_IMAGE = 3000  # pixels along an edge
 PROBLEMS: Mapping[ProblemCode, str] = {
     "not_a_pdf": mark("Die Datei ist kein PDF."),
     "statement": mark("Das ist der Verrechnungsbeleg, keine Rechnung."),
+    "draft": mark(
+        "Das ist ein Entwurf, keine Rechnung. Erstellen Sie die Rechnung mit Ihrer Nummer, oder laden "
+        "Sie Ihre eigene hoch."
+    ),
+    "returned": mark("Diese Rechnung hat die Buchhaltung zurückgewiesen: %(detail)s"),
     "too_large": mark("Die Datei ist grösser als %(detail)s."),
     "too_many_pages": mark("Das PDF hat mehr als %(detail)s Seiten."),
     "encrypted": mark("Das PDF ist verschlüsselt. Bitte senden Sie es ohne Passwort."),
@@ -60,18 +66,23 @@ PROBLEMS: Mapping[ProblemCode, str] = {
 
 
 class Expected(Value):
-    """What the invoice of a settlement must contain. `may_name`: SP-IDs that it may contain, those of corrections."""
+    """What the invoice of a settlement must contain. `may_name`: SP-IDs that it may contain, those of corrections.
+
+    `may_be_draft`: whether one that is marked as a draft is accepted, as under version 1 of the rules.
+    """
 
     settlement_id: str
     sp_ids: tuple[str, ...]
     may_name: tuple[str, ...] = ()
     total: Amount
+    may_be_draft: bool = True
 
 
 class Read(Value):
-    """The content of a PDF: its text and its Swiss QR codes, or the problem that prevented reading it."""
+    """The content of a PDF: its text, its Swiss QR codes and its metadata, or the problem that prevented reading it."""
 
     text: str = ""
+    metadata: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
     problem: Problem | None = None
 
@@ -144,6 +155,8 @@ def judge(read: Read, expected: Expected) -> Verdict:
     text = _normalized(read.text)
     if not text.strip():
         return _refused("no_text")
+    if not expected.may_be_draft and is_marked_as_draft(text, read.metadata):
+        return _refused("draft")
     named = _Named(text)
     missing = tuple(sp_id for sp_id in expected.sp_ids if not named.names(sp_id))
     foreign = tuple(named.foreign(expected))
@@ -314,7 +327,8 @@ def read(data: bytes) -> Read:
         if number in with_code:
             codes += _codes(page)
         page.close()
-    return Read(text="\n".join(texts), codes=tuple(codes))
+    metadata = tuple(document.get_metadata_dict(skip_empty=True).values())
+    return Read(text="\n".join(texts), codes=tuple(codes), metadata=metadata)
 
 
 def _codes(page: Any) -> list[str]:

@@ -22,6 +22,7 @@ from domain.settlements.settlement import SettlementStatus
 from domain.values import Value
 from records.corrections import Correction, Corrections
 from records.database import Database
+from records.invoice_numbers import InvoiceNumbers
 from records.orders import Orders
 from records.papers import Papers
 from records.partners import Partner, Partners
@@ -94,7 +95,12 @@ class SettlementUseCases:
         self._display = display
         self._gateway = SettlementGateway(client, self._settlements, patience)
         self.papers = SettlementPapers(
-            client, self._gateway, Papers(database), self._partners, clock
+            client,
+            self._gateway,
+            Papers(database),
+            self._partners,
+            InvoiceNumbers(database),
+            clock,
         )
         self.payments = PaymentUseCases(self._gateway)
         self.payment_import = PaymentImport(self.payments, self._settlements)

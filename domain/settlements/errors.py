@@ -12,7 +12,7 @@ class SettlementRefused(Exception):
         action: the action that was asked for.
         code: why not: `wrong_state`, `too_late` (the time to select is over), `role`, `not_yours`, `too_many_files`
             (one more upload), `older_rules` (a version before its own), `no_iban`, `unusable_iban` (no invoice with a
-            payment part can be made).
+            payment part can be made), `nothing_to_pay` (no invoice at all).
         status: the state that refused.
         allowed: the actions that this caller may take now.
     """
@@ -29,6 +29,7 @@ class SettlementRefused(Exception):
             "older_rules",
             "no_iban",
             "unusable_iban",
+            "nothing_to_pay",
         ],
         status: SettlementStatus,
         allowed: tuple[str, ...] = (),

@@ -362,7 +362,7 @@ class TestDraft:
         (page,) = PdfReader(io.BytesIO(made.pdf)).pages
         shown = page.extract_text()
         for expected in (
-            "Entwurf. Bitte prüfen Sie die Rechnung",
+            "Entwurf zur Prüfung, keine Rechnung.",
             "Elektro Huber AG",
             "MWST-Nr. CHE-123.456.788 MWST",
             "IBAN CH93 0076 2011 6238 5295 7",

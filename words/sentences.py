@@ -81,6 +81,22 @@ INVALID: Mapping[str, str] = {
     "paid_before_statement": mark(
         "Der Tag der Zahlung darf nicht vor dem Verrechnungsbeleg liegen."
     ),
+    "day_in_future": mark("Der Tag darf nicht in der Zukunft liegen."),
+    "not_utf8": mark(
+        "Die Datei ist nicht in UTF-8 gespeichert. Speichern Sie sie als «CSV UTF-8»."
+    ),
+    "no_payments": mark("Die Datei enthält keine Zahlung."),
+    "too_many_payments": mark(
+        "Die Datei enthält mehr als 2000 Zahlungen. Bitte teilen Sie sie auf."
+    ),
+    "unknown_column": mark(
+        "Die erste Zeile nennt eine unbekannte Spalte. Möglich sind settlement_id, amount, paid_on "
+        "und reference."
+    ),
+    "column_twice": mark("Die erste Zeile nennt eine Spalte zweimal."),
+    "column_missing": mark(
+        "In der ersten Zeile fehlt eine Spalte. Es braucht settlement_id, amount und paid_on."
+    ),
     "unknown_order": mark("Diesen Auftrag gibt es bei diesem Servicepartner nicht."),
     "not_executed": mark("Dieser Auftrag ist nicht ausgeführt."),
 }

@@ -39,8 +39,8 @@ def reject_requirements(order: Order, command: RejectRequirements) -> list[Event
 def report_not_executed(command: ReportNotExecuted) -> list[Event]:
     """The event of a service that could not be done at its appointment.
 
-    This is the older name of `report_problem`. Programs that use it were written for the first rules, so its reasons are
-    checked as they were then.
+    This is the older name of `report_problem`. Programs that use it were written for the first rules, so its reasons
+    are checked as they were then.
 
     Raises:
         InvalidCommand: the reason lacks its note.

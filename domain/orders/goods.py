@@ -52,7 +52,10 @@ def _goods_received(order: Order, notice: GoodsReceived, now: datetime) -> list[
     shipment = order.shipment
     received_at = min(notice.received_at or now, now)
     if shipment is not None:
-        of_an_earlier_attempt = shipment.attempt > 1 and received_at <= shipment.requested_at
+        of_an_earlier_attempt = shipment.attempt > 1 and (
+            received_at < shipment.requested_at
+            or (order.rules < 2 and received_at == shipment.requested_at)
+        )
         if shipment.received_at is not None or of_an_earlier_attempt:
             return []
         if _needs_none(order):

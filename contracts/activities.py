@@ -11,6 +11,7 @@ from domain.orders.order import Order
 from domain.policy import Policy
 from domain.settlements.events import SettlementRecorded
 from domain.settlements.ids import settlement_id
+from domain.settlements.invoicing import OwnInvoice
 from domain.settlements.lines import Amount, LeftOut
 from domain.settlements.settlement import Opening, Settlement
 from domain.values import Value
@@ -34,6 +35,7 @@ CLAIM_ORDERS = "claim_orders"  # (OrdersOf) -> Claims
 TAKE_CORRECTIONS = "take_corrections"  # (SettlementOf) -> tuple[CorrectionLine, ...]
 MAKE_STATEMENT = "make_statement"  # documents: (StatementWanted) -> Statement
 MAKE_DRAFT = "make_draft"  # documents: (SettlementOf) -> str, the paper's id
+MAKE_INVOICE = "make_invoice"  # documents: (InvoiceToMake) -> str, the paper's id
 CHECK_INVOICE = "check_invoice"  # documents: (InvoiceToCheck) -> Verdict
 SEND_SETTLEMENT_MAIL = "send_settlement_mail"  # (SettlementMail) -> None
 RELEASE_ORDERS = "release_orders"  # (OrdersOf) -> None
@@ -181,6 +183,13 @@ class InvoiceToCheck(Value):
 
     settlement: SettlementOf
     paper_id: str
+
+
+class InvoiceToMake(Value):
+    """A partner's invoice to make, with its own number and date."""
+
+    settlement: SettlementOf
+    invoice: OwnInvoice
 
 
 class PartnersWanted(Value):

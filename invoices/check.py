@@ -21,6 +21,7 @@ from domain.settlements.lines import Amount
 from domain.values import Language, Value
 from invoices.amounts import amounts, pattern
 from invoices.bill import account_problems, bill_problems, bills_of
+from invoices.drafts import is_marked_as_draft
 from invoices.numbers import settlement_problems
 from words.translations import mark, say
 
@@ -38,6 +39,11 @@ _LARGEST_IMAGE = 3000  # pixels along an edge
 PROBLEMS: Mapping[ProblemCode, str] = {
     "not_a_pdf": mark("Die Datei ist kein PDF."),
     "statement": mark("Das ist der Verrechnungsbeleg, keine Rechnung."),
+    "draft": mark(
+        "Das ist ein Entwurf, keine Rechnung. Erstellen Sie die Rechnung mit Ihrer Nummer, oder laden "
+        "Sie Ihre eigene hoch."
+    ),
+    "returned": mark("Diese Rechnung hat die Buchhaltung zurückgewiesen: %(detail)s"),
     "too_large": mark("Die Datei ist grösser als %(detail)s."),
     "too_many_pages": mark("Das PDF hat mehr als %(detail)s Seiten."),
     "encrypted": mark("Das PDF ist verschlüsselt. Bitte senden Sie es ohne Passwort."),
@@ -73,6 +79,7 @@ class Expected(Value):
 
     `totals`: the totals that it may have, the statement's (`total`) first; empty: only that one. `checks_account`:
     whether it may name no other account than `iban`, the registered one; None: the partner has none.
+    `may_be_draft`: whether one that is marked as a draft is accepted, as under version 1 of the rules.
     """
 
     settlement_id: str
@@ -82,6 +89,7 @@ class Expected(Value):
     totals: tuple[Amount, ...] = ()
     checks_account: bool = False
     iban: str | None = None
+    may_be_draft: bool = True
 
     @property
     def possible_totals(self) -> tuple[Decimal, ...]:
@@ -90,9 +98,10 @@ class Expected(Value):
 
 
 class Read(Value):
-    """The content of a PDF: its text and its Swiss QR codes, or the problem that prevented reading it."""
+    """The content of a PDF: its text, its Swiss QR codes and its metadata, or the problem that prevented reading it."""
 
     text: str = ""
+    metadata: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
     problem: Problem | None = None
 
@@ -168,6 +177,8 @@ def judge(read: Read, expected: Expected) -> Verdict:
     text = _normalized(read.text)
     if not text.strip():
         return _refused("no_text")
+    if not expected.may_be_draft and is_marked_as_draft(text, read.metadata):
+        return _refused("draft")
     named = _Named(text)
     missing = tuple(sp_id for sp_id in expected.sp_ids if not named.names(sp_id))
     foreign = tuple(named.foreign(expected))
@@ -318,7 +329,8 @@ def read(data: bytes) -> Read:
         if number in with_code:
             codes += _codes(page)
         page.close()
-    return Read(text="\n".join(texts), codes=tuple(codes))
+    metadata = tuple(document.get_metadata_dict(skip_empty=True).values())
+    return Read(text="\n".join(texts), codes=tuple(codes), metadata=metadata)
 
 
 def _codes(page: Any) -> list[str]:

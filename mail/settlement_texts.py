@@ -79,6 +79,7 @@ class SettlementTexts(MailTexts):
             "for_month": _for(month, language),
             "orders": mail.orders,
             "total": _francs(mail.total),
+            "to_pay": mail.total is not None and mail.total > 0,
             "until": clock(mail.selectable_until),
             "due": clock(mail.invoice_due),
             "left_out_count": mail.left_out_count,

@@ -16,6 +16,7 @@ from contracts.activities import SettlementOf, SettlementSnapshot
 from contracts.messages import (
     Checked,
     DisplaySettings,
+    InvoiceWanted,
     SettlementAnswer,
     SettlementCarried,
     SettlementStart,
@@ -153,9 +154,15 @@ async def send_settlement_command(
 
 
 async def check_invoice(
-    client: Client, settlement: SettlementOf, upload: Upload, timeout: timedelta
+    client: Client,
+    settlement: SettlementOf,
+    upload: Upload,
+    timeout: timedelta,
+    returns: int = 0,
 ) -> Checked:
     """Have an uploaded invoice checked, and accepted if it is right. The same upload twice is checked once.
+
+    `returns`: how often accounting has returned an invoice. After that, the same upload asks anew.
 
     Raises:
         WorkflowUpdateFailedError: refused; the cause is an `ApplicationError` of a type in `contracts.names`.
@@ -167,7 +174,29 @@ async def check_invoice(
         _handle(client, settlement),
         names.CHECK_INVOICE,
         upload,
-        id=upload.paper_id,
+        id=f"{upload.paper_id}-{returns}" if returns else upload.paper_id,
+        result_type=Checked,
+        rpc_timeout=timeout,
+    )
+    return checked
+
+
+async def make_invoice(
+    client: Client,
+    settlement: SettlementOf,
+    wanted: InvoiceWanted,
+    request_id: str,
+    timeout: timedelta,
+) -> Checked:
+    """Have the partner's invoice made and handed in. A repeated request gets the same outcome, also a failure.
+
+    Raises as `check_invoice`.
+    """
+    checked: Checked = await execute_update(
+        _handle(client, settlement),
+        names.MAKE_INVOICE,
+        wanted,
+        id=request_id,
         result_type=Checked,
         rpc_timeout=timeout,
     )

@@ -4,7 +4,7 @@ from datetime import date
 
 from domain.settlements.commands import ApproveInvoice, NotePaid, ReturnInvoice
 from domain.settlements.settlement import SettlementStatus
-from records.settlements import Settlements, StoredSettlement
+from records.settlements import StoredSettlement
 from use_cases import access
 from use_cases.principal import Principal
 from use_cases.settlement_gateway import SettlementGateway
@@ -13,9 +13,8 @@ from use_cases.settlement_gateway import SettlementGateway
 class PaymentUseCases:
     """Approves, returns and pays invoices."""
 
-    def __init__(self, gateway: SettlementGateway, settlements: Settlements) -> None:
+    def __init__(self, gateway: SettlementGateway) -> None:
         self._gateway = gateway
-        self._settlements = settlements
 
     async def approve(self, principal: Principal, number: str, request_id: str) -> StoredSettlement:
         """Approve an invoice for payment. Raises as `SettlementUseCases.close`."""

@@ -20,6 +20,7 @@ from domain.settlements.settlement import SettlementStatus
 from domain.values import Value
 from records.corrections import Correction, Corrections
 from records.database import Database
+from records.invoice_numbers import InvoiceNumbers
 from records.orders import Orders
 from records.papers import Papers
 from records.partners import Partner, Partners
@@ -34,6 +35,7 @@ from use_cases.months import AlreadySettled as AlreadySettled
 from use_cases.months import MonthsSettlements
 from use_cases.opening import NothingToBill as NothingToBill
 from use_cases.opening import choose_billable, opening_of
+from use_cases.payment_import import PaymentImport
 from use_cases.payments import PaymentUseCases
 from use_cases.principal import Principal
 from use_cases.settlement_gateway import PaperNotMade as PaperNotMade
@@ -87,9 +89,15 @@ class SettlementUseCases:
         self._gateway = SettlementGateway(client, self._settlements, patience)
         self._months = MonthsSettlements(client, self._settlements, self._gateway, patience)
         self.papers = SettlementPapers(
-            client, self._gateway, Papers(database), self._partners, clock
+            client,
+            self._gateway,
+            Papers(database),
+            self._partners,
+            InvoiceNumbers(database),
+            clock,
         )
-        self.payments = PaymentUseCases(self._gateway, self._settlements)
+        self.payments = PaymentUseCases(self._gateway)
+        self.payment_import = PaymentImport(self.payments, self._settlements)
         self.corrections = CorrectionUseCases(
             self._corrections, Orders(database), self._partners, clock
         )

@@ -1,4 +1,4 @@
-"""The texts of a statement and a draft invoice."""
+"""The texts of a statement, an invoice and its draft."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -51,9 +51,10 @@ STATEMENT: Mapping[str, str | Meaning] = {
 """The texts of a statement. `text` and `nothing_due` are about the invoice."""
 INVOICE: Mapping[str, str | Meaning] = {
     "title": mark("Rechnung"),
+    "number": mark("Rechnungsnummer"),
     "draft": mark(
-        "Entwurf. Bitte prüfen Sie die Rechnung, ergänzen Sie, was fehlt, und senden Sie sie "
-        "selbst ein."
+        "Entwurf zur Prüfung, keine Rechnung. Die Rechnung mit Ihrer Nummer erstellen Sie im CMI, "
+        "oder Sie schreiben sie selbst."
     ),
     "footer": mark("Entwurf"),
     "reference": mark("Referenz"),
@@ -61,7 +62,7 @@ INVOICE: Mapping[str, str | Meaning] = {
     "date": mark("Datum"),
     "please": mark("Bitte geben Sie bei der Zahlung die Referenz %(reference)s an."),
 }
-"""The texts of a draft invoice. It also uses those of a statement."""
+"""The texts of an invoice and its draft. It also uses those of a statement."""
 DocumentKind = Literal["statement", "invoice"]
 _TEXTS: Mapping[DocumentKind, Mapping[str, str | Meaning]] = {
     "statement": STATEMENT,

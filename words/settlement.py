@@ -79,6 +79,7 @@ REFUSALS: Mapping[str, str | Meaning] = {
         "eines Kontos in der Schweiz oder in Liechtenstein, keine QR-IBAN. Bitte wenden Sie sich an "
         "das Servicepartner-Team."
     ),
+    "nothing_to_pay": mark("Zu dieser Verrechnung ist nichts in Rechnung zu stellen."),
     "older_rules": mark("Für die Verrechnung gelten schon neuere Regeln."),
     "too_many_files": mark(
         "Zu dieser Verrechnung wurden schon so viele Dateien hochgeladen, wie möglich sind (20, "

@@ -12,7 +12,9 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from contracts import activities, names
     from contracts.messages import (
+        REFUSALS,
         Checked,
+        InvoiceWanted,
         SettlementAnswer,
         SettlementCarried,
         SettlementStart,
@@ -35,6 +37,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from domain.settlements.errors import SettlementRefused
     from domain.settlements.events import SettlementRecorded
+    from domain.settlements.facts import check_invoice_facts
     from domain.settlements.invoicing import Verdict
     from domain.settlements.lines import CorrectionLine
     from domain.settlements.mails import SettlementMail, is_obsolete, settlement_mails
@@ -122,13 +125,7 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
                 return Checked(version=self._state.version, verdict=verdict)
             try:
                 authorise(self._state, "invoice", upload.actor, workflow.now())
-                check = self._papers.start(
-                    activities.CHECK_INVOICE,
-                    activities.InvoiceToCheck(settlement=self._id, paper_id=upload.paper_id),
-                    result_type=Verdict,
-                    summary="check of an uploaded invoice",
-                )
-                verdict = await self._papers.result(check, "invoice")
+                verdict = await self._papers.verdict(self._state, self._id, upload.paper_id)
                 self._take(TakeVerdict(paper_id=upload.paper_id, verdict=verdict), upload.actor)
             except SettlementRefused as error:
                 raise refusal(error) from error
@@ -142,6 +139,42 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
             authorise(self._state, "invoice", upload.actor, workflow.now())
         except SettlementRefused as error:
             raise refusal(error) from error
+
+    @workflow.update(name=names.MAKE_INVOICE, description="An invoice to make and hand in.")
+    async def make_invoice(self, wanted: InvoiceWanted) -> Checked:
+        """Make the partner's invoice with its own number and date, and hand it in: it is checked as an uploaded one is.
+
+        Raises:
+            ApplicationError: of type `Refused` if no invoice is awaited, or none can be made; `Invalid` if the date is
+                not possible or the number was used; `ComeAgain` as `check_invoice`; `NotMade`.
+        """
+        async with self._checking:
+            if self._state.invoice == wanted.invoice:
+                return Checked(version=self._state.version, verdict=Verdict(accepted=True))
+            try:
+                self._check_making(wanted)
+                paper_id = await self._papers.invoice(self._state, self._id, wanted.invoice)
+                verdict = await self._papers.verdict(self._state, self._id, paper_id)
+                self._take(
+                    TakeVerdict(paper_id=paper_id, verdict=verdict, invoice=wanted.invoice),
+                    wanted.actor,
+                )
+            except REFUSALS as error:
+                raise refusal(error) from error
+        return Checked(version=self._state.version, verdict=verdict)
+
+    @make_invoice.validator
+    def _check_wanted(self, wanted: InvoiceWanted) -> None:
+        if self._state.invoice == wanted.invoice:
+            return
+        try:
+            self._check_making(wanted)
+        except REFUSALS as error:
+            raise refusal(error) from error
+
+    def _check_making(self, wanted: InvoiceWanted) -> None:
+        authorise(self._state, "invoice", wanted.actor, workflow.now())
+        check_invoice_facts(self._state, wanted.invoice, workflow.now())
 
     @workflow.update(name=names.MAKE_DRAFT, description="A draft of the partner's invoice.")
     async def make_draft(self) -> str:

@@ -110,7 +110,7 @@ def authorise(settlement: Settlement, action: str, actor: Actor, now: datetime) 
 
 
 def _roles(settlement: Settlement, action: str) -> tuple[Role, ...]:
-    """The roles of an action. One that only newer rules have has the roles that it has there, and no state allows it."""
+    """The roles of an action. An action that only newer rules have has its roles from there; no state allows it."""
     under = rules.under(ROLES, settlement.rules)
     return under[action] if action in under else rules.under(ROLES, rules.CURRENT)[action]
 

@@ -12,7 +12,8 @@ class SettlementRefused(Exception):
         action: the action that was asked for.
         code: why not: `wrong_state`, `too_late` (the time to select is over), `role`, `not_yours`, `too_many_files`
             (one more upload), `older_rules` (a version before its own), `no_iban`, `unusable_iban` (no invoice with a
-            payment part can be made), `other_invoice` (another one came since the caller looked at it).
+            payment part can be made), `other_invoice` (another one came since the caller looked at it),
+            `nothing_to_pay` (no invoice at all).
         status: the state that refused.
         allowed: the actions that this caller may take now.
     """
@@ -30,6 +31,7 @@ class SettlementRefused(Exception):
             "no_iban",
             "unusable_iban",
             "other_invoice",
+            "nothing_to_pay",
         ],
         status: SettlementStatus,
         allowed: tuple[str, ...] = (),

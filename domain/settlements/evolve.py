@@ -86,7 +86,8 @@ def apply(settlement: Settlement, event: SettlementEvent, at: datetime) -> Settl
                 next_reminder=None if due is None else in_office(settlement, due),
             )
         case InvoiceReminded():
-            again = None if event.last else in_office(settlement, invoice_due(settlement, at))
+            due = None if event.last else invoice_due(settlement, at)
+            again = None if due is None else in_office(settlement, due)
             return settlement.replace(reminders=event.level, next_reminder=again)
         case InvoiceReturned():
             return settlement.replace(last_verdict=event.verdict)

@@ -3,18 +3,22 @@
 from datetime import date, datetime
 
 from domain.errors import InvalidCommand
+from domain.settlements.errors import SettlementRefused
 from domain.settlements.invoicing import OwnInvoice
 from domain.settlements.settlement import Settlement
 
 
 def check_invoice_facts(settlement: Settlement, invoice: OwnInvoice, now: datetime) -> None:
-    """Check the date of an invoice that is to be made: a day from the first of the settlement's month until today.
+    """Check an invoice that is to be made. Its date is a day from the first of the settlement's month until today.
 
     Before that month nothing of it was done. A partner that settles during the month dates the invoice in it.
 
     Raises:
+        SettlementRefused: there is nothing to pay.
         InvalidCommand: it is another day.
     """
+    if not settlement.can_be_drafted:
+        raise SettlementRefused("invoice", "nothing_to_pay", settlement.status)
     if invoice.date > _today(settlement, now):
         raise InvalidCommand("invoice_date", "invoice_in_future")
     if invoice.date < settlement.opening.month.first_day:

@@ -17,8 +17,8 @@ from domain.values import OpenEnum, Value
 
 class SettlementStatus(OpenEnum):
     """`open`: the selection can be changed. `closing`: orders are claimed. `issued`: the statement exists and the
-    invoice is awaited. `invoiced`: accounting has the invoice. `approved`: accounting will pay it. `paid` and `void` are
-    final; under version 1 of the rules `invoiced` is final, too."""
+    invoice is awaited. `invoiced`: accounting has the invoice. `approved`: accounting will pay it. `paid` and `void`
+    are final; under version 1 of the rules `invoiced` is final, too."""
 
     OPEN = "open"
     CLOSING = "closing"

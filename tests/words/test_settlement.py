@@ -52,6 +52,7 @@ CODES = (
     "older_rules",
     "no_iban",
     "unusable_iban",
+    "nothing_to_pay",
 )
 in_every_language = pytest.mark.parametrize("language", LANGUAGES)
 AT = datetime(2026, 11, 2, 5, tzinfo=UTC)

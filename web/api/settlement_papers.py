@@ -7,11 +7,12 @@ from urllib.parse import quote
 
 from fastapi import Body, File, Response, UploadFile
 
+from domain.settlements.invoicing import OwnInvoice, Verdict
 from invoices.check import LARGEST, problem_text
 from records.papers import Paper
 from use_cases.principal import Principal
 from web.api import settlement_examples as examples
-from web.api.settlement_bodies import InvoiceAnswer, InvoiceDecisionBody
+from web.api.settlement_bodies import InvoiceAnswer, InvoiceDecisionBody, InvoiceToMakeBody
 from web.api.settlement_call import (
     OneSettlementCall,
     OneSettlementCallDep,
@@ -49,6 +50,35 @@ async def upload_invoice(
         verdict = await call.settlements.papers.upload_invoice(
             principal, call.settlement_id, content, file.filename or ""
         )
+    return _verdict(call, verdict)
+
+
+@router.post(
+    "/settlements/{settlement_id}/make-invoice",
+    tags=["settlements"],
+    summary="Make the invoice and hand it in",
+    response_model=InvoiceAnswer,
+    responses=documented(401, 403, 404, 409, 413, 422, 500, 503),
+)
+async def make_invoice(
+    call: OneSettlementCallDep,
+    principal: Annotated[Principal, may("invoice")],
+    body: Annotated[InvoiceToMakeBody, Body(openapi_examples=examples.TO_MAKE)],
+) -> Response:
+    """The invoice is made from the statement, with the partner's own number and date and a QR-bill, and handed in as
+    an uploaded one: it is checked, goes to accounting, and the settlement is `invoiced`.
+
+    `invoice_number`: 1 to 35 printable characters; a partner uses each for one settlement only. `invoice_date`: from
+    the first day of the settlement's month until today. The partner's IBAN must be registered (409 otherwise). The same
+    invoice again gets the same answer.
+    """
+    invoice = OwnInvoice(number=body.invoice_number, date=body.invoice_date)
+    async with call.translating(principal):
+        verdict = await call.settlements.papers.make_invoice(principal, call.settlement_id, invoice)
+    return _verdict(call, verdict)
+
+
+def _verdict(call: OneSettlementCall, verdict: Verdict) -> Response:
     return call.answer(
         InvoiceAnswer(
             accepted=verdict.accepted,

@@ -1,4 +1,4 @@
-"""From the invoice to the payment under version 2 of the rules: who may do what when, and what a return starts again."""
+"""From the invoice to the payment under version 2 of the rules: who may do what when, what a return begins anew."""
 
 from datetime import date, datetime, timedelta
 

@@ -9,6 +9,7 @@ from records.tables.accounts import (
     tokens,
     users,
 )
+from records.tables.iban_changes import iban_changes, iban_mails
 from records.tables.mails import is_undelivered, mails
 from records.tables.orders import (
     deadlines,
@@ -41,6 +42,8 @@ __all__ = [
     "deadlines",
     "documents",
     "findings",
+    "iban_changes",
+    "iban_mails",
     "idempotency",
     "invoice_numbers",
     "is_billable",

@@ -97,6 +97,7 @@ async def show(
         pending=corrections,
         sent=sent,
         now=use_cases.now,
+        today=use_cases.now.astimezone(use_cases.zone).date(),
         month_name=month_name(language),
     )
 

@@ -23,8 +23,8 @@ FEE = Decimal("100.00")
 class SettlementOutside:
     """Stands where orders, papers, mail server and database are; `down` holds the names of activities that fail.
 
-    `refusing` are orders that refuse, each with its reason; `wrong` the verdicts of invoices that are not right. `used`:
-    the numbers that the partner has used for other settlements; `letterhead`: what an invoice shows of the partner.
+    `refusing` are orders that refuse, each with its reason; `wrong` the verdicts of invoices that are not right. `used`
+    are the numbers that the partner has used for other settlements; `letterhead` is what an invoice shows of it.
     """
 
     def __init__(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
+from datetime import date
 
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
@@ -19,9 +19,10 @@ from domain.settlements.commands import (
 )
 from domain.settlements.invoicing import OwnInvoice
 from domain.settlements.lifecycle import fold
+from tests.server.surroundings import eventually
 from tests.support.builders import OPERATIONS
 from tests.support.settlements import opening
-from tests.support.temporal_servers import skipping_server
+from tests.support.temporal_servers import dev_server, skipping_server
 from tests.workflows.life import zurich
 from tests.workflows.settlement_lives import (
     CALENDAR,
@@ -166,15 +167,20 @@ async def test_under_version_1_it_ends_with_its_invoice(month: SettlementLives) 
     assert (await life.handle.result())["status"] == "invoiced"
 
 
-async def test_the_workflow_goes_on_in_a_new_run_while_it_waits(month: SettlementLives) -> None:
-    life = await issued(month)
-    await life.make("R-1", DAY)
-    first = (await life.handle.describe()).run_id
-    await life.handle.signal(names.NEXT_RUN)
-    async with asyncio.timeout(20):
-        while (await life.handle.describe()).run_id == first:
-            await month.env.sleep(timedelta(seconds=1))
-    assert (await life.now()).status == "invoiced"
-    await life.do(ApproveInvoice(), ACCOUNTING)
-    await life.do(NotePaid(paid_on=DAY), ACCOUNTING)
-    assert (await life.handle.result())["status"] == "paid"
+async def test_it_goes_on_in_a_new_run_while_it_waits() -> None:
+    async with dev_server() as env, settlement_lives(env) as month:
+        life = await month.start("SP-1", automatic=False, rules=2)
+        await life.reaches("issued")
+        await life.do(NoteInvoice(), ACCOUNTING)
+        first = (await life.handle.describe()).run_id
+        await life.handle.signal(names.NEXT_RUN)
+
+        async def is_in_the_next_run() -> bool:
+            return (await life.handle.describe()).run_id != first
+
+        await eventually(is_in_the_next_run)
+        assert (await life.now()).status == "invoiced"
+        await life.do(ApproveInvoice(), ACCOUNTING)
+        today = CALENDAR.local(await month.now()).date()
+        await life.do(NotePaid(paid_on=today), ACCOUNTING)
+        assert (await life.handle.result())["status"] == "paid"

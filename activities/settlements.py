@@ -8,7 +8,7 @@ from activities.failures import without_contents
 from contracts import activities
 from contracts.activities import PartnersWanted, SettlementOf, SettlementSnapshot
 from contracts.messages import DisplaySettings
-from domain.policy import Policy
+from domain.policies import Policies, UnknownPolicy
 from domain.settlements.ids import settlement_id
 from domain.settlements.lines import CorrectionLine, VatRates
 from records.corrections import Corrections
@@ -20,7 +20,7 @@ from use_cases.opening import open_month
 
 
 class SettlementActivities:
-    """The activities of settlements. `policy` and `vat_rates` are pinned into new ones."""
+    """The activities of settlements. The partner's policy of `policies`, and `vat_rates`, are pinned into new ones."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class SettlementActivities:
         corrections: Corrections,
         partners: Partners,
         *,
-        policy: Policy,
+        policies: Policies,
         vat_rates: VatRates,
         desk: DisplaySettings,
     ) -> None:
@@ -37,7 +37,7 @@ class SettlementActivities:
         self._settlements = settlements
         self._corrections = corrections
         self._partners = partners
-        self._policy = policy
+        self._policies = policies
         self._vat_rates = vat_rates
         self._desk = desk
 
@@ -89,7 +89,8 @@ class SettlementActivities:
     async def open_settlement(self, of: SettlementOf) -> bool:
         """Open a partner's settlement of a month with all that can be billed, by starting its workflow.
 
-        False if the month has a settlement already (also a voided one), or there is nothing to bill.
+        Tried again while the partner's policy is not there. False if the month has a settlement already (also a voided
+        one), or there is nothing to bill.
         """
         number = settlement_id(of.partner_id, of.month)
         with without_contents(f"opening of {number}"):
@@ -98,14 +99,17 @@ class SettlementActivities:
                 raise ApplicationError(
                     f"partner {of.partner_id} is not in the records", type="PartnerUnknown"
                 )
-            begun = await open_month(
-                self._client,
-                self._settlements,
-                partner,
-                of.month,
-                activity.info().started_time,
-                policy=self._policy,
-                vat_rates=self._vat_rates,
-                display=self._desk,
-            )
+            try:
+                begun = await open_month(
+                    self._client,
+                    self._settlements,
+                    partner,
+                    of.month,
+                    activity.info().started_time,
+                    policies=self._policies,
+                    vat_rates=self._vat_rates,
+                    display=self._desk,
+                )
+            except UnknownPolicy as error:
+                raise ApplicationError(str(error), type=type(error).__name__) from None
             return begun is not None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, StringConstraints
 from sqlalchemy import select, update
@@ -13,6 +13,7 @@ from domain.orders.order import Assignee
 from domain.policy import CANTONS
 from domain.values import Language, Value
 from records.database import Database, to_the_end
+from records.endings import end_access
 from records.search import normalized
 from records.tables import partners
 
@@ -21,6 +22,12 @@ def _known_canton(canton: str) -> str:
     if canton not in CANTONS:
         raise ValueError(f"must be one of {', '.join(CANTONS)}")
     return canton
+
+
+PartnerStatus = Literal["active", "paused", "ended"]
+"""`paused`: gets no new orders. `ended`: gets none either, and its logins and tokens have ended."""
+STATUSES: tuple[PartnerStatus, ...] = get_args(PartnerStatus)
+_KEPT = ("status", "policy")
 
 
 class Partner(Value):
@@ -38,6 +45,9 @@ class Partner(Value):
     vat_number: TextLine | None = None
     iban: TextLine | None = None
     escalation_email: EmailAddress | None = None
+    status: PartnerStatus = "active"
+    policy: Identifier | None = None
+    """The name of its own policy (docs/contract.md, "The policy file"); None: the standard one."""
 
 
 _COLUMNS = [partners.c[name] for name in Partner.model_fields]
@@ -49,13 +59,8 @@ class Partners:
     def __init__(self, database: Database) -> None:
         self._database = database
         insert = sqlite.insert if database.is_sqlite else postgresql.insert
-        row = insert(partners)
-        self._add = row.on_conflict_do_nothing(index_elements=[partners.c.partner_id])
-        kept = (partners.c.partner_id, partners.c.created_at)
-        self._put = row.on_conflict_do_update(
-            index_elements=[partners.c.partner_id],
-            set_={c.name: row.excluded[c.name] for c in partners.c if c not in kept},
-        )
+        self._insert = insert(partners)
+        self._add = self._insert.on_conflict_do_nothing(index_elements=[partners.c.partner_id])
 
     async def get(self, partner_id: str) -> Partner | None:
         """A partner; None if it does not exist."""
@@ -78,6 +83,9 @@ class Partners:
     ) -> Partner | None:
         """Change these fields and no others. None if there is no such partner.
 
+        If it ends, its sessions, links and tokens end in the same transaction. They end again when it comes back: what
+        somebody got while it was ending does not come back with it.
+
         Raises pydantic's `ValidationError` if the changed partner is invalid.
         """
         if "\0" in partner_id:
@@ -93,31 +101,56 @@ class Partners:
             # the id stays, even if it is among the changes
             values = {**changed.model_dump(exclude={"partner_id"}), "changed_at": now}
             await connection.execute(update(partners).where(which).values(values))
+            if "ended" in (row.status, changed.status) and row.status != changed.status:
+                await connection.run_sync(end_access, partner_id, now)
         return changed.model_copy(update={"partner_id": partner_id})
 
     @to_the_end
     async def put(self, partner: Partner, now: datetime) -> None:
-        """Store a partner, new or changed."""
-        row = {**partner.model_dump(), "created_at": now, "changed_at": now}
-        async with self._database.writing() as connection:
-            await connection.execute(self._put, row)
+        """Store a partner, new or changed. Status and policy of a known one stay unless they are given.
 
-    async def list(self) -> tuple[Partner, ...]:
-        """All partners, by their id."""
+        Its access ends as with `change`.
+        """
+        row = {**partner.model_dump(), "created_at": now, "changed_at": now}
+        given = partner.model_fields_set
+        kept = {"partner_id", "created_at", *(name for name in _KEPT if name not in given)}
+        put = self._insert.on_conflict_do_update(
+            index_elements=[partners.c.partner_id],
+            set_={c.name: self._insert.excluded[c.name] for c in partners.c if c.name not in kept},
+        )
+        before = select(partners.c.status).where(partners.c.partner_id == partner.partner_id)
+        async with self._database.writing() as connection:
+            status = (await connection.execute(before.with_for_update())).scalar_one_or_none()
+            await connection.execute(put, row)
+            if (
+                "status" in given
+                and status != partner.status
+                and "ended" in (status, partner.status)
+            ):
+                await connection.run_sync(end_access, partner.partner_id, now)
+
+    async def list(self, status: PartnerStatus | None = None) -> tuple[Partner, ...]:
+        """All partners, or those with this status, by their id."""
         found = select(*_COLUMNS).order_by(partners.c.partner_id)
+        if status is not None:
+            found = found.where(partners.c.status == status)
         async with self._database.reading() as connection:
             return tuple(_partner(row) for row in await connection.execute(found))
 
     async def search(
-        self, q: str, limit: int, after: str | None = None
+        self, q: str, limit: int, after: str | None = None, status: PartnerStatus | None = None
     ) -> tuple[tuple[Partner, ...], int]:
         """At most `limit` partners after `after` whose id, name, place or e-mail contains a text; and how many match.
+
+        `status` leaves out those that have another one.
 
         The search ignores case in every alphabet. The two databases cannot both do that, so it is done here on narrow
         rows of all partners.
         """
         looked_at = ("partner_id", "name", "postal_code", "city", "email")
         narrow = select(*(partners.c[name] for name in looked_at)).order_by(partners.c.partner_id)
+        if status is not None:
+            narrow = narrow.where(partners.c.status == status)
         wanted = normalized(q).strip()
         async with self._database.reading() as connection:
             rows = (await connection.execute(narrow)).all()

@@ -69,7 +69,9 @@ class Accounts:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._clock = clock
-        self.partners = PartnerUseCases(Partners(database), clock)
+        self.partners = PartnerUseCases(
+            Partners(database), clock, settings.load_policies().named.keys()
+        )
         self._records = AccountRecords(database)
         tokens = Tokens(database)
         self.tokens = TokenUseCases(tokens, self.partners, clock)
@@ -141,6 +143,7 @@ class Accounts:
 
         Raises:
             NotFound: no such partner.
+            PartnerEnded: it has ended.
             WrongFields: with each field that is invalid.
             Conflict: another login has the address.
         """
@@ -160,9 +163,12 @@ class Accounts:
 
         Raises:
             NotFound: no such user there.
+            PartnerEnded: its partner has ended.
             Conflict: the invitation was accepted.
         """
         user = await self._user(partner_id, user_id)
+        if partner_id is not None:
+            await self.partners.get_with_access(partner_id)
         if user.invitation == "accepted":
             raise Conflict("The invitation was accepted already.")
         if sending := await self._link_mails.issue(user, "invitation"):
@@ -201,7 +207,9 @@ class Accounts:
     ) -> tuple[User, PreparedLink]:
         """Add a login, its invitation and the pending mail in one transaction."""
         check_role(role, partner_id)
-        standard = (await self.partners.get(partner_id)).language if partner_id else self._language
+        standard = self._language
+        if partner_id is not None:
+            standard = (await self.partners.get_with_access(partner_id)).language
         try:
             new = _NewUser(email=email, name=name, language=language or standard)
         except ValidationError as error:
@@ -274,7 +282,7 @@ class Accounts:
     async def _reset(self, email: str) -> bool:
         try:
             known = await self._records.by_email(email, self._clock())
-            if known is not None:
+            if known is not None and not known.partner_ended:
                 await self._link_mails.issue(known.user, "reset")
         except (SQLAlchemyError, OSError) as error:
             logger.warning("reset not mailed", extra={"why": type(error).__name__})

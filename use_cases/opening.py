@@ -12,7 +12,7 @@ from domain import rules
 from domain.actors import SYSTEM
 from domain.cantons import pin_calendar
 from domain.months import Month
-from domain.policy import Policy
+from domain.policies import Policies
 from domain.settlements.lines import LeftOut, VatRates
 from domain.settlements.settlement import Opening, Selection
 from records.partners import Partner, Partners
@@ -54,13 +54,18 @@ def opening_of(
     month: Month,
     now: datetime,
     *,
-    policy: Policy,
+    policies: Policies,
     vat_rates: VatRates,
     picked: Selection,
     left_out: tuple[LeftOut, ...] = (),
     automatic: bool,
 ) -> Opening:
-    """The opening of a partner's settlement of a month at `now`. Without a VAT number the partner charges no VAT."""
+    """The opening of a partner's settlement of a month at `now`. Without a VAT number the partner charges no VAT.
+
+    Raises:
+        UnknownPolicy: the partner's policy is not there.
+    """
+    policy = policies.of(partner.policy)
     return Opening(
         partner=Partners.assignee(partner),
         month=month,
@@ -81,7 +86,7 @@ async def open_month(
     month: Month,
     now: datetime,
     *,
-    policy: Policy,
+    policies: Policies,
     vat_rates: VatRates,
     display: DisplaySettings,
 ) -> SettlementSnapshot | None:
@@ -91,6 +96,7 @@ async def open_month(
     settlement is open once its workflow is started.
 
     Raises:
+        UnknownPolicy: the partner's policy is not there.
         RPCError: Temporal is away.
     """
     # Temporal deletes old workflows; the records keep all settlements.
@@ -103,7 +109,7 @@ async def open_month(
         partner,
         month,
         now,
-        policy=policy,
+        policies=policies,
         vat_rates=vat_rates,
         picked=tuple(line.sp_id for line in lines),
         automatic=True,

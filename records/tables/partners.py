@@ -21,4 +21,6 @@ partners = Table(
     Column("escalation_email", String),
     Column("created_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
+    Column("status", String, nullable=False, server_default="active"),
+    Column("policy", String),
 )

@@ -40,7 +40,8 @@ def adoption(office: SettlementOffice) -> Adoption:
         around.orders,
         office.settlements,
         Reconciliation(around.database),
-        around.policy,
+        around.policies,
+        around.partners,
     )
 
 

@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any
 
-from fastapi import Response
+from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.fields import EmailAddress, Identifier, TextLine
 from domain.values import Language
-from records.partners import Partner
+from records.partners import Partner, PartnerStatus
 from web.api.accounts import AccountInput, AccountsDep, PartnerId, account_errors, account_router
 from web.problems import documented
 
@@ -26,6 +26,8 @@ _PARTNER: dict[str, Any] = {
     "vat_number": "CHE-123.456.789 MWST",
     "iban": None,
     "escalation_email": None,
+    "status": "active",
+    "policy": None,
 }
 
 
@@ -53,6 +55,11 @@ class PartnerChanges(AccountInput):
     vat_number: TextLine | None = None
     iban: TextLine | None = None
     escalation_email: EmailAddress | None = None
+    status: PartnerStatus | None = Field(
+        None,
+        description="`paused`: no new orders; `ended`: none either, and its logins and tokens end",
+    )
+    policy: Identifier | None = Field(None, description="the name of a policy; null: the standard")
     partner_id: Identifier | None = Field(None, description="cannot be changed; the same is fine")
 
 
@@ -82,16 +89,25 @@ async def add_partner(
 
 
 @router.get("/partners", summary="All partners")
-async def list_partners(accounts: AccountsDep) -> PartnerList:
-    """All partners, by their id."""
-    return PartnerList(items=[_partner(each) for each in await accounts.partners.list()])
+async def list_partners(
+    accounts: AccountsDep,
+    status: Annotated[
+        PartnerStatus | None, Query(description="only those with this status")
+    ] = None,
+) -> PartnerList:
+    """All partners, or those with one status, by their id."""
+    return PartnerList(items=[_partner(each) for each in await accounts.partners.list(status)])
 
 
 @router.patch("/partners/{partner_id}", summary="Change a partner", responses=documented(404))
 async def change_partner(
     accounts: AccountsDep, partner_id: PartnerId, changes: PartnerChanges
 ) -> PartnerBody:
-    """Change the fields that are named. Addresses count at once; running orders keep their calendar."""
+    """Change the fields that are named. Addresses count at once; running orders keep their calendar and policy.
+
+    With `"status": "ended"` the partner's sessions and invitations end at once and its tokens are revoked. If it
+    becomes `active` again, its users can log in again; it needs new tokens.
+    """
     with account_errors():
         changed = await accounts.partners.change(partner_id, changes.model_dump(exclude_unset=True))
     return _partner(changed)

@@ -21,7 +21,7 @@ _ONE_LINE = mark("Hier sind keine Zeilenumbrüche und Steuerzeichen möglich.")
 _TOO_LONG = mark("Das ist zu lang.")
 _PAST = mark("Der Tag muss in der Zukunft liegen.")
 _OTHER = mark("Das ist so nicht möglich.")
-_CHOSEN = ("canton", "language", "role")
+_CHOSEN = ("canton", "language", "role", "policy")
 
 
 async def require_operations(request: Request) -> Principal:

@@ -126,13 +126,13 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
     partners, settlements = Partners(database), Settlements(database)
     outbox = Outbox(mails, SmtpSender(settings))
     mail = MailActivities(settings, outbox, partners)
-    policy = settings.load_policy()
+    policies = settings.load_policies()
     settlement_activities = SettlementActivities(
         client,
         settlements,
         Corrections(database),
         partners,
-        policy=policy,
+        policies=policies,
         vat_rates=settings.vat_percentages,
         desk=settings.display,
     )
@@ -140,7 +140,7 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
     settlement_mail = SettlementMailActivities(settings, outbox, partners, Papers(database))
     digest = DigestActivities(
         settings,
-        policy,
+        policies.standard,
         Digests(database),
         outbox,
         partners,
@@ -163,7 +163,7 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
             mail.send_mail,
             WarehouseActivities(settings).request_shipping,
             RecordActivities(client, orders).save_order,
-            CalendarActivities(policy).pin_calendar,
+            CalendarActivities(policies.standard).pin_calendar,
             settlement_activities.save_settlement,
             settlement_activities.take_corrections,
             settlement_activities.release_corrections,

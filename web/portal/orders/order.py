@@ -212,7 +212,7 @@ async def show(
     if principal.role == "operations":
         values["temporal_link"] = _temporal_link(request, order.sp_id)
         if "reassign" in view.allowed:
-            known = await request.app.state.accounts.partners.list()
+            known = await request.app.state.accounts.partners.list("active")
             values["partners"] = [
                 (p.partner_id, p.name) for p in known if p.partner_id != view.partner_id
             ]

@@ -62,7 +62,7 @@ from domain.orders.transitions import (
     without_partner,
 )
 
-_DECIDED_BY_OPERATIONS = ("assign",)
+_MET_BY_REASSIGNMENT = ("assign", "review")
 
 
 def evolve(order: Order, recorded: Recorded) -> Order:
@@ -97,8 +97,10 @@ def _voids(event: Event, kind: DeadlineKind, before: Order) -> bool:
     match event:
         case AppointmentMoved() | RulesAdopted() | Unassigned() | Declined() | DeadlineMissed():
             return True
-        case Cancelled() | Reassigned():
-            return before.rules < 2 or kind not in _DECIDED_BY_OPERATIONS
+        case Cancelled():
+            return before.rules < 2 or kind != "assign"
+        case Reassigned():
+            return before.rules < 2 or kind not in _MET_BY_REASSIGNMENT
         case ProblemReported():
             # At the appointment, the report is what the deadline asks for.
             return kind != "confirm_execution"

@@ -181,7 +181,8 @@ def _confirm_requirements(order: Order, command: ConfirmRequirements, now: datet
 
 def _goods_received(order: Order, command: GoodsReceived, now: datetime) -> list[Event]:
     received = take_notice(order, command, now)
-    if command.damaged and "report_problem" in actions(order):
+    underway = order.shipment is not None  # else the damage is kept with the notice
+    if command.damaged and underway and "report_problem" in actions(order):
         return [*received, ProblemReported(reason="damaged_on_receipt", note="")]
     return received
 

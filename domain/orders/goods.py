@@ -47,9 +47,9 @@ def with_kept_notices(order: Order, opening: Event, now: datetime) -> list[Event
 def _goods_shipped(order: Order, notice: GoodsShipped) -> list[Event]:
     if any(notice.tracking in shipment.trackings for shipment in order.shipments):
         return []
-    if _needs_none(order):
-        return _unexpected(order, notice)
     shipment = order.shipment
+    if _needs_none(order) and not _is_late(order):
+        return _unexpected(order, notice)
     # During a review the notice is about the current shipment, if that has not been reported as shipped; otherwise it
     # is about a reshipment that is not decided yet.
     of_this_attempt = shipment is not None and shipment.shipped_at is None
@@ -100,6 +100,14 @@ def _needs_none(order: Order) -> bool:
     """Whether the order has ended without a need for goods: what arrives all the same is told to operations."""
     ended = order.status.is_final or order.status is Status.COMPLETED
     return order.rules >= 2 and ended
+
+
+def _is_late(order: Order) -> bool:
+    """Whether the shipping of goods that were received and installed has not been reported yet."""
+    shipment = order.shipment
+    if shipment is None or order.status is Status.CANCELLED:
+        return False
+    return shipment.received_at is not None and shipment.shipped_at is None
 
 
 def _unexpected(order: Order, notice: Notice) -> list[Event]:

@@ -79,23 +79,23 @@ def evolve(order: Order, recorded: Recorded) -> Order:
         changed_at=recorded.at,
         partner_since=partner_since(before, order, recorded.at),
     )
-    match event:
-        case DeadlineMissed(kind="transmit") if order.rules >= 2:
-            pass  # the partner's first deadlines wait for the notice
-        case ReminderDue() | DeadlineMissed() | Escalated():
-            return order
+    # When the notice of an order is late, the partner's first deadlines wait for it.
+    waits = isinstance(event, DeadlineMissed) and event.kind == "transmit" and order.rules >= 2
+    if isinstance(event, ReminderDue | DeadlineMissed | Escalated) and not waits:
+        return order
     return deadlines.reconcile(
         order,
         recorded.at,
         is_void=lambda kind: _voids(event, kind, before),
         adopted=isinstance(event, RulesAdopted),
+        waits=waits,
     )
 
 
 def _voids(event: Event, kind: DeadlineKind, before: Order) -> bool:
     """Whether an event that ends a deadline does so without its having been met."""
     match event:
-        case AppointmentMoved() | RulesAdopted() | Unassigned() | Declined() | DeadlineMissed():
+        case AppointmentMoved() | RulesAdopted() | Unassigned() | Declined():
             return True
         case Cancelled():
             return before.rules < 2 or kind != "assign"

@@ -19,6 +19,7 @@ from records.tables.orders import (
     orders,
     timeline,
 )
+from records.tables.outages import heartbeats, outages
 from records.tables.partners import partners
 from records.tables.reconciliation import comparisons, findings
 from records.tables.settlements import (
@@ -29,6 +30,7 @@ from records.tables.settlements import (
     settlement_timeline,
     settlements,
 )
+from records.tables.shipping import line_requests, line_withdrawals
 from records.tables.types import Instant, Key, Money, metadata
 
 __all__ = [
@@ -40,16 +42,20 @@ __all__ = [
     "deadlines",
     "documents",
     "findings",
+    "heartbeats",
     "idempotency",
     "is_billable",
     "is_closed",
     "is_open",
     "is_undelivered",
+    "line_requests",
+    "line_withdrawals",
     "links",
     "login_attempts",
     "mails",
     "metadata",
     "orders",
+    "outages",
     "papers",
     "partners",
     "recovery_codes",

@@ -33,6 +33,7 @@ from activities.quick import quick_activities
 from contracts import names
 from documents.confined import remove_leftovers
 from records.database import Database
+from records.invoice_numbers import InvoiceNumbers
 from records.migrate import migrate_patiently
 from records.papers import Papers
 from records.partners import Partners
@@ -120,11 +121,22 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
 
 def document_worker(client: Client, settings: Settings, database: Database) -> Worker:
     """The worker of the queue `documents`: activities that need much memory and time, a few at once."""
-    papers = PaperActivities(settings, Settlements(database), Partners(database), Papers(database))
+    papers = PaperActivities(
+        settings,
+        Settlements(database),
+        Partners(database),
+        Papers(database),
+        InvoiceNumbers(database),
+    )
     return Worker(
         client,
         task_queue=names.DOCUMENTS_QUEUE,
-        activities=[papers.make_statement, papers.make_draft, papers.check_invoice],
+        activities=[
+            papers.make_statement,
+            papers.make_draft,
+            papers.make_invoice,
+            papers.check_invoice,
+        ],
         max_concurrent_activities=DOCUMENTS_MAX_CONCURRENT,
         **_common(settings),
     )

@@ -24,6 +24,7 @@ from records.tables.partners import partners
 from records.tables.reconciliation import comparisons, findings
 from records.tables.settlements import (
     corrections,
+    invoice_numbers,
     papers,
     settlement_documents,
     settlement_lines,
@@ -44,6 +45,7 @@ __all__ = [
     "findings",
     "heartbeats",
     "idempotency",
+    "invoice_numbers",
     "is_billable",
     "is_closed",
     "is_open",

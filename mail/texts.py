@@ -1,8 +1,9 @@
 """The texts of mails, from `templates/mail/` in the reader's language, as plain text and as HTML.
 
 A file `<kind>.<audience>.txt` holds one mail about an order, `account/<purpose>.txt` one about a login,
-`partner/<kind>.txt` one about a partner's IBAN, `operations/<kind>.txt` one about the running of the CMI. It is a Jinja
-template in German; the catalogues in `locale/` have the other languages. It sets:
+`partner/<kind>.txt` one about a partner's IBAN, `operations/<kind>.txt` one about the running of the CMI,
+`shop/<kind>.txt` a notice to the shop. It is a Jinja template in German; the catalogues in `locale/` have the other
+languages. It sets:
 
 - `subject`;
 - `text`: paragraphs with empty lines between them;
@@ -24,7 +25,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import words
 from contracts.activities import FindingKind
 from domain.actors import Actor
-from domain.orders.outgoing import Mail, MailFacts
+from domain.orders.outgoing import Mail, MailFacts, ShopNotice
 from domain.values import LANGUAGES, Language
 from words.translations import Meaning, mark, pmark, say, translate
 
@@ -111,6 +112,24 @@ class MailTexts:
             ],
             why=values.get("why", ""),
             link=values["link"],
+        )
+
+    def compose_shop_notice(self, notice: ShopNotice, reader: Reader) -> MailText:
+        """A notice to the shop."""
+        facts = {
+            "sp_id": notice.sp_id,
+            "sales_order": one_line(notice.sales_order_id),
+            "status": words.status_label(notice.status, reader.language),
+            "reason": _lines(words.reason_label(notice.reason, reader.language)),
+            "note": _lines(notice.note),
+        }
+        said = self._said(f"shop/{notice.kind}", reader, {})
+        return self._laid_out(
+            reader,
+            f"{notice.sp_id}: {said['subject']}",
+            said,
+            rows=[(say(reader.language, ROWS[row]), text) for row, text in facts.items() if text],
+            link="",
         )
 
     def compose_account(

@@ -61,7 +61,7 @@ def placement(**changes: Any) -> Placement:
     # three of them have a `name`; here it is the customer's
     parts = {field: part for part in ("service", "product", "customer") for field in body[part]}
     for field, value in changes.items():
-        if field in body:
+        if field in Placement.model_fields:
             body[field] = value
         else:
             body[parts[field]][field] = value

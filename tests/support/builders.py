@@ -127,7 +127,7 @@ def _whoever(order: Order, command: Command) -> Actor:
             return SHOP
         case "goods_shipped" | "goods_received":
             return WAREHOUSE
-        case "decide_review" | "reassign" | "adopt_rules":
+        case "decide_review" | "reassign" | "adopt_rules" | "reopen" | "unassign":
             return OPERATIONS
         case "bill":
             return SYSTEM

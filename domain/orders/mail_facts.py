@@ -1,4 +1,4 @@
-"""A mail about an order: to whom it goes and what it states, by its row in `mails.MAILS` and the event that causes it."""
+"""A mail about an order, made from its row in `mails.MAILS` and its event: to whom it goes, and what it states."""
 
 from collections.abc import Iterator
 from datetime import datetime

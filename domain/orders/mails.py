@@ -101,6 +101,13 @@ def _of_others(cause: Cause) -> bool:
     return not cause.recorded.by.startswith("partner:")
 
 
+def _reported_by_partner(cause: Cause) -> bool:
+    """Whether the partner reported the receipt, and not the warehouse before the partner asked for the goods."""
+    shipment = cause.before.shipment
+    kept = shipment is not None and shipment.requested_at == cause.recorded.at
+    return not kept and not _of_others(cause)
+
+
 def _takes_the_order(cause: Cause) -> bool:
     """Whether the partner loses the order with this escalation: the mail about that replaces it."""
     return ends_assignment(cause.after, cause.event.kind, cause.event.level)
@@ -129,7 +136,7 @@ MAILS: tuple[MailRule, ...] = (
         "partner",
         ShippingEnded,
         name=mark("Ware eingetroffen"),
-        when=lambda c: c.after.status is Status.SET_APPOINTMENT and _of_others(c),
+        when=lambda c: c.after.status is Status.SET_APPOINTMENT and not _reported_by_partner(c),
         about=lambda c: "set_appointment",
     ),
     MailRule(

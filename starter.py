@@ -21,7 +21,7 @@ from domain.errors import InvalidCommand
 from domain.months import Month
 from domain.orders.order import Order
 from domain.orders.placement import Placement
-from domain.settlements.ids import is_settlement_id, settlement_id
+from domain.settlements.ids import is_settlement_id
 from domain.settlements.settlement import Settlement
 from records.database import Database
 from records.mails import MailLog
@@ -145,13 +145,15 @@ async def settle(settings: Settings, given: argparse.Namespace) -> None:
             vat_rates=settings.vat_percentages,
             display=settings.display,
         )
-        stored = await settlements.get(settlement_id(partner.partner_id, month))
-        if stored is None:  # it may not be recorded yet, because the database was away
+        latest = await settlements.latest_of_month(partner.partner_id, month)
+        settlement = begun.settlement if begun is not None else latest
+        if settlement is None:  # it may not be recorded yet, because the database was away
             of = SettlementOf(partner_id=partner.partner_id, month=month)
             stored = await SettlementGateway(client, settlements, PATIENCE).fetch(of)
-    if stored is None:
+            settlement = stored.settlement if stored is not None else None
+    if settlement is None:
         raise WrongInput(f"--partner {partner.partner_id}: nothing to bill until {month.last_day}")
-    settlement, note = stored.settlement, "" if begun is not None else "(was there already)"
+    note = "" if begun is not None else "(was there already)"
     print(
         settlement.settlement_id, settlement.status.value, f"{len(settlement.picked)} orders", note
     )
@@ -199,8 +201,10 @@ async def stuck(settings: Settings, given: argparse.Namespace) -> None:
             stored = await Settlements(database).get(name)
             if stored is None:
                 raise WrongInput(f"{name}: the records know no such settlement")
-            account = stored.account
-            workflow_id = names.settlement_workflow_id(account.partner_id, account.month)
+            opening = stored.settlement.opening
+            workflow_id = names.settlement_workflow_id(
+                opening.partner.partner_id, opening.month, opening.number
+            )
     found = await replay_failures.look(await connect(settings), workflow_id)
     if found is None:
         raise WrongInput(f"{name}: its tasks do not fail by a history that cannot be replayed")

@@ -47,6 +47,7 @@ from records.accounts import AccountRecords
 from records.corrections import Corrections
 from records.database import Database
 from records.digest import Digests
+from records.invoice_numbers import InvoiceNumbers
 from records.mails import MailLog
 from records.migrate import migrate_patiently
 from records.orders import Orders
@@ -189,11 +190,22 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
 
 def document_worker(client: Client, settings: Settings, database: Database) -> Worker:
     """The worker of the queue `documents`: activities that need much memory and time, a few at once."""
-    papers = PaperActivities(settings, Settlements(database), Partners(database), Papers(database))
+    papers = PaperActivities(
+        settings,
+        Settlements(database),
+        Partners(database),
+        Papers(database),
+        InvoiceNumbers(database),
+    )
     return Worker(
         client,
         task_queue=names.DOCUMENTS_QUEUE,
-        activities=[papers.make_statement, papers.make_draft, papers.check_invoice],
+        activities=[
+            papers.make_statement,
+            papers.make_draft,
+            papers.make_invoice,
+            papers.check_invoice,
+        ],
         max_concurrent_activities=DOCUMENTS_MAX_CONCURRENT,
         **_common(settings),
     )

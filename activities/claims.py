@@ -32,7 +32,6 @@ from domain.orders.commands import Bill
 from domain.orders.order import Status
 from domain.orders.outgoing import Effect
 from domain.orders.request import Request
-from domain.settlements.ids import settlement_id
 from domain.settlements.lines import LeftOut, LeftOutReason, Line, line_of_order, obstacle
 from records.heads import Diverged, take_over
 from records.mails import MailLog
@@ -85,7 +84,7 @@ class ClaimActivities:
         an order does not answer, it is unknown whether it was billed, so the whole batch is retried.
         """
         of = batch.settlement
-        number = settlement_id(of.partner_id, of.month)
+        number = of.settlement_id
         with without_contents(f"claims of {number}"):
             owners = await self._settlements.billable.partners_of(batch.sp_ids)
 
@@ -151,7 +150,7 @@ class ClaimActivities:
     async def release_orders(self, batch: OrdersOf) -> None:
         """Make orders billed by a voided settlement `completed` again, by starting new runs. Idempotent."""
         of = batch.settlement
-        number = settlement_id(of.partner_id, of.month)
+        number = of.settlement_id
         with without_contents(f"release of orders of {number}"):
             await _of_each(batch.sp_ids, lambda sp_id: self._release(number, sp_id))
 

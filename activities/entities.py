@@ -140,11 +140,10 @@ class SettlementEntities:
 
     async def ask(self, workflow_id: str) -> WorkflowAnswer:
         """Query the settlement's workflow."""
-        partner_id, month = names.settlement_in(workflow_id)
-        head = await self._settlements.head(settlement_id(partner_id, month))
-        snapshot = await settlement_snapshot(
-            self._client, SettlementOf(partner_id=partner_id, month=month)
-        )
+        partner_id, month, number = names.settlement_in(workflow_id)
+        of = SettlementOf(partner_id=partner_id, month=month, number=number)
+        head = await self._settlements.head(of.settlement_id)
+        snapshot = await settlement_snapshot(self._client, of)
         settlement = snapshot.settlement
 
         async def is_recorded() -> bool:

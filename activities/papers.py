@@ -1,4 +1,4 @@
-"""Makes statements and draft invoices and checks invoices, in confined processes and on a separate task queue.
+"""Makes statements, invoices and their drafts, and checks invoices, in confined processes and on a separate task queue.
 
 A statement is made once and stored permanently, with the JSON of its inputs (docs/documents.md).
 """
@@ -12,21 +12,32 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.failures import without_contents
-from contracts import activities
-from contracts.activities import InvoiceToCheck, SettlementOf, StatementWanted
+from contracts import activities, names
+from contracts.activities import InvoiceToCheck, InvoiceToMake, SettlementOf, StatementWanted
 from documents.confined import ConfinedError
-from domain.settlements.ids import settlement_id
 from domain.settlements.invoicing import Problem, Verdict
 from domain.settlements.settlement import Statement
 from invoices.check import check_invoice, expected_of
-from invoices.draft import draft_confined
-from records.papers import Paper, PaperKind, Papers, draft_id, statement_csv_id, statement_id
+from invoices.draft import invoice_confined, takes_reference
+from records.invoice_numbers import InvoiceNumbers
+from records.papers import (
+    Limit,
+    Paper,
+    PaperKind,
+    Papers,
+    TooManyPapers,
+    draft_id,
+    invoice_id,
+    statement_csv_id,
+    statement_id,
+)
 from records.partners import Partners
 from records.settlements import Settlements, StoredSettlement
 from settings import Settings
 from statements.attachments import statement_csv
-from statements.data import Accounting, Document, Letterhead, StatementData
+from statements.data import Accounting, Document, InvoiceData, Letterhead, StatementData
 from statements.render_process import render_confined
+from use_cases.papers import UPLOADS
 
 QUICK_ATTEMPTS = 3
 """After this many attempts a statement is retried only every hour, and a draft is given up."""
@@ -37,7 +48,12 @@ class PaperActivities:
     """The activities of papers. `settings` has the accounting to which invoices are addressed."""
 
     def __init__(
-        self, settings: Settings, settlements: Settlements, partners: Partners, papers: Papers
+        self,
+        settings: Settings,
+        settlements: Settlements,
+        partners: Partners,
+        papers: Papers,
+        numbers: InvoiceNumbers,
     ) -> None:
         self._accounting = Accounting(
             company=settings.company_name,
@@ -50,12 +66,13 @@ class PaperActivities:
         self._settlements = settlements
         self._partners = partners
         self._papers = papers
+        self._numbers = numbers
 
     @activity.defn(name=activities.MAKE_STATEMENT)
     async def make_statement(self, wanted: StatementWanted) -> Statement:
         """Make and store a settlement's statement and its CSV, unless they are stored already."""
         of = wanted.settlement
-        number = settlement_id(of.partner_id, of.month)
+        number = of.settlement_id
         with without_contents(f"statement of {number}"):
             kept = await self._papers.get(statement_id(number))
             if kept is None:
@@ -71,6 +88,7 @@ class PaperActivities:
                 net=account.net,
                 vat=account.vat,
                 total=account.total,
+                rules=account.rules,
             )
 
     async def _make_statement(self, number: str, wanted: StatementWanted) -> Paper:
@@ -104,7 +122,7 @@ class PaperActivities:
     @activity.defn(name=activities.MAKE_DRAFT)
     async def make_draft(self, of: SettlementOf) -> str:
         """Make a draft of the partner's invoice, with today's date and current data. Returns its paper id."""
-        number = settlement_id(of.partner_id, of.month)
+        number = of.settlement_id
         with without_contents(f"draft of {number}"):
             stored = await self._issued(number)
             calendar = stored.settlement.opening.calendar
@@ -112,15 +130,45 @@ class PaperActivities:
             data = await self._data(stored, today)
             paper_id = draft_id(number, data.checksum)
             if await self._papers.get(paper_id) is None:
-                made = await _made(draft_confined(data), give_up=True)
+                draft = InvoiceData.model_validate(data.model_dump())
+                made = await _made(invoice_confined(draft), give_up=True)
                 await self._keep(paper_id, "draft", f"{number}-draft.pdf", data, made)
+            return paper_id
+
+    @activity.defn(name=activities.MAKE_INVOICE)
+    async def make_invoice(self, wanted: InvoiceToMake) -> str:
+        """Make and store the partner's invoice with its own number and date. Returns its paper id. Idempotent.
+
+        The number is the settlement's from then on. Not retried: the partner has used the number for another
+        settlement, its IBAN cannot be used, or the settlement has too many invoices.
+        """
+        of, invoice = wanted.settlement, wanted.invoice
+        number = of.settlement_id
+        with without_contents(f"invoice of {number}"):
+            stored = await self._issued(number)
+            base = await self._data(stored, invoice.date)
+            if not takes_reference(base.partner.iban):
+                raise _refused(names.NO_IBAN, f"{of.partner_id} has no IBAN for an invoice")
+            at = activity.info().started_time
+            holder = await self._numbers.reserve(of.partner_id, invoice.number, number, at)
+            if holder != number:
+                raise _refused(names.NUMBER_USED, f"the number of this invoice is that of {holder}")
+            data = InvoiceData.model_validate(
+                {**base.model_dump(), "invoice_number": invoice.number}
+            )
+            made = await _made(invoice_confined(data), give_up=True)
+            paper_id = invoice_id(number, made.sha256)
+            try:
+                await self._keep(paper_id, "invoice", f"{number}-invoice.pdf", data, made, UPLOADS)
+            except TooManyPapers:
+                raise _refused(names.TOO_MANY_PAPERS, f"{number} has too many invoices") from None
             return paper_id
 
     @activity.defn(name=activities.CHECK_INVOICE)
     async def check_invoice(self, wanted: InvoiceToCheck) -> Verdict:
         """Check an uploaded invoice against its settlement. An unreadable file is refused, too."""
         of = wanted.settlement
-        number = settlement_id(of.partner_id, of.month)
+        number = of.settlement_id
         with without_contents(f"invoice of {number}"):
             paper = await self._papers.get(wanted.paper_id)
             if paper is None or (paper.settlement_id, paper.kind) != (number, "invoice"):
@@ -134,7 +182,12 @@ class PaperActivities:
             if statement is not None and statement.sha256 == paper.sha256:
                 # The statement would pass the check, because it contains everything that an invoice must contain.
                 return Verdict(accepted=False, problems=(Problem(code="statement"),))
-            return await check_invoice(paper.content, expected_of(stored.account))
+            partner = await self._partners.get(of.partner_id)
+            iban = partner.iban if partner is not None else None
+            expected = expected_of(stored.account, iban).model_copy(
+                update={"may_be_draft": stored.settlement.rules < 2}
+            )
+            return await check_invoice(paper.content, expected)
 
     # --- what they show ------------------------------------------------------------------------------------------
 
@@ -167,7 +220,13 @@ class PaperActivities:
         )
 
     async def _keep(
-        self, paper_id: str, kind: PaperKind, name: str, data: StatementData, made: Document
+        self,
+        paper_id: str,
+        kind: PaperKind,
+        name: str,
+        data: StatementData,
+        made: Document,
+        limit: Limit | None = None,
     ) -> Paper:
         return await self._papers.keep(
             Paper(
@@ -182,8 +241,15 @@ class PaperActivities:
                 input_checksum=made.input_checksum,
                 inputs=data.model_dump_json(),
                 created_at=activity.info().started_time,
-            )
+            ),
+            limit,
         )
+
+
+def _refused(type_: str, what: str) -> ApplicationError:
+    return ApplicationError(
+        what, type=type_, non_retryable=True, category=ApplicationErrorCategory.BENIGN
+    )
 
 
 def _not_recorded(what: str) -> ApplicationError:

@@ -104,4 +104,5 @@ _WITH_PAPER = {
     ("statement", "partner"),
     ("invoice_missing", "partner"),
     ("invoice_accepted", "accounting"),
+    ("invoice_held", "accounting"),
 }

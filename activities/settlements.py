@@ -9,14 +9,13 @@ from contracts import activities
 from contracts.activities import PartnersWanted, SettlementOf, SettlementSnapshot
 from contracts.messages import DisplaySettings
 from domain.policy import Policy
-from domain.settlements.ids import settlement_id
 from domain.settlements.lines import CorrectionLine, VatRates
 from records.corrections import Corrections
 from records.heads import Diverged, take_over
 from records.partners import Partners
 from records.settlements import Settlements
 from temporal.settlements import settlement_snapshot
-from use_cases.opening import open_month
+from use_cases.opening import NotReleased, open_month
 
 
 class SettlementActivities:
@@ -55,7 +54,7 @@ class SettlementActivities:
             except Diverged:
                 if activity.info().is_local:
                     raise  # a workflow answers no query during its own task; the next attempt is not local
-                of = SettlementOf(partner_id=opening.partner.partner_id, month=opening.month)
+                of = SettlementOf.opened_by(opening)
                 held = await take_over(
                     self._settlements,
                     opening.settlement_id,
@@ -66,14 +65,14 @@ class SettlementActivities:
     @activity.defn(name=activities.TAKE_CORRECTIONS)
     async def take_corrections(self, of: SettlementOf) -> tuple[CorrectionLine, ...]:
         """Assign the partner's pending corrections to a settlement. Idempotent."""
-        number = settlement_id(of.partner_id, of.month)
+        number = of.settlement_id
         with without_contents(f"corrections of {number}"):
             return await self._corrections.take(number, of.partner_id)
 
     @activity.defn(name=activities.RELEASE_CORRECTIONS)
     async def release_corrections(self, of: SettlementOf) -> None:
         """Release the corrections of a voided settlement. Idempotent."""
-        number = settlement_id(of.partner_id, of.month)
+        number = of.settlement_id
         with without_contents(f"corrections of {number}"):
             await self._corrections.release(number)
 
@@ -89,23 +88,28 @@ class SettlementActivities:
     async def open_settlement(self, of: SettlementOf) -> bool:
         """Open a partner's settlement of a month with all that can be billed, by starting its workflow.
 
-        False if the month has a settlement already (also a voided one), or there is nothing to bill.
+        False if the month has a settlement already, or there is nothing to bill. One follows a voided settlement.
         """
-        number = settlement_id(of.partner_id, of.month)
+        number = of.settlement_id
         with without_contents(f"opening of {number}"):
             partner = await self._partners.get(of.partner_id)
             if partner is None:
                 raise ApplicationError(
                     f"partner {of.partner_id} is not in the records", type="PartnerUnknown"
                 )
-            begun = await open_month(
-                self._client,
-                self._settlements,
-                partner,
-                of.month,
-                activity.info().started_time,
-                policy=self._policy,
-                vat_rates=self._vat_rates,
-                display=self._desk,
-            )
+            try:
+                begun = await open_month(
+                    self._client,
+                    self._settlements,
+                    partner,
+                    of.month,
+                    activity.info().started_time,
+                    policy=self._policy,
+                    vat_rates=self._vat_rates,
+                    display=self._desk,
+                )
+            except NotReleased as error:
+                raise ApplicationError(
+                    f"{error} has not released its orders yet", type="NotReleased"
+                ) from None
             return begun is not None

@@ -1,7 +1,7 @@
 """The names of the activities, their arguments and results, and the names of their failures."""
 
 from datetime import date, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, Field
 
@@ -10,8 +10,10 @@ from domain.orders.events import Recorded
 from domain.orders.order import Order
 from domain.policy import Policy
 from domain.settlements.events import SettlementRecorded
+from domain.settlements.ids import settlement_id
+from domain.settlements.invoicing import OwnInvoice
 from domain.settlements.lines import Amount, LeftOut
-from domain.settlements.settlement import Settlement
+from domain.settlements.settlement import Opening, Settlement
 from domain.values import Value
 
 SEND_MAIL = "send_mail"  # (Mail) -> None
@@ -33,6 +35,7 @@ CLAIM_ORDERS = "claim_orders"  # (OrdersOf) -> Claims
 TAKE_CORRECTIONS = "take_corrections"  # (SettlementOf) -> tuple[CorrectionLine, ...]
 MAKE_STATEMENT = "make_statement"  # documents: (StatementWanted) -> Statement
 MAKE_DRAFT = "make_draft"  # documents: (SettlementOf) -> str, the paper's id
+MAKE_INVOICE = "make_invoice"  # documents: (InvoiceToMake) -> str, the paper's id
 CHECK_INVOICE = "check_invoice"  # documents: (InvoiceToCheck) -> Verdict
 SEND_SETTLEMENT_MAIL = "send_settlement_mail"  # (SettlementMail) -> None
 RELEASE_ORDERS = "release_orders"  # (OrdersOf) -> None
@@ -134,10 +137,22 @@ class SettlementSnapshot(Value):
 
 
 class SettlementOf(Value):
-    """One settlement, by its partner and month."""
+    """One settlement, by its partner, its month, and its number in the month."""
 
     partner_id: str
     month: Month
+    number: int = 1
+
+    @classmethod
+    def opened_by(cls, opening: Opening) -> Self:
+        """The settlement with this opening."""
+        partner_id = opening.partner.partner_id
+        return cls(partner_id=partner_id, month=opening.month, number=opening.number)
+
+    @property
+    def settlement_id(self) -> str:
+        """Its id."""
+        return settlement_id(self.partner_id, self.month, self.number)
 
 
 class OrdersOf(Value):
@@ -168,6 +183,13 @@ class InvoiceToCheck(Value):
 
     settlement: SettlementOf
     paper_id: str
+
+
+class InvoiceToMake(Value):
+    """A partner's invoice to make, with its own number and date."""
+
+    settlement: SettlementOf
+    invoice: OwnInvoice
 
 
 class PartnersWanted(Value):

@@ -19,7 +19,7 @@ from domain.orders.outgoing import Effect
 from domain.orders.placement import Intake
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.events import SettlementRecorded
-from domain.settlements.invoicing import Verdict
+from domain.settlements.invoicing import OwnInvoice, Verdict
 from domain.settlements.lines import Amount, LeftOut, Line
 from domain.settlements.mails import SettlementMail
 from domain.settlements.settlement import Opening, SettlementStatus
@@ -146,8 +146,15 @@ class Upload(Value):
     actor: Actor
 
 
+class InvoiceWanted(Value):
+    """An invoice that CMI is to make and hand in for the partner: its number and date, and who wants it."""
+
+    invoice: OwnInvoice
+    actor: Actor
+
+
 class Checked(Value):
-    """The answer to an upload: the verdict on it, and the settlement's version after it."""
+    """The answer to an upload, or to an invoice that CMI was to make: its verdict, and the settlement's version then."""
 
     version: int
     verdict: Verdict

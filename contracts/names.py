@@ -1,5 +1,6 @@
 """Names that clients and workers share: task queues, workflow ids, search attributes, messages."""
 
+import re
 from typing import Final
 
 from temporalio.api.enums.v1 import IndexedValueType
@@ -21,6 +22,7 @@ DAILY_DIGEST_SCHEDULE: Final = "daily-digest"
 COMMAND: Final = "command"
 CHECK_INVOICE: Final = "check_invoice"
 MAKE_DRAFT: Final = "make_draft"
+MAKE_INVOICE: Final = "make_invoice"
 
 RECONCILER: Final = "Reconciler"
 RECONCILER_ID: Final = "reconciler"
@@ -36,6 +38,12 @@ ID_REUSED: Final = "RequestIdReused"
 UNREADABLE: Final = "Unreadable"
 NOT_MADE: Final = "NotMade"
 """The requested paper could not be made."""
+NUMBER_USED: Final = "InvoiceNumberUsed"
+"""Type of the failure of `make_invoice`: the partner has used the number for another settlement."""
+NO_IBAN: Final = "NoIban"
+"""Type of the failure of `make_invoice`: the partner has no IBAN, or one with which no payment part can be made."""
+TOO_MANY_PAPERS: Final = "TooManyPapers"
+"""Type of the failure of `make_invoice`: the settlement has as many invoices as it may have."""
 TRY_AGAIN: Final = "ComeAgain"
 """Nothing was decided: the workflow goes on in a new run, which takes the update if it is sent again."""
 
@@ -66,6 +74,7 @@ SEARCH_ATTRIBUTES: Final[dict[str, IndexedValueType.ValueType]] = {
 """Must be registered in the namespace before the first workflow starts."""
 
 _SETTLEMENT_PREFIX: Final = "settlement-"
+_FURTHER: Final = re.compile(r"-[2-9]$")
 
 
 def is_taken(sp_id: str) -> bool:
@@ -91,19 +100,23 @@ def order_id(sp_id: str) -> str:
     return sp_id
 
 
-def settlement_workflow_id(partner_id: str, month: Month) -> str:
-    """The id of a settlement's workflow: there is only one of each partner and month."""
-    return f"{_SETTLEMENT_PREFIX}{partner_id}-{month}"
+def settlement_workflow_id(partner_id: str, month: Month, number: int = 1) -> str:
+    """The id of a settlement's workflow. `number`: more than 1 if it follows a voided settlement of the month."""
+    further = f"-{number}" if number > 1 else ""
+    return f"{_SETTLEMENT_PREFIX}{partner_id}-{month}{further}"
 
 
-def settlement_in(workflow_id: str) -> tuple[str, Month]:
-    """The partner and the month of a settlement's workflow, by its id.
+def settlement_in(workflow_id: str) -> tuple[str, Month, int]:
+    """The partner, the month and the number in the month of a settlement's workflow, by its id.
 
     Raises:
         ValueError: it is not the id of a settlement's workflow.
     """
     if not workflow_id.startswith(_SETTLEMENT_PREFIX):
         raise ValueError(f"{workflow_id} is no settlement's workflow")
-    partner_id, _, month = workflow_id.removeprefix(_SETTLEMENT_PREFIX).rpartition("-")
+    name, number = workflow_id.removeprefix(_SETTLEMENT_PREFIX), 1
+    if _FURTHER.search(name):  # a month has two digits
+        name, number = name[:-2], int(name[-1])
+    partner_id, _, month = name.rpartition("-")
     partner_id, _, year = partner_id.rpartition("-")
-    return partner_id, Month.parse(f"{year}-{month}")
+    return partner_id, Month.parse(f"{year}-{month}"), number

@@ -12,7 +12,6 @@ from development.sample_data import ZURICH, SampleOrder, read_orders
 from domain.months import Month
 from domain.orders.order import Status
 from domain.orders.placement import Placement
-from domain.settlements.ids import settlement_id
 from domain.settlements.settlement import SettlementStatus
 from records.database import Database
 from records.orders import Orders
@@ -132,10 +131,11 @@ class _Sample:
             vat_rates=self._vat_rates,
             display=self._display,
         )
-        if await settlements.of_month(partner_id, month) is None:
+        latest = await settlements.latest_of_month(partner_id, month)
+        if latest is None:
             return  # an earlier start billed these orders in an earlier month
         goal = bill.goal if self._documents else SettlementStatus.OPEN
-        path = f"/settlements/{settlement_id(partner_id, month)}"
+        path = f"/settlements/{latest.settlement_id}"
         seen = await self._api.get(partner_id, path)
         if seen["status"] == SettlementStatus.OPEN and goal is not SettlementStatus.OPEN:
             await self._api.post(partner_id, f"{path}/close", {})

@@ -100,7 +100,9 @@ def column_widths(account: SettlementAccount, words: Mapping[str, Any]) -> dict[
             14,
         ),
         "vat": (
-            (formats.money(account.vat_on(line)) for line in all_lines),
+            (formats.money(account.vat_on(line)) for line in all_lines)
+            if account.rounds_each_line
+            else ("88.8 %",),
             0.99 * label["vat"],
             14,
         ),

@@ -13,13 +13,13 @@ _SATURDAY = 5
 
 
 class Skipped(Value):
-    """A weekend or a holiday that did not count towards a deadline.
+    """A weekend, a Sunday or a holiday that did not count towards a deadline.
 
-    `day`: the holiday, or the first day of the weekend (Sunday, if the deadline started on the
-    Saturday). `names`: those of the holiday; empty for a weekend.
+    `kind`: "sunday" where Saturdays are working days. `day`: the holiday, the Sunday, or the first day of the weekend
+    (Sunday, if the deadline started on the Saturday). `names`: those of the holiday; empty for the others.
     """
 
-    kind: Literal["weekend", "holiday"]
+    kind: Literal["weekend", "sunday", "holiday"]
     day: date
     names: dict[Language, str] = Field(default_factory=dict)
 
@@ -31,8 +31,8 @@ class Calendar(Value):
     these moves a running order. `offsets` are the UTC offsets in seconds, each with the instant
     from which it is in force (the first also applies before that, the last has no end); `holidays`
     are those from `first_day` to `last_day` that fall on a day of the week on which people work.
-    Outside these days only weekends are free. `timezone` is only a name for display.
-    Made by `domain.cantons.pin_calendar`.
+    Outside these days only weekends are free. `timezone` is only a name for display. Made by
+    `domain.cantons.pin_calendar`.
     """
 
     canton: str
@@ -134,13 +134,15 @@ class Calendar(Value):
     def skipped(self, start: datetime, due: datetime) -> tuple[Skipped, ...]:
         """The days strictly between the local days of `start` and `due` that do not count, in order.
 
-        A weekend is one entry. A holiday on a day of the week on which people work is one entry for each day.
+        A weekend is one entry; where Saturdays are working days, a Sunday is one. A holiday on a day of the week on
+        which people work is one entry for each day.
         """
+        free: Literal["weekend", "sunday"] = "sunday" if self.saturday_is_working_day else "weekend"
         found: list[Skipped] = []
         day, last = self.local(start).date() + _ONE_DAY, self.local(due).date()
         while day < last:
             if self._is_weekend(day):
-                found.append(Skipped(kind="weekend", day=day))
+                found.append(Skipped(kind=free, day=day))
                 day += (7 - day.weekday()) * _ONE_DAY
                 continue
             if day in self.holidays:

@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 import holidays
 
 from domain.calendar import Calendar
-from domain.policy import CANTONS, Policy, parse_holiday
+from domain.holiday_entries import parse_holiday
+from domain.policy import CANTONS, Policy
 from domain.values import Language
 
-__all__ = ["CANTONS", "pin_calendar"]
+__all__ = ["CANTONS", "pin_calendar", "public_holidays"]
 
 # A holiday without a name in a language is just called a holiday in it (words/sentences.py).
 _PACKAGE_LANGUAGES: dict[Language, str] = {"de": "de", "fr": "fr", "it": "it", "en": "en_US"}
@@ -36,8 +37,7 @@ def pin_calendar(canton: str, policy: Policy, start: date, months: int = 18) -> 
     canton in their order, from two weeks before `start` until `months` after it. The result is cached:
     orders of one day share one calendar. Raises `ValueError` for an unknown canton.
     """
-    if canton not in CANTONS:
-        raise ValueError(f"unknown canton {canton!r}, expected one of {', '.join(CANTONS)}")
+    _check_canton(canton)
     office = policy.office
     entries = policy.holidays.get(canton, ())
     return _pin(
@@ -50,6 +50,27 @@ def pin_calendar(canton: str, policy: Policy, start: date, months: int = 18) -> 
         months,
         policy.calendar.saturday_is_working_day,
     )
+
+
+def public_holidays(canton: str, policy: Policy, start: date, months: int = 18) -> tuple[date, ...]:
+    """All holidays of a canton from the day `start` until `months` after it, in order, also those at weekends.
+
+    They are those of the `holidays` package, with the policy's additions and strikes for the canton. For checking
+    appointments: `Calendar.holidays` has only the days on which people otherwise work. Raises `ValueError` for an
+    unknown canton.
+    """
+    _check_canton(canton)
+    return _days(canton, policy.holidays.get(canton, ()), start, _months_later(start, months))
+
+
+@lru_cache(maxsize=256)
+def _days(canton: str, entries: tuple[str, ...], first: date, last: date) -> tuple[date, ...]:
+    return tuple(_holidays(canton, entries, first, last))
+
+
+def _check_canton(canton: str) -> None:
+    if canton not in CANTONS:
+        raise ValueError(f"unknown canton {canton!r}, expected one of {', '.join(CANTONS)}")
 
 
 @lru_cache(maxsize=256)
@@ -72,15 +93,19 @@ def _pin(
         closes=closes,
         first_day=first,
         last_day=last,
-        holidays=_holidays(canton, entries, first, last, saturdays),
+        holidays={
+            day: names
+            for day, names in _holidays(canton, entries, first, last).items()
+            if day.weekday() < (6 if saturdays else 5)
+        },
         saturday_is_working_day=saturdays,
     )
 
 
 def _holidays(
-    canton: str, entries: tuple[str, ...], first: date, last: date, saturdays: bool
+    canton: str, entries: tuple[str, ...], first: date, last: date
 ) -> dict[date, dict[Language, str]]:
-    """Names of the holidays from `first` to `last`, from Monday to Friday or Saturday, in order of date."""
+    """Names of the holidays from `first` to `last`, on any day of the week, in order of date."""
     years = range(first.year, last.year + 1)
     names: dict[date, dict[Language, str]] = {}
     for language, package_language in _PACKAGE_LANGUAGES.items():
@@ -99,10 +124,7 @@ def _holidays(
                 names.pop(day, None)
             else:
                 names.setdefault(day, _COMPANY_HOLIDAY)
-    working = 6 if saturdays else 5
-    return {
-        day: names[day] for day in sorted(names) if first <= day <= last and day.weekday() < working
-    }
+    return {day: names[day] for day in sorted(names) if first <= day <= last}
 
 
 def _offsets(zone: ZoneInfo, first: date, last: date) -> tuple[tuple[datetime, int], ...]:

@@ -2,8 +2,8 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date, time, timedelta
-from typing import Annotated, Any, NamedTuple, Self
+from datetime import time, timedelta
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
+from domain.holiday_entries import parse_holiday
 from domain.values import Value
 
 # fmt: off
@@ -39,8 +40,6 @@ _UNITS = {
     "second": timedelta(seconds=1),
 }
 _CLOCK_TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
-_HOLIDAY = re.compile(r"(-?)(?:([0-9]{4})-)?([0-9]{2})-([0-9]{2})")
-_LEAP_YEAR = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,32 +108,6 @@ def _counted(number: int, unit: str) -> str:
     return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 
-class HolidayEntry(NamedTuple):
-    """One entry of [holidays]: a day that is added or struck, each year or (with `year`) once."""
-
-    strike: bool
-    year: int | None
-    month: int
-    day: int
-
-
-def parse_holiday(text: str) -> HolidayEntry:
-    """The entry that `"MM-DD"` or `"YYYY-MM-DD"` means; a leading `-` strikes the day.
-
-    Raises `ValueError` if the text has another form or there is no such day.
-    """
-    match = _HOLIDAY.fullmatch(text)
-    if match is None:
-        raise ValueError('expected "MM-DD" or "YYYY-MM-DD", with "-" before it to strike the day')
-    sign, year, month, day = match.groups()
-    entry = HolidayEntry(sign == "-", int(year) if year else None, int(month), int(day))
-    try:
-        date(_LEAP_YEAR if entry.year is None else entry.year, entry.month, entry.day)
-    except ValueError:
-        raise ValueError("expected a day that exists") from None
-    return entry
-
-
 def _holiday_text(value: object) -> str:
     text = value if isinstance(value, str) else ""
     parse_holiday(text)
@@ -173,16 +146,16 @@ OptionalSpan = Annotated[Span | None, BeforeValidator(_span_or_none)]
 
 
 class TransmissionPolicy(Value):
-    """How long a new order is held before it is sent, and when operations are alarmed."""
+    """How long a new order is held before it is sent, and when operations are alarmed (None: never)."""
 
     hold: Span = Span.parse("30 minutes")
-    alarm: Span = Field(default=Span.parse("45 minutes"), validate_default=True)
+    alarm: OptionalSpan = Field(default=Span.parse("45 minutes"), validate_default=True)
 
     @field_validator("alarm")
     @classmethod
-    def _not_before_the_hold_ends(cls, alarm: Span, info: ValidationInfo) -> Span:
+    def _not_before_the_hold_ends(cls, alarm: Span | None, info: ValidationInfo) -> Span | None:
         hold: Span | None = info.data.get("hold")
-        if hold is None or hold.duration is None or alarm.duration is None:
+        if hold is None or hold.duration is None or alarm is None or alarm.duration is None:
             return alarm
         if alarm.duration < hold.duration:
             raise ValueError(f'expected no less than transmission.hold, which is "{hold}"')
@@ -298,10 +271,10 @@ class BillingPolicy(Value):
 
 
 class SettlementPolicy(Value):
-    """The time to change the selection that the month's end made, and to send the invoice."""
+    """The time to change the selection that the month's end made, and to send the invoice (None: no deadline)."""
 
     select_within: Span = Span.parse("3 working days")
-    invoice_within: Span = Span.parse("10 working days")
+    invoice_within: OptionalSpan = Span.parse("10 working days")
 
 
 class Policy(Value):

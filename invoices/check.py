@@ -1,4 +1,4 @@
-"""Checks a partner's invoice against its settlement: the number, every SP-ID and no other, the total.
+"""Checks a partner's invoice against its settlement: the number, every SP-ID, the total, the account.
 
 An uploaded file is not trusted. It is read and checked in a confined process (`documents/confined.py`): PDFium reads
 the text and renders the pages that may have a QR code; it runs no scripts and opens no attachments. The process returns
@@ -16,11 +16,13 @@ from typing import Any
 from documents.confined import ConfinedError, Limits, run_confined
 from documents.formats import money
 from domain.settlements.account import SettlementAccount
-from domain.settlements.ids import creditor_reference, is_creditor_reference
 from domain.settlements.invoicing import Problem, ProblemCode, Verdict
 from domain.settlements.lines import Amount
 from domain.values import Language, Value
 from invoices.amounts import amounts, pattern
+from invoices.bill import account_problems, bill_problems, bills_of
+from invoices.drafts import is_marked_as_draft
+from invoices.numbers import settlement_problems
 from words.translations import mark, say
 
 LARGEST = 20 << 20
@@ -37,6 +39,11 @@ _LARGEST_IMAGE = 3000  # pixels along an edge
 PROBLEMS: Mapping[ProblemCode, str] = {
     "not_a_pdf": mark("Die Datei ist kein PDF."),
     "statement": mark("Das ist der Verrechnungsbeleg, keine Rechnung."),
+    "draft": mark(
+        "Das ist ein Entwurf, keine Rechnung. Erstellen Sie die Rechnung mit Ihrer Nummer, oder laden "
+        "Sie Ihre eigene hoch."
+    ),
+    "returned": mark("Diese Rechnung hat die Buchhaltung zurückgewiesen: %(detail)s"),
     "too_large": mark("Die Datei ist grösser als %(detail)s."),
     "too_many_pages": mark("Das PDF hat mehr als %(detail)s Seiten."),
     "encrypted": mark("Das PDF ist verschlüsselt. Bitte senden Sie es ohne Passwort."),
@@ -55,29 +62,52 @@ PROBLEMS: Mapping[ProblemCode, str] = {
     "qr_reference": mark(
         "Der QR-Code nennt eine Referenz, die nicht zu dieser Verrechnung gehört: %(detail)s."
     ),
+    "other_iban": mark(
+        "Die Rechnung nennt ein anderes Konto als das hinterlegte: %(detail)s. Die Buchhaltung "
+        "entscheidet."
+    ),
+    "no_registered_iban": mark(
+        "Die Rechnung nennt das Konto %(detail)s, hinterlegt ist aber keines. Die Buchhaltung "
+        "entscheidet."
+    ),
 }
 """The text of each problem for the partner."""
 
 
 class Expected(Value):
-    """What the invoice of a settlement must contain. `may_name`: SP-IDs that it may contain, those of corrections."""
+    """What the invoice of a settlement must contain. `may_name`: SP-IDs that it may contain, those of corrections.
+
+    `totals`: the totals that it may have, the statement's (`total`) first; empty: only that one. `checks_account`:
+    whether it may name no other account than `iban`, the registered one; None: the partner has none.
+    `may_be_draft`: whether one that is marked as a draft is accepted, as under version 1 of the rules.
+    """
 
     settlement_id: str
     sp_ids: tuple[str, ...]
     may_name: tuple[str, ...] = ()
     total: Amount
+    totals: tuple[Amount, ...] = ()
+    checks_account: bool = False
+    iban: str | None = None
+    may_be_draft: bool = True
+
+    @property
+    def possible_totals(self) -> tuple[Decimal, ...]:
+        """The totals that the invoice may have, the statement's first."""
+        return self.totals or (self.total,)
 
 
 class Read(Value):
-    """The content of a PDF: its text and its Swiss QR codes, or the problem that prevented reading it."""
+    """The content of a PDF: its text, its Swiss QR codes and its metadata, or the problem that prevented reading it."""
 
     text: str = ""
+    metadata: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
     problem: Problem | None = None
 
 
-def expected_of(settlement: SettlementAccount) -> Expected:
-    """What the invoice of a settlement must contain."""
+def expected_of(settlement: SettlementAccount, iban: str | None = None) -> Expected:
+    """What the invoice of a settlement must contain. `iban`: the partner's registered account, the one in force."""
     billed = {line.sp_id for line in settlement.lines}
     corrected = {correction.sp_id for correction in settlement.corrections}
     return Expected(
@@ -85,6 +115,9 @@ def expected_of(settlement: SettlementAccount) -> Expected:
         sp_ids=tuple(line.sp_id for line in settlement.lines),
         may_name=tuple(sorted(corrected - billed)),
         total=settlement.total,
+        totals=settlement.invoice_totals,
+        checks_account=settlement.rules >= 2,
+        iban=iban,
     )
 
 
@@ -144,23 +177,30 @@ def judge(read: Read, expected: Expected) -> Verdict:
     text = _normalized(read.text)
     if not text.strip():
         return _refused("no_text")
+    if not expected.may_be_draft and is_marked_as_draft(text, read.metadata):
+        return _refused("draft")
     named = _Named(text)
     missing = tuple(sp_id for sp_id in expected.sp_ids if not named.names(sp_id))
     foreign = tuple(named.foreign(expected))
+    named_totals = _totals_in(text, expected)
+    bills = bills_of(read.codes)
     problems = (
-        *_settlement_problems(text, expected),
-        *_total_problems(text, expected),
-        *_code_problems(read.codes, expected),
+        *settlement_problems(text.translate(_DASHES), expected.settlement_id),
+        *_total_problems(text, expected, named_totals),
+        *bill_problems(bills, expected.settlement_id, named_totals or (expected.total,)),
     )
+    is_right = not (missing or foreign or problems)
+    if is_right and expected.checks_account:
+        problems = account_problems(text, bills, expected.iban)
     return Verdict(
-        accepted=not (missing or foreign or problems),
+        accepted=is_right and not problems,
+        accounting_decides=is_right and bool(problems),
         missing=missing[:_MOST_NAMED],
         foreign=foreign[:_MOST_NAMED],
         problems=problems,
     )
 
 
-_NUMBER = r"V20\d\d(?:0[1-9]|1[0-2])[2-9B-DF-HJKMNP-TW-Z]{8}"
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−\u00ad\ufffe", "-"))
 _TOKEN = re.compile(r"[A-Za-z0-9]+(?:[._-]+[A-Za-z0-9]+)*")
 _BREAK = r"\s{0,3}+"
@@ -220,20 +260,6 @@ def _prefixes(sp_ids: Iterable[str]) -> set[str]:
     return {match[1].upper() for match in matches if match}
 
 
-def _settlement_problems(text: str, expected: Expected) -> Iterator[Problem]:
-    """Check the settlement's number, alone or in a reference, and that no other settlement is named."""
-    compact = re.sub(r"[\s-]", "", text.translate(_DASHES)).upper()
-    wanted = _bare(expected.settlement_id)
-    if wanted not in compact:
-        yield Problem(code="no_settlement_id", detail=expected.settlement_id)
-    numbers = {match[0] for match in re.finditer(_NUMBER, compact)}
-    for other in sorted(numbers - {wanted}):
-        yield Problem(code="other_settlement", detail=f"{other[:7]}-{other[7:]}")
-    right = creditor_reference(expected.settlement_id)
-    for reference in sorted(set(re.findall(rf"RF\d\d{wanted}", compact)) - {right}):
-        yield Problem(code="bad_reference", detail=reference)
-
-
 # Words for the total; words for subtotals are excluded below.
 _TOTAL = re.compile(
     r"(?<![a-zäöü])(?:rechnungs|gesamt|total|end)?(?:total|totale|betrag|summe)\b"
@@ -246,38 +272,27 @@ _PART = re.compile(
 )
 
 
-def _total_problems(text: str, expected: Expected) -> Iterator[Problem]:
-    """Check that the total is in the text, and that no higher amount is beside a word for the total."""
-    if not pattern(expected.total).search(text):
+def _totals_in(text: str, expected: Expected) -> tuple[Decimal, ...]:
+    """Those of the possible totals that are in the text."""
+    return tuple(total for total in expected.possible_totals if pattern(total).search(text))
+
+
+def _total_problems(
+    text: str, expected: Expected, named_totals: tuple[Decimal, ...]
+) -> Iterator[Problem]:
+    """Check that a possible total is in the text, and that no higher amount is beside a word for the total."""
+    if not named_totals:
         yield Problem(code="no_total", detail=money(expected.total))
+    lowest, possible = min(expected.possible_totals), frozenset(expected.possible_totals)
     higher = {
         amount
         for line in text.splitlines()
         if (word := _TOTAL.search(line)) and not _PART.search(line[: word.end()])
         for amount in amounts(line[word.end() :])
-        if amount > expected.total
+        if amount > lowest and amount not in possible
     }
     if higher:
         yield Problem(code="other_total", detail=money(max(higher)))
-
-
-def _code_problems(codes: Iterable[str], expected: Expected) -> Iterator[Problem]:
-    """Check that each Swiss QR code has the same data (SIX, Implementation Guidelines QR-bill)."""
-    for code in codes:
-        lines = [line.strip() for line in code.split("\n")]
-        if len(lines) < 30 or lines[0] != "SPC":
-            continue
-        amount, currency, kind, reference = lines[18], lines[19], lines[27], lines[28]
-        if amount and not (
-            re.fullmatch(r"\d{1,12}(\.\d{1,2})?", amount) and Decimal(amount) == expected.total
-        ):
-            yield Problem(code="qr_amount", detail=amount[:40])
-        if currency != "CHF":
-            yield Problem(code="qr_currency", detail=currency[:10])
-        right = creditor_reference(expected.settlement_id)
-        # A QR reference (QRR) is the partner's own number.
-        if kind == "SCOR" and (not is_creditor_reference(reference) or reference != right):
-            yield Problem(code="qr_reference", detail=reference[:40])
 
 
 # --- reading -------------------------------------------------------------------------------------
@@ -314,7 +329,8 @@ def read(data: bytes) -> Read:
         if number in with_code:
             codes += _codes(page)
         page.close()
-    return Read(text="\n".join(texts), codes=tuple(codes))
+    metadata = tuple(document.get_metadata_dict(skip_empty=True).values())
+    return Read(text="\n".join(texts), codes=tuple(codes), metadata=metadata)
 
 
 def _codes(page: Any) -> list[str]:

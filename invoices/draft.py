@@ -1,7 +1,7 @@
-"""Makes a draft of a partner's invoice from its settlement, with the payment part of a Swiss QR-bill.
+"""Makes a partner's invoice, or its draft, from its settlement, with the payment part of a Swiss QR-bill.
 
-It saves small partners work; the partner still checks and sends the invoice. `draft_confined` starts a confined
-process; `main` runs in it (`documents/confined.py`).
+It saves small partners work. `invoice_confined` starts a confined process; `main` runs in it (`documents/confined.py`).
+A draft is marked as one, in its text and its metadata, and is not accepted as an invoice (`invoices/drafts.py`).
 """
 
 import hashlib
@@ -11,9 +11,12 @@ from decimal import Decimal
 from html import escape
 from xml.etree import ElementTree
 
+import stdnum.iban
+
 from documents.confined import Limits, run_confined
 from domain.settlements.ids import creditor_reference
-from statements.data import Accounting, Document, Letterhead, StatementData
+from invoices.drafts import KEYWORD
+from statements.data import Accounting, Document, InvoiceData, Letterhead
 from statements.render_process import LIMITS
 
 _MOST_PAYABLE = Decimal("999999999.99")  # SIX, Implementation Guidelines QR-bill
@@ -22,26 +25,40 @@ _SVG = "{http://www.w3.org/2000/svg}"
 _HOUSE = re.compile(r"(\S.*?),?\s+(\d+\s?[A-Za-z]?)", re.ASCII)
 
 
-async def draft_confined(data: StatementData, limits: Limits = LIMITS) -> Document:
-    """Make the draft of a settlement's invoice in a confined process. Raises `documents.confined.ConfinedError`."""
+async def invoice_confined(data: InvoiceData, limits: Limits = LIMITS) -> Document:
+    """Make a settlement's invoice in a confined process; its draft if there is no number.
+
+    Raises `documents.confined.ConfinedError`.
+    """
     answer = await run_confined("invoices.draft", data.model_dump_json().encode(), limits)
     return Document.unpacked(answer)
 
 
+def takes_reference(iban: str | None) -> bool:
+    """Whether an IBAN fits a payment part with a creditor reference: a Swiss or Liechtenstein one, no QR-IBAN."""
+    compact = "".join((iban or "").split()).upper()
+    return (
+        compact[:2] in ("CH", "LI")
+        and bool(stdnum.iban.is_valid(compact))
+        and not 30000 <= int(compact[4:9]) <= 31999
+    )
+
+
 def main(data: bytes) -> bytes:
-    """Runs in the confined process. Returns the packed draft."""
-    return draft_invoice(StatementData.model_validate_json(data)).packed()
+    """Runs in the confined process. Returns the packed invoice."""
+    return make_invoice(InvoiceData.model_validate_json(data)).packed()
 
 
-def draft_invoice(data: StatementData) -> Document:
-    """Make the draft in this process, which loads WeasyPrint. The same data always gives the same bytes.
+def make_invoice(data: InvoiceData) -> Document:
+    """Make the invoice, or its draft, in this process, which loads WeasyPrint. The same data always gives the
+    same bytes.
 
     It has a payment part if the partner's IBAN accepts a creditor reference and the total is positive. Raises
     `MemoryError` and the errors of WeasyPrint.
     """
     from documents import pdf, templates
 
-    settlement = data.settlement
+    settlement, number = data.settlement, data.invoice_number
     words = templates.words_of("invoice")[data.language]
     statement_words = templates.words_of("statement")[data.language]
     html = templates.html_of(
@@ -50,7 +67,11 @@ def draft_invoice(data: StatementData) -> Document:
         words=words,
         statement_words=statement_words,
         language=data.language,
-        title=f"{words['title']} {settlement.settlement_id} ({words['footer']})",
+        is_draft=number is None,
+        draft_keyword=KEYWORD,
+        title=f"{words['title']} {settlement.settlement_id} ({words['footer']})"
+        if number is None
+        else f"{words['title']} {number} ({settlement.settlement_id})",
         author=data.partner.name,
         subject="",
         created=data.created.isoformat(),
@@ -70,7 +91,7 @@ def draft_invoice(data: StatementData) -> Document:
     )
 
 
-def _payment_part(data: StatementData) -> str:
+def _payment_part(data: InvoiceData) -> str:
     """Receipt and payment part as SVG, as wide as the paper and 106 mm high; empty if they are not possible.
 
     The title of the SVG has the texts of the payment part, for screen readers.

@@ -28,6 +28,7 @@ ROWS: Mapping[str, str | Meaning] = {
     "total": mark("Rechnungstotal"),
     "selectable_until": mark("Auswahl möglich bis"),
     "invoice_due": mark("Rechnung erwartet bis"),
+    "accounts": mark("Konto auf der Rechnung"),
     "left_out": pmark("Mail", "Nicht verrechnet"),
     "reason": mark("Grund"),
 }
@@ -78,6 +79,7 @@ class SettlementTexts(MailTexts):
             "for_month": _for(month, language),
             "orders": mail.orders,
             "total": _francs(mail.total),
+            "to_pay": mail.total is not None and mail.total > 0,
             "until": clock(mail.selectable_until),
             "due": clock(mail.invoice_due),
             "left_out_count": mail.left_out_count,
@@ -105,6 +107,7 @@ def _rows(mail: SettlementMail, values: dict[str, Any], language: Language) -> d
         "total": values["total"],
         "selectable_until": values["until"],
         "invoice_due": values["due"],
+        "accounts": "\n".join(map(one_line, mail.accounts)),
         "left_out": "\n".join(map(one_line, left_out)),
         "reason": "\n".join(map(one_line, mail.reason.splitlines())).strip(),
     }

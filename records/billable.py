@@ -9,7 +9,7 @@ from sqlalchemy import exists, select
 from domain.months import Month
 from domain.orders.order import Status
 from domain.settlements.lines import LeftOut, Line, line_of, obstacle
-from domain.settlements.settlement import Selection
+from domain.settlements.settlement import Selection, SettlementStatus
 from records.database import Database, chunks, storable
 from records.order_rows import placement_in
 from records.tables import documents, is_billable, orders, partners, settlements
@@ -84,7 +84,7 @@ class Billable:
     async def partners_to_settle(
         self, month: Month, after: str | None = None, limit: int = 200
     ) -> tuple[str, ...]:
-        """Partners without a settlement of the month that have unbilled orders executed by its end.
+        """Partners with unbilled orders executed by the month's end, and without a settlement of it that is not void.
 
         They are sorted by id and begin after `after`.
         """
@@ -94,7 +94,9 @@ class Billable:
             orders.c.executed_on <= month.last_day,
         )
         settled = exists().where(
-            settlements.c.partner_id == partners.c.partner_id, settlements.c.month == str(month)
+            settlements.c.partner_id == partners.c.partner_id,
+            settlements.c.month == str(month),
+            settlements.c.status != SettlementStatus.VOID.value,
         )
         found = (
             select(partners.c.partner_id)

@@ -11,6 +11,7 @@ from sqlalchemy import (
     and_,
     delete,
     exists,
+    func,
     null,
     or_,
     select,
@@ -21,6 +22,7 @@ from sqlalchemy.exc import IntegrityError
 
 from contracts.activities import SettlementSnapshot
 from domain.months import Month
+from domain.settlements.lines import NOTHING
 from domain.settlements.settlement import SettlementStatus
 from records.database import Database, to_the_end
 from records.findings import Findings
@@ -46,7 +48,11 @@ def _has(*types: str) -> ColumnElement[bool]:
 
 # The same as `Settlement.is_over`: a settlement that is voided after it claimed orders must release them first.
 _IS_OVER = or_(
-    settlements.c.status == SettlementStatus.INVOICED.value,
+    settlements.c.status == SettlementStatus.PAID.value,
+    and_(
+        settlements.c.status == SettlementStatus.INVOICED.value,
+        or_(func.coalesce(settlements.c.rules, 1) < 2, settlements.c.total <= NOTHING),
+    ),
     and_(
         settlements.c.status == SettlementStatus.VOID.value,
         or_(~_has("orders_claimed"), _has("nothing_to_bill", "orders_released")),
@@ -61,14 +67,14 @@ class Row(NamedTuple):
         name: its SP-ID, or the settlement's number.
         digest: of its events; None if an older release wrote it.
         is_over: whether it is closed, so that no event can follow.
-        settled: the partner's id and the month of a settlement; None for an order.
+        settled: the partner's id, the month, and the number in the month of a settlement; None for an order.
     """
 
     name: str
     version: int
     digest: str | None
     is_over: bool
-    settled: tuple[str, Month] | None = None
+    settled: tuple[str, Month, int] | None = None
 
 
 class Same(NamedTuple):
@@ -90,6 +96,7 @@ _ORDER = select(
     is_closed.label("is_over"),
     null().label("partner_id"),
     null().label("month"),
+    null().label("number"),
 )
 _SETTLEMENT = select(
     settlements.c.settlement_id.label("name"),
@@ -98,6 +105,7 @@ _SETTLEMENT = select(
     _IS_OVER.label("is_over"),
     settlements.c.partner_id,
     settlements.c.month,
+    settlements.c.number,
 )
 
 
@@ -184,7 +192,7 @@ class Reconciliation:
                 row.version,
                 row.digest,
                 bool(row.is_over),
-                (row.partner_id, Month.parse(row.month)) if row.month else None,
+                (row.partner_id, Month.parse(row.month), row.number) if row.month else None,
             )
             for row in rows
         )

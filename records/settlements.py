@@ -238,15 +238,20 @@ class Settlements:
             if (settlement := found_settlements.get(each)) is not None
         )
 
-    async def of_month(self, partner_id: str, month: Month) -> str | None:
-        """The id of a partner's settlement of a month, also of a voided one. None if there is none."""
+    async def latest_of_month(self, partner_id: str, month: Month) -> Settlement | None:
+        """A partner's settlement of a month, the last one if others follow voided ones. None if there is none."""
         if not storable(partner_id):
             return None
-        found = select(settlements.c.settlement_id).where(
-            settlements.c.partner_id == partner_id, settlements.c.month == str(month)
+        found = (
+            select(settlement_documents.c.document)
+            .join(settlements, settlements.c.settlement_id == settlement_documents.c.settlement_id)
+            .where(settlements.c.partner_id == partner_id, settlements.c.month == str(month))
+            .order_by(settlements.c.number.desc())
+            .limit(1)
         )
         async with self._database.reading() as connection:
-            return (await connection.execute(found)).scalar_one_or_none()
+            document = (await connection.execute(found)).scalar_one_or_none()
+        return None if document is None else Settlement.model_validate_json(document)
 
     async def page(
         self,

@@ -17,15 +17,19 @@ _COLUMNS = (
     "reason",
     "net",
     "vat_percent",
-    "vat",
 )
+_VAT = "vat"  # rounded on each line, under version 1 of the rules
 
 
 def statement_rows(data: StatementData) -> list[dict[str, str]]:
-    """The lines and corrections, in the order of the statement. Values are texts; missing ones are empty."""
+    """The lines and corrections, in the order of the statement. Values are texts; missing ones are empty.
+
+    Amounts are net. The VAT of a line is among them only if VAT is rounded on each line.
+    """
     rows = []
     for line in data.settlement.all_lines:
         percent = data.settlement.percent(line)
+        vat = {_VAT: str(data.settlement.vat_on(line))} if _shows_vat(data) else {}
         values = line.model_dump(mode="json", exclude_none=True)
         net = values.pop("fee", "") or values.pop("amount", "")
         rows.append(
@@ -35,15 +39,16 @@ def statement_rows(data: StatementData) -> list[dict[str, str]]:
                 "type": "order" if isinstance(line, Line) else "correction",
                 "net": net,
                 "vat_percent": "" if percent is None else str(percent),
-                "vat": str(data.settlement.vat_on(line)),
             }
+            | vat
         )
     return rows
 
 
 def statement_csv(data: StatementData) -> bytes:
     """The rows as CSV for a spreadsheet; amounts are plain numbers."""
-    return csv_file(_COLUMNS, statement_rows(data), numbers=("net", "vat", "vat_percent"))
+    columns = (*_COLUMNS, _VAT) if _shows_vat(data) else _COLUMNS
+    return csv_file(columns, statement_rows(data), numbers=("net", "vat", "vat_percent"))
 
 
 def statement_json(data: StatementData) -> bytes:
@@ -57,7 +62,12 @@ def statement_json(data: StatementData) -> bytes:
         "currency": "CHF",
         "lines": statement_rows(data),
         "net": str(settlement.net),
+        "vat_rates": [part.model_dump(mode="json") for part in settlement.vat_sums],
         "vat": str(settlement.vat),
         "total": str(settlement.total),
     }
     return json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n"
+
+
+def _shows_vat(data: StatementData) -> bool:
+    return data.settlement.rounds_each_line

@@ -9,6 +9,7 @@ from pydantic import model_validator
 
 from domain.fields import EmailAddress, Identifier, TextLine
 from domain.settlements.account import SettlementAccount
+from domain.settlements.invoicing import InvoiceNumber
 from domain.values import Language, Value
 
 _ABOUT = {"template_version", "input_checksum", "pages"}
@@ -58,6 +59,15 @@ class StatementData(Value):
     def checksum(self) -> str:
         """SHA-256 of all the data, in hexadecimal."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+class InvoiceData(StatementData):
+    """All data of an invoice, which CMI makes in the partner's name. Without a number it is a draft.
+
+    `created` is the date of the invoice.
+    """
+
+    invoice_number: InvoiceNumber | None = None
 
 
 class Document(Value):

@@ -16,6 +16,7 @@ from contracts.activities import SettlementOf, SettlementSnapshot
 from contracts.messages import (
     Checked,
     DisplaySettings,
+    InvoiceWanted,
     SettlementAnswer,
     SettlementCarried,
     SettlementStart,
@@ -46,7 +47,7 @@ async def start_settlement(
     opened the settlement (`opening_request`).
 
     Raises:
-        WorkflowAlreadyStartedError: this partner and month has one, or had one.
+        WorkflowAlreadyStartedError: there is such a settlement, or there was.
         RPCError: Temporal is unavailable.
     """
     settlement, events = open_settlement(opening, actor, now)
@@ -107,7 +108,9 @@ async def _start(
     await client.start_workflow(
         names.SETTLEMENT,
         start,
-        id=names.settlement_workflow_id(partner_id, settlement.opening.month),
+        id=names.settlement_workflow_id(
+            partner_id, settlement.opening.month, settlement.opening.number
+        ),
         task_queue=names.ORDERS_QUEUE,
         id_reuse_policy=reuse_policy,
         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
@@ -151,9 +154,15 @@ async def send_settlement_command(
 
 
 async def check_invoice(
-    client: Client, settlement: SettlementOf, upload: Upload, timeout: timedelta
+    client: Client,
+    settlement: SettlementOf,
+    upload: Upload,
+    timeout: timedelta,
+    returns: int = 0,
 ) -> Checked:
     """Have an uploaded invoice checked, and accepted if it is right. The same upload twice is checked once.
+
+    `returns`: how often accounting has returned an invoice. After that, the same upload asks anew.
 
     Raises:
         WorkflowUpdateFailedError: refused; the cause is an `ApplicationError` of a type in `contracts.names`.
@@ -165,7 +174,29 @@ async def check_invoice(
         _handle(client, settlement),
         names.CHECK_INVOICE,
         upload,
-        id=upload.paper_id,
+        id=f"{upload.paper_id}-{returns}" if returns else upload.paper_id,
+        result_type=Checked,
+        rpc_timeout=timeout,
+    )
+    return checked
+
+
+async def make_invoice(
+    client: Client,
+    settlement: SettlementOf,
+    wanted: InvoiceWanted,
+    request_id: str,
+    timeout: timedelta,
+) -> Checked:
+    """Have the partner's invoice made and handed in. A repeated request gets the same outcome, also a failure.
+
+    Raises as `check_invoice`.
+    """
+    checked: Checked = await execute_update(
+        _handle(client, settlement),
+        names.MAKE_INVOICE,
+        wanted,
+        id=request_id,
         result_type=Checked,
         rpc_timeout=timeout,
     )
@@ -204,5 +235,5 @@ async def settlement_snapshot(client: Client, settlement: SettlementOf) -> Settl
 
 def _handle(client: Client, settlement: SettlementOf) -> WorkflowHandle[Any, Any]:
     return client.get_workflow_handle(
-        names.settlement_workflow_id(settlement.partner_id, settlement.month)
+        names.settlement_workflow_id(settlement.partner_id, settlement.month, settlement.number)
     )

@@ -10,6 +10,7 @@ from use_cases.principal import Principal, Role
 
 _PARTNER: frozenset[Role] = frozenset({"partner", "operations"})
 _OPERATIONS: frozenset[Role] = frozenset({"operations"})
+_ACCOUNTING: frozenset[Role] = frozenset({"accounting"})
 
 MAY: Mapping[str, frozenset[Role]] = {
     "place": frozenset({"shop"}),
@@ -28,6 +29,13 @@ MAY: Mapping[str, frozenset[Role]] = {
     "close": _PARTNER,
     "invoice": _PARTNER,
     "note_invoice": frozenset({"accounting", "operations"}),
+    "accept_invoice": frozenset({"accounting", "operations"}),
+    "refuse_invoice": frozenset({"accounting", "operations"}),
+    "approve": _ACCOUNTING,
+    "return": _ACCOUNTING,
+    "pay": _ACCOUNTING,
+    "import_payments": _ACCOUNTING,
+    "read_journal": _ACCOUNTING,
     "void": _OPERATIONS,
     "correct": _OPERATIONS,
     "read_corrections": frozenset({"operations", "accounting"}),

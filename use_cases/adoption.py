@@ -122,13 +122,11 @@ class Adoption:
                 raise NotAdoptable(f"{name}: the records know no such settlement")
             settlement = found.settlement
             is_final, holds, status = (
-                settlement.status.is_final,
+                settlement.is_final,
                 settlement.rules,
                 settlement.status.value,
             )
-            settled = SettlementOf(
-                partner_id=settlement.opening.partner.partner_id, month=settlement.opening.month
-            )
+            settled = SettlementOf.opened_by(settlement.opening)
         else:
             stored = await self._orders.get(name)
             if stored is None:
@@ -182,7 +180,7 @@ class Adoption:
             return stored is not None and stored.settlement.is_over
 
         result = await self._ask(
-            names.settlement_workflow_id(settled.partner_id, settled.month),
+            names.settlement_workflow_id(settled.partner_id, settled.month, settled.number),
             lambda: settlement_client.send_settlement_command(
                 self._client, settled, request, self._patience
             ),
@@ -217,8 +215,8 @@ def _request_id(command: AdoptRules | commands.AdoptRules) -> str:
 
 def _settled(row: Row) -> SettlementOf:
     assert row.settled is not None, "the row of a settlement has its partner and month"
-    partner_id, month = row.settled
-    return SettlementOf(partner_id=partner_id, month=month)
+    partner_id, month, number = row.settled
+    return SettlementOf(partner_id=partner_id, month=month, number=number)
 
 
 def _refusal(failure: WorkflowUpdateFailedError) -> Result:

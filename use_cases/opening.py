@@ -23,6 +23,10 @@ MOST_LEFT_OUT = 1000
 """The most orders that can be left out. A settlement lists them all, and a payload of Temporal is at most 2 MB."""
 
 
+class NotReleased(Exception):
+    """A voided settlement of the month has not released its orders yet, so that no other can follow it now."""
+
+
 class NothingToBill(Exception):
     """None of the requested orders can be billed, or (`too_many`) too many of them cannot.
 
@@ -59,8 +63,12 @@ def opening_of(
     picked: Selection,
     left_out: tuple[LeftOut, ...] = (),
     automatic: bool,
+    number: int = 1,
 ) -> Opening:
-    """The opening of a partner's settlement of a month at `now`. Without a VAT number the partner charges no VAT."""
+    """The opening of a partner's settlement of a month at `now`. Without a VAT number the partner charges no VAT.
+
+    `number`: of the settlement in the month.
+    """
     return Opening(
         partner=Partners.assignee(partner),
         month=month,
@@ -71,6 +79,7 @@ def opening_of(
         left_out=left_out,
         automatic=automatic,
         rules=rules.CURRENT,
+        number=number,
     )
 
 
@@ -87,15 +96,20 @@ async def open_month(
 ) -> SettlementSnapshot | None:
     """Open a partner's settlement of a month with all that can be billed. Idempotent.
 
-    Returns None if the month has a settlement already (also a voided one), or if there is nothing to bill. The
-    settlement is open once its workflow is started.
+    Returns None if the month has a settlement already, or if there is nothing to bill. One that operations voided is
+    followed by another; one that is void because the partner deselected all orders is not. The settlement is open once
+    its workflow is started.
 
     Raises:
+        NotReleased: a voided settlement of the month still releases its orders.
         RPCError: Temporal is away.
     """
     # Temporal deletes old workflows; the records keep all settlements.
-    if await settlements.of_month(partner.partner_id, month) is not None:
+    latest = await settlements.latest_of_month(partner.partner_id, month)
+    if latest is not None and not (latest.voided and latest.can_be_followed):
         return None
+    if latest is not None and not latest.released:
+        raise NotReleased(latest.settlement_id)
     lines = await settlements.billable.lines(partner.partner_id, month.last_day)
     if not lines:
         return None
@@ -107,6 +121,7 @@ async def open_month(
         vat_rates=vat_rates,
         picked=tuple(line.sp_id for line in lines),
         automatic=True,
+        number=1 if latest is None else latest.opening.number + 1,
     )
     try:
         begun = await start_settlement(client, opening, SYSTEM, display, now)

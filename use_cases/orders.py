@@ -13,10 +13,12 @@ from contracts import names
 from contracts.activities import Snapshot
 from contracts.messages import Answer, DisplaySettings
 from domain import rules
+from domain.actors import SYSTEM
 from domain.cantons import pin_calendar
 from domain.errors import InvalidCommand, NotUnderstood
 from domain.fields import Identifier
-from domain.orders.commands import ExternalCommand, PaymentReceived, Reassign
+from domain.orders.access import allowed
+from domain.orders.commands import ExternalCommand, NoteSeen, PaymentReceived, Reassign
 from domain.orders.errors import Refused
 from domain.orders.lifecycle import handle
 from domain.orders.order import Order, Status
@@ -157,7 +159,28 @@ class OrderUseCases:
             TemporalAway: it is not recorded, and Temporal cannot be reached.
         """
         access.check(principal, "read")
-        return await self._known(principal, sp_id)
+        found = await self._known(principal, sp_id)
+        if principal.role == "partner":
+            await self._note_first_look(found.order)
+        return found
+
+    async def _note_first_look(self, order: Order) -> None:
+        """Tell an order that its partner looks at it, if the partner was not notified of it: deadlines count from now.
+
+        The caller sees the order even if that cannot be told.
+        """
+        if order.rules < 2 or order.status is not Status.NEW or order.noticed_at is not None:
+            return
+        partner_id = order.partner.partner_id
+        seen = Request(
+            command=NoteSeen(partner_id=partner_id),
+            actor=SYSTEM,
+            request_id=f"seen/{partner_id}/{order.transmitted_at}",
+        )
+        try:
+            await self._gateway.leave(order.sp_id, seen)
+        except (Closed, TemporalAway) as error:
+            logger.warning("the first look was not noted", extra={"cause": type(error).__name__})
 
     async def list(
         self,
@@ -229,7 +252,10 @@ class OrderUseCases:
         """
         access.check(principal, command.type)
         known = await self._known(principal, sp_id)
-        return await self._act(principal, known.order, command, request_id, respond_async)
+        try:
+            return await self._act(principal, known.order, command, request_id, respond_async)
+        except _LostSight:
+            return known  # the partner has declined it: the order as it last saw it
 
     async def reassign(
         self,
@@ -239,10 +265,18 @@ class OrderUseCases:
         reason: str,
         request_id: str,
         respond_async: bool = False,
+        only_in: Status | None = None,
     ) -> StoredOrder | Stored:
-        """Hand an order to another partner, whose calendar is pinned into it. Raises as `command` does."""
+        """Hand an order to another partner, whose calendar is pinned into it. Raises as `command` does.
+
+        `only_in`: the state that the order must have.
+        """
         access.check(principal, "reassign")
         known = await self._known(principal, sp_id)
+        if only_in is not None and known.order.status is not only_in:
+            order = known.order
+            may = allowed(order, "operations", self._clock())
+            raise NotAllowed("decide_review", "wrong_state", order.status, may)
         partner = await self._partners.get(partner_id)
         if partner is None:
             raise InvalidCommand("partner_id", "unknown_partner")
@@ -313,8 +347,14 @@ class OrderUseCases:
         if stored is None or stored.order.version < version:
             return Stored(sp_id=sp_id)
         if not access.sees(principal, stored.order):
+            if stored.order.status is Status.UNASSIGNED:
+                raise _LostSight(sp_id)
             raise UnknownOrder(sp_id)
         return stored
+
+
+class _LostSight(UnknownOrder):
+    """The command was carried out, and the order has no partner now."""
 
 
 _SP_ID: TypeAdapter[str] = TypeAdapter(Identifier)

@@ -4,6 +4,7 @@ import hashlib
 from datetime import datetime
 from pathlib import PurePosixPath
 
+from domain.settlements.invoicing import OwnInvoice
 from records.papers import Limit
 from records.partners import Partner
 
@@ -25,3 +26,9 @@ def draft_request(partner: Partner, now: datetime) -> str:
     """
     named = f"{now:%Y-%m-%dT%H:%M}\n{partner.model_dump_json()}"
     return f"draft-{hashlib.sha256(named.encode()).hexdigest()[:32]}"
+
+
+def invoice_request(partner: Partner, invoice: OwnInvoice, returns: int, now: datetime) -> str:
+    """The key of a request to make an invoice, like `draft_request`. `returns`: how often one has been returned."""
+    named = f"{draft_request(partner, now)}\n{invoice.model_dump_json()}\n{returns}"
+    return f"invoice-{hashlib.sha256(named.encode()).hexdigest()[:32]}"

@@ -144,9 +144,8 @@ class SettlementRevival:
         if stored is None:
             # The partner and month of a number, and so the workflow id, are only in the records.
             raise NotRevivable(_UNKNOWN.format(number, "settlement"))
-        account = stored.account
-        of = SettlementOf(partner_id=account.partner_id, month=account.month)
-        workflow_id = names.settlement_workflow_id(of.partner_id, of.month)
+        of = SettlementOf.opened_by(stored.settlement.opening)
+        workflow_id = names.settlement_workflow_id(of.partner_id, of.month, of.number)
         last = _LastRun(self._client, number, workflow_id, SettlementAnswer)
         head = await self._settlements.head(number)
         answered = await last.query(

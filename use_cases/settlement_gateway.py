@@ -10,10 +10,9 @@ from temporalio.exceptions import ApplicationError
 
 from contracts import names
 from contracts.activities import SettlementOf, SettlementSnapshot
-from domain.errors import NotUnderstood
+from domain.errors import InvalidCommand, NotUnderstood
 from domain.settlements.commands import ExternalCommand, SettlementRequest
 from domain.settlements.errors import SettlementRefused
-from domain.settlements.ids import settlement_id
 from domain.settlements.settlement import SettlementStatus
 from records.heads import Diverged, Head
 from records.settlements import Settlements, StoredSettlement
@@ -78,6 +77,7 @@ class SettlementGateway:
 
         Raises:
             SettlementRefused: the current state does not allow it.
+            InvalidCommand: a value is not possible.
             UnknownSettlement: this caller may not know of it.
             PaperNotMade: a requested paper cannot be made.
             RequestReused: the request id was used for another command.
@@ -105,7 +105,7 @@ class SettlementGateway:
             Broken: the records do not have it, and the tasks of its workflow fail.
             TemporalAway: neither the records nor the workflow have it.
         """
-        number = settlement_id(settlement.partner_id, settlement.month)
+        number = settlement.settlement_id
         if await wait_for_records(lambda: self._settlements.has(number, version, digest)):
             stored = await self._settlements.get(number)
             if stored is not None:
@@ -123,7 +123,7 @@ class SettlementGateway:
             return None
 
     async def _ask_snapshot(self, settlement: SettlementOf) -> StoredSettlement:
-        head = await self._settlements.head(settlement_id(settlement.partner_id, settlement.month))
+        head = await self._settlements.head(settlement.settlement_id)
         async with workflow_call(self._client, _workflow_id(settlement), self._patience):
             snapshot = await settlement_client.settlement_snapshot(self._client, settlement)
         return await self.recorded(snapshot, head)
@@ -162,12 +162,12 @@ class SettlementGateway:
 
 
 def of(stored: StoredSettlement) -> SettlementOf:
-    """The key of a settlement, its partner and month. Its workflow id follows from it."""
-    return SettlementOf(partner_id=stored.account.partner_id, month=stored.account.month)
+    """The key of a settlement. Its workflow id follows from it."""
+    return SettlementOf.opened_by(stored.settlement.opening)
 
 
 def _workflow_id(settlement: SettlementOf) -> str:
-    return names.settlement_workflow_id(settlement.partner_id, settlement.month)
+    return names.settlement_workflow_id(settlement.partner_id, settlement.month, settlement.number)
 
 
 def _refusal(settlement: str, failure: WorkflowUpdateFailedError) -> Exception:
@@ -184,6 +184,8 @@ def _refusal(settlement: str, failure: WorkflowUpdateFailedError) -> Exception:
                 SettlementStatus(facts["status"]),
                 tuple(facts["allowed"]),
             )
+        if cause.type == names.INVALID:
+            return InvalidCommand(facts["field"], facts["code"])
         if cause.type == names.ID_REUSED:
             return RequestReused(settlement)
         if cause.type == NotUnderstood.__name__:

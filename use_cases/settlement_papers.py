@@ -1,4 +1,4 @@
-"""The use cases of a settlement's papers: statement, draft invoice, uploaded invoice."""
+"""The use cases of a settlement's papers: statement, draft invoice, invoice that is uploaded or made."""
 
 import hashlib
 from collections.abc import Callable
@@ -6,18 +6,22 @@ from datetime import datetime, timedelta
 
 from temporalio.client import Client
 
-from contracts.messages import Upload
+from contracts.messages import InvoiceWanted, Upload
 from domain.errors import InvalidCommand
 from domain.settlements.access import allowed
+from domain.settlements.commands import AcceptHeldInvoice, RefuseHeldInvoice
 from domain.settlements.errors import SettlementRefused
-from domain.settlements.invoicing import Verdict
+from domain.settlements.facts import check_invoice_facts
+from domain.settlements.invoicing import OwnInvoice, Verdict
 from domain.settlements.settlement import Statement
+from invoices.draft import takes_reference
+from records.invoice_numbers import InvoiceNumbers
 from records.papers import Paper, Papers, TooManyPapers, invoice_id, statement_csv_id
 from records.partners import Partners
 from records.settlements import StoredSettlement
 from temporal import settlements
 from use_cases import access
-from use_cases.papers import UPLOADS, draft_request, file_name
+from use_cases.papers import UPLOADS, draft_request, file_name, invoice_request
 from use_cases.principal import Principal
 from use_cases.settlement_gateway import SettlementGateway, of
 
@@ -38,9 +42,11 @@ class SettlementPapers:
         gateway: SettlementGateway,
         papers: Papers,
         partners: Partners,
+        numbers: InvoiceNumbers,
         clock: Callable[[], datetime],
     ) -> None:
         self._client = client
+        self._numbers = numbers
         self._gateway = gateway
         self._papers = papers
         self._partners = partners
@@ -81,9 +87,77 @@ class SettlementPapers:
             raise SettlementRefused("invoice", "too_many_files", settlement.status, may) from None
         this, upload = of(known), Upload(paper_id=paper_id, actor=principal.actor)
         async with self._gateway.asking("invoice", known, DOCUMENT_PATIENCE):
-            checked = await settlements.check_invoice(self._client, this, upload, DOCUMENT_PATIENCE)
+            checked = await settlements.check_invoice(
+                self._client, this, upload, DOCUMENT_PATIENCE, settlement.returns
+            )
         await self._gateway.as_of(this, checked.version)
         return checked.verdict
+
+    async def make_invoice(self, principal: Principal, number: str, invoice: OwnInvoice) -> Verdict:
+        """Make the partner's invoice with its own number and date, and hand it in: it is checked, then forwarded.
+
+        The same invoice again gets the same verdict.
+
+        Raises:
+            Forbidden, UnknownSettlement, TemporalAway: as `close`.
+            SettlementRefused: as `close`; there is nothing to pay, or no IBAN that a payment part can have.
+            InvalidCommand: the date is not possible, or the partner has used the number for another settlement.
+            PaperNotMade: making it failed.
+        """
+        access.check(principal, "invoice")
+        known = await self._gateway.known(principal, number)
+        settlement = known.settlement
+        if settlement.invoice == invoice:
+            return Verdict(accepted=True)
+        may = allowed(settlement, principal.role)
+        if "invoice" not in may:
+            raise SettlementRefused("invoice", "wrong_state", settlement.status, may)
+        check_invoice_facts(settlement, invoice, self._clock())
+        partner_id = known.account.partner_id
+        partner = await self._partners.get(partner_id)
+        if partner is None or not partner.iban:
+            raise SettlementRefused("invoice", "no_iban", settlement.status, may)
+        if not takes_reference(partner.iban):
+            raise SettlementRefused("invoice", "unusable_iban", settlement.status, may)
+        holder = await self._numbers.holder(partner_id, invoice.number)
+        if holder not in (None, known.account.settlement_id):
+            raise InvalidCommand("invoice_number", "invoice_number_used")
+        this, wanted = of(known), InvoiceWanted(invoice=invoice, actor=principal.actor)
+        request_id = invoice_request(partner, invoice, settlement.returns, self._clock())
+        async with self._gateway.asking("invoice", known, DOCUMENT_PATIENCE):
+            checked = await settlements.make_invoice(
+                self._client, this, wanted, request_id, DOCUMENT_PATIENCE
+            )
+        await self._gateway.as_of(this, checked.version)
+        return checked.verdict
+
+    async def decide_about_held(
+        self,
+        principal: Principal,
+        number: str,
+        *,
+        reason: str | None,
+        request_id: str,
+        paper_id: str | None = None,
+    ) -> StoredSettlement:
+        """Accept the invoice that names another account than the registered one, or (with a reason) return it.
+
+        `paper_id`: the invoice that the caller looked at; None: the one that is held now.
+
+        Raises:
+            Forbidden, UnknownSettlement, RequestReused, TemporalAway: as `close`.
+            SettlementRefused: as `close`; `other_invoice` if another invoice came since the caller looked.
+        """
+        access.check(principal, "accept_invoice")
+        known = await self._gateway.known(principal, number)
+        held = known.settlement.held
+        which = paper_id or (held.paper_id if held is not None else "")
+        command: AcceptHeldInvoice | RefuseHeldInvoice
+        if reason is None:
+            command = AcceptHeldInvoice(paper_id=which)
+        else:
+            command = RefuseHeldInvoice(paper_id=which, reason=reason)
+        return await self._gateway.act(principal, known, command, request_id)
 
     async def draft(self, principal: Principal, number: str) -> Paper:
         """Make a draft of the partner's invoice. Simultaneous requests share one draft.
@@ -125,16 +199,17 @@ class SettlementPapers:
         return await self._paper(statement_csv_id(number))
 
     async def invoice(self, principal: Principal, number: str) -> Paper:
-        """The invoice that was accepted.
+        """The invoice that was accepted, or about which accounting decides.
 
         Raises:
             Forbidden, UnknownSettlement: as `find`.
-            NoSuchPaper: no invoice was accepted, or it was not uploaded.
+            NoSuchPaper: there is none, or it was not uploaded.
         """
-        known = await self._find(principal, number)
-        if known.settlement.invoice_paper_id is None:
+        settlement = (await self._find(principal, number)).settlement
+        paper_id = settlement.held.paper_id if settlement.held else settlement.invoice_paper_id
+        if paper_id is None:
             raise NoSuchPaper("invoice")
-        return await self._paper(known.settlement.invoice_paper_id)
+        return await self._paper(paper_id)
 
     async def _issued(self, principal: Principal, number: str) -> Statement:
         known = await self._find(principal, number)

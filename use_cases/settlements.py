@@ -14,14 +14,13 @@ from domain.cantons import pin_calendar
 from domain.errors import InvalidCommand
 from domain.months import Month
 from domain.policy import Policy
-from domain.settlements.access import allowed
 from domain.settlements.commands import Close, NoteInvoice, Select, VoidSettlement
-from domain.settlements.ids import settlement_id
 from domain.settlements.lines import Line, VatRates
 from domain.settlements.settlement import SettlementStatus
 from domain.values import Value
 from records.corrections import Correction, Corrections
 from records.database import Database
+from records.invoice_numbers import InvoiceNumbers
 from records.orders import Orders
 from records.papers import Papers
 from records.partners import Partner, Partners
@@ -32,8 +31,12 @@ from use_cases import access
 from use_cases.access import Forbidden
 from use_cases.corrections import CorrectionUseCases
 from use_cases.corrections import UnknownPartner as UnknownPartner
+from use_cases.months import AlreadySettled as AlreadySettled
+from use_cases.months import MonthsSettlements
 from use_cases.opening import NothingToBill as NothingToBill
 from use_cases.opening import choose_billable, opening_of
+from use_cases.payment_import import PaymentImport
+from use_cases.payments import PaymentUseCases
 from use_cases.principal import Principal
 from use_cases.settlement_gateway import PaperNotMade as PaperNotMade
 from use_cases.settlement_gateway import SettlementGateway
@@ -47,18 +50,11 @@ MOST_ORDERS = 20_000
 """The most SP-IDs in one call."""
 
 
-class AlreadySettled(Exception):
-    """The partner has a settlement of the month already."""
-
-    def __init__(self, number: str, status: SettlementStatus | None, may: tuple[str, ...]) -> None:
-        self.settlement_id = number
-        self.status = status
-        self.allowed = may
-        super().__init__(f"{number} is the partner's settlement of this month")
-
-
 class Billable(Value):
-    """What a partner could bill now, in the settlement of `month`. `settlement_id` is None if it does not exist yet."""
+    """What a partner could bill now, in the settlement of `month`.
+
+    `settlement_id` is None if it does not exist yet, or is void, so that another can follow.
+    """
 
     partner_id: str
     month: Month
@@ -91,9 +87,17 @@ class SettlementUseCases:
         self._vat_rates = vat_rates
         self._display = display
         self._gateway = SettlementGateway(client, self._settlements, patience)
+        self._months = MonthsSettlements(client, self._settlements, self._gateway, patience)
         self.papers = SettlementPapers(
-            client, self._gateway, Papers(database), self._partners, clock
+            client,
+            self._gateway,
+            Papers(database),
+            self._partners,
+            InvoiceNumbers(database),
+            clock,
         )
+        self.payments = PaymentUseCases(self._gateway)
+        self.payment_import = PaymentImport(self.payments, self._settlements)
         self.corrections = CorrectionUseCases(
             self._corrections, Orders(database), self._partners, clock
         )
@@ -122,10 +126,13 @@ class SettlementUseCases:
         access.check(principal, "settle")
         partner = await self._partner(principal, partner_id)
         month = self._month(partner)
+        latest = await self._settlements.latest_of_month(partner.partner_id, month)
         return Billable(
             partner_id=partner.partner_id,
             month=month,
-            settlement_id=await self._settlements.of_month(partner.partner_id, month),
+            settlement_id=None
+            if latest is None or latest.can_be_followed
+            else latest.settlement_id,
             lines=await self._settlements.billable.lines(partner.partner_id),
             corrections=await self._corrections.pending(partner.partner_id),
         )
@@ -137,7 +144,7 @@ class SettlementUseCases:
         request_id: str,
         partner_id: str | None = None,
     ) -> StoredSettlement:
-        """Open the current month's settlement with these orders, and close its selection.
+        """Open the current month's settlement with these orders, and close its selection. One follows a voided one.
 
         Orders that cannot be billed are left out and listed in it. The settlement is open once its workflow is started.
         It is also stored in the records here, so that the caller finds it at once. If that fails, the workflow stores
@@ -155,12 +162,18 @@ class SettlementUseCases:
         partner = await self._partner(principal, partner_id, asked)
         now = self._clock()
         month = self._month(partner)
-        that = SettlementOf(partner_id=partner.partner_id, month=month)
-        there = await self._settlements.of_month(partner.partner_id, month)
-        if there is not None:
-            return await self._opened_before(principal, that, request_id)
-        this = settlement_id(partner.partner_id, month)
-        picked, left_out = await choose_billable(self._settlements, partner.partner_id, this, asked)
+        latest = await self._settlements.latest_of_month(partner.partner_id, month)
+        number = 1
+        if latest is not None:
+            before = SettlementOf.opened_by(latest.opening)
+            if not latest.can_be_followed or await self._months.opened_by(before) == request_id:
+                return await self._months.opened_before(principal, before, request_id)
+            await self._months.wait_until_released(latest)
+            number = latest.opening.number + 1
+        that = SettlementOf(partner_id=partner.partner_id, month=month, number=number)
+        picked, left_out = await choose_billable(
+            self._settlements, partner.partner_id, that.settlement_id, asked
+        )
         opening = opening_of(
             partner,
             month,
@@ -170,6 +183,7 @@ class SettlementUseCases:
             picked=picked,
             left_out=left_out,
             automatic=False,
+            number=number,
         )
         try:
             async with temporal_call(self._patience):
@@ -179,33 +193,8 @@ class SettlementUseCases:
         except (NoAnswer, Closed) as error:
             raise TemporalAway("no answer") from error
         except WorkflowAlreadyStartedError:
-            return await self._opened_before(principal, that, request_id)
+            return await self._months.opened_before(principal, that, request_id)
         return await self._gateway.recorded(begun)
-
-    async def _opened_before(
-        self, principal: Principal, that: SettlementOf, request_id: str
-    ) -> StoredSettlement:
-        """The month's settlement, if this request has opened it before (and the answer was lost).
-
-        Raises:
-            AlreadySettled: another request has opened it.
-            TemporalAway: it is unknown which request opened it.
-        """
-        this = settlement_id(that.partner_id, that.month)
-        try:
-            async with temporal_call(self._patience):
-                opened_by = await settlements.opening_request(self._client, that)
-        except Closed:  # an old one: the server has deleted its workflow
-            opened_by = None
-        except NoAnswer as error:
-            raise TemporalAway("no answer") from error
-        stored = await self._settlements.get(this) or await self._gateway.fetch(that)
-        if stored is not None and opened_by == request_id:
-            return stored
-        if stored is None:
-            raise AlreadySettled(this, None, ())
-        settlement = stored.settlement
-        raise AlreadySettled(this, settlement.status, allowed(settlement, principal.role))
 
     async def _partner(
         self, principal: Principal, partner_id: str | None, sp_ids: Iterable[str] = ()

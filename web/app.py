@@ -19,6 +19,7 @@ from records.worklist import Worklists
 from settings import Settings
 from temporal.connection import connect
 from use_cases.accounts import Accounts
+from use_cases.journal import Journal
 from use_cases.operations import Operations
 from use_cases.orders import OrderUseCases
 from use_cases.reports import Reports
@@ -27,10 +28,13 @@ from use_cases.worklist import WorklistUseCases
 from web import codec, docs, health, openapi, portal, problems
 from web.api import (
     corrections,
+    journal,
     logins,
     order_commands,
+    order_decisions,
     orders,
     partners,
+    payments,
     reports,
     settlement_papers,
     settlements,
@@ -49,7 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The application. It starts even if Temporal is away: calls that need it answer 503. The tables must exist.
 
     While it runs, `app.state` has its parts: `settings`, `database`, `temporal`, `accounts`, `answers`, `operations`,
-    `reports`, `order_use_cases`, `worklist_use_cases`, `settlement_use_cases`.
+    `reports`, `journal`, `order_use_cases`, `worklist_use_cases`, `settlement_use_cases`.
     """
     policy = settings.load_policy()
     namespace = ClientConfig.load_client_connect_config().get("namespace") or "default"
@@ -68,6 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
             state.answers = Answers(database)
             state.operations = Operations(database)
             state.reports = Reports(database, policy.office.timezone)
+            state.journal = Journal(database, policy.office.timezone)
             state.order_use_cases = OrderUseCases(
                 state.temporal,
                 Orders(database),
@@ -102,9 +107,12 @@ def create_app(settings: Settings) -> FastAPI:
     for calls in (
         orders,
         order_commands,
+        order_decisions,
         settlements,
         settlement_papers,
         corrections,
+        payments,
+        journal,
         partners,
         logins,
         tokens,

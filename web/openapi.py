@@ -27,6 +27,10 @@ TAGS = [
         "and accounting.",
     },
     {"name": "operations", "description": "What operations decide."},
+    {
+        "name": "accounting",
+        "description": "Approval and payment of invoices, and the tables to book from.",
+    },
     {"name": "accounts", "description": "Partners, their logins and tokens. For operations."},
     {"name": "health", "description": "For whoever runs the service. No token needed."},
 ]
@@ -83,6 +87,7 @@ def _complete(document: dict[str, Any]) -> None:
         "SettlementView": settlement,
         "SettlementList": {"items": [settlement], "next_cursor": None},
         "InvoiceAnswer": settlement_examples.INVOICE,
+        "ImportAnswer": settlement_examples.IMPORTED,
         "CorrectionAnswer": settlement_examples.CORRECTED,
         "CorrectionList": {"items": [settlement_examples.CORRECTED]},
         "OrderView": order,

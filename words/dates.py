@@ -8,7 +8,7 @@ from domain.policy import Span
 from domain.values import Language
 from words.translations import Counted, count, mark, nmark, pmark, say
 
-Unit = Literal["working day", "day", "hour", "minute", "second", "weekend"]
+Unit = Literal["working day", "day", "hour", "minute", "second", "weekend", "sunday"]
 
 
 class _UnitWords(NamedTuple):
@@ -54,6 +54,7 @@ UNITS: Mapping[Unit, _UnitWords] = {
     "weekend": _UnitWords(
         mark("Wochenende"), nmark("%(number)s Wochenende", "%(number)s Wochenenden")
     ),
+    "sunday": _UnitWords(mark("Sonntag"), nmark("%(number)s Sonntag", "%(number)s Sonntage")),
 }
 _IN_WORDS = {2: mark("zwei"), 3: mark("drei")}
 _ZERO = mark("0 Sekunden")

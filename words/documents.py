@@ -1,4 +1,4 @@
-"""The texts of a statement and a draft invoice."""
+"""The texts of a statement, an invoice and its draft."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -39,6 +39,7 @@ STATEMENT: Mapping[str, str | Meaning] = {
     "net": mark("Netto"),
     "vat_of": mark("MWST %(percent)s auf %(net)s"),
     "no_vat": mark("Ohne MWST: der Servicepartner ist nicht steuerpflichtig."),
+    "vat_since": mark("Mit MWST: Dienstleistungen ab dem %(day)s."),
     "total": mark("Total CHF"),
     "page": pmark("Beleg", "Seite %(page)s von %(pages)s"),
     "footer": mark("Keine Rechnung"),
@@ -50,9 +51,10 @@ STATEMENT: Mapping[str, str | Meaning] = {
 """The texts of a statement. `text` and `nothing_due` are about the invoice."""
 INVOICE: Mapping[str, str | Meaning] = {
     "title": mark("Rechnung"),
+    "number": mark("Rechnungsnummer"),
     "draft": mark(
-        "Entwurf. Bitte prüfen Sie die Rechnung, ergänzen Sie, was fehlt, und senden Sie sie "
-        "selbst ein."
+        "Entwurf zur Prüfung, keine Rechnung. Die Rechnung mit Ihrer Nummer erstellen Sie im CMI, "
+        "oder Sie schreiben sie selbst."
     ),
     "footer": mark("Entwurf"),
     "reference": mark("Referenz"),
@@ -60,7 +62,7 @@ INVOICE: Mapping[str, str | Meaning] = {
     "date": mark("Datum"),
     "please": mark("Bitte geben Sie bei der Zahlung die Referenz %(reference)s an."),
 }
-"""The texts of a draft invoice. It also uses those of a statement."""
+"""The texts of an invoice and its draft. It also uses those of a statement."""
 DocumentKind = Literal["statement", "invoice"]
 _TEXTS: Mapping[DocumentKind, Mapping[str, str | Meaning]] = {
     "statement": STATEMENT,
@@ -68,7 +70,17 @@ _TEXTS: Mapping[DocumentKind, Mapping[str, str | Meaning]] = {
 }
 _PLACEHOLDERS = {
     name: f"{{{name}}}"
-    for name in ("address", "net", "number", "page", "pages", "percent", "reference", "total")
+    for name in (
+        "address",
+        "day",
+        "net",
+        "number",
+        "page",
+        "pages",
+        "percent",
+        "reference",
+        "total",
+    )
 }
 
 

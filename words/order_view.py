@@ -18,7 +18,7 @@ from domain.orders.deadline_rules import owner_of
 from domain.orders.events import CalendarRenewed, Reassigned, Recorded, RulesAdopted
 from domain.orders.explanation import explain
 from domain.orders.order import Appointment, Order, Party, Status
-from domain.orders.placement import Customer, Product, Service
+from domain.orders.placement import Customer, Product, Recipient, Service
 from domain.values import Language, Value, without_unknown
 
 
@@ -52,12 +52,17 @@ class TimelineEntry(Value):
 
 
 class OrderView(Value):
-    """An order as the API returns it: how it was placed, and its state now."""
+    """An order as the API returns it: how it was placed, and its state now.
+
+    `partner_id` is None while it has no partner. `review_reason`: the reason of what is reviewed, or was before a hold.
+    """
 
     sp_id: str
     sales_order_id: str
-    partner_id: str
+    sales_order_line: str | None
+    partner_id: str | None
     prepaid: bool
+    deliver_to: Recipient
     customer: Customer
     product: Product
     service: Service
@@ -70,6 +75,8 @@ class OrderView(Value):
     allowed: tuple[str, ...]
     ball: Party | None
     appointment: Appointment | None
+    held_until: datetime | None
+    review_reason: str | None
     executed_on: date | None
     settlement_id: str | None
     timeline: tuple[TimelineEntry, ...]
@@ -87,8 +94,11 @@ def order_view(
     return OrderView(
         sp_id=placement.sp_id,
         sales_order_id=placement.sales_order_id,
-        partner_id=order.partner.partner_id,
+        sales_order_line=placement.sales_order_line,
+        partner_id=None if order.status is Status.UNASSIGNED else order.partner.partner_id,
         prepaid=placement.prepaid,
+        # Under the first rules the goods went to the customer.
+        deliver_to=placement.deliver_to if order.intake.rules >= 2 else "customer",
         customer=without_unknown(placement.customer),
         product=without_unknown(placement.product),
         service=without_unknown(placement.service),
@@ -108,9 +118,11 @@ def order_view(
             for d in order.open_deadlines
             if role != "partner" or owner_of(d.kind) == "partner"
         ),
-        allowed=allowed(order, role) if role else (),
+        allowed=allowed(order, role, now) if role else (),
         ball=ball(order, now),
         appointment=_zoned_appointment(order),
+        held_until=zoned(calendar, order.held_until) if order.held_until else None,
+        review_reason=order.review_reason or None,
         executed_on=order.executed_on,
         settlement_id=order.settlement_id,
         timeline=tuple(
@@ -143,10 +155,17 @@ def _since_reassignment(events: Iterable[Recorded]) -> list[Recorded]:
     own: list[Recorded] = []
     for recorded in events:
         if isinstance(recorded.event, Reassigned):
-            own = [e for e in own if e.event.type in ("placed", "paid")]
+            own = [e for e in own if e.event.type in _OF_NO_PARTNER and _is_no_partners(e)]
         else:
             own.append(recorded)
     return own
+
+
+_OF_NO_PARTNER = ("placed", "paid", "goods_shipped", "goods_received")
+
+
+def _is_no_partners(recorded: Recorded) -> bool:
+    return not recorded.by.startswith("partner:") and recorded.on_behalf_of is None
 
 
 def _entry(recorded: Recorded, calendar: Calendar, language: Language) -> TimelineEntry:

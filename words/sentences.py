@@ -72,6 +72,31 @@ INVALID: Mapping[str, str] = {
     "same_partner": mark("Der Auftrag ist diesem Servicepartner bereits zugeteilt."),
     "partner_needed": mark("Geben Sie an, für welchen Servicepartner."),
     "amount_is_zero": mark("Der Betrag darf nicht null sein."),
+    "invoice_in_future": mark("Das Datum der Rechnung darf nicht in der Zukunft liegen."),
+    "invoice_before_month": mark(
+        "Das Datum der Rechnung darf nicht vor dem Monat der Verrechnung liegen."
+    ),
+    "invoice_number_used": mark("Diese Rechnungsnummer haben Sie schon verwendet."),
+    "paid_in_future": mark("Der Tag der Zahlung darf nicht in der Zukunft liegen."),
+    "paid_before_statement": mark(
+        "Der Tag der Zahlung darf nicht vor dem Verrechnungsbeleg liegen."
+    ),
+    "day_in_future": mark("Der Tag darf nicht in der Zukunft liegen."),
+    "not_utf8": mark(
+        "Die Datei ist nicht in UTF-8 gespeichert. Speichern Sie sie als «CSV UTF-8»."
+    ),
+    "no_payments": mark("Die Datei enthält keine Zahlung."),
+    "too_many_payments": mark(
+        "Die Datei enthält mehr als 2000 Zahlungen. Bitte teilen Sie sie auf."
+    ),
+    "unknown_column": mark(
+        "Die erste Zeile nennt eine unbekannte Spalte. Möglich sind settlement_id, amount, paid_on "
+        "und reference."
+    ),
+    "column_twice": mark("Die erste Zeile nennt eine Spalte zweimal."),
+    "column_missing": mark(
+        "In der ersten Zeile fehlt eine Spalte. Es braucht settlement_id, amount und paid_on."
+    ),
     "unknown_order": mark("Diesen Auftrag gibt es bei diesem Servicepartner nicht."),
     "not_executed": mark("Dieser Auftrag ist nicht ausgeführt."),
 }
@@ -81,7 +106,8 @@ _NOTHING_ALLOWED = pmark("nach einer Ablehnung", "Im Moment ist für Sie nichts 
 def explanation_text(explanation: Explanation, language: Language) -> str:
     """How a deadline was calculated, like the example in docs/rules.md, "Deadlines".
 
-    Holidays come in their order, then the number of weekends. A plain duration has neither canton nor free days.
+    Holidays come in their order, then the number of weekends or, where Saturdays are working days, of Sundays. A plain
+    duration has neither canton nor free days.
     """
     text = say(
         language,
@@ -106,9 +132,9 @@ def explanation_text(explanation: Explanation, language: Language) -> str:
         for free in explanation.skipped
         if free.kind == "holiday"
     ]
-    weekends = sum(free.kind == "weekend" for free in explanation.skipped)
-    if weekends:
-        skipped.append(count_in_words(weekends, "weekend", language))
+    for kind in ("weekend", "sunday"):
+        if number := sum(free.kind == kind for free in explanation.skipped):
+            skipped.append(count_in_words(number, kind, language))
     if skipped:
         text += say(language, "; nicht gezählt: %(skipped)s", skipped=", ".join(skipped))
     return text

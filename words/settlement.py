@@ -8,9 +8,13 @@ from domain.orders.events import UnknownEvent
 from domain.settlements.events import (
     Announced,
     InvoiceAccepted,
+    InvoiceApproved,
+    InvoiceHeld,
     InvoiceNoted,
+    InvoicePaid,
     InvoiceReminded,
     InvoiceReturned,
+    InvoiceSentBack,
     MailUndelivered,
     NothingToBill,
     Opened,
@@ -24,9 +28,10 @@ from domain.settlements.events import (
     StatementIssued,
     Voided,
 )
+from domain.settlements.invoicing import OwnInvoice
 from domain.settlements.settlement import SettlementStatus
 from domain.values import Language
-from words.dates import format_instant
+from words.dates import format_instant, format_short_day
 from words.labels import mail_label
 from words.sentences import nothing_allowed_text, possible_text
 from words.timeline import quoted, unknown_event_text
@@ -37,6 +42,8 @@ STATUSES: Mapping[SettlementStatus, str] = {
     SettlementStatus.CLOSING: mark("Wird abgeschlossen"),
     SettlementStatus.ISSUED: mark("Beleg erstellt, Rechnung erwartet"),
     SettlementStatus.INVOICED: mark("Rechnung angenommen"),
+    SettlementStatus.APPROVED: mark("Zur Zahlung freigegeben"),
+    SettlementStatus.PAID: mark("Bezahlt"),
     SettlementStatus.VOID: mark("Aufgehoben"),
 }
 ACTIONS: Mapping[str, str] = {
@@ -44,6 +51,11 @@ ACTIONS: Mapping[str, str] = {
     "close": mark("Verrechnung abschliessen"),
     "invoice": mark("Rechnung hochladen"),
     "note_invoice": mark("Rechnung als erhalten vermerken"),
+    "approve": mark("Rechnung freigeben"),
+    "return": mark("Rechnung zurückweisen"),
+    "pay": mark("Zahlung erfassen"),
+    "accept_invoice": mark("Rechnung trotz anderem Konto annehmen"),
+    "refuse_invoice": mark("Rechnung wegen des Kontos zurückweisen"),
     "void": mark("Verrechnung aufheben"),
     "adopt_rules": mark("Auf neuere Regeln umstellen"),
 }
@@ -54,6 +66,20 @@ REFUSALS: Mapping[str, str | Meaning] = {
     "too_late": mark("Die Frist für die Auswahl ist abgelaufen."),
     "role": pmark("Verrechnung", "Sie sind zu «%(action)s» nicht berechtigt."),
     "not_yours": mark("Diese Verrechnung gehört einem anderen Servicepartner."),
+    "other_invoice": mark(
+        "Inzwischen ist eine andere Rechnung da, oder es ist schon entschieden. Bitte sehen Sie noch "
+        "einmal nach."
+    ),
+    "no_iban": mark(
+        "Für eine Rechnung mit Einzahlungsschein fehlt Ihre IBAN. Bitte lassen Sie sie vom "
+        "Servicepartner-Team hinterlegen."
+    ),
+    "unusable_iban": mark(
+        "Mit der hinterlegten IBAN lässt sich kein Einzahlungsschein erstellen: Es braucht die IBAN "
+        "eines Kontos in der Schweiz oder in Liechtenstein, keine QR-IBAN. Bitte wenden Sie sich an "
+        "das Servicepartner-Team."
+    ),
+    "nothing_to_pay": mark("Zu dieser Verrechnung ist nichts in Rechnung zu stellen."),
     "older_rules": mark("Für die Verrechnung gelten schon neuere Regeln."),
     "too_many_files": mark(
         "Zu dieser Verrechnung wurden schon so viele Dateien hochgeladen, wie möglich sind (20, "
@@ -133,6 +159,8 @@ def settlement_event_text(
         written = event.reason
     elif isinstance(event, InvoiceNoted):
         written = event.note
+    elif isinstance(event, InvoiceSentBack):
+        written = event.reason
     return f"{sentence}. {quoted(written, language)}" if written else sentence
 
 
@@ -183,10 +211,30 @@ def _sentence(
             return _("%(level)s. Erinnerung an die Rechnung", level=event.level)
         case InvoiceReturned():
             return _("Rechnung zurückgewiesen")
+        case InvoiceAccepted(invoice=OwnInvoice(number=number)):
+            return _(
+                "Rechnung %(number)s erstellt, geprüft und an die Buchhaltung weitergeleitet",
+                number=number,
+            )
         case InvoiceAccepted():
             return _("Rechnung geprüft und an die Buchhaltung weitergeleitet")
         case InvoiceNoted():
             return _("Rechnung auf anderem Weg erhalten")
+        case InvoiceHeld(accounts=accounts):
+            return _(
+                "Rechnung nennt ein anderes Konto als das hinterlegte (%(accounts)s); die Buchhaltung "
+                "entscheidet",
+                accounts=", ".join(accounts),
+            )
+        case InvoiceApproved():
+            return _("Rechnung zur Zahlung freigegeben")
+        case InvoiceSentBack(invoice_due=due):
+            return _(
+                "Rechnung von der Buchhaltung zurückgewiesen; neue Rechnung erwartet bis %(due)s",
+                due=clock(due),
+            )
+        case InvoicePaid(paid_on=paid_on):
+            return _("Bezahlt am %(day)s", day=format_short_day(paid_on, language))
         case Voided():
             return _("Verrechnung aufgehoben")
         case OrdersReleased():

@@ -9,14 +9,25 @@ from domain.months import Month
 from domain.settlements.access import allowed
 from domain.settlements.account import SettlementAccount
 from domain.settlements.events import SettlementRecorded
-from domain.settlements.lines import Amount, LeftOut, LeftOutReason
+from domain.settlements.lines import (
+    Amount,
+    CorrectionLine,
+    LeftOut,
+    LeftOutReason,
+    Line,
+    Percent,
+)
 from domain.settlements.settlement import Settlement, SettlementStatus
 from domain.values import OPEN, Language, Value, without_unknown
 from words.order_view import TimelineEntry, zoned
 
 
 class LineView(Value):
-    """An order that is billed or selected. `fee` is net; `vat` is the rounded VAT on it."""
+    """An order that is billed or selected. `fee` is net.
+
+    `vat_percent`: the rate of VAT; None if the partner is not liable for VAT on it. `vat`: the VAT on the line, if VAT
+    is rounded on each line (version 1 of the rules).
+    """
 
     sp_id: str
     sales_order_id: str
@@ -24,15 +35,25 @@ class LineView(Value):
     service: str
     customer_place: str
     fee: Amount
-    vat: Amount
+    vat_percent: Percent | None
+    vat: Amount | None
 
 
 class CorrectionView(Value):
-    """An amount (net) that operations added, plus or minus, for an order of an earlier settlement."""
+    """An amount (net) that operations added, plus or minus, for an order. VAT as in `LineView`."""
 
     sp_id: str
     reason: str
     amount: Amount
+    vat_percent: Percent | None
+    vat: Amount | None
+
+
+class VatView(Value):
+    """Net and VAT of all lines with one rate. VAT is rounded once for each rate (version 1: on each line)."""
+
+    percent: Percent
+    net: Amount
     vat: Amount
 
 
@@ -53,7 +74,12 @@ class StatementView(Value):
 
 
 class SettlementView(Value):
-    """A settlement as the API returns it. `overdue`: whether the invoice is late."""
+    """A settlement as the API returns it. `overdue`: whether the invoice is late.
+
+    `vat`: the sum of `vat_rates`, which has one entry for each rate that occurs.
+    `invoice_number`, `invoice_date`: of an invoice that CMI made. `return_reason`: why accounting returned the last
+    invoice, until another one is accepted. `accounting_decides`: about an invoice that names another account.
+    """
 
     settlement_id: str
     partner_id: str
@@ -66,6 +92,7 @@ class SettlementView(Value):
     corrections: tuple[CorrectionView, ...]
     left_out: tuple[LeftOutView, ...]
     net: Amount
+    vat_rates: tuple[VatView, ...]
     vat: Amount
     total: Amount
     opened_at: datetime
@@ -73,6 +100,12 @@ class SettlementView(Value):
     issued_at: datetime | None
     invoice_due: datetime | None
     overdue: bool
+    accounting_decides: bool
+    invoice_number: str | None
+    invoice_date: date | None
+    return_reason: str | None
+    paid_on: date | None
+    payment_reference: str | None
     allowed: tuple[str, ...]
     statement: StatementView | None
     timeline: tuple[TimelineEntry, ...]
@@ -109,7 +142,11 @@ def settlement_view(
             author_text=words.author_text(recorded.by, recorded.on_behalf_of, language),
         )
 
-    statement, due = settlement.statement, settlement.invoice_due
+    def vat_of(line: Line | CorrectionLine) -> dict[str, Any]:
+        vat = account.vat_on(line) if account.rounds_each_line else None
+        return {"vat_percent": account.percent(line), "vat": vat}
+
+    statement, due, invoice = settlement.statement, settlement.invoice_due, settlement.invoice
     return SettlementView(
         settlement_id=settlement.settlement_id,
         partner_id=settlement.opening.partner.partner_id,
@@ -119,29 +156,38 @@ def settlement_view(
         status_label=words.settlement_status_label(settlement.status, language),
         version=settlement.version,
         orders=tuple(
-            LineView(
-                **dict(without_unknown(line)), vat=account.vat_on(line)
-            )  # its fields, and the tax on it
-            for line in account.lines
+            LineView(**dict(without_unknown(line)), **vat_of(line)) for line in account.lines
         ),
         corrections=tuple(
             CorrectionView(
                 sp_id=line.sp_id,
                 reason=line.reason,
                 amount=line.amount,
-                vat=account.vat_on(line),
+                **vat_of(line),
             )
             for line in account.corrections
         ),
         left_out=tuple(_left_out(each, role, language) for each in settlement.left_out),
         net=account.net,
+        vat_rates=tuple(VatView(**dict(part)) for part in account.vat_sums),
         vat=account.vat,
         total=account.total,
         opened_at=zoned(calendar, settlement.opened_at),
         selectable_until=local(settlement.selectable_until),
         issued_at=local(settlement.issued_at),
         invoice_due=local(due),
-        overdue=settlement.status is SettlementStatus.ISSUED and due is not None and due <= now,
+        overdue=settlement.status is SettlementStatus.ISSUED
+        and settlement.held is None
+        and due is not None
+        and due <= now,
+        accounting_decides=settlement.held is not None,
+        invoice_number=invoice.number if invoice else None,
+        invoice_date=invoice.date if invoice else None,
+        return_reason=settlement.return_reason or None
+        if settlement.status is SettlementStatus.ISSUED
+        else None,
+        paid_on=settlement.paid_on,
+        payment_reference=settlement.payment_reference or None,
         allowed=allowed(settlement, role),
         statement=None
         if statement is None

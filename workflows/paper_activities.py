@@ -5,12 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 
-from contracts import names
+from contracts import activities, names
 from contracts.messages import refusal, try_again
+from domain.errors import InvalidCommand
 from domain.settlements.errors import SettlementRefused
-from domain.settlements.settlement import SettlementStatus
+from domain.settlements.invoicing import OwnInvoice, Problem, Verdict
+from domain.settlements.settlement import Settlement, SettlementStatus
 from workflows.background import HEARTBEAT, UNTIL_IT_SUCCEEDS, Background, was_cancelled
 
 DOCUMENT_LIMIT = timedelta(minutes=10)
@@ -64,6 +66,56 @@ class PaperActivities:
             raise refusal(SettlementRefused(action, "wrong_state", self._status())) from error
         finally:
             self._awaited.remove(handle)
+
+    async def invoice(
+        self, settlement: Settlement, of: activities.SettlementOf, invoice: OwnInvoice
+    ) -> str:
+        """Have the partner's invoice made. Returns the paper's id.
+
+        Raises:
+            SettlementRefused: none can be made now.
+            InvalidCommand: the partner has used the number for another settlement.
+            ApplicationError: of type `NotMade`: it failed; and as `result`.
+        """
+        handle = self.start(
+            activities.MAKE_INVOICE,
+            activities.InvoiceToMake(settlement=of, invoice=invoice),
+            result_type=str,
+            summary="the partner's invoice",
+        )
+        try:
+            paper_id: str = await self.result(handle, "invoice")
+        except ActivityError as error:
+            match error.cause:
+                case ApplicationError(type=names.NUMBER_USED):
+                    raise InvalidCommand("invoice_number", "invoice_number_used") from error
+                case ApplicationError(type=names.NO_IBAN):
+                    status = settlement.status
+                    raise SettlementRefused("invoice", "unusable_iban", status) from error
+                case ApplicationError(type=names.TOO_MANY_PAPERS):
+                    status = settlement.status
+                    raise SettlementRefused("invoice", "too_many_files", status) from error
+                case _:
+                    raise ApplicationError(
+                        "the invoice was not made", type=names.NOT_MADE
+                    ) from error
+        return paper_id
+
+    async def verdict(
+        self, settlement: Settlement, of: activities.SettlementOf, paper_id: str
+    ) -> Verdict:
+        """Have an invoice checked. One that accounting has returned is not accepted again. Raises as `result`."""
+        if paper_id in settlement.returned_papers:
+            problem = Problem(code="returned", detail=settlement.return_reason[:200])
+            return Verdict(accepted=False, problems=(problem,))
+        check = self.start(
+            activities.CHECK_INVOICE,
+            activities.InvoiceToCheck(settlement=of, paper_id=paper_id),
+            result_type=Verdict,
+            summary="check of an uploaded invoice",
+        )
+        verdict: Verdict = await self.result(check, "invoice")
+        return verdict
 
     def cancel(self) -> None:
         """Cancel those that an update waits for."""

@@ -12,7 +12,9 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from contracts import activities, names
     from contracts.messages import (
+        REFUSALS,
         Checked,
+        InvoiceWanted,
         SettlementAnswer,
         SettlementCarried,
         SettlementStart,
@@ -35,6 +37,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from domain.settlements.errors import SettlementRefused
     from domain.settlements.events import SettlementRecorded
+    from domain.settlements.facts import check_invoice_facts
     from domain.settlements.invoicing import Verdict
     from domain.settlements.lines import CorrectionLine
     from domain.settlements.mails import SettlementMail, is_obsolete, settlement_mails
@@ -76,10 +79,7 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
                 start.opening, start.opened_by, start.opened_at
             )
             super().__init__(start, settlement, events, events, ())
-        opening = self._state.opening
-        self._id = activities.SettlementOf(
-            partner_id=opening.partner.partner_id, month=opening.month
-        )
+        self._id = activities.SettlementOf.opened_by(self._state.opening)
         self._step: asyncio.Task[None] | None = None
         self._step_activities = StepActivities(self._background)
         self._batches = OrderBatches(self._step_activities, self._id, carried)
@@ -120,17 +120,12 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
                 goes on in a new run before the check has ended.
         """
         async with self._checking:
-            if self._is_the_invoice(upload):
-                return Checked(version=self._state.version, verdict=Verdict(accepted=True))
+            verdict = self._verdict_on(upload)
+            if verdict is not None:
+                return Checked(version=self._state.version, verdict=verdict)
             try:
                 authorise(self._state, "invoice", upload.actor, workflow.now())
-                check = self._papers.start(
-                    activities.CHECK_INVOICE,
-                    activities.InvoiceToCheck(settlement=self._id, paper_id=upload.paper_id),
-                    result_type=Verdict,
-                    summary="check of an uploaded invoice",
-                )
-                verdict: Verdict = await self._papers.result(check, "invoice")
+                verdict = await self._papers.verdict(self._state, self._id, upload.paper_id)
                 self._take(TakeVerdict(paper_id=upload.paper_id, verdict=verdict), upload.actor)
             except SettlementRefused as error:
                 raise refusal(error) from error
@@ -138,12 +133,48 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
 
     @check_invoice.validator
     def _check_upload(self, upload: Upload) -> None:
-        if self._is_the_invoice(upload):
+        if self._verdict_on(upload) is not None:
             return
         try:
             authorise(self._state, "invoice", upload.actor, workflow.now())
         except SettlementRefused as error:
             raise refusal(error) from error
+
+    @workflow.update(name=names.MAKE_INVOICE, description="An invoice to make and hand in.")
+    async def make_invoice(self, wanted: InvoiceWanted) -> Checked:
+        """Make the partner's invoice with its own number and date, and hand it in: it is checked as an uploaded one is.
+
+        Raises:
+            ApplicationError: of type `Refused` if no invoice is awaited, or none can be made; `Invalid` if the date is
+                not possible or the number was used; `ComeAgain` as `check_invoice`; `NotMade`.
+        """
+        async with self._checking:
+            if self._state.invoice == wanted.invoice:
+                return Checked(version=self._state.version, verdict=Verdict(accepted=True))
+            try:
+                self._check_making(wanted)
+                paper_id = await self._papers.invoice(self._state, self._id, wanted.invoice)
+                verdict = await self._papers.verdict(self._state, self._id, paper_id)
+                self._take(
+                    TakeVerdict(paper_id=paper_id, verdict=verdict, invoice=wanted.invoice),
+                    wanted.actor,
+                )
+            except REFUSALS as error:
+                raise refusal(error) from error
+        return Checked(version=self._state.version, verdict=verdict)
+
+    @make_invoice.validator
+    def _check_wanted(self, wanted: InvoiceWanted) -> None:
+        if self._state.invoice == wanted.invoice:
+            return
+        try:
+            self._check_making(wanted)
+        except REFUSALS as error:
+            raise refusal(error) from error
+
+    def _check_making(self, wanted: InvoiceWanted) -> None:
+        authorise(self._state, "invoice", wanted.actor, workflow.now())
+        check_invoice_facts(self._state, wanted.invoice, workflow.now())
 
     @workflow.update(name=names.MAKE_DRAFT, description="A draft of the partner's invoice.")
     async def make_draft(self) -> str:
@@ -188,8 +219,14 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
         now = self._state
         return SettlementAnswer(version=now.version, status=now.status, digest=now.digest)
 
-    def _is_the_invoice(self, upload: Upload) -> bool:
-        return upload.paper_id == self._state.invoice_paper_id
+    def _verdict_on(self, upload: Upload) -> Verdict | None:
+        """The verdict on an invoice that accounting has, accepted or held; None if the file has to be checked."""
+        settlement = self._state
+        if upload.paper_id == settlement.invoice_paper_id:
+            return Verdict(accepted=True)
+        if settlement.held is not None and upload.paper_id == settlement.held.paper_id:
+            return settlement.held.verdict
+        return None
 
     def _cancellation(self) -> VoidSettlement:
         return VoidSettlement(reason="Cancelled in the Temporal UI")

@@ -15,8 +15,10 @@ from domain.values import Language
 
 
 def title(settlement: Settlement) -> str:
-    """One line for the list: the month and the partner."""
-    return f"{settlement.opening.month} · {settlement.opening.partner.partner_id}"
+    """One line for the list: the month and the partner, and the number in the month if it is not the first."""
+    opening = settlement.opening
+    further = f" · {opening.number}" if opening.number > 1 else ""
+    return f"{opening.month} · {opening.partner.partner_id}{further}"
 
 
 def wake_summary(settlement: Settlement, wake: datetime) -> str:
@@ -31,7 +33,7 @@ def wake_summary(settlement: Settlement, wake: datetime) -> str:
 
 def is_late(settlement: Settlement) -> bool:
     """Whether its invoice is overdue."""
-    return settlement.reminders > 0 and not settlement.is_over
+    return settlement.reminders > 0 and not (settlement.is_over or settlement.awaits_payment)
 
 
 def search_attributes(

@@ -44,6 +44,7 @@ class CommandRule(NamedTuple):
             its behalf.
         label: the text of its button, in German.
         path: its API call is `POST /orders/{sp_id}/<path>`. None if it has no call, or one that is written by hand.
+        method: the method of its API call, if it is not POST.
         when: the true-or-false field of the body that distinguishes commands of the same path, and its value for this
             one. The first of them describes the call.
         call: the name of the API call, if it is not that of the command.
@@ -57,6 +58,7 @@ class CommandRule(NamedTuple):
     roles: tuple[Role, ...]
     label: str = ""
     path: str | None = None
+    method: str = "POST"
     when: tuple[str, bool] | None = None
     call: str | None = None
     choices: Mapping[str, str] = {}
@@ -161,18 +163,21 @@ COMMANDS: tuple[CommandRule, ...] = (
     ),
     CommandRule(Decline, _PARTNER, mark("Auftrag ablehnen"), "decline", since=2),
     CommandRule(ReportProblem, _PARTNER, mark("Problem melden"), "problem", since=2),
-    CommandRule(WithdrawProblem, _PARTNER, mark("Meldung zurückziehen"), since=2),
+    CommandRule(
+        WithdrawProblem,
+        _PARTNER,
+        mark("Meldung zurückziehen"),
+        "problem",
+        method="DELETE",
+        since=2,
+    ),
     CommandRule(Resume, _PARTNER, mark("Auftrag fortsetzen"), "resume", since=2),
     CommandRule(Undo, _PARTNER, mark("Bestätigung zurücknehmen"), "undo", since=2),
     CommandRule(Reopen, ("operations",), mark("Abschluss zurücknehmen"), "reopen", since=2),
-    CommandRule(
-        DecideReview, ("operations",), path="review", call="review", choices=_DECISIONS, until=1
-    ),
+    CommandRule(DecideReview, ("operations",), choices=_DECISIONS, until=1),
     CommandRule(
         DecideReview,
         ("operations",),
-        path="review",
-        call="review",
         choices={
             **_DECISIONS,
             "continue": mark("Wie geplant weiterfahren"),

@@ -111,7 +111,7 @@ def decide(order: Order, command: Command, now: datetime) -> list[Event]:
         case ConfirmExecution():
             return confirm_execution(order, command, now)
         case ReportNotExecuted():
-            return report_not_executed(order, command, now)
+            return report_not_executed(command)
         case ReportProblem():
             return report_problem(order, command, now)
         case WithdrawProblem():

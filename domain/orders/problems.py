@@ -36,15 +36,16 @@ def reject_requirements(order: Order, command: RejectRequirements) -> list[Event
     return [RequirementsRejected(reason=command.reason, note=command.note)]
 
 
-def report_not_executed(order: Order, command: ReportNotExecuted, now: datetime) -> list[Event]:
+def report_not_executed(command: ReportNotExecuted) -> list[Event]:
     """The event of a service that could not be done at its appointment.
 
+    This is the older name of `report_problem`. Programs that use it were written for the first rules, so its reasons
+    are checked as they were then.
+
     Raises:
-        InvalidCommand: the reason lacks its note, or is not possible yet.
+        InvalidCommand: the reason lacks its note.
     """
     _check_note(command.reason, command.note)
-    if order.rules >= 2:
-        _check_absence(order, command.reason, now)
     return [NotExecuted(reason=command.reason, note=command.note)]
 
 

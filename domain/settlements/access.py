@@ -7,13 +7,18 @@ from domain import rules
 from domain.actors import Actor, Role
 from domain.authors import Author, author_of
 from domain.settlements.commands import (
+    AcceptHeldInvoice,
     AdoptRules,
+    ApproveInvoice,
     Close,
     Command,
     NoteInvoice,
+    NotePaid,
     NoteReleased,
     NoteUndelivered,
     PassTime,
+    RefuseHeldInvoice,
+    ReturnInvoice,
     Select,
     TakeClaims,
     TakeStatement,
@@ -34,6 +39,15 @@ ROLES: dict[int, dict[str, tuple[Role, ...]]] = {
         "void": ("operations",),
         "adopt_rules": ("operations", "system"),
     },
+    # Who decides what is paid must not be who orders it, so operations do none of these.
+    2: {
+        "approve": ("accounting",),
+        "return": ("accounting",),
+        "pay": ("accounting",),
+        # of an invoice that is right but for its account
+        "accept_invoice": ("accounting", "operations"),
+        "refuse_invoice": ("accounting", "operations"),
+    },
 }
 ACTIONS: dict[int, dict[SettlementStatus, tuple[str, ...]]] = {
     1: {
@@ -43,12 +57,32 @@ ACTIONS: dict[int, dict[SettlementStatus, tuple[str, ...]]] = {
         SettlementStatus.INVOICED: (),
         SettlementStatus.VOID: (),
     },
+    2: {
+        SettlementStatus.ISSUED: (
+            "accept_invoice",
+            "refuse_invoice",
+            "invoice",
+            "note_invoice",
+            "void",
+        ),
+        SettlementStatus.INVOICED: ("approve", "return"),
+        SettlementStatus.APPROVED: ("pay", "return"),
+        SettlementStatus.PAID: (),
+    },
 }
 
 
+_OF_HELD = ("accept_invoice", "refuse_invoice")
+
+
 def actions(settlement: Settlement) -> tuple[str, ...]:
-    """The actions that the state allows, to any role. `invoice` is the upload of an invoice."""
-    return rules.under(ACTIONS, settlement.rules).get(settlement.status, ())
+    """The actions that the state allows, to any role. `invoice`: hand in an invoice, uploaded or made by CMI."""
+    if settlement.status is SettlementStatus.INVOICED and not settlement.awaits_payment:
+        return ()
+    of_state = rules.under(ACTIONS, settlement.rules).get(settlement.status, ())
+    if settlement.held is None:
+        return tuple(action for action in of_state if action not in _OF_HELD)
+    return of_state
 
 
 def allowed(settlement: Settlement, role: str) -> tuple[str, ...]:
@@ -64,7 +98,7 @@ def authorise(settlement: Settlement, action: str, actor: Actor, now: datetime) 
         SettlementRefused: the role may not, the settlement is another partner's, or the state does not allow it.
     """
     may = allowed(settlement, actor.role)
-    if actor.role not in rules.under(ROLES, settlement.rules)[action]:
+    if actor.role not in _roles(settlement, action):
         raise SettlementRefused(action, "role", settlement.status, may)
     if actor.role == "partner" and actor.partner_id != settlement.opening.partner.partner_id:
         raise SettlementRefused(action, "not_yours", settlement.status)
@@ -73,6 +107,12 @@ def authorise(settlement: Settlement, action: str, actor: Actor, now: datetime) 
         if action == "select" and until is not None and until <= now:
             raise SettlementRefused(action, "too_late", settlement.status, may)
         raise SettlementRefused(action, "wrong_state", settlement.status, may)
+
+
+def _roles(settlement: Settlement, action: str) -> tuple[Role, ...]:
+    """The roles of an action. An action that only newer rules have has its roles from there; no state allows it."""
+    under = rules.under(ROLES, settlement.rules)
+    return under[action] if action in under else rules.under(ROLES, rules.CURRENT)[action]
 
 
 def author(settlement: Settlement, command: Command | None, actor: Actor) -> Author:
@@ -87,7 +127,18 @@ def action_of(command: Command) -> str | None:
     match command:
         case TakeVerdict():
             return "invoice"
-        case VoidSettlement() | Select() | Close() | NoteInvoice() | AdoptRules():
+        case (
+            VoidSettlement()
+            | Select()
+            | Close()
+            | NoteInvoice()
+            | ApproveInvoice()
+            | ReturnInvoice()
+            | NotePaid()
+            | AcceptHeldInvoice()
+            | RefuseHeldInvoice()
+            | AdoptRules()
+        ):
             return command.type
         case PassTime() | TakeClaims() | TakeStatement() | NoteReleased() | NoteUndelivered():
             return None

@@ -1,8 +1,8 @@
-"""What a settlement adds up to: its lines with their VAT, net and total."""
+"""What a settlement adds up to: its lines, VAT by rate, net and total; and which totals its invoice may have."""
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Self
 
@@ -12,12 +12,15 @@ from domain.fields import Identifier
 from domain.months import Month
 from domain.settlements.lines import (
     NOTHING,
+    Amount,
     CorrectionLine,
     LeftOut,
     Line,
+    Percent,
     VatRates,
     amount_of,
     in_order,
+    to_five_centimes,
     vat_of,
     vat_percent,
 )
@@ -28,16 +31,20 @@ from domain.values import Value
 class VatSum(Value):
     """Net and VAT of all lines with one rate."""
 
-    percent: Decimal
-    net: Decimal
-    vat: Decimal
+    percent: Percent
+    net: Amount
+    vat: Amount
 
 
 class SettlementAccount(Value):
     """The lines of one settlement at one moment, and their sums.
 
     `lines`: the selected orders while it is open, then those that were claimed. `vat_rates` are pinned when it is
-    opened, so that all sums follow from the account alone; they are empty if the partner is not liable for VAT.
+    opened, so that all sums follow from the account alone; they are empty if the partner is not liable for VAT, and
+    hold for services from the day `vat_liable_from` on, if there is one.
+
+    `rules`: the version of the rules by which VAT is calculated. Under version 1 it is rounded on each line, from
+    version 2 on once for each rate, on the sum.
     """
 
     settlement_id: str
@@ -48,6 +55,8 @@ class SettlementAccount(Value):
     corrections: tuple[CorrectionLine, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     vat_rates: VatRates = ()
+    vat_liable_from: date | None = None
+    rules: int = 1
     opened_at: datetime
     selectable_until: datetime | None = None
     issued_at: datetime | None = None
@@ -70,17 +79,37 @@ class SettlementAccount(Value):
 
     @property
     def liable(self) -> bool:
-        """Whether the partner is liable for VAT."""
-        return bool(self.vat_rates)
+        """Whether the partner is liable for VAT on the lines, or on some of them."""
+        if not self.vat_rates:
+            return False
+        return self.liable_since is None or any(
+            self.percent(line) is not None for line in self.all_lines
+        )
+
+    @property
+    def liable_since(self) -> date | None:
+        """The first day of services with VAT, if some of the lines could be before it; None: all have VAT, or none."""
+        return self.vat_liable_from if self.vat_rates and self.rules >= 2 else None
+
+    @property
+    def rounds_each_line(self) -> bool:
+        """Whether VAT is rounded on each line, as under version 1 of the rules. Then the lines show it."""
+        return self.rules < 2
+
+    @property
+    def has_several_rates(self) -> bool:
+        """Whether the lines have different rates, or some of them none."""
+        return len({self.percent(line) for line in self.all_lines}) > 1
 
     def percent(self, line: Line | CorrectionLine) -> Decimal | None:
-        """The VAT rate of a line in percent; None if the partner is not liable."""
-        if not self.vat_rates:
+        """The VAT rate of a line in percent; None if the partner is not liable for VAT on it."""
+        day = line.executed_on or self.month.last_day
+        if not self.vat_rates or (self.liable_since is not None and day < self.liable_since):
             return None
-        return vat_percent(line.executed_on or self.month.last_day, self.vat_rates)
+        return vat_percent(day, self.vat_rates)
 
     def vat_on(self, line: Line | CorrectionLine) -> Decimal:
-        """The VAT on a line, rounded to the centime. The settlement's VAT is the sum of these."""
+        """The VAT on a line alone, rounded to the centime. Under version 1 the settlement's VAT is the sum of these."""
         percent = self.percent(line)
         return NOTHING if percent is None else vat_of(amount_of(line), percent)
 
@@ -91,13 +120,26 @@ class SettlementAccount(Value):
 
     @property
     def vat(self) -> Decimal:
-        """The VAT of all lines and corrections, each rounded."""
-        return sum((self.vat_on(line) for line in self.all_lines), NOTHING)
+        """The VAT of all lines and corrections: the sum of `vat_sums`."""
+        return sum((part.vat for part in self.vat_sums), NOTHING)
 
     @property
     def total(self) -> Decimal:
-        """The total that the invoice must have."""
+        """The total of the statement, which the invoice has to show (`invoice_totals`)."""
         return self.net + self.vat
+
+    @property
+    def invoice_totals(self) -> tuple[Decimal, ...]:
+        """The totals that an invoice of these lines may have, the statement's first.
+
+        Invoicing programs round the VAT by rate or on each line, and some round the total to 5 centimes. Under version
+        1 only the statement's total is right.
+        """
+        if self.rules < 2:
+            return (self.total,)
+        by_line = self.net + sum((self.vat_on(line) for line in self.all_lines), NOTHING)
+        totals = (self.total, by_line, to_five_centimes(self.total), to_five_centimes(by_line))
+        return tuple(dict.fromkeys(totals))
 
     @property
     def vat_sums(self) -> tuple[VatSum, ...]:
@@ -110,14 +152,21 @@ class SettlementAccount(Value):
                 of_rate[0] += amount_of(line)
                 of_rate[1] += self.vat_on(line)
         return tuple(
-            VatSum(percent=percent, net=net, vat=vat)
-            for percent, (net, vat) in sorted(sums.items())
+            VatSum(
+                percent=percent,
+                net=net,
+                vat=by_line if self.rounds_each_line else vat_of(net, percent),
+            )
+            for percent, (net, by_line) in sorted(sums.items())
         )
 
 
 def account_of(settlement: Settlement, lines: Iterable[Line]) -> SettlementAccount:
-    """The account of a settlement, given the lines of its `picked` orders."""
-    opening = settlement.opening
+    """The account of a settlement, given the lines of its `picked` orders.
+
+    A statement keeps the rules by which it was made, also if the settlement adopts newer ones afterwards.
+    """
+    opening, statement = settlement.opening, settlement.statement
     return SettlementAccount(
         settlement_id=settlement.settlement_id,
         partner_id=opening.partner.partner_id,
@@ -127,6 +176,8 @@ def account_of(settlement: Settlement, lines: Iterable[Line]) -> SettlementAccou
         corrections=settlement.corrections,
         left_out=settlement.left_out,
         vat_rates=opening.vat_rates,
+        vat_liable_from=opening.vat_liable_from,
+        rules=settlement.rules if statement is None else statement.rules,
         opened_at=settlement.opened_at,
         selectable_until=settlement.selectable_until,
         issued_at=settlement.issued_at,

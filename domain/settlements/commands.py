@@ -1,5 +1,6 @@
 """What can be asked of a settlement."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -7,7 +8,7 @@ from pydantic import Field
 from domain.actors import Actor
 from domain.fields import Note, Reason
 from domain.policy import Policy
-from domain.settlements.invoicing import Verdict
+from domain.settlements.invoicing import OwnInvoice, PaymentReference, Verdict
 from domain.settlements.lines import Amount, CorrectionLine, LeftOut
 from domain.settlements.settlement import Selection, Statement
 from domain.values import Value
@@ -32,6 +33,45 @@ class NoteInvoice(Value):
 
     type: Literal["note_invoice"] = "note_invoice"
     note: Note = ""
+
+
+class ApproveInvoice(Value):
+    """Accounting approves the invoice for payment."""
+
+    type: Literal["approve"] = "approve"
+
+
+class ReturnInvoice(Value):
+    """Accounting returns the invoice to the partner, who has to send another one."""
+
+    type: Literal["return"] = "return"
+    reason: Reason
+
+
+class NotePaid(Value):
+    """Accounting paid the approved invoice on this day. `reference`: that of the bank."""
+
+    type: Literal["pay"] = "pay"
+    paid_on: date
+    reference: PaymentReference = ""
+
+
+class AcceptHeldInvoice(Value):
+    """Accounting (or operations) accept the invoice that names another account than the registered one.
+
+    `paper_id`: the invoice that they looked at; another one may have come since.
+    """
+
+    type: Literal["accept_invoice"] = "accept_invoice"
+    paper_id: str
+
+
+class RefuseHeldInvoice(Value):
+    """Accounting (or operations) return the invoice that names another account than the registered one."""
+
+    type: Literal["refuse_invoice"] = "refuse_invoice"
+    paper_id: str
+    reason: Reason
 
 
 class VoidSettlement(Value):
@@ -75,11 +115,12 @@ class TakeStatement(Value):
 
 
 class TakeVerdict(Value):
-    """An uploaded invoice was checked. `paper_id`: the id of the stored file."""
+    """An invoice was checked. `paper_id`: the id of the stored file. `invoice`: its number and date if CMI made it."""
 
     type: Literal["take_verdict"] = "take_verdict"
     paper_id: str
     verdict: Verdict
+    invoice: OwnInvoice | None = None
 
 
 class NoteReleased(Value):
@@ -96,7 +137,18 @@ class NoteUndelivered(Value):
     mail: str
 
 
-ExternalCommand = Select | Close | NoteInvoice | VoidSettlement | AdoptRules
+ExternalCommand = (
+    Select
+    | Close
+    | NoteInvoice
+    | ApproveInvoice
+    | ReturnInvoice
+    | NotePaid
+    | AcceptHeldInvoice
+    | RefuseHeldInvoice
+    | VoidSettlement
+    | AdoptRules
+)
 InternalCommand = (
     PassTime | TakeClaims | TakeStatement | TakeVerdict | NoteReleased | NoteUndelivered
 )

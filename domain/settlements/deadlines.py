@@ -24,10 +24,10 @@ def announce_at(settlement: Settlement) -> datetime:
     return in_office(settlement, settlement.opened_at)
 
 
-def invoice_due(settlement: Settlement, since: datetime) -> datetime:
-    """When an invoice that is awaited since an instant is overdue."""
+def invoice_due(settlement: Settlement, since: datetime) -> datetime | None:
+    """When an invoice that is awaited since an instant is overdue; None if the policy has no such deadline."""
     within = settlement.policy.settlement.invoice_within
-    return settlement.opening.calendar.due(since, within)
+    return None if within is None else settlement.opening.calendar.due(since, within)
 
 
 def most_reminders(settlement: Settlement) -> int:

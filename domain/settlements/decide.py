@@ -5,13 +5,18 @@ from typing import assert_never
 
 from domain import rules
 from domain.settlements.commands import (
+    AcceptHeldInvoice,
     AdoptRules,
+    ApproveInvoice,
     Close,
     Command,
     NoteInvoice,
+    NotePaid,
     NoteReleased,
     NoteUndelivered,
     PassTime,
+    RefuseHeldInvoice,
+    ReturnInvoice,
     Select,
     TakeClaims,
     TakeStatement,
@@ -23,9 +28,13 @@ from domain.settlements.errors import SettlementRefused
 from domain.settlements.events import (
     Announced,
     InvoiceAccepted,
+    InvoiceApproved,
+    InvoiceHeld,
     InvoiceNoted,
+    InvoicePaid,
     InvoiceReminded,
     InvoiceReturned,
+    InvoiceSentBack,
     MailUndelivered,
     NothingToBill,
     OrdersClaimed,
@@ -37,7 +46,8 @@ from domain.settlements.events import (
     StatementIssued,
     Voided,
 )
-from domain.settlements.settlement import Settlement, SettlementStatus
+from domain.settlements.facts import check_paid_on
+from domain.settlements.settlement import HeldInvoice, Settlement, SettlementStatus
 
 
 def decide(settlement: Settlement, command: Command, now: datetime) -> list[SettlementEvent]:
@@ -45,6 +55,7 @@ def decide(settlement: Settlement, command: Command, now: datetime) -> list[Sett
 
     Raises:
         SettlementRefused: this state does not await the result of the step, or the settlement cannot adopt the rules.
+        InvalidCommand: the day of a payment is not possible.
         NotUnderstood: it asks for rules that this process does not know.
     """
     match command:
@@ -58,6 +69,15 @@ def decide(settlement: Settlement, command: Command, now: datetime) -> list[Sett
             return [SelectionClosed()]
         case NoteInvoice():
             return [InvoiceNoted(note=command.note)]
+        case ApproveInvoice():
+            return [InvoiceApproved()]
+        case ReturnInvoice():
+            return [
+                InvoiceSentBack(reason=command.reason, invoice_due=invoice_due(settlement, now))
+            ]
+        case NotePaid():
+            check_paid_on(settlement, command.paid_on, now)
+            return [InvoicePaid(paid_on=command.paid_on, reference=command.reference)]
         case VoidSettlement():
             return [Voided(reason=command.reason)]
         case TakeClaims():
@@ -70,8 +90,21 @@ def decide(settlement: Settlement, command: Command, now: datetime) -> list[Sett
             return [StatementIssued(statement=command.statement, invoice_due=due)]
         case TakeVerdict():
             if command.verdict.accepted:
-                return [InvoiceAccepted(paper_id=command.paper_id)]
+                return [InvoiceAccepted(paper_id=command.paper_id, invoice=command.invoice)]
+            if command.verdict.accounting_decides and settlement.rules >= 2:
+                return [
+                    InvoiceHeld(
+                        paper_id=command.paper_id, verdict=command.verdict, invoice=command.invoice
+                    )
+                ]
             return [InvoiceReturned(paper_id=command.paper_id, verdict=command.verdict)]
+        case AcceptHeldInvoice():
+            held = _held(settlement, command)
+            return [InvoiceAccepted(paper_id=held.paper_id, invoice=held.invoice)]
+        case RefuseHeldInvoice():
+            _held(settlement, command)
+            due = invoice_due(settlement, now)
+            return [InvoiceSentBack(reason=command.reason, invoice_due=due)]
         case NoteReleased():
             _expect(settlement, command, not settlement.released, SettlementStatus.VOID)
             return [OrdersReleased(orders=len(settlement.picked))]
@@ -81,6 +114,13 @@ def decide(settlement: Settlement, command: Command, now: datetime) -> list[Sett
             return [MailUndelivered(key=command.key, mail=command.mail)]
         case _:
             assert_never(command)
+
+
+def _held(settlement: Settlement, command: AcceptHeldInvoice | RefuseHeldInvoice) -> HeldInvoice:
+    """The invoice that accounting decides about, if it is the one that the command names."""
+    if settlement.held is None or settlement.held.paper_id != command.paper_id:
+        raise SettlementRefused(command.type, "other_invoice", settlement.status)
+    return settlement.held
 
 
 def _expect(
@@ -96,7 +136,7 @@ def _adopt_rules(settlement: Settlement, command: AdoptRules) -> list[Settlement
         return []
     if command.version < settlement.rules:
         raise SettlementRefused(command.type, "older_rules", settlement.status)
-    if settlement.status.is_final:
+    if settlement.is_final:
         raise SettlementRefused(command.type, "wrong_state", settlement.status)
     policy = settlement.policy.with_later_keys(command.policy, settlement.rules)
     known = policy == settlement.policy

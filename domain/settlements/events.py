@@ -1,6 +1,6 @@
 """What has happened to a settlement."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -8,7 +8,7 @@ from pydantic import Field
 from domain.authors import RecordedEvent
 from domain.orders.events import UnknownEvent
 from domain.policy import Policy
-from domain.settlements.invoicing import Verdict
+from domain.settlements.invoicing import OwnInvoice, Verdict
 from domain.settlements.lines import Amount, CorrectionLine, LeftOut
 from domain.settlements.settlement import Selection, Statement
 from domain.values import Value
@@ -88,10 +88,11 @@ class InvoiceReturned(Value):
 
 
 class InvoiceAccepted(Value):
-    """An uploaded invoice was accepted, and goes to accounting."""
+    """An invoice was accepted, and goes to accounting. `invoice`: its number and date if CMI made it."""
 
     type: Literal["invoice_accepted"] = "invoice_accepted"
     paper_id: str
+    invoice: OwnInvoice | None = None
 
 
 class InvoiceNoted(Value):
@@ -99,6 +100,42 @@ class InvoiceNoted(Value):
 
     type: Literal["invoice_noted"] = "invoice_noted"
     note: str
+
+
+class InvoiceHeld(Value):
+    """An invoice is right but for its account, so that accounting decides about it. The verdict has the accounts."""
+
+    type: Literal["invoice_held"] = "invoice_held"
+    paper_id: str
+    verdict: Verdict
+    invoice: OwnInvoice | None = None
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The accounts, masked, that the invoice names and that are not the registered one."""
+        return tuple(problem.detail for problem in self.verdict.problems)
+
+
+class InvoiceApproved(Value):
+    """Accounting approved the invoice for payment."""
+
+    type: Literal["invoice_approved"] = "invoice_approved"
+
+
+class InvoiceSentBack(Value):
+    """Accounting returned the accepted or held invoice to the partner. `invoice_due`: when another one is overdue."""
+
+    type: Literal["invoice_sent_back"] = "invoice_sent_back"
+    reason: str
+    invoice_due: datetime
+
+
+class InvoicePaid(Value):
+    """The invoice was paid. `paid_on`: the day of the payment. `reference`: that of the bank, if there is one."""
+
+    type: Literal["invoice_paid"] = "invoice_paid"
+    paid_on: date
+    reference: str = ""
 
 
 class Voided(Value):
@@ -143,6 +180,10 @@ KnownSettlementEvent = Annotated[
     | InvoiceReturned
     | InvoiceAccepted
     | InvoiceNoted
+    | InvoiceHeld
+    | InvoiceApproved
+    | InvoiceSentBack
+    | InvoicePaid
     | Voided
     | OrdersReleased
     | MailUndelivered

@@ -10,9 +10,13 @@ from domain.settlements.deadlines import in_office, invoice_due
 from domain.settlements.events import (
     Announced,
     InvoiceAccepted,
+    InvoiceApproved,
+    InvoiceHeld,
     InvoiceNoted,
+    InvoicePaid,
     InvoiceReminded,
     InvoiceReturned,
+    InvoiceSentBack,
     MailUndelivered,
     NothingToBill,
     Opened,
@@ -27,7 +31,7 @@ from domain.settlements.events import (
     Voided,
 )
 from domain.settlements.invoicing import Verdict
-from domain.settlements.settlement import Settlement, SettlementStatus
+from domain.settlements.settlement import HeldInvoice, Settlement, SettlementStatus
 
 
 def evolve(settlement: Settlement, recorded: SettlementRecorded) -> Settlement:
@@ -82,16 +86,51 @@ def apply(settlement: Settlement, event: SettlementEvent, at: datetime) -> Settl
                 next_reminder=None if due is None else in_office(settlement, due),
             )
         case InvoiceReminded():
-            again = None if event.last else in_office(settlement, invoice_due(settlement, at))
+            due = None if event.last else invoice_due(settlement, at)
+            again = None if due is None else in_office(settlement, due)
             return settlement.replace(reminders=event.level, next_reminder=again)
         case InvoiceReturned():
             return settlement.replace(last_verdict=event.verdict)
         case InvoiceAccepted():
-            return _end(settlement, SettlementStatus.INVOICED, at).replace(
-                invoice_paper_id=event.paper_id, last_verdict=Verdict(accepted=True)
+            return _take_invoice(settlement, at).replace(
+                invoice_paper_id=event.paper_id,
+                invoice=event.invoice,
+                last_verdict=Verdict(accepted=True),
             )
         case InvoiceNoted():
-            return _end(settlement, SettlementStatus.INVOICED, at)
+            return _take_invoice(settlement, at)
+        case InvoiceHeld():
+            held = HeldInvoice(
+                paper_id=event.paper_id, verdict=event.verdict, invoice=event.invoice
+            )
+            return settlement.replace(held=held, last_verdict=event.verdict, next_reminder=None)
+        case InvoiceApproved():
+            return settlement.replace(status=SettlementStatus.APPROVED, approved_at=at)
+        case InvoiceSentBack():
+            paper = (
+                settlement.invoice_paper_id
+            )  # a held one may be right once its account is registered
+            returned = settlement.returned_papers
+            return settlement.replace(
+                status=SettlementStatus.ISSUED,
+                held=None,
+                invoice_paper_id=None,
+                invoice=None,
+                invoiced_at=None,
+                approved_at=None,
+                last_verdict=None,
+                returned_at=at,
+                return_reason=event.reason,
+                returned_papers=returned if paper is None else (*returned, paper),
+                returns=settlement.returns + 1,
+                invoice_due=event.invoice_due,
+                next_reminder=in_office(settlement, event.invoice_due),
+                reminders=0,
+            )
+        case InvoicePaid():
+            return _end(settlement, SettlementStatus.PAID, at).replace(
+                paid_on=event.paid_on, payment_reference=event.reference
+            )
         case Voided():
             # If no order was claimed, there is none to release.
             return _end(settlement, SettlementStatus.VOID, at).replace(
@@ -111,5 +150,15 @@ def apply(settlement: Settlement, event: SettlementEvent, at: datetime) -> Settl
             assert_never(event)
 
 
+def _take_invoice(settlement: Settlement, at: datetime) -> Settlement:
+    """The settlement once accounting has the invoice. Under version 1 of the rules it ends with that."""
+    if settlement.rules < 2:
+        return _end(settlement, SettlementStatus.INVOICED, at)
+    invoiced = settlement.replace(
+        status=SettlementStatus.INVOICED, held=None, next_reminder=None, invoiced_at=at
+    )
+    return invoiced if invoiced.awaits_payment else invoiced.replace(ended_at=at)
+
+
 def _end(settlement: Settlement, status: SettlementStatus, at: datetime) -> Settlement:
-    return settlement.replace(status=status, next_reminder=None, ended_at=at)
+    return settlement.replace(status=status, held=None, next_reminder=None, ended_at=at)

@@ -8,25 +8,30 @@ from domain.months import Month
 # No vowels, so that it spells no words, and no characters that are mistaken for others: 0 O, 1 I L, U V.
 _ALPHABET = "23456789BCDFGHJKMNPQRSTWXYZ"
 _CODE_LENGTH = 8
+MOST_IN_A_MONTH = 9
+"""The most settlements of one partner and month: the first, and those that follow voided ones."""
 _SETTLEMENT_ID = re.compile(
-    rf"V([0-9]{{4}})(0[1-9]|1[0-2])-?([{_ALPHABET}]{{{_CODE_LENGTH}}})", re.ASCII
+    rf"V([0-9]{{4}})(0[1-9]|1[0-2])-?([{_ALPHABET}]{{{_CODE_LENGTH}}})(?:-?([2-9]))?", re.ASCII
 )
 _REFERENCE = re.compile(r"RF[0-9]{2}[0-9A-Z]{1,21}", re.ASCII)
 
 
-def settlement_id(partner_id: str, month: Month) -> str:
+def settlement_id(partner_id: str, month: Month, number: int = 1) -> str:
     """The Verrechnungs-ID of a partner's settlement of a month: "V202610-7KQ4MXBP".
 
-    Without the hyphen it is the payload of a creditor reference. The code is taken from a hash of the partner's id (38
-    bits), and is the same in each month. The probability that any two of 5000 partners share a code is 0.005 %.
+    If that one was voided, the next settlement of the month is "V202610-7KQ4MXBP-2", then "-3", up to
+    `MOST_IN_A_MONTH`. Without hyphens it is the payload of a creditor reference.
+
+    The code is taken from a hash of the partner's id (38 bits), and is the same in each month. The probability that any
+    two of 5000 partners share a code is 0.005 %.
     """
     digest = hashlib.sha256(b"settlement of " + partner_id.encode()).digest()
-    number = int.from_bytes(digest, "big")
+    rest = int.from_bytes(digest, "big")
     code = ""
     for _ in range(_CODE_LENGTH):
-        number, digit = divmod(number, len(_ALPHABET))
+        rest, digit = divmod(rest, len(_ALPHABET))
         code += _ALPHABET[digit]
-    return f"V{month.year:04}{month.month:02}-{code}"
+    return f"V{month.year:04}{month.month:02}-{code}" + (f"-{number}" if number > 1 else "")
 
 
 def is_settlement_id(text: str) -> bool:
@@ -42,7 +47,7 @@ def creditor_reference(settlement: str) -> str:
     match = _SETTLEMENT_ID.fullmatch(settlement.upper())
     if match is None:
         raise ValueError(f"expected a settlement id, not {settlement!r}")
-    payload = "V" + "".join(match.groups())
+    payload = "V" + "".join(match.groups(""))
     return f"RF{98 - _remainder(f'{payload}RF00'):02}{payload}"
 
 

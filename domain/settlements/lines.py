@@ -45,13 +45,16 @@ Amount = Annotated[
 NOTHING = Decimal("0.00")
 
 
+Percent = Annotated[
+    Decimal, Field(ge=0, lt=100), PlainSerializer(str, return_type=str, when_used="json")
+]
+
+
 class VatRate(Value):
     """The VAT rate that applies from a day on."""
 
     since: date
-    percent: Annotated[
-        Decimal, Field(ge=0, lt=100), PlainSerializer(str, return_type=str, when_used="json")
-    ]
+    percent: Percent
 
 
 VatRates = tuple[VatRate, ...]
@@ -77,6 +80,11 @@ def vat_of(amount: Decimal, percent: Decimal) -> Decimal:
     return (amount * percent / 100).quantize(CENTIME, ROUND_HALF_UP) or NOTHING
 
 
+def to_five_centimes(amount: Decimal) -> Decimal:
+    """The amount rounded to 5 centimes (Rappen), as it is paid in cash."""
+    return (amount * 20).quantize(Decimal(1), ROUND_HALF_UP) * 5 * CENTIME or NOTHING
+
+
 # --- what is billed -------------------------------------------------------------------------------
 
 
@@ -94,7 +102,8 @@ class Line(Value):
 class CorrectionLine(Value):
     """A net amount, positive or negative, that operations add for an order of an earlier settlement.
 
-    `executed_on`: the day of that order, which decides the VAT rate. Without it the last day of the month does.
+    `executed_on`: the day on which that order was executed, or was cancelled, which decides the VAT rate. Without it
+    the last day of the month does.
     """
 
     sp_id: Identifier

@@ -9,7 +9,9 @@ from domain.months import Month
 from domain.settlements.events import (
     Announced,
     InvoiceAccepted,
+    InvoiceHeld,
     InvoiceReminded,
+    InvoiceSentBack,
     NothingToBill,
     SettlementRecorded,
     StatementIssued,
@@ -31,7 +33,9 @@ _MOST_LEFT_OUT = 20
 class SettlementMail(Value):
     """One mail to one audience about a settlement. `key` identifies it: it is sent once.
 
-    `paper_id`: the PDF attached to it. `left_out`: the first twenty; `left_out_count`: how many there are.
+    `paper_id`: the PDF attached to it. `invoice_number`: that of an invoice that CMI made; empty if there is none.
+    `accounts`: those, masked, that an invoice names and that are not the registered one. `to_approve`: whether
+    accounting has to approve the invoice. `left_out`: the first twenty; `left_out_count`: how many there are.
     """
 
     key: str
@@ -54,6 +58,9 @@ class SettlementMail(Value):
     level: int = 0
     reason: str = ""
     paper_id: str | None = None
+    invoice_number: str = ""
+    accounts: tuple[str, ...] = ()
+    to_approve: bool = False
 
     @property
     def lane(self) -> str:
@@ -80,7 +87,7 @@ class MailRule(NamedTuple):
     name: str = ""
     when: Callable[[Any, Settlement], bool] = lambda event, settlement: True
     facts: tuple[str, ...] = ()
-    paper: Literal["statement", "invoice"] | None = None
+    paper: Literal["statement", "invoice", "held"] | None = None
     since: int = 1
     until: int | None = None
 
@@ -122,6 +129,24 @@ MAILS: tuple[MailRule, ...] = (
         paper="invoice",
     ),
     MailRule("invoice_accepted", "partner", InvoiceAccepted, paper="invoice"),
+    MailRule(
+        "invoice_held",
+        "accounting",
+        InvoiceHeld,
+        name=mark("Rechnung mit anderem Konto"),
+        facts=("accounts",),
+        paper="held",
+        since=2,
+    ),
+    MailRule("invoice_held", "partner", InvoiceHeld, facts=("accounts",), since=2),
+    MailRule(
+        "invoice_returned",
+        "partner",
+        InvoiceSentBack,
+        name=mark("Rechnung zurückgewiesen"),
+        facts=("reason",),
+        since=2,
+    ),
     MailRule(
         "settlement_voided",
         "partner",
@@ -172,6 +197,8 @@ def _mail(
         paper = statement.paper_id
     elif rule.paper == "invoice":
         paper = settlement.invoice_paper_id
+    elif rule.paper == "held" and settlement.held is not None:
+        paper = settlement.held.paper_id
     return SettlementMail(
         key=f"{settlement.settlement_id}:{recorded.seq}:{rule.kind}:{rule.audience}",
         kind=rule.kind,
@@ -191,6 +218,8 @@ def _mail(
         selectable_until=settlement.selectable_until,
         invoice_due=settlement.invoice_due,
         paper_id=paper,
+        invoice_number=settlement.invoice.number if settlement.invoice else "",
+        to_approve=settlement.awaits_payment,
         **{name: getattr(recorded.event, name) for name in rule.facts},
     )
 
@@ -201,9 +230,17 @@ def is_obsolete(mail: SettlementMail, settlement: Settlement) -> bool:
         case "settlement_opened":
             return settlement.status is not SettlementStatus.OPEN
         case "invoice_missing":
-            return settlement.status is not SettlementStatus.ISSUED or (
-                mail.level < settlement.reminders
+            return (
+                settlement.status is not SettlementStatus.ISSUED
+                or settlement.held is not None
+                or mail.level < settlement.reminders
+                # a reminder of the invoice that accounting has returned since
+                or (settlement.returned_at is not None and mail.at <= settlement.returned_at)
             )
+        case "invoice_held":
+            return settlement.held is None
+        case "invoice_returned":
+            return settlement.status is not SettlementStatus.ISSUED
         case _:
             return False
 

@@ -23,6 +23,7 @@ from records.tables.partners import partners
 from records.tables.reconciliation import comparisons, findings
 from records.tables.settlements import (
     corrections,
+    invoice_numbers,
     papers,
     settlement_documents,
     settlement_lines,
@@ -41,6 +42,7 @@ __all__ = [
     "documents",
     "findings",
     "idempotency",
+    "invoice_numbers",
     "is_billable",
     "is_closed",
     "is_open",

@@ -25,6 +25,7 @@ settlements = Table(
     Column("partner_id", Key, nullable=False),
     Column("partner_name", String, nullable=False),
     Column("month", String(7), nullable=False),
+    Column("number", Integer, nullable=False, server_default="1"),  # in the month
     Column("status", String, nullable=False),
     Column("orders", Integer, nullable=False),
     Column("net", Money, nullable=False),
@@ -36,9 +37,18 @@ settlements = Table(
     Column("invoice_due", Instant),
     Column("search", Text, nullable=False),  # settlement id, partner's id and name, folded
     Column("digest", String),  # as in `orders`
+    Column(
+        "rules", Integer
+    ),  # the version of its rules; null: written before this column, version 1
 )
-# A partner has one settlement for a month, even if it was voided (docs/rules.md, "Settlement").
-Index("ix_settlements_month_of_partner", settlements.c.partner_id, settlements.c.month, unique=True)
+# A settlement of a month only follows a voided one, with the next number (docs/rules.md, "Settlement").
+Index(
+    "ix_settlements_month_of_partner",
+    settlements.c.partner_id,
+    settlements.c.month,
+    settlements.c.number,
+    unique=True,
+)
 Index("ix_settlements_newest", settlements.c.opened_at, settlements.c.settlement_id)
 Index(
     "ix_settlements_partner_newest",
@@ -114,6 +124,16 @@ Index(
     corrections.c.partner_id,
     corrections.c.at,
     corrections.c.correction_id,
+)
+
+# The numbers of invoices that CMI made for partners: a partner uses each for one settlement only.
+invoice_numbers = Table(
+    "invoice_numbers",
+    metadata,
+    Column("partner_id", Key, primary_key=True),
+    Column("number_key", Key, primary_key=True),  # domain.settlements.invoicing.number_key
+    Column("settlement_id", Key, nullable=False),
+    Column("at", Instant, nullable=False),  # when it was first used
 )
 
 # The bytes of statements, drafts and invoices; they never change. Without a foreign key, like `mails`.

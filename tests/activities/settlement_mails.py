@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from domain.policy_file import load_policy
 from domain.settlements.commands import PassTime, TakeVerdict, VoidSettlement
 from domain.settlements.invoicing import Verdict
 from domain.settlements.mails import SettlementMail, settlement_mails
@@ -42,6 +43,7 @@ def all_mails() -> dict[str, SettlementMail]:
         "opened": mails_of(timedelta(hours=4), PassTime()),
         "opened_one": mails_of(timedelta(hours=4), PassTime(), picked=1),
         "issued": mails_of(*done),
+        "no_deadline": mails_of(*done, policy=load_policy('[settlement]\ninvoice_within = "none"')),
         "left_out": mails_of(done[0], refused, done[-1]),
         "nothing_due": mails_of(*done[:-1], statement(of.settlement_id, total="0.00")),
         "nothing": mails_of(done[0], claims(("SP-0", "billed")), picked=1),

@@ -14,6 +14,7 @@ from activities.papers import PaperActivities
 from contracts.activities import InvoiceToCheck, SettlementOf, Snapshot, StatementWanted
 from documents.confined import ConfinedError
 from records.database import Database
+from records.invoice_numbers import InvoiceNumbers
 from records.orders import Orders
 from records.papers import Paper, Papers, statement_csv_id, statement_id
 from records.partners import Partners
@@ -46,6 +47,7 @@ class Office:
             self.settlements,
             self.partners,
             self.papers,
+            InvoiceNumbers(database),
         )
 
     async def run(self, activity: Any, argument: Any, attempt: int = 1) -> Any:
@@ -141,7 +143,7 @@ async def test_a_document_that_cannot_be_made(
         raise ConfinedError("memory", "over 1024 MiB")
 
     monkeypatch.setattr(module, "render_confined", fail)
-    monkeypatch.setattr(module, "draft_confined", fail)
+    monkeypatch.setattr(module, "invoice_confined", fail)
     make = office.activities.make_statement
     first, third = [await office.failure(make, WANTED, attempt) for attempt in (1, 3)]
     assert first.message == "the document was not made (memory)"

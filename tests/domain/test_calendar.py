@@ -257,3 +257,125 @@ def test_the_calendar_round_trips() -> None:
     copy = Calendar.model_validate_json(CALENDAR.model_dump_json())
     assert copy == CALENDAR
     assert copy.closing(at("2026-12-31T16:12"), 1) == at("2027-01-04T18:00")
+
+
+# --- Saturday as a working day ----------------------------------------------------------------------------------
+
+SATURDAY_FREE = (*FREE, date(2026, 12, 26), date(2027, 5, 1))
+SATURDAYS = CALENDAR.model_copy(
+    update={
+        "saturday_is_working_day": True,
+        "holidays": dict.fromkeys(sorted(SATURDAY_FREE), NAMES),
+    }
+)
+
+
+def works(day: date) -> bool:
+    """Whether people work on a day, where Saturday is a working day."""
+    return day.isoweekday() <= 6 and day not in SATURDAY_FREE
+
+
+@pytest.mark.parametrize(
+    ("day", "working"),
+    [
+        ("2026-11-27", True),  # Friday
+        ("2026-11-28", True),  # Saturday
+        ("2026-11-29", False),  # Sunday
+        ("2026-12-25", False),
+        ("2026-12-26", False),  # a holiday on a Saturday
+        ("2027-05-01", False),
+    ],
+)
+def test_saturdays_are_working_days_unless_they_are_holidays(day: str, working: bool) -> None:
+    assert SATURDAYS.is_working_day(date.fromisoformat(day)) is working
+    assert CALENDAR.is_working_day(date.fromisoformat(day)) is (working and day != "2026-11-28")
+
+
+@given(instants, counts)
+def test_closing_with_saturdays_is_what_the_oracle_says(start: datetime, n: int) -> None:
+    first = start.astimezone(ZURICH).date()
+    days = [day for i in range(1, 60) if works(day := first + timedelta(days=i))]
+    expected = datetime.combine(days[n - 1], time(18), ZURICH).astimezone(UTC)
+    assert SATURDAYS.closing(start, n) == expected
+
+
+@given(instants, counts)
+def test_with_saturdays_no_deadline_is_later(start: datetime, n: int) -> None:
+    plain = SATURDAYS.model_copy(update={"saturday_is_working_day": False})
+    assert SATURDAYS.closing(start, n) <= plain.closing(start, n)
+
+
+@given(instants, counts, counts)
+def test_working_days_add_up_with_saturdays(start: datetime, a: int, b: int) -> None:
+    assert SATURDAYS.closing(SATURDAYS.closing(start, a), b) == SATURDAYS.closing(start, a + b)
+
+
+@given(instants, spans)
+def test_before_undoes_due_with_saturdays(start: datetime, span: Span) -> None:
+    start = SATURDAYS.closing(start, 1)
+    assert SATURDAYS.before(SATURDAYS.due(start, span), span) == start
+
+
+@given(instants, counts)
+def test_all_days_between_are_working_or_skipped_with_saturdays(start: datetime, n: int) -> None:
+    due = SATURDAYS.closing(start, n)
+    first, last = start.astimezone(ZURICH).date(), due.astimezone(ZURICH).date()
+    between = [first + timedelta(days=i) for i in range(1, (last - first).days)]
+    skipped = SATURDAYS.skipped(start, due)
+    assert [s.day for s in skipped] == [day for day in between if not works(day)]
+    assert all((s.kind == "sunday") == (s.day.isoweekday() == 7) for s in skipped)
+
+
+@pytest.mark.parametrize(
+    ("start", "due", "skipped"),
+    [
+        ("2026-11-27T16:12", "2026-11-28T18:00", []),  # Friday: due on Saturday
+        ("2026-11-28T16:12", "2026-11-30T18:00", [("sunday", "2026-11-29")]),
+        ("2026-11-29T16:12", "2026-11-30T18:00", []),
+        (
+            "2026-12-24T10:00",
+            "2026-12-28T18:00",
+            [("holiday", "2026-12-25"), ("holiday", "2026-12-26"), ("sunday", "2026-12-27")],
+        ),
+        ("2026-12-31T16:12", "2027-01-02T18:00", [("holiday", "2027-01-01")]),
+        (
+            "2027-03-27T09:00",
+            "2027-03-30T18:00",
+            [("sunday", "2027-03-28"), ("holiday", "2027-03-29")],
+        ),
+    ],
+)
+def test_one_working_day_with_saturdays(
+    start: str, due: str, skipped: list[tuple[str, str]]
+) -> None:
+    assert SATURDAYS.closing(at(start), 1) == at(due)
+    found = SATURDAYS.skipped(at(start), at(due))
+    assert [(s.kind, s.day.isoformat()) for s in found] == skipped
+    assert all(s.names == (NAMES if s.kind == "holiday" else {}) for s in found)
+
+
+@pytest.mark.parametrize(
+    ("instant", "following"),
+    [
+        ("2026-11-27T18:30", "2026-11-28T08:00"),
+        ("2026-11-28T07:59", "2026-11-28T08:00"),
+        ("2026-11-28T12:00", "2026-11-28T12:00"),
+        ("2026-11-28T18:00:00.000001", "2026-11-30T08:00"),
+        ("2026-11-29T12:00", "2026-11-30T08:00"),
+        ("2026-12-26T12:00", "2026-12-28T08:00"),  # a holiday
+    ],
+)
+def test_office_hours_with_saturdays(instant: str, following: str) -> None:
+    assert SATURDAYS.next_office(at(instant)) == at(following)
+    assert SATURDAYS.in_office(at(instant)) == (instant == following)
+
+
+def test_a_reminder_in_working_days_may_be_on_a_saturday() -> None:
+    before = SATURDAYS.before(at("2026-11-30T18:00"), Span.parse("1 working day"))
+    assert before == at("2026-11-28T18:00")
+
+
+def test_a_calendar_stored_without_the_key_has_free_saturdays() -> None:
+    stored = CALENDAR.model_dump(mode="json")
+    del stored["saturday_is_working_day"]
+    assert Calendar.model_validate(stored) == CALENDAR

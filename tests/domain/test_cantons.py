@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.calendar import Calendar
-from domain.cantons import CANTONS, pin_calendar
+from domain.cantons import CANTONS, pin_calendar, public_holidays
 from domain.policy import OfficePolicy, Policy
 
 ZURICH = ZoneInfo("Europe/Zurich")
@@ -206,3 +206,82 @@ def test_orders_of_one_day_share_a_calendar() -> None:
 def test_an_unknown_canton_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown canton 'Stadt Zurich'"):
         pin_calendar("Stadt Zurich", STANDARD, date(2026, 11, 27))
+
+
+# --- Saturday as a working day ----------------------------------------------------------------------------------
+
+SATURDAY = {"saturday_is_working_day": True}
+
+
+@pytest.mark.parametrize(
+    ("canton", "start", "n", "due"),
+    [
+        ("ZH", "2026-11-27T16:12", 1, "2026-11-28T18:00"),
+        ("ZH", "2026-11-28T09:00", 1, "2026-11-30T18:00"),
+        ("ZH", "2026-07-31T10:00", 1, "2026-08-03T18:00"),  # 1 August is a Saturday
+        ("ZH", "2026-12-24T10:00", 1, "2026-12-28T18:00"),  # Friday and Saturday are holidays
+        ("GE", "2026-12-24T10:00", 1, "2026-12-26T18:00"),  # no St Stephen's Day
+        ("ZH", "2026-12-31T10:00", 1, "2027-01-02T18:00"),
+    ],
+)
+def test_known_deadlines_with_saturdays(canton: str, start: str, n: int, due: str) -> None:
+    assert pinned(canton, start, calendar=SATURDAY).closing(at(start), n) == at(due)
+
+
+def test_the_policy_adds_and_strikes_saturdays() -> None:
+    changed = {"ZH": ["2027-01-02", "-12-26"]}
+    calendar = pinned("ZH", "2026-12-01", holidays=changed, calendar=SATURDAY)
+    assert date(2027, 1, 2) in calendar.holidays
+    assert date(2026, 12, 26) not in calendar.holidays
+    assert calendar.is_working_day(date(2026, 12, 26))
+    assert date(2027, 1, 2) not in pinned("ZH", "2026-12-01", holidays=changed).holidays
+
+
+def test_calendars_with_and_without_saturdays_are_two() -> None:
+    start = "2026-11-27T08:00"
+    assert pinned("ZH", start, calendar=SATURDAY) != pinned("ZH", start)
+
+
+# --- holidays for appointments ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("canton", "day", "holiday"),
+    [
+        ("ZH", "2026-08-01", True),  # a Saturday
+        ("ZH", "2026-12-26", True),  # a Saturday
+        ("ZH", "2027-12-25", True),  # a Saturday
+        ("GE", "2027-12-26", False),  # no St Stephen's Day in Geneva
+        ("ZH", "2026-12-25", True),  # a Friday
+        ("ZH", "2026-12-24", False),
+        ("ZH", "2026-12-27", False),  # a Sunday is no holiday by itself
+    ],
+)
+def test_public_holidays_include_those_at_weekends(canton: str, day: str, holiday: bool) -> None:
+    found = public_holidays(canton, STANDARD, date(2026, 7, 1))
+    assert (date.fromisoformat(day) in found) is holiday
+
+
+def test_public_holidays_have_the_additions_and_strikes_of_the_policy() -> None:
+    policy = Policy.model_validate({"holidays": {"ZH": ["2027-01-02", "-12-26"]}})
+    found = public_holidays("ZH", policy, date(2026, 12, 1))
+    assert date(2027, 1, 2) in found  # a Saturday
+    assert date(2026, 12, 26) not in found
+    assert date(2026, 12, 26) in public_holidays("ZH", STANDARD, date(2026, 12, 1))
+    assert date(2026, 12, 26) in public_holidays("SG", policy, date(2026, 12, 1))
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(CANTONS), st.dates(date(2026, 1, 1), date(2028, 1, 1)), st.integers(1, 18))
+def test_public_holidays_agree_with_the_calendar(canton: str, start: date, months: int) -> None:
+    calendar = pin_calendar(canton, STANDARD, start, months)
+    found = public_holidays(canton, STANDARD, start, months)
+    assert list(found) == sorted(set(found))
+    assert {day for day in found if day.isoweekday() <= 5} == {
+        day for day in calendar.holidays if day >= start
+    }
+
+
+def test_public_holidays_of_an_unknown_canton_are_refused() -> None:
+    with pytest.raises(ValueError, match="unknown canton 'FL'"):
+        public_holidays("FL", STANDARD, date(2026, 11, 27))

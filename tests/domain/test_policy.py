@@ -7,14 +7,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from domain.holiday_entries import HolidayEntry, parse_holiday
 from domain.policy import (
     CANTONS,
-    HolidayEntry,
+    DeadlinePolicy,
     OfficePolicy,
     Policy,
     Span,
     TransmissionPolicy,
-    parse_holiday,
 )
 from domain.policy_file import PolicyError, load_policy
 
@@ -30,6 +30,8 @@ set_appointment = "1 working day"
 confirm_execution = "1 working day"
 review = "2 working days"
 goods = "10 working days"
+delivery = "5 working days"
+assign = "1 working day"
 [escalation]
 remind_before = "4 hours"
 repeat_every = "1 working day"
@@ -43,6 +45,17 @@ closes = "18:00"
 [settlement]
 select_within = "3 working days"
 invoice_within = "10 working days"
+[appointment]
+farthest = "60 days"
+earliest = "07:00"
+latest = "20:00"
+[requirements]
+attempts = 3
+attempt_days = 2
+[calendar]
+saturday_is_working_day = false
+[billing]
+undo = "1 hour"
 """
 
 spans = st.one_of(
@@ -149,7 +162,7 @@ def test_standard_values_are_those_of_the_contract() -> None:
     policy = Policy()
     assert policy.transmission.hold.duration == timedelta(minutes=30)
     assert policy.transmission.alarm.duration == timedelta(minutes=45)
-    assert {kind: span.working_days for kind, span in policy.deadlines} == {
+    assert {kind: span and span.working_days for kind, span in policy.deadlines} == {
         "accept": 1,
         "check_requirements": 1,
         "contact_customer": 2,
@@ -157,7 +170,14 @@ def test_standard_values_are_those_of_the_contract() -> None:
         "confirm_execution": 1,
         "review": 2,
         "goods": 10,
+        "delivery": 5,
+        "assign": 1,
     }
+    assert str(policy.appointment.farthest) == "60 days"
+    assert (policy.appointment.earliest, policy.appointment.latest) == (time(7), time(20))
+    assert (policy.requirements.attempts, policy.requirements.attempt_days) == (3, 2)
+    assert policy.calendar.saturday_is_working_day is False
+    assert str(policy.billing.undo) == "1 hour"
     assert (policy.office.opens, policy.office.closes) == (time(8), time(18))
 
 
@@ -165,6 +185,61 @@ def test_accept_none_drops_the_step_and_stays_dropped() -> None:
     policy = load_policy('[deadlines]\naccept = "none"')
     assert policy.deadlines.accept is None
     assert Policy.model_validate_json(policy.model_dump_json()) == policy
+
+
+@pytest.mark.parametrize("kind", sorted(DeadlinePolicy.model_fields))
+def test_any_deadline_may_be_none_and_stays_so(kind: str) -> None:
+    policy = load_policy(f'[deadlines]\n{kind} = "none"')
+    assert [name for name, span in policy.deadlines if span is None] == [kind]
+    assert Policy.model_validate_json(policy.model_dump_json()) == policy
+
+
+def test_the_alarm_and_the_invoice_may_have_no_deadline() -> None:
+    policy = load_policy('[transmission]\nalarm = "None"\n[settlement]\ninvoice_within = "none"')
+    assert (policy.transmission.alarm, policy.settlement.invoice_within) == (None, None)
+    assert Policy.model_validate_json(policy.model_dump_json()) == policy
+
+
+def test_a_policy_that_adopts_the_second_rules_takes_their_keys_and_no_other() -> None:
+    everything = """
+        [deadlines]
+        accept = "9 working days"
+        delivery = "none"
+        assign = "3 hours"
+        [escalation]
+        repeats = 9
+        [settlement]
+        invoice_within = "none"
+        [appointment]
+        farthest = "30 days"
+        earliest = "06:00"
+        latest = "22:00"
+        [requirements]
+        attempts = 4
+        attempt_days = 3
+        [calendar]
+        saturday_is_working_day = true
+        [billing]
+        undo = "2 hours"
+        """
+    today = load_policy(everything)
+    pinned = load_policy('[deadlines]\naccept = "2 working days"')
+    taken = pinned.with_later_keys(today, 1)
+    assert (taken.deadlines.delivery, str(taken.deadlines.assign)) == (None, "3 hours")
+    for section in ("appointment", "requirements", "calendar", "billing"):
+        assert getattr(taken, section) == getattr(today, section) != getattr(Policy(), section)
+    assert str(taken.deadlines.accept) == "2 working days"
+    for section in ("transmission", "escalation", "office", "holidays", "settlement"):
+        assert getattr(taken, section) == getattr(pinned, section)
+    assert pinned.with_later_keys(today, 2) == pinned, "one under the second rules has its own"
+
+
+def test_a_policy_that_was_pinned_before_the_second_rules_has_their_standard_values() -> None:
+    stored = Policy().model_dump(mode="json")
+    for section in ("appointment", "requirements", "calendar", "billing"):
+        del stored[section]
+    del stored["deadlines"]["delivery"], stored["deadlines"]["assign"]
+    assert Policy.model_validate(stored) == Policy()
 
 
 def test_a_file_sets_what_it_names_and_nothing_else() -> None:
@@ -220,7 +295,8 @@ def test_the_pinned_policy_names_every_value_compactly() -> None:
     text = Policy().model_dump_json()
     assert '"hold":"30 minutes"' in text
     assert '"opens":"08:00"' in text
-    assert len(text) < 700
+    assert '"saturday_is_working_day":false' in text
+    assert len(text) < 1000
 
 
 def test_a_pinned_policy_outlives_the_time_zone_database() -> None:
@@ -238,7 +314,7 @@ ENTRY = 'expected "MM-DD" or "YYYY-MM-DD", with "-" before it to strike the day'
         (
             '[deadline]\naccept = "1 day"',
             "deadline: found an unknown section, expected one of transmission, deadlines,"
-            " escalation, office, holidays, settlement",
+            " escalation, office, holidays, settlement, appointment, requirements, calendar, billing",
         ),
         (
             '[transmission]\nholds = "1 day"',
@@ -247,7 +323,38 @@ ENTRY = 'expected "MM-DD" or "YYYY-MM-DD", with "-" before it to strike the day'
         ("deadlines = 3", "deadlines: found 3, expected the table [deadlines]"),
         ('[deadlines]\nreview = "2 weeks"', f'deadlines.review: found "2 weeks", {SPAN}'),
         ("[deadlines]\nreview = 2", f"deadlines.review: found 2, {SPAN}"),
-        ('[deadlines]\nreview = "none"', f'deadlines.review: found "none", {SPAN}'),
+        ('[deadlines]\nreview = "never"', f'deadlines.review: found "never", {SPAN}'),
+        ('[transmission]\nhold = "none"', f'transmission.hold: found "none", {SPAN}'),
+        (
+            '[settlement]\nselect_within = "none"',
+            f'settlement.select_within: found "none", {SPAN}',
+        ),
+        (
+            '[calendar]\nsaturday_is_working_day = "yes"',
+            'calendar.saturday_is_working_day: found "yes", expected true or false',
+        ),
+        (
+            "[requirements]\nattempts = 21",
+            "requirements.attempts: found 21, expected a whole number from 0 to 20",
+        ),
+        (
+            "[requirements]\nattempt_days = -1",
+            "requirements.attempt_days: found -1, expected a whole number from 0 to 20",
+        ),
+        (
+            '[appointment]\nlatest = "07:00"',
+            'appointment.latest: found "07:00",'
+            ' expected later than appointment.earliest, which is "07:00"',
+        ),
+        (
+            '[appointment]\nearliest = "20:30"',
+            'appointment.latest: found "20:00",'
+            ' expected later than appointment.earliest, which is "20:30"',
+        ),
+        (
+            '[billing]\nundo = "soon"',
+            f'billing.undo: found "soon", {SPAN}',
+        ),
         (
             '[deadlines]\naccept = "0 working days"',
             'deadlines.accept: found "0 working days", expected 1 to 260 working days',

@@ -28,7 +28,8 @@ from invoices.check import (
     problem_text,
     read,
 )
-from invoices.draft import draft_confined
+from invoices.draft import invoice_confined
+from statements.data import InvoiceData
 from tests.invoices.papers import invoice, paper
 from tests.statements.samples import CORRECTION, lines, statement
 from tests.support.needs import needs
@@ -220,7 +221,7 @@ class TestFiles:
     async def test_our_own_draft_is_accepted(self, tmp_path: Path) -> None:
         data = statement(30, corrections=[CORRECTION])
         file = tmp_path / "invoice.pdf"
-        made = await draft_confined(data)
+        made = await invoice_confined(InvoiceData.model_validate(data.model_dump()))
         file.write_bytes(made.pdf)
         assert (await check_invoice(file, expected_of(data.settlement))).accepted
         other = expected_of(statement(31).settlement)
@@ -361,7 +362,7 @@ class TestDraft:
         (page,) = PdfReader(io.BytesIO(made.pdf)).pages
         shown = page.extract_text()
         for expected in (
-            "Entwurf. Bitte prüfen Sie die Rechnung",
+            "Entwurf zur Prüfung, keine Rechnung.",
             "Elektro Huber AG",
             "MWST-Nr. CHE-123.456.788 MWST",
             "IBAN CH93 0076 2011 6238 5295 7",

@@ -6,15 +6,26 @@ from datetime import timedelta
 import pytest
 
 from contracts.activities import Snapshot
+from domain.actors import Actor
 from domain.orders.commands import Cancel
-from domain.settlements.commands import Close, NoteInvoice, VoidSettlement
+from domain.settlements.commands import ApproveInvoice, Close, NoteInvoice, NotePaid, VoidSettlement
 from domain.settlements.settlement import Opening
 from records.database import Database
 from records.findings import Findings, Seen
 from records.orders import Orders
 from records.reconciliation import Reconciliation, Row, Same
 from tests.support.builders import ACCEPTED, BILLED, COMPLETED, MONDAY, OPERATIONS, lived
-from tests.support.settlements import OCTOBER, Step, claims, issued, opening, settled, voided
+from tests.support.settlements import (
+    FIRST,
+    OCTOBER,
+    Step,
+    claims,
+    issued,
+    opening,
+    settled,
+    statement,
+    voided,
+)
 
 LATER, LATEST = MONDAY + timedelta(minutes=15), MONDAY + timedelta(minutes=30)
 ORDER, HUBER = "SP-1", "elektro-huber"
@@ -63,18 +74,35 @@ ENDINGS: list[tuple[Callable[[Opening], tuple[Step, ...]], bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("steps", "is_over"), ENDINGS)
+NOTED = (NoteInvoice(), OPERATIONS)
+APPROVED = (ApproveInvoice(), Actor(role="accounting"))
+PAID = (NotePaid(paid_on=FIRST.date()), Actor(role="accounting"))
+ENDINGS_2: list[tuple[Callable[[Opening], tuple[Step, ...]], bool]] = [
+    (lambda of: (*issued(of), NOTED), False),  # it has to be paid
+    (lambda of: (*issued(of)[:-1], statement(of.settlement_id, total="-5.00"), NOTED), True),
+    (lambda of: (*issued(of), NOTED, APPROVED), False),
+    (lambda of: (*issued(of), NOTED, APPROVED, PAID), True),
+    (voided, True),
+]
+
+
+@pytest.mark.parametrize(
+    ("steps", "is_over", "rules"),
+    [*((*ending, 1) for ending in ENDINGS), *((*ending, 2) for ending in ENDINGS_2)],
+)
 async def test_a_settlement_is_open_until_nothing_can_follow(
-    database: Database, steps: Callable[[Opening], tuple[Step, ...]], is_over: bool
+    database: Database, steps: Callable[[Opening], tuple[Step, ...]], is_over: bool, rules: int
 ) -> None:
-    records, of = Reconciliation(database), opening(ORDER)
+    records, of = Reconciliation(database), opening(ORDER, rules=rules)
     snapshot = settled(of, *steps(of))
     number, version = of.settlement_id, snapshot.settlement.version
     assert snapshot.settlement.is_over is is_over
     if snapshot.settlement.picked:
         assert not await records.keep_settlement(snapshot), "its order is not in the records"
         assert await records.settlements([number]) == ()
-    order, events = lived(*COMPLETED, sp_id=ORDER)
+    made = snapshot.settlement.statement
+    fee = "0.00" if made and made.total <= 0 else "129.00"
+    order, events = lived(*COMPLETED, sp_id=ORDER, fee=fee)
     await Orders(database).save(Snapshot(order=order, events=events))
     assert await records.keep_settlement(snapshot)
     row = Row(number, version, snapshot.settlement.digest, is_over, (HUBER, OCTOBER))

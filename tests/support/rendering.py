@@ -5,7 +5,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 
 from invoices import draft
-from statements.data import Document, StatementData
+from statements.data import Document, InvoiceData, StatementData
 from tests.support.needs import require
 
 
@@ -27,5 +27,11 @@ def _render(data: StatementData) -> Document:
 
 
 def draft_invoice(data: StatementData) -> Document:
-    """Call `invoices.draft.draft_invoice` in that process, with its errors. Skips the test if Pango is missing."""
-    return _renderer().submit(draft.draft_invoice, data).result()
+    """Make a draft with `invoices.draft.make_invoice` in that process, with its errors. Skips as `render`."""
+    return own_invoice(data, None)
+
+
+def own_invoice(data: StatementData, number: str | None) -> Document:
+    """Make an invoice with `invoices.draft.make_invoice` in that process, with its errors. Skips as `render`."""
+    about = InvoiceData.model_validate({**data.model_dump(), "invoice_number": number})
+    return _renderer().submit(draft.make_invoice, about).result()

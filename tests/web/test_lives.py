@@ -20,17 +20,16 @@ async def test_an_order_from_the_shop_to_its_completion(cmi: Site) -> None:
     assert placed["status_label"] == "In Übermittlung"
     assert placed["checklist"] == ["connections", "space", "passages"]
     assert placed["ball"] == "retailer"
-    assert placed["allowed"] == ["cancel"]
+    assert placed["allowed"] == ["cancel"], "operations alone reassign"
     assert [entry["type"] for entry in placed["timeline"]] == ["placed"]
 
-    # Placed is found at once, by all but its partner.
+    # Placed is found at once.
     assert (await cmi.operations.get(f"{API}/orders/{sp_id}")).status_code == 200
-    assert (await cmi.partner.get(f"{API}/orders/{sp_id}")).status_code == 404
 
     new = await cmi.reaches(sp_id, "new")
     assert new["version"] > placed["version"]
     seen = (await cmi.partner.get(f"{API}/orders/{sp_id}")).json()
-    assert seen["allowed"] == ["accept"]
+    assert seen["allowed"] == ["accept", "decline"]
     assert {d["kind"] for d in seen["deadlines"]} == {"accept", "contact_customer"}
     assert all(d["explanation"] and not d["overdue"] for d in seen["deadlines"])
 
@@ -55,22 +54,28 @@ async def test_an_order_from_the_shop_to_its_completion(cmi: Site) -> None:
     assert told.json() == {"sp_id": sp_id, "stored": True}
     await cmi.reaches(sp_id, "set_appointment")
     await cmi.do(cmi.warehouse, sp_id, "goods-received", {"received_at": tomorrow(7, -1)})
+    await cmi.has(sp_id, "goods_received")
 
     dated = await cmi.do(cmi.partner, sp_id, "appointment", agreed())
-    assert dated["appointment"] == {**agreed(), "sequence": 0}
+    assert {**dated["appointment"], "unusual": True} == {**agreed(), "sequence": 0}
     moved = await cmi.do(cmi.partner, sp_id, "appointment", agreed(2, reason="Customer is ill"))
     assert moved["appointment"]["sequence"] == 1
-    done = await cmi.do(cmi.partner, sp_id, "execution", {"executed": True, "note": "All fine"})
+    refused = await cmi.post(cmi.partner, sp_id, "execution", {"executed": True})
+    assert refused.status_code == 422
+    assert [e["field"] for e in refused.json()["errors"]] == ["executed_on"]
+    early = {"executed": True, "note": "All fine", "early": True}
+    done = await cmi.do(cmi.partner, sp_id, "execution", early)
     assert done["status"] == "completed"
     assert done["executed_on"]
     assert done["settlement_id"] is None
-    assert done["allowed"] == []
+    assert done["allowed"] == ["undo"]
 
 
 async def test_a_prepaid_order_waits_for_its_payment(cmi: Site) -> None:
     placed = await cmi.place(prepaid=True)
     assert placed["status"] == "awaiting_payment"
     assert placed["allowed"] == ["payment_received", "cancel"]
+    assert (await cmi.partner.get(f"{API}/orders/{placed['sp_id']}")).status_code == 404
     for _ in range(2):
         told = await cmi.post(cmi.shop, placed["sp_id"], "payment-received")
         assert told.status_code == 202
@@ -80,13 +85,15 @@ async def test_a_prepaid_order_waits_for_its_payment(cmi: Site) -> None:
     assert (await cmi.post(cmi.shop, placed["sp_id"], "payment-received")).status_code == 202
 
 
-async def test_a_place_that_is_not_ready_ends_the_order(cmi: Site) -> None:
+async def test_a_place_that_is_not_ready_is_decided_by_operations(cmi: Site) -> None:
     sp_id = await cmi.new()
     await cmi.do(cmi.partner, sp_id, "accept")
     no = {"met": False, "reason": "passage_too_narrow", "note": "58 cm"}
     rejected = await cmi.do(cmi.partner, sp_id, "requirements", no)
-    assert rejected["status"] == "cancelled"
-    assert rejected["ball"] is None
+    assert rejected["status"] == "under_review"
+    assert (rejected["ball"], rejected["review_reason"]) == ("retailer", "passage_too_narrow")
+    ended = await cmi.do(cmi.operations, sp_id, "review", {"decision": "cancel"})
+    assert ended["status"] == "cancelled"
     refused = await cmi.post(cmi.partner, sp_id, "accept")
     assert refused.status_code == 409
     assert refused.json()["allowed"] == []
@@ -110,7 +117,7 @@ async def test_what_was_not_executed_is_decided_by_operations(
     no = {"executed": False, "reason": "customer_absent", "note": ""}
     reported = await cmi.do(cmi.partner, sp_id, "execution", no)
     assert reported["status"] == "under_review"
-    assert reported["allowed"] == []
+    assert reported["allowed"] == ["withdraw_problem"]
     seen = (await cmi.operations.get(f"{API}/orders/{sp_id}")).json()
     assert decision in seen["allowed"]
     decided = await cmi.do(cmi.operations, sp_id, "review", {"decision": decision, "note": "So"})
@@ -142,7 +149,7 @@ async def test_another_partner_gets_the_order_and_the_first_one_loses_sight_of_i
         assert gone.status_code == 404
     assert not (await cmi.partner.get(f"{API}/orders", params={"q": sp_id})).json()["items"]
     seen = (await cmi.stranger.get(f"{API}/orders/{sp_id}")).json()
-    assert seen["allowed"] == ["accept"]
+    assert seen["allowed"] == ["accept", "decline"]
     assert "Our secret" not in str(seen)
     assert "canton LU" in next(
         d["explanation"]

@@ -495,7 +495,7 @@ async def test_many_clicks_on_the_draft_and_one_that_cannot_be_made(
         made.append(number)
         raise ConfinedError("memory", "too large")
 
-    monkeypatch.setattr(activities.papers, "draft_confined", fails)
+    monkeypatch.setattr(activities.papers, "invoice_confined", fails)
     answers = await asyncio.gather(
         *(one.http.get(path, headers={"Accept-Language": "en"}) for _ in range(12))
     )

@@ -12,9 +12,12 @@ from domain.settlements import access
 from domain.settlements.events import (
     Announced,
     InvoiceAccepted,
+    InvoiceApproved,
     InvoiceNoted,
+    InvoicePaid,
     InvoiceReminded,
     InvoiceReturned,
+    InvoiceSentBack,
     KnownSettlementEvent,
     MailUndelivered,
     NothingToBill,
@@ -29,7 +32,7 @@ from domain.settlements.events import (
     StatementIssued,
     Voided,
 )
-from domain.settlements.invoicing import Problem, Verdict
+from domain.settlements.invoicing import OwnInvoice, Problem, Verdict
 from domain.settlements.lines import CorrectionLine, LeftOut, LeftOutReason
 from domain.settlements.settlement import SettlementStatus, Statement
 from domain.values import LANGUAGES, Language
@@ -47,6 +50,9 @@ CODES = (
     "too_many_files",
     "not_made",
     "older_rules",
+    "no_iban",
+    "unusable_iban",
+    "nothing_to_pay",
 )
 in_every_language = pytest.mark.parametrize("language", LANGUAGES)
 AT = datetime(2026, 11, 2, 5, tzinfo=UTC)
@@ -92,6 +98,12 @@ EVENTS: tuple[SettlementEvent, ...] = (
     InvoiceAccepted(paper_id="invoice-x"),
     InvoiceNoted(note=""),
     InvoiceNoted(note="by {post}"),
+    InvoiceAccepted(
+        paper_id="invoice-y", invoice=OwnInvoice(number="R-{1} %s", date=date(2026, 11, 4))
+    ),
+    InvoiceApproved(),
+    InvoiceSentBack(reason="Wrong {address}", invoice_due=LATER),
+    InvoicePaid(paid_on=date(2026, 12, 1), reference="2026-4711"),
     Voided(reason="Wrong {month}"),
     OrdersReleased(orders=2),
     RulesAdopted(version=2, policy=Policy()),
@@ -119,6 +131,10 @@ def test_every_event_is_among_those_below() -> None:
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
 def test_every_event_can_be_told(event: Any, language: Language) -> None:
     free = getattr(event, "note", "") or getattr(event, "reason", "")
+    if isinstance(event, InvoiceAccepted) and event.invoice:
+        free = event.invoice.number
+        assert free in told(event, language)
+        return
     text = told(event, language)
     if free:
         assert quoted(free, language) in text
@@ -132,6 +148,7 @@ def test_entries() -> None:
     assert told(EVENTS[9], "en") == (
         "Statement issued: CHF 139.45; invoice awaited until Thu 5 Nov 2026 06:00"
     )
+    assert told(EVENTS[18]) == "Bezahlt am Di 1. Dez. 2026"
     assert told(EVENTS[-1]) == "E-Mail «Verrechnungsbeleg» war nicht zustellbar"
 
 

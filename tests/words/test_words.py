@@ -16,18 +16,26 @@ from hypothesis import strategies as st
 from domain.actors import Actor, Role
 from domain.calendar import Calendar, Skipped
 from domain.cantons import pin_calendar
-from domain.orders import deadline_rules, events, order
+from domain.orders import deadline_rules, events, order, placement, shipment
 from domain.orders import mails as order_mails
 from domain.orders.access import why_not
 from domain.orders.catalogue import ALL_ITEMS
-from domain.orders.codes import ChecklistAnswer, NotExecutedReason, RejectionReason
+from domain.orders.codes import (
+    ChecklistAnswer,
+    DeclineReason,
+    MovedBy,
+    NotExecutedReason,
+    ProblemReason,
+    RejectionReason,
+    UnassignReason,
+)
 from domain.orders.command_rules import COMMANDS
 from domain.orders.commands import LogContact
-from domain.orders.deadline import DeadlineKind
+from domain.orders.deadline import DeadlineKind, Outcome
 from domain.orders.errors import Refused
 from domain.orders.explanation import Explanation
 from domain.orders.order import Order, Status
-from domain.policy import Policy, Span
+from domain.policy import CalendarPolicy, Policy, Span
 from domain.settlements import mails as settlement_mails
 from domain.values import LANGUAGES, Language
 from words import (
@@ -62,12 +70,25 @@ from words.timeline import quoted
 
 SOURCE = "".join(path.read_text() for path in Path("domain/orders").glob("*.py"))
 USE_CASES = "".join(path.read_text() for path in Path("use_cases").glob("*.py"))
-INVALID_CODES = set(re.findall(r'InvalidCommand\([^()]*, "(\w+)"\)', SOURCE + USE_CASES))
+SETTLEMENTS = "".join(path.read_text() for path in Path("domain/settlements").glob("*.py"))
+INVALID_CODES = set(
+    re.findall(r'InvalidCommand\([^()]*, "(\w+)"\)', SOURCE + SETTLEMENTS + USE_CASES)
+)
 REFUSAL_CODES = set(re.findall(r'Refused\(\s*order, [^,]+, "(\w+)"', SOURCE)) | set(
     re.findall(r'return "(\w+)"', inspect.getsource(why_not))
 )
 EVENT_TYPES: tuple[type[Any], ...] = get_args(get_args(events.KnownEvent)[0])
-REASONS = get_args(RejectionReason) + get_args(NotExecutedReason)
+REASONS = tuple(
+    reason
+    for codes in (
+        RejectionReason,
+        NotExecutedReason,
+        ProblemReason,
+        DeclineReason,
+        UnassignReason,
+    )
+    for reason in get_args(codes)
+)
 KINDS = deadline_rules.kinds()
 ACTIONS = sorted({action for rule in COMMANDS for action in rule.actions})
 
@@ -99,7 +120,7 @@ def test_every_key_of_every_enumeration_has_its_words() -> None:
     assert set(labels.ITEMS) == set(ALL_ITEMS)
     assert set(labels.ANSWERS) == set(get_args(ChecklistAnswer))
     contact = LogContact.model_fields["outcome"].annotation
-    assert set(labels.OUTCOMES) == {*get_args(contact), *get_args(order.Outcome)}
+    assert set(labels.OUTCOMES) == {*get_args(contact), *get_args(Outcome)}
     assert {"item_not_asked", "same_partner"} <= INVALID_CODES
     assert set(sentences.INVALID) == INVALID_CODES
     assert {"role", "final", "before_goods", "other_settlement"} <= REFUSAL_CODES
@@ -237,9 +258,11 @@ def test_spans(span: str, language: Language, text: str) -> None:
 # --- explanations -------------------------------------------------------------------------------------------------
 
 
-def lucerne(kind: DeadlineKind, started: str, span: str) -> Explanation:
+def lucerne(
+    kind: DeadlineKind, started: str, span: str, policy: Policy | None = None
+) -> Explanation:
     """A deadline in Lucerne, reckoned with the real calendar; `started` is local (winter)."""
-    calendar = pin_calendar("LU", Policy(), date(2026, 12, 1))
+    calendar = pin_calendar("LU", policy or Policy(), date(2026, 12, 1))
     start = (wall(started) - timedelta(hours=1)).replace(tzinfo=UTC)
     length = Span.parse(span)
     due = calendar.due(start, length)
@@ -290,6 +313,46 @@ def test_weekends_are_counted_and_come_last() -> None:
         "due Fri 8 Jan 2027 18:00: requirements met Wed 23 Dec 2026 09:00, 10 working days, canton LU; "
         "skipped: Christmas Day (Fri 25 Dec), New Year's Day (Fri 1 Jan), two weekends"
     )
+
+
+@pytest.mark.parametrize(
+    ("language", "skipped"),
+    [
+        (
+            "en",
+            "skipped: New Year's Day (Fri 1 Jan), Saint Berchtold's Day (Sat 2 Jan), two Sundays",
+        ),
+        (
+            "de",
+            "nicht gezählt: Neujahrstag (Fr 1. Jan.), Berchtoldstag (Sa 2. Jan.), zwei Sonntage",
+        ),
+        (
+            "fr",
+            "jours non comptés: Nouvel An (ven. 1er janv.), Saint-Berchtold (sam. 2 janv.), deux dimanches",
+        ),
+        (
+            "it",
+            "giorni non contati: Capodanno (ven 1° gen), Giorno di Bertoldo (sab 2 gen), due domeniche",
+        ),
+    ],
+)
+def test_where_saturdays_are_working_days_sundays_are_counted(
+    language: Language, skipped: str
+) -> None:
+    saturdays = Policy(calendar=CalendarPolicy(saturday_is_working_day=True))
+    explanation = lucerne("goods", "2026-12-26T09:00", "10 working days", saturdays)
+    assert explanation_text(explanation, language).endswith(skipped)
+    assert explanation.due == wall("2027-01-09T18:00")
+
+
+@pytest.mark.parametrize(
+    ("language", "skipped"),
+    [("en", "Sunday"), ("de", "Sonntag"), ("fr", "dimanche"), ("it", "domenica")],
+)
+def test_one_sunday_is_just_that(language: Language, skipped: str) -> None:
+    saturdays = Policy(calendar=CalendarPolicy(saturday_is_working_day=True))
+    explanation = lucerne("accept", "2027-01-09T09:00", "1 working day", saturdays)
+    assert explanation_text(explanation, language).endswith(f": {skipped}")
 
 
 def test_nothing_skipped_is_not_mentioned() -> None:
@@ -387,7 +450,7 @@ written = st.text("aé ßX9{}%\\»\n", min_size=1, max_size=12).map(str.strip).f
 notes = st.just("") | written
 identifiers = st.text("ab-9", min_size=1, max_size=8)
 assignees = st.builds(
-    order.Assignee,
+    placement.Assignee,
     partner_id=st.just("elektro-huber"),
     name=st.just("Elektro Huber AG"),
     canton=st.just("LU"),
@@ -396,8 +459,8 @@ assignees = st.builds(
 codes = st.sampled_from(sorted(REFUSAL_CODES | INVALID_CODES))
 actors = st.builds(Actor, role=st.sampled_from(get_args(Role)))
 ITEM_ANSWERS: dict[str, str] = {"wall": "yes", "kit": "not_applicable"}
-notices = st.builds(order.GoodsShipped, tracking=identifiers) | st.builds(
-    order.GoodsReceived, received_at=st.none() | instants
+notices = st.builds(shipment.GoodsShipped, tracking=identifiers) | st.builds(
+    shipment.GoodsReceived, received_at=st.none() | instants
 )
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "note": notes,
@@ -417,11 +480,15 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "notice": notices,
     "level": st.integers(1, 4),
     "executed_on": days,
-    "prepaid": st.booleans(),
     "kind": st.sampled_from(KINDS),
     "version": st.integers(2, 99),
     "policy": st.just(Policy()),
-    **dict.fromkeys(("start", "end", "due", "received_at", "counts_from"), instants),
+    "until": days,
+    "moved_by": st.sampled_from(("", *get_args(MovedBy))),
+    **dict.fromkeys(("unusual", "early", "prepaid"), st.booleans()),
+    **dict.fromkeys(
+        ("start", "end", "due", "received_at", "counts_from", "held_until", "begin"), instants
+    ),
 }
 
 
@@ -498,7 +565,7 @@ def test_each_event_type_can_be_told(data: st.DataObject, language: Language) ->
     st.lists(
         st.builds(
             Skipped,
-            kind=st.sampled_from(("weekend", "holiday")),
+            kind=st.sampled_from(("weekend", "sunday", "holiday")),
             day=days,
             names=st.just({}) | st.just(dict.fromkeys(LANGUAGES, "Feiertag")),
         ),
@@ -570,7 +637,7 @@ def test_entries() -> None:
         "Ware eingetroffen am Mo 4. Jan. 2027 08:00, die Frist zählt ab der Meldung am "
         "Mo 4. Jan. 2027 10:00"
     )
-    kept = events.NoticeKept(notice=order.GoodsShipped(tracking="99.00.1"))
+    kept = events.NoticeKept(notice=shipment.GoodsShipped(tracking="99.00.1"))
     assert told(kept) == "Meldung zum Versand der Ware vorgemerkt (Sendung 99.00.1)"
     decided = events.ReviewDecided(
         decision="accept_as_executed", note="", executed_on=date(2027, 1, 4)

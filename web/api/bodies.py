@@ -1,7 +1,7 @@
 """The request and response bodies of the API's calls about orders."""
 
 import re
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -15,11 +15,11 @@ from pydantic import (
     model_validator,
 )
 
-from domain.fields import Identifier, Instant, Reason
+from domain.fields import Identifier, Instant, Note, Reason
 from domain.orders.catalogue import ALL_ITEMS
 from domain.orders.codes import ChecklistItem
 from domain.orders.order import Appointment, Party, Status
-from domain.orders.placement import Customer, Placement, Product, Service
+from domain.orders.placement import Customer, Placement, Product, Recipient, Service
 from domain.values import Input, OpenEnum
 from words.order_view import DeadlineView
 
@@ -110,6 +110,27 @@ class Reassignment(Input):
     reason: Reason
 
 
+class Review(Input):
+    """How an order that is reviewed goes on.
+
+    `until`: to when it waits, with `wait_until`. `partner_id`: who does it instead, with `reassign`; the note is the
+    reason.
+    """
+
+    decision: Literal[
+        "new_appointment",
+        "reship",
+        "cancel",
+        "accept_as_executed",
+        "continue",
+        "wait_until",
+        "reassign",
+    ] = Field(examples=["new_appointment"])
+    note: Note = ""
+    until: IsoDay | None = None
+    partner_id: Identifier | None = None
+
+
 # --- answers -----------------------------------------------------------------------------------------------------
 
 
@@ -118,8 +139,10 @@ class ListedOrder(BaseModel):
 
     sp_id: str
     sales_order_id: str
-    partner_id: str
+    sales_order_line: str | None
+    partner_id: str | None = Field(description="null while the order has no partner")
     prepaid: bool
+    deliver_to: Recipient
     customer: Customer
     product: Product
     service: Service
@@ -132,6 +155,10 @@ class ListedOrder(BaseModel):
     allowed: tuple[str, ...]
     ball: Party | None
     appointment: Appointment | None
+    held_until: datetime | None = Field(
+        description="when an order that is on hold goes on by itself"
+    )
+    review_reason: str | None = Field(description="what is reviewed, or why the order is on hold")
     executed_on: date | None
     settlement_id: str | None
 

@@ -49,6 +49,11 @@ NOTHING = one("No particulars", {})
 REASSIGNMENT = one(
     "To another partner", {"partner_id": "luzern-montage", "reason": "On holiday until Friday."}
 )
+REVIEW = one("A new appointment", {"decision": "new_appointment", "note": "Rung up by us."})
+REVIEW["wait"] = Example(value={"decision": "wait_until", "until": "2027-01-11", "note": ""})
+REVIEW["reassign"] = Example(
+    value={"decision": "reassign", "partner_id": "luzern-montage", "note": "Nearer by."}
+)
 
 
 def order() -> OrderView:

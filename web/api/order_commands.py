@@ -1,4 +1,4 @@
-"""The API's calls that give an order a command, made from the rows of `domain.orders.commands.COMMANDS`."""
+"""The API's calls that give an order a command, made from the rows of `domain.orders.command_rules.COMMANDS`."""
 
 import functools
 import inspect
@@ -88,7 +88,7 @@ def _examples(rules: Iterable[CommandRule]) -> dict[str, Example]:
     return found
 
 
-def _add(path: str, rules: list[CommandRule]) -> None:
+def _add(method: str, path: str, rules: list[CommandRule]) -> None:
     """Add the call for a path to the router. Several commands can share a path."""
     first = rules[0]
     by_model = {body_model(rule): rule for rule in rules}
@@ -108,7 +108,7 @@ def _add(path: str, rules: list[CommandRule]) -> None:
         rule = by_model.get(type(body), first)
         values: Any = {name: getattr(body, name) for name in _fields(rule)} if body else {}
         command: Any = rule.command(**values)
-        if rule.in_any_state:
+        if principal.role in rule.in_any_state:
             return await call.tell(principal, command)
         return await call.do(principal, command)
 
@@ -121,13 +121,13 @@ def _add(path: str, rules: list[CommandRule]) -> None:
             "response_model": Accepted,
             "responses": documented(401, 403, 404, 413, 422, 500, 503),
         }
-        if first.in_any_state
+        if set(first.in_any_state) == set(first.roles)
         else COMMAND_ANSWERS
     )
     router.add_api_route(
         f"/orders/{{sp_id}}/{path}",
         give,
-        methods=["POST"],
+        methods=[method],
         name=first.call or first.type,
         tags=[first.roles[0]],
         summary=summary.removesuffix("."),
@@ -136,14 +136,14 @@ def _add(path: str, rules: list[CommandRule]) -> None:
     )
 
 
-def _by_path() -> dict[str, list[CommandRule]]:
-    """The commands of each path. A command with several rows has its latest one."""
-    found: dict[str, dict[type, CommandRule]] = {}
+def _by_call() -> dict[tuple[str, str], list[CommandRule]]:
+    """The commands of each method and path. A command with several rows has its latest one."""
+    found: dict[tuple[str, str], dict[type, CommandRule]] = {}
     for rule in COMMANDS:
         if rule.path is not None:
-            found.setdefault(rule.path, {})[rule.command] = rule
-    return {path: list(rules.values()) for path, rules in found.items()}
+            found.setdefault((rule.method, rule.path), {})[rule.command] = rule
+    return {call: list(rules.values()) for call, rules in found.items()}
 
 
-for _path, _rules in _by_path().items():
-    _add(_path, _rules)
+for (_method, _path), _rules in _by_call().items():
+    _add(_method, _path, _rules)

@@ -37,7 +37,6 @@ from web.api.bodies import (
     ListQuery,
     NewOrder,
     OrderList,
-    Reassignment,
 )
 from web.languages import negotiate
 from web.problems import Problem, broken, documented, invalid, unavailable
@@ -46,7 +45,7 @@ from words.order_view import OrderView, order_view
 
 router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
 
-_BEFORE_THE_PARTNER = (Status.AWAITING_PAYMENT, Status.IN_TRANSMISSION)
+_NOT_THE_PARTNERS = (Status.AWAITING_PAYMENT, Status.IN_TRANSMISSION, Status.UNASSIGNED)
 
 AcceptLanguage = Annotated[
     str | None,
@@ -252,7 +251,7 @@ async def list_orders(
             found = await call.orders.list(principal, **dict(wanted))
     except ValueError as error:
         raise invalid([("cursor", "is not a cursor of this list")]) from error
-    states = [s for s in Status if principal.role != "partner" or s not in _BEFORE_THE_PARTNER]
+    states = [s for s in Status if principal.role != "partner" or s not in _NOT_THE_PARTNERS]
     page = OrderList.model_construct(
         items=[
             ListedOrder.model_construct(**dict(call.view(principal, StoredOrder(order, ()))))
@@ -278,8 +277,6 @@ async def get_order(call: OrderCallDep, principal: Annotated[Principal, may("rea
     return call.answer(call.view(principal, found))
 
 
-# --- reassigning -------------------------------------------------------------------------------------------------
-
 COMMAND_ANSWERS: dict[str, Any] = {
     "response_model": OrderView,
     "responses": {
@@ -292,24 +289,3 @@ COMMAND_ANSWERS: dict[str, Any] = {
     },
 }
 """The possible answers of a call that gives an order a command."""
-
-
-@router.post(
-    "/orders/{sp_id}/reassign",
-    tags=["operations"],
-    summary="Hand an order to another partner",
-    **COMMAND_ANSWERS,
-)
-async def reassign(
-    call: OrderCallDep,
-    principal: Annotated[Principal, may("reassign")],
-    body: Annotated[Reassignment, Body(openapi_examples=examples.REASSIGNMENT)],
-) -> Response:
-    """While it is `new` or `check_requirements`; the new partner starts at `new`, with fresh deadlines."""
-    request_id = call.request_id(principal, "reassign")
-    return await call.outcome(
-        principal,
-        call.orders.reassign(
-            principal, call.sp_id, body.partner_id, body.reason, request_id, call.respond_async
-        ),
-    )

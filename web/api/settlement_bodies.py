@@ -1,17 +1,19 @@
 """The request and response bodies of the API's calls about settlements and corrections."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from domain.fields import Identifier, Note, Reason
 from domain.months import Month
+from domain.settlements.invoicing import InvoiceNumber, PaymentReference
 from domain.settlements.lines import Amount
 from domain.settlements.settlement import SettlementStatus
 from domain.values import Input
+from use_cases.payment_import import Result
 from use_cases.settlements import MOST_ORDERS
-from web.api.bodies import KNOWN, ListQuery
+from web.api.bodies import KNOWN, IsoDay, ListQuery
 from words.settlement_view import SettlementView
 
 SpIds = Annotated[
@@ -49,6 +51,33 @@ class InvoiceReceivedBody(Input):
     """How the invoice came, if that is worth a note."""
 
     note: Note = ""
+
+
+class InvoiceDecisionBody(Input):
+    """What accounting decides about an invoice that names another account. `return` needs a reason."""
+
+    decision: Literal["accept", "return"]
+    reason: Note = ""
+
+
+class InvoiceToMakeBody(Input):
+    """The partner's own number and date of the invoice that is made."""
+
+    invoice_number: InvoiceNumber
+    invoice_date: IsoDay
+
+
+class ReturnBody(Input):
+    """Why accounting returns the invoice. The partner reads it."""
+
+    reason: Reason
+
+
+class PaidBody(Input):
+    """The day of the payment, and the reference of the bank if there is one."""
+
+    paid_on: IsoDay
+    reference: PaymentReference = ""
 
 
 class CorrectionBody(Input):
@@ -90,6 +119,9 @@ class InvoiceAnswer(BaseModel):
     """What the check of an invoice found. A list of SP-IDs names 200 at the most."""
 
     accepted: bool
+    accounting_decides: bool = Field(
+        description="it is right but for its account, so accounting decides; `problems` says why"
+    )
     missing: list[str] = Field(
         description="orders of the settlement that the invoice does not name"
     )
@@ -97,6 +129,23 @@ class InvoiceAnswer(BaseModel):
         description="orders that the invoice names and the settlement does not hold"
     )
     problems: list[str] = Field(description="what else is wrong, in the caller's language")
+
+
+class ImportedRow(BaseModel):
+    """What became of a line of the file. `line` counts from 1, with the head. `text` is in the caller's language."""
+
+    line: int
+    settlement_id: str = Field(description="as it is in the line; empty if the line cannot be read")
+    result: Result
+    column: str | None = Field(description="the cell that is wrong; null if none is, or the line")
+    text: str
+
+
+class ImportAnswer(BaseModel):
+    """The results of an imported file, and how many lines have each result."""
+
+    counts: dict[Result, int]
+    rows: list[ImportedRow]
 
 
 class CorrectionAnswer(BaseModel):

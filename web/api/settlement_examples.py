@@ -30,6 +30,39 @@ OPENING: Examples = {
 SELECTION = one("One of them only", {"sp_ids": ["SP-1048213"]})
 VOID = one("A wrong fee", {"reason": "The fee of SP-1048213 was wrong."})
 RECEIVED = one("By post", {"note": "By post, on 12 November."})
+DECISION: Examples = {
+    "accept": Example(summary="The account is right", value={"decision": "accept"}),
+    "return": Example(
+        summary="It is not",
+        value={"decision": "return", "reason": "The account is not yours."},
+    ),
+}
+TO_MAKE = one("An invoice", {"invoice_number": "R-2026-117", "invoice_date": "2026-12-01"})
+RETURN = one("A wrong address", {"reason": "The address of the recipient is an old one."})
+PAID = one("By bank transfer", {"paid_on": "2026-12-14", "reference": "2026-4711"})
+PAYMENTS_FILE = (
+    "settlement_id;amount;paid_on;reference\r\n"
+    "V202611-Q93Q3BS6;278.90;2026-12-14;2026-4711\r\nV202611-7KQ4MXBP;80,5;14.12.2026;\r\n"
+)
+IMPORTED: dict[str, Any] = {
+    "counts": {"paid": 1, "amount_differs": 1},
+    "rows": [
+        {
+            "line": 2,
+            "settlement_id": "V202611-Q93Q3BS6",
+            "result": "paid",
+            "column": None,
+            "text": "Recorded as paid.",
+        },
+        {
+            "line": 3,
+            "settlement_id": "V202611-7KQ4MXBP",
+            "result": "amount_differs",
+            "column": "amount",
+            "text": "The amount is not the total of the settlement, CHF 80.05.",
+        },
+    ],
+}
 CORRECTION: Examples = {
     "plus": Example(
         summary="An amount more",
@@ -49,6 +82,7 @@ PAPERS = {
 }
 INVOICE: dict[str, Any] = {
     "accepted": False,
+    "accounting_decides": False,
     "missing": ["SP-1048377"],
     "foreign": [],
     "problems": ["The total of CHF 278.90 is not on the invoice."],

@@ -5,21 +5,23 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import File, Response, UploadFile
+from fastapi import Body, File, Response, UploadFile
 
+from domain.settlements.invoicing import OwnInvoice, Verdict
 from invoices.check import LARGEST, problem_text
 from records.papers import Paper
 from use_cases.principal import Principal
 from web.api import settlement_examples as examples
-from web.api.settlement_bodies import InvoiceAnswer
+from web.api.settlement_bodies import InvoiceAnswer, InvoiceDecisionBody, InvoiceToMakeBody
 from web.api.settlement_call import (
     OneSettlementCall,
     OneSettlementCallDep,
     Reader,
     settlement_router,
 )
-from web.problems import Problem, documented
+from web.problems import Problem, documented, invalid
 from web.security import may
+from words.settlement_view import SettlementView
 
 router = settlement_router()
 
@@ -39,7 +41,7 @@ async def upload_invoice(
 ) -> Response:
     """The PDF is checked for the settlement id, every SP-ID (none missing, none foreign) and the total. One that is
     right goes to accounting, and the settlement is `invoiced`; else the answer says what is wrong, and another may be
-    sent.
+    sent. If only its account is not the registered one, accounting decides.
     """
     if (file.size or 0) > LARGEST:
         raise Problem(413, "Content Too Large", "The file is larger than 20 MiB.")
@@ -48,14 +50,71 @@ async def upload_invoice(
         verdict = await call.settlements.papers.upload_invoice(
             principal, call.settlement_id, content, file.filename or ""
         )
+    return _verdict(call, verdict)
+
+
+@router.post(
+    "/settlements/{settlement_id}/make-invoice",
+    tags=["settlements"],
+    summary="Make the invoice and hand it in",
+    response_model=InvoiceAnswer,
+    responses=documented(401, 403, 404, 409, 413, 422, 500, 503),
+)
+async def make_invoice(
+    call: OneSettlementCallDep,
+    principal: Annotated[Principal, may("invoice")],
+    body: Annotated[InvoiceToMakeBody, Body(openapi_examples=examples.TO_MAKE)],
+) -> Response:
+    """The invoice is made from the statement, with the partner's own number and date and a QR-bill, and handed in as
+    an uploaded one: it is checked, goes to accounting, and the settlement is `invoiced`.
+
+    `invoice_number`: 1 to 35 printable characters; a partner uses each for one settlement only. `invoice_date`: from
+    the first day of the settlement's month until today. The partner's IBAN must be registered (409 otherwise). The same
+    invoice again gets the same answer.
+    """
+    invoice = OwnInvoice(number=body.invoice_number, date=body.invoice_date)
+    async with call.translating(principal):
+        verdict = await call.settlements.papers.make_invoice(principal, call.settlement_id, invoice)
+    return _verdict(call, verdict)
+
+
+def _verdict(call: OneSettlementCall, verdict: Verdict) -> Response:
     return call.answer(
         InvoiceAnswer(
             accepted=verdict.accepted,
+            accounting_decides=verdict.accounting_decides,
             missing=list(verdict.missing),
             foreign=list(verdict.foreign),
             problems=[problem_text(problem, call.language) for problem in verdict.problems],
         )
     )
+
+
+@router.post(
+    "/settlements/{settlement_id}/invoice-decision",
+    tags=["settlements"],
+    summary="Decide about an invoice with another account",
+    response_model=SettlementView,
+    responses=documented(401, 403, 404, 409, 413, 422, 500, 503),
+)
+async def decide_about_invoice(
+    call: OneSettlementCallDep,
+    principal: Annotated[Principal, may("accept_invoice")],
+    body: Annotated[InvoiceDecisionBody, Body(openapi_examples=examples.DECISION)],
+) -> Response:
+    """An uploaded invoice was right but for its account (`accounting_decides`). Accepted, it goes on as any invoice;
+    returned, the partner is told why and sends another one.
+    """
+    if body.decision == "return" and not body.reason:
+        raise invalid([("reason", "must say why")])
+    request_id = call.command_id(principal, "decide_invoice")
+    work = call.settlements.papers.decide_about_held(
+        principal,
+        call.settlement_id,
+        reason=body.reason if body.decision == "return" else None,
+        request_id=request_id,
+    )
+    return await call.outcome(principal, work)
 
 
 def _paper(path: str, summary: str, media_type: str = "application/pdf") -> Callable[[Any], Any]:
@@ -102,7 +161,7 @@ async def get_draft_invoice(
     return await _download(call, principal, work, "application/pdf")
 
 
-@_paper("invoice.pdf", "The invoice that was accepted")
+@_paper("invoice.pdf", "The invoice that was accepted, or about which accounting decides")
 async def get_invoice(call: OneSettlementCallDep, principal: Reader) -> Response:
     """As the partner uploaded it. 404 if none was, or it came by another way."""
     work = call.settlements.papers.invoice(principal, call.settlement_id)

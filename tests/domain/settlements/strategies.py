@@ -24,6 +24,8 @@ def settlement_of(
     *,
     corrections: Sequence[CorrectionLine] = (),
     vat_rates: VatRates = (),
+    vat_liable_from: date | None = None,
+    rules: int = 1,
 ) -> SettlementAccount:
     """What a settlement of these lines adds up to."""
     return SettlementAccount(
@@ -33,6 +35,8 @@ def settlement_of(
         lines=in_order(lines),
         corrections=tuple(corrections),
         vat_rates=vat_rates,
+        vat_liable_from=vat_liable_from,
+        rules=rules,
         opened_at=NOW,
     )
 
@@ -76,4 +80,6 @@ ACCOUNTS = st.builds(
     lines(),
     corrections=CORRECTIONS,
     vat_rates=st.sampled_from([(), VAT_RATES]),
+    vat_liable_from=st.none() | DAYS,
+    rules=st.sampled_from([1, 2]),
 )

@@ -220,6 +220,15 @@ def test_reminders_wait_for_office_hours() -> None:
     assert settlement.next_reminder == at("2026-11-09 08:00")
 
 
+def test_without_a_deadline_the_invoice_is_awaited_and_nobody_reminded() -> None:
+    of = opening("SP-1", policy=load_policy('[settlement]\ninvoice_within = "none"'))
+    settlement = settled(of, *issued(of), at=at("2026-12-21 09:00")).settlement
+    assert settlement.status is SettlementStatus.ISSUED
+    assert (settlement.invoice_due, next_instant(settlement)) == (None, None)
+    settlement, _ = handle(settlement, RIGHT, PARTNER, at("2027-06-01 09:00"))
+    assert settlement.status is SettlementStatus.INVOICED
+
+
 def test_nothing_is_awaited_of_a_partner_that_has_nothing_to_claim() -> None:
     of = opening("SP-1")
     settlement = settled(

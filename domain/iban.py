@@ -1,0 +1,16 @@
+"""How an IBAN is shown: in groups of four, or masked."""
+
+
+def in_fours(iban: str) -> str:
+    """An IBAN as it is printed: "CH93 0076 2011 6238 5295 7"."""
+    compact = "".join(iban.split())
+    return " ".join(compact[first : first + 4] for first in range(0, len(compact), 4))
+
+
+def masked(iban: str) -> str:
+    """An IBAN that is recognised by who knows it and of no use to anybody else: "CH93 … 2957".
+
+    One that is too short to be an IBAN is masked as a whole.
+    """
+    compact = "".join(iban.split())
+    return f"{compact[:4]} … {compact[-4:]}" if len(compact) > 12 else "…"

@@ -1,0 +1,42 @@
+"""What the partner and accounting state about an invoice: its number and date, the day of its payment."""
+
+from datetime import date, datetime
+
+from domain.errors import InvalidCommand
+from domain.settlements.errors import SettlementRefused
+from domain.settlements.invoicing import OwnInvoice
+from domain.settlements.settlement import Settlement
+
+
+def check_invoice_facts(settlement: Settlement, invoice: OwnInvoice, now: datetime) -> None:
+    """Check an invoice that is to be made. Its date is a day from the first of the settlement's month until today.
+
+    Before that month nothing of it was done. A partner that settles during the month dates the invoice in it.
+
+    Raises:
+        SettlementRefused: there is nothing to pay.
+        InvalidCommand: it is another day.
+    """
+    if not settlement.can_be_drafted:
+        raise SettlementRefused("invoice", "nothing_to_pay", settlement.status)
+    if invoice.date > _today(settlement, now):
+        raise InvalidCommand("invoice_date", "invoice_in_future")
+    if invoice.date < settlement.opening.month.first_day:
+        raise InvalidCommand("invoice_date", "invoice_before_month")
+
+
+def check_paid_on(settlement: Settlement, paid_on: date, now: datetime) -> None:
+    """Check the day of a payment: from the day on which the statement was issued until today.
+
+    Raises:
+        InvalidCommand: it is another day.
+    """
+    if paid_on > _today(settlement, now):
+        raise InvalidCommand("paid_on", "paid_in_future")
+    issued_at = settlement.issued_at
+    if issued_at is not None and paid_on < settlement.opening.calendar.local(issued_at).date():
+        raise InvalidCommand("paid_on", "paid_before_statement")
+
+
+def _today(settlement: Settlement, now: datetime) -> date:
+    return settlement.opening.calendar.local(now).date()

@@ -188,7 +188,8 @@ def _goods_received(order: Order, command: GoodsReceived, now: datetime) -> list
 
 
 def _reassign(order: Order, command: Reassign) -> list[Event]:
-    if command.partner.partner_id == order.partner.partner_id:
+    has_it = order.status is not Status.UNASSIGNED
+    if has_it and command.partner.partner_id == order.partner.partner_id:
         raise InvalidCommand("partner_id", "same_partner")
     return [
         Reassigned(

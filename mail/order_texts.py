@@ -1,4 +1,4 @@
-"""The texts of mails about orders, from `templates/mail/<kind>.<audience>.txt`."""
+"""The texts of mails about orders, from `templates/mail/<kind>.<audience>.txt`, and of the notices to the shop."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,7 +9,7 @@ import words
 from domain.actors import Actor
 from domain.orders.command_rules import COMMANDS
 from domain.orders.commands import DecideReview
-from domain.orders.outgoing import Mail, MailFacts
+from domain.orders.outgoing import Mail, MailFacts, ShopNotice
 from domain.values import Language
 from mail.texts import ROWS, MailText, MailTexts, Reader, lines, one_line
 from words.timeline import quoted
@@ -23,7 +23,7 @@ _MANY_LINES = frozenset({"note", "reason"})
 
 
 class OrderTexts(MailTexts):
-    """Composes the mails about orders."""
+    """Composes the mails about orders, and the notices to the shop."""
 
     def compose(
         self, mail: Mail, reader: Reader, now: datetime | None = None, phone: str = ""
@@ -52,6 +52,24 @@ class OrderTexts(MailTexts):
             ],
             why=values.get("why", ""),
             link=values["link"],
+        )
+
+    def compose_shop_notice(self, notice: ShopNotice, reader: Reader) -> MailText:
+        """A notice to the shop."""
+        facts = {
+            "sp_id": notice.sp_id,
+            "sales_order": one_line(notice.sales_order_id),
+            "status": words.status_label(notice.status, reader.language),
+            "reason": lines(words.reason_label(notice.reason, reader.language)),
+            "note": lines(notice.note),
+        }
+        said = self._said(f"shop/{notice.kind}", reader, {})
+        return self._laid_out(
+            reader,
+            f"{notice.sp_id}: {said['subject']}",
+            said,
+            rows=[(say(reader.language, ROWS[row]), text) for row, text in facts.items() if text],
+            link="",
         )
 
     def _values(self, mail: Mail, facts: MailFacts, language: Language) -> dict[str, Any]:

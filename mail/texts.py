@@ -1,8 +1,9 @@
 """The texts of mails, from `templates/mail/` in the reader's language, as plain text and as HTML.
 
 A file `<kind>.<audience>.txt` holds one mail about an order, `account/<purpose>.txt` one about a login,
-`operations/<kind>.txt` one about the running of the CMI. It is a Jinja template in German; the catalogues in `locale/`
-have the other languages. It sets:
+`partner/<kind>.txt` one about a partner's IBAN, `operations/<kind>.txt` one about the running of the CMI,
+`shop/<kind>.txt` a notice to the shop. It is a Jinja template in German; the catalogues in `locale/` have the other
+languages. It sets:
 
 - `subject`;
 - `text`: paragraphs with empty lines between them;
@@ -104,6 +105,18 @@ class MailTexts:
         }
         said = self._said(f"account/{purpose}", reader, values)
         return self._laid_out(reader, said["subject"], said, link=link)
+
+    def compose_iban(
+        self, kind: str, reader: Reader, *, before: str | None, after: str | None
+    ) -> MailText:
+        """A mail to a partner about its IBAN. `before`, `after`: the account, masked; None: there is none."""
+        said = self._said(f"partner/{kind}", reader, {"removed": after is None})
+        none = say(reader.language, "keines")
+        rows = [
+            (say(reader.language, "Bisheriges Konto"), before or none),
+            (say(reader.language, "Neues Konto"), after or none),
+        ]
+        return self._laid_out(reader, said["subject"], said, rows=rows, link="")
 
     def compose_findings(
         self,

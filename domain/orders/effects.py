@@ -27,6 +27,7 @@ from domain.orders.outgoing import (
     ShopNotice,
     ShopNoticeKind,
 )
+from domain.orders.shipment import GoodsReceived
 
 
 def effects(before: Order, events: Iterable[Recorded]) -> tuple[Effect, ...]:
@@ -128,20 +129,26 @@ def _request_key(order: Order, attempt: int) -> str:
 
 
 def _shipping_stop(before: Order, recorded: Recorded, after: Order) -> list[Effect]:
-    """The stop of a cancelled order's goods, if they were requested and nobody has received them."""
-    shipment = before.shipment
+    """The stop of a cancelled order's goods, if they were requested and nobody has received them.
+
+    The goods of a line may have been requested by another order, so an order with a line always withdraws from them.
+    """
     if after.status is not Status.CANCELLED or before.status is Status.CANCELLED:
         return []
-    if shipment is None or shipment.received_at is not None:
+    placement, shipment = after.intake.placement, before.shipment
+    if shipment is None and placement.sales_order_line is None:
         return []
-    placement = after.intake.placement
-    request_key = _request_key(before, shipment.attempt)
+    if shipment is None and any(isinstance(kept, GoodsReceived) for kept in before.kept):
+        return []
+    if shipment is not None and shipment.received_at is not None:
+        return []
+    attempt = shipment.attempt if shipment is not None else 1
     return [
         ShippingStop(
-            key=f"{after.sp_id}-{shipment.attempt}-stop",
-            request_key=request_key,
+            key=f"{after.sp_id}-{attempt}-stop",
+            request_key=_request_key(before, attempt),
             sp_id=after.sp_id,
-            attempt=shipment.attempt,
+            attempt=attempt,
             sales_order_id=placement.sales_order_id,
             sales_order_line=placement.sales_order_line,
             at=recorded.at,

@@ -13,7 +13,7 @@ from domain.orders.commands import (
     DecideReview,
     ReportNotExecuted,
 )
-from domain.orders.deadlines import kinds
+from domain.orders.deadline_rules import kinds
 from domain.orders.events import Recorded
 from domain.orders.internal import ConfirmTransmission
 from domain.orders.order import Status

@@ -9,6 +9,7 @@ from records.tables.accounts import (
     tokens,
     users,
 )
+from records.tables.iban_changes import iban_changes, iban_mails
 from records.tables.mails import is_undelivered, mails
 from records.tables.orders import (
     deadlines,
@@ -44,6 +45,8 @@ __all__ = [
     "documents",
     "findings",
     "heartbeats",
+    "iban_changes",
+    "iban_mails",
     "idempotency",
     "invoice_numbers",
     "is_billable",

@@ -10,8 +10,9 @@ from activities.failures import without_contents
 from activities.sending import given_up, send_from_activity
 from contracts import activities
 from domain.orders.outgoing import Mail
+from mail.order_texts import OrderTexts
 from mail.outbox import AT_ONCE, FIVE_DAYS, Outbox, OutgoingMail
-from mail.texts import MailTexts, Reader
+from mail.texts import Reader
 from records.partners import Partner, Partners
 from settings import Settings
 
@@ -35,7 +36,7 @@ class MailActivities:
     def __init__(self, settings: Settings, outbox: Outbox, partners: Partners) -> None:
         self._settings = settings
         self._partners = partners
-        self._texts = MailTexts(settings.public_url)
+        self._texts = OrderTexts(settings.public_url)
         self._outbox = outbox
 
     @activity.defn(name=activities.SEND_MAIL)

@@ -16,13 +16,14 @@ from domain.orders.mails import mail_kinds
 from domain.orders.outgoing import Mail
 from domain.settlements import mails as settlement_mails
 from domain.values import LANGUAGES, Language
-from mail.texts import MailTexts, Reader
+from mail.order_texts import OrderTexts
+from mail.texts import Reader
 from tests.activities.mails import all_mails, refusal
 from tests.support.builders import partner_actor
 
 FOLDER = Path("templates/mail")
 MAILS = all_mails()
-TEXTS = MailTexts("https://cmi.example")
+TEXTS = OrderTexts("https://cmi.example")
 LINK = "https://cmi.example/orders/SP-1048213"
 CUSTOMER, PLACE = "Regula Müller", "8004 Zürich"
 WITHOUT_LINK = (

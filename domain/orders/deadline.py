@@ -7,7 +7,7 @@ from domain.policy import Span
 from domain.values import OPEN, Value
 
 DeadlineKind = str
-"""A kind of deadline. `deadlines.RULES` lists them; a newer release may have stored a deadline of another kind."""
+"""A kind of deadline. `deadline_rules.RULES` lists them; a newer release may have stored a deadline of another kind."""
 Outcome = Literal["met", "missed", "void"]
 Basis = Literal["rule", "resumed", "reassigned", "accepted", "noticed"]
 """What a deadline runs from: the event that its rule names, the end of a review or hold, the reassignment, the

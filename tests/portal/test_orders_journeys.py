@@ -79,7 +79,7 @@ async def test_from_the_overview_to_the_execution(portal: Portal) -> None:
     async with page.expect_download() as download:
         await page.get_by_role("link", name="In den Kalender übernehmen").click()
     assert (await download.value).suggested_filename == f"{sp_id}.ics"
-    await page.get_by_text("Termin verschieben").click()
+    await page.get_by_text("Termin verschieben", exact=True).click()
     await expect(page.get_by_label("Beginn")).to_have_value("10:00")
     await page.get_by_label("Beginn").fill("11:00")
     await page.get_by_label("Grund für den neuen Termin").fill("Kundschaft ist erst dann da")

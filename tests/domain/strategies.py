@@ -29,6 +29,7 @@ from domain.orders.commands import (
     RejectRequirements,
     Reopen,
     ReportNotExecuted,
+    ReportProblem,
     Resume,
     SetAppointment,
     StretchDeadlines,

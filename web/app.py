@@ -13,6 +13,7 @@ from temporalio.envconfig import ClientConfig
 from records.database import Database
 from records.failures import is_away
 from records.idempotency import Answers
+from records.order_relations import OrderRelations
 from records.orders import Orders
 from records.partners import Partners
 from records.worklist import Worklists
@@ -81,7 +82,9 @@ def create_app(settings: Settings) -> FastAPI:
                 policies,
                 settings.display,
             )
-            state.related_orders = RelatedOrders(Orders(database))
+            ended_partners = state.order_use_cases.ended_partners
+            state.accounts.partners.release_orders = ended_partners.release_soon
+            state.related_orders = RelatedOrders(OrderRelations(database))
             state.worklist_use_cases = WorklistUseCases(Worklists(database), state.order_use_cases)
             state.settlement_use_cases = SettlementUseCases(
                 state.temporal,
@@ -90,7 +93,11 @@ def create_app(settings: Settings) -> FastAPI:
                 settings.vat_percentages,
                 settings.display,
             )
-            for task in (state.accounts.keep_house(), _forget_answers(state.answers)):
+            for task in (
+                state.accounts.keep_house(),
+                ended_partners.keep_releasing(),
+                _forget_answers(state.answers),
+            ):
                 stack.push_async_callback(_stop, asyncio.create_task(task))
             yield
 

@@ -101,8 +101,10 @@ class TestKeeping:
             "278.90",
         )
         assert account.status is SettlementStatus.OPEN
-        assert await records.of_month(HUBER, OCTOBER) == ID
-        assert await records.of_month(HUBER, NOVEMBER) is None
+        latest = await records.latest_of_month(HUBER, OCTOBER)
+        assert latest is not None
+        assert latest.settlement_id == ID
+        assert await records.latest_of_month(HUBER, NOVEMBER) is None
 
     async def test_lines_follow_the_selection_and_then_the_claims(
         self, records: Settlements, database: Database

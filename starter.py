@@ -200,10 +200,8 @@ async def stuck(settings: Settings, given: argparse.Namespace) -> None:
             stored = await Settlements(database).get(name)
             if stored is None:
                 raise WrongInput(f"{name}: the records know no such settlement")
-            opening = stored.settlement.opening
-            workflow_id = names.settlement_workflow_id(
-                opening.partner.partner_id, opening.month, opening.number
-            )
+            of = SettlementOf.opened_by(stored.settlement.opening)
+            workflow_id = names.settlement_workflow_id(of.partner_id, of.month, of.number)
     found = await replay_failures.look(await connect(settings), workflow_id)
     if found is None:
         raise WrongInput(f"{name}: its tasks do not fail by a history that cannot be replayed")

@@ -78,6 +78,7 @@ async def test_accounting_returns_and_accepts_an_invoice_with_another_account(
         await expect(office.get_by_role("link", name="Rechnung des Partners (PDF)")).to_be_visible()
         if attempt == "eins":
             await office.get_by_text("Rechnung an den Partner zurückgeben").click()
+            await office.locator("#account_reason").fill("   ")
             await press(office, "Rechnung zurückgeben")
             await expect(office.get_by_role("link", name="Bitte ausfüllen.")).to_be_visible()
             await office.locator("#account_reason").fill("Dieses Konto kennen wir nicht")

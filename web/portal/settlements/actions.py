@@ -50,7 +50,9 @@ register_notices(
         "settlement-selected": mark("Die Auswahl ist gespeichert."),
         "settlement-closed": mark("Die Auswahl ist abgeschlossen. Der Beleg wird jetzt erstellt."),
         "settlement-invoiced": mark("Die Rechnung stimmt und ist bei der Buchhaltung."),
-        "settlement-held": mark("Die Rechnung nennt ein anderes Konto als das hinterlegte: Buchhaltung entscheidet."),
+        "settlement-held": mark(
+            "Die Rechnung nennt ein anderes Konto als das hinterlegte. Die Buchhaltung entscheidet."
+        ),
         "settlement-accepted": mark("Die Rechnung ist angenommen."),
         "settlement-returned": mark("Die Rechnung ist zurückgegeben, der Partner weiss den Grund."),
         "settlement-noted": mark("Die Rechnung ist als erhalten vermerkt."),
@@ -110,7 +112,7 @@ async def select(request: Request, settlement_id: str) -> Response:
         sent = RejectedForm("select", problem=TRANSLATIONS[language].gettext(NOTHING_LEFT))
         return await show(request, principal, found, 409, sent=sent, choice=choice)
     except (SettlementRefused, RequestReused, TemporalAway) as failure:
-        return await _failure_page(request, principal, settlement_id, failure, "select", {}, choice)
+        return await failure_page(request, principal, settlement_id, failure, "select", {}, choice)
     said = "settlement-closed" if step == "close" else "settlement-selected"
     return redirect(request, f"/settlements/{settlement_id}", said=said)
 
@@ -138,13 +140,13 @@ async def send_invoice(request: Request, settlement_id: str) -> Response:
     try:
         verdict = await work
     except (SettlementRefused, RequestReused, TemporalAway) as failure:
-        return await _failure_page(request, principal, settlement_id, failure, "invoice", {})
+        return await failure_page(request, principal, settlement_id, failure, "invoice", {})
     if verdict.accepted or verdict.accounting_decides:
         said = "settlement-invoiced" if verdict.accepted else "settlement-held"
         return redirect(request, f"/settlements/{settlement_id}", said=said)
     found = await find(request, principal, settlement_id)
     sent = RejectedForm(
-        "invoice", typed={"name": file.filename}, wrong=_invoice_errors(verdict, language)
+        "invoice", typed={"name": file.filename}, wrong=invoice_errors(verdict, language)
     )
     return await show(request, principal, found, 422, sent=sent)
 
@@ -177,7 +179,7 @@ async def decide_about_invoice(request: Request, settlement_id: str) -> Response
         paper_id=paper_id,
     )
     said = "settlement-accepted" if accepts else "settlement-returned"
-    return await _carry_out(request, principal, settlement_id, work, opened, typed, said)
+    return await carry_out(request, principal, settlement_id, work, opened, typed, said)
 
 
 @router.post("/settlements/{settlement_id}/invoice-received")
@@ -195,7 +197,7 @@ async def note_invoice(request: Request, settlement_id: str) -> Response:
         return await show(request, principal, found, 422, sent=sent)
     request_id = command_id(principal, form, f"{settlement_id} note_invoice", note)
     work = settlement_use_cases(request).note_invoice(principal, settlement_id, note, request_id)
-    return await _carry_out(
+    return await carry_out(
         request, principal, settlement_id, work, "note_invoice", {"note": note}, "settlement-noted"
     )
 
@@ -217,7 +219,7 @@ async def void(request: Request, settlement_id: str) -> Response:
         return await show(request, principal, found, 422, sent=sent)
     request_id = command_id(principal, form, f"{settlement_id} void", reason)
     work = settlement_use_cases(request).void(principal, settlement_id, reason, request_id)
-    return await _carry_out(
+    return await carry_out(
         request, principal, settlement_id, work, "void", {"reason": reason}, "settlement-voided"
     )
 
@@ -250,11 +252,11 @@ async def correct(request: Request, settlement_id: str) -> Response:
         )
         return await show(request, principal, found, 422, sent=sent)
     except (RequestReused, TemporalAway) as failure:
-        return await _failure_page(request, principal, settlement_id, failure, "correct", typed)
+        return await failure_page(request, principal, settlement_id, failure, "correct", typed)
     return redirect(request, f"/settlements/{settlement_id}", said="settlement-corrected")
 
 
-async def _carry_out(
+async def carry_out(
     request: Request,
     principal: Principal,
     settlement_id: str,
@@ -263,6 +265,7 @@ async def _carry_out(
     typed: dict[str, str],
     said: str,
 ) -> Response:
+    """Do the work of a form, and go to the settlement's page, or show what went wrong."""
     try:
         await work
     except Forbidden:
@@ -270,11 +273,11 @@ async def _carry_out(
     except UnknownSettlement:
         return error_page(request, 404)
     except (SettlementRefused, RequestReused, TemporalAway) as failure:
-        return await _failure_page(request, principal, settlement_id, failure, opened, typed)
+        return await failure_page(request, principal, settlement_id, failure, opened, typed)
     return redirect(request, f"/settlements/{settlement_id}", said=said)
 
 
-async def _failure_page(
+async def failure_page(
     request: Request,
     principal: Principal,
     settlement_id: str,
@@ -327,7 +330,8 @@ def read_amount(text: str) -> Decimal | None:
         return None
 
 
-def _invoice_errors(verdict: Verdict, language: Language) -> tuple[str, ...]:
+def invoice_errors(verdict: Verdict, language: Language) -> tuple[str, ...]:
+    """What is wrong with an invoice, one text for each problem."""
     gettext = TRANSLATIONS[language].gettext
     return (
         *(problem_text(problem, language) for problem in verdict.problems),

@@ -101,6 +101,7 @@ async def show(
         else [],
         sent=sent,
         now=use_cases.now,
+        today=use_cases.now.astimezone(use_cases.zone).date(),
         month_name=month_name(language),
     )
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.live import Live
@@ -123,14 +124,18 @@ async def settle(stage: Stage, folder: Path) -> None:
     say(f"  the statement: {folder / 'statement.pdf'}")
     returned = await api.call(partner, "POST", f"{path}/invoice", file=statement)
     say(f"  by mistake it is sent as the invoice, and comes back: {returned.json()['problems'][0]}")
-    draft = await download("draft-invoice.pdf")
-    verdict = (await api.call(partner, "POST", f"{path}/invoice", file=draft)).json()
+    today = datetime.now(ZoneInfo("Europe/Zurich")).date().isoformat()
+    invoice = {"invoice_number": "R-2026/117", "invoice_date": today}
+    verdict = await api.post(partner, f"{path}/make-invoice", invoice)
     if not verdict["accepted"]:
-        raise DemoFailed(f"the drafted invoice is not right: {verdict}")
-    say(f"  the invoice, drafted for the partner, is right: {folder / 'draft-invoice.pdf'}")
-    status = (await api.get("accounting", path))["status"]
+        raise DemoFailed(f"the invoice that was made is not right: {verdict}")
+    await download("invoice.pdf")
+    say(f"  the invoice, made for the partner, is right: {folder / 'invoice.pdf'}")
     await _wait_for_mail(folder / "mail", "accounting@localhost")
-    say(f"  {opened['settlement_id']} is {status}; accounting has the invoice by mail")
+    say("  accounting has it by mail, approves it and pays it")
+    await api.post("accounting", f"{path}/approve", {})
+    paid = await api.post("accounting", f"{path}/paid", {"paid_on": today})
+    say(f"  {opened['settlement_id']} is {paid['status']}")
 
 
 async def _wait_until_issued(api: Api, partner: str, path: str) -> dict[str, Any]:

@@ -10,19 +10,24 @@ from activities.failures import without_contents
 from activities.sending import given_up, send_from_activity
 from contracts import activities
 from domain.orders.outgoing import Mail
+from mail.order_texts import OrderTexts
 from mail.outbox import AT_ONCE, FIVE_DAYS, Outbox, OutgoingMail
-from mail.texts import MailTexts, Reader
+from mail.texts import Reader
 from records.partners import Partner, Partners
 from settings import Settings
 
 
 class _Recipient(NamedTuple):
-    """The recipient of a mail, and the mail's key. A refused copy is given up at once."""
+    """The recipient of a mail, and the mail's key. A refused copy is given up at once.
+
+    `phone`: the number of the order's partner, if the recipient may have to call it.
+    """
 
     key: str
     address: str
     reader: Reader
     is_copy: bool = False
+    phone: str = ""
 
 
 class MailActivities:
@@ -31,7 +36,7 @@ class MailActivities:
     def __init__(self, settings: Settings, outbox: Outbox, partners: Partners) -> None:
         self._settings = settings
         self._partners = partners
-        self._texts = MailTexts(settings.public_url)
+        self._texts = OrderTexts(settings.public_url)
         self._outbox = outbox
 
     @activity.defn(name=activities.SEND_MAIL)
@@ -54,7 +59,8 @@ class MailActivities:
 
     async def _recipients(self, mail: Mail) -> list[_Recipient]:
         if mail.audience == "operations":
-            return [self._to_team(mail)]
+            known = await self._partners.get(mail.partner_id)
+            return [self._to_team(mail)._replace(phone=known.phone if known else "")]
         if mail.audience == "sender":
             return [await self._to_sender(mail)]
         partner = await self._partner(mail.partner_id)
@@ -104,7 +110,9 @@ class MailActivities:
                 mail.audience,
                 to.address,
                 to.reader,
-                lambda: self._texts.compose(mail, to.reader),
+                lambda: self._texts.compose(
+                    mail, to.reader, now=activity.info().started_time, phone=to.phone
+                ),
                 give_up_refused=AT_ONCE if to.is_copy else limit,
                 give_up_put_off=limit,
             ),

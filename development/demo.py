@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.live import Live
@@ -24,7 +23,7 @@ from development.api_client import PATIENCE, Api, CallFailed, read_credentials
 from development.demo_stories import STORIES
 from development.demo_story import DemoFailed, Stage, Story, progress_table
 from development.embedded import ROOT, free_port
-from development.sample_data import read_orders
+from development.sample_data import ZURICH, read_orders
 from domain.orders.order import Status
 from domain.settlements.settlement import SettlementStatus
 from scripts.system_packages import why_missing
@@ -124,13 +123,14 @@ async def settle(stage: Stage, folder: Path) -> None:
     say(f"  the statement: {folder / 'statement.pdf'}")
     returned = await api.call(partner, "POST", f"{path}/invoice", file=statement)
     say(f"  by mistake it is sent as the invoice, and comes back: {returned.json()['problems'][0]}")
-    today = datetime.now(ZoneInfo("Europe/Zurich")).date().isoformat()
-    invoice = {"invoice_number": "R-2026/117", "invoice_date": today}
-    verdict = await api.post(partner, f"{path}/make-invoice", invoice)
+    await download("draft-invoice.pdf")
+    today = f"{datetime.now(ZURICH):%Y-%m-%d}"
+    own = {"invoice_number": "R-2026-001", "invoice_date": today}
+    verdict = await api.post(partner, f"{path}/make-invoice", own)
     if not verdict["accepted"]:
         raise DemoFailed(f"the invoice that was made is not right: {verdict}")
     await download("invoice.pdf")
-    say(f"  the invoice, made for the partner, is right: {folder / 'invoice.pdf'}")
+    say(f"  the invoice R-2026-001 is made and handed in: {folder / 'invoice.pdf'}")
     await _wait_for_mail(folder / "mail", "accounting@localhost")
     say("  accounting has it by mail, approves it and pays it")
     await api.post("accounting", f"{path}/approve", {})

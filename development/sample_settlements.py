@@ -144,7 +144,7 @@ class _Sample:
         if seen["status"] == SettlementStatus.ISSUED and goal is SettlementStatus.INVOICED:
             invoice = {
                 "invoice_number": f"R-{month}",
-                "invoice_date": datetime.now(ZURICH).date().isoformat(),
+                "invoice_date": f"{datetime.now(ZURICH):%Y-%m-%d}",
             }
             await self._api.post(partner_id, f"{path}/make-invoice", invoice)
 

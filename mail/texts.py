@@ -1,8 +1,9 @@
 """The texts of mails, from `templates/mail/` in the reader's language, as plain text and as HTML.
 
 A file `<kind>.<audience>.txt` holds one mail about an order, `account/<purpose>.txt` one about a login,
-`operations/<kind>.txt` one about the running of the CMI. It is a Jinja template in German; the catalogues in `locale/`
-have the other languages. It sets:
+`partner/<kind>.txt` one about a partner's IBAN, `operations/<kind>.txt` one about the running of the CMI,
+`shop/<kind>.txt` a notice to the shop. It is a Jinja template in German; the catalogues in `locale/` have the other
+languages. It sets:
 
 - `subject`;
 - `text`: paragraphs with empty lines between them;
@@ -17,14 +18,11 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import words
 from contracts.activities import FindingKind
-from domain.actors import Actor
-from domain.orders.outgoing import Mail, MailFacts
 from domain.values import LANGUAGES, Language
 from words.translations import Meaning, mark, pmark, say, translate
 
@@ -33,19 +31,21 @@ ROWS: Mapping[str, str | Meaning] = {
     "sp_id": mark("SP-ID"),
     "sales_order": pmark("Mail", "Verkaufsauftrag"),
     "partner": pmark("Mail", "Servicepartner"),
+    "former_partner": mark("Bisheriger Servicepartner"),
+    "phone": mark("Telefon Servicepartner"),
     "service": pmark("Mail", "Dienstleistung"),
     "product": mark("Produkt"),
     "customer": mark("Kundschaft"),
     "deadline": pmark("Mail", "Frist"),
+    "appointment": mark("Kundentermin"),
     "status": mark("Status"),
     "tracking": pmark("Mail", "Sendung"),
     "reason": mark("Grund"),
+    "until": pmark("Mail", "Bis"),
     "note": mark("Bemerkung"),
     "asked_by": mark("Gemeldet von"),
 }
 """The labels in the table of facts of a mail about an order."""
-_SERVICE_IN_SUBJECT = 60  # characters
-_MANY_LINES = frozenset({"note", "reason"})
 
 
 class Reader(NamedTuple):
@@ -80,7 +80,8 @@ def one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
-def _lines(text: str) -> str:
+def lines(text: str) -> str:
+    """The text with its line breaks, without other control characters and invisible marks."""
     return "\n".join(one_line(line) for line in text.splitlines()).strip()
 
 
@@ -94,25 +95,6 @@ class MailTexts:
             for language in LANGUAGES
         }
 
-    def compose(self, mail: Mail, reader: Reader) -> MailText:
-        """The mail for one reader."""
-        facts = _clean(mail.facts)
-        values = self._values(mail, facts, reader.language)
-        said = self._said(
-            f"{mail.kind}.{'stranger' if reader.stranger else mail.audience}", reader, values
-        )
-        rows = _rows(mail, facts, values, reader.language)
-        return self._laid_out(
-            reader,
-            f"{mail.sp_id}: {said['subject']}",
-            said,
-            rows=[
-                (say(reader.language, ROWS[row]), rows[row]) for row in said["rows"] if rows[row]
-            ],
-            why=values.get("why", ""),
-            link=values["link"],
-        )
-
     def compose_account(
         self, purpose: str, reader: Reader, email: str, link: str, until: datetime
     ) -> MailText:
@@ -123,6 +105,18 @@ class MailTexts:
         }
         said = self._said(f"account/{purpose}", reader, values)
         return self._laid_out(reader, said["subject"], said, link=link)
+
+    def compose_iban(
+        self, kind: str, reader: Reader, *, before: str | None, after: str | None
+    ) -> MailText:
+        """A mail to a partner about its IBAN. `before`, `after`: the account, masked; None: there is none."""
+        said = self._said(f"partner/{kind}", reader, {"removed": after is None})
+        none = say(reader.language, "keines")
+        rows = [
+            (say(reader.language, "Bisheriges Konto"), before or none),
+            (say(reader.language, "Neues Konto"), after or none),
+        ]
+        return self._laid_out(reader, said["subject"], said, rows=rows, link="")
 
     def compose_findings(
         self,
@@ -190,38 +184,6 @@ class MailTexts:
             html=templates.html.get_template(f"{layout}.html").render(values),
         )
 
-    def _values(self, mail: Mail, facts: MailFacts, language: Language) -> dict[str, Any]:
-        """The values that a template may use. A template that uses a missing deadline raises an error."""
-        values: dict[str, Any] = {
-            "sp_id": mail.sp_id,
-            "link": f"{self._public_url}/orders/{quote(mail.sp_id, safe='')}",
-            "partner": facts.partner,
-            "service": facts.service,
-            "short_service": _shortened(facts.service),
-            "status": words.status_label(facts.status, language),
-            "reason": one_line(words.reason_label(facts.reason, language)),
-            "decision": facts.decision,
-            "level": facts.level,
-        }
-        if mail.sender:
-            values["action"] = words.action_label(facts.action, language)
-            values["refusal"] = words.refusal_reason(
-                facts.action, facts.code, facts.status, language
-            )
-        if facts.deadline:
-            due = words.format_instant(facts.deadline.due, language)
-            kind = facts.deadline.kind
-            values |= {
-                "deadline": facts.deadline,
-                "deadline_label": words.deadline_label(kind, language),
-                "due": due,
-                "task": words.deadline_task(kind, language),
-                "why": _sentence(words.explanation_text(facts.deadline, language)),
-            }
-            if please := words.deadline_please(kind, due, language):
-                values["please"] = please
-        return values
-
 
 def _environment(language: Language, *, html: bool = False) -> Environment:
     environment = Environment(
@@ -239,46 +201,3 @@ def _environment(language: Language, *, html: bool = False) -> Environment:
 def _paragraphs(text: str) -> list[str]:
     """The paragraphs of a text. `trim_blocks` removes the line break after a tag, but not an empty line."""
     return [line.strip() for line in text.split("\n") if line.strip()]
-
-
-def _clean(facts: MailFacts) -> MailFacts:
-    """The facts, each cleaned to one line; notes and reasons keep their line breaks."""
-    return facts.model_copy(
-        update={
-            name: _lines(value) if name in _MANY_LINES else one_line(value)
-            for name, value in facts
-            if type(value) is str  # but not the status, which is a subclass
-        }
-    )
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _SERVICE_IN_SUBJECT else text[: _SERVICE_IN_SUBJECT - 1] + "…"
-
-
-def _rows(
-    mail: Mail, facts: MailFacts, values: Mapping[str, Any], language: Language
-) -> dict[str, str]:
-    """The table of facts; unknown values are empty."""
-    return {
-        "sp_id": mail.sp_id,
-        "sales_order": facts.sales_order_id,
-        "partner": facts.partner,
-        "service": facts.service,
-        "product": f"{facts.quantity} × {facts.product}",
-        "customer": ", ".join(filter(None, (facts.customer_name, facts.customer_place))),
-        "deadline": f"{values['deadline_label']}, {values['due']}" if facts.deadline else "",
-        "status": values["status"],
-        "tracking": facts.tracking,
-        "reason": words.reason_label(facts.reason, language),
-        "note": facts.note,
-        "asked_by": _asked_by(mail.sender, language) if mail.sender else "",
-    }
-
-
-def _asked_by(sender: Actor, language: Language) -> str:
-    return ", ".join(filter(None, (words.role_label(sender.role, language), one_line(sender.name))))

@@ -6,15 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from domain.orders.ball import ball
-from domain.orders.deadline import Deadline
-from domain.orders.events import NotExecuted
+from domain.orders.deadline import Deadline, DeadlineKind
 from domain.orders.order import Order, Party, Status
 from records.accounts import AccountRecords, User
 from records.database import Database
 from records.findings import Finding, Findings
 from records.login_attempts import LoginAttempts
 from records.mails import MailLog, StuckMails
-from records.monitoring import LatePartner, Monitoring
+from records.monitoring import LatePartner, Monitoring, Report
 from records.order_lists import OrderFilter
 from records.orders import Orders
 from use_cases import access
@@ -48,7 +47,7 @@ class Review(NamedTuple):
     """An order that waits for a decision, and what the partner reported."""
 
     order: Order
-    report: NotExecuted | None
+    report: Report | None
     due: datetime | None
 
 
@@ -56,6 +55,21 @@ class Reviews(NamedTuple):
     """A page of reviews, and the cursor of the next page; None at the end."""
 
     items: tuple[Review, ...]
+    next_cursor: str | None
+
+
+class UnassignedOrder(NamedTuple):
+    """An order without a partner, since when, and until when operations have to assign it."""
+
+    order: Order
+    since: datetime | None
+    due: datetime | None
+
+
+class UnassignedOrders(NamedTuple):
+    """A page of orders without a partner, and the cursor of the next page; None at the end."""
+
+    items: tuple[UnassignedOrder, ...]
     next_cursor: str | None
 
 
@@ -68,6 +82,9 @@ class OperationsOverview(NamedTuple):
     late_partners: tuple[LatePartner, ...]
     review_count: int
     reviews: tuple[Review, ...]
+    unassigned_count: int
+    unassigned: tuple[UnassignedOrder, ...]
+    on_hold_count: int
     untransmitted_count: int
     untransmitted: tuple[LateOrder, ...]
     mail_count: int
@@ -104,13 +121,17 @@ class Operations:
         now = self._clock()
         late_count, unsent_count, review_count, finding_count, throttled = await asyncio.gather(
             self._monitoring.late(now),
-            self._monitoring.late(now, Status.IN_TRANSMISSION),
+            self._monitoring.late(now, "transmit"),
             self._monitoring.count(Status.UNDER_REVIEW),
             self._findings.count(),
             self._login_attempts.blocked(now),
         )
-        late_partners, findings = await asyncio.gather(
-            self._monitoring.late_partners(now, _MOST_PARTNERS), self._findings.open(each)
+        late_partners, findings, unassigned, unassigned_count, on_hold_count = await asyncio.gather(
+            self._monitoring.late_partners(now, _MOST_PARTNERS),
+            self._findings.open(each),
+            self.unassigned(principal, limit=each),
+            self._monitoring.count(Status.UNASSIGNED),
+            self._monitoring.count(Status.ON_HOLD),
         )
         late, untransmitted, reviews, mails, mail_count, invitations = await asyncio.gather(
             self.late(principal, limit=each),
@@ -127,6 +148,9 @@ class Operations:
             late_partners=late_partners,
             review_count=review_count,
             reviews=reviews.items,
+            unassigned_count=unassigned_count,
+            unassigned=unassigned.items,
+            on_hold_count=on_hold_count,
             untransmitted_count=unsent_count,
             untransmitted=untransmitted.items,
             mail_count=mail_count,
@@ -159,10 +183,10 @@ class Operations:
     async def untransmitted(
         self, principal: Principal, limit: int = 25, cursor: str | None = None
     ) -> LateOrders:
-        """Orders that should have been sent to their partner by now. Raises as `late` does."""
+        """Orders of which their partner should know by now and does not. Raises as `late` does."""
         access.check(principal, "watch")
         now = self._clock()
-        which = OrderFilter(overdue_at=now, status=Status.IN_TRANSMISSION)
+        which = OrderFilter(overdue_at=now, overdue_with="transmit")
         page = await self._orders.page(which, limit, cursor, "urgent")
         return LateOrders(_late(page.items, now), page.next_cursor)
 
@@ -174,10 +198,26 @@ class Operations:
         page = await self._orders.page(
             OrderFilter(status=Status.UNDER_REVIEW), limit, cursor, "urgent"
         )
-        reports = await self._monitoring.not_executed([order.sp_id for order in page.items])
+        reports = await self._monitoring.reports([order.sp_id for order in page.items])
         return Reviews(
             tuple(
-                Review(order, reports.get(order.sp_id), _review_due(order)) for order in page.items
+                Review(order, reports.get(order.sp_id), _due(order, "review"))
+                for order in page.items
+            ),
+            page.next_cursor,
+        )
+
+    async def unassigned(
+        self, principal: Principal, limit: int = 25, cursor: str | None = None
+    ) -> UnassignedOrders:
+        """Orders that no partner has, the most urgent first. Raises as `late` does."""
+        access.check(principal, "watch")
+        which = OrderFilter(status=Status.UNASSIGNED)
+        page = await self._orders.page(which, limit, cursor, "urgent")
+        return UnassignedOrders(
+            tuple(
+                UnassignedOrder(order, order.unassigned_at, _due(order, "assign"))
+                for order in page.items
             ),
             page.next_cursor,
         )
@@ -216,5 +256,5 @@ def _late(orders: Iterable[Order], now: datetime) -> tuple[LateOrder, ...]:
     return tuple(found)
 
 
-def _review_due(order: Order) -> datetime | None:
-    return next((each.due for each in order.open_deadlines if each.kind == "review"), None)
+def _due(order: Order, kind: DeadlineKind) -> datetime | None:
+    return next((each.due for each in order.open_deadlines if each.kind == kind), None)

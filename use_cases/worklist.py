@@ -29,8 +29,11 @@ STATES: tuple[Status, ...] = (
     Status.SET_APPOINTMENT,
     Status.CONFIRM_EXECUTION,
     Status.UNDER_REVIEW,
+    Status.ON_HOLD,
 )
-"""The sections of a partner's overview, in this order. Orders in the last one wait for operations."""
+"""The sections of a partner's overview, in this order."""
+WAITING: tuple[Status, ...] = (Status.UNDER_REVIEW, Status.ON_HOLD)
+"""Sections in which the partner has nothing to do: they wait for operations, or for the customer's date."""
 
 _AT_ONCE = 6
 

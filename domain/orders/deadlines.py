@@ -23,6 +23,7 @@ def reconcile(
     at: datetime,
     is_void: Callable[[DeadlineKind], bool],
     adopted: bool = False,
+    waits: bool = False,
 ) -> Order:
     """End the deadlines that no longer run and open those that now do, after an event at `at`.
 
@@ -34,6 +35,8 @@ def reconcile(
         at: when the event happened.
         is_void: whether the event ends a deadline of a kind without its having been met.
         adopted: the event adopted newer rules. The time of deadlines that they add counts from `at` at the earliest.
+        waits: the event is that the notice of the order is late. The deadlines that it ends begin anew with the notice,
+            and were not missed, even if nobody recorded it before they were due.
     """
     kept: list[Deadline] = []
     running: set[DeadlineKind] = set()
@@ -45,7 +48,9 @@ def reconcile(
             deadline.started == starts.get(deadline.kind) and _is_whose(deadline, order)
         )
         if deadline.is_open and not same:
-            deadline = deadline.replace(ended=at, outcome=_outcome(deadline, at, is_void))
+            put_off = waits and not deadline.missed
+            outcome = "void" if put_off else _outcome(deadline, at, is_void)
+            deadline = deadline.replace(ended=at, outcome=outcome)
         elif deadline.is_open:
             running.add(deadline.kind)
         kept.append(deadline)
@@ -106,7 +111,9 @@ def _basis(order: Order, kind: DeadlineKind, start: datetime) -> Basis:
     by_notice = start == order.noticed_at and start not in (order.transmitted_at, order.accepted_at)
     if by_notice and owner_of(kind) == "partner":
         return "noticed"
-    if start == order.reassigned_at and kind == "transmit":
+    if kind == "set_appointment" and start == order.accepted_at:
+        return "accepted"
+    if start == order.reassigned_at and kind in ("transmit", "set_appointment"):
         return "reassigned"
     return "rule"
 
@@ -157,6 +164,8 @@ def _instants(order: Order) -> Iterator[datetime]:
     for deadline in order.deadlines:
         if not deadline.is_open:
             continue
+        if ends_assignment(order, deadline.kind, deadline.level):
+            yield deadline.due  # the escalations were over before the order adopted this rule
         if not deadline.missed:
             yield deadline.due
             reminder = None if deadline.reminded else reminder_at(order, deadline)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
 from domain.orders.catalogue import checklist
+from domain.orders.codes import ProblemReason
 from domain.orders.commands import (
     Accept,
     AdoptRules,
@@ -20,12 +21,17 @@ from domain.orders.commands import (
     ConfirmExecution,
     ConfirmRequirements,
     DecideReview,
+    Decline,
     LogContact,
+    NoteSeen,
     PaymentReceived,
     Reassign,
     RejectRequirements,
+    Reopen,
     ReportNotExecuted,
     SetAppointment,
+    StretchDeadlines,
+    Unassign,
 )
 from domain.orders.deadline import Deadline
 from domain.orders.deadlines import next_instant
@@ -138,18 +144,41 @@ def placement(**changes: Any) -> Placement:
 
 
 @cache
-def intake(policy_text: str = "", *, prepaid: bool = False, assignee: Assignee = HUBER) -> Intake:
+def intake(
+    policy_text: str = "",
+    *,
+    prepaid: bool = False,
+    assignee: Assignee = HUBER,
+    rules: int = 1,
+    customer_holidays: tuple[date, ...] = (),
+) -> Intake:
     """What an order starts from, with a policy as its TOML file."""
-    return intake_of(load_policy(policy_text), prepaid=prepaid, assignee=assignee)
+    return intake_of(
+        load_policy(policy_text),
+        prepaid=prepaid,
+        assignee=assignee,
+        rules=rules,
+        customer_holidays=customer_holidays,
+    )
 
 
-def intake_of(policy: Policy, *, prepaid: bool = False, assignee: Assignee = HUBER) -> Intake:
-    """What an order starts from."""
+def intake_of(
+    policy: Policy,
+    *,
+    prepaid: bool = False,
+    assignee: Assignee = HUBER,
+    rules: int = 1,
+    customer_holidays: tuple[date, ...] = (),
+    **changes: Any,
+) -> Intake:
+    """What an order starts from, placed under a version of the rules; `changes` are those of the placement."""
     return Intake(
-        placement=placement(prepaid=prepaid, partner_id=assignee.partner_id),
+        placement=placement(prepaid=prepaid, partner_id=assignee.partner_id, **changes),
         partner=assignee,
         policy=policy,
         calendar=pin_calendar(assignee.canton, policy, PINNED),
+        rules=rules,
+        customer_holidays=customer_holidays,
     )
 
 
@@ -221,7 +250,7 @@ def usual_actor(command: Command, order: Order) -> Actor:
             return SHOP
         case GoodsShipped() | GoodsReceived():
             return WAREHOUSE
-        case Cancel() | Reassign() | DecideReview() | AdoptRules():
+        case Cancel() | Reassign() | DecideReview() | AdoptRules() | Reopen():
             return ANNA
         case (
             PassTime()
@@ -230,6 +259,9 @@ def usual_actor(command: Command, order: Order) -> Actor:
             | NoteUndelivered()
             | RenewCalendar()
             | Bill()
+            | NoteSeen()
+            | StretchDeadlines()
+            | Unassign()
         ):
             return SYSTEM
         case _:
@@ -264,13 +296,47 @@ _WAY: tuple[tuple[Status, str, Command], ...] = (
 )
 
 
-def reached(status: Status, *, received: bool = True, policy_text: str = "") -> Life:
-    """A life that has come to a state; `received=False` stops before the goods are received."""
-    life = Life(intake(policy_text, prepaid=True), at("2026-11-01 12:00"))
+# Version 2: the order is visible at the end of its hold, and its notice follows.
+_WAY_2: tuple[tuple[Status, str, Command], ...] = (_WAY[0], (Status.NEW, *_WAY[1][1:]), *_WAY[2:])
+
+# From which state, when and how one comes to the states beside the way.
+_BESIDE: dict[Status, tuple[Status, str, Command]] = {
+    Status.CANCELLED: (
+        Status.CHECK_REQUIREMENTS,
+        "2026-11-03 10:00",
+        Cancel(reason="changed my mind"),
+    ),
+    Status.UNASSIGNED: (Status.NEW, "2026-11-02 14:00", Decline(reason="no_capacity")),
+    Status.ON_HOLD: (
+        Status.UNDER_REVIEW,
+        "2026-11-13 09:00",
+        DecideReview(decision="wait_until", until=date(2026, 11, 23)),
+    ),
+}
+
+
+def reached(
+    status: Status, *, received: bool = True, policy_text: str = "", rules: int = 1
+) -> Life:
+    """A life that has come to a state; `received=False` stops before the goods are received.
+
+    All times but that of the order's placement (Sunday, 1 November 2026) are in `_WAY` and `_BESIDE`.
+    """
+    if status in _BESIDE:
+        before, when, command = _BESIDE[status]
+        life = reached(before, policy_text=policy_text, rules=rules)
+        life.do(command, when)
+        return life
+    life = Life(intake(policy_text, prepaid=True, rules=rules), at("2026-11-01 12:00"))
     if status is Status.AWAITING_PAYMENT:
         return life
-    for state, when, command in _WAY:
+    for state, when, command in _WAY if rules < 2 else _WAY_2:
         life.do(command, when)
+        if rules >= 2:
+            if life.order.status is status and _is_ready(life.order, received):
+                return life
+            assert life.order.status is state
+            continue
         if life.order.status is status and status is not Status.IN_TRANSMISSION:
             if (
                 status is Status.SET_APPOINTMENT
@@ -282,10 +348,16 @@ def reached(status: Status, *, received: bool = True, policy_text: str = "") -> 
         if status is Status.IN_TRANSMISSION and life.order.sending_since:
             return life
         assert life.order.status is state
-    assert status is Status.CANCELLED
-    life = reached(Status.CHECK_REQUIREMENTS, policy_text=policy_text)
-    life.do(Cancel(reason="changed my mind"), "2026-11-03 10:00")
-    return life
+    raise AssertionError(f"no way leads to {status}")
+
+
+def _is_ready(order: Order, received: bool) -> bool:
+    """Whether the notice is out, and the goods are there, if they are to be."""
+    if order.status is Status.NEW:
+        return order.notified_at is not None
+    if order.status is Status.SET_APPOINTMENT and received:
+        return order.shipments[-1].received_at is not None
+    return True
 
 
 # --- everything one may ask --------------------------------------------------------------------------------------
@@ -361,4 +433,79 @@ def commands(order: Order, now: datetime) -> dict[str, st.SearchStrategy[Command
         "renew_calendar": st.just(
             RenewCalendar(calendar=pin_calendar(order.partner.canton, order.policy, now.date()))
         ),
+    }
+
+
+def commands_of_2(order: Order, now: datetime) -> dict[str, st.SearchStrategy[Command]]:
+    """For each action of version 2 of the rules, the commands that ask it of this order."""
+    days = st.integers(-2, 400).map(lambda by: (now + timedelta(days=by)).date())
+    coming = st.integers(1, 90).map(lambda by: (now + timedelta(days=by)).date())
+    before = st.integers(0, 96).map(lambda hours: now - timedelta(hours=hours))
+
+    def decide(decision: str, until: st.SearchStrategy[date | None]) -> st.SearchStrategy[Command]:
+        return st.builds(DecideReview, decision=st.just(decision), note=notes, until=until)
+
+    return {
+        **commands(order, now),
+        "confirm_transmission": st.builds(
+            ConfirmTransmission,
+            partner_id=st.sampled_from([None, order.partner.partner_id, ROSSI.partner_id]),
+        ),
+        "reject_requirements": st.builds(
+            RejectRequirements,
+            reason=st.sampled_from(["no_space", "other", "customer_unreachable"]),
+            note=notes,
+        ),
+        "goods_received": st.builds(
+            GoodsReceived,
+            received_at=st.one_of(st.none(), around.map(lambda by: now + by)),
+            damaged=st.sampled_from([False, False, True]),
+        ),
+        "set_appointment": st.builds(
+            lambda day, hour, length, reason, by, unusual: SetAppointment(
+                start=now.replace(hour=hour, minute=0) + timedelta(days=day),
+                end=now.replace(hour=hour, minute=0) + timedelta(days=day, hours=length),
+                reason=reason,
+                moved_by=by,
+                unusual=unusual,
+            ),
+            st.integers(0, 62),
+            st.integers(0, 23),
+            st.sampled_from([0, 1, 2, 30]),
+            st.sampled_from(["moved", "moved", ""]),
+            st.sampled_from(["customer", "partner"]),
+            st.booleans(),
+        ),
+        "confirm_execution": st.builds(
+            ConfirmExecution,
+            executed_on=st.none() | st.integers(-5, 1).map(lambda by: (now + timedelta(by)).date()),
+            early=st.booleans(),
+        ),
+        "report_problem": st.builds(
+            ReportProblem,
+            reason=st.sampled_from(get_args(ProblemReason)),
+            note=notes,
+            until=st.none() | days,
+        ),
+        "withdraw_problem": st.just(WithdrawProblem()),
+        "decline": st.builds(Decline, reason=st.sampled_from(["no_capacity", "other"]), note=notes),
+        "resume": st.just(Resume()),
+        "reopen": st.just(Reopen(reason="by mistake")),
+        "undo": st.just(Undo()),
+        "continue": decide("continue", st.none()),
+        "wait_until": decide("wait_until", coming | days | st.none()),
+        "unassign": st.sampled_from([order.partner, ROSSI]).map(
+            lambda of: Unassign(partner_id=of.partner_id)
+        ),
+        "note_seen": st.sampled_from([order.partner, ROSSI]).map(
+            lambda of: NoteSeen(partner_id=of.partner_id)
+        ),
+        "stretch_deadlines": st.builds(
+            lambda begin, minutes: StretchDeadlines(
+                begin=begin, end=min(begin + timedelta(minutes=minutes), now)
+            ),
+            before,
+            st.integers(15, 3000),
+        ),
+        "adopt_rules": st.just(AdoptRules(version=2, policy=STANDARD)),
     }

@@ -93,18 +93,18 @@ def test_from_outside_they_are_refused_at_any_depth(depth: str) -> None:
 
 
 def test_a_name_of_a_newer_process_is_kept_as_it_is() -> None:
-    status = TypeAdapter(Status).validate_json('"on_hold"')
-    assert (status, status.value, str(status), f"{status}") == ("on_hold",) * 4
+    status = TypeAdapter(Status).validate_json('"parked"')
+    assert (status, status.value, str(status), f"{status}") == ("parked",) * 4
     assert not status.is_known
     assert not status.is_final
     assert status not in set(Status)
-    assert "on_hold" not in Status.__members__
-    assert status == Status("on_hold")
+    assert "parked" not in Status.__members__
+    assert status == Status("parked")
     assert all(each.is_known for each in Status)
-    assert TypeAdapter(Status).dump_json(status) == b'"on_hold"'
+    assert TypeAdapter(Status).dump_json(status) == b'"parked"'
     kind = TypeAdapter(Annotated[Literal["met", "missed"], OPEN])
     assert [kind.validate_python(each) for each in ("met", "waived")] == ["met", "waived"]
-    for nothing in (None, 7, ["on_hold"]):
+    for nothing in (None, 7, ["parked"]):
         with pytest.raises(ValidationError):
             TypeAdapter(Status).validate_python(nothing)
 
@@ -112,8 +112,8 @@ def test_a_name_of_a_newer_process_is_kept_as_it_is() -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        {"type": "put_on_hold", "until": "2026-12-01"},
-        {"type": "review_decided", "decision": "wait_until", "note": "", "executed_on": None},
+        {"type": "parked", "until": "2026-12-01"},
+        {"type": "review_decided", "decision": "ask_again", "note": "", "executed_on": None},
     ],
 )
 def test_an_event_of_a_newer_process_is_kept_and_never_applied(raw: dict[str, Any]) -> None:
@@ -148,11 +148,11 @@ def test_known_events_are_themselves() -> None:
 def test_a_state_of_a_newer_process_allows_nothing() -> None:
     order, _ = lived(*AGREED)
     lifecycle.check_understood(order)
-    newer = order.model_copy(update={"status": Status("on_hold")})
+    newer = order.model_copy(update={"status": Status("parked")})
     assert allowed(newer, "operations") == ()
     assert ball(newer, MONDAY) is None
     assert why_not(newer, "cancel") == "wrong_state"
-    with pytest.raises(NotUnderstood, match="on_hold"):
+    with pytest.raises(NotUnderstood, match="parked"):
         lifecycle.check_understood(newer)
     with pytest.raises(NotUnderstood, match="rules version 99"):
         lifecycle.check_understood(order.model_copy(update={"rules": 99}))
@@ -176,7 +176,7 @@ REQUEST = {
     ("changes", "newer"),
     [
         ({"command": {"type": "hold", "until": "2026-12-01"}}, True),
-        ({"command": {"type": "decide_review", "decision": "wait_until"}}, True),
+        ({"command": {"type": "decide_review", "decision": "ask_again"}}, True),
         ({"command": {"type": "cancel"}}, False),
         ({"command": {"type": "cancel", "reason": ""}}, False),
         ({"command": {"reason": "x"}}, False),

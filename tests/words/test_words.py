@@ -1,5 +1,6 @@
 """Everything that can be said is said in every language, in the words of docs/rules.md."""
 
+import ast
 import inspect
 import re
 from datetime import UTC, date, datetime, time, timedelta
@@ -16,14 +17,22 @@ from hypothesis import strategies as st
 from domain.actors import Actor, Role
 from domain.calendar import Calendar, Skipped
 from domain.cantons import pin_calendar
-from domain.orders import deadline_rules, events, order
+from domain.orders import deadline_rules, events, order, placement, shipment
 from domain.orders import mails as order_mails
 from domain.orders.access import why_not
 from domain.orders.catalogue import ALL_ITEMS
-from domain.orders.codes import ChecklistAnswer, NotExecutedReason, RejectionReason
+from domain.orders.codes import (
+    ChecklistAnswer,
+    DeclineReason,
+    MovedBy,
+    NotExecutedReason,
+    ProblemReason,
+    RejectionReason,
+    UnassignReason,
+)
 from domain.orders.command_rules import COMMANDS
 from domain.orders.commands import LogContact
-from domain.orders.deadline import DeadlineKind
+from domain.orders.deadline import Basis, DeadlineKind, Outcome
 from domain.orders.errors import Refused
 from domain.orders.explanation import Explanation
 from domain.orders.order import Order, Status
@@ -58,19 +67,47 @@ from words import (
     sentences,
     status_label,
 )
+from words.labels import deadline_start
 from words.timeline import quoted
 
-SOURCE = "".join(path.read_text() for path in Path("domain/orders").glob("*.py"))
-USE_CASES = "".join(path.read_text() for path in Path("use_cases").glob("*.py"))
-SETTLEMENTS = "".join(path.read_text() for path in Path("domain/settlements").glob("*.py"))
-INVALID_CODES = set(
-    re.findall(r'InvalidCommand\([^()]*, "(\w+)"\)', SOURCE + SETTLEMENTS + USE_CASES)
+
+def codes_of(error: str, position: int) -> set[str]:
+    """The codes with which the rules and the use cases raise an error: each is written where it is raised."""
+    found = set()
+    for folder in ("domain", "use_cases"):
+        for path in Path(folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == error:
+                    code = node.args[position]
+                    if isinstance(code, ast.Constant):
+                        found.add(code.value)
+                    else:
+                        assert ast.unparse(node) in PASSED_ON, ast.unparse(node)
+    return found
+
+
+PASSED_ON = (
+    "Refused(order, refusal.action, refusal.code, may)",
+    "Refused(order, action, code, actions(order))",
+    "InvalidCommand(facts['field'], facts['code'])",
 )
-REFUSAL_CODES = set(re.findall(r'Refused\(\s*order, [^,]+, "(\w+)"', SOURCE)) | set(
+"""Errors with the code of another one, or of `why_not`, and those that a workflow sent."""
+INVALID_CODES = codes_of("InvalidCommand", 1)
+REFUSAL_CODES = codes_of("Refused", 2) | set(
     re.findall(r'return "(\w+)"', inspect.getsource(why_not))
 )
 EVENT_TYPES: tuple[type[Any], ...] = get_args(get_args(events.KnownEvent)[0])
-REASONS = get_args(RejectionReason) + get_args(NotExecutedReason)
+REASONS = tuple(
+    reason
+    for codes in (
+        RejectionReason,
+        NotExecutedReason,
+        ProblemReason,
+        DeclineReason,
+        UnassignReason,
+    )
+    for reason in get_args(codes)
+)
 KINDS = deadline_rules.kinds()
 ACTIONS = sorted({action for rule in COMMANDS for action in rule.actions})
 
@@ -102,7 +139,7 @@ def test_every_key_of_every_enumeration_has_its_words() -> None:
     assert set(labels.ITEMS) == set(ALL_ITEMS)
     assert set(labels.ANSWERS) == set(get_args(ChecklistAnswer))
     contact = LogContact.model_fields["outcome"].annotation
-    assert set(labels.OUTCOMES) == {*get_args(contact), *get_args(order.Outcome)}
+    assert set(labels.OUTCOMES) == {*get_args(contact), *get_args(Outcome)}
     assert {"item_not_asked", "same_partner"} <= INVALID_CODES
     assert set(sentences.INVALID) == INVALID_CODES
     assert {"role", "final", "before_goods", "other_settlement"} <= REFUSAL_CODES
@@ -133,11 +170,13 @@ def test_a_sentence_that_names_a_button_names_it_rightly() -> None:
         ("awaiting_payment", "Wartet auf Zahlungseingang"),
         ("in_transmission", "In Übermittlung"),
         ("new", "Auftrag akzeptieren"),
+        ("unassigned", "Ohne Servicepartner"),
         ("check_requirements", "Anforderungen prüfen"),
         ("requirements_met", "Anforderungen erfüllt"),
         ("set_appointment", "Kundentermin setzen"),
         ("confirm_execution", "Ausführung bestätigen"),
         ("under_review", "In Abklärung"),
+        ("on_hold", "Zurückgestellt"),
         ("completed", "Abgeschlossen, nicht verrechnet"),
         ("billed", "Verrechnet"),
         ("cancelled", "Storniert"),
@@ -362,6 +401,56 @@ def test_a_holiday_without_a_name_in_the_language_is_a_holiday() -> None:
     assert explanation_text(explanation, "fr").endswith("jour férié (ven. 1er janv.)")
 
 
+@pytest.mark.parametrize(
+    ("language", "started"),
+    [
+        (
+            "de",
+            {
+                "resumed": "weitergeführt",
+                "reassigned": "neu zugeteilt",
+                "noticed": "benachrichtigt",
+            },
+        ),
+        ("fr", {"resumed": "repris", "reassigned": "réattribué", "noticed": "informé"}),
+        ("it", {"resumed": "ripreso", "reassigned": "riassegnato", "noticed": "informato"}),
+        ("en", {"resumed": "resumed", "reassigned": "reassigned", "noticed": "notified"}),
+    ],
+)
+def test_a_deadline_says_what_it_runs_from(language: Language, started: dict[Basis, str]) -> None:
+    """Not always from what its rule names: after a review, a hold, a reassignment or a late notice."""
+    assert {"rule", *started} == set(get_args(Basis))
+    plain = lucerne("accept", "2026-12-31T16:12", "1 working day")
+    start = deadline_start("accept", language)
+    for basis, words in started.items():
+        said = explanation_text(plain.model_copy(update={"basis": basis}), language)
+        assert said == explanation_text(plain, language).replace(f" {start} ", f" {words} ")
+        assert f": {words} " in said
+    adopted = plain.model_copy(update={"basis": "noticed", "adopted": True})
+    assert started["noticed"] not in explanation_text(adopted, language)
+
+
+@pytest.mark.parametrize(
+    ("language", "minutes", "text"),
+    [
+        ("de", 95, ", um 95 Minuten verlängert, weil das CMI nicht erreichbar war"),
+        ("de", 120, ", um 2 Stunden verlängert, weil das CMI nicht erreichbar war"),
+        ("fr", 1, ", prolongé de 1 minute parce que le CMI était inaccessible"),
+        ("it", 60, ", prorogato di 1 ora perché il CMI non era raggiungibile"),
+        ("en", 60 * 10, ", extended by 10 hours because CMI could not be reached"),
+        ("en", 0.1, ", extended by 1 minute because CMI could not be reached"),
+    ],
+)
+def test_a_deadline_that_an_outage_stretched_says_so(
+    language: Language, minutes: float, text: str
+) -> None:
+    plain = lucerne("accept", "2026-12-31T16:12", "1 working day")
+    stretched = plain.model_copy(update={"stretched": timedelta(minutes=minutes)})
+    said = explanation_text(stretched, language)
+    assert text in said
+    assert said.replace(text, "") == explanation_text(plain, language)
+
+
 # --- refusals -----------------------------------------------------------------------------------------------------
 
 
@@ -432,7 +521,7 @@ written = st.text("aé ßX9{}%\\»\n", min_size=1, max_size=12).map(str.strip).f
 notes = st.just("") | written
 identifiers = st.text("ab-9", min_size=1, max_size=8)
 assignees = st.builds(
-    order.Assignee,
+    placement.Assignee,
     partner_id=st.just("elektro-huber"),
     name=st.just("Elektro Huber AG"),
     canton=st.just("LU"),
@@ -441,8 +530,8 @@ assignees = st.builds(
 codes = st.sampled_from(sorted(REFUSAL_CODES | INVALID_CODES))
 actors = st.builds(Actor, role=st.sampled_from(get_args(Role)))
 ITEM_ANSWERS: dict[str, str] = {"wall": "yes", "kit": "not_applicable"}
-notices = st.builds(order.GoodsShipped, tracking=identifiers) | st.builds(
-    order.GoodsReceived, received_at=st.none() | instants
+notices = st.builds(shipment.GoodsShipped, tracking=identifiers) | st.builds(
+    shipment.GoodsReceived, received_at=st.none() | instants
 )
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "note": notes,
@@ -462,11 +551,15 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "notice": notices,
     "level": st.integers(1, 4),
     "executed_on": days,
-    "prepaid": st.booleans(),
     "kind": st.sampled_from(KINDS),
     "version": st.integers(2, 99),
     "policy": st.just(Policy()),
-    **dict.fromkeys(("start", "end", "due", "received_at", "counts_from"), instants),
+    "until": days,
+    "moved_by": st.sampled_from(("", *get_args(MovedBy))),
+    **dict.fromkeys(("unusual", "early", "prepaid", "damaged"), st.booleans()),
+    **dict.fromkeys(
+        ("start", "end", "due", "received_at", "counts_from", "held_until", "begin"), instants
+    ),
 }
 
 
@@ -588,6 +681,11 @@ def test_every_refusal_is_a_sentence(
 def test_every_invalid_value_is_a_sentence(language: Language) -> None:
     for code in INVALID_CODES:
         text = invalid_text(code, language)
+        for column in (
+            "settlement_id",
+            "paid_on",
+        ):  # of a file of payments, as its first line names them
+            text = text.replace(column, "")
         assert_readable(text)
         assert text.endswith(".")
 
@@ -615,7 +713,7 @@ def test_entries() -> None:
         "Ware eingetroffen am Mo 4. Jan. 2027 08:00, die Frist zählt ab der Meldung am "
         "Mo 4. Jan. 2027 10:00"
     )
-    kept = events.NoticeKept(notice=order.GoodsShipped(tracking="99.00.1"))
+    kept = events.NoticeKept(notice=shipment.GoodsShipped(tracking="99.00.1"))
     assert told(kept) == "Meldung zum Versand der Ware vorgemerkt (Sendung 99.00.1)"
     decided = events.ReviewDecided(
         decision="accept_as_executed", note="", executed_on=date(2027, 1, 4)

@@ -89,7 +89,9 @@ async def test_an_older_order_goes_on_under_its_own_rules(lives: Lives) -> None:
     life = await on_its_way(lives, rules=NEWER - 1)
     assert DEADLINE not in {d.kind for d in (await life.order()).deadlines}
     await appointed(life)
-    await life.do(ConfirmExecution())  # before the day, which the newer rules do not allow
+    await life.do(
+        ConfirmExecution(early=True)
+    )  # before the day, which the newer rules do not allow
     await life.do(Bill(settlement_id="V203712-TEST"), SYSTEM)
     await life.handle.result()
     assert MAIL not in lives.outside.kinds()

@@ -297,6 +297,7 @@ def test_a_shipping_request_says_what_to_send_where() -> None:
         city="Thalwil",
         phone="+41 79 000 00 00",
         requested_at=at("2026-11-04 09:00"),
+        partner_id="elektro-huber",
     )
 
 

@@ -1,4 +1,7 @@
-"""The table of docs/rules.md row by row, who may do what, what the warehouse may report, and arbitrary lives."""
+"""Orders of the first rules: every command in every state, who may do what, what the warehouse may report, any life.
+
+Those of version 2 are in test_life.py.
+"""
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise, permutations
@@ -265,7 +268,7 @@ def action_named(name: str) -> str:
 
 
 def test_the_tables_of_this_test_are_complete() -> None:
-    states = {status.value for status in Status}
+    states = {status.value for status in Status} - {"unassigned", "on_hold"}  # of version 2
     assert set(TABLE) == set(MAY) == set(BALL) == states
     for status, row in TABLE.items():
         listed = {action_named(name) for name in row} - {"confirm_transmission"}

@@ -13,19 +13,21 @@ from domain.orders.commands import (
     DecideReview,
     ReportNotExecuted,
 )
-from domain.orders.deadlines import kinds
+from domain.orders.deadline_rules import kinds
 from domain.orders.events import Recorded
 from domain.orders.internal import ConfirmTransmission
-from domain.orders.order import GoodsReceived, GoodsShipped, Status
+from domain.orders.order import Status
 from domain.orders.outgoing import Mail
+from domain.orders.shipment import GoodsReceived, GoodsShipped
 from domain.policy import DeadlinePolicy, Policy
 from domain.policy_file import load_policy
 from domain.values import LANGUAGES
-from mail.texts import MailTexts, Reader
+from mail.order_texts import OrderTexts
+from mail.texts import Reader
 from tests.domain.strategies import MET, Life, appointment, at, intake_of
 from words.order_view import order_view
 
-TEXTS = MailTexts("https://cmi.example")
+TEXTS = OrderTexts("https://cmi.example")
 STEPS: tuple[tuple[str, Command], ...] = (
     ("2026-11-10 09:00", ConfirmTransmission()),
     ("2026-11-17 09:00", Accept()),

@@ -9,7 +9,7 @@ from domain.orders.commands import Accept, ConfirmExecution, ExternalCommand
 from domain.values import Language
 from records.orders import StoredOrder
 from use_cases.principal import Principal
-from use_cases.worklist import Task
+from use_cases.worklist import WAITING, Task
 from web.portal.commands import command_id
 from web.portal.formats import local
 from web.portal.orders.common import failure_text, worklist_use_cases
@@ -61,7 +61,7 @@ async def _show(
         principal=principal,
         sections=sections,
         open_count=sum(
-            section.total for state, section in sections.items() if state != "under_review"
+            section.total for state, section in sections.items() if state not in WAITING
         ),
         now=now,
         today=local(now).date(),

@@ -50,7 +50,7 @@ register_notices(
         "settlement-selected": mark("Die Auswahl ist gespeichert."),
         "settlement-closed": mark("Die Auswahl ist abgeschlossen. Der Beleg wird jetzt erstellt."),
         "settlement-invoiced": mark("Die Rechnung stimmt und ist bei der Buchhaltung."),
-        "settlement-held": mark("Die Rechnung nennt ein anderes Konto als das hinterlegte. Die Buchhaltung entscheidet."),
+        "settlement-held": mark("Die Rechnung nennt ein anderes Konto als das hinterlegte: Buchhaltung entscheidet."),
         "settlement-accepted": mark("Die Rechnung ist angenommen."),
         "settlement-returned": mark("Die Rechnung ist zurückgegeben, der Partner weiss den Grund."),
         "settlement-noted": mark("Die Rechnung ist als erhalten vermerkt."),

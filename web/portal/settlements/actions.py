@@ -177,7 +177,7 @@ async def decide_about_invoice(request: Request, settlement_id: str) -> Response
         paper_id=paper_id,
     )
     said = "settlement-accepted" if accepts else "settlement-returned"
-    return await _carry_out(request, principal, settlement_id, work, opened, typed, said)
+    return await carry_out(request, principal, settlement_id, work, opened, typed, said)
 
 
 @router.post("/settlements/{settlement_id}/invoice-received")

@@ -13,7 +13,7 @@ from contracts import names
 from contracts.activities import Snapshot
 from contracts.messages import Answer, DisplaySettings
 from domain import rules
-from domain.actors import SYSTEM
+from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar, public_holidays
 from domain.errors import InvalidCommand, NotUnderstood
 from domain.fields import Identifier
@@ -37,6 +37,7 @@ from temporal import orders as workflow_client
 from temporal.calls import Closed, NoAnswer, temporal_call
 from temporal.calls import TemporalAway as TemporalAway
 from use_cases import access
+from use_cases.late_goods import LateGoods
 from use_cases.order_errors import AlreadyPlaced as AlreadyPlaced
 from use_cases.order_errors import NotAllowed as NotAllowed
 from use_cases.order_errors import RequestReused as RequestReused
@@ -49,6 +50,8 @@ logger = logging.getLogger("cmi.desk")
 
 PATIENCE = timedelta(seconds=3)
 """How long a caller waits for the worker before the command is left with the server as a signal."""
+
+_TRIES = 3
 
 Notice = PaymentReceived | GoodsShipped | GoodsReceived
 
@@ -94,6 +97,7 @@ class OrderUseCases:
         self._clock = clock
         self._patience = patience
         self._gateway = OrderGateway(client, orders, clock, patience)
+        self._late_goods = LateGoods(client, orders, display)
 
     @property
     def now(self) -> datetime:
@@ -294,7 +298,7 @@ class OrderUseCases:
     async def notice(
         self, principal: Principal, sp_id: str, notice: Notice, request_id: str
     ) -> Stored:
-        """Notify an order of an external event. Idempotent; a late notice changes nothing.
+        """Notify an order of an external event. Idempotent. Goods that come after its end are recorded.
 
         Raises:
             Forbidden: not for this role.
@@ -303,15 +307,28 @@ class OrderUseCases:
         """
         access.check(principal, notice.type)
         known = await self._known(principal, sp_id)
+        request = Request(command=notice, actor=principal.actor, request_id=request_id)
+        for _ in range(_TRIES):
+            try:
+                await self._gateway.leave(sp_id, request)
+                return Stored(sp_id=sp_id)
+            except Closed:
+                if not (await self._gateway.after_end(known.order)).status.is_final:
+                    logger.error("an open order has no workflow", extra={"sp_id": sp_id})
+                    raise TemporalAway("the order's workflow is not running") from None
+            if await self._note_late(sp_id, notice, principal.actor):
+                return Stored(sp_id=sp_id)
+        raise TemporalAway("the order's workflow was started meanwhile")
+
+    async def _note_late(self, sp_id: str, notice: Notice, actor: Actor) -> bool:
+        """Record goods that came after the order's end. False if its workflow may be running again."""
+        stored = await self._orders.get(sp_id)
+        if stored is None or isinstance(notice, PaymentReceived):
+            return True
         try:
-            await self._gateway.leave(
-                sp_id, Request(command=notice, actor=principal.actor, request_id=request_id)
-            )
-        except Closed:
-            if not (await self._gateway.after_end(known.order)).status.is_final:
-                logger.error("an open order has no workflow", extra={"sp_id": sp_id})
-                raise TemporalAway("the order's workflow is not running") from None
-        return Stored(sp_id=sp_id)
+            return await self._late_goods.record(stored, notice, actor, self._clock())
+        except NoAnswer as error:
+            raise TemporalAway("no answer") from error
 
     async def _act(
         self,

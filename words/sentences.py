@@ -157,6 +157,8 @@ def _start(explanation: Explanation, language: Language) -> str:
             return say(language, "weitergeführt")
         case "reassigned":
             return say(language, "neu zugeteilt")
+        case "accepted":
+            return say(language, "übernommen")
         case "noticed":
             return say(language, "benachrichtigt")
         case _:

@@ -10,8 +10,8 @@ from activities.http_receiver import HttpReceiver
 from activities.sending import given_up, send_from_activity
 from contracts import activities
 from domain.orders.outgoing import ShopNotice
-from mail.outbox import Outbox, OutgoingMail
 from mail.order_texts import OrderTexts
+from mail.outbox import Outbox, OutgoingMail
 from mail.texts import Reader
 from settings import Settings
 

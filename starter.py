@@ -39,8 +39,9 @@ from use_cases.account_errors import Conflict, WrongFields
 from use_cases.accounts import Accounts
 from use_cases.adoption import FAILED, Adoption, NotAdoptable, Result, check_version
 from use_cases.input_files import UnusableFile, read_items
-from use_cases.opening import open_month
+from use_cases.opening import NotReleased, open_month
 from use_cases.orders import AlreadyPlaced, OrderUseCases
+from use_cases.partner_numbers import canonical
 from use_cases.revival import NotRevivable, Revival, SettlementRevival
 from use_cases.settlement_gateway import SettlementGateway
 from use_cases.settlements import PATIENCE
@@ -85,12 +86,18 @@ async def place_orders(settings: Settings, given: argparse.Namespace) -> None:
 
 
 async def put_partners(settings: Settings, given: argparse.Namespace) -> None:
-    """Add the partners of the files, or update those that exist.
+    """Add the partners of the files, or update those that exist. A changed IBAN waits for a person of operations.
 
     Raises:
         UnusableFile: a file cannot be read; nothing was changed.
+        WrongInput: the UID or IBAN of a partner is invalid; nothing was changed.
     """
-    partners: list[Partner] = [p for path in given.files for p in read_items(path, Partner)]
+    partners: list[Partner] = []
+    for partner in (p for path in given.files for p in read_items(path, Partner)):
+        try:
+            partners.append(Partner.model_validate(canonical(partner.model_dump())))
+        except WrongFields as error:
+            raise WrongInput(f"{partner.partner_id}: {error}") from error
     async with open_database(settings) as database:
         for partner in partners:
             await Partners(database).put(partner, datetime.now(UTC))
@@ -135,16 +142,19 @@ async def settle(settings: Settings, given: argparse.Namespace) -> None:
         if partner is None:
             raise WrongInput(f"--partner {given.partner}: there is no such partner")
         client = await connect(settings)
-        begun = await open_month(
-            client,
-            settlements,
-            partner,
-            month,
-            now,
-            policy=policy,
-            vat_rates=settings.vat_percentages,
-            display=settings.display,
-        )
+        try:
+            begun = await open_month(
+                client,
+                settlements,
+                partner,
+                month,
+                now,
+                policy=policy,
+                vat_rates=settings.vat_percentages,
+                display=settings.display,
+            )
+        except NotReleased as error:
+            raise WrongInput(f"--month {month}: {error} still releases its orders") from error
         latest = await settlements.latest_of_month(partner.partner_id, month)
         settlement = begun.settlement if begun is not None else latest
         if settlement is None:  # it may not be recorded yet, because the database was away

@@ -26,34 +26,17 @@ from temporalio.worker import (
 )
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from activities.calendars import CalendarActivities
-from activities.claims import ClaimActivities
-from activities.digest import DigestActivities
 from activities.expected_failures import ExpectedFailures
 from activities.heartbeats import BEAT_SECONDS, Heartbeats
-from activities.mail import MailActivities
-from activities.obsolete_mails import ObsoleteMails
 from activities.papers import PaperActivities
-from activities.reconcile import ReconcileActivities
-from activities.records import RecordActivities
-from activities.settlement_mail import SettlementMailActivities
-from activities.settlements import SettlementActivities
-from activities.warehouse import WarehouseActivities
+from activities.quick import quick_activities
 from contracts import names
 from documents.confined import remove_leftovers
-from mail.outbox import Outbox
-from mail.smtp import SmtpSender
-from records.accounts import AccountRecords
-from records.corrections import Corrections
 from records.database import Database
-from records.digest import Digests
 from records.invoice_numbers import InvoiceNumbers
-from records.mails import MailLog
 from records.migrate import migrate_patiently
-from records.orders import Orders
 from records.papers import Papers
 from records.partners import Partners
-from records.reconciliation import Reconciliation
 from records.settlements import Settlements
 from settings import Settings, SettingsError
 from settings.logs import configure_logging
@@ -122,63 +105,11 @@ def _runner(settings: Settings) -> WorkflowRunner:
 
 def order_worker(client: Client, settings: Settings, database: Database) -> Worker:
     """The worker of the queue `orders`: all workflows, and the activities that are quick."""
-    orders, mails = Orders(database), MailLog(database)
-    partners, settlements = Partners(database), Settlements(database)
-    outbox = Outbox(mails, SmtpSender(settings))
-    mail = MailActivities(settings, outbox, partners)
-    policy = settings.load_policy()
-    settlement_activities = SettlementActivities(
-        client,
-        settlements,
-        Corrections(database),
-        partners,
-        policy=policy,
-        vat_rates=settings.vat_percentages,
-        desk=settings.display,
-    )
-    claims = ClaimActivities(client, settlements, orders, mails, settings.display)
-    settlement_mail = SettlementMailActivities(settings, outbox, partners, Papers(database))
-    digest = DigestActivities(
-        settings,
-        policy,
-        Digests(database),
-        outbox,
-        partners,
-        AccountRecords(database),
-    )
-    reconcile = ReconcileActivities(
-        settings,
-        client,
-        orders,
-        settlements,
-        Reconciliation(database),
-        outbox,
-        ObsoleteMails(mails, orders, settlements),
-    )
     return Worker(
         client,
         task_queue=names.ORDERS_QUEUE,
         workflows=WORKFLOWS,
-        activities=[
-            mail.send_mail,
-            WarehouseActivities(settings).request_shipping,
-            RecordActivities(client, orders).save_order,
-            CalendarActivities(policy).pin_calendar,
-            settlement_activities.save_settlement,
-            settlement_activities.take_corrections,
-            settlement_activities.release_corrections,
-            settlement_activities.partners_to_settle,
-            settlement_activities.open_settlement,
-            claims.claim_orders,
-            claims.release_orders,
-            settlement_mail.send_settlement_mail,
-            digest.digest_partners,
-            digest.send_digest,
-            reconcile.compare_orders,
-            reconcile.compare_settlements,
-            reconcile.find_unrecorded,
-            reconcile.report_findings,
-        ],
+        activities=quick_activities(client, settings, database),
         workflow_runner=_runner(settings),
         max_cached_workflows=settings.max_cached_workflows,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),

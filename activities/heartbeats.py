@@ -17,9 +17,11 @@ UNINTERRUPTED = frozenset(
         activities.SEND_SETTLEMENT_MAIL,
         activities.SEND_DIGEST,
         activities.REQUEST_SHIPPING,
+        activities.STOP_SHIPPING,
+        activities.NOTIFY_SHOP,
     }
 )
-"""Activities that a cancellation does not interrupt, because it would be unknown whether the mail or request was sent.
+"""Activities that a cancellation does not interrupt, because it would be unknown whether they sent anything.
 
 A cancellation only prevents the next attempt.
 """

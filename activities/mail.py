@@ -17,12 +17,16 @@ from settings import Settings
 
 
 class _Recipient(NamedTuple):
-    """The recipient of a mail, and the mail's key. A refused copy is given up at once."""
+    """The recipient of a mail, and the mail's key. A refused copy is given up at once.
+
+    `phone`: the number of the order's partner, if the recipient may have to call it.
+    """
 
     key: str
     address: str
     reader: Reader
     is_copy: bool = False
+    phone: str = ""
 
 
 class MailActivities:
@@ -54,7 +58,8 @@ class MailActivities:
 
     async def _recipients(self, mail: Mail) -> list[_Recipient]:
         if mail.audience == "operations":
-            return [self._to_team(mail)]
+            known = await self._partners.get(mail.partner_id)
+            return [self._to_team(mail)._replace(phone=known.phone if known else "")]
         if mail.audience == "sender":
             return [await self._to_sender(mail)]
         partner = await self._partner(mail.partner_id)
@@ -104,7 +109,9 @@ class MailActivities:
                 mail.audience,
                 to.address,
                 to.reader,
-                lambda: self._texts.compose(mail, to.reader),
+                lambda: self._texts.compose(
+                    mail, to.reader, now=activity.info().started_time, phone=to.phone
+                ),
                 give_up_refused=AT_ONCE if to.is_copy else limit,
                 give_up_put_off=limit,
             ),

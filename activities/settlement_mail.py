@@ -89,7 +89,9 @@ class SettlementMailActivities:
 
         The name of an uploaded file is not trusted, so the attachment gets a name of ours.
         """
-        if mail.paper_id is None or (mail.kind, mail.audience) not in _WITH_PAPER:
+        # The partner has no copy of an invoice that CMI made for it.
+        is_made = mail.kind == "invoice_accepted" and bool(mail.invoice_number)
+        if mail.paper_id is None or not (is_made or (mail.kind, mail.audience) in _WITH_PAPER):
             return ()
         paper = await self._papers.get(mail.paper_id)
         if paper is None:

@@ -154,7 +154,7 @@ class InvoiceWanted(Value):
 
 
 class Checked(Value):
-    """The answer to an upload, or to an invoice that CMI was to make: its verdict, and the settlement's version then."""
+    """The answer to an upload, or to an invoice to make: the verdict, and the settlement's version after it."""
 
     version: int
     verdict: Verdict

@@ -23,7 +23,7 @@ from development.api_client import PATIENCE, Api, CallFailed, read_credentials
 from development.demo_stories import STORIES
 from development.demo_story import DemoFailed, Stage, Story, progress_table
 from development.embedded import ROOT, free_port
-from development.sample_data import read_orders
+from development.sample_data import ZURICH, read_orders
 from domain.orders.order import Status
 from domain.settlements.settlement import SettlementStatus
 from scripts.system_packages import why_missing
@@ -123,11 +123,13 @@ async def settle(stage: Stage, folder: Path) -> None:
     say(f"  the statement: {folder / 'statement.pdf'}")
     returned = await api.call(partner, "POST", f"{path}/invoice", file=statement)
     say(f"  by mistake it is sent as the invoice, and comes back: {returned.json()['problems'][0]}")
-    draft = await download("draft-invoice.pdf")
-    verdict = (await api.call(partner, "POST", f"{path}/invoice", file=draft)).json()
+    await download("draft-invoice.pdf")
+    own = {"invoice_number": "R-2026-001", "invoice_date": f"{datetime.now(ZURICH):%Y-%m-%d}"}
+    verdict = await api.post(partner, f"{path}/make-invoice", own)
     if not verdict["accepted"]:
-        raise DemoFailed(f"the drafted invoice is not right: {verdict}")
-    say(f"  the invoice, drafted for the partner, is right: {folder / 'draft-invoice.pdf'}")
+        raise DemoFailed(f"the invoice that was made is not right: {verdict}")
+    await download("invoice.pdf")
+    say(f"  the invoice R-2026-001 is made and handed in: {folder / 'invoice.pdf'}")
     status = (await api.get("accounting", path))["status"]
     await _wait_for_mail(folder / "mail", "accounting@localhost")
     say(f"  {opened['settlement_id']} is {status}; accounting has the invoice by mail")

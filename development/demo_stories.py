@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import time, timedelta
 
 from development.demo_story import Story
+from development.sample_data import ZURICH
 from domain.orders.order import Status
 
 
@@ -37,7 +38,10 @@ async def not_met(story: Story) -> None:
     await story.act(
         "requirements",
         {"met": False, "reason": "passage_too_narrow", "note": "72 cm"},
-        "the staircase is too narrow: cancelled",
+        "the staircase is too narrow",
+    )
+    await story.act(
+        "review", {"decision": "cancel", "note": ""}, "operations: cancel it", who="operations"
     )
 
 
@@ -90,7 +94,7 @@ async def late(story: Story) -> None:
     """Nobody reacts: reminder, escalation, repeated escalations. A late acceptance still counts."""
     await story.place()
     await story.transmit()
-    for day in range(6):
+    for day in range(3):
         await story.skip(timedelta(days=1))
         events = Counter(entry["type"] for entry in (await story.look())["timeline"])
         story.say(
@@ -98,6 +102,48 @@ async def late(story: Story) -> None:
             f"missed, {events['escalation']} escalations"
         )
     await story.act("accept", {}, "accepted late, which is still accepted")
+
+
+async def unassigned(story: Story) -> None:
+    """Nobody reacts even to the last escalation: the order has no partner, until operations find another."""
+    await story.place()
+    await story.transmit()
+    while (await story.look())["status"] != Status.UNASSIGNED.value:
+        await story.skip(timedelta(days=1))
+    story.say("nobody accepted it: without a partner")
+    await story.act(
+        "reassign",
+        {"partner_id": "elektro-huber", "reason": "nobody reacted"},
+        "operations hand it to elektro-huber",
+        who="operations",
+    )
+    story.partner = story.progress.partner = "elektro-huber"
+    await story.act("accept", {}, "accepted by the new partner")
+
+
+async def held(story: Story) -> None:
+    """The customer postpones; the order waits until the date and goes on by itself."""
+    await story.place()
+    await story.transmit()
+    await story.act("accept", {}, "accepted")
+    later = ((await story.now()).astimezone(ZURICH) + timedelta(days=30)).date().isoformat()
+    await story.act(
+        "problem",
+        {"reason": "customer_postpones", "note": "the kitchen is late", "until": later},
+        "the customer postpones",
+    )
+    await story.act(
+        "review",
+        {"decision": "wait_until", "until": later, "note": ""},
+        f"operations: wait until {later}",
+        who="operations",
+    )
+    await story.skip(timedelta(days=31))
+    await story.until(Status.CHECK_REQUIREMENTS)
+    await story.confirm_requirements()
+    await story.ship("99.00.9")
+    await story.agree_appointment()
+    await story.execute()
 
 
 # Title, file of `examples/orders/`, number of the order in it, and what happens to it.
@@ -110,4 +156,6 @@ STORIES: tuple[tuple[str, str, int, Callable[[Story], Awaitable[None]]], ...] = 
     ("cancelled by the shop", "geneve", 0, cancelled),
     ("reassigned", "ticino", 0, reassigned),
     ("misses its deadlines", "zuerich", 1, late),
+    ("never accepted", "luzern", 1, unassigned),
+    ("put on hold", "luzern", 2, held),
 )

@@ -176,6 +176,14 @@ class SampleOrder:
                     return seen
                 await asyncio.sleep(0.1)
 
+    async def _until_received(self) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                seen = await self._api.get("operations", self._path)
+                if any(entry["type"] == "goods_received" for entry in seen["timeline"]):
+                    return
+                await asyncio.sleep(0.1)
+
     async def reach(self, goal: Status) -> None:
         """Place the order and bring it to a state. An order that exists already is left as it is."""
         placed = await self._api.call("shop", "POST", "/orders", self._order)
@@ -192,11 +200,12 @@ class SampleOrder:
             Status.SET_APPOINTMENT: self._ship,
             Status.CONFIRM_EXECUTION: self._agree,
         }
-        executed: dict[str, Any] = {"executed": True, "note": ""}
+        # Its appointment is tomorrow, so that the page of an order that waits for it has something to show.
+        executed: dict[str, Any] = {"executed": True, "note": "", "early": True}
         if self._executed_on is not None:
             executed["executed_on"] = self._executed_on.isoformat()
         endings = {
-            Status.UNDER_REVIEW: {"executed": False, "reason": "customer_absent", "note": ""},
+            Status.UNDER_REVIEW: {"executed": False, "reason": "site_not_ready", "note": ""},
             Status.COMPLETED: executed,
         }
         if goal is Status.AWAITING_PAYMENT:
@@ -234,13 +243,20 @@ class SampleOrder:
     async def _ship(self) -> None:
         tracking = f"99.00.{self._order['sales_order_id']}"
         await self._act("warehouse", "goods-shipped", {"tracking": tracking})
-        await self._act("warehouse", "goods-received", {})
+        received: dict[str, Any] = {}
+        if self._executed_on is not None:
+            received_at = datetime.combine(self._executed_on, time(8), ZURICH)
+            received["received_at"] = received_at.isoformat()
+        await self._act("warehouse", "goods-received", received)
         await self._until(Status.SET_APPOINTMENT)
+        await self._until_received()
 
     async def _agree(self) -> None:
         day = datetime.now(ZURICH).date() + timedelta(days=1)
         start, end = (datetime.combine(day, time(hour), ZURICH) for hour in (9, 11))
-        await self._partner("appointment", {"start": start.isoformat(), "end": end.isoformat()})
+        # Tomorrow can be a Sunday or a holiday.
+        agreed = {"start": start.isoformat(), "end": end.isoformat(), "unusual": True}
+        await self._partner("appointment", agreed)
 
 
 GOALS: dict[str, tuple[Status, ...]] = {

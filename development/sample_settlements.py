@@ -142,8 +142,11 @@ class _Sample:
         if goal is not SettlementStatus.OPEN:
             seen = await self._closed(partner_id, path)
         if seen["status"] == SettlementStatus.ISSUED and goal is SettlementStatus.INVOICED:
-            draft = await self._api.call(partner_id, "GET", f"{path}/draft-invoice.pdf")
-            await self._api.call(partner_id, "POST", f"{path}/invoice", file=draft.content)
+            invoice = {
+                "invoice_number": f"R-{month}",
+                "invoice_date": f"{datetime.now(ZURICH):%Y-%m-%d}",
+            }
+            await self._api.post(partner_id, f"{path}/make-invoice", invoice)
 
     async def _closed(self, partner_id: str, path: str) -> dict[str, Any]:
         async with asyncio.timeout(PATIENCE):

@@ -39,10 +39,7 @@ _LARGEST_IMAGE = 3000  # pixels along an edge
 PROBLEMS: Mapping[ProblemCode, str] = {
     "not_a_pdf": mark("Die Datei ist kein PDF."),
     "statement": mark("Das ist der Verrechnungsbeleg, keine Rechnung."),
-    "draft": mark(
-        "Das ist ein Entwurf, keine Rechnung. Erstellen Sie die Rechnung mit Ihrer Nummer, oder laden "
-        "Sie Ihre eigene hoch."
-    ),
+    "draft": mark("Das ist ein Entwurf, keine Rechnung."),
     "returned": mark("Diese Rechnung hat die Buchhaltung zurückgewiesen: %(detail)s"),
     "too_large": mark("Die Datei ist grösser als %(detail)s."),
     "too_many_pages": mark("Das PDF hat mehr als %(detail)s Seiten."),
@@ -86,10 +83,10 @@ class Expected(Value):
     sp_ids: tuple[str, ...]
     may_name: tuple[str, ...] = ()
     total: Amount
+    may_be_draft: bool = True
     totals: tuple[Amount, ...] = ()
     checks_account: bool = False
     iban: str | None = None
-    may_be_draft: bool = True
 
     @property
     def possible_totals(self) -> tuple[Decimal, ...]:

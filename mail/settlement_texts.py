@@ -26,6 +26,7 @@ ROWS: Mapping[str, str | Meaning] = {
     "net": mark("Netto"),
     "vat": mark("MWST"),
     "total": mark("Rechnungstotal"),
+    "invoice_number": mark("Rechnungsnummer"),
     "selectable_until": mark("Auswahl möglich bis"),
     "invoice_due": mark("Rechnung erwartet bis"),
     "accounts": mark("Konto auf der Rechnung"),
@@ -85,6 +86,8 @@ class SettlementTexts(MailTexts):
             "left_out_count": mail.left_out_count,
             "level": mail.level,
             "ordinal": _ordinal(mail.level, language),
+            "invoice_number": one_line(mail.invoice_number),
+            "to_approve": mail.to_approve,
             "had_statement": mail.total is not None,
         }
 
@@ -105,6 +108,7 @@ def _rows(mail: SettlementMail, values: dict[str, Any], language: Language) -> d
         "net": _francs(mail.net),
         "vat": _francs(mail.vat) if mail.vat else "",
         "total": values["total"],
+        "invoice_number": values["invoice_number"],
         "selectable_until": values["until"],
         "invoice_due": values["due"],
         "accounts": "\n".join(map(one_line, mail.accounts)),

@@ -1,8 +1,9 @@
 """The texts of mails, from `templates/mail/` in the reader's language, as plain text and as HTML.
 
 A file `<kind>.<audience>.txt` holds one mail about an order, `account/<purpose>.txt` one about a login,
-`operations/<kind>.txt` one about the running of the CMI. It is a Jinja template in German; the catalogues in `locale/`
-have the other languages. It sets:
+`partner/<kind>.txt` one about a partner's IBAN, `operations/<kind>.txt` one about the running of the CMI,
+`shop/<kind>.txt` a notice to the shop. It is a Jinja template in German; the catalogues in `locale/` have the other
+languages. It sets:
 
 - `subject`;
 - `text`: paragraphs with empty lines between them;
@@ -24,7 +25,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import words
 from contracts.activities import FindingKind
 from domain.actors import Actor
-from domain.orders.outgoing import Mail, MailFacts
+from domain.orders.command_rules import COMMANDS
+from domain.orders.commands import DecideReview
+from domain.orders.outgoing import Mail, MailFacts, ShopNotice
 from domain.values import LANGUAGES, Language
 from words.translations import Meaning, mark, pmark, say, translate
 
@@ -33,18 +36,25 @@ ROWS: Mapping[str, str | Meaning] = {
     "sp_id": mark("SP-ID"),
     "sales_order": pmark("Mail", "Verkaufsauftrag"),
     "partner": pmark("Mail", "Servicepartner"),
+    "former_partner": mark("Bisheriger Servicepartner"),
+    "phone": mark("Telefon Servicepartner"),
     "service": pmark("Mail", "Dienstleistung"),
     "product": mark("Produkt"),
     "customer": mark("Kundschaft"),
     "deadline": pmark("Mail", "Frist"),
+    "appointment": mark("Kundentermin"),
     "status": mark("Status"),
     "tracking": pmark("Mail", "Sendung"),
     "reason": mark("Grund"),
+    "until": pmark("Mail", "Bis"),
     "note": mark("Bemerkung"),
     "asked_by": mark("Gemeldet von"),
 }
 """The labels in the table of facts of a mail about an order."""
 _SERVICE_IN_SUBJECT = 60  # characters
+_DECISIONS = frozenset({"reassign"}).union(
+    *(rule.choices for rule in COMMANDS if rule.command is DecideReview)
+)
 _MANY_LINES = frozenset({"note", "reason"})
 
 
@@ -94,14 +104,24 @@ class MailTexts:
             for language in LANGUAGES
         }
 
-    def compose(self, mail: Mail, reader: Reader) -> MailText:
-        """The mail for one reader."""
+    def compose(
+        self, mail: Mail, reader: Reader, now: datetime | None = None, phone: str = ""
+    ) -> MailText:
+        """The mail for one reader.
+
+        Args:
+            now: when it is sent; a deadline that a late notice of a new order has put off is not named.
+            phone: the partner's telephone number, for operations.
+        """
         facts = _clean(mail.facts)
-        values = self._values(mail, facts, reader.language)
+        late = now is not None and facts.notify_by is not None and now > facts.notify_by
+        if late:
+            facts = facts.model_copy(update={"deadline": None})
+        values = self._values(mail, facts, reader.language) | {"late": late}
         said = self._said(
             f"{mail.kind}.{'stranger' if reader.stranger else mail.audience}", reader, values
         )
-        rows = _rows(mail, facts, values, reader.language)
+        rows = _rows(mail, facts, values, one_line(phone), reader.language)
         return self._laid_out(
             reader,
             f"{mail.sp_id}: {said['subject']}",
@@ -111,6 +131,24 @@ class MailTexts:
             ],
             why=values.get("why", ""),
             link=values["link"],
+        )
+
+    def compose_shop_notice(self, notice: ShopNotice, reader: Reader) -> MailText:
+        """A notice to the shop."""
+        facts = {
+            "sp_id": notice.sp_id,
+            "sales_order": one_line(notice.sales_order_id),
+            "status": words.status_label(notice.status, reader.language),
+            "reason": _lines(words.reason_label(notice.reason, reader.language)),
+            "note": _lines(notice.note),
+        }
+        said = self._said(f"shop/{notice.kind}", reader, {})
+        return self._laid_out(
+            reader,
+            f"{notice.sp_id}: {said['subject']}",
+            said,
+            rows=[(say(reader.language, ROWS[row]), text) for row, text in facts.items() if text],
+            link="",
         )
 
     def compose_account(
@@ -123,6 +161,18 @@ class MailTexts:
         }
         said = self._said(f"account/{purpose}", reader, values)
         return self._laid_out(reader, said["subject"], said, link=link)
+
+    def compose_iban(
+        self, kind: str, reader: Reader, *, before: str | None, after: str | None
+    ) -> MailText:
+        """A mail to a partner about its IBAN. `before`, `after`: the account, masked; None: there is none."""
+        said = self._said(f"partner/{kind}", reader, {"removed": after is None})
+        none = say(reader.language, "keines")
+        rows = [
+            (say(reader.language, "Bisheriges Konto"), before or none),
+            (say(reader.language, "Neues Konto"), after or none),
+        ]
+        return self._laid_out(reader, said["subject"], said, rows=rows, link="")
 
     def compose_findings(
         self,
@@ -191,7 +241,10 @@ class MailTexts:
         )
 
     def _values(self, mail: Mail, facts: MailFacts, language: Language) -> dict[str, Any]:
-        """The values that a template may use. A template that uses a missing deadline raises an error."""
+        """The values that a template may use. A template that uses a missing deadline raises an error.
+
+        A deadline is missing if the policy does not have it, so a template asks whether `due` or `please` is defined.
+        """
         values: dict[str, Any] = {
             "sp_id": mail.sp_id,
             "link": f"{self._public_url}/orders/{quote(mail.sp_id, safe='')}",
@@ -199,9 +252,28 @@ class MailTexts:
             "service": facts.service,
             "short_service": _shortened(facts.service),
             "status": words.status_label(facts.status, language),
+            "state": facts.status.value,
             "reason": one_line(words.reason_label(facts.reason, language)),
+            "cause": facts.reason,
             "decision": facts.decision,
             "level": facts.level,
+            "event": facts.event,
+            "choices": facts.choices,
+            "possible": ", ".join(
+                f"«{words.action_label(each, language)}»"
+                for each in facts.choices
+                if each in _DECISIONS
+            ),
+            "goods": facts.goods,
+            "tracking": facts.tracking,
+            "deliver_to": facts.deliver_to,
+            "moves": facts.moves,
+            "appointment": _appointment(facts, language),
+            "appointment_over": facts.appointment_over,
+            "until": words.format_day(facts.until, language) if facts.until else "",
+            "kept_until": words.format_instant(facts.kept_until, language)
+            if facts.kept_until
+            else "",
         }
         if mail.sender:
             values["action"] = words.action_label(facts.action, language)
@@ -260,18 +332,29 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _SERVICE_IN_SUBJECT else text[: _SERVICE_IN_SUBJECT - 1] + "…"
 
 
+def _appointment(facts: MailFacts, language: Language) -> str:
+    """The appointment that stands, in words; empty if there is none."""
+    if facts.appointment_start is None or facts.appointment_end is None:
+        return ""
+    return words.format_period(facts.appointment_start, facts.appointment_end, language)
+
+
 def _rows(
-    mail: Mail, facts: MailFacts, values: Mapping[str, Any], language: Language
+    mail: Mail, facts: MailFacts, values: Mapping[str, Any], phone: str, language: Language
 ) -> dict[str, str]:
     """The table of facts; unknown values are empty."""
     return {
         "sp_id": mail.sp_id,
         "sales_order": facts.sales_order_id,
         "partner": facts.partner,
+        "former_partner": facts.partner,
+        "phone": phone,
         "service": facts.service,
         "product": f"{facts.quantity} × {facts.product}",
         "customer": ", ".join(filter(None, (facts.customer_name, facts.customer_place))),
         "deadline": f"{values['deadline_label']}, {values['due']}" if facts.deadline else "",
+        "appointment": values["appointment"],
+        "until": values["until"],
         "status": values["status"],
         "tracking": facts.tracking,
         "reason": words.reason_label(facts.reason, language),

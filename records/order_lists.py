@@ -4,14 +4,15 @@ from datetime import datetime
 from typing import Literal
 
 from pydantic import AwareDatetime
-from sqlalchemy import ColumnElement, Select, false, literal, select, tuple_
+from sqlalchemy import ColumnElement, Select, exists, false, literal, select, tuple_
 
+from domain.orders.deadline import DeadlineKind
 from domain.orders.order import Status
 from domain.values import Value
 from records.cursors import Position
 from records.database import storable
 from records.search import normalized
-from records.tables import Instant, documents, orders
+from records.tables import Instant, deadlines, documents, orders
 
 Sort = Literal["newest", "urgent"]
 
@@ -27,6 +28,7 @@ class OrderFilter(Value):
         assigned_to: staff's view of the orders of a partner, transmitted or not.
         status: orders in this state.
         overdue_at: orders with an open deadline that is due at this instant or earlier.
+        overdue_with: with `overdue_at`: only a deadline of this kind counts.
         q: text that SP-ID, sales order, customer's name or place (postal code and town) contains, in upper or lower
             case. No character has a special meaning.
     """
@@ -35,11 +37,22 @@ class OrderFilter(Value):
     assigned_to: str | None = None
     status: Status | None = None
     overdue_at: AwareDatetime | None = None
+    overdue_with: DeadlineKind | None = None
     q: str | None = None
 
 
 def _due_column(which: OrderFilter) -> ColumnElement[datetime | None]:
     return orders.c.next_due if which.partner_id is None else orders.c.partner_due
+
+
+def is_overdue_with(kind: DeadlineKind, at: datetime) -> ColumnElement[bool]:
+    """Whether an order has an open deadline of a kind that is due at an instant or earlier."""
+    return exists().where(
+        deadlines.c.sp_id == orders.c.sp_id,
+        deadlines.c.kind == kind,
+        deadlines.c.ended.is_(None),
+        deadlines.c.due <= at,
+    )
 
 
 def conditions(which: OrderFilter) -> list[ColumnElement[bool]]:
@@ -57,6 +70,8 @@ def conditions(which: OrderFilter) -> list[ColumnElement[bool]]:
         wanted.append(orders.c.status == str(which.status))
     if which.overdue_at is not None:
         wanted.append(_due_column(which) <= which.overdue_at)
+        if which.overdue_with is not None:
+            wanted.append(is_overdue_with(which.overdue_with, which.overdue_at))
     if which.q is not None and (text := normalized(which.q).strip()):
         wanted.append(orders.c.search.contains(text, autoescape=True))
     return wanted

@@ -12,7 +12,7 @@ from contracts.activities import Snapshot
 from domain.calendar import Calendar
 from domain.orders.deadlines import next_due
 from domain.orders.events import Event, Recorded
-from domain.orders.order import Order
+from domain.orders.order import Order, Status
 from domain.orders.placement import Placement
 from domain.policy import Policy
 from domain.values import Value
@@ -27,6 +27,8 @@ def order_row(order: Order) -> dict[str, Any]:
     if order.placed_at is None or order.changed_at is None:
         raise ValueError("an order is kept from its first event on")
     placement = order.intake.placement
+    is_done = order.status.is_final or order.status is Status.COMPLETED
+    appointment = None if is_done else order.appointment
     return {
         "sp_id": order.sp_id,
         "version": order.version,
@@ -39,6 +41,9 @@ def order_row(order: Order) -> dict[str, Any]:
         "next_due": next_due(order),
         "partner_due": next_due(order, "partner"),
         "sales_order_id": placement.sales_order_id,
+        "sales_order_line": placement.sales_order_line,
+        "appointment_start": appointment.start if appointment else None,
+        "appointment_end": appointment.end if appointment else None,
         "executed_on": order.executed_on,
         "settlement_id": order.settlement_id,
         "search": searchable(placement),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from contracts.activities import Snapshot
@@ -59,8 +59,12 @@ class Orders:
         deadline = upsert(deadlines)
         self._put_deadline = deadline.on_conflict_do_update(
             index_elements=[deadlines.c.sp_id, deadlines.c.seq],
-            set_={name: deadline.excluded[name] for name in ("missed", "ended", "outcome")},
-            where=deadlines.c.ended.is_(None),  # ended ones no longer change
+            set_={
+                name: deadline.excluded[name]
+                for name in ("due", "excused_until", "missed", "ended", "outcome")
+            },
+            # Those that have ended change only if an outage puts them off.
+            where=or_(deadlines.c.ended.is_(None), deadlines.c.due != deadline.excluded.due),
         )
 
     async def save(self, snapshot: Snapshot, *, replaces: Head | None = None) -> int:

@@ -1,7 +1,7 @@
 """The service partners: who they are and where they are reached."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints
@@ -13,6 +13,7 @@ from domain.orders.placement import Assignee
 from domain.policy import CANTONS
 from domain.values import Language, Value
 from records.database import Database, to_the_end
+from records.iban_changes import COMMAND_LINE, FORMER_ADDRESS, Person, note_first, set_iban
 from records.search import normalized
 from records.tables import partners
 
@@ -24,7 +25,11 @@ def _known_canton(canton: str) -> str:
 
 
 class Partner(Value):
-    """A service partner (docs/contract.md, "Partners, logins and tokens")."""
+    """A service partner (docs/contract.md, "Partners, logins and tokens").
+
+    `iban` is the one in force (records/iban_changes.py). `vat_liable_from`: the first day of services with VAT; None: a
+    partner with a VAT number charges it always. Stored numbers may be invalid: only new ones are checked.
+    """
 
     partner_id: Identifier
     name: TextLine
@@ -38,9 +43,11 @@ class Partner(Value):
     vat_number: TextLine | None = None
     iban: TextLine | None = None
     escalation_email: EmailAddress | None = None
+    vat_liable_from: date | None = None
 
 
 _COLUMNS = [partners.c[name] for name in Partner.model_fields]
+_FORMER = [partners.c.former_email, partners.c.email_changed_at]
 
 
 class Partners:
@@ -51,11 +58,6 @@ class Partners:
         insert = sqlite.insert if database.is_sqlite else postgresql.insert
         row = insert(partners)
         self._add = row.on_conflict_do_nothing(index_elements=[partners.c.partner_id])
-        kept = (partners.c.partner_id, partners.c.created_at)
-        self._put = row.on_conflict_do_update(
-            index_elements=[partners.c.partner_id],
-            set_={c.name: row.excluded[c.name] for c in partners.c if c not in kept},
-        )
 
     async def get(self, partner_id: str) -> Partner | None:
         """A partner; None if it does not exist."""
@@ -66,17 +68,26 @@ class Partners:
         return None if row is None else _partner(row)
 
     @to_the_end
-    async def add(self, partner: Partner, now: datetime) -> bool:
-        """Store a new partner. False if its id is taken; the existing one is not changed."""
+    async def add(self, partner: Partner, now: datetime, by: Person = COMMAND_LINE) -> bool:
+        """Store a new partner. False if its id is taken; the existing one is not changed. `by`: who adds it."""
         row = {**partner.model_dump(), "created_at": now, "changed_at": now}
         async with self._database.writing() as connection:
-            return (await connection.execute(self._add, row)).rowcount == 1
+            is_new = (await connection.execute(self._add, row)).rowcount == 1
+            if is_new and partner.iban is not None:
+                await connection.run_sync(note_first, partner.partner_id, partner.iban, by, now)
+            return is_new
 
     @to_the_end
     async def change(
-        self, partner_id: str, changes: Mapping[str, Any], now: datetime
+        self,
+        partner_id: str,
+        changes: Mapping[str, Any],
+        now: datetime,
+        by: Person = COMMAND_LINE,
     ) -> Partner | None:
         """Change these fields and no others. None if there is no such partner.
+
+        A changed IBAN is not in force before a second person has confirmed it. `by`: who changes it.
 
         Raises pydantic's `ValidationError` if the changed partner is invalid.
         """
@@ -85,22 +96,34 @@ class Partners:
         which = partners.c.partner_id == partner_id
         async with self._database.writing() as connection:
             row = (
-                await connection.execute(select(*_COLUMNS).where(which).with_for_update())
+                await connection.execute(select(*_COLUMNS, *_FORMER).where(which).with_for_update())
             ).one_or_none()
             if row is None:
                 return None
-            changed = Partner.model_validate({**row._asdict(), **changes})
+            *stored, former_email, email_changed_at = row
+            before = dict(zip(Partner.model_fields, stored, strict=True))
+            changed = Partner.model_validate({**before, **changes})
+            # An address that was replaced lately is still told of a changed IBAN.
+            is_recent = email_changed_at is not None and now - email_changed_at < FORMER_ADDRESS
+            told = [before["email"], *([former_email] if is_recent else [])]
+            if "iban" in changes:
+                iban = await connection.run_sync(
+                    set_iban, partner_id, before["iban"], changed.iban, told, by, now
+                )
+                changed = changed.model_copy(update={"iban": iban})
             # the id stays, even if it is among the changes
             values = {**changed.model_dump(exclude={"partner_id"}), "changed_at": now}
+            if changed.email != before["email"] and not is_recent:
+                values |= {"former_email": before["email"], "email_changed_at": now}
             await connection.execute(update(partners).where(which).values(values))
         return changed.model_copy(update={"partner_id": partner_id})
 
     @to_the_end
     async def put(self, partner: Partner, now: datetime) -> None:
-        """Store a partner, new or changed."""
-        row = {**partner.model_dump(), "created_at": now, "changed_at": now}
-        async with self._database.writing() as connection:
-            await connection.execute(self._put, row)
+        """Store a partner, new or changed. The IBAN of a known one changes as with `change`, and is not removed."""
+        if not await self.add(partner, now):
+            without = {"iban"} if partner.iban is None else set()
+            await self.change(partner.partner_id, partner.model_dump(exclude=without), now)
 
     async def list(self) -> tuple[Partner, ...]:
         """All partners, by their id."""

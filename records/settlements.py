@@ -5,14 +5,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from sqlalchemy import Connection, delete, insert, literal, select, tuple_
+from sqlalchemy import Connection, and_, delete, insert, literal, or_, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from contracts.activities import SettlementSnapshot
 from domain.months import Month
 from domain.settlements.account import SettlementAccount, account_of
 from domain.settlements.events import SettlementRecorded
-from domain.settlements.lines import Line
+from domain.settlements.lines import NOTHING, Line
 from domain.settlements.settlement import Settlement, SettlementStatus
 from domain.values import Value
 from records.billable import Billable
@@ -60,6 +60,14 @@ class SettlementPage(NamedTuple):
     next_cursor: str | None
 
 
+_AWAITS_PAYMENT = or_(
+    settlements.c.status == SettlementStatus.APPROVED.value,
+    and_(
+        settlements.c.status == SettlementStatus.INVOICED.value,
+        settlements.c.rules >= 2,
+        settlements.c.total > NOTHING,
+    ),
+)
 _ROW = [settlements.c[name] for name in SettlementRow.model_fields]
 
 
@@ -260,12 +268,14 @@ class Settlements:
         status: SettlementStatus | None = None,
         month: Month | None = None,
         q: str | None = None,
+        awaits_payment: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> SettlementPage:
         """At most `limit` settlements, the newest first, after the cursor of the previous page.
 
-        `q` is a text that the number, or the partner's id or name must contain.
+        `q` is a text that the number, or the partner's id or name must contain. `awaits_payment`: only those that are,
+        as in `Settlement.awaits_payment`.
 
         Raises:
             ValueError: it is not a cursor of this list, or the limit is below 1.
@@ -287,6 +297,8 @@ class Settlements:
             found = found.where(settlements.c.status == status.value)
         if month is not None:
             found = found.where(settlements.c.month == str(month))
+        if awaits_payment:
+            found = found.where(_AWAITS_PAYMENT)
         if q is not None and (wanted := normalized(q).strip()):
             found = found.where(settlements.c.search.contains(wanted, autoescape=True))
         if after is not None:

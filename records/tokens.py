@@ -14,7 +14,7 @@ TokenRole = Literal["partner", "operations", "shop", "warehouse", "accounting"]
 
 
 class Token(Value):
-    """The data about a token, without the token itself."""
+    """The data about a token, without the token itself. `made_by`: the login of the person who made it, if one did."""
 
     token_id: str
     role: TokenRole
@@ -24,6 +24,7 @@ class Token(Value):
     last_used_at: datetime | None
     expires_at: datetime | None
     revoked_at: datetime | None
+    made_by: str | None = None
 
 
 _COLUMNS = [tokens.c[name] for name in Token.model_fields]

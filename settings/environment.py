@@ -101,6 +101,16 @@ class Settings(BaseModel):
         Path("var/warehouse"),
         description="folder for shipping requests where there is no CMI_WAREHOUSE_URL",
     )
+    shop_webhook_url: WebUrl | None = Field(
+        None,
+        description="where the shop's notices are POSTed: rejected requirements, cancellations; none: they are not",
+    )
+    shop_webhook_token: SecretStr | None = Field(
+        None, description="bearer token for CMI_SHOP_WEBHOOK_URL"
+    )
+    shop_email: MailAddress | None = Field(
+        None, description="where the shop's notices are mailed; none: they are not"
+    )
     public_url: WebUrl = Field(
         "http://localhost:8000",
         description="address of the CMI as partners see it, for links in mails",

@@ -13,6 +13,7 @@ from domain.fields import EmailAddress, TextLine
 from domain.values import Language, Value
 from records.accounts import AccountRecords, Credentials, User, UserRole
 from records.database import Database
+from records.iban_changes import IbanChanges
 from records.links import Links
 from records.mails import MailedPurpose
 from records.partners import Partners
@@ -28,6 +29,7 @@ from use_cases.account_errors import (
 )
 from use_cases.account_ids import check_role, random_part
 from use_cases.callers import Callers
+from use_cases.iban_mails import IbanMails
 from use_cases.link_mails import PATIENCE, LinkMails, PreparedLink, hash_of
 from use_cases.partners import PartnerUseCases
 from use_cases.passwords import Passwords, weakness
@@ -69,7 +71,8 @@ class Accounts:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._clock = clock
-        self.partners = PartnerUseCases(Partners(database), clock)
+        partners, iban_changes = Partners(database), IbanChanges(database)
+        self.partners = PartnerUseCases(partners, clock, iban_changes, self._tell_of_ibans)
         self._records = AccountRecords(database)
         tokens = Tokens(database)
         self.tokens = TokenUseCases(tokens, self.partners, clock)
@@ -78,6 +81,9 @@ class Accounts:
         self.second_factor = SecondFactor(settings, self._records, self._throttle, clock)
         self._links = Links(database)
         self._link_mails = LinkMails(settings, database, clock)
+        self._iban_mails = IbanMails(
+            iban_changes, partners, self._link_mails.outbox, self._link_mails.texts, clock
+        )
         self._passwords = Passwords()
         self.sessions = SessionUseCases(
             self._records, self._links, self.second_factor, self._throttle, self._passwords, clock
@@ -95,7 +101,7 @@ class Accounts:
         while True:
             try:
                 # Do not cancel a running SMTP conversation: `close` waits for it.
-                await asyncio.shield(self._link_mails.spawn(self._link_mails.send_due()))
+                await asyncio.shield(self._link_mails.spawn(self.send_due_mails()))
                 if turn % _TIDYING == 0:
                     await self.tidy()
             except (
@@ -106,8 +112,12 @@ class Accounts:
             await asyncio.sleep(_HOUSEKEEPING)
 
     async def send_due_mails(self) -> int:
-        """Send the pending invitations and resets that are due. Returns how many were sent."""
-        return await self._link_mails.send_due()
+        """Send the mails with links, and those about changed IBANs, that are due. Returns how many were sent."""
+        return await self._link_mails.send_due() + await self._iban_mails.send_due()
+
+    def _tell_of_ibans(self) -> None:
+        """Start to send the mails about changed IBANs; `keep_house` repeats what fails."""
+        self._link_mails.spawn(self._iban_mails.send_quietly())
 
     async def tidy(self) -> None:
         """Delete expired sessions and links, and old login attempts."""

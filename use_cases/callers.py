@@ -52,7 +52,11 @@ class Callers:
         if self._note_use(known.token_id, known.last_used_at, now):
             self._store_in_background(self._tokens.use(known.token_id, now))
         return Principal(
-            role=known.role, login_id=known.token_id, name=known.name, partner_id=known.partner_id
+            role=known.role,
+            login_id=known.token_id,
+            name=known.name,
+            partner_id=known.partner_id,
+            made_by=known.made_by,
         )
 
     async def of_session(self, secret: str) -> Principal | None:

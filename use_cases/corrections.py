@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from domain.errors import InvalidCommand
+from domain.settlements.corrections import service_day
 from domain.settlements.lines import CorrectionLine
 from records.corrections import Correction, Corrections
 from records.orders import Orders
@@ -48,7 +49,8 @@ class CorrectionUseCases:
         Raises:
             Forbidden: not for this role.
             UnknownPartner: there is no such partner.
-            InvalidCommand: the amount is zero, or the partner did not execute the order.
+            InvalidCommand: the amount is zero, or the partner neither executed the order nor had it when it was
+                cancelled (a trip in vain).
             RequestReused: the request id was used for another correction.
         """
         access.check(principal, "correct")
@@ -59,11 +61,10 @@ class CorrectionUseCases:
         stored = await self._orders.get(sp_id)
         if stored is None or stored.order.partner.partner_id != partner_id:
             raise InvalidCommand("sp_id", "unknown_order")
-        if stored.order.executed_on is None:
+        day = service_day(stored.order, stored.events)
+        if day is None:
             raise InvalidCommand("sp_id", "not_executed")
-        line = CorrectionLine(
-            sp_id=sp_id, reason=reason, amount=amount, executed_on=stored.order.executed_on
-        )
+        line = CorrectionLine(sp_id=sp_id, reason=reason, amount=amount, executed_on=day)
         correction_id = f"cor_{hashlib.sha256(request_id.encode()).hexdigest()[:16]}"
         by = f"operations:{principal.name}"
         kept = await self._corrections.add(correction_id, partner_id, line, by, self._clock())

@@ -78,6 +78,16 @@ class LinkMails:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closing = False
 
+    @property
+    def outbox(self) -> Outbox:
+        """The outbox of this process, which must be its only one."""
+        return self._outbox
+
+    @property
+    def texts(self) -> MailTexts:
+        """The texts of mails."""
+        return self._texts
+
     def spawn(self, work: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
         """Start a task in the background."""
         task = asyncio.create_task(work)

@@ -65,7 +65,9 @@ def opening_of(
     automatic: bool,
     number: int = 1,
 ) -> Opening:
-    """The opening of a partner's settlement of a month at `now`. Without a VAT number the partner charges no VAT.
+    """The opening of a partner's settlement of a month at `now`.
+
+    Without a VAT number the partner charges no VAT; with one, on services from its day `vat_liable_from` on.
 
     `number`: of the settlement in the month.
     """
@@ -75,6 +77,7 @@ def opening_of(
         policy=policy,
         calendar=pin_calendar(partner.canton, policy, now.date()),
         vat_rates=vat_rates if partner.vat_number else (),
+        vat_liable_from=partner.vat_liable_from,
         picked=picked,
         left_out=left_out,
         automatic=automatic,

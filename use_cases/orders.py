@@ -14,7 +14,7 @@ from contracts.activities import Snapshot
 from contracts.messages import Answer, DisplaySettings
 from domain import rules
 from domain.actors import SYSTEM
-from domain.cantons import pin_calendar
+from domain.cantons import pin_calendar, public_holidays
 from domain.errors import InvalidCommand, NotUnderstood
 from domain.fields import Identifier
 from domain.orders.access import allowed
@@ -26,6 +26,7 @@ from domain.orders.placement import Intake, Placement
 from domain.orders.request import Request
 from domain.orders.shipment import GoodsReceived, GoodsShipped
 from domain.policy import Policy
+from domain.postal_codes import canton_of_postal_code
 from domain.values import Value
 from records.failures import is_away
 from records.heads import Diverged
@@ -123,12 +124,15 @@ class OrderUseCases:
         now = self._clock()
         # The local day may be one later; the calendar begins well before it.
         calendar = pin_calendar(partner.canton, self._policy, now.date())
+        canton = canton_of_postal_code(placement.customer.postal_code)
         intake = Intake(
             placement=placement,
             partner=self._partners.assignee(partner),
             policy=self._policy,
             calendar=calendar,
             rules=rules.CURRENT,
+            customer_canton=canton,
+            customer_holidays=public_holidays(canton, self._policy, now.date()) if canton else (),
         )
         try:
             async with temporal_call(self._patience):

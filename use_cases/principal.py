@@ -4,12 +4,16 @@ from typing import Literal
 
 from domain.actors import Actor
 from domain.values import Language, Value
+from records.iban_changes import Person
 
 Role = Literal["partner", "operations", "shop", "warehouse", "accounting"]
 
 
 class Principal(Value):
-    """An authenticated caller. `login_id` is the id of the token or user; `partner_id` is None except for partners."""
+    """An authenticated caller. `login_id` is the id of the token or user; `partner_id` is None except for partners.
+
+    `made_by`: the key of the person who made the token, if a person's login did.
+    """
 
     role: Role
     login_id: str
@@ -17,6 +21,23 @@ class Principal(Value):
     partner_id: str | None = None
     email: str | None = None
     language: Language | None = None
+    made_by: str | None = None
+
+    @property
+    def person(self) -> Person:
+        """The person behind the caller, for what two persons have to do.
+
+        A login is a person, and a token that it made is the same one, also if another token was made with that. A token
+        that no login made is the person that it is named after.
+        """
+        of_login = self.login_id if self.email is not None else None
+        key = of_login or self.made_by or f"token of {self.name.strip().casefold()}"
+        return Person(key, self.name)
+
+    @property
+    def login_person(self) -> str | None:
+        """The key of the person to whom tokens belong that this caller makes; None if no login is behind it."""
+        return self.login_id if self.email is not None else self.made_by
 
     @property
     def actor(self) -> Actor:

@@ -11,7 +11,7 @@ from domain.errors import InvalidCommand
 from domain.settlements.access import allowed
 from domain.settlements.commands import AcceptHeldInvoice, RefuseHeldInvoice
 from domain.settlements.errors import SettlementRefused
-from domain.settlements.facts import check_invoice_facts
+from domain.settlements.facts import check_invoice_facts, verdict_on
 from domain.settlements.invoicing import OwnInvoice, Verdict
 from domain.settlements.settlement import Statement
 from invoices.draft import takes_reference
@@ -107,8 +107,9 @@ class SettlementPapers:
         access.check(principal, "invoice")
         known = await self._gateway.known(principal, number)
         settlement = known.settlement
-        if settlement.invoice == invoice:
-            return Verdict(accepted=True)
+        verdict = verdict_on(settlement, invoice=invoice)
+        if verdict is not None:
+            return verdict
         may = allowed(settlement, principal.role)
         if "invoice" not in may:
             raise SettlementRefused("invoice", "wrong_state", settlement.status, may)

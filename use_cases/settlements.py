@@ -238,6 +238,7 @@ class SettlementUseCases:
         status: SettlementStatus | None = None,
         month: Month | None = None,
         q: str | None = None,
+        awaits_payment: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> SettlementPage:
@@ -256,6 +257,7 @@ class SettlementUseCases:
             status=status,
             month=month,
             q=q,
+            awaits_payment=awaits_payment,
             limit=limit,
             cursor=cursor,
         )

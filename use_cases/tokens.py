@@ -46,8 +46,11 @@ class TokenUseCases:
         partner_id: str | None = None,
         expires: datetime | None = None,
         request_id: str | None = None,
+        made_by: str | None = None,
     ) -> tuple[str, str]:
         """Make a token, once for a request id. Returns its id and the token itself, which is not stored.
+
+        `made_by`: the caller's `login_person`.
 
         Raises:
             NotFound: no such partner.
@@ -74,6 +77,7 @@ class TokenUseCases:
             last_used_at=None,
             expires_at=expires,
             revoked_at=None,
+            made_by=made_by,
         )
         if not await self._tokens.add(made, hash_of(token)):
             raise Conflict("This token was made already, and is shown only once.")

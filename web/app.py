@@ -13,6 +13,7 @@ from temporalio.envconfig import ClientConfig
 from records.database import Database
 from records.failures import is_away
 from records.idempotency import Answers
+from records.order_relations import OrderRelations
 from records.orders import Orders
 from records.partners import Partners
 from records.worklist import Worklists
@@ -81,7 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
                 policy,
                 settings.display,
             )
-            state.related_orders = RelatedOrders(Orders(database))
+            state.related_orders = RelatedOrders(OrderRelations(database))
             state.worklist_use_cases = WorklistUseCases(Worklists(database), state.order_use_cases)
             state.settlement_use_cases = SettlementUseCases(
                 state.temporal,

@@ -36,6 +36,7 @@ from words.sentences import (
 )
 from words.settlement import (
     left_out_text,
+    month_runs_text,
     paper_not_made_text,
     settlement_action_label,
     settlement_event_text,
@@ -64,6 +65,7 @@ __all__ = [
     "invalid_text",
     "left_out_text",
     "mail_label",
+    "month_runs_text",
     "outcome_label",
     "paper_not_made_text",
     "party_label",

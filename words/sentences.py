@@ -98,7 +98,10 @@ INVALID: Mapping[str, str] = {
         "In der ersten Zeile fehlt eine Spalte. Es braucht settlement_id, amount und paid_on."
     ),
     "unknown_order": mark("Diesen Auftrag gibt es bei diesem Servicepartner nicht."),
-    "not_executed": mark("Dieser Auftrag ist nicht ausgeführt."),
+    "not_executed": mark(
+        "Dieser Auftrag ist nicht ausgeführt, und der Servicepartner hatte ihn auch nicht, als er "
+        "storniert wurde."
+    ),
 }
 _NOTHING_ALLOWED = pmark("nach einer Ablehnung", "Im Moment ist für Sie nichts zu tun.")
 

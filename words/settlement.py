@@ -1,7 +1,7 @@
 """Settlements in words: states, actions, refusals, why an order is left out, the entries of a timeline."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 
 from domain.orders.events import UnknownEvent
@@ -31,7 +31,7 @@ from domain.settlements.events import (
 from domain.settlements.invoicing import OwnInvoice
 from domain.settlements.settlement import SettlementStatus
 from domain.values import Language
-from words.dates import format_instant, format_short_day
+from words.dates import format_day, format_instant, format_short_day
 from words.labels import mail_label
 from words.sentences import nothing_allowed_text, possible_text
 from words.timeline import quoted, unknown_event_text
@@ -137,6 +137,15 @@ def paper_not_made_text(language: Language) -> str:
     """The sentence that a draft cannot be made now."""
     text = REFUSALS["not_made"]
     return say(language, text)
+
+
+def month_runs_text(last_day: date, language: Language) -> str:
+    """The sentence that a settlement's month still runs, until its last day."""
+    text = mark(
+        "Der Monat läuft noch: Was bis zum %(day)s noch ausgeführt wird, kommt erst in die nächste "
+        "Verrechnung."
+    )
+    return say(language, text, day=format_day(last_day, language))
 
 
 def left_out_text(reason: str, language: Language) -> str:

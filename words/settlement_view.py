@@ -17,7 +17,7 @@ from domain.settlements.lines import (
     Line,
     Percent,
 )
-from domain.settlements.settlement import Settlement, SettlementStatus
+from domain.settlements.settlement import Settlement, SettlementStatus, month_runs
 from domain.values import OPEN, Language, Value, without_unknown
 from words.order_view import TimelineEntry, zoned
 
@@ -79,6 +79,7 @@ class SettlementView(Value):
     `vat`: the sum of `vat_rates`, which has one entry for each rate that occurs.
     `invoice_number`, `invoice_date`: of an invoice that CMI made. `return_reason`: why accounting returned the last
     invoice, until another one is accepted. `accounting_decides`: about an invoice that names another account.
+    `month_note`: that the month still runs; None once it is over, or if the settlement is void.
     """
 
     settlement_id: str
@@ -101,6 +102,7 @@ class SettlementView(Value):
     invoice_due: datetime | None
     overdue: bool
     accounting_decides: bool
+    month_note: str | None
     invoice_number: str | None
     invoice_date: date | None
     return_reason: str | None
@@ -181,6 +183,7 @@ def settlement_view(
         and due is not None
         and due <= now,
         accounting_decides=settlement.held is not None,
+        month_note=_month_note(settlement, now, language),
         invoice_number=invoice.number if invoice else None,
         invoice_date=invoice.date if invoice else None,
         return_reason=settlement.return_reason or None
@@ -198,6 +201,12 @@ def settlement_view(
         ),
         timeline=tuple(entry(recorded) for recorded in events),
     )
+
+
+def _month_note(settlement: Settlement, now: datetime, language: Language) -> str | None:
+    if settlement.status is SettlementStatus.VOID or not month_runs(settlement, now):
+        return None
+    return words.month_runs_text(settlement.opening.month.last_day, language)
 
 
 def _left_out(left_out: LeftOut, role: str, language: Language) -> LeftOutView:

@@ -7,23 +7,16 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate, TypedSearchAttributes
-from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from contracts import activities, names
     from contracts.messages import (
-        REFUSALS,
-        Checked,
-        InvoiceWanted,
         SettlementAnswer,
         SettlementCarried,
         SettlementStart,
-        Upload,
-        refusal,
     )
     from domain.actors import Actor
     from domain.settlements import deadlines, lifecycle
-    from domain.settlements.access import authorise
     from domain.settlements.commands import (
         Command,
         NoteReleased,
@@ -32,33 +25,29 @@ with workflow.unsafe.imports_passed_through():
         SettlementRequest,
         TakeClaims,
         TakeStatement,
-        TakeVerdict,
         VoidSettlement,
     )
-    from domain.settlements.errors import SettlementRefused
     from domain.settlements.events import SettlementRecorded
-    from domain.settlements.facts import check_invoice_facts
-    from domain.settlements.invoicing import Verdict
     from domain.settlements.lines import CorrectionLine
     from domain.settlements.mails import SettlementMail, is_obsolete, settlement_mails
     from domain.settlements.settlement import Settlement, SettlementStatus, Statement
     from workflows.background import ATTEMPT_LIMIT, HEARTBEAT, Outcome, StepActivities
-    from workflows.entity import EntityWorkflow
     from workflows.order_batches import OrderBatches
-    from workflows.paper_activities import DOCUMENT_LIMIT, PaperActivities
+    from workflows.paper_activities import DOCUMENT_LIMIT
     from workflows.settlement_display import details, search_attributes, wake_summary
+    from workflows.settlement_papers import SettlementPapersWorkflow
 
 # Runs of the first shell write a settlement of more orders by an ordinary activity: a local one would take too long.
 LOCAL_WRITE_ORDERS = 300
 
 
 @workflow.defn(name=names.SETTLEMENT)
-class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded, SettlementMail]):
+class SettlementWorkflow(SettlementPapersWorkflow):
     """The life of one settlement. Its rules are in `domain/settlements/`; `entity.py` has what it shares with an order.
 
-    Commands and invoices come as updates, and are refused by validators, which leaves no trace. Orders are claimed and
-    released in steps beside the main loop. Each step is retried until it succeeds; an interrupted one goes on in the
-    next run.
+    Commands come as updates, and are refused by validators, which leaves no trace; so do invoices
+    (`settlement_papers.py`). Orders are claimed and released in steps beside the main loop. Each step is retried until
+    it succeeds; an interrupted one goes on in the next run.
     """
 
     save_activity = activities.SAVE_SETTLEMENT
@@ -79,17 +68,13 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
                 start.opening, start.opened_by, start.opened_at
             )
             super().__init__(start, settlement, events, events, ())
-        self._id = activities.SettlementOf.opened_by(self._state.opening)
         self._step: asyncio.Task[None] | None = None
         self._step_activities = StepActivities(self._background)
         self._batches = OrderBatches(self._step_activities, self._id, carried)
-        self._papers = PaperActivities(self._background, lambda: self._state.status)
-        self._checking = asyncio.Lock()
-        self._draft: workflow.ActivityHandle[Any] | None = None
 
     @workflow.run
     async def run(self, start: SettlementStart) -> SettlementAnswer:
-        """Run until the settlement is invoiced or void and everything that has to be sent has been sent."""
+        """Run until the settlement is paid or void and everything that has to be sent has been sent."""
         if start.carried is not None:
             lifecycle.check_understood(start.carried.settlement)
         await self._run_until_finished()
@@ -111,98 +96,6 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
     def _check_command(self, request: SettlementRequest) -> None:
         self._check(request.command, request.actor, request.request_id)
 
-    @workflow.update(name=names.CHECK_INVOICE, description="An uploaded invoice.")
-    async def check_invoice(self, upload: Upload) -> Checked:
-        """Have an invoice checked, and accept it if it is correct. One at a time: the first correct one is the invoice.
-
-        Raises:
-            ApplicationError: of type `Refused` if no invoice is awaited, or no longer; `ComeAgain` if the workflow
-                goes on in a new run before the check has ended.
-        """
-        async with self._checking:
-            verdict = self._verdict_on(upload)
-            if verdict is not None:
-                return Checked(version=self._state.version, verdict=verdict)
-            try:
-                authorise(self._state, "invoice", upload.actor, workflow.now())
-                verdict = await self._papers.verdict(self._state, self._id, upload.paper_id)
-                self._take(TakeVerdict(paper_id=upload.paper_id, verdict=verdict), upload.actor)
-            except SettlementRefused as error:
-                raise refusal(error) from error
-        return Checked(version=self._state.version, verdict=verdict)
-
-    @check_invoice.validator
-    def _check_upload(self, upload: Upload) -> None:
-        if self._verdict_on(upload) is not None:
-            return
-        try:
-            authorise(self._state, "invoice", upload.actor, workflow.now())
-        except SettlementRefused as error:
-            raise refusal(error) from error
-
-    @workflow.update(name=names.MAKE_INVOICE, description="An invoice to make and hand in.")
-    async def make_invoice(self, wanted: InvoiceWanted) -> Checked:
-        """Make the partner's invoice with its own number and date, and hand it in: it is checked as an uploaded one is.
-
-        Raises:
-            ApplicationError: of type `Refused` if no invoice is awaited, or none can be made; `Invalid` if the date is
-                not possible or the number was used; `ComeAgain` as `check_invoice`; `NotMade`.
-        """
-        async with self._checking:
-            if self._state.invoice == wanted.invoice:
-                return Checked(version=self._state.version, verdict=Verdict(accepted=True))
-            try:
-                self._check_making(wanted)
-                paper_id = await self._papers.invoice(self._state, self._id, wanted.invoice)
-                verdict = await self._papers.verdict(self._state, self._id, paper_id)
-                self._take(
-                    TakeVerdict(paper_id=paper_id, verdict=verdict, invoice=wanted.invoice),
-                    wanted.actor,
-                )
-            except REFUSALS as error:
-                raise refusal(error) from error
-        return Checked(version=self._state.version, verdict=verdict)
-
-    @make_invoice.validator
-    def _check_wanted(self, wanted: InvoiceWanted) -> None:
-        if self._state.invoice == wanted.invoice:
-            return
-        try:
-            self._check_making(wanted)
-        except REFUSALS as error:
-            raise refusal(error) from error
-
-    def _check_making(self, wanted: InvoiceWanted) -> None:
-        authorise(self._state, "invoice", wanted.actor, workflow.now())
-        check_invoice_facts(self._state, wanted.invoice, workflow.now())
-
-    @workflow.update(name=names.MAKE_DRAFT, description="A draft of the partner's invoice.")
-    async def make_draft(self) -> str:
-        """Have a draft of the partner's invoice made, and answer with the paper's id.
-
-        Requests that come while a draft is being made get that draft.
-
-        Raises:
-            ApplicationError: of type `Refused` if no invoice is awaited, `ComeAgain` as `check_invoice`, `NotMade`.
-        """
-        if self._draft is None or self._draft.done() or self._shell < 2:
-            self._draft = self._papers.start(
-                activities.MAKE_DRAFT,
-                self._id,
-                result_type=str,
-                summary="draft of the partner's invoice",
-            )
-        try:
-            paper_id: str = await self._papers.result(self._draft, "draft")
-        except ActivityError as error:
-            raise ApplicationError("the draft was not made", type=names.NOT_MADE) from error
-        return paper_id
-
-    @make_draft.validator
-    def _check_draft(self) -> None:
-        if not self._state.can_be_drafted:
-            raise refusal(SettlementRefused("draft", "wrong_state", self._state.status))
-
     @workflow.query(name=names.SNAPSHOT, description="The settlement and its events.")
     def snapshot(self) -> activities.SettlementSnapshot:
         """What the records hold once they have caught up; of the events, those of this run."""
@@ -218,15 +111,6 @@ class SettlementWorkflow(EntityWorkflow[Settlement, Command, SettlementRecorded,
     def _answer(self) -> SettlementAnswer:
         now = self._state
         return SettlementAnswer(version=now.version, status=now.status, digest=now.digest)
-
-    def _verdict_on(self, upload: Upload) -> Verdict | None:
-        """The verdict on an invoice that accounting has, accepted or held; None if the file has to be checked."""
-        settlement = self._state
-        if upload.paper_id == settlement.invoice_paper_id:
-            return Verdict(accepted=True)
-        if settlement.held is not None and upload.paper_id == settlement.held.paper_id:
-            return settlement.held.verdict
-        return None
 
     def _cancellation(self) -> VoidSettlement:
         return VoidSettlement(reason="Cancelled in the Temporal UI")

@@ -9,6 +9,7 @@ from domain.orders.command_rules import ACTIONS, COMMANDS, CommandRule
 from domain.orders.commands import Command, action_of
 from domain.orders.errors import Refused
 from domain.orders.order import Order, Status
+from domain.orders.shipment import GoodsReceived
 
 _BEFORE_GOODS = (
     Status.AWAITING_PAYMENT,
@@ -75,19 +76,30 @@ def authorise(order: Order, command: Command, actor: Actor) -> None:
     action = action_of(command)
     if actor.role not in roles:
         raise Refused(order, action, "role", allowed(order, actor.role))
-    if actor.role == "partner" and actor.partner_id != order.partner.partner_id:
+    if actor.role == "partner" and not _has(actor, order):
         raise Refused(order, action, "not_yours", ())
+
+
+def _has(actor: Actor, order: Order) -> bool:
+    """Whether the order is this partner's. One that is unassigned is nobody's."""
+    return actor.partner_id == order.partner.partner_id and order.status is not Status.UNASSIGNED
 
 
 def check_role_in_state(order: Order, command: Command, actor: Actor) -> None:
     """Check the state for a role that may not give the command in any state, as others may.
 
+    The receipt of goods that were reported as received is a repetition, whoever reports it.
+
     Raises:
         Refused: the state does not allow it.
     """
     rule = rule_of(order, command)
-    if rule is not None and actor.role not in rule.in_any_state:
-        check_state(order, action_of(command))
+    if rule is None or actor.role in rule.in_any_state:
+        return
+    received = order.shipment is not None and order.shipment.received_at is not None
+    if isinstance(command, GoodsReceived) and received and "report_problem" in actions(order):
+        return
+    check_state(order, action_of(command))
 
 
 def author(order: Order, command: Command, actor: Actor) -> Author:

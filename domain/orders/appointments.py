@@ -48,7 +48,9 @@ def is_unusual(order: Order, start: datetime, end: datetime) -> bool:
     local = order.calendar.local
     first, last = local(start), local(end)
     usual = order.policy.appointment
-    if first.time() < usual.earliest or last.time() > usual.latest:
+    begins_well = usual.earliest <= first.time() < usual.latest
+    ends_well = usual.earliest < last.time() <= usual.latest
+    if not (begins_well and ends_well):
         return True
     days = (last.date() - first.date()).days
     return any(_is_free(order, first.date() + n * _ONE_DAY) for n in range(days + 1))

@@ -23,6 +23,7 @@ def reconcile(
     at: datetime,
     is_void: Callable[[DeadlineKind], bool],
     adopted: bool = False,
+    waits: bool = False,
 ) -> Order:
     """End the deadlines that no longer run and open those that now do, after an event at `at`.
 
@@ -34,6 +35,8 @@ def reconcile(
         at: when the event happened.
         is_void: whether the event ends a deadline of a kind without its having been met.
         adopted: the event adopted newer rules. The time of deadlines that they add counts from `at` at the earliest.
+        waits: the event is that the notice of the order is late. The deadlines that it ends begin anew with the notice,
+            and were not missed, even if nobody recorded it before they were due.
     """
     kept: list[Deadline] = []
     running: set[DeadlineKind] = set()
@@ -45,7 +48,9 @@ def reconcile(
             deadline.started == starts.get(deadline.kind) and _is_whose(deadline, order)
         )
         if deadline.is_open and not same:
-            deadline = deadline.replace(ended=at, outcome=_outcome(deadline, at, is_void))
+            put_off = waits and not deadline.missed
+            outcome = "void" if put_off else _outcome(deadline, at, is_void)
+            deadline = deadline.replace(ended=at, outcome=outcome)
         elif deadline.is_open:
             running.add(deadline.kind)
         kept.append(deadline)

@@ -180,11 +180,11 @@ def _confirm_requirements(order: Order, command: ConfirmRequirements, now: datet
 
 
 def _goods_received(order: Order, command: GoodsReceived, now: datetime) -> list[Event]:
-    if not command.damaged or order.rules < 2:
-        return take_notice(order, command, now)
-    check_state(order, "report_problem")
-    received = take_notice(order, command.model_copy(update={"damaged": False}), now)
-    return [*received, ProblemReported(reason="damaged_on_receipt", note="")]
+    received = take_notice(order, command, now)
+    underway = order.shipment is not None  # else the damage is kept with the notice
+    if command.damaged and underway and "report_problem" in actions(order):
+        return [*received, ProblemReported(reason="damaged_on_receipt", note="")]
+    return received
 
 
 def _reassign(order: Order, command: Reassign) -> list[Event]:
@@ -230,11 +230,14 @@ def _confirm_transmission(order: Order, command: ConfirmTransmission) -> list[Ev
             return []
         return [Transmitted(partner_id=order.partner.partner_id)]
     to_former = command.partner_id not in (None, order.partner.partner_id)
-    if to_former or order.notified_at is not None or order.status is Status.UNASSIGNED:
+    if to_former or order.notified_at is not None:
         return []
-    if order.status is Status.IN_TRANSMISSION:  # it has adopted these rules while it was sent
+    if order.transmitted_at is not None:
+        return [PartnerNotified()]
+    if order.status is Status.IN_TRANSMISSION and order.sending_since is not None:
+        # It has adopted these rules while it was sent.
         return [Transmitted(partner_id=order.partner.partner_id), PartnerNotified()]
-    return [PartnerNotified()]
+    return []
 
 
 def _unassign(order: Order, command: Unassign) -> list[Event]:

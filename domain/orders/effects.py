@@ -1,12 +1,14 @@
 """Which mails, shipping requests and notices to the shop follow from the events of an order."""
 
 from collections.abc import Iterable
+from typing import TypeGuard
 
 from domain import rules
 from domain.orders import mails
 from domain.orders.events import (
     Cancelled,
     Event,
+    ProblemReported,
     Recorded,
     RequirementsConfirmed,
     RequirementsRejected,
@@ -14,7 +16,8 @@ from domain.orders.events import (
 )
 from domain.orders.evolve import evolve
 from domain.orders.lifecycle import begin
-from domain.orders.mails import Cause, mail_of
+from domain.orders.mail_facts import mail_of
+from domain.orders.mails import Cause
 from domain.orders.order import Order, Status
 from domain.orders.outgoing import (
     Effect,
@@ -24,19 +27,29 @@ from domain.orders.outgoing import (
     ShopNotice,
     ShopNoticeKind,
 )
+from domain.orders.shipment import GoodsReceived
 
 
 def effects(before: Order, events: Iterable[Recorded]) -> tuple[Effect, ...]:
     """The mails and shipping requests that follow from these events, in order. `before`: the order before them."""
     out: list[Effect] = []
     order = before
+    reported_at = set()
     for recorded in events:
         previous, order = order, evolve(order, recorded)
         out.extend(_of_event(previous, recorded, order))
-    if any(isinstance(e, Mail) and e.kind == "goods_received" for e in out):
+        if isinstance(recorded.event, ProblemReported):
+            reported_at.add(recorded.at)
+    # Goods that were received damaged ask for no appointment.
+    out = [e for e in out if not (_is_receipt(e) and e.at in reported_at)]
+    if any(_is_receipt(e) for e in out):
         # Shipped and received in one step: only the mail about the receipt, which asks for the appointment.
         out = [e for e in out if not (isinstance(e, Mail) and e.kind == "goods_shipped")]
     return tuple(out)
+
+
+def _is_receipt(effect: Effect) -> TypeGuard[Mail]:
+    return isinstance(effect, Mail) and effect.kind == "goods_received"
 
 
 def is_obsolete(effect: Effect, order: Order) -> bool:
@@ -116,20 +129,26 @@ def _request_key(order: Order, attempt: int) -> str:
 
 
 def _shipping_stop(before: Order, recorded: Recorded, after: Order) -> list[Effect]:
-    """The stop of a cancelled order's goods, if they were requested and nobody has received them."""
-    shipment = before.shipment
+    """The stop of a cancelled order's goods, if they were requested and nobody has received them.
+
+    The goods of a line may have been requested by another order, so an order with a line always withdraws from them.
+    """
     if after.status is not Status.CANCELLED or before.status is Status.CANCELLED:
         return []
-    if shipment is None or shipment.received_at is not None:
+    placement, shipment = after.intake.placement, before.shipment
+    if shipment is None and placement.sales_order_line is None:
         return []
-    placement = after.intake.placement
-    request_key = _request_key(before, shipment.attempt)
+    if shipment is None and any(isinstance(kept, GoodsReceived) for kept in before.kept):
+        return []
+    if shipment is not None and shipment.received_at is not None:
+        return []
+    attempt = shipment.attempt if shipment is not None else 1
     return [
         ShippingStop(
-            key=f"{after.sp_id}-{shipment.attempt}-stop",
-            request_key=request_key,
+            key=f"{after.sp_id}-{attempt}-stop",
+            request_key=_request_key(before, attempt),
             sp_id=after.sp_id,
-            attempt=shipment.attempt,
+            attempt=attempt,
             sales_order_id=placement.sales_order_id,
             sales_order_line=placement.sales_order_line,
             at=recorded.at,

@@ -129,6 +129,7 @@ class ShippingEnded(Value):
     type: Literal["goods_received"] = "goods_received"
     received_at: datetime
     counts_from: datetime
+    damaged: bool = False
 
 
 class AppointmentSet(Value):

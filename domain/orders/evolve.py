@@ -62,7 +62,7 @@ from domain.orders.transitions import (
     without_partner,
 )
 
-_DECIDED_BY_OPERATIONS = ("assign",)
+_MET_BY_REASSIGNMENT = ("assign", "review")
 
 
 def evolve(order: Order, recorded: Recorded) -> Order:
@@ -79,26 +79,28 @@ def evolve(order: Order, recorded: Recorded) -> Order:
         changed_at=recorded.at,
         partner_since=partner_since(before, order, recorded.at),
     )
-    match event:
-        case DeadlineMissed(kind="transmit") if order.rules >= 2:
-            pass  # the partner's first deadlines wait for the notice
-        case ReminderDue() | DeadlineMissed() | Escalated():
-            return order
+    # When the notice of an order is late, the partner's first deadlines wait for it.
+    waits = isinstance(event, DeadlineMissed) and event.kind == "transmit" and order.rules >= 2
+    if isinstance(event, ReminderDue | DeadlineMissed | Escalated) and not waits:
+        return order
     return deadlines.reconcile(
         order,
         recorded.at,
         is_void=lambda kind: _voids(event, kind, before),
         adopted=isinstance(event, RulesAdopted),
+        waits=waits,
     )
 
 
 def _voids(event: Event, kind: DeadlineKind, before: Order) -> bool:
     """Whether an event that ends a deadline does so without its having been met."""
     match event:
-        case AppointmentMoved() | RulesAdopted() | Unassigned() | Declined() | DeadlineMissed():
+        case AppointmentMoved() | RulesAdopted() | Unassigned() | Declined():
             return True
-        case Cancelled() | Reassigned():
-            return before.rules < 2 or kind not in _DECIDED_BY_OPERATIONS
+        case Cancelled():
+            return before.rules < 2 or kind != "assign"
+        case Reassigned():
+            return before.rules < 2 or kind not in _MET_BY_REASSIGNMENT
         case ProblemReported():
             # At the appointment, the report is what the deadline asks for.
             return kind != "confirm_execution"

@@ -3,7 +3,14 @@
 from datetime import datetime
 from typing import assert_never
 
-from domain.orders.events import Event, GoodsUnexpected, NoticeKept, ShippingEnded, ShippingStarted
+from domain.orders.events import (
+    Event,
+    GoodsUnexpected,
+    NoticeKept,
+    ProblemReported,
+    ShippingEnded,
+    ShippingStarted,
+)
 from domain.orders.evolve import apply
 from domain.orders.order import Order, Status
 from domain.orders.shipment import GoodsReceived, GoodsShipped, Notice
@@ -28,7 +35,10 @@ def with_kept_notices(order: Order, opening: Event, now: datetime) -> list[Event
     kept = order.kept
     order = apply(order, opening, now)
     for notice in kept:
-        for event in take_notice(order, notice, now):
+        applied = take_notice(order, notice, now)
+        if isinstance(notice, GoodsReceived) and notice.damaged and applied and order.rules >= 2:
+            applied.append(ProblemReported(reason="damaged_on_receipt", note=""))
+        for event in applied:
             order = apply(order, event, now)
             events.append(event)
     return events
@@ -37,9 +47,9 @@ def with_kept_notices(order: Order, opening: Event, now: datetime) -> list[Event
 def _goods_shipped(order: Order, notice: GoodsShipped) -> list[Event]:
     if any(notice.tracking in shipment.trackings for shipment in order.shipments):
         return []
-    if _needs_none(order):
-        return _unexpected(order, notice)
     shipment = order.shipment
+    if _needs_none(order) and not _is_late(order):
+        return _unexpected(order, notice)
     # During a review the notice is about the current shipment, if that has not been reported as shipped; otherwise it
     # is about a reshipment that is not decided yet.
     of_this_attempt = shipment is not None and shipment.shipped_at is None
@@ -51,22 +61,30 @@ def _goods_shipped(order: Order, notice: GoodsShipped) -> list[Event]:
 def _goods_received(order: Order, notice: GoodsReceived, now: datetime) -> list[Event]:
     shipment = order.shipment
     received_at = min(notice.received_at or now, now)
+    received = GoodsReceived(received_at=received_at, damaged=notice.damaged)
     if shipment is not None:
-        of_an_earlier_attempt = shipment.attempt > 1 and received_at <= shipment.requested_at
+        of_an_earlier_attempt = shipment.attempt > 1 and (
+            received_at < shipment.requested_at
+            or (order.rules < 2 and received_at == shipment.requested_at)
+        )
         if shipment.received_at is not None or of_an_earlier_attempt:
             return []
         if _needs_none(order):
-            return _unexpected(order, GoodsReceived(received_at=received_at))
+            return _unexpected(order, received)
         if _expects(order) or order.status is Status.UNDER_REVIEW:
             # If the goods arrived before they were requested, the partner's deadline runs from the request.
             counts_from = _counts_from(order, max(received_at, shipment.requested_at), now)
-            return [ShippingEnded(received_at=received_at, counts_from=counts_from)]
+            return [
+                ShippingEnded(
+                    received_at=received_at, counts_from=counts_from, damaged=notice.damaged
+                )
+            ]
     if any(isinstance(kept, GoodsReceived) for kept in order.kept):
         return []
     if _needs_none(order):
-        return _unexpected(order, GoodsReceived(received_at=received_at))
+        return _unexpected(order, received)
     # The kept notice has the instant of the receipt, since it may be applied much later.
-    return [NoticeKept(notice=GoodsReceived(received_at=received_at))]
+    return [NoticeKept(notice=received)]
 
 
 def _expects(order: Order) -> bool:
@@ -85,6 +103,14 @@ def _needs_none(order: Order) -> bool:
     """Whether the order has ended without a need for goods: what arrives all the same is told to operations."""
     ended = order.status.is_final or order.status is Status.COMPLETED
     return order.rules >= 2 and ended
+
+
+def _is_late(order: Order) -> bool:
+    """Whether the shipping of goods that were received and installed has not been reported yet."""
+    shipment = order.shipment
+    if shipment is None or order.status is Status.CANCELLED:
+        return False
+    return shipment.received_at is not None and shipment.shipped_at is None
 
 
 def _unexpected(order: Order, notice: Notice) -> list[Event]:

@@ -28,14 +28,8 @@ from domain.orders.events import (
     Transmitted,
     Unassigned,
 )
-from domain.orders.explanation import explain
 from domain.orders.order import Order, Status
-from domain.orders.outgoing import (
-    Audience,
-    Mail,
-    MailFacts,
-    MailKind,
-)
+from domain.orders.outgoing import Audience, MailKind
 from domain.values import Value, mark
 
 
@@ -82,7 +76,14 @@ class MailRule(NamedTuple):
 
 def _first_step(cause: Cause) -> DeadlineKind:
     """The first deadline of a partner that has just been given the order."""
-    return "accept" if cause.after.status is Status.NEW else "check_requirements"
+    if cause.after.status is Status.NEW:
+        return "accept"
+    return _next_step(cause) if cause.after.rules >= 2 else "check_requirements"
+
+
+def _next_step(cause: Cause) -> DeadlineKind:
+    """The partner's next deadline: it has the name of the state that asks for the same, if there is one."""
+    return cause.after.status.value
 
 
 def _deadline_of_event(cause: Cause) -> DeadlineKind:
@@ -92,10 +93,19 @@ def _deadline_of_event(cause: Cause) -> DeadlineKind:
 
 
 def _after_decision(cause: Cause) -> DeadlineKind | None:
-    """The partner's next deadline after a decision: it has the name of the state that asks for the same."""
-    if cause.event.decision in ("new_appointment", "continue"):
-        return cause.after.status.value
-    return None
+    return _next_step(cause) if cause.event.decision in ("new_appointment", "continue") else None
+
+
+def _of_others(cause: Cause) -> bool:
+    """Whether somebody else than the partner did it, who need not be told of what it did."""
+    return not cause.recorded.by.startswith("partner:")
+
+
+def _reported_by_partner(cause: Cause) -> bool:
+    """Whether the partner reported the receipt, and not the warehouse before the partner asked for the goods."""
+    shipment = cause.before.shipment
+    kept = shipment is not None and shipment.requested_at == cause.recorded.at
+    return not kept and not _of_others(cause)
 
 
 def _takes_the_order(cause: Cause) -> bool:
@@ -104,7 +114,15 @@ def _takes_the_order(cause: Cause) -> bool:
 
 
 MAILS: tuple[MailRule, ...] = (
-    MailRule("new_order", "partner", TransmissionStarted, name=mark("Neuer Auftrag")),
+    MailRule("new_order", "partner", TransmissionStarted, name=mark("Neuer Auftrag"), until=1),
+    MailRule(
+        "new_order",
+        "partner",
+        Transmitted,
+        when=lambda c: c.before.sending_since == c.recorded.at,  # its hold ends now
+        about=_first_step,
+        since=2,
+    ),
     MailRule(
         "goods_shipped",
         "partner",
@@ -118,7 +136,7 @@ MAILS: tuple[MailRule, ...] = (
         "partner",
         ShippingEnded,
         name=mark("Ware eingetroffen"),
-        when=lambda c: c.after.status is Status.SET_APPOINTMENT,
+        when=lambda c: c.after.status is Status.SET_APPOINTMENT and not _reported_by_partner(c),
         about=lambda c: "set_appointment",
     ),
     MailRule(
@@ -158,7 +176,7 @@ MAILS: tuple[MailRule, ...] = (
         "partner",
         Unassigned,
         name=mark("Auftrag entzogen"),
-        when=lambda c: c.event.reason == "not_accepted" and c.before.transmitted_at is not None,
+        when=lambda c: c.before.transmitted_at is not None,
         to_former=True,
         discreet=lambda c: True,
         facts=("reason",),
@@ -270,7 +288,8 @@ MAILS: tuple[MailRule, ...] = (
         "partner",
         HoldEnded,
         name=mark("Auftrag geht weiter"),
-        about=lambda c: c.after.status.value,
+        when=_of_others,
+        about=_next_step,
         since=2,
     ),
     MailRule(
@@ -309,37 +328,3 @@ def mail_kinds() -> tuple[MailKind, ...]:
 def mail_names() -> dict[MailKind, str]:
     """The name of each kind, marked for translation."""
     return {rule.kind: rule.name for rule in MAILS if rule.name}
-
-
-def mail_of(rule: MailRule, cause: Cause) -> Mail:
-    order, recorded = cause.after, cause.recorded
-    placement = order.intake.placement
-    partner = cause.before.partner if rule.to_former else order.partner
-    discreet = rule.discreet(cause)
-    kind = rule.about(cause)
-    deadline = next((d for d in order.deadlines if d.kind == kind and d.is_open), None)
-    receiver = partner.partner_id if rule.audience == "partner" else rule.audience
-    return Mail(
-        key=f"{order.sp_id}/{recorded.seq}/{rule.kind}/{receiver}",
-        kind=rule.kind,
-        audience=rule.audience,
-        partner_id=partner.partner_id,
-        sender=cause.event.sender if rule.audience == "sender" else None,
-        language=partner.language,
-        sp_id=order.sp_id,
-        at=recorded.at,
-        facts=MailFacts(
-            sales_order_id=placement.sales_order_id,
-            service=placement.service.name,
-            product=placement.product.name,
-            quantity=placement.product.quantity,
-            customer_name="" if discreet else placement.customer.name,
-            customer_place=""
-            if discreet
-            else f"{placement.customer.postal_code} {placement.customer.city}",
-            status=order.status,
-            partner="" if discreet and not rule.to_former else partner.name,
-            deadline=explain(order, deadline) if deadline else None,
-            **{name: getattr(cause.event, name) for name in rule.facts},
-        ),
-    )

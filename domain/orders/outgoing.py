@@ -11,9 +11,10 @@ from domain.orders.order import Status
 from domain.orders.placement import Recipient
 from domain.values import Language, Value
 
+Goods = Literal["", "requested", "shipped", "received"]
 Audience = Literal["partner", "operations", "sender"]
 MailKind = str
-"""A kind of mail. `effects.MAILS` lists them; a newer release may have stored a mail of another kind."""
+"""A kind of mail. `mails.MAILS` lists them; a newer release may have stored a mail of another kind."""
 
 
 class MailFacts(Value):
@@ -23,6 +24,18 @@ class MailFacts(Value):
 
     `reason` and `code` are the codes or free texts of the event that caused the mail; `partner` is the firm that a
     mail to operations is about.
+
+    Attributes:
+        event: the type of the event that caused the mail; empty in mails of former releases, like what follows.
+        choices: the actions that the receiver may take.
+        goods: how far the current shipment has come; empty if no goods have been requested.
+        deliver_to: who receives the goods.
+        appointment_start, appointment_end: the appointment that stands.
+        appointment_over: whether it had ended when the event happened.
+        moves: how often the partner has moved it for a reason of its own.
+        notify_by: the instant (not local) by which the mail about a new order must be out, for the partner's first
+            deadlines to count from the transmission.
+        kept_until: until when a partner keeps an order that it does not accept.
     """
 
     sales_order_id: str
@@ -41,6 +54,16 @@ class MailFacts(Value):
     tracking: str = ""
     level: int = 0
     until: date | None = None
+    event: str = ""
+    choices: tuple[str, ...] = ()
+    goods: Goods = ""
+    deliver_to: Recipient = "customer"
+    appointment_start: datetime | None = None
+    appointment_end: datetime | None = None
+    appointment_over: bool = False
+    moves: int = 0
+    notify_by: datetime | None = None
+    kept_until: datetime | None = None
     deadline: Explanation | None = None
 
 

@@ -81,6 +81,9 @@ def decide_review(order: Order, command: DecideReview, now: datetime) -> list[Ev
     if command.decision == "accept_as_executed":
         ended = min(order.appointment.end, now) if order.appointment else now
         executed_on = order.calendar.local(ended).date()
+        received_at = order.shipment.received_at if order.shipment else None
+        if order.rules >= 2 and received_at is not None:
+            executed_on = max(executed_on, order.calendar.local(received_at).date())
     if command.decision == "wait_until":
         _check_until(order, command.until, now)
         assert command.until is not None

@@ -4,8 +4,32 @@ from datetime import date, datetime
 
 from domain.errors import InvalidCommand
 from domain.settlements.errors import SettlementRefused
-from domain.settlements.invoicing import OwnInvoice
+from domain.settlements.invoicing import OwnInvoice, Verdict
 from domain.settlements.settlement import Settlement
+
+
+def verdict_on(
+    settlement: Settlement, *, paper_id: str | None = None, invoice: OwnInvoice | None = None
+) -> Verdict | None:
+    """The verdict on an invoice that accounting has, accepted or held, by its paper or by its number and date.
+
+    None if it is another one, which has to be checked.
+    """
+    held = settlement.held
+    accepted = (settlement.invoice_paper_id, settlement.invoice)
+    if _is_either(accepted, paper_id, invoice):
+        return Verdict(accepted=True)
+    if held is not None and _is_either((held.paper_id, held.invoice), paper_id, invoice):
+        return held.verdict
+    return None
+
+
+def _is_either(
+    known: tuple[str | None, OwnInvoice | None], paper_id: str | None, invoice: OwnInvoice | None
+) -> bool:
+    return (paper_id is not None and paper_id == known[0]) or (
+        invoice is not None and invoice == known[1]
+    )
 
 
 def check_invoice_facts(settlement: Settlement, invoice: OwnInvoice, now: datetime) -> None:

@@ -92,6 +92,11 @@ class HeldInvoice(Value):
     invoice: OwnInvoice | None = None
 
 
+def month_runs(settlement: "Settlement", now: datetime) -> bool:
+    """Whether the settlement's month is not over at `now`, so that orders executed later in it are in none yet."""
+    return Month.at(now, settlement.opening.calendar) <= settlement.opening.month
+
+
 class SettlementChanges(TypedDict, total=False):
     """The fields of a `Settlement` that change."""
 

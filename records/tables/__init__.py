@@ -9,6 +9,7 @@ from records.tables.accounts import (
     tokens,
     users,
 )
+from records.tables.iban_changes import iban_changes, iban_mails
 from records.tables.mails import is_undelivered, mails
 from records.tables.orders import (
     deadlines,
@@ -19,6 +20,7 @@ from records.tables.orders import (
     orders,
     timeline,
 )
+from records.tables.outages import heartbeats, outages
 from records.tables.partners import partners
 from records.tables.reconciliation import comparisons, findings
 from records.tables.settlements import (
@@ -30,6 +32,7 @@ from records.tables.settlements import (
     settlement_timeline,
     settlements,
 )
+from records.tables.shipping import line_requests, line_withdrawals
 from records.tables.types import Instant, Key, Money, metadata
 
 __all__ = [
@@ -41,17 +44,23 @@ __all__ = [
     "deadlines",
     "documents",
     "findings",
+    "heartbeats",
+    "iban_changes",
+    "iban_mails",
     "idempotency",
     "invoice_numbers",
     "is_billable",
     "is_closed",
     "is_open",
     "is_undelivered",
+    "line_requests",
+    "line_withdrawals",
     "links",
     "login_attempts",
     "mails",
     "metadata",
     "orders",
+    "outages",
     "papers",
     "partners",
     "recovery_codes",

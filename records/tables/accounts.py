@@ -70,6 +70,7 @@ tokens = Table(
     Column("last_used_at", Instant),
     Column("expires_at", Instant),
     Column("revoked_at", Instant),
+    Column("made_by", Key),  # the person who made it (use_cases.principal), if a login did
 )
 Index("ix_tokens_token_hash", tokens.c.token_hash, unique=True)
 

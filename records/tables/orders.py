@@ -35,6 +35,9 @@ orders = Table(
     Column("settlement_id", String),
     Column("search", Text, nullable=False),  # records.search.searchable
     Column("digest", String),  # of its events (domain/digest.py); null: written by an older release
+    Column("sales_order_line", String),
+    Column("appointment_start", Instant),  # of the standing appointment; null: none, or it is over
+    Column("appointment_end", Instant),
 )
 
 _has_due = orders.c.next_due.is_not(None)
@@ -84,6 +87,15 @@ Index(
     orders.c.status,
     orders.c.partner_due,
     orders.c.sp_id,
+)
+Index("ix_orders_sales_order", orders.c.sales_order_id, orders.c.sp_id)
+_has_appointment = orders.c.appointment_end.is_not(None)
+Index(
+    "ix_orders_partner_appointments",
+    orders.c.partner_id,
+    orders.c.appointment_end,
+    sqlite_where=_has_appointment,
+    postgresql_where=_has_appointment,
 )
 Index("ix_orders_open", orders.c.sp_id, sqlite_where=is_open, postgresql_where=is_open)
 Index("ix_orders_closed", orders.c.changed_at, sqlite_where=is_closed, postgresql_where=is_closed)
@@ -136,5 +148,5 @@ deadlines = Table(
     Column("excused_until", Instant),  # a miss until then does not count (`punctuality`)
     sqlite_with_rowid=False,
 )
-# The index has only columns that never change, so that ending a deadline does not update it.
+# The index has only columns that hardly ever change, so that ending a deadline does not update it.
 Index("ix_deadlines_month", deadlines.c.due, deadlines.c.kind, deadlines.c.partner_id)

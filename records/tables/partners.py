@@ -1,6 +1,6 @@
 """The table of partners."""
 
-from sqlalchemy import Column, String, Table
+from sqlalchemy import Column, Date, String, Table
 
 from records.tables.types import Instant, Key, metadata
 
@@ -21,4 +21,8 @@ partners = Table(
     Column("escalation_email", String),
     Column("created_at", Instant, nullable=False),
     Column("changed_at", Instant, nullable=False),
+    Column("vat_liable_from", Date),
+    # The e-mail address before it was changed, and when. It is told of changes to the IBAN, too.
+    Column("former_email", String),
+    Column("email_changed_at", Instant),
 )

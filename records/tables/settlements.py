@@ -25,7 +25,6 @@ settlements = Table(
     Column("partner_id", Key, nullable=False),
     Column("partner_name", String, nullable=False),
     Column("month", String(7), nullable=False),
-    Column("number", Integer, nullable=False, server_default="1"),  # in the month
     Column("status", String, nullable=False),
     Column("orders", Integer, nullable=False),
     Column("net", Money, nullable=False),
@@ -37,6 +36,7 @@ settlements = Table(
     Column("invoice_due", Instant),
     Column("search", Text, nullable=False),  # settlement id, partner's id and name, folded
     Column("digest", String),  # as in `orders`
+    Column("number", Integer, nullable=False, server_default="1"),  # in the month
     Column(
         "rules", Integer
     ),  # the version of its rules; null: written before this column, version 1

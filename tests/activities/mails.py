@@ -2,28 +2,51 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from domain.actors import Actor
-from domain.orders.commands import Cancel, DecideReview, Reassign, ReportNotExecuted
+from domain.orders.commands import (
+    Accept,
+    Cancel,
+    DecideReview,
+    Decline,
+    Reassign,
+    RejectRequirements,
+    Reopen,
+    ReportNotExecuted,
+    ReportProblem,
+    SetAppointment,
+    Unassign,
+    WithdrawProblem,
+)
 from domain.orders.effects import effects
 from domain.orders.internal import ConfirmTransmission, NoteRefusal
 from domain.orders.lifecycle import begin
 from domain.orders.outgoing import Mail
 from domain.orders.placement import Intake
 from domain.orders.shipment import GoodsReceived, GoodsShipped
+from domain.policy import DeadlinePolicy
 from domain.policy_file import load_policy
 from tests.support.builders import (
+    ACCEPTED,
     AGREED,
+    COMPLETED,
     GOODS_THERE,
+    MONDAY,
     REQUIREMENTS_MET,
     TRANSMITTED,
     Step,
+    appointment,
     assignee,
     intake,
     lived,
     partner_actor,
 )
 
+WITHOUT_DEADLINES = "[deadlines]\n" + "\n".join(
+    f'{name} = "none"' for name in DeadlinePolicy.model_fields
+)
+"""A policy without any deadline, and so without the step of accepting."""
 _DAYS = timedelta(days=1)
 _FAILED: tuple[Step, ...] = (
     *AGREED,
@@ -115,4 +138,100 @@ def all_mails() -> dict[str, Mail]:
     found["command_refused_value"] = refusal(
         partner_actor(), action="set_appointment", code="move_needs_reason"
     )
-    return found
+    return found | second_rules()
+
+
+def second_rules() -> dict[str, Mail]:
+    """Every mail whose words version 2 of the rules changes, or that came with it."""
+    start = _second()
+    at_customers = _second(deliver_to="customer")
+    without = _second(policy=load_policy(WITHOUT_DEADLINES))
+    until = (MONDAY + 20 * _DAYS).date()
+    rossi = Reassign(partner=assignee("sanitaer-rossi"), calendar=start.calendar, reason="Ferien")
+    underway = (*REQUIREMENTS_MET, GoodsShipped(tracking="99.1"))
+    postponed = ReportProblem(reason="customer_postpones", until=until)
+    tiler = ReportProblem(reason="site_not_ready", note="Der Plattenleger fehlt.")
+    held = DecideReview(decision="wait_until", until=until)
+
+    def mail(
+        kind: str, *steps: Step, of: Intake = start, audience: str | None = None, which: int = -1
+    ) -> Mail:
+        taken = (s for s in steps if of is not without or not isinstance(s, Accept))
+        return one(kind, mails_of(*taken, of=of), audience, which)
+
+    def decided(decision: Any, *steps: Step, of: Intake = start) -> Mail:
+        return mail("review_decided", *steps, DecideReview(decision=decision), of=of)
+
+    not_noticed = (timedelta(minutes=30), timedelta(minutes=16))
+    declined = (*TRANSMITTED, Decline(reason="no_capacity", note="Ferien"))
+    never = (*TRANSMITTED, *(timedelta(hours=6) for _ in range(24)))
+    ended = Unassign(partner_id="elektro-huber")
+    resumed = (postponed, held, 21 * _DAYS)
+    return {
+        "new_order_2": mail("new_order", *TRANSMITTED),
+        "new_order_2_without_deadlines": mail("new_order", *TRANSMITTED, of=without),
+        "new_order_2_goods_shipped": mail("new_order", *underway, rossi),
+        "new_order_2_goods_at_customers": mail("new_order", *underway, rossi, of=at_customers),
+        "new_order_2_goods_requested": mail("new_order", *REQUIREMENTS_MET, rossi, of=without),
+        "transmission_failed_2": mail("transmission_failed", *not_noticed),
+        "transmission_failed_2_again": mail("transmission_failed", *not_noticed, 3 * _DAYS),
+        "goods_shipped_2": mail("goods_shipped", *underway),
+        "goods_received_2": mail("goods_received", *GOODS_THERE),
+        "goods_received_2_without_deadlines": mail("goods_received", *GOODS_THERE, of=without),
+        "cancelled_2": mail("cancelled", *AGREED, Cancel(reason="Storno")),
+        "reassigned_2": mail("reassigned", *underway, rossi),
+        "withdrawn_not_accepted": mail("withdrawn", *never),
+        "withdrawn_partner_ended": mail("withdrawn", *underway, ended),
+        "unassigned_declined": mail("unassigned", *declined),
+        "unassigned_not_accepted": mail("unassigned", *never),
+        "unassigned_partner_ended": mail("unassigned", *TRANSMITTED, ended, of=without),
+        "escalation_2_accept": mail("escalation", *never, audience="partner", which=0),
+        "escalation_2_accept_operations": mail(
+            "escalation", *never, audience="operations", which=0
+        ),
+        "escalation_2_delivery": mail("escalation", *underway, 8 * _DAYS),
+        "escalation_2_delivery_customer": mail("escalation", *underway, 8 * _DAYS, of=at_customers),
+        "escalation_2_assign": mail("escalation", *declined, 3 * _DAYS),
+        "review_needed_rejected": mail(
+            "review_needed", *ACCEPTED, RejectRequirements(reason="no_space")
+        ),
+        "review_needed_problem": mail("review_needed", *AGREED, tiler),
+        "review_needed_postponed": mail("review_needed", *ACCEPTED, postponed),
+        "review_needed_without_deadlines": mail("review_needed", *ACCEPTED, tiler, of=without),
+        "problem_withdrawn": mail("problem_withdrawn", *AGREED, tiler, WithdrawProblem()),
+        "moved_again": mail("moved_again", *AGREED, _moved(3), _moved(4)),
+        "goods_unexpected_shipped": mail(
+            "goods_unexpected", *REQUIREMENTS_MET, Cancel(reason="x"), GoodsShipped(tracking="99.2")
+        ),
+        "goods_unexpected_received": mail(
+            "goods_unexpected", *underway, Cancel(reason="x"), GoodsReceived(), of=at_customers
+        ),
+        "reopened": mail(
+            "reopened", *COMPLETED, Reopen(reason="Das Foto zeigt ein anderes Gerät.")
+        ),
+        "reopened_without_deadlines": mail("reopened", *COMPLETED, Reopen(reason="x"), of=without),
+        "hold_ended": mail("hold_ended", *ACCEPTED, *resumed),
+        "hold_ended_appointment_stands": mail("hold_ended", *GOODS_THERE, _moved(30), *resumed),
+        "hold_ended_appointment_over": mail("hold_ended", *AGREED, *resumed),
+        "hold_ended_over_without_deadlines": mail("hold_ended", *AGREED, *resumed, of=without),
+        "hold_ended_goods_awaited": mail("hold_ended", *REQUIREMENTS_MET, *resumed),
+        "hold_ended_without_deadlines": mail("hold_ended", *ACCEPTED, *resumed, of=without),
+        "review_decided_2_new_appointment": decided("new_appointment", *AGREED, tiler, of=without),
+        "review_decided_2_reship": decided("reship", *AGREED, tiler),
+        "review_decided_continue": decided("continue", *AGREED, tiler),
+        "review_decided_continue_over": decided("continue", *AGREED, 3 * _DAYS, tiler),
+        "review_decided_continue_goods_awaited": decided("continue", *REQUIREMENTS_MET, tiler),
+        "review_decided_wait_until": mail("review_decided", *ACCEPTED, postponed, held),
+        "review_decided_wait_until_appointment": mail("review_decided", *AGREED, postponed, held),
+    }
+
+
+def _second(deliver_to: str = "partner", **changes: Any) -> Intake:
+    start = intake(**changes)
+    placed = start.placement.model_copy(update={"deliver_to": deliver_to})
+    return start.model_copy(update={"rules": 2, "placement": placed})
+
+
+def _moved(days: int) -> SetAppointment:
+    """An appointment that the partner moves to so many days after `MONDAY`."""
+    return appointment(24 * days, reason="Der Monteur ist krank.")

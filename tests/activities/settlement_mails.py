@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
+from domain.actors import Actor
 from domain.policy_file import load_policy
-from domain.settlements.commands import PassTime, TakeVerdict, VoidSettlement
-from domain.settlements.invoicing import Verdict
+from domain.settlements.commands import PassTime, ReturnInvoice, TakeVerdict, VoidSettlement
+from domain.settlements.invoicing import OwnInvoice, Verdict
 from domain.settlements.mails import SettlementMail, settlement_mails
 from domain.settlements.settlement import Settlement, SettlementStatus
 from tests.support.settlements import (
@@ -18,6 +19,8 @@ from tests.support.settlements import (
     voided,
 )
 
+ACCOUNTING = Actor(role="accounting", name="Beat")
+RETURN = ReturnInvoice(reason="Die Adresse\r\nist falsch")
 _DAYS = timedelta(days=1)
 
 
@@ -38,6 +41,8 @@ def all_mails() -> dict[str, SettlementMail]:
     done = issued(of)
     refused = claims(("SP-1", "billed"), ("SP-2", "unavailable"))
     accepted = TakeVerdict(paper_id="invoice-1", verdict=Verdict(accepted=True))
+    own = OwnInvoice(number="R-2026-117", date=FIRST.date())
+    made = accepted.model_copy(update={"invoice": own})
     late = (*done, *((20 * _DAYS, PassTime()) * 4))
     lives = {
         "opened": mails_of(timedelta(hours=4), PassTime()),
@@ -49,6 +54,8 @@ def all_mails() -> dict[str, SettlementMail]:
         "nothing": mails_of(done[0], claims(("SP-0", "billed")), picked=1),
         "late": mails_of(*late),
         "accepted": mails_of(*done, accepted),
+        "made": mails_of(*done, made, rules=2),
+        "returned": mails_of(*done, accepted, (RETURN, ACCOUNTING), rules=2),
         "voided": mails_of(*voided(of)),
         "voided_open": mails_of(
             timedelta(hours=4), PassTime(), VoidSettlement(reason="Auf Wunsch\r\nvon Huber")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
 from domain.orders.catalogue import checklist
+from domain.orders.codes import ProblemReason
 from domain.orders.commands import (
     Accept,
     AdoptRules,
@@ -28,13 +29,9 @@ from domain.orders.commands import (
     RejectRequirements,
     Reopen,
     ReportNotExecuted,
-    ReportProblem,
-    Resume,
     SetAppointment,
     StretchDeadlines,
     Unassign,
-    Undo,
-    WithdrawProblem,
 )
 from domain.orders.deadline import Deadline
 from domain.orders.deadlines import next_instant
@@ -436,4 +433,79 @@ def commands(order: Order, now: datetime) -> dict[str, st.SearchStrategy[Command
         "renew_calendar": st.just(
             RenewCalendar(calendar=pin_calendar(order.partner.canton, order.policy, now.date()))
         ),
+    }
+
+
+def commands_of_2(order: Order, now: datetime) -> dict[str, st.SearchStrategy[Command]]:
+    """For each action of version 2 of the rules, the commands that ask it of this order."""
+    days = st.integers(-2, 400).map(lambda by: (now + timedelta(days=by)).date())
+    coming = st.integers(1, 90).map(lambda by: (now + timedelta(days=by)).date())
+    before = st.integers(0, 96).map(lambda hours: now - timedelta(hours=hours))
+
+    def decide(decision: str, until: st.SearchStrategy[date | None]) -> st.SearchStrategy[Command]:
+        return st.builds(DecideReview, decision=st.just(decision), note=notes, until=until)
+
+    return {
+        **commands(order, now),
+        "confirm_transmission": st.builds(
+            ConfirmTransmission,
+            partner_id=st.sampled_from([None, order.partner.partner_id, ROSSI.partner_id]),
+        ),
+        "reject_requirements": st.builds(
+            RejectRequirements,
+            reason=st.sampled_from(["no_space", "other", "customer_unreachable"]),
+            note=notes,
+        ),
+        "goods_received": st.builds(
+            GoodsReceived,
+            received_at=st.one_of(st.none(), around.map(lambda by: now + by)),
+            damaged=st.sampled_from([False, False, True]),
+        ),
+        "set_appointment": st.builds(
+            lambda day, hour, length, reason, by, unusual: SetAppointment(
+                start=now.replace(hour=hour, minute=0) + timedelta(days=day),
+                end=now.replace(hour=hour, minute=0) + timedelta(days=day, hours=length),
+                reason=reason,
+                moved_by=by,
+                unusual=unusual,
+            ),
+            st.integers(0, 62),
+            st.integers(0, 23),
+            st.sampled_from([0, 1, 2, 30]),
+            st.sampled_from(["moved", "moved", ""]),
+            st.sampled_from(["customer", "partner"]),
+            st.booleans(),
+        ),
+        "confirm_execution": st.builds(
+            ConfirmExecution,
+            executed_on=st.none() | st.integers(-5, 1).map(lambda by: (now + timedelta(by)).date()),
+            early=st.booleans(),
+        ),
+        "report_problem": st.builds(
+            ReportProblem,
+            reason=st.sampled_from(get_args(ProblemReason)),
+            note=notes,
+            until=st.none() | days,
+        ),
+        "withdraw_problem": st.just(WithdrawProblem()),
+        "decline": st.builds(Decline, reason=st.sampled_from(["no_capacity", "other"]), note=notes),
+        "resume": st.just(Resume()),
+        "reopen": st.just(Reopen(reason="by mistake")),
+        "undo": st.just(Undo()),
+        "continue": decide("continue", st.none()),
+        "wait_until": decide("wait_until", coming | days | st.none()),
+        "unassign": st.sampled_from([order.partner, ROSSI]).map(
+            lambda of: Unassign(partner_id=of.partner_id)
+        ),
+        "note_seen": st.sampled_from([order.partner, ROSSI]).map(
+            lambda of: NoteSeen(partner_id=of.partner_id)
+        ),
+        "stretch_deadlines": st.builds(
+            lambda begin, minutes: StretchDeadlines(
+                begin=begin, end=min(begin + timedelta(minutes=minutes), now)
+            ),
+            before,
+            st.integers(15, 3000),
+        ),
+        "adopt_rules": st.just(AdoptRules(version=2, policy=STANDARD)),
     }

@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 import words
 from domain.orders import mails as order_mails
+from domain.orders.codes import UnassignReason
 from domain.orders.mails import mail_kinds
 from domain.orders.outgoing import Mail
 from domain.settlements import mails as settlement_mails
@@ -23,7 +25,13 @@ MAILS = all_mails()
 TEXTS = MailTexts("https://cmi.example")
 LINK = "https://cmi.example/orders/SP-1048213"
 CUSTOMER, PLACE = "Regula Müller", "8004 Zürich"
-WITHOUT_LINK = ("reassigned", "command_refused_stranger")
+WITHOUT_LINK = (
+    "reassigned",
+    "reassigned_2",
+    "withdrawn_not_accepted",
+    "withdrawn_partner_ended",
+    "command_refused_stranger",
+)
 
 
 class Page(HTMLParser):
@@ -150,6 +158,7 @@ def test_a_wrong_value_is_refused_in_words_of_the_value() -> None:
     )
 
 
+CODES = ("decision", "action", "code", "event", "goods", "deliver_to")
 HOSTILE = (
     "\r\nBcc: all@evil.example\r\n\r\n<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -166,7 +175,7 @@ def test_no_value_becomes_markup_a_header_or_a_template(name: str, hostile: str)
     texts = {
         field: hostile
         for field, value in mail.facts
-        if type(value) is str and field not in ("decision", "action", "code")
+        if type(value) is str and field not in CODES and value not in get_args(UnassignReason)
     }
     bad = mail.model_copy(update={"facts": mail.facts.model_copy(update=texts)})
     plain = TEXTS.compose(mail, reader_of(name, mail, "fr"))

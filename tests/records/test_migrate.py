@@ -5,13 +5,13 @@ import os
 import sqlite3
 import sys
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
 from contracts.activities import Snapshot
 from domain.actors import Actor
@@ -21,8 +21,8 @@ from records.database import Database
 from records.mails import MailLog
 from records.migrate import check_current, migrate
 from records.orders import Orders
-from records.tables import metadata
-from tests.support.builders import TRANSMITTED, lived
+from records.tables import metadata, orders
+from tests.support.builders import AGREED, COMPLETED, GOODS_THERE, MONDAY, TRANSMITTED, lived
 
 ROOT = Path(__file__).parents[2]
 
@@ -156,6 +156,43 @@ async def test_an_older_release_finds_in_one_column_who_did_it_for_whom(empty_ur
     await alembic(empty_url, "upgrade", "head")
     database = Database(empty_url)
     assert await Orders(database).holds(Snapshot(order=order, events=events))
+    await database.close()
+
+
+async def test_lines_and_appointments_come_from_the_documents(empty_url: str) -> None:
+    lives = {
+        "SP-1": (AGREED, "10"),
+        "SP-2": (GOODS_THERE, "20"),
+        "SP-3": (AGREED, None),
+        "SP-4": (COMPLETED, None),
+        "SP-5": (TRANSMITTED, None),
+    }
+    await migrate(empty_url)
+    database = Database(empty_url)
+    for sp_id, (steps, line) in lives.items():
+        order, events = lived(*steps, sp_id=sp_id, sales_order_line=line)
+        await Orders(database).save(Snapshot(order=order, events=events))
+    columns = (
+        orders.c.sp_id,
+        orders.c.sales_order_line,
+        orders.c.appointment_start,
+        orders.c.appointment_end,
+    )
+
+    async def held(of: Database) -> list[tuple[object, ...]]:
+        async with of.reading() as connection:
+            rows = await connection.execute(select(*columns).order_by(orders.c.sp_id))
+            return [tuple(row) for row in rows]
+
+    before = await held(database)
+    begin = MONDAY + timedelta(hours=48)
+    assert before[0] == ("SP-1", "10", begin, begin + timedelta(hours=2))
+    assert [row[1:] for row in before[3:]] == [(None, None, None)] * 2
+    await database.close()
+    await alembic(empty_url, "downgrade", "0014-1")
+    await alembic(empty_url, "upgrade", "head")
+    database = Database(empty_url)
+    assert await held(database) == before
     await database.close()
 
 

@@ -1,33 +1,48 @@
 """What operations watch, counted by the database: lateness, reports, mails that do not get out, partners by a text."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
 from contracts.activities import Snapshot
-from domain.orders.commands import DecideReview, ReportNotExecuted
-from domain.orders.order import Status
+from domain.orders.commands import (
+    Accept,
+    DecideReview,
+    Decline,
+    RejectRequirements,
+    ReportNotExecuted,
+    ReportProblem,
+    Unassign,
+)
+from domain.orders.order import Order, Status
 from records.accounts import AccountRecords
 from records.database import Database
+from records.digest import Digests, Limits
 from records.links import NewLink
 from records.login_attempts import Limit, LoginAttempts
 from records.mails import MailLog, PendingMail
 from records.monitoring import LatePartner, Monitoring
+from records.order_lists import OrderFilter
 from records.orders import Orders
 from records.partners import Partner, Partners
+from records.punctuality import PunctualityRecords
+from records.worklist import Worklists
 from tests.activities.conftest import partner
 from tests.support.builders import (
     ACCEPTED,
     AGREED,
     COMPLETED,
     MONDAY,
+    OPERATIONS,
     REQUIREMENTS_MET,
     TRANSMITTED,
     Step,
+    intake,
     lived,
 )
 from use_cases.operations import LONG, Operations
 from use_cases.principal import Principal
+from use_cases.worklist import STATES
 
 MONTH = timedelta(days=30)
 NOW = MONDAY + MONTH
@@ -191,3 +206,89 @@ async def test_partners_by_a_text(database: Database) -> None:
     assert ([each.partner_id for each in first], total) == (["a-1"], 2)
     rest, _ = await records.search("a-", 5, after="a-1")
     assert [each.partner_id for each in rest] == ["a-2"]
+
+
+# --- version 2 of the rules --------------------------------------------------------------------------------------
+
+
+async def keep_new(database: Database, sp_id: str, *steps: Step, of: str = "bianchi") -> Order:
+    """An order under version 2 of the rules."""
+    order, events = lived(
+        *steps, of=intake(sp_id=sp_id, partner_id=of).model_copy(update={"rules": 2})
+    )
+    await Orders(database).save(Snapshot(order=order, events=events))
+    return order
+
+
+async def test_an_order_without_a_partner_is_nobodys(database: Database) -> None:
+    """Its last partner finds it in no list, count, search, worklist, digest or report; operations do."""
+    for sp_id, last in (
+        ("SP-1", (Decline(reason="no_capacity"),)),
+        ("SP-2", (Accept(), (Unassign(partner_id="bianchi"), OPERATIONS))),
+        ("SP-3", (timedelta(days=30),)),  # nobody has accepted it
+    ):
+        order = await keep_new(database, sp_id, *TRANSMITTED, *last)
+        assert order.status is Status.UNASSIGNED
+    own = OrderFilter(partner_id="bianchi")
+    orders, monitoring = Orders(database), Monitoring(database)
+    assert not (await orders.page(own)).items
+    assert not (await orders.page(own.model_copy(update={"q": "SP-1"}))).items
+    assert not (await orders.page(own.model_copy(update={"overdue_at": NOW}))).items
+    assert await orders.counts(own) == {}
+    sections = await Worklists(database).of("bianchi", (*STATES, Status.UNASSIGNED), 10)
+    assert all(not section.total and not section.jobs for section in sections.values())
+    midnight = NOW + timedelta(hours=12)
+    assert not (await Digests(database).open_work("bianchi", NOW, midnight, Limits(9, 9, 9))).total
+    assert await monitoring.late_partners(NOW, 10) == ()
+    assert await monitoring.open_of("bianchi") == 0
+    # Staff see them, and who had them last.
+    assert await orders.counts(OrderFilter()) == {Status.UNASSIGNED: 3}
+    assert await orders.counts(OrderFilter(assigned_to="bianchi")) == {Status.UNASSIGNED: 3}
+    shown = await Operations(database, lambda: NOW).overview(ANNA, each=2)
+    assert shown.unassigned_count == 3
+    assert len(shown.unassigned) == 2
+    page = await Operations(database, lambda: NOW).unassigned(ANNA, limit=9)
+    assert {each.order.sp_id for each in page.items} == {"SP-1", "SP-2", "SP-3"}
+    assert all(each.since and each.due and each.since < each.due for each in page.items)
+
+
+async def test_only_the_partner_that_let_it_lapse_is_late(database: Database) -> None:
+    """Declining is no miss; an order that nobody accepted is one, of the partner that had it."""
+    await keep_new(database, "SP-1", *TRANSMITTED, Decline(reason="no_capacity"))
+    await keep_new(database, "SP-2", *TRANSMITTED, timedelta(days=30))
+    misses = await PunctualityRecords(database).misses(MONDAY, NOW, NOW)
+    assert {(miss.sp_id, miss.partner_id) for miss in misses.items} == {("SP-2", "bianchi")}
+
+
+async def test_orders_on_hold_are_a_section_of_their_own(database: Database) -> None:
+    waiting = DecideReview(decision="wait_until", until=date(2026, 11, 20))
+    problem = ReportProblem(reason="site_not_ready", note="Plattenleger")
+    await keep_new(database, "SP-1", *AGREED, problem, waiting)
+    await keep_new(database, "SP-2", *AGREED, problem)
+    sections = await Worklists(database).of("bianchi", STATES, 10)
+    totals = {state: section.total for state, section in sections.items() if section.total}
+    assert totals == {Status.UNDER_REVIEW: 1, Status.ON_HOLD: 1}
+    assert (await Operations(database, lambda: MONDAY).overview(ANNA)).on_hold_count == 1
+
+
+async def test_what_was_reported_whichever_way(database: Database) -> None:
+    rejection = RejectRequirements(reason="no_space", note="Türe 60 cm")
+    problem = ReportProblem(reason="site_not_ready", note="Plattenleger")
+    await keep_new(database, "SP-1", *ACCEPTED, rejection)
+    await keep_new(database, "SP-2", *AGREED, problem)
+    reviews = await Operations(database, lambda: MONDAY).reviews(ANNA)
+    reported = {each.order.sp_id: each.report for each in reviews.items}
+    assert {sp_id: report and report.reason for sp_id, report in reported.items()} == {
+        "SP-1": "no_space",
+        "SP-2": "site_not_ready",
+    }
+
+
+async def test_a_visible_order_whose_notice_is_late_is_untransmitted(database: Database) -> None:
+    """The partner sees it at the end of the hold; the mail about it does not get out."""
+    order = await keep_new(database, "SP-1", timedelta(hours=2))
+    assert order.status is Status.NEW
+    await keep_new(database, "SP-2", *TRANSMITTED, timedelta(hours=2))
+    shown = await Operations(database, lambda: MONDAY + timedelta(hours=3)).overview(ANNA)
+    assert shown.untransmitted_count == 1
+    assert [each.order.sp_id for each in shown.untransmitted] == ["SP-1"]

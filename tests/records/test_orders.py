@@ -14,7 +14,15 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import StatementError
 
 from contracts.activities import Snapshot
-from domain.orders.commands import Cancel, DecideReview, Reassign, ReportNotExecuted
+from domain.actors import SYSTEM
+from domain.orders.commands import (
+    Accept,
+    Cancel,
+    DecideReview,
+    Reassign,
+    ReportNotExecuted,
+    StretchDeadlines,
+)
 from domain.orders.events import Recorded
 from domain.orders.lifecycle import begin, fold
 from domain.orders.order import Order, Status
@@ -346,6 +354,28 @@ async def test_an_appointment_moved_there_and_back_has_its_deadlines(
         (starts[1], "void"),
         (starts[2], None),
     ]
+
+
+async def test_deadlines_that_an_outage_puts_off_are_written_anew(
+    records: Orders, database: Database
+) -> None:
+    """Also those that had ended: they were missed, and were not, after all."""
+    of = intake().model_copy(update={"rules": 2})
+    late: tuple[Step, ...] = (*TRANSMITTED, timedelta(days=1, hours=9), Accept())
+    order, events = lived(*late, of=of)
+    await records.save(Snapshot(order=order, events=events))
+    begin = MONDAY + timedelta(days=1)
+    stretched = StretchDeadlines(begin=begin, end=begin + timedelta(hours=8))
+    order, events = lived(*late, (stretched, SYSTEM), of=of)
+    await records.save(Snapshot(order=order, events=events))
+    found = select(deadlines.c.kind, deadlines.c.due, deadlines.c.missed, deadlines.c.outcome)
+    async with database.reading() as connection:
+        rows = (await connection.execute(found.order_by(deadlines.c.seq))).all()
+    assert [tuple(row) for row in rows] == [
+        (each.kind, each.due, each.missed, each.outcome) for each in order.deadlines
+    ]
+    accept = next(each for each in order.deadlines if each.kind == "accept")
+    assert (accept.missed, accept.outcome) == (False, "met")
 
 
 async def test_instants_are_exact_and_in_utc(records: Orders, database: Database) -> None:

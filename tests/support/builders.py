@@ -61,7 +61,7 @@ def placement(**changes: Any) -> Placement:
     # three of them have a `name`; here it is the customer's
     parts = {field: part for part in ("service", "product", "customer") for field in body[part]}
     for field, value in changes.items():
-        if field in body:
+        if field in Placement.model_fields:
             body[field] = value
         else:
             body[parts[field]][field] = value
@@ -81,9 +81,11 @@ def intake(
     canton: str = "ZH",
     policy: Policy | None = None,
     day: date = date(2026, 10, 5),
+    rules: int = 1,
+    customer_holidays: tuple[date, ...] = (),
     **changes: Any,
 ) -> Intake:
-    """The intake of an order: with this placement, or one with these changes."""
+    """The intake of an order under a version of the rules: with this placement, or one with these changes."""
     placed = placed or placement(**changes)
     policy = policy or Policy()
     return Intake(
@@ -91,6 +93,8 @@ def intake(
         partner=assignee(placed.partner_id, canton),
         policy=policy,
         calendar=pin_calendar(canton, policy, day),
+        rules=rules,
+        customer_holidays=customer_holidays,
     )
 
 
@@ -127,12 +131,14 @@ def _whoever(order: Order, command: Command) -> Actor:
             return SHOP
         case "goods_shipped" | "goods_received":
             return WAREHOUSE
-        case "decide_review" | "reassign" | "adopt_rules":
+        case "decide_review" | "reassign" | "adopt_rules" | "reopen":
             return OPERATIONS
-        case "bill":
-            return SYSTEM
         case (
-            "pass_time"
+            "bill"
+            | "unassign"
+            | "note_seen"
+            | "stretch_deadlines"
+            | "pass_time"
             | "confirm_transmission"
             | "note_undelivered"
             | "note_refusal"

@@ -85,10 +85,9 @@ class Firm:
 
 
 def sums(fees: Sequence[str], *, liable: bool) -> dict[str, str]:
-    """What these fees add up to, reckoned here: VAT is rounded on each line."""
-    nets = [Decimal(fee) for fee in fees]
-    vats = [(net * VAT / 100).quantize(_CENTIME, ROUND_HALF_UP) if liable else 0 for net in nets]
-    net, vat = sum(nets, Decimal("0.00")), sum(vats, Decimal("0.00"))
+    """What these fees add up to, reckoned here: VAT is rounded once, on the sum."""
+    net = sum(map(Decimal, fees), Decimal("0.00"))
+    vat = (net * VAT / 100).quantize(_CENTIME, ROUND_HALF_UP) if liable else Decimal("0.00")
     return {"net": str(net), "vat": str(vat), "total": str(net + vat)}
 
 

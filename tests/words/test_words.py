@@ -485,7 +485,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "policy": st.just(Policy()),
     "until": days,
     "moved_by": st.sampled_from(("", *get_args(MovedBy))),
-    **dict.fromkeys(("unusual", "early", "prepaid"), st.booleans()),
+    **dict.fromkeys(("unusual", "early", "prepaid", "damaged"), st.booleans()),
     **dict.fromkeys(
         ("start", "end", "due", "received_at", "counts_from", "held_until", "begin"), instants
     ),

@@ -6,7 +6,7 @@ from activities.calendars import CalendarActivities
 from contracts import activities as names
 from contracts.activities import Snapshot
 from domain.orders.events import Recorded
-from domain.orders.outgoing import Mail, ShippingRequest
+from domain.orders.outgoing import Mail, ShippingRequest, ShippingStop, ShopNotice
 from domain.policy import Policy
 
 CALENDARS = CalendarActivities(Policy())
@@ -20,13 +20,22 @@ class Outside:
         self.attempts: dict[str, int] = {}
         self.mails: list[Mail] = []
         self.requests: list[ShippingRequest] = []
+        self.stops: list[ShippingStop] = []
+        self.notices: list[ShopNotice] = []
         self.versions: list[int] = []
         self.timeline: dict[str, dict[int, Recorded]] = {}
 
     @property
     def activities(self) -> list[object]:
         """To be given to a worker."""
-        return [self.send_mail, self.request_shipping, self.save_order, CALENDARS.pin_calendar]
+        return [
+            self.send_mail,
+            self.request_shipping,
+            self.stop_shipping,
+            self.notify_shop,
+            self.save_order,
+            CALENDARS.pin_calendar,
+        ]
 
     def kinds(self, audience: str | None = None) -> list[str]:
         """The kinds of the mails sent, in order, to one audience or to all."""
@@ -46,6 +55,16 @@ class Outside:
     async def request_shipping(self, request: ShippingRequest) -> None:
         self._try(names.REQUEST_SHIPPING)
         self.requests.append(request)
+
+    @activity.defn(name=names.STOP_SHIPPING)
+    async def stop_shipping(self, stop: ShippingStop) -> None:
+        self._try(names.STOP_SHIPPING)
+        self.stops.append(stop)
+
+    @activity.defn(name=names.NOTIFY_SHOP)
+    async def notify_shop(self, notice: ShopNotice) -> None:
+        self._try(names.NOTIFY_SHOP)
+        self.notices.append(notice)
 
     @activity.defn(name=names.SAVE_ORDER)
     async def save_order(self, snapshot: Snapshot) -> int:

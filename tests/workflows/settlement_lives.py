@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,12 +16,13 @@ from temporalio.worker import Worker
 
 from contracts import names
 from contracts.activities import SettlementOf, SettlementSnapshot
-from contracts.messages import Checked, SettlementAnswer, Upload
+from contracts.messages import Checked, InvoiceWanted, SettlementAnswer, Upload
 from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
 from domain.months import Month
 from domain.policy import Policy
 from domain.settlements.commands import ExternalCommand, SettlementRequest
+from domain.settlements.invoicing import OwnInvoice
 from domain.settlements.settlement import Opening, Settlement
 from temporal import settlements
 from tests.support.builders import partner_actor
@@ -122,7 +123,11 @@ class SettlementLife:
         return failure.value.cause
 
     async def upload(
-        self, paper_id: str, actor: Actor | None = None, patience: timedelta = ANSWER_LIMIT
+        self,
+        paper_id: str,
+        actor: Actor | None = None,
+        patience: timedelta = ANSWER_LIMIT,
+        returns: int = 0,
     ) -> Checked:
         """Upload an invoice."""
         return await settlements.check_invoice(
@@ -130,6 +135,18 @@ class SettlementLife:
             self.of,
             Upload(paper_id=paper_id, actor=actor or self.partner),
             patience,
+            returns,
+        )
+
+    async def make(self, number: str, day: date, actor: Actor | None = None) -> Checked:
+        """Have an invoice made and handed in."""
+        invoice = OwnInvoice(number=number, date=day)
+        return await settlements.make_invoice(
+            self.settlement_lives.client,
+            self.of,
+            InvoiceWanted(invoice=invoice, actor=actor or self.partner),
+            str(uuid.uuid4()),
+            ANSWER_LIMIT,
         )
 
     async def draft(self) -> str:

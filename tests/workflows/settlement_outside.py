@@ -7,11 +7,12 @@ from temporalio.exceptions import ApplicationError
 
 from activities.calendars import CalendarActivities
 from contracts import activities as names
+from contracts.names import NUMBER_USED
 from domain.months import Month
 from domain.policy import Policy
 from domain.settlements.events import SettlementRecorded
 from domain.settlements.ids import settlement_id
-from domain.settlements.invoicing import Verdict
+from domain.settlements.invoicing import OwnInvoice, Verdict
 from domain.settlements.lines import CorrectionLine, LeftOut, LeftOutReason
 from domain.settlements.mails import SettlementMail
 from domain.settlements.settlement import Statement
@@ -22,7 +23,8 @@ FEE = Decimal("100.00")
 class SettlementOutside:
     """Stands where orders, papers, mail server and database are; `down` holds the names of activities that fail.
 
-    `refusing` are orders that refuse, each with its reason; `wrong` the verdicts of invoices that are not right.
+    `refusing` are orders that refuse, each with its reason; `wrong` the verdicts of invoices that are not right. `used`
+    are the numbers that the partner has used for other settlements; `letterhead` is what an invoice shows of it.
     """
 
     def __init__(self) -> None:
@@ -31,6 +33,9 @@ class SettlementOutside:
         self.refusing: dict[str, LeftOutReason] = {}
         self.corrections: tuple[CorrectionLine, ...] = ()
         self.wrong: dict[str, Verdict] = {}
+        self.made: list[OwnInvoice] = []
+        self.used: set[str] = set()
+        self.letterhead = "old"
         self.billed: dict[str, str] = {}
         self.batches: list[tuple[str, ...]] = []
         self.at_a_time = 0
@@ -65,7 +70,7 @@ class SettlementOutside:
     @property
     def documents(self) -> list[object]:
         """To be given to a worker of the queue `documents`."""
-        return [self.make_statement, self.make_draft, self.check_invoice]
+        return [self.make_statement, self.make_draft, self.make_invoice, self.check_invoice]
 
     def kinds(self, audience: str | None = None) -> list[str]:
         """The kinds of the mails sent, in order, to one audience or to all."""
@@ -127,6 +132,14 @@ class SettlementOutside:
     async def make_draft(self, settlement: names.SettlementOf) -> str:
         self._try(names.MAKE_DRAFT)
         return f"draft-{settlement_id(settlement.partner_id, settlement.month)}-0000"
+
+    @activity.defn(name=names.MAKE_INVOICE)
+    async def make_invoice(self, wanted: names.InvoiceToMake) -> str:
+        self._try(names.MAKE_INVOICE)
+        if wanted.invoice.number in self.used:
+            raise ApplicationError("used", type=NUMBER_USED, non_retryable=True)
+        self.made.append(wanted.invoice)
+        return f"invoice-{wanted.invoice.number}-{self.letterhead}"
 
     @activity.defn(name=names.CHECK_INVOICE)
     async def check_invoice(self, invoice: names.InvoiceToCheck) -> Verdict:

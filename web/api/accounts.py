@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from use_cases.account_errors import Conflict, NotFound, WrongFields
 from use_cases.accounts import Accounts
+from use_cases.principal import Principal
 from web.problems import Problem, documented, invalid
 from web.security import GuardedRoute, may
 
@@ -28,6 +29,7 @@ def _accounts(request: Request) -> Accounts:
 
 
 AccountsDep = Annotated[Accounts, Depends(_accounts)]
+Operations = Annotated[Principal, may("administer")]
 PartnerId = Annotated[str, Path(max_length=64, examples=["elektro-huber"])]
 
 

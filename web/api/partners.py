@@ -1,18 +1,32 @@
 """The API's calls about partners."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Response
+from fastapi import Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.fields import EmailAddress, Identifier, TextLine
 from domain.values import Language
+from records.iban_changes import ChangeStatus, IbanChange, NotPending, SamePerson
 from records.partners import Partner
-from web.api.accounts import AccountInput, AccountsDep, PartnerId, account_errors, account_router
-from web.problems import documented
+from use_cases.accounts import Accounts
+from use_cases.principal import Principal
+from web.api.accounts import (
+    AccountInput,
+    AccountsDep,
+    Operations,
+    PartnerId,
+    account_errors,
+    account_router,
+)
+from web.api.bodies import IsoDay
+from web.problems import Problem, documented
 
 router = account_router()
 
+ChangeId = Annotated[str, Path(max_length=64, examples=["iban_5d1e0c9a7b2f4e63"])]
 _PARTNER: dict[str, Any] = {
     "partner_id": "elektro-huber",
     "name": "Elektro Huber AG",
@@ -23,9 +37,20 @@ _PARTNER: dict[str, Any] = {
     "street": "Hohlstrasse 100",
     "postal_code": "8004",
     "city": "Zürich",
-    "vat_number": "CHE-123.456.789 MWST",
-    "iban": None,
+    "vat_number": "CHE-109.322.551 MWST",
+    "iban": "CH9300762011623852957",
     "escalation_email": None,
+    "vat_liable_from": None,
+}
+_CHANGE: dict[str, Any] = {
+    "change_id": "iban_5d1e0c9a7b2f4e63",
+    "from_iban": "CH9300762011623852957",
+    "to_iban": "CH4431999123000889012",
+    "status": "pending",
+    "by": "Anna Meier",
+    "at": "2026-12-02T08:12:00Z",
+    "decided_by": None,
+    "decided_at": None,
 }
 
 
@@ -33,6 +58,46 @@ class PartnerBody(Partner):
     """A partner."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_PARTNER]})
+
+    vat_liable_from: IsoDay | None = None
+
+
+class PartnerAnswer(Partner):
+    """A partner. `iban` is the one in force."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [_PARTNER | {"pending_iban": None, "pending_iban_change": None}]
+        }
+    )
+
+    pending_iban: str | None = Field(
+        description="a changed IBAN that a second person has to confirm; null also if `iban` is to be removed"
+    )
+    pending_iban_change: str | None = Field(
+        description="the `change_id` of the change that waits; null if none does"
+    )
+
+
+class IbanChangeAnswer(BaseModel):
+    """A change of a partner's IBAN. `first`: it had none before, so it was in force at once."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_CHANGE]})
+
+    change_id: str
+    from_iban: str | None
+    to_iban: str | None
+    status: ChangeStatus
+    by: str
+    at: datetime
+    decided_by: str | None = Field(description="who confirmed, refused or replaced it")
+    decided_at: datetime | None
+
+
+class IbanChangeList(BaseModel):
+    """The history of a partner's IBAN, the newest change first."""
+
+    items: list[IbanChangeAnswer]
 
 
 class PartnerChanges(AccountInput):
@@ -53,13 +118,16 @@ class PartnerChanges(AccountInput):
     vat_number: TextLine | None = None
     iban: TextLine | None = None
     escalation_email: EmailAddress | None = None
+    vat_liable_from: IsoDay | None = Field(
+        None, description="the first day of services with VAT; null: all, if there is a VAT number"
+    )
     partner_id: Identifier | None = Field(None, description="cannot be changed; the same is fine")
 
 
 class PartnerList(BaseModel):
     """All partners, by their id."""
 
-    items: list[PartnerBody]
+    items: list[PartnerAnswer]
 
 
 @router.post(
@@ -67,35 +135,109 @@ class PartnerList(BaseModel):
     status_code=201,
     summary="Add a partner",
     responses={
-        200: {"model": PartnerBody, "description": "It is there already, just so."},
+        200: {"model": PartnerAnswer, "description": "It is there already, just so."},
         **documented(409),
     },
 )
 async def add_partner(
-    accounts: AccountsDep, partner: PartnerBody, response: Response
-) -> PartnerBody:
+    accounts: AccountsDep, principal: Operations, partner: PartnerBody, response: Response
+) -> PartnerAnswer:
     """Add a partner. The same again is 200; another one with the same id is 409."""
     with account_errors():
-        if not await accounts.partners.add(Partner.model_validate(partner.model_dump())):
+        given = Partner.model_validate(partner.model_dump())
+        if not await accounts.partners.add(given, principal.person):
             response.status_code = 200
-    return partner
+        return await _answer(accounts, await accounts.partners.get(partner.partner_id))
 
 
 @router.get("/partners", summary="All partners")
 async def list_partners(accounts: AccountsDep) -> PartnerList:
     """All partners, by their id."""
-    return PartnerList(items=[_partner(each) for each in await accounts.partners.list()])
+    partners, pending = await accounts.partners.list(), await accounts.partners.pending_ibans()
+    return PartnerList(items=[_partner(each, pending) for each in partners])
 
 
 @router.patch("/partners/{partner_id}", summary="Change a partner", responses=documented(404))
 async def change_partner(
-    accounts: AccountsDep, partner_id: PartnerId, changes: PartnerChanges
-) -> PartnerBody:
-    """Change the fields that are named. Addresses count at once; running orders keep their calendar."""
+    accounts: AccountsDep,
+    principal: Operations,
+    partner_id: PartnerId,
+    changes: PartnerChanges,
+) -> PartnerAnswer:
+    """Change the fields that are named. Addresses count at once; running orders keep their calendar. A changed `iban`
+    is in force once another person confirms it; the first one is at once. The partner is told at the address before.
+    """
     with account_errors():
-        changed = await accounts.partners.change(partner_id, changes.model_dump(exclude_unset=True))
-    return _partner(changed)
+        changed = await accounts.partners.change(
+            partner_id, changes.model_dump(exclude_unset=True), principal.person
+        )
+        return await _answer(accounts, changed)
 
 
-def _partner(partner: Partner) -> PartnerBody:
-    return PartnerBody.model_validate(partner.model_dump())
+@router.get(
+    "/partners/{partner_id}/iban-changes",
+    summary="The history of a partner's IBAN",
+    responses=documented(404),
+)
+async def list_iban_changes(accounts: AccountsDep, partner_id: PartnerId) -> IbanChangeList:
+    """The newest change first. One that is `pending` waits for a second person."""
+    with account_errors():
+        history = await accounts.partners.iban_history(partner_id)
+    items = [IbanChangeAnswer.model_validate(each._asdict()) for each in history]
+    return IbanChangeList(items=items)
+
+
+@router.post(
+    "/partners/{partner_id}/iban-changes/{change_id}/confirm",
+    summary="Confirm a changed IBAN",
+    responses=documented(404, 409),
+)
+async def confirm_iban(
+    accounts: AccountsDep, principal: Operations, partner_id: PartnerId, change_id: ChangeId
+) -> PartnerAnswer:
+    """It is in force now. Not by the person who changed it (409, `same_person`)."""
+    return await _decide(accounts, principal, partner_id, change_id, confirm=True)
+
+
+@router.post(
+    "/partners/{partner_id}/iban-changes/{change_id}/refuse",
+    summary="Refuse a changed IBAN",
+    responses=documented(404, 409),
+)
+async def refuse_iban(
+    accounts: AccountsDep, principal: Operations, partner_id: PartnerId, change_id: ChangeId
+) -> PartnerAnswer:
+    """The IBAN in force stays. Who changed it may also take it back in this way."""
+    return await _decide(accounts, principal, partner_id, change_id, confirm=False)
+
+
+async def _decide(
+    accounts: Accounts, principal: Principal, partner_id: str, change_id: str, *, confirm: bool
+) -> PartnerAnswer:
+    with account_errors():
+        try:
+            partner = await accounts.partners.decide_iban(
+                partner_id, change_id, confirm=confirm, by=principal.person
+            )
+        except SamePerson:
+            text = "Another person than the one who changed the IBAN has to confirm it."
+            raise Problem(
+                409, "Another person is needed", text, allowed=["refuse"], code="same_person"
+            ) from None
+        except NotPending:
+            text = "No such change of this partner's IBAN waits for a decision."
+            raise Problem(409, "Not pending", text, allowed=[], code="not_pending") from None
+        return await _answer(accounts, partner)
+
+
+async def _answer(accounts: Accounts, partner: Partner) -> PartnerAnswer:
+    return _partner(partner, await accounts.partners.pending_ibans())
+
+
+def _partner(partner: Partner, pending: Mapping[str, IbanChange]) -> PartnerAnswer:
+    change = pending.get(partner.partner_id)
+    return PartnerAnswer(
+        **partner.model_dump(include=set(Partner.model_fields)),
+        pending_iban=change.to_iban if change else None,
+        pending_iban_change=change.change_id if change else None,
+    )

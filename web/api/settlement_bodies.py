@@ -120,7 +120,10 @@ class InvoiceAnswer(BaseModel):
 
     accepted: bool
     accounting_decides: bool = Field(
-        description="it is right but for its account, so accounting decides; `problems` says why"
+        False,
+        exclude_if=lambda decides: not decides,
+        description="present and true if the invoice is right but for its account, so that accounting decides; "
+        "`problems` says why",
     )
     missing: list[str] = Field(
         description="orders of the settlement that the invoice does not name"

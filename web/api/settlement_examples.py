@@ -82,7 +82,6 @@ PAPERS = {
 }
 INVOICE: dict[str, Any] = {
     "accepted": False,
-    "accounting_decides": False,
     "missing": ["SP-1048377"],
     "foreign": [],
     "problems": ["The total of CHF 278.90 is not on the invoice."],

@@ -9,7 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.fields import Instant, TextLine
 from records.tokens import Token, TokenRole
-from web.api.accounts import AccountInput, AccountsDep, PartnerId, account_errors, account_router
+from web.api.accounts import (
+    AccountInput,
+    AccountsDep,
+    Operations,
+    PartnerId,
+    account_errors,
+    account_router,
+)
 from web.idempotency import answer_is_secret
 from web.problems import documented
 
@@ -90,11 +97,17 @@ class TokenList(BaseModel):
 )
 @answer_is_secret
 async def make_partner_token(
-    accounts: AccountsDep, partner_id: PartnerId, token: NewToken
+    accounts: AccountsDep, principal: Operations, partner_id: PartnerId, token: NewToken
 ) -> JSONResponse:
     """Make a token. It is shown in this answer and never again."""
     with account_errors():
-        made = await accounts.tokens.make("partner", token.name, partner_id, token.expires_at)
+        made = await accounts.tokens.make(
+            "partner",
+            token.name,
+            partner_id,
+            token.expires_at,
+            made_by=principal.login_person,
+        )
     return _token_made(*made)
 
 
@@ -129,10 +142,14 @@ async def revoke_partner_token(
     responses=documented(409),
 )
 @answer_is_secret
-async def make_system_token(accounts: AccountsDep, token: NewSystemToken) -> JSONResponse:
+async def make_system_token(
+    accounts: AccountsDep, principal: Operations, token: NewSystemToken
+) -> JSONResponse:
     """Make a token for shop, warehouse, operations or accounting. It is shown in this answer and never again."""
     with account_errors():
-        made = await accounts.tokens.make(token.role, token.name, None, token.expires_at)
+        made = await accounts.tokens.make(
+            token.role, token.name, None, token.expires_at, made_by=principal.login_person
+        )
     return _token_made(*made)
 
 
@@ -155,7 +172,7 @@ async def revoke_system_token(accounts: AccountsDep, token_id: _TokenId) -> None
 
 
 def _token(token: Token) -> TokenAnswer:
-    return TokenAnswer.model_validate(token.model_dump())
+    return TokenAnswer.model_validate(token.model_dump(exclude={"made_by"}))
 
 
 def _token_made(token_id: str, token: str) -> JSONResponse:

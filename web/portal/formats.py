@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from babel.dates import format_date
 
+from domain.iban import in_fours, masked
 from domain.values import LANGUAGES, Language
 from words.translations import TRANSLATIONS, pmark, say
 
@@ -130,6 +131,8 @@ def filters(language: Language) -> dict[str, Filter]:
     """The filters of the templates in one language."""
     return {
         "money": money,
+        "in_fours": in_fours,
+        "masked_iban": masked,
         "share": share,
         "day": day,
         "iso_day": iso_day,

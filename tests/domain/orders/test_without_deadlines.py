@@ -13,11 +13,12 @@ from domain.orders.commands import (
     DecideReview,
     ReportNotExecuted,
 )
-from domain.orders.deadlines import kinds
+from domain.orders.deadline_rules import kinds
 from domain.orders.events import Recorded
 from domain.orders.internal import ConfirmTransmission
-from domain.orders.order import GoodsReceived, GoodsShipped, Status
+from domain.orders.order import Status
 from domain.orders.outgoing import Mail
+from domain.orders.shipment import GoodsReceived, GoodsShipped
 from domain.policy import DeadlinePolicy, Policy
 from domain.policy_file import load_policy
 from domain.values import LANGUAGES

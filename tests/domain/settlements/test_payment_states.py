@@ -127,8 +127,9 @@ def test_it_is_over_once_it_is_paid(status: str) -> None:
     if status in ("invoiced", "approved"):
         assert next_instant(settlement) is None, "nothing happens by itself while it waits"
         assert handle(settlement, PassTime(), SYSTEM, now + timedelta(days=400))[1] == ()
-    known = ACTIONS[1] | ACTIONS[2]
-    assert set(known[SettlementStatus(status)]) == set(TABLE[status])
+    known = set((ACTIONS[1] | ACTIONS[2])[SettlementStatus(status)])
+    of_held = {"accept_invoice", "refuse_invoice"}  # of an invoice with another account
+    assert known - of_held == set(TABLE[status])
 
 
 @pytest.mark.parametrize("total", ["0.00", "-5.00"])

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
 from domain.errors import InvalidCommand
-from domain.settlements.commands import NoteInvoice, VoidSettlement
+from domain.settlements.commands import NoteInvoice, RefuseHeldInvoice, VoidSettlement
 from domain.settlements.errors import SettlementRefused
 from domain.settlements.invoicing import Verdict
 from domain.settlements.lines import CorrectionLine
+from domain.settlements.settlement import month_runs
 from domain.values import Language
 from invoices.check import LARGEST, problem_text
 from records.settlements import StoredSettlement
@@ -49,6 +50,9 @@ register_notices(
         "settlement-selected": mark("Die Auswahl ist gespeichert."),
         "settlement-closed": mark("Die Auswahl ist abgeschlossen. Der Beleg wird jetzt erstellt."),
         "settlement-invoiced": mark("Die Rechnung stimmt und ist bei der Buchhaltung."),
+        "settlement-held": mark("Die Rechnung nennt ein anderes Konto als das hinterlegte. Die Buchhaltung entscheidet."),
+        "settlement-accepted": mark("Die Rechnung ist angenommen."),
+        "settlement-returned": mark("Die Rechnung ist zurückgegeben, der Partner weiss den Grund."),
         "settlement-noted": mark("Die Rechnung ist als erhalten vermerkt."),
         "settlement-voided": mark("Die Verrechnung ist storniert. Ihre Aufträge werden wieder frei."),
         "settlement-corrected": mark("Die Korrektur kommt in die nächste Verrechnung des Partners."),
@@ -91,6 +95,7 @@ async def select(request: Request, settlement_id: str) -> Response:
             picking=picking,
             to_come=to_come,
             changed=step == "close",
+            runs=found.account.month if month_runs(found.settlement, use_cases.now) else None,
             month_name=month_name(language),
         )
     try:
@@ -105,7 +110,7 @@ async def select(request: Request, settlement_id: str) -> Response:
         sent = RejectedForm("select", problem=TRANSLATIONS[language].gettext(NOTHING_LEFT))
         return await show(request, principal, found, 409, sent=sent, choice=choice)
     except (SettlementRefused, RequestReused, TemporalAway) as failure:
-        return await _failure_page(request, principal, settlement_id, failure, "select", {}, choice)
+        return await failure_page(request, principal, settlement_id, failure, "select", {}, choice)
     said = "settlement-closed" if step == "close" else "settlement-selected"
     return redirect(request, f"/settlements/{settlement_id}", said=said)
 
@@ -133,14 +138,46 @@ async def send_invoice(request: Request, settlement_id: str) -> Response:
     try:
         verdict = await work
     except (SettlementRefused, RequestReused, TemporalAway) as failure:
-        return await _failure_page(request, principal, settlement_id, failure, "invoice", {})
-    if verdict.accepted:
-        return redirect(request, f"/settlements/{settlement_id}", said="settlement-invoiced")
+        return await failure_page(request, principal, settlement_id, failure, "invoice", {})
+    if verdict.accepted or verdict.accounting_decides:
+        said = "settlement-invoiced" if verdict.accepted else "settlement-held"
+        return redirect(request, f"/settlements/{settlement_id}", said=said)
     found = await find(request, principal, settlement_id)
     sent = RejectedForm(
-        "invoice", typed={"name": file.filename}, wrong=_invoice_errors(verdict, language)
+        "invoice", typed={"name": file.filename}, wrong=invoice_errors(verdict, language)
     )
     return await show(request, principal, found, 422, sent=sent)
+
+
+@router.post("/settlements/{settlement_id}/invoice-decision")
+async def decide_about_invoice(request: Request, settlement_id: str) -> Response:
+    """Accept the invoice that names another account than the registered one, or return it with a reason."""
+    principal = await require_login(request, *_STAFF)
+    form = await form_of(request)
+    found = await find(request, principal, settlement_id)
+    accepts = form.get("decision") == "accept"
+    reason, paper_id = form.get("account_reason").strip(), form.get("paper")
+    opened = "accept_invoice" if accepts else "refuse_invoice"
+    typed = {"account_reason": reason}
+    if not accepts:
+        try:
+            reason = RefuseHeldInvoice(paper_id=paper_id, reason=reason).reason
+        except ValidationError:
+            text = TRANSLATIONS[reader_language(request, principal)].gettext(
+                _TOO_LONG if reason else _EMPTY
+            )
+            sent = RejectedForm(opened, errors={"account_reason": text}, typed=typed)
+            return await show(request, principal, found, 422, sent=sent)
+    request_id = command_id(principal, form, f"{settlement_id} {opened}", f"{paper_id} {reason}")
+    work = settlement_use_cases(request).papers.decide_about_held(
+        principal,
+        settlement_id,
+        reason=None if accepts else reason,
+        request_id=request_id,
+        paper_id=paper_id,
+    )
+    said = "settlement-accepted" if accepts else "settlement-returned"
+    return await _carry_out(request, principal, settlement_id, work, opened, typed, said)
 
 
 @router.post("/settlements/{settlement_id}/invoice-received")
@@ -158,7 +195,7 @@ async def note_invoice(request: Request, settlement_id: str) -> Response:
         return await show(request, principal, found, 422, sent=sent)
     request_id = command_id(principal, form, f"{settlement_id} note_invoice", note)
     work = settlement_use_cases(request).note_invoice(principal, settlement_id, note, request_id)
-    return await _carry_out(
+    return await carry_out(
         request, principal, settlement_id, work, "note_invoice", {"note": note}, "settlement-noted"
     )
 
@@ -180,7 +217,7 @@ async def void(request: Request, settlement_id: str) -> Response:
         return await show(request, principal, found, 422, sent=sent)
     request_id = command_id(principal, form, f"{settlement_id} void", reason)
     work = settlement_use_cases(request).void(principal, settlement_id, reason, request_id)
-    return await _carry_out(
+    return await carry_out(
         request, principal, settlement_id, work, "void", {"reason": reason}, "settlement-voided"
     )
 
@@ -213,11 +250,11 @@ async def correct(request: Request, settlement_id: str) -> Response:
         )
         return await show(request, principal, found, 422, sent=sent)
     except (RequestReused, TemporalAway) as failure:
-        return await _failure_page(request, principal, settlement_id, failure, "correct", typed)
+        return await failure_page(request, principal, settlement_id, failure, "correct", typed)
     return redirect(request, f"/settlements/{settlement_id}", said="settlement-corrected")
 
 
-async def _carry_out(
+async def carry_out(
     request: Request,
     principal: Principal,
     settlement_id: str,
@@ -226,6 +263,7 @@ async def _carry_out(
     typed: dict[str, str],
     said: str,
 ) -> Response:
+    """Do the work of a form, and go to the settlement's page, or show what went wrong."""
     try:
         await work
     except Forbidden:
@@ -233,11 +271,11 @@ async def _carry_out(
     except UnknownSettlement:
         return error_page(request, 404)
     except (SettlementRefused, RequestReused, TemporalAway) as failure:
-        return await _failure_page(request, principal, settlement_id, failure, opened, typed)
+        return await failure_page(request, principal, settlement_id, failure, opened, typed)
     return redirect(request, f"/settlements/{settlement_id}", said=said)
 
 
-async def _failure_page(
+async def failure_page(
     request: Request,
     principal: Principal,
     settlement_id: str,
@@ -290,7 +328,8 @@ def read_amount(text: str) -> Decimal | None:
         return None
 
 
-def _invoice_errors(verdict: Verdict, language: Language) -> tuple[str, ...]:
+def invoice_errors(verdict: Verdict, language: Language) -> tuple[str, ...]:
+    """What is wrong with an invoice, one text for each problem."""
     gettext = TRANSLATIONS[language].gettext
     return (
         *(problem_text(problem, language) for problem in verdict.problems),

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 
 from domain.settlements.lines import CorrectionLine, Line, in_order
+from invoices.check import problem_text
 from records.corrections import Correction
 from records.settlements import StoredSettlement
 from use_cases import access
@@ -95,8 +96,12 @@ async def show(
         picking=picking,
         to_come=to_come,
         pending=corrections,
+        held_problems=[problem_text(each, language) for each in held.verdict.problems]
+        if (held := found.settlement.held)
+        else [],
         sent=sent,
         now=use_cases.now,
+        today=use_cases.now.astimezone(use_cases.zone).date(),
         month_name=month_name(language),
     )
 

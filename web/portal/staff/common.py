@@ -21,6 +21,10 @@ _ONE_LINE = mark("Hier sind keine Zeilenumbrüche und Steuerzeichen möglich.")
 _TOO_LONG = mark("Das ist zu lang.")
 _PAST = mark("Der Tag muss in der Zukunft liegen.")
 _OTHER = mark("Das ist so nicht möglich.")
+_NUMBERS = {
+    "vat_number": mark("Das ist keine MWST-Nummer. Beispiel: CHE-109.322.551 MWST"),
+    "iban": mark("Das ist keine IBAN: Ihre Prüfziffern stimmen nicht."),
+}
 _CHOSEN = ("canton", "language", "role")
 
 
@@ -66,4 +70,6 @@ def _text(fault: Fault, typed: Mapping[str, str]) -> str:
         return _EMAIL
     if field == "partner_id":
         return _IDENTIFIER
+    if code in _NUMBERS:
+        return _NUMBERS[code]
     return {"past": _PAST, "value_error": _ONE_LINE}.get(code, _OTHER)

@@ -88,6 +88,13 @@ async def _show(
         if partner_id is not None:
             operations: Operations = request.app.state.operations
             values["partner"] = await accounts.partners.get(partner_id)
+            history = await accounts.partners.iban_history(partner_id)
+            pending = next((each for each in history if each.status == "pending"), None)
+            values["iban_history"] = history
+            values["pending_iban"] = pending
+            values["may_confirm"] = pending is not None and not principal.person.is_same(
+                pending.person, pending.by
+            )
             values["open_orders"] = await operations.open_orders_of(principal, partner_id)
         users, tokens = await accounts.users(partner_id), await accounts.tokens.list(partner_id)
     except NotFound:
@@ -275,7 +282,12 @@ async def _make_token(request: Request, owner: _Owner) -> Response:
             raise WrongFields(Fault("role", "missing", "must be chosen"))
         expires = _end_of_day(typed["expires_at"])
         _, token = await accounts_of(request).tokens.make(
-            role, typed["name"], owner.partner_id, expires, request_id
+            role,
+            typed["name"],
+            owner.partner_id,
+            expires,
+            request_id,
+            principal.login_person,
         )
     except NotFound:
         return error_page(request, 404)

@@ -1,13 +1,14 @@
 """The pages to list, search, add and change partners."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
 from domain.policy import CANTONS
+from records.iban_changes import NotPending, SamePerson
 from records.partners import Partner
 from use_cases.account_errors import Conflict, NotFound, WrongFields, wrong_fields
 from use_cases.principal import Principal
@@ -19,7 +20,7 @@ from words.translations import TRANSLATIONS, mark
 router = APIRouter(include_in_schema=False)
 
 PER_PAGE = 50
-_OPTIONAL = ("vat_number", "iban", "escalation_email")
+_OPTIONAL = ("vat_number", "vat_liable_from", "iban", "escalation_email")
 _FIELDS = tuple(Partner.model_fields)
 
 register_notices(
@@ -27,6 +28,15 @@ register_notices(
         "partner_added": mark("Der Partner ist angelegt. Als Nächstes braucht er ein Login."),
         "partner_changed": mark("Die Änderungen sind gespeichert."),
         "nothing_changed": mark("Es war nichts zu ändern."),
+        "iban_waits": mark(
+            "Die Änderungen sind gespeichert. Das neue Konto gilt, sobald eine zweite Person es bestätigt hat."
+        ),
+        "iban_confirmed": mark("Das Konto ist bestätigt und gilt ab sofort."),
+        "iban_refused": mark("Die Änderung des Kontos ist abgelehnt."),
+        "iban_same_person": mark(
+            "Wer ein Konto geändert hat, kann es nicht bestätigen. Das muss eine zweite Person tun."
+        ),
+        "iban_not_pending": mark("Über diese Änderung des Kontos ist schon entschieden."),
     }
 )
 _TAKEN = mark("Diese Partner-ID hat schon ein anderer Partner.")
@@ -45,6 +55,7 @@ async def partners(request: Request) -> Response:
         "staff/partners",
         principal=principal,
         partners=shown,
+        pending_ibans=await accounts_of(request).partners.pending_ibans(),
         total=total,
         q=q,
         next_page=address("/staff/partners", q=q, after=shown[-1].partner_id)
@@ -67,11 +78,12 @@ async def add_partner(request: Request) -> Response:
     form = await form_of(request)
     typed = {name: form.get(name).strip() for name in _FIELDS}
     try:
-        await accounts_of(request).partners.add(Partner.model_validate(_values(typed)))
-    except ValidationError as error:
+        partner = Partner.model_validate(_values(typed))
+        await accounts_of(request).partners.add(partner, principal.person)
+    except (ValidationError, WrongFields) as error:
         language = reader_language(request, principal)
-        errors = fault_texts(wrong_fields(error).faults, typed, language)
-        return _form(request, principal, typed, errors)
+        wrong = error if isinstance(error, WrongFields) else wrong_fields(error)
+        return _form(request, principal, typed, fault_texts(wrong.faults, typed, language))
     except Conflict:
         text = TRANSLATIONS[reader_language(request, principal)].gettext(_TAKEN)
         return _form(request, principal, typed, {"partner_id": text})
@@ -106,11 +118,34 @@ async def change_partner(request: Request, partner_id: str) -> Response:
         return error_page(request, 404)
     try:
         if changes:
-            await accounts.partners.change(partner_id, changes)
+            await accounts.partners.change(partner_id, changes, principal.person)
     except WrongFields as error:
         errors = fault_texts(error.faults, typed, reader_language(request, principal))
         return _form(request, principal, typed, errors, known=partner, was=was)
     said = "partner_changed" if changes else "nothing_changed"
+    if "iban" in changes and partner_id in await accounts.partners.pending_ibans():
+        said = "iban_waits"
+    return redirect(request, partner_path(partner_id), said=said)
+
+
+@router.post("/staff/partners/{partner_id}/iban/{change_id}/{decision}")
+async def decide_iban(
+    request: Request, partner_id: str, change_id: str, decision: Literal["confirm", "refuse"]
+) -> Response:
+    """Confirm a changed IBAN, which another person has to do, or refuse it."""
+    principal = await require_operations(request)
+    await form_of(request)
+    said = "iban_confirmed" if decision == "confirm" else "iban_refused"
+    try:
+        await accounts_of(request).partners.decide_iban(
+            partner_id, change_id, confirm=decision == "confirm", by=principal.person
+        )
+    except NotFound:
+        return error_page(request, 404)
+    except SamePerson:
+        said = "iban_same_person"
+    except NotPending:
+        said = "iban_not_pending"
     return redirect(request, partner_path(partner_id), said=said)
 
 
@@ -147,4 +182,5 @@ def _values(typed: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _typed(partner: Partner) -> dict[str, str]:
-    return {name: value or "" for name, value in partner.model_dump().items()}
+    values = partner.model_dump(include=set(_FIELDS), mode="json")
+    return {name: value or "" for name, value in values.items()}

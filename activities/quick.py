@@ -1,0 +1,94 @@
+"""The activities of the queue `orders`, as a worker registers them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from temporalio.client import Client
+
+from activities.calendars import CalendarActivities
+from activities.claims import ClaimActivities
+from activities.digest import DigestActivities
+from activities.mail import MailActivities
+from activities.obsolete_mails import ObsoleteMails
+from activities.reconcile import ReconcileActivities
+from activities.records import RecordActivities
+from activities.settlement_mail import SettlementMailActivities
+from activities.settlements import SettlementActivities
+from activities.shop import ShopActivities
+from activities.warehouse import WarehouseActivities
+from mail.outbox import Outbox
+from mail.smtp import SmtpSender
+from records.accounts import AccountRecords
+from records.corrections import Corrections
+from records.database import Database
+from records.digest import Digests
+from records.line_requests import LineRequests
+from records.mails import MailLog
+from records.orders import Orders
+from records.papers import Papers
+from records.partners import Partners
+from records.reconciliation import Reconciliation
+from records.settlements import Settlements
+from settings import Settings
+
+
+def quick_activities(
+    client: Client, settings: Settings, database: Database
+) -> Sequence[Callable[..., Any]]:
+    """All activities of the queue `orders`. They share one outbox."""
+    orders, mails = Orders(database), MailLog(database)
+    partners, settlements = Partners(database), Settlements(database)
+    outbox = Outbox(mails, SmtpSender(settings))
+    mail = MailActivities(settings, outbox, partners)
+    warehouse = WarehouseActivities(settings, partners, LineRequests(database))
+    policy = settings.load_policy()
+    settlement_activities = SettlementActivities(
+        client,
+        settlements,
+        Corrections(database),
+        partners,
+        policy=policy,
+        vat_rates=settings.vat_percentages,
+        desk=settings.display,
+    )
+    claims = ClaimActivities(client, settlements, orders, mails, settings.display)
+    settlement_mail = SettlementMailActivities(settings, outbox, partners, Papers(database))
+    digest = DigestActivities(
+        settings,
+        policy,
+        Digests(database),
+        outbox,
+        partners,
+        AccountRecords(database),
+    )
+    reconcile = ReconcileActivities(
+        settings,
+        client,
+        orders,
+        settlements,
+        Reconciliation(database),
+        outbox,
+        ObsoleteMails(mails, orders, settlements),
+    )
+    return [
+        mail.send_mail,
+        warehouse.request_shipping,
+        warehouse.stop_shipping,
+        ShopActivities(settings, outbox).notify_shop,
+        RecordActivities(client, orders).save_order,
+        CalendarActivities(policy).pin_calendar,
+        settlement_activities.save_settlement,
+        settlement_activities.take_corrections,
+        settlement_activities.release_corrections,
+        settlement_activities.partners_to_settle,
+        settlement_activities.open_settlement,
+        claims.claim_orders,
+        claims.release_orders,
+        settlement_mail.send_settlement_mail,
+        digest.digest_partners,
+        digest.send_digest,
+        reconcile.compare_orders,
+        reconcile.compare_settlements,
+        reconcile.find_unrecorded,
+        reconcile.report_findings,
+    ]

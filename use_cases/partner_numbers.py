@@ -1,0 +1,64 @@
+"""Checks the UID and the IBAN of a partner when somebody enters them, and brings them into one form.
+
+Stored ones are not checked again: what was entered before stays readable.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from stdnum import iban
+from stdnum.ch import uid
+from stdnum.exceptions import ValidationError
+
+from use_cases.account_errors import Fault, WrongFields
+
+_VAT_SUFFIX = re.compile(r"[\s.-]*(MWST|TVA|IVA|TPV)[\s.]*$", re.IGNORECASE)
+
+
+def canonical_vat_number(text: str) -> str:
+    """A Swiss VAT number: "CHE-107.787.577 MWST". The ending MWST, TVA, IVA or TPV stays as it is, and may be missing.
+
+    Raises `ValueError` if it is not the UID of a firm.
+    """
+    suffix = _VAT_SUFFIX.search(text)
+    number = text[: suffix.start()] if suffix else text
+    try:
+        compact = uid.validate(number)
+    except ValidationError:
+        raise ValueError(
+            "must be a UID with right check digit, such as CHE-107.787.577 MWST"
+        ) from None
+    return uid.format(compact) + (f" {suffix[1].upper()}" if suffix else "")
+
+
+def canonical_iban(text: str) -> str:
+    """An IBAN or a Swiss QR-IBAN without blanks, in capitals. Raises `ValueError` if it is none."""
+    try:
+        compact: str = iban.validate(text)
+    except ValidationError:
+        raise ValueError("must be an IBAN with right check digits") from None
+    return compact
+
+
+_CANONICAL = {"vat_number": canonical_vat_number, "iban": canonical_iban}
+
+
+def canonical(values: Mapping[str, Any]) -> dict[str, Any]:
+    """These values of a partner, with UID and IBAN in their canonical forms. None and an empty text are none.
+
+    Raises:
+        WrongFields: one of the two is invalid.
+    """
+    made, faults = dict(values), []
+    for name, convert in _CANONICAL.items():
+        text = made.get(name)
+        if not isinstance(text, str):
+            continue
+        try:
+            made[name] = convert(text) if text.strip() else None
+        except ValueError as error:
+            faults.append(Fault(name, name, str(error)))
+    if faults:
+        raise WrongFields(*faults)
+    return made

@@ -1,0 +1,184 @@
+"""The page of accounting: invoices to approve and to pay, the import of payments, the tables to book from."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import NamedTuple
+
+from fastapi import APIRouter, Request, Response
+
+import words
+from domain.errors import InvalidCommand
+from domain.months import Month
+from domain.settlements.payments import read_day
+from domain.settlements.settlement import SettlementStatus
+from domain.values import Language
+from records.settlements import SettlementRow
+from use_cases.journal import Journal
+from use_cases.payment_import import Imported
+from use_cases.principal import Principal
+from web.api.journal import csv_download
+from web.portal.pages import (
+    error_page,
+    form_of,
+    page,
+    reader_language,
+    redirect,
+    require_login,
+)
+from web.portal.settlements.common import month_name, settlement_use_cases
+from words.payments import payment_result_text
+from words.translations import TRANSLATIONS, mark
+
+router = APIRouter(include_in_schema=False)
+
+_SHOWN = 25
+_FINE = ("paid", "already_paid")
+_NO_FILE = mark("Wählen Sie die Datei mit den Zahlungen aus.")
+
+
+class _List(NamedTuple):
+    """Settlements in one state. `nothing`: the text if there is none; `more`: whether there are more than shown."""
+
+    status: SettlementStatus
+    title: str
+    nothing: str
+    rows: Sequence[SettlementRow]
+    more: bool
+
+
+class _Row(NamedTuple):
+    """A line of an imported file as the page shows it."""
+
+    line: int
+    settlement_id: str
+    column: str | None
+    text: str
+    is_known: bool
+    is_wrong: bool
+
+
+def _journal(request: Request) -> Journal:
+    journal: Journal = request.app.state.journal
+    return journal
+
+
+@router.get("/accounting")
+async def overview(request: Request) -> Response:
+    """What has to be approved and paid."""
+    principal = await require_login(request, "accounting")
+    return await _overview(request, principal)
+
+
+@router.get("/accounting/payments")
+async def back_to_overview(request: Request) -> Response:
+    """Redirect a person who reloads the result of an import."""
+    await require_login(request, "accounting")
+    return redirect(request, "/accounting")
+
+
+@router.post("/accounting/payments")
+async def import_payments(request: Request) -> Response:
+    """Import a file of payments, and show what became of each line."""
+    principal = await require_login(request, "accounting")
+    form = await form_of(request)
+    language = reader_language(request, principal)
+    file = form.files.get("file")
+    if file is None:
+        problem = TRANSLATIONS[language].gettext(_NO_FILE)
+        return await _overview(request, principal, 422, problem)
+    try:
+        done = await settlement_use_cases(request).payment_import.run(principal, file.content)
+    except InvalidCommand as invalid:
+        problem = words.invalid_text(invalid.code, language)
+        return await _overview(request, principal, 422, problem)
+    rows = [_row(each, language) for each in done]
+    return page(
+        request,
+        "accounting/imported",
+        principal=principal,
+        rows=rows,
+        paid=sum(each.result == "paid" for each in done),
+        wrong=sum(each.is_wrong for each in rows),
+    )
+
+
+@router.get("/accounting/journal.csv")
+async def journal(request: Request) -> Response:
+    """The journal of the month in the query."""
+    principal = await require_login(request, "accounting")
+    try:
+        month = Month.parse(request.query_params.get("month", ""))
+    except ValueError:
+        return error_page(request, 422)
+    table = await _journal(request).month(principal, month)
+    return csv_download(table, f"journal-{month}.csv")
+
+
+@router.get("/accounting/accruals.csv")
+async def accruals(request: Request) -> Response:
+    """The accruals of the day in the query."""
+    principal = await require_login(request, "accounting")
+    day = read_day(request.query_params.get("day", ""))
+    if day is None:
+        return error_page(request, 422)
+    try:
+        table = await _journal(request).accruals(principal, day)
+    except InvalidCommand:
+        return error_page(request, 422)
+    return csv_download(table, f"accruals-{day.isoformat()}.csv")
+
+
+async def _overview(
+    request: Request, principal: Principal, status: int = 200, problem: str | None = None
+) -> Response:
+    language = reader_language(request, principal)
+    gettext = TRANSLATIONS[language].gettext
+    use_cases = settlement_use_cases(request)
+    lists = []
+    for state, title, nothing in (
+        (
+            SettlementStatus.INVOICED,
+            mark("Rechnungen zum Freigeben"),
+            mark("Im Moment ist keine Rechnung freizugeben."),
+        ),
+        (
+            SettlementStatus.APPROVED,
+            mark("Rechnungen zum Bezahlen"),
+            mark("Im Moment ist keine Rechnung zu bezahlen."),
+        ),
+    ):
+        found = await use_cases.list(principal, status=state, awaits_payment=True, limit=_SHOWN)
+        lists.append(
+            _List(state, gettext(title), gettext(nothing), found.items, bool(found.next_cursor))
+        )
+    today: date = _journal(request).today
+    return page(
+        request,
+        "accounting/overview",
+        status,
+        principal=principal,
+        lists=lists,
+        problem=problem,
+        today=today,
+        month=Month.of(today).previous,
+        month_name=month_name(language),
+    )
+
+
+def _row(imported: Imported, language: Language) -> _Row:
+    settlement = imported.stored.settlement if imported.stored else None
+    statement = settlement.statement if settlement else None
+    return _Row(
+        line=imported.row.line,
+        settlement_id=imported.row.settlement_id,
+        column=imported.column,
+        text=payment_result_text(
+            imported.result,
+            imported.code,
+            language,
+            total=statement.total if statement else None,
+            status=settlement.status if settlement else None,
+        ),
+        is_known=settlement is not None,
+        is_wrong=imported.result not in _FINE,
+    )

@@ -24,7 +24,7 @@ from domain.orders.lifecycle import handle
 from domain.orders.order import Order, Status
 from domain.orders.placement import Intake, Placement
 from domain.orders.request import Request
-from domain.policy import Policy
+from domain.policies import Policies
 from domain.postal_codes import canton_of_postal_code
 from domain.values import Value
 from records.failures import is_away
@@ -44,6 +44,7 @@ from use_cases.order_errors import NotAllowed as NotAllowed
 from use_cases.order_errors import RequestReused as RequestReused
 from use_cases.order_errors import UnknownOrder as UnknownOrder
 from use_cases.order_gateway import OrderGateway
+from use_cases.partners import check_gets_orders
 from use_cases.principal import Principal
 from use_cases.waiting import wait_for_records
 
@@ -81,7 +82,7 @@ class OrderUseCases:
         client: Client,
         orders: Orders,
         partners: Partners,
-        policy: Policy,
+        policies: Policies,
         display: DisplaySettings,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         patience: timedelta = PATIENCE,
@@ -89,7 +90,7 @@ class OrderUseCases:
         self._client = client
         self._orders = orders
         self._partners = partners
-        self._policy = policy
+        self._policies = policies
         self._display = display
         self._clock = clock
         self._patience = patience
@@ -116,7 +117,8 @@ class OrderUseCases:
         finds it at once. If that fails, the workflow stores it.
 
         Raises:
-            InvalidCommand: the partner does not exist, or the SP-ID is reserved for our own workflows.
+            InvalidCommand: the partner does not exist or gets no orders, or the SP-ID is reserved.
+            UnknownPolicy: the partner's policy is not there. Nothing was placed.
             AlreadyPlaced: another order has the SP-ID.
             TemporalAway: it is unknown whether the order was placed. The same call may be repeated.
         """
@@ -125,21 +127,20 @@ class OrderUseCases:
             return _same(placement, known)
         if names.is_taken(placement.sp_id):
             raise InvalidCommand("sp_id", "reserved_name")
-        partner = await self._partners.get(placement.partner_id)
-        if partner is None:
-            raise InvalidCommand("partner_id", "unknown_partner")
+        partner = check_gets_orders(await self._partners.get(placement.partner_id))
+        policy = self._policies.of(partner.policy)
         now = self._clock()
         # The local day may be one later; the calendar begins well before it.
-        calendar = pin_calendar(partner.canton, self._policy, now.date())
+        calendar = pin_calendar(partner.canton, policy, now.date())
         canton = canton_of_postal_code(placement.customer.postal_code)
         intake = Intake(
             placement=placement,
             partner=self._partners.assignee(partner),
-            policy=self._policy,
+            policy=policy,
             calendar=calendar,
             rules=rules.CURRENT,
             customer_canton=canton,
-            customer_holidays=public_holidays(canton, self._policy, now.date()) if canton else (),
+            customer_holidays=public_holidays(canton, policy, now.date()) if canton else (),
         )
         try:
             async with temporal_call(self._patience):
@@ -278,9 +279,9 @@ class OrderUseCases:
         respond_async: bool = False,
         only_in: Status | None = None,
     ) -> StoredOrder | Stored:
-        """Hand an order to another partner, whose calendar is pinned into it. Raises as `command` does.
+        """Hand an order to another partner, whose calendar is pinned into it. The order keeps its policy.
 
-        `only_in`: the state that the order must have.
+        `only_in`: the state that the order must have. Raises as `command` does.
         """
         access.check(principal, "reassign")
         known = await self._known(principal, sp_id)
@@ -288,9 +289,7 @@ class OrderUseCases:
             order = known.order
             may = allowed(order, "operations", self._clock())
             raise NotAllowed("decide_review", "wrong_state", order.status, may)
-        partner = await self._partners.get(partner_id)
-        if partner is None:
-            raise InvalidCommand("partner_id", "unknown_partner")
+        partner = check_gets_orders(await self._partners.get(partner_id))
         command = Reassign(
             partner=self._partners.assignee(partner),
             calendar=pin_calendar(partner.canton, known.order.policy, self._clock().date()),

@@ -42,7 +42,7 @@ from use_cases.adoption import FAILED, RESULTS, Adoption, NotAdoptable, Result, 
 from use_cases.input_files import UnusableFile, read_items
 from use_cases.opening import NotReleased, open_month
 from use_cases.orders import AlreadyPlaced, OrderUseCases
-from use_cases.partner_numbers import canonical
+from use_cases.partner_numbers import checked
 from use_cases.partners import check_policy
 from use_cases.revival import NotRevivable, Revival, SettlementRevival
 from use_cases.settlement_gateway import SettlementGateway
@@ -94,17 +94,14 @@ async def put_partners(settings: Settings, given: argparse.Namespace) -> None:
     A file that does not name them leaves status and policy of a partner as they are.
 
     Raises:
-        UnusableFile: a file cannot be read; nothing was changed.
-        WrongInput: the UID or IBAN of a partner is invalid, or it names a policy that does not exist; nothing was
-            changed.
+        UnusableFile: a file cannot be read, or a UID or IBAN is invalid; nothing was changed.
+        WrongInput: a partner names a policy that does not exist; nothing was changed.
     """
     policies = settings.load_policies().named
-    partners: list[Partner] = []
-    for partner in (p for path in given.files for p in read_items(path, Partner)):
+    partners = checked(p for path in given.files for p in read_items(path, Partner))
+    for partner in partners:
         try:
             check_policy(partner.policy, policies)
-            given_only = canonical(partner.model_dump(exclude_unset=True))
-            partners.append(Partner.model_validate(given_only))
         except WrongFields as error:
             raise WrongInput(f"{partner.partner_id}: {error}") from error
     async with open_database(settings) as database:
@@ -153,19 +150,16 @@ async def settle(settings: Settings, given: argparse.Namespace) -> None:
         if partner is None:
             raise WrongInput(f"--partner {given.partner}: there is no such partner")
         client = await connect(settings)
-        try:
-            begun = await open_month(
-                client,
-                settlements,
-                partner,
-                month,
-                now,
-                policies=policies,
-                vat_rates=settings.vat_percentages,
-                display=settings.display,
-            )
-        except NotReleased as error:
-            raise WrongInput(f"--month {month}: {error} still releases its orders") from error
+        begun = await open_month(
+            client,
+            settlements,
+            partner,
+            month,
+            now,
+            policies=policies,
+            vat_rates=settings.vat_percentages,
+            display=settings.display,
+        )
         latest = await settlements.latest_of_month(partner.partner_id, month)
         settlement = begun.settlement if begun is not None else latest
         if settlement is None:  # it may not be recorded yet, because the database was away
@@ -174,10 +168,8 @@ async def settle(settings: Settings, given: argparse.Namespace) -> None:
             settlement = stored.settlement if stored is not None else None
     if settlement is None:
         raise WrongInput(f"--partner {partner.partner_id}: nothing to bill until {month.last_day}")
-    note = "" if begun is not None else "(was there already)"
-    print(
-        settlement.settlement_id, settlement.status.value, f"{len(settlement.picked)} orders", note
-    )
+    orders, note = len(settlement.picked), "" if begun is not None else "(was there already)"
+    print(settlement.settlement_id, settlement.status.value, f"{orders} orders", note)
 
 
 async def update_schedules(settings: Settings, _: argparse.Namespace) -> None:
@@ -222,10 +214,8 @@ async def stuck(settings: Settings, given: argparse.Namespace) -> None:
             stored = await Settlements(database).get(name)
             if stored is None:
                 raise WrongInput(f"{name}: the records know no such settlement")
-            opening = stored.settlement.opening
-            workflow_id = names.settlement_workflow_id(
-                opening.partner.partner_id, opening.month, opening.number
-            )
+            of = SettlementOf.opened_by(stored.settlement.opening)
+            workflow_id = names.settlement_workflow_id(of.partner_id, of.month, of.number)
     found = await replay_failures.look(await connect(settings), workflow_id)
     if found is None:
         raise WrongInput(f"{name}: its tasks do not fail by a history that cannot be replayed")
@@ -346,9 +336,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         asyncio.run(options.work(Settings.from_env(), options))
-    except (WrongInput, UnusableFile, SettingsError, UnknownPolicy, Unanswered) as error:
+    except (
+        WrongInput,
+        UnusableFile,
+        SettingsError,
+        UnknownPolicy,
+        Unanswered,
+        NotReleased,
+    ) as error:
         print(error, file=sys.stderr)
-        return 1 if isinstance(error, Unanswered) else 2
+        return 1 if isinstance(error, Unanswered | NotReleased) else 2
     except (RPCError, NoConnection, TemporalAway) as error:
         print(f"Temporal is away: {error}", file=sys.stderr)
         return 1

@@ -110,9 +110,7 @@ class SettlementActivities:
                     display=self._desk,
                 )
             except NotReleased as error:
-                raise ApplicationError(
-                    f"{error} has not released its orders yet", type="NotReleased"
-                ) from None
+                raise ApplicationError(str(error), type="NotReleased") from None
             except UnknownPolicy as error:
                 raise ApplicationError(str(error), type=type(error).__name__) from None
             return begun is not None

@@ -169,7 +169,7 @@ def test_damage_on_receipt_is_reviewed() -> None:
             Status.UNDER_REVIEW,
             "damaged_on_receipt",
         )
-        assert kinds(life, known) == ["goods_received to partner", "review_needed to operations"]
+        assert kinds(life, known) == ["review_needed to operations"], "they ask for no appointment"
         life.do(DecideReview(decision="reship"), "2026-11-10 09:00")
         assert life.order.status is Status.REQUIREMENTS_MET
 

@@ -62,8 +62,8 @@ class OutageWatch:
         """Look for an outage, and tell the orders of all outages of which they have not been told.
 
         A worker calls it before it takes any task, so that a timer that was due meanwhile is handled after the order
-        has put its deadlines off. It waits while Temporal is away, and at most `PATIENCE` seconds for the records, since
-        a worker is of use without them, too.
+        has put its deadlines off. It waits while Temporal is away, and at most `PATIENCE` seconds for the records: a
+        worker is of use without them, too.
         """
         loop = asyncio.get_running_loop()
         ends, pause = loop.time() + PATIENCE, 0.5

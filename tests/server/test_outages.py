@@ -77,7 +77,7 @@ async def stretched(around: Surroundings, sp_id: str) -> Order:
 async def test_a_deadline_that_passed_while_no_worker_was_up_is_due_later(tmp_path: Path) -> None:
     async with surroundings(tmp_path) as around:
         before, _ = await sent(around, "SP-1")
-        first, _ = await sent(around, "SP-old", rules=1)
+        await sent(around, "SP-old", rules=1)
         due = before.open_deadlines[0].due
         assert due < NOW
         missed, _ = handle(before, PassTime(), SYSTEM, NOW)

@@ -13,18 +13,17 @@ from contracts import names
 from contracts.activities import Snapshot
 from contracts.messages import Answer, DisplaySettings
 from domain import rules
-from domain.actors import SYSTEM, Actor
+from domain.actors import SYSTEM
 from domain.cantons import pin_calendar, public_holidays
 from domain.errors import InvalidCommand, NotUnderstood
 from domain.fields import Identifier
 from domain.orders.access import allowed
-from domain.orders.commands import ExternalCommand, NoteSeen, PaymentReceived, Reassign
+from domain.orders.commands import ExternalCommand, NoteSeen, Reassign
 from domain.orders.errors import Refused
 from domain.orders.lifecycle import handle
 from domain.orders.order import Order, Status
 from domain.orders.placement import Intake, Placement
 from domain.orders.request import Request
-from domain.orders.shipment import GoodsReceived, GoodsShipped
 from domain.policy import Policy
 from domain.postal_codes import canton_of_postal_code
 from domain.values import Value
@@ -38,6 +37,8 @@ from temporal.calls import Closed, NoAnswer, temporal_call
 from temporal.calls import TemporalAway as TemporalAway
 from use_cases import access
 from use_cases.late_goods import LateGoods
+from use_cases.notices import Notice as Notice
+from use_cases.notices import Notices
 from use_cases.order_errors import AlreadyPlaced as AlreadyPlaced
 from use_cases.order_errors import NotAllowed as NotAllowed
 from use_cases.order_errors import RequestReused as RequestReused
@@ -50,10 +51,6 @@ logger = logging.getLogger("cmi.desk")
 
 PATIENCE = timedelta(seconds=3)
 """How long a caller waits for the worker before the command is left with the server as a signal."""
-
-_TRIES = 3
-
-Notice = PaymentReceived | GoodsShipped | GoodsReceived
 
 
 class Placed(Value):
@@ -97,7 +94,13 @@ class OrderUseCases:
         self._clock = clock
         self._patience = patience
         self._gateway = OrderGateway(client, orders, clock, patience)
-        self._late_goods = LateGoods(client, orders, display)
+        self._notices = Notices(
+            self._gateway,
+            orders,
+            orders.relations,
+            LateGoods(client, orders, display),
+            clock,
+        )
 
     @property
     def now(self) -> datetime:
@@ -307,28 +310,8 @@ class OrderUseCases:
         """
         access.check(principal, notice.type)
         known = await self._known(principal, sp_id)
-        request = Request(command=notice, actor=principal.actor, request_id=request_id)
-        for _ in range(_TRIES):
-            try:
-                await self._gateway.leave(sp_id, request)
-                return Stored(sp_id=sp_id)
-            except Closed:
-                if not (await self._gateway.after_end(known.order)).status.is_final:
-                    logger.error("an open order has no workflow", extra={"sp_id": sp_id})
-                    raise TemporalAway("the order's workflow is not running") from None
-            if await self._note_late(sp_id, notice, principal.actor):
-                return Stored(sp_id=sp_id)
-        raise TemporalAway("the order's workflow was started meanwhile")
-
-    async def _note_late(self, sp_id: str, notice: Notice, actor: Actor) -> bool:
-        """Record goods that came after the order's end. False if its workflow may be running again."""
-        stored = await self._orders.get(sp_id)
-        if stored is None or isinstance(notice, PaymentReceived):
-            return True
-        try:
-            return await self._late_goods.record(stored, notice, actor, self._clock())
-        except NoAnswer as error:
-            raise TemporalAway("no answer") from error
+        await self._notices.leave(known.order, notice, principal.actor, request_id)
+        return Stored(sp_id=sp_id)
 
     async def _act(
         self,

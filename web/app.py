@@ -13,6 +13,7 @@ from temporalio.envconfig import ClientConfig
 from records.database import Database
 from records.failures import is_away
 from records.idempotency import Answers
+from records.order_relations import OrderRelations
 from records.orders import Orders
 from records.partners import Partners
 from records.worklist import Worklists
@@ -23,6 +24,7 @@ from use_cases.journal import Journal
 from use_cases.operations import Operations
 from use_cases.orders import OrderUseCases
 from use_cases.outages import OutageWatch
+from use_cases.related import RelatedOrders
 from use_cases.reports import Reports
 from use_cases.settlements import SettlementUseCases
 from use_cases.worklist import WorklistUseCases
@@ -54,7 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The application. It starts even if Temporal is away: calls that need it answer 503. The tables must exist.
 
     While it runs, `app.state` has its parts: `settings`, `database`, `temporal`, `accounts`, `answers`, `operations`,
-    `reports`, `journal`, `order_use_cases`, `worklist_use_cases`, `settlement_use_cases`.
+    `reports`, `journal`, `order_use_cases`, `related_orders`, `worklist_use_cases`, `settlement_use_cases`.
     """
     policy = settings.load_policy()
     namespace = ClientConfig.load_client_connect_config().get("namespace") or "default"
@@ -81,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
                 policy,
                 settings.display,
             )
+            state.related_orders = RelatedOrders(OrderRelations(database))
             state.worklist_use_cases = WorklistUseCases(Worklists(database), state.order_use_cases)
             state.settlement_use_cases = SettlementUseCases(
                 state.temporal,

@@ -681,7 +681,10 @@ def test_every_refusal_is_a_sentence(
 def test_every_invalid_value_is_a_sentence(language: Language) -> None:
     for code in INVALID_CODES:
         text = invalid_text(code, language)
-        for column in ("settlement_id", "paid_on"):  # of a file of payments, as its first line names them
+        for column in (
+            "settlement_id",
+            "paid_on",
+        ):  # of a file of payments, as its first line names them
             text = text.replace(column, "")
         assert_readable(text)
         assert text.endswith(".")

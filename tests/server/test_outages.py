@@ -32,6 +32,10 @@ POLICY = Policy()
 CALENDAR = pin_calendar("ZH", POLICY, (NOW - timedelta(days=30)).date())
 
 
+class Died(BaseException):
+    """The process is gone."""
+
+
 def working_morning(days: int) -> datetime:
     """08:00 on the working day that is so many working days before today."""
     day = NOW.date()
@@ -41,7 +45,7 @@ def working_morning(days: int) -> datetime:
     return CALENDAR.instant(day, CALENDAR.opens)
 
 
-PLACED = working_morning(5)
+PLACED = working_morning(2)
 SEEN_LAST = PLACED + timedelta(hours=3)
 
 
@@ -127,12 +131,12 @@ async def test_who_dies_in_between_is_gone_on_for(
 
         async def die(outage: object, sp_id: str, turns: object) -> None:
             if len(told) == 2:
-                raise KeyboardInterrupt
+                raise Died
             told.append(sp_id)
             await tell(outage, sp_id, turns)  # type: ignore[arg-type]
 
         monkeypatch.setattr(watch, "_tell_order", die)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Died):
             await watch.check()
         [left] = await Outages(around.database).open()
         assert left.done_until == "SP-1"
@@ -142,9 +146,12 @@ async def test_who_dies_in_between_is_gone_on_for(
         assert await Outages(around.database).open() == ()
 
 
-async def test_an_outage_of_the_web_is_found_by_the_web(tmp_path: Path) -> None:
+async def test_an_outage_of_the_web_is_found_by_the_web(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Workers were up, and have counted the deadline as missed: afterwards it was not."""
     async with surroundings(tmp_path) as around:
+        monkeypatch.setenv("TEMPORAL_ADDRESS", around.address)
         await sent(around, "SP-1")
         await seen(around, "web")
         async with around.worker():

@@ -93,7 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
                 settings.display,
             )
             after = timedelta(minutes=settings.outage_after)
-            watch = OutageWatch(state.temporal, database, policy, "web", after)
+            watch = OutageWatch(state.temporal, database, policies.standard, "web", after)
             for task in (
                 state.accounts.keep_house(),
                 _forget_answers(state.answers),

@@ -23,6 +23,7 @@ from use_cases.accounts import Accounts
 from use_cases.journal import Journal
 from use_cases.operations import Operations
 from use_cases.orders import OrderUseCases
+from use_cases.outages import OutageWatch
 from use_cases.related import RelatedOrders
 from use_cases.reports import Reports
 from use_cases.settlements import SettlementUseCases
@@ -93,10 +94,13 @@ def create_app(settings: Settings) -> FastAPI:
                 settings.vat_percentages,
                 settings.display,
             )
+            after = timedelta(minutes=settings.outage_after)
+            watch = OutageWatch(state.temporal, database, policies.standard, "web", after)
             for task in (
                 state.accounts.keep_house(),
                 ended_partners.keep_releasing(),
                 _forget_answers(state.answers),
+                _keep_watch(watch),
             ):
                 stack.push_async_callback(_stop, asyncio.create_task(task))
             yield
@@ -145,6 +149,11 @@ def _operation_id(route: APIRoute) -> str:
 async def _stop(task: "asyncio.Task[None]") -> None:
     task.cancel()
     await asyncio.wait([task])
+
+
+async def _keep_watch(watch: OutageWatch) -> None:
+    await watch.come_back()
+    await watch.keep_watch()
 
 
 async def _forget_answers(answers: Answers) -> None:

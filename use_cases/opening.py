@@ -12,7 +12,7 @@ from domain import rules
 from domain.actors import SYSTEM
 from domain.cantons import pin_calendar
 from domain.months import Month
-from domain.policy import Policy
+from domain.policies import Policies
 from domain.settlements.lines import LeftOut, VatRates
 from domain.settlements.settlement import Opening, Selection
 from records.partners import Partner, Partners
@@ -25,6 +25,9 @@ MOST_LEFT_OUT = 1000
 
 class NotReleased(Exception):
     """A voided settlement of the month has not released its orders yet, so that no other can follow it now."""
+
+    def __init__(self, settlement_id: str) -> None:
+        super().__init__(f"{settlement_id} has not released its orders yet")
 
 
 class NothingToBill(Exception):
@@ -58,7 +61,7 @@ def opening_of(
     month: Month,
     now: datetime,
     *,
-    policy: Policy,
+    policies: Policies,
     vat_rates: VatRates,
     picked: Selection,
     left_out: tuple[LeftOut, ...] = (),
@@ -70,7 +73,11 @@ def opening_of(
     Without a VAT number the partner charges no VAT; with one, on services from its day `vat_liable_from` on.
 
     `number`: of the settlement in the month.
+
+    Raises:
+        UnknownPolicy: the partner's policy is not there.
     """
+    policy = policies.of(partner.policy)
     return Opening(
         partner=Partners.assignee(partner),
         month=month,
@@ -93,7 +100,7 @@ async def open_month(
     month: Month,
     now: datetime,
     *,
-    policy: Policy,
+    policies: Policies,
     vat_rates: VatRates,
     display: DisplaySettings,
 ) -> SettlementSnapshot | None:
@@ -105,6 +112,7 @@ async def open_month(
 
     Raises:
         NotReleased: a voided settlement of the month still releases its orders.
+        UnknownPolicy: the partner's policy is not there.
         RPCError: Temporal is away.
     """
     # Temporal deletes old workflows; the records keep all settlements.
@@ -120,7 +128,7 @@ async def open_month(
         partner,
         month,
         now,
-        policy=policy,
+        policies=policies,
         vat_rates=vat_rates,
         picked=tuple(line.sp_id for line in lines),
         automatic=True,

@@ -31,7 +31,7 @@ from domain.settlements.events import (
 from domain.settlements.invoicing import OwnInvoice
 from domain.settlements.settlement import SettlementStatus
 from domain.values import Language
-from words.dates import format_day, format_instant, format_short_day
+from words.dates import format_day, format_instant
 from words.labels import mail_label
 from words.sentences import nothing_allowed_text, possible_text
 from words.timeline import quoted, unknown_event_text
@@ -244,7 +244,7 @@ def _sentence(
                 due=clock(due),
             )
         case InvoicePaid(paid_on=paid_on):
-            return _("Bezahlt am %(day)s", day=format_short_day(paid_on, language))
+            return _("Bezahlt am %(day)s", day=format_day(paid_on, language))
         case Voided():
             return _("Verrechnung aufgehoben")
         case OrdersReleased():

@@ -13,6 +13,7 @@ from domain.settlements.events import (
     Announced,
     InvoiceAccepted,
     InvoiceApproved,
+    InvoiceHeld,
     InvoiceNoted,
     InvoicePaid,
     InvoiceReminded,
@@ -53,6 +54,7 @@ CODES = (
     "no_iban",
     "unusable_iban",
     "nothing_to_pay",
+    "other_invoice",
 )
 in_every_language = pytest.mark.parametrize("language", LANGUAGES)
 AT = datetime(2026, 11, 2, 5, tzinfo=UTC)
@@ -107,6 +109,12 @@ EVENTS: tuple[SettlementEvent, ...] = (
     Voided(reason="Wrong {month}"),
     OrdersReleased(orders=2),
     RulesAdopted(version=2, policy=Policy()),
+    InvoiceHeld(
+        paper_id="invoice-z",
+        verdict=Verdict(
+            accepted=False, problems=(Problem(code="other_account", detail="CH93 … 2957"),)
+        ),
+    ),
     MailUndelivered(key="V202610-7KQ4MXBP:3:statement:partner", mail="statement"),
 )
 

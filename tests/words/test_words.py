@@ -409,12 +409,37 @@ def test_a_holiday_without_a_name_in_the_language_is_a_holiday() -> None:
             {
                 "resumed": "weitergeführt",
                 "reassigned": "neu zugeteilt",
+                "accepted": "übernommen",
                 "noticed": "benachrichtigt",
             },
         ),
-        ("fr", {"resumed": "repris", "reassigned": "réattribué", "noticed": "informé"}),
-        ("it", {"resumed": "ripreso", "reassigned": "riassegnato", "noticed": "informato"}),
-        ("en", {"resumed": "resumed", "reassigned": "reassigned", "noticed": "notified"}),
+        (
+            "fr",
+            {
+                "resumed": "repris",
+                "reassigned": "réattribué",
+                "accepted": "pris en charge",
+                "noticed": "informé",
+            },
+        ),
+        (
+            "it",
+            {
+                "resumed": "ripreso",
+                "reassigned": "riassegnato",
+                "accepted": "preso in carico",
+                "noticed": "informato",
+            },
+        ),
+        (
+            "en",
+            {
+                "resumed": "resumed",
+                "reassigned": "reassigned",
+                "accepted": "taken over",
+                "noticed": "notified",
+            },
+        ),
     ],
 )
 def test_a_deadline_says_what_it_runs_from(language: Language, started: dict[Basis, str]) -> None:

@@ -41,6 +41,11 @@ ROSSI = Reassign(partner=assignee("sanitaer-rossi"), calendar=SECOND.calendar, r
 UNTIL = (MONDAY + timedelta(days=20)).date()
 
 
+def wall(text: str) -> datetime:
+    """A wall-clock time."""
+    return datetime.fromisoformat(text)
+
+
 def mails(*steps: Step) -> tuple[Mail, ...]:
     return mails_of(*steps, of=SECOND)
 
@@ -57,7 +62,7 @@ def test_the_mail_of_a_new_order_names_its_deadline_and_until_when_it_holds() ->
     assert mail.kind == "new_order"
     assert mail.facts.deadline is not None
     assert mail.facts.deadline.kind == "accept"
-    assert mail.facts.deadline.due == datetime(2026, 10, 6, 18)
+    assert mail.facts.deadline.due == wall("2026-10-06 18:00")
     assert mail.facts.notify_by == MONDAY + timedelta(minutes=45)
     assert mail.facts.choices == ("accept", "decline")
 
@@ -139,12 +144,12 @@ def test_a_missed_acceptance_says_until_when_the_order_stays() -> None:
         and mail.facts.deadline.kind == "accept"
     ]
     assert warnings
-    assert {mail.facts.kept_until for mail in warnings} == {datetime(2026, 10, 9, 18)}
+    assert {mail.facts.kept_until for mail in warnings} == {wall("2026-10-09 18:00")}
     others = [m for m in late if m.facts.deadline and m.facts.deadline.kind == "contact_customer"]
     assert others
     assert {mail.facts.kept_until for mail in others} == {None}
     withdrawn = one("withdrawn", late)
-    assert SECOND.calendar.local(withdrawn.at) >= datetime(2026, 10, 9, 18)
+    assert SECOND.calendar.local(withdrawn.at) >= wall("2026-10-09 18:00")
 
 
 def test_operations_are_told_from_the_partners_second_move_on() -> None:
@@ -155,8 +160,8 @@ def test_operations_are_told_from_the_partners_second_move_on() -> None:
     told = [mail for mail in mails(*AGREED, *moves) if mail.kind == "moved_again"]
     assert [mail.facts.moves for mail in told] == [2, 3]
     assert [mail.facts.appointment_start for mail in told] == [
-        datetime(2026, 10, 12, 9),
-        datetime(2026, 10, 13, 9),
+        wall("2026-10-12 09:00"),
+        wall("2026-10-13 09:00"),
     ]
 
 

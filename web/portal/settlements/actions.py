@@ -54,7 +54,6 @@ register_notices(
             "Die Rechnung nennt ein anderes Konto als das hinterlegte. Die Buchhaltung entscheidet."
         ),
         "settlement-accepted": mark("Die Rechnung ist angenommen."),
-        "settlement-held-returned": mark("Die Rechnung ist zurückgegeben, der Partner weiss den Grund."),
         "settlement-noted": mark("Die Rechnung ist als erhalten vermerkt."),
         "settlement-voided": mark("Die Verrechnung ist storniert. Ihre Aufträge werden wieder frei."),
         "settlement-corrected": mark("Die Korrektur kommt in die nächste Verrechnung des Partners."),

@@ -99,7 +99,7 @@ class MailActivities:
         return partner
 
     async def _send_to(self, mail: Mail, to: _Recipient) -> None:
-        # Without its first mail an order counts as not transmitted, so that mail is never given up.
+        # The partner's first deadlines wait for the mail about a new order, so that mail is never given up.
         limit = None if mail.kind == "new_order" else FIVE_DAYS
         sent = await send_from_activity(
             self._outbox,

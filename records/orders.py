@@ -14,6 +14,7 @@ from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database, storable
 from records.heads import Head, is_in, step
 from records.order_lists import PARTS, OrderFilter, Sort, conditions, part_query
+from records.order_relations import OrderRelations
 from records.order_rows import (
     deadline_rows,
     delete_replaced,
@@ -45,6 +46,7 @@ class Orders:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.relations = OrderRelations(database)
         upsert = sqlite.insert if database.is_sqlite else postgresql.insert
         row = upsert(orders)
         self._put_new = row.on_conflict_do_nothing().returning(orders.c.version)

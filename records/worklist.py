@@ -23,6 +23,7 @@ class Job(NamedTuple):
     due: datetime | None
     kind: DeadlineKind | None
     appointment: Appointment | None
+    held_until: datetime | None
 
 
 class Section(NamedTuple):
@@ -41,6 +42,7 @@ class _Document(BaseModel):
 
     intake: _Intake
     appointment: Appointment | None = None
+    held_until: datetime | None = None
     deadlines: tuple[Deadline, ...] = ()
 
 
@@ -101,4 +103,5 @@ def job_of(status: Status, due: datetime | None, document: str) -> Job:
         for d in read.deadlines
         if d.is_open and d.due == due and owner_of(d.kind) == "partner"
     )
-    return Job(read.intake.placement, status, due, next(kinds, None), read.appointment)
+    kind = next(kinds, None)
+    return Job(read.intake.placement, status, due, kind, read.appointment, read.held_until)

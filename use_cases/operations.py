@@ -13,7 +13,7 @@ from records.database import Database
 from records.findings import Finding, Findings
 from records.login_attempts import LoginAttempts
 from records.mails import MailLog, StuckMails
-from records.monitoring import LatePartner, Monitoring, Report
+from records.monitoring import LatePartner, Loss, Monitoring, Report
 from records.order_lists import OrderFilter
 from records.orders import Orders
 from use_cases import access
@@ -59,9 +59,10 @@ class Reviews(NamedTuple):
 
 
 class UnassignedOrder(NamedTuple):
-    """An order without a partner, since when, and until when operations have to assign it."""
+    """An order without a partner, how it lost its last one, since when, and until when operations have to assign it."""
 
     order: Order
+    why: Loss | None
     since: datetime | None
     due: datetime | None
 
@@ -214,9 +215,12 @@ class Operations:
         access.check(principal, "watch")
         which = OrderFilter(status=Status.UNASSIGNED)
         page = await self._orders.page(which, limit, cursor, "urgent")
+        losses = await self._monitoring.losses([order.sp_id for order in page.items])
         return UnassignedOrders(
             tuple(
-                UnassignedOrder(order, order.unassigned_at, _due(order, "assign"))
+                UnassignedOrder(
+                    order, losses.get(order.sp_id), order.unassigned_at, _due(order, "assign")
+                )
                 for order in page.items
             ),
             page.next_cursor,

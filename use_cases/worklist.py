@@ -1,9 +1,9 @@
 """The use cases of a partner's worklist: show it, and give commands to several orders."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from domain.errors import InvalidCommand
 from domain.orders.commands import ExternalCommand
@@ -38,6 +38,9 @@ WAITING: tuple[Status, ...] = (Status.UNDER_REVIEW, Status.ON_HOLD)
 _AT_ONCE = 6
 
 Failure = NotAllowed | InvalidCommand | UnknownOrder | RequestReused | TemporalAway
+
+
+_Task = TypeVar("_Task")
 
 
 class Task(NamedTuple):
@@ -90,28 +93,55 @@ class WorklistUseCases:
         """
         for task in tasks.values():
             access.check(principal, task.command.type)
-        turn = asyncio.Semaphore(_AT_ONCE)
-        nobody_answers = False
-        away: TemporalAway | None = None
+        return await _each(
+            tasks,
+            lambda sp_id, task, leave: self._orders.command(
+                principal, sp_id, task.command, task.request_id, leave
+            ),
+        )
 
-        async def do(sp_id: str, task: Task) -> StoredOrder | Stored | Failure:
-            nonlocal nobody_answers, away
-            async with turn:
-                if away is not None:
-                    return away
-                try:
-                    done = await self._orders.command(
-                        principal, sp_id, task.command, task.request_id, nobody_answers
-                    )
-                except Broken as error:  # only this order's workflow
-                    return error
-                except TemporalAway as error:
-                    away = error
-                    return error
-                except (NotAllowed, InvalidCommand, UnknownOrder, RequestReused) as error:
-                    return error
-                nobody_answers = nobody_answers or isinstance(done, Stored)
-                return done
+    async def reassign_many(
+        self, principal: Principal, request_ids: Mapping[str, str], partner_id: str, reason: str
+    ) -> dict[str, StoredOrder | Stored | Failure]:
+        """Hand each order (by SP-ID, with its request id) to another partner. Like `do_all`.
 
-        done = await asyncio.gather(*(do(sp_id, task) for sp_id, task in tasks.items()))
-        return dict(zip(tasks, done, strict=True))
+        Raises:
+            Forbidden: not for this role; nothing was done.
+        """
+        access.check(principal, "reassign")
+        return await _each(
+            request_ids,
+            lambda sp_id, request_id, leave: self._orders.reassign(
+                principal, sp_id, partner_id, reason, request_id, leave
+            ),
+        )
+
+
+async def _each(
+    tasks: Mapping[str, _Task],
+    do: Callable[[str, _Task, bool], Awaitable[StoredOrder | Stored]],
+) -> dict[str, StoredOrder | Stored | Failure]:
+    """Do something with each order, a few at a time. `do` gets SP-ID, task, and whether to leave it with the server."""
+    turn = asyncio.Semaphore(_AT_ONCE)
+    nobody_answers = False
+    away: TemporalAway | None = None
+
+    async def do_one(sp_id: str, task: _Task) -> StoredOrder | Stored | Failure:
+        nonlocal nobody_answers, away
+        async with turn:
+            if away is not None:
+                return away
+            try:
+                done = await do(sp_id, task, nobody_answers)
+            except Broken as error:  # only this order's workflow
+                return error
+            except TemporalAway as error:
+                away = error
+                return error
+            except (NotAllowed, InvalidCommand, UnknownOrder, RequestReused) as error:
+                return error
+            nobody_answers = nobody_answers or isinstance(done, Stored)
+            return done
+
+    done = await asyncio.gather(*(do_one(sp_id, task) for sp_id, task in tasks.items()))
+    return dict(zip(tasks, done, strict=True))

@@ -13,6 +13,7 @@ from temporalio.envconfig import ClientConfig
 from records.database import Database
 from records.failures import is_away
 from records.idempotency import Answers
+from records.order_relations import OrderRelations
 from records.orders import Orders
 from records.partners import Partners
 from records.worklist import Worklists
@@ -22,6 +23,7 @@ from use_cases.accounts import Accounts
 from use_cases.journal import Journal
 from use_cases.operations import Operations
 from use_cases.orders import OrderUseCases
+from use_cases.related import RelatedOrders
 from use_cases.reports import Reports
 from use_cases.settlements import SettlementUseCases
 from use_cases.worklist import WorklistUseCases
@@ -53,9 +55,9 @@ def create_app(settings: Settings) -> FastAPI:
     """The application. It starts even if Temporal is away: calls that need it answer 503. The tables must exist.
 
     While it runs, `app.state` has its parts: `settings`, `database`, `temporal`, `accounts`, `answers`, `operations`,
-    `reports`, `journal`, `order_use_cases`, `worklist_use_cases`, `settlement_use_cases`.
+    `reports`, `journal`, `order_use_cases`, `related_orders`, `worklist_use_cases`, `settlement_use_cases`.
     """
-    policy = settings.load_policy()
+    policies = settings.load_policies()
     namespace = ClientConfig.load_client_connect_config().get("namespace") or "default"
 
     @asynccontextmanager
@@ -71,20 +73,21 @@ def create_app(settings: Settings) -> FastAPI:
             stack.push_async_callback(state.accounts.close)
             state.answers = Answers(database)
             state.operations = Operations(database)
-            state.reports = Reports(database, policy.office.timezone)
-            state.journal = Journal(database, policy.office.timezone)
+            state.reports = Reports(database, policies.standard.office.timezone)
+            state.journal = Journal(database, policies.standard.office.timezone)
             state.order_use_cases = OrderUseCases(
                 state.temporal,
                 Orders(database),
                 Partners(database),
-                policy,
+                policies,
                 settings.display,
             )
+            state.related_orders = RelatedOrders(OrderRelations(database))
             state.worklist_use_cases = WorklistUseCases(Worklists(database), state.order_use_cases)
             state.settlement_use_cases = SettlementUseCases(
                 state.temporal,
                 database,
-                policy,
+                policies,
                 settings.vat_percentages,
                 settings.display,
             )

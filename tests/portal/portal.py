@@ -8,11 +8,12 @@ import itertools
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.async_api import (
@@ -26,6 +27,8 @@ from playwright.async_api import (
 )
 from pwdlib import PasswordHash
 
+from domain.cantons import pin_calendar
+from domain.policy import CANTONS, Policy
 from domain.values import Language
 from records.accounts import AccountRecords, UserRole
 from scripts import system_packages
@@ -53,7 +56,16 @@ _FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+_SUNDAY = 6
 _addresses = itertools.count(1)
+
+
+def usual_day(days: int = 3) -> date:
+    """A day on which an appointment is usual: at least so many days ahead, no Sunday and no holiday anywhere."""
+    begin = datetime.now(ZoneInfo("Europe/Zurich")).date() + timedelta(days=days)
+    free = {day for canton in CANTONS for day in pin_calendar(canton, Policy(), begin).holidays}
+    following = (begin + timedelta(days=n) for n in range(30))
+    return next(day for day in following if day.weekday() != _SUNDAY and day not in free)
 
 
 class Login(NamedTuple):

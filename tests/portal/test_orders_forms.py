@@ -12,8 +12,9 @@ from tests.support.builders import ACCEPTED, AGREED, GOODS_THERE, MONDAY, appoin
 from web.portal.forms import Form
 from web.portal.orders.common import contact_links
 from web.portal.orders.fields import WrongForm
-from web.portal.orders.forms import FORMS, NoInChecklist
+from web.portal.orders.forms import forms_of
 from web.portal.orders.ics import appointment_ics
+from web.portal.orders.readers import NoInChecklist
 
 HOME = "https://cmi.example"
 
@@ -21,7 +22,7 @@ HOME = "https://cmi.example"
 def read(name: str, order: Order, **fields: str) -> Any:
     """The command of a form with these fields."""
     sent = [(f"{name}.{field.replace('__', '.')}", value) for field, value in fields.items()]
-    return FORMS[name].read(name, Form(sent), order)
+    return forms_of(order.rules)[name].read(name, Form(sent), order, MONDAY)
 
 
 def agreed(day: str, start: str, until: str, **more: str) -> SetAppointment:

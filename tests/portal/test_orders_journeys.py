@@ -5,9 +5,9 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
+import words
 from domain.values import LANGUAGES, Language
-from tests.portal.portal import PASSWORD, Device, Portal, axe, fits, follow, press
-from tests.web.site import tomorrow
+from tests.portal.portal import PASSWORD, Device, Portal, axe, fits, follow, press, usual_day
 from web.security import session_cookie
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -62,7 +62,7 @@ async def test_from_the_overview_to_the_execution(portal: Portal) -> None:
     await page.goto("/")
     await follow(page.get_by_role("link", name=f"Termin setzen {sp_id}"))
     await look(page)
-    day = tomorrow(days=3)[:10]
+    day = usual_day().isoformat()
     await page.get_by_label("Datum").fill(day)
     await page.get_by_label("Beginn").fill("10:00")
     await page.get_by_label("Ende", exact=True).fill("09:00")
@@ -79,17 +79,21 @@ async def test_from_the_overview_to_the_execution(portal: Portal) -> None:
     async with page.expect_download() as download:
         await page.get_by_role("link", name="In den Kalender übernehmen").click()
     assert (await download.value).suggested_filename == f"{sp_id}.ics"
-    await page.get_by_text("Termin verschieben").click()
+    await page.get_by_text("Termin verschieben", exact=True).click()
     await expect(page.get_by_label("Beginn")).to_have_value("10:00")
     await page.get_by_label("Beginn").fill("11:00")
+    await page.get_by_label("Die Kundschaft", exact=True).check()
     await page.get_by_label("Grund für den neuen Termin").fill("Kundschaft ist erst dann da")
     await look(page)
     await press(page, "Neuen Termin speichern")
     await expect(page.locator(".timeline")).to_contain_text("Kundentermin verschoben auf")
 
+    await site.do(site.warehouse, sp_id, "goods-received")
+    await site.has(sp_id, "goods_received")
     await page.goto("/")
-    await follow(page.get_by_role("link", name=f"Bestätigen {sp_id}"))
-    await press(page, "Ausführung bestätigen")
+    await follow(page.get_by_role("link", name=f"Ansehen {sp_id}"))
+    await page.get_by_text("Schon ausgeführt?").click()
+    await press(page, "Ja, früher ausgeführt")
     await says(page, "Ausführung bestätigt.")
     await look(page)
     await page.goto("/orders?status=completed")
@@ -111,24 +115,26 @@ async def test_a_rejection_on_a_phone_without_javascript(portal: Portal) -> None
     await press(page, "Confermare i requisiti")
     await expect(page.get_by_role("alert")).to_contain_text("Ha risposto «No» a una domanda.")
     await fits(page)
-    await press(page, "Segnalare e annullare l’incarico")
-    await says(page, "L’incarico è annullato.")
+    await press(page, words.action_label("reject_requirements", "it"))
+    await says(page, "Segnalato.")
+    await portal.site.reaches(sp_id, "under_review")
     await fits(page)
 
 
-async def test_not_executed_on_a_phone_without_javascript(portal: Portal) -> None:
+async def test_a_problem_on_a_phone_without_javascript(portal: Portal) -> None:
     sp_id = await portal.site.new()
     await portal.site.brought(sp_id, "confirm_execution")
+    button = words.action_label("report_problem", "fr")
     page = await portal.page("partner", "fr", device="phone", javascript=False)
-    await page.goto(f"/orders/{sp_id}#execution")
-    await page.get_by_text("Le mandat n’a pas pu être exécuté").click()
-    form = page.locator("#not-executed")
+    await page.goto(f"/orders/{sp_id}")
+    await page.get_by_text(button).first.click()
+    form = page.locator("#problem")
     await form.get_by_label("Motif").select_option("other")
-    await press(page, "Signaler une non-exécution")
+    await press(page, button)
     await expect(form.locator(".error").last).to_be_visible()
     await expect(form.get_by_label("Motif")).to_have_value("other")
     await form.get_by_label("Remarque").fill("Pas d’électricité")
-    await press(page, "Signaler une non-exécution")
+    await press(page, button)
     await says(page, "Signalé.")
     await expect(page.locator(".timeline")).to_contain_text("Pas d’électricité")
     await fits(page)

@@ -10,10 +10,10 @@ import icalendar
 import pytest
 import pytest_asyncio
 
-from tests.portal.portal import Portal
+from tests.portal.portal import Portal, usual_day
 from tests.portal.visitor import Visitor, visitor
 from tests.web.firms import firm
-from tests.web.site import PATH, agreed, tomorrow
+from tests.web.site import PATH, agreed
 from use_cases.orders import TemporalAway
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 OTHER = "luzern-montage"
 """Another partner than the one that most of these tests are about."""
 APPOINTMENT = {
-    "appointment.day": tomorrow(days=3)[:10],
+    "appointment.day": usual_day().isoformat(),
     "appointment.from": "08:00",
     "appointment.until": "10:00",
 }
@@ -64,11 +64,10 @@ async def status(portal: Portal, sp_id: str) -> str:
 async def go_on(portal: Portal, sp_id: str) -> None:
     """From an accepted order to one whose execution is to be confirmed."""
     site = portal.site
-    for call, body, _ in PATH[1:4]:
+    for call, body, reached in PATH[1:5]:
         caller = site.warehouse if call.startswith("goods") else site.partner
         await site.do(caller, sp_id, call, body() if callable(body) else body)
-        if call == "goods-shipped":
-            await site.reaches(sp_id, "set_appointment")
+        await site.reaches(sp_id, reached)
 
 
 # --- overview and lists --------------------------------------------------------------------------------------------
@@ -202,19 +201,28 @@ async def test_all_that_were_shown_are_accepted(portal: Portal, partner: Visitor
 async def test_several_executions_are_confirmed_on_one_day(
     portal: Portal, partner: Visitor
 ) -> None:
-    sp_ids = [await portal.site.new() for _ in range(2)]
+    sp_ids = [await portal.site.new() for _ in range(3)]
     for sp_id in sp_ids:
-        await portal.site.brought(sp_id, "confirm_execution")
+        await portal.site.brought(sp_id, "set_appointment")
+    today = datetime.now(ZoneInfo("Europe/Zurich")) + timedelta(seconds=5)
+    for sp_id, begin in zip(sp_ids, (today, today, today + timedelta(days=2)), strict=True):
+        when = {"start": begin.isoformat(), "end": (begin + timedelta(hours=1)).isoformat()}
+        await portal.site.do(portal.site.partner, sp_id, "appointment", {**when, "unusual": True})
     answer = await partner.post("/several/execution", {"executed_on": "gestern", "sp_id": sp_ids})
     assert answer.status_code == 422
     assert "Dieses Datum gibt es nicht" in partner.text
     assert partner.value("executed_on") == "gestern"
     await partner.post("/several/execution", {"executed_on": zurich(1), "sp_id": sp_ids})
-    assert "2 Aufträge wurden nicht geändert" in partner.text
+    assert "3 Aufträge wurden nicht geändert" in partner.text
     assert "darf nicht in der Zukunft liegen" in partner.text
     await partner.post("/several/execution", {"executed_on": zurich(), "sp_id": sp_ids})
     assert "2 Aufträge sind erledigt" in partner.text
-    assert {await status(portal, sp_id) for sp_id in sp_ids} == {"completed"}
+    assert "liegt vor dem Termin" in partner.text  # the third one's
+    assert [await status(portal, sp_id) for sp_id in sp_ids] == [
+        "completed",
+        "completed",
+        "confirm_execution",
+    ]
 
 
 # --- the page of an order ------------------------------------------------------------------------------------------
@@ -288,6 +296,8 @@ async def test_what_was_typed_stays_where_something_is_wrong(
     assert 'aria-describedby="appointment.until-error"' in answer.text
     assert (await partner.post(path, APPOINTMENT)).status_code == 303
     moved = {**APPOINTMENT, "appointment.from": "08:30"}  # back, changed, sent again
+    answer = await partner.post(path, {**moved, "appointment.moved": "yes"})
+    assert 'aria-describedby="appointment.moved_by-error"' in answer.text
     answer = await partner.post(path, {**moved, "appointment.reason": ""})
     assert answer.status_code == 422
     assert "weshalb der Termin verschoben wird" in partner.text
@@ -321,7 +331,8 @@ async def test_a_no_in_the_checklist_asks_for_a_rejection(portal: Portal, partne
     sent = {"rejection.reason": "no_space", "rejection.note": "4 cm fehlen"}
     assert (await partner.post(f"/orders/{sp_id}/rejection", sent)).status_code == 303
     await partner.get(f"/orders/{sp_id}?said=order-rejection")
-    assert "Auftrag storniert: Zu wenig Platz. «4 cm fehlen»" in partner.text
+    assert "Zu wenig Platz. «4 cm fehlen»" in partner.text
+    assert await status(portal, sp_id) == "under_review"
 
 
 async def test_other_reasons_need_a_text(portal: Portal, partner: Visitor) -> None:
@@ -366,7 +377,7 @@ async def test_the_calendar_file_is_there_while_an_appointment_stands(
     await site.do(site.partner, sp_id, "appointment", agreed(5, reason="Kundschaft krank"))
     after = icalendar.Calendar.from_ical((await partner.get(path)).content).events[0]
     assert (before["UID"], before["SEQUENCE"] + 1) == (after["UID"], after["SEQUENCE"])
-    await site.do(site.partner, sp_id, "execution", {"executed": True})
+    await site.do(site.partner, sp_id, "execution", {"executed": True, "early": True})
     assert (await partner.get(path)).status_code == 404
 
 

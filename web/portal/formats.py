@@ -44,6 +44,11 @@ def day(value: date) -> str:
     return f"{_date(value):%d.%m.%Y}"
 
 
+def iso_day(value: str) -> str:
+    """A day that is written as in JSON, "2026-12-31"."""
+    return day(date.fromisoformat(value))
+
+
 def time(instant: datetime) -> str:
     """The time of day: "18:00"."""
     return f"{local(instant):%H:%M}"
@@ -130,6 +135,7 @@ def filters(language: Language) -> dict[str, Filter]:
         "masked_iban": masked,
         "share": share,
         "day": day,
+        "iso_day": iso_day,
         "long_day": long_day(language),
         "language_name": partial(language_name, language=language),
         "time": time,

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0014"
-down_revision = "0012"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
@@ -38,6 +38,14 @@ def upgrade() -> None:
         ["partner_id", "appointment_end"],
         sqlite_where=has_appointment,
         postgresql_where=has_appointment,
+    )
+    taken_back = sa.text("type = 'execution_taken_back'")
+    op.create_index(
+        "ix_timeline_taken_back",
+        "timeline",
+        ["sp_id"],
+        sqlite_where=taken_back,
+        postgresql_where=taken_back,
     )
     op.create_table(
         "line_requests",
@@ -131,6 +139,7 @@ def downgrade() -> None:
     op.drop_index("ix_outages_undone", "outages")
     for table in ("outages", "heartbeats", "line_withdrawals", "line_requests"):
         op.drop_table(table)
+    op.drop_index("ix_timeline_taken_back", "timeline")
     op.drop_index("ix_orders_partner_appointments", "orders")
     op.drop_index("ix_orders_sales_order", "orders")
     for column in ("appointment_end", "appointment_start", "sales_order_line"):

@@ -1,12 +1,14 @@
 """The forms on an order's page: each becomes a command, and the answer is a page with its result."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from datetime import datetime
+from typing import Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 
 from domain.errors import InvalidCommand
+from domain.orders.order import Status
 from domain.values import Language
 from records.orders import StoredOrder
 from use_cases import access
@@ -17,8 +19,9 @@ from web.portal.commands import command_id
 from web.portal.formats import instant
 from web.portal.orders.common import failure_text, find, order_use_cases
 from web.portal.orders.fields import WrongForm
-from web.portal.orders.forms import FORMS, NoInChecklist, read_reassignment
+from web.portal.orders.forms import NOTICES, forms_of
 from web.portal.orders.order import RejectedForm, show
+from web.portal.orders.readers import NoInChecklist, reassignment
 from web.portal.pages import (
     error_page,
     form_of,
@@ -34,7 +37,7 @@ router = APIRouter(include_in_schema=False)
 
 register_notices(
     {
-        **{f"order-{name}": form.said for name, form in FORMS.items()},
+        **{f"order-{code}": said for code, said in NOTICES.items()},
         "order-reassign": mark("Der Auftrag ist neu zugeteilt."),
         "order-stored": mark(
             "Das ist sicher gespeichert und wird ausgeführt, sobald das System wieder Zeit dafür hat. "
@@ -42,10 +45,19 @@ register_notices(
         ),
     }
 )
-_CONFIRM_REJECTION = mark(
-    "Sie haben eine Frage mit «Nein» beantwortet. Damit sind die Anforderungen nicht erfüllt, und der "
-    "Auftrag wird storniert. Bitte prüfen Sie den Grund und bestätigen Sie es hier."
-)
+_CONFIRM_REJECTION = {
+    1: mark(
+        "Sie haben eine Frage mit «Nein» beantwortet. Damit sind die Anforderungen nicht erfüllt, und der "
+        "Auftrag wird storniert. Bitte prüfen Sie den Grund und bestätigen Sie es hier."
+    ),
+    2: mark(
+        "Sie haben eine Frage mit «Nein» beantwortet. Damit sind die Anforderungen nicht erfüllt, und das "
+        "Servicepartner-Team klärt ab, wie es weitergeht. Bitte prüfen Sie den Grund und bestätigen Sie es hier."
+    ),
+}
+"""The question by the first version of the rules that asks it."""
+_REVIEW_LISTS = ("/staff", "/staff/reviews")
+"""The lists from which a review is decided with one click, and to which that leads back."""
 _MEANWHILE = mark("Zuletzt: %(what)s (%(who)s, %(when)s).")
 
 
@@ -53,28 +65,60 @@ _MEANWHILE = mark("Zuletzt: %(what)s (%(who)s, %(when)s).")
 async def reassign(request: Request, sp_id: str) -> Response:
     """Reassign the order to another partner."""
     principal = await require_login(request, "operations")
+    found = await find(request, principal, sp_id)
+    return await _reassign(request, principal, found, "reassign")
+
+
+@router.post("/orders/{sp_id}/review")
+async def review(request: Request, sp_id: str) -> Response:
+    """Decide how an order goes on that is reviewed. One of the decisions is another partner."""
+    principal = await require_login(request, "operations")
     form = await form_of(request)
     found = await find(request, principal, sp_id)
+    is_cancelled = "review.cancel" in form
+    if form.get("review.decision") == "reassign" and found.order.rules >= 2 and not is_cancelled:
+        return await _reassign(request, principal, found, "review", Status.UNDER_REVIEW)
+    return await _act(request, principal, found, "review")
+
+
+async def _reassign(
+    request: Request,
+    principal: Principal,
+    found: StoredOrder,
+    form_name: Literal["reassign", "review"],
+    only_in: Status | None = None,
+) -> Response:
+    form, sp_id = await form_of(request), found.order.sp_id
     try:
-        partner_id, reason = read_reassignment(form)
+        partner_id, reason = reassignment(form, form_name)
     except WrongForm as wrong:
-        sent = RejectedForm(form, wrong.codes, opened="reassign")
+        sent = RejectedForm(form, wrong.codes, opened=form_name)
         return await show(request, principal, found, 422, sent)
     request_id = command_id(principal, form, sp_id, f"{partner_id}\n{reason}")
-    work = order_use_cases(request).reassign(principal, sp_id, partner_id, reason, request_id)
-    return await _carry_out(request, principal, found, "reassign", work)
+    work = order_use_cases(request).reassign(
+        principal, sp_id, partner_id, reason, request_id, only_in=only_in
+    )
+    return await _carry_out(request, principal, found, form_name, work, notice="reassign")
 
 
 @router.post("/orders/{sp_id}/{form_name}")
 async def act(request: Request, sp_id: str, form_name: str) -> Response:
     """Any other form of the order's page."""
     principal = await require_login(request, "partner", "operations")
-    form = await form_of(request)
-    if form_name not in FORMS:
-        return error_page(request, 404)
+    await form_of(request)
     found = await find(request, principal, sp_id)
+    if form_name not in forms_of(found.order.rules):
+        return error_page(request, 404)
+    return await _act(request, principal, found, form_name)
+
+
+async def _act(
+    request: Request, principal: Principal, found: StoredOrder, form_name: str
+) -> Response:
+    form, sp_id, version = await form_of(request), found.order.sp_id, found.order.rules
+    shape = forms_of(version)[form_name]
     try:
-        command = FORMS[form_name].read(form_name, form, found.order)
+        command = shape.read(form_name, form, found.order, order_use_cases(request).now)
     except WrongForm as wrong:
         sent = RejectedForm(form, wrong.codes, opened=form_name)
         return await show(request, principal, found, 422, sent)
@@ -84,12 +128,16 @@ async def act(request: Request, sp_id: str, form_name: str) -> Response:
             "rejection.reason": no.reason,
             "rejection.note": form.get("requirements.note"),
         }
-        problem = TRANSLATIONS[language].gettext(_CONFIRM_REJECTION)
+        question = _CONFIRM_REJECTION[
+            max(since for since in _CONFIRM_REJECTION if since <= version)
+        ]
+        problem = TRANSLATIONS[language].gettext(question)
         sent = RejectedForm(form, problem=problem, opened="rejection", filled=filled)
         return await show(request, principal, found, 422, sent)
     request_id = command_id(principal, form, sp_id, command.model_dump_json())
     work = order_use_cases(request).command(principal, sp_id, command, request_id)
-    return await _carry_out(request, principal, found, form_name, work)
+    notice = shape.notice or form_name
+    return await _carry_out(request, principal, found, form_name, work, notice, shape.places)
 
 
 async def _carry_out(
@@ -98,6 +146,8 @@ async def _carry_out(
     found: StoredOrder,
     form_name: str,
     work: Awaitable[StoredOrder | Stored],
+    notice: str,
+    places: Mapping[str, str] = {},
 ) -> Response:
     """Carry out the command. Redirects to the order, or shows its page with the reason for a failure."""
     form, sp_id = await form_of(request), found.order.sp_id
@@ -109,7 +159,6 @@ async def _carry_out(
     except UnknownOrder:
         return error_page(request, 404)
     except InvalidCommand as invalid:
-        places = FORMS[form_name].places if form_name in FORMS else {}
         field = f"{form_name}.{places.get(invalid.field, invalid.field)}"
         sent = RejectedForm(form, {field: invalid.code}, opened=form_name)
         return await show(request, principal, found, 422, sent)
@@ -121,8 +170,14 @@ async def _carry_out(
         meanwhile = _meanwhile(principal, found, order_use_cases(request).now, language)
         problem = f"{failure_text(refused, language)} {meanwhile}"
         return await show(request, principal, found, 409, RejectedForm(form, problem=problem))
-    said = "stored" if isinstance(done, Stored) else form_name
-    return redirect(request, f"/orders/{quote(sp_id, safe='')}#main", said=f"order-{said}")
+    if isinstance(done, Stored):
+        return redirect(request, f"/orders/{quote(sp_id, safe='')}#main", said="order-stored")
+    back = form.get("back")
+    if form_name == "review" and back in _REVIEW_LISTS:
+        return redirect(request, f"{back}#main", said=f"order-{notice}")
+    if form_name == "decline" and principal.role == "partner":
+        return redirect(request, "/#main", said=f"order-{notice}")  # the order is not theirs now
+    return redirect(request, f"/orders/{quote(sp_id, safe='')}#main", said=f"order-{notice}")
 
 
 def _meanwhile(principal: Principal, found: StoredOrder, now: datetime, language: Language) -> str:

@@ -1,6 +1,7 @@
 """Common parts of the pages of orders: use cases, loading an order, links to the customer, texts of failures."""
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -13,7 +14,7 @@ from domain.orders.placement import Customer
 from domain.values import Language
 from records.orders import StoredOrder
 from use_cases.access import Forbidden
-from use_cases.orders import NotAllowed, OrderUseCases, TemporalAway, UnknownOrder
+from use_cases.orders import NotAllowed, OrderUseCases, Stored, TemporalAway, UnknownOrder
 from use_cases.principal import Principal
 from use_cases.worklist import Failure, WorklistUseCases
 from web.portal.commands import repeat_text
@@ -29,8 +30,20 @@ URGENT_STATES = (
 )
 """The states in which the partner has something to do. Their lists are sorted by due time."""
 
+MOST_AT_ONCE = 100
+"""How many orders one form can change."""
+
 MAP = "https://www.openstreetmap.org/search?query="
 _NOT_FOUND = mark("Diesen Auftrag gibt es nicht, oder er ist nicht mehr Ihrer.")
+
+
+class Result(NamedTuple):
+    """The result for one of several orders: `done`, `stored` (accepted, done later), or neither and the reason."""
+
+    sp_id: str
+    done: bool
+    stored: bool
+    why: str
 
 
 class ContactLinks(NamedTuple):
@@ -51,6 +64,12 @@ def worklist_use_cases(request: Request) -> WorklistUseCases:
     """The use cases for several orders at once."""
     use_cases: WorklistUseCases = request.app.state.worklist_use_cases
     return use_cases
+
+
+async def partner_choices(request: Request, without: str | None = None) -> list[tuple[str, str]]:
+    """The active partners, which an order can be given to: pairs of id and name. `without` is the one that has it."""
+    known = await request.app.state.accounts.partners.list("active")
+    return [(each.partner_id, each.name) for each in known if each.partner_id != without]
 
 
 async def find(request: Request, principal: Principal, sp_id: str) -> StoredOrder:
@@ -81,6 +100,23 @@ def failure_text(failure: Failure, language: Language) -> str:
             return TRANSLATIONS[language].gettext(_NOT_FOUND)
         case _:
             return repeat_text(failure, language)
+
+
+def results_of(
+    done: Mapping[str, StoredOrder | Stored | Failure], language: Language
+) -> list[Result]:
+    """The results for several orders in the reader's language."""
+    return [_result(sp_id, outcome, language) for sp_id, outcome in done.items()]
+
+
+def _result(sp_id: str, outcome: StoredOrder | Stored | Failure, language: Language) -> Result:
+    match outcome:
+        case StoredOrder():
+            return Result(sp_id, True, False, words.status_label(outcome.order.status, language))
+        case Stored():
+            return Result(sp_id, False, True, "")
+        case _:
+            return Result(sp_id, False, False, failure_text(outcome, language))
 
 
 def contact_links(customer: Customer) -> ContactLinks:

@@ -25,6 +25,9 @@ MESSAGES = {
     "day_wrong": mark("Dieses Datum gibt es nicht. Schreiben Sie es so: 30.11.2026."),
     "time_missing": mark("Bitte geben Sie die Uhrzeit an."),
     "time_wrong": mark("Diese Uhrzeit gibt es nicht. Schreiben Sie sie so: 14:30."),
+    "receipt_not_possible": mark(
+        "Die Ware kann weder vor der Bestellung noch in der Zukunft eingetroffen sein."
+    ),
     "time_left_out": mark(
         "Diese Uhrzeit gibt es an diesem Tag nicht: Die Uhren werden dann auf Sommerzeit gestellt."
     ),
@@ -78,6 +81,12 @@ def read_day(text: str, field: str, wrong: dict[str, str]) -> date | None:
         pass
     wrong[field] = "day_wrong"
     return None
+
+
+def read_optional_day(typed: Typed, field: str, wrong: dict[str, str]) -> date | None:
+    """A day as `read_day` reads it, or None if none was given."""
+    text = typed.get(field)
+    return read_day(text, field, wrong) if text.strip() else None
 
 
 def read_required_note(typed: Typed, field: str, wrong: dict[str, str]) -> str:

@@ -5,12 +5,11 @@ name of a field begins with its form, `appointment.day`, because a page has seve
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Literal, NamedTuple, cast, get_args, get_origin, get_type_hints
 
+from domain import rules
 from domain.fields import Note, Reason
-from domain.orders.catalogue import checklist
-from domain.orders.codes import ChecklistItem, RejectionReason
 from domain.orders.command_rules import COMMANDS, CommandRule
 from domain.orders.commands import (
     Accept,
@@ -18,59 +17,48 @@ from domain.orders.commands import (
     ConfirmExecution,
     ConfirmRequirements,
     DecideReview,
+    Decline,
     ExternalCommand,
     LogContact,
     RejectRequirements,
+    Reopen,
     ReportNotExecuted,
+    ReportProblem,
+    Resume,
     SetAppointment,
+    Undo,
+    WithdrawProblem,
 )
 from domain.orders.order import Order
+from domain.orders.shipment import GoodsReceived
 from domain.values import Value
+from web.portal.orders import possible, readers
 from web.portal.orders.fields import (
     Typed,
     Wrong,
     read_choice,
-    read_clock,
     read_day,
-    read_instant,
     read_note,
+    read_optional_day,
     read_required_note,
 )
 from words.translations import Meaning, mark, pmark
 
-REASON_OF: Mapping[ChecklistItem, RejectionReason] = {
-    "connections": "no_connection",
-    "space": "no_space",
-    "passages": "passage_too_narrow",
-    "kit": "missing_kit",
-    "wall": "wall_unsuitable",
-}
-"""The reason for a rejection that fits a "no" to each item of the checklist."""
-
 LABELS: Mapping[str, str] = {
-    "decision": mark("Wie geht es weiter?"),
-    "executed_on": mark("Ausgeführt am"),
     "note": mark("Bemerkung"),
     "outcome": mark("Haben Sie die Kundschaft erreicht?"),
     "reason": mark("Grund"),
+    "until": mark("Bis wann?"),
 }
 """The labels of the fields."""
 _MOST_BUTTONS = 4
-
-
-class NoInChecklist(Exception):
-    """The checklist has a "no", which means a rejection that the person must confirm. `reason` is the one that fits."""
-
-    def __init__(self, reason: RejectionReason) -> None:
-        self.reason = reason
-        super().__init__(reason)
 
 
 class Field(NamedTuple):
     """A field of a form. `choices` are the codes to choose from."""
 
     name: str
-    kind: Literal["radio", "select", "day", "text", "required_text"]
+    kind: Literal["radio", "select", "day", "optional_day", "check", "text", "required_text"]
     choices: tuple[str, ...] = ()
 
     @property
@@ -85,38 +73,42 @@ class OrderForm(NamedTuple):
     Attributes:
         command: the command that it gives.
         said: the notice on the next page.
+        notice: the code of that notice, if it is not the name of the form.
         title, hint, button: the texts above the form, below its title, and on its button. Title and button are the
             label of the action by default.
         is_danger: whether its button ends something.
         reader: reads the command, if it is not read field by field.
         places: the names in the form of those fields of the command that have another name there.
+        reasons: the reasons that the order takes now, if not each of the command's.
     """
 
     command: type[Value]
     said: str = mark("Das ist gespeichert.")
+    notice: str | None = None
     title: str | Meaning | None = None
     hint: str | None = None
     button: str | Meaning | None = None
     is_danger: bool = False
-    reader: Callable[[Typed, Order], ExternalCommand] | None = None
+    reader: Callable[[Typed, Order, datetime], ExternalCommand] | None = None
     places: Mapping[str, str] = {}
+    reasons: Callable[[Order, datetime], tuple[str, ...]] | None = None
 
-    @property
-    def rule(self) -> CommandRule:
-        """The rule of its command."""
-        return next(rule for rule in COMMANDS if rule.command is self.command)
+    def rule(self, version: int) -> CommandRule | None:
+        """The rule of its command under a version of the rules; None if that has no such command."""
+        holding = rules.holding(COMMANDS, version)
+        return next((rule for rule in holding if rule.command is self.command), None)
 
-    @property
-    def action(self) -> str:
-        """The action that must be allowed for the form to be shown: `accept_as_executed` for all decisions."""
-        return list(self.rule.actions)[-1]
+    def action(self, version: int) -> str:
+        """The action that must be allowed for the form to be shown: the last one of all decisions."""
+        rule = self.rule(version)
+        return list(rule.actions)[-1] if rule else ""
 
     @property
     def fields(self) -> tuple[Field, ...]:
         """Its fields in their order. Empty if it has a `reader`."""
         return tuple(_fields(self.command)) if self.reader is None else ()
 
-    def read(self, name: str, typed: Typed, order: Order) -> ExternalCommand:
+    def read(self, name: str, typed: Typed, order: Order, now: datetime) -> ExternalCommand:
         """The command in the input of the form of this name.
 
         Raises:
@@ -124,7 +116,7 @@ class OrderForm(NamedTuple):
             NoInChecklist: the checklist has a "no".
         """
         if self.reader is not None:
-            return self.reader(typed, order)
+            return self.reader(typed, order, now)
         wrong = Wrong()
         values = {
             field.name: _read(field, f"{name}.{field.name}", typed, wrong) for field in self.fields
@@ -141,7 +133,9 @@ def _fields(command: type[Value]) -> Iterator[Field]:
             choices = get_args(hint)
             yield Field(name, "radio" if len(choices) <= _MOST_BUTTONS else "select", choices)
         elif hint in (date, date | None):
-            yield Field(name, "day")
+            yield Field(name, "day" if hint is date else "optional_day")
+        elif hint is bool:
+            yield Field(name, "check")
         elif hint in (Note, Reason):
             yield Field(name, "text" if hint == Note else "required_text")
         else:
@@ -154,103 +148,126 @@ def _read(field: Field, place: str, typed: Typed, wrong: Wrong) -> object:
             return read_choice(typed, place, field.choices, wrong)
         case "day":
             return read_day(typed.get(place), place, wrong)
+        case "optional_day":
+            return read_optional_day(typed, place, wrong)
+        case "check":
+            return typed.get(place) == "yes"
         case "text":
             return read_note(typed, place, wrong)
         case "required_text":
             return read_required_note(typed, place, wrong)
 
 
-def _requirements(typed: Typed, order: Order) -> ConfirmRequirements:
-    wrong = Wrong()
-    items = checklist(order.intake.placement.service.code)
-    answers = {item: typed.get(f"requirements.checklist.{item}") for item in items}
-    for item in items:
-        if answers[item] == "no":
-            raise NoInChecklist(REASON_OF[item])
-    for item, answer in answers.items():
-        if not answer:
-            wrong[f"requirements.checklist.{item}"] = "item_missing"
-    note = read_note(typed, "requirements.note", wrong)
-    wrong.check()
-    return ConfirmRequirements(checklist=dict(answers), note=note)
-
-
-def _appointment(typed: Typed, order: Order) -> SetAppointment:
-    wrong = Wrong()
-    day = read_day(typed.get("appointment.day"), "appointment.day", wrong)
-    last = typed.get("appointment.last_day").strip()
-    last_day = read_day(last, "appointment.last_day", wrong) if last else day
-    start_clock = read_clock(typed, "appointment.from", wrong)
-    end_clock = read_clock(typed, "appointment.until", wrong)
-    reason = read_note(typed, "appointment.reason", wrong)
-    start = read_instant(order.calendar, day, start_clock, "appointment.from", wrong)
-    end = read_instant(order.calendar, last_day, end_clock, "appointment.until", wrong, after=start)
-    wrong.check()
-    assert start is not None, "a missing value is an error"
-    assert end is not None, "a missing value is an error"
-    return SetAppointment(start=start, end=end, reason=reason)
-
-
-def read_reassignment(typed: Typed) -> tuple[str, str]:
-    """The id of the new partner and the reason. Raises `WrongForm`."""
-    wrong = Wrong()
-    partner_id = typed.get("reassign.partner_id").strip()
-    if not partner_id:
-        wrong["reassign.partner_id"] = "choose"
-    reason = read_required_note(typed, "reassign.reason", wrong)
-    wrong.check()
-    return partner_id, reason
-
-
-_SPECIAL: Mapping[str, OrderForm] = {
-    "accept": OrderForm(
-        Accept, mark("Auftrag akzeptiert. Als Nächstes rufen Sie die Kundschaft an.")
-    ),
-    "contact": OrderForm(LogContact, mark("Der Kontaktversuch ist festgehalten.")),
-    "requirements": OrderForm(
-        ConfirmRequirements,
-        mark("Anforderungen bestätigt. Die Ware wird jetzt versandt."),
-        reader=_requirements,
-    ),
-    "appointment": OrderForm(
-        SetAppointment,
-        mark("Der Kundentermin ist gespeichert."),
-        reader=_appointment,
-        places={"start": "day", "end": "until"},
-    ),
-    "execution": OrderForm(
-        ConfirmExecution, mark("Ausführung bestätigt. Der Auftrag ist abgeschlossen.")
-    ),
-    "not-executed": OrderForm(
-        ReportNotExecuted,
-        mark("Gemeldet. Das Servicepartner-Team entscheidet, wie es weitergeht."),
-        title=mark("Der Auftrag konnte nicht ausgeführt werden"),
-        hint=mark("Das Servicepartner-Team klärt dann ab, wie es weitergeht."),
-        is_danger=True,
-    ),
-    "rejection": OrderForm(
-        RejectRequirements,
-        mark("Gemeldet: Die Anforderungen sind nicht erfüllt. Der Auftrag ist storniert."),
-        title=mark("Die Anforderungen sind nicht erfüllt"),
-        hint=mark("Damit ist der Auftrag für Sie beendet: Er wird storniert."),
-        button=mark("Nicht erfüllt melden und stornieren"),
-        is_danger=True,
-    ),
-    "review": OrderForm(DecideReview, mark("Der Entscheid ist gespeichert.")),
-    "cancel": OrderForm(
-        Cancel,
-        mark("Der Auftrag ist storniert."),
-        title=pmark("Knopf", "Auftrag stornieren"),
-        button=pmark("Knopf", "Auftrag stornieren"),
-        is_danger=True,
-    ),
+_DECIDES = mark("Gemeldet. Das Servicepartner-Team entscheidet, wie es weitergeht.")
+_CLARIFIES = mark("Das Servicepartner-Team klärt dann ab, wie es weitergeht.")
+_SPECIAL: Mapping[int, Mapping[str, OrderForm]] = {
+    1: {
+        "accept": OrderForm(
+            Accept, mark("Auftrag akzeptiert. Als Nächstes rufen Sie die Kundschaft an.")
+        ),
+        "contact": OrderForm(LogContact, mark("Der Kontaktversuch ist festgehalten.")),
+        "requirements": OrderForm(
+            ConfirmRequirements,
+            mark("Anforderungen bestätigt. Die Ware wird jetzt versandt."),
+            reader=readers.requirements,
+        ),
+        "appointment": OrderForm(
+            SetAppointment,
+            mark("Der Kundentermin ist gespeichert."),
+            reader=readers.appointment,
+            places={"start": "day", "end": "until"},
+        ),
+        "execution": OrderForm(
+            ConfirmExecution,
+            mark("Ausführung bestätigt. Der Auftrag ist abgeschlossen."),
+            reader=readers.execution,
+        ),
+        "not-executed": OrderForm(
+            ReportNotExecuted,
+            _DECIDES,
+            title=mark("Der Auftrag konnte nicht ausgeführt werden"),
+            hint=_CLARIFIES,
+            is_danger=True,
+        ),
+        "rejection": OrderForm(
+            RejectRequirements,
+            mark("Gemeldet: Die Anforderungen sind nicht erfüllt. Der Auftrag ist storniert."),
+            title=mark("Die Anforderungen sind nicht erfüllt"),
+            hint=mark("Damit ist der Auftrag für Sie beendet: Er wird storniert."),
+            button=mark("Nicht erfüllt melden und stornieren"),
+            is_danger=True,
+        ),
+        "review": OrderForm(
+            DecideReview, mark("Der Entscheid ist gespeichert."), reader=readers.review
+        ),
+        "cancel": OrderForm(
+            Cancel,
+            mark("Der Auftrag ist storniert."),
+            title=pmark("Knopf", "Auftrag stornieren"),
+            button=pmark("Knopf", "Auftrag stornieren"),
+            is_danger=True,
+        ),
+    },
+    2: {
+        "decline": OrderForm(
+            Decline,
+            mark("Sie haben den Auftrag abgelehnt. Er ist nicht mehr Ihrer."),
+            hint=mark("Das Servicepartner-Team teilt ihn dann jemand anderem zu."),
+            is_danger=True,
+        ),
+        "receipt": OrderForm(
+            GoodsReceived,
+            mark("Der Erhalt der Ware ist gemeldet."),
+            reader=readers.receipt,
+            places={"received_at": "day"},
+        ),
+        "problem": OrderForm(
+            ReportProblem,
+            _DECIDES,
+            hint=_CLARIFIES,
+            is_danger=True,
+            reader=readers.problem,
+            reasons=possible.problem_reasons,
+        ),
+        "withdrawal": OrderForm(
+            WithdrawProblem,
+            mark("Die Meldung ist zurückgezogen. Der Auftrag geht weiter wie zuvor."),
+        ),
+        "resume": OrderForm(Resume, mark("Der Auftrag geht weiter.")),
+        "undo": OrderForm(Undo, mark("Die Bestätigung ist zurückgenommen.")),
+        "reopen": OrderForm(
+            Reopen,
+            mark("Der Abschluss ist zurückgenommen."),
+            hint=mark("Die Ausführung muss danach noch einmal bestätigt werden."),
+            is_danger=True,
+        ),
+        "rejection": OrderForm(
+            RejectRequirements,
+            _DECIDES,
+            notice="problem",
+            title=mark("Die Anforderungen sind nicht erfüllt"),
+            hint=_CLARIFIES,
+            is_danger=True,
+            reasons=possible.rejection_reasons,
+        ),
+    },
 }
+_KNOWN = {form.command for forms in _SPECIAL.values() for form in forms.values()}
 _PLAIN: Mapping[str, OrderForm] = {
     rule.type.replace("_", "-"): OrderForm(rule.command)
     for rule in COMMANDS
-    if rule.is_partners and rule.command not in {form.command for form in _SPECIAL.values()}
+    if rule.is_partners and rule.command not in _KNOWN
 }
 PLAIN_FORMS = tuple(_PLAIN)
 """The forms of the partner's other commands, without exceptions. Each is named after its command."""
-FORMS: Mapping[str, OrderForm] = {**_SPECIAL, **_PLAIN}
-"""The forms by their names, which are also the last part of their address."""
+NOTICES: Mapping[str, str] = {
+    form.notice or name: form.said
+    for forms in ({**_PLAIN, **_SPECIAL[1]}, _SPECIAL[2])
+    for name, form in forms.items()
+}
+"""The notices of the forms by their codes."""
+
+
+def forms_of(version: int) -> Mapping[str, OrderForm]:
+    """The forms of an order under a version of the rules by their names, the last part of their address."""
+    return {**_PLAIN, **rules.under(_SPECIAL, version)}

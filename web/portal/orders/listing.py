@@ -6,26 +6,31 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
+from domain.orders.access import allowed
 from domain.orders.deadlines import next_due
 from domain.orders.order import Order, Status
 from records.order_lists import Sort
 from use_cases.access import Forbidden
 from use_cases.principal import Principal
-from web.portal.orders.common import URGENT_STATES, order_use_cases
+from web.portal.orders.common import URGENT_STATES, order_use_cases, partner_choices
 from web.portal.pages import error_page, page, redirect, require_login
 
 router = APIRouter(include_in_schema=False)
 
 PER_PAGE = 25
 LONGEST_SEARCH = 200
-_BEFORE_THE_PARTNER = (Status.AWAITING_PAYMENT, Status.IN_TRANSMISSION)
+_NOT_THE_PARTNERS = (Status.AWAITING_PAYMENT, Status.IN_TRANSMISSION, Status.UNASSIGNED)
 
 
 class Row(NamedTuple):
-    """An order in the list. `due` is the next open deadline that concerns the reader."""
+    """An order in the list. `due` is the next open deadline that concerns the reader.
+
+    `can_move`: the reader can give it to another partner.
+    """
 
     order: Order
     due: datetime | None
+    can_move: bool
 
 
 class Wanted(NamedTuple):
@@ -95,15 +100,31 @@ async def orders(request: Request) -> Response:
         return redirect(request, f"/orders/{items[0].sp_id}")
     partner = principal.role == "partner"
     partners = () if partner else await request.app.state.accounts.partners.list()
+    # Several orders are given to another partner where they all have the same one, or none.
+    in_bulk = principal.role == "operations" and (
+        wanted.partner_id != "" or wanted.status is Status.UNASSIGNED
+    )
+    now = use_cases.now
+    rows = [
+        Row(
+            order,
+            next_due(order, "partner" if partner else None),
+            in_bulk and "reassign" in allowed(order, "operations", now),
+        )
+        for order in items
+    ]
+    choices = await partner_choices(request, wanted.partner_id) if in_bulk else ()
     return page(
         request,
         "orders/list",
         principal=principal,
         wanted=wanted,
-        rows=[Row(order, next_due(order, "partner" if partner else None)) for order in items],
+        rows=rows,
+        choices=choices,
+        address=wanted.address(cursor=wanted.cursor),
         next_page=wanted.address(cursor=found.page.next_cursor) if found.page.next_cursor else None,
         counts=found.counts,
-        states=[s for s in Status if not partner or s not in _BEFORE_THE_PARTNER],
+        states=[s for s in Status if not partner or s not in _NOT_THE_PARTNERS],
         partners=partners,
-        now=use_cases.now,
+        now=now,
     )

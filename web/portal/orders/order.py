@@ -3,48 +3,62 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
+from domain import rules
 from domain.actors import Role
 from domain.orders.access import why_not
-from domain.orders.codes import Decision
 from domain.orders.command_rules import COMMANDS
 from domain.orders.order import Appointment, Order, Status
 from domain.values import Language
 from records.orders import StoredOrder
 from use_cases import access
 from use_cases.principal import Principal
+from use_cases.related import RelatedOrders
 from web.portal.formats import language_name, local
-from web.portal.orders.common import contact_links, find, order_use_cases
+from web.portal.orders.common import contact_links, find, order_use_cases, partner_choices
 from web.portal.orders.fields import LONGEST_NOTE, message
-from web.portal.orders.forms import FORMS, PLAIN_FORMS, Field, OrderForm
+from web.portal.orders.forms import PLAIN_FORMS, Field, OrderForm, forms_of
 from web.portal.orders.ics import MEDIA_TYPE, appointment_ics
+from web.portal.orders.readers import decisions
 from web.portal.pages import Form, error_page, page, reader_language, redirect, require_login
 from words import action_label, outcome_label, reason_label, refusal_reason
-from words.order_view import order_view
+from words.order_view import TimelineEntry, order_view
 from words.translations import TRANSLATIONS, say
 
 router = APIRouter(include_in_schema=False)
 
 _NO_FORM = Form([])
 _LABEL_OF: Mapping[str, Callable[[Any, Language], str]] = {
-    "decision": action_label,
     "outcome": outcome_label,
 }
 """The function that labels the codes of a field; `reason_label` for all others."""
-_PARTNERS = tuple(rule.type for rule in COMMANDS if rule.is_partners)
-_ACTIONS_OF: Mapping[Role | None, tuple[str, ...]] = {
-    "partner": _PARTNERS,
-    "operations": (*_PARTNERS, "reassign", *get_args(Decision)),
-}
-_ACTION_OF_FORM: Mapping[str, str] = {
-    **{name: form.action for name, form in FORMS.items()},
-    "reassign": "reassign",
-}
+_UNSURPRISING = (
+    "decline",
+    "withdraw_problem",
+    "resume",
+    "undo",
+    "report_not_executed",
+)
+"""Actions that nobody misses where the state has no use for them."""
+_PASSIVE = (
+    Status.AWAITING_PAYMENT,
+    Status.IN_TRANSMISSION,
+    Status.UNASSIGNED,
+    Status.REQUIREMENTS_MET,
+    Status.ON_HOLD,
+    Status.COMPLETED,
+    Status.BILLED,
+    Status.CANCELLED,
+)
+"""The states in which nothing has to be done on this page, though something may be possible."""
+_REVIEWED = (Status.UNDER_REVIEW, Status.ON_HOLD)
+_REPORTS = ("not_executed", "problem_reported", "requirements_rejected")
+_LOST = ("declined", "unassigned")
 
 
 class Blocked(NamedTuple):
@@ -81,10 +95,13 @@ class ShownField(NamedTuple):
     options: list[tuple[str, str]]
 
     @classmethod
-    def of(cls, field: Field, language: Language) -> "ShownField":
-        """A field with its texts."""
+    def of(
+        cls, field: Field, language: Language, reasons: tuple[str, ...] | None = None
+    ) -> "ShownField":
+        """A field with its texts. `reasons` are those that the order takes now, if not all of the field's."""
         label_of = _LABEL_OF.get(field.name, reason_label)
-        options = [(code, label_of(code, language)) for code in field.choices]
+        choices = reasons if reasons is not None and field.name == "reason" else field.choices
+        options = [(code, label_of(code, language)) for code in choices]
         return cls(field.name, field.kind, say(language, field.label), options)
 
 
@@ -97,18 +114,22 @@ class ShownForm(NamedTuple):
     button: str
     is_danger: bool
     fields: list[ShownField]
+    reasons: list[tuple[str, str]]
 
     @classmethod
-    def of(cls, form: OrderForm, language: Language) -> "ShownForm":
-        """A form with its texts."""
-        label = action_label(form.action, language)
+    def of(cls, form: OrderForm, order: Order, now: datetime, language: Language) -> "ShownForm":
+        """A form with its texts, and the choices that the order takes now."""
+        action = form.action(order.rules)
+        label = action_label(action, language)
+        reasons = form.reasons(order, now) if form.reasons else None
         return cls(
-            form.action,
+            action,
             say(language, form.title) if form.title else label,
             say(language, form.hint) if form.hint else "",
             say(language, form.button) if form.button else label,
             form.is_danger,
-            [ShownField.of(field, language) for field in form.fields],
+            [ShownField.of(field, language, reasons) for field in form.fields],
+            [(code, reason_label(code, language)) for code in reasons or ()],
         )
 
 
@@ -172,50 +193,59 @@ async def show(
 ) -> HTMLResponse:
     """The page of an order as it is now. `sent` is a form that was not accepted."""
     order, sent = found.order, sent or RejectedForm()
-    use_cases = order_use_cases(request)
-    now, language = use_cases.now, reader_language(request, principal)
-    wanted = _ACTION_OF_FORM.get(sent.opened or "")
+    now, language = order_use_cases(request).now, reader_language(request, principal)
+    related: RelatedOrders = request.app.state.related_orders
+    forms = forms_of(order.rules)
+    wanted = _action_of_form(sent.opened, order)
     if wanted is not None and (code := why_not(order, wanted)) is not None:
         # Meanwhile the action became impossible, so the page has no form that could show the errors.
         sent = RejectedForm(problem=refusal_reason(wanted, code, order.status, language))
     role = access.viewing_role(principal)
     view = order_view(order, found.events, now, language, role)
-    actions = _ACTIONS_OF.get(role, ())
     texts = TRANSLATIONS[language]
+    may = frozenset(view.allowed)
     values: dict[str, Any] = {
         "view": view,
         "order": order,
         "now": now,
         "contact_links": contact_links(view.customer),
         "customer_language": language_name(view.customer.language, language),
-        "may": frozenset(view.allowed),
+        "may": may,
         "blocked": [
             Blocked(action, refusal_reason(action, code, order.status, language))
-            for action in actions
+            for action in _actions_of(role, order)
             if (code := why_not(order, action)) is not None
+            if code != "wrong_state" or action not in _UNSURPRISING
         ],
-        "last_contact": _last_contact(view.timeline),
+        "last_contact": _last(view.timeline, "contact_logged"),
+        "report": _last(view.timeline, *_REPORTS) if order.status in _REVIEWED else None,
+        "lost": _last(view.timeline, *_LOST) if order.status is Status.UNASSIGNED else None,
+        "executed": _last(view.timeline, "execution_confirmed"),
+        "decisions": _decisions(order, may, language),
+        "begun": order.appointment is None or order.appointment.start <= now,
+        "goods_missing": order.rules >= 2 and not (order.shipment and order.shipment.received_at),
+        "clashes": await related.clashes(principal, order),
+        "siblings": await related.siblings(principal, order),
         "sent": sent,
         "errors": {f: message(code, language, texts.gettext) for f, code in sent.codes.items()},
         "appointment_stands": _appointment_stands(order),
         "appointment_fields": AppointmentFields.of(view.appointment),
         "proposed": _proposed_day(order, now),
         "today": local(now).date(),
-        # The actions that move the order on. Cancelling and reassigning do not count as something to do.
-        "steps": [action for action in view.allowed if action not in ("cancel", "reassign")],
+        "local": local,
+        # Cancelling and reassigning do not count as something to do.
+        "is_passive": order.status in _PASSIVE
+        or not [action for action in view.allowed if action not in ("cancel", "reassign")],
         "plain_forms": PLAIN_FORMS,
-        "forms": {name: ShownForm.of(form, language) for name, form in FORMS.items()},
+        "forms": {n: ShownForm.of(form, order, now, language) for n, form in forms.items()},
         "longest": LONGEST_NOTE,
         "partners": (),
         "temporal_link": None,
     }
     if principal.role == "operations":
         values["temporal_link"] = _temporal_link(request, order.sp_id)
-        if "reassign" in view.allowed:
-            known = await request.app.state.accounts.partners.list()
-            values["partners"] = [
-                (p.partner_id, p.name) for p in known if p.partner_id != view.partner_id
-            ]
+        if "reassign" in may:
+            values["partners"] = await partner_choices(request, view.partner_id)
     return page(request, "orders/order", status, principal=principal, **values)
 
 
@@ -233,9 +263,41 @@ def _proposed_day(order: Order, now: datetime) -> date:
     return min(today, local(order.appointment.end - timedelta(seconds=1)).date())
 
 
-def _last_contact(timeline: tuple[Any, ...]) -> Any:
-    """The last entry of the timeline about a contact with the customer; None if there is none."""
-    return next((entry for entry in reversed(timeline) if entry.type == "contact_logged"), None)
+def _last(timeline: tuple[TimelineEntry, ...], *types: str) -> TimelineEntry | None:
+    """The last entry of the timeline of one of these types; None if there is none."""
+    return next((entry for entry in reversed(timeline) if entry.type in types), None)
+
+
+def _action_of_form(name: str | None, order: Order) -> str | None:
+    """The action that must be possible for the page to have a form."""
+    if name == "reassign":
+        return name
+    form = forms_of(order.rules).get(name or "")
+    return form.action(order.rules) if form else None
+
+
+def _actions_of(role: Role | None, order: Order) -> list[str]:
+    """What this role may do at some time under the order's rules: the partner's actions, and the decisions."""
+    holding = list(rules.holding(COMMANDS, order.rules))
+    partners = [rule.type for rule in holding if rule.is_partners]
+    if order.rules >= 2:
+        partners.remove("report_not_executed")  # the older name of `report_problem`
+    match role:
+        case "partner":
+            return partners
+        case "operations":
+            return [*partners, "reassign", *decisions(order)]
+        case _:
+            return []
+
+
+def _decisions(order: Order, may: frozenset[str], language: Language) -> list[tuple[str, str]]:
+    """What operations can decide now, but for `cancel`, which has a button of its own. Empty if nothing is reviewed."""
+    if order.status is not Status.UNDER_REVIEW:
+        return []
+    known = [*decisions(order), *(["reassign"] if order.rules >= 2 else [])]
+    offered = [decision for decision in known if decision in may and decision != "cancel"]
+    return [(decision, action_label(decision, language)) for decision in offered]
 
 
 def _temporal_link(request: Request, sp_id: str) -> str:

@@ -1,18 +1,13 @@
 """A partner's overview with a section for each state, and actions on several orders at once."""
 
-from typing import NamedTuple
-
 from fastapi import APIRouter, Request, Response
 
-import words
 from domain.orders.commands import Accept, ConfirmExecution, ExternalCommand
-from domain.values import Language
-from records.orders import StoredOrder
 from use_cases.principal import Principal
 from use_cases.worklist import WAITING, Task
 from web.portal.commands import command_id
 from web.portal.formats import local
-from web.portal.orders.common import failure_text, worklist_use_cases
+from web.portal.orders.common import MOST_AT_ONCE, Result, results_of, worklist_use_cases
 from web.portal.orders.fields import message, read_day
 from web.portal.pages import Form, form_of, page, reader_language, redirect, require_login
 from words.translations import TRANSLATIONS
@@ -21,16 +16,6 @@ router = APIRouter(include_in_schema=False)
 
 SHOWN = 20
 """How many orders a section shows; a link leads to the others."""
-MOST_AT_ONCE = 100
-
-
-class Result(NamedTuple):
-    """The result for one of several orders: `done`, `stored` (accepted, done later), or neither and the reason."""
-
-    sp_id: str
-    done: bool
-    stored: bool
-    why: str
 
 
 @router.get("/")
@@ -63,6 +48,7 @@ async def _show(
         open_count=sum(
             section.total for state, section in sections.items() if state not in WAITING
         ),
+        quiet_states=WAITING,
         now=now,
         today=local(now).date(),
         results=results,
@@ -116,14 +102,5 @@ async def _carry_out(
         for sp_id in sp_ids[:MOST_AT_ONCE]
     }
     done = await worklist_use_cases(request).do_all(principal, tasks)
-    language = reader_language(request, principal)
-    results = [_result(sp_id, outcome, language) for sp_id, outcome in done.items()]
+    results = results_of(done, reader_language(request, principal))
     return await _show(request, principal, results=results)
-
-
-def _result(sp_id: str, outcome: object, language: Language) -> Result:
-    if isinstance(outcome, StoredOrder):
-        return Result(sp_id, True, False, words.status_label(outcome.order.status, language))
-    if isinstance(outcome, Exception):
-        return Result(sp_id, False, False, failure_text(outcome, language))  # type: ignore[arg-type]
-    return Result(sp_id, False, True, "")

@@ -4,9 +4,10 @@ from fastapi import APIRouter
 
 from web.portal.staff.logins import router as logins
 from web.portal.staff.partners import router as partners
+from web.portal.staff.reassigning import router as reassigning
 from web.portal.staff.reports import router as reports
 from web.portal.staff.situation import router as situation
 
 router = APIRouter(include_in_schema=False)
-for _part in (situation, reports, partners, logins):
+for _part in (situation, reassigning, reports, partners, logins):
     router.include_router(_part)

@@ -1,4 +1,4 @@
-"""What needs the attention of operations: late orders, reviews, unsent mails, findings of the reconciler."""
+"""What needs the attention of operations: orders without a partner, late ones, reviews, unsent mails, findings."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from contracts.activities import FindingKind
 from domain.settlements.ids import is_settlement_id
 from use_cases.operations import Operations
+from web.portal.orders.common import partner_choices
 from web.portal.pages import page, redirect
 from web.portal.staff.common import accounts_of, address, require_operations
 from words.translations import mark
@@ -60,8 +61,22 @@ async def overview(request: Request) -> Response:
         principal=principal,
         situation=situation,
         names=names,
+        partners=await partner_choices(request) if situation.unassigned else (),
         is_settlement=is_settlement_id,
         finding_texts=FINDINGS,
+    )
+
+
+@router.get("/staff/unassigned")
+async def unassigned(request: Request) -> Response:
+    """Orders that no partner has."""
+    principal = await require_operations(request)
+    operations = _operations(request)
+    return await _list_page(
+        request,
+        "staff/unassigned",
+        lambda cursor: operations.unassigned(principal, PER_PAGE, cursor),
+        partners=await partner_choices(request),
     )
 
 

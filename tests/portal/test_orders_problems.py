@@ -1,0 +1,317 @@
+"""Orders that do not go as planned, in a browser: problems, holds, declined orders, early execution, what is undone."""
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.portal.portal import Device, Portal, axe, fits, follow, press
+from tests.web.site import MET, agreed, tomorrow
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+OTHER = "luzern-montage"
+BOTH = pytest.mark.parametrize(("device", "javascript"), [("desktop", True), ("phone", False)])
+
+
+def day(days: int) -> date:
+    """A day in Switzerland, this many days from today."""
+    return (datetime.now(ZoneInfo("Europe/Zurich")) + timedelta(days=days)).date()
+
+
+def next_sunday() -> date:
+    """The Sunday after tomorrow at the earliest."""
+    return next(d for d in (day(n) for n in range(2, 10)) if d.weekday() == 6)
+
+
+async def look(page: Page, javascript: bool = True) -> None:
+    """At a page as people with and without eyes and large windows do."""
+    await fits(page)
+    if javascript:
+        await axe(page)
+
+
+async def says(page: Page, text: str) -> None:
+    await expect(page.get_by_role("status")).to_contain_text(text)
+
+
+@BOTH
+async def test_a_problem_a_hold_and_on_it_goes(
+    portal: Portal, device: Device, javascript: bool
+) -> None:
+    site, sp_id = portal.site, await portal.site.new()
+    await site.do(site.partner, sp_id, "accept")
+    page = await portal.page("partner", device=device, javascript=javascript)
+    await page.goto(f"/orders/{sp_id}")
+    await page.get_by_text("Problem melden").first.click()
+    form = page.locator("#problem")
+    offered = await form.get_by_label("Grund").locator("option").all_inner_texts()
+    assert "Kundschaft verschiebt" in offered
+    assert "Kundschaft nicht erreichbar" not in offered  # nobody has called yet
+    assert "Kundschaft nicht angetroffen" not in offered  # there is no appointment
+    await expect(form).to_contain_text("erst nach 3 Kontaktversuchen an 2 Tagen")
+    await form.get_by_label("Grund").select_option("customer_postpones")
+    await form.get_by_label("Bemerkung").fill("Baut um")
+    await press(page, "Problem melden")
+    await expect(form).to_contain_text("Geben Sie an, bis wann.")
+    await look(page, javascript)
+    await form.get_by_label("Bis wann?").fill(day(20).isoformat())
+    await press(page, "Problem melden")
+    await says(page, "Das Servicepartner-Team entscheidet, wie es weitergeht.")
+    await expect(page.locator("#report")).to_contain_text("Kundschaft verschiebt")
+    await expect(page.locator("#report")).to_contain_text("Baut um")
+    await look(page, javascript)
+
+    staff = await portal.page("operations", device=device, javascript=javascript)
+    await staff.goto("/staff/reviews")
+    row = staff.get_by_role("row").filter(has_text=sp_id)
+    await expect(row).to_contain_text("Kundschaft verschiebt")
+    await look(staff, javascript)
+    await follow(row.get_by_role("link", name="Entscheiden"))
+    await staff.get_by_label("Zurückstellen bis zu einem Datum", exact=True).check()
+    until = staff.get_by_label("Zurückstellen bis", exact=False).last
+    await expect(until).to_have_value(day(20).isoformat())
+    await look(staff, javascript)
+    await press(staff, "Entscheid speichern")
+    await says(staff, "Der Entscheid ist gespeichert.")
+
+    await page.goto("/")
+    held = page.locator("#on_hold")
+    await expect(held).to_contain_text(f"Bis {day(20):%d.%m.%Y}")
+    await look(page, javascript)
+    await page.goto(f"/orders/{sp_id}")
+    await expect(page.locator(".now")).to_contain_text("geht dann von selbst weiter")
+    await look(page, javascript)
+    await press(page, "Auftrag fortsetzen")
+    await says(page, "Der Auftrag geht weiter.")
+    await site.reaches(sp_id, "check_requirements")
+
+
+async def test_a_report_is_withdrawn(portal: Portal) -> None:
+    site, sp_id = portal.site, await portal.site.new()
+    await site.do(site.partner, sp_id, "accept")
+    await site.do(site.partner, sp_id, "problem", {"reason": "site_not_ready"})
+    page = await portal.page("partner", device="phone", javascript=False)
+    await page.goto(f"/orders/{sp_id}")
+    await press(page, "Meldung zurückziehen")
+    await says(page, "Die Meldung ist zurückgezogen.")
+    await site.reaches(sp_id, "check_requirements")
+
+
+@BOTH
+async def test_declined_orders_go_to_another_partner(
+    portal: Portal, device: Device, javascript: bool
+) -> None:
+    site = portal.site
+    sp_ids = [await site.new() for _ in range(2)]
+    page = await portal.page("partner", device=device, javascript=javascript)
+    for sp_id in sp_ids:
+        await page.goto(f"/orders/{sp_id}")
+        await page.get_by_text("Auftrag ablehnen").first.click()
+        await look(page, javascript)
+        await page.get_by_label("Keine Kapazität").check()
+        await press(page, "Auftrag ablehnen")
+        await says(page, "Sie haben den Auftrag abgelehnt.")
+    answer = await page.goto(f"/orders/{sp_ids[0]}")
+    assert answer is not None
+    assert answer.status == 404
+    await page.goto("/orders?q=" + sp_ids[0])
+    await expect(page.locator(".job")).to_have_count(0)
+
+    staff = await portal.page("operations", device=device, javascript=javascript)
+    await staff.goto(f"/orders/{sp_ids[0]}")
+    await expect(staff.locator(".known")).to_contain_text("keiner; zuletzt")
+    await expect(staff.locator(".now")).to_contain_text("Keine Kapazität")
+    await look(staff, javascript)
+    await staff.goto("/staff")
+    await look(staff, javascript)
+    await staff.goto("/staff/unassigned")
+    for sp_id in sp_ids:
+        row = staff.get_by_role("row").filter(has_text=sp_id)
+        await expect(row).to_contain_text("Keine Kapazität")
+        await staff.get_by_label(f"{sp_id} auswählen").check()
+    await look(staff, javascript)
+    await site.do(site.operations, sp_ids[1], "cancel", {"reason": "verzichtet"})
+    await staff.get_by_label("Neuer Servicepartner").select_option(OTHER)
+    await staff.get_by_label("Grund", exact=True).fill("Hat Kapazität")
+    await press(staff, "Ausgewählte neu zuteilen")
+    await says(staff, f"1 Auftrag ist erledigt: {sp_ids[0]}")
+    await says(staff, f"{sp_ids[1]}: Der Auftrag hat den Status «Storniert»")
+    await look(staff, javascript)
+    new = await portal.page("partner", partner_id=OTHER)
+    await new.goto(f"/orders/{sp_ids[0]}")
+    await expect(new.get_by_role("button", name="Auftrag akzeptieren", exact=True)).to_be_visible()
+    assert "Keine Kapazität" not in await new.locator("main").inner_text()
+
+
+async def test_open_orders_of_a_partner_are_given_to_another(portal: Portal) -> None:
+    site = portal.site
+    opened, done = await site.new(name="Umteilung eins"), await site.new(name="Umteilung zwei")
+    await site.brought(done, "completed")
+    page = await portal.page("operations")
+    await page.goto("/orders?q=umteilung&partner_id=elektro-huber")
+    await expect(page.get_by_label(f"{done} auswählen")).to_have_count(0)
+    await page.get_by_label(f"{opened} auswählen").check()
+    await look(page)
+    await page.get_by_label("Neuer Servicepartner").select_option(OTHER)
+    await page.get_by_label("Grund", exact=True).fill("Ferien")
+    await press(page, "Ausgewählte neu zuteilen")
+    await says(page, f"1 Auftrag ist erledigt: {opened}")
+    await follow(page.get_by_role("link", name="Zurück zur Liste"))
+    assert "q=umteilung" in page.url
+    assert (await site.reaches(opened, "new"))["partner_id"] == OTHER
+
+
+async def test_what_is_rejected_is_cancelled_with_one_click(portal: Portal) -> None:
+    site = portal.site
+    sp_ids = [await site.new() for _ in range(2)]
+    for sp_id in sp_ids:
+        await site.do(site.partner, sp_id, "accept")
+        refused = {"met": False, "reason": "no_space", "note": "4 cm fehlen"}
+        await site.do(site.partner, sp_id, "requirements", refused)
+    page = await portal.page("operations", device="phone", javascript=False)
+    await page.goto("/staff/reviews")
+    row = page.get_by_role("row").filter(has_text=sp_ids[0])
+    await expect(row).to_contain_text("4 cm fehlen")
+    await fits(page)
+    await follow(row.get_by_role("button", name="Stornieren"))
+    await says(page, "Der Entscheid ist gespeichert.")
+    await expect(page.get_by_role("row").filter(has_text=sp_ids[0])).to_have_count(0)
+    await site.reaches(sp_ids[0], "cancelled")
+    await page.goto(f"/orders/{sp_ids[1]}")
+    await press(page, "Auftrag stornieren")
+    await site.reaches(sp_ids[1], "cancelled")
+
+
+async def test_another_partner_is_one_of_the_decisions(portal: Portal) -> None:
+    site, sp_id = portal.site, await portal.site.new()
+    await site.do(site.partner, sp_id, "accept")
+    await site.do(site.partner, sp_id, "problem", {"reason": "partner_unable"})
+    page = await portal.page("operations")
+    await page.goto(f"/orders/{sp_id}")
+    review = page.locator("#review")
+    await review.get_by_label("Anderem Servicepartner zuteilen").check()
+    await press(page, "Entscheid speichern")
+    await expect(review).to_contain_text("Bitte wählen Sie eine der Möglichkeiten.")
+    await look(page)
+    await review.get_by_label("Neuer Servicepartner").select_option(OTHER)
+    await review.get_by_label("Bemerkung").fill("Der andere kann nicht")
+    await press(page, "Entscheid speichern")
+    await says(page, "Der Auftrag ist neu zugeteilt.")
+    assert (await site.reaches(sp_id, "new"))["partner_id"] == OTHER
+
+
+@BOTH
+async def test_an_unusual_appointment_is_confirmed_as_such(
+    portal: Portal, device: Device, javascript: bool
+) -> None:
+    site, sp_id = portal.site, await portal.site.new()
+    await site.brought(sp_id, "set_appointment")
+    page = await portal.page("partner", device=device, javascript=javascript)
+    await page.goto(f"/orders/{sp_id}")
+    await page.get_by_label("Datum").fill(next_sunday().isoformat())
+    await page.get_by_label("Beginn").fill("10:00")
+    await page.get_by_label("Ende", exact=True).fill("12:00")
+    unusual = page.get_by_label("Der Termin ist so vereinbart")
+    await expect(unusual).to_have_count(0)
+    await press(page, "Termin speichern")
+    await expect(page.locator("#appointment")).to_contain_text("auf einem Sonntag oder Feiertag")
+    await look(page, javascript)
+    await unusual.check()
+    await press(page, "Termin speichern")
+    await says(page, "Der Kundentermin ist gespeichert.")
+    await expect(page.locator(".now")).to_contain_text("ausserhalb der üblichen Zeiten")
+    await page.get_by_text("Termin verschieben", exact=True).click()
+    await page.get_by_label("Beginn").fill("11:00")
+    await page.get_by_label("Die Kundschaft", exact=True).check()
+    await page.get_by_label("Grund für den neuen Termin").fill("Schläft aus")
+    await press(page, "Neuen Termin speichern")
+    await page.get_by_label("Der Termin ist so vereinbart").check()
+    await press(page, "Neuen Termin speichern")
+    await says(page, "Der Kundentermin ist gespeichert.")
+    found = await site.around.orders.get(sp_id)
+    assert found is not None
+    moved = found.events[-1].event
+    assert moved.type == "appointment_moved"
+    assert (moved.moved_by, moved.unusual) == ("customer", True)
+
+
+@BOTH
+async def test_executed_early_and_taken_back(
+    portal: Portal, device: Device, javascript: bool
+) -> None:
+    site, sp_id = portal.site, await portal.site.new()
+    await site.do(site.partner, sp_id, "accept")
+    await site.do(site.partner, sp_id, "requirements", MET)
+    await site.do(site.warehouse, sp_id, "goods-shipped", {"tracking": "99.00.1"})
+    await site.reaches(sp_id, "set_appointment")
+    await site.do(site.partner, sp_id, "appointment", agreed(3))
+    page = await portal.page("partner", device=device, javascript=javascript)
+    await page.goto("/")
+    await expect(page.get_by_role("link", name=f"Bestätigen {sp_id}")).to_have_count(0)
+    await page.goto(f"/orders/{sp_id}")
+    await page.get_by_text("Erhalt der Ware melden").first.click()
+    await look(page, javascript)
+    await press(page, "Erhalt der Ware melden")
+    await says(page, "Der Erhalt der Ware ist gemeldet.")
+    await expect(page.get_by_role("button", name="Ausführung bestätigen")).to_have_count(0)
+    await page.get_by_text("Schon ausgeführt?").click()
+    await expect(page.locator("#execution")).to_contain_text("wirklich früher ausgeführt?")
+    await look(page, javascript)
+    await press(page, "Ja, früher ausgeführt")
+    await says(page, "Ausführung bestätigt.")
+    await expect(page.locator(".known")).to_contain_text("(vor dem Termin)")
+    await look(page, javascript)
+    await press(page, "Bestätigung zurücknehmen")
+    await says(page, "Die Bestätigung ist zurückgenommen.")
+    await site.reaches(sp_id, "confirm_execution")
+
+
+async def test_damaged_goods_are_reviewed(portal: Portal) -> None:
+    site, sp_id = portal.site, await portal.site.new()
+    await site.do(site.partner, sp_id, "accept")
+    await site.do(site.partner, sp_id, "requirements", MET)
+    page = await portal.page("partner")
+    await page.goto(f"/orders/{sp_id}")
+    await page.get_by_text("Erhalt der Ware melden").first.click()
+    await page.get_by_label("Eingetroffen am").fill("2020-01-01")
+    await press(page, "Erhalt der Ware melden")
+    await expect(page.locator("#receipt")).to_contain_text("weder vor der Bestellung")
+    await page.get_by_label("Eingetroffen am").fill(day(0).isoformat())
+    await page.get_by_label("Die Ware ist beschädigt").check()
+    await press(page, "Erhalt der Ware melden")
+    await says(page, "Der Erhalt der Ware ist gemeldet.")
+    await expect(page.locator("#report")).to_contain_text("Ware bei Erhalt beschädigt")
+    await site.reaches(sp_id, "under_review")
+
+
+async def test_operations_take_a_completion_back(portal: Portal) -> None:
+    site, sp_id = portal.site, await portal.site.new()
+    await site.brought(sp_id, "completed")
+    page = await portal.page("operations")
+    await page.goto(f"/orders/{sp_id}")
+    await page.get_by_text("Abschluss zurücknehmen").first.click()
+    await look(page)
+    await page.locator("#reopen").get_by_label("Grund").fill("Verwechselt")
+    await press(page, "Abschluss zurücknehmen")
+    await says(page, "Der Abschluss ist zurückgenommen.")
+    await site.reaches(sp_id, "confirm_execution")
+
+
+async def test_orders_of_one_sales_order_are_together(portal: Portal) -> None:
+    site = portal.site
+    sales_order = f"S{tomorrow()[:10]}together"
+    sp_id, other, foreign = [
+        await site.new(sales_order_id=sales_order, **more)
+        for more in ({}, {}, {"partner_id": OTHER})
+    ]
+    page = await portal.page("partner")
+    await page.goto(f"/orders/{sp_id}")
+    listed = page.locator(".siblings")
+    await expect(listed).to_contain_text(other)
+    assert foreign not in await listed.inner_text()
+    await look(page)
+    staff = await portal.page("operations")
+    await staff.goto(f"/orders/{sp_id}")
+    await expect(staff.locator(".siblings")).to_contain_text(foreign)

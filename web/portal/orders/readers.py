@@ -1,0 +1,176 @@
+"""Reads the forms of an order's page that are not read field by field."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal, get_args
+
+from domain import rules
+from domain.orders.catalogue import checklist
+from domain.orders.codes import (
+    ChecklistItem,
+    Decision,
+    MovedBy,
+    ProblemReason,
+    RejectionReason,
+)
+from domain.orders.command_rules import COMMANDS
+from domain.orders.commands import (
+    ConfirmExecution,
+    ConfirmRequirements,
+    DecideReview,
+    ReportProblem,
+    SetAppointment,
+)
+from domain.orders.order import Order
+from domain.orders.shipment import GoodsReceived
+from web.portal.orders.fields import (
+    Typed,
+    Wrong,
+    read_choice,
+    read_clock,
+    read_day,
+    read_instant,
+    read_note,
+    read_optional_day,
+    read_required_note,
+)
+
+REASON_OF: Mapping[ChecklistItem, RejectionReason] = {
+    "connections": "no_connection",
+    "space": "no_space",
+    "passages": "passage_too_narrow",
+    "kit": "missing_kit",
+    "wall": "wall_unsuitable",
+}
+"""The reason for a rejection that fits a "no" to each item of the checklist."""
+YES = "yes"
+"""The value of a ticked checkbox."""
+
+
+class NoInChecklist(Exception):
+    """The checklist has a "no", which means a rejection that the person must confirm. `reason` is the one that fits."""
+
+    def __init__(self, reason: RejectionReason) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+def requirements(typed: Typed, order: Order, now: datetime) -> ConfirmRequirements:
+    """The answered checklist. Raises `WrongForm` or `NoInChecklist`."""
+    wrong = Wrong()
+    items = checklist(order.intake.placement.service.code)
+    answers = {item: typed.get(f"requirements.checklist.{item}") for item in items}
+    for item in items:
+        if answers[item] == "no":
+            raise NoInChecklist(REASON_OF[item])
+    for item, answer in answers.items():
+        if not answer:
+            wrong[f"requirements.checklist.{item}"] = "item_missing"
+    note = read_note(typed, "requirements.note", wrong)
+    wrong.check()
+    return ConfirmRequirements(checklist=dict(answers), note=note)
+
+
+def appointment(typed: Typed, order: Order, now: datetime) -> SetAppointment:
+    """The appointment. A form that moves one has the hidden field `appointment.moved`, and says who wanted it."""
+    wrong = Wrong()
+    day = read_day(typed.get("appointment.day"), "appointment.day", wrong)
+    last = typed.get("appointment.last_day").strip()
+    last_day = read_day(last, "appointment.last_day", wrong) if last else day
+    start_clock = read_clock(typed, "appointment.from", wrong)
+    end_clock = read_clock(typed, "appointment.until", wrong)
+    reason = read_note(typed, "appointment.reason", wrong)
+    start = read_instant(order.calendar, day, start_clock, "appointment.from", wrong)
+    end = read_instant(order.calendar, last_day, end_clock, "appointment.until", wrong, after=start)
+    moved_by: MovedBy = "partner"
+    if typed.get("appointment.moved") == YES:
+        moved_by = read_choice(typed, "appointment.moved_by", get_args(MovedBy), wrong)
+    wrong.check()
+    assert start is not None, "a missing value is an error"
+    assert end is not None, "a missing value is an error"
+    return SetAppointment(
+        start=start,
+        end=end,
+        reason=reason,
+        moved_by=moved_by,
+        unusual=typed.get("appointment.unusual") == YES,
+    )
+
+
+def execution(typed: Typed, order: Order, now: datetime) -> ConfirmExecution:
+    """The day of execution, and whether it was before that of the appointment."""
+    wrong = Wrong()
+    day = read_day(typed.get("execution.executed_on"), "execution.executed_on", wrong)
+    note = read_note(typed, "execution.note", wrong)
+    wrong.check()
+    early = typed.get("execution.early") == YES
+    return ConfirmExecution(executed_on=day, note=note, early=early)
+
+
+def receipt(typed: Typed, order: Order, now: datetime) -> GoodsReceived:
+    """When the goods arrived: today without a time is now; another day without a time is its close of business."""
+    wrong = Wrong()
+    field = "receipt.day"
+    local = order.calendar.local
+    day, today = read_day(typed.get(field), field, wrong), local(now).date()
+    damaged = typed.get("receipt.damaged") == YES
+    clock = order.calendar.closes
+    has_time = bool(typed.get("receipt.time").strip())
+    if has_time:
+        clock = read_clock(typed, "receipt.time", wrong) or clock
+    if day is not None and (
+        day > today or (order.placed_at and day < local(order.placed_at).date())
+    ):
+        wrong[field] = "receipt_not_possible"
+    received_at = read_instant(order.calendar, day, clock, field, wrong)
+    wrong.check()
+    if day == today and not has_time:
+        received_at = None
+    return GoodsReceived(received_at=received_at, damaged=damaged)
+
+
+def problem(typed: Typed, order: Order, now: datetime) -> ReportProblem:
+    """The problem. The form shows the day `until` with each reason, but only one has it."""
+    wrong = Wrong()
+    reason: ProblemReason = read_choice(typed, "problem.reason", get_args(ProblemReason), wrong)
+    note = read_note(typed, "problem.note", wrong)
+    until = None
+    if reason == "customer_postpones" and not wrong:
+        until = read_optional_day(typed, "problem.until", wrong)
+    wrong.check()
+    return ReportProblem(reason=reason, note=note, until=until)
+
+
+def review(typed: Typed, order: Order, now: datetime) -> DecideReview:
+    """What is decided. The button `review.cancel` decides to cancel, whatever else is chosen."""
+    wrong = Wrong()
+    note = read_note(typed, "review.note", wrong)
+    if typed.get("review.cancel") == YES:
+        wrong.check()
+        return DecideReview(decision="cancel", note=note)
+    decision = read_choice(typed, "review.decision", decisions(order), wrong)
+    until = None
+    if decision == "wait_until" and not wrong:
+        until = read_optional_day(typed, "review.until", wrong)
+    wrong.check()
+    return DecideReview(decision=decision, note=note, until=until)
+
+
+def decisions(order: Order) -> tuple[Decision, ...]:
+    """The decisions that there are under the order's rules, whether or not they are possible now."""
+    rule = next(r for r in rules.holding(COMMANDS, order.rules) if r.command is DecideReview)
+    known: tuple[Decision, ...] = get_args(Decision)
+    return tuple(decision for decision in known if decision in rule.choices)
+
+
+def reassignment(typed: Typed, form: Literal["reassign", "review"]) -> tuple[str, str]:
+    """The id of the new partner and the reason. Raises `WrongForm`."""
+    wrong = Wrong()
+    partner_id = typed.get(f"{form}.partner_id").strip()
+    if not partner_id:
+        wrong[f"{form}.partner_id"] = "choose"
+    reason = read_required_note(
+        typed, "review.note" if form == "review" else "reassign.reason", wrong
+    )
+    wrong.check()
+    return partner_id, reason

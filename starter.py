@@ -41,7 +41,7 @@ from use_cases.adoption import FAILED, Adoption, NotAdoptable, Result, check_ver
 from use_cases.input_files import UnusableFile, read_items
 from use_cases.opening import NotReleased, open_month
 from use_cases.orders import AlreadyPlaced, OrderUseCases
-from use_cases.partner_numbers import canonical
+from use_cases.partner_numbers import checked
 from use_cases.revival import NotRevivable, Revival, SettlementRevival
 from use_cases.settlement_gateway import SettlementGateway
 from use_cases.settlements import PATIENCE
@@ -89,15 +89,9 @@ async def put_partners(settings: Settings, given: argparse.Namespace) -> None:
     """Add the partners of the files, or update those that exist. A changed IBAN waits for a person of operations.
 
     Raises:
-        UnusableFile: a file cannot be read; nothing was changed.
-        WrongInput: the UID or IBAN of a partner is invalid; nothing was changed.
+        UnusableFile: a file cannot be read, or a UID or IBAN is invalid; nothing was changed.
     """
-    partners: list[Partner] = []
-    for partner in (p for path in given.files for p in read_items(path, Partner)):
-        try:
-            partners.append(Partner.model_validate(canonical(partner.model_dump())))
-        except WrongFields as error:
-            raise WrongInput(f"{partner.partner_id}: {error}") from error
+    partners = checked(p for path in given.files for p in read_items(path, Partner))
     async with open_database(settings) as database:
         for partner in partners:
             await Partners(database).put(partner, datetime.now(UTC))
@@ -142,19 +136,16 @@ async def settle(settings: Settings, given: argparse.Namespace) -> None:
         if partner is None:
             raise WrongInput(f"--partner {given.partner}: there is no such partner")
         client = await connect(settings)
-        try:
-            begun = await open_month(
-                client,
-                settlements,
-                partner,
-                month,
-                now,
-                policy=policy,
-                vat_rates=settings.vat_percentages,
-                display=settings.display,
-            )
-        except NotReleased as error:
-            raise WrongInput(f"--month {month}: {error} still releases its orders") from error
+        begun = await open_month(
+            client,
+            settlements,
+            partner,
+            month,
+            now,
+            policy=policy,
+            vat_rates=settings.vat_percentages,
+            display=settings.display,
+        )
         latest = await settlements.latest_of_month(partner.partner_id, month)
         settlement = begun.settlement if begun is not None else latest
         if settlement is None:  # it may not be recorded yet, because the database was away
@@ -163,10 +154,8 @@ async def settle(settings: Settings, given: argparse.Namespace) -> None:
             settlement = stored.settlement if stored is not None else None
     if settlement is None:
         raise WrongInput(f"--partner {partner.partner_id}: nothing to bill until {month.last_day}")
-    note = "" if begun is not None else "(was there already)"
-    print(
-        settlement.settlement_id, settlement.status.value, f"{len(settlement.picked)} orders", note
-    )
+    orders, note = len(settlement.picked), "" if begun is not None else "(was there already)"
+    print(settlement.settlement_id, settlement.status.value, f"{orders} orders", note)
 
 
 async def update_schedules(settings: Settings, _: argparse.Namespace) -> None:
@@ -211,10 +200,8 @@ async def stuck(settings: Settings, given: argparse.Namespace) -> None:
             stored = await Settlements(database).get(name)
             if stored is None:
                 raise WrongInput(f"{name}: the records know no such settlement")
-            opening = stored.settlement.opening
-            workflow_id = names.settlement_workflow_id(
-                opening.partner.partner_id, opening.month, opening.number
-            )
+            of = SettlementOf.opened_by(stored.settlement.opening)
+            workflow_id = names.settlement_workflow_id(of.partner_id, of.month, of.number)
     found = await replay_failures.look(await connect(settings), workflow_id)
     if found is None:
         raise WrongInput(f"{name}: its tasks do not fail by a history that cannot be replayed")
@@ -346,9 +333,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         asyncio.run(options.work(Settings.from_env(), options))
-    except (WrongInput, UnusableFile, SettingsError, Unanswered) as error:
+    except (WrongInput, UnusableFile, SettingsError, Unanswered, NotReleased) as error:
         print(error, file=sys.stderr)
-        return 1 if isinstance(error, Unanswered) else 2
+        return 1 if isinstance(error, Unanswered | NotReleased) else 2
     except (RPCError, NoConnection, TemporalAway) as error:
         print(f"Temporal is away: {error}", file=sys.stderr)
         return 1

@@ -87,8 +87,11 @@ class ClaimActivities:
         number = of.settlement_id
         with without_contents(f"claims of {number}"):
             owners = await self._settlements.billable.partners_of(batch.sp_ids)
+            taken_back = await self._settlements.taken_back(number)
 
             async def claim(sp_id: str) -> Line | LeftOutReason:
+                if sp_id in taken_back:
+                    return await self._why_not_selected(number, sp_id, of.partner_id)
                 if owners.get(sp_id) != of.partner_id:  # or it is not recorded yet
                     return await self._why_not(number, sp_id, of.partner_id)
                 return await self._claim(number, sp_id, of.partner_id)
@@ -143,6 +146,15 @@ class ClaimActivities:
             raise _ask_again(f"{sp_id} is running again, retry the claim")
         activity.logger.warning("a completed order has no workflow", extra={"sp_id": sp_id})
         return "unavailable"
+
+    async def _why_not_selected(
+        self, number: str, sp_id: str, partner_id: str
+    ) -> Line | LeftOutReason:
+        """Why an order that has left the selection is left out, also if it is completed again."""
+        found = await self._state_of(sp_id)
+        if found is not None and found.stored.order.status is Status.COMPLETED:
+            return "taken_back"
+        return await self._why_not(number, sp_id, partner_id)
 
     # --- freeing -------------------------------------------------------------------------------------------------
 

@@ -10,8 +10,9 @@ from activities.failures import without_contents
 from activities.sending import given_up, send_from_activity
 from contracts import activities
 from domain.orders.outgoing import Mail
+from mail.order_texts import OrderTexts
 from mail.outbox import AT_ONCE, FIVE_DAYS, Outbox, OutgoingMail
-from mail.texts import MailTexts, Reader
+from mail.texts import Reader
 from records.partners import Partner, Partners
 from settings import Settings
 
@@ -35,7 +36,7 @@ class MailActivities:
     def __init__(self, settings: Settings, outbox: Outbox, partners: Partners) -> None:
         self._settings = settings
         self._partners = partners
-        self._texts = MailTexts(settings.public_url)
+        self._texts = OrderTexts(settings.public_url)
         self._outbox = outbox
 
     @activity.defn(name=activities.SEND_MAIL)
@@ -98,7 +99,7 @@ class MailActivities:
         return partner
 
     async def _send_to(self, mail: Mail, to: _Recipient) -> None:
-        # Without its first mail an order counts as not transmitted, so that mail is never given up.
+        # The partner's first deadlines wait for the mail about a new order, so that mail is never given up.
         limit = None if mail.kind == "new_order" else FIVE_DAYS
         sent = await send_from_activity(
             self._outbox,

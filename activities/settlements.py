@@ -109,7 +109,5 @@ class SettlementActivities:
                     display=self._desk,
                 )
             except NotReleased as error:
-                raise ApplicationError(
-                    f"{error} has not released its orders yet", type="NotReleased"
-                ) from None
+                raise ApplicationError(str(error), type="NotReleased") from None
             return begun is not None

@@ -10,8 +10,9 @@ from activities.http_receiver import HttpReceiver
 from activities.sending import given_up, send_from_activity
 from contracts import activities
 from domain.orders.outgoing import ShopNotice
+from mail.order_texts import OrderTexts
 from mail.outbox import Outbox, OutgoingMail
-from mail.texts import MailTexts, Reader
+from mail.texts import Reader
 from settings import Settings
 
 _REMEMBERED = 1000
@@ -27,7 +28,7 @@ class ShopActivities:
         self._receiver = HttpReceiver("Shop", url, settings.shop_webhook_token) if url else None
         self._address = settings.shop_email
         self._outbox = outbox
-        self._texts = MailTexts(settings.public_url)
+        self._texts = OrderTexts(settings.public_url)
         # While the mail is retried, the webhook is not called again. After a restart it may be, with the same key.
         self._posted: OrderedDict[str, None] = OrderedDict()
 

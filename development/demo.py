@@ -124,15 +124,18 @@ async def settle(stage: Stage, folder: Path) -> None:
     returned = await api.call(partner, "POST", f"{path}/invoice", file=statement)
     say(f"  by mistake it is sent as the invoice, and comes back: {returned.json()['problems'][0]}")
     await download("draft-invoice.pdf")
-    own = {"invoice_number": "R-2026-001", "invoice_date": f"{datetime.now(ZURICH):%Y-%m-%d}"}
+    today = f"{datetime.now(ZURICH):%Y-%m-%d}"
+    own = {"invoice_number": "R-2026-001", "invoice_date": today}
     verdict = await api.post(partner, f"{path}/make-invoice", own)
     if not verdict["accepted"]:
         raise DemoFailed(f"the invoice that was made is not right: {verdict}")
     await download("invoice.pdf")
     say(f"  the invoice R-2026-001 is made and handed in: {folder / 'invoice.pdf'}")
-    status = (await api.get("accounting", path))["status"]
     await _wait_for_mail(folder / "mail", "accounting@localhost")
-    say(f"  {opened['settlement_id']} is {status}; accounting has the invoice by mail")
+    say("  accounting has it by mail, approves it and pays it")
+    await api.post("accounting", f"{path}/approve", {})
+    paid = await api.post("accounting", f"{path}/paid", {"paid_on": today})
+    say(f"  {opened['settlement_id']} is {paid['status']}")
 
 
 async def _wait_until_issued(api: Api, partner: str, path: str) -> dict[str, Any]:

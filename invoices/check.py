@@ -59,14 +59,8 @@ PROBLEMS: Mapping[ProblemCode, str] = {
     "qr_reference": mark(
         "Der QR-Code nennt eine Referenz, die nicht zu dieser Verrechnung gehört: %(detail)s."
     ),
-    "other_iban": mark(
-        "Die Rechnung nennt ein anderes Konto als das hinterlegte: %(detail)s. Die Buchhaltung "
-        "entscheidet."
-    ),
-    "no_registered_iban": mark(
-        "Die Rechnung nennt das Konto %(detail)s, hinterlegt ist aber keines. Die Buchhaltung "
-        "entscheidet."
-    ),
+    "other_iban": mark("Die Rechnung nennt ein anderes Konto als das hinterlegte: %(detail)s."),
+    "no_registered_iban": mark("Die Rechnung nennt ein Konto, hinterlegt ist keines: %(detail)s."),
 }
 """The text of each problem for the partner."""
 

@@ -7,7 +7,7 @@ partner are stored in the same transaction.
 import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
@@ -22,19 +22,30 @@ FORMER_ADDRESS = timedelta(days=30)
 """For so long after a change of its e-mail address a partner is also told at the address before."""
 
 
+_NAMED = "named "
+
+
 class Person(NamedTuple):
     """A person of operations.
 
-    `key` identifies the login, and is that of its maker for a token. `name` is shown. Who has the key or the name of
-    another is the same person.
+    `key` identifies the login, and is that of its maker for a token. `name` is shown. A token that no login made is the
+    person that it is named after (`named`).
     """
 
     key: str
     name: str
 
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """The person that a token is named after."""
+        return cls(f"{_NAMED}{name.strip().casefold()}", name)
+
     def is_same(self, key: str, name: str) -> bool:
-        """Whether the person with this key and name is this one."""
-        return key == self.key or name.strip().casefold() == self.name.strip().casefold()
+        """Whether the person with this key and name is this one. Two logins may have the same name."""
+        if key == self.key:
+            return True
+        goes_by_name = _NAMED in (key[: len(_NAMED)], self.key[: len(_NAMED)])
+        return goes_by_name and name.strip().casefold() == self.name.strip().casefold()
 
 
 COMMAND_LINE = Person("command line", "command line")

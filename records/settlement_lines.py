@@ -39,29 +39,34 @@ class SettlementLines:
     async def of_picked(self, settlement: Settlement) -> tuple[Line, ...]:
         """The lines of the picked orders: the stored ones, or else made from the recorded orders.
 
+        An order that is not executed any more has none, if it left the selection before that was stored.
+
         Raises:
             LookupError: an order is not recorded (yet).
         """
         wanted, settlement_id = settlement.picked, settlement.settlement_id
 
-        def read(connection: Connection) -> dict[str, Line]:
-            lines = stored_lines(connection, (settlement_id,))[settlement_id]
+        def read(connection: Connection) -> dict[str, Line | None]:
+            lines: dict[str, Line | None] = {}
+            lines |= stored_lines(connection, (settlement_id,))[settlement_id]
             for some in chunks([sp_id for sp_id in wanted if sp_id not in lines]):
                 found = (
                     select(orders.c.executed_on, documents.c.document)
                     .join(documents, documents.c.sp_id == orders.c.sp_id)
-                    .where(orders.c.sp_id.in_(some), orders.c.executed_on.is_not(None))
+                    .where(orders.c.sp_id.in_(some))
                 )
                 for executed_on, document in connection.execute(found):
-                    line = line_of(placement_in(document), executed_on)
-                    lines[line.sp_id] = line
+                    placement = placement_in(document)
+                    lines[placement.sp_id] = (
+                        line_of(placement, executed_on) if executed_on is not None else None
+                    )
             return lines
 
         lines = await self._database.read(read, limit=time_limit(settlement))
         unknown = [sp_id for sp_id in wanted if sp_id not in lines]
         if unknown:
             raise LookupError(f"{settlement.settlement_id}: {len(unknown)} orders are not recorded")
-        return in_order(lines[sp_id] for sp_id in wanted)
+        return in_order(line for sp_id in wanted if (line := lines[sp_id]) is not None)
 
     def put(self, connection: Connection, settlement: Settlement, lines: Sequence[Line]) -> None:
         """Store the lines of the picked orders and delete others. A line that is stored already is not changed."""

@@ -1,6 +1,6 @@
 """The settlements: written by their workflows, read by lists and single views; and which orders can be billed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -20,6 +20,7 @@ from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database, storable
 from records.heads import Head, is_in, step
 from records.search import normalized
+from records.selections import changed_selections, present_lines, taken_back_since
 from records.settlement_lines import SettlementLines, stored_lines, time_limit
 from records.settlement_rows import event_row, events_after, recorded_of, settlement_row
 from records.tables import Instant, settlement_documents, settlement_timeline, settlements
@@ -221,7 +222,14 @@ class Settlements:
                 each: Settlement.model_validate_json(document)
                 for each, document in await connection.execute(found)
             }
-            lines = await connection.run_sync(stored_lines, settlement_ids)
+            stored = await connection.run_sync(stored_lines, settlement_ids)
+            lines: dict[str, Collection[Line]] = {k: v.values() for k, v in stored.items()}
+            for each, found_one in found_settlements.items():
+                if found_one.status is SettlementStatus.OPEN:
+                    partner_id = found_one.opening.partner.partner_id
+                    lines[each] = await connection.run_sync(
+                        present_lines, each, partner_id, lines[each]
+                    )
             timeline = (
                 select(
                     settlement_timeline.c.settlement_id,
@@ -239,7 +247,7 @@ class Settlements:
         return tuple(
             StoredSettlement(
                 settlement=settlement,
-                account=account_of(settlement, lines[each].values()),
+                account=account_of(settlement, lines[each]),
                 events=tuple(e for e in events[each] if e.seq <= settlement.version),
             )
             for each in settlement_ids
@@ -308,8 +316,35 @@ class Settlements:
                 SettlementRow.model_validate(row._asdict())
                 for row in await connection.execute(found)
             ]
+        shown = await self._as_of_now(rows[:limit])
         if len(rows) <= limit:
-            return SettlementPage(tuple(rows), None)
+            return SettlementPage(shown, None)
         last = rows[limit - 1]
         position = Position(_NEWEST[0], last.opened_at, last.settlement_id)
-        return SettlementPage(tuple(rows[:limit]), encode_cursor(position))
+        return SettlementPage(shown, encode_cursor(position))
+
+    async def taken_back(self, settlement_id: str) -> frozenset[str]:
+        """The orders of a settlement whose completion was taken back after its last selection."""
+        return await self._database.read(
+            lambda connection: taken_back_since(connection, settlement_id)
+        )
+
+    async def _as_of_now(self, rows: Sequence[SettlementRow]) -> tuple[SettlementRow, ...]:
+        """The rows, those of open settlements without the orders that have left the selection."""
+        still_open = [row.settlement_id for row in rows if row.status is SettlementStatus.OPEN]
+        if not still_open:
+            return tuple(rows)
+        changed = await self._database.read(
+            lambda connection: changed_selections(connection, still_open)
+        )
+        accounts = {
+            each.settlement.settlement_id: each.account for each in await self.several(changed)
+        }
+        return tuple(_with_account(row, accounts.get(row.settlement_id)) for row in rows)
+
+
+def _with_account(row: SettlementRow, account: SettlementAccount | None) -> SettlementRow:
+    if account is None:
+        return row
+    sums = {"net": account.net, "vat": account.vat, "total": account.total}
+    return row.model_copy(update={**sums, "orders": len(account.lines)})

@@ -26,6 +26,9 @@ MOST_LEFT_OUT = 1000
 class NotReleased(Exception):
     """A voided settlement of the month has not released its orders yet, so that no other can follow it now."""
 
+    def __init__(self, settlement_id: str) -> None:
+        super().__init__(f"{settlement_id} has not released its orders yet")
+
 
 class NothingToBill(Exception):
     """None of the requested orders can be billed, or (`too_many`) too many of them cannot.

@@ -18,13 +18,12 @@ from domain.cantons import pin_calendar, public_holidays
 from domain.errors import InvalidCommand, NotUnderstood
 from domain.fields import Identifier
 from domain.orders.access import allowed
-from domain.orders.commands import ExternalCommand, NoteSeen, PaymentReceived, Reassign
+from domain.orders.commands import ExternalCommand, NoteSeen, Reassign
 from domain.orders.errors import Refused
 from domain.orders.lifecycle import handle
 from domain.orders.order import Order, Status
 from domain.orders.placement import Intake, Placement
 from domain.orders.request import Request
-from domain.orders.shipment import GoodsReceived, GoodsShipped
 from domain.policy import Policy
 from domain.postal_codes import canton_of_postal_code
 from domain.values import Value
@@ -37,6 +36,9 @@ from temporal import orders as workflow_client
 from temporal.calls import Closed, NoAnswer, temporal_call
 from temporal.calls import TemporalAway as TemporalAway
 from use_cases import access
+from use_cases.late_goods import LateGoods
+from use_cases.notices import Notice as Notice
+from use_cases.notices import Notices
 from use_cases.order_errors import AlreadyPlaced as AlreadyPlaced
 from use_cases.order_errors import NotAllowed as NotAllowed
 from use_cases.order_errors import RequestReused as RequestReused
@@ -49,8 +51,6 @@ logger = logging.getLogger("cmi.desk")
 
 PATIENCE = timedelta(seconds=3)
 """How long a caller waits for the worker before the command is left with the server as a signal."""
-
-Notice = PaymentReceived | GoodsShipped | GoodsReceived
 
 
 class Placed(Value):
@@ -94,6 +94,13 @@ class OrderUseCases:
         self._clock = clock
         self._patience = patience
         self._gateway = OrderGateway(client, orders, clock, patience)
+        self._notices = Notices(
+            self._gateway,
+            orders,
+            orders.relations,
+            LateGoods(client, orders, display),
+            clock,
+        )
 
     @property
     def now(self) -> datetime:
@@ -294,7 +301,7 @@ class OrderUseCases:
     async def notice(
         self, principal: Principal, sp_id: str, notice: Notice, request_id: str
     ) -> Stored:
-        """Notify an order of an external event. Idempotent; a late notice changes nothing.
+        """Notify an order of an external event. Idempotent. Goods that come after its end are recorded.
 
         Raises:
             Forbidden: not for this role.
@@ -303,14 +310,7 @@ class OrderUseCases:
         """
         access.check(principal, notice.type)
         known = await self._known(principal, sp_id)
-        try:
-            await self._gateway.leave(
-                sp_id, Request(command=notice, actor=principal.actor, request_id=request_id)
-            )
-        except Closed:
-            if not (await self._gateway.after_end(known.order)).status.is_final:
-                logger.error("an open order has no workflow", extra={"sp_id": sp_id})
-                raise TemporalAway("the order's workflow is not running") from None
+        await self._notices.leave(known.order, notice, principal.actor, request_id)
         return Stored(sp_id=sp_id)
 
     async def _act(

@@ -4,14 +4,16 @@ Stored ones are not checked again: what was entered before stays readable.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stdnum import iban
 from stdnum.ch import uid
 from stdnum.exceptions import ValidationError
 
+from records.partners import Partner
 from use_cases.account_errors import Fault, WrongFields
+from use_cases.input_files import UnusableFile
 
 _VAT_SUFFIX = re.compile(r"[\s.-]*(MWST|TVA|IVA|TPV)[\s.]*$", re.IGNORECASE)
 
@@ -39,6 +41,21 @@ def canonical_iban(text: str) -> str:
     except ValidationError:
         raise ValueError("must be an IBAN with right check digits") from None
     return compact
+
+
+def checked(partners: Iterable[Partner]) -> list[Partner]:
+    """These partners of a file with their numbers in canonical form.
+
+    Raises:
+        UnusableFile: a number is invalid. The text names the partner and the field.
+    """
+    made = []
+    for partner in partners:
+        try:
+            made.append(Partner.model_validate(canonical(partner.model_dump())))
+        except WrongFields as error:
+            raise UnusableFile(f"{partner.partner_id}: {error}") from error
+    return made
 
 
 _CANONICAL = {"vat_number": canonical_vat_number, "iban": canonical_iban}

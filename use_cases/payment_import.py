@@ -75,7 +75,7 @@ class PaymentImport:
         # Lines about one settlement are done one after the other.
         of_settlement: dict[str, list[Row]] = defaultdict(list)
         for row in rows:
-            of_settlement[row.settlement_id].append(row)
+            of_settlement[row.settlement_id.upper()].append(row)
 
         async def do(some: list[Row]) -> list[Imported]:
             async with turn:

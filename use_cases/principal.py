@@ -30,9 +30,8 @@ class Principal(Value):
         A login is a person, and a token that it made is the same one, also if another token was made with that. A token
         that no login made is the person that it is named after.
         """
-        of_login = self.login_id if self.email is not None else None
-        key = of_login or self.made_by or f"token of {self.name.strip().casefold()}"
-        return Person(key, self.name)
+        key = self.login_person
+        return Person(key, self.name) if key is not None else Person.named(self.name)
 
     @property
     def login_person(self) -> str | None:

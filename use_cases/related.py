@@ -18,10 +18,7 @@ class RelatedOrders:
         return await self._relations.siblings(order, access.own_partner(principal))
 
     async def clashes(self, principal: Principal, order: Order) -> tuple[Clash, ...]:
-        """The partner's other appointments at the time of this one's, if that is to be carried out.
-
-        Raises `Forbidden`.
-        """
+        """The partner's other orders whose appointment is at the same time as the order's. Raises `Forbidden`."""
         access.check(principal, "read")
         if order.appointment is None or order.status is not Status.CONFIRM_EXECUTION:
             return ()

@@ -286,7 +286,9 @@ class SettlementUseCases:
             picked, left_out = await choose_billable(
                 self._settlements, known.account.partner_id, number, asked
             )
-            change = Select(sp_ids=picked, left_out=left_out)
+            shown = {line.sp_id for line in known.account.lines}
+            again = set(known.settlement.picked) & set(picked) - shown
+            change = Select(sp_ids=picked, left_out=left_out, again=bool(again))
         return await self._gateway.act(principal, known, change, request_id)
 
     async def close(self, principal: Principal, number: str, request_id: str) -> StoredSettlement:

@@ -1,7 +1,7 @@
 """Days, instants and durations in words. Instants are local wall-clock times (naive), as a clock shows them."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple, cast
 
 from domain.policy import Span
@@ -94,6 +94,15 @@ def format_span(span: Span, language: Language) -> str:
     if number == 0:
         return say(language, _ZERO)
     return count(language, UNITS[unit].counted, number)
+
+
+def duration_text(duration: timedelta, language: Language) -> str:
+    """A time in whole hours or, rounded up, in minutes: "2 Stunden", "95 minutes"."""
+    minutes = -(-duration // timedelta(minutes=1))
+    hours, rest = divmod(minutes, 60)
+    if hours and not rest:
+        return count(language, UNITS["hour"].counted, hours)
+    return count(language, UNITS["minute"].counted, minutes)
 
 
 def span_in_words(span: Span, language: Language) -> str:

@@ -128,7 +128,7 @@ def deadline_please(kind: DeadlineKind, due: str, language: Language) -> str:
 
 
 def action_label(action: str, language: Language) -> str:
-    """The text of the button for an action of `commands.COMMANDS`; the decisions of a review are actions, too.
+    """The text of the button for an action of `command_rules.COMMANDS`; the decisions of a review are actions, too.
 
     An unknown one keeps its own name.
     """

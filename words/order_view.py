@@ -51,10 +51,28 @@ class TimelineEntry(Value):
     author_text: str = Field(exclude=True)
 
 
+class RelatedOrder(Value):
+    """Another order of the same sales order."""
+
+    sp_id: str
+    service: str
+    status: Status
+    status_label: str
+
+
+class ClashView(Value):
+    """Another order of the same partner whose appointment is at the same time."""
+
+    sp_id: str
+    start: datetime
+    end: datetime
+
+
 class OrderView(Value):
     """An order as the API returns it: how it was placed, and its state now.
 
     `partner_id` is None while it has no partner. `review_reason`: the reason of what is reviewed, or was before a hold.
+    `related` and `clashes` are those that the caller sees; empty where they are not asked for.
     """
 
     sp_id: str
@@ -79,6 +97,8 @@ class OrderView(Value):
     review_reason: str | None
     executed_on: date | None
     settlement_id: str | None
+    related: tuple[RelatedOrder, ...] = ()
+    clashes: tuple[ClashView, ...] = ()
     timeline: tuple[TimelineEntry, ...]
 
 

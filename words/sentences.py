@@ -1,13 +1,18 @@
 """Explanations in words: when a deadline is due, and why a command is refused."""
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 
 from domain.orders.errors import Refused
 from domain.orders.explanation import Explanation
 from domain.orders.order import Status
 from domain.values import Language
-from words.dates import count_in_words, format_instant, format_short_day, span_in_words
+from words.dates import (
+    count_in_words,
+    duration_text,
+    format_instant,
+    format_short_day,
+    span_in_words,
+)
 from words.labels import action_label, deadline_start, status_label
 from words.translations import mark, pmark, say
 
@@ -123,8 +128,8 @@ def explanation_text(explanation: Explanation, language: Language) -> str:
     if explanation.stretched:
         text += say(
             language,
-            ", um %(minutes)s Minuten verlängert, weil CMI nicht erreichbar war",
-            minutes=explanation.stretched // timedelta(minutes=1),
+            ", um %(time)s verlängert, weil das CMI nicht erreichbar war",
+            time=duration_text(explanation.stretched, language),
         )
     if explanation.span.working_days is None:
         return text
@@ -152,6 +157,8 @@ def _start(explanation: Explanation, language: Language) -> str:
             return say(language, "weitergeführt")
         case "reassigned":
             return say(language, "neu zugeteilt")
+        case "accepted":
+            return say(language, "übernommen")
         case "noticed":
             return say(language, "benachrichtigt")
         case _:

@@ -93,6 +93,7 @@ REFUSALS: Mapping[str, str | Meaning] = {
 LEFT_OUT: Mapping[str, str | Meaning] = {
     "not_yours": mark("Der Auftrag ist einem anderen Servicepartner zugeteilt."),
     "not_completed": mark("Der Auftrag ist nicht abgeschlossen."),
+    "taken_back": mark("Der Abschluss wurde nach der Auswahl zurückgenommen."),
     "cancelled": pmark("nicht verrechnet", "Der Auftrag ist storniert."),
     "billed": mark("Der Auftrag ist bereits verrechnet."),
     "unknown": mark("Diesen Auftrag gibt es nicht."),

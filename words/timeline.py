@@ -206,7 +206,7 @@ def _sentence(event: Event, language: Language, local: Callable[[datetime], date
             return _("Zurückstellung beendet, der Auftrag geht weiter")
         case DeadlinesStretched():
             return _(
-                "CMI war von %(begin)s bis %(end)s nicht erreichbar: Fristen verlängert",
+                "Das CMI war von %(begin)s bis %(end)s nicht erreichbar: Fristen verlängert",
                 begin=clock(event.begin),
                 end=clock(event.end),
             )

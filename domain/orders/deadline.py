@@ -7,11 +7,11 @@ from domain.policy import Span
 from domain.values import OPEN, Value
 
 DeadlineKind = str
-"""A kind of deadline. `deadlines.RULES` lists them; a newer release may have stored a deadline of another kind."""
+"""A kind of deadline. `deadline_rules.RULES` lists them; a newer release may have stored a deadline of another kind."""
 Outcome = Literal["met", "missed", "void"]
-Basis = Literal["rule", "resumed", "reassigned", "noticed"]
-"""What a deadline runs from: the event that its rule names, the end of a review or hold, the reassignment, or the
-instant at which the partner learned of the order."""
+Basis = Literal["rule", "resumed", "reassigned", "accepted", "noticed"]
+"""What a deadline runs from: the event that its rule names, the end of a review or hold, the reassignment, the
+acceptance by the new partner, or the instant at which the partner learned of the order."""
 
 
 class DeadlineChanges(TypedDict, total=False):

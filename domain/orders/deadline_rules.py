@@ -67,7 +67,9 @@ def _later(order: Order, start: datetime | None) -> datetime | None:
     before the partner took the order over from another one."""
     if start is None:
         return None
-    taken_over = order.reassigned_at and (order.accepted_at or order.transmitted_at)
+    taken_over = order.accepted_at or _transmission(order) if order.reassigned_at else start
+    if taken_over is None:
+        return None
     return max(at for at in (start, order.resumed_at, taken_over) if at)
 
 
@@ -77,20 +79,33 @@ def _resumable(
     return lambda order: _later(order, start(order)) if order.status is status else None
 
 
+def _notice_awaited(order: Order) -> datetime | None:
+    """From when the partner's notice of the order is, or was, awaited."""
+    return max((at for at in (order.reassigned_at, order.released_at) if at), default=None)
+
+
 def _unnoticed(order: Order) -> datetime | None:
-    """From when the notice of the order is awaited."""
-    waiting = order.status in (Status.IN_TRANSMISSION, Status.NEW, Status.CHECK_REQUIREMENTS)
+    """From when a notice of the order that is still to come is awaited."""
+    waiting = order.status in (
+        Status.IN_TRANSMISSION,
+        Status.NEW,
+        Status.CHECK_REQUIREMENTS,
+        Status.REQUIREMENTS_MET,
+        Status.SET_APPOINTMENT,
+    )
     if not waiting or order.noticed_at is not None or order.accepted_at is not None:
         return None
-    return order.reassigned_at or order.released_at
+    return _notice_awaited(order)
 
 
 def _transmission(order: Order) -> datetime | None:
     """From when the partner's first deadlines count: its notice or its first look, if that came late; None before."""
     if order.transmitted_at is None:
         return None
-    noticed_at = order.noticed_at
-    alarm = next((d for d in reversed(order.deadlines) if d.kind == "transmit"), None)
+    noticed_at, awaited = order.noticed_at, _notice_awaited(order)
+    alarm = next(
+        (d for d in order.deadlines if d.kind == "transmit" and d.started == awaited), None
+    )
     if alarm is None or not (alarm.missed or (noticed_at and noticed_at > alarm.due)):
         return order.transmitted_at
     return noticed_at

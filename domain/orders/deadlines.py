@@ -111,7 +111,9 @@ def _basis(order: Order, kind: DeadlineKind, start: datetime) -> Basis:
     by_notice = start == order.noticed_at and start not in (order.transmitted_at, order.accepted_at)
     if by_notice and owner_of(kind) == "partner":
         return "noticed"
-    if start == order.reassigned_at and kind == "transmit":
+    if kind == "set_appointment" and start == order.accepted_at:
+        return "accepted"
+    if start == order.reassigned_at and kind in ("transmit", "set_appointment"):
         return "reassigned"
     return "rule"
 
@@ -162,6 +164,8 @@ def _instants(order: Order) -> Iterator[datetime]:
     for deadline in order.deadlines:
         if not deadline.is_open:
             continue
+        if ends_assignment(order, deadline.kind, deadline.level):
+            yield deadline.due  # the escalations were over before the order adopted this rule
         if not deadline.missed:
             yield deadline.due
             reminder = None if deadline.reminded else reminder_at(order, deadline)

@@ -34,7 +34,6 @@ from domain.orders.commands import (
     WithdrawProblem,
     action_of,
 )
-from domain.orders.deadline_events import DeadlinesStretched
 from domain.orders.errors import Refused
 from domain.orders.events import (
     Accepted,
@@ -77,7 +76,7 @@ from domain.orders.problems import (
     report_problem,
 )
 from domain.orders.shipment import GoodsReceived, GoodsShipped
-from domain.orders.stretching import is_stretched
+from domain.orders.stretching import stretches
 
 
 def decide(order: Order, command: Command, now: datetime) -> list[Event]:
@@ -139,9 +138,7 @@ def decide(order: Order, command: Command, now: datetime) -> list[Event]:
         case NoteSeen():
             return _note_seen(order, command)
         case StretchDeadlines():
-            if order.rules < 2 or not is_stretched(order, command.begin, command.end):
-                return []
-            return [DeadlinesStretched(begin=command.begin, end=command.end)]
+            return [] if order.rules < 2 else [*stretches(order, command.begin, command.end)]
         case AdoptRules():
             return _adopt_rules(order, command)
         case PassTime():
@@ -188,7 +185,8 @@ def _goods_received(order: Order, command: GoodsReceived, now: datetime) -> list
 
 
 def _reassign(order: Order, command: Reassign) -> list[Event]:
-    if command.partner.partner_id == order.partner.partner_id:
+    has_it = order.status is not Status.UNASSIGNED
+    if has_it and command.partner.partner_id == order.partner.partner_id:
         raise InvalidCommand("partner_id", "same_partner")
     return [
         Reassigned(

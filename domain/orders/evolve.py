@@ -146,7 +146,8 @@ def apply(order: Order, event: Event, at: datetime) -> Order:
                 return order.replace(reached_at=order.reached_at or at)
             return order.replace(attempts=(*order.attempts, at))
         case RequirementsConfirmed():
-            return ask_to_ship(order, at).replace(reached_at=order.reached_at or at)
+            confirmed = ask_to_ship(order, at).replace(reached_at=order.reached_at or at)
+            return confirmed if order.rules < 2 else confirmed.replace(seen_at=order.seen_at or at)
         case RequirementsRejected():
             if order.rules < 2:
                 return order.replace(reached_at=order.reached_at or at, status=Status.CANCELLED)
@@ -181,6 +182,7 @@ def apply(order: Order, event: Event, at: datetime) -> Order:
                 moves=order.moves + 1,
                 partner_moves=order.partner_moves + by_partner,
                 reached_at=order.reached_at or (at if order.rules >= 2 else None),
+                seen_at=order.seen_at or (at if order.rules >= 2 else None),
                 status=Status.CONFIRM_EXECUTION,
             )
         case ExecutionConfirmed():

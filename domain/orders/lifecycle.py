@@ -13,9 +13,11 @@ from domain.orders.decide import decide
 from domain.orders.errors import Refused
 from domain.orders.events import Event, Placed, Recorded, Released
 from domain.orders.evolve import evolve
+from domain.orders.goods import take_notice
 from domain.orders.internal import PassTime
 from domain.orders.order import Order, Status
 from domain.orders.placement import Intake
+from domain.orders.shipment import Notice
 
 
 def begin(intake: Intake) -> Order:
@@ -134,3 +136,15 @@ def release(order: Order, settlement_id: str, now: datetime) -> tuple[Order, tup
         seq=order.version + 1, at=now, by="system", event=Released(settlement_id=settlement_id)
     )
     return evolve(order, released), (released,)
+
+
+def note_goods(
+    order: Order, notice: Notice, actor: Actor, now: datetime
+) -> tuple[Order, tuple[Recorded, ...]]:
+    """Note goods that are reported after the order's end. A repetition changes nothing, and neither do the first rules.
+
+    This is not a command: the workflow of such an order has ended and takes none.
+    """
+    if not order.status.is_final or order.rules < 2:
+        return order, ()
+    return _record(order, take_notice(order, notice, now), author_of(actor), now)

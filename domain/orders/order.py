@@ -88,6 +88,7 @@ class OrderChanges(TypedDict, total=False):
     settlement_id: str | None
     freed_from: tuple[str, ...]
     deadlines: tuple[Deadline, ...]
+    outages: tuple[tuple[datetime, datetime], ...]
 
 
 class Order(Value):
@@ -111,6 +112,7 @@ class Order(Value):
         undo_until: until when the partner may take back its confirmation of the execution.
         partner_moves: how often this partner moved the appointment for a reason of its own.
         freed_from: the settlements that billed it and were voided.
+        outages: when CMI was down, as far as that put off a deadline.
     """
 
     intake: Intake
@@ -150,6 +152,7 @@ class Order(Value):
     settlement_id: str | None = None
     freed_from: tuple[str, ...] = ()
     deadlines: tuple[Deadline, ...] = ()
+    outages: tuple[tuple[datetime, datetime], ...] = ()
 
     def replace(self, **changes: Unpack[OrderChanges]) -> Self:
         """The order with other values for these fields."""

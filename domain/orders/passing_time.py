@@ -45,5 +45,5 @@ def _of_deadline(order: Order, deadline: Deadline, now: datetime) -> Iterator[Ev
         level = max((n for n, at in deadlines.escalations(order, deadline) if at <= now), default=0)
         if level > deadline.level:
             yield Escalated(kind=kind, due=due, level=level)
-            if deadlines.ends_assignment(order, kind, level):
-                yield Unassigned(reason="not_accepted")
+        if deadlines.ends_assignment(order, kind, max(level, deadline.level)):
+            yield Unassigned(reason="not_accepted")

@@ -15,11 +15,15 @@ from domain.values import Value
 
 
 class Select(Value):
-    """The partner changes the selection. `left_out`: orders that it asked for and may not bill."""
+    """The partner changes the selection. `left_out`: orders that it asked for and may not bill.
+
+    `again`: some of them were selected before, have left the selection, and are selected again.
+    """
 
     type: Literal["select"] = "select"
     sp_ids: Selection
     left_out: tuple[LeftOut, ...] = ()
+    again: bool = False
 
 
 class Close(Value):

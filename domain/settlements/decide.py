@@ -62,7 +62,8 @@ def decide(settlement: Settlement, command: Command, now: datetime) -> list[Sett
         case PassTime():
             return _pass_time(settlement, now)
         case Select():
-            if settlement.picked == command.sp_ids and settlement.left_out == command.left_out:
+            same = settlement.picked == command.sp_ids and settlement.left_out == command.left_out
+            if same and not command.again:
                 return []
             return [Selected(sp_ids=command.sp_ids, left_out=command.left_out)]
         case Close():

@@ -113,10 +113,11 @@ class CorrectionLine(Value):
 
 
 LeftOutReason = Literal[
-    "not_yours", "not_completed", "cancelled", "billed", "unknown", "unavailable"
+    "not_yours", "not_completed", "taken_back", "cancelled", "billed", "unknown", "unavailable"
 ]
-"""Why an order is left out: it belongs to another partner, is not completed (or no longer), was cancelled, was billed
-by another settlement, does not exist, or its workflow was terminated and has to be revived."""
+"""Why an order is left out: it belongs to another partner, is not completed (or no longer), was completed again after
+its completion was taken back and has not been selected since, was cancelled, was billed by another settlement, does not
+exist, or its workflow was terminated and has to be revived."""
 
 
 class LeftOut(Value):

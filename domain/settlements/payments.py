@@ -125,7 +125,7 @@ def _row(line: int, cells: list[str] | None, columns: Sequence[Column]) -> Row:
     if len(cells) != len(columns):
         return Row(line, "", problem="cells")
     by_column = dict(zip(columns, cells, strict=True))
-    number = by_column["settlement_id"].upper()
+    number = by_column["settlement_id"]
     for column in REQUIRED:
         if not by_column[column]:
             return Row(line, number[:_LONGEST_ID], problem="missing", column=column)
@@ -140,7 +140,7 @@ def _row(line: int, cells: list[str] | None, columns: Sequence[Column]) -> Row:
         reference = _REFERENCE.validate_python(by_column.get("reference", ""))
     except ValidationError:
         return Row(line, number, problem="not_a_reference", column="reference")
-    return Row(line, number, Payment(number, amount, paid_on, reference))
+    return Row(line, number, Payment(number.upper(), amount, paid_on, reference))
 
 
 def read_amount(text: str) -> Decimal | None:

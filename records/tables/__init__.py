@@ -17,6 +17,7 @@ from records.tables.orders import (
     is_billable,
     is_closed,
     is_open,
+    is_taken_back,
     orders,
     timeline,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "is_billable",
     "is_closed",
     "is_open",
+    "is_taken_back",
     "is_undelivered",
     "line_requests",
     "line_withdrawals",

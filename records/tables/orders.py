@@ -133,6 +133,16 @@ timeline = Table(
     sqlite_with_rowid=False,
 )
 
+is_taken_back = text("timeline.type = 'execution_taken_back'")
+"""The condition of `ix_timeline_taken_back`, with the name of the table: other tables have a `type`, too."""
+_is_taken_back = text("type = 'execution_taken_back'")
+Index(
+    "ix_timeline_taken_back",
+    timeline.c.sp_id,
+    sqlite_where=_is_taken_back,
+    postgresql_where=_is_taken_back,
+)
+
 deadlines = Table(
     "deadlines",
     metadata,

@@ -227,9 +227,9 @@ def second_rules() -> dict[str, Mail]:
 
 
 def _second(deliver_to: str = "partner", **changes: Any) -> Intake:
-    start = intake(**changes)
+    start = intake(rules=2, **changes)
     placed = start.placement.model_copy(update={"deliver_to": deliver_to})
-    return start.model_copy(update={"rules": 2, "placement": placed})
+    return start.model_copy(update={"placement": placed})
 
 
 def _moved(days: int) -> SetAppointment:

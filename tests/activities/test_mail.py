@@ -76,6 +76,32 @@ async def test_operations_in_their_language(
     assert "Buongiorno a tutti" in body(message, "plain")
 
 
+async def test_operations_read_the_partners_number_as_it_is_now(
+    office: Office, partners: Partners, server: MailServer
+) -> None:
+    await partners.put(partner("elektro-huber", phone="+41 44 555 09 09"), MONDAY)
+    await office.send(MAILS["review_needed"])
+    assert "Telefon Servicepartner: +41 44 555 09 09" in body(server.received[0], "plain")
+
+
+async def test_operations_are_told_of_an_order_whose_partner_nobody_knows(
+    office: Office, server: MailServer
+) -> None:
+    await office.send(MAILS["review_needed"].model_copy(update={"partner_id": "nobody"}))
+    assert "Telefon Servicepartner" not in body(server.received[0], "plain")
+
+
+async def test_a_notice_that_goes_out_late_names_no_deadline(
+    office: Office, server: MailServer
+) -> None:
+    mail = MAILS["new_order_2"]
+    await office.send(mail, at=mail.at)
+    await office.send(mail.model_copy(update={"key": "late"}), at=mail.at + timedelta(days=3))
+    in_time, late = (body(message, "plain") for message in server.received)
+    assert "Fällig Di 6. Okt. 2026 18:00" in in_time
+    assert "Fällig" not in late
+
+
 @pytest.mark.parametrize(
     ("sender", "address", "greeting"),
     [

@@ -29,9 +29,13 @@ from domain.orders.commands import (
     RejectRequirements,
     Reopen,
     ReportNotExecuted,
+    ReportProblem,
+    Resume,
     SetAppointment,
     StretchDeadlines,
     Unassign,
+    Undo,
+    WithdrawProblem,
 )
 from domain.orders.deadline import Deadline
 from domain.orders.deadlines import next_instant

@@ -1,9 +1,10 @@
 """Every mail in every language: it says what it must, to whom it must, and no value becomes markup."""
 
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -16,13 +17,14 @@ from domain.orders.mails import mail_kinds
 from domain.orders.outgoing import Mail
 from domain.settlements import mails as settlement_mails
 from domain.values import LANGUAGES, Language
-from mail.texts import MailTexts, Reader
+from mail.order_texts import OrderTexts
+from mail.texts import Reader
 from tests.activities.mails import all_mails, refusal
 from tests.support.builders import partner_actor
 
 FOLDER = Path("templates/mail")
 MAILS = all_mails()
-TEXTS = MailTexts("https://cmi.example")
+TEXTS = OrderTexts("https://cmi.example")
 LINK = "https://cmi.example/orders/SP-1048213"
 CUSTOMER, PLACE = "Regula Müller", "8004 Zürich"
 WITHOUT_LINK = (
@@ -146,6 +148,92 @@ def test_operations_read_who_what_since_when_and_how_often() -> None:
     assert "Elektro-Huber AG hat die Frist für die Annahme des Auftrags verpasst" in said
     assert "seit Di 6. Okt. 2026 18:00 abgelaufen (Stufe 2)" in said
     assert "Servicepartner: Elektro-Huber AG" in said
+
+
+def said_of(name: str, language: Language = "de", **how: Any) -> str:
+    """The text of a mail."""
+    return TEXTS.compose(MAILS[name], reader_of(name, MAILS[name], language), **how).text
+
+
+TO_OPERATIONS = [
+    name
+    for name, mail in MAILS.items()
+    if mail.audience == "operations" and mail.kind != "problem_withdrawn"
+]
+
+
+@pytest.mark.parametrize("name", TO_OPERATIONS)
+def test_operations_read_whom_to_call(name: str) -> None:
+    number = "+41 44 555 00 00"
+    firm = MAILS[name].facts.partner
+    said = said_of(name, phone=number)
+    deadline = MAILS[name].facts.deadline
+    nobody = deadline is not None and deadline.kind == "assign" and MAILS[name].kind == "escalation"
+    assert (number in said) == (not nobody)
+    assert f"ervicepartner: {firm}\n" in said
+    assert "Telefon" not in said_of(name).partition("SP-ID:")[2]
+
+
+FIRST_SENTENCES = {
+    "new_order_2": "Wir haben einen neuen Auftrag für Sie: Waschmaschine anschliessen. "
+    "Bitte akzeptieren Sie den Auftrag bis Di 6. Okt. 2026 18:00.",
+    "goods_received_2": "Die Ware zu diesem Auftrag ist bei Ihnen eingetroffen. Bitte vereinbaren "
+    "Sie bis Di 6. Okt. 2026 18:00 mit der Kundschaft einen Termin und tragen Sie ihn ein.",
+    "cancelled_2": "Dieser Auftrag ist storniert: Der Termin vom Mi 7. Okt. 2026 09:00–11:00 "
+    "entfällt, und Sie müssen nichts mehr tun.",
+    "unassigned_declined": "Elektro-Huber AG hat diesen Auftrag abgelehnt. Grund: Keine Kapazität. "
+    "Bitte teilen Sie ihn bis Di 6. Okt. 2026 18:00 einem anderen Servicepartner zu, oder "
+    "stornieren Sie ihn.",
+    "review_needed_rejected": "Elektro-Huber AG meldet, dass die Anforderungen nicht erfüllt sind. "
+    "Grund: Zu wenig Platz. Bitte entscheiden Sie bis Mi 7. Okt. 2026 18:00, wie es weitergeht.",
+    "review_needed_postponed": "Elektro-Huber AG meldet ein Problem. Grund: Kundschaft verschiebt, "
+    "bis So 25. Okt. 2026. Bitte entscheiden Sie bis Mi 7. Okt. 2026 18:00, wie es weitergeht.",
+    "review_decided_wait_until": "Danke für Ihre Meldung. Wir haben den Auftrag bis So 25. Okt. "
+    "2026 zurückgestellt: Bis dahin müssen Sie nichts tun, danach geht er von selbst weiter, und "
+    "wir melden uns.",
+    "hold_ended_appointment_over": "Dieser Auftrag ist nicht mehr zurückgestellt. Der Termin vom Mi "
+    "7. Okt. 2026 09:00–11:00 ist unterdessen vorbei: Bitte vereinbaren Sie mit der Kundschaft "
+    "einen neuen und tragen Sie ihn bis",
+    "escalation_2_accept": "Die Frist für die Annahme des Auftrags ist abgelaufen: Sie lief bis Di "
+    "6. Okt. 2026 18:00. Bitte akzeptieren Sie den Auftrag jetzt, oder lehnen Sie ihn ab. Bleibt "
+    "er bis Fr 9. Okt. 2026 18:00 ohne Antwort, nehmen wir ihn zurück;",
+    "transmission_failed_2": "Elektro-Huber AG weiss noch nichts von diesem Auftrag: Die Nachricht "
+    "dazu hätte bis Mo 5. Okt. 2026 09:45 versandt sein müssen. Bitte rufen Sie den Partner an;",
+    "moved_again": "Elektro-Huber AG hat den Termin bei dieser Kundschaft schon 2-mal von sich aus "
+    "verschoben, jetzt auf Fr 9. Okt. 2026 09:00–11:00.",
+    "withdrawn_not_accepted": "Sie haben diesen Auftrag nicht akzeptiert, deshalb haben wir ihn "
+    "zurückgenommen.",
+}
+
+
+@pytest.mark.parametrize("name", FIRST_SENTENCES)
+def test_the_first_sentences_say_what_happened_and_what_is_to_be_done_by_when(name: str) -> None:
+    greeting, _, said = said_of(name).partition("\n\n")
+    assert greeting.startswith("Guten Tag")
+    assert said.startswith(FIRST_SENTENCES[name])
+
+
+def test_a_late_notice_names_no_deadline_but_says_from_when_it_counts() -> None:
+    mail = MAILS["new_order_2"]
+    by = mail.facts.notify_by
+    assert by is not None
+    in_time, late = (
+        said_of("new_order_2", now=by),
+        said_of("new_order_2", now=by + timedelta(seconds=1)),
+    )
+    assert "Di 6. Okt. 2026 18:00" in in_time
+    assert "Di 6. Okt. 2026 18:00" not in late
+    assert "zählen Ihre Fristen erst ab ihrem Versand" in late
+
+
+def test_operations_read_what_they_can_decide() -> None:
+    assert (
+        "Möglich ist: «Wie geplant weiterfahren», «Zurückstellen bis zu einem Datum», "
+        "«Anderem Servicepartner zuteilen», «Auftrag stornieren»."
+    ) in said_of("review_needed_rejected")
+    assert "You can choose: “Continue as planned”, “Ask for new appointment”" in said_of(
+        "review_needed_problem", "en"
+    )
 
 
 def test_a_wrong_value_is_refused_in_words_of_the_value() -> None:

@@ -101,8 +101,10 @@ class TestKeeping:
             "278.90",
         )
         assert account.status is SettlementStatus.OPEN
-        assert await records.of_month(HUBER, OCTOBER) == ID
-        assert await records.of_month(HUBER, NOVEMBER) is None
+        latest = await records.latest_of_month(HUBER, OCTOBER)
+        assert latest is not None
+        assert latest.settlement_id == ID
+        assert await records.latest_of_month(HUBER, NOVEMBER) is None
 
     async def test_lines_follow_the_selection_and_then_the_claims(
         self, records: Settlements, database: Database
@@ -256,9 +258,11 @@ class TestBilledOnce:
             async with database.writing() as connection:
                 await connection.execute(
                     text(
-                        "INSERT INTO settlements SELECT 'V-other', version, partner_id, partner_name,"
-                        " month, status, orders, net, vat, total, opened_at, selectable_until, issued_at,"
-                        " invoice_due, search, digest FROM settlements"
+                        "INSERT INTO settlements (settlement_id, version, partner_id, partner_name,"
+                        " month, number, status, orders, net, vat, total, opened_at, search)"
+                        " SELECT 'V-other', version, partner_id, partner_name,"
+                        " month, number, status, orders, net, vat, total, opened_at, search"
+                        " FROM settlements"
                     )
                 )
 
@@ -319,8 +323,19 @@ class TestWhatCanBeBilled:
         )  # executed in October
         assert await records.billable.partners_to_settle(NOVEMBER) == (HUBER, "sanitaer-rossi")
         of = opening("SP-1")
-        await records.save(settled(of, *voided(of)))  # one a month, ever
+        await records.save(settled(of, *issued(of)))
         assert await records.billable.partners_to_settle(OCTOBER) == ("sanitaer-rossi",)
+        await records.save(settled(of, *voided(of)))  # another may follow it
+        assert await records.billable.partners_to_settle(OCTOBER) == (HUBER, "sanitaer-rossi")
+
+    async def test_the_latest_of_a_month(self, records: Settlements) -> None:
+        first, second = opening("SP-1"), opening("SP-1", number=2)
+        await records.save(settled(first, *voided(first)))
+        await records.save(settled(second))
+        latest = await records.latest_of_month(HUBER, OCTOBER)
+        assert latest is not None
+        assert (latest.settlement_id, latest.opening.number) == (f"{ID}-2", 2)
+        assert (await records.get(ID)) is not None
 
 
 class TestLists:

@@ -174,3 +174,42 @@ async def test_whom_the_goods_go_to_is_the_shop_s_to_say(cmi: Site) -> None:
     said = {"deliver_to": "customer", "sales_order_line": "2"}
     placed = (await cmi.shop.post(f"{API}/orders", json={**order(), **said})).json()
     assert (placed["deliver_to"], placed["sales_order_line"]) == ("customer", "2")
+
+
+async def test_the_goods_of_a_line_come_once_for_all_its_services(cmi: Site) -> None:
+    line = {"sales_order_id": "77001", "sales_order_line": "1"}
+    ids = []
+    for _ in range(2):
+        placed = await cmi.shop.post(f"{API}/orders", json={**order(), **line})
+        ids.append(placed.json()["sp_id"])
+    for sp_id in ids:
+        await cmi.reaches(sp_id, "new")
+        await cmi.brought(sp_id, "requirements_met")
+    first, second = ids
+    await cmi.do(cmi.warehouse, first, "goods-shipped", {"tracking": "1"})
+    for sp_id in ids:
+        await cmi.reaches(sp_id, "set_appointment")
+    await cmi.do(cmi.warehouse, second, "goods-received", {})
+    for sp_id in ids:
+        seen = await cmi.has(sp_id, "goods_received")
+        assert [e["type"] for e in seen["timeline"]].count("goods_shipped") == 1
+    seen = (await cmi.partner.get(f"{API}/orders/{first}")).json()
+    assert [(each["sp_id"], each["status"]) for each in seen["related"]] == [
+        (second, "set_appointment")
+    ]
+    given = {"partner_id": "luzern-montage", "reason": "So"}
+    await cmi.do(cmi.operations, second, "reassign", given)
+    alone = (await cmi.partner.get(f"{API}/orders/{first}")).json()
+    assert alone["related"] == [], "it is another partner's now"
+
+
+async def test_a_clash_is_shown_and_not_refused(cmi: Site) -> None:
+    ids = [await cmi.new() for _ in range(2)]
+    for sp_id in ids:
+        await cmi.brought(sp_id, "set_appointment")
+    own = {"start": tomorrow(13, 9), "end": tomorrow(15, 9), "unusual": True}
+    other = {"start": tomorrow(14, 9), "end": tomorrow(16, 9), "unusual": True}
+    assert (await cmi.do(cmi.partner, ids[0], "appointment", own))["clashes"] == []
+    clashing = await cmi.do(cmi.partner, ids[1], "appointment", other)
+    assert [each["sp_id"] for each in clashing["clashes"]] == [ids[0]]
+    assert clashing["clashes"][0]["start"] == own["start"]

@@ -1,5 +1,6 @@
 """Everything that can be said is said in every language, in the words of docs/rules.md."""
 
+import ast
 import inspect
 import re
 from datetime import UTC, date, datetime, time, timedelta
@@ -31,7 +32,7 @@ from domain.orders.codes import (
 )
 from domain.orders.command_rules import COMMANDS
 from domain.orders.commands import LogContact
-from domain.orders.deadline import DeadlineKind, Outcome
+from domain.orders.deadline import Basis, DeadlineKind, Outcome
 from domain.orders.errors import Refused
 from domain.orders.explanation import Explanation
 from domain.orders.order import Order, Status
@@ -66,15 +67,33 @@ from words import (
     sentences,
     status_label,
 )
+from words.labels import deadline_start
 from words.timeline import quoted
 
-SOURCE = "".join(path.read_text() for path in Path("domain/orders").glob("*.py"))
-USE_CASES = "".join(path.read_text() for path in Path("use_cases").glob("*.py"))
-SETTLEMENTS = "".join(path.read_text() for path in Path("domain/settlements").glob("*.py"))
-INVALID_CODES = set(
-    re.findall(r'InvalidCommand\([^()]*, "(\w+)"\)', SOURCE + SETTLEMENTS + USE_CASES)
+
+def codes_of(error: str, position: int) -> set[str]:
+    """The codes with which the rules and the use cases raise an error: each is written where it is raised."""
+    found = set()
+    for folder in ("domain", "use_cases"):
+        for path in Path(folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == error:
+                    code = node.args[position]
+                    if isinstance(code, ast.Constant):
+                        found.add(code.value)
+                    else:
+                        assert ast.unparse(node) in PASSED_ON, ast.unparse(node)
+    return found
+
+
+PASSED_ON = (
+    "Refused(order, refusal.action, refusal.code, may)",
+    "Refused(order, action, code, actions(order))",
+    "InvalidCommand(facts['field'], facts['code'])",
 )
-REFUSAL_CODES = set(re.findall(r'Refused\(\s*order, [^,]+, "(\w+)"', SOURCE)) | set(
+"""Errors with the code of another one, or of `why_not`, and those that a workflow sent."""
+INVALID_CODES = codes_of("InvalidCommand", 1)
+REFUSAL_CODES = codes_of("Refused", 2) | set(
     re.findall(r'return "(\w+)"', inspect.getsource(why_not))
 )
 EVENT_TYPES: tuple[type[Any], ...] = get_args(get_args(events.KnownEvent)[0])
@@ -151,11 +170,13 @@ def test_a_sentence_that_names_a_button_names_it_rightly() -> None:
         ("awaiting_payment", "Wartet auf Zahlungseingang"),
         ("in_transmission", "In Übermittlung"),
         ("new", "Auftrag akzeptieren"),
+        ("unassigned", "Ohne Servicepartner"),
         ("check_requirements", "Anforderungen prüfen"),
         ("requirements_met", "Anforderungen erfüllt"),
         ("set_appointment", "Kundentermin setzen"),
         ("confirm_execution", "Ausführung bestätigen"),
         ("under_review", "In Abklärung"),
+        ("on_hold", "Zurückgestellt"),
         ("completed", "Abgeschlossen, nicht verrechnet"),
         ("billed", "Verrechnet"),
         ("cancelled", "Storniert"),
@@ -378,6 +399,56 @@ def test_a_holiday_without_a_name_in_the_language_is_a_holiday() -> None:
         }
     )
     assert explanation_text(explanation, "fr").endswith("jour férié (ven. 1er janv.)")
+
+
+@pytest.mark.parametrize(
+    ("language", "started"),
+    [
+        (
+            "de",
+            {
+                "resumed": "weitergeführt",
+                "reassigned": "neu zugeteilt",
+                "noticed": "benachrichtigt",
+            },
+        ),
+        ("fr", {"resumed": "repris", "reassigned": "réattribué", "noticed": "informé"}),
+        ("it", {"resumed": "ripreso", "reassigned": "riassegnato", "noticed": "informato"}),
+        ("en", {"resumed": "resumed", "reassigned": "reassigned", "noticed": "notified"}),
+    ],
+)
+def test_a_deadline_says_what_it_runs_from(language: Language, started: dict[Basis, str]) -> None:
+    """Not always from what its rule names: after a review, a hold, a reassignment or a late notice."""
+    assert {"rule", *started} == set(get_args(Basis))
+    plain = lucerne("accept", "2026-12-31T16:12", "1 working day")
+    start = deadline_start("accept", language)
+    for basis, words in started.items():
+        said = explanation_text(plain.model_copy(update={"basis": basis}), language)
+        assert said == explanation_text(plain, language).replace(f" {start} ", f" {words} ")
+        assert f": {words} " in said
+    adopted = plain.model_copy(update={"basis": "noticed", "adopted": True})
+    assert started["noticed"] not in explanation_text(adopted, language)
+
+
+@pytest.mark.parametrize(
+    ("language", "minutes", "text"),
+    [
+        ("de", 95, ", um 95 Minuten verlängert, weil das CMI nicht erreichbar war"),
+        ("de", 120, ", um 2 Stunden verlängert, weil das CMI nicht erreichbar war"),
+        ("fr", 1, ", prolongé de 1 minute parce que le CMI était inaccessible"),
+        ("it", 60, ", prorogato di 1 ora perché il CMI non era raggiungibile"),
+        ("en", 60 * 10, ", extended by 10 hours because CMI could not be reached"),
+        ("en", 0.1, ", extended by 1 minute because CMI could not be reached"),
+    ],
+)
+def test_a_deadline_that_an_outage_stretched_says_so(
+    language: Language, minutes: float, text: str
+) -> None:
+    plain = lucerne("accept", "2026-12-31T16:12", "1 working day")
+    stretched = plain.model_copy(update={"stretched": timedelta(minutes=minutes)})
+    said = explanation_text(stretched, language)
+    assert text in said
+    assert said.replace(text, "") == explanation_text(plain, language)
 
 
 # --- refusals -----------------------------------------------------------------------------------------------------
@@ -610,6 +681,11 @@ def test_every_refusal_is_a_sentence(
 def test_every_invalid_value_is_a_sentence(language: Language) -> None:
     for code in INVALID_CODES:
         text = invalid_text(code, language)
+        for column in (
+            "settlement_id",
+            "paid_on",
+        ):  # of a file of payments, as its first line names them
+            text = text.replace(column, "")
         assert_readable(text)
         assert text.endswith(".")
 

@@ -28,6 +28,7 @@ from use_cases.orders import (
     UnknownOrder,
 )
 from use_cases.principal import Principal
+from use_cases.related import RelatedOrders
 from web import idempotency
 from web.api import examples
 from web.api.bodies import (
@@ -41,7 +42,7 @@ from web.api.bodies import (
 from web.languages import negotiate
 from web.problems import Problem, broken, documented, invalid, unavailable
 from web.security import GuardedRoute, may
-from words.order_view import OrderView, order_view
+from words.order_view import ClashView, OrderView, RelatedOrder, order_view, zoned
 
 router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
 
@@ -59,12 +60,40 @@ class Call:
     def __init__(self, request: Request, accept_language: AcceptLanguage = None) -> None:
         self.request = request
         self.orders: OrderUseCases = request.app.state.order_use_cases
+        self.related: RelatedOrders = request.app.state.related_orders
         self.language: Language = negotiate(accept_language)
 
     def view(self, principal: Principal, found: StoredOrder) -> OrderView:
         """The order as this caller sees it now."""
         role = access.viewing_role(principal)
         return order_view(found.order, found.events, self.orders.now, self.language, role)
+
+    async def whole_view(self, principal: Principal, found: StoredOrder) -> OrderView:
+        """The order as this caller sees it now, with the orders that are related to it."""
+        order, related = found.order, self.related
+        siblings = await related.siblings(principal, order)
+        clashes = await related.clashes(principal, order)
+        return self.view(principal, found).model_copy(
+            update={
+                "related": tuple(
+                    RelatedOrder(
+                        sp_id=each.sp_id,
+                        service=each.intake.placement.service.name,
+                        status=each.status,
+                        status_label=words.status_label(each.status, self.language),
+                    )
+                    for each in siblings
+                ),
+                "clashes": tuple(
+                    ClashView(
+                        sp_id=each.sp_id,
+                        start=zoned(order.calendar, each.start),
+                        end=zoned(order.calendar, each.end),
+                    )
+                    for each in clashes
+                ),
+            }
+        )
 
     def answer(
         self, model: BaseModel, status: int = 200, headers: dict[str, str] | None = None
@@ -167,7 +196,7 @@ class OrderCall(Call):
         async with self.translating(principal):
             found = await work
         if isinstance(found, StoredOrder):
-            return self.answer(self.view(principal, found))
+            return self.answer(await self.whole_view(principal, found))
         applied = {"Preference-Applied": "respond-async"} if self.respond_async else None
         return self.answer(Accepted(sp_id=found.sp_id), 202, applied)
 
@@ -274,7 +303,7 @@ async def get_order(call: OrderCallDep, principal: Annotated[Principal, may("rea
     """The order as it stands, its open deadlines with their reasons, what may be done now, and its timeline."""
     async with call.translating(principal):
         found = await call.orders.find(principal, call.sp_id)
-    return call.answer(call.view(principal, found))
+    return call.answer(await call.whole_view(principal, found))
 
 
 COMMAND_ANSWERS: dict[str, Any] = {

@@ -170,7 +170,7 @@ def _row(imported: Imported, language: Language) -> _Row:
     statement = settlement.statement if settlement else None
     return _Row(
         line=imported.row.line,
-        settlement_id=imported.row.settlement_id,
+        settlement_id=settlement.settlement_id if settlement else imported.row.settlement_id,
         column=imported.column,
         text=payment_result_text(
             imported.result,

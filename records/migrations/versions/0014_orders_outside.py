@@ -39,6 +39,14 @@ def upgrade() -> None:
         sqlite_where=has_appointment,
         postgresql_where=has_appointment,
     )
+    taken_back = sa.text("type = 'execution_taken_back'")
+    op.create_index(
+        "ix_timeline_taken_back",
+        "timeline",
+        ["sp_id"],
+        sqlite_where=taken_back,
+        postgresql_where=taken_back,
+    )
     op.create_table(
         "line_requests",
         sa.Column("sales_order_id", sa.String(), primary_key=True),
@@ -131,6 +139,7 @@ def downgrade() -> None:
     op.drop_index("ix_outages_undone", "outages")
     for table in ("outages", "heartbeats", "line_withdrawals", "line_requests"):
         op.drop_table(table)
+    op.drop_index("ix_timeline_taken_back", "timeline")
     op.drop_index("ix_orders_partner_appointments", "orders")
     op.drop_index("ix_orders_sales_order", "orders")
     for column in ("appointment_end", "appointment_start", "sales_order_line"):

@@ -22,11 +22,12 @@ from domain.orders.shipment import GoodsReceived, GoodsShipped
 from domain.policy import DeadlinePolicy, Policy
 from domain.policy_file import load_policy
 from domain.values import LANGUAGES
-from mail.texts import MailTexts, Reader
+from mail.order_texts import OrderTexts
+from mail.texts import Reader
 from tests.domain.strategies import MET, Life, appointment, at, intake_of
 from words.order_view import order_view
 
-TEXTS = MailTexts("https://cmi.example")
+TEXTS = OrderTexts("https://cmi.example")
 STEPS: tuple[tuple[str, Command], ...] = (
     ("2026-11-10 09:00", ConfirmTransmission()),
     ("2026-11-17 09:00", Accept()),

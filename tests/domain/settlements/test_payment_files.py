@@ -36,7 +36,7 @@ def rows(text: str) -> tuple[Row, ...]:
         f"{HEAD};\n{GOOD};\n;;;;\n\n",
         f"sep=;\n{HEAD}\n{GOOD}\n"[6:],
         f"{HEAD.replace(';', ',')}\n{GOOD.replace(';', ',')}\n",
-        f"Settlement_ID ; AMOUNT;Paid_On;Reference\n {ID.lower()} ; 139,45 ;5.11.2026; 2026-1\n",
+        f"Settlement_ID ; AMOUNT;Paid_On;Reference\n {ID} ; 139,45 ;5.11.2026; 2026-1\n",
         f"reference;paid_on;amount;settlement_id\n2026-1;05.11.2026;139.45;{ID}\n",
         f'"settlement_id","amount","paid_on","reference"\n"{ID}","139,45","2026-11-05","2026-1"\n',
     ],
@@ -47,6 +47,11 @@ def test_the_same_payment_in_many_forms(text: str) -> None:
 
 def test_the_line_of_some_spreadsheets_is_skipped() -> None:
     assert rows(f"sep=;\r\n{HEAD}\r\n{GOOD}\r\n") == (Row(3, ID, PAYMENT),)
+
+
+def test_a_number_in_small_letters() -> None:
+    (row,) = rows(f"{HEAD}\n{GOOD.lower()}\n")
+    assert row == Row(2, ID.lower(), PAYMENT)
 
 
 def test_the_reference_may_be_left_out() -> None:

@@ -50,7 +50,9 @@ register_notices(
         "settlement-selected": mark("Die Auswahl ist gespeichert."),
         "settlement-closed": mark("Die Auswahl ist abgeschlossen. Der Beleg wird jetzt erstellt."),
         "settlement-invoiced": mark("Die Rechnung stimmt und ist bei der Buchhaltung."),
-        "settlement-held": mark("Die Rechnung nennt ein anderes Konto als das hinterlegte. Die Buchhaltung entscheidet."),
+        "settlement-held": mark(
+            "Die Rechnung nennt ein anderes Konto als das hinterlegte. Die Buchhaltung entscheidet."
+        ),
         "settlement-accepted": mark("Die Rechnung ist angenommen."),
         "settlement-returned": mark("Die Rechnung ist zurückgegeben, der Partner weiss den Grund."),
         "settlement-noted": mark("Die Rechnung ist als erhalten vermerkt."),
@@ -177,7 +179,7 @@ async def decide_about_invoice(request: Request, settlement_id: str) -> Response
         paper_id=paper_id,
     )
     said = "settlement-accepted" if accepts else "settlement-returned"
-    return await _carry_out(request, principal, settlement_id, work, opened, typed, said)
+    return await carry_out(request, principal, settlement_id, work, opened, typed, said)
 
 
 @router.post("/settlements/{settlement_id}/invoice-received")

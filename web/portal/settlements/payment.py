@@ -27,7 +27,7 @@ register_notices(
     {
         "settlement-made": mark("Die Rechnung ist erstellt und bei der Buchhaltung."),
         "settlement-approved": mark("Die Rechnung ist freigegeben."),
-        "settlement-returned": mark("Die Rechnung ist zurückgewiesen. Der Partner wird benachrichtigt."),
+        "settlement-sent-back": mark("Die Rechnung ist zurückgewiesen. Der Partner wird benachrichtigt."),
         "settlement-paid": mark("Die Zahlung ist erfasst."),
     }
 )  # fmt: skip
@@ -75,7 +75,8 @@ async def make_invoice(request: Request, settlement_id: str) -> Response:
     except (SettlementRefused, RequestReused, TemporalAway) as failure:
         return await failure_page(request, principal, settlement_id, failure, "make", typed)
     if verdict.accepted or verdict.accounting_decides:
-        return redirect(request, f"/settlements/{settlement_id}", said="settlement-made")
+        said = "settlement-made" if verdict.accepted else "settlement-held"
+        return redirect(request, f"/settlements/{settlement_id}", said=said)
     found = await find(request, principal, settlement_id)
     sent = RejectedForm(
         "make", typed={**typed, "name": number}, wrong=invoice_errors(verdict, language)
@@ -117,7 +118,7 @@ async def return_invoice(request: Request, settlement_id: str) -> Response:
         principal, settlement_id, reason, request_id
     )
     return await carry_out(
-        request, principal, settlement_id, work, "return", typed, "settlement-returned"
+        request, principal, settlement_id, work, "return", typed, "settlement-sent-back"
     )
 
 

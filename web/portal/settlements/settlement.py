@@ -121,7 +121,7 @@ async def selectable(
 
 def picked_now(found: StoredSettlement, lines: tuple[Line, ...]) -> Choice:
     """The settlement's present selection."""
-    return Choice.only(frozenset(found.settlement.picked), lines)
+    return Choice.only(frozenset(line.sp_id for line in found.account.lines), lines)
 
 
 def _part(request: Request) -> int:

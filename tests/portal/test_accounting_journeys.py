@@ -1,0 +1,169 @@
+"""From the statement to the payment in the browser: the partner on a phone, accounting on its page."""
+
+import csv
+import io
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.async_api import expect
+
+from tests.portal.portal import Portal, axe, fits, follow, press
+from tests.portal.test_settlements_journeys import fetched, issued, settled
+from tests.support.needs import require
+from tests.web.firms import Firm, firm
+from tests.web.site import API
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def today() -> str:
+    """The local day, as a field for a day has it."""
+    return datetime.now(ZoneInfo("Europe/Zurich")).date().isoformat()
+
+
+async def waiting(portal: Portal) -> tuple[Firm, str]:
+    """A firm and the number of its settlement, which awaits the invoice."""
+    one = await firm(portal.site)
+    seen = await one.issued(await one.completed("129.00"))
+    return one, seen["settlement_id"]
+
+
+async def test_the_invoice_is_made_returned_made_again_and_paid(portal: Portal) -> None:
+    require("pango")
+    one = await firm(portal.site)
+    await one.completed("129.00", "80.00")
+    page = await portal.page("partner", device="phone", javascript=False, partner_id=one.partner_id)
+    await page.goto("/settlements")
+    number = await settled(page)
+    await issued(page)
+    await fits(page)
+    await expect(page.get_by_role("link", name="Entwurf ansehen (PDF)")).to_be_visible()
+    await page.get_by_label("Ihre Rechnungsnummer").fill("–")
+    await page.get_by_label("Datum der Rechnung").fill("2026-01-01")
+    await press(page, "Rechnung erstellen und einreichen")
+    await expect(page.locator("#invoice_number-error")).to_contain_text("1 bis 35 Zeichen")
+    await expect(page.get_by_label("Datum der Rechnung")).to_have_value("2026-01-01")
+    await page.get_by_label("Ihre Rechnungsnummer").fill("R-1 <b>")
+    await press(page, "Rechnung erstellen und einreichen")
+    await expect(page.locator("#invoice_date-error")).to_contain_text("nicht vor dem Monat")
+    await page.get_by_label("Datum der Rechnung").fill(today())
+    await press(page, "Rechnung erstellen und einreichen")
+    await expect(page.get_by_role("status")).to_have_text(
+        "Die Rechnung ist erstellt und bei der Buchhaltung."
+    )
+    await expect(page.get_by_text("die sie noch freigeben muss")).to_be_visible()
+    await expect(page.get_by_role("definition").filter(has_text="R-1 <b>")).to_be_visible()
+    await fits(page)
+
+    office = await portal.page("accounting")
+    await office.goto("/accounting")
+    await axe(office)
+    await follow(office.get_by_role("link", name=number))
+    await axe(office)
+    await office.locator("summary", has_text="Rechnung zurückweisen").click()
+    await office.locator("#return_reason").fill("Die Adresse ist <i>falsch</i>.")
+    await press(office, "Rechnung zurückweisen")
+    await expect(office.get_by_role("status")).to_contain_text("zurückgewiesen")
+
+    await page.reload()
+    await expect(page.locator("#returned")).to_contain_text("Die Adresse ist <i>falsch</i>.")
+    await fits(page)
+    await page.get_by_label("Ihre Rechnungsnummer").fill("R-1 <b>")
+    await press(page, "Rechnung erstellen und einreichen")
+    await expect(page.locator("#wrong")).to_contain_text("hat die Buchhaltung zurückgewiesen")
+    await page.get_by_label("Ihre Rechnungsnummer").fill("R-2")
+    await press(page, "Rechnung erstellen und einreichen")
+    await expect(page.get_by_role("definition").filter(has_text="R-2")).to_be_visible()
+
+    await office.reload()
+    await press(office, "Rechnung freigeben")
+    await office.get_by_label("Bezahlt am").fill("2026-01-01")
+    await office.get_by_label("Referenz der Zahlung").fill("2026-4711")
+    await press(office, "Zahlung erfassen")
+    await expect(office.locator("#paid_on-error")).to_contain_text(
+        "nicht vor dem Verrechnungsbeleg"
+    )
+    await axe(office)
+    await office.get_by_label("Bezahlt am").fill(today())
+    await press(office, "Zahlung erfassen")
+    await expect(office.get_by_role("status")).to_have_text("Die Zahlung ist erfasst.")
+
+    await page.reload()
+    day = datetime.fromisoformat(today())
+    await expect(page.get_by_text(f"Die Rechnung wurde am {day:%d.%m.%Y} bezahlt.")).to_be_visible()
+    await expect(page.get_by_role("definition").filter(has_text="2026-4711")).to_be_visible()
+    await fits(page)
+
+
+async def test_payments_are_imported(portal: Portal, tmp_path: Path) -> None:
+    one, number = await waiting(portal)
+    made = await one.post(
+        number, "make-invoice", {"invoice_number": "R-1", "invoice_date": today()}
+    )
+    assert made.json()["accepted"], made.text
+    office = await portal.page("accounting", device="phone")
+    accounting = portal.site.accounting
+    approved = await accounting.post(f"{API}/settlements/{number}/approve", json={})
+    total = approved.json()["total"]
+    await office.goto("/accounting")
+    await fits(office)
+    await press(office, "Importieren")
+    await expect(office.locator("#file-error")).to_contain_text("Wählen Sie die Datei")
+    file = tmp_path / "zahlungen.csv"
+    file.write_text("settlement_id;amount\nV;1\n")
+    await office.get_by_label("Datei (CSV)").set_input_files(file)
+    await press(office, "Importieren")
+    await expect(office.locator("#file-error")).to_contain_text("fehlt eine Spalte")
+    file.write_text(
+        "\ufeffsettlement_id;amount;paid_on\r\n"
+        f"{number};{total};{today()}\r\n{number};1.00;{today()}\r\n<b>;1.00;{today()}\r\n",
+        encoding="utf-8",
+    )
+    await office.get_by_label("Datei (CSV)").set_input_files(file)
+    await press(office, "Importieren")
+    await expect(office.get_by_role("status")).to_contain_text("1 Zahlung erfasst.")
+    await expect(office.get_by_role("status")).to_contain_text("2 Zeilen sind zu prüfen.")
+    await expect(office.get_by_text("Als bezahlt erfasst.")).to_be_visible()
+    await expect(
+        office.get_by_text(f"nicht das Total der Verrechnung, CHF {total}")
+    ).to_be_visible()
+    await expect(office.get_by_text("<b>", exact=True)).to_be_visible()
+    await fits(office)
+    await axe(office)
+    seen = (await one.http.get(f"{API}/settlements/{number}")).json()
+    assert (seen["status"], seen["paid_on"]) == ("paid", today())
+
+
+async def test_the_tables_are_downloaded(portal: Portal) -> None:
+    one, number = await waiting(portal)
+    (unbilled,) = await one.completed("60.00")
+    office = await portal.page("accounting")
+    await office.goto("/accounting")
+    journal = await fetched(portal, office, f"/accounting/journal.csv?month={today()[:7]}")
+    assert journal.headers["Content-Disposition"] == (
+        f'attachment; filename="journal-{today()[:7]}.csv"'
+    )
+    text = journal.content.decode("utf-8-sig")
+    assert number in {
+        row["settlement_id"] for row in csv.DictReader(io.StringIO(text), delimiter=";")
+    }
+    accruals = await fetched(portal, office, f"/accounting/accruals.csv?day={today()}")
+    assert unbilled in accruals.text
+    for path in (
+        "/accounting/journal.csv?month=x",
+        "/accounting/accruals.csv?day=31.02.2026",
+        "/accounting/accruals.csv?day=2199-01-01",
+    ):
+        assert (await fetched(portal, office, path)).status_code == 422
+
+
+async def test_the_page_is_for_accounting_alone(portal: Portal) -> None:
+    one, number = await waiting(portal)
+    for role in ("operations", "partner"):
+        page = await portal.page(role, partner_id=one.partner_id)  # type: ignore[arg-type]
+        for path in ("/accounting", "/accounting/journal.csv?month=2026-10"):
+            assert (await fetched(portal, page, path)).status_code == 403, (role, path)
+        await page.goto(f"/settlements/{number}")
+        await expect(page.get_by_text("Für die Buchhaltung", exact=True)).to_have_count(0)

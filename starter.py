@@ -21,6 +21,7 @@ from domain.errors import InvalidCommand
 from domain.months import Month
 from domain.orders.order import Order
 from domain.orders.placement import Placement
+from domain.policies import UnknownPolicy
 from domain.settlements.ids import is_settlement_id
 from domain.settlements.settlement import Settlement
 from records.database import Database
@@ -37,11 +38,12 @@ from temporal.schedules import put_schedules
 from use_cases import replay_failures
 from use_cases.account_errors import Conflict, WrongFields
 from use_cases.accounts import Accounts
-from use_cases.adoption import FAILED, Adoption, NotAdoptable, Result, check_version
+from use_cases.adoption import FAILED, RESULTS, Adoption, NotAdoptable, Result, check_version
 from use_cases.input_files import UnusableFile, read_items
 from use_cases.opening import NotReleased, open_month
 from use_cases.orders import AlreadyPlaced, OrderUseCases
 from use_cases.partner_numbers import checked
+from use_cases.partners import check_policy
 from use_cases.revival import NotRevivable, Revival, SettlementRevival
 from use_cases.settlement_gateway import SettlementGateway
 from use_cases.settlements import PATIENCE
@@ -61,16 +63,17 @@ async def place_orders(settings: Settings, given: argparse.Namespace) -> None:
     Raises:
         UnusableFile: a file cannot be read; no order was placed.
         WrongInput: an order cannot be placed. Those before it were placed, those after it were not.
+        UnknownPolicy: the policy of its partner is not there; the same.
     """
     placements: list[tuple[Path, int, Placement]] = [
         (path, number, placement)
         for path in given.files
         for number, placement in enumerate(read_items(path, Placement), start=1)
     ]
-    policy = settings.load_policy()
+    policies = settings.load_policies()
     async with open_database(settings) as database:
         client, partners = await connect(settings), Partners(database)
-        use_cases = OrderUseCases(client, Orders(database), partners, policy, settings.display)
+        use_cases = OrderUseCases(client, Orders(database), partners, policies, settings.display)
         for path, number, placement in placements:
             try:
                 placed = await use_cases.place(placement)
@@ -88,10 +91,19 @@ async def place_orders(settings: Settings, given: argparse.Namespace) -> None:
 async def put_partners(settings: Settings, given: argparse.Namespace) -> None:
     """Add the partners of the files, or update those that exist. A changed IBAN waits for a person of operations.
 
+    A file that does not name them leaves status and policy of a partner as they are.
+
     Raises:
         UnusableFile: a file cannot be read, or a UID or IBAN is invalid; nothing was changed.
+        WrongInput: a partner names a policy that does not exist; nothing was changed.
     """
+    policies = settings.load_policies().named
     partners = checked(p for path in given.files for p in read_items(path, Partner))
+    for partner in partners:
+        try:
+            check_policy(partner.policy, policies)
+        except WrongFields as error:
+            raise WrongInput(f"{partner.partner_id}: {error}") from error
     async with open_database(settings) as database:
         for partner in partners:
             await Partners(database).put(partner, datetime.now(UTC))
@@ -122,13 +134,15 @@ async def settle(settings: Settings, given: argparse.Namespace) -> None:
 
     Raises:
         WrongInput: there is no such partner or month, the month has not begun, or there is nothing to bill.
+        UnknownPolicy: the partner's policy is not there.
     """
     try:
         month = Month.parse(given.month)
     except ValueError as error:
         raise WrongInput(f"--month {given.month}: {error}") from error
-    policy, now = settings.load_policy(), datetime.now(UTC)
-    if Month.of(now.astimezone(ZoneInfo(policy.office.timezone)).date()) < month:
+    policies, now = settings.load_policies(), datetime.now(UTC)
+    zone = ZoneInfo(policies.standard.office.timezone)
+    if Month.of(now.astimezone(zone).date()) < month:
         raise WrongInput(f"--month {month}: it has not begun")
     async with open_database(settings) as database:
         settlements = Settlements(database)
@@ -142,7 +156,7 @@ async def settle(settings: Settings, given: argparse.Namespace) -> None:
             partner,
             month,
             now,
-            policy=policy,
+            policies=policies,
             vat_rates=settings.vat_percentages,
             display=settings.display,
         )
@@ -222,13 +236,13 @@ async def adopt_rules(settings: Settings, given: argparse.Namespace) -> None:
     try:
         check_version(given.version)
         async with open_database(settings) as database:
-            client, policy = await connect(settings), settings.load_policy()
+            client, policies = await connect(settings), settings.load_policies()
             records = Orders(database), Settlements(database), Reconciliation(database)
-            adoption = Adoption(client, *records, policy)
+            adoption = Adoption(client, *records, policies, Partners(database))
             async for name, result in adoption.adopt(given.version, given.names):
                 counts[result] += 1
                 if given.names or result in FAILED:
-                    print(name, _RESULTS[result].format(version=given.version))
+                    print(name, RESULTS[result].format(version=given.version))
     except NotAdoptable as error:
         raise WrongInput(str(error)) from error
     failed = sum(counts[result] for result in FAILED)
@@ -239,17 +253,6 @@ async def adopt_rules(settings: Settings, given: argparse.Namespace) -> None:
         )
     if failed:
         raise Unanswered(f"{failed} did not adopt the rules; the same command asks again")
-
-
-_RESULTS: dict[Result, str] = {
-    "adopted": "is under version {version}",
-    "newer": "is under newer rules already",
-    "closed": "was closed meanwhile",
-    "no_answer": "does not answer",
-    "not_running": "has no running workflow: python starter.py revive",
-    "old_worker": "has a worker that does not know version {version} yet",
-    "broken": "has a workflow that is broken: python starter.py stuck",
-}
 
 
 @contextlib.asynccontextmanager
@@ -333,7 +336,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         asyncio.run(options.work(Settings.from_env(), options))
-    except (WrongInput, UnusableFile, SettingsError, Unanswered, NotReleased) as error:
+    except (
+        WrongInput,
+        UnusableFile,
+        SettingsError,
+        UnknownPolicy,
+        Unanswered,
+        NotReleased,
+    ) as error:
         print(error, file=sys.stderr)
         return 1 if isinstance(error, Unanswered | NotReleased) else 2
     except (RPCError, NoConnection, TemporalAway) as error:

@@ -41,13 +41,13 @@ def quick_activities(
     outbox = Outbox(mails, SmtpSender(settings))
     mail = MailActivities(settings, outbox, partners)
     warehouse = WarehouseActivities(settings, partners, LineRequests(database))
-    policy = settings.load_policy()
+    policies = settings.load_policies()
     settlement_activities = SettlementActivities(
         client,
         settlements,
         Corrections(database),
         partners,
-        policy=policy,
+        policies=policies,
         vat_rates=settings.vat_percentages,
         desk=settings.display,
     )
@@ -55,7 +55,7 @@ def quick_activities(
     settlement_mail = SettlementMailActivities(settings, outbox, partners, Papers(database))
     digest = DigestActivities(
         settings,
-        policy,
+        policies.standard,
         Digests(database),
         outbox,
         partners,
@@ -76,7 +76,7 @@ def quick_activities(
         warehouse.stop_shipping,
         ShopActivities(settings, outbox).notify_shop,
         RecordActivities(client, orders).save_order,
-        CalendarActivities(policy).pin_calendar,
+        CalendarActivities(policies.standard).pin_calendar,
         settlement_activities.save_settlement,
         settlement_activities.take_corrections,
         settlement_activities.release_corrections,

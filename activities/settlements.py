@@ -8,7 +8,7 @@ from activities.failures import without_contents
 from contracts import activities
 from contracts.activities import PartnersWanted, SettlementOf, SettlementSnapshot
 from contracts.messages import DisplaySettings
-from domain.policy import Policy
+from domain.policies import Policies, UnknownPolicy
 from domain.settlements.lines import CorrectionLine, VatRates
 from records.corrections import Corrections
 from records.heads import Diverged, take_over
@@ -19,7 +19,7 @@ from use_cases.opening import NotReleased, open_month
 
 
 class SettlementActivities:
-    """The activities of settlements. `policy` and `vat_rates` are pinned into new ones."""
+    """The activities of settlements. The partner's policy of `policies`, and `vat_rates`, are pinned into new ones."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class SettlementActivities:
         corrections: Corrections,
         partners: Partners,
         *,
-        policy: Policy,
+        policies: Policies,
         vat_rates: VatRates,
         desk: DisplaySettings,
     ) -> None:
@@ -36,7 +36,7 @@ class SettlementActivities:
         self._settlements = settlements
         self._corrections = corrections
         self._partners = partners
-        self._policy = policy
+        self._policies = policies
         self._vat_rates = vat_rates
         self._desk = desk
 
@@ -88,7 +88,8 @@ class SettlementActivities:
     async def open_settlement(self, of: SettlementOf) -> bool:
         """Open a partner's settlement of a month with all that can be billed, by starting its workflow.
 
-        False if the month has a settlement already, or there is nothing to bill. One follows a voided settlement.
+        Tried again while the partner's policy is not there. False if the month has a settlement already, or there is
+        nothing to bill. One follows a voided settlement.
         """
         number = of.settlement_id
         with without_contents(f"opening of {number}"):
@@ -104,10 +105,12 @@ class SettlementActivities:
                     partner,
                     of.month,
                     activity.info().started_time,
-                    policy=self._policy,
+                    policies=self._policies,
                     vat_rates=self._vat_rates,
                     display=self._desk,
                 )
             except NotReleased as error:
                 raise ApplicationError(str(error), type="NotReleased") from None
+            except UnknownPolicy as error:
+                raise ApplicationError(str(error), type=type(error).__name__) from None
             return begun is not None

@@ -54,7 +54,7 @@ async def _complete(around: Surroundings, number: int) -> list[str]:
 
 async def _settle(around: Surroundings, sp_ids: list[str]) -> tuple[StoredSettlement, float]:
     """Settle the orders. Returns the issued settlement, and the seconds until the answer to its opening."""
-    use_cases = SettlementUseCases(around.client, around.database, around.policy, VAT_RATES, DESK)
+    use_cases = SettlementUseCases(around.client, around.database, around.policies, VAT_RATES, DESK)
     partner_id = placement().partner_id
     partner = Principal(role="partner", login_id="bench", name="bench", partner_id=partner_id)
     began = time.perf_counter()

@@ -12,6 +12,7 @@ from development.sample_data import ZURICH, SampleOrder, read_orders
 from domain.months import Month
 from domain.orders.order import Status
 from domain.orders.placement import Placement
+from domain.policies import Policies
 from domain.settlements.settlement import SettlementStatus
 from records.database import Database
 from records.orders import Orders
@@ -98,7 +99,7 @@ class _Sample:
             self._temporal,
             Orders(self._database),
             Partners(self._database),
-            self._policy,
+            Policies(self._policy),
             self._display,
             clock=lambda: placed_at,
         )
@@ -127,7 +128,7 @@ class _Sample:
             partner,
             month,
             datetime.now(UTC),
-            policy=self._policy,
+            policies=Policies(self._policy),
             vat_rates=self._vat_rates,
             display=self._display,
         )

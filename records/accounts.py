@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.values import Language, Value
 from records.database import Database, storable, to_the_end
+from records.endings import has_not_ended
 from records.links import MAILED, NewLink, put_link
 from records.mails import USER
 from records.second_factors import SecondFactors
@@ -36,13 +37,17 @@ class User(Value):
 
 
 class Credentials(NamedTuple):
-    """What a user proves its identity with. `password_hash` is None until the invitation is accepted."""
+    """What a user proves its identity with. `password_hash` is None until the invitation is accepted.
+
+    `partner_ended`: its partner has ended, so it cannot log in.
+    """
 
     user: User
     password_hash: str | None
     totp_secret: str | None
     totp_confirmed: bool
     totp_last_step: int | None
+    partner_ended: bool = False
 
 
 class LiveSession(NamedTuple):
@@ -145,6 +150,7 @@ class AccountRecords:
             totp_secret=row.totp_secret,
             totp_confirmed=row.totp_confirmed,
             totp_last_step=row.totp_last_step,
+            partner_ended=row.partner_ended,
         )
 
     async def remove_user(self, user_id: str) -> None:
@@ -211,7 +217,10 @@ class AccountRecords:
     async def begin_session(
         self, user_id: str, secret_hash: str, now: datetime, expires_at: datetime
     ) -> bool:
-        """Store a new session and the time of the login, and delete the second-factor ticket. False: no such user."""
+        """Store a new session and the time of the login, and delete the second-factor ticket.
+
+        False: there is no such user, or its partner has ended.
+        """
         row = {
             "secret_hash": secret_hash,
             "user_id": user_id,
@@ -219,7 +228,11 @@ class AccountRecords:
             "last_used_at": now,
             "expires_at": expires_at,
         }
-        came = update(users).where(users.c.user_id == user_id).values(last_login_at=now)
+        came = (
+            update(users)
+            .where(users.c.user_id == user_id, has_not_ended(users.c.partner_id))
+            .values(last_login_at=now)
+        )
         ticket = delete(links).where(links.c.user_id == user_id, links.c.purpose == "second_factor")
         async with self._database.writing() as connection:
             if (await connection.execute(came)).rowcount == 0:
@@ -229,13 +242,17 @@ class AccountRecords:
         return True
 
     async def session(self, secret_hash: str, now: datetime) -> LiveSession | None:
-        """The session with this secret, unless it has expired."""
+        """The session with this secret, unless it has expired or its user's partner has ended."""
         found = (
             _user_query.add_columns(
                 sessions.c.last_used_at, sessions.c.expires_at.label("session_expires_at")
             )
             .join(sessions, sessions.c.user_id == users.c.user_id)
-            .where(sessions.c.secret_hash == secret_hash, sessions.c.expires_at > now)
+            .where(
+                sessions.c.secret_hash == secret_hash,
+                sessions.c.expires_at > now,
+                has_not_ended(users.c.partner_id),
+            )
         )
         row = await self._database.read(lambda c: c.execute(found).one_or_none())
         if row is None:
@@ -275,6 +292,7 @@ _user_query = (
         links.c.expires_at.label("invited_until"),
         mails.c.state.label("invitation_mail"),
         mails.c.next_attempt_at.label("invited_again_at"),
+        (~has_not_ended(users.c.partner_id)).label("partner_ended"),
     )
     .outerjoin(links, and_(links.c.user_id == users.c.user_id, links.c.purpose == "invitation"))
     .outerjoin(mails, mails.c.key == links.c.mail_key)

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, and_, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from records.database import Database
+from records.endings import has_not_ended
 from records.mails import MailedPurpose, PendingMail, add_pending, make_obsolete
 from records.tables import links, users
 
@@ -55,9 +56,15 @@ class Links:
         return await self._database.write(put)
 
     async def find(self, secret_hash: str, now: datetime) -> Link | None:
-        """The link with this secret, if it is valid. It is not used up by this."""
-        found = select(links.c.user_id, links.c.purpose, links.c.expires_at).where(
-            links.c.secret_hash == secret_hash, links.c.expires_at > now
+        """The link with this secret, if it is valid and its user's partner has not ended. It is not used up by this."""
+        found = (
+            select(links.c.user_id, links.c.purpose, links.c.expires_at)
+            .join(users, users.c.user_id == links.c.user_id)
+            .where(
+                links.c.secret_hash == secret_hash,
+                links.c.expires_at > now,
+                has_not_ended(users.c.partner_id),
+            )
         )
         row = await self._database.read(lambda connection: connection.execute(found).one_or_none())
         return None if row is None else Link(*row)

@@ -1,20 +1,33 @@
-"""Counts for operations: how many orders are late and with whom, and what was last reported of orders."""
+"""Counts for operations: how many orders are late and with whom, and why orders are under review."""
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from sqlalchemy import Select, func, select
 
 from domain.orders.deadline import DeadlineKind
-from domain.orders.events import Event
+from domain.orders.events import (
+    Declined,
+    NotExecuted,
+    ProblemReported,
+    RequirementsRejected,
+    Unassigned,
+)
 from domain.orders.order import Status
 from records.database import Database
 from records.order_lists import is_overdue_with
 from records.tables import orders, timeline
 
-_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+Report = NotExecuted | ProblemReported | RequirementsRejected
+"""What leads to a review."""
+_REPORT: TypeAdapter[Report] = TypeAdapter(Annotated[Report, Field(discriminator="type")])
+_REPORTS = ("not_executed", "problem_reported", "requirements_rejected")
+Loss = Declined | Unassigned
+"""How an order loses its partner."""
+_LOSS: TypeAdapter[Loss] = TypeAdapter(Annotated[Loss, Field(discriminator="type")])
+_LOSSES = ("declined", "unassigned")
 
 
 class LatePartner(NamedTuple):
@@ -70,8 +83,18 @@ class Monitoring:
         )
         return await self._number(counted)
 
-    async def last(self, sp_ids: Collection[str], types: Collection[str]) -> dict[str, Event]:
-        """The last event of one of these types of each of these orders. Orders without one are left out."""
+    async def reports(self, sp_ids: Collection[str]) -> dict[str, Report]:
+        """The last report of each of these orders that led to a review. Orders without one are left out."""
+        last = await self._last(sp_ids, _REPORTS)
+        return {sp_id: _REPORT.validate_json(data) for sp_id, data in last.items()}
+
+    async def losses(self, sp_ids: Collection[str]) -> dict[str, Loss]:
+        """How each of these orders last lost its partner. Orders that never did are left out."""
+        last = await self._last(sp_ids, _LOSSES)
+        return {sp_id: _LOSS.validate_json(data) for sp_id, data in last.items()}
+
+    async def _last(self, sp_ids: Collection[str], types: Collection[str]) -> dict[str, str]:
+        """The last event of one of these types of each of these orders, as it is stored."""
         found = (
             select(timeline.c.sp_id, timeline.c.data)
             .where(timeline.c.sp_id.in_(sp_ids), timeline.c.type.in_(types))
@@ -79,7 +102,7 @@ class Monitoring:
         )
         async with self._database.reading() as connection:
             rows = (await connection.execute(found)).all()
-        return {sp_id: _EVENT.validate_json(data) for sp_id, data in rows}
+        return dict(row.tuple() for row in rows)
 
     async def _number(self, counted: Select[int]) -> int:
         async with self._database.reading() as connection:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, StringConstraints
 from sqlalchemy import select, update
@@ -13,6 +13,7 @@ from domain.orders.placement import Assignee
 from domain.policy import CANTONS
 from domain.values import Language, Value
 from records.database import Database, to_the_end
+from records.endings import end_access
 from records.iban_changes import COMMAND_LINE, FORMER_ADDRESS, Person, note_first, set_iban
 from records.search import normalized
 from records.tables import partners
@@ -22,6 +23,12 @@ def _known_canton(canton: str) -> str:
     if canton not in CANTONS:
         raise ValueError(f"must be one of {', '.join(CANTONS)}")
     return canton
+
+
+PartnerStatus = Literal["active", "paused", "ended"]
+"""`paused`: gets no new orders. `ended`: gets none either, and its logins and tokens have ended."""
+STATUSES: tuple[PartnerStatus, ...] = get_args(PartnerStatus)
+_KEPT = ("status", "policy")
 
 
 class Partner(Value):
@@ -44,6 +51,9 @@ class Partner(Value):
     iban: TextLine | None = None
     escalation_email: EmailAddress | None = None
     vat_liable_from: date | None = None
+    status: PartnerStatus = "active"
+    policy: Identifier | None = None
+    """The name of its own policy (docs/contract.md, "The policy file"); None: the standard one."""
 
 
 _COLUMNS = [partners.c[name] for name in Partner.model_fields]
@@ -89,6 +99,9 @@ class Partners:
 
         A changed IBAN is not in force before a second person has confirmed it. `by`: who changes it.
 
+        If it ends, its sessions, links and tokens end in the same transaction. They end again when it comes back: what
+        somebody got while it was ending does not come back with it.
+
         Raises pydantic's `ValidationError` if the changed partner is invalid.
         """
         if "\0" in partner_id:
@@ -116,31 +129,43 @@ class Partners:
             if changed.email != before["email"] and not is_recent:
                 values |= {"former_email": before["email"], "email_changed_at": now}
             await connection.execute(update(partners).where(which).values(values))
+            if "ended" in (row.status, changed.status) and row.status != changed.status:
+                await connection.run_sync(end_access, partner_id, now)
         return changed.model_copy(update={"partner_id": partner_id})
 
     @to_the_end
     async def put(self, partner: Partner, now: datetime) -> None:
-        """Store a partner, new or changed. The IBAN of a known one changes as with `change`, and is not removed."""
+        """Store a partner, new or changed. A known one changes as with `change`, but its status and policy stay unless
+        they are given, and its IBAN is not removed.
+        """
         if not await self.add(partner, now):
-            without = {"iban"} if partner.iban is None else set()
+            without = {name for name in _KEPT if name not in partner.model_fields_set}
+            if partner.iban is None:
+                without.add("iban")
             await self.change(partner.partner_id, partner.model_dump(exclude=without), now)
 
-    async def list(self) -> tuple[Partner, ...]:
-        """All partners, by their id."""
+    async def list(self, status: PartnerStatus | None = None) -> tuple[Partner, ...]:
+        """All partners, or those with this status, by their id."""
         found = select(*_COLUMNS).order_by(partners.c.partner_id)
+        if status is not None:
+            found = found.where(partners.c.status == status)
         async with self._database.reading() as connection:
             return tuple(_partner(row) for row in await connection.execute(found))
 
     async def search(
-        self, q: str, limit: int, after: str | None = None
+        self, q: str, limit: int, after: str | None = None, status: PartnerStatus | None = None
     ) -> tuple[tuple[Partner, ...], int]:
         """At most `limit` partners after `after` whose id, name, place or e-mail contains a text; and how many match.
+
+        `status` leaves out those that have another one.
 
         The search ignores case in every alphabet. The two databases cannot both do that, so it is done here on narrow
         rows of all partners.
         """
         looked_at = ("partner_id", "name", "postal_code", "city", "email")
         narrow = select(*(partners.c[name] for name in looked_at)).order_by(partners.c.partner_id)
+        if status is not None:
+            narrow = narrow.where(partners.c.status == status)
         wanted = normalized(q).strip()
         async with self._database.reading() as connection:
             rows = (await connection.execute(narrow)).all()

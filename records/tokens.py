@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.values import Value
 from records.database import Database, storable, to_the_end
+from records.endings import has_not_ended
 from records.tables import tokens
 
 TokenRole = Literal["partner", "operations", "shop", "warehouse", "accounting"]
@@ -46,10 +47,11 @@ class Tokens:
             return (await connection.execute(self._add, row)).rowcount == 1
 
     async def find(self, token_hash: str, now: datetime) -> Token | None:
-        """The token with this hash, if it is neither expired nor revoked."""
+        """The token with this hash, if it is neither expired nor revoked, and its partner has not ended."""
         found = select(*_COLUMNS).where(
             tokens.c.token_hash == token_hash,
             tokens.c.revoked_at.is_(None),
+            has_not_ended(tokens.c.partner_id),
             tokens.c.expires_at.is_(None) | (tokens.c.expires_at > now),
         )
         row = await self._database.read(lambda c: c.execute(found).one_or_none())

@@ -11,10 +11,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from contracts.messages import DisplaySettings
-from domain.fields import TextLine
+from domain.fields import Identifier, TextLine
+from domain.policies import Policies
 from domain.policy import Policy
 from domain.policy_file import load_policy
 from domain.settlements.lines import VatRates
@@ -37,6 +46,7 @@ from settings.fields import (
 )
 
 PREFIX = "CMI_"
+_NAME: TypeAdapter[str] = TypeAdapter(Identifier)
 
 
 class SettingsError(ValueError):
@@ -89,6 +99,10 @@ class Settings(BaseModel):
     )
     policy: Path | None = Field(
         None, description="TOML file with deadlines and office hours; none: the standard policy"
+    )
+    policies: Path | None = Field(
+        None,
+        description="folder of further policies, NAME.toml each, that partners may have by name; none: there are none",
     )
     warehouse_url: WebUrl | None = Field(
         None,
@@ -210,14 +224,15 @@ class Settings(BaseModel):
         Raises:
             SettingsError: the file cannot be read, or is no policy.
         """
-        if self.policy is None:
-            return Policy()
-        try:
-            return load_policy(self.policy.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise SettingsError(f"{PREFIX}POLICY: {self.policy}: {error.strerror}") from None
-        except ValueError as error:
-            raise SettingsError(f"{PREFIX}POLICY: {self.policy}: {error}") from None
+        return Policy() if self.policy is None else _read_policy("POLICY", self.policy)
+
+    def load_policies(self) -> Policies:
+        """The policy of `load_policy`, and those in the folder `policies` by the names of their files.
+
+        Raises:
+            SettingsError: the folder cannot be read, a file has no possible name, or one of them is no policy.
+        """
+        return Policies(self.load_policy(), _read_folder("POLICIES", self.policies))
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> "Settings":
@@ -251,6 +266,32 @@ class Settings(BaseModel):
             (PREFIX + field.upper(), _default_text(info.default), info.description or "")
             for field, info in cls.model_fields.items()
         ]
+
+
+def _read_policy(setting: str, path: Path) -> Policy:
+    try:
+        return load_policy(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{PREFIX}{setting}: {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}{setting}: {path}: {error}") from None
+
+
+def _read_folder(setting: str, folder: Path | None) -> dict[str, Policy]:
+    if folder is None:
+        return {}
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix == ".toml")
+    except OSError as error:
+        raise SettingsError(f"{PREFIX}{setting}: {folder}: {error.strerror}") from None
+    for path in paths:
+        try:
+            _NAME.validate_python(path.stem)
+        except ValidationError:
+            raise SettingsError(
+                f"{PREFIX}{setting}: {path}: the name of a policy has letters, digits and . _ - only, 64 at most"
+            ) from None
+    return {path.stem: _read_policy(setting, path) for path in paths}
 
 
 def _default_text(default: object) -> str:

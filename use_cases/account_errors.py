@@ -9,6 +9,10 @@ class BadLogin(Exception):
     """Wrong e-mail, password or code; the message does not say which."""
 
 
+class LoginEnded(BadLogin):
+    """E-mail and password are right, but the user's partner has ended."""
+
+
 class Throttled(Exception):
     """Too many attempts. `retry_after` is in whole seconds, at least 1."""
 
@@ -49,6 +53,13 @@ class NotFound(Exception):
 
 class Conflict(Exception):
     """The current state does not allow it; the text says why."""
+
+
+class PartnerEnded(Conflict):
+    """The partner has ended, so it gets no logins, links or tokens."""
+
+    def __init__(self) -> None:
+        super().__init__("This partner has ended, and gets no logins or tokens.")
 
 
 class Fault(NamedTuple):

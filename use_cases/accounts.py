@@ -72,7 +72,13 @@ class Accounts:
     ) -> None:
         self._clock = clock
         partners, iban_changes = Partners(database), IbanChanges(database)
-        self.partners = PartnerUseCases(partners, clock, iban_changes, self._tell_of_ibans)
+        self.partners = PartnerUseCases(
+            partners,
+            clock,
+            settings.load_policies().named.keys(),
+            iban_changes,
+            self._tell_of_ibans,
+        )
         self._records = AccountRecords(database)
         tokens = Tokens(database)
         self.tokens = TokenUseCases(tokens, self.partners, clock)
@@ -151,6 +157,7 @@ class Accounts:
 
         Raises:
             NotFound: no such partner.
+            PartnerEnded: it has ended.
             WrongFields: with each field that is invalid.
             Conflict: another login has the address.
         """
@@ -170,9 +177,12 @@ class Accounts:
 
         Raises:
             NotFound: no such user there.
+            PartnerEnded: its partner has ended.
             Conflict: the invitation was accepted.
         """
         user = await self._user(partner_id, user_id)
+        if partner_id is not None:
+            await self.partners.get_with_access(partner_id)
         if user.invitation == "accepted":
             raise Conflict("The invitation was accepted already.")
         if sending := await self._link_mails.issue(user, "invitation"):
@@ -211,7 +221,9 @@ class Accounts:
     ) -> tuple[User, PreparedLink]:
         """Add a login, its invitation and the pending mail in one transaction."""
         check_role(role, partner_id)
-        standard = (await self.partners.get(partner_id)).language if partner_id else self._language
+        standard = self._language
+        if partner_id is not None:
+            standard = (await self.partners.get_with_access(partner_id)).language
         try:
             new = _NewUser(email=email, name=name, language=language or standard)
         except ValidationError as error:
@@ -284,7 +296,7 @@ class Accounts:
     async def _reset(self, email: str) -> bool:
         try:
             known = await self._records.by_email(email, self._clock())
-            if known is not None:
+            if known is not None and not known.partner_ended:
                 await self._link_mails.issue(known.user, "reset")
         except (SQLAlchemyError, OSError) as error:
             logger.warning("reset not mailed", extra={"why": type(error).__name__})

@@ -16,11 +16,13 @@ from domain.actors import Actor
 from domain.errors import NotUnderstood
 from domain.orders.commands import AdoptRules
 from domain.orders.request import Request
+from domain.policies import Policies, UnknownPolicy
 from domain.policy import Policy
 from domain.settlements import commands
 from domain.settlements.commands import SettlementRequest
 from domain.settlements.ids import is_settlement_id
 from records.orders import Orders
+from records.partners import Partners
 from records.reconciliation import Reconciliation, Row
 from records.settlements import Settlements
 from temporal import orders as workflow_client
@@ -32,14 +34,34 @@ AT_ONCE = 8
 _PAGE = 500
 _OPERATIONS = Actor(role="operations")
 
-Result = Literal["adopted", "newer", "closed", "no_answer", "not_running", "old_worker", "broken"]
+Result = Literal[
+    "adopted", "newer", "closed", "no_answer", "not_running", "old_worker", "no_policy", "broken"
+]
 """The result for one order or settlement.
 
 `adopted`: it has the version now, or had it before. `newer`: it has a newer one. `closed`: it is over. `no_answer`: its
 workflow did not answer. `not_running`: it has no running workflow although it is open in the records. `old_worker`: its
-worker does not know the version yet. `broken`: its workflow tasks fail, or the update failed for an unknown reason.
+worker does not know the version yet. `no_policy`: the policy of its partner is not there. `broken`: its workflow tasks
+fail, or the update failed for an unknown reason.
 """
-FAILED: tuple[Result, ...] = ("no_answer", "not_running", "old_worker", "broken")
+RESULTS: dict[Result, str] = {
+    "adopted": "is under version {version}",
+    "newer": "is under newer rules already",
+    "closed": "was closed meanwhile",
+    "no_answer": "does not answer",
+    "not_running": "has no running workflow: python starter.py revive",
+    "old_worker": "has a worker that does not know version {version} yet",
+    "no_policy": "has a partner whose policy is not among the files of CMI_POLICIES",
+    "broken": "has a workflow that is broken: python starter.py stuck",
+}
+"""Each result in words, after the name. `version` is in some of them."""
+FAILED: tuple[Result, ...] = (
+    "no_answer",
+    "not_running",
+    "old_worker",
+    "no_policy",
+    "broken",
+)
 """The results after which the command must be repeated."""
 
 
@@ -70,7 +92,7 @@ class _Target(NamedTuple):
 
 
 class Adoption:
-    """Moves orders and settlements to newer rules. `policy` is the current one."""
+    """Moves orders and settlements to newer rules. The keys that these add come from the partner's current policy."""
 
     def __init__(
         self,
@@ -78,14 +100,17 @@ class Adoption:
         orders: Orders,
         settlements: Settlements,
         open_ones: Reconciliation,
-        policy: Policy,
+        policies: Policies,
+        partners: Partners,
         patience: timedelta = ANSWER_WITHIN,
     ) -> None:
         self._client = client
         self._orders = orders
         self._settlements = settlements
         self._open_ones = open_ones
-        self._policy = policy
+        self._policies = policies
+        self._partners = partners
+        self._own: dict[str, str] = {}
         self._patience = patience
         self._turn = asyncio.Semaphore(AT_ONCE)
 
@@ -100,6 +125,7 @@ class Adoption:
             TemporalAway: Temporal cannot be reached. Updates before that may have been done.
         """
         check_version(version)
+        self._own = {p.partner_id: p.policy for p in await self._partners.list() if p.policy}
         pages = self._named(version, wanted) if wanted else self._all()
         async for page in pages:
             tasks = [asyncio.create_task(self._one(target, version)) for target in page]
@@ -155,7 +181,10 @@ class Adoption:
         return await self._settlement(target.name, target.settled, version)
 
     async def _order(self, sp_id: str, version: int) -> Adopted:
-        command = AdoptRules(version=version, policy=self._policy)
+        try:
+            command = AdoptRules(version=version, policy=await self._policy_of_order(sp_id))
+        except UnknownPolicy:
+            return Adopted(sp_id, "no_policy")
         request = Request(command=command, actor=_OPERATIONS, request_id=_request_id(command))
 
         async def is_over() -> bool:
@@ -170,7 +199,11 @@ class Adoption:
         return Adopted(sp_id, result)
 
     async def _settlement(self, number: str, settled: SettlementOf, version: int) -> Adopted:
-        command = commands.AdoptRules(version=version, policy=self._policy)
+        try:
+            policy = self._policy_of(settled.partner_id)
+        except UnknownPolicy:
+            return Adopted(number, "no_policy")
+        command = commands.AdoptRules(version=version, policy=policy)
         request = SettlementRequest(
             command=command, actor=_OPERATIONS, request_id=_request_id(command)
         )
@@ -187,6 +220,14 @@ class Adoption:
             is_over,
         )
         return Adopted(number, result)
+
+    async def _policy_of_order(self, sp_id: str) -> Policy:
+        """The current policy of the partner that has an order. Raises `UnknownPolicy`."""
+        stored = await self._orders.get(sp_id) if self._own else None
+        return self._policy_of(stored.order.partner.partner_id if stored else None)
+
+    def _policy_of(self, partner_id: str | None) -> Policy:
+        return self._policies.of(self._own.get(partner_id) if partner_id else None)
 
     async def _ask(
         self,

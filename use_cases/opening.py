@@ -12,7 +12,7 @@ from domain import rules
 from domain.actors import SYSTEM
 from domain.cantons import pin_calendar
 from domain.months import Month
-from domain.policy import Policy
+from domain.policies import Policies
 from domain.settlements.lines import LeftOut, VatRates
 from domain.settlements.settlement import Opening, Selection
 from records.partners import Partner, Partners
@@ -61,7 +61,7 @@ def opening_of(
     month: Month,
     now: datetime,
     *,
-    policy: Policy,
+    policies: Policies,
     vat_rates: VatRates,
     picked: Selection,
     left_out: tuple[LeftOut, ...] = (),
@@ -73,7 +73,11 @@ def opening_of(
     Without a VAT number the partner charges no VAT; with one, on services from its day `vat_liable_from` on.
 
     `number`: of the settlement in the month.
+
+    Raises:
+        UnknownPolicy: the partner's policy is not there.
     """
+    policy = policies.of(partner.policy)
     return Opening(
         partner=Partners.assignee(partner),
         month=month,
@@ -96,7 +100,7 @@ async def open_month(
     month: Month,
     now: datetime,
     *,
-    policy: Policy,
+    policies: Policies,
     vat_rates: VatRates,
     display: DisplaySettings,
 ) -> SettlementSnapshot | None:
@@ -108,6 +112,7 @@ async def open_month(
 
     Raises:
         NotReleased: a voided settlement of the month still releases its orders.
+        UnknownPolicy: the partner's policy is not there.
         RPCError: Temporal is away.
     """
     # Temporal deletes old workflows; the records keep all settlements.
@@ -123,7 +128,7 @@ async def open_month(
         partner,
         month,
         now,
-        policy=policy,
+        policies=policies,
         vat_rates=vat_rates,
         picked=tuple(line.sp_id for line in lines),
         automatic=True,

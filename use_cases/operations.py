@@ -3,24 +3,17 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, cast, get_args
+from typing import NamedTuple
 
 from domain.orders.ball import ball
 from domain.orders.deadline import Deadline, DeadlineKind
-from domain.orders.events import (
-    Declined,
-    NotExecuted,
-    ProblemReported,
-    RequirementsRejected,
-    Unassigned,
-)
 from domain.orders.order import Order, Party, Status
 from records.accounts import AccountRecords, User
 from records.database import Database
 from records.findings import Finding, Findings
 from records.login_attempts import LoginAttempts
 from records.mails import MailLog, StuckMails
-from records.monitoring import LatePartner, Monitoring
+from records.monitoring import LatePartner, Loss, Monitoring, Report
 from records.order_lists import OrderFilter
 from records.orders import Orders
 from use_cases import access
@@ -50,9 +43,6 @@ class LateOrders(NamedTuple):
     next_cursor: str | None
 
 
-Report = NotExecuted | ProblemReported | RequirementsRejected
-
-
 class Review(NamedTuple):
     """An order that waits for a decision, and what the partner reported."""
 
@@ -68,18 +58,19 @@ class Reviews(NamedTuple):
     next_cursor: str | None
 
 
-class WithoutPartner(NamedTuple):
-    """An order that no partner has, and how it lost its last one."""
+class UnassignedOrder(NamedTuple):
+    """An order without a partner, how it lost its last one, since when, and until when operations have to assign it."""
 
     order: Order
-    why: Declined | Unassigned | None
+    why: Loss | None
+    since: datetime | None
     due: datetime | None
 
 
-class WithoutPartners(NamedTuple):
+class UnassignedOrders(NamedTuple):
     """A page of orders without a partner, and the cursor of the next page; None at the end."""
 
-    items: tuple[WithoutPartner, ...]
+    items: tuple[UnassignedOrder, ...]
     next_cursor: str | None
 
 
@@ -87,13 +78,13 @@ class OperationsOverview(NamedTuple):
     """The overview of operations: the number and the first items of each kind of problem."""
 
     now: datetime
-    unassigned_count: int
-    unassigned: tuple[WithoutPartner, ...]
     late_count: int
     late: tuple[LateOrder, ...]
     late_partners: tuple[LatePartner, ...]
     review_count: int
     reviews: tuple[Review, ...]
+    unassigned_count: int
+    unassigned: tuple[UnassignedOrder, ...]
     on_hold_count: int
     untransmitted_count: int
     untransmitted: tuple[LateOrder, ...]
@@ -129,25 +120,18 @@ class Operations:
         """The overview, with the first `each` of every kind. Raises `Forbidden`."""
         access.check(principal, "watch")
         now = self._clock()
-        (
-            unassigned_count,
-            late_count,
-            unsent_count,
-            review_count,
-            finding_count,
-            throttled,
-        ) = await asyncio.gather(
-            self._monitoring.count(Status.UNASSIGNED),
+        late_count, unsent_count, review_count, finding_count, throttled = await asyncio.gather(
             self._monitoring.late(now),
             self._monitoring.late(now, "transmit"),
             self._monitoring.count(Status.UNDER_REVIEW),
             self._findings.count(),
             self._login_attempts.blocked(now),
         )
-        late_partners, findings, unassigned, on_hold_count = await asyncio.gather(
+        late_partners, findings, unassigned, unassigned_count, on_hold_count = await asyncio.gather(
             self._monitoring.late_partners(now, _MOST_PARTNERS),
             self._findings.open(each),
             self.unassigned(principal, limit=each),
+            self._monitoring.count(Status.UNASSIGNED),
             self._monitoring.count(Status.ON_HOLD),
         )
         late, untransmitted, reviews, mails, mail_count, invitations = await asyncio.gather(
@@ -160,13 +144,13 @@ class Operations:
         )
         return OperationsOverview(
             now=now,
-            unassigned_count=unassigned_count,
-            unassigned=unassigned.items,
             late_count=late_count,
             late=late.items,
             late_partners=late_partners,
             review_count=review_count,
             reviews=reviews.items,
+            unassigned_count=unassigned_count,
+            unassigned=unassigned.items,
             on_hold_count=on_hold_count,
             untransmitted_count=unsent_count,
             untransmitted=untransmitted.items,
@@ -215,11 +199,10 @@ class Operations:
         page = await self._orders.page(
             OrderFilter(status=Status.UNDER_REVIEW), limit, cursor, "urgent"
         )
-        sp_ids = [order.sp_id for order in page.items]
-        reports = await self._monitoring.last(sp_ids, _types(*get_args(Report)))
+        reports = await self._monitoring.reports([order.sp_id for order in page.items])
         return Reviews(
             tuple(
-                Review(order, cast(Report | None, reports.get(order.sp_id)), _due(order, "review"))
+                Review(order, reports.get(order.sp_id), _due(order, "review"))
                 for order in page.items
             ),
             page.next_cursor,
@@ -227,19 +210,16 @@ class Operations:
 
     async def unassigned(
         self, principal: Principal, limit: int = 25, cursor: str | None = None
-    ) -> WithoutPartners:
+    ) -> UnassignedOrders:
         """Orders that no partner has, the most urgent first. Raises as `late` does."""
         access.check(principal, "watch")
         which = OrderFilter(status=Status.UNASSIGNED)
         page = await self._orders.page(which, limit, cursor, "urgent")
-        sp_ids = [order.sp_id for order in page.items]
-        lost = await self._monitoring.last(sp_ids, _types(Declined, Unassigned))
-        return WithoutPartners(
+        losses = await self._monitoring.losses([order.sp_id for order in page.items])
+        return UnassignedOrders(
             tuple(
-                WithoutPartner(
-                    order,
-                    cast(Declined | Unassigned | None, lost.get(order.sp_id)),
-                    _due(order, "assign"),
+                UnassignedOrder(
+                    order, losses.get(order.sp_id), order.unassigned_at, _due(order, "assign")
                 )
                 for order in page.items
             ),
@@ -282,7 +262,3 @@ def _late(orders: Iterable[Order], now: datetime) -> tuple[LateOrder, ...]:
 
 def _due(order: Order, kind: DeadlineKind) -> datetime | None:
     return next((each.due for each in order.open_deadlines if each.kind == kind), None)
-
-
-def _types(*events: Any) -> list[str]:
-    return [event.model_fields["type"].default for event in events]

@@ -7,33 +7,26 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 from temporalio.client import Client
-from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from contracts import names
-from contracts.activities import Snapshot
 from contracts.messages import Answer, DisplaySettings
-from domain import rules
 from domain.actors import SYSTEM
-from domain.cantons import pin_calendar, public_holidays
-from domain.errors import InvalidCommand, NotUnderstood
+from domain.cantons import pin_calendar
+from domain.errors import NotUnderstood
 from domain.fields import Identifier
 from domain.orders.access import allowed
 from domain.orders.commands import ExternalCommand, NoteSeen, Reassign
 from domain.orders.errors import Refused
 from domain.orders.lifecycle import handle
 from domain.orders.order import Order, Status
-from domain.orders.placement import Intake, Placement
+from domain.orders.placement import Placement
 from domain.orders.request import Request
-from domain.policy import Policy
-from domain.postal_codes import canton_of_postal_code
+from domain.policies import Policies
 from domain.values import Value
-from records.failures import is_away
-from records.heads import Diverged
 from records.order_lists import OrderFilter, Sort
 from records.orders import Orders, Page, StoredOrder
 from records.partners import Partners
-from temporal import orders as workflow_client
-from temporal.calls import Closed, NoAnswer, temporal_call
+from temporal.calls import Closed
 from temporal.calls import TemporalAway as TemporalAway
 from use_cases import access
 from use_cases.late_goods import LateGoods
@@ -44,6 +37,9 @@ from use_cases.order_errors import NotAllowed as NotAllowed
 from use_cases.order_errors import RequestReused as RequestReused
 from use_cases.order_errors import UnknownOrder as UnknownOrder
 from use_cases.order_gateway import OrderGateway
+from use_cases.partners import check_gets_orders
+from use_cases.placing import Placed as Placed
+from use_cases.placing import Placing
 from use_cases.principal import Principal
 from use_cases.waiting import wait_for_records
 
@@ -51,13 +47,6 @@ logger = logging.getLogger("cmi.desk")
 
 PATIENCE = timedelta(seconds=3)
 """How long a caller waits for the worker before the command is left with the server as a signal."""
-
-
-class Placed(Value):
-    """The result of placing an order: its snapshot, and whether it is new."""
-
-    snapshot: Snapshot
-    is_new: bool
 
 
 class Stored(Value):
@@ -81,19 +70,19 @@ class OrderUseCases:
         client: Client,
         orders: Orders,
         partners: Partners,
-        policy: Policy,
+        policies: Policies,
         display: DisplaySettings,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         patience: timedelta = PATIENCE,
     ) -> None:
-        self._client = client
         self._orders = orders
         self._partners = partners
-        self._policy = policy
-        self._display = display
         self._clock = clock
         self._patience = patience
         self._gateway = OrderGateway(client, orders, clock, patience)
+        self._placing = Placing(
+            client, self._gateway, orders, partners, policies, display, clock, patience
+        )
         self._notices = Notices(
             self._gateway,
             orders,
@@ -110,54 +99,8 @@ class OrderUseCases:
     # --- placing -------------------------------------------------------------------------------------------------
 
     async def place(self, placement: Placement) -> Placed:
-        """Place an order. Placing the same order again returns the existing one.
-
-        The order is placed once its workflow is started. It is also stored in the records here, so that the caller
-        finds it at once. If that fails, the workflow stores it.
-
-        Raises:
-            InvalidCommand: the partner does not exist, or the SP-ID is reserved for our own workflows.
-            AlreadyPlaced: another order has the SP-ID.
-            TemporalAway: it is unknown whether the order was placed. The same call may be repeated.
-        """
-        known = await self._orders.get(placement.sp_id)
-        if known is not None:
-            return _same(placement, known)
-        if names.is_taken(placement.sp_id):
-            raise InvalidCommand("sp_id", "reserved_name")
-        partner = await self._partners.get(placement.partner_id)
-        if partner is None:
-            raise InvalidCommand("partner_id", "unknown_partner")
-        now = self._clock()
-        # The local day may be one later; the calendar begins well before it.
-        calendar = pin_calendar(partner.canton, self._policy, now.date())
-        canton = canton_of_postal_code(placement.customer.postal_code)
-        intake = Intake(
-            placement=placement,
-            partner=self._partners.assignee(partner),
-            policy=self._policy,
-            calendar=calendar,
-            rules=rules.CURRENT,
-            customer_canton=canton,
-            customer_holidays=public_holidays(canton, self._policy, now.date()) if canton else (),
-        )
-        try:
-            async with temporal_call(self._patience):
-                begun = await workflow_client.start_order(self._client, intake, self._display, now)
-        except (NoAnswer, Closed) as error:
-            raise TemporalAway("no answer") from error
-        except WorkflowAlreadyStartedError:
-            return _same(placement, await self._gateway.placed_meanwhile(placement.sp_id))
-        try:
-            await self._orders.save(begun)
-        except Exception as error:
-            if not is_away(error) and not isinstance(error, Diverged):
-                raise
-            logger.warning(
-                "the order was not recorded here, its workflow will record it",
-                extra={"cause": type(error).__name__},
-            )
-        return Placed(snapshot=begun, is_new=True)
+        """Place an order (`Placing.place`)."""
+        return await self._placing.place(placement)
 
     # --- looking -------------------------------------------------------------------------------------------------
 
@@ -180,7 +123,8 @@ class OrderUseCases:
 
         The caller sees the order even if that cannot be told.
         """
-        if order.rules < 2 or order.status is not Status.NEW or order.noticed_at is not None:
+        first = order.status in (Status.NEW, Status.CHECK_REQUIREMENTS)
+        if order.rules < 2 or not first or order.noticed_at or order.accepted_at:
             return
         partner_id = order.partner.partner_id
         seen = Request(
@@ -278,9 +222,9 @@ class OrderUseCases:
         respond_async: bool = False,
         only_in: Status | None = None,
     ) -> StoredOrder | Stored:
-        """Hand an order to another partner, whose calendar is pinned into it. Raises as `command` does.
+        """Hand an order to another partner, whose calendar is pinned into it. The order keeps its policy.
 
-        `only_in`: the state that the order must have.
+        `only_in`: the state that the order must have. Raises as `command` does.
         """
         access.check(principal, "reassign")
         known = await self._known(principal, sp_id)
@@ -288,9 +232,7 @@ class OrderUseCases:
             order = known.order
             may = allowed(order, "operations", self._clock())
             raise NotAllowed("decide_review", "wrong_state", order.status, may)
-        partner = await self._partners.get(partner_id)
-        if partner is None:
-            raise InvalidCommand("partner_id", "unknown_partner")
+        partner = check_gets_orders(await self._partners.get(partner_id))
         command = Reassign(
             partner=self._partners.assignee(partner),
             calendar=pin_calendar(partner.canton, known.order.policy, self._clock().date()),
@@ -370,12 +312,6 @@ def _is_sp_id(text: str) -> bool:
     except ValidationError:
         return False
     return True
-
-
-def _same(placement: Placement, existing: StoredOrder) -> Placed:
-    if existing.order.intake.placement != placement:
-        raise AlreadyPlaced(existing.order)
-    return Placed(snapshot=Snapshot(order=existing.order, events=existing.events), is_new=False)
 
 
 def _check_values(order: Order, request: Request, now: datetime) -> None:

@@ -52,7 +52,7 @@ def checked(partners: Iterable[Partner]) -> list[Partner]:
     made = []
     for partner in partners:
         try:
-            made.append(Partner.model_validate(canonical(partner.model_dump())))
+            made.append(Partner.model_validate(canonical(partner.model_dump(exclude_unset=True))))
         except WrongFields as error:
             raise UnusableFile(f"{partner.partner_id}: {error}") from error
     return made

@@ -1,49 +1,95 @@
-"""The use cases of partners: list, search, add, change; a second person confirms a changed IBAN."""
+"""The use cases of partners: list, search, add, change; a second person confirms a changed IBAN; what an end means."""
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Collection, Container, Mapping
 from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
+from domain.errors import InvalidCommand
 from records.iban_changes import COMMAND_LINE, IbanChange, IbanChanges, Person
-from records.partners import Partner, Partners
-from use_cases.account_errors import Conflict, Fault, NotFound, WrongFields, wrong_fields
+from records.partners import Partner, Partners, PartnerStatus
+from use_cases.account_errors import (
+    Conflict,
+    Fault,
+    NotFound,
+    PartnerEnded,
+    WrongFields,
+    wrong_fields,
+)
 from use_cases.partner_numbers import canonical
+
+logger = logging.getLogger("cmi.desk")
+
+
+def check_gets_orders(partner: Partner | None) -> Partner:
+    """The partner, if a new order may be given to it: by placing it, or by reassigning one.
+
+    Raises:
+        InvalidCommand: there is no such partner, it is paused, or it has ended.
+    """
+    if partner is None:
+        raise InvalidCommand("partner_id", "unknown_partner")
+    match partner.status:
+        case "active":
+            return partner
+        case "paused":
+            raise InvalidCommand("partner_id", "partner_paused")
+        case "ended":
+            raise InvalidCommand("partner_id", "partner_ended")
+
+
+def check_policy(name: str | None, policies: Container[str]) -> None:
+    """Raise `WrongFields` if a partner is to have a policy that does not exist. None is the standard one."""
+    if name is not None and name not in policies:
+        raise WrongFields(Fault("policy", "unknown_policy", "there is no policy with this name"))
 
 
 class PartnerUseCases:
-    """Partners. `clock` gives the instant. `tell` starts to send the mails about changed IBANs, which are stored."""
+    """Partners. `clock` gives the instant, `policies` are the names of the policies that a partner may have.
+    `tell` starts to send the mails about changed IBANs, which are stored.
+
+    `release_orders` is called with the id of a partner that has ended, after its end is stored: its open orders need
+    another partner. It is called again whenever the end is sent again, so it must be idempotent.
+    """
 
     def __init__(
         self,
         partners: Partners,
         clock: Callable[[], datetime],
+        policies: Collection[str] = (),
         changes: IbanChanges | None = None,
         tell: Callable[[], None] = lambda: None,
     ) -> None:
         self._partners = partners
         self._clock = clock
+        self.policies = policies
         self._changes = changes
         self._tell = tell
+        self.release_orders: Callable[[str], Awaitable[None]] = _no_orders
 
-    async def list(self) -> tuple[Partner, ...]:
-        """All partners, by their id."""
-        return await self._partners.list()
+    async def list(self, status: PartnerStatus | None = None) -> tuple[Partner, ...]:
+        """All partners, or those with this status, by their id."""
+        return await self._partners.list(status)
 
     async def search(
-        self, q: str, limit: int, after: str | None = None
+        self, q: str, limit: int, after: str | None = None, status: PartnerStatus | None = None
     ) -> tuple[tuple[Partner, ...], int]:
-        """At most `limit` partners after `after` whose id, name, place or e-mail contains a text; how many match."""
-        return await self._partners.search(q, limit, after)
+        """At most `limit` partners after `after` whose id, name, place or e-mail contains a text; how many match.
+
+        `status` leaves out those that have another one.
+        """
+        return await self._partners.search(q, limit, after, status)
 
     async def add(self, partner: Partner, by: Person = COMMAND_LINE) -> bool:
         """Add a partner. False if the same partner exists already. `by`: who adds it.
 
         Raises:
             Conflict: another partner has this id.
-            WrongFields: its UID or IBAN is invalid.
+            WrongFields: its UID or IBAN is invalid, or there is no policy with its name.
         """
+        check_policy(partner.policy, self.policies)
         partner = Partner.model_validate(canonical(partner.model_dump()))
         if await self._partners.add(partner, self._clock(), by):
             return True
@@ -59,6 +105,9 @@ class PartnerUseCases:
         A changed IBAN waits until another person than `by` confirms it (`decide_iban`), except a partner's first one.
         The partner is told at the address that it had.
 
+        If its status becomes `ended`, its sessions and links end, its tokens are revoked, and its open orders are
+        released (`release_orders`). Another status lets its users log in again, but brings no token back.
+
         Raises:
             NotFound: no such partner.
             WrongFields: with each invalid field; nothing was changed.
@@ -66,13 +115,19 @@ class PartnerUseCases:
         if changes.get("partner_id", partner_id) != partner_id:
             raise WrongFields(Fault("partner_id", "fixed", "cannot be changed"))
         try:
-            changed = await self._partners.change(partner_id, canonical(changes), self._clock(), by)
+            changed = await self._partners.change(
+                partner_id, canonical(_known(changes, self.policies)), self._clock(), by
+            )
         except ValidationError as error:
             raise wrong_fields(error) from None
         if changed is None:
             raise NotFound("partner")
         if "iban" in changes:
             self._tell()
+        if "status" in changes:
+            logger.info("partner status", extra={"partner": partner_id, "status": changed.status})
+            if changed.status == "ended":
+                await self.release_orders(partner_id)
         return changed
 
     # --- changed IBANs -----------------------------------------------------------------------------------------------
@@ -114,3 +169,21 @@ class PartnerUseCases:
         if partner is None:
             raise NotFound("partner")
         return partner
+
+    async def get_with_access(self, partner_id: str) -> Partner:
+        """A partner that may have logins and tokens. Raises `NotFound`, or `PartnerEnded`."""
+        partner = await self.get(partner_id)
+        if partner.status == "ended":
+            raise PartnerEnded()
+        return partner
+
+
+def _known(changes: Mapping[str, Any], policies: Container[str]) -> Mapping[str, Any]:
+    name = changes.get("policy")
+    if name is None or isinstance(name, str):
+        check_policy(name, policies)
+    return changes
+
+
+async def _no_orders(partner_id: str) -> None:
+    """Nobody takes care of the orders of a partner that ends: in a process that knows no Temporal."""

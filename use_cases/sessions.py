@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from records.accounts import AccountRecords, User
 from records.links import Links, NewLink
-from use_cases.account_errors import BadLogin, LinkUnusable, SecondFactorNeeded
+from use_cases.account_errors import BadLogin, LinkUnusable, LoginEnded, SecondFactorNeeded
 from use_cases.callers import lifetime, principal_of
 from use_cases.link_mails import hash_of, new_secret
 from use_cases.passwords import Passwords
@@ -55,6 +55,7 @@ class SessionUseCases:
         Raises:
             Throttled: too many attempts at this account or from this address.
             BadLogin: the e-mail, the password or the code is wrong.
+            LoginEnded: they are right, but the user's partner has ended.
             SecondFactorNeeded: the password is right, and the code is missing.
         """
         await self._throttle.guess(email, address)
@@ -65,6 +66,8 @@ class SessionUseCases:
         )
         if known is None or known.password_hash is None or not right:
             raise BadLogin("e-mail or password is wrong")
+        if known.partner_ended:
+            raise LoginEnded("the partner has ended")
         if better is not None:
             await self._records.rehash(known.user.user_id, known.password_hash, better)
         if known.totp_confirmed:

@@ -13,7 +13,7 @@ from contracts.messages import DisplaySettings
 from domain.cantons import pin_calendar
 from domain.errors import InvalidCommand
 from domain.months import Month
-from domain.policy import Policy
+from domain.policies import Policies
 from domain.settlements.commands import Close, NoteInvoice, Select, VoidSettlement
 from domain.settlements.lines import Line, VatRates
 from domain.settlements.settlement import SettlementStatus
@@ -73,7 +73,7 @@ class SettlementUseCases:
         self,
         client: Client,
         database: Database,
-        policy: Policy,
+        policies: Policies,
         vat_rates: VatRates,
         display: DisplaySettings,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -83,7 +83,7 @@ class SettlementUseCases:
         self._settlements = Settlements(database)
         self._corrections = Corrections(database)
         self._partners = Partners(database)
-        self._policy = policy
+        self._policies = policies
         self._vat_rates = vat_rates
         self._display = display
         self._gateway = SettlementGateway(client, self._settlements, patience)
@@ -112,7 +112,7 @@ class SettlementUseCases:
     @property
     def zone(self) -> ZoneInfo:
         """The time zone of the office, in which lists show instants."""
-        return ZoneInfo(self._policy.office.timezone)
+        return ZoneInfo(self._policies.standard.office.timezone)
 
     # --- opening -------------------------------------------------------------------------------------------------
 
@@ -154,6 +154,7 @@ class SettlementUseCases:
             Forbidden: not for this role, or a partner for another partner.
             InvalidCommand: operations did not name one of several partners, or the partner does not exist.
             NothingToBill: none of the orders can be billed, or too many cannot.
+            UnknownPolicy: the partner's policy is not there. Nothing was opened.
             AlreadySettled: another request has opened the settlement of this month.
             TemporalAway: it is unknown whether it was opened. The same call may be repeated.
         """
@@ -178,7 +179,7 @@ class SettlementUseCases:
             partner,
             month,
             now,
-            policy=self._policy,
+            policies=self._policies,
             vat_rates=self._vat_rates,
             picked=picked,
             left_out=left_out,
@@ -216,7 +217,7 @@ class SettlementUseCases:
 
     def _month(self, partner: Partner) -> Month:
         now = self._clock()
-        return Month.at(now, pin_calendar(partner.canton, self._policy, now.date()))
+        return Month.at(now, pin_calendar(partner.canton, self._policies.standard, now.date()))
 
     # --- looking -------------------------------------------------------------------------------------------------
 

@@ -54,12 +54,13 @@ class TokenUseCases:
 
         Raises:
             NotFound: no such partner.
+            PartnerEnded: it has ended.
             WrongFields: with each invalid field.
             Conflict: this request has made one already.
         """
         check_role(role, partner_id)
         if partner_id is not None:
-            await self._partners.get(partner_id)
+            await self._partners.get_with_access(partner_id)
         now = self._clock()
         try:
             name = _NewToken(name=name).name

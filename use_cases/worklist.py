@@ -32,8 +32,8 @@ STATES: tuple[Status, ...] = (
     Status.ON_HOLD,
 )
 """The sections of a partner's overview, in this order."""
-QUIET_STATES: tuple[Status, ...] = (Status.UNDER_REVIEW, Status.ON_HOLD)
-"""The sections in which the partner has nothing to do."""
+WAITING: tuple[Status, ...] = (Status.UNDER_REVIEW, Status.ON_HOLD)
+"""Sections in which the partner has nothing to do: they wait for operations, or for the customer's date."""
 
 _AT_ONCE = 6
 

@@ -57,7 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
     While it runs, `app.state` has its parts: `settings`, `database`, `temporal`, `accounts`, `answers`, `operations`,
     `reports`, `journal`, `order_use_cases`, `related_orders`, `worklist_use_cases`, `settlement_use_cases`.
     """
-    policy = settings.load_policy()
+    policies = settings.load_policies()
     namespace = ClientConfig.load_client_connect_config().get("namespace") or "default"
 
     @asynccontextmanager
@@ -73,13 +73,13 @@ def create_app(settings: Settings) -> FastAPI:
             stack.push_async_callback(state.accounts.close)
             state.answers = Answers(database)
             state.operations = Operations(database)
-            state.reports = Reports(database, policy.office.timezone)
-            state.journal = Journal(database, policy.office.timezone)
+            state.reports = Reports(database, policies.standard.office.timezone)
+            state.journal = Journal(database, policies.standard.office.timezone)
             state.order_use_cases = OrderUseCases(
                 state.temporal,
                 Orders(database),
                 Partners(database),
-                policy,
+                policies,
                 settings.display,
             )
             state.related_orders = RelatedOrders(OrderRelations(database))
@@ -87,7 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
             state.settlement_use_cases = SettlementUseCases(
                 state.temporal,
                 database,
-                policy,
+                policies,
                 settings.vat_percentages,
                 settings.display,
             )

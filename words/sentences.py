@@ -75,6 +75,8 @@ INVALID: Mapping[str, str] = {
     ),
     "unknown_partner": mark("Diesen Servicepartner gibt es nicht."),
     "same_partner": mark("Der Auftrag ist diesem Servicepartner bereits zugeteilt."),
+    "partner_paused": mark("Dieser Servicepartner pausiert und erhält keine neuen Aufträge."),
+    "partner_ended": mark("Die Zusammenarbeit mit diesem Servicepartner ist beendet."),
     "partner_needed": mark("Geben Sie an, für welchen Servicepartner."),
     "amount_is_zero": mark("Der Betrag darf nicht null sein."),
     "invoice_in_future": mark("Das Datum der Rechnung darf nicht in der Zukunft liegen."),
@@ -108,6 +110,10 @@ INVALID: Mapping[str, str] = {
         "storniert wurde."
     ),
 }
+_POLICY_MISSING = mark(
+    "Die Fristen dieses Servicepartners («%(name)s») sind im Moment nicht hinterlegt, darum ist nichts geschehen. Das "
+    "Servicepartner-Team muss sie wiederherstellen."
+)
 _NOTHING_ALLOWED = pmark("nach einer Ablehnung", "Im Moment ist für Sie nichts zu tun.")
 
 
@@ -223,3 +229,8 @@ def invalid_text(code: str, language: Language) -> str:
     """What is wrong with a value: the sentence of an `InvalidCommand.code`, a general one for an unknown code."""
     text = INVALID.get(code) or mark("Diese Angabe ist nicht möglich.")
     return say(language, text)
+
+
+def policy_missing_text(name: str, language: Language) -> str:
+    """Why nothing can be placed or settled for a partner whose policy is not there."""
+    return say(language, _POLICY_MISSING, name=name)

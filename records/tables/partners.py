@@ -25,4 +25,6 @@ partners = Table(
     # The e-mail address before it was changed, and when. It is told of changes to the IBAN, too.
     Column("former_email", String),
     Column("email_changed_at", Instant),
+    Column("status", String, nullable=False, server_default="active"),
+    Column("policy", String),
 )

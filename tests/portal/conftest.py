@@ -25,7 +25,7 @@ from tests.portal.portal import Portal, chromium
 from tests.server.surroundings import surroundings
 from tests.support.needs import require
 from tests.use_cases.conftest import QUICK, SECRET_KEY
-from tests.web.site import POLICY, Site, site
+from tests.web.site import NO_ACCEPT, POLICY, Site, site
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -34,9 +34,16 @@ async def portal_site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
     folder = tmp_path_factory.mktemp("portal")
     policy = folder / "web.toml"
     policy.write_text(POLICY)
+    policies = folder / "policies"
+    policies.mkdir()
+    (policies / f"{NO_ACCEPT}.toml").write_text(f'{POLICY}[deadlines]\naccept = "none"\n')
     async with (
         surroundings(
-            folder, within=None, CMI_POLICY=str(policy), CMI_SECRET_KEY=SECRET_KEY
+            folder,
+            within=None,
+            CMI_POLICY=str(policy),
+            CMI_POLICIES=str(policies),
+            CMI_SECRET_KEY=SECRET_KEY,
         ) as around,
         around.worker(),
         AsyncExitStack() as stack,

@@ -20,6 +20,7 @@ PATHS = (
     "/staff/findings",
     "/staff/partners",
     "/staff/partners?q=spät",
+    "/staff/partners?status=paused",
     "/staff/partners/new",
     f"/staff/partners/{LATE}",
     f"/staff/partners/{LATE}/edit",
@@ -88,6 +89,7 @@ async def test_who_is_not_logged_in_is_led_to_the_log_in(portal: Portal) -> None
         "/staff/tokens",
         "/staff/partners",
         f"/staff/partners/{LATE}/edit",
+        f"/staff/partners/{LATE}/status",
         f"/staff/partners/{LATE}/users",
         f"/staff/partners/{LATE}/tokens",
     ],
@@ -111,6 +113,7 @@ async def test_a_form_of_another_site_does_nothing(portal: Portal, path: str) ->
         ("/staff/reports?month=2026-13", "/staff/reports"),
         ("/staff/reports?month=1867-01", "/staff/reports"),
         (f"/staff/partners/{LATE}/tokens", f"/staff/partners/{LATE}"),
+        (f"/staff/partners/{LATE}/status", f"/staff/partners/{LATE}"),
         ("/staff/tokens", "/staff/users"),
     ],
 )

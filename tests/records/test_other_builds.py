@@ -96,7 +96,7 @@ async def everything(database: Database) -> dict[str, object]:
         found[name] = [
             (without_unknown(job.placement), job.kind, job.due, job.status) for job in jobs
         ]
-    reports = await Monitoring(database).last(list(LIVES), ["not_executed"])
+    reports = await Monitoring(database).reports(list(LIVES))
     found["reports"] = {sp_id: without_unknown(event) for sp_id, event in reports.items()}
     found["billable"] = await Billable(database).lines(HUBER)
     settlement = (await settlements.page()).items[0]
@@ -187,7 +187,7 @@ async def test_what_only_a_newer_build_knows_is_read_and_allows_nothing(
     counts = await records.counts(OrderFilter())
     assert counts[Status("on_hold")] == 1
     assert list(counts)[-1] == "on_hold"
-    reports = await Monitoring(database).last(["SP-4"], ["not_executed"])
+    reports = await Monitoring(database).reports(["SP-4"])
     assert reports["SP-4"].reason == "site_flooded"
 
 

@@ -71,3 +71,37 @@ def test_what_an_order_must_know() -> None:
 def test_what_cannot_be_is_refused(field: str, value: str) -> None:
     with pytest.raises(ValidationError, match=field):
         partner(**{field: value})
+
+
+async def test_status_and_policy(database: Database) -> None:
+    records = Partners(database)
+    await records.add(partner(), NOW)
+    known = await records.get("elektro-huber")
+    assert known is not None
+    assert (known.status, known.policy) == ("active", None)
+    changed = await records.change("elektro-huber", {"status": "paused", "policy": "own"}, NOW)
+    assert changed == partner(status="paused", policy="own") == await records.get("elektro-huber")
+    for wrong in ({"status": "gone"}, {"status": None}, {"policy": "a b"}):
+        with pytest.raises(ValidationError):
+            await records.change("elektro-huber", wrong, NOW)
+
+
+async def test_a_file_that_does_not_name_them_leaves_status_and_policy(database: Database) -> None:
+    records = Partners(database)
+    await records.put(partner(status="ended", policy="own"), NOW)
+    await records.put(partner(city="Winterthur"), NOW)
+    assert await records.get("elektro-huber") == partner(
+        city="Winterthur", status="ended", policy="own"
+    )
+    await records.put(partner(status="active", policy=None), NOW)
+    assert await records.get("elektro-huber") == partner()
+
+
+async def test_lists_by_status(database: Database) -> None:
+    records = Partners(database)
+    for name, status in (("a-ag", "active"), ("b-ag", "paused"), ("c-ag", "ended")):
+        await records.put(partner(partner_id=name, status=status), NOW)
+    assert [each.partner_id for each in await records.list("paused")] == ["b-ag"]
+    assert [each.partner_id for each in await records.list()] == ["a-ag", "b-ag", "c-ag"]
+    found, total = await records.search("huber", 10, status="ended")
+    assert ([each.partner_id for each in found], total) == (["c-ag"], 1)

@@ -149,7 +149,7 @@ class SettlementOffice:
             partner,
             month,
             now,
-            policy=self.around.policy,
+            policies=self.around.policies,
             vat_rates=VAT_RATES,
             picked=sp_ids,
             automatic=automatic,

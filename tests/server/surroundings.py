@@ -218,7 +218,8 @@ class Surroundings:
             **env,
         }
         self.settings = Settings.from_env(self.env)
-        self.policy = self.settings.load_policy()
+        self.policies = self.settings.load_policies()
+        self.policy = self.policies.standard
         command = temporal_command(
             port=port, ui_port=None, file=folder / "temporal.db", extra=server
         )
@@ -253,7 +254,7 @@ class Surroundings:
 
     async def place(self, sp_id: str, **changes: Any) -> Life:
         """Place an order as the shop does."""
-        desk = OrderUseCases(self.client, self.orders, self.partners, self.policy, DESK)
+        desk = OrderUseCases(self.client, self.orders, self.partners, self.policies, DESK)
         placed = await desk.place(placement(sp_id=sp_id, **changes))
         return Life(self, placed.snapshot.order.intake)
 

@@ -115,7 +115,7 @@ async def test_an_order_that_was_nearly_accepted_and_then_cancelled(tmp_path: Pa
     async with surroundings(tmp_path) as around:
         life = await around.place("SP-1")
         request = Request(command=Accept(), actor=life.partner, request_id="accept-1")
-        desk = OrderUseCases(around.client, around.orders, around.partners, around.policy, DESK)
+        desk = OrderUseCases(around.client, around.orders, around.partners, around.policies, DESK)
         anna = Principal(role="operations", login_id="anna", name="Anna")
 
         async def look() -> WorkflowAnswer:

@@ -176,7 +176,7 @@ async def test_a_command_after_a_kill_is_answered_and_not_only_left_with_the_ser
             around.client,
             around.orders,
             around.partners,
-            around.policy,
+            around.policies,
             DESK,
             patience=ANSWER_LIMIT,  # how long a new worker takes to start is not the subject either
         )

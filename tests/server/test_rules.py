@@ -1,5 +1,6 @@
 """Bringing running orders and settlements to newer rules: the command, what it cannot do, and over several runs."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,8 @@ def adoption(office: SettlementOffice) -> Adoption:
         around.orders,
         office.settlements,
         Reconciliation(around.database),
-        around.policy,
+        around.policies,
+        around.partners,
     )
 
 
@@ -93,6 +95,31 @@ async def test_all_open_orders_and_settlements_adopt_and_twice_is_once(
             await adopted(office, "SP-1", version=NEWER - 1)
         older = await adopted(office, version=NEWER - 1)
         assert {result for _, result in older} == {"newer"}
+
+
+async def test_the_keys_of_newer_rules_come_from_the_policy_of_the_partner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with settlement_office(tmp_path) as office, office.around.worker():
+        around, current = office.around, rules.CURRENT
+        with monkeypatch.context() as before:
+            before.setattr(rules, "CURRENT", 1)
+            life = await around.place("SP-1")
+            await around.reaches(life, Status.NEW)
+        assert (await life.order()).rules == 1
+        own = load_policy(
+            '[deadlines]\naccept = "9 working days"\n[calendar]\nsaturday_is_working_day = true'
+        )
+        partner_id = life.partner.partner_id
+        await around.partners.change(partner_id, {"policy": "own"}, datetime.now(UTC))
+        assert await adopted(office, "SP-1", version=current) == [Adopted("SP-1", "no_policy")]
+        assert (await life.order()).rules == 1
+        around.policies = around.policies._replace(named={"own": own})
+        assert await adopted(office, "SP-1", version=current) == [Adopted("SP-1", "adopted")]
+        order = await life.order()
+        assert order.rules == current
+        assert order.policy.calendar.saturday_is_working_day
+        assert order.policy.deadlines.accept == around.policy.deadlines.accept
 
 
 async def test_a_worker_that_does_not_know_the_rules_yet_says_so(

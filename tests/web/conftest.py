@@ -16,7 +16,7 @@ from tests.use_cases.conftest import (
     sqlite_template,
     url,
 )
-from tests.web.site import POLICY, Site, site
+from tests.web.site import NO_ACCEPT, POLICY, Site, site
 
 __all__ = [
     "clock",
@@ -36,8 +36,13 @@ async def cmi(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     folder = tmp_path_factory.mktemp("cmi")
     policy = folder / "web.toml"
     policy.write_text(POLICY)
+    policies = folder / "policies"
+    policies.mkdir()
+    (policies / f"{NO_ACCEPT}.toml").write_text(f'{POLICY}[deadlines]\naccept = "none"\n')
     async with (
-        surroundings(folder, within=None, CMI_POLICY=str(policy)) as around,
+        surroundings(
+            folder, within=None, CMI_POLICY=str(policy), CMI_POLICIES=str(policies)
+        ) as around,
         around.worker(),
         site(around) as running,
     ):

@@ -32,6 +32,8 @@ hold = "0 seconds"
 office_hours_only = false
 """
 """The standard one, but that orders are sent at once."""
+NO_ACCEPT = "no-accept"
+"""A policy that partners may have by name: the same without the step "accept"."""
 ROLES = ("shop", "warehouse", "operations", "accounting", "partner", "stranger")
 """`partner` is the partner of the orders, `stranger` another partner."""
 _numbers = itertools.count(1_048_000)

@@ -162,6 +162,8 @@ PAGES = {
     "GET /staff/partners/{partner_id}",
     "GET /staff/partners/{partner_id}/edit",
     "POST /staff/partners/{partner_id}/edit",
+    "GET /staff/partners/{partner_id}/status",
+    "POST /staff/partners/{partner_id}/status",
     "GET /staff/partners/{partner_id}/users",
     "POST /staff/partners/{partner_id}/users",
     "POST /staff/partners/{partner_id}/users/{user_id}/invitation",

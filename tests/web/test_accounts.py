@@ -20,7 +20,7 @@ NEW = {
     "partner_id": "luzern-montage", "name": "Luzern Montage GmbH", "canton": "LU", "language": "de",
     "email": "auftraege@luzern.example", "phone": "+41 41 555 00 00", "street": "Pilatusstrasse 1",
     "postal_code": "6003", "city": "Luzern", "vat_number": None, "iban": None,
-    "escalation_email": None,
+    "escalation_email": None, "status": "active", "policy": None,
 }  # fmt: skip
 PENDING = {"pending_iban": None, "pending_iban_change": None}
 SHOWN = {**NEW, "vat_liable_from": None, **PENDING}

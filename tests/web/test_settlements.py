@@ -352,7 +352,7 @@ async def test_void_then_settle_again_with_a_correction(cmi: Site) -> None:
     later = SettlementUseCases(
         client,
         around.database,
-        around.policy,
+        around.policies,
         around.settings.vat_percentages,
         DESK,
         clock=lambda: datetime.now(UTC) + timedelta(days=32),

@@ -1,5 +1,6 @@
 """The API's calls to place, list, read and reassign orders, and common parts of all calls about orders."""
 
+import logging
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from domain.errors import InvalidCommand
 from domain.orders.access import allowed
 from domain.orders.commands import ExternalCommand
 from domain.orders.order import Status
+from domain.policies import UnknownPolicy
 from domain.values import Language
 from records.orders import StoredOrder
 from temporal.calls import Broken
@@ -40,9 +42,18 @@ from web.api.bodies import (
     OrderList,
 )
 from web.languages import negotiate
-from web.problems import Problem, broken, documented, invalid, unavailable
+from web.problems import (
+    NOT_MADE_RETRY_AFTER_SECONDS,
+    Problem,
+    broken,
+    documented,
+    invalid,
+    unavailable,
+)
 from web.security import GuardedRoute, may
 from words.order_view import ClashView, OrderView, RelatedOrder, order_view, zoned
+
+logger = logging.getLogger("cmi.web")
 
 router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
 
@@ -123,6 +134,14 @@ class Call:
                 allowed=list(_allowed(error, principal)),
                 order_status=error.order.status,
                 code="already_placed",
+            ) from error
+        except UnknownPolicy as error:
+            logger.error("a partner's policy is missing", extra={"policy": error.name})
+            raise Problem(
+                503,
+                "Policy missing",
+                words.policy_missing_text(error.name, self.language),
+                headers={"Retry-After": str(NOT_MADE_RETRY_AFTER_SECONDS)},
             ) from error
         except InvalidCommand as error:
             text = words.invalid_text(error.code, self.language)

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Path, Response
+from fastapi import Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.fields import EmailAddress, Identifier, TextLine
 from domain.values import Language
 from records.iban_changes import ChangeStatus, IbanChange, NotPending, SamePerson
-from records.partners import Partner
+from records.partners import Partner, PartnerStatus
 from use_cases.accounts import Accounts
 from use_cases.principal import Principal
 from web.api.accounts import (
@@ -41,6 +41,8 @@ _PARTNER: dict[str, Any] = {
     "iban": "CH9300762011623852957",
     "escalation_email": None,
     "vat_liable_from": None,
+    "status": "active",
+    "policy": None,
 }
 _CHANGE: dict[str, Any] = {
     "change_id": "iban_5d1e0c9a7b2f4e63",
@@ -121,6 +123,11 @@ class PartnerChanges(AccountInput):
     vat_liable_from: IsoDay | None = Field(
         None, description="the first day of services with VAT; null: all, if there is a VAT number"
     )
+    status: PartnerStatus | None = Field(
+        None,
+        description="`paused`: no new orders; `ended`: none either, and its logins and tokens end",
+    )
+    policy: Identifier | None = Field(None, description="the name of a policy; null: the standard")
     partner_id: Identifier | None = Field(None, description="cannot be changed; the same is fine")
 
 
@@ -151,9 +158,15 @@ async def add_partner(
 
 
 @router.get("/partners", summary="All partners")
-async def list_partners(accounts: AccountsDep) -> PartnerList:
-    """All partners, by their id."""
-    partners, pending = await accounts.partners.list(), await accounts.partners.pending_ibans()
+async def list_partners(
+    accounts: AccountsDep,
+    status: Annotated[
+        PartnerStatus | None, Query(description="only those with this status")
+    ] = None,
+) -> PartnerList:
+    """All partners, or those with one status, by their id."""
+    partners = await accounts.partners.list(status)
+    pending = await accounts.partners.pending_ibans()
     return PartnerList(items=[_partner(each, pending) for each in partners])
 
 
@@ -164,8 +177,12 @@ async def change_partner(
     partner_id: PartnerId,
     changes: PartnerChanges,
 ) -> PartnerAnswer:
-    """Change the fields that are named. Addresses count at once; running orders keep their calendar. A changed `iban`
-    is in force once another person confirms it; the first one is at once. The partner is told at the address before.
+    """Change the fields that are named. Addresses count at once; running orders keep their calendar and policy. A
+    changed `iban` is in force once another person confirms it; the first one is at once. The partner is told at the
+    address before.
+
+    With `"status": "ended"` the partner's sessions and invitations end at once, its tokens are revoked, and its open
+    orders become `unassigned`. If it becomes `active` again, its users can log in again; it needs new tokens.
     """
     with account_errors():
         changed = await accounts.partners.change(

@@ -11,6 +11,7 @@ from records.accounts import User
 from use_cases.account_errors import (
     BadLogin,
     LinkUnusable,
+    LoginEnded,
     SecondFactorNeeded,
     Throttled,
     WrongFields,
@@ -34,6 +35,10 @@ from words.translations import mark, say
 router = APIRouter(include_in_schema=False)
 
 BAD_LOGIN = mark("E-Mail-Adresse oder Passwort ist nicht richtig.")
+LOGIN_ENDED = mark(
+    "Die Zusammenarbeit mit Ihrer Firma ist beendet, darum ist dieses Login gesperrt. Bei Fragen melden Sie sich bitte "
+    "beim Servicepartner-Team."
+)
 BAD_CODE = mark("Dieser Code ist nicht richtig oder wurde schon gebraucht.")
 TOO_LATE = mark("Das hat zu lange gedauert. Bitte melden Sie sich noch einmal an.")
 THROTTLED = mark("Zu viele Versuche. Bitte versuchen Sie es in %(wait)s wieder.")
@@ -66,6 +71,8 @@ async def login(request: Request) -> Response:
         )
     except SecondFactorNeeded as needed:
         return _step_page(request, "code", Form([("ticket", needed.ticket), *form.fields]))
+    except LoginEnded:
+        return _step_page(request, "login", form, LOGIN_ENDED, 422)
     except BadLogin:
         return _step_page(request, "login", form, BAD_LOGIN, 422)
     except Throttled as error:

@@ -67,8 +67,8 @@ def worklist_use_cases(request: Request) -> WorklistUseCases:
 
 
 async def partner_choices(request: Request, without: str | None = None) -> list[tuple[str, str]]:
-    """The partners that an order can be given to: pairs of id and name. `without` is the one that has it."""
-    known = await request.app.state.accounts.partners.list()
+    """The active partners, which an order can be given to: pairs of id and name. `without` is the one that has it."""
+    known = await request.app.state.accounts.partners.list("active")
     return [(each.partner_id, each.name) for each in known if each.partner_id != without]
 
 

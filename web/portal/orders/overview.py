@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from domain.orders.commands import Accept, ConfirmExecution, ExternalCommand
 from use_cases.principal import Principal
-from use_cases.worklist import QUIET_STATES, Task
+from use_cases.worklist import WAITING, Task
 from web.portal.commands import command_id
 from web.portal.formats import local
 from web.portal.orders.common import MOST_AT_ONCE, Result, results_of, worklist_use_cases
@@ -46,9 +46,9 @@ async def _show(
         principal=principal,
         sections=sections,
         open_count=sum(
-            section.total for state, section in sections.items() if state not in QUIET_STATES
+            section.total for state, section in sections.items() if state not in WAITING
         ),
-        quiet_states=QUIET_STATES,
+        quiet_states=WAITING,
         now=now,
         today=local(now).date(),
         results=results,

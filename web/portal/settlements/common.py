@@ -9,6 +9,7 @@ from fastapi import Request
 import words
 from domain.errors import InvalidCommand
 from domain.months import Month
+from domain.policies import UnknownPolicy
 from domain.settlements.errors import SettlementRefused
 from domain.values import Language
 from records.settlements import StoredSettlement
@@ -23,7 +24,7 @@ from web.portal.pages import EarlyResponse, error_page
 READERS: tuple[Role, ...] = ("partner", "operations", "accounting")
 PARTNERS: tuple[Role, ...] = ("partner", "operations")
 
-Failure = SettlementRefused | InvalidCommand | RequestReused | TemporalAway
+Failure = SettlementRefused | InvalidCommand | UnknownPolicy | RequestReused | TemporalAway
 
 
 def settlement_use_cases(request: Request) -> SettlementUseCases:
@@ -55,6 +56,8 @@ def failure_text(failure: Failure, language: Language) -> str:
             )
         case InvalidCommand():
             return words.invalid_text(failure.code, language)
+        case UnknownPolicy():
+            return words.policy_missing_text(failure.name, language)
         case _:
             return repeat_text(failure, language)
 

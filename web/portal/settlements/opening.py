@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from domain.errors import InvalidCommand
+from domain.policies import UnknownPolicy
 from temporal.calls import TemporalAway
 from use_cases.access import Forbidden
 from use_cases.orders import RequestReused
@@ -87,8 +88,8 @@ async def _open(
     except NothingToBill:
         problem = TRANSLATIONS[language].gettext(NOTHING_LEFT)
         return _show(request, principal, billable, choice, 409, problem)
-    except (InvalidCommand, RequestReused, TemporalAway) as failure:
-        status = 503 if isinstance(failure, TemporalAway) else 409
+    except (InvalidCommand, UnknownPolicy, RequestReused, TemporalAway) as failure:
+        status = 503 if isinstance(failure, (UnknownPolicy, TemporalAway)) else 409
         problem = failure_text(failure, language)
         return _confirm(request, principal, billable, choice, status=status, problem=problem)
     return redirect(

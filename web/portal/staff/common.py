@@ -25,7 +25,7 @@ _NUMBERS = {
     "vat_number": mark("Das ist keine MWST-Nummer. Beispiel: CHE-109.322.551 MWST"),
     "iban": mark("Das ist keine IBAN: Ihre Prüfziffern stimmen nicht."),
 }
-_CHOSEN = ("canton", "language", "role")
+_CHOSEN = ("canton", "language", "role", "policy")
 
 
 async def require_operations(request: Request) -> Principal:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from domain.values import LANGUAGES, Language
 from records.accounts import Invitation, User
 from records.tokens import Token
-from use_cases.account_errors import Conflict, Fault, NotFound, WrongFields
+from use_cases.account_errors import Conflict, Fault, NotFound, PartnerEnded, WrongFields
 from use_cases.accounts import Accounts
 from use_cases.operations import Operations
 from use_cases.principal import Principal
@@ -56,6 +56,7 @@ register_notices(
         "login_active": mark("Diese Einladung ist schon angenommen."),
         "login_removed": mark("Das Login ist gelöscht, seine Sitzungen sind beendet."),
         "login_own": mark("Das eigene Login kann man nicht löschen."),
+        "no_access": mark("Die Zusammenarbeit ist beendet: Es gibt keine Logins und Tokens mehr."),
         "token_revoked": mark("Das Token ist gesperrt."),
     }
 )  # fmt: skip
@@ -83,11 +84,14 @@ async def _show(
 ) -> Response:
     accounts, partner_id = accounts_of(request), owner.partner_id
     language = reader_language(request, principal)
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"has_ended": False}
     try:
         if partner_id is not None:
             operations: Operations = request.app.state.operations
-            values["partner"] = await accounts.partners.get(partner_id)
+            known = await accounts.partners.get(partner_id)
+            values["partner"] = known
+            values["has_ended"] = known.status == "ended"
+            values["policy_known"] = known.policy in (None, *accounts.partners.policies)
             history = await accounts.partners.iban_history(partner_id)
             pending = next((each for each in history if each.status == "pending"), None)
             values["iban_history"] = history
@@ -183,6 +187,8 @@ async def _invite(request: Request, owner: _Owner) -> Response:
         user = await _invited(accounts_of(request), principal, owner, form, typed)
     except NotFound:
         return error_page(request, 404)
+    except PartnerEnded:
+        return redirect(request, owner.path, said="no_access")
     except Conflict:
         errors = {"login-email": TRANSLATIONS[language].gettext(_TAKEN)}
     except WrongFields as error:
@@ -226,6 +232,8 @@ async def _invite_again(request: Request, owner: _Owner, user_id: str) -> Respon
         user = await accounts_of(request).invite_again(owner.partner_id, user_id)
     except NotFound:
         return error_page(request, 404)
+    except PartnerEnded:
+        return redirect(request, owner.path, said="no_access")
     except Conflict:
         said = "login_active"
     else:
@@ -291,6 +299,8 @@ async def _make_token(request: Request, owner: _Owner) -> Response:
         )
     except NotFound:
         return error_page(request, 404)
+    except PartnerEnded:
+        return redirect(request, owner.path, said="no_access")
     except Conflict:
         return page(request, "staff/token", 409, principal=principal, token=None, owner=owner)
     except WrongFields as error:

@@ -1,4 +1,4 @@
-"""The pages to list, search, add and change partners."""
+"""The pages to list, search, add, change, pause and end partners."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -9,19 +9,30 @@ from pydantic import ValidationError
 
 from domain.policy import CANTONS
 from records.iban_changes import NotPending, SamePerson
-from records.partners import Partner
+from records.partners import STATUSES, Partner, PartnerStatus
 from use_cases.account_errors import Conflict, NotFound, WrongFields, wrong_fields
 from use_cases.principal import Principal
 from web.portal.formats import language_names
 from web.portal.pages import error_page, form_of, page, reader_language, redirect, register_notices
-from web.portal.staff.common import accounts_of, address, fault_texts, require_operations
+from web.portal.staff.common import (
+    accounts_of,
+    address,
+    fault_texts,
+    require_operations,
+    translated,
+)
 from words.translations import TRANSLATIONS, mark
 
 router = APIRouter(include_in_schema=False)
 
 PER_PAGE = 50
-_OPTIONAL = ("vat_number", "vat_liable_from", "iban", "escalation_email")
-_FIELDS = tuple(Partner.model_fields)
+_OPTIONAL = ("vat_number", "vat_liable_from", "iban", "escalation_email", "policy")
+_FIELDS = tuple(name for name in Partner.model_fields if name != "status")
+PARTNER_STATUSES: dict[PartnerStatus, str] = {
+    "active": mark("aktiv"),
+    "paused": mark("pausiert"),
+    "ended": mark("beendet"),
+}
 
 register_notices(
     {
@@ -37,6 +48,11 @@ register_notices(
             "Wer ein Konto geändert hat, kann es nicht bestätigen. Das muss eine zweite Person tun."
         ),
         "iban_not_pending": mark("Über diese Änderung des Kontos ist schon entschieden."),
+        "partner_active": mark("Der Partner erhält wieder Aufträge."),
+        "partner_paused": mark("Der Partner pausiert: Er erhält keine neuen Aufträge."),
+        "partner_ended": mark(
+            "Die Zusammenarbeit ist beendet. Logins, Einladungen und Tokens des Partners gelten nicht mehr."
+        ),
     }
 )
 _TAKEN = mark("Diese Partner-ID hat schon ein anderer Partner.")
@@ -44,11 +60,12 @@ _TAKEN = mark("Diese Partner-ID hat schon ein anderer Partner.")
 
 @router.get("/staff/partners")
 async def partners(request: Request) -> Response:
-    """The list of partners, filtered by the search text `q`."""
+    """The list of partners, filtered by the search text `q` and by `status`."""
     principal = await require_operations(request)
     q = request.query_params.get("q", "").replace("\0", "")[:100]
     after = request.query_params.get("after") or None
-    found, total = await accounts_of(request).partners.search(q, PER_PAGE + 1, after)
+    status = next((each for each in STATUSES if each == request.query_params.get("status")), None)
+    found, total = await accounts_of(request).partners.search(q, PER_PAGE + 1, after, status)
     shown = found[:PER_PAGE]
     return page(
         request,
@@ -58,7 +75,10 @@ async def partners(request: Request) -> Response:
         pending_ibans=await accounts_of(request).partners.pending_ibans(),
         total=total,
         q=q,
-        next_page=address("/staff/partners", q=q, after=shown[-1].partner_id)
+        chosen=status or "",
+        statuses=PARTNER_STATUSES,
+        status_pairs=translated(PARTNER_STATUSES, reader_language(request, principal)),
+        next_page=address("/staff/partners", q=q, status=status, after=shown[-1].partner_id)
         if len(found) > PER_PAGE
         else None,
     )
@@ -149,6 +169,27 @@ async def decide_iban(
     return redirect(request, partner_path(partner_id), said=said)
 
 
+@router.get("/staff/partners/{partner_id}/status")
+async def back_to_page(request: Request, partner_id: str) -> Response:
+    """Redirect a person who opens the address of the form, such as by reloading its answer."""
+    await require_operations(request)
+    return redirect(request, partner_path(partner_id))
+
+
+@router.post("/staff/partners/{partner_id}/status")
+async def change_status(request: Request, partner_id: str) -> Response:
+    """Pause a partner, end the work with it, or take it up again."""
+    await require_operations(request)
+    form = await form_of(request)
+    try:
+        changed = await accounts_of(request).partners.change(
+            partner_id, {"status": form.get("status")}
+        )
+    except (NotFound, WrongFields):
+        return error_page(request, 404)
+    return redirect(request, partner_path(partner_id), said=f"partner_{changed.status}")
+
+
 def partner_path(partner_id: str) -> str:
     """The address of a partner's page."""
     return f"/staff/partners/{quote(partner_id, safe='')}"
@@ -172,8 +213,14 @@ def _form(
         known=known,
         was=was or {},
         cantons=[(canton, canton) for canton in CANTONS],
+        policies=[(name, name) for name in _policies(request, typed)],
         languages=language_names(reader_language(request, principal)),
     )
+
+
+def _policies(request: Request, typed: Mapping[str, str]) -> list[str]:
+    """The policies to choose from, with the chosen one even if it is not there any more."""
+    return sorted({*accounts_of(request).partners.policies, typed.get("policy", "")} - {""})
 
 
 def _values(typed: Mapping[str, str]) -> dict[str, Any]:

@@ -1,0 +1,37 @@
+"""The standard policy, and the further ones that partners may have by name."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from domain.policy import Policy
+
+
+class UnknownPolicy(Exception):
+    """A partner has a policy that is not among the named ones (any more), such as after its file was taken away.
+
+    Nothing is placed or settled under another policy instead.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"policy {name}: there is no such policy among the files of CMI_POLICIES")
+
+
+class Policies(NamedTuple):
+    """The policies of an installation: `standard` for all partners but those that have one of the `named` ones."""
+
+    standard: Policy
+    named: Mapping[str, Policy] = MappingProxyType({})
+
+    def of(self, name: str | None) -> Policy:
+        """The policy with this name; None is the standard one.
+
+        Raises:
+            UnknownPolicy: there is none with this name.
+        """
+        if name is None:
+            return self.standard
+        if name not in self.named:
+            raise UnknownPolicy(name)
+        return self.named[name]

@@ -43,7 +43,6 @@ from use_cases.input_files import UnusableFile, read_items
 from use_cases.opening import NotReleased, open_month
 from use_cases.orders import AlreadyPlaced, OrderUseCases
 from use_cases.partner_numbers import checked
-from use_cases.partners import check_policy
 from use_cases.revival import NotRevivable, Revival, SettlementRevival
 from use_cases.settlement_gateway import SettlementGateway
 from use_cases.settlements import PATIENCE
@@ -89,9 +88,7 @@ async def place_orders(settings: Settings, given: argparse.Namespace) -> None:
 
 
 async def put_partners(settings: Settings, given: argparse.Namespace) -> None:
-    """Add the partners of the files, or update those that exist. A changed IBAN waits for a person of operations.
-
-    A file that does not name them leaves status and policy of a partner as they are.
+    """Add or update the partners of files. A changed IBAN waits for operations; status and policy stay if not named.
 
     Raises:
         UnusableFile: a file cannot be read, or a UID or IBAN is invalid; nothing was changed.
@@ -99,11 +96,9 @@ async def put_partners(settings: Settings, given: argparse.Namespace) -> None:
     """
     policies = settings.load_policies().named
     partners = checked(p for path in given.files for p in read_items(path, Partner))
-    for partner in partners:
-        try:
-            check_policy(partner.policy, policies)
-        except WrongFields as error:
-            raise WrongInput(f"{partner.partner_id}: {error}") from error
+    for name, policy in ((each.partner_id, each.policy) for each in partners):
+        if policy not in (None, *policies):
+            raise WrongInput(f"{name}: policy: there is no policy with this name: {policy}")
     async with open_database(settings) as database:
         for partner in partners:
             await Partners(database).put(partner, datetime.now(UTC))
@@ -336,16 +331,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         asyncio.run(options.work(Settings.from_env(), options))
-    except (
-        WrongInput,
-        UnusableFile,
-        SettingsError,
-        UnknownPolicy,
-        Unanswered,
-        NotReleased,
-    ) as error:
+    except (WrongInput, UnusableFile, SettingsError, UnknownPolicy) as error:
         print(error, file=sys.stderr)
-        return 1 if isinstance(error, Unanswered | NotReleased) else 2
+        return 2
+    except (Unanswered, NotReleased) as error:
+        print(error, file=sys.stderr)
+        return 1
     except (RPCError, NoConnection, TemporalAway) as error:
         print(f"Temporal is away: {error}", file=sys.stderr)
         return 1

@@ -41,6 +41,7 @@ from records.settlements import Settlements
 from settings import Settings, SettingsError
 from settings.logs import configure_logging
 from temporal.connection import connect_patiently, leave
+from use_cases.outages import OutageWatch
 from workflows.daily_digest import DailyDigest
 from workflows.monthly_billing import MonthlyBilling
 from workflows.pinning import PinningRunner
@@ -156,6 +157,12 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
         await migrate_patiently(settings.database_url)
     database = Database(settings.database_url)
     client = await connect_patiently(settings)
+    watch: OutageWatch | None = None
+    if names.ORDERS_QUEUE in queues:
+        after = timedelta(minutes=settings.outage_after)
+        watch = OutageWatch(client, database, settings.load_policy(), "worker", after)
+        # Before any task is taken: a deadline that passed because nobody worked must not be missed.
+        await watch.come_back()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -178,8 +185,11 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
         gc.collect()
         gc.freeze()
         alive = asyncio.create_task(_touch(settings.worker_liveness_file))
+        watching = asyncio.create_task(watch.keep_watch()) if watch is not None else None
         await stop.wait()
         logger.info("told to stop, letting what runs finish for up to %s", settings.drain)
+        if watching is not None:
+            watching.cancel()
     alive.cancel()
     watchdog.cancel()
     logger.info("stopped")

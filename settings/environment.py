@@ -180,6 +180,14 @@ class Settings(BaseModel):
         description="how long a worker that is told to stop lets running activities finish",
     )
 
+    outage_after: float = Field(
+        15,
+        gt=0,
+        le=1440,
+        description="minutes of office time without any worker, or any web process, that count as an outage;"
+        " deadlines are put off by it",
+    )
+
     deployment_name: DeploymentName | None = Field(
         None,
         description="Worker Versioning: the name of the deployment that all builds of the workers belong to,"

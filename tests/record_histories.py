@@ -35,6 +35,7 @@ from tests.workflows import (
     test_lives,
     test_monthly_billing,
     test_reviews,
+    test_settlement_payments,
     test_settlements,
 )
 from tests.workflows.life import SHOP, Life, Lives
@@ -75,6 +76,8 @@ SETTLEMENTS: dict[str, Callable[[SettlementLives], Awaitable[None]]] = {
     "settlement-reminded": test_settlements.test_reminders_end_and_the_last_one_goes_to_operations_too,
     "settlement-database-down": test_settlements.test_the_database_down_for_a_day_delays_the_statement_alone,
     "settlement-mail-down": test_settlements.test_the_mail_server_down_until_a_reminder_has_lost_its_sense,
+    "settlement-paid": test_settlement_payments.test_it_waits_for_months_until_it_is_paid,
+    "settlement-returned": test_settlement_payments.test_a_returned_invoice_is_reminded_of_and_another_is_taken,
     "settlement-cancelled-in-temporal": test_settlements.test_an_operator_who_cancels_the_workflow_takes_it_back,
 }
 MONTHS: dict[str, Callable[[SettlementLives], Awaitable[None]]] = {

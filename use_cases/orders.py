@@ -29,6 +29,7 @@ from records.partners import Partners
 from temporal.calls import Closed
 from temporal.calls import TemporalAway as TemporalAway
 from use_cases import access
+from use_cases.ended_partners import EndedPartners
 from use_cases.late_goods import LateGoods
 from use_cases.notices import Notice as Notice
 from use_cases.notices import Notices
@@ -80,6 +81,7 @@ class OrderUseCases:
         self._clock = clock
         self._patience = patience
         self._gateway = OrderGateway(client, orders, clock, patience)
+        self.ended_partners = EndedPartners(self._gateway, orders.relations, partners)
         self._placing = Placing(
             client, self._gateway, orders, partners, policies, display, clock, patience
         )

@@ -186,4 +186,4 @@ def _known(changes: Mapping[str, Any], policies: Container[str]) -> Mapping[str,
 
 
 async def _no_orders(partner_id: str) -> None:
-    """Nobody takes care of the orders of a partner that ends: in a process that knows no Temporal."""
+    """In a process that knows no Temporal: the web processes release the orders (ended_partners.py)."""

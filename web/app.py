@@ -23,6 +23,7 @@ from use_cases.accounts import Accounts
 from use_cases.journal import Journal
 from use_cases.operations import Operations
 from use_cases.orders import OrderUseCases
+from use_cases.outages import OutageWatch
 from use_cases.related import RelatedOrders
 from use_cases.reports import Reports
 from use_cases.settlements import SettlementUseCases
@@ -82,6 +83,8 @@ def create_app(settings: Settings) -> FastAPI:
                 policies,
                 settings.display,
             )
+            ended_partners = state.order_use_cases.ended_partners
+            state.accounts.partners.release_orders = ended_partners.release_soon
             state.related_orders = RelatedOrders(OrderRelations(database))
             state.worklist_use_cases = WorklistUseCases(Worklists(database), state.order_use_cases)
             state.settlement_use_cases = SettlementUseCases(
@@ -91,7 +94,14 @@ def create_app(settings: Settings) -> FastAPI:
                 settings.vat_percentages,
                 settings.display,
             )
-            for task in (state.accounts.keep_house(), _forget_answers(state.answers)):
+            after = timedelta(minutes=settings.outage_after)
+            watch = OutageWatch(state.temporal, database, policies.standard, "web", after)
+            for task in (
+                state.accounts.keep_house(),
+                ended_partners.keep_releasing(),
+                _forget_answers(state.answers),
+                _keep_watch(watch),
+            ):
                 stack.push_async_callback(_stop, asyncio.create_task(task))
             yield
 
@@ -139,6 +149,11 @@ def _operation_id(route: APIRoute) -> str:
 async def _stop(task: "asyncio.Task[None]") -> None:
     task.cancel()
     await asyncio.wait([task])
+
+
+async def _keep_watch(watch: OutageWatch) -> None:
+    await watch.come_back()
+    await watch.keep_watch()
 
 
 async def _forget_answers(answers: Answers) -> None:

@@ -239,6 +239,8 @@ def _confirm_transmission(order: Order, command: ConfirmTransmission) -> list[Ev
 
 
 def _unassign(order: Order, command: Unassign) -> list[Event]:
+    if order.rules < 2:
+        return []
     ended = order.status.is_final or order.status in (Status.COMPLETED, Status.UNASSIGNED)
     if ended or order.partner.partner_id != command.partner_id:
         return []

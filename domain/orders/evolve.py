@@ -62,6 +62,7 @@ from domain.orders.transitions import (
     without_partner,
 )
 
+_OF_THE_GOODS = ("goods", "delivery")
 _MET_BY_REASSIGNMENT = ("assign", "review")
 
 
@@ -101,6 +102,8 @@ def _voids(event: Event, kind: DeadlineKind, before: Order) -> bool:
             return before.rules < 2 or kind != "assign"
         case Reassigned():
             return before.rules < 2 or kind not in _MET_BY_REASSIGNMENT
+        case ReviewDecided():
+            return before.rules >= 2 and kind in _OF_THE_GOODS
         case ProblemReported():
             # At the appointment, the report is what the deadline asks for.
             return kind != "confirm_execution"

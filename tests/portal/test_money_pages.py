@@ -83,7 +83,7 @@ async def test_accounting_returns_and_accepts_an_invoice_with_another_account(
             await expect(office.get_by_role("link", name="Bitte ausfüllen.")).to_be_visible()
             await office.locator("#account_reason").fill("Dieses Konto kennen wir nicht")
             await press(office, "Rechnung zurückgeben")
-            await expect(office.get_by_role("status")).to_contain_text("zurückgegeben")
+            await expect(office.get_by_role("status")).to_contain_text("zurückgewiesen")
     await axe(office)
     await press(office, "Rechnung annehmen")
     await expect(office.get_by_role("status")).to_contain_text("angenommen")

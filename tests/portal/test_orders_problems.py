@@ -315,3 +315,24 @@ async def test_orders_of_one_sales_order_are_together(portal: Portal) -> None:
     staff = await portal.page("operations")
     await staff.goto(f"/orders/{sp_id}")
     await expect(staff.locator(".siblings")).to_contain_text(foreign)
+
+
+async def test_another_appointment_at_the_same_time_is_shown(portal: Portal) -> None:
+    site = portal.site
+    sp_ids = [await site.new() for _ in range(2)]
+    for sp_id in sp_ids:
+        await site.brought(sp_id, "set_appointment")
+    when = {"start": tomorrow(13, 40), "end": tomorrow(15, 40), "unusual": True}
+    await site.do(site.partner, sp_ids[0], "appointment", when)
+    page = await portal.page("partner")
+    await page.goto(f"/orders/{sp_ids[1]}")
+    for label, text in (("Datum", when["start"][:10]), ("Beginn", "14:00"), ("Ende", "16:00")):
+        await page.get_by_label(label, exact=True).fill(text)
+    await press(page, "Termin speichern")
+    if await page.get_by_label("Der Termin ist so vereinbart").count():  # a Sunday or a holiday
+        await page.get_by_label("Der Termin ist so vereinbart").check()
+        await press(page, "Termin speichern")
+    await says(page, "Der Kundentermin ist gespeichert.")
+    await expect(page.locator(".attention")).to_contain_text("Zur selben Zeit ist ein anderer")
+    await expect(page.locator(".attention")).to_contain_text(sp_ids[0])
+    await look(page)

@@ -9,7 +9,7 @@ import pytest
 
 from domain.policy import Policy
 from records.partners import Partner, Partners
-from tests.web.site import API, NO_ACCEPT, Site, order
+from tests.web.site import API, NO_ACCEPT, PATH, Site, order, tomorrow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -95,7 +95,8 @@ async def test_a_paused_partner_goes_on_with_the_orders_it_has(cmi: Site) -> Non
 async def test_an_order_is_placed_under_the_policy_of_its_partner_and_keeps_it(cmi: Site) -> None:
     own = await firm(cmi, policy=NO_ACCEPT)
     sp_id = (await place(cmi, own)).json()["sp_id"]
-    seen = await cmi.reaches(sp_id, "check_requirements")
+    await cmi.reaches(sp_id, "check_requirements")
+    seen = await cmi.has(sp_id, "partner_notified")
     kinds = {deadline["kind"] for deadline in seen["deadlines"]}
     assert kinds == {"check_requirements", "contact_customer"}
 
@@ -142,3 +143,100 @@ async def test_only_a_policy_that_is_there_can_be_chosen(cmi: Site) -> None:
         answer = await cmi.operations.patch(f"{API}/partners/{partner_id}", json={"policy": name})
         assert answer.status_code == 422
         assert [error["field"] for error in answer.json()["errors"]] == ["policy"]
+
+
+async def brought(cmi: Site, sp_id: str, status: str) -> None:
+    """Bring an order from `new` to this state, by operations on behalf of its partner."""
+    for call, body, reached in PATH:
+        caller = cmi.warehouse if call.startswith("goods") else cmi.operations
+        await cmi.do(caller, sp_id, call, body() if callable(body) else body)
+        await cmi.reaches(sp_id, reached)
+        if call == "goods-received":
+            await cmi.has(sp_id, "goods_received")
+        if reached == status and call != "goods-shipped":
+            return
+
+
+async def placed(cmi: Site, partner_id: str, status: str) -> str:
+    """The SP-ID of an order that has this state."""
+    answer = await place(cmi, partner_id, prepaid=status == "awaiting_payment")
+    assert answer.status_code == 201, answer.text
+    sp_id = str(answer.json()["sp_id"])
+    if status == "awaiting_payment":
+        return sp_id
+    await cmi.reaches(sp_id, "new")
+    match status:
+        case "new":
+            pass
+        case "unassigned":
+            body = {"reason": "no_capacity", "note": ""}
+            await cmi.do(cmi.operations, sp_id, "decline", body)
+        case "under_review" | "on_hold":
+            await brought(cmi, sp_id, "check_requirements")
+            until = tomorrow(days=30)[:10]
+            problem = {"reason": "customer_postpones", "note": "", "until": until}
+            await cmi.do(cmi.operations, sp_id, "problem", problem)
+            if status == "on_hold":
+                wait = {"decision": "wait_until", "until": until, "note": ""}
+                await cmi.do(cmi.operations, sp_id, "review", wait)
+        case "cancelled":
+            await cmi.do(cmi.operations, sp_id, "cancel", {"reason": "Withdrawn"})
+        case _:
+            await brought(cmi, sp_id, status)
+    await cmi.reaches(sp_id, status)
+    return sp_id
+
+
+LOST = (
+    "awaiting_payment",
+    "new",
+    "check_requirements",
+    "confirm_execution",
+    "under_review",
+    "on_hold",
+)
+KEPT = ("unassigned", "completed", "cancelled")
+
+
+async def test_the_open_orders_of_an_ended_partner_lose_it(
+    cmi: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended_partners = cmi.app.state.order_use_cases.ended_partners
+    monkeypatch.setattr(ended_partners, "_page_size", 2)
+    partner_id, another = await firm(cmi), await firm(cmi)
+    orders = {status: await placed(cmi, partner_id, status) for status in (*LOST, *KEPT)}
+    other = await placed(cmi, another, "new")
+    before = {
+        status: (await cmi.operations.get(f"{API}/orders/{orders[status]}")).json()
+        for status in KEPT
+    }
+
+    await change(cmi, partner_id, status="ended")
+
+    for status in LOST:
+        seen = await cmi.reaches(orders[status], "unassigned")
+        assert (seen["partner_id"], seen["ball"]) == (None, "retailer")
+        last = seen["timeline"][-1]
+        assert (last["type"], last["data"]["reason"]) == ("unassigned", "partner_ended"), status
+    await change(cmi, partner_id, status="ended")
+    assert await ended_partners.release_all() == 0, "none of them is left"
+    for status in KEPT:
+        seen = (await cmi.operations.get(f"{API}/orders/{orders[status]}")).json()
+        assert seen["timeline"] == before[status]["timeline"], status
+    assert (await cmi.operations.get(f"{API}/orders/{other}")).json()["partner_id"] == another
+
+    body = {"partner_id": another, "reason": "The partner has ended"}
+    moved = await cmi.do(cmi.operations, orders["on_hold"], "reassign", body)
+    assert (moved["partner_id"], moved["status"]) == (another, "new")
+
+
+async def test_an_end_on_the_command_line_is_found_by_the_web_processes(cmi: Site) -> None:
+    """So is one after which the process died before it told the orders."""
+    partner_id = await firm(cmi)
+    sp_id = await placed(cmi, partner_id, "check_requirements")
+    await Partners(cmi.around.database).change(partner_id, {"status": "ended"}, datetime.now(UTC))
+    ended_partners = cmi.app.state.order_use_cases.ended_partners
+    assert await ended_partners.release_all() >= 1
+    await ended_partners.release_all()
+    seen = await cmi.reaches(sp_id, "unassigned")
+    assert [event["type"] for event in seen["timeline"]].count("unassigned") == 1

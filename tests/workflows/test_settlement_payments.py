@@ -92,7 +92,7 @@ async def test_it_waits_for_months_until_it_is_paid(month: SettlementLives) -> N
     assert [saved[seq] for seq in sorted(saved)] == list(held.events)
 
 
-async def test_a_returned_invoice_is_reminded_of_and_another_one_is_taken(
+async def test_a_returned_invoice_is_reminded_of_and_another_is_taken(
     month: SettlementLives,
 ) -> None:
     life = await issued(month)

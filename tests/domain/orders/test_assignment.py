@@ -169,14 +169,16 @@ def test_an_order_whose_partner_ends_waits_for_another_in_every_open_state(statu
     life.do(ENDS)
     assert life.order.status is Status.UNASSIGNED
     assert {"assign"} <= running(life).keys() <= {"assign", "goods", "delivery"}
-    assert mails(life, known) == ["unassigned to operations"]
+    visible = status not in (Status.AWAITING_PAYMENT, Status.IN_TRANSMISSION)
+    told = [f"withdrawn to {HUBER.partner_id}"] * visible + ["unassigned to operations"]
+    assert mails(life, known) == told
     assert life.do(ENDS) == [], "twice is once"
     if status is Status.AWAITING_PAYMENT:
         life.do(PaymentReceived(), life.now)
         assert life.order.status is Status.UNASSIGNED
     life.do(reassign())
     assert life.order.status is Status.NEW
-    assert mails(life, known) == ["unassigned to operations", f"new_order to {ROSSI.partner_id}"]
+    assert mails(life, known) == [*told, f"new_order to {ROSSI.partner_id}"]
     assert life.outcomes("assign") == ["met"]
 
 
@@ -388,7 +390,7 @@ def test_a_life_goes_on_to_its_end_with_the_new_partner() -> None:
     assert life.order.status is Status.NEW
     life.do(Accept(), "2026-11-05 11:00")
     assert life.order.status is Status.SET_APPOINTMENT
-    life.do(GoodsReceived(), "2026-11-06 09:00", by=partner(ROSSI))
+    life.do(GoodsReceived(), "2026-11-06 09:00")
     life.do(appointment("2026-11-10 09:00"))
     assert life.outcomes("contact_customer")[-1] == "met"
     known = len(life.outgoing)

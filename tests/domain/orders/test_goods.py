@@ -169,7 +169,7 @@ def test_damage_on_receipt_is_reviewed() -> None:
             Status.UNDER_REVIEW,
             "damaged_on_receipt",
         )
-        assert kinds(life, known) == ["goods_received to partner", "review_needed to operations"]
+        assert kinds(life, known) == ["review_needed to operations"], "they ask for no appointment"
         life.do(DecideReview(decision="reship"), "2026-11-10 09:00")
         assert life.order.status is Status.REQUIREMENTS_MET
 
@@ -300,3 +300,13 @@ def test_a_reopened_order_knows_its_goods() -> None:
     life.do(Reopen(reason="x"), "2026-11-13 09:00")
     life.do(ConfirmExecution(), "2026-11-13 10:00")
     assert life.order.status is Status.COMPLETED
+
+
+@pytest.mark.parametrize("decision", ["reship", "cancel"])
+def test_goods_that_never_came_did_not_come_in_time(decision: str) -> None:
+    """The parcel is lost; its deadline ends with the decision, and is neither met nor missed."""
+    life = reached(Status.SET_APPOINTMENT, received=False, rules=2)
+    life.do(ReportProblem(reason="wrong_goods"), "2026-11-09 09:00")
+    life.do(DecideReview.model_validate({"decision": decision}), "2026-11-10 09:00")
+    assert life.outcomes("delivery") == ["void"]
+    assert life.outcomes("review") == ["met"]

@@ -80,6 +80,7 @@ class OrderForm(NamedTuple):
         reader: reads the command, if it is not read field by field.
         places: the names in the form of those fields of the command that have another name there.
         reasons: the reasons that the order takes now, if not each of the command's.
+        until: the last version of the rules under which the page has it.
     """
 
     command: type[Value]
@@ -92,6 +93,7 @@ class OrderForm(NamedTuple):
     reader: Callable[[Typed, Order, datetime], ExternalCommand] | None = None
     places: Mapping[str, str] = {}
     reasons: Callable[[Order, datetime], tuple[str, ...]] | None = None
+    until: int | None = None
 
     def rule(self, version: int) -> CommandRule | None:
         """The rule of its command under a version of the rules; None if that has no such command."""
@@ -188,6 +190,7 @@ _SPECIAL: Mapping[int, Mapping[str, OrderForm]] = {
             title=mark("Der Auftrag konnte nicht ausgeführt werden"),
             hint=_CLARIFIES,
             is_danger=True,
+            until=1,  # from then on it is the older name of a problem, for programs
         ),
         "rejection": OrderForm(
             RejectRequirements,
@@ -270,4 +273,7 @@ NOTICES: Mapping[str, str] = {
 
 def forms_of(version: int) -> Mapping[str, OrderForm]:
     """The forms of an order under a version of the rules by their names, the last part of their address."""
-    return {**_PLAIN, **rules.under(_SPECIAL, version)}
+    forms = {**_PLAIN, **rules.under(_SPECIAL, version)}
+    return {
+        name: form for name, form in forms.items() if form.until is None or version <= form.until
+    }

@@ -16,7 +16,9 @@ from domain.orders.command_rules import COMMANDS
 from domain.orders.order import Appointment, Order, Status
 from domain.values import Language
 from records.orders import StoredOrder
+from records.partners import Partner
 from use_cases import access
+from use_cases.account_errors import NotFound
 from use_cases.principal import Principal
 from use_cases.related import RelatedOrders
 from web.portal.formats import language_name, local
@@ -27,7 +29,7 @@ from web.portal.orders.ics import MEDIA_TYPE, appointment_ics
 from web.portal.orders.readers import decisions
 from web.portal.pages import Form, error_page, page, reader_language, redirect, require_login
 from words import action_label, outcome_label, reason_label, refusal_reason
-from words.order_view import TimelineEntry, order_view
+from words.order_view import OrderView, TimelineEntry, order_view
 from words.translations import TRANSLATIONS, say
 
 router = APIRouter(include_in_schema=False)
@@ -43,6 +45,7 @@ _UNSURPRISING = (
     "resume",
     "undo",
     "report_not_executed",
+    "goods_received",
 )
 """Actions that nobody misses where the state has no use for them."""
 _PASSIVE = (
@@ -239,13 +242,14 @@ async def show(
         "plain_forms": PLAIN_FORMS,
         "forms": {n: ShownForm.of(form, order, now, language) for n, form in forms.items()},
         "longest": LONGEST_NOTE,
+        "receiver": await _receiver(request, view),
         "partners": (),
         "temporal_link": None,
     }
     if principal.role == "operations":
         values["temporal_link"] = _temporal_link(request, order.sp_id)
         if "reassign" in may:
-            values["partners"] = await partner_choices(request, view.partner_id)
+            values["partners"] = await partner_choices(request, order.partner.partner_id)
     return page(request, "orders/order", status, principal=principal, **values)
 
 
@@ -266,6 +270,17 @@ def _proposed_day(order: Order, now: datetime) -> date:
 def _last(timeline: tuple[TimelineEntry, ...], *types: str) -> TimelineEntry | None:
     """The last entry of the timeline of one of these types; None if there is none."""
     return next((entry for entry in reversed(timeline) if entry.type in types), None)
+
+
+async def _receiver(request: Request, view: OrderView) -> Partner | None:
+    """The partner that receives the goods, with its address; None if the customer does, or nobody has the order."""
+    if view.deliver_to != "partner" or view.partner_id is None:
+        return None
+    try:
+        partner: Partner = await request.app.state.accounts.partners.get(view.partner_id)
+    except NotFound:
+        return None
+    return partner
 
 
 def _action_of_form(name: str | None, order: Order) -> str | None:

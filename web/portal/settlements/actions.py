@@ -54,7 +54,6 @@ register_notices(
             "Die Rechnung nennt ein anderes Konto als das hinterlegte. Die Buchhaltung entscheidet."
         ),
         "settlement-accepted": mark("Die Rechnung ist angenommen."),
-        "settlement-held-returned": mark("Die Rechnung ist zurückgegeben, der Partner weiss den Grund."),
         "settlement-noted": mark("Die Rechnung ist als erhalten vermerkt."),
         "settlement-voided": mark("Die Verrechnung ist storniert. Ihre Aufträge werden wieder frei."),
         "settlement-corrected": mark("Die Korrektur kommt in die nächste Verrechnung des Partners."),
@@ -178,7 +177,7 @@ async def decide_about_invoice(request: Request, settlement_id: str) -> Response
         request_id=request_id,
         paper_id=paper_id,
     )
-    said = "settlement-accepted" if accepts else "settlement-held-returned"
+    said = "settlement-accepted" if accepts else "settlement-sent-back"
     return await carry_out(request, principal, settlement_id, work, opened, typed, said)
 
 

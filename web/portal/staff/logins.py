@@ -26,7 +26,7 @@ from web.portal.pages import (
     register_notices,
 )
 from web.portal.staff.common import accounts_of, fault_texts, require_operations, translated
-from web.portal.staff.partners import partner_path
+from web.portal.staff.partners import partner_facts, partner_path
 from words.translations import TRANSLATIONS, mark
 
 router = APIRouter(include_in_schema=False)
@@ -88,17 +88,7 @@ async def _show(
     try:
         if partner_id is not None:
             operations: Operations = request.app.state.operations
-            known = await accounts.partners.get(partner_id)
-            values["partner"] = known
-            values["has_ended"] = known.status == "ended"
-            values["policy_known"] = known.policy in (None, *accounts.partners.policies)
-            history = await accounts.partners.iban_history(partner_id)
-            pending = next((each for each in history if each.status == "pending"), None)
-            values["iban_history"] = history
-            values["pending_iban"] = pending
-            values["may_confirm"] = pending is not None and not principal.person.is_same(
-                pending.person, pending.by
-            )
+            values |= await partner_facts(accounts, principal, partner_id)
             values["open_orders"] = await operations.open_orders_of(principal, partner_id)
         users, tokens = await accounts.users(partner_id), await accounts.tokens.list(partner_id)
     except NotFound:

@@ -11,6 +11,7 @@ from domain.policy import CANTONS
 from records.iban_changes import NotPending, SamePerson
 from records.partners import STATUSES, Partner, PartnerStatus
 from use_cases.account_errors import Conflict, NotFound, WrongFields, wrong_fields
+from use_cases.accounts import Accounts
 from use_cases.principal import Principal
 from web.portal.formats import language_names
 from web.portal.pages import error_page, form_of, page, reader_language, redirect, register_notices
@@ -188,6 +189,24 @@ async def change_status(request: Request, partner_id: str) -> Response:
     except (NotFound, WrongFields):
         return error_page(request, 404)
     return redirect(request, partner_path(partner_id), said=f"partner_{changed.status}")
+
+
+async def partner_facts(
+    accounts: Accounts, principal: Principal, partner_id: str
+) -> dict[str, Any]:
+    """What a partner's page shows of the partner itself, with the history of its IBAN. Raises `NotFound`."""
+    known = await accounts.partners.get(partner_id)
+    history = await accounts.partners.iban_history(partner_id)
+    pending = next((each for each in history if each.status == "pending"), None)
+    is_mine = pending is not None and principal.person.is_same(pending.person, pending.by)
+    return {
+        "partner": known,
+        "has_ended": known.status == "ended",
+        "policy_known": known.policy in (None, *accounts.partners.policies),
+        "iban_history": history,
+        "pending_iban": pending,
+        "may_confirm": pending is not None and not is_mine,
+    }
 
 
 def partner_path(partner_id: str) -> str:

@@ -94,6 +94,10 @@ async def test_a_declined_order_is_nobody_s_until_operations_reassign_it(cmi: Si
     assert (given["status"], given["partner_id"]) == ("new", "luzern-montage")
     own = (await cmi.stranger.get(f"{API}/orders/{sp_id}")).json()
     assert "elektro-huber" not in str(own), "nobody learns who declined it"
+    await cmi.do(cmi.stranger, sp_id, "decline", {"reason": "outside_area", "note": ""})
+    again = {"partner_id": "luzern-montage", "reason": "They agreed on the telephone"}
+    back = await cmi.do(cmi.operations, sp_id, "reassign", again)
+    assert (back["status"], back["partner_id"]) == ("new", "luzern-montage")
 
 
 async def test_an_order_in_review_is_reassigned_by_a_decision(cmi: Site) -> None:

@@ -40,7 +40,7 @@ STEPS: tuple[tuple[str, Command], ...] = (
     ("2027-02-15 09:00", appointment("2027-02-17 09:00")),
     ("2027-02-24 09:00", ConfirmExecution()),
 )
-"""A life that misses every deadline of a policy with the standard values."""
+"""A life that misses every deadline of the standard policy, but is accepted before the last escalation."""
 
 
 def lived(policy: Policy, version: int) -> Life:

@@ -159,9 +159,9 @@ def test_a_state_of_a_newer_process_allows_nothing() -> None:
     of = opening("SP-1")
     settlement = settled(of, *issued(of)).settlement
     settlement_lifecycle.check_understood(settlement)
-    newer_one = settlement.model_copy(update={"status": SettlementStatus("approved")})
+    newer_one = settlement.model_copy(update={"status": SettlementStatus("parked")})
     assert settlement_access.allowed(newer_one, "operations") == ()
-    with pytest.raises(NotUnderstood, match="approved"):
+    with pytest.raises(NotUnderstood, match="parked"):
         settlement_lifecycle.check_understood(newer_one)
 
 

@@ -552,7 +552,8 @@ assignees = st.builds(
     canton=st.just("LU"),
     language=st.sampled_from(LANGUAGES),
 )
-codes = st.sampled_from(sorted(REFUSAL_CODES | INVALID_CODES))
+# Without that of a file of payments, whose columns are named by their codes; no command to an order has it.
+codes = st.sampled_from(sorted((REFUSAL_CODES | INVALID_CODES) - {"column_missing"}))
 actors = st.builds(Actor, role=st.sampled_from(get_args(Role)))
 ITEM_ANSWERS: dict[str, str] = {"wall": "yes", "kit": "not_applicable"}
 notices = st.builds(shipment.GoodsShipped, tracking=identifiers) | st.builds(

@@ -10,6 +10,7 @@ from stdnum import iban as ibans
 from domain.iban import masked
 from domain.settlements.ids import creditor_reference, is_creditor_reference
 from domain.settlements.invoicing import Problem
+from invoices.amounts import pattern
 
 _MOST_ACCOUNTS = 5
 # The longest IBAN has 34 characters. They are printed in groups.
@@ -52,6 +53,17 @@ def bill_problems(
             not is_creditor_reference(bill.reference) or bill.reference != right
         ):
             yield Problem(code="qr_reference", detail=bill.reference[:40])
+
+
+def asked_total(bills: Iterable[Bill], text: str, totals: Iterable[Decimal]) -> Decimal:
+    """The total that a correct invoice asks for: that of its payment part, or else the last one in its text.
+
+    `totals`: those of the possible ones that the text names.
+    """
+    asked = [Decimal(bill.amount) for bill in bills if bill.amount]
+    if asked:
+        return asked[0]
+    return max(totals, key=lambda total: max(m.end() for m in pattern(total).finditer(text)))
 
 
 def account_problems(

@@ -20,7 +20,7 @@ from domain.settlements.invoicing import Problem, ProblemCode, Verdict
 from domain.settlements.lines import Amount
 from domain.values import Language, Value
 from invoices.amounts import amounts, pattern
-from invoices.bill import account_problems, bill_problems, bills_of
+from invoices.bill import account_problems, asked_total, bill_problems, bills_of
 from invoices.drafts import is_marked_as_draft
 from invoices.numbers import settlement_problems
 from words.translations import mark, say
@@ -186,6 +186,7 @@ def judge(read: Read, expected: Expected) -> Verdict:
     return Verdict(
         accepted=is_right and not problems,
         accounting_decides=is_right and bool(problems),
+        total=asked_total(bills, text, named_totals) if is_right else None,
         missing=missing[:_MOST_NAMED],
         foreign=foreign[:_MOST_NAMED],
         problems=problems,

@@ -33,9 +33,9 @@ Result = Literal[
 """The result of a line.
 
 `paid`: it is paid now. `already_paid`: it was paid before. `unknown_settlement`: there is none with this number.
-`amount_differs`: it is not the total of the statement. `not_approved`: its state is not `approved`. `bad_row`: the line
-cannot be read, or the day of the payment is not possible. `no_answer`: Temporal is away or a worker does not answer;
-import the file again.
+`amount_differs`: it is the total neither of the statement nor of the invoice. `not_approved`: its state is not
+`approved`. `bad_row`: the line cannot be read, or the day of the payment is not possible. `no_answer`: Temporal is away
+or a worker does not answer; import the file again.
 """
 
 
@@ -123,7 +123,8 @@ def _obstacle(row: Row, payment: Payment, stored: StoredSettlement) -> Imported 
     statement = settlement.statement
     if statement is None or settlement.status is SettlementStatus.VOID:
         return Imported(row, "not_approved", "settlement_id", stored=stored)
-    if payment.amount != statement.total:
+    # An invoice that rounds otherwise is paid as it asks for.
+    if payment.amount not in (statement.total, settlement.invoice_total):
         return Imported(row, "amount_differs", "amount", stored=stored)
     if settlement.status is SettlementStatus.PAID:
         return Imported(row, "already_paid", stored=stored)

@@ -101,6 +101,7 @@ class SettlementView(Value):
     issued_at: datetime | None
     invoice_due: datetime | None
     overdue: bool
+    invoice_total: Amount | None
     accounting_decides: bool
     month_note: str | None
     invoice_number: str | None
@@ -182,6 +183,7 @@ def settlement_view(
         and settlement.held is None
         and due is not None
         and due <= now,
+        invoice_total=settlement.invoice_total,
         accounting_decides=settlement.held is not None,
         month_note=_month_note(settlement, now, language),
         invoice_number=invoice.number if invoice else None,

@@ -91,7 +91,13 @@ def decide(settlement: Settlement, command: Command, now: datetime) -> list[Sett
             return [StatementIssued(statement=command.statement, invoice_due=due)]
         case TakeVerdict():
             if command.verdict.accepted:
-                return [InvoiceAccepted(paper_id=command.paper_id, invoice=command.invoice)]
+                return [
+                    InvoiceAccepted(
+                        paper_id=command.paper_id,
+                        invoice=command.invoice,
+                        total=command.verdict.total,
+                    )
+                ]
             if command.verdict.accounting_decides and settlement.rules >= 2:
                 return [
                     InvoiceHeld(
@@ -101,7 +107,11 @@ def decide(settlement: Settlement, command: Command, now: datetime) -> list[Sett
             return [InvoiceReturned(paper_id=command.paper_id, verdict=command.verdict)]
         case AcceptHeldInvoice():
             held = _held(settlement, command)
-            return [InvoiceAccepted(paper_id=held.paper_id, invoice=held.invoice)]
+            return [
+                InvoiceAccepted(
+                    paper_id=held.paper_id, invoice=held.invoice, total=held.verdict.total
+                )
+            ]
         case RefuseHeldInvoice():
             _held(settlement, command)
             due = invoice_due(settlement, now)

@@ -88,11 +88,13 @@ class InvoiceReturned(Value):
 
 
 class InvoiceAccepted(Value):
-    """An invoice was accepted, and goes to accounting. `invoice`: its number and date if CMI made it."""
+    """An invoice was accepted, and goes to accounting. `invoice`: its number and date if CMI made it. `total`: what it
+    asks for; None if it was not kept."""
 
     type: Literal["invoice_accepted"] = "invoice_accepted"
     paper_id: str
     invoice: OwnInvoice | None = None
+    total: Amount | None = None
 
 
 class InvoiceNoted(Value):

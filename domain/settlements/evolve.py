@@ -95,6 +95,7 @@ def apply(settlement: Settlement, event: SettlementEvent, at: datetime) -> Settl
             return _take_invoice(settlement, at).replace(
                 invoice_paper_id=event.paper_id,
                 invoice=event.invoice,
+                invoice_total=event.total,
                 last_verdict=Verdict(accepted=True),
             )
         case InvoiceNoted():
@@ -116,6 +117,7 @@ def apply(settlement: Settlement, event: SettlementEvent, at: datetime) -> Settl
                 held=None,
                 invoice_paper_id=None,
                 invoice=None,
+                invoice_total=None,
                 invoiced_at=None,
                 approved_at=None,
                 last_verdict=None,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from domain.fields import Note
+from domain.settlements.lines import Amount
 from domain.values import OPEN, Value
 
 ProblemCode = Literal[
@@ -79,10 +80,12 @@ class Verdict(Value):
     """The verdict on an invoice. `missing`, `foreign`: SP-IDs that it lacks or must not have, at most 200 of each.
 
     `accounting_decides`: it is right but for its account, so it is neither accepted nor refused; the problem says why.
+    `total`: what it asks for, which may be rounded otherwise than the statement's total; None if it is refused.
     """
 
     accepted: bool
     accounting_decides: bool = False
+    total: Amount | None = None
     missing: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()

@@ -121,6 +121,7 @@ class SettlementChanges(TypedDict, total=False):
     held: HeldInvoice | None
     invoice_paper_id: str | None
     invoice: OwnInvoice | None
+    invoice_total: Amount | None
     invoiced_at: datetime | None
     approved_at: datetime | None
     paid_on: date | None
@@ -148,6 +149,7 @@ class Settlement(Value):
         told: whether the partner knows of the settlement.
         held: the uploaded invoice about whose account accounting has to decide.
         invoice: the number and date of the invoice, if CMI made it; None if it was uploaded or came another way.
+        invoice_total: what the accepted invoice asks for; it may be rounded otherwise than the statement's total.
         invoiced_at: when the invoice was accepted, since version 2 of the rules; before, `ended_at`.
         paid_on, payment_reference: the day of the payment and the reference of the bank, as accounting reported them.
         returned_at, return_reason: when and why accounting returned the invoice last.
@@ -180,6 +182,7 @@ class Settlement(Value):
     held: HeldInvoice | None = None
     invoice_paper_id: str | None = None
     invoice: OwnInvoice | None = None
+    invoice_total: Amount | None = None
     invoiced_at: datetime | None = None
     approved_at: datetime | None = None
     paid_on: date | None = None

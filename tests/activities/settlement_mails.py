@@ -5,7 +5,7 @@ from datetime import timedelta
 from domain.actors import Actor
 from domain.policy_file import load_policy
 from domain.settlements.commands import PassTime, ReturnInvoice, TakeVerdict, VoidSettlement
-from domain.settlements.invoicing import OwnInvoice, Verdict
+from domain.settlements.invoicing import OwnInvoice, Problem, Verdict
 from domain.settlements.mails import SettlementMail, settlement_mails
 from domain.settlements.settlement import Settlement, SettlementStatus
 from tests.support.settlements import (
@@ -43,6 +43,9 @@ def all_mails() -> dict[str, SettlementMail]:
     accepted = TakeVerdict(paper_id="invoice-1", verdict=Verdict(accepted=True))
     own = OwnInvoice(number="R-2026-117", date=FIRST.date())
     made = accepted.model_copy(update={"invoice": own})
+    problem = Problem(code="other_iban", detail="CH44 … 9012")
+    doubt = Verdict(accepted=False, accounting_decides=True, problems=(problem,))
+    held = TakeVerdict(paper_id="invoice-1", verdict=doubt)
     late = (*done, *((20 * _DAYS, PassTime()) * 4))
     lives = {
         "opened": mails_of(timedelta(hours=4), PassTime()),
@@ -56,6 +59,7 @@ def all_mails() -> dict[str, SettlementMail]:
         "accepted": mails_of(*done, accepted),
         "made": mails_of(*done, made, rules=2),
         "returned": mails_of(*done, accepted, (RETURN, ACCOUNTING), rules=2),
+        "held": mails_of(*done, held, rules=2),
         "voided": mails_of(*voided(of)),
         "voided_open": mails_of(
             timedelta(hours=4), PassTime(), VoidSettlement(reason="Auf Wunsch\r\nvon Huber")

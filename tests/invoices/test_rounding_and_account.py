@@ -48,15 +48,19 @@ def problems(verdict: Verdict) -> list[str]:
 class TestTotal:
     @pytest.mark.parametrize("total", ["971.82", "971.80"])
     def test_rounded_on_the_sum_or_by_line_or_to_5_centimes(self, total: str) -> None:
-        assert judged(total).accepted
-        assert judged(total, bill(total)).accepted
+        for verdict in (judged(total), judged(total, bill(total))):
+            assert verdict.accepted
+            assert str(verdict.total) == total
 
     @pytest.mark.parametrize("total", ["971.81", "971.83", "971.79", "971.85", "971.75", "971.90"])
     def test_nothing_else(self, total: str) -> None:
         assert problems(judged(total))[0] == "no_total"
 
     def test_both_may_be_named(self) -> None:
-        assert judged("971.80", more=("Total vor Rundung 971.82",)).accepted
+        verdict = judged("971.80", more=("Total vor Rundung 971.82",))
+        assert verdict.accepted
+        assert str(verdict.total) == "971.80", "the last one"
+        assert judged("971.85").total is None
 
     @pytest.mark.parametrize("word", ["Total", "Rechnungsbetrag", "Montant total"])
     def test_no_other_amount_beside_a_word_for_the_total(self, word: str) -> None:

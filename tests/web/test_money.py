@@ -2,7 +2,9 @@
 
 import io
 import json
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pypdf
 import pytest
@@ -30,6 +32,10 @@ def paper_of(
     sp_ids = [line["sp_id"] for line in seen["orders"]]
     lines = invoice(seen["settlement_id"], sp_ids, total, more=[name])
     return paper([*lines[:-1], f"Zahlbar auf IBAN {in_fours(iban)}"])
+
+
+def today() -> str:
+    return datetime.now(ZoneInfo("Europe/Zurich")).date().isoformat()
 
 
 async def verdict(one: Firm, seen: dict[str, Any], content: bytes) -> dict[str, Any]:
@@ -74,6 +80,14 @@ async def test_an_invoice_may_round_otherwise(cmi: Site, total: str) -> None:
     for wrong in ("32.63", "32.59", "32.65", "32.55"):
         assert not (await verdict(one, seen, paper_of(seen, wrong)))["accepted"]
     assert (await verdict(one, seen, paper_of(seen, total)))["accepted"]
+    path = f"{API}/settlements/{seen['settlement_id']}"
+    assert (await one.http.get(path)).json()["invoice_total"] == total
+    assert (await cmi.accounting.post(f"{path}/approve", json={})).status_code == 200
+    table = f"settlement_id;amount;paid_on\n{seen['settlement_id']};{total};{today()}\n"
+    paid = await cmi.accounting.post(
+        f"{API}/payments", content=table, headers={"Content-Type": "text/csv"}
+    )
+    assert paid.json()["counts"]["paid"] == 1, paid.text
 
 
 async def test_vat_from_a_day_on(cmi: Site) -> None:

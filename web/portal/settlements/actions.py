@@ -177,7 +177,7 @@ async def decide_about_invoice(request: Request, settlement_id: str) -> Response
         request_id=request_id,
         paper_id=paper_id,
     )
-    said = "settlement-accepted" if accepts else "settlement-held-returned"
+    said = "settlement-accepted" if accepts else "settlement-sent-back"
     return await carry_out(request, principal, settlement_id, work, opened, typed, said)
 
 

@@ -11,8 +11,15 @@ from temporalio.testing import ActivityEnvironment
 
 from activities import papers as module
 from activities.papers import PaperActivities
-from contracts.activities import InvoiceToCheck, SettlementOf, Snapshot, StatementWanted
+from contracts.activities import (
+    InvoiceToCheck,
+    InvoiceToMake,
+    SettlementOf,
+    Snapshot,
+    StatementWanted,
+)
 from documents.confined import ConfinedError
+from domain.settlements.invoicing import OwnInvoice
 from records.database import Database
 from records.invoice_numbers import InvoiceNumbers
 from records.orders import Orders
@@ -42,12 +49,13 @@ class Office:
     def __init__(self, database: Database, **settings: Any) -> None:
         self.settlements, self.papers = Settlements(database), Papers(database)
         self.partners = Partners(database)
+        self.numbers = InvoiceNumbers(database)
         self.activities = PaperActivities(
             Settings(mail_accounting="Kreditoren <accounting@shop.example>", **settings),
             self.settlements,
             self.partners,
             self.papers,
-            InvoiceNumbers(database),
+            self.numbers,
         )
 
     async def run(self, activity: Any, argument: Any, attempt: int = 1) -> Any:
@@ -122,6 +130,31 @@ async def test_a_draft_is_an_invoice_that_the_check_accepts(office: Office) -> N
         wanted = InvoiceToCheck(settlement=OF, paper_id=upload.paper_id)
         verdict = await office.run(office.activities.check_invoice, wanted)
         assert verdict.accepted is accepted
+
+
+@needs("pango")
+async def test_an_invoice_is_made_once_under_a_number_of_its_own(office: Office) -> None:
+    await office.settlements.save(ISSUED)
+    own = OwnInvoice(number="R-1", date=MONDAY.date())
+    wanted = InvoiceToMake(settlement=OF, invoice=own)
+    failure = await office.failure(office.activities.make_invoice, wanted)
+    assert (failure.type, failure.non_retryable) == ("NoIban", True)
+    partner = await office.partners.get("elektro-huber")
+    assert partner is not None
+    with_iban = partner.model_copy(update={"iban": "CH9300762011623852957"})
+    await office.partners.put(with_iban, MONDAY)
+    paper_id = await office.run(office.activities.make_invoice, wanted)
+    assert await office.run(office.activities.make_invoice, wanted) == paper_id
+    paper = await office.papers.get(paper_id)
+    assert paper is not None
+    assert (paper.kind, paper.settlement_id) == ("invoice", NUMBER)
+    check = InvoiceToCheck(settlement=OF, paper_id=paper_id)
+    assert (await office.run(office.activities.check_invoice, check)).accepted
+    await office.numbers.reserve("elektro-huber", "R-2", "V202609-22222222", MONDAY)
+    used = wanted.model_copy(update={"invoice": own.model_copy(update={"number": "r-2"})})
+    failure = await office.failure(office.activities.make_invoice, used)
+    assert (failure.type, failure.non_retryable) == ("InvoiceNumberUsed", True)
+    assert "R-2" not in str(failure)
 
 
 async def test_only_uploaded_papers_of_the_settlement_are_checked(office: Office) -> None:

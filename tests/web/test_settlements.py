@@ -145,13 +145,7 @@ async def test_from_the_selection_to_the_accepted_invoice(cmi: Site, liable: boo
     own = paper(invoice(number, sp_ids, expected["total"]))
     accepted = await one.upload(number, own)
     assert accepted.status_code == 200, accepted.text
-    assert accepted.json() == {
-        "accepted": True,
-        "accounting_decides": False,
-        "missing": [],
-        "foreign": [],
-        "problems": [],
-    }
+    assert accepted.json() == {"accepted": True, "missing": [], "foreign": [], "problems": []}
     seen = (await one.http.get(path)).json()
     assert (seen["status"], seen["allowed"]) == ("invoiced", [])
     kept = await cmi.accounting.get(f"{path}/invoice.pdf")

@@ -32,6 +32,7 @@ from domain.policy_file import load_policy
 from tests.support.temporal_servers import dev_server, skipping_server
 from tests.workflows import (
     test_daily_digest,
+    test_later_rules,
     test_lives,
     test_monthly_billing,
     test_reviews,
@@ -65,6 +66,15 @@ ENDINGS: dict[str, Story] = {
     "database-down": test_lives.test_the_database_down_for_a_day_loses_nothing,
     "calendar-renewed": test_lives.test_the_calendar_is_renewed_for_an_order_that_outlives_it,
 }
+LATER: dict[str, Story] = {
+    "rules-2-held-and-taken-back": test_later_rules.test_a_life_with_a_problem_a_hold_and_a_completion_taken_back,
+    "rules-2-declined-and-cancelled": test_later_rules.test_declined_reassigned_and_cancelled_while_the_goods_come,
+    "rules-2-never-accepted": test_later_rules.test_nobody_accepts_and_the_partner_loses_the_order,
+    "rules-2-late-notice": test_later_rules.test_the_notice_is_late_and_the_deadlines_count_from_it,
+    "rules-2-outage": test_later_rules.test_an_outage_puts_deadlines_off_before_they_are_missed,
+    "rules-2-adopted": test_later_rules.test_an_order_of_the_first_rules_adopts_version_2,
+}
+"""Orders under version 2 of the rules, and one that adopts it."""
 SETTLEMENTS: dict[str, Callable[[SettlementLives], Awaitable[None]]] = {
     "settlement-by-the-month": test_settlements.test_opened_by_the_months_end_closed_by_time_and_invoiced,
     "settlement-by-its-partner": test_settlements.test_opened_by_the_partner_is_closed_at_once,
@@ -185,7 +195,7 @@ async def claims_continued() -> list[WorkflowHistory]:
 
 
 RECORDINGS: dict[str, Callable[[], Awaitable[WorkflowHistory]]] = {
-    **{name: partial(ending, story) for name, story in ENDINGS.items()},
+    **{name: partial(ending, story) for name, story in (ENDINGS | LATER).items()},
     **{name: partial(settlement, story) for name, story in SETTLEMENTS.items()},
     **{name: partial(month_end, story) for name, story in MONTHS.items()},
 }

@@ -30,7 +30,7 @@ from words.order_view import order_view
 TEXTS = OrderTexts("https://cmi.example")
 STEPS: tuple[tuple[str, Command], ...] = (
     ("2026-11-10 09:00", ConfirmTransmission()),
-    ("2026-11-17 09:00", Accept()),
+    ("2026-11-13 09:00", Accept()),
     ("2026-11-26 09:00", MET),
     ("2026-12-21 09:00", GoodsShipped(tracking="T-1")),
     ("2027-01-11 09:00", GoodsReceived()),
@@ -40,7 +40,7 @@ STEPS: tuple[tuple[str, Command], ...] = (
     ("2027-02-15 09:00", appointment("2027-02-17 09:00")),
     ("2027-02-24 09:00", ConfirmExecution()),
 )
-"""A life that misses every deadline of a policy with the standard values."""
+"""A life that misses every deadline of the standard policy, but is accepted before the last escalation."""
 
 
 def lived(policy: Policy, version: int) -> Life:
@@ -106,6 +106,8 @@ def test_an_order_lives_without_a_deadline(kind: str, version: int) -> None:
     check(life, {kind})
     if kind == "accept":
         return  # its step is dropped, and what follows starts earlier
+    if kind == "transmit" and version >= 2:
+        return  # without the alarm no notice is late, and the first deadlines start earlier
     others = [entry for entry in standard.events if entry not in about(kind, standard.events)]
     assert [(e.at, e.event) for e in life.events] == [(e.at, e.event) for e in others]
     assert [d for d in life.order.deadlines if d.kind != kind] == [

@@ -86,7 +86,9 @@ async def test_from_the_overview_to_the_execution(portal: Portal) -> None:
     await page.get_by_label("Grund für den neuen Termin").fill("Kundschaft ist erst dann da")
     await look(page)
     await press(page, "Neuen Termin speichern")
-    await expect(page.locator(".timeline")).to_contain_text("Kundentermin verschoben auf")
+    await expect(page.locator(".timeline")).to_contain_text(
+        "Kundentermin auf Wunsch der Kundschaft verschoben auf"
+    )
 
     await site.do(site.warehouse, sp_id, "goods-received")
     await site.has(sp_id, "goods_received")

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PATHS = (
     "/staff",
+    "/staff/unassigned",
     "/staff/late",
     f"/staff/late?partner_id={LATE}",
     "/staff/reviews",
@@ -140,3 +141,19 @@ async def test_what_is_not_there(portal: Portal, path: str) -> None:
     answer = await page.goto(path)
     assert answer is not None
     assert answer.status == 404
+
+
+async def test_orders_of_the_first_rules_have_their_forms(portal: Portal) -> None:
+    """The orders of the bad day are under version 1: a rejection ends one, and there is nothing to take back."""
+    page = await portal.page("operations")
+    await page.goto("/orders/S-CHECK-0")
+    text = await page.locator("main").text_content() or ""
+    assert "Damit ist der Auftrag für Sie beendet: Er wird storniert." in text
+    for name in ("problem", "decline", "receipt", "withdrawal", "resume", "reopen"):
+        assert await page.locator(f'[action*="/{name}#"]').count() == 0
+    await page.goto("/orders/S-REVIEW-0")
+    offered = page.locator('[name="review.decision"]')
+    values = [await each.get_attribute("value") for each in await offered.all()]
+    assert values == ["new_appointment", "reship", "accept_as_executed"]
+    assert await page.locator('[name="review.until"], [name="review.partner_id"]').count() == 0
+    assert await page.get_by_role("button", name="Auftrag stornieren", exact=True).count() == 1

@@ -151,8 +151,15 @@ async def test_operations_settle_for_a_partner_correct_and_take_it_back(portal: 
 
     partner = await portal.page("partner", partner_id=one.partner_id, dark=True)
     await partner.goto("/settlements")
-    await expect(partner.get_by_text("Die nächste ist ab")).to_be_visible()
+
+    async def can_be_billed_again() -> bool:
+        await partner.reload()
+        return await partner.get_by_label(sp_id).count() == 1
+
+    await eventually(can_be_billed_again)
     await axe(partner)
+    assert await settled(partner) == number
+    assert partner.url.endswith(f"{number}-2")
     await partner.goto(f"/settlements/{number}")
     await expect(partner.get_by_text("Diese Verrechnung gilt nicht.")).to_be_visible()
     await expect(partner.get_by_text("Korrektur erfassen")).to_have_count(0)

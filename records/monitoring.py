@@ -101,8 +101,8 @@ class Monitoring:
             .order_by(timeline.c.sp_id, timeline.c.seq)
         )
         async with self._database.reading() as connection:
-            rows = (await connection.execute(found)).all()
-        return dict(row.tuple() for row in rows)
+            last: dict[str, str] = dict((await connection.execute(found)).all())
+        return last
 
     async def _number(self, counted: Select[int]) -> int:
         async with self._database.reading() as connection:

@@ -23,12 +23,13 @@ from web.problems import RETRY_AFTER_SECONDS
 from words.translations import TRANSLATIONS, mark
 
 URGENT_STATES = (
+    Status.UNASSIGNED,
     Status.NEW,
     Status.CHECK_REQUIREMENTS,
     Status.SET_APPOINTMENT,
     Status.CONFIRM_EXECUTION,
 )
-"""The states in which the partner has something to do. Their lists are sorted by due time."""
+"""The states in which partners or operations have something to do. Their lists are sorted by due time."""
 
 MOST_AT_ONCE = 100
 """How many orders one form can change."""

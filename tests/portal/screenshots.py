@@ -60,9 +60,9 @@ async def take(folder: Path, wanted: list[str]) -> None:
             site(around) as running,
             chromium() as browser,
         ):
-            made = {"new": await running.new()}
-            for _, _, state in PATH:
-                made[state] = await running.new()
+            made = {"new": await running.new(sales_order_id="48392010")}
+            for number, state in enumerate(dict.fromkeys(state for _, _, state in PATH)):
+                made[state] = await running.new(sales_order_id=f"4839202{number}")
                 await running.brought(made[state], state)
             surfer = Portal(running, browser)
             for shot in PAGES:

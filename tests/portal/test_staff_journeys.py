@@ -56,7 +56,7 @@ async def test_a_review_is_decided(portal: Portal) -> None:
     await follow(row.get_by_role("link", name="Entscheiden"))
     assert page.url.endswith(f"/orders/{sp_id}")
     await page.get_by_label(words.action_label("new_appointment", "de"), exact=True).check()
-    await follow(page.locator("#review button[type=submit]"))
+    await press(page, "Entscheid speichern")
     await site.reaches(sp_id, "set_appointment")
     await page.goto("/staff/reviews")
     assert await page.get_by_text(sp_id).count() == 0

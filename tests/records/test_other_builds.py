@@ -146,7 +146,7 @@ async def test_what_only_a_newer_build_knows_is_read_and_allows_nothing(
     records = Orders(database)
     newer = {"type": "put_on_hold", "until": "2026-12-01", "why": {"by": "customer"}}
     raw = json.loads(stored["SP-4"].order.model_dump_json())
-    raw["status"] = "on_hold"
+    raw["status"] = "parked"
     for deadline in raw["deadlines"]:
         deadline["outcome"] = "waived"
     async with database.writing() as connection:
@@ -157,11 +157,11 @@ async def test_what_only_a_newer_build_knows_is_read_and_allows_nothing(
                 )
             ).scalar_one()
         )
-        whole |= {"status": "on_hold", "deadlines": raw["deadlines"]}
+        whole |= {"status": "parked", "deadlines": raw["deadlines"]}
         of = documents.c.sp_id == "SP-4"
         await connection.execute(update(documents).where(of).values(document=json.dumps(whole)))
         await connection.execute(
-            update(orders).where(orders.c.sp_id == "SP-4").values(status="on_hold")
+            update(orders).where(orders.c.sp_id == "SP-4").values(status="parked")
         )
         mine = timeline.c.sp_id == "SP-4"
         last = stored["SP-4"].order.version
@@ -177,7 +177,7 @@ async def test_what_only_a_newer_build_knows_is_read_and_allows_nothing(
     stored = await records.get("SP-4")
     assert stored is not None
     order: Order = stored.order
-    assert (order.status, order.status.is_known, order.status.is_final) == ("on_hold", False, False)
+    assert (order.status, order.status.is_known, order.status.is_final) == ("parked", False, False)
     assert {d.outcome for d in order.deadlines} == {"waived"}
     assert allowed(order, "operations") == ()
     unknown = stored.events[1].event
@@ -185,8 +185,8 @@ async def test_what_only_a_newer_build_knows_is_read_and_allows_nothing(
     assert json.loads(unknown.model_dump_json()) == newer
     assert order in (await records.page(OrderFilter(), limit=200)).items
     counts = await records.counts(OrderFilter())
-    assert counts[Status("on_hold")] == 1
-    assert list(counts)[-1] == "on_hold"
+    assert counts[Status("parked")] == 1
+    assert list(counts)[-1] == "parked"
     reports = await Monitoring(database).reports(["SP-4"])
     assert reports["SP-4"].reason == "site_flooded"
 

@@ -67,14 +67,14 @@ async def newer_site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
         async with around.database.writing() as connection:
             table = documents.c.sp_id == "SP-1"
             found = (await connection.execute(documents.select().where(table))).one()
-            document = {**json.loads(found.document), "status": "on_hold", "rules": 99}
+            document = {**json.loads(found.document), "status": "parked", "rules": 99}
             waits = {**document["deadlines"][-1], "kind": "hold_over", "ended": None}
             document["deadlines"].append({**waits, "outcome": None})
             await connection.execute(
                 update(documents).where(table).values(document=json.dumps(document))
             )
             await connection.execute(
-                update(orders).where(orders.c.sp_id == "SP-1").values(status="on_hold")
+                update(orders).where(orders.c.sp_id == "SP-1").values(status="parked")
             )
             await connection.execute(
                 update(timeline)
@@ -83,15 +83,15 @@ async def newer_site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
             )
             found = (await connection.execute(settlement_documents.select())).one()
             left_out = [{"sp_id": "SP-9", "reason": "disputed"}]
-            document = {**json.loads(found.document), "status": "approved", "left_out": left_out}
+            document = {**json.loads(found.document), "status": "hibernating", "left_out": left_out}
             await connection.execute(
                 update(settlement_documents).values(document=json.dumps(document))
             )
-            await connection.execute(update(settlements).values(status="approved"))
+            await connection.execute(update(settlements).values(status="hibernating"))
             await connection.execute(
                 update(settlement_timeline)
                 .where(settlement_timeline.c.seq == 2)
-                .values(type="approved", data=json.dumps({**secret, "type": "approved"}))
+                .values(type="hibernating", data=json.dumps({**secret, "type": "hibernating"}))
             )
         yield running
 
@@ -102,7 +102,7 @@ async def test_an_order_is_answered_without_what_is_not_known(newer_site: Site) 
             answer = await caller.get(f"{API}/orders/SP-1", headers={"Accept-Language": language})
             assert answer.status_code == 200
             order: dict[str, Any] = answer.json()
-            assert (order["status"], order["status_label"]) == ("on_hold", "on_hold")
+            assert (order["status"], order["status_label"]) == ("parked", "parked")
             assert (order["allowed"], order["ball"]) == ([], None)
             waiting = [deadline["kind"] for deadline in order["deadlines"]]
             assert ("hold_over" in waiting) == (caller is newer_site.operations)
@@ -130,9 +130,9 @@ async def test_lists_and_counts_have_it(newer_site: Site) -> None:
         answer = await caller.get(f"{API}/orders")
         assert answer.status_code == 200
         assert {item["sp_id"] for item in answer.json()["items"]} == {"SP-1", "SP-2", "SP-3"}
-        assert answer.json()["counts"]["on_hold"] == 1
+        assert answer.json()["counts"]["parked"] == 1
         assert ADDED not in answer.text
-    asked = await newer_site.operations.get(f"{API}/orders?status=on_hold")
+    asked = await newer_site.operations.get(f"{API}/orders?status=parked")
     assert asked.status_code == 422  # nobody can ask for a state that is not documented
 
 
@@ -148,18 +148,21 @@ async def test_a_settlement_is_answered_without_what_is_not_known(
             answer = await caller.get(f"{API}/settlements", headers={"Accept-Language": language})
             assert answer.status_code == 200
             (settlement,) = answer.json()["items"]
-            assert (settlement["status"], settlement["status_label"]) == ("approved", "approved")
+            assert (settlement["status"], settlement["status_label"]) == (
+                "hibernating",
+                "hibernating",
+            )
             assert settlement["allowed"] == []
             assert settlement["left_out"][0]["text"] == "disputed"
             entry = settlement["timeline"][1]
             assert (entry["type"], entry["text"], entry["data"]) == (
-                "approved",
+                "hibernating",
                 UNKNOWN[language],
                 {},
             )
             assert ADDED not in answer.text
     assert (
-        await newer_site.operations.get(f"{API}/settlements?status=approved")
+        await newer_site.operations.get(f"{API}/settlements?status=hibernating")
     ).status_code == 422
 
 
@@ -196,4 +199,4 @@ async def test_pages_show_it(newer_site: Site, role: UserRole) -> None:
             if path in ("/orders/SP-1", f"/settlements/{number}"):
                 assert UNKNOWN["de"] in page.text
             if path.endswith("SP-"):
-                assert "on_hold" in page.text
+                assert "parked" in page.text

@@ -195,6 +195,7 @@ NAMED = {
     "partner_id": "nobody",
     "user_id": "usr_0",
     "token_id": "tok_0",
+    "change_id": "iban_0",
 }
 
 

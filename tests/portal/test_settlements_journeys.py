@@ -81,7 +81,7 @@ async def test_a_month_is_settled_on_a_phone_without_javascript(portal: Portal, 
     await issued(page)
     await fits(page)
     await expect(page.get_by_text("Jetzt fehlt Ihre Rechnung.")).to_be_visible()
-    await expect(page.get_by_role("definition").filter(has_text="CHF 247.50")).to_be_visible()
+    await expect(page.get_by_role("definition").filter(has_text="CHF 247.49")).to_be_visible()
 
     await page.goto("/settlements")
     await expect(page.get_by_text("1 Auftrag wartet darauf: CHF 1’000.00")).to_be_visible()

@@ -105,7 +105,7 @@ async def test_a_settlement_is_open_until_nothing_can_follow(
     order, events = lived(*COMPLETED, sp_id=ORDER, fee=fee)
     await Orders(database).save(Snapshot(order=order, events=events))
     assert await records.keep_settlement(snapshot)
-    row = Row(number, version, snapshot.settlement.digest, is_over, (HUBER, OCTOBER))
+    row = Row(number, version, snapshot.settlement.digest, is_over, (HUBER, OCTOBER, 1))
     assert await records.settlements([number]) == (row,)
     assert await records.settlements_to_compare(None, 10) == (row,)
     assert await records.settlements_to_compare(number, 10) == ()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from development.embedded import free_port
-from domain.orders.commands import Accept, ConfirmRequirements, PaymentReceived, RejectRequirements
+from domain.orders.commands import Accept, Cancel, ConfirmRequirements, PaymentReceived
 from domain.orders.order import Status
 from domain.orders.shipment import GoodsShipped
 from tests.server.surroundings import eventually, surroundings
@@ -91,30 +91,30 @@ async def test_mail_server_and_warehouse_are_down_and_come_back(tmp_path: Path) 
     port = free_port()
     url = f"http://127.0.0.1:{port}/requests"
     async with surroundings(tmp_path, CMI_WAREHOUSE_URL=url) as around, around.worker():
-        life, ending = await around.place("SP-1"), await around.place("SP-2")
-        for each in (life, ending):
-            await around.reaches(each, Status.NEW)
+        life, ending = await around.place("SP-1"), await around.place("SP-2", prepaid=True)
+        await around.reaches(life, Status.NEW)
+        await eventually(lambda: len(around.inbox.ids()) == 1)
         await around.inbox.stop()
         late = await around.place("SP-3")
         await life.do(Accept())
         await life.do(CHECKED)
         await life.tell(GoodsShipped(tracking="1"), WAREHOUSE)
         await around.reaches(life, Status.SET_APPOINTMENT)
-        await ending.do(Accept())
-        await ending.do(RejectRequirements(reason="no_space"))
+        await ending.do(Cancel(reason="withdrawn"), SHOP)
         assert (await ending.handle.result())["status"] == "cancelled", "it owes nobody a mail"
         await eventually(lambda: retried(life, "request_shipping", 2))
         await eventually(lambda: retried(life, "send_mail", 2))
-        assert (await late.order()).status is Status.IN_TRANSMISSION
-        assert len(around.inbox.ids()) == 2
+        unnoticed = await late.order()
+        assert (unnoticed.status, unnoticed.notified_at) == (Status.NEW, None)
+        assert len(around.inbox.ids()) == 1
 
         await around.inbox.start()
         with warehouse(port) as keys:
-            await eventually(lambda: keys and len(around.inbox.ids()) == 4)
+            await eventually(lambda: keys and len(around.inbox.ids()) == 3)
             await around.reaches(late, Status.NEW)
             await eventually(lambda: settled(life))
         assert keys == ["SP-1-1"]
-        assert len(set(around.inbox.ids())) == 4
+        assert len(set(around.inbox.ids())) == 3
 
 
 async def test_a_mail_server_that_is_away_is_told_once_and_not_at_each_attempt(

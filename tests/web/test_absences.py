@@ -16,7 +16,6 @@ from temporal import orders as workflow_client
 from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.support.limits import WAIT_LIMIT
 from tests.web.site import API, CHECKLIST, POLICY, Site, agreed, order, serving, site
-from use_cases import orders as desk
 
 
 def policy(folder: Path) -> str:
@@ -321,6 +320,6 @@ async def test_a_worker_that_is_gone_before_the_answer_is_read(
             answer = await answered(*arguments)  # type: ignore[arg-type]
             return answer.model_copy(update={"version": answer.version + 1})
 
-        monkeypatch.setattr(desk.workflow_client, "send_command", of_the_future)
+        monkeypatch.setattr(workflow_client, "send_command", of_the_future)
         answer = await cmi.post(cmi.partner, sp_id, "appointment", agreed())
         assert answer.status_code == 202

@@ -99,6 +99,8 @@ class IbanChangeAnswer(BaseModel):
 class IbanChangeList(BaseModel):
     """The history of a partner's IBAN, the newest change first."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [_CHANGE]}]})
+
     items: list[IbanChangeAnswer]
 
 

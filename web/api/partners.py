@@ -48,11 +48,11 @@ _CHANGE: dict[str, Any] = {
     "change_id": "iban_5d1e0c9a7b2f4e63",
     "from_iban": "CH9300762011623852957",
     "to_iban": "CH4431999123000889012",
-    "status": "pending",
+    "status": "confirmed",
     "by": "Anna Meier",
     "at": "2026-12-02T08:12:00Z",
-    "decided_by": None,
-    "decided_at": None,
+    "decided_by": "Beat Frei",
+    "decided_at": "2026-12-02T10:40:00Z",
 }
 
 

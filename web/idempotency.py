@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
+from python_multipart.multipart import parse_options_header
 
 from records.idempotency import Answer, Answers
 from use_cases.orders import UnknownOrder
@@ -26,7 +27,6 @@ from web.problems import MEDIA_TYPE, Problem, invalid, respond
 
 HEADER = "Idempotency-Key"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_BOUNDARY = re.compile(r'multipart/form-data;.*boundary="?([^";,]+)', re.IGNORECASE)
 _SECRET = "_cmi_answer_is_secret"
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -151,11 +151,12 @@ def _stored_answer(known: Answer, body_hash: str, endpoint: Callable[..., Any]) 
 async def _body_hash(request: Request) -> str:
     """A hash of method, path, query and body. White space in JSON does not matter."""
     body = await request.body()
-    boundary = _BOUNDARY.search(request.headers.get("Content-Type", ""))
+    _, parameters = parse_options_header(request.headers.get("Content-Type"))
+    boundary = parameters.get(b"boundary")
     try:
         content = json.dumps(json.loads(body), sort_keys=True).encode() if body else b""
     except (ValueError, RecursionError):
         # the boundary of a form differs each time
-        content = body.replace(boundary[1].encode(), b"") if boundary else body
+        content = body.replace(boundary, b"") if boundary else body
     whole = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + content
     return hashlib.sha256(whole).hexdigest()

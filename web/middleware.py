@@ -24,6 +24,8 @@ API = "/api/v1"
 BODY_LIMIT = 1024 * 1024
 UPLOAD_LIMIT = 20 * 1024 * 1024 + 64 * 1024
 """The limit for a form with an invoice of 20 MiB."""
+HEADER_LIMIT = 16 * 1024
+"""The limit for all headers of a request together, in bytes."""
 _DRAIN_LIMIT = 64 * 1024 * 1024
 _DRAIN_SECONDS = 10.0
 _UPLOAD = re.compile(rf"(?:{API})?/settlements/[^/]+/invoice")
@@ -95,6 +97,9 @@ class _Exchange:
         began = time.perf_counter()
         token = _request_id.set(self._id)
         try:
+            if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_LIMIT:
+                await self._answer(_headers_too_large())
+                return
             if self._announced_length is not None and self._announced_length > self._limit:
                 await self._answer(_too_large())
                 return
@@ -187,6 +192,15 @@ def _too_large() -> Problem:
         413,
         "Content Too Large",
         "The body is larger than this call takes.",
+        headers={"Connection": "close"},
+    )
+
+
+def _headers_too_large() -> Problem:
+    return Problem(
+        431,
+        "Request Header Fields Too Large",
+        "The headers are larger than this application takes.",
         headers={"Connection": "close"},
     )
 

@@ -55,6 +55,17 @@ async def test_a_body_that_is_too_large(cmi: Site) -> None:
     assert answer.status_code == 404
 
 
+async def test_headers_that_are_too_large(cmi: Site) -> None:
+    """They are refused before anything reads them: also without a token, and on pages."""
+    evil = {"Content-Type": "multipart/form-data;" * 12_000, "Idempotency-Key": "k"}
+    for caller, path in ((cmi.nobody, f"{API}/orders"), (cmi.shop, "/login")):
+        answer = await caller.post(path, content=b"x", headers=evil)
+        assert answer.status_code == 431
+        assert answer.headers["Content-Type"] == "application/problem+json"
+    allowed = {"X-Note": "x" * 12_000}
+    assert (await cmi.shop.get(f"{API}/orders", headers=allowed)).status_code == 200
+
+
 async def test_headers_that_protect(cmi: Site) -> None:
     for answer in (
         await cmi.partner.get(f"{API}/orders"),

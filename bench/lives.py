@@ -32,6 +32,7 @@ from domain.orders.order import Status
 from domain.orders.placement import Intake
 from domain.orders.request import Request
 from domain.orders.shipment import GoodsReceived, GoodsShipped
+from domain.rules import CURRENT
 from temporal.orders import start_order
 from tests.server.surroundings import Process, Surroundings, eventually
 from tests.support.builders import SHOP, WAREHOUSE, intake, partner_actor
@@ -94,7 +95,9 @@ class Side:
 
     def _intake(self) -> Intake:
         today, sp_id = datetime.now(UTC).date(), f"SP-{next(_numbers):07}"
-        return intake(sp_id=sp_id, prepaid=True, policy=self._around.policy, day=today)
+        return intake(
+            sp_id=sp_id, prepaid=True, policy=self._around.policy, day=today, rules=CURRENT
+        )
 
     def _cpu_seconds(self) -> float:
         """The CPU time of the server, the worker, and this process with the callers and the mail server."""
@@ -126,8 +129,9 @@ class Side:
         await signal(GoodsShipped(tracking=f"99.00.{sp_id}"), WAREHOUSE)
         await signal(GoodsReceived(), WAREHOUSE)
         start = datetime.now(UTC) + timedelta(hours=1)
-        await update(SetAppointment(start=start, end=start + timedelta(hours=2)))
-        await update(ConfirmExecution())
+        # At whatever hour it runs.
+        await update(SetAppointment(start=start, end=start + timedelta(hours=2), unusual=True))
+        await update(ConfirmExecution(early=True))
         await update(Bill(settlement_id="V-2026-10-elektro-huber"), SYSTEM)
         await handle.result()
 

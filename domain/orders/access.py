@@ -37,10 +37,8 @@ def _fits(order: Order, action: str, now: datetime | None) -> bool:
             return shipment is not None and shipment.received_at is None
         case "reship":
             return shipment is not None
-        case "new_appointment":
+        case "new_appointment" | "accept_as_executed":
             return shipment is not None and bool(shipment.shipped_at or shipment.received_at)
-        case "accept_as_executed":
-            return shipment is not None and shipment.received_at is not None
         case "undo":
             until = order.undo_until
             return until is not None and (now is None or now <= until)

@@ -1,5 +1,6 @@
 """When an appointment may be, and when a service counts as executed (version 2 of the rules). Dates by hand."""
 
+from copy import deepcopy
 from datetime import date, timedelta
 
 import pytest
@@ -222,12 +223,16 @@ def test_nothing_is_executed_before_the_goods_came() -> None:
 
 
 def test_what_operations_accept_as_executed_was_not_executed_before_the_goods_came() -> None:
-    """The appointment was on the 9th, the goods came on the 11th; operations decide on the 13th."""
+    """The appointment was on the 9th, the goods came on the 11th; operations decide on the 13th.
+
+    They may also recognise it without a report of the receipt, which the partner can have forgotten.
+    """
     life = reached(Status.SET_APPOINTMENT, received=False, rules=2)
     life.do(asked("2026-11-09 14:00", "2026-11-09 16:00"), "2026-11-09 08:00")
     life.do(ReportNotExecuted(reason="site_not_ready"), "2026-11-09 15:00")
-    with pytest.raises(Refused):
-        life.do(DecideReview(decision="accept_as_executed"), "2026-11-10 09:00")
+    forgotten = deepcopy(life)
+    forgotten.do(DecideReview(decision="accept_as_executed"), "2026-11-10 09:00")
+    assert forgotten.order.executed_on == date(2026, 11, 9)
     life.do(GoodsReceived(), "2026-11-11 10:00")
     life.do(DecideReview(decision="accept_as_executed"), "2026-11-13 09:00")
     assert life.order.executed_on == date(2026, 11, 11)

@@ -12,11 +12,11 @@ from domain.fields import Identifier
 from domain.months import Month
 from domain.settlements.lines import (
     NOTHING,
-    Amount,
     CorrectionLine,
     LeftOut,
     Line,
     Percent,
+    Sum,
     VatRates,
     amount_of,
     in_order,
@@ -32,8 +32,8 @@ class VatSum(Value):
     """Net and VAT of all lines with one rate."""
 
     percent: Percent
-    net: Amount
-    vat: Amount
+    net: Sum
+    vat: Sum
 
 
 class SettlementAccount(Value):

@@ -41,6 +41,13 @@ Amount = Annotated[
     PlainSerializer(str, return_type=str, when_used="json"),
 ]
 """CHF in whole centimes, positive or negative."""
+Sum = Annotated[
+    Decimal,
+    BeforeValidator(_money_is_text),
+    AfterValidator(_signed_centimes),
+    PlainSerializer(str, return_type=str, when_used="json"),
+]
+"""A sum of amounts, of any number of digits."""
 
 NOTHING = Decimal("0.00")
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contracts.activities import SettlementOf
-from domain.actors import SYSTEM
+from domain.actors import SYSTEM, Actor
 from domain.cantons import pin_calendar
 from domain.orders.commands import (
     Accept,
@@ -24,9 +24,11 @@ from domain.orders.commands import (
 from domain.orders.order import Status
 from domain.orders.shipment import GoodsReceived, GoodsShipped
 from domain.settlements.commands import (
+    ApproveInvoice,
     Close,
     ExternalCommand,
     NoteInvoice,
+    NotePaid,
     Select,
     SettlementRequest,
     VoidSettlement,
@@ -40,6 +42,8 @@ from tests.server.test_restarts import CHECKED, appointment
 from tests.support.builders import partner_actor
 from tests.support.limits import ANSWER_LIMIT
 from tests.workflows.life import OPERATIONS, SHOP, WAREHOUSE, Life
+
+ACCOUNTING = Actor(role="accounting", name="Reto")
 
 Message = Callable[[Life], Awaitable[Any]]
 Asked = Callable[[SettlementOffice, SettlementOf], Awaitable[Any]]
@@ -69,7 +73,7 @@ def until(status: Status) -> Message:
 
 
 async def agree_on_a_date(life: Life) -> None:
-    """A visit that begins now."""
+    """A visit that soon begins."""
     await life.do(appointment())
 
 
@@ -111,6 +115,7 @@ NOT_EXECUTED = (
     do(Accept()),
     do(CHECKED),
     SHIPPED,
+    RECEIVED,
     agree_on_a_date,
     do(ReportNotExecuted(reason="customer_absent")),
 )
@@ -136,13 +141,19 @@ ENDINGS = {
             SHIPPED,
             RECEIVED,
             agree_on_a_date,
-            do(ConfirmExecution()),
+            do(ConfirmExecution(early=True)),
             cancel_in_temporal,  # too late: refused
             BILL,
         ),
     ),
     "requirements-not-met": Ending(
-        Status.CANCELLED, (IS_NEW, do(Accept()), do(RejectRequirements(reason="no_space")))
+        Status.CANCELLED,
+        (
+            IS_NEW,
+            do(Accept()),
+            do(RejectRequirements(reason="no_space")),
+            do(DecideReview(decision="cancel"), OPERATIONS),
+        ),
     ),
     "reshipped": Ending(
         Status.BILLED,
@@ -152,7 +163,7 @@ ENDINGS = {
             tell(GoodsShipped(tracking="99.00.2"), WAREHOUSE),
             RECEIVED,
             agree_on_a_date,
-            do(ConfirmExecution()),
+            do(ConfirmExecution(early=True)),
             BILL,
         ),
     ),
@@ -169,7 +180,7 @@ ENDINGS = {
             *NOT_EXECUTED,
             do(DecideReview(decision="new_appointment"), OPERATIONS),
             agree_on_a_date,
-            do(ConfirmExecution()),
+            do(ConfirmExecution(early=True)),
             BILL,
         ),
     ),
@@ -259,7 +270,7 @@ class SettlementsEnding:
 SETTLEMENTS = {
     OCTOBER: SettlementsEnding(
         ("SP-oct-1", "SP-oct-2"),
-        SettlementStatus.INVOICED,
+        SettlementStatus.PAID,
         (
             ask(Select(sp_ids=("SP-oct-2",))),
             ask(Select(sp_ids=("SP-oct-1", "SP-oct-2"))),
@@ -268,6 +279,8 @@ SETTLEMENTS = {
             draft,
             draft,
             ask(NoteInvoice(note="per Post"), OPERATIONS),
+            ask(ApproveInvoice(), ACCOUNTING),
+            ask(NotePaid(paid_on=datetime.now(UTC).date()), ACCOUNTING),
         ),
     ),
     NOVEMBER: SettlementsEnding(

@@ -267,6 +267,15 @@ class Surroundings:
 
         await eventually(there)
 
+    async def notified(self, life: Life) -> None:
+        """Wait until the records show that the order's partner was notified."""
+
+        async def there() -> bool:
+            stored = await self.orders.get(life.sp_id)
+            return stored is not None and stored.order.notified_at is not None
+
+        await eventually(there)
+
     async def check_records(self, life: Life) -> None:
         """The records hold an order whole, as its workflow has it: state, and an event for each version."""
         order = await life.order()

@@ -98,6 +98,7 @@ async def accepted(around: Surroundings, sp_id: str) -> Life:
     """An order that its partner has accepted."""
     life = await around.place(sp_id)
     await around.reaches(life, Status.NEW)
+    await around.notified(life)
     await life.do(Accept())
     await around.reaches(life, Status.CHECK_REQUIREMENTS)
     await around.check_records(life)
@@ -465,7 +466,7 @@ async def test_what_was_to_go_out_goes_out_after_a_revival(tmp_path: Path) -> No
         await life.handle.terminate()
         await around.inbox.start()
         await _revival(around).revive("SP-1")
-        await around.reaches(life, Status.NEW)
+        await around.notified(life)
         assert len(around.inbox.mails("SP-1")) == 1
         await around.check_records(life)
 

@@ -63,9 +63,9 @@ STATES = (
 
 
 def appointment() -> SetAppointment:
-    """A visit that begins now."""
-    start = datetime.now(UTC)
-    return SetAppointment(start=start, end=start + timedelta(seconds=1))
+    """A visit that soon begins, at whatever hour."""
+    start = datetime.now(UTC) + timedelta(minutes=5)
+    return SetAppointment(start=start, end=start + timedelta(seconds=1), unusual=True)
 
 
 async def live(
@@ -91,7 +91,7 @@ async def live(
             case 5:
                 await life.do(appointment())
             case 6:
-                await life.do(ConfirmExecution())
+                await life.do(ConfirmExecution(early=True))
                 await life.do(Bill(settlement_id="V-1"), SYSTEM)
     if until is not None:
         await around.reaches(life, until)

@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from development.embedded import ROOT, temporal_binary
 from domain.months import Month
 from domain.orders.commands import Accept, LogContact
 from domain.orders.order import Status
-from domain.settlements.commands import (
+from domain.settlements.commands import ApproveInvoice, NotePaid, (
     Close,
     ExternalCommand,
     NoteInvoice,
@@ -34,6 +35,7 @@ from domain.settlements.commands import (
 )
 from domain.settlements.settlement import SettlementStatus
 from temporal.settlements import send_settlement_command
+from tests.server.endings import ACCOUNTING
 from tests.server.settlements import (
     HUBER,
     NOVEMBER,
@@ -161,9 +163,21 @@ def settlement(office: SettlementOffice, month: Month) -> WorkflowHandle[Any, An
 
 async def tell(office: SettlementOffice, month: Month, command: ExternalCommand) -> None:
     """Have Huber's settlement take a command."""
-    actor = OPERATIONS if isinstance(command, NoteInvoice) else partner_actor()
+    match command:
+        case NoteInvoice():
+            actor = OPERATIONS
+        case ApproveInvoice() | NotePaid():
+            actor = ACCOUNTING
+        case _:
+            actor = partner_actor()
     request = SettlementRequest(command=command, actor=actor, request_id=str(uuid.uuid4()))
     await send_settlement_command(office.around.client, of_huber(month), request, ANSWER_LIMIT)
+
+
+async def pay(office: SettlementOffice, month: Month) -> None:
+    """Bring an issued settlement to its end: its invoice came, is approved and paid."""
+    for command in (NoteInvoice(), ApproveInvoice(), NotePaid(paid_on=datetime.now(UTC).date())):
+        await tell(office, month, command)
 
 
 @asynccontextmanager
@@ -212,7 +226,7 @@ async def roll(office: SettlementOffice, old: Build, new: Build) -> None:
     await new.start()
     await new.becomes_current()
     await around.inbox.start()
-    await around.reaches(unsent, Status.NEW)
+    await around.notified(unsent)
     await waiting.do(Accept())
     for each in (unsent, waiting):
         assert await builds(each.handle) == ["A", "B"]
@@ -223,7 +237,7 @@ async def roll(office: SettlementOffice, old: Build, new: Build) -> None:
     # The settlement stays where it began until it is done, its orders and its statement with it; a new one is B's.
     await tell(office, OCTOBER, Close())
     await office.reaches(first_number, SettlementStatus.ISSUED)
-    await tell(office, OCTOBER, NoteInvoice())
+    await pay(office, OCTOBER)
     await first.result()
     assert await builds(first) == ["A"]
     assert len(await doers(first)) == 1, "its activities of both queues, too"
@@ -251,7 +265,7 @@ async def roll(office: SettlementOffice, old: Build, new: Build) -> None:
         *("--versioning-override-build-id", "A"),
     )
     await new.stop()
-    await tell(office, NOVEMBER, NoteInvoice())
+    await pay(office, NOVEMBER)
     await second.result()
     assert await builds(second) == ["B", "A"]
     for each in (before, waiting, unsent, late):

@@ -1,6 +1,7 @@
 """Settlements under fire: workers killed at each step, rivals, absences. Every order in one settlement, once."""
 
 import asyncio
+import hashlib
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,8 @@ from domain.settlements.settlement import SettlementStatus
 from records.corrections import Corrections
 from records.papers import Paper, invoice_id, statement_id
 from temporal import orders, settlements
+from tests.invoices.papers import invoice as invoice_lines
+from tests.invoices.papers import paper as paper_of
 from tests.server.settlements import (
     HUBER,
     NOVEMBER,
@@ -89,15 +92,17 @@ async def test_the_worker_is_killed_at_each_step(tmp_path: Path) -> None:
 
 
 async def check_the_invoice(office: SettlementOffice, number: str) -> None:
-    """Upload the draft that the CMI makes, while workers die."""
+    """Upload the partner's invoice, while workers die."""
     client = office.around.client
-    draft = await office.papers.get(
-        await settlements.make_draft(client, of_huber(), "draft-1", ANSWER_LIMIT)
+    issued = await office.settlements.get(number)
+    assert issued is not None
+    account = issued.account
+    content = paper_of(
+        invoice_lines(number, [line.sp_id for line in account.lines], f"{account.total}")
     )
-    assert draft is not None
     invoice = Paper.of(
-        draft.content,
-        paper_id=invoice_id(number, draft.sha256),
+        content,
+        paper_id=invoice_id(number, hashlib.sha256(content).hexdigest()),
         settlement_id=number,
         kind="invoice",
         name="rechnung.pdf",

@@ -110,7 +110,6 @@ async def test_terminated_while_it_closes_and_when_it_is_issued(tmp_path: Path) 
 
         await command(office, NoteInvoice(note="per Post"))
         last = await office.reaches(number, SettlementStatus.INVOICED)
-        await around.client.get_workflow_handle(WORKFLOW).result()
         assert set((await office.billed_by(sp_ids)).values()) == {number}
         assert [line.sp_id for line in last.account.lines] == sp_ids
         assert last.settlement.left_out == ()

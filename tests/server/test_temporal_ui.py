@@ -42,6 +42,7 @@ async def test_lists_details_and_a_refusal(tmp_path: Path) -> None:
             "log_contact",
             "confirm_requirements",
             "reject_requirements",
+            "report_problem",
         ]
         assert await _updates(other) == before
 

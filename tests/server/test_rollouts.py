@@ -26,10 +26,12 @@ from development.embedded import ROOT, temporal_binary
 from domain.months import Month
 from domain.orders.commands import Accept, LogContact
 from domain.orders.order import Status
-from domain.settlements.commands import ApproveInvoice, NotePaid, (
+from domain.settlements.commands import (
+    ApproveInvoice,
     Close,
     ExternalCommand,
     NoteInvoice,
+    NotePaid,
     Select,
     SettlementRequest,
 )

@@ -1,6 +1,7 @@
 """Settlements whose workflow is gone: the reconciler finds and reports them once, and they go on where they were."""
 
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import delete
@@ -8,7 +9,15 @@ from sqlalchemy import delete
 from contracts import names
 from contracts.activities import SettlementSnapshot
 from contracts.messages import PassCounts
-from domain.settlements.commands import NoteInvoice, SettlementRequest, VoidSettlement
+from domain.actors import Actor
+from domain.settlements.commands import (
+    ApproveInvoice,
+    ExternalCommand,
+    NoteInvoice,
+    NotePaid,
+    SettlementRequest,
+    VoidSettlement,
+)
 from domain.settlements.lines import CorrectionLine
 from domain.settlements.settlement import SettlementStatus
 from records import tables
@@ -16,6 +25,7 @@ from records.corrections import Corrections
 from records.papers import statement_id
 from records.settlements import StoredSettlement
 from temporal import settlements
+from tests.server.endings import ACCOUNTING
 from tests.server.settlements import HUBER, OCTOBER, SettlementOffice, of_huber, settlement_office
 from tests.server.surroundings import eventually
 from tests.server.test_reconciler import digests, one_pass, standing, starter
@@ -38,9 +48,11 @@ async def revive(office: SettlementOffice, number: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-async def command(office: SettlementOffice, what: VoidSettlement | NoteInvoice) -> None:
-    """Something that operations do to Huber's settlement."""
-    request = SettlementRequest(command=what, actor=OPERATIONS, request_id=what.type)
+async def command(
+    office: SettlementOffice, what: ExternalCommand, actor: Actor = OPERATIONS
+) -> None:
+    """Something that operations or accounting do to Huber's settlement."""
+    request = SettlementRequest(command=what, actor=actor, request_id=what.type)
     client = office.around.client
     await settlements.send_settlement_command(client, of_huber(), request, ANSWER_LIMIT)
 
@@ -109,7 +121,10 @@ async def test_terminated_while_it_closes_and_when_it_is_issued(tmp_path: Path) 
         assert await standing(around) == [], "the finding ends by itself"
 
         await command(office, NoteInvoice(note="per Post"))
-        last = await office.reaches(number, SettlementStatus.INVOICED)
+        await command(office, ApproveInvoice(), ACCOUNTING)
+        await command(office, NotePaid(paid_on=datetime.now(UTC).date()), ACCOUNTING)
+        last = await office.reaches(number, SettlementStatus.PAID)
+        await around.client.get_workflow_handle(WORKFLOW).result()
         assert set((await office.billed_by(sp_ids)).values()) == {number}
         assert [line.sp_id for line in last.account.lines] == sp_ids
         assert last.settlement.left_out == ()
@@ -123,7 +138,7 @@ async def test_terminated_while_it_closes_and_when_it_is_issued(tmp_path: Path) 
         assert paper.sha256 == last.settlement.statement.sha256
         assert len(around.inbox.ids(number)) == 1
         code, _, why = await revive(office, number)
-        assert (code, why) == (2, f"{number} is invoiced: nothing can follow\n")
+        assert (code, why) == (2, f"{number} is paid: nothing can follow\n")
 
 
 async def test_a_settlement_that_was_taken_back_sets_its_orders_free_after_all(

@@ -53,7 +53,7 @@ async def test_lists_details_and_a_refusal(tmp_path: Path) -> None:
             "Anforderungen prüfen",
             f"{order.calendar.local(check.due):%H:%M}",
             "Am Zug: Servicepartner",
-            "`log_contact confirm_requirements reject_requirements cancel reassign`",
+            "`log_contact confirm_requirements reject_requirements report_problem cancel reassign`",
             "[SP-3](https://cmi.example/orders/SP-3)",
         ):
             assert part in text, text

@@ -14,7 +14,7 @@ from temporalio.client import WorkflowHistory
 
 import activities
 from contracts import names
-from contracts.messages import Answer, Checked, SettlementAnswer, Upload
+from contracts.messages import Answer, Checked, InvoiceWanted, SettlementAnswer, Upload
 from domain.orders.events import Event
 from domain.orders.request import Request
 from domain.settlements.commands import SettlementRequest
@@ -133,6 +133,7 @@ def _update(workflow: str, name: str) -> tuple[Any, Any]:
     return {
         names.COMMAND: (SettlementRequest, SettlementAnswer),
         names.CHECK_INVOICE: (Upload, Checked),
+        names.MAKE_INVOICE: (InvoiceWanted, Checked),
         names.MAKE_DRAFT: (None, str),
     }[name]
 

@@ -138,7 +138,8 @@ async def test_every_body_is_refused_with_a_field_that_is_not_known(cmi: Site) -
             given += document["components"]["schemas"].get(name, {}).get("examples", [])
             assert given, path
             (tag,) = operation["tags"]
-            caller = {"shop": cmi.shop, "warehouse": cmi.warehouse}.get(tag, cmi.operations)
+            callers = {"shop": cmi.shop, "warehouse": cmi.warehouse, "accounting": cmi.accounting}
+            caller = callers.get(tag, cmi.operations)
             address = re.sub(r"{\w+}", "some-id", path)
             wrong = [each for body in given for each in with_a_field_too_many(body)]
             for field, body in wrong:
@@ -325,12 +326,12 @@ async def test_what_the_state_does_not_allow(cmi: Site, call: str, body: dict[st
     answer = await cmi.post(cmi.partner, sp_id, call, body)
     assert answer.status_code == 409
     problem = answer.json()
-    assert problem["allowed"] == ["accept"]
+    assert problem["allowed"] == ["accept", "decline"]
     assert problem["order_status"] == "new"
     assert problem["status"] == 409
     assert "Auftrag akzeptieren" in problem["detail"]
     operations = await cmi.post(cmi.operations, sp_id, call, body)
-    assert operations.json()["allowed"] == ["accept", "cancel", "reassign"]
+    assert operations.json()["allowed"] == ["accept", "decline", "cancel", "reassign"]
 
 
 async def test_no_appointment_before_the_goods_are_on_their_way(

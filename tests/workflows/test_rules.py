@@ -13,7 +13,7 @@ from domain.orders.order import Status
 from domain.orders.shipment import GoodsReceived, GoodsShipped
 from domain.policy import Policy
 from domain.settlements.commands import AdoptRules as AdoptSettlementRules
-from domain.settlements.commands import NoteInvoice, VoidSettlement
+from domain.settlements.commands import ApproveInvoice, NoteInvoice, NotePaid, VoidSettlement
 from tests.support import newer_rules
 from tests.support.builders import intake
 from tests.support.newer_rules import DEADLINE, MAIL, NEWER, SETTLEMENT_MAIL
@@ -24,6 +24,7 @@ from tests.workflows.settlement_lives import SettlementLives, settlement_lives
 from tests.workflows.test_lives import FRIDAY, due, until_checked
 from tests.workflows.test_replay import NAMES, TIMELINES, history
 
+ACCOUNTING = Actor(role="accounting", name="Beat")
 ADOPT = AdoptRules(version=NEWER, policy=Policy())
 MOVED = SetAppointment(
     start=zurich("2037-12-11 09:00"), end=zurich("2037-12-11 11:00"), reason="moved"
@@ -167,6 +168,8 @@ async def test_a_settlement_that_adopts_the_rules(month: SettlementLives) -> Non
     refused = await life.refused(VoidSettlement(reason="x"), OPERATIONS)
     assert refused.details[0]["code"] == "wrong_state"
     await life.do(NoteInvoice(note="by post"), OPERATIONS)
+    await life.do(ApproveInvoice(), ACCOUNTING)
+    await life.do(NotePaid(paid_on=(await month.now()).date()), ACCOUNTING)
     await life.handle.result()
     assert month.outside.kinds() == ["statement", SETTLEMENT_MAIL]
     kept = await life.handle.fetch_history()

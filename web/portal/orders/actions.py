@@ -58,6 +58,8 @@ _CONFIRM_REJECTION = {
 """The question by the first version of the rules that asks it."""
 _REVIEW_LISTS = ("/staff", "/staff/reviews")
 """The lists from which a review is decided with one click, and to which that leads back."""
+_NO_REASON = ("partner_notified", "order_seen", "reminder", "escalation", "mail_undelivered")
+"""Events that never make a command impossible."""
 _MEANWHILE = mark("Zuletzt: %(what)s (%(who)s, %(when)s).")
 
 
@@ -181,9 +183,10 @@ async def _carry_out(
 
 
 def _meanwhile(principal: Principal, found: StoredOrder, now: datetime, language: Language) -> str:
-    """The order's last event and who caused it: usually the reason why the command is no longer possible."""
+    """What happened to the order last and who caused it: usually why the command is no longer possible."""
     role = access.viewing_role(principal)
-    last = order_view(found.order, found.events, now, language, role).timeline[-1]
+    entries = order_view(found.order, found.events, now, language, role).timeline
+    last = next((each for each in reversed(entries) if each.type not in _NO_REASON), entries[-1])
     return TRANSLATIONS[language].gettext(_MEANWHILE) % {
         "what": last.text,
         "who": last.author_text,

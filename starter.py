@@ -71,7 +71,7 @@ async def place_orders(settings: Settings, given: argparse.Namespace) -> None:
     ]
     policies = settings.load_policies()
     async with open_database(settings) as database:
-        client, partners = await connect(settings), Partners(database)
+        client, partners = await connect(settings, database), Partners(database)
         use_cases = OrderUseCases(client, Orders(database), partners, policies, settings.display)
         for path, number, placement in placements:
             try:
@@ -144,7 +144,7 @@ async def settle(settings: Settings, given: argparse.Namespace) -> None:
         partner = await Partners(database).get(given.partner)
         if partner is None:
             raise WrongInput(f"--partner {given.partner}: there is no such partner")
-        client = await connect(settings)
+        client = await connect(settings, database)
         begun = await open_month(
             client,
             settlements,
@@ -182,14 +182,16 @@ async def revive(settings: Settings, given: argparse.Namespace) -> None:
     """
     name: str = given.name
     async with open_database(settings) as database:
-        client, mails, display = await connect(settings), MailLog(database), settings.display
+        client, display = await connect(settings, database), settings.display
         revived: Order | Settlement
         try:
             if is_settlement_id(name):
-                settlements = SettlementRevival(client, Settlements(database), mails, display)
+                settlements = SettlementRevival(
+                    client, Settlements(database), MailLog(database), display
+                )
                 revived = await settlements.revive(name, from_records=given.from_records)
             else:
-                orders = Revival(client, Orders(database), mails, display)
+                orders = Revival(client, Orders(database), MailLog(database), display)
                 revived = await orders.revive(name, from_records=given.from_records)
         except NotRevivable as error:
             raise WrongInput(str(error)) from error
@@ -211,7 +213,7 @@ async def stuck(settings: Settings, given: argparse.Namespace) -> None:
                 raise WrongInput(f"{name}: the records know no such settlement")
             of = SettlementOf.opened_by(stored.settlement.opening)
             workflow_id = names.settlement_workflow_id(of.partner_id, of.month, of.number)
-    found = await replay_failures.look(await connect(settings), workflow_id)
+        found = await replay_failures.look(await connect(settings, database), workflow_id)
     if found is None:
         raise WrongInput(f"{name}: its tasks do not fail by a history that cannot be replayed")
     print(*replay_failures.advice(found, name, workflow_id), sep="\n")
@@ -231,7 +233,7 @@ async def adopt_rules(settings: Settings, given: argparse.Namespace) -> None:
     try:
         check_version(given.version)
         async with open_database(settings) as database:
-            client, policies = await connect(settings), settings.load_policies()
+            client, policies = await connect(settings, database), settings.load_policies()
             records = Orders(database), Settlements(database), Reconciliation(database)
             adoption = Adoption(client, *records, policies, Partners(database))
             async for name, result in adoption.adopt(given.version, given.names):

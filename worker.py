@@ -40,7 +40,7 @@ from records.partners import Partners
 from records.settlements import Settlements
 from settings import Settings, SettingsError
 from settings.logs import configure_logging
-from temporal.connection import connect_patiently, leave
+from temporal.connection import connect_patiently, leave, rewrap_data_keys
 from use_cases.outages import OutageWatch
 from workflows.daily_digest import DailyDigest
 from workflows.monthly_billing import MonthlyBilling
@@ -156,7 +156,7 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
     if settings.database_url.startswith("sqlite"):
         await migrate_patiently(settings.database_url)
     database = Database(settings.database_url)
-    client = await connect_patiently(settings)
+    client = await connect_patiently(settings, database)
     watch: OutageWatch | None = None
     if names.ORDERS_QUEUE in queues:
         after = timedelta(minutes=settings.outage_after)
@@ -167,6 +167,7 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    rewrapping = asyncio.create_task(rewrap_data_keys(settings, database))
     workers = [_MAKERS[queue](client, settings, database) for queue in dict.fromkeys(queues)]
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
@@ -191,6 +192,7 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
         if watching is not None:
             watching.cancel()
     alive.cancel()
+    rewrapping.cancel()
     watchdog.cancel()
     logger.info("stopped")
 

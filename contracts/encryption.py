@@ -4,146 +4,227 @@
 """
 
 import argparse
-import base64
-import binascii
+import json
+import logging
 import os
 import re
-import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Literal, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
-from temporalio.converter import PayloadCodec
+from temporalio.converter import (
+    ActivitySerializationContext,
+    PayloadCodec,
+    SerializationContext,
+    WithSerializationContext,
+    WorkflowSerializationContext,
+)
+
+from contracts import names
+from contracts.keys import (
+    NONCE_BYTES,
+    VALID_ID,
+    EncryptionError,
+    KeyErased,
+    KeyRing,
+    new_key,
+)
+
+logger = logging.getLogger("cmi.encryption")
 
 ENCODING = b"binary/encrypted"
 KEY_ID = "encryption-key-id"
-KEY_BYTES = 32
-NONCE_BYTES = 12
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", re.ASCII)
-_CONTEXT = (
-    b"cmi-payload-1\0"  # authenticated, so that no ciphertext made for another purpose is accepted
-)
-_EXPECTED = (
-    "must be id:key[,id:key…], each key 32 bytes in base64 (python -m contracts.encryption new-key)"
-)
+"""The metadata that names the master key; absent if the payload has the data key of its workflow."""
+FORMAT = "encryption-format"
+"""The metadata that tells how the payload was made; absent in the first format, which is bound to nothing."""
+BOUND_TO = "encryption-bound-to"
+"""The metadata with namespace, workflow id and kind of the payload, as JSON."""
+# Authenticated, so that no ciphertext made for another purpose is accepted.
+_FIRST_FORMAT = b"cmi-payload-1\0"
+_SECOND_FORMAT = b"cmi-payload-2\0"
+_SCHEDULED_RUN = re.compile(r"-\d{4}-\d\d-\d\dT[\d:.]+Z")
+REFUSED = Payload(metadata={"encoding": b"binary/refused"})
+"""What a payload becomes that is not encrypted, or was encrypted for another workflow. No converter can read it, so
+an update with it is refused and a signal with it is ignored."""
+ERASED = Payload(metadata={"encoding": b"json/plain"}, data=b'"erased"')
+"""What staff sees of a payload whose key was erased."""
 
 
-class EncryptionError(Exception):
-    """A payload cannot be decrypted. The text has the key's id, and nothing of the key or the content."""
+class Bound(NamedTuple):
+    """What a payload is bound to: it can be decrypted nowhere else."""
+
+    namespace: str
+    workflow_id: str
+    kind: Literal["workflow", "activity"]
+
+    @classmethod
+    def of(cls, context: SerializationContext) -> "Bound | None":
+        """The binding in a context of the SDK, None if it is of no workflow."""
+        match context:
+            case WorkflowSerializationContext():
+                return cls(context.namespace, context.workflow_id, "workflow")
+            case ActivitySerializationContext(workflow_id=str(workflow_id)):
+                return cls(context.namespace, workflow_id, "activity")
+            case _:
+                return None
+
+    def fits(self, here: "Bound") -> bool:
+        """Whether what was bound to this may be read here.
+
+        The input of a scheduled workflow is bound to the id in the schedule; each run adds its time to the id.
+        """
+        if self == here:
+            return True
+        more = here.workflow_id.removeprefix(self.workflow_id)
+        return (
+            self.namespace == here.namespace
+            and self.kind == here.kind
+            and more != here.workflow_id
+            and _SCHEDULED_RUN.fullmatch(more) is not None
+        )
 
 
-class UnknownKey(EncryptionError):
-    """A payload was encrypted with a key that is not configured."""
+class EncryptionCodec(PayloadCodec, WithSerializationContext):
+    """Encrypts each payload (data and metadata), and binds it to its namespace, workflow and kind.
 
-    def __init__(self, key_id: str) -> None:
-        self.key_id = key_id
-        super().__init__(f"encrypted with the key {key_id!r}, which is not in CMI_ENCRYPTION_KEYS")
+    A payload becomes `data` = 12 random bytes (the nonce), ciphertext and tag. Its metadata, all of it authenticated:
+    `encoding` "binary/encrypted", `encryption-format` "2", `encryption-bound-to` (the SDK's serialization context),
+    and `encryption-key-id`, the id of the master key, unless it is encrypted with the data key of an order.
 
+    Where the SDK gives a context, only what is bound to that context is decrypted; anything else becomes `REFUSED`, so
+    that a stranger's command has no effect and does not stop the order. Without a context, as in the codec endpoint,
+    all is decrypted that a key fits.
 
-class EncryptionCodec(PayloadCodec):
-    """Encrypts each payload (data and metadata) with the first key; decrypts with the key that it names.
-
-    A payload becomes `metadata = {encoding: "binary/encrypted", encryption-key-id: id}` and `data` = 12 random bytes
-    (the nonce), then ciphertext and tag. The key id is authenticated as well. Payloads that are not encrypted are
-    read as they are: they were written before there were keys, or are search attributes.
+    Payloads of the first format are bound to nothing. They are read if their key is not the first one: whoever comes
+    from a release that wrote them puts a new key in front (docs/operations.md, "Encryption").
 
     With random nonces a key is good for 2**32 payloads; an order takes about a hundred.
     """
 
-    def __init__(self, keys: Sequence[tuple[str, bytes]]) -> None:
-        """Use keys as `parse_keys` returns them.
+    def __init__(
+        self, ring: KeyRing, *, accept_plain: bool = False, bound: Bound | None = None
+    ) -> None:
+        """`accept_plain`: read what is not encrypted as well, while orders still run that began without keys."""
+        self._ring = ring
+        self._accept_plain = accept_plain
+        self._bound = bound
 
-        Raises:
-            ValueError: there are none.
-        """
-        if not keys:
-            raise ValueError("expected a key to encrypt with")
-        self._ciphers = {key_id: AESGCM(key) for key_id, key in keys}
-        self._current = keys[0][0]
+    def with_context(self, context: SerializationContext) -> "EncryptionCodec":
+        """The codec for the payloads of one workflow or activity."""
+        return EncryptionCodec(self._ring, accept_plain=self._accept_plain, bound=Bound.of(context))
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Encrypt with the first key."""
-        return [self._encrypt(payload) for payload in payloads]
+        """Encrypt, for an order with its data key, else with the first master key.
+
+        Raises:
+            KeyErased: the data key of the order was erased.
+        """
+        bound, ring = self._bound, self._ring
+        metadata = {"encoding": ENCODING, FORMAT: b"2"}
+        if bound is not None:
+            metadata[BOUND_TO] = json.dumps(bound, separators=(",", ":")).encode()
+        if bound is not None and ring.has_data_keys and not names.is_taken(bound.workflow_id):
+            cipher = await ring.data_key(bound.workflow_id)
+        else:
+            metadata[KEY_ID] = ring.current.encode()
+            cipher = ring.master(ring.current)
+        return [_sealed(cipher, payload, metadata) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Decrypt the payloads that are encrypted.
+        """Decrypt. What is not for this workflow becomes `REFUSED`, and what was erased, without a context, `ERASED`.
 
         Raises:
             UnknownKey: the key is not configured (any more).
-            EncryptionError: the payload was changed, or was not encrypted by us.
+            KeyErased: the data key was erased.
+            EncryptionError: the payload was changed, was not encrypted by us, or is of the first format under the
+                first key.
         """
-        return [
-            self._decrypt(payload) if payload.metadata.get("encoding") == ENCODING else payload
-            for payload in payloads
-        ]
+        return [await self._decrypt(payload) for payload in payloads]
 
-    def _encrypt(self, payload: Payload) -> Payload:
-        key_id = self._current.encode()
-        nonce = os.urandom(NONCE_BYTES)
-        sealed = self._ciphers[self._current].encrypt(
-            nonce, payload.SerializeToString(), _CONTEXT + key_id
-        )
-        return Payload(metadata={"encoding": ENCODING, KEY_ID: key_id}, data=nonce + sealed)
-
-    def _decrypt(self, payload: Payload) -> Payload:
-        raw_id = payload.metadata.get(KEY_ID, b"")
-        # Anybody may have written it: only what looks like an id may go into messages and logs.
-        key_id = raw_id.decode("ascii", "replace")
-        if not _ID.fullmatch(key_id):
+    async def _decrypt(self, payload: Payload) -> Payload:
+        if payload.metadata.get("encoding") != ENCODING:
+            if self._accept_plain or self._bound is None:
+                return payload
+            return self._refused("not encrypted")
+        if FORMAT not in payload.metadata:
+            return self._decrypt_first_format(payload)
+        raw = payload.metadata.get(BOUND_TO)
+        bound = _bound_of(raw) if raw is not None else None
+        if self._bound is not None and (bound is None or not bound.fits(self._bound)):
+            return self._refused("encrypted for another workflow")
+        if KEY_ID in payload.metadata:
+            cipher, key_id = self._master(payload)
+        elif bound is None:
             raise EncryptionError("encrypted, and does not say with which key")
-        cipher = self._ciphers.get(key_id)
-        if cipher is None:
-            raise UnknownKey(key_id)
-        nonce, sealed = payload.data[:NONCE_BYTES], payload.data[NONCE_BYTES:]
-        try:
-            return Payload.FromString(cipher.decrypt(nonce, sealed, _CONTEXT + raw_id))
-        except (InvalidTag, ValueError, DecodeError):
+        else:
+            key_id = f"of {bound.workflow_id}"
+            try:
+                cipher = await self._ring.data_key(bound.workflow_id)
+            except KeyErased:
+                if self._bound is None:
+                    return ERASED
+                raise
+        return _opened(cipher, payload, _authenticated(payload.metadata), key_id)
+
+    def _decrypt_first_format(self, payload: Payload) -> Payload:
+        cipher, key_id = self._master(payload)
+        if self._bound is not None and key_id == self._ring.current and not self._accept_plain:
             raise EncryptionError(
-                f"cannot be decrypted with the key {key_id!r}: it was changed, or this is another key of that id"
-            ) from None
+                f"encrypted with the key {key_id!r} by an older release: put a new key in front of it"
+            )
+        return _opened(cipher, payload, _FIRST_FORMAT + key_id.encode(), key_id)
+
+    def _master(self, payload: Payload) -> tuple[AESGCM, str]:
+        # Anybody may have written it: only what looks like an id may go into messages and logs.
+        key_id = payload.metadata.get(KEY_ID, b"").decode("ascii", "replace")
+        if not VALID_ID.fullmatch(key_id):
+            raise EncryptionError("encrypted, and does not say with which key")
+        return self._ring.master(key_id), key_id
+
+    def _refused(self, why: str) -> Payload:
+        logger.error(
+            "a payload was refused",
+            extra={"why": why, "about": self._bound.workflow_id if self._bound else None},
+        )
+        return REFUSED
 
 
-def parse_keys(text: str) -> list[tuple[str, bytes]]:
-    """The keys of `CMI_ENCRYPTION_KEYS`, `id:key[,id:key…]`: the first encrypts, all decrypt.
-
-    A key is 32 bytes in base64 (either alphabet, padded or not). An id is up to 32 letters, digits, dots, hyphens and
-    underscores; it is not secret.
-
-    Raises:
-        ValueError: the text says which entry is wrong and what is expected. It quotes nothing, since a key may stand in
-            the place of an id.
-    """
-    keys: list[tuple[str, bytes]] = []
-    for number, entry in enumerate(text.split(","), start=1):
-        key_id, colon, encoded = (part.strip() for part in entry.partition(":"))
-        if not colon or not _ID.fullmatch(key_id):
-            raise ValueError(f"entry {number}: {_EXPECTED}")
-        if key_id in dict(keys):
-            raise ValueError(f"entry {number}: its id is there already")
-        try:
-            plain = encoded.rstrip("=").replace("-", "+").replace("_", "/")
-            key = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
-        except (binascii.Error, ValueError):
-            raise ValueError(f"entry {number}: {_EXPECTED}") from None
-        if len(key) != KEY_BYTES:
-            raise ValueError(f"entry {number}: {len(key)} bytes; {_EXPECTED}")
-        keys.append((key_id, key))
-    return keys
+def _sealed(cipher: AESGCM, payload: Payload, metadata: Mapping[str, bytes]) -> Payload:
+    nonce = os.urandom(NONCE_BYTES)
+    sealed = cipher.encrypt(nonce, payload.SerializeToString(), _authenticated(metadata))
+    return Payload(metadata=metadata, data=nonce + sealed)
 
 
-def new_key(key_id: str) -> str:
-    """A random key as `CMI_ENCRYPTION_KEYS` takes it.
+def _authenticated(metadata: Mapping[str, bytes]) -> bytes:
+    """The associated data of the second format: its key's id and what it is bound to."""
+    return b"\0".join((_SECOND_FORMAT, metadata.get(KEY_ID, b""), metadata.get(BOUND_TO, b"")))
 
-    Raises:
-        ValueError: the id is not valid.
-    """
-    if not _ID.fullmatch(key_id):
-        raise ValueError("a key's id is up to 32 letters, digits, dots, hyphens and underscores")
-    return f"{key_id}:{base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}"
+
+def _opened(cipher: AESGCM, payload: Payload, about: bytes, key_id: str) -> Payload:
+    nonce, sealed = payload.data[:NONCE_BYTES], payload.data[NONCE_BYTES:]
+    try:
+        return Payload.FromString(cipher.decrypt(nonce, sealed, about))
+    except (InvalidTag, ValueError, DecodeError):
+        raise EncryptionError(
+            f"cannot be decrypted with the key {key_id!r}: it was changed, or this is another key of that id"
+        ) from None
+
+
+def _bound_of(raw: bytes) -> Bound | None:
+    try:
+        namespace, workflow_id, kind = json.loads(raw)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    texts = all(isinstance(each, str) for each in (namespace, workflow_id))
+    return Bound(namespace, workflow_id, kind) if texts and kind in _KINDS else None
+
+
+_KINDS = ("workflow", "activity")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

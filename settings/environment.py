@@ -138,6 +138,10 @@ class Settings(BaseModel):
         description="keys that encrypt what Temporal stores, id:key[,id:key…], the first for what is new;"
         " none: it is stored as it is",
     )
+    encryption_accept_plain: bool = Field(
+        False,
+        description="on: what is not encrypted is read as well, while orders still run that began without keys",
+    )
     secret_key: SecretKey | None = Field(
         None,
         repr=False,

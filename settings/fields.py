@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
 
-from contracts.encryption import parse_keys
+from contracts.keys import parse_keys
 from domain.settlements.lines import VatRate, VatRates
 
 _SHORTEST_SECRET_KEY = 32

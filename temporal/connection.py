@@ -17,7 +17,11 @@ from temporalio.envconfig import ClientConfig
 from temporalio.service import GrpcCompression, RPCError, RPCStatusCode
 
 from contracts import names
-from contracts.encryption import EncryptionCodec, parse_keys
+from contracts.encryption import EncryptionCodec
+from contracts.keys import EncryptionError, KeyRing, parse_keys
+from records.data_keys import DataKeyRecords
+from records.database import Database
+from records.failures import is_away
 from settings import Settings
 
 logger = logging.getLogger("cmi.connection")
@@ -48,30 +52,63 @@ def connecting() -> Iterator[None]:
         raise
 
 
-def data_converter(settings: Settings | None = None) -> DataConverter:
+def key_ring(settings: Settings, database: Database | None) -> KeyRing | None:
+    """The keys of the settings, None if there are none. With a database, each order has a data key of its own."""
+    if settings.encryption_keys is None:
+        return None
+    return KeyRing(
+        parse_keys(settings.encryption_keys.get_secret_value()),
+        DataKeyRecords(database) if database is not None else None,
+    )
+
+
+async def rewrap_data_keys(settings: Settings, database: Database) -> None:
+    """Wrap all data keys with the first of `CMI_ENCRYPTION_KEYS`, so that an older key can be taken out.
+
+    If the database is away or a key is missing, the next start goes on.
+    """
+    if (ring := key_ring(settings, database)) is None:
+        return
+    try:
+        count = await DataKeyRecords(database).rewrap(ring.current, ring.rewrapped)
+    except Exception as error:
+        if not (isinstance(error, EncryptionError) or is_away(error)):
+            raise
+        logger.warning("data keys were not wrapped anew", extra={"cause": str(error)})
+    else:
+        if count:
+            logger.info("data keys wrapped anew", extra={"count": count, "key": ring.current})
+
+
+def data_converter(
+    settings: Settings | None = None, database: Database | None = None
+) -> DataConverter:
     """Values are sent as JSON, read and written by pydantic. If there are keys, values and texts of failures are
-    encrypted.
+    encrypted. `database` has the data keys of orders: without it nothing of theirs can be read.
 
     Without `settings` the keys come from the environment, so that a forgotten argument does not send plain text.
 
     Raises:
         SettingsError: the environment is wrong.
     """
-    keys = (settings or Settings.from_env()).encryption_keys
-    if keys is None:
+    settings = settings or Settings.from_env()
+    ring = key_ring(settings, database)
+    if ring is None:
         return pydantic_data_converter
     return replace(
         pydantic_data_converter,
-        payload_codec=EncryptionCodec(parse_keys(keys.get_secret_value())),
+        payload_codec=EncryptionCodec(ring, accept_plain=settings.encryption_accept_plain),
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
     )
 
 
-async def connect(settings: Settings | None = None, *, lazy: bool = False) -> Client:
+async def connect(
+    settings: Settings | None = None, database: Database | None = None, *, lazy: bool = False
+) -> Client:
     """A client configured by `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE` and the other standard variables.
 
-    `settings`: as for `data_converter`. `lazy`: connect on the first call, for processes that must start while Temporal
-    is unavailable.
+    `settings`, `database`: as for `data_converter`. `lazy`: connect on the first call, for processes that must
+    start while Temporal is unavailable.
 
     Raises:
         NoConnection: Temporal is unavailable (not if `lazy`).
@@ -83,18 +120,20 @@ async def connect(settings: Settings | None = None, *, lazy: bool = False) -> Cl
     with connecting():
         return await Client.connect(
             **config,
-            data_converter=data_converter(settings),
+            data_converter=data_converter(settings, database),
             grpc_compression=GrpcCompression.NONE if local else GrpcCompression.GZIP,
             lazy=lazy,
         )
 
 
-async def connect_patiently(settings: Settings | None = None) -> Client:
+async def connect_patiently(
+    settings: Settings | None = None, database: Database | None = None
+) -> Client:
     """A client. Waits until it can connect to Temporal."""
     pause = 0.5
     while True:
         try:
-            return await connect(settings)
+            return await connect(settings, database)
         except (NoConnection, RPCError) as error:
             logger.warning("Temporal is not up yet, trying again in %.0f s: %s", pause, error)
             await asyncio.sleep(pause)

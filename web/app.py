@@ -69,7 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
             state = app.state
             state.settings = settings
             state.database = database
-            state.temporal = await connect(settings, lazy=True)
+            state.temporal = await connect(settings, database, lazy=True)
             state.accounts = Accounts(database, settings)
             stack.push_async_callback(state.accounts.close)
             state.answers = Answers(database)

@@ -18,9 +18,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from temporalio.api.common.v1 import Payloads
 from temporalio.converter import PayloadCodec
 
-from contracts.encryption import EncryptionError
+from contracts.keys import EncryptionError
 from settings import Settings
-from temporal.connection import data_converter
 from web.problems import Problem
 from web.security import GuardedRoute, Require
 
@@ -58,7 +57,6 @@ class _CodecRoute(GuardedRoute):
 
 def codec_router(settings: Settings, namespace: str) -> APIRouter:
     """The routes. They are not in the OpenAPI document: they are Temporal's protocol, not a contract with partners."""
-    codec = data_converter(settings).payload_codec or _Plain()
     allowed = {origin_of(settings.temporal_ui_url), origin_of(settings.public_url)}
     router = APIRouter(
         prefix=PREFIX,
@@ -92,19 +90,27 @@ def codec_router(settings: Settings, namespace: str) -> APIRouter:
         return given
 
     @router.post("/decode")
-    async def decode(given: Annotated[Payloads, Depends(payloads)]) -> Response:
-        """Decrypt. A payload that is not encrypted is returned unchanged."""
+    async def decode(request: Request, given: Annotated[Payloads, Depends(payloads)]) -> Response:
+        """Decrypt. A payload that is not encrypted is returned unchanged, one whose key was erased as `"erased"`."""
         try:
-            return _answer(await codec.decode(given.payloads))
+            return _answer(await _codec(request).decode(given.payloads))
         except EncryptionError as error:
             raise Problem(400, "Not decryptable", f"A payload is {error}.") from None
 
     @router.post("/encode")
-    async def encode(given: Annotated[Payloads, Depends(payloads)]) -> Response:
-        """Encrypt what operations enter in the Temporal UI, such as the input of a signal."""
-        return _answer(await codec.encode(given.payloads))
+    async def encode(request: Request, given: Annotated[Payloads, Depends(payloads)]) -> Response:
+        """Encrypt what operations enter in the Temporal UI, such as text to search for.
+
+        The protocol does not name a workflow, so it is bound to none, and no workflow takes it as a command.
+        """
+        return _answer(await _codec(request).encode(given.payloads))
 
     return router
+
+
+def _codec(request: Request) -> PayloadCodec:
+    codec: PayloadCodec | None = request.app.state.temporal.data_converter.payload_codec
+    return codec or _Plain()
 
 
 class _Plain(PayloadCodec):

@@ -9,6 +9,7 @@ from records.tables.accounts import (
     tokens,
     users,
 )
+from records.tables.data_keys import data_keys
 from records.tables.iban_changes import iban_changes, iban_mails
 from records.tables.mails import is_undelivered, mails
 from records.tables.orders import (
@@ -42,6 +43,7 @@ __all__ = [
     "Money",
     "comparisons",
     "corrections",
+    "data_keys",
     "deadlines",
     "documents",
     "findings",

@@ -25,14 +25,8 @@ from temporalio.worker import Worker
 
 from contracts import activities as activity_names
 from contracts import names
-from contracts.encryption import (
-    ENCODING,
-    EncryptionCodec,
-    EncryptionError,
-    UnknownKey,
-    new_key,
-    parse_keys,
-)
+from contracts.encryption import ENCODING, EncryptionCodec
+from contracts.keys import EncryptionError, KeyRing, UnknownKey, new_key, parse_keys
 from domain.orders.commands import (
     Accept,
     Cancel,
@@ -61,7 +55,7 @@ PAYLOAD = Payload(
 
 def codec(*keys: str) -> EncryptionCodec:
     """A codec with these keys."""
-    return EncryptionCodec(parse_keys(",".join(keys)))
+    return EncryptionCodec(KeyRing(parse_keys(",".join(keys))))
 
 
 # --- the codec ---------------------------------------------------------------------------------------------------
@@ -74,7 +68,7 @@ async def test_what_is_encrypted_comes_back_whole(payload: Payload) -> None:
     (sealed,) = await codec(NEW).encode([payload])
     assert sealed.metadata["encoding"] == b"binary/encrypted"
     assert sealed.metadata["encryption-key-id"] == b"2026-11"
-    assert len(sealed.metadata) == 2
+    assert len(sealed.metadata) == 3
     assert payload.data not in sealed.data or not payload.data
     assert await codec(NEW).decode([sealed]) == [payload]
 

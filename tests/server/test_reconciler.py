@@ -26,7 +26,7 @@ from activities.entities import Entities, WorkflowAnswer
 from activities.obsolete_mails import ObsoleteMails
 from contracts import names
 from contracts.activities import Snapshot
-from contracts.encryption import new_key
+from contracts.keys import new_key
 from contracts.messages import Pass, PassCounts, Start
 from development.embedded import ROOT
 from domain.orders.commands import Accept, Cancel, Command, ConfirmRequirements, LogContact
@@ -524,7 +524,7 @@ async def test_it_works_under_encryption(tmp_path: Path) -> None:
     async with surroundings(tmp_path, CMI_ENCRYPTION_KEYS=key) as around:
         # `around.client` is made without these settings
         around.client = await Client.connect(
-            around.address, data_converter=data_converter(around.settings)
+            around.address, data_converter=data_converter(around.settings, around.database)
         )
         async with around.worker():
             assert (await starter(around, "schedules")).returncode == 0

@@ -9,6 +9,7 @@ from typing import Any
 
 from temporalio.testing import WorkflowEnvironment
 
+from records.database import Database
 from settings import Settings
 from temporal.connection import data_converter, register_search_attributes
 from tests.support.empty_tasks import Started, assert_none_has_empty_tasks
@@ -38,7 +39,9 @@ async def _started(
 
 
 @asynccontextmanager
-async def skipping_server(settings: Settings | None = None) -> AsyncIterator[WorkflowEnvironment]:
+async def skipping_server(
+    settings: Settings | None = None, database: Database | None = None
+) -> AsyncIterator[WorkflowEnvironment]:
     """A time-skipping server with one clock, so each test needs its own (docs/traps.md, "Time and tests").
 
     At the end it checks that no order or settlement that its client started has an empty task.
@@ -47,7 +50,7 @@ async def skipping_server(settings: Settings | None = None) -> AsyncIterator[Wor
     async with await _started(
         WorkflowEnvironment.start_time_skipping,
         interceptors=[started],
-        data_converter=data_converter(settings),
+        data_converter=data_converter(settings, database),
         test_server_existing_path=binary("temporal-test-server"),
     ) as env:
         await register_search_attributes(env.client)

@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 
-from contracts.encryption import new_key
+from contracts.keys import new_key
 from development.embedded import temporal_binary
 from records import tables
 from records.database import Database
@@ -204,7 +204,7 @@ async def test_the_temporal_command_line_reads_an_order(tmp_path: Path) -> None:
     """As the Temporal UI does, by the same protocol, with a token of operations; without one it is not readable."""
     async with surroundings(tmp_path, CMI_ENCRYPTION_KEYS=NEW) as around:
         around.client = await Client.connect(
-            around.address, data_converter=data_converter(around.settings)
+            around.address, data_converter=data_converter(around.settings, around.database)
         )
         life = await around.place("SP-1")
         known = await tokens(around.settings, around.database)

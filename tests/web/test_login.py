@@ -10,7 +10,7 @@ import pyotp
 import pytest
 from fastapi import FastAPI
 
-from contracts.encryption import new_key
+from contracts.keys import new_key
 from records.idempotency import Answers
 from settings import Settings
 from tests.use_cases.conftest import EMAIL, PASSWORD, AccountsEnv

@@ -169,8 +169,8 @@ async def settle(settings: Settings, given: argparse.Namespace) -> None:
 
 async def update_schedules(settings: Settings, _: argparse.Namespace) -> None:
     """Create the Temporal Schedules, or update those that exist."""
-    office = settings.load_policy().office
-    for schedule_id, is_new in (await put_schedules(await connect(settings), office)).items():
+    client = await connect(settings)
+    for schedule_id, is_new in (await put_schedules(client, settings.load_policy().office)).items():
         print(schedule_id, "created" if is_new else "up to date")
 
 
@@ -182,16 +182,15 @@ async def revive(settings: Settings, given: argparse.Namespace) -> None:
     """
     name: str = given.name
     async with open_database(settings) as database:
-        client, display = await connect(settings, database), settings.display
+        client = await connect(settings, database)
+        outside = MailLog(database), settings.display
         revived: Order | Settlement
         try:
             if is_settlement_id(name):
-                settlements = SettlementRevival(
-                    client, Settlements(database), MailLog(database), display
-                )
+                settlements = SettlementRevival(client, Settlements(database), *outside)
                 revived = await settlements.revive(name, from_records=given.from_records)
             else:
-                orders = Revival(client, Orders(database), MailLog(database), display)
+                orders = Revival(client, Orders(database), *outside)
                 revived = await orders.revive(name, from_records=given.from_records)
         except NotRevivable as error:
             raise WrongInput(str(error)) from error

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from records.failures import is_away
+from use_cases.account_errors import Busy
 
 logger = logging.getLogger("cmi.web")
 
@@ -191,6 +192,10 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 def unexpected(error: Exception) -> tuple[Problem, bool]:
     """The problem for an exception that no handler expects, and whether it is our fault. It reveals no internals."""
+    if isinstance(error, Busy):
+        later = {"Retry-After": str(error.retry_after)}
+        detail = "Too many people log in just now; please try again."
+        return Problem(503, "Busy", detail, headers=later), False
     if is_away(error):
         logger.warning("the database is away", extra={"cause": type(error).__name__})
         return unavailable("The database"), False

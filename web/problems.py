@@ -258,6 +258,10 @@ _MEANINGS: dict[int, tuple[str, type[ProblemDocument]]] = {
     409: ("Not allowed in this state; `allowed` names what is.", RefusalDocument),
     413: ("The body is too large.", ProblemDocument),
     422: ("Malformed; `errors` names each field.", InvalidDocument),
+    429: (
+        "This token made too many calls: go on after `Retry-After` seconds.",
+        ProblemDocument,
+    ),
     500: ("Our mistake.", ProblemDocument),
     503: (
         "Temporal or the database is away, or the workflow is broken (operations are told how): try again after "
@@ -270,11 +274,12 @@ _MEANINGS: dict[int, tuple[str, type[ProblemDocument]]] = {
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` argument of a route that may answer with these problems."""
     found: dict[int | str, dict[str, Any]] = {}
-    for status in statuses:
+    limited = (429,) if 401 in statuses else ()  # every call with a token
+    for status in sorted({*statuses, *limited}):
         meaning, model = _MEANINGS[status]
         schema = {"$ref": f"#/components/schemas/{model.__name__}"}
         found[status] = {"description": meaning, "content": {MEDIA_TYPE: {"schema": schema}}}
-        if status == 503:
+        if status in (429, 503):
             found[status]["headers"] = {
                 "Retry-After": {"description": "seconds", "schema": {"type": "integer"}}
             }

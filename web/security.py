@@ -127,6 +127,7 @@ class GuardedRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             principal = await guard.check(request)
+            request.app.state.call_limits.count(principal)
             if request.method == "POST":
                 return await run_once(request, principal, self.endpoint, handler)
             return await handler(request)

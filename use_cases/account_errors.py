@@ -21,6 +21,14 @@ class Throttled(Exception):
         super().__init__(f"too many guesses; again in {retry_after} s")
 
 
+class Busy(Exception):
+    """More passwords wait to be checked than there is memory and time for; `retry_after` is in whole seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__("too many passwords are being checked")
+
+
 class SecondFactorNeeded(Exception):
     """The password is right, but a code of the second factor is needed, too.
 

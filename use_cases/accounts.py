@@ -285,12 +285,12 @@ class Accounts:
         logger.info("password set", extra={"user": user.user_id})
         return user
 
-    async def request_reset(self, email: str, address: str) -> None:
+    async def request_reset(self, email: str, address: str, device: str | None = None) -> None:
         """Mail a link for a new password if the login exists. The caller cannot tell whether it exists.
 
         Everything that depends on the login happens in the background. Raises `Throttled` in both cases.
         """
-        await self._throttle.reset(email, address)
+        await self._throttle.reset(email, address, device)
         self._link_mails.spawn(self._reset(email))
 
     async def _reset(self, email: str) -> bool:

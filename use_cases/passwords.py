@@ -4,12 +4,18 @@ import asyncio
 import re
 import secrets
 import unicodedata
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from pwdlib import PasswordHash
+
+from use_cases.account_errors import Busy
 
 SHORTEST = 12  # characters
 LONGEST = 256  # characters; a longer one would only cost processor time
 _AT_A_TIME = 4  # a hash takes 64 MiB
+_MOST_WAITING = 32  # half a second with four at a time
+_RETRY_AFTER_SECONDS = 5
 
 
 def weakness(password: str, email: str, name: str) -> tuple[str, str] | None:
@@ -31,22 +37,29 @@ def _letters_and_digits(text: str) -> str:
 
 
 class Passwords:
-    """Hashes and checks passwords, in threads and a few at a time: each takes some 50 ms and 64 MiB."""
+    """Hashes and checks passwords, in threads and a few at a time: each takes some 50 ms and 64 MiB.
+
+    A few more wait for their turn; the next one is refused at once (`Busy`), before it takes any memory.
+    """
 
     def __init__(self) -> None:
         self._hash = PasswordHash.recommended()
         self._turns = asyncio.Semaphore(_AT_A_TIME)
+        self._waiting = 0
         self._nobodys: str | None = None
 
     async def hash(self, password: str) -> str:
-        """The hash to store."""
-        async with self._turns:
+        """The hash to store. Raises `Busy`."""
+        async with self._turn():
             return await asyncio.to_thread(self._hash.hash, _bytes(password))
 
     async def check(self, password: str, hashed: str | None) -> tuple[bool, str | None]:
         """Whether it is the password, and a new hash to store if the parameters of hashes have changed.
 
         Without a hash the result is False after the same time, so that the time does not reveal unknown users.
+
+        Raises:
+            Busy: too many are waiting.
         """
         if hashed is None:
             if self._nobodys is None:
@@ -56,11 +69,25 @@ class Passwords:
             known = True
         if len(password) > LONGEST:
             password, known = "", False
-        async with self._turns:
+        async with self._turn():
             right, better = await asyncio.to_thread(
                 self._hash.verify_and_update, _bytes(password), hashed
             )
         return (True, better) if right and known else (False, None)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        if self._turns.locked() and self._waiting >= _MOST_WAITING:
+            raise Busy(_RETRY_AFTER_SECONDS)
+        self._waiting += 1
+        try:
+            await self._turns.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._turns.release()
 
 
 def _bytes(password: str) -> bytes:

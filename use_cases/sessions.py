@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from records.accounts import AccountRecords, User
 from records.links import Links, NewLink
-from use_cases.account_errors import BadLogin, LinkUnusable, LoginEnded, SecondFactorNeeded
+from use_cases.account_errors import BadLogin, Busy, LinkUnusable, LoginEnded, SecondFactorNeeded
 from use_cases.callers import lifetime, principal_of
 from use_cases.link_mails import hash_of, new_secret
 from use_cases.passwords import Passwords
@@ -21,11 +21,15 @@ TICKET_VALID = timedelta(minutes=5)
 
 
 class Session(NamedTuple):
-    """A new session. The secret is for the cookie; `expires_at` is when the session ends at the latest."""
+    """A new session. The secret is for the cookie; `expires_at` is when the session ends at the latest.
+
+    `device` is the secret for the cookie by which this browser is known from now on (`Throttle`).
+    """
 
     secret: str
     principal: Principal
     expires_at: datetime
+    device: str
 
 
 class SessionUseCases:
@@ -48,22 +52,34 @@ class SessionUseCases:
         self._clock = clock
 
     async def log_in(
-        self, email: str, password: str, address: str, code: str | None = None
+        self,
+        email: str,
+        password: str,
+        address: str,
+        code: str | None = None,
+        device: str | None = None,
     ) -> Session:
-        """Begin a session of the user with this e-mail and password. `address` is where the call comes from.
+        """Begin a session of the user with this e-mail and password.
+
+        `address` is where the call comes from, `device` the secret of the browser if it has logged in before.
 
         Raises:
             Throttled: too many attempts at this account or from this address.
+            Busy: too many passwords are being checked; this attempt is not counted.
             BadLogin: the e-mail, the password or the code is wrong.
             LoginEnded: they are right, but the user's partner has ended.
             SecondFactorNeeded: the password is right, and the code is missing.
         """
-        await self._throttle.guess(email, address)
+        await self._throttle.guess(email, address, device)
         now = self._clock()
         known = await self._records.by_email(email, now)
-        right, better = await self._passwords.check(
-            password, known.password_hash if known else None
-        )
+        try:
+            right, better = await self._passwords.check(
+                password, known.password_hash if known else None
+            )
+        except Busy:
+            await self._throttle.take_back(email, address, device)
+            raise
         if known is None or known.password_hash is None or not right:
             raise BadLogin("e-mail or password is wrong")
         if known.partner_ended:
@@ -72,13 +88,15 @@ class SessionUseCases:
             await self._records.rehash(known.user.user_id, known.password_hash, better)
         if known.totp_confirmed:
             if not code:
-                await self._throttle.take_back(email, address)
+                await self._throttle.take_back(email, address, device)
                 raise SecondFactorNeeded(await self._new_ticket(known.user))
             if not await self._second_factor.takes(known, code):
                 raise BadLogin("the code is wrong, or was used before")
-        return await self._begin(known.user, address)
+        return await self._begin(known.user, address, device)
 
-    async def finish_log_in(self, ticket: str, code: str, address: str) -> Session:
+    async def finish_log_in(
+        self, ticket: str, code: str, address: str, device: str | None = None
+    ) -> Session:
         """Begin a session with a code, after the password was right.
 
         Raises:
@@ -92,10 +110,10 @@ class SessionUseCases:
         known = await self._records.by_id(link.user_id, now)
         if known is None:
             raise LinkUnusable()
-        await self._throttle.guess(known.user.email, address)
+        await self._throttle.guess(known.user.email, address, device)
         if known.totp_confirmed and not await self._second_factor.takes(known, code):
             raise BadLogin("the code is wrong, or was used before")
-        return await self._begin(known.user, address)
+        return await self._begin(known.user, address, device)
 
     async def end(self, secret: str) -> None:
         """Log out: end the session."""
@@ -112,11 +130,12 @@ class SessionUseCases:
         )
         return ticket
 
-    async def _begin(self, user: User, address: str) -> Session:
+    async def _begin(self, user: User, address: str, device: str | None) -> Session:
         secret, now = new_secret(), self._clock()
         expires_at = now + lifetime(user).whole
         if not await self._records.begin_session(user.user_id, hash_of(secret), now, expires_at):
             raise BadLogin("e-mail or password is wrong")  # removed a moment ago
-        await self._throttle.was_right(user.email, address)
+        await self._throttle.was_right(user.email, address, device)
+        device = await self._throttle.remember(user.user_id, device)
         logger.info("logged in", extra={"user": user.user_id})
-        return Session(secret, principal_of(user), expires_at)
+        return Session(secret, principal_of(user), expires_at, device)

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 
 from records.accounts import email_key
 from records.database import Database
+from records.devices import Devices
 from records.login_attempts import Limit, LoginAttempts
 from use_cases.account_errors import Throttled
+from use_cases.link_mails import hash_of, new_secret
 
 _SECOND, _MINUTE, _HOUR, _DAY = (
     timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days")
@@ -17,69 +19,127 @@ _SECOND, _MINUTE, _HOUR, _DAY = (
 # address, so an address has more free attempts.
 _BY_ACCOUNT = Limit(free=5, first=_SECOND, longest=15 * _MINUTE, forgotten=_DAY)
 _BY_ADDRESS = Limit(free=20, first=_SECOND, longest=15 * _MINUTE, forgotten=_HOUR)
+_BY_SITE = Limit(free=100, first=_SECOND, longest=15 * _MINUTE, forgotten=_HOUR)
 _RESETS = Limit(free=3, first=_MINUTE, longest=_HOUR, forgotten=_DAY)
 _RESETS_BY_ADDRESS = Limit(free=20, first=_MINUTE, longest=_HOUR, forgotten=_DAY)
 
+DEVICE_REMEMBERED = timedelta(days=180)
+"""How long a browser is known after its last log-in."""
+
 
 class Throttle:
-    """Counts log-in attempts. An account is an e-mail address, whether or not a user has it."""
+    """Counts log-in attempts. An account is an e-mail address, whether or not a user has it.
+
+    Guesses of a browser that has logged in to this account before count for this browser only, so that wrong guesses of
+    strangers never make its owner wait there (the device cookies of OWASP). `device` is the secret of its cookie.
+    """
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._login_attempts = LoginAttempts(database)
+        self._devices = Devices(database)
         self._clock = clock
 
-    async def guess(self, email: str, address: str | None = None) -> None:
+    async def guess(
+        self, email: str, address: str | None = None, device: str | None = None
+    ) -> None:
         """Count an attempt before it is checked. `address` is the caller's network address, if it is not logged in.
 
         Raises:
             Throttled: the attempt must wait; it is not counted.
         """
-        limits = {_account(email): _BY_ACCOUNT}
-        if address is not None:
-            limits[_network(address)] = _BY_ADDRESS
-        await self._charge(limits)
+        if address is None:  # guesses of strangers do not count for a person who is logged in
+            await self._charge({_own(email): _BY_ACCOUNT})
+        elif (known := await self._known_device(email, device)) is not None:
+            await self._charge({known: _BY_ACCOUNT})
+        else:
+            await self._charge({_account(email): _BY_ACCOUNT} | _networks(address))
 
-    async def was_right(self, email: str, address: str | None = None) -> None:
+    async def was_right(
+        self, email: str, address: str | None = None, device: str | None = None
+    ) -> None:
         """Reset the count of the account, because the attempt was right.
 
         The count of the address is only reduced by one. Otherwise a user with one login could guess at all others.
+        A log-in by a known browser resets the count of this browser only.
         """
+        if address is not None and (known := await self._known_device(email, device)) is not None:
+            await self._login_attempts.clear(known)
+            return
         await self._login_attempts.clear(_account(email))
+        await self._login_attempts.clear(_own(email))
         if address is not None:
-            await self._login_attempts.refund([_network(address)], self._clock())
+            await self._login_attempts.refund(_networks(address), self._clock())
 
-    async def take_back(self, email: str, address: str) -> None:
-        """Do not count an attempt whose password was right and whose code is missing. It does not log in yet."""
-        await self._login_attempts.refund([_account(email), _network(address)], self._clock())
+    async def take_back(self, email: str, address: str, device: str | None = None) -> None:
+        """Do not count an attempt that was not checked, or whose password was right and whose code is missing."""
+        known = await self._known_device(email, device)
+        names = [_account(email), *_networks(address)] if known is None else [known]
+        await self._login_attempts.refund(names, self._clock())
 
-    async def reset(self, email: str, address: str) -> None:
-        """Count a request for a password reset. Raises `Throttled`."""
-        await self._charge(
-            {f"reset:{email_key(email)}": _RESETS, f"reset:{_network(address)}": _RESETS_BY_ADDRESS}
-        )
+    async def remember(self, user_id: str, device: str | None) -> str:
+        """Note a browser that has logged in. Returns the secret for its cookie: the one it has, or a new one."""
+        now = self._clock()
+        if device is None or not await self._devices.is_ours(
+            hash_of(device), now - DEVICE_REMEMBERED
+        ):
+            device = new_secret()
+        await self._devices.remember(hash_of(device), user_id, now)
+        return device
+
+    async def reset(self, email: str, address: str, device: str | None = None) -> None:
+        """Count a request for a password reset, apart from log-ins. Raises `Throttled`.
+
+        A browser that the account knows has a count of its own here, too.
+        """
+        known = await self._known_device(email, device)
+        if known is not None:
+            await self._charge({f"reset:{known}": _RESETS})
+            return
+        networks = {f"reset:{name}": _RESETS_BY_ADDRESS for name in _networks(address)}
+        await self._charge({f"reset:{email_key(email)}": _RESETS} | networks)
 
     async def tidy(self) -> None:
-        """Delete old counts."""
+        """Delete old counts, and forget browsers that were not used for long."""
         await self._login_attempts.forget(self._clock() - _DAY)
+        await self._devices.tidy(self._clock() - DEVICE_REMEMBERED)
 
     async def _charge(self, limits: Mapping[str, Limit]) -> None:
         wait = await self._login_attempts.charge(limits, self._clock())
         if wait is not None:
             raise Throttled(math.ceil(wait.total_seconds()))
 
+    async def _known_device(self, email: str, device: str | None) -> str | None:
+        """The name under which a browser is counted that has logged in to this account before; None for others."""
+        if not device:
+            return None
+        since, key = self._clock() - DEVICE_REMEMBERED, email_key(email)
+        if not await self._devices.knows(hash_of(device), key, since):
+            return None
+        return f"device:{hash_of(device)}:{key}"
+
 
 def _account(email: str) -> str:
     return f"account:{email_key(email)}"
 
 
-def _network(address: str) -> str:
-    """The name under which an address is counted. For IPv6 it is the /64 network, which one host can use freely."""
+def _own(email: str) -> str:
+    return f"own:{email_key(email)}"
+
+
+def _networks(address: str) -> dict[str, Limit]:
+    """The names under which an address is counted, with their limits.
+
+    One host can use a /64 network of IPv6 freely, and one customer of a provider often a /48.
+    """
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return f"address:{address}"
+        return {f"address:{address}": _BY_ADDRESS}
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped is None:
-            return f"address:{ipaddress.ip_network((ip, 64), strict=False)}"
+            return {
+                f"address:{ipaddress.ip_network((ip, length), strict=False)}": limit
+                for length, limit in ((64, _BY_ADDRESS), (48, _BY_SITE))
+            }
         ip = ip.ipv4_mapped
-    return f"address:{ip}"
+    return {f"address:{ip}": _BY_ADDRESS}

@@ -14,11 +14,7 @@ from settings.logs import configure_logging
 from temporal.connection import leave
 from web.app import create_app
 from web.middleware import RequestIdFilter
-
-_KEEP_ALIVE_SECONDS = (
-    75  # longer than that of a proxy, so that the proxy closes idle connections and not we
-)
-_DRAIN_SECONDS = 15
+from web.server import server_config
 
 
 def main() -> int:
@@ -39,24 +35,7 @@ def main() -> int:
     # uvicorn shuts down at a signal, then raises it again for the previous handler, which need not do anything.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host=settings.http_host,
-            port=settings.http_port,
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            lifespan="on",
-            proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=settings.trusted_proxies,
-            log_config=None,
-            access_log=False,  # web.middleware logs each request, with its id and without user input
-            server_header=False,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=_DRAIN_SECONDS,
-        )
-    )
+    server = uvicorn.Server(server_config(app, settings))
     # What is loaded by now is never freed. Freezing it keeps the garbage collector fast during a request.
     gc.collect()
     gc.freeze()

@@ -43,6 +43,7 @@ from web.api import (
     settlements,
     tokens,
 )
+from web.call_limits import CallLimits
 from web.middleware import API, RequestMiddleware
 
 logger = logging.getLogger("cmi.web")
@@ -132,6 +133,7 @@ def create_app(settings: Settings) -> FastAPI:
         reports,
     ):
         app.include_router(calls.router, prefix=API)
+    app.state.call_limits = CallLimits(settings)
     app.include_router(health.router)
     codec.install(app, settings, namespace)
     docs.install(app)

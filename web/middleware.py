@@ -100,6 +100,7 @@ class _Exchange:
             if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_LIMIT:
                 await self._answer(_headers_too_large())
                 return
+            _warn_of_untrusted_proxy(scope)
             if self._announced_length is not None and self._announced_length > self._limit:
                 await self._answer(_too_large())
                 return
@@ -180,6 +181,26 @@ class _Exchange:
         quiet = facts["route"] in ("/healthz", "/readyz") and self._status == 200
         event = "the caller went away" if self._is_disconnected else "answered"
         access_log.log(logging.DEBUG if quiet else logging.INFO, event, extra=facts)
+
+
+_warned_of: set[str] = set()
+_MOST_WARNED_OF = 100
+
+
+def _warn_of_untrusted_proxy(scope: Scope) -> None:
+    """Say once for each address that its `X-Forwarded-For` is not believed: all its callers count as one address.
+
+    The server replaces the address of a trusted proxy by that of its caller, whose port is then 0.
+    """
+    host, port = scope.get("client") or ("", 0)
+    if port == 0 or host in _warned_of or len(_warned_of) >= _MOST_WARNED_OF:
+        return
+    if any(name == b"x-forwarded-for" for name, _ in scope["headers"]):
+        _warned_of.add(host)
+        logger.warning(
+            "X-Forwarded-For comes from an address that is not in CMI_TRUSTED_PROXIES, and is not believed",
+            extra={"address": host},
+        )
 
 
 def _announced_length(headers: Headers) -> int | None:

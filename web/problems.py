@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from records.failures import is_away
+from use_cases.account_errors import Busy
 
 logger = logging.getLogger("cmi.web")
 
@@ -191,6 +192,10 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 def unexpected(error: Exception) -> tuple[Problem, bool]:
     """The problem for an exception that no handler expects, and whether it is our fault. It reveals no internals."""
+    if isinstance(error, Busy):
+        later = {"Retry-After": str(error.retry_after)}
+        detail = "Too many people log in just now; please try again."
+        return Problem(503, "Busy", detail, headers=later), False
     if is_away(error):
         logger.warning("the database is away", extra={"cause": type(error).__name__})
         return unavailable("The database"), False
@@ -253,6 +258,10 @@ _MEANINGS: dict[int, tuple[str, type[ProblemDocument]]] = {
     409: ("Not allowed in this state; `allowed` names what is.", RefusalDocument),
     413: ("The body is too large.", ProblemDocument),
     422: ("Malformed; `errors` names each field.", InvalidDocument),
+    429: (
+        "This token made too many calls: go on after `Retry-After` seconds.",
+        ProblemDocument,
+    ),
     500: ("Our mistake.", ProblemDocument),
     503: (
         "Temporal or the database is away, or the workflow is broken (operations are told how): try again after "
@@ -265,11 +274,12 @@ _MEANINGS: dict[int, tuple[str, type[ProblemDocument]]] = {
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` argument of a route that may answer with these problems."""
     found: dict[int | str, dict[str, Any]] = {}
-    for status in statuses:
+    limited = (429,) if 401 in statuses else ()  # every call with a token
+    for status in sorted({*statuses, *limited}):
         meaning, model = _MEANINGS[status]
         schema = {"$ref": f"#/components/schemas/{model.__name__}"}
         found[status] = {"description": meaning, "content": {MEDIA_TYPE: {"schema": schema}}}
-        if status == 503:
+        if status in (429, 503):
             found[status]["headers"] = {
                 "Retry-After": {"description": "seconds", "schema": {"type": "integer"}}
             }

@@ -36,6 +36,11 @@ def session_cookie(settings: Settings) -> str:
     return "__Host-cmi_session" if is_https(settings) else "cmi_session"
 
 
+def device_cookie(settings: Settings) -> str:
+    """The name of the cookie by which a browser is known that has logged in before. It logs nobody in."""
+    return "__Host-cmi_device" if is_https(settings) else "cmi_device"
+
+
 async def session_of(request: Request) -> Principal | None:
     """The person who is logged in with this browser, or None."""
     state = request.app.state
@@ -122,6 +127,7 @@ class GuardedRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             principal = await guard.check(request)
+            request.app.state.call_limits.count(principal)
             if request.method == "POST":
                 return await run_once(request, principal, self.endpoint, handler)
             return await handler(request)

@@ -74,6 +74,16 @@ tokens = Table(
 )
 Index("ix_tokens_token_hash", tokens.c.token_hash, unique=True)
 
+# Browsers that have logged in before, by the hash of a secret in a cookie.
+devices = Table(
+    "devices",
+    metadata,
+    Column("secret_hash", String(64), primary_key=True),
+    Column("user_id", Key, ForeignKey(users.c.user_id, ondelete="CASCADE"), primary_key=True),
+    Column("last_used_at", Instant, nullable=False),
+    Index("ix_devices_user_id", "user_id"),
+)
+
 # Counts of attempts to guess passwords and codes, by account and by address; the keys are hashes of these.
 login_attempts = Table(
     "guesses",

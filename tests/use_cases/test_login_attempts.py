@@ -1,12 +1,14 @@
 """Guesses become slow: by account, by address, across processes, and not for who knows the password."""
 
 import asyncio
+import contextlib
 
 import pytest
 
 from tests.use_cases.conftest import ADDRESS, EMAIL, PASSWORD, AccountsEnv
-from use_cases.account_errors import BadLogin, Throttled
+from use_cases.account_errors import BadLogin, Busy, Throttled
 from use_cases.accounts import Accounts
+from use_cases.passwords import Passwords
 
 
 async def guess(accounts: Accounts, email: str = EMAIL, address: str = ADDRESS) -> int:
@@ -120,3 +122,89 @@ async def test_an_inbox_is_not_flooded_with_resets(env: AccountsEnv) -> None:
         await env.accounts.request_reset("nobody@x.example", f"198.51.100.{number}")
     with pytest.raises(Throttled):
         await env.accounts.request_reset("nobody@x.example", ADDRESS)
+
+
+async def test_strangers_never_lock_the_owner_out_of_a_browser_that_is_known(
+    env: AccountsEnv,
+) -> None:
+    await env.add_user()
+    await env.add_user("other@x.example")
+    sessions = env.accounts.sessions
+    device = (await sessions.log_in(EMAIL, PASSWORD, ADDRESS)).device
+    for number in range(9):  # from anywhere, also from the owner's own office
+        await guess(env.accounts, address=f"198.51.100.{number}")
+        env.clock.forward(minutes=16)
+        await guess(env.accounts)
+    with pytest.raises(Throttled):
+        await sessions.log_in(EMAIL, PASSWORD, "203.0.113.1")
+    with pytest.raises(Throttled):  # a made-up device, and one that another login has
+        await sessions.log_in(EMAIL, PASSWORD, ADDRESS, device="made up")
+    others = (await sessions.log_in("other@x.example", PASSWORD, "203.0.113.2")).device
+    with pytest.raises(Throttled):
+        await sessions.log_in(EMAIL, PASSWORD, "203.0.113.2", device=others)
+    again = await sessions.log_in(EMAIL, PASSWORD, ADDRESS, device=device)
+    assert again.device == device
+    for _ in range(5):  # whoever has the cookie cannot guess without an end either
+        with pytest.raises(BadLogin):
+            await sessions.log_in(EMAIL, "not the password", ADDRESS, device=device)
+    with pytest.raises(Throttled):
+        await sessions.log_in(EMAIL, PASSWORD, ADDRESS, device=device)
+    env.clock.forward(days=181)
+    await env.accounts.tidy()
+    for _ in range(6):
+        await guess(env.accounts)
+    with pytest.raises(Throttled):
+        await sessions.log_in(EMAIL, PASSWORD, ADDRESS, device=device)
+
+
+async def test_strangers_do_not_keep_a_person_who_is_logged_in_from_a_new_password(
+    env: AccountsEnv,
+) -> None:
+    user_id = await env.add_user()
+    for _ in range(6):
+        await guess(env.accounts)
+    await env.accounts.change_password(user_id, PASSWORD, "another long password")
+
+
+async def test_resets_that_strangers_ask_for_cost_the_owner_nothing(env: AccountsEnv) -> None:
+    await env.add_user()
+    device = (await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)).device
+    for number in range(9):
+        with contextlib.suppress(Throttled):
+            await env.accounts.request_reset(EMAIL, f"198.51.100.{number}")
+    with pytest.raises(Throttled):
+        await env.accounts.request_reset(EMAIL, ADDRESS)
+    await env.accounts.request_reset(EMAIL, ADDRESS, device)
+    await env.accounts.sessions.log_in(EMAIL, PASSWORD, "203.0.113.9")
+    await env.accounts.close()
+
+
+async def test_all_networks_of_one_customer_count_together(env: AccountsEnv) -> None:
+    for number in range(100):
+        address = f"2001:db8:7:{number:x}::1"
+        assert await guess(env.accounts, f"user{number}@x.example", address) == 0
+    assert await guess(env.accounts, "more@x.example", "2001:db8:7:ffff::1") > 0
+    assert await guess(env.accounts, "more@x.example", "2001:db8:8:1::1") == 0
+
+
+async def test_more_passwords_than_there_is_memory_for_are_refused_at_once(
+    env: AccountsEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passwords = Passwords()
+    hashed = await passwords.hash(PASSWORD)
+    answers = await asyncio.gather(
+        *(passwords.check(PASSWORD, hashed) for _ in range(90)), return_exceptions=True
+    )
+    busy = [answer for answer in answers if isinstance(answer, Busy)]
+    assert len(busy) == 90 - 4 - 32
+    assert {answer.retry_after for answer in busy} == {5}
+    assert (await passwords.check(PASSWORD, hashed))[0]
+
+    async def too_many(*_: object) -> None:
+        raise Busy(5)
+
+    await env.add_user()
+    monkeypatch.setattr(Passwords, "check", too_many)
+    for _ in range(9):  # an attempt that nobody looked at does not count
+        with pytest.raises(Busy):
+            await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)

@@ -1,5 +1,6 @@
 """The login pages, used as by a browser without JavaScript: invitations, login, logout, refusals."""
 
+import contextlib
 import logging
 import re
 from collections.abc import AsyncIterator
@@ -14,6 +15,8 @@ from contracts.keys import new_key
 from records.idempotency import Answers
 from settings import Settings
 from tests.use_cases.conftest import EMAIL, PASSWORD, AccountsEnv
+from use_cases.account_errors import BadLogin, Busy, Throttled
+from use_cases.passwords import Passwords
 from web.app import API, create_app
 
 HOME = "https://cmi.example"
@@ -288,3 +291,35 @@ async def test_the_language_that_the_browser_asks_for(browser: Browser) -> None:
     assert style.headers["Content-Type"].startswith("text/css")
     assert style.headers["Cache-Control"] == "no-cache"
     assert "url(" not in style.text
+
+
+async def test_a_browser_that_is_known_is_not_locked_out_by_strangers(
+    browser: Browser, env: AccountsEnv
+) -> None:
+    await env.add_user()
+    await browser.log_in()
+    assert "cmi_device" in str(browser.http.cookies)
+    await browser.open("/logout")
+    await browser.send("/logout")
+    assert "cmi_device" in str(browser.http.cookies)
+    for number in range(6):
+        with contextlib.suppress(BadLogin, Throttled):
+            await env.accounts.sessions.log_in(EMAIL, "wrong", f"198.51.100.{number}")
+    known = dict(browser.http.cookies)
+    browser.http.cookies.clear()
+    assert (await browser.log_in()).status_code == 429
+    browser.http.cookies.update(known)
+    assert (await browser.log_in()).status_code == 303
+
+
+async def test_who_comes_when_too_many_log_in_is_told_to_try_again(
+    browser: Browser, env: AccountsEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def too_many(*_: object) -> None:
+        raise Busy(5)
+
+    await env.add_user()
+    monkeypatch.setattr(Passwords, "check", too_many)
+    answer = await browser.log_in()
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"

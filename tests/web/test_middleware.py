@@ -15,8 +15,10 @@ import pytest
 
 from development.embedded import ROOT, free_port
 from records.orders import Orders
+from settings import Settings
 from tests.server.surroundings import eventually
 from tests.web.site import API, Site, order
+from web.call_limits import CallLimits
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -232,3 +234,29 @@ async def test_the_process_as_it_is_run(cmi: Site) -> None:
     access = next(line for line in logged if line["logger"] == "cmi.web.access")
     assert access["request_id"] == answer.headers["X-Request-Id"]
     assert "Geheim" not in errors
+
+
+@pytest.mark.parametrize("path", ["/api/v1/settlements/V-1/invoice", "/settlements/V-1/invoice"])
+async def test_an_upload_of_nobody_is_refused_before_it_is_sent(cmi: Site, path: str) -> None:
+    url = httpx.URL(cmi.address)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(
+        f"POST {path} HTTP/1.1\r\nHost: {url.host}\r\nContent-Length: 20000000\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\n\r\n".encode()
+    )
+    line = await asyncio.wait_for(reader.readline(), 5)
+    assert line.split()[1] == (b"401" if path.startswith("/api") else b"403")
+    writer.close()
+
+
+async def test_a_token_that_calls_too_often(cmi: Site) -> None:
+    usual = cmi.app.state.call_limits
+    cmi.app.state.call_limits = CallLimits(Settings(partner_calls_per_minute=2))
+    try:
+        answers = [await cmi.partner.get(f"{API}/orders") for _ in range(3)]
+    finally:
+        cmi.app.state.call_limits = usual
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert int(answers[2].headers["Retry-After"]) >= 1
+    assert answers[2].headers["Content-Type"] == "application/problem+json"
+    assert (await cmi.shop.get(f"{API}/orders")).status_code == 200

@@ -19,6 +19,7 @@ from use_cases.account_errors import (
 from use_cases.accounts import Accounts
 from use_cases.passwords import LONGEST, SHORTEST
 from use_cases.sessions import Session
+from use_cases.throttle import DEVICE_REMEMBERED
 from web.portal.forms import Form, SavedForm
 from web.portal.pages import (
     current_principal,
@@ -29,7 +30,7 @@ from web.portal.pages import (
     redirect,
     resend_page,
 )
-from web.security import is_https, session_cookie
+from web.security import device_cookie, is_https, session_cookie
 from words.translations import mark, say
 
 router = APIRouter(include_in_schema=False)
@@ -67,7 +68,7 @@ async def login(request: Request) -> Response:
     email = form.get("email").strip()
     try:
         session = await _accounts(request).sessions.log_in(
-            email, form.get("password"), _client_address(request)
+            email, form.get("password"), _client_address(request), device=_device(request)
         )
     except SecondFactorNeeded as needed:
         return _step_page(request, "code", Form([("ticket", needed.ticket), *form.fields]))
@@ -87,7 +88,7 @@ async def login_code(request: Request) -> Response:
     ticket, code = form.get("ticket"), form.get("code").strip()
     try:
         session = await _accounts(request).sessions.finish_log_in(
-            ticket, code, _client_address(request)
+            ticket, code, _client_address(request), _device(request)
         )
     except LinkUnusable:
         return _step_page(request, "login", form, TOO_LATE, 422)
@@ -171,7 +172,9 @@ async def reset(request: Request) -> Response:
     """Mail the link. The answer is the same whether the login exists or not."""
     form = await form_of(request)
     try:
-        await _accounts(request).request_reset(form.get("email").strip(), _client_address(request))
+        await _accounts(request).request_reset(
+            form.get("email").strip(), _client_address(request), _device(request)
+        )
     except Throttled as error:
         text = throttled_text(language_of(request), error)
         return page(request, "account/reset", 429, headers=retry_after_header(error), error=text)
@@ -257,6 +260,15 @@ async def _logged_in(request: Request, session: Session, form: Form) -> Response
         httponly=True,
         samesite="lax",
     )
+    answer.set_cookie(
+        device_cookie(settings),
+        session.device,
+        max_age=int(DEVICE_REMEMBERED.total_seconds()),
+        path="/",
+        secure=is_https(settings),
+        httponly=True,
+        samesite="lax",
+    )
     return answer
 
 
@@ -269,6 +281,10 @@ async def _end_session(request: Request) -> None:
 def _accounts(request: Request) -> Accounts:
     accounts: Accounts = request.app.state.accounts
     return accounts
+
+
+def _device(request: Request) -> str | None:
+    return request.cookies.get(device_cookie(request.app.state.settings))
 
 
 def _client_address(request: Request) -> str:

@@ -118,6 +118,19 @@ async def _ask_to_log_in(request: Request) -> Response:
         wanted = request.scope["path"] + (f"?{query}" if query else "")
         query_next = "?next=" + quote(local_path(wanted), safe="/") if wanted != "/" else ""
         return redirect(request, f"/login{query_next}")
+    if request.headers.get("Content-Type", "").lower().startswith("multipart/"):
+        # Nobody is logged in, so an upload is refused before it is read. A file could not be kept anyway.
+        back = local_path(request.scope["path"].rpartition("/")[0])
+        return page(
+            request,
+            "account/login",
+            403,
+            headers={"Connection": "close"},
+            next=back,
+            kept="",
+            email="",
+            error=None,
+        )
     form = await read_form(request)
     if not (sent_by_our_page(request, form) or is_same_origin(request)):
         return page(request, "account/refused", 403)

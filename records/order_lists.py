@@ -4,20 +4,36 @@ from datetime import datetime
 from typing import Literal
 
 from pydantic import AwareDatetime
-from sqlalchemy import ColumnElement, Select, exists, false, literal, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    exists,
+    false,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 
 from domain.orders.deadline import DeadlineKind
 from domain.orders.order import Status
 from domain.values import Value
 from records.cursors import Position
 from records.database import storable
-from records.search import normalized
+from records.search import Wanted
+from records.search import wanted as search_for
 from records.tables import Instant, deadlines, documents, orders
 
-Sort = Literal["newest", "urgent"]
+Sort = Literal["newest", "urgent", "best"]
 
-Part = Literal["newest", "due", "rest"]
-PARTS: dict[Sort, tuple[Part, ...]] = {"newest": ("newest",), "urgent": ("due", "rest")}
+Part = Literal["newest", "due", "rest", "equal", "begins", "contains"]
+PARTS: dict[Sort, tuple[Part, ...]] = {
+    "newest": ("newest",),
+    "urgent": ("due", "rest"),
+    "best": ("equal", "begins", "contains"),
+}
 
 
 class OrderFilter(Value):
@@ -29,8 +45,9 @@ class OrderFilter(Value):
         status: orders in this state.
         overdue_at: orders with an open deadline that is due at this instant or earlier.
         overdue_with: with `overdue_at`: only a deadline of this kind counts.
-        q: text that SP-ID, sales order, customer's name or place (postal code and town) contains, in upper or lower
-            case. No character has a special meaning.
+        q: words that must all be contained in what `records.search.searchable` gives. No character has a special
+            meaning.
+        in_contact: whether `q` may be found in the customer's street, telephone and e-mail address as well.
     """
 
     partner_id: str | None = None
@@ -39,6 +56,7 @@ class OrderFilter(Value):
     overdue_at: AwareDatetime | None = None
     overdue_with: DeadlineKind | None = None
     q: str | None = None
+    in_contact: bool = False
 
 
 def _due_column(which: OrderFilter) -> ColumnElement[datetime | None]:
@@ -72,9 +90,40 @@ def conditions(which: OrderFilter) -> list[ColumnElement[bool]]:
         wanted.append(_due_column(which) <= which.overdue_at)
         if which.overdue_with is not None:
             wanted.append(is_overdue_with(which.overdue_with, which.overdue_at))
-    if which.q is not None and (text := normalized(which.q).strip()):
-        wanted.append(orders.c.search.contains(text, autoescape=True))
+    if which.q is not None and (searched := search_for(which.q)) is not None:
+        wanted.append(_matches(searched, which.in_contact))
     return wanted
+
+
+def _matches(searched: Wanted, in_contact: bool) -> ColumnElement[bool]:
+    """Whether an order has all words, or the number, that are searched."""
+
+    def has(text: str) -> ColumnElement[bool]:
+        found = orders.c.search.contains(text, autoescape=True)
+        if in_contact:
+            found = found | orders.c.search_contact.contains(text, autoescape=True)
+        return found
+
+    matching = and_(*(has(pattern) for pattern in searched.patterns))
+    return matching if searched.number is None else matching | has(searched.number)
+
+
+def _fits(which: OrderFilter, part: Part) -> ColumnElement[bool]:
+    """How well an order fits what is searched: a line is equal, a word begins with it, or neither."""
+    searched = search_for(which.q or "")
+    if searched is None:
+        return true() if part == "contains" else false()
+    columns = (orders.c.search, orders.c.search_contact)[: 2 if which.in_contact else 1]
+
+    def has(*texts: str) -> ColumnElement[bool]:
+        return or_(
+            *(column.contains(text, autoescape=True) for column in columns for text in texts)
+        )
+
+    whole = searched.whole
+    equal = has(f"\n{whole}\n", *([f"\n{searched.number}\n"] if searched.number else []))
+    begins = has(f"\n{whole}", f" {whole}")
+    return {"equal": equal, "begins": ~equal & begins, "contains": ~equal & ~begins}[part]
 
 
 def part_query(
@@ -87,6 +136,8 @@ def part_query(
     keys = select(at.label("at"), orders.c.sp_id).where(*conditions(which)).limit(limit)
     if part == "rest":
         keys = keys.where(due.is_(None))
+    if part in PARTS["best"]:
+        keys = keys.where(_fits(which, part))
     if part == "due":
         keys = keys.where(due.is_not(None)).order_by(at, orders.c.sp_id)
     else:

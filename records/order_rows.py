@@ -27,6 +27,7 @@ def order_row(order: Order) -> dict[str, Any]:
     if order.placed_at is None or order.changed_at is None:
         raise ValueError("an order is kept from its first event on")
     placement = order.intake.placement
+    search = searchable(order)
     is_done = order.status.is_final or order.status is Status.COMPLETED
     appointment = None if is_done else order.appointment
     return {
@@ -46,7 +47,8 @@ def order_row(order: Order) -> dict[str, Any]:
         "appointment_end": appointment.end if appointment else None,
         "executed_on": order.executed_on,
         "settlement_id": order.settlement_id,
-        "search": searchable(placement),
+        "search": search.public,
+        "search_contact": search.contact,
     }
 
 

@@ -166,11 +166,11 @@ class Partners:
         narrow = select(*(partners.c[name] for name in looked_at)).order_by(partners.c.partner_id)
         if status is not None:
             narrow = narrow.where(partners.c.status == status)
-        wanted = normalized(q).strip()
+        words = normalized(q).split()
         async with self._database.reading() as connection:
             rows = (await connection.execute(narrow)).all()
             matching = [
-                row[0] for row in rows if not wanted or wanted in normalized("\n".join(row))
+                row[0] for row in rows if all(word in normalized("\n".join(row)) for word in words)
             ]
             shown = [each for each in matching if after is None or each > after][:limit]
             found = (

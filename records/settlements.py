@@ -307,8 +307,8 @@ class Settlements:
             found = found.where(settlements.c.month == str(month))
         if awaits_payment:
             found = found.where(_AWAITS_PAYMENT)
-        if q is not None and (wanted := normalized(q).strip()):
-            found = found.where(settlements.c.search.contains(wanted, autoescape=True))
+        for word in normalized(q or "").split():
+            found = found.where(settlements.c.search.contains(word, autoescape=True))
         if after is not None:
             found = found.where(place < tuple_(literal(after.at, Instant), literal(after.key)))
         async with self._database.reading() as connection:

@@ -164,6 +164,7 @@ class OrderUseCases:
             status=status,
             overdue_at=self._clock() if overdue else None,
             q=q,
+            in_contact=principal.role in ("operations", "partner"),
         )
         page = await self._orders.page(which, limit, cursor, sort)
         return Listing(page, await self._orders.counts(which))

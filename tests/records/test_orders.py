@@ -570,7 +570,9 @@ SEARCHES: list[tuple[str, str | None]] = [
     ("MÜLLER", "SP-A"),
     ("Mu\u0308ller", "SP-A"),  # written with a combining diaeresis
     ("üll", "SP-A"),
-    ("muller", None),
+    ("muller", "SP-A"),
+    ("Mueller", "SP-A"),
+    ("MUELLER regula", "SP-A"),
     ("SP-A", "SP-A"),
     ("sp-a", "SP-A"),
     ("8004 zür", "SP-A"),
@@ -588,9 +590,15 @@ SEARCHES: list[tuple[str, str | None]] = [
     ("/", "SP-C"),
     ("'", "SP-C"),
     ("ZZ-48", "SP-C"),
-    ("müller zürich", None),  # a piece of one of the fields, not words of several
+    ("geneve", "SP-B"),
+    ("1050", None),  # a postal code: of a place, not a part of the SP-ID
+    ("105", "SP-1050049"),
+    ("1050049", "SP-1050049"),
+    ("SP 1050049", "SP-1050049"),
+    ("sp1050049", "SP-1050049"),
+    ("müller zürich", "SP-A"),
+    ("müller lugano", None),
     ("a%b", None),
-    ("Langstrasse", None),  # the street is not searched
     ("", "all"),
     ("   ", "all"),
 ]
@@ -607,10 +615,59 @@ async def test_search(records: Orders) -> None:
         postal_code="6900",
         city="Lugano",
     )
+    await keep(records, sp_id="SP-1050049", name="Neu", postal_code="3000", city="Bern")
     for q, found in SEARCHES:
-        wanted = {"SP-A", "SP-B", "SP-C"} if found == "all" else {found} - {None}
+        wanted = {"SP-A", "SP-B", "SP-C", "SP-1050049"} if found == "all" else {found} - {None}
         assert set(await listed(records, OrderFilter(q=q))) == wanted, q
         assert sum((await records.counts(OrderFilter(q=q))).values()) == len(wanted), q
+
+
+CONTACT_SEARCHES = [
+    "langstr",
+    "Langstrasse 12",
+    "044 555 01 02",
+    "+41 44 555 01 02",
+    "0041445550102",
+    "+41 (0)44 555",
+    "5550102",
+    "regula.müller@example",
+    "regula.mueller@example.ch",
+    "müller langstrasse zürich",
+]
+
+
+async def test_contact_data_is_searched_for_who_may_only(records: Orders) -> None:
+    await keep(records, sp_id="SP-A")
+    await keep(
+        records, sp_id="SP-B", name="Z", phone="091 911 22 33", street="Via 1", email="z@example.ch"
+    )
+    for q in CONTACT_SEARCHES:
+        assert await listed(records, OrderFilter(q=q, in_contact=True)) == ["SP-A"], q
+        assert await listed(records, OrderFilter(q=q)) == [], q
+
+
+async def test_tracking_numbers_and_settlements_are_searched(records: Orders) -> None:
+    order = await keep(records, *BILLED)
+    await keep(records, sp_id="SP-OTHER")
+    (tracking, *_) = order.shipments[0].trackings
+    for q in (tracking, tracking.replace(".", ""), order.settlement_id or ""):
+        assert await listed(records, OrderFilter(q=q)) == [order.sp_id], q
+
+
+async def test_the_best_fit_comes_first_page_by_page(records: Orders) -> None:
+    for sp_id, name in (
+        ("SP-1", "Anna Bern"),
+        ("SP-2", "Bern"),
+        ("SP-3", "Oberbern"),
+        ("SP-4", "Hans Berner"),
+        ("SP-5", "Zoe"),
+    ):
+        await keep(records, sp_id=sp_id, name=name)
+    best = ["SP-2", "SP-4", "SP-1", "SP-3"]
+    for limit in (1, 2, 50):
+        assert await listed(records, OrderFilter(q="bern"), limit, sort="best") == best
+    everything = ["SP-5", "SP-4", "SP-3", "SP-2", "SP-1"]
+    assert await listed(records, OrderFilter(q=" "), sort="best") == everything
 
 
 async def test_lists_use_their_indexes_on_sqlite(sqlite_template: Path, tmp_path: Path) -> None:

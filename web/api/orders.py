@@ -271,7 +271,10 @@ class Wanted(ListQuery):
     status: Annotated[Status, KNOWN] | None = Field(None, description="orders in this state")
     overdue: bool = Field(False, description="true: orders with a deadline that has passed")
     q: str | None = Field(
-        None, max_length=200, description="part of SP-ID, sales order, customer's name or place"
+        None,
+        max_length=200,
+        description="parts of SP-ID, sales order, settlement, tracking number, customer's name, place, street,"
+        " telephone or e-mail address; ä, ae and a are alike",
     )
     partner_id: str | None = Field(None, max_length=64, description="orders of this partner")
     limit: int = Field(50, ge=1, le=200)

@@ -10,6 +10,7 @@ from domain.orders.access import allowed
 from domain.orders.deadlines import next_due
 from domain.orders.order import Order, Status
 from records.order_lists import Sort
+from records.search import is_named
 from use_cases.access import Forbidden
 from use_cases.principal import Principal
 from web.portal.orders.common import URGENT_STATES, order_use_cases, partner_choices
@@ -58,7 +59,9 @@ class Wanted(NamedTuple):
 
     @property
     def sort(self) -> Sort:
-        """Where there is something to do the most urgent comes first, else the newest."""
+        """What is searched comes first if it fits best, what is to be done if it is most urgent, else the newest."""
+        if self.q:
+            return "best"
         return "urgent" if self.overdue or self.status in URGENT_STATES else "newest"
 
     def address(self, **changes: object) -> str:
@@ -96,7 +99,7 @@ async def orders(request: Request) -> Response:
     except ValueError:  # a cursor of another list
         return redirect(request, wanted.address())
     items = found.page.items
-    if len(items) == 1 and items[0].sp_id.casefold() == wanted.q.casefold():
+    if len(items) == 1 and is_named(items[0].sp_id, wanted.q):
         return redirect(request, f"/orders/{items[0].sp_id}")
     partner = principal.role == "partner"
     partners = () if partner else await request.app.state.accounts.partners.list()

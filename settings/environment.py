@@ -31,6 +31,7 @@ from domain.values import Language
 from settings.fields import (
     BuildId,
     CaseInsensitive,
+    ClamdAddress,
     DatabaseUrl,
     DeploymentName,
     EncryptionKeys,
@@ -147,6 +148,11 @@ class Settings(BaseModel):
         repr=False,
         description="at least 32 random characters that encrypt what logins' second factors need;"
         " none: no second factor can be set up",
+    )
+    clamd: ClamdAddress | None = Field(
+        None,
+        description="ClamAV's daemon, which checks uploaded invoices: unix:/path or tcp:host:port;"
+        " none: they are not checked for viruses",
     )
     http_host: str = Field(
         "127.0.0.1",

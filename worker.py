@@ -32,6 +32,7 @@ from activities.papers import PaperActivities
 from activities.quick import quick_activities
 from contracts import names
 from documents.confined import remove_leftovers
+from documents.confinement import missing, protect_memory
 from records.database import Database
 from records.invoice_numbers import InvoiceNumbers
 from records.migrate import migrate_patiently
@@ -179,6 +180,7 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
         await migrate_patiently(settings.database_url)
     database = Database(settings.database_url)
     client = await connect_patiently(settings, database)
+    settings.forget_secrets()
     watch: OutageWatch | None = None
     if names.ORDERS_QUEUE in queues:
         after = timedelta(minutes=settings.outage_after)
@@ -268,6 +270,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     configure_logging(settings)
+    protect_memory()
+    if lacking := missing():
+        logger.warning(
+            "the processes that read foreign files are less confined than they could be",
+            extra={"missing": lacking},
+        )
     uvloop.run(run(settings, options.queues))
     return 0
 

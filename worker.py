@@ -32,6 +32,7 @@ from activities.papers import PaperActivities
 from activities.quick import quick_activities
 from contracts import names
 from documents.confined import remove_leftovers
+from documents.confinement import missing, protect_memory
 from records.database import Database
 from records.invoice_numbers import InvoiceNumbers
 from records.migrate import migrate_patiently
@@ -55,6 +56,8 @@ WORKFLOWS = (ServiceOrder, SettlementWorkflow, MonthlyBilling, Reconciler, Daily
 DOCUMENTS_MAX_CONCURRENT = 2
 """Documents that one worker makes or reads at once. Each takes a processor core and at most four gigabytes
 (`statements.render_process.LIMITS`)."""
+INVOICES_MAX_CONCURRENT = 2
+"""Invoices that one worker checks at once. Each takes at most a gigabyte and ten seconds of a processor core."""
 ALIVE_EVERY = 5.0
 """Seconds between two updates of the liveness file."""
 HANGS_AFTER = 60.0
@@ -69,7 +72,7 @@ caller gets it and not a 202.
 
 
 class _CommonOptions(TypedDict):
-    """Options of the workers of both queues."""
+    """Options of the workers of all queues."""
 
     interceptors: Sequence[Interceptor]
     max_heartbeat_throttle_interval: timedelta
@@ -122,13 +125,7 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
 
 def document_worker(client: Client, settings: Settings, database: Database) -> Worker:
     """The worker of the queue `documents`: activities that need much memory and time, a few at once."""
-    papers = PaperActivities(
-        settings,
-        Settlements(database),
-        Partners(database),
-        Papers(database),
-        InvoiceNumbers(database),
-    )
+    papers = _paper_activities(settings, database)
     return Worker(
         client,
         task_queue=names.DOCUMENTS_QUEUE,
@@ -136,6 +133,7 @@ def document_worker(client: Client, settings: Settings, database: Database) -> W
             papers.make_statement,
             papers.make_draft,
             papers.make_invoice,
+            # Checks are on the queue `invoices`. Those that an older worker's workflows scheduled are here.
             papers.check_invoice,
         ],
         max_concurrent_activities=DOCUMENTS_MAX_CONCURRENT,
@@ -143,7 +141,32 @@ def document_worker(client: Client, settings: Settings, database: Database) -> W
     )
 
 
-_MAKERS = {names.ORDERS_QUEUE: order_worker, names.DOCUMENTS_QUEUE: document_worker}
+def invoice_worker(client: Client, settings: Settings, database: Database) -> Worker:
+    """The worker of the queue `invoices`: the checks of uploaded invoices, which read files of others."""
+    return Worker(
+        client,
+        task_queue=names.INVOICES_QUEUE,
+        activities=[_paper_activities(settings, database).check_invoice],
+        max_concurrent_activities=INVOICES_MAX_CONCURRENT,
+        **_common(settings),
+    )
+
+
+def _paper_activities(settings: Settings, database: Database) -> PaperActivities:
+    return PaperActivities(
+        settings,
+        Settlements(database),
+        Partners(database),
+        Papers(database),
+        InvoiceNumbers(database),
+    )
+
+
+_MAKERS = {
+    names.ORDERS_QUEUE: order_worker,
+    names.DOCUMENTS_QUEUE: document_worker,
+    names.INVOICES_QUEUE: invoice_worker,
+}
 QUEUES = tuple(_MAKERS)
 
 
@@ -157,6 +180,7 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
         await migrate_patiently(settings.database_url)
     database = Database(settings.database_url)
     client = await connect_patiently(settings, database)
+    settings.forget_secrets()
     watch: OutageWatch | None = None
     if names.ORDERS_QUEUE in queues:
         after = timedelta(minutes=settings.outage_after)
@@ -246,6 +270,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     configure_logging(settings)
+    protect_memory()
+    if lacking := missing():
+        logger.warning(
+            "the processes that read foreign files are less confined than they could be",
+            extra={"missing": lacking},
+        )
     uvloop.run(run(settings, options.queues))
     return 0
 

@@ -19,6 +19,7 @@ from domain.settlements.invoicing import Problem, Verdict
 from domain.settlements.settlement import Statement
 from invoices.check import check_invoice, expected_of
 from invoices.draft import invoice_confined, takes_reference
+from invoices.scanner import ScannerAway, scan
 from records.invoice_numbers import InvoiceNumbers
 from records.papers import (
     Limit,
@@ -63,6 +64,7 @@ class PaperActivities:
             city=settings.company_city,
             email=parseaddr(settings.mail_accounting)[1],
         )
+        self._clamd = settings.clamd
         self._settlements = settlements
         self._partners = partners
         self._papers = papers
@@ -166,7 +168,10 @@ class PaperActivities:
 
     @activity.defn(name=activities.CHECK_INVOICE)
     async def check_invoice(self, wanted: InvoiceToCheck) -> Verdict:
-        """Check an uploaded invoice against its settlement. An unreadable file is refused, too."""
+        """Check an uploaded invoice against its settlement. An unreadable file is refused, too.
+
+        It waits, by retries, for the virus scanner if there is one: no file passes without its answer.
+        """
         of = wanted.settlement
         number = of.settlement_id
         with without_contents(f"invoice of {number}"):
@@ -182,12 +187,28 @@ class PaperActivities:
             if statement is not None and statement.sha256 == paper.sha256:
                 # The statement would pass the check, because it contains everything that an invoice must contain.
                 return Verdict(accepted=False, problems=(Problem(code="statement"),))
+            virus = await self._scanned(paper.content)
+            if virus is not None:
+                return Verdict(accepted=False, problems=(virus,))
             partner = await self._partners.get(of.partner_id)
             iban = partner.iban if partner is not None else None
             expected = expected_of(stored.account, iban).model_copy(
                 update={"may_be_draft": stored.settlement.rules < 2}
             )
             return await check_invoice(paper.content, expected)
+
+    async def _scanned(self, content: bytes) -> Problem | None:
+        if self._clamd is None:
+            return None
+        try:
+            return await scan(content, self._clamd)
+        except ScannerAway as error:
+            activity.logger.warning("the virus scanner is away: %s", error)
+            raise ApplicationError(
+                "the virus scanner is away",
+                type="ScannerAway",
+                category=ApplicationErrorCategory.BENIGN,
+            ) from None
 
     # --- what they show ------------------------------------------------------------------------------------------
 

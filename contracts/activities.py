@@ -29,14 +29,14 @@ REPORT_FINDINGS = (
     "report_findings"  # (datetime, when the pass began) -> int, how many findings stand
 )
 
-# Settlements. Those marked "documents" run on a queue of their own: they need memory and time.
+# Settlements. Those marked "documents" or "invoices" run on those queues: they need memory and time.
 SAVE_SETTLEMENT = "save_settlement"  # (SettlementSnapshot) -> int, the version in the records: this one or a newer one
 CLAIM_ORDERS = "claim_orders"  # (OrdersOf) -> Claims
 TAKE_CORRECTIONS = "take_corrections"  # (SettlementOf) -> tuple[CorrectionLine, ...]
 MAKE_STATEMENT = "make_statement"  # documents: (StatementWanted) -> Statement
 MAKE_DRAFT = "make_draft"  # documents: (SettlementOf) -> str, the paper's id
 MAKE_INVOICE = "make_invoice"  # documents: (InvoiceToMake) -> str, the paper's id
-CHECK_INVOICE = "check_invoice"  # documents: (InvoiceToCheck) -> Verdict
+CHECK_INVOICE = "check_invoice"  # invoices: (InvoiceToCheck) -> Verdict
 SEND_SETTLEMENT_MAIL = "send_settlement_mail"  # (SettlementMail) -> None
 RELEASE_ORDERS = "release_orders"  # (OrdersOf) -> None
 RELEASE_CORRECTIONS = "release_corrections"  # (SettlementOf) -> None

@@ -10,6 +10,8 @@ from domain.months import Month
 
 ORDERS_QUEUE: Final = "orders"
 DOCUMENTS_QUEUE: Final = "documents"
+INVOICES_QUEUE: Final = "invoices"
+"""Of the checks of uploaded invoices, so that a flood of them does not delay statements."""
 
 SERVICE_ORDER: Final = "ServiceOrder"
 SETTLEMENT: Final = "Settlement"

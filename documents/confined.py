@@ -1,10 +1,12 @@
 """Runs one of our modules in a separate process with limits of memory and time.
 
 For work that may need too much of either, or that reads untrusted files: rendering and reading PDFs. The process has a
-minimal environment, its input on stdin, a temporary folder that is removed afterwards, and no inherited open files. Its
-own child processes have the same limits and end with it.
+minimal environment, its input on stdin, a temporary folder that is removed afterwards, and no inherited open files.
+Once it has loaded the module it is confined (`documents/confinement.py`): no network, no other processes, no other
+files. Where the machine cannot do that, its own child processes have the same limits and end with it.
 
-A module that can be run has `main(data: bytes) -> bytes`. As a command (`python -m documents.confined MODULE MEMORY
+A module that can be run has `main(data: bytes) -> bytes`. What `main` imports and cannot be loaded from within, because
+it looks for libraries of the system, is named in its `LOADS`. As a command (`python -m documents.confined MODULE MEMORY
 SECONDS`) this file is the side inside the process.
 
 **How it is started.** The worker has threads of the Temporal SDK, which take locks of the interpreter without holding
@@ -37,6 +39,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
+from documents.confinement import confine, leave_namespaces
+
 logger = logging.getLogger("cmi.confined")
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -49,7 +53,7 @@ _LOOK_EVERY = 0.1  # seconds
 _LARGEST_ANSWER = 256 << 20
 _PREFIX = "cmi-confined-"
 _NEAR = 24 << 20  # bytes below the limit, where libraries no longer load
-_LARGEST_FILE = 1 << 30
+_LARGEST_FILE = 64 << 20
 _LAST_WORDS = 2000  # bytes of the end of stderr in an error
 _MOST_FILES = 256
 _PR_SET_PDEATHSIG = 1
@@ -252,16 +256,14 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _short_of_memory(error: BaseException) -> bool:
+def _short_of_memory(error: BaseException, status: IO[str] | None) -> bool:
     """Whether the memory limit of this process caused an error. Libraries raise it under many names."""
     if isinstance(error, MemoryError):
         return True
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
+    if status is None:
         return False
-    peak = int(status.partition("VmPeak:")[2].split()[0]) << 10
+    peak = int(status.read().partition("VmPeak:")[2].split()[0]) << 10
     return limit != resource.RLIM_INFINITY and peak > limit - _NEAR
 
 
@@ -280,6 +282,7 @@ def _confine(memory: int, seconds: float) -> None:
 
 
 def _inner(module: str, memory: str, seconds: str) -> int:
+    leave_namespaces()
     _end_with_parent()  # so that a killed worker leaves no process
     logging.disable()  # libraries may log the content of an untrusted file
     os.write(1, _READY)
@@ -287,10 +290,17 @@ def _inner(module: str, memory: str, seconds: str) -> int:
     # Only the answer is written to the real stdout; output of libraries is redirected to stderr.
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    status = None
+    with suppress(OSError):  # opened before it is out of reach
+        status = open("/proc/self/status")  # noqa: SIM115 (as long as the process)
     try:
-        made = importlib.import_module(module).main(sys.stdin.buffer.read())
+        work = importlib.import_module(module)
+        for library in getattr(work, "LOADS", ()):
+            importlib.import_module(library)
+        confine(tempfile.gettempdir())
+        made = work.main(sys.stdin.buffer.read())
     except Exception as error:
-        if _short_of_memory(error):
+        if _short_of_memory(error, status):
             return _OUT_OF_MEMORY
         print(*traceback.format_tb(error.__traceback__), sep="", end="", file=sys.stderr)
         print(type(error).__name__, file=sys.stderr)

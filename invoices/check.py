@@ -8,7 +8,7 @@ only the verdict. `check_invoice` starts it; `main` runs in it.
 import asyncio
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,12 @@ from documents.formats import money
 from domain.settlements.account import SettlementAccount
 from domain.settlements.invoicing import Problem, ProblemCode, Verdict
 from domain.settlements.lines import Amount
-from domain.values import Language, Value
+from domain.values import Value
+from invoices.active import active_problem
 from invoices.amounts import amounts, pattern
 from invoices.bill import account_problems, asked_total, bill_problems, bills_of
 from invoices.drafts import is_marked_as_draft
 from invoices.numbers import settlement_problems
-from words.translations import mark, say
 
 LARGEST = 20 << 20
 """The largest file in bytes."""
@@ -36,33 +36,6 @@ _MOST_NAMED = 200  # of missing and of foreign SP-IDs
 _QR_PAGES = (3, 3)  # from the beginning and from the end
 _QR_DPI = 200
 _LARGEST_IMAGE = 3000  # pixels along an edge
-PROBLEMS: Mapping[ProblemCode, str] = {
-    "not_a_pdf": mark("Die Datei ist kein PDF."),
-    "statement": mark("Das ist der Verrechnungsbeleg, keine Rechnung."),
-    "draft": mark("Das ist ein Entwurf, keine Rechnung."),
-    "returned": mark("Diese Rechnung hat die Buchhaltung zurückgewiesen: %(detail)s"),
-    "too_large": mark("Die Datei ist grösser als %(detail)s."),
-    "too_many_pages": mark("Das PDF hat mehr als %(detail)s Seiten."),
-    "encrypted": mark("Das PDF ist verschlüsselt. Bitte senden Sie es ohne Passwort."),
-    "unreadable": mark("Das PDF kann nicht gelesen werden."),
-    "no_text": mark(
-        "Das PDF enthält keinen Text, vermutlich ist es ein Scan. Bitte senden Sie die Datei aus "
-        "Ihrem Rechnungsprogramm."
-    ),
-    "no_settlement_id": mark("Die Verrechnungs-ID %(detail)s fehlt."),
-    "other_settlement": mark("Die Rechnung nennt eine andere Verrechnungs-ID: %(detail)s."),
-    "bad_reference": mark("Die Referenz %(detail)s ist falsch."),
-    "no_total": mark("Das Total von CHF %(detail)s kommt nicht vor."),
-    "other_total": mark("Die Rechnung nennt ein höheres Total: CHF %(detail)s."),
-    "qr_amount": mark("Der QR-Code nennt einen anderen Betrag: %(detail)s."),
-    "qr_currency": mark("Der QR-Code nennt eine andere Währung: %(detail)s."),
-    "qr_reference": mark(
-        "Der QR-Code nennt eine Referenz, die nicht zu dieser Verrechnung gehört: %(detail)s."
-    ),
-    "other_iban": mark("Die Rechnung nennt ein anderes Konto als das hinterlegte: %(detail)s."),
-    "no_registered_iban": mark("Die Rechnung nennt ein Konto, hinterlegt ist keines: %(detail)s."),
-}
-"""The text of each problem for the partner."""
 
 
 class Expected(Value):
@@ -112,12 +85,6 @@ def expected_of(settlement: SettlementAccount, iban: str | None = None) -> Expec
     )
 
 
-def problem_text(problem: Problem, language: Language) -> str:
-    """The text of a problem for the partner. An unknown code is shown as it is."""
-    text = PROBLEMS.get(problem.code)
-    return say(language, text, detail=problem.detail) if text else problem.code
-
-
 async def check_invoice(pdf: bytes | Path, expected: Expected, limits: Limits = LIMITS) -> Verdict:
     """Check whether a PDF is the expected invoice. An unreadable file gets a verdict, too.
 
@@ -146,6 +113,9 @@ def _beginning(path: Path) -> bytes:
     """The beginning of a file: enough to find out whether it is too large."""
     with path.open("rb") as file:
         return file.read(LARGEST + 1)
+
+
+LOADS = ("pypdfium2", "zxingcpp")
 
 
 def main(data: bytes) -> bytes:
@@ -302,8 +272,9 @@ def read(data: bytes) -> Read:
     count = len(document)
     if count > MOST_PAGES:
         return Read(problem=Problem(code="too_many_pages", detail=str(MOST_PAGES)))
-    if not count:
-        return Read(problem=Problem(code="unreadable"))
+    problem = active_problem(data) if count else Problem(code="unreadable")
+    if problem is not None:
+        return Read(problem=problem)
     texts: list[str] = []
     codes: list[str] = []
     with_code = {*range(min(count, _QR_PAGES[0])), *range(max(0, count - _QR_PAGES[1]), count)}

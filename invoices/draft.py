@@ -44,6 +44,9 @@ def takes_reference(iban: str | None) -> bool:
     )
 
 
+LOADS = ("documents.pdf", "documents.templates")
+
+
 def main(data: bytes) -> bytes:
     """Runs in the confined process. Returns the packed invoice."""
     return make_invoice(InvoiceData.model_validate_json(data)).packed()

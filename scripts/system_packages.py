@@ -112,6 +112,14 @@ PARTS = {
         "harfbuzz",
         lambda: _loads("libharfbuzz-subset.so.0"),
     ),
+    "libseccomp": Part(
+        "libseccomp",
+        "confining the process that reads foreign files",
+        "run",
+        ("libseccomp2",),
+        "",
+        lambda: sys.platform == "darwin" or _loads("libseccomp.so.2"),
+    ),
     "pdftotext": Part(
         "pdftotext",
         "tests of documents",

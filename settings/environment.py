@@ -31,6 +31,7 @@ from domain.values import Language
 from settings.fields import (
     BuildId,
     CaseInsensitive,
+    ClamdAddress,
     DatabaseUrl,
     DeploymentName,
     EncryptionKeys,
@@ -46,6 +47,7 @@ from settings.fields import (
 )
 
 PREFIX = "CMI_"
+_TEMPORAL_SECRETS = ("TEMPORAL_API_KEY", "TEMPORAL_TLS_CLIENT_KEY_DATA")
 _NAME: TypeAdapter[str] = TypeAdapter(Identifier)
 
 
@@ -147,6 +149,11 @@ class Settings(BaseModel):
         repr=False,
         description="at least 32 random characters that encrypt what logins' second factors need;"
         " none: no second factor can be set up",
+    )
+    clamd: ClamdAddress | None = Field(
+        None,
+        description="ClamAV's daemon, which checks uploaded invoices: unix:/path or tcp:host:port;"
+        " none: they are not checked for viruses",
     )
     http_host: str = Field(
         "127.0.0.1",
@@ -254,6 +261,17 @@ class Settings(BaseModel):
             SettingsError: the folder cannot be read, a file has no possible name, or one of them is no policy.
         """
         return Policies(self.load_policy(), _read_folder("POLICIES", self.policies))
+
+    def forget_secrets(self) -> None:
+        """Take the variables with secrets out of this process's environment, so that no process it starts gets them.
+
+        To be called once everything has been read and the client of Temporal is made.
+        """
+        for name, field in Settings.model_fields.items():
+            if not field.repr or isinstance(getattr(self, name), SecretStr):
+                os.environ.pop(PREFIX + name.upper(), None)
+        for variable in _TEMPORAL_SECRETS:
+            os.environ.pop(variable, None)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> "Settings":

@@ -121,6 +121,16 @@ def _secret_key(value: SecretStr) -> SecretStr:
     return value
 
 
+def _clamd(value: str) -> str:
+    kind, _, where = value.partition(":")
+    host, _, port = where.rpartition(":")
+    if kind == "unix" and where.startswith("/"):
+        return value
+    if kind == "tcp" and host and port.isdecimal() and 0 < int(port) < 65536:
+        return value
+    raise ValueError("must be unix:/path/of/the/socket or tcp:host:port")
+
+
 def _networks(value: str) -> str:
     for part in filter(None, map(str.strip, value.split(","))):
         try:
@@ -170,6 +180,7 @@ def _lower(value: object) -> object:
 
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 SmtpUrl = Annotated[str, AfterValidator(_smtp_url)]
+ClamdAddress = Annotated[str, AfterValidator(_clamd)]
 WebUrl = Annotated[str, AfterValidator(_web_url)]
 MailAddress = Annotated[str, AfterValidator(_mail_address)]
 VatRateList = Annotated[str, AfterValidator(_vat_rates)]

@@ -6,6 +6,7 @@
 from documents.confined import Limits, run_confined
 from statements.data import Document, StatementData
 
+LOADS = ("statements.document",)
 LIMITS = Limits(memory=4 << 30, seconds=540)
 """The limits of a statement or draft. The largest settlement, 20,000 orders, takes 2.4 GB and two minutes of processor
 time; an ordinary one 0.1 GB and a second (docs/documents.md)."""

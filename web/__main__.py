@@ -8,6 +8,7 @@ import sys
 
 import uvicorn
 
+from documents.confinement import protect_memory
 from records.migrate import migrate_patiently
 from settings import Settings, SettingsError
 from settings.logs import configure_logging
@@ -21,11 +22,12 @@ def main() -> int:
     """Run until a signal ends it. Returns the exit code: 2 for a wrong environment, 1 if the server did not start."""
     try:
         settings = Settings.from_env()
-        app = create_app(settings)
+        app = create_app(settings, forgets_secrets=True)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
     configure_logging(settings)
+    protect_memory()
     for handler in logging.getLogger().handlers:
         handler.addFilter(RequestIdFilter())
     if settings.database_url.startswith("sqlite"):

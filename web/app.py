@@ -53,8 +53,10 @@ ANSWERS_KEPT = timedelta(days=7)
 _FORGET_EVERY_SECONDS = 3600.0
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application. It starts even if Temporal is away: calls that need it answer 503. The tables must exist.
+def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
+    """The application, with `forgets_secrets` for a process that is nothing else (`Settings.forget_secrets`).
+
+    It starts even if Temporal is away: calls that need it answer 503. The tables must exist.
 
     While it runs, `app.state` has its parts: `settings`, `database`, `temporal`, `accounts`, `answers`, `operations`,
     `reports`, `journal`, `order_use_cases`, `related_orders`, `worklist_use_cases`, `settlement_use_cases`.
@@ -71,6 +73,8 @@ def create_app(settings: Settings) -> FastAPI:
             state.settings = settings
             state.database = database
             state.temporal = await connect(settings, database, lazy=True)
+            if forgets_secrets:
+                settings.forget_secrets()
             state.accounts = Accounts(database, settings)
             stack.push_async_callback(state.accounts.close)
             state.answers = Answers(database)

@@ -30,8 +30,15 @@ class PaperActivities:
         self._stopped = False
         self._awaited: list[workflow.ActivityHandle[Any]] = []
 
-    def start(self, activity: str, argument: Any, **options: Any) -> workflow.ActivityHandle[Any]:
-        """Start one.
+    def start(
+        self,
+        activity: str,
+        argument: Any,
+        *,
+        queue: str = names.DOCUMENTS_QUEUE,
+        **options: Any,
+    ) -> workflow.ActivityHandle[Any]:
+        """Start one, on a worker of `queue`.
 
         Raises:
             ApplicationError: of type `ComeAgain` after `stop`.
@@ -41,7 +48,7 @@ class PaperActivities:
         return self._background.start_activity(
             activity,
             argument,
-            task_queue=names.DOCUMENTS_QUEUE,
+            task_queue=queue,
             start_to_close_timeout=DOCUMENT_LIMIT,
             heartbeat_timeout=HEARTBEAT,
             retry_policy=UNTIL_IT_SUCCEEDS,
@@ -111,6 +118,7 @@ class PaperActivities:
         check = self.start(
             activities.CHECK_INVOICE,
             activities.InvoiceToCheck(settlement=of, paper_id=paper_id),
+            queue=names.INVOICES_QUEUE,
             result_type=Verdict,
             summary="check of an uploaded invoice",
         )

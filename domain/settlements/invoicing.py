@@ -30,6 +30,9 @@ ProblemCode = Literal[
     "qr_reference",
     "other_iban",
     "no_registered_iban",
+    "active_content",
+    "attachment",
+    "virus",
 ]
 
 

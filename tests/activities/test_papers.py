@@ -169,6 +169,25 @@ async def test_only_uploaded_papers_of_the_settlement_are_checked(office: Office
         assert (failure.type, failure.non_retryable) == ("PaperUnknown", True)
 
 
+async def test_no_invoice_passes_while_the_virus_scanner_is_away(
+    office: Office, database: Database
+) -> None:
+    await office.settlements.save(ISSUED)
+    paper = Paper.of(
+        b"%PDF-1.7",
+        paper_id="invoice-1",
+        settlement_id=NUMBER,
+        kind="invoice",
+        name="x.pdf",
+        created_at=MONDAY,
+    )
+    await office.papers.keep(paper)
+    scanned = Office(database, clamd="unix:/nowhere/clamd.ctl")
+    wanted = InvoiceToCheck(settlement=OF, paper_id="invoice-1")
+    failure = await scanned.failure(scanned.activities.check_invoice, wanted)
+    assert (failure.type, failure.non_retryable) == ("ScannerAway", False)
+
+
 async def test_a_document_that_cannot_be_made(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:

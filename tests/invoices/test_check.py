@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from pypdf import PdfReader, PdfWriter
-from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
 from documents.confined import ConfinedError, Limits
 from domain.settlements.ids import creditor_reference
@@ -25,10 +24,10 @@ from invoices.check import (
     check_invoice,
     expected_of,
     judge,
-    problem_text,
     read,
 )
 from invoices.draft import invoice_confined
+from invoices.problems import problem_text
 from statements.data import InvoiceData
 from tests.invoices.papers import invoice, paper
 from tests.statements.samples import CORRECTION, lines, statement
@@ -234,10 +233,12 @@ class TestFiles:
         made = draft_invoice(data)
         assert (await check_invoice(made.pdf, expected_of(data.settlement))).accepted
 
-    async def test_the_statement_itself_is_no_hindrance(self) -> None:
-        """A partner that sends the statement back has named everything; people see that it is no invoice."""
+    @needs("pango")
+    async def test_the_statement_itself_is_refused_for_its_files(self) -> None:
+        """A partner that sends the statement back has named everything. It has files for programs, an invoice none."""
         data = statement(3)
-        assert (await check_invoice(render(data).pdf, expected_of(data.settlement))).accepted
+        verdict = await check_invoice(render(data).pdf, expected_of(data.settlement))
+        assert [each.code for each in verdict.problems] == ["attachment"]
 
 
 class TestHostileFiles:
@@ -291,17 +292,6 @@ class TestHostileFiles:
         writer = PdfWriter(io.BytesIO(paper(invoice(ID, SP_IDS, "1234.50"))))
         writer.pages[0].mediabox.upper_right = (900_000, 900_000)
         assert (await check_invoice(_bytes(writer), EXPECTED, Limits(600 << 20, 20))).accepted
-
-    async def test_scripts_and_attachments_do_nothing(self) -> None:
-        writer = PdfWriter(io.BytesIO(paper(invoice(ID, SP_IDS, "1234.50"))))
-        writer.root_object[NameObject("/OpenAction")] = DictionaryObject(
-            {
-                NameObject("/S"): NameObject("/JavaScript"),
-                NameObject("/JS"): TextStringObject("while (true) {}"),
-            }
-        )
-        writer.add_attachment("x.exe", b"MZ" * 1000)
-        assert (await check_invoice(_bytes(writer), EXPECTED)).accepted
 
     async def test_text_that_makes_regular_expressions_slow(self) -> None:
         for line in (

@@ -36,7 +36,7 @@ from tests.support.limits import TEST_LIMIT, WAIT_LIMIT
 from tests.workflows.life import DESK, Life
 from use_cases.input_files import read_items
 from use_cases.orders import OrderUseCases
-from worker import document_worker, order_worker
+from worker import document_worker, invoice_worker, order_worker
 
 POLICY = """
 [transmission]
@@ -243,6 +243,7 @@ class Surroundings:
         async with (
             order_worker(self.client, settings, self.database) as running,
             document_worker(self.client, settings, self.database),
+            invoice_worker(self.client, settings, self.database),
         ):
             yield running
 

@@ -22,7 +22,7 @@ from tests.support.empty_tasks import kind
 from tests.support.limits import WAIT_LIMIT
 from tests.workflows.life import Life
 from tests.workflows.replaying import replayer
-from worker import document_worker, order_worker
+from worker import document_worker, invoice_worker, order_worker
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class WithinTheTest:
 
     async def start(self) -> None:
         """Start one for each queue."""
-        for make in (order_worker, document_worker):
+        for make in (order_worker, document_worker, invoice_worker):
             worker = make(self._around.client, self._settings, self._around.database)
             await self._running.enter_async_context(worker)
 

@@ -5,6 +5,16 @@ import sys
 import time
 from pathlib import Path
 
+from tests.statements import attacks
+
+
+def _is_open(handle: int) -> bool:
+    try:
+        os.fstat(handle)
+    except OSError:
+        return False
+    return True
+
 
 def main(data: bytes) -> bytes:
     """Do what the first word says."""
@@ -14,7 +24,9 @@ def main(data: bytes) -> bytes:
             print("a library that prints")
             return argument.encode()
         case "environment":
-            return repr((sorted(os.environ), os.getcwd(), os.listdir("/proc/self/fd"))).encode()
+            return repr(
+                (sorted(os.environ), os.getcwd(), list(filter(_is_open, range(256))))
+            ).encode()
         case "memory":
             return bytes(1 << 40)
         case "hoard":
@@ -24,11 +36,11 @@ def main(data: bytes) -> bytes:
         case "spin":
             while True:
                 pass
-        case "fork":
-            if not os.fork():
-                Path(argument).write_text(str(os.getpid()))
-                time.sleep(600)
+        case "sleep":
+            Path(os.environ["TMPDIR"], "pid").write_text(str(os.getpid()))
             time.sleep(600)
+        case "attack":
+            return "\n".join(attacks.succeeded(argument)).encode()
         case "fail":
             raise ValueError(f"a secret: {argument}")
         case "exit":

@@ -3,7 +3,6 @@
 import ast
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -13,12 +12,22 @@ from pathlib import Path
 import pytest
 
 from development.embedded import ROOT
-from documents import confined
+from documents import confined, confinement
 from documents.confined import ConfinedError, Limits, remove_leftovers, run_confined
 from tests.support.temporal_servers import dev_server
 
 GREEDY = "tests.statements.greedy"
 ROOMY = Limits(memory=512 << 20, seconds=30)
+HARMLESS_HALF = """
+import sys
+from tests.statements import attacks
+
+SAFE = ("open an internet socket", "fork", "read a secret file", "run a program")
+ways = dict(attacks._attacks(sys.argv[1]))
+for name in SAFE:
+    ways[name]()
+    print(name, flush=True)
+"""
 
 
 async def gone(pid: int) -> bool:
@@ -41,13 +50,14 @@ def _written(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-async def told_pid(path: Path) -> int:
-    """The process that a forked one wrote down."""
+async def told_pid(folder: Path) -> int:
+    """The confined process that wrote its number into its own folder, which is in this one."""
     for _ in range(200):
-        if text := _written(path):
-            return int(text)
+        for path in folder.glob("cmi-confined-*/pid"):
+            if text := _written(path):
+                return int(text)
         await asyncio.sleep(0.05)
-    raise AssertionError("nothing was forked")
+    raise AssertionError("nothing has begun")
 
 
 async def test_its_answer_is_what_it_returns_and_nothing_else() -> None:
@@ -89,21 +99,54 @@ async def test_time_has_an_end() -> None:
     assert time.monotonic() - start < 10
 
 
-async def test_what_it_forked_ends_with_it(tmp_path: Path) -> None:
-    told = tmp_path / "pid"
-    with pytest.raises(ConfinedError):
-        await run_confined(GREEDY, f"fork {told}".encode(), Limits(memory=200 << 20, seconds=2))
-    assert await gone(await told_pid(told))
+async def test_a_hostile_program_can_do_nothing(tmp_path: Path) -> None:
+    """What was tried is in `attacks.py`."""
+    if confinement.missing():
+        pytest.skip(f"this kernel lacks {confinement.missing()}")
+    secret = tmp_path / "secret"
+    secret.write_text("key")
+    assert (await run_confined(GREEDY, f"attack {secret}".encode(), ROOMY)).decode() == ""
 
 
-async def test_a_caller_that_gives_up_leaves_nothing_behind(tmp_path: Path) -> None:
-    told = tmp_path / "pid"
-    running = asyncio.create_task(run_confined(GREEDY, f"fork {told}".encode(), ROOMY))
-    pid = await told_pid(told)
+async def test_the_same_program_can_do_a_lot_where_it_is_not_confined(tmp_path: Path) -> None:
+    """Else the test above would prove nothing."""
+    secret = tmp_path / "secret"
+    secret.write_text("key")
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", HARMLESS_HALF, str(secret)],
+        cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert {"open an internet socket", "fork", "read a secret file", "run a program"} <= set(
+        done.stdout.splitlines()
+    )
+
+
+async def test_it_ends_when_its_time_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    running = asyncio.create_task(
+        run_confined(GREEDY, b"sleep", Limits(memory=200 << 20, seconds=2))
+    )
+    pid = await told_pid(tmp_path)
+    with pytest.raises(ConfinedError, match="over 2 seconds"):
+        await running
+    assert await gone(pid)
+
+
+async def test_a_caller_that_gives_up_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    running = asyncio.create_task(run_confined(GREEDY, b"sleep", ROOMY))
+    pid = await told_pid(tmp_path)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
     assert await gone(pid)
+    assert list(tmp_path.glob("cmi-confined-*")) == []
 
 
 async def test_an_error_tells_where_and_not_what() -> None:
@@ -134,13 +177,14 @@ def instead_of_python(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch
 async def test_one_that_shows_no_life_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = tmp_path / "pid"
+    told = tmp_path / "cmi-confined-no-life" / "pid"
+    told.parent.mkdir()
     instead_of_python(tmp_path, f"sleep 600 & echo $! >{told}; wait", monkeypatch)
     monkeypatch.setattr(confined, "START_SECONDS", 0.5)
     with pytest.raises(ConfinedError, match="no sign of life") as error:
         await run_confined(GREEDY, b"echo", ROOMY)
     assert error.value.kind == "start"
-    assert await gone(await told_pid(told))
+    assert await gone(await told_pid(tmp_path))
 
 
 @pytest.mark.parametrize("script", ["kill -9 $$", "echo no such module >&2; exit 3"])
@@ -185,17 +229,15 @@ async def test_what_a_killed_worker_leaves_is_removed_and_what_a_living_one_uses
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    told = tmp_path / "pid"
     code = (
         "import asyncio; from documents.confined import *;"
-        f"asyncio.run(run_confined({GREEDY!r}, b'fork {told}', Limits(512 << 20, 60)))"
+        f"asyncio.run(run_confined({GREEDY!r}, b'sleep', Limits(512 << 20, 60)))"
     )
     other = subprocess.Popen(  # noqa: ASYNC220
         [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}
     )
-    forked = await told_pid(told)
+    leader = await told_pid(tmp_path)
     (folder,) = tmp_path.glob("cmi-confined-*")
-    leader = os.getsid(forked)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (tmp_path / "cmi-confined-link").symlink_to(elsewhere)
@@ -209,7 +251,6 @@ async def test_what_a_killed_worker_leaves_is_removed_and_what_a_living_one_uses
     remove_leftovers()
     assert not folder.exists()
     assert elsewhere.exists()
-    os.kill(forked, signal.SIGKILL)
 
 
 async def test_a_folder_that_is_taken_for_a_leftover_is_made_again(

@@ -43,7 +43,7 @@ CALENDAR = pin_calendar("ZH", Policy(), FIRST.date())
 async def settlement_lives(
     env: WorkflowEnvironment, policy: Policy | None = None, **options: Any
 ) -> AsyncIterator["SettlementLives"]:
-    """Settlements on a server, with workers of both queues, whose policy is the standard one or this.
+    """Settlements on a server, with workers of all queues, whose policy is the standard one or this.
 
     `options` are of the worker that has the workflows.
     """
@@ -58,6 +58,7 @@ async def settlement_lives(
             **options,
         ),
         Worker(env.client, task_queue=names.DOCUMENTS_QUEUE, activities=outside.documents),
+        Worker(env.client, task_queue=names.INVOICES_QUEUE, activities=outside.invoices),
     ):
         yield SettlementLives(env, outside)
 

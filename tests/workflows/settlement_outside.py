@@ -70,7 +70,12 @@ class SettlementOutside:
     @property
     def documents(self) -> list[object]:
         """To be given to a worker of the queue `documents`."""
-        return [self.make_statement, self.make_draft, self.make_invoice, self.check_invoice]
+        return [self.make_statement, self.make_draft, self.make_invoice]
+
+    @property
+    def invoices(self) -> list[object]:
+        """To be given to a worker of the queue `invoices`."""
+        return [self.check_invoice]
 
     def kinds(self, audience: str | None = None) -> list[str]:
         """The kinds of the mails sent, in order, to one audience or to all."""

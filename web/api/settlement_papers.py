@@ -8,7 +8,8 @@ from urllib.parse import quote
 from fastapi import Body, File, Response, UploadFile
 
 from domain.settlements.invoicing import OwnInvoice, Verdict
-from invoices.check import LARGEST, problem_text
+from invoices.check import LARGEST
+from invoices.problems import problem_text
 from records.papers import Paper
 from use_cases.principal import Principal
 from web.api import settlement_examples as examples

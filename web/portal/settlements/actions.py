@@ -14,7 +14,8 @@ from domain.settlements.invoicing import Verdict
 from domain.settlements.lines import CorrectionLine
 from domain.settlements.settlement import month_runs
 from domain.values import Language
-from invoices.check import LARGEST, problem_text
+from invoices.check import LARGEST
+from invoices.problems import problem_text
 from records.settlements import StoredSettlement
 from temporal.calls import TemporalAway
 from use_cases.access import Forbidden

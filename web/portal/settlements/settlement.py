@@ -7,7 +7,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 
 from domain.settlements.lines import CorrectionLine, Line, in_order
-from invoices.check import problem_text
+from invoices.problems import problem_text
 from records.corrections import Correction
 from records.settlements import StoredSettlement
 from use_cases import access

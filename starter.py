@@ -77,10 +77,8 @@ async def place_orders(settings: Settings, given: argparse.Namespace) -> None:
             try:
                 placed = await use_cases.place(placement)
             except InvalidCommand as error:
-                value, text = getattr(placement, error.field), words.invalid_text(error.code, "en")
-                raise WrongInput(
-                    f"{path}: item {number}: {error.field}: {value}: {text}"
-                ) from error
+                value, why = getattr(placement, error.field), words.invalid_text(error.code, "en")
+                raise WrongInput(f"{path}: item {number}: {error.field}: {value}: {why}") from error
             except AlreadyPlaced as error:
                 raise WrongInput(f"{path}: item {number}: {error}") from error
             order = placed.snapshot.order

@@ -1,10 +1,18 @@
 """A partner's day with few taps: the call and its outcome, a reminder, an appointment, the overview, keys."""
 
+import os
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from playwright.async_api import Page, expect
 
+from domain.orders.order import Status
+from records.worklist import Job, Section
 from tests.portal.portal import Portal, axe, fits, follow
 from tests.portal.visitor import visitor
+from tests.support.builders import placement
+from tests.web.firms import firm
+from web.portal.orders.overview import grouped
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -42,6 +50,8 @@ async def test_an_appointment_takes_four_taps(portal: Portal, javascript: bool) 
     await taps.on("#appointment .chip:has([value='10:00-12:00'])")
     if javascript:
         await axe(page)
+    if folder := os.environ.get("PORTAL_PICTURES"):
+        await page.screenshot(path=f"{folder}/appointment{javascript}.png")
     await taps.to("#appointment button[type=submit]")
     await expect(page.get_by_role("status")).to_contain_text("Der Kundentermin ist gespeichert.")
     await expect(page.locator(".date")).to_contain_text("10:00")
@@ -130,3 +140,59 @@ async def test_after_an_error_the_focus_is_in_the_field_that_it_names(portal: Po
     await follow(page.locator("#appointment button[type=submit]"))
     await expect(page.get_by_role("alert")).to_contain_text("Datum: ")
     await expect(page.get_by_label("Datum")).to_be_focused()
+
+
+async def test_thirty_orders_are_five_screens_of_a_phone(portal: Portal) -> None:
+    fresh = await firm(portal.site)
+    states = ("new", "check_requirements", "set_appointment")
+    for number in range(30):
+        sp_id = await portal.site.new(partner_id=fresh.partner_id, name=f"Kundin Nummer {number}")
+        if states[number % 3] != "new":
+            await portal.site.do(fresh.http, sp_id, "accept", {})
+    page = await portal.page("partner", device="phone", partner_id=fresh.partner_id)
+    await page.goto("/")
+    await fits(page)
+    await axe(page)
+    assert await page.locator(".job").count() == 30
+    assert await page.evaluate("document.documentElement.scrollHeight") <= 5 * 800
+    if folder := os.environ.get("PORTAL_PICTURES"):
+        await page.screenshot(path=f"{folder}/phone.png")
+        await page.set_viewport_size({"width": 1280, "height": 900})
+        await page.screenshot(path=f"{folder}/desk.png")
+
+
+async def test_the_overview_says_that_there_is_news(portal: Portal) -> None:
+    fresh = await firm(portal.site)
+    await portal.site.new(partner_id=fresh.partner_id)
+    page = await portal.page("partner", partner_id=fresh.partner_id)
+    await page.goto("/")
+    await page.get_by_role("link", name="Aktualisieren").focus()
+    await expect(page.locator("[data-news]")).to_be_hidden()
+    await portal.site.new(partner_id=fresh.partner_id)
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    await expect(page.locator("[data-news]")).to_be_visible()
+    await follow(page.locator("[data-news] a"))
+    await expect(page.locator(".job")).to_have_count(2)
+
+
+async def test_what_is_overdue_comes_first_and_everything_once() -> None:
+    now = datetime(2026, 11, 30, 9, tzinfo=UTC)
+    hour = timedelta(hours=1)
+
+    def job(sp_id: str, due: datetime | None, state: Status = Status.NEW) -> Job:
+        return Job(placement(sp_id=sp_id), state, due, None, None, None)
+
+    late, soon = job("SP-1", now - hour), job("SP-2", now + hour)
+    later, never = job("SP-3", now + 48 * hour), job("SP-4", None)
+    waits = job("SP-5", now - hour, Status.UNDER_REVIEW)
+    groups = grouped(
+        {
+            Status.NEW: Section((late, soon, later, never), 9),
+            Status.UNDER_REVIEW: Section((waits,), 1),
+        },
+        now,
+    )
+    assert groups.overdue == (late,)
+    assert groups.today == (soon,)
+    assert groups.others == {Status.NEW: (later, never), Status.UNDER_REVIEW: (waits,)}
+    assert groups.hidden == {Status.NEW: 5, Status.UNDER_REVIEW: 0}

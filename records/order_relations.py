@@ -13,6 +13,7 @@ from records.tables import documents, is_open, orders
 
 SIBLINGS = 50
 CLASHES = 20
+AGENDA = 100
 
 _IN_WORK: tuple[Any, ...] = (is_open, orders.c.status != str(Status.COMPLETED))
 
@@ -86,6 +87,27 @@ class OrderRelations:
         )
         rows = await self._database.read(lambda connection: connection.execute(found).all())
         return tuple(Clash(*row) for row in rows)
+
+    async def agenda(self, order: Order, start: datetime, end: datetime) -> tuple[Order, ...]:
+        """The partner's other orders with a standing appointment from `start` to before `end`, the earliest first.
+
+        At most `AGENDA`.
+        """
+        where = [
+            orders.c.partner_id == order.partner.partner_id,
+            orders.c.visible,
+            orders.c.sp_id != order.sp_id,
+            orders.c.appointment_end.is_not(None),
+            orders.c.appointment_end > start,
+            orders.c.appointment_start < end,
+        ]
+        return await self._orders(
+            select(documents.c.document, documents.c.pinned)
+            .join(orders, orders.c.sp_id == documents.c.sp_id)
+            .where(*where)
+            .order_by(orders.c.appointment_start, orders.c.sp_id)
+            .limit(AGENDA)
+        )
 
     async def open_of_partner(
         self, partner_id: str, after: str | None = None, limit: int = 500

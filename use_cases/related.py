@@ -1,5 +1,7 @@
 """The orders shown with an order: those of its sales order, and those whose appointment is at the same time."""
 
+from datetime import datetime
+
 from domain.orders.order import Order, Status
 from records.order_relations import Clash, OrderRelations
 from use_cases import access
@@ -23,3 +25,10 @@ class RelatedOrders:
         if order.appointment is None or order.status is not Status.CONFIRM_EXECUTION:
             return ()
         return await self._relations.clashes(order, order.appointment.start, order.appointment.end)
+
+    async def agenda(
+        self, principal: Principal, order: Order, start: datetime, end: datetime
+    ) -> tuple[Order, ...]:
+        """The partner's other orders with an appointment in this time, the earliest first. Raises `Forbidden`."""
+        access.check(principal, "read")
+        return await self._relations.agenda(order, start, end)

@@ -16,6 +16,7 @@ from records.idempotency import Answers
 from records.order_relations import OrderRelations
 from records.orders import Orders
 from records.partners import Partners
+from records.reminders import Reminders
 from records.worklist import Worklists
 from settings import Settings
 from temporal.connection import connect
@@ -59,7 +60,8 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
     It starts even if Temporal is away: calls that need it answer 503. The tables must exist.
 
     While it runs, `app.state` has its parts: `settings`, `database`, `temporal`, `accounts`, `answers`, `operations`,
-    `reports`, `journal`, `order_use_cases`, `related_orders`, `worklist_use_cases`, `settlement_use_cases`.
+    `reports`, `journal`, `order_use_cases`, `related_orders`, `worklist_use_cases`, `reminders`,
+    `settlement_use_cases`.
     """
     policies = settings.load_policies()
     namespace = ClientConfig.load_client_connect_config().get("namespace") or "default"
@@ -92,6 +94,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             state.accounts.partners.release_orders = ended_partners.release_soon
             state.related_orders = RelatedOrders(OrderRelations(database))
             state.worklist_use_cases = WorklistUseCases(Worklists(database), state.order_use_cases)
+            state.reminders = Reminders(database)
             state.settlement_use_cases = SettlementUseCases(
                 state.temporal,
                 database,

@@ -1,6 +1,7 @@
 """When an appointment may be: which times are refused, and which have to be confirmed as unusual."""
 
 from datetime import date, datetime, timedelta
+from itertools import islice
 
 from domain.errors import InvalidCommand
 from domain.orders.commands import SetAppointment
@@ -10,7 +11,9 @@ from domain.orders.order import Order
 LONGEST_APPOINTMENT = timedelta(days=7)
 FARTHEST_UNDER_FIRST_RULES = timedelta(days=366)
 
+_SATURDAY = 5
 _SUNDAY = 6
+_DAYS_AHEAD = 30
 _ONE_DAY = timedelta(days=1)
 
 
@@ -54,6 +57,14 @@ def is_unusual(order: Order, start: datetime, end: datetime) -> bool:
         return True
     days = (last.date() - first.date()).days
     return any(_is_free(order, first.date() + n * _ONE_DAY) for n in range(days + 1))
+
+
+def proposed_days(order: Order, now: datetime, number: int) -> tuple[date, ...]:
+    """The next days for an appointment from tomorrow on: no weekend and no holiday of the customer's canton."""
+    today = order.calendar.local(now).date()
+    coming = (today + n * _ONE_DAY for n in range(1, _DAYS_AHEAD))
+    usual = (day for day in coming if day.weekday() < _SATURDAY and not _is_free(order, day))
+    return tuple(islice(usual, number))
 
 
 def _is_free(order: Order, day: date) -> bool:

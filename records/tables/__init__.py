@@ -25,6 +25,7 @@ from records.tables.orders import (
 from records.tables.outages import heartbeats, outages
 from records.tables.partners import partners
 from records.tables.reconciliation import comparisons, findings
+from records.tables.reminders import reminders
 from records.tables.settlements import (
     corrections,
     invoice_numbers,
@@ -68,6 +69,7 @@ __all__ = [
     "papers",
     "partners",
     "recovery_codes",
+    "reminders",
     "sessions",
     "settlement_documents",
     "settlement_lines",

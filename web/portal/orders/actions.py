@@ -22,6 +22,7 @@ from web.portal.orders.fields import WrongForm
 from web.portal.orders.forms import NOTICES, forms_of
 from web.portal.orders.order import RejectedForm, show
 from web.portal.orders.readers import NoInChecklist, reassignment
+from web.portal.orders.reminders import reminders
 from web.portal.pages import (
     error_page,
     form_of,
@@ -172,6 +173,8 @@ async def _carry_out(
         meanwhile = _meanwhile(principal, found, order_use_cases(request).now, language)
         problem = f"{failure_text(refused, language)} {meanwhile}"
         return await show(request, principal, found, 409, RejectedForm(form, problem=problem))
+    if form_name == "contact":  # who was reminded to call has called
+        await reminders(request).clear(principal.login_id, sp_id)
     if isinstance(done, Stored):
         return redirect(request, f"/orders/{quote(sp_id, safe='')}#main", said="order-stored")
     back = form.get("back")

@@ -20,6 +20,10 @@ _CLOCK = re.compile(r"(\d{1,2})(?:[:.h]\s*(\d{2})(?::\d{2})?)?(?:\s*h)?", re.ASC
 MESSAGES = {
     "choose": mark("Bitte wählen Sie eine der Möglichkeiten."),
     "reason_missing": mark("Bitte geben Sie einen Grund an."),
+    "chip_and_own": mark(
+        "Bitte wählen Sie entweder einen Vorschlag oder geben Sie eine eigene Zeit an, nicht beides."
+    ),
+    "reminder_not_possible": mark("Bitte wählen Sie eine Zeit in den nächsten Tagen."),
     "too_long": mark("Der Text ist zu lang: höchstens 2000 Zeichen."),
     "day_missing": mark("Bitte geben Sie das Datum an."),
     "day_wrong": mark("Dieses Datum gibt es nicht. Schreiben Sie es so: 30.11.2026."),
@@ -40,6 +44,17 @@ class Typed(Protocol):
 
     def get(self, name: str, default: str = "") -> str:
         """The value of a field."""
+
+
+class Filled:
+    """Input whose fields were replaced. A field that is missing is empty."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self._fields = fields
+
+    def get(self, name: str, default: str = "") -> str:
+        """The value of a field."""
+        return self._fields.get(name, default)
 
 
 class WrongForm(Exception):

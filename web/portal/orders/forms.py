@@ -51,6 +51,18 @@ LABELS: Mapping[str, str] = {
     "until": mark("Bis wann?"),
 }
 """The labels of the fields."""
+NAMES: Mapping[str, str] = {
+    **LABELS,
+    "day": mark("Datum"),
+    "from": mark("Beginn"),
+    "last_day": mark("Letzter Tag"),
+    "moved_by": mark("Wer möchte den Termin verschieben?"),
+    "executed_on": mark("Ausgeführt am"),
+    "time": mark("Uhrzeit"),
+    "partner_id": mark("Neuer Servicepartner"),
+    "decision": mark("Wie geht es weiter?"),
+}
+"""The names of fields in the list of a form's errors, by the last part of the field's name."""
 _MOST_BUTTONS = 4
 
 

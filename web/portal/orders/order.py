@@ -24,9 +24,11 @@ from use_cases.related import RelatedOrders
 from web.portal.formats import language_name, local
 from web.portal.orders.common import contact_links, find, order_use_cases, partner_choices
 from web.portal.orders.fields import LONGEST_NOTE, message
-from web.portal.orders.forms import PLAIN_FORMS, Field, OrderForm, forms_of
+from web.portal.orders.forms import NAMES, PLAIN_FORMS, Field, OrderForm, forms_of
 from web.portal.orders.ics import MEDIA_TYPE, appointment_ics
+from web.portal.orders.proposals import WINDOWS, proposals
 from web.portal.orders.readers import decisions
+from web.portal.orders.reminders import reminder_values
 from web.portal.pages import Form, error_page, page, reader_language, redirect, require_login
 from words import action_label, outcome_label, reason_label, refusal_reason
 from words.order_view import OrderView, TimelineEntry, order_view
@@ -39,15 +41,6 @@ _LABEL_OF: Mapping[str, Callable[[Any, Language], str]] = {
     "outcome": outcome_label,
 }
 """The function that labels the codes of a field; `reason_label` for all others."""
-_UNSURPRISING = (
-    "decline",
-    "withdraw_problem",
-    "resume",
-    "undo",
-    "report_not_executed",
-    "goods_received",
-)
-"""Actions that nobody misses where the state has no use for them."""
 _PASSIVE = (
     Status.AWAITING_PAYMENT,
     Status.IN_TRANSMISSION,
@@ -218,7 +211,7 @@ async def show(
             Blocked(action, refusal_reason(action, code, order.status, language))
             for action in _actions_of(role, order)
             if (code := why_not(order, action)) is not None
-            if code != "wrong_state" or action not in _UNSURPRISING
+            if code != "wrong_state"  # the page shows the state already
         ],
         "last_contact": _last(view.timeline, "contact_logged"),
         "report": _last(view.timeline, *_REPORTS) if order.status in _REVIEWED else None,
@@ -231,6 +224,14 @@ async def show(
         "siblings": await related.siblings(principal, order),
         "sent": sent,
         "errors": {f: message(code, language, texts.gettext) for f, code in sent.codes.items()},
+        "error_names": {
+            f: say(language, name) for f in sent.codes if (name := NAMES.get(f.partition(".")[2]))
+        },
+        "proposed_days": await proposals(request, principal, order, now, language)
+        if "set_appointment" in may
+        else [],
+        "windows": WINDOWS,
+        **await reminder_values(request, principal, order, now, language),
         "appointment_stands": _appointment_stands(order),
         "appointment_fields": AppointmentFields.of(view.appointment),
         "proposed": _proposed_day(order, now),

@@ -1,14 +1,30 @@
-"""A partner's overview with a section for each state, and actions on several orders at once."""
+"""A partner's overview: what is overdue, what is due today, then by state; and actions on several orders at once."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 
 from domain.orders.commands import Accept, ConfirmExecution, ExternalCommand
+from domain.orders.order import Status
+from records.reminders import DueReminder
+from records.worklist import Job, Section
 from use_cases.principal import Principal
 from use_cases.worklist import WAITING, Task
 from web.portal.commands import command_id
 from web.portal.formats import local
-from web.portal.orders.common import MOST_AT_ONCE, Result, results_of, worklist_use_cases
+from web.portal.orders.common import (
+    MOST_AT_ONCE,
+    Result,
+    contact_links,
+    results_of,
+    worklist_use_cases,
+)
 from web.portal.orders.fields import message, read_day
+from web.portal.orders.reminders import reminders
 from web.portal.pages import Form, form_of, page, reader_language, redirect, require_login
 from words.translations import TRANSLATIONS
 
@@ -16,6 +32,87 @@ router = APIRouter(include_in_schema=False)
 
 SHOWN = 20
 """How many orders a section shows; a link leads to the others."""
+
+
+class Groups(NamedTuple):
+    """The overview's jobs: overdue ones, those of today, and the others by state. Each job is in one of them.
+
+    `hidden` has the number of jobs of each state that are not listed at all.
+    """
+
+    overdue: tuple[Job, ...]
+    today: tuple[Job, ...]
+    others: Mapping[Status, tuple[Job, ...]]
+    hidden: Mapping[Status, int]
+
+
+def grouped(sections: Mapping[Status, Section], now: datetime) -> Groups:
+    """The jobs of these sections by urgency, the most urgent first. What waits for others stays in its section."""
+    overdue: list[Job] = []
+    today: list[Job] = []
+    others: dict[Status, tuple[Job, ...]] = {}
+    for state, section in sections.items():
+        urgency = [None if state in WAITING else _urgency(job, now) for job in section.jobs]
+        pairs = list(zip(section.jobs, urgency, strict=True))
+        overdue += [job for job, when in pairs if when == "overdue"]
+        today += [job for job, when in pairs if when == "today"]
+        others[state] = tuple(job for job, when in pairs if when is None)
+    return Groups(
+        tuple(sorted(overdue, key=_instant_of)),
+        tuple(sorted(today, key=_instant_of)),
+        others,
+        {state: section.total - len(section.jobs) for state, section in sections.items()},
+    )
+
+
+def _urgency(job: Job, now: datetime) -> str | None:
+    if job.due is not None and job.due <= now:
+        return "overdue"
+    day = local(now).date()
+    begins = (
+        job.appointment.start
+        if job.status is Status.CONFIRM_EXECUTION and job.appointment
+        else None
+    )
+    is_today = any(at is not None and local(at).date() == day for at in (job.due, begins))
+    return "today" if is_today else None
+
+
+def _instant_of(job: Job) -> tuple[datetime, str]:
+    at = job.due or (job.appointment.start if job.appointment else None)
+    assert at is not None, "it is urgent for one of them"
+    return at, job.placement.sp_id
+
+
+def version_of(sections: Mapping[Status, Section], reminded: tuple[DueReminder, ...]) -> str:
+    """A text that changes when the overview lists something else."""
+    shown = [
+        (
+            str(state),
+            section.total,
+            [(job.placement.sp_id, job.due, job.appointment) for job in section.jobs],
+        )
+        for state, section in sections.items()
+    ]
+    return hashlib.sha256(repr((shown, reminded)).encode()).hexdigest()[:20]
+
+
+@router.get("/overview/version")
+async def version(request: Request) -> Response:
+    """The version of the reader's overview (`version_of`), so that an open page can tell whether it is out of date."""
+    principal = await require_login(request, "partner")
+    use_cases = worklist_use_cases(request)
+    sections = await use_cases.worklist(principal, SHOWN)
+    reminded = await _reminded(request, principal, use_cases.now)
+    return JSONResponse(
+        {"version": version_of(sections, reminded)}, headers={"Cache-Control": "no-store"}
+    )
+
+
+async def _reminded(
+    request: Request, principal: Principal, now: datetime
+) -> tuple[DueReminder, ...]:
+    return await reminders(request).due(principal.login_id, principal.partner_id or "", now)
 
 
 @router.get("/")
@@ -39,12 +136,17 @@ async def _show(
     use_cases = worklist_use_cases(request)
     sections = await use_cases.worklist(principal, SHOWN)
     now = use_cases.now
+    reminded = await _reminded(request, principal, now)
     return page(
         request,
         "orders/overview",
         status,
         principal=principal,
         sections=sections,
+        groups=grouped(sections, now),
+        reminded=reminded,
+        version=version_of(sections, reminded),
+        contact_links=contact_links,
         open_count=sum(
             section.total for state, section in sections.items() if state not in WAITING
         ),

@@ -24,6 +24,7 @@ from domain.orders.commands import (
 from domain.orders.order import Order
 from domain.orders.shipment import GoodsReceived
 from web.portal.orders.fields import (
+    Filled,
     Typed,
     Wrong,
     read_choice,
@@ -45,6 +46,8 @@ REASON_OF: Mapping[ChecklistItem, RejectionReason] = {
 """The reason for a rejection that fits a "no" to each item of the checklist."""
 YES = "yes"
 """The value of a ticked checkbox."""
+OWN = "own"
+"""Chosen instead of a proposed day or window: the fields have it."""
 
 
 class NoInChecklist(Exception):
@@ -74,8 +77,10 @@ def requirements(typed: Typed, order: Order, now: datetime) -> ConfirmRequiremen
 def appointment(typed: Typed, order: Order, now: datetime) -> SetAppointment:
     """The appointment. A form that moves one has the hidden field `appointment.moved`, and says who wanted it."""
     wrong = Wrong()
+    typed, is_proposed = _with_proposal(typed, order, wrong)
+    wrong.check()
     day = read_day(typed.get("appointment.day"), "appointment.day", wrong)
-    last = typed.get("appointment.last_day").strip()
+    last = "" if is_proposed else typed.get("appointment.last_day").strip()
     last_day = read_day(last, "appointment.last_day", wrong) if last else day
     start_clock = read_clock(typed, "appointment.from", wrong)
     end_clock = read_clock(typed, "appointment.until", wrong)
@@ -95,6 +100,31 @@ def appointment(typed: Typed, order: Order, now: datetime) -> SetAppointment:
         moved_by=moved_by,
         unusual=typed.get("appointment.unusual") == YES,
     )
+
+
+def _with_proposal(typed: Typed, order: Order, wrong: Wrong) -> tuple[Typed, bool]:
+    """The input with the proposed day and window in the fields, and whether the day is a proposed one.
+
+    A field that was filled in as well must say the same, or still be that of the standing appointment.
+    """
+    names = ("day", "from", "until", "last_day", "reason", "moved", "moved_by", "unusual")
+    fields = {f"appointment.{name}": typed.get(f"appointment.{name}") for name in names}
+    day, window = typed.get("appointment.day_chip"), typed.get("appointment.window")
+    chosen = {}
+    if day not in ("", OWN):
+        chosen["appointment.day"] = (day, "%Y-%m-%d")
+    if window not in ("", OWN):
+        start, _, end = window.partition("-")
+        chosen |= {"appointment.from": (start, "%H:%M"), "appointment.until": (end, "%H:%M")}
+    standing = order.appointment
+    for name, (value, pattern) in chosen.items():
+        end_of = name == "appointment.until"
+        stands = (standing.end if end_of else standing.start) if standing else None
+        known = (value, order.calendar.local(stands).strftime(pattern) if stands else "", "")
+        if fields[name] not in known:
+            wrong[name] = "chip_and_own"
+        fields[name] = value
+    return Filled(fields), "appointment.day" in chosen
 
 
 def execution(typed: Typed, order: Order, now: datetime) -> ConfirmExecution:

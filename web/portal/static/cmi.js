@@ -52,3 +52,105 @@ for (const form of document.querySelectorAll("form.picking")) {
 // answer to a form, which must not be sent again.
 const waiting = document.querySelector("[data-again]");
 if (waiting) setTimeout(() => location.replace(waiting.querySelector("a").href), Number(waiting.dataset.again) * 1000);
+
+// After an error the focus is in the first wrong field, or else at the message.
+const wrong = document.querySelector("main [aria-invalid=true]:not(fieldset), main fieldset[aria-invalid=true] input");
+const trouble = wrong || document.querySelector("main .error[role=alert]");
+if (trouble) {
+  if (!wrong) trouble.tabIndex = -1;
+  // After the browser went to the address's anchor, which takes the focus away.
+  addEventListener("load", () => setTimeout(() => {
+    trouble.focus({ preventScroll: true });
+    trouble.scrollIntoView({ block: "center" });
+  }));
+}
+
+// The answer to a form for several orders gets an address of its own, so that Back and reload lead to a page.
+const answer = document.querySelector("[data-address]");
+if (answer) history.replaceState(history.state, "", answer.dataset.address);
+
+// Keys: / to search, j and k through a list, ? for help. Not while somebody types.
+const shown = (each) => each.offsetParent !== null;
+const typing = () => document.activeElement.matches("input:not([type=checkbox], [type=radio]), select, textarea");
+document.addEventListener("keydown", (event) => {
+  const help = document.getElementById("keys");
+  if (event.ctrlKey || event.metaKey || event.altKey || typing() || !help || help.open) return;
+  if (event.key === "/") {
+    const narrow = document.querySelector("details.narrow");
+    if (narrow && shown(narrow)) narrow.open = true;
+    [...document.querySelectorAll("input[type=search]")].find(shown)?.focus();
+  } else if (event.key === "?") {
+    help.showModal();
+  } else if (event.key === "j" || event.key === "k") {
+    const links = [...document.querySelectorAll(".jobs .who a, main tbody tr a:first-of-type")].filter(shown);
+    const now = links.findIndex((each) => each.closest("li, tr").contains(document.activeElement));
+    const next = links[event.key === "j" ? now + 1 : Math.max(now - 1, 0)];
+    if (next) next.focus();
+  } else return;
+  event.preventDefault();
+});
+
+// A proposed day or window also fills the fields, and a field that is typed in takes the place of the proposal. What
+// speaks against the time is asked of the server.
+for (const box of document.querySelectorAll("[data-check]")) {
+  const form = box.closest("form");
+  const field = (name) => form.elements[`appointment.${name}`];
+  const against = box.querySelector("[data-against]");
+  let asked = 0;
+  const ask = async () => {
+    const mine = ++asked;
+    const query = new URLSearchParams({ day: field("day").value, from: field("from").value, until: field("until").value });
+    if (!field("day").value) return;
+    let found;
+    try {
+      const got = await fetch(`${box.dataset.check}?${query}`, { headers: { Accept: "application/json" } });
+      if (!got.ok || mine !== asked) return;
+      found = await got.json();
+    } catch {
+      return; // the form says it when it is sent
+    }
+    const paragraphs = (texts) => texts.map((text) => Object.assign(document.createElement("p"), { textContent: text }));
+    against.replaceChildren(...paragraphs(found.messages));
+    const template = box.querySelector("template[data-unusual]");
+    if (found.unusual && template) against.append(template.content.cloneNode(true));
+    against.hidden = !found.messages.length;
+    const busy = box.querySelector("[data-busy]");
+    box.querySelector("[data-stops]").replaceChildren(...paragraphs(found.stops));
+    busy.hidden = !found.stops.length;
+  };
+  form.addEventListener("change", ({ target }) => {
+    if (target.name === "appointment.day_chip" && target.value !== "own") {
+      field("day").value = target.value;
+      field("last_day").value = "";
+    }
+    if (target.name === "appointment.window" && target.value !== "own") {
+      [field("from").value, field("until").value] = target.value.split("-");
+    }
+    if (["appointment.day_chip", "appointment.window"].includes(target.name) && target.value === "own") {
+      field(target.name.endsWith("window") ? "from" : "day").focus();
+    }
+    if (target === field("day")) field("day_chip").value = "own";
+    if (target === field("from") || target === field("until")) field("window").value = "own";
+    if (/^appointment\.(day|day_chip|window|from|until)$/.test(target.name)) ask();
+  });
+}
+
+// Ask from time to time whether the overview has changed. It is shown anew if nobody is at work in it.
+const list = document.querySelector("[data-version]");
+if (list) {
+  const look = async () => {
+    if (document.hidden) return;
+    try {
+      const got = await fetch(list.dataset.versionAt);
+      if (!got.ok || (await got.json()).version === list.dataset.version) return;
+    } catch {
+      return;
+    }
+    const busy = typing() || document.querySelector("main input:checked, dialog[open], form[data-sent]");
+    const elsewhere = document.activeElement === document.body && scrollY < 100;
+    if (!busy && elsewhere) location.replace(list.dataset.here);
+    else document.querySelector("[data-news]").hidden = false;
+  };
+  setInterval(look, 30000);
+  document.addEventListener("visibilitychange", look);
+}

@@ -1,0 +1,80 @@
+"""Personal reminders: when a person wants to think of an order again. They are no part of the order."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, delete, select
+
+from domain.orders.order import Status
+from domain.orders.placement import Placement
+from records.database import Database, storable
+from records.tables import documents, is_open, orders, reminders
+from records.worklist import job_of
+
+KEPT = timedelta(days=30)
+"""A reminder is deleted this long after it was due."""
+_MOST = 20
+
+
+class DueReminder(NamedTuple):
+    """A reminder whose time has come, with the order that it is about."""
+
+    due: datetime
+    placement: Placement
+
+
+class Reminders:
+    """The reminders of all people, at most one for each person and order."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def set(self, login_id: str, sp_id: str, due: datetime, now: datetime) -> None:
+        """Set a person's reminder of an order, instead of an earlier one. Deletes everybody's old ones."""
+
+        def write(connection: Connection) -> None:
+            connection.execute(delete(reminders).where(_of(login_id, sp_id)))
+            connection.execute(delete(reminders).where(reminders.c.due < now - KEPT))
+            connection.execute(reminders.insert().values(login_id=login_id, sp_id=sp_id, due=due))
+
+        await self._database.write(write)
+
+    async def clear(self, login_id: str, sp_id: str) -> None:
+        """Delete a person's reminder of an order, if there is one."""
+        await self._database.write(
+            lambda connection: connection.execute(delete(reminders).where(_of(login_id, sp_id)))
+        )
+
+    async def get(self, login_id: str, sp_id: str) -> datetime | None:
+        """When a person wants to be reminded of an order; None if it has no reminder of it."""
+        found = select(reminders.c.due).where(_of(login_id, sp_id))
+        return await self._database.read(
+            lambda connection: connection.execute(found).scalar_one_or_none()
+        )
+
+    async def due(self, login_id: str, partner_id: str, now: datetime) -> tuple[DueReminder, ...]:
+        """A person's reminders whose time has come, of open orders that its partner has now, the earliest first."""
+        if not storable(partner_id):
+            return ()
+        found = (
+            select(reminders.c.due, documents.c.document)
+            .join(orders, orders.c.sp_id == reminders.c.sp_id)
+            .join(documents, documents.c.sp_id == reminders.c.sp_id)
+            .where(
+                reminders.c.login_id == login_id,
+                reminders.c.due <= now,
+                orders.c.partner_id == partner_id,
+                orders.c.visible,
+                is_open,
+            )
+            .order_by(reminders.c.due, reminders.c.sp_id)
+            .limit(_MOST)
+        )
+        rows = await self._database.read(lambda connection: connection.execute(found).all())
+        return tuple(
+            DueReminder(due, job_of(Status.NEW, None, document).placement) for due, document in rows
+        )
+
+
+def _of(login_id: str, sp_id: str) -> ColumnElement[bool]:
+    return (reminders.c.login_id == login_id) & (reminders.c.sp_id == sp_id)

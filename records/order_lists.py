@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from pydantic import AwareDatetime
-from sqlalchemy import ColumnElement, Select, exists, false, literal, select, tuple_
+from sqlalchemy import ColumnElement, Select, exists, false, func, literal, or_, select, tuple_
 
 from domain.orders.deadline import DeadlineKind
 from domain.orders.order import Status
@@ -31,6 +31,7 @@ class OrderFilter(Value):
         overdue_with: with `overdue_at`: only a deadline of this kind counts.
         q: text that SP-ID, sales order, customer's name or place (postal code and town) contains, in upper or lower
             case. No character has a special meaning.
+        numbers_only: whether `q` is searched in SP-ID and sales order only.
     """
 
     partner_id: str | None = None
@@ -39,6 +40,7 @@ class OrderFilter(Value):
     overdue_at: AwareDatetime | None = None
     overdue_with: DeadlineKind | None = None
     q: str | None = None
+    numbers_only: bool = False
 
 
 def _due_column(which: OrderFilter) -> ColumnElement[datetime | None]:
@@ -74,6 +76,9 @@ def conditions(which: OrderFilter) -> list[ColumnElement[bool]]:
             wanted.append(is_overdue_with(which.overdue_with, which.overdue_at))
     if which.q is not None and (text := normalized(which.q).strip()):
         wanted.append(orders.c.search.contains(text, autoescape=True))
+        if which.numbers_only:
+            numbers = (orders.c.sp_id, orders.c.sales_order_id)
+            wanted.append(or_(*(func.lower(n).contains(text, autoescape=True) for n in numbers)))
     return wanted
 
 

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from web.portal.orders import actions, listing, order, overview
+from web.portal.orders import actions, data_protection, listing, order, overview
 
 router = APIRouter(include_in_schema=False)
-for _part in (overview, listing, order, actions):
+for _part in (overview, listing, order, data_protection, actions):
     router.include_router(_part.router)

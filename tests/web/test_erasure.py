@@ -4,6 +4,7 @@ import base64
 import gzip
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from unittest import mock
 
@@ -12,7 +13,7 @@ import pytest_asyncio
 
 from contracts.activities import Snapshot
 from contracts.keys import new_key
-from tests.server.surroundings import eventually, surroundings
+from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.web.site import API, POLICY, Site, site
 
 NAME = "Žwyssigovič-Unverwechselbar"
@@ -30,6 +31,13 @@ CUSTOMER = {
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+@asynccontextmanager
+async def _worker_process(around: Surroundings) -> AsyncIterator[None]:
+    """A worker with the keys, as in production; the surroundings end it."""
+    await around.start_worker_process()
+    yield
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def cmi(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     folder = tmp_path_factory.mktemp("erased")
@@ -39,7 +47,7 @@ async def cmi(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     with mock.patch.dict(os.environ, env):
         async with (
             surroundings(folder, within=None, **env) as around,
-            around.worker(),
+            _worker_process(around),
             site(around) as running,
         ):
             yield running

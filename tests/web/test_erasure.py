@@ -68,7 +68,7 @@ def forms(text: str) -> set[bytes]:
 
 
 def files_with(folder: Path, text: str) -> list[str]:
-    """The files below the folder that contain a text in some form; mailboxes of partners are no part of the instance."""
+    """The files below the folder that contain a text in some form. Partners' mailboxes do not count."""
     wanted = forms(text)
     found = []
     for path in folder.rglob("*"):

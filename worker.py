@@ -48,12 +48,21 @@ from workflows.daily_digest import DailyDigest
 from workflows.monthly_billing import MonthlyBilling
 from workflows.pinning import PinningRunner
 from workflows.reconciler import Reconciler
+from workflows.retention import Erasure, Retention
 from workflows.service_order import ServiceOrder
 from workflows.settlement import SettlementWorkflow
 
 logger = logging.getLogger("cmi.worker")
 
-WORKFLOWS = (ServiceOrder, SettlementWorkflow, MonthlyBilling, Reconciler, DailyDigest)
+WORKFLOWS = (
+    ServiceOrder,
+    SettlementWorkflow,
+    MonthlyBilling,
+    Reconciler,
+    DailyDigest,
+    Retention,
+    Erasure,
+)
 DOCUMENTS_MAX_CONCURRENT = 2
 """Documents that one worker makes or reads at once. Each takes a processor core and at most four gigabytes
 (`statements.render_process.LIMITS`)."""

@@ -29,10 +29,12 @@ from contracts.messages import EVENTS_CARRIED, Carried, DisplaySettings
 from domain.actors import SYSTEM
 from domain.orders import lifecycle
 from domain.orders.commands import Bill
+from domain.orders.erasure import is_erased
 from domain.orders.order import Status
 from domain.orders.outgoing import Effect
 from domain.orders.request import Request
 from domain.settlements.lines import LeftOut, LeftOutReason, Line, line_of_order, obstacle
+from records.erasures import Erasures, TooEarly
 from records.heads import Diverged, take_over
 from records.mails import MailLog
 from records.orders import Orders, StoredOrder
@@ -66,12 +68,14 @@ class ClaimActivities:
         settlements: Settlements,
         orders: Orders,
         mails: MailLog,
+        erasures: Erasures,
         desk: DisplaySettings,
     ) -> None:
         self._client = client
         self._settlements = settlements
         self._orders = orders
         self._mails = mails
+        self._erasures = erasures
         self._desk = desk
 
     # --- claiming ------------------------------------------------------------------------------------------------
@@ -179,6 +183,14 @@ class ClaimActivities:
         # Terminated, cancelled or failed.
         if found.workflow not in (None, WorkflowExecutionStatus.COMPLETED):
             waiting = outbox(found.stored, await self._mails.finished(sp_id))
+        if is_erased(order):
+            try:
+                await self._erasures.allow_key(sp_id, activity.info().started_time)
+            except TooEarly:
+                raise _ask_again(f"{sp_id} was just erased, retry the release") from None
+        async with self._orders.locked(order) as head:
+            if head is None:
+                raise _ask_again(f"{sp_id} was erased meanwhile, retry the release")
         released, more = lifecycle.release(order, number, activity.info().started_time)
         carried = Carried(
             order=released,

@@ -12,6 +12,7 @@ from activities.mail import MailActivities
 from activities.obsolete_mails import ObsoleteMails
 from activities.reconcile import ReconcileActivities
 from activities.records import RecordActivities
+from activities.retention import RetentionActivities
 from activities.settlement_mail import SettlementMailActivities
 from activities.settlements import SettlementActivities
 from activities.shop import ShopActivities
@@ -20,8 +21,10 @@ from mail.outbox import Outbox
 from mail.smtp import SmtpSender
 from records.accounts import AccountRecords
 from records.corrections import Corrections
+from records.data_keys import DataKeyRecords
 from records.database import Database
 from records.digest import Digests
+from records.erasures import Erasures
 from records.line_requests import LineRequests
 from records.mails import MailLog
 from records.orders import Orders
@@ -30,6 +33,7 @@ from records.partners import Partners
 from records.reconciliation import Reconciliation
 from records.settlements import Settlements
 from settings import Settings
+from use_cases.erasing import Erasing
 
 
 def quick_activities(
@@ -51,7 +55,10 @@ def quick_activities(
         vat_rates=settings.vat_percentages,
         desk=settings.display,
     )
-    claims = ClaimActivities(client, settlements, orders, mails, settings.display)
+    erasures = Erasures(database)
+    claims = ClaimActivities(client, settlements, orders, mails, erasures, settings.display)
+    erasing = Erasing(client, erasures, DataKeyRecords(database), settings.warehouse_dir)
+    retention = RetentionActivities(settings.retention_spans, erasing, erasures)
     settlement_mail = SettlementMailActivities(settings, outbox, partners, Papers(database))
     digest = DigestActivities(
         settings,
@@ -91,4 +98,6 @@ def quick_activities(
         reconcile.compare_settlements,
         reconcile.find_unrecorded,
         reconcile.report_findings,
+        retention.keep_retention,
+        retention.finish_erasure,
     ]

@@ -48,6 +48,9 @@ OPEN_SETTLEMENT = "open_settlement"  # (SettlementOf) -> bool, whether it is new
 DIGEST_PARTNERS = "digest_partners"  # (DigestPage) -> DigestPartners
 SEND_DIGEST = "send_digest"  # (DigestWanted) -> DigestOutcome
 
+KEEP_RETENTION = "keep_retention"  # (RetentionBatch) -> RetentionDone
+FINISH_ERASURE = "finish_erasure"  # (ErasureOf) -> None
+
 MAIL_GIVEN_UP = "MailGivenUp"
 """Type of the failure of a mail that was refused for days. It is not retried."""
 
@@ -61,6 +64,27 @@ class Snapshot(Value):
     order: Order
     events: tuple[Recorded, ...]
     shell: int = 1
+
+
+class RetentionBatch(Value):
+    """A batch of what is older than its retention at `at`. `after`: the erased order after which the batch begins."""
+
+    at: datetime
+    after: str = ""
+
+
+class RetentionDone(Value):
+    """How much a batch erased or deleted. `next`: what the next batch begins after; None: nothing is left."""
+
+    erased: int = 0
+    deleted: int = 0
+    next: str | None = None
+
+
+class ErasureOf(Value):
+    """An order whose customer's data were erased in the records, and may still be in Temporal and in files."""
+
+    sp_id: str
 
 
 class CalendarWanted(Value):

@@ -88,6 +88,28 @@ class PassCounts(Value):
     unanswered: int = 0
 
 
+class RetentionRunChanges(TypedDict, total=False):
+    """The fields of a `RetentionRun` that change."""
+
+    at: datetime
+    after: str
+    erased: int
+    deleted: int
+
+
+class RetentionRun(Value):
+    """The input of the daily retention. `at`: the instant for which it runs; None: when it was scheduled."""
+
+    at: datetime | None = None
+    after: str = ""
+    erased: int = 0
+    deleted: int = 0
+
+    def replace(self, **changes: Unpack[RetentionRunChanges]) -> Self:
+        """The run with other values for these fields."""
+        return self.model_copy(update=changes)
+
+
 class Pass(Value):
     """The input of the reconciler: a new pass, or what an earlier run of the same pass carried.
 

@@ -21,6 +21,10 @@ MONTHLY_BILLING_SCHEDULE: Final = "monthly-billing"
 DAILY_DIGEST: Final = "DailyDigest"
 DAILY_DIGEST_ID: Final = "daily-digest"
 DAILY_DIGEST_SCHEDULE: Final = "daily-digest"
+RETENTION: Final = "Retention"
+RETENTION_ID: Final = "data-retention"
+RETENTION_SCHEDULE: Final = "data-retention"
+ERASURE: Final = "Erasure"
 COMMAND: Final = "command"
 CHECK_INVOICE: Final = "check_invoice"
 MAKE_DRAFT: Final = "make_draft"
@@ -91,6 +95,8 @@ def is_taken(sp_id: str) -> bool:
         DAILY_DIGEST_SCHEDULE,
         RECONCILER_ID,
         RECONCILER_SCHEDULE,
+        RETENTION_ID,
+        RETENTION_SCHEDULE,
     )
     return sp_id.startswith(_SETTLEMENT_PREFIX) or any(
         sp_id == each or sp_id.startswith(f"{each}-") for each in scheduled

@@ -106,6 +106,7 @@ _PRAGMAS = (
     f"PRAGMA busy_timeout = {limits.LIMIT_SECONDS * 1000:.0f}",  # until a transaction sets its own
     "PRAGMA synchronous = NORMAL",
     "PRAGMA foreign_keys = ON",
+    "PRAGMA secure_delete = ON",  # erased data are overwritten, not only unlinked
     "PRAGMA cache_size = -16384",  # KiB, for each connection
 )
 # SQLite ignores the busy timeout when two processes create the same file and set WAL, so it is retried here.

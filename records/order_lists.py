@@ -10,6 +10,7 @@ from sqlalchemy import (
     and_,
     exists,
     false,
+    func,
     literal,
     or_,
     select,
@@ -24,7 +25,7 @@ from records.cursors import Position
 from records.database import storable
 from records.search import Wanted
 from records.search import wanted as search_for
-from records.tables import Instant, deadlines, documents, orders
+from records.tables import Instant, deadlines, documents, is_closed, orders
 
 Sort = Literal["newest", "urgent", "best"]
 
@@ -48,6 +49,8 @@ class OrderFilter(Value):
         q: words that must all be contained in what `records.search.searchable` gives. No character has a special
             meaning.
         in_contact: whether `q` may be found in the customer's street, telephone and e-mail address as well.
+        contact_since: with `in_contact`, closed orders that last changed before this instant are not searched in it.
+        numbers_only: whether `q` is searched in SP-ID, sales order and settlement only.
     """
 
     partner_id: str | None = None
@@ -57,6 +60,8 @@ class OrderFilter(Value):
     overdue_with: DeadlineKind | None = None
     q: str | None = None
     in_contact: bool = False
+    contact_since: AwareDatetime | None = None
+    numbers_only: bool = False
 
 
 def _due_column(which: OrderFilter) -> ColumnElement[datetime | None]:
@@ -91,17 +96,27 @@ def conditions(which: OrderFilter) -> list[ColumnElement[bool]]:
         if which.overdue_with is not None:
             wanted.append(is_overdue_with(which.overdue_with, which.overdue_at))
     if which.q is not None and (searched := search_for(which.q)) is not None:
-        wanted.append(_matches(searched, which.in_contact))
+        wanted.append(_matches(searched, which))
+        if which.numbers_only:
+            numbers = (orders.c.sp_id, orders.c.sales_order_id, orders.c.settlement_id)
+            wanted += [
+                or_(*(func.lower(number).contains(word, autoescape=True) for number in numbers))
+                for word in searched.words
+            ]
     return wanted
 
 
-def _matches(searched: Wanted, in_contact: bool) -> ColumnElement[bool]:
+def _matches(searched: Wanted, which: OrderFilter) -> ColumnElement[bool]:
     """Whether an order has all words, or the number, that are searched."""
+    is_visible: ColumnElement[bool] = true()
+    if which.contact_since is not None:
+        is_visible = or_(~is_closed, orders.c.changed_at > which.contact_since)
 
     def has(text: str) -> ColumnElement[bool]:
         found = orders.c.search.contains(text, autoescape=True)
-        if in_contact:
-            found = found | orders.c.search_contact.contains(text, autoescape=True)
+        if which.in_contact:
+            in_contact = orders.c.search_contact.contains(text, autoescape=True)
+            found = found | (in_contact & is_visible)
         return found
 
     matching = and_(*(has(pattern) for pattern in searched.patterns))

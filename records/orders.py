@@ -8,10 +8,12 @@ from sqlalchemy import Connection, func, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from contracts.activities import Snapshot
+from domain.orders.erasure import erase_events, erase_order, is_erased
 from domain.orders.events import Recorded
 from domain.orders.order import Order, Status
 from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database, storable
+from records.erased_rows import is_recorded_as_erased, note_late_data
 from records.heads import Head, is_in, step
 from records.order_lists import PARTS, OrderFilter, Sort, conditions, part_query
 from records.order_relations import OrderRelations
@@ -70,25 +72,29 @@ class Orders:
             where=or_(deadlines.c.ended.is_(None), deadlines.c.due != deadline.excluded.due),
         )
 
-    async def save(self, snapshot: Snapshot, *, replaces: Head | None = None) -> int:
+    async def save(self, given: Snapshot, *, replaces: Head | None = None) -> int:
         """Store an order and its events. Returns the version that is stored now: this one or a newer one.
 
         Idempotent; a late write of an earlier version changes nothing. `replaces`: what the records held before the
-        workflow was asked. If they still hold it, the snapshot replaces it.
+        workflow was asked. If they still hold it, the snapshot replaces it. Of an order whose customer's data were
+        erased nothing comes back.
 
         Raises:
             Diverged: the records hold a different history of the order (domain/digest.py).
             ValueError: the order was never placed.
         """
-        order = snapshot.order
-        row = order_row(order)
         head = (
             select(orders.c.version, orders.c.digest)
-            .where(orders.c.sp_id == order.sp_id)
+            .where(orders.c.sp_id == given.order.sp_id)
             .with_for_update()
         )
 
         def save(connection: Connection) -> int:
+            order, snapshot = given.order, given
+            if note_late_data(connection, order):
+                snapshot = Snapshot(order=erase_order(order), events=erase_events(given.events))
+                order = snapshot.order
+            row = order_row(order)
             if connection.execute(self._put_new, row).scalar_one_or_none() is not None:
                 self._put_parts(connection, order, snapshot.events)
                 return order.version
@@ -124,12 +130,17 @@ class Orders:
             )
 
     @asynccontextmanager
-    async def locked(self, sp_id: str) -> AsyncIterator[Head | None]:
-        """The head of an order in the records, whose row nobody else can write meanwhile. For very short work."""
+    async def locked(self, order: Order) -> AsyncIterator[Head | None]:
+        """The head of an order in the records, whose row nobody else can write meanwhile. For very short work.
+
+        None if it is not recorded, or if its customer's data were erased since `order` was read.
+        """
+        sp_id = order.sp_id
         found = select(orders.c.version, orders.c.digest).where(orders.c.sp_id == sp_id)
         async with self._database.writing() as connection:
             row = (await connection.execute(found.with_for_update())).one_or_none()
-            yield Head(*row) if row is not None else None
+            erased = await connection.run_sync(is_recorded_as_erased, sp_id)
+            yield Head(*row) if row is not None and erased == is_erased(order) else None
 
     async def head(self, sp_id: str) -> Head | None:
         """The head of an order in the records; None if it is not recorded."""

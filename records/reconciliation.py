@@ -30,6 +30,7 @@ from records.heads import Head
 from records.settlements import Settlements
 from records.tables import (
     comparisons,
+    erasures,
     is_closed,
     is_open,
     orders,
@@ -166,10 +167,14 @@ class Reconciliation:
     ) -> tuple[Row, ...]:
         """Orders to compare with their workflows, by SP-ID, from the one after `after` on.
 
-        These are all open orders, and those closed since `closed_since` that were not compared after their end.
+        These are all open orders, and those closed since `closed_since` that were not compared after their end. Of
+        an erased order there is no workflow any more.
         """
         closed = _ORDER.where(
-            is_closed, orders.c.changed_at >= closed_since, ~_compared(orders.c.sp_id, orders)
+            is_closed,
+            orders.c.changed_at >= closed_since,
+            ~_compared(orders.c.sp_id, orders),
+            ~exists().where(erasures.c.sp_id == orders.c.sp_id),
         )
         found = [_ORDER.where(is_open), closed]
         return await self._rows(_first(found, orders.c.sp_id, after, limit))

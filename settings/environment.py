@@ -26,6 +26,7 @@ from domain.fields import Identifier, TextLine
 from domain.policies import Policies
 from domain.policy import Policy
 from domain.policy_file import load_policy
+from domain.retention import Kind, parse_retention
 from domain.settlements.lines import VatRates
 from domain.values import Language
 from settings.fields import (
@@ -37,6 +38,7 @@ from settings.fields import (
     EncryptionKeys,
     MailAddress,
     Networks,
+    RetentionDays,
     SecretKey,
     SmtpServer,
     SmtpUrl,
@@ -217,6 +219,11 @@ class Settings(BaseModel):
         description="Worker Versioning: the build that this worker runs, such as a version or a commit",
     )
 
+    retention: RetentionDays = Field(
+        "",
+        description="days that data are kept, kind=days[,kind=days…], where they differ from docs/data-protection.md",
+    )
+
     @model_validator(mode="after")
     def _check_build(self) -> "Settings":
         if self.deployment_name is None and self.build_id is not None:
@@ -234,6 +241,11 @@ class Settings(BaseModel):
     def vat_percentages(self) -> VatRates:
         """The rates of `vat_rates`, the earliest first."""
         return parse_vat_rates(self.vat_rates)
+
+    @property
+    def retention_spans(self) -> Mapping[Kind, timedelta]:
+        """How long each kind of data is kept."""
+        return parse_retention(self.retention)
 
     @property
     def display(self) -> DisplaySettings:

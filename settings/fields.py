@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
 
 from contracts.keys import parse_keys
+from domain.retention import parse_retention
 from domain.settlements.lines import VatRate, VatRates
 
 _SHORTEST_SECRET_KEY = 32
@@ -174,6 +175,11 @@ def _build_id(value: str) -> str:
     return value
 
 
+def _retention(text: str) -> str:
+    parse_retention(text)
+    return text
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -184,6 +190,7 @@ ClamdAddress = Annotated[str, AfterValidator(_clamd)]
 WebUrl = Annotated[str, AfterValidator(_web_url)]
 MailAddress = Annotated[str, AfterValidator(_mail_address)]
 VatRateList = Annotated[str, AfterValidator(_vat_rates)]
+RetentionDays = Annotated[str, AfterValidator(_retention)]
 EncryptionKeys = Annotated[SecretStr, AfterValidator(_encryption_keys)]
 SecretKey = Annotated[SecretStr, AfterValidator(_secret_key)]
 Networks = Annotated[str, AfterValidator(_networks)]

@@ -19,11 +19,14 @@ from temporalio.client import (
 )
 
 from contracts import names
-from contracts.messages import Billing, DigestRun, Pass
+from contracts.messages import Billing, DigestRun, Pass, RetentionRun
 from domain.policy import OfficePolicy
 
 BILLING_HOUR = ScheduleRange(6)
 """On the first of each month at 06:00 (docs/rules.md, "Settlement")."""
+
+RETENTION_HOUR = ScheduleRange(2)
+"""Every night at 02:30, when nobody waits for the database."""
 
 
 def schedules(office: OfficePolicy) -> dict[str, Schedule]:
@@ -66,6 +69,24 @@ def schedules(office: OfficePolicy) -> dict[str, Schedule]:
                 overlap=ScheduleOverlapPolicy.BUFFER_ONE,
                 # A late digest is still sent; the workflow itself drops it after closing time.
                 catchup_window=_hours(office),
+            ),
+        ),
+        names.RETENTION_SCHEDULE: Schedule(
+            action=ScheduleActionStartWorkflow(
+                names.RETENTION,
+                RetentionRun(),
+                id=names.RETENTION_ID,
+                task_queue=names.ORDERS_QUEUE,
+                static_summary="erases and deletes what is older than its retention",
+            ),
+            spec=ScheduleSpec(
+                calendars=[ScheduleCalendarSpec(hour=[RETENTION_HOUR], minute=[ScheduleRange(30)])],
+                time_zone_name=office.timezone,
+            ),
+            policy=SchedulePolicy(
+                # A missed night is not made up: the next one does everything.
+                overlap=ScheduleOverlapPolicy.SKIP,
+                catchup_window=timedelta(hours=3),
             ),
         ),
         names.MONTHLY_BILLING_SCHEDULE: Schedule(

@@ -1,11 +1,20 @@
 """Access rules: which role may do what, and who sees which orders and settlements. All else is denied."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import get_args
 
 from domain.actors import Role as ActorRole
 from domain.orders.command_rules import COMMANDS
+from domain.orders.erasure import (
+    contact_is_over,
+    erase_events,
+    hide_contact,
+    hide_customer,
+    is_erased,
+)
 from domain.orders.order import Order
+from records.orders import StoredOrder
 from use_cases.principal import Principal, Role
 
 _PARTNER: frozenset[Role] = frozenset({"partner", "operations"})
@@ -20,6 +29,8 @@ MAY: Mapping[str, frozenset[Role]] = {
         for rule in COMMANDS
         if not rule.is_internal
     },
+    "erase": _OPERATIONS,
+    "export": _OPERATIONS,
     "administer": _OPERATIONS,
     "report": _OPERATIONS,
     "watch": _OPERATIONS,
@@ -95,3 +106,23 @@ def own_partner(principal: Principal) -> str | None:
 def viewing_role(principal: Principal) -> ActorRole | None:
     """The role for which orders are shown to this caller: the `role` of `words.order_view.order_view`."""
     return None if principal.role == "accounting" else principal.role
+
+
+def shown_to(
+    principal: Principal, stored: StoredOrder, now: datetime, contact: timedelta
+) -> StoredOrder:
+    """What this caller sees of an order that it may know of.
+
+    A partner no longer sees how to reach the customer when the order has been closed for the span `contact`.
+    Accounting sees of the customer only postal code, town and language, and nothing that people wrote.
+    """
+    order, events = stored.order, stored.events
+    if principal.role == "accounting":
+        return StoredOrder(hide_customer(order), erase_events(events))
+    if (
+        principal.role == "partner"
+        and contact_is_over(order, now, contact)
+        and not is_erased(order)
+    ):
+        return StoredOrder(hide_contact(order), events)
+    return stored

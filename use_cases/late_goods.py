@@ -1,5 +1,6 @@
 """Records goods that are reported after an order's workflow has ended, by a new run that tells operations and ends."""
 
+import logging
 from datetime import datetime, timedelta
 
 from temporalio.client import Client, WorkflowExecutionStatus
@@ -11,6 +12,7 @@ from contracts.messages import EVENTS_CARRIED, Carried, DisplaySettings
 from domain.actors import Actor
 from domain.orders import lifecycle
 from domain.orders.effects import effects
+from domain.orders.erasure import is_erased
 from domain.orders.outgoing import Effect
 from domain.orders.shipment import Notice
 from records.heads import Head
@@ -18,6 +20,8 @@ from records.orders import Orders, StoredOrder
 from temporal import orders as workflow_client
 from temporal.calls import Closed, temporal_call
 from use_cases.revival import outbox
+
+logger = logging.getLogger("cmi.desk")
 
 START_LIMIT = timedelta(seconds=3)
 """How long the start may take. Meanwhile nobody else can write the order's row."""
@@ -38,7 +42,8 @@ class LateGoods:
     async def record(
         self, stored: StoredOrder, notice: Notice, actor: Actor, now: datetime
     ) -> bool:
-        """Record a notice about an order that is final. A repetition changes nothing.
+        """Record a notice about an order that is final. A repetition changes nothing, nor does one about an order
+        whose data were erased: its key is gone, and its end is too long ago.
 
         Returns False if nothing was done because the order has changed or its workflow is running: the caller sends the
         notice again, to the workflow.
@@ -46,6 +51,9 @@ class LateGoods:
         Raises:
             NoAnswer, TemporalAway: it is unknown whether it was recorded. The call may be repeated.
         """
+        if is_erased(stored.order):
+            logger.warning("goods of an erased order", extra={"sp_id": stored.order.sp_id})
+            return True
         order, events = lifecycle.note_goods(stored.order, notice, actor, now)
         if not events:
             return True
@@ -60,7 +68,7 @@ class LateGoods:
         head = Head(stored.order.version, stored.order.digest)
         # Two callers must not both start from this version: the second run would not have the first one's event. A run
         # ends only after it has written the row, so while the row is locked and unchanged, such a run is still running.
-        async with self._orders.locked(order.sp_id) as held:
+        async with self._orders.locked(stored.order) as held:
             if held != head:
                 return False
             try:

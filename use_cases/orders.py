@@ -22,6 +22,7 @@ from domain.orders.order import Order, Status
 from domain.orders.placement import Placement
 from domain.orders.request import Request
 from domain.policies import Policies
+from domain.retention import RULES
 from domain.values import Value
 from records.order_lists import OrderFilter, Sort
 from records.orders import Orders, Page, StoredOrder
@@ -50,6 +51,10 @@ PATIENCE = timedelta(seconds=3)
 """How long a caller waits for the worker before the command is left with the server as a signal."""
 
 
+CONTACT = timedelta(days=RULES["contact"].days)
+"""How long after its end a partner sees how to reach the customer of an order, unless settings say otherwise."""
+
+
 class Stored(Value):
     """A command that Temporal has stored and delivers to the order when a worker runs."""
 
@@ -75,11 +80,13 @@ class OrderUseCases:
         display: DisplaySettings,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         patience: timedelta = PATIENCE,
+        contact: timedelta = CONTACT,
     ) -> None:
         self._orders = orders
         self._partners = partners
         self._clock = clock
         self._patience = patience
+        self._contact = contact
         self._gateway = OrderGateway(client, orders, clock, patience)
         self.ended_partners = EndedPartners(self._gateway, orders.relations, partners)
         self._placing = Placing(
@@ -118,7 +125,7 @@ class OrderUseCases:
         found = await self._known(principal, sp_id)
         if principal.role == "partner":
             await self._note_first_look(found.order)
-        return found
+        return self._shown(principal, found)
 
     async def _note_first_look(self, order: Order) -> None:
         """Tell an order that its partner looks at it, if the partner was not notified of it: deadlines count from now.
@@ -165,9 +172,16 @@ class OrderUseCases:
             overdue_at=self._clock() if overdue else None,
             q=q,
             in_contact=principal.role in ("operations", "partner"),
+            contact_since=self._clock() - self._contact if principal.role == "partner" else None,
+            numbers_only=principal.role == "accounting",
         )
         page = await self._orders.page(which, limit, cursor, sort)
+        shown = (self._shown(principal, StoredOrder(order, ())).order for order in page.items)
+        page = page._replace(items=tuple(shown))
         return Listing(page, await self._orders.counts(which))
+
+    def _shown(self, principal: Principal, stored: StoredOrder) -> StoredOrder:
+        return access.shown_to(principal, stored, self._clock(), self._contact)
 
     async def check_sight(self, principal: Principal, sp_id: str) -> None:
         """Raise `UnknownOrder` unless the order exists and this caller may know of it now."""

@@ -10,7 +10,9 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from temporalio.envconfig import ClientConfig
 
+from records.data_keys import DataKeyRecords
 from records.database import Database
+from records.erasures import Erasures
 from records.failures import is_away
 from records.idempotency import Answers
 from records.order_relations import OrderRelations
@@ -22,6 +24,8 @@ from settings import Settings
 from settings.secrets import forget_secrets
 from temporal.connection import connect
 from use_cases.accounts import Accounts
+from use_cases.customer_export import CustomerExports
+from use_cases.erasing import Erasing, ErasureUseCases
 from use_cases.journal import Journal
 from use_cases.operations import Operations
 from use_cases.orders import OrderUseCases
@@ -33,6 +37,7 @@ from use_cases.worklist import WorklistUseCases
 from web import codec, docs, health, openapi, portal, problems
 from web.api import (
     corrections,
+    data_protection,
     journal,
     logins,
     order_commands,
@@ -50,8 +55,6 @@ from web.middleware import API, RequestMiddleware
 
 logger = logging.getLogger("cmi.web")
 
-ANSWERS_KEPT = timedelta(days=7)
-"""How long the answer to an `Idempotency-Key` is stored."""
 _FORGET_EVERY_SECONDS = 3600.0
 
 
@@ -90,7 +93,18 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 Partners(database),
                 policies,
                 settings.display,
+                contact=settings.retention_spans["contact"],
             )
+            erasing = Erasing(
+                state.temporal,
+                Erasures(database),
+                DataKeyRecords(database),
+                settings.warehouse_dir,
+            )
+            state.erasure_use_cases = ErasureUseCases(
+                state.temporal, state.order_use_cases, erasing
+            )
+            state.customer_exports = CustomerExports(Erasures(database), state.order_use_cases)
             ended_partners = state.order_use_cases.ended_partners
             state.accounts.partners.release_orders = ended_partners.release_soon
             state.related_orders = RelatedOrders(OrderRelations(database))
@@ -108,7 +122,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             for task in (
                 state.accounts.keep_house(),
                 ended_partners.keep_releasing(),
-                _forget_answers(state.answers),
+                _forget_answers(state.answers, settings.retention_spans["answers"]),
                 _keep_watch(watch),
             ):
                 stack.push_async_callback(_stop, asyncio.create_task(task))
@@ -130,6 +144,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
         orders,
         order_commands,
         order_decisions,
+        data_protection,
         settlements,
         settlement_papers,
         corrections,
@@ -166,10 +181,10 @@ async def _keep_watch(watch: OutageWatch) -> None:
     await watch.keep_watch()
 
 
-async def _forget_answers(answers: Answers) -> None:
+async def _forget_answers(answers: Answers, kept: timedelta) -> None:
     while True:
         try:
-            await answers.forget(datetime.now(UTC) - ANSWERS_KEPT)
+            await answers.forget(datetime.now(UTC) - kept)
         except Exception as error:
             if not is_away(error):
                 raise

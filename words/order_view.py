@@ -15,6 +15,7 @@ from domain.orders.catalogue import checklist
 from domain.orders.codes import ChecklistItem
 from domain.orders.deadline import DeadlineKind
 from domain.orders.deadline_rules import owner_of
+from domain.orders.erasure import is_erased, is_shown
 from domain.orders.events import CalendarRenewed, Reassigned, Recorded, RulesAdopted
 from domain.orders.explanation import explain
 from domain.orders.order import Appointment, Order, Party, Status
@@ -68,11 +69,24 @@ class ClashView(Value):
     end: datetime
 
 
+class CustomerView(Value):
+    """The customer of an order. A field is None if it was erased, or if this caller does not see it (any more)."""
+
+    name: str | None
+    email: str | None
+    phone: str | None
+    street: str | None
+    postal_code: str | None
+    city: str | None
+    language: Language
+
+
 class OrderView(Value):
     """An order as the API returns it: how it was placed, and its state now.
 
     `partner_id` is None while it has no partner. `review_reason`: the reason of what is reviewed, or was before a hold.
-    `related` and `clashes` are those that the caller sees; empty where they are not asked for.
+    `erased`: the customer's data were erased. `related` and `clashes` are those that the caller
+    sees; empty where they are not asked for.
     """
 
     sp_id: str
@@ -81,10 +95,11 @@ class OrderView(Value):
     partner_id: str | None
     prepaid: bool
     deliver_to: Recipient
-    customer: Customer
+    customer: CustomerView
     product: Product
     service: Service
     note: str
+    erased: bool = False
     checklist: tuple[ChecklistItem, ...]
     status: Status
     status_label: str
@@ -119,10 +134,11 @@ def order_view(
         prepaid=placement.prepaid,
         # Under the first rules the goods went to the customer.
         deliver_to=placement.deliver_to if order.intake.rules >= 2 else "customer",
-        customer=without_unknown(placement.customer),
+        customer=_customer_view(placement.customer),
         product=without_unknown(placement.product),
         service=without_unknown(placement.service),
         note=placement.note,
+        erased=is_erased(order),
         checklist=checklist(placement.service.code),
         status=order.status,
         status_label=words.status_label(order.status, language),
@@ -150,6 +166,12 @@ def order_view(
             for recorded in (_since_reassignment(events) if role == "partner" else events)
         ),
     )
+
+
+def _customer_view(customer: Customer) -> CustomerView:
+    values = customer.model_dump(include=set(CustomerView.model_fields))
+    shown = {name: value if is_shown(value) else None for name, value in values.items()}
+    return CustomerView.model_validate(shown)
 
 
 def zoned(calendar: Calendar, instant: datetime) -> datetime:

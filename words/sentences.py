@@ -25,6 +25,15 @@ REFUSALS: Mapping[str, str] = {
     "undo_over": mark(
         "Die Bestätigung lässt sich nicht mehr zurücknehmen. Bitte wenden Sie sich an das Servicepartner-Team."
     ),
+    "not_ended": mark(
+        "Die Daten der Kundschaft lassen sich erst löschen, wenn der Auftrag verrechnet oder storniert ist."
+    ),
+    "still_running": mark(
+        "Zum Auftrag werden noch Meldungen versendet. Bitte versuchen Sie es später noch einmal."
+    ),
+    "being_released": mark(
+        "Die Verrechnung des Auftrags wurde aufgehoben. Bitte versuchen Sie es nach der neuen Verrechnung noch einmal."
+    ),
     "other_settlement": mark("Der Auftrag gehört bereits zu einer anderen Verrechnung."),
 }
 INVALID: Mapping[str, str] = {

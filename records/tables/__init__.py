@@ -10,6 +10,7 @@ from records.tables.accounts import (
     users,
 )
 from records.tables.data_keys import data_keys
+from records.tables.erasures import erasures, exports
 from records.tables.iban_changes import iban_changes, iban_mails
 from records.tables.mails import is_undelivered, mails
 from records.tables.orders import (
@@ -47,6 +48,8 @@ __all__ = [
     "data_keys",
     "deadlines",
     "documents",
+    "erasures",
+    "exports",
     "findings",
     "heartbeats",
     "iban_changes",

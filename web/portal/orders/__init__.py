@@ -2,8 +2,16 @@
 
 from fastapi import APIRouter
 
-from web.portal.orders import actions, listing, order, overview, proposals, reminders
+from web.portal.orders import (
+    actions,
+    data_protection,
+    listing,
+    order,
+    overview,
+    proposals,
+    reminders,
+)
 
 router = APIRouter(include_in_schema=False)
-for _part in (overview, listing, proposals, reminders, order, actions):
+for _part in (overview, listing, proposals, reminders, order, data_protection, actions):
     router.include_router(_part.router)

@@ -10,7 +10,6 @@ from fastapi import Request
 import words
 from domain.errors import InvalidCommand
 from domain.orders.order import Status
-from domain.orders.placement import Customer
 from domain.values import Language
 from records.orders import StoredOrder
 from use_cases.access import Forbidden
@@ -20,6 +19,7 @@ from use_cases.worklist import Failure, WorklistUseCases
 from web.portal.commands import repeat_text
 from web.portal.pages import EarlyResponse, error_page
 from web.problems import RETRY_AFTER_SECONDS
+from words.order_view import CustomerView
 from words.translations import TRANSLATIONS, mark
 
 URGENT_STATES = (
@@ -51,8 +51,8 @@ class ContactLinks(NamedTuple):
     """Links to call the customer, to show the address on a map, and to write a mail."""
 
     phone: str | None
-    map: str
-    mail: str
+    map: str | None
+    mail: str | None
 
 
 def order_use_cases(request: Request) -> OrderUseCases:
@@ -120,13 +120,14 @@ def _result(sp_id: str, outcome: StoredOrder | Stored | Failure, language: Langu
             return Result(sp_id, False, False, failure_text(outcome, language))
 
 
-def contact_links(customer: Customer) -> ContactLinks:
-    """The links to a customer. A text without digits gives no telephone link."""
-    number = re.sub(r"\(0\)", "", customer.phone)
+def contact_links(customer: CustomerView) -> ContactLinks:
+    """The links to a customer. There is none for what the caller does not see, or for a telephone without digits."""
+    number = re.sub(r"\(0\)", "", customer.phone or "")
     number = ("+" if number.strip().startswith("+") else "") + re.sub(r"[^0-9]", "", number)
-    address = f"{customer.street}, {customer.postal_code} {customer.city}"
+    place = " ".join(filter(None, (customer.postal_code, customer.city)))
+    address = ", ".join(filter(None, (customer.street, place)))
     return ContactLinks(
         phone=f"tel:{number}" if number.strip("+") else None,
-        map=MAP + quote(address, safe=""),
-        mail="mailto:" + quote(customer.email, safe="@"),
+        map=MAP + quote(address, safe="") if customer.street else None,
+        mail="mailto:" + quote(customer.email, safe="@") if customer.email else None,
     )

@@ -1,0 +1,55 @@
+"""What a transaction on an order's rows does if its customer's data were erased."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, exists, insert, select, update
+
+from domain.orders.erasure import erase_events, erase_order, is_erased
+from domain.orders.order import Order
+from records.order_rows import document_row, event_row, events_after, order_of, order_row
+from records.tables import documents, erasures, idempotency, mails, orders, timeline
+
+
+def is_recorded_as_erased(connection: Connection, sp_id: str) -> bool:
+    """Whether the customer's data of an order were erased."""
+    return bool(connection.execute(select(exists().where(erasures.c.sp_id == sp_id))).scalar_one())
+
+
+def note_late_data(connection: Connection, order: Order) -> bool:
+    """Whether a write of this order must be without its customer's data, because they were erased.
+
+    If the write has them, something outside the records still has them, too: the erasure is then to be done again.
+    """
+    if not is_recorded_as_erased(connection, order.sp_id):
+        return False
+    if not is_erased(order):
+        connection.execute(
+            update(erasures).where(erasures.c.sp_id == order.sp_id).values(done_at=None)
+        )
+    return True
+
+
+def erase_rows(connection: Connection, sp_id: str, by: str, at: datetime) -> None:
+    """Erase the customer's data of an order in all tables, and record who asked for it."""
+    document, pinned = connection.execute(
+        select(documents.c.document, documents.c.pinned).where(documents.c.sp_id == sp_id)
+    ).one()
+    order = erase_order(order_of(document, pinned))
+    connection.execute(insert(erasures).values(sp_id=sp_id, at=at, by=by))
+    connection.execute(update(orders).where(orders.c.sp_id == sp_id).values(**order_row(order)))
+    connection.execute(
+        update(documents).where(documents.c.sp_id == sp_id).values(**document_row(order))
+    )
+    events = events_after(connection, sp_id, 0)
+    for old, new in zip(events, erase_events(events), strict=True):
+        if new.event != old.event:
+            connection.execute(
+                update(timeline)
+                .where(timeline.c.sp_id == sp_id, timeline.c.seq == new.seq)
+                .values(data=event_row(sp_id, new)["data"])
+            )
+    # An answer of the API to a call about the order contains it. A repetition of the call is refused by the order.
+    connection.execute(
+        delete(idempotency).where(idempotency.c.response.contains(f'"{sp_id}"', autoescape=True))
+    )
+    connection.execute(update(mails).where(mails.c.about == sp_id).values(last_error=None))

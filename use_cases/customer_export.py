@@ -1,0 +1,87 @@
+"""Everything that is stored about one customer, for a customer who asks (docs/data-protection.md, "Access")."""
+
+import json
+import logging
+from collections.abc import Collection
+from typing import Any
+
+from pydantic import model_validator
+
+from domain.fields import EmailAddress, TextLine
+from domain.orders.erasure import is_erased
+from domain.values import Input
+from records.erasures import Erasures
+from use_cases import access
+from use_cases.orders import OrderUseCases
+from use_cases.principal import Principal
+
+logger = logging.getLogger("cmi.erasure")
+
+
+class CustomerQuery(Input):
+    """Whose data are asked for: the customer of an order, or the one with an e-mail address and a name or telephone."""
+
+    sp_id: TextLine | None = None
+    email: EmailAddress | None = None
+    name: TextLine | None = None
+    phone: TextLine | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "CustomerQuery":
+        by_person = self.email is not None and (self.name or self.phone)
+        if self.sp_id is None and not by_person:
+            raise ValueError("expected sp_id, or email with name or phone")
+        return self
+
+
+class CustomerExports:
+    """Exports of customers' data, each of which is recorded."""
+
+    def __init__(self, erasures: Erasures, orders: OrderUseCases) -> None:
+        self._erasures = erasures
+        self._orders = orders
+
+    async def export(self, principal: Principal, query: CustomerQuery) -> dict[str, Any]:
+        """All orders of the customer with all that is stored of them, as JSON. Erased orders hold nothing of it.
+
+        Raises:
+            Forbidden: not for this role.
+            UnknownOrder: there is no such order.
+        """
+        access.check(principal, "export")
+        email, name, phone = query.email or "", query.name or "", query.phone or ""
+        sp_ids: Collection[str] = ()
+        if query.sp_id is not None:
+            found = await self._orders.find(principal, query.sp_id)
+            customer = found.order.intake.placement.customer
+            email, name, phone = customer.email, customer.name, customer.phone
+            sp_ids = (query.sp_id,)
+            if not is_erased(found.order):
+                sp_ids = await self._erasures.of_customer(email, name, phone)
+        else:
+            sp_ids = await self._erasures.of_customer(email, name, phone)
+        exported = [await self._order(principal, sp_id) for sp_id in sp_ids]
+        by, now = f"{principal.role}:{principal.name}", self._orders.now
+        await self._erasures.record_export(sp_ids, by, now)
+        logger.info("exported", extra={"orders": len(exported), "login": principal.login_id})
+        return {"exported_at": now.isoformat(), "orders": exported}
+
+    async def _order(self, principal: Principal, sp_id: str) -> dict[str, Any]:
+        order, events = await self._orders.find(principal, sp_id)
+        technical = {"policy", "calendar", "customer_holidays"}
+        whole = order.model_dump(mode="json", exclude={"calendar", "later_policy", "digest"})
+        whole["intake"] = {k: v for k, v in whole["intake"].items() if k not in technical}
+        history = [
+            {
+                "at": each.at.isoformat(),
+                "by": each.author,
+                "event": each.event.model_dump(mode="json", exclude={"calendar", "policy"}),
+            }
+            for each in events
+        ]
+        return {"order": whole, "history": history}
+
+
+def as_file(exported: dict[str, Any]) -> bytes:
+    """The export as a JSON file that people can read."""
+    return json.dumps(exported, ensure_ascii=False, indent=2).encode() + b"\n"

@@ -20,6 +20,7 @@ from records.reminders import Reminders
 from records.worklist import Worklists
 from settings import Settings
 from temporal.connection import connect
+from use_cases.accounting import Accounting
 from use_cases.accounts import Accounts
 from use_cases.journal import Journal
 from use_cases.operations import Operations
@@ -31,6 +32,7 @@ from use_cases.settlements import SettlementUseCases
 from use_cases.worklist import WorklistUseCases
 from web import codec, docs, health, openapi, portal, problems
 from web.api import (
+    accounting,
     corrections,
     journal,
     logins,
@@ -60,7 +62,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
     It starts even if Temporal is away: calls that need it answer 503. The tables must exist.
 
     While it runs, `app.state` has its parts: `settings`, `database`, `temporal`, `accounts`, `answers`, `operations`,
-    `reports`, `journal`, `order_use_cases`, `related_orders`, `worklist_use_cases`, `reminders`,
+    `reports`, `journal`, `accounting`, `order_use_cases`, `related_orders`, `worklist_use_cases`, `reminders`,
     `settlement_use_cases`.
     """
     policies = settings.load_policies()
@@ -83,6 +85,9 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             state.operations = Operations(database)
             state.reports = Reports(database, policies.standard.office.timezone)
             state.journal = Journal(database, policies.standard.office.timezone)
+            state.accounting = Accounting(
+                database, state.journal, policies.standard.office.timezone
+            )
             state.order_use_cases = OrderUseCases(
                 state.temporal,
                 Orders(database),
@@ -134,6 +139,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
         corrections,
         payments,
         journal,
+        accounting,
         partners,
         logins,
         tokens,

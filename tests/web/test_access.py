@@ -134,6 +134,7 @@ PAGES = {
     "POST /several/execution",
     "POST /several/reassign",
     "GET /orders",
+    "GET /orders.csv",
     "GET /orders/{sp_id}",
     "GET /orders/{sp_id}/appointment.ics",
     "GET /orders/{sp_id}/{form_name}",

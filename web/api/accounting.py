@@ -54,7 +54,12 @@ async def month_lines(
     response_class=Response,
     responses={
         200: {
-            "content": {zip_files.MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}
+            "content": {
+                zip_files.MEDIA_TYPE: {
+                    "schema": {"type": "string", "format": "binary"},
+                    "example": "PK…",
+                }
+            }
         },
         **documented(401, 403, 422, 500, 503),
     },

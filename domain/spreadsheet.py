@@ -5,6 +5,7 @@ import io
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 MEDIA_TYPE = "text/csv; charset=utf-8"
+_END = "\r\n"
 # What a spreadsheet takes for a formula, with the full-width forms that some of them fold.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -18,12 +19,25 @@ def csv_file(
 
     A text that a spreadsheet would take for a formula has an apostrophe before it; the columns `numbers` are plain.
     """
+    return csv_head(columns) + csv_rows(columns, rows, numbers)
+
+
+def csv_head(columns: Sequence[str]) -> bytes:
+    """The beginning of a table that is made in parts: byte order mark and names of the columns."""
+    return (";".join(columns) + _END).encode("utf-8-sig")
+
+
+def csv_rows(
+    columns: Sequence[str],
+    rows: Iterable[Mapping[str, str]],
+    numbers: Collection[str] = (),
+) -> bytes:
+    """Rows of a table, as in `csv_file`, without its beginning."""
     file = io.StringIO(newline="")
-    writer = csv.DictWriter(file, columns, delimiter=";", lineterminator="\r\n")
-    writer.writeheader()
+    writer = csv.DictWriter(file, columns, delimiter=";", lineterminator=_END)
     for row in rows:
         writer.writerow({k: v if k in numbers else _harmless(v) for k, v in row.items()})
-    return file.getvalue().encode("utf-8-sig")
+    return file.getvalue().encode()
 
 
 def _harmless(text: str) -> str:

@@ -10,6 +10,7 @@ from domain.orders.order import Status
 from domain.settlements.lines import line_of
 from domain.settlements.settlement import SettlementStatus
 from domain.values import Value
+from records.accounting import BOOKED
 from records.database import Database, chunks
 from records.limits import LONG_SECONDS
 from records.order_rows import placement_in
@@ -17,12 +18,6 @@ from records.settlements import Settlements, StoredSettlement
 from records.tables import documents, orders, partners, settlements, timeline
 
 _AT_ONCE = 100
-_BOOKED = (
-    SettlementStatus.ISSUED,
-    SettlementStatus.INVOICED,
-    SettlementStatus.APPROVED,
-    SettlementStatus.PAID,
-)
 
 
 class Accrual(Value):
@@ -50,7 +45,7 @@ class JournalRecords:
             select(settlements.c.settlement_id)
             .where(
                 settlements.c.month == str(month),
-                settlements.c.status.in_([status.value for status in _BOOKED]),
+                settlements.c.status.in_([status.value for status in BOOKED]),
             )
             .order_by(settlements.c.partner_id, settlements.c.settlement_id)
         )

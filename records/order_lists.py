@@ -27,11 +27,12 @@ from records.search import Wanted
 from records.search import wanted as search_for
 from records.tables import Instant, deadlines, documents, is_closed, orders
 
-Sort = Literal["newest", "urgent", "best"]
+Sort = Literal["newest", "oldest", "urgent", "best"]
 
-Part = Literal["newest", "due", "rest", "equal", "begins", "contains"]
+Part = Literal["newest", "oldest", "due", "rest", "equal", "begins", "contains"]
 PARTS: dict[Sort, tuple[Part, ...]] = {
     "newest": ("newest",),
+    "oldest": ("oldest",),
     "urgent": ("due", "rest"),
     "best": ("equal", "begins", "contains"),
 }
@@ -147,6 +148,7 @@ def part_query(
     """A part of a list from a position on: what it is sorted by, SP-ID and documents of each order."""
     due = _due_column(which)
     at = due if part == "due" else orders.c.placed_at
+    ascends = part in ("due", "oldest")
     key = tuple_(at, orders.c.sp_id)
     keys = select(at.label("at"), orders.c.sp_id).where(*conditions(which)).limit(limit)
     if part == "rest":
@@ -154,17 +156,17 @@ def part_query(
     if part in PARTS["best"]:
         keys = keys.where(_fits(which, part))
     if part == "due":
-        keys = keys.where(due.is_not(None)).order_by(at, orders.c.sp_id)
-    else:
-        keys = keys.order_by(at.desc(), orders.c.sp_id.desc())
+        keys = keys.where(due.is_not(None))
+    order = (at, orders.c.sp_id)
+    keys = keys.order_by(*(order if ascends else (column.desc() for column in order)))
     if after is not None:
         place = tuple_(literal(after.at, Instant), literal(after.key))
-        keys = keys.where(key > place if part == "due" else key < place)
+        keys = keys.where(key > place if ascends else key < place)
     # Read only the documents of these rows. The result of a join is not sorted, so it is sorted again.
     listed = keys.subquery()
     again = (listed.c.at, listed.c.sp_id)
     return (
         select(listed.c.at, listed.c.sp_id, documents.c.document, documents.c.pinned)
         .join(documents, documents.c.sp_id == listed.c.sp_id)
-        .order_by(*(again if part == "due" else (column.desc() for column in again)))
+        .order_by(*(again if ascends else (column.desc() for column in again)))
     )

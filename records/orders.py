@@ -197,7 +197,7 @@ class Orders:
     ) -> Page:
         """At most `limit` orders of a list, after the cursor of the previous page.
 
-        `newest` sorts by time of placement, the last one first. `urgent` sorts by the most urgent deadline (in a
+        `newest` and `oldest` sort by time of placement. `urgent` sorts by the most urgent deadline (in a
         partner's own view, of the partner's deadlines), then orders without one, newest first. `best` sorts by how well
         an order fits `q`: a field is equal, a word begins with it, then the others; newest first in each. Between two
         pages, an order appears twice or is missed only if its own deadline moved in an `urgent` list.

@@ -1,7 +1,7 @@
 """The use cases of orders: place, find, list, command, notify. The API, the portal and the commands use them."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from domain.orders.request import Request
 from domain.policies import Policies
 from domain.retention import RULES
 from domain.values import Value
-from records.order_lists import OrderFilter, Sort
+from records.order_lists import Sort
 from records.orders import Orders, Page, StoredOrder
 from records.partners import Partners
 from temporal.calls import Closed
@@ -39,6 +39,7 @@ from use_cases.order_errors import NotAllowed as NotAllowed
 from use_cases.order_errors import RequestReused as RequestReused
 from use_cases.order_errors import UnknownOrder as UnknownOrder
 from use_cases.order_gateway import OrderGateway
+from use_cases.order_table import order_filter, order_table
 from use_cases.partners import check_gets_orders
 from use_cases.placing import Placed as Placed
 from use_cases.placing import Placing
@@ -164,21 +165,26 @@ class OrderUseCases:
             Forbidden: this role sees no orders.
             ValueError: it is not a cursor of this list.
         """
-        access.check(principal, "read")
-        which = OrderFilter(
-            partner_id=access.own_partner(principal),
-            assigned_to=partner_id,
-            status=status,
-            overdue_at=self._clock() if overdue else None,
-            q=q,
-            in_contact=principal.role in ("operations", "partner"),
-            contact_since=self._clock() - self._contact if principal.role == "partner" else None,
-            numbers_only=principal.role == "accounting",
-        )
+        now = self._clock()
+        which = order_filter(principal, now, status, overdue, q, partner_id, now - self._contact)
         page = await self._orders.page(which, limit, cursor, sort)
         shown = (self._shown(principal, StoredOrder(order, ())).order for order in page.items)
         page = page._replace(items=tuple(shown))
         return Listing(page, await self._orders.counts(which))
+
+    def table(
+        self,
+        principal: Principal,
+        *,
+        status: Status | None = None,
+        overdue: bool = False,
+        q: str | None = None,
+        partner_id: str | None = None,
+    ) -> AsyncIterator[bytes]:
+        """This caller's orders as CSV, in parts (`order_table`). Raises `Forbidden`."""
+        now = self._clock()
+        which = order_filter(principal, now, status, overdue, q, partner_id, now - self._contact)
+        return order_table(self._orders, which, principal, now)
 
     def _shown(self, principal: Principal, stored: StoredOrder) -> StoredOrder:
         return access.shown_to(principal, stored, self._clock(), self._contact)

@@ -23,6 +23,7 @@ from records.worklist import Worklists
 from settings import Settings
 from settings.secrets import forget_secrets
 from temporal.connection import connect
+from use_cases.accounting import Accounting
 from use_cases.accounts import Accounts
 from use_cases.customer_export import CustomerExports
 from use_cases.erasing import Erasing, ErasureUseCases
@@ -36,6 +37,7 @@ from use_cases.settlements import SettlementUseCases
 from use_cases.worklist import WorklistUseCases
 from web import codec, docs, health, openapi, portal, problems
 from web.api import (
+    accounting,
     corrections,
     data_protection,
     journal,
@@ -64,7 +66,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
     It starts even if Temporal is away: calls that need it answer 503. The tables must exist.
 
     While it runs, `app.state` has its parts: `settings`, `database`, `temporal`, `accounts`, `answers`, `operations`,
-    `reports`, `journal`, `order_use_cases`, `related_orders`, `worklist_use_cases`, `reminders`,
+    `reports`, `journal`, `accounting`, `order_use_cases`, `related_orders`, `worklist_use_cases`, `reminders`,
     `settlement_use_cases`.
     """
     policies = settings.load_policies()
@@ -87,6 +89,9 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             state.operations = Operations(database)
             state.reports = Reports(database, policies.standard.office.timezone)
             state.journal = Journal(database, policies.standard.office.timezone)
+            state.accounting = Accounting(
+                database, state.journal, policies.standard.office.timezone
+            )
             state.order_use_cases = OrderUseCases(
                 state.temporal,
                 Orders(database),
@@ -150,6 +155,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
         corrections,
         payments,
         journal,
+        accounting,
         partners,
         logins,
         tokens,

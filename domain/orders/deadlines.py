@@ -182,3 +182,11 @@ def next_due(order: Order, owner: Owner | None = None) -> datetime | None:
         (d.due for d in order.deadlines if d.is_open and owner in (None, owner_of(d.kind))),
         default=None,
     )
+
+
+def highest_level(order: Order, owner: Owner | None = None) -> int:
+    """The highest escalation of its open deadlines (of one side only, if `owner` is given); 0 if there was none."""
+    return max(
+        (d.level for d in order.deadlines if d.is_open and owner in (None, owner_of(d.kind))),
+        default=0,
+    )

@@ -2,18 +2,23 @@
 
 import csv
 import io
-from datetime import datetime
+import re
+import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.async_api import expect
+from sqlalchemy import update
 
+from records.tables import settlements
 from tests.portal.portal import Portal, axe, fits, follow, press
 from tests.portal.test_settlements_journeys import fetched, issued, settled
 from tests.support.needs import require
 from tests.web.firms import Firm, firm
 from tests.web.site import API
+from tests.web.test_money import OTHER, paper_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -159,7 +164,64 @@ async def test_the_page_is_for_accounting_alone(portal: Portal) -> None:
     one, number = await waiting(portal)
     for role in ("operations", "partner"):
         page = await portal.page(role, partner_id=one.partner_id)  # type: ignore[arg-type]
-        for path in ("/accounting", "/accounting/journal.csv?month=2026-10"):
+        for path in (
+            "/accounting",
+            "/accounting/journal.csv?month=2026-10",
+            "/accounting/month?month=2026-10",
+            "/accounting/papers.zip?month=2026-10",
+            "/accounting/lines.csv?month=2026-10",
+        ):
             assert (await fetched(portal, page, path)).status_code == 403, (role, path)
         await page.goto(f"/settlements/{number}")
         await expect(page.get_by_text("Für die Buchhaltung", exact=True)).to_have_count(0)
+
+
+async def test_what_is_to_be_done_comes_first_and_a_month_adds_up(portal: Portal) -> None:
+    held_by, held = await waiting(portal)
+    seen = (await held_by.http.get(f"{API}/settlements/{held}")).json()
+    uploaded = await held_by.upload(held, paper_of(seen, seen["total"], iban=OTHER))
+    assert uploaded.json()["accounting_decides"], uploaded.text
+    _, late = await waiting(portal)
+    overdue = update(settlements).where(settlements.c.settlement_id == late)
+    async with portal.site.app.state.database.writing() as connection:
+        await connection.execute(overdue.values(invoice_due=datetime(2026, 1, 5, 17, tzinfo=UTC)))
+    payer, to_pay = await waiting(portal)
+    invoice = {"invoice_number": "R-9", "invoice_date": today()}
+    await payer.post(to_pay, "make-invoice", invoice)
+    for device in ("desktop", "phone"):
+        office = await portal.page("accounting", device=device)  # type: ignore[arg-type]
+        await office.goto("/accounting")
+        for heading, number in (
+            ("Rechnungen zum Entscheiden", held),
+            ("Rechnungen zum Freigeben", to_pay),
+            ("Überfällige Rechnungen", late),
+        ):
+            section = office.get_by_role("region", name=re.compile(heading))
+            await expect(section.get_by_role("link", name=number)).to_be_visible()
+        held_list = office.get_by_role("region", name=re.compile("Überfällige Rechnungen"))
+        await expect(held_list.get_by_role("link", name=held)).to_have_count(0)
+        await axe(office)
+        await fits(office)
+    await portal.site.accounting.post(f"{API}/settlements/{to_pay}/approve", json={})
+    month = seen["month"]
+    for device in ("desktop", "phone"):
+        office = await portal.page("accounting", device=device)  # type: ignore[arg-type]
+        await office.goto("/accounting")
+        await follow(office.locator(f'a[href$="/accounting/month?month={month}"]'))
+        partners = office.get_by_role("table", name="Nach Servicepartner")
+        row = partners.get_by_role("row").filter(has_text=to_pay)
+        await expect(row).to_contain_text("Zur Zahlung freigegeben")
+        await expect(row).to_contain_text("129.00")
+        decisions = office.get_by_role("table", name="Wer was entschieden hat")
+        decided = decisions.get_by_role("row").filter(has_text=to_pay)
+        await expect(decided).to_contain_text("Rechnung zur Zahlung freigegeben")
+        await expect(decided).to_contain_text("(Buchhaltung)")
+        await axe(office)
+        await fits(office)
+        archive = await fetched(portal, office, f"/accounting/papers.zip?month={month}")
+        with zipfile.ZipFile(io.BytesIO(archive.content)) as files:
+            assert f"{held}/{held}-invoice.pdf" in files.namelist()
+        lines = await fetched(portal, office, f"/accounting/lines.csv?month={month}")
+        assert to_pay in lines.text
+    for path in ("/accounting/month?month=x", "/accounting/papers.zip?month="):
+        assert (await fetched(portal, office, path)).status_code == 422

@@ -1,5 +1,7 @@
 """Orders that do not go as planned, in a browser: problems, holds, declined orders, early execution, what is undone."""
 
+import csv
+import io
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -7,6 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.portal.portal import Device, Portal, axe, fits, follow, press
+from tests.portal.test_settlements_journeys import fetched
 from tests.web.site import MET, agreed, tomorrow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -336,3 +339,31 @@ async def test_another_appointment_at_the_same_time_is_shown(portal: Portal) -> 
     await expect(page.locator(".attention")).to_contain_text("Zur selben Zeit ist ein anderer")
     await expect(page.locator(".attention")).to_contain_text(sp_ids[0])
     await look(page)
+
+
+async def test_the_list_is_sorted_and_downloaded_as_it_is_filtered(portal: Portal) -> None:
+    site = portal.site
+    first = await site.new(name="=Tabelle eins")
+    second = await site.new(name="Tabelle zwei")
+    foreign = await site.new(name="Tabelle drei", partner_id=OTHER)
+    for device in ("desktop", "phone"):
+        page = await portal.page("operations", device=device)  # type: ignore[arg-type]
+        await page.goto("/orders?q=tabelle&partner_id=elektro-huber&sort=oldest")
+        await expect(page.locator(".job")).to_have_count(2)
+        await expect(page.locator(".job").first).to_contain_text(first)
+        await expect(page.locator(".job").first).to_contain_text("von heute")
+        await look(page)
+        await page.goto("/orders?q=tabelle&partner_id=elektro-huber&sort=newest")
+        await expect(page.locator(".job").first).to_contain_text(second)
+    address = await page.get_by_role("link", name="Liste herunterladen (CSV)").get_attribute("href")
+    assert address is not None
+    table = await fetched(portal, page, address)
+    text = table.content.decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text), delimiter=";"))
+    assert [row["sp_id"] for row in rows] == [second, first]
+    assert rows[1]["customer"] == "'=Tabelle eins", "no formula"
+    assert (rows[0]["partner_id"], rows[0]["age_days"]) == ("elektro-huber", "0")
+    partner = await portal.page("partner", partner_id=OTHER)
+    own = await fetched(portal, partner, "/orders.csv?q=tabelle&partner_id=elektro-huber")
+    assert first not in own.text, "a partner has its own orders only"
+    assert foreign in own.text

@@ -430,7 +430,7 @@ async def test_most_urgent_first_and_those_without_a_deadline_last(records: Orde
         assert await listed(records, HUBER, limit, "urgent") == expected
 
 
-@pytest.mark.parametrize("sort", ["newest", "urgent"])
+@pytest.mark.parametrize("sort", ["newest", "oldest", "urgent"])
 async def test_paging_is_stable_while_orders_come_and_change(records: Orders, sort: str) -> None:
     placed = {f"SP-{n:03}": MONDAY + timedelta(minutes=n) for n in range(20)}
     for sp_id, at in placed.items():

@@ -14,7 +14,12 @@ from tests.web.site import API, Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-ONLY_CSV = {"GET /api/v1/reports/journal", "GET /api/v1/reports/accruals"}
+ONLY_CSV = {
+    "GET /api/v1/reports/journal",
+    "GET /api/v1/reports/accruals",
+    "GET /api/v1/reports/lines",
+}
+ONLY_ZIP = {"GET /api/v1/reports/papers"}
 ALSO_CSV = {"GET /api/v1/reports/deadlines"}
 FILES = {"pdf": "application/pdf", "csv": "text/csv"}
 """What calls answer that give a file, by its ending."""
@@ -84,6 +89,7 @@ async def test_each_call_is_explained(cmi: Site) -> None:
             problem = int(status) >= 400
             plain = FILES.get(call.rpartition(".")[2], "application/json")
             plain = "text/csv" if call in ONLY_CSV else plain
+            plain = "application/zip" if call in ONLY_ZIP else plain
             expected = {"application/problem+json"} if problem else {plain}
             if call in ALSO_CSV and not problem:
                 expected.add("text/csv")

@@ -1,4 +1,4 @@
-"""The page of accounting: invoices to approve and to pay, the import of payments, the tables to book from."""
+"""The page of accounting: what is to be done first, months, the import of payments, the tables to book from."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -17,6 +17,8 @@ from use_cases.journal import Journal
 from use_cases.payment_import import Imported
 from use_cases.principal import Principal
 from web.api.journal import csv_download
+from web.portal.accounting_month import Sums, accounting_use_cases
+from web.portal.accounting_month import router as month_router
 from web.portal.pages import (
     error_page,
     form_of,
@@ -30,20 +32,22 @@ from words.payments import payment_result_text
 from words.translations import TRANSLATIONS, mark
 
 router = APIRouter(include_in_schema=False)
+router.include_router(month_router)
 
 _SHOWN = 25
+_MONTHS = 6
 _FINE = ("paid", "already_paid")
 _NO_FILE = mark("Wählen Sie die Datei mit den Zahlungen aus.")
 
 
 class _List(NamedTuple):
-    """Settlements in one state. `nothing`: the text if there is none; `more`: whether there are more than shown."""
+    """Settlements that wait. `nothing`: the text if there is none; `all_in`: the state of all, if more than shown."""
 
-    status: SettlementStatus
+    name: str
     title: str
     nothing: str
     rows: Sequence[SettlementRow]
-    more: bool
+    all_in: SettlementStatus | None
 
 
 class _Row(NamedTuple):
@@ -64,7 +68,7 @@ def _journal(request: Request) -> Journal:
 
 @router.get("/accounting")
 async def overview(request: Request) -> Response:
-    """What has to be approved and paid."""
+    """What has to be decided, approved and paid, which invoices are overdue, and the last months."""
     principal = await require_login(request, "accounting")
     return await _overview(request, principal)
 
@@ -134,33 +138,64 @@ async def _overview(
     language = reader_language(request, principal)
     gettext = TRANSLATIONS[language].gettext
     use_cases = settlement_use_cases(request)
-    lists = []
-    for state, title, nothing in (
-        (
-            SettlementStatus.INVOICED,
-            mark("Rechnungen zum Freigeben"),
-            mark("Im Moment ist keine Rechnung freizugeben."),
-        ),
-        (
-            SettlementStatus.APPROVED,
-            mark("Rechnungen zum Bezahlen"),
-            mark("Im Moment ist keine Rechnung zu bezahlen."),
-        ),
-    ):
-        found = await use_cases.list(principal, status=state, awaits_payment=True, limit=_SHOWN)
-        lists.append(
-            _List(state, gettext(title), gettext(nothing), found.items, bool(found.next_cursor))
+    accounting = accounting_use_cases(request)
+    waiting = await accounting.waiting(principal, _SHOWN + 1)
+    to_approve, to_pay = [
+        await use_cases.list(principal, status=state, awaits_payment=True, limit=_SHOWN)
+        for state in (SettlementStatus.INVOICED, SettlementStatus.APPROVED)
+    ]
+    lists = [
+        _List(name, gettext(title), gettext(nothing), rows[:_SHOWN], status if more else None)
+        for name, title, nothing, rows, status, more in (
+            (
+                "held",
+                mark("Rechnungen zum Entscheiden"),
+                mark("Im Moment wartet keine Rechnung auf einen Entscheid."),
+                waiting.held,
+                SettlementStatus.ISSUED,
+                len(waiting.held) > _SHOWN,
+            ),
+            (
+                "invoiced",
+                mark("Rechnungen zum Freigeben"),
+                mark("Im Moment ist keine Rechnung freizugeben."),
+                to_approve.items,
+                SettlementStatus.INVOICED,
+                bool(to_approve.next_cursor),
+            ),
+            (
+                "approved",
+                mark("Rechnungen zum Bezahlen"),
+                mark("Im Moment ist keine Rechnung zu bezahlen."),
+                to_pay.items,
+                SettlementStatus.APPROVED,
+                bool(to_pay.next_cursor),
+            ),
+            (
+                "overdue",
+                mark("Überfällige Rechnungen"),
+                mark("Im Moment ist keine Rechnung überfällig."),
+                waiting.overdue,
+                SettlementStatus.ISSUED,
+                len(waiting.overdue) > _SHOWN,
+            ),
         )
+    ]
     today: date = _journal(request).today
+    months = [Month.of(today)]
+    while len(months) < _MONTHS:
+        months.append(months[-1].previous)
+    booked = await accounting.sums(principal, *months)
     return page(
         request,
         "accounting/overview",
         status,
         principal=principal,
         lists=lists,
+        months=[(each, Sums.of(sum_ for sum_ in booked if sum_.month == each)) for each in months],
         problem=problem,
         today=today,
-        month=Month.of(today).previous,
+        month=months[1],
         month_name=month_name(language),
     )
 

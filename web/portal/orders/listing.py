@@ -6,13 +6,16 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
+from domain import spreadsheet
 from domain.orders.access import allowed
-from domain.orders.deadlines import next_due
+from domain.orders.deadlines import highest_level, next_due
 from domain.orders.order import Order, Status
 from records.order_lists import Sort
 from records.search import is_named
 from use_cases.access import Forbidden
 from use_cases.principal import Principal
+from web.downloads import streamed
+from web.portal.formats import local
 from web.portal.orders.common import URGENT_STATES, order_use_cases, partner_choices
 from web.portal.pages import error_page, page, redirect, require_login
 
@@ -20,18 +23,21 @@ router = APIRouter(include_in_schema=False)
 
 PER_PAGE = 25
 LONGEST_SEARCH = 200
+_SORTS: dict[str, Sort] = {"urgent": "urgent", "newest": "newest", "oldest": "oldest"}
 _NOT_THE_PARTNERS = (Status.AWAITING_PAYMENT, Status.IN_TRANSMISSION, Status.UNASSIGNED)
 
 
 class Row(NamedTuple):
     """An order in the list. `due` is the next open deadline that concerns the reader.
 
-    `can_move`: the reader can give it to another partner.
+    `can_move`: the reader can give it to another partner. `days`: since it was placed. `level`: its highest escalation.
     """
 
     order: Order
     due: datetime | None
     can_move: bool
+    days: int | None
+    level: int
 
 
 class Wanted(NamedTuple):
@@ -41,6 +47,7 @@ class Wanted(NamedTuple):
     status: Status | None
     overdue: bool
     partner_id: str
+    by: Sort | None
     cursor: str | None
 
     @classmethod
@@ -54,12 +61,15 @@ class Wanted(NamedTuple):
             status=Status(status) if status in set(Status) else None,
             overdue=given.get("overdue", "") in ("true", "1", "on"),
             partner_id=given.get("partner_id", "")[:64] if staff else "",
+            by=_SORTS.get(given.get("sort", "")),
             cursor=given.get("cursor") or None,
         )
 
     @property
     def sort(self) -> Sort:
-        """What is searched comes first if it fits best, what is to be done if it is most urgent, else the newest."""
+        """As chosen; else the best fit for a search, the most urgent where something is to be done, or the newest."""
+        if self.by is not None:
+            return self.by
         if self.q:
             return "best"
         return "urgent" if self.overdue or self.status in URGENT_STATES else "newest"
@@ -72,9 +82,15 @@ class Wanted(NamedTuple):
             "status": wanted.status or "",
             "overdue": "true" if wanted.overdue else "",
             "partner_id": wanted.partner_id,
+            "sort": wanted.by or "",
             "cursor": wanted.cursor or "",
         }
         return "/orders?" + urlencode({name: value for name, value in query.items() if value})
+
+    @property
+    def table_address(self) -> str:
+        """The address of the whole list as CSV."""
+        return "/orders.csv" + self.address(by=None).removeprefix("/orders")
 
 
 @router.get("/orders")
@@ -113,6 +129,8 @@ async def orders(request: Request) -> Response:
             order,
             next_due(order, "partner" if partner else None),
             in_bulk and "reassign" in allowed(order, "operations", now),
+            (local(now).date() - local(order.placed_at).date()).days if order.placed_at else None,
+            highest_level(order, "partner" if partner else None),
         )
         for order in items
     ]
@@ -131,3 +149,21 @@ async def orders(request: Request) -> Response:
         partners=partners,
         now=now,
     )
+
+
+@router.get("/orders.csv")
+async def orders_table(request: Request) -> Response:
+    """The whole list with the filters of the query as CSV, the newest first."""
+    principal = await require_login(request, "partner", "operations", "accounting")
+    wanted = Wanted.of(request, principal)
+    try:
+        parts = order_use_cases(request).table(
+            principal,
+            status=wanted.status,
+            overdue=wanted.overdue,
+            q=wanted.q or None,
+            partner_id=wanted.partner_id or None,
+        )
+    except Forbidden:
+        return error_page(request, 403)
+    return await streamed(parts, "orders.csv", spreadsheet.MEDIA_TYPE)

@@ -1,0 +1,119 @@
+"""The filter of the list of orders, and the list as a table for spreadsheets, in parts."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+from domain.orders.deadline_rules import Owner
+from domain.orders.deadlines import highest_level, next_due
+from domain.orders.order import Order, Status
+from domain.spreadsheet import csv_head, csv_rows
+from records.order_lists import OrderFilter
+from records.orders import Orders
+from use_cases import access
+from use_cases.principal import Principal
+from words.order_view import zoned
+
+ORDERS = (
+    "sp_id",
+    "sales_order_id",
+    "status",
+    "placed_at",
+    "age_days",
+    "customer",
+    "postal_code",
+    "city",
+    "partner_id",
+    "partner_name",
+    "service",
+    "product",
+    "quantity",
+    "due",
+    "level",
+    "appointment_start",
+    "appointment_end",
+    "executed_on",
+    "fee",
+    "settlement_id",
+)
+"""The columns of the table (docs/contract.md)."""
+_NUMBERS = ("age_days", "quantity", "level", "fee")
+_AT_ONCE = 200
+
+
+def order_filter(
+    principal: Principal,
+    now: datetime,
+    status: Status | None,
+    overdue: bool,
+    q: str | None,
+    partner_id: str | None,
+    contact_since: datetime,
+) -> OrderFilter:
+    """The filter of this caller's list of orders. Raises `Forbidden` if this role sees no orders.
+
+    `contact_since`: a partner does not search the contact of orders that were closed before.
+    """
+    access.check(principal, "read")
+    return OrderFilter(
+        partner_id=access.own_partner(principal),
+        assigned_to=partner_id,
+        status=status,
+        overdue_at=now if overdue else None,
+        q=q,
+        in_contact=principal.role in ("operations", "partner"),
+        contact_since=contact_since if principal.role == "partner" else None,
+        numbers_only=principal.role == "accounting",
+    )
+
+
+async def order_table(
+    orders: Orders, which: OrderFilter, principal: Principal, now: datetime
+) -> AsyncIterator[bytes]:
+    """The orders of a list as CSV, the newest first. Only a part of them is in memory at a time.
+
+    A partner sees its own deadlines only. Telephone numbers, streets and e-mail addresses are left out.
+    """
+    head, cursor = csv_head(ORDERS), None
+    while True:
+        page = await orders.page(which, _AT_ONCE, cursor, "newest")
+        rows = (_row(order, principal, now) for order in page.items)
+        yield head + csv_rows(ORDERS, rows, numbers=_NUMBERS)
+        head, cursor = b"", page.next_cursor
+        if cursor is None:
+            return
+
+
+def _row(order: Order, principal: Principal, now: datetime) -> dict[str, str]:
+    placement, calendar = order.intake.placement, order.calendar
+    owner: Owner | None = "partner" if principal.role == "partner" else None
+    has_partner = order.status is not Status.UNASSIGNED
+
+    def written(instant: datetime | None) -> str:
+        return "" if instant is None else zoned(calendar, instant).isoformat(timespec="minutes")
+
+    appointment = order.appointment
+    today, placed_at = calendar.local(now).date(), order.placed_at
+    age = "" if placed_at is None else str((today - calendar.local(placed_at).date()).days)
+    fee = placement.service.fee
+    return {
+        "sp_id": order.sp_id,
+        "sales_order_id": placement.sales_order_id,
+        "status": order.status.value,
+        "placed_at": written(order.placed_at),
+        "age_days": age,
+        "customer": "" if principal.role == "accounting" else placement.customer.name,
+        "postal_code": placement.customer.postal_code,
+        "city": placement.customer.city,
+        "partner_id": order.partner.partner_id if has_partner else "",
+        "partner_name": order.partner.name if has_partner else "",
+        "service": placement.service.name,
+        "product": placement.product.name,
+        "quantity": str(placement.product.quantity),
+        "due": written(next_due(order, owner)),
+        "level": str(highest_level(order, owner)),
+        "appointment_start": written(appointment.start if appointment else None),
+        "appointment_end": written(appointment.end if appointment else None),
+        "executed_on": order.executed_on.isoformat() if order.executed_on else "",
+        "fee": "" if fee is None else str(fee),
+        "settlement_id": order.settlement_id or "",
+    }

@@ -69,7 +69,5 @@ class Lookups:
 
     async def delete_older_than(self, instant: datetime) -> int:
         """Delete the looks of the days that ended before this instant. Returns how many rows."""
-        old = delete(lookups).where(
-            lookups.c.day < instant.date(), lookups.c.last_at < instant
-        )
+        old = delete(lookups).where(lookups.c.day < instant.date(), lookups.c.last_at < instant)
         return await self._database.write(lambda connection: connection.execute(old).rowcount)

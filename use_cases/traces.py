@@ -82,5 +82,7 @@ class Traces:
         for each in logins:
             known = [name for name in (each.login_id, each.email, each.name) if name]
             if wanted in map(email_key, known):
-                found |= {self._pseudonyms.account(name) for name in (each.login_id, each.email or "")}
+                found |= {
+                    self._pseudonyms.account(name) for name in (each.login_id, each.email or "")
+                }
         return found - {""}

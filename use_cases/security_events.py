@@ -1,4 +1,4 @@
-"""Records security events (`note`) and looks at customers' data (`looked_at`), in the background and never in the way."""
+"""Records security events (`note`) and looks at customers' data (`looked_at`), in the background."""
 
 import asyncio
 import logging

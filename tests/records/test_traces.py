@@ -1,6 +1,6 @@
 """Security events and looks at customers' data, on both databases."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -49,7 +49,7 @@ async def test_filters_and_deletion(database: Database) -> None:
 
 async def test_looks_are_counted_for_each_login_order_day_and_way(database: Database) -> None:
     records = Lookups(database)
-    look = Look("S-1", date(2026, 11, 2), "usr_1", "page")
+    look = Look("S-1", MONDAY.date(), "usr_1", "page")
     other = look._replace(how="api")
     await records.add({look: Times(MONDAY, MONDAY, 1)})
     await records.add(

@@ -88,7 +88,7 @@ async def list_security_events(
     principal: Annotated[Principal, may("trace")],
     query: Annotated[SecurityEventQuery, Query()],
 ) -> SecurityEventList:
-    """Who tried to get in, what was changed about access, and what was refused. Accounts and addresses are pseudonyms."""
+    """Who tried to get in, what was changed about access, what was refused. Accounts and addresses are pseudonyms."""
     try:
         items, following = await request.app.state.accounts.traces.events(
             principal, **query.model_dump()

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from records.accounts import email_key
-from records.database import Database
+from records.database import Database, storable
 from records.lookups import Look, Lookups, Times
 from records.security_events import EventFilter, LoginName, SecurityEvent, SecurityEvents
 from use_cases import access
@@ -78,7 +78,7 @@ class Traces:
 
     def _accounts(self, typed: str, logins: Sequence[LoginName]) -> set[str]:
         wanted = email_key(typed)
-        found = {self._pseudonyms.account(typed), wanted}
+        found = {self._pseudonyms.account(typed)} | ({wanted} if storable(wanted) else set())
         for each in logins:
             known = [name for name in (each.login_id, each.email, each.name) if name]
             if wanted in map(email_key, known):

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from use_cases.principal import Principal
 from use_cases.security_events import Kind
-from web.api.bodies import IsoInstant, ListQuery
+from web.api.bodies import IsoInstant
 from web.problems import documented, invalid
 from web.security import GuardedRoute, may
 
@@ -28,8 +28,10 @@ _EVENT: dict[str, Any] = {
 }
 
 
-class SecurityEventQuery(ListQuery):
+class SecurityEventQuery(BaseModel):
     """Which security events."""
+
+    model_config = ConfigDict(extra="forbid")
 
     kind: Kind | None = None
     account: str | None = Field(

@@ -16,6 +16,7 @@ from domain.orders.erasure import (
 from domain.orders.order import Order
 from records.orders import StoredOrder
 from use_cases.principal import Principal, Role
+from use_cases.security_events import note
 
 _PARTNER: frozenset[Role] = frozenset({"partner", "operations"})
 _OPERATIONS: frozenset[Role] = frozenset({"operations"})
@@ -49,6 +50,7 @@ MAY: Mapping[str, frozenset[Role]] = {
     "read_journal": _ACCOUNTING,
     "void": _OPERATIONS,
     "correct": _OPERATIONS,
+    "trace": _OPERATIONS,
     "read_corrections": frozenset({"operations", "accounting"}),
 }
 """The roles of each use case (docs/contract.md). Commands have their names from `domain/orders/commands.py` and
@@ -62,6 +64,7 @@ class Forbidden(Exception):
 def check(principal: Principal, use_case: str) -> None:
     """Raise `Forbidden` unless this caller's role may use this use case."""
     if principal.role not in MAY.get(use_case, frozenset()):
+        note("access_refused", "refused", principal.login_id, use_case)
         raise Forbidden(f"{principal.role} may not {use_case}")
 
 

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,9 +35,11 @@ from use_cases.link_mails import PATIENCE, LinkMails, PreparedLink, hash_of
 from use_cases.partners import PartnerUseCases
 from use_cases.passwords import Passwords, weakness
 from use_cases.second_factor import SecondFactor
+from use_cases.security_events import Recorder, note, throttling_noted
 from use_cases.sessions import SessionUseCases
 from use_cases.throttle import Throttle
 from use_cases.tokens import TokenUseCases
+from use_cases.traces import Traces
 
 logger = logging.getLogger("cmi.desk")
 
@@ -71,11 +74,15 @@ class Accounts:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._clock = clock
+        policies = settings.load_policies()
+        zone = ZoneInfo(policies.standard.office.timezone)
+        self.recorder = Recorder(database, settings, zone, clock)
+        self.traces = Traces(database, self.recorder.pseudonyms)
         partners, iban_changes = Partners(database), IbanChanges(database)
         self.partners = PartnerUseCases(
             partners,
             clock,
-            settings.load_policies().named.keys(),
+            policies.named.keys(),
             iban_changes,
             self._tell_of_ibans,
         )
@@ -100,6 +107,7 @@ class Accounts:
         """Wait for running mails, and for pending writes of when logins were used."""
         await self._link_mails.close()
         await self.callers.noted()
+        await self.recorder.written()
 
     async def keep_house(self) -> None:
         """Run forever: send pending mails and delete expired rows. Several processes may run it."""
@@ -234,6 +242,7 @@ class Accounts:
         )
         if not added:
             raise Conflict("There is a login with this e-mail address already.")
+        note("login", "made", about=user_id)
         logger.info("login made", extra={"user": user_id, "role": role, "partner": partner_id})
         return await self._user(partner_id, user_id), link
 
@@ -241,6 +250,7 @@ class Accounts:
         """Remove a login of a partner (None: of staff), and end its sessions. Raises `NotFound`."""
         await self._user(partner_id, user_id)
         await self._records.remove_user(user_id)
+        note("login", "removed", about=user_id)
         logger.info("login removed", extra={"user": user_id})
 
     async def set_language(self, user_id: str, language: Language) -> None:
@@ -282,6 +292,7 @@ class Accounts:
         if await self._records.use_link(hash_of(secret), hashed, self._clock()) is None:
             raise LinkUnusable()
         await self._throttle.was_right(user.email)
+        note("password", "set", user.user_id)
         logger.info("password set", extra={"user": user.user_id})
         return user
 
@@ -290,7 +301,9 @@ class Accounts:
 
         Everything that depends on the login happens in the background. Raises `Throttled` in both cases.
         """
-        await self._throttle.reset(email, address, device)
+        with throttling_noted("password", email):
+            await self._throttle.reset(email, address, device)
+        note("password", "asked", email)
         self._link_mails.spawn(self._reset(email))
 
     async def _reset(self, email: str) -> bool:
@@ -311,12 +324,15 @@ class Accounts:
             WrongFields: `former` is wrong, or `password` too weak.
         """
         known = await self._credentials(user_id)
-        await self._throttle.guess(known.user.email)
+        with throttling_noted("password", user_id):
+            await self._throttle.guess(known.user.email)
         right, _ = await self._passwords.check(former, known.password_hash)
         if not right:
+            note("password", "failed", user_id)
             raise WrongFields(Fault("former", "wrong", "is not the password until now"))
         await self._throttle.was_right(known.user.email)
         await self._records.set_password(user_id, await self._hash_strong(known.user, password))
+        note("password", "changed", user_id)
         logger.info("password set", extra={"user": user_id})
 
     async def _hash_strong(self, user: User, password: str) -> str:

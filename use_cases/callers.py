@@ -12,6 +12,7 @@ from records.accounts import AccountRecords, User
 from records.tokens import Tokens
 from use_cases.link_mails import hash_of
 from use_cases.principal import Principal
+from use_cases.security_events import note
 from use_cases.tokens import TOKEN_PREFIX
 
 logger = logging.getLogger("cmi.desk")
@@ -51,6 +52,8 @@ class Callers:
             return None
         if self._note_use(known.token_id, known.last_used_at, now):
             self._store_in_background(self._tokens.use(known.token_id, now))
+            if known.last_used_at is None:
+                note("token", "first_used", known.token_id)
         return Principal(
             role=known.role,
             login_id=known.token_id,

@@ -15,6 +15,7 @@ from records.database import Database
 from records.journal import JournalRecords
 from use_cases import access
 from use_cases.principal import Principal
+from use_cases.security_events import note
 
 JOURNAL = (
     "month",
@@ -86,6 +87,7 @@ class Journal:
                         "gross": str(net + vat),
                     }
                 )
+        note("export", "succeeded", principal.login_id, "journal")
         return csv_file(JOURNAL, rows, numbers=_AMOUNTS)
 
     async def accruals(self, principal: Principal, day: date) -> bytes:
@@ -103,6 +105,7 @@ class Journal:
             {**accrual.model_dump(mode="json"), "as_of": day.isoformat()}
             for accrual in await self._records.accruals(day, end.astimezone(UTC))
         ]
+        note("export", "succeeded", principal.login_id, "accruals")
         return csv_file(ACCRUALS, rows, numbers=_AMOUNTS)
 
     def _about(self, settlement: Settlement) -> dict[str, str]:

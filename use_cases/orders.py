@@ -44,6 +44,7 @@ from use_cases.partners import check_gets_orders
 from use_cases.placing import Placed as Placed
 from use_cases.placing import Placing
 from use_cases.principal import Principal
+from use_cases.security_events import looked_at, note
 from use_cases.waiting import wait_for_records
 
 logger = logging.getLogger("cmi.desk")
@@ -126,6 +127,7 @@ class OrderUseCases:
         found = await self._known(principal, sp_id)
         if principal.role == "partner":
             await self._note_first_look(found.order)
+        looked_at(principal.login_id, (sp_id,))
         return self._shown(principal, found)
 
     async def _note_first_look(self, order: Order) -> None:
@@ -168,6 +170,7 @@ class OrderUseCases:
         now = self._clock()
         which = order_filter(principal, now, status, overdue, q, partner_id, now - self._contact)
         page = await self._orders.page(which, limit, cursor, sort)
+        looked_at(principal.login_id, (each.sp_id for each in page.items))
         shown = (self._shown(principal, StoredOrder(order, ())).order for order in page.items)
         page = page._replace(items=tuple(shown))
         return Listing(page, await self._orders.counts(which))
@@ -201,6 +204,8 @@ class OrderUseCases:
             # It may be placed, but not recorded yet. Partners do not see orders that early.
             stored = await self._gateway.fetch(sp_id, must_exist=False)
         if stored is None or not access.sees(principal, stored.order):
+            if stored is not None:
+                note("access_refused", "refused", principal.login_id, sp_id)
             raise UnknownOrder(sp_id)
         return stored
 

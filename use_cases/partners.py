@@ -19,6 +19,7 @@ from use_cases.account_errors import (
     wrong_fields,
 )
 from use_cases.partner_numbers import canonical
+from use_cases.security_events import note
 
 logger = logging.getLogger("cmi.desk")
 
@@ -123,6 +124,7 @@ class PartnerUseCases:
         if changed is None:
             raise NotFound("partner")
         if "iban" in changes:
+            note("iban_change", "asked", about=partner_id)
             self._tell()
         if "status" in changes:
             logger.info("partner status", extra={"partner": partner_id, "status": changed.status})
@@ -155,6 +157,7 @@ class PartnerUseCases:
         await self._iban_changes.decide(
             partner_id, change_id, confirm=confirm, by=by, now=self._clock()
         )
+        note("iban_change", "confirmed" if confirm else "refused", about=partner_id)
         self._tell()
         return await self.get(partner_id)
 

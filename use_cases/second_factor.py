@@ -10,6 +10,7 @@ from settings import Settings
 from use_cases import totp
 from use_cases.account_errors import Conflict, Fault, NotFound, SecondFactorUnavailable, WrongFields
 from use_cases.link_mails import hash_of
+from use_cases.security_events import note, throttling_noted
 from use_cases.throttle import Throttle
 
 logger = logging.getLogger("cmi.desk")
@@ -93,6 +94,7 @@ class SecondFactor:
         hashes = [hash_of(totp.plain_recovery_code(each)) for each in codes]
         if not await self._factors.confirm(user_id, stored, step, hashes):
             raise Conflict("No second factor is being set up.")
+        note("second_factor", "set", user_id)
         logger.info("second factor set up", extra={"user": user_id})
         return tuple(codes)
 
@@ -104,11 +106,13 @@ class SecondFactor:
             WrongFields: the code is wrong.
         """
         known = await self._credentials(user_id)
-        await self._throttle.guess(known.user.email)
+        with throttling_noted("second_factor", user_id):
+            await self._throttle.guess(known.user.email)
         if known.totp_confirmed and not await self.takes(known, code):
             raise WrongFields(Fault("code", "wrong", "is wrong, or was used before"))
         await self._throttle.was_right(known.user.email)
         await self._factors.remove(user_id)
+        note("second_factor", "removed", user_id)
         logger.info("second factor removed", extra={"user": user_id})
 
     async def reset(self, partner_id: str | None, user_id: str) -> None:
@@ -123,6 +127,7 @@ class SecondFactor:
             raise NotFound("user")
         await self._factors.remove(user_id)
         await self._records.end_sessions(user_id)
+        note("second_factor", "reset", about=user_id)
         logger.info("second factor reset", extra={"user": user_id})
 
     async def takes(self, known: Credentials, code: str) -> bool:
@@ -130,10 +135,13 @@ class SecondFactor:
         user_id = known.user.user_id
         recovery = totp.plain_recovery_code(code)
         if await self._factors.take_recovery_code(user_id, hash_of(recovery)):
+            note("second_factor", "succeeded", user_id)
             logger.warning("recovery code used", extra={"user": user_id})
             return True
         step = self._step(known, code)
-        return step is not None and await self._factors.take_step(user_id, step)
+        taken = step is not None and await self._factors.take_step(user_id, step)
+        note("second_factor", "succeeded" if taken else "failed", user_id)
+        return taken
 
     def _step(self, known: Credentials, code: str) -> int | None:
         user_id, stored = known.user.user_id, known.totp_secret

@@ -13,6 +13,7 @@ from use_cases.link_mails import hash_of, new_secret
 from use_cases.passwords import Passwords
 from use_cases.principal import Principal
 from use_cases.second_factor import SecondFactor
+from use_cases.security_events import note, throttling_noted
 from use_cases.throttle import Throttle
 
 logger = logging.getLogger("cmi.desk")
@@ -70,7 +71,8 @@ class SessionUseCases:
             LoginEnded: they are right, but the user's partner has ended.
             SecondFactorNeeded: the password is right, and the code is missing.
         """
-        await self._throttle.guess(email, address, device)
+        with throttling_noted("log_in", email):
+            await self._throttle.guess(email, address, device)
         now = self._clock()
         known = await self._records.by_email(email, now)
         try:
@@ -81,8 +83,10 @@ class SessionUseCases:
             await self._throttle.take_back(email, address, device)
             raise
         if known is None or known.password_hash is None or not right:
+            note("log_in", "failed", known.user.user_id if known else email)
             raise BadLogin("e-mail or password is wrong")
         if known.partner_ended:
+            note("log_in", "refused", known.user.user_id)
             raise LoginEnded("the partner has ended")
         if better is not None:
             await self._records.rehash(known.user.user_id, known.password_hash, better)
@@ -110,7 +114,8 @@ class SessionUseCases:
         known = await self._records.by_id(link.user_id, now)
         if known is None:
             raise LinkUnusable()
-        await self._throttle.guess(known.user.email, address, device)
+        with throttling_noted("second_factor", known.user.user_id):
+            await self._throttle.guess(known.user.email, address, device)
         if known.totp_confirmed and not await self._second_factor.takes(known, code):
             raise BadLogin("the code is wrong, or was used before")
         return await self._begin(known.user, address, device)
@@ -137,5 +142,6 @@ class SessionUseCases:
             raise BadLogin("e-mail or password is wrong")  # removed a moment ago
         await self._throttle.was_right(user.email, address, device)
         device = await self._throttle.remember(user.user_id, device)
+        note("log_in", "succeeded", user.user_id)
         logger.info("logged in", extra={"user": user.user_id})
         return Session(secret, principal_of(user), expires_at, device)

@@ -21,6 +21,7 @@ from temporal.calls import Closed, NoAnswer, TemporalAway, workflow_call
 from use_cases import access
 from use_cases.order_errors import RequestReused
 from use_cases.principal import Principal
+from use_cases.security_events import note
 from use_cases.waiting import wait_for_records
 
 logger = logging.getLogger("cmi.desk")
@@ -50,6 +51,8 @@ class SettlementGateway:
         """
         stored = await self._settlements.get(settlement)
         if stored is None or not access.sees_settlements_of(principal, stored.account.partner_id):
+            if stored is not None:
+                note("access_refused", "refused", principal.login_id, settlement)
             raise UnknownSettlement(settlement)
         return stored
 

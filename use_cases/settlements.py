@@ -38,6 +38,7 @@ from use_cases.opening import choose_billable, opening_of
 from use_cases.payment_import import PaymentImport
 from use_cases.payments import PaymentUseCases
 from use_cases.principal import Principal
+from use_cases.security_events import note
 from use_cases.settlement_gateway import PaperNotMade as PaperNotMade
 from use_cases.settlement_gateway import SettlementGateway
 from use_cases.settlement_gateway import UnknownSettlement as UnknownSettlement
@@ -203,6 +204,7 @@ class SettlementUseCases:
         """The partner of the settlement: the caller, or the one that operations name or whose orders they name."""
         own = access.own_partner(principal)
         if own is not None and partner_id not in (None, own):
+            note("access_refused", "refused", principal.login_id, partner_id or "")
             raise Forbidden("a partner in another's place")
         wanted = own or partner_id
         if wanted is None:

@@ -13,6 +13,7 @@ from use_cases.account_errors import Conflict, Fault, NotFound, WrongFields, wro
 from use_cases.account_ids import check_role, random_part
 from use_cases.link_mails import hash_of, new_secret
 from use_cases.partners import PartnerUseCases
+from use_cases.security_events import note
 
 logger = logging.getLogger("cmi.desk")
 
@@ -82,6 +83,7 @@ class TokenUseCases:
         )
         if not await self._tokens.add(made, hash_of(token)):
             raise Conflict("This token was made already, and is shown only once.")
+        note("token", "made", about=made.token_id)
         facts = {"token_id": made.token_id, "role": role, "partner": partner_id}
         logger.info("token made", extra=facts)
         return made.token_id, token
@@ -90,4 +92,5 @@ class TokenUseCases:
         """Revoke a token of a partner (None: of the retailer), at once and permanently. Raises `NotFound`."""
         if not await self._tokens.revoke(partner_id, token_id, self._clock()):
             raise NotFound("token")
+        note("token", "ended", about=token_id)
         logger.info("token revoked", extra={"token_id": token_id})

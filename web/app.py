@@ -51,6 +51,7 @@ from web.api import (
     settlement_papers,
     settlements,
     tokens,
+    traces,
 )
 from web.call_limits import CallLimits
 from web.middleware import API, RequestMiddleware
@@ -160,6 +161,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
         logins,
         tokens,
         reports,
+        traces,
     ):
         app.include_router(calls.router, prefix=API)
     app.state.call_limits = CallLimits(settings)

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from use_cases.security_events import How, Visit, visiting
 from web.problems import Problem, answer, unexpected
 
 access_log = logging.getLogger("cmi.web.access")
@@ -105,7 +106,8 @@ class _Exchange:
                 await self._answer(_too_large())
                 return
             try:
-                await app(scope, self._receive_limited, self._send_with_headers)
+                with _visit(scope, self._id):
+                    await app(scope, self._receive_limited, self._send_with_headers)
             except ClientDisconnect:
                 self._is_disconnected = True  # the caller cannot receive an answer
             except Exception as error:
@@ -181,6 +183,27 @@ class _Exchange:
         quiet = facts["route"] in ("/healthz", "/readyz") and self._status == 200
         event = "the caller went away" if self._is_disconnected else "answered"
         access_log.log(logging.DEBUG if quiet else logging.INFO, event, extra=facts)
+
+
+def _visit(scope: Scope, request_id: str) -> contextlib.AbstractContextManager[None]:
+    """What traces have about a request (`use_cases.security_events`)."""
+    app = scope.get("app")
+    accounts = getattr(app.state, "accounts", None) if app is not None else None
+    if accounts is None:
+        return contextlib.nullcontext()
+    path, state = scope["path"], scope["state"]
+    how: How = "api" if path.startswith(API) else "page"
+    if path.endswith(".pdf"):
+        how = "pdf"
+    elif path.endswith((".csv", ".ics")):
+        how = "export"
+
+    def login() -> str:
+        principal = state.get("principal")
+        return "" if principal is None else str(principal.login_id)
+
+    address = (scope.get("client") or ("", 0))[0]
+    return visiting(Visit(accounts.recorder, address, request_id, login, how))
 
 
 _warned_of: set[str] = set()

@@ -15,6 +15,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from settings import Settings
 from use_cases.access import MAY
 from use_cases.principal import Principal, Role
+from use_cases.security_events import note
 from web.idempotency import run_once
 from web.problems import Problem
 
@@ -69,6 +70,7 @@ async def principal_of(request: Request, *, sessions: bool = False) -> Principal
         raise _unauthenticated("This call needs a token: Authorization: Bearer <token>.", "")
     principal = await request.app.state.accounts.callers.of_token(token)
     if not isinstance(principal, Principal):
+        note("token", "refused")
         raise _unauthenticated(
             "This token is not known, or not any more.", ', error="invalid_token"'
         )
@@ -102,6 +104,7 @@ class Require:
         """The caller of a request, outside of FastAPI's dependencies. Raises `Problem`: 401 or 403."""
         principal = await principal_of(request, sessions=self._sessions)
         if principal.role not in self.roles:
+            note("access_refused", "refused", principal.login_id, request.scope["route"].path)
             raise Problem(403, "Forbidden", f"This is not for the role {principal.role}.")
         return principal
 

@@ -37,6 +37,7 @@ from records.tables.settlements import (
     settlements,
 )
 from records.tables.shipping import line_requests, line_withdrawals
+from records.tables.traces import lookups, security_events
 from records.tables.types import Instant, Key, Money, metadata
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "line_withdrawals",
     "links",
     "login_attempts",
+    "lookups",
     "mails",
     "metadata",
     "orders",
@@ -73,6 +75,7 @@ __all__ = [
     "partners",
     "recovery_codes",
     "reminders",
+    "security_events",
     "sessions",
     "settlement_documents",
     "settlement_lines",

@@ -90,6 +90,7 @@ DECIDED: dict[str, set[str]] = {
     "POST /api/v1/tokens": OPERATIONS,
     "DELETE /api/v1/tokens/{token_id}": OPERATIONS,
     "GET /api/v1/reports/deadlines": OPERATIONS,
+    "GET /api/v1/security-events": OPERATIONS,
     "GET /healthz": EVERYBODY,
     "GET /readyz": EVERYBODY,
 }
@@ -171,6 +172,7 @@ PAGES = {
     "GET /staff/transmissions",
     "GET /staff/mails",
     "GET /staff/findings",
+    "GET /staff/security-events",
     "GET /staff/reports",
     "GET /staff/reports/{month}/deadlines.csv",
     "GET /staff/reports/{month}/late",

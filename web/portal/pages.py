@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import words
 from domain.values import LANGUAGES, Language
 from use_cases.principal import Principal, Role
+from use_cases.security_events import note
 from web.languages import negotiate
 from web.portal.formats import filters
 from web.portal.forms import (
@@ -108,6 +109,7 @@ async def require_login(request: Request, *roles: Role) -> Principal:
     if principal is None:
         raise EarlyResponse(await _ask_to_log_in(request))
     if principal.role not in roles:
+        note("access_refused", "refused", principal.login_id, request.scope["route"].path)
         raise EarlyResponse(error_page(request, 403))
     return principal
 

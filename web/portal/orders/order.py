@@ -30,6 +30,7 @@ from web.portal.orders.proposals import WINDOWS, proposals
 from web.portal.orders.readers import decisions
 from web.portal.orders.reminders import reminder_values
 from web.portal.pages import Form, error_page, page, reader_language, redirect, require_login
+from web.portal.staff.traces import HOW
 from words import action_label, outcome_label, reason_label, refusal_reason
 from words.order_view import OrderView, TimelineEntry, order_view
 from words.translations import TRANSLATIONS, say
@@ -246,8 +247,11 @@ async def show(
         "receiver": await _receiver(request, view),
         "partners": (),
         "temporal_link": None,
+        "looks": (),
+        "how_looked": HOW,
     }
     if principal.role == "operations":
+        values["looks"] = await request.app.state.accounts.traces.looks(principal, order.sp_id)
         values["temporal_link"] = _temporal_link(request, order.sp_id)
         if "reassign" in may:
             values["partners"] = await partner_choices(request, order.partner.partner_id)

@@ -1,0 +1,96 @@
+"""The API's call for security events."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from use_cases.principal import Principal
+from use_cases.security_events import Kind
+from web.api.bodies import IsoInstant
+from web.problems import documented, invalid
+from web.security import GuardedRoute, may
+
+router = APIRouter(route_class=GuardedRoute)
+
+_EVENT: dict[str, Any] = {
+    "event_id": "5d1e0c9a7b2f4e635d1e0c9a",
+    "at": "2026-11-02T07:00:00Z",
+    "kind": "log_in",
+    "outcome": "failed",
+    "account": "0f3b9c1f5a7d4e2b8c6a1d3e5f7a9b0c",
+    "name": "Petra Huber",
+    "address": "7a9b0c0f3b9c1f5a7d4e2b8c6a1d3e5f",
+    "network": "1d3e5f7a9b0c0f3b9c1f5a7d4e2b8c6a",
+    "about": "",
+    "request_id": "c0ffee00c0ffee00c0ffee00",
+}
+
+
+class SecurityEventQuery(BaseModel):
+    """Which security events."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Kind | None = None
+    account: str | None = Field(
+        None,
+        max_length=254,
+        description="an e-mail address, the name or id of a login or token, or a pseudonym",
+    )
+    since: IsoInstant | None = None
+    until: IsoInstant | None = Field(None, description="not included")
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = Field(None, max_length=400)
+
+
+class SecurityEventAnswer(BaseModel):
+    """Something that concerns access."""
+
+    event_id: str
+    at: datetime
+    kind: str
+    outcome: str
+    account: str = Field(description="the pseudonym of who acted; empty if nobody is known")
+    name: str | None = Field(description="the name of that login or token, if there is one")
+    address: str = Field(description="the pseudonym of the network address")
+    network: str = Field(description="the pseudonym of its network, /24 or /48")
+    about: str = Field(description="the id of what it is about, or empty")
+    request_id: str
+
+
+class SecurityEventList(BaseModel):
+    """The newest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [_EVENT], "next_cursor": None}]}
+    )
+
+    items: list[SecurityEventAnswer]
+    next_cursor: str | None
+
+
+@router.get(
+    "/security-events",
+    tags=["operations"],
+    summary="Security events",
+    response_model=SecurityEventList,
+    responses=documented(401, 403, 422, 500, 503),
+)
+async def list_security_events(
+    request: Request,
+    principal: Annotated[Principal, may("trace")],
+    query: Annotated[SecurityEventQuery, Query()],
+) -> SecurityEventList:
+    """Who tried to get in, what was changed about access, what was refused. Accounts and addresses are pseudonyms."""
+    try:
+        items, following = await request.app.state.accounts.traces.events(
+            principal, **query.model_dump()
+        )
+    except ValueError:
+        raise invalid([("cursor", "is not a cursor of this list")]) from None
+    return SecurityEventList(
+        items=[SecurityEventAnswer(**each.event._asdict(), name=each.name) for each in items],
+        next_cursor=following,
+    )

@@ -7,7 +7,7 @@ files. Where the machine cannot do that, its own child processes have the same l
 
 A module that can be run has `main(data: bytes) -> bytes`. What `main` imports and cannot be loaded from within, because
 it looks for libraries of the system, is named in its `LOADS`. As a command (`python -m documents.confined MODULE MEMORY
-SECONDS`) this file is the side inside the process.
+PROCESSOR_SECONDS`) this file is the side inside the process.
 
 **How it is started.** The worker has threads of the Temporal SDK, which take locks of the interpreter without holding
 the GIL. A child that is forked at such a moment and then runs any Python code waits forever for a lock that nobody will
@@ -63,10 +63,21 @@ _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="confined")
 
 
 class Limits(NamedTuple):
-    """The limits of a process: bytes of address space, for it and for each of its children, and seconds."""
+    """The limits of a process: bytes of address space, for it and for each of its children, and seconds.
+
+    `processor`: seconds of processor time, of all its threads together, rounded up; None: one more than `seconds`.
+    """
 
     memory: int
     seconds: float
+    processor: float | None = None
+
+    @property
+    def processor_seconds(self) -> int:
+        """The limit of the processor time in whole seconds, which is what the kernel counts."""
+        if self.processor is None:
+            return math.ceil(self.seconds) + 1
+        return math.ceil(self.processor)
 
 
 class ConfinedError(Exception):
@@ -172,7 +183,9 @@ def _run(module: str, data: bytes, limits: Limits, given_up: threading.Event) ->
     if code == _OUT_OF_MEMORY:
         raise ConfinedError("memory", f"{module}: over {limits.memory >> 20} MiB")
     if code == -signal.SIGXCPU:
-        raise ConfinedError("time", f"{module}: over {limits.seconds:g} seconds")
+        raise ConfinedError(
+            "time", f"{module}: over {limits.processor_seconds} seconds of a processor"
+        )
     # C libraries crash when memory runs out
     raise ConfinedError("failed", f"{module} {_ending(code, errors)}")
 
@@ -200,7 +213,7 @@ def _start(
         [
             sys.executable,
             *("-E", "-s", "-B", "-m", "documents.confined"),
-            *(module, str(limits.memory), str(limits.seconds)),
+            *(module, str(limits.memory), str(limits.processor_seconds)),
         ],
         stdin=given,
         stdout=subprocess.PIPE,
@@ -267,26 +280,26 @@ def _short_of_memory(error: BaseException, status: IO[str] | None) -> bool:
     return limit != resource.RLIM_INFINITY and peak > limit - _NEAR
 
 
-def _confine(memory: int, seconds: float) -> None:
+def _confine(memory: int, processor: int) -> None:
     """Lower the limits of this process permanently."""
-    processor = math.ceil(seconds) + 1
-    for kind, limit in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, processor),
-        (resource.RLIMIT_FSIZE, _LARGEST_FILE),
-        (resource.RLIMIT_NOFILE, _MOST_FILES),
-        (resource.RLIMIT_CORE, 0),
+    for kind, limit, most in (
+        (resource.RLIMIT_AS, memory, memory),
+        # At the first limit the kernel sends SIGXCPU, which tells the cause; at the second one SIGKILL, which does not.
+        (resource.RLIMIT_CPU, processor, processor + 1),
+        (resource.RLIMIT_FSIZE, _LARGEST_FILE, _LARGEST_FILE),
+        (resource.RLIMIT_NOFILE, _MOST_FILES, _MOST_FILES),
+        (resource.RLIMIT_CORE, 0, 0),
     ):
         with suppress(ValueError, OSError):  # macOS has no limit of the address space
-            resource.setrlimit(kind, (limit, limit))
+            resource.setrlimit(kind, (limit, most))
 
 
-def _inner(module: str, memory: str, seconds: str) -> int:
+def _inner(module: str, memory: str, processor: str) -> int:
     leave_namespaces()
     _end_with_parent()  # so that a killed worker leaves no process
     logging.disable()  # libraries may log the content of an untrusted file
     os.write(1, _READY)
-    _confine(int(memory), float(seconds))
+    _confine(int(memory), int(processor))
     # Only the answer is written to the real stdout; output of libraries is redirected to stderr.
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

@@ -28,7 +28,7 @@ from invoices.numbers import settlement_problems
 LARGEST = 20 << 20
 """The largest file in bytes."""
 MOST_PAGES = 300
-LIMITS = Limits(memory=1 << 30, seconds=45)
+LIMITS = Limits(memory=1 << 30, seconds=45, processor=10)
 
 _LOGGER = logging.getLogger(__name__)
 _MOST_TEXT = 5_000_000  # characters

@@ -270,3 +270,10 @@ async def test_a_folder_that_is_taken_for_a_leftover_is_made_again(
     assert await run_confined(GREEDY, b"file", ROOMY) == made[1].encode()
     assert len(made) == 2
     assert not any(os.path.exists(folder) for folder in made)
+
+
+async def test_processor_time_is_limited_by_itself() -> None:
+    limits = Limits(memory=200 << 20, seconds=60, processor=1)
+    with pytest.raises(ConfinedError, match="over 1 seconds of a processor") as caught:
+        await run_confined(GREEDY, b"spin", limits)
+    assert caught.value.kind == "time"

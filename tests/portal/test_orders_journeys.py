@@ -176,7 +176,7 @@ async def test_two_people_on_one_order(portal: Portal) -> None:
     await press(one, "Anforderungen bestätigen")
     alert = one.get_by_role("alert")
     await expect(alert).to_contain_text("im Status «Anforderungen erfüllt» nicht möglich")
-    await expect(alert).to_contain_text("(Petra Operations (Servicepartner-Team) für elektro-huber")
+    await expect(alert).to_contain_text("(Petra Operations (Servicepartner-Team) für Elektro")
     await look(one)
 
 

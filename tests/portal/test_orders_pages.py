@@ -153,7 +153,7 @@ async def test_the_menus_lists_have_their_names(portal: Portal, partner: Visitor
     await portal.site.brought(waiting, "requirements_met")
     await portal.site.brought(done, "completed")
     answer = await partner.get("/orders?status=requirements_met")
-    assert "<h1>Aufträge mit Anforderungen erfüllt</h1>" in answer.text
+    assert "<h1>Aufträge mit erfüllten Anforderungen</h1>" in answer.text
     assert waiting in partner.text
     assert done not in partner.text
     answer = await partner.get("/orders?status=completed")
@@ -237,7 +237,7 @@ async def test_the_page_says_why_something_is_not_possible_now(
     await partner.get(f"/orders/{sp_id}")
     assert "Kundentermin setzen Ein Termin darf erst vereinbart werden, wenn" in partner.text
     assert "fällig" in partner.text
-    assert "Am Zug: Servicepartner" in partner.text
+    assert "Zuständig: Servicepartner" in partner.text
 
 
 async def test_an_order_of_another_partner_is_none(portal: Portal, partner: Visitor) -> None:
@@ -448,7 +448,7 @@ async def test_operations_act_in_the_partners_place_and_decide(
     assert (await operations.post(f"/orders/{sp_id}/review", sent)).status_code == 303
     assert await status(portal, sp_id) == "set_appointment"
     await operations.get(f"/orders/{sp_id}")
-    assert "Petra Operations (Servicepartner-Team) für elektro-huber" in operations.text
+    assert "Petra Operations (Servicepartner-Team) für Elektro" in operations.text
     sent = {"cancel.reason": "Kundschaft verzichtet"}
     assert (await partner.post(f"/orders/{sp_id}/cancel", sent)).status_code == 403
     assert (await operations.post(f"/orders/{sp_id}/cancel", sent)).status_code == 303

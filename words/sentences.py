@@ -14,7 +14,7 @@ from words.dates import (
     span_in_words,
 )
 from words.labels import action_label, deadline_start, status_label
-from words.translations import mark, pmark, say
+from words.translations import Meaning, mark, pmark, say
 
 REFUSALS: Mapping[str, str] = {
     "wrong_state": mark("«%(action)s» ist im Status «%(status)s» nicht möglich."),

@@ -176,14 +176,14 @@ async def test_several_orders_are_accepted_and_who_was_refused_is_named(
     sent = {"which": "ticked", "sp_id": [*sp_ids, foreign, "<i>x"]}
     answer = await partner.post("/several/accept", sent)
     assert answer.status_code == 200
-    assert f"2 Aufträge sind erledigt: {sp_ids[0]} , {sp_ids[1]}" in partner.text
+    assert f"2 Aufträge sind akzeptiert: {sp_ids[0]} , {sp_ids[1]}" in partner.text
     assert "3 Aufträge wurden nicht geändert" in partner.text
     assert f"{sp_ids[2]} : Der Auftrag hat den Status «Storniert»" in partner.text
     assert f"{foreign} : Diesen Auftrag gibt es nicht" in partner.text
     assert "<i>x" not in answer.text
     assert await status(portal, foreign) == "new"
     await partner.post("/several/accept", sent)  # the answer is loaded anew
-    assert "2 Aufträge sind erledigt" in partner.text
+    assert "2 Aufträge sind akzeptiert" in partner.text
     assert (await events(portal, sp_ids[0])).count("accepted") == 1
 
 
@@ -218,7 +218,7 @@ async def test_several_executions_are_confirmed_on_one_day(
     assert "3 Aufträge wurden nicht geändert" in partner.text
     assert "darf nicht in der Zukunft liegen" in partner.text
     await partner.post("/several/execution", {"executed_on": zurich(), "sp_id": sp_ids})
-    assert "2 Aufträge sind erledigt" in partner.text
+    assert "2 Aufträge sind als ausgeführt bestätigt" in partner.text
     assert "liegt vor dem Termin" in partner.text  # the third one's
     assert [await status(portal, sp_id) for sp_id in sp_ids] == [
         "completed",

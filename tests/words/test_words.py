@@ -200,7 +200,7 @@ def test_labels() -> None:
     assert ball_text("partner", "de") == "Zuständig: Servicepartner"
     assert checklist_label("wall", "en") == "Is the wall strong enough?"
     assert outcome_label("not_reached", "de") == "Nicht erreicht"
-    assert outcome_label("missed", "fr") == "Manqué"
+    assert outcome_label("missed", "fr") == "Non respecté"
     assert mail_label("new_order", "de") == "Neuer Auftrag"
     assert role_label("shop", "it") == "Negozio online"
 

@@ -236,7 +236,7 @@ async def test_the_page_says_why_something_is_not_possible_now(
     sp_id = await portal.site.new()
     await partner.get(f"/orders/{sp_id}")
     assert "Kundentermin setzen Ein Termin darf erst vereinbart werden, wenn" in partner.text
-    assert "fällig" in partner.text
+    assert "Arbeitstag" in partner.text
     assert "Zuständig: Servicepartner" in partner.text
 
 

@@ -41,6 +41,7 @@ from records.partners import Partners
 from records.settlements import Settlements
 from settings import Settings, SettingsError
 from settings.logs import configure_logging
+from settings.secrets import forget_secrets
 from temporal.connection import connect_patiently, leave, rewrap_data_keys
 from use_cases.outages import OutageWatch
 from workflows.daily_digest import DailyDigest
@@ -180,7 +181,7 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
         await migrate_patiently(settings.database_url)
     database = Database(settings.database_url)
     client = await connect_patiently(settings, database)
-    settings.forget_secrets()
+    forget_secrets(settings)
     watch: OutageWatch | None = None
     if names.ORDERS_QUEUE in queues:
         after = timedelta(minutes=settings.outage_after)

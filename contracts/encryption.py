@@ -32,6 +32,7 @@ from contracts.keys import (
     EncryptionError,
     KeyErased,
     KeyRing,
+    UnknownKey,
     new_key,
 )
 
@@ -89,6 +90,10 @@ class Bound(NamedTuple):
         )
 
 
+class _Forged(EncryptionError):
+    """No key of ours made this payload, or somebody changed it."""
+
+
 class EncryptionCodec(PayloadCodec, WithSerializationContext):
     """Encrypts each payload (data and metadata), and binds it to its namespace, workflow and kind.
 
@@ -98,7 +103,7 @@ class EncryptionCodec(PayloadCodec, WithSerializationContext):
 
     Where the SDK gives a context, only what is bound to that context is decrypted; anything else becomes `REFUSED`, so
     that a stranger's command has no effect and does not stop the order. Without a context, as in the codec endpoint,
-    all is decrypted that a key fits.
+    all is decrypted that a key fits. If a key is missing, decoding raises, so that the task is tried again.
 
     Payloads of the first format are bound to nothing. They are read if their key is not the first one: whoever comes
     from a release that wrote them puts a new key in front (docs/operations.md, "Encryption").
@@ -128,7 +133,7 @@ class EncryptionCodec(PayloadCodec, WithSerializationContext):
         metadata = {"encoding": ENCODING, FORMAT: b"2"}
         if bound is not None:
             metadata[BOUND_TO] = json.dumps(bound, separators=(",", ":")).encode()
-        if bound is not None and ring.has_data_keys and not names.is_taken(bound.workflow_id):
+        if bound is not None and self._has_data_key(bound):
             cipher = await ring.data_key(bound.workflow_id)
         else:
             metadata[KEY_ID] = ring.current.encode()
@@ -151,16 +156,26 @@ class EncryptionCodec(PayloadCodec, WithSerializationContext):
             if self._accept_plain or self._bound is None:
                 return payload
             return self._refused("not encrypted")
-        if FORMAT not in payload.metadata:
+        try:
+            if FORMAT in payload.metadata:
+                return await self._decrypt_bound(payload)
             return self._decrypt_first_format(payload)
+        except _Forged as error:
+            if self._bound is None:
+                raise
+            return self._refused(str(error))
+
+    async def _decrypt_bound(self, payload: Payload) -> Payload:
         raw = payload.metadata.get(BOUND_TO)
         bound = _bound_of(raw) if raw is not None else None
         if self._bound is not None and (bound is None or not bound.fits(self._bound)):
             return self._refused("encrypted for another workflow")
         if KEY_ID in payload.metadata:
+            if self._bound is not None and self._has_data_key(self._bound):
+                return self._refused("not encrypted with the data key of the order")
             cipher, key_id = self._master(payload)
         elif bound is None:
-            raise EncryptionError("encrypted, and does not say with which key")
+            raise _Forged("encrypted, and does not say with which key")
         else:
             key_id = f"of {bound.workflow_id}"
             try:
@@ -172,19 +187,30 @@ class EncryptionCodec(PayloadCodec, WithSerializationContext):
         return _opened(cipher, payload, _authenticated(payload.metadata), key_id)
 
     def _decrypt_first_format(self, payload: Payload) -> Payload:
-        cipher, key_id = self._master(payload)
+        try:
+            cipher, key_id = self._master(payload)
+        except UnknownKey as error:
+            # Only the past is in this format, and with it the input of the workflow: if that cannot be read, the
+            # task fails and is tried again. So nothing is lost by refusing what a stranger may have sent.
+            if self._bound is None:
+                raise
+            raise _Forged(str(error)) from None
+        opened = _opened(cipher, payload, _FIRST_FORMAT + key_id.encode(), key_id)
         if self._bound is not None and key_id == self._ring.current and not self._accept_plain:
             raise EncryptionError(
                 f"encrypted with the key {key_id!r} by an older release: put a new key in front of it"
             )
-        return _opened(cipher, payload, _FIRST_FORMAT + key_id.encode(), key_id)
+        return opened
 
     def _master(self, payload: Payload) -> tuple[AESGCM, str]:
         # Anybody may have written it: only what looks like an id may go into messages and logs.
         key_id = payload.metadata.get(KEY_ID, b"").decode("ascii", "replace")
         if not VALID_ID.fullmatch(key_id):
-            raise EncryptionError("encrypted, and does not say with which key")
+            raise _Forged("encrypted, and does not say with which key")
         return self._ring.master(key_id), key_id
+
+    def _has_data_key(self, bound: Bound) -> bool:
+        return self._ring.has_data_keys and not names.is_taken(bound.workflow_id)
 
     def _refused(self, why: str) -> Payload:
         logger.error(
@@ -210,7 +236,7 @@ def _opened(cipher: AESGCM, payload: Payload, about: bytes, key_id: str) -> Payl
     try:
         return Payload.FromString(cipher.decrypt(nonce, sealed, about))
     except (InvalidTag, ValueError, DecodeError):
-        raise EncryptionError(
+        raise _Forged(
             f"cannot be decrypted with the key {key_id!r}: it was changed, or this is another key of that id"
         ) from None
 

@@ -47,7 +47,6 @@ from settings.fields import (
 )
 
 PREFIX = "CMI_"
-_TEMPORAL_SECRETS = ("TEMPORAL_API_KEY", "TEMPORAL_TLS_CLIENT_KEY_DATA")
 _NAME: TypeAdapter[str] = TypeAdapter(Identifier)
 
 
@@ -261,17 +260,6 @@ class Settings(BaseModel):
             SettingsError: the folder cannot be read, a file has no possible name, or one of them is no policy.
         """
         return Policies(self.load_policy(), _read_folder("POLICIES", self.policies))
-
-    def forget_secrets(self) -> None:
-        """Take the variables with secrets out of this process's environment, so that no process it starts gets them.
-
-        To be called once everything has been read and the client of Temporal is made.
-        """
-        for name, field in Settings.model_fields.items():
-            if not field.repr or isinstance(getattr(self, name), SecretStr):
-                os.environ.pop(PREFIX + name.upper(), None)
-        for variable in _TEMPORAL_SECRETS:
-            os.environ.pop(variable, None)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> "Settings":

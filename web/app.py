@@ -19,6 +19,7 @@ from records.partners import Partners
 from records.reminders import Reminders
 from records.worklist import Worklists
 from settings import Settings
+from settings.secrets import forget_secrets
 from temporal.connection import connect
 from use_cases.accounts import Accounts
 from use_cases.journal import Journal
@@ -55,7 +56,7 @@ _FORGET_EVERY_SECONDS = 3600.0
 
 
 def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
-    """The application, with `forgets_secrets` for a process that is nothing else (`Settings.forget_secrets`).
+    """The application, with `forgets_secrets` for a process that is nothing else (`settings.secrets`).
 
     It starts even if Temporal is away: calls that need it answer 503. The tables must exist.
 
@@ -76,7 +77,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             state.database = database
             state.temporal = await connect(settings, database, lazy=True)
             if forgets_secrets:
-                settings.forget_secrets()
+                forget_secrets(settings)
             state.accounts = Accounts(database, settings)
             stack.push_async_callback(state.accounts.close)
             state.answers = Answers(database)

@@ -34,11 +34,11 @@ orders = Table(
     Column("executed_on", Date),
     Column("settlement_id", String),
     Column("search", Text, nullable=False),  # records.search.searchable
-    Column("search_contact", Text, nullable=False, server_default=""),
     Column("digest", String),  # of its events (domain/digest.py); null: written by an older release
     Column("sales_order_line", String),
     Column("appointment_start", Instant),  # of the standing appointment; null: none, or it is over
     Column("appointment_end", Instant),
+    Column("search_contact", Text, nullable=False, server_default=""),  # records.search.searchable
 )
 
 _has_due = orders.c.next_due.is_not(None)

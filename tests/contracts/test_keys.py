@@ -109,8 +109,9 @@ async def test_who_changes_what_it_says_it_belongs_to_cannot_decrypt_it() -> Non
     (sealed,) = await in_workflow(one, "SP-1").encode([PAYLOAD])
     (other,) = await in_workflow(one, "SP-2").encode([PAYLOAD])
     sealed.metadata["encryption-bound-to"] = other.metadata["encryption-bound-to"]
+    assert await in_workflow(one, "SP-2").decode([sealed]) == [REFUSED]
     with pytest.raises(EncryptionError, match="it was changed"):
-        await in_workflow(one, "SP-2").decode([sealed])
+        await one.decode([sealed])
 
 
 @pytest.mark.parametrize(
@@ -163,6 +164,36 @@ async def test_the_first_format_is_read_with_older_keys_only() -> None:
         await in_workflow(both, "SP-1").decode([first_format(NEW)])
     migrating = in_workflow(codec(None, OLD, accept_plain=True), "SP-1")
     assert await migrating.decode([first_format(OLD)]) == [PAYLOAD]
+
+
+GARBAGE = b"g" * 60
+BOUND = b'["default","SP-1","workflow"]'
+FORGED = [
+    {"encryption-format": b"2", "encryption-bound-to": BOUND},
+    {"encryption-format": b"2", "encryption-bound-to": BOUND, "encryption-key-id": b"new"},
+    {"encryption-format": b"2", "encryption-bound-to": BOUND, "encryption-key-id": b"invented"},
+    {"encryption-format": b"2", "encryption-bound-to": BOUND, "encryption-key-id": b"\xff"},
+    {"encryption-key-id": b"new"},
+    {"encryption-key-id": b"old"},
+    {"encryption-key-id": b"invented"},
+    {},
+]
+
+
+@pytest.mark.parametrize("metadata", FORGED)
+async def test_what_somebody_forged_without_a_key_stops_no_order(
+    database: Database, metadata: dict[str, bytes]
+) -> None:
+    forged = Payload(metadata={"encoding": b"binary/encrypted", **metadata}, data=GARBAGE)
+    order = in_workflow(codec(database, NEW, OLD), "SP-1")
+    assert await order.decode([forged]) == [REFUSED]
+
+
+async def test_a_missing_master_key_is_waited_for(database: Database) -> None:
+    """Refusing would lose a command that another process encrypted with a key that comes later."""
+    (sealed,) = await in_workflow(codec(database, NEW), "SP-1").encode([PAYLOAD])
+    with pytest.raises(UnknownKey):
+        await in_workflow(codec(database, OLD), "SP-1").decode([sealed])
 
 
 # --- data keys ---------------------------------------------------------------------------------------------------

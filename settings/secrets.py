@@ -1,0 +1,21 @@
+"""Secrets stay in the environment no longer than they are needed."""
+
+import os
+
+from pydantic import SecretStr
+
+from settings.environment import PREFIX, Settings
+
+_TEMPORAL = ("TEMPORAL_API_KEY", "TEMPORAL_TLS_CLIENT_KEY_DATA")
+
+
+def forget_secrets(settings: Settings) -> None:
+    """Take the variables with secrets out of this process's environment, so that no process it starts gets them.
+
+    To be called once everything has been read and the client of Temporal is made.
+    """
+    for name, field in Settings.model_fields.items():
+        if not field.repr or isinstance(getattr(settings, name), SecretStr):
+            os.environ.pop(PREFIX + name.upper(), None)
+    for variable in _TEMPORAL:
+        os.environ.pop(variable, None)

@@ -139,7 +139,7 @@ def test_the_customers_number_can_be_dialled(phone: str, link: str | None) -> No
 
 
 def test_the_map_is_asked_for_the_whole_address() -> None:
-    order, _ = lived(street="Rue de l’Église 1&2", city="Genève")
+    order, _ = lived(street="Rue de l'Église 1&2", city="Genève")
     assert contact_links(order.intake.placement.customer).map.endswith(
         "?query=Rue%20de%20l%27%C3%89glise%201%262%2C%208004%20Gen%C3%A8ve"
     )

@@ -167,7 +167,9 @@ class MailTexts:
             "rows": rows,
             "link": link if said.get("has_link", True) else "",
             "button": said.get("button") or _("Auftrag öffnen"),
-            "button_missing": _("Falls der Knopf nicht geht, öffnen Sie diese Adresse:"),
+            "button_missing": _(
+                "Falls die Schaltfläche nicht funktioniert, öffnen Sie diese Adresse:"
+            ),
             "closing": _("Freundliche Grüsse"),
             "signature": _("Ihr CMI") if reader.staff else _("Ihr Servicepartner-Team"),
             "footer": _("Diese Nachricht wurde vom CMI automatisch verschickt.")

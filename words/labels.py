@@ -141,8 +141,8 @@ def party_label(party: Party, language: Language) -> str:
 
 
 def ball_text(party: Party, language: Language) -> str:
-    """Whose turn it is: "Am Zug: Servicepartner"."""
-    return say(language, "Am Zug: %(party)s", party=party_label(party, language))
+    """Whose turn it is: "Zuständig: Servicepartner"."""
+    return say(language, "Zuständig: %(party)s", party=party_label(party, language))
 
 
 def reason_label(reason: str, language: Language) -> str:
@@ -180,16 +180,29 @@ def role_label(role: Role, language: Language) -> str:
     return say(language, ROLES[role])
 
 
-def author_text(by: str, on_behalf_of: str | None, language: Language) -> str:
-    """An author in words: "Anna (Servicepartner-Team) für elektro-huber". See `domain.authors`."""
+def author_text(
+    by: str, on_behalf_of: str | None, language: Language, names: Mapping[str, str] | None = None
+) -> str:
+    """An author in words: "Anna (Servicepartner-Team) für Elektro Huber AG". See `domain.authors`.
+
+    `names`: partners' names by their ids; a partner that is not among them is named by its id.
+    """
+    names = names or {}
     if on_behalf_of is not None:
-        author = author_text(by, None, language)
-        return say(language, "%(author)s für %(partner)s", author=author, partner=on_behalf_of)
+        author = author_text(by, None, language, names)
+        return say(
+            language,
+            "%(author)s für %(partner)s",
+            author=author,
+            partner=names.get(on_behalf_of, on_behalf_of),
+        )
     role, _, name = by.partition(":")
     if role == "partner" and name:
-        return name
+        return names.get(name, name)
     label = next((role_label(known, language) for known in ROLES if known == role), role)
-    return say(language, "%(name)s (%(role)s)", name=name, role=label) if name else label
+    if not name or name == label:
+        return label
+    return say(language, "%(name)s (%(role)s)", name=name, role=label)
 
 
 _MAILS = order_mails.mail_names() | mails.mail_names()

@@ -1,6 +1,6 @@
 """The view of an order for the API, the pages, and operations in the Temporal UI."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -126,6 +126,12 @@ def order_view(
     """
     placement = order.intake.placement
     calendar = order.calendar
+    events = list(events)
+    given = [each.event.partner for each in events if isinstance(each.event, Reassigned)]
+    names = {
+        partner.partner_id: partner.name
+        for partner in (order.intake.partner, order.partner, *given)
+    }
     return OrderView(
         sp_id=placement.sp_id,
         sales_order_id=placement.sales_order_id,
@@ -162,7 +168,7 @@ def order_view(
         executed_on=order.executed_on,
         settlement_id=order.settlement_id,
         timeline=tuple(
-            _entry(recorded, calendar, language)
+            _entry(recorded, calendar, language, names)
             for recorded in (_since_reassignment(events) if role == "partner" else events)
         ),
     )
@@ -210,7 +216,9 @@ def _is_no_partners(recorded: Recorded) -> bool:
     return not recorded.by.startswith("partner:") and recorded.on_behalf_of is None
 
 
-def _entry(recorded: Recorded, calendar: Calendar, language: Language) -> TimelineEntry:
+def _entry(
+    recorded: Recorded, calendar: Calendar, language: Language, names: Mapping[str, str]
+) -> TimelineEntry:
     event = without_unknown(recorded.event)
     hidden = {"type"}
     if isinstance(event, Reassigned | CalendarRenewed):
@@ -223,6 +231,6 @@ def _entry(recorded: Recorded, calendar: Calendar, language: Language) -> Timeli
         type=event.type,
         by=recorded.author,
         data=event.model_dump(mode="json", exclude=hidden),
-        text=words.event_text(recorded, language, calendar.local),
-        author_text=words.author_text(recorded.by, recorded.on_behalf_of, language),
+        text=words.event_text(recorded, language, calendar.local, names),
+        author_text=words.author_text(recorded.by, recorded.on_behalf_of, language, names),
     )

@@ -14,7 +14,7 @@ from words.dates import (
     span_in_words,
 )
 from words.labels import action_label, deadline_start, status_label
-from words.translations import mark, pmark, say
+from words.translations import Meaning, mark, pmark, say
 
 REFUSALS: Mapping[str, str] = {
     "wrong_state": mark("«%(action)s» ist im Status «%(status)s» nicht möglich."),
@@ -123,6 +123,14 @@ _POLICY_MISSING = mark(
     "Die Fristen dieses Servicepartners («%(name)s») sind im Moment nicht hinterlegt, darum ist nichts geschehen. Das "
     "Servicepartner-Team muss sie wiederherstellen."
 )
+_ADOPTED = pmark("Beginn einer Frist", "Einführung neuerer Regeln")
+_STARTS: Mapping[str, Meaning] = {
+    "resumed": pmark("Beginn einer Frist", "Wiederaufnahme"),
+    "reassigned": pmark("Beginn einer Frist", "neuer Zuteilung"),
+    "accepted": pmark("Beginn einer Frist", "Übernahme"),
+    "noticed": pmark("Beginn einer Frist", "Benachrichtigung"),
+}
+"""What a deadline runs from if not from what its rule names."""
 _NOTHING_ALLOWED = pmark("nach einer Ablehnung", "Im Moment ist für Sie nichts zu tun.")
 
 
@@ -134,12 +142,12 @@ def explanation_text(explanation: Explanation, language: Language) -> str:
     """
     text = say(
         language,
-        "fällig %(due)s: %(start)s %(started)s, %(span)s",
-        due=format_instant(explanation.due, language),
+        "%(span)s ab %(start)s (%(started)s)",
         start=_start(explanation, language),
         started=format_instant(explanation.started, language),
         span=span_in_words(explanation.span, language),
     )
+    text = text[:1].upper() + text[1:]
     if explanation.stretched:
         text += say(
             language,
@@ -166,18 +174,9 @@ def explanation_text(explanation: Explanation, language: Language) -> str:
 def _start(explanation: Explanation, language: Language) -> str:
     """What the deadline runs from, before the instant."""
     if explanation.adopted:
-        return say(language, "neuere Regeln gelten seit")
-    match explanation.basis:
-        case "resumed":
-            return say(language, "weitergeführt")
-        case "reassigned":
-            return say(language, "neu zugeteilt")
-        case "accepted":
-            return say(language, "übernommen")
-        case "noticed":
-            return say(language, "benachrichtigt")
-        case _:
-            return deadline_start(explanation.kind, language)
+        return say(language, _ADOPTED)
+    start = _STARTS.get(explanation.basis)
+    return say(language, start) if start else deadline_start(explanation.kind, language)
 
 
 def refused_text(refused: Refused, language: Language) -> str:

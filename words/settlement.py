@@ -37,14 +37,14 @@ from words.sentences import nothing_allowed_text, possible_text
 from words.timeline import quoted, unknown_event_text
 from words.translations import Meaning, mark, pmark, say
 
-STATUSES: Mapping[SettlementStatus, str] = {
+STATUSES: Mapping[SettlementStatus, str | Meaning] = {
     SettlementStatus.OPEN: mark("Auswahl offen"),
     SettlementStatus.CLOSING: mark("Wird abgeschlossen"),
     SettlementStatus.ISSUED: mark("Beleg erstellt, Rechnung erwartet"),
     SettlementStatus.INVOICED: mark("Rechnung angenommen"),
     SettlementStatus.APPROVED: mark("Zur Zahlung freigegeben"),
     SettlementStatus.PAID: mark("Bezahlt"),
-    SettlementStatus.VOID: mark("Aufgehoben"),
+    SettlementStatus.VOID: pmark("Verrechnung", "Storniert"),
 }
 ACTIONS: Mapping[str, str] = {
     "select": mark("Auswahl ändern"),
@@ -56,7 +56,7 @@ ACTIONS: Mapping[str, str] = {
     "pay": mark("Zahlung erfassen"),
     "accept_invoice": mark("Rechnung trotz anderem Konto annehmen"),
     "refuse_invoice": mark("Rechnung wegen des Kontos zurückweisen"),
-    "void": mark("Verrechnung aufheben"),
+    "void": mark("Verrechnung stornieren"),
     "adopt_rules": mark("Auf neuere Regeln umstellen"),
 }
 REFUSALS: Mapping[str, str | Meaning] = {
@@ -207,7 +207,7 @@ def _sentence(
                 left_out=len(event.left_out),
             )
         case NothingToBill():
-            return _("Nichts zu verrechnen, die Verrechnung ist aufgehoben")
+            return _("Nichts zu verrechnen, die Verrechnung ist storniert")
         case StatementIssued(invoice_due=due):
             total = event.statement.total
             if due is None:
@@ -246,7 +246,7 @@ def _sentence(
         case InvoicePaid(paid_on=paid_on):
             return _("Bezahlt am %(day)s", day=format_day(paid_on, language))
         case Voided():
-            return _("Verrechnung aufgehoben")
+            return _("Verrechnung storniert")
         case OrdersReleased():
             return _("Anzahl wieder freigegebener Aufträge: %(orders)s", orders=event.orders)
         case MailUndelivered():

@@ -127,6 +127,8 @@ def settlement_view(
     A partner does not learn that another partner's order exists: it is shown as unknown.
     """
     calendar = settlement.opening.calendar
+    partner = settlement.opening.partner
+    names = {partner.partner_id: partner.name}
 
     def local(instant: datetime | None) -> datetime | None:
         return None if instant is None else zoned(calendar, instant)
@@ -142,7 +144,7 @@ def settlement_view(
             by=recorded.author,
             data=_without_internals(data),
             text=words.settlement_event_text(recorded, language, calendar.local),
-            author_text=words.author_text(recorded.by, recorded.on_behalf_of, language),
+            author_text=words.author_text(recorded.by, recorded.on_behalf_of, language, names),
         )
 
     def vat_of(line: Line | CorrectionLine) -> dict[str, Any]:

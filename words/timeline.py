@@ -1,6 +1,6 @@
 """The entries of an order's timeline in words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 
@@ -55,14 +55,18 @@ _NAMING_THE_STATE = ("wrong_state", "final")
 
 
 def event_text(
-    recorded: Recorded, language: Language, local: Callable[[datetime], datetime]
+    recorded: Recorded,
+    language: Language,
+    local: Callable[[datetime], datetime],
+    names: Mapping[str, str] | None = None,
 ) -> str:
     """An event in words. A text that somebody wrote follows in quotation marks.
 
-    `local` gives the wall-clock time (naive) at an instant: `Calendar.local` of the order.
+    `local` gives the wall-clock time (naive) at an instant: `Calendar.local` of the order. `names`: partners' names by
+    their ids; a partner that is not among them is named by its id.
     """
     event = recorded.event
-    sentence = _sentence(event, language, local)
+    sentence = _sentence(event, language, local, names or {})
     written = _written(event)
     return f"{sentence}. {quoted(written, language)}" if written else sentence
 
@@ -94,7 +98,12 @@ def _written(event: Event) -> str:
             return ""
 
 
-def _sentence(event: Event, language: Language, local: Callable[[datetime], datetime]) -> str:
+def _sentence(
+    event: Event,
+    language: Language,
+    local: Callable[[datetime], datetime],
+    names: Mapping[str, str],
+) -> str:
     """An event in words, without what somebody wrote."""
     _ = partial(say, language)
 
@@ -114,7 +123,10 @@ def _sentence(event: Event, language: Language, local: Callable[[datetime], date
         case TransmissionStarted():
             return _("Übermittlung an den Servicepartner begonnen")
         case Transmitted():
-            return _("Auftrag an %(partner)s übermittelt", partner=event.partner_id)
+            return _(
+                "Auftrag an %(partner)s übermittelt",
+                partner=names.get(event.partner_id, event.partner_id),
+            )
         case PartnerNotified():
             return _("Servicepartner per E-Mail benachrichtigt")
         case OrderSeen():
@@ -229,13 +241,13 @@ def _sentence(event: Event, language: Language, local: Callable[[datetime], date
             return _(
                 "Auftrag neu %(partner)s zugeteilt (bisher %(previous)s)",
                 partner=event.partner.name,
-                previous=event.from_partner_id,
+                previous=names.get(event.from_partner_id, event.from_partner_id),
             )
         case Billed():
             return _("Verrechnet mit %(settlement)s", settlement=event.settlement_id)
         case Released():
             return _(
-                "Wieder frei: Verrechnung %(settlement)s wurde zurückgenommen",
+                "Wieder frei: Verrechnung %(settlement)s wurde storniert",
                 settlement=event.settlement_id,
             )
         case ReminderDue():

@@ -72,9 +72,9 @@ def details(order: Order, now: datetime, display: DisplaySettings) -> str:
     for deadline in order.open_deadlines:
         mark = "⚠ " if deadline.missed else ""
         label = words.deadline_label(deadline.kind, language)
-        lines.append(
-            f"- {mark}**{label}**: {words.explanation_text(explain(order, deadline), language)}"
-        )
+        explanation = explain(order, deadline)
+        due = words.format_instant(explanation.due, language)
+        lines.append(f"- {mark}**{label}**, {due}: {words.explanation_text(explanation, language)}")
     actions = access.actions(order)
     lines += ["", words.allowed_text(actions, language), "", f"`{' '.join(actions)}`"]
     lines += ["", f"[{order.sp_id}]({display.public_url}/orders/{order.sp_id})"]

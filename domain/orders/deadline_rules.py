@@ -152,7 +152,7 @@ RULES: tuple[Rule, ...] = (
         span=lambda policy: policy.transmission.alarm,
         words=DeadlineWords(
             label=mark("Auftrag übermitteln"),
-            start=mark("bestellt oder bezahlt"),
+            start=pmark("Beginn einer Frist", "Bestellung oder Zahlung"),
             task=mark("die Übermittlung an den Partner"),
         ),
         until=1,
@@ -170,7 +170,7 @@ RULES: tuple[Rule, ...] = (
         _while(Status.NEW, lambda o: o.transmitted_at),
         words=DeadlineWords(
             label=mark("Auftrag akzeptieren"),
-            start=mark("übermittelt"),
+            start=pmark("Beginn einer Frist", "Übermittlung"),
             task=mark("die Annahme des Auftrags"),
             please=mark("Bitte akzeptieren Sie den Auftrag bis %(due)s."),
         ),
@@ -183,7 +183,7 @@ RULES: tuple[Rule, ...] = (
         _while(Status.CHECK_REQUIREMENTS, lambda o: o.accepted_at or o.transmitted_at),
         words=DeadlineWords(
             label=mark("Anforderungen prüfen"),
-            start=mark("übernommen"),
+            start=pmark("Beginn einer Frist", "Übernahme"),
             task=mark("die Prüfung der Anforderungen"),
             please=mark(
                 "Bitte klären Sie bis %(due)s mit der Kundschaft, ob die Anforderungen erfüllt sind, und "
@@ -204,7 +204,7 @@ RULES: tuple[Rule, ...] = (
         _contact,
         words=DeadlineWords(
             label=mark("Kundschaft kontaktieren"),
-            start=mark("übermittelt"),
+            start=pmark("Beginn einer Frist", "Übermittlung"),
             task=mark("den ersten Kontakt mit der Kundschaft"),
             please=mark(
                 "Bitte rufen Sie die Kundschaft bis %(due)s an und halten Sie den Kontakt fest."
@@ -219,7 +219,7 @@ RULES: tuple[Rule, ...] = (
         _while(Status.REQUIREMENTS_MET, lambda o: o.shipment.requested_at if o.shipment else None),
         words=DeadlineWords(
             label=mark("Ware versenden"),
-            start=pmark("Beginn einer Frist", "Anforderungen erfüllt"),
+            start=pmark("Beginn einer Frist", "Bestätigung der Anforderungen"),
             task=mark("den Versand der Ware"),
         ),
         until=1,
@@ -231,7 +231,7 @@ RULES: tuple[Rule, ...] = (
         _shipped,
         words=DeadlineWords(
             label=mark("Ware zustellen"),
-            start=mark("Ware versendet"),
+            start=pmark("Beginn einer Frist", "Versand der Ware"),
             task=mark("die Zustellung der Ware"),
         ),
         since=2,
@@ -242,7 +242,9 @@ RULES: tuple[Rule, ...] = (
         _while(Status.SET_APPOINTMENT, lambda o: o.appointment_from),
         words=DeadlineWords(
             label=mark("Kundentermin setzen"),
-            start=mark("Ware eingetroffen oder neuer Termin verlangt"),
+            start=pmark(
+                "Beginn einer Frist", "Eintreffen der Ware oder Wunsch nach einem neuen Termin"
+            ),
             task=mark("die Terminvereinbarung mit der Kundschaft"),
             please=mark(
                 "Bitte vereinbaren Sie bis %(due)s mit der Kundschaft einen Termin und tragen Sie ihn ein."
@@ -262,7 +264,7 @@ RULES: tuple[Rule, ...] = (
         _while(Status.CONFIRM_EXECUTION, lambda o: o.appointment.end if o.appointment else None),
         words=DeadlineWords(
             label=mark("Ausführung bestätigen"),
-            start=mark("Ende des Termins"),
+            start=pmark("Beginn einer Frist", "Ende des Termins"),
             task=mark("die Bestätigung der Ausführung"),
             please=mark(
                 "Bitte bestätigen Sie bis %(due)s die Ausführung, oder melden Sie uns, was nicht geklappt hat."
@@ -285,7 +287,7 @@ RULES: tuple[Rule, ...] = (
         _while(Status.UNDER_REVIEW, lambda o: o.reported_at),
         words=DeadlineWords(
             label=mark("Abklärung entscheiden"),
-            start=mark("gemeldet"),
+            start=pmark("Beginn einer Frist", "Meldung"),
             task=mark("Ihren Entscheid"),
         ),
     ),
@@ -295,7 +297,7 @@ RULES: tuple[Rule, ...] = (
         _while(Status.UNASSIGNED, lambda o: o.unassigned_at),
         words=DeadlineWords(
             label=mark("Servicepartner zuteilen"),
-            start=mark("ohne Servicepartner"),
+            start=pmark("Beginn einer Frist", "Wegfall des Servicepartners"),
             task=mark("die Zuteilung an einen Servicepartner"),
         ),
         since=2,

@@ -151,7 +151,7 @@ MAILS: tuple[MailRule, ...] = (
         "settlement_voided",
         "partner",
         Voided,
-        name=mark("Verrechnung aufgehoben"),
+        name=mark("Verrechnung storniert"),
         when=lambda event, settlement: settlement.told,
         facts=("reason",),
     ),

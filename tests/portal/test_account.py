@@ -56,7 +56,7 @@ async def test_another_password(portal: Portal, javascript: bool) -> None:
 
     async def change(former: str, password: str, again: str) -> None:
         await page.goto("/account")
-        await page.get_by_label("Passwort bisher").fill(former)
+        await page.get_by_label("Bisheriges Passwort").fill(former)
         await page.get_by_label("Neues Passwort", exact=True).fill(password)
         await page.get_by_label("Neues Passwort noch einmal").fill(again)
         await follow(page.get_by_role("button", name="Passwort ändern"))

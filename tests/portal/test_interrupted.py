@@ -98,7 +98,7 @@ async def test_passwords_are_not_kept(portal: Portal) -> None:
     page = await portal.page(login=login)
     await page.goto("/account")
     await end_sessions(portal, login)
-    await page.get_by_label("Passwort bisher").fill(PASSWORD)
+    await page.get_by_label("Bisheriges Passwort").fill(PASSWORD)
     await page.get_by_label("Neues Passwort", exact=True).fill("a new one of mine")
     await page.get_by_label("Neues Passwort noch einmal").fill("a new one of mine")
     await follow(page.get_by_role("button", name="Passwort ändern"))

@@ -155,7 +155,7 @@ async def test_several_orders_at_once(portal: Portal, device: Device, javascript
     for sp_id in sp_ids[:2]:
         await page.get_by_label(f"{sp_id} auswählen").check()
     await press(page, "Ausgewählte akzeptieren")
-    await says(page, f"1 Auftrag ist erledigt: {sp_ids[0]}")
+    await says(page, f"1 Auftrag ist akzeptiert: {sp_ids[0]}")
     await says(page, f"{sp_ids[1]}: Der Auftrag hat den Status «Storniert»")
     await fits(page)
     if javascript:
@@ -176,7 +176,7 @@ async def test_two_people_on_one_order(portal: Portal) -> None:
     await press(one, "Anforderungen bestätigen")
     alert = one.get_by_role("alert")
     await expect(alert).to_contain_text("im Status «Anforderungen erfüllt» nicht möglich")
-    await expect(alert).to_contain_text("(Petra Operations (Servicepartner-Team) für elektro-huber")
+    await expect(alert).to_contain_text("(Petra Operations (Servicepartner-Team) für Elektro")
     await look(one)
 
 

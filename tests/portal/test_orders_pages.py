@@ -153,7 +153,7 @@ async def test_the_menus_lists_have_their_names(portal: Portal, partner: Visitor
     await portal.site.brought(waiting, "requirements_met")
     await portal.site.brought(done, "completed")
     answer = await partner.get("/orders?status=requirements_met")
-    assert "<h1>Aufträge mit Anforderungen erfüllt</h1>" in answer.text
+    assert "<h1>Aufträge mit erfüllten Anforderungen</h1>" in answer.text
     assert waiting in partner.text
     assert done not in partner.text
     answer = await partner.get("/orders?status=completed")
@@ -176,14 +176,14 @@ async def test_several_orders_are_accepted_and_who_was_refused_is_named(
     sent = {"which": "ticked", "sp_id": [*sp_ids, foreign, "<i>x"]}
     answer = await partner.post("/several/accept", sent)
     assert answer.status_code == 200
-    assert f"2 Aufträge sind erledigt: {sp_ids[0]} , {sp_ids[1]}" in partner.text
+    assert f"2 Aufträge sind akzeptiert: {sp_ids[0]} , {sp_ids[1]}" in partner.text
     assert "3 Aufträge wurden nicht geändert" in partner.text
     assert f"{sp_ids[2]} : Der Auftrag hat den Status «Storniert»" in partner.text
     assert f"{foreign} : Diesen Auftrag gibt es nicht" in partner.text
     assert "<i>x" not in answer.text
     assert await status(portal, foreign) == "new"
     await partner.post("/several/accept", sent)  # the answer is loaded anew
-    assert "2 Aufträge sind erledigt" in partner.text
+    assert "2 Aufträge sind akzeptiert" in partner.text
     assert (await events(portal, sp_ids[0])).count("accepted") == 1
 
 
@@ -218,7 +218,7 @@ async def test_several_executions_are_confirmed_on_one_day(
     assert "3 Aufträge wurden nicht geändert" in partner.text
     assert "darf nicht in der Zukunft liegen" in partner.text
     await partner.post("/several/execution", {"executed_on": zurich(), "sp_id": sp_ids})
-    assert "2 Aufträge sind erledigt" in partner.text
+    assert "2 Aufträge sind als ausgeführt bestätigt" in partner.text
     assert "liegt vor dem Termin" in partner.text  # the third one's
     assert [await status(portal, sp_id) for sp_id in sp_ids] == [
         "completed",
@@ -236,8 +236,8 @@ async def test_the_page_says_why_something_is_not_possible_now(
     sp_id = await portal.site.new()
     await partner.get(f"/orders/{sp_id}")
     assert "Kundentermin setzen Ein Termin darf erst vereinbart werden, wenn" in partner.text
-    assert "fällig" in partner.text
-    assert "Am Zug: Servicepartner" in partner.text
+    assert "Arbeitstag" in partner.text
+    assert "Zuständig: Servicepartner" in partner.text
 
 
 async def test_an_order_of_another_partner_is_none(portal: Portal, partner: Visitor) -> None:
@@ -448,7 +448,7 @@ async def test_operations_act_in_the_partners_place_and_decide(
     assert (await operations.post(f"/orders/{sp_id}/review", sent)).status_code == 303
     assert await status(portal, sp_id) == "set_appointment"
     await operations.get(f"/orders/{sp_id}")
-    assert "Petra Operations (Servicepartner-Team) für elektro-huber" in operations.text
+    assert "Petra Operations (Servicepartner-Team) für Elektro" in operations.text
     sent = {"cancel.reason": "Kundschaft verzichtet"}
     assert (await partner.post(f"/orders/{sp_id}/cancel", sent)).status_code == 403
     assert (await operations.post(f"/orders/{sp_id}/cancel", sent)).status_code == 303

@@ -139,7 +139,7 @@ async def test_declined_orders_go_to_another_partner(
     await staff.get_by_label("Neuer Servicepartner").select_option(OTHER)
     await staff.get_by_label("Grund", exact=True).fill("Hat Kapazität")
     await press(staff, "Ausgewählte neu zuteilen")
-    await says(staff, f"1 Auftrag ist erledigt: {sp_ids[0]}")
+    await says(staff, f"1 Auftrag ist neu zugeteilt: {sp_ids[0]}")
     await says(staff, f"{sp_ids[1]}: Der Auftrag hat den Status «Storniert»")
     await look(staff, javascript)
     new = await portal.page("partner", partner_id=OTHER)
@@ -160,7 +160,7 @@ async def test_open_orders_of_a_partner_are_given_to_another(portal: Portal) -> 
     await page.get_by_label("Neuer Servicepartner").select_option(OTHER)
     await page.get_by_label("Grund", exact=True).fill("Ferien")
     await press(page, "Ausgewählte neu zuteilen")
-    await says(page, f"1 Auftrag ist erledigt: {opened}")
+    await says(page, f"1 Auftrag ist neu zugeteilt: {opened}")
     await follow(page.get_by_role("link", name="Zurück zur Liste"))
     assert "q=umteilung" in page.url
     assert (await site.reaches(opened, "new"))["partner_id"] == OTHER

@@ -313,7 +313,7 @@ async def test_too_many_files_and_a_draft_that_cannot_be_made(
     monkeypatch.setattr(use_cases.settlement_papers.SettlementPapers, "draft", fails)
     for language, many, failed in (
         ("de", "so viele Dateien hochgeladen", "Der Entwurf konnte nicht erstellt werden."),
-        ("fr", "Le nombre maximal de fichiers", "Le projet de facture n'a pas pu être établi."),
+        ("fr", "Le nombre maximal de fichiers", "Le projet de facture n’a pas pu être établi."),
         ("it", "il numero massimo di file", "Non è stato possibile creare la bozza."),
         ("en", "As many files as possible", "The draft could not be made."),
     ):

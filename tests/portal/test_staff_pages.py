@@ -60,7 +60,7 @@ async def test_each_page_is_for_everybody(
 async def test_a_finding_leads_to_its_order_or_settlement(portal: Portal, path: str) -> None:
     page = await portal.page("operations")
     await page.goto(path)
-    found = page.get_by_role("table", name="Befunde des Abgleichs")
+    found = page.get_by_role("table", name="Unstimmigkeiten")
     for name, leads_to in (("S-NEW-2", "/orders/"), ("V202610-7KQ4MXBP", "/settlements/")):
         link = found.get_by_role("link", name=name)
         assert await link.get_attribute("href") == f"{leads_to}{name}"

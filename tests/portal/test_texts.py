@@ -43,9 +43,9 @@ def test_when_something_is_due(ahead: timedelta, said: str) -> None:
 def test_when_something_is_due_in_all_languages() -> None:
     at = NOON + timedelta(days=8, hours=6)
     assert due("de")(at, NOON) == "bis Di 01.12. 18:00"
-    assert due("fr")(at, NOON) == "jusqu’au ma 01.12. 18:00"
+    assert due("fr")(at, NOON) == "d’ici au mar. 01.12. 18:00"
     assert due("it")(at, NOON) == "entro mar 01.12. 18:00"
-    assert due("en")(at, NOON) == "by Tu 01.12. 18:00"
+    assert due("en")(at, NOON) == "by Tue 01.12. 18:00"
     assert due("fr")(NOON - timedelta(hours=2), NOON) == "en retard de 2 heures"
 
 

@@ -52,7 +52,7 @@ async def test_lists_details_and_a_refusal(tmp_path: Path) -> None:
         for part in (
             "Anforderungen prüfen",
             f"{order.calendar.local(check.due):%H:%M}",
-            "Am Zug: Servicepartner",
+            "Zuständig: Servicepartner",
             "`log_contact confirm_requirements reject_requirements report_problem cancel reassign`",
             "[SP-3](https://cmi.example/orders/SP-3)",
         ):

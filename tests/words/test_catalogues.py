@@ -134,6 +134,8 @@ def test_swiss_spelling() -> None:
             assert not re.search(r"«\s|\s»", german + said), german
             assert not re.search(r"[“”„\"]", german), german
             if language != "en":
+                assert "'" not in said, said  # the typographic one everywhere
+                assert not re.search(r"\s[:;!?]", said), said
                 assert not re.search(r"[“”„\"]", said), said
 
 

@@ -107,7 +107,9 @@ def due(language: Language) -> Filter:
             return gettext("bis heute %(time)s") % {"time": time(at)}
         if days == 1:
             return gettext("bis morgen %(time)s") % {"time": time(at)}
-        weekday = format_date(local(at), "EEEEEE", locale=f"{language}_CH").rstrip(".")
+        weekday = format_date(local(at), "EEE", locale=f"{language}_CH")
+        if language == "de":
+            weekday = weekday.rstrip(".")
         date_of = f"{local(at):%d.%m.}" if days < 180 else day(at)
         values = {"weekday": weekday, "day": date_of, "time": time(at)}
         return gettext("bis %(weekday)s %(day)s %(time)s") % values

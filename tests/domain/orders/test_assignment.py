@@ -270,7 +270,7 @@ def test_the_new_partner_accepts_and_stands_where_the_goods_are(
         deadline = life.deadline("set_appointment")
         assert deadline is not None
         text = explanation_text(explain(life.order, deadline), "de")
-        assert "eingetroffen" not in text, "the goods did not arrive on Tuesday"
+        assert "Eintreffen" not in text, "the goods did not arrive on Tuesday"
 
 
 @pytest.mark.parametrize(("status", "received", "then", "due"), AFTER)

@@ -84,7 +84,7 @@ def test_after_a_late_notice_or_first_look_the_first_deadlines_count_from_it(
     assert running(life).keys() == {"transmit"}, "no deadline of the partner runs meanwhile"
     life.do(command, when)
     assert running(life) == {"accept": accept, "contact_customer": contact}
-    assert "benachrichtigt" in why(life, "accept")
+    assert "Benachrichtigung" in why(life, "accept")
     assert life.outcomes("accept") == ["void", None]
     sent = {e.kind for e in life.outgoing if isinstance(e, Mail) and e.audience == "partner"}
     assert sent == {"new_order"}
@@ -102,7 +102,7 @@ def test_who_looks_at_the_order_before_the_alarm_knows_of_it() -> None:
     assert life.do(NoteSeen(partner_id=ROSSI.partner_id), "2026-11-06 16:22") == []
     life.do(NOTIFIED, "2026-11-09 09:00")
     assert running(life)["accept"] == "2026-11-09 18:00"
-    assert "übermittelt" in why(life, "accept")
+    assert "Übermittlung" in why(life, "accept")
 
 
 def test_operations_are_alarmed_at_once_and_again_in_office_hours() -> None:

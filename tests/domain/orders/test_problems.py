@@ -249,7 +249,7 @@ def test_it_goes_on_where_it_was_with_fresh_deadlines(
     for deadline in life.order.open_deadlines:
         if deadline.kind != "goods":
             text = explanation_text(explain(life.order, deadline), "de")
-            assert "weitergeführt" in text, text
+            assert "Wiederaufnahme" in text, text
 
 
 def test_an_appointment_to_come_keeps_its_deadline_over_a_review() -> None:

@@ -41,7 +41,7 @@ register_notices(
         **{f"order-{code}": said for code, said in NOTICES.items()},
         "order-reassign": mark("Der Auftrag ist neu zugeteilt."),
         "order-stored": mark(
-            "Das ist sicher gespeichert und wird ausgeführt, sobald das System wieder Zeit dafür hat. "
+            "Das ist sicher gespeichert und wird ausgeführt, sobald das System wieder verfügbar ist. "
             "Sie müssen nichts mehr tun; falls es nicht möglich ist, schreiben wir Ihnen."
         ),
     }

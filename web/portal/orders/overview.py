@@ -129,6 +129,7 @@ async def _show(
     principal: Principal,
     status: int = 200,
     results: list[Result] | None = None,
+    deed: str = "",
     error: str | None = None,
     day: str = "",
     ticked: list[str] | None = None,
@@ -154,6 +155,7 @@ async def _show(
         now=now,
         today=local(now).date(),
         results=results,
+        deed=deed,
         error=error,
         day=day,
         ticked=ticked or [],
@@ -205,4 +207,5 @@ async def _carry_out(
     }
     done = await worklist_use_cases(request).do_all(principal, tasks)
     results = results_of(done, reader_language(request, principal))
-    return await _show(request, principal, results=results)
+    deed = "execution" if isinstance(command, ConfirmExecution) else "accept"
+    return await _show(request, principal, results=results, deed=deed)

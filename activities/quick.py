@@ -26,11 +26,13 @@ from records.database import Database
 from records.digest import Digests
 from records.erasures import Erasures
 from records.line_requests import LineRequests
+from records.lookups import Lookups
 from records.mails import MailLog
 from records.orders import Orders
 from records.papers import Papers
 from records.partners import Partners
 from records.reconciliation import Reconciliation
+from records.security_events import SecurityEvents
 from records.settlements import Settlements
 from settings import Settings
 from use_cases.erasing import Erasing
@@ -58,7 +60,12 @@ def quick_activities(
     erasures = Erasures(database)
     claims = ClaimActivities(client, settlements, orders, mails, erasures, settings.display)
     erasing = Erasing(client, erasures, DataKeyRecords(database), settings.warehouse_dir)
-    retention = RetentionActivities(settings.retention_spans, erasing, erasures)
+    retention = RetentionActivities(
+        settings.retention_spans,
+        erasing,
+        erasures,
+        (SecurityEvents(database), Lookups(database)),
+    )
     settlement_mail = SettlementMailActivities(settings, outbox, partners, Papers(database))
     digest = DigestActivities(
         settings,

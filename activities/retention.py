@@ -1,6 +1,6 @@
 """The activities that erase and delete what is older than its retention."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from temporalio import activity
@@ -12,6 +12,8 @@ from contracts.activities import ErasureOf, RetentionBatch, RetentionDone
 from domain.actors import SYSTEM
 from domain.retention import Kind
 from records.erasures import Erasures
+from records.lookups import Lookups
+from records.security_events import SecurityEvents
 from use_cases.erasing import Erasing
 
 ORDERS_AT_ONCE = 50
@@ -22,11 +24,16 @@ class RetentionActivities:
     """Retention by batches: a batch that dies comes again, and finds less to do."""
 
     def __init__(
-        self, spans: Mapping[Kind, timedelta], erasing: Erasing, erasures: Erasures
+        self,
+        spans: Mapping[Kind, timedelta],
+        erasing: Erasing,
+        erasures: Erasures,
+        traces: Sequence[SecurityEvents | Lookups],
     ) -> None:
         self._spans = spans
         self._erasing = erasing
         self._erasures = erasures
+        self._traces = traces
 
     @activity.defn(name=activities.KEEP_RETENTION)
     async def keep_retention(self, batch: RetentionBatch) -> RetentionDone:
@@ -49,6 +56,8 @@ class RetentionActivities:
             if is_full or len(undone) == ORDERS_AT_ONCE or any(deleted):
                 after = undone[-1] if undone else batch.after
                 return RetentionDone(erased=erased, deleted=sum(deleted), next=after)
+            for traces in self._traces:
+                await traces.delete_older_than(batch.at - spans["traces"])
             await erasures.compact()
             return RetentionDone(erased=erased, deleted=sum(deleted))
 

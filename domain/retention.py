@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Literal, NamedTuple, get_args
 
-Kind = Literal["orders", "contact", "mails", "answers", "findings", "settlements"]
+Kind = Literal["orders", "contact", "mails", "answers", "findings", "traces", "settlements"]
 
 
 class Rule(NamedTuple):
@@ -20,6 +20,9 @@ RULES: dict[Kind, Rule] = {
     "mails": Rule(365, 0, "proof of what was sent, until all settlements of a year are paid"),
     "answers": Rule(7, 1, "repetitions of a call come within days"),
     "findings": Rule(365, 0, "what was found and repaired, for operations"),
+    "traces": Rule(
+        365, 0, "security events and who looked at whom, for inquiries after an incident"
+    ),
     "settlements": Rule(
         4018, 4018, "accounting records: ten years after the end of the business year (OR 958f)"
     ),

@@ -46,7 +46,7 @@ async def test_the_session_ran_out_in_the_middle(portal: Portal, javascript: boo
     await expect(page.get_by_role("heading", level=1)).to_have_text("Bitte noch einmal senden")
     await expect(page.get_by_text(f"Es wird als {login.name} gesendet.")).to_be_visible()
     await page.get_by_text("Was gesendet wird").click()
-    await expect(page.locator("dd")).to_have_text(["it"])
+    await expect(page.locator("main dd")).to_have_text(["it"])
     if javascript:
         await axe(page)
     await fits(page)

@@ -1,5 +1,6 @@
 """The configuration of CMI's processes, from environment variables."""
 
-from settings.environment import Settings, SettingsError
+from settings.environment import Settings
+from settings.policy_files import SettingsError
 
 __all__ = ["Settings", "SettingsError"]

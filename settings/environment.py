@@ -16,16 +16,14 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    TypeAdapter,
     ValidationError,
     model_validator,
 )
 
 from contracts.messages import DisplaySettings
-from domain.fields import Identifier, TextLine
+from domain.fields import TextLine
 from domain.policies import Policies
 from domain.policy import Policy
-from domain.policy_file import load_policy
 from domain.retention import Kind, parse_retention
 from domain.settlements.lines import VatRates
 from domain.values import Language
@@ -47,13 +45,7 @@ from settings.fields import (
     parse_smtp_url,
     parse_vat_rates,
 )
-
-PREFIX = "CMI_"
-_NAME: TypeAdapter[str] = TypeAdapter(Identifier)
-
-
-class SettingsError(ValueError):
-    """The environment is wrong. Its text is one line that names the variable and says what is expected."""
+from settings.policy_files import PREFIX, SettingsError, read_folder, read_policy
 
 
 class Settings(BaseModel):
@@ -263,7 +255,7 @@ class Settings(BaseModel):
         Raises:
             SettingsError: the file cannot be read, or is no policy.
         """
-        return Policy() if self.policy is None else _read_policy("POLICY", self.policy)
+        return Policy() if self.policy is None else read_policy("POLICY", self.policy)
 
     def load_policies(self) -> Policies:
         """The policy of `load_policy`, and those in the folder `policies` by the names of their files.
@@ -271,7 +263,7 @@ class Settings(BaseModel):
         Raises:
             SettingsError: the folder cannot be read, a file has no possible name, or one of them is no policy.
         """
-        return Policies(self.load_policy(), _read_folder("POLICIES", self.policies))
+        return Policies(self.load_policy(), read_folder("POLICIES", self.policies))
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> "Settings":
@@ -305,32 +297,6 @@ class Settings(BaseModel):
             (PREFIX + field.upper(), _default_text(info.default), info.description or "")
             for field, info in cls.model_fields.items()
         ]
-
-
-def _read_policy(setting: str, path: Path) -> Policy:
-    try:
-        return load_policy(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{PREFIX}{setting}: {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise SettingsError(f"{PREFIX}{setting}: {path}: {error}") from None
-
-
-def _read_folder(setting: str, folder: Path | None) -> dict[str, Policy]:
-    if folder is None:
-        return {}
-    try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix == ".toml")
-    except OSError as error:
-        raise SettingsError(f"{PREFIX}{setting}: {folder}: {error.strerror}") from None
-    for path in paths:
-        try:
-            _NAME.validate_python(path.stem)
-        except ValidationError:
-            raise SettingsError(
-                f"{PREFIX}{setting}: {path}: the name of a policy has letters, digits and . _ - only, 64 at most"
-            ) from None
-    return {path.stem: _read_policy(setting, path) for path in paths}
 
 
 def _default_text(default: object) -> str:

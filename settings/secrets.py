@@ -4,7 +4,8 @@ import os
 
 from pydantic import SecretStr
 
-from settings.environment import PREFIX, Settings
+from settings.environment import Settings
+from settings.policy_files import PREFIX
 
 _TEMPORAL = ("TEMPORAL_API_KEY", "TEMPORAL_TLS_CLIENT_KEY_DATA")
 

@@ -14,6 +14,7 @@ from domain.orders.erasure import (
     is_erased,
 )
 from domain.orders.order import Order
+from domain.retention import RULES
 from records.orders import StoredOrder
 from use_cases.principal import Principal, Role
 from use_cases.security_events import note
@@ -55,6 +56,10 @@ MAY: Mapping[str, frozenset[Role]] = {
 }
 """The roles of each use case (docs/contract.md). Commands have their names from `domain/orders/commands.py` and
 `domain/settlements/commands.py`."""
+
+
+CONTACT = timedelta(days=RULES["contact"].days)
+"""How long after its end a partner sees how to reach the customer of an order, unless settings say otherwise."""
 
 
 class Forbidden(Exception):

@@ -22,7 +22,6 @@ from domain.orders.order import Order, Status
 from domain.orders.placement import Placement
 from domain.orders.request import Request
 from domain.policies import Policies
-from domain.retention import RULES
 from domain.values import Value
 from records.order_lists import Sort
 from records.orders import Orders, Page, StoredOrder
@@ -53,10 +52,6 @@ PATIENCE = timedelta(seconds=3)
 """How long a caller waits for the worker before the command is left with the server as a signal."""
 
 
-CONTACT = timedelta(days=RULES["contact"].days)
-"""How long after its end a partner sees how to reach the customer of an order, unless settings say otherwise."""
-
-
 class Stored(Value):
     """A command that Temporal has stored and delivers to the order when a worker runs."""
 
@@ -82,7 +77,7 @@ class OrderUseCases:
         display: DisplaySettings,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         patience: timedelta = PATIENCE,
-        contact: timedelta = CONTACT,
+        contact: timedelta = access.CONTACT,
     ) -> None:
         self._orders = orders
         self._partners = partners

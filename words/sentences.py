@@ -25,6 +25,9 @@ REFUSALS: Mapping[str, str] = {
     "undo_over": mark(
         "Die Bestätigung lässt sich nicht mehr zurücknehmen. Bitte wenden Sie sich an das Servicepartner-Team."
     ),
+    "other_settlement": mark("Der Auftrag gehört bereits zu einer anderen Verrechnung."),
+}
+ERASURE_REFUSALS: Mapping[str, str] = {
     "not_ended": mark(
         "Die Daten der Kundschaft lassen sich erst löschen, wenn der Auftrag verrechnet oder storniert ist."
     ),
@@ -34,7 +37,6 @@ REFUSALS: Mapping[str, str] = {
     "being_released": mark(
         "Die Verrechnung des Auftrags wurde aufgehoben. Bitte versuchen Sie es nach der neuen Verrechnung noch einmal."
     ),
-    "other_settlement": mark("Der Auftrag gehört bereits zu einer anderen Verrechnung."),
 }
 INVALID: Mapping[str, str] = {
     "item_not_asked": mark("Dieser Punkt gehört nicht zur Checkliste dieser Dienstleistung."),
@@ -230,7 +232,7 @@ def reason_of(code: str) -> str | None:
 
     Its values are `action` and, where the code is about the state, `status`.
     """
-    return REFUSALS.get(code) or INVALID.get(code)
+    return REFUSALS.get(code) or ERASURE_REFUSALS.get(code) or INVALID.get(code)
 
 
 def invalid_text(code: str, language: Language) -> str:

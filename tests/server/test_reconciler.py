@@ -491,13 +491,14 @@ async def test_schedules_are_created_once_and_stay_paused(tmp_path: Path) -> Non
         first = await starter(around, "schedules")
         assert (first.returncode, first.stdout) == (
             0,
-            "reconciler created\ndaily-digest created\nmonthly-billing created\ndata-retention created\n",
+            "reconciler created\ndaily-digest created\ndata-retention created\nmonthly-billing created\n",
         )
         handle = around.client.get_schedule_handle(names.RECONCILER_SCHEDULE)
         await handle.pause(note="maintenance")
         assert await put_schedules(around.client, OfficePolicy()) == {
             "reconciler": False,
             "daily-digest": False,
+            "data-retention": False,
             "monthly-billing": False,
         }
         schedule = (await handle.describe()).schedule

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from contracts.keys import new_key
 from records.idempotency import Answers
 from settings import Settings
+from temporal.connection import connect
 from tests.use_cases.conftest import EMAIL, PASSWORD, AccountsEnv
 from use_cases.account_errors import BadLogin, Busy, Throttled
 from use_cases.passwords import Passwords
@@ -71,6 +72,7 @@ async def browser(app: FastAPI, env: AccountsEnv) -> AsyncIterator[Browser]:
     app.state.settings = Settings.model_validate(env.settings.model_dump() | OWN)
     app.state.database = env.database
     app.state.accounts = env.accounts
+    app.state.temporal = await connect(app.state.settings, env.database, lazy=True)
     app.state.answers = Answers(env.database)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url=HOME) as http:

@@ -19,9 +19,9 @@ from domain.fields import Identifier, Instant, Note, Reason
 from domain.orders.catalogue import ALL_ITEMS
 from domain.orders.codes import ChecklistItem
 from domain.orders.order import Appointment, Party, Status
-from domain.orders.placement import Customer, Placement, Product, Recipient, Service
+from domain.orders.placement import Placement, Product, Recipient, Service
 from domain.values import Input, OpenEnum
-from words.order_view import DeadlineView
+from words.order_view import CustomerView, DeadlineView
 
 _ISO_DAY = r"\d{4}-\d{2}-\d{2}"
 _ISO_INSTANT = _ISO_DAY + r"[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?([Zz]|[+-]\d{2}:?\d{2})"
@@ -143,10 +143,11 @@ class ListedOrder(BaseModel):
     partner_id: str | None = Field(description="null while the order has no partner")
     prepaid: bool
     deliver_to: Recipient
-    customer: Customer
+    customer: CustomerView
     product: Product
     service: Service
     note: str
+    erased: bool = False
     checklist: tuple[ChecklistItem, ...]
     status: Status
     status_label: str

@@ -98,8 +98,8 @@ async def test_a_notice_that_goes_out_late_names_no_deadline(
     await office.send(mail, at=mail.at)
     await office.send(mail.model_copy(update={"key": "late"}), at=mail.at + timedelta(days=3))
     in_time, late = (body(message, "plain") for message in server.received)
-    assert "Fällig Di 6. Okt. 2026 18:00" in in_time
-    assert "Fällig" not in late
+    assert "bis Di 6. Okt. 2026 18:00" in in_time, in_time
+    assert "6. Okt. 2026 18:00" not in late
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ class PassCounts(Value):
 class RetentionRunChanges(TypedDict, total=False):
     """The fields of a `RetentionRun` that change."""
 
-    at: datetime
+    at: datetime | None
     after: str
     erased: int
     deleted: int

@@ -37,7 +37,10 @@ async def erase(
     summary="Export all data of a customer",
     response_class=Response,
     responses={
-        200: {"content": {"application/json": {}}, "description": "All orders of the customer."},
+        200: {
+            "content": {"application/json": {"schema": {"type": "object"}}},
+            "description": "All orders of the customer.",
+        },
         **documented(401, 403, 404, 422, 500, 503),
     },
 )

@@ -38,7 +38,9 @@ async def erase(
     response_class=Response,
     responses={
         200: {
-            "content": {"application/json": {"schema": {"type": "object"}, "example": {"orders": []}}},
+            "content": {
+                "application/json": {"schema": {"type": "object"}, "example": {"orders": []}}
+            },
             "description": "All orders of the customer.",
         },
         **documented(401, 403, 404, 422, 500, 503),

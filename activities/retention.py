@@ -46,7 +46,6 @@ class RetentionActivities:
             await self._erasing.erase_outside(undone)
             deleted = (
                 await erasures.delete_mails(batch.at - spans["mails"], ROWS_AT_ONCE),
-                await erasures.delete_answers(batch.at - spans["answers"], ROWS_AT_ONCE),
                 await erasures.delete_findings(batch.at - spans["findings"], ROWS_AT_ONCE),
                 await erasures.delete_settlements(batch.at - spans["settlements"], ORDERS_AT_ONCE),
             )

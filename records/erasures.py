@@ -9,6 +9,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from domain.orders.erasure import why_not_erasable
 from domain.orders.order import Status
+from domain.settlements.settlement import SettlementStatus
 from records.database import Database, to_the_end
 from records.erased_rows import erase_rows, is_recorded_as_erased
 from records.order_rows import order_of
@@ -19,7 +20,6 @@ from records.tables import (
     erasures,
     exports,
     findings,
-    idempotency,
     is_closed,
     mails,
     orders,
@@ -64,7 +64,9 @@ class Erasures:
                 voided = select(settlements.c.status).where(
                     settlements.c.settlement_id == settlement_id
                 )
-                if (await connection.execute(voided)).scalar_one_or_none() == "voided":
+                if (
+                    await connection.execute(voided)
+                ).scalar_one_or_none() == SettlementStatus.VOID.value:
                     return "being_released"
             if await is_running():
                 return "still_running"
@@ -133,10 +135,6 @@ class Erasures:
         return await self._delete(
             mails, mails.c.first_tried_at < before, mails.c.next_attempt_at.is_(None), limit=limit
         )
-
-    async def delete_answers(self, before: datetime, limit: int) -> int:
-        """Delete stored answers of the API. Returns how many."""
-        return await self._delete(idempotency, idempotency.c.created_at < before, limit=limit)
 
     async def delete_findings(self, before: datetime, limit: int) -> int:
         """Delete findings of the reconciler that ended before an instant. Returns how many."""

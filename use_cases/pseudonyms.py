@@ -1,7 +1,6 @@
 """Pseudonyms of accounts and network addresses, by which traces can be compared without naming anybody."""
 
 import hmac
-import ipaddress
 import secrets
 
 from cryptography.hazmat.primitives import hashes
@@ -9,6 +8,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from records.accounts import email_key
 from settings import Settings
+from use_cases.addresses import ip_of, network_of
 
 _IPV4_NETWORK, _IPV6_NETWORK = 24, 48  # bits
 
@@ -37,14 +37,10 @@ class Pseudonyms:
 
     def network(self, address: str) -> str:
         """The pseudonym of the network of an address: /24 of IPv4, /48 of IPv6. Empty for what is no address."""
-        try:
-            ip = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
+        if (ip := ip_of(address)) is None:
             return ""
-        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
         length = _IPV4_NETWORK if ip.version == 4 else _IPV6_NETWORK
-        return self._of("network", str(ipaddress.ip_network((ip, length), strict=False)))
+        return self._of("network", network_of(ip, length))
 
     def _of(self, what: str, text: str) -> str:
         whole = f"{what}\0{text}".encode("utf-8", "replace")

@@ -1,6 +1,5 @@
 """Slows down guessing at passwords and codes, by account and by address, for all processes together."""
 
-import ipaddress
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -10,6 +9,7 @@ from records.database import Database
 from records.devices import Devices
 from records.login_attempts import Limit, LoginAttempts
 from use_cases.account_errors import Throttled
+from use_cases.addresses import ip_of, network_of
 from use_cases.link_mails import hash_of, new_secret
 
 _SECOND, _MINUTE, _HOUR, _DAY = (
@@ -131,15 +131,11 @@ def _networks(address: str) -> dict[str, Limit]:
 
     One host can use a /64 network of IPv6 freely, and one customer of a provider often a /48.
     """
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
+    if (ip := ip_of(address)) is None:
         return {f"address:{address}": _BY_ADDRESS}
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is None:
-            return {
-                f"address:{ipaddress.ip_network((ip, length), strict=False)}": limit
-                for length, limit in ((64, _BY_ADDRESS), (48, _BY_SITE))
-            }
-        ip = ip.ipv4_mapped
-    return {f"address:{ip}": _BY_ADDRESS}
+    if ip.version == 4:
+        return {f"address:{ip}": _BY_ADDRESS}
+    return {
+        f"address:{network_of(ip, length)}": limit
+        for length, limit in ((64, _BY_ADDRESS), (48, _BY_SITE))
+    }

@@ -1,0 +1,20 @@
+"""Network addresses of callers, as texts and as addresses."""
+
+import ipaddress
+from typing import TypeAlias
+
+IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def ip_of(address: str) -> IpAddress | None:
+    """The address of a caller; an IPv4 address that is written as IPv6 is the IPv4 one. None for what is none."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(ip, "ipv4_mapped", None) or ip
+
+
+def network_of(ip: IpAddress, length: int) -> str:
+    """The network with a prefix of so many bits that an address is in."""
+    return str(ipaddress.ip_network((ip, length), strict=False))

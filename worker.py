@@ -281,7 +281,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     configure_logging(settings)
     protect_memory()
-    if lacking := missing():
+    reads_files = {names.DOCUMENTS_QUEUE, names.INVOICES_QUEUE} & set(options.queues)
+    if reads_files and (lacking := missing()):
         logger.warning(
             "the processes that read foreign files are less confined than they could be",
             extra={"missing": lacking},

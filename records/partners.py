@@ -169,9 +169,8 @@ class Partners:
         words = normalized(q).split()
         async with self._database.reading() as connection:
             rows = (await connection.execute(narrow)).all()
-            matching = [
-                row[0] for row in rows if all(word in normalized("\n".join(row)) for word in words)
-            ]
+            texts = ((row[0], normalized("\n".join(row))) for row in rows)
+            matching = [key for key, text in texts if all(word in text for word in words)]
             shown = [each for each in matching if after is None or each > after][:limit]
             found = (
                 select(*_COLUMNS)

@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, delete, select
 
-from domain.orders.order import Status
 from domain.orders.placement import Placement
 from records.database import Database, storable
+from records.order_rows import placement_in
 from records.tables import documents, is_open, orders, reminders
-from records.worklist import job_of
 
 KEPT = timedelta(days=30)
 """A reminder is deleted this long after it was due."""
@@ -71,9 +70,7 @@ class Reminders:
             .limit(_MOST)
         )
         rows = await self._database.read(lambda connection: connection.execute(found).all())
-        return tuple(
-            DueReminder(due, job_of(Status.NEW, None, document).placement) for due, document in rows
-        )
+        return tuple(DueReminder(due, placement_in(document)) for due, document in rows)
 
 
 def _of(login_id: str, sp_id: str) -> ColumnElement[bool]:

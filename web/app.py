@@ -101,16 +101,17 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 settings.display,
                 contact=settings.retention_spans["contact"],
             )
+            erasures = Erasures(database)
             erasing = Erasing(
                 state.temporal,
-                Erasures(database),
+                erasures,
                 DataKeyRecords(database),
                 settings.warehouse_dir,
             )
             state.erasure_use_cases = ErasureUseCases(
                 state.temporal, state.order_use_cases, erasing
             )
-            state.customer_exports = CustomerExports(Erasures(database), state.order_use_cases)
+            state.customer_exports = CustomerExports(erasures, state.order_use_cases)
             ended_partners = state.order_use_cases.ended_partners
             state.accounts.partners.release_orders = ended_partners.release_soon
             state.related_orders = RelatedOrders(OrderRelations(database))

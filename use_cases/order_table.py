@@ -1,17 +1,18 @@
 """The filter of the list of orders, and the list as a table for spreadsheets, in parts."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from domain.orders.deadline_rules import Owner
 from domain.orders.deadlines import highest_level, next_due
 from domain.orders.order import Order, Status
 from domain.spreadsheet import csv_head, csv_rows
 from records.order_lists import OrderFilter
-from records.orders import Orders
+from records.orders import Orders, StoredOrder
 from use_cases import access
 from use_cases.principal import Principal
-from words.order_view import zoned
+from use_cases.security_events import looked_at
+from words.order_view import customer_view, zoned
 
 ORDERS = (
     "sp_id",
@@ -47,11 +48,11 @@ def order_filter(
     overdue: bool,
     q: str | None,
     partner_id: str | None,
-    contact_since: datetime,
+    contact: timedelta,
 ) -> OrderFilter:
     """The filter of this caller's list of orders. Raises `Forbidden` if this role sees no orders.
 
-    `contact_since`: a partner does not search the contact of orders that were closed before.
+    `contact`: how long after its end a partner may search an order by its contact.
     """
     access.check(principal, "read")
     return OrderFilter(
@@ -61,22 +62,31 @@ def order_filter(
         overdue_at=now if overdue else None,
         q=q,
         in_contact=principal.role in ("operations", "partner"),
-        contact_since=contact_since if principal.role == "partner" else None,
+        contact_since=now - contact if principal.role == "partner" else None,
         numbers_only=principal.role == "accounting",
     )
 
 
 async def order_table(
-    orders: Orders, which: OrderFilter, principal: Principal, now: datetime
+    orders: Orders, which: OrderFilter, principal: Principal, now: datetime, contact: timedelta
 ) -> AsyncIterator[bytes]:
     """The orders of a list as CSV, the newest first. Only a part of them is in memory at a time.
 
-    A partner sees its own deadlines only. Telephone numbers, streets and e-mail addresses are left out.
+    Of a customer it has what the caller sees (`access.shown_to`), without telephone, street and e-mail address. A
+    partner sees its own deadlines only.
     """
     head, cursor = csv_head(ORDERS), None
     while True:
         page = await orders.page(which, _AT_ONCE, cursor, "newest")
-        rows = (_row(order, principal, now) for order in page.items)
+        looked_at(principal.login_id, (each.sp_id for each in page.items))
+        rows = (
+            _row(
+                access.shown_to(principal, StoredOrder(each, ()), now, contact).order,
+                principal,
+                now,
+            )
+            for each in page.items
+        )
         yield head + csv_rows(ORDERS, rows, numbers=_NUMBERS)
         head, cursor = b"", page.next_cursor
         if cursor is None:
@@ -92,18 +102,17 @@ def _row(order: Order, principal: Principal, now: datetime) -> dict[str, str]:
         return "" if instant is None else zoned(calendar, instant).isoformat(timespec="minutes")
 
     appointment = order.appointment
-    today, placed_at = calendar.local(now).date(), order.placed_at
-    age = "" if placed_at is None else str((today - calendar.local(placed_at).date()).days)
+    age, customer = order.age(now), customer_view(placement.customer)
     fee = placement.service.fee
     return {
         "sp_id": order.sp_id,
         "sales_order_id": placement.sales_order_id,
         "status": order.status.value,
         "placed_at": written(order.placed_at),
-        "age_days": age,
-        "customer": "" if principal.role == "accounting" else placement.customer.name,
-        "postal_code": placement.customer.postal_code,
-        "city": placement.customer.city,
+        "age_days": "" if age is None else str(age),
+        "customer": customer.name or "",
+        "postal_code": customer.postal_code or "",
+        "city": customer.city or "",
         "partner_id": order.partner.partner_id if has_partner else "",
         "partner_name": order.partner.name if has_partner else "",
         "service": placement.service.name,

@@ -163,7 +163,7 @@ class OrderUseCases:
             ValueError: it is not a cursor of this list.
         """
         now = self._clock()
-        which = order_filter(principal, now, status, overdue, q, partner_id, now - self._contact)
+        which = order_filter(principal, now, status, overdue, q, partner_id, self._contact)
         page = await self._orders.page(which, limit, cursor, sort)
         looked_at(principal.login_id, (each.sp_id for each in page.items))
         shown = (self._shown(principal, StoredOrder(order, ())).order for order in page.items)
@@ -181,8 +181,8 @@ class OrderUseCases:
     ) -> AsyncIterator[bytes]:
         """This caller's orders as CSV, in parts (`order_table`). Raises `Forbidden`."""
         now = self._clock()
-        which = order_filter(principal, now, status, overdue, q, partner_id, now - self._contact)
-        return order_table(self._orders, which, principal, now)
+        which = order_filter(principal, now, status, overdue, q, partner_id, self._contact)
+        return order_table(self._orders, which, principal, now, self._contact)
 
     def _shown(self, principal: Principal, stored: StoredOrder) -> StoredOrder:
         return access.shown_to(principal, stored, self._clock(), self._contact)

@@ -140,7 +140,7 @@ def order_view(
         prepaid=placement.prepaid,
         # Under the first rules the goods went to the customer.
         deliver_to=placement.deliver_to if order.intake.rules >= 2 else "customer",
-        customer=_customer_view(placement.customer),
+        customer=customer_view(placement.customer),
         product=without_unknown(placement.product),
         service=without_unknown(placement.service),
         note=placement.note,
@@ -174,7 +174,8 @@ def order_view(
     )
 
 
-def _customer_view(customer: Customer) -> CustomerView:
+def customer_view(customer: Customer) -> CustomerView:
+    """What is left of a customer after something was erased or hidden."""
     values = customer.model_dump(include=set(CustomerView.model_fields))
     shown = {name: value if is_shown(value) else None for name, value in values.items()}
     return CustomerView.model_validate(shown)

@@ -180,6 +180,13 @@ class Order(Value):
         """Since when the partner knows of the order: by the mail, or because it looked at it before."""
         return min((at for at in (self.notified_at, self.seen_at) if at), default=None)
 
+    def age(self, now: datetime) -> int | None:
+        """The days since it was placed, by the partner's calendar; None if it was not."""
+        if self.placed_at is None:
+            return None
+        local = self.calendar.local
+        return (local(now).date() - local(self.placed_at).date()).days
+
     @property
     def shipment(self) -> Shipment | None:
         """The current attempt; None if no goods have been requested."""

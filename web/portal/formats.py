@@ -107,14 +107,18 @@ def due(language: Language) -> Filter:
             return gettext("bis heute %(time)s") % {"time": time(at)}
         if days == 1:
             return gettext("bis morgen %(time)s") % {"time": time(at)}
-        weekday = format_date(local(at), "EEE", locale=f"{language}_CH")
-        if language == "de":
-            weekday = weekday.rstrip(".")
+        weekday = short_weekday(local(at), language)
         date_of = f"{local(at):%d.%m.}" if days < 180 else day(at)
         values = {"weekday": weekday, "day": date_of, "time": time(at)}
         return gettext("bis %(weekday)s %(day)s %(time)s") % values
 
     return written
+
+
+def short_weekday(value: date, language: Language) -> str:
+    """The weekday, short: "Mo", "jeu."."""
+    text = format_date(value, "EEE", locale=f"{language}_CH")
+    return text.rstrip(".") if language == "de" else text
 
 
 def language_name(named: Language, language: Language) -> str:

@@ -15,7 +15,6 @@ from records.search import is_named
 from use_cases.access import Forbidden
 from use_cases.principal import Principal
 from web.downloads import streamed
-from web.portal.formats import local
 from web.portal.orders.common import URGENT_STATES, order_use_cases, partner_choices
 from web.portal.pages import error_page, page, redirect, require_login
 
@@ -129,7 +128,7 @@ async def orders(request: Request) -> Response:
             order,
             next_due(order, "partner" if partner else None),
             in_bulk and "reassign" in allowed(order, "operations", now),
-            (local(now).date() - local(order.placed_at).date()).days if order.placed_at else None,
+            order.age(now),
             highest_level(order, "partner" if partner else None),
         )
         for order in items

@@ -3,7 +3,6 @@
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
-from babel.dates import format_date
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
@@ -15,7 +14,7 @@ from domain.orders.order import Order
 from domain.values import Language
 from use_cases.principal import Principal
 from use_cases.related import RelatedOrders
-from web.portal.formats import ZURICH, local
+from web.portal.formats import ZURICH, local, short_weekday
 from web.portal.orders.common import find, order_use_cases
 from web.portal.orders.fields import Filled, Wrong, message, read_clock, read_day, read_instant
 from web.portal.pages import reader_language, require_login
@@ -67,8 +66,7 @@ async def proposals(
 
 
 def _label(day: date, is_tomorrow: bool, language: Language) -> str:
-    weekday = format_date(day, "EEEEEE", locale=f"{language}_CH").rstrip(".")
-    short = f"{weekday} {day:%d.%m.}"
+    short = f"{short_weekday(day, language)} {day:%d.%m.}"
     return say(language, _TOMORROW, day=short) if is_tomorrow else short
 
 

@@ -213,6 +213,9 @@ async def test_an_unusual_appointment_is_confirmed_as_such(
     await site.brought(sp_id, "set_appointment")
     page = await portal.page("partner", device=device, javascript=javascript)
     await page.goto(f"/orders/{sp_id}")
+    # on a phone the free fields are behind these
+    await page.get_by_text("Anderer Tag", exact=True).click()
+    await page.get_by_text("Andere Zeit", exact=True).click()
     await page.get_by_label("Datum").fill(next_sunday().isoformat())
     await page.get_by_label("Beginn").fill("10:00")
     await page.get_by_label("Ende", exact=True).fill("12:00")

@@ -114,6 +114,7 @@ for (const box of document.querySelectorAll("[data-check]")) {
     const template = box.querySelector("template[data-unusual]");
     if (found.unusual && template) against.append(template.content.cloneNode(true));
     against.hidden = !found.messages.length;
+    against.classList.toggle("attention", !against.hidden);
     const busy = box.querySelector("[data-busy]");
     box.querySelector("[data-stops]").replaceChildren(...paragraphs(found.stops));
     busy.hidden = !found.stops.length;

@@ -19,7 +19,7 @@ def process(folder: Path, start: str, hangs_after: float) -> Process:
     code = f"""
 import asyncio, ctypes, os, time, worker
 
-async def start(settings):
+async def start(settings, database):
     {start}
 
 worker.ALIVE_EVERY, worker.HANGS_AFTER = 0.2, {hangs_after}

@@ -29,7 +29,7 @@ MILLIMETRE = 72 / 25.4
 LABELS = {
     "de": "SP-ID Verkaufsauftrag Ausgeführt Dienstleistung Ort Betrag CHF MWST CHF",
     "fr": "SP-ID Commande Exécuté le Prestation Lieu Montant CHF TVA CHF",
-    "it": "SP-ID Ordine Eseguito il Prestazione Luogo Importo CHF IVA CHF",
+    "it": "SP-ID Ordine Eseguito il Servizio Località Importo CHF IVA CHF",
     "en": "SP-ID Sales order Executed on Service Place Amount CHF VAT CHF",
 }
 

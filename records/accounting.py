@@ -13,7 +13,7 @@ from domain.values import Value
 from records.database import Database
 from records.limits import LONG_SECONDS
 from records.settlement_rows import recorded_of
-from records.settlements import SettlementRow
+from records.settlements import ROW, SettlementRow
 from records.tables import settlement_documents, settlement_timeline, settlements
 
 BOOKED = (
@@ -31,7 +31,6 @@ _DECISIONS = (
     "invoice_paid",
     "voided",
 )
-_ROW = [settlements.c[name] for name in SettlementRow.model_fields]
 
 
 class Waiting(Value):
@@ -85,7 +84,7 @@ class AccountingRecords:
             settlement_timeline.c.type == "invoice_held",
         )
         candidates = (
-            select(*_ROW, settlement_documents.c.document)
+            select(*ROW, settlement_documents.c.document)
             .join(
                 settlement_documents,
                 settlement_documents.c.settlement_id == settlements.c.settlement_id,
@@ -94,7 +93,7 @@ class AccountingRecords:
             .order_by(settlements.c.issued_at, settlements.c.settlement_id)
         )
         late = (
-            select(*_ROW)
+            select(*ROW)
             .where(issued, settlements.c.invoice_due <= now)
             .order_by(settlements.c.invoice_due, settlements.c.settlement_id)
         )

@@ -70,7 +70,8 @@ class AccountRecords:
         self._database = database
         self.second_factors = SecondFactors(database)
         upsert = sqlite.insert if database.is_sqlite else postgresql.insert
-        self._add_user = upsert(users).on_conflict_do_nothing(index_elements=[users.c.email_key])
+        # Whichever key is there already: two calls with one request id have both the id and the address in common.
+        self._add_user = upsert(users).on_conflict_do_nothing()
 
     # --- users ---------------------------------------------------------------------------------------------------
 
@@ -85,7 +86,8 @@ class AccountRecords:
         now: datetime,
         invitation: NewLink,
     ) -> bool:
-        """Add a user without a password, and the invitation with its mail. False if the address is another user's."""
+        """Add a user without a password, and the invitation with its mail. False if there is a user with this
+        address or id."""
         row = {
             "user_id": user_id,
             "role": role,

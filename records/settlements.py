@@ -69,7 +69,7 @@ _AWAITS_PAYMENT = or_(
         settlements.c.total > NOTHING,
     ),
 )
-_ROW = [settlements.c[name] for name in SettlementRow.model_fields]
+ROW = [settlements.c[name] for name in SettlementRow.model_fields]
 
 
 class Settlements:
@@ -80,15 +80,12 @@ class Settlements:
         self.billable = Billable(database)
         self.lines = SettlementLines(database)
         upsert = sqlite.insert if database.is_sqlite else postgresql.insert
-        row = upsert(settlements)
-        self._put_new = row.on_conflict_do_nothing(
-            index_elements=[settlements.c.settlement_id]
-        ).returning(settlements.c.version)
+        row, document = upsert(settlements), upsert(settlement_documents)
+        self._put_new = row.on_conflict_do_nothing().returning(settlements.c.version)  # by any key
         self._put = row.on_conflict_do_update(
             index_elements=[settlements.c.settlement_id],
             set_={c.name: row.excluded[c.name] for c in settlements.c},
         )
-        document = upsert(settlement_documents)
         self._put_document = document.on_conflict_do_update(
             index_elements=[settlement_documents.c.settlement_id],
             set_={"document": document.excluded.document},
@@ -118,10 +115,13 @@ class Settlements:
         )
 
         def save(connection: Connection) -> int:
-            if connection.execute(self._put_new, row).scalar_one_or_none() is not None:
+            is_new = connection.execute(self._put_new, row).scalar_one_or_none() is not None
+            found = None if is_new else connection.execute(head).one_or_none()
+            if found is None:
+                if not is_new:
+                    connection.execute(self._put, row)  # IntegrityError: another one has its month
                 self._put_parts(connection, settlement, lines, snapshot.events)
                 return settlement.version
-            found = connection.execute(head).one()
             if found.partner_id != row["partner_id"]:
                 raise ValueError(f"{settlement_id} is the number of another partner's settlement")
             held, events = Head(found.version, found.digest), snapshot.events
@@ -295,7 +295,7 @@ class Settlements:
             return SettlementPage((), None)
         place = tuple_(settlements.c.opened_at, settlements.c.settlement_id)
         found = (
-            select(*_ROW)
+            select(*ROW)
             .order_by(settlements.c.opened_at.desc(), settlements.c.settlement_id.desc())
             .limit(limit + 1)
         )

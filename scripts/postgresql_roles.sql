@@ -4,12 +4,12 @@
 --   temporal   owns the databases temporal and temporal_visibility, and cannot connect to cmi
 --
 -- To be run once, by a superuser, with psql 15 or newer:
---   CMI_OWNER_PASSWORD=… CMI_APP_PASSWORD=… TEMPORAL_PASSWORD=… psql --file scripts/postgresql_roles.sql
+--   DB_OWNER_PASSWORD=… DB_APP_PASSWORD=… TEMPORAL_DB_PASSWORD=… psql --file scripts/postgresql_roles.sql
 -- docker-compose.yml does it at the first start.
 \set ON_ERROR_STOP on
-\getenv owner_password CMI_OWNER_PASSWORD
-\getenv app_password CMI_APP_PASSWORD
-\getenv temporal_password TEMPORAL_PASSWORD
+\getenv owner_password DB_OWNER_PASSWORD
+\getenv app_password DB_APP_PASSWORD
+\getenv temporal_password TEMPORAL_DB_PASSWORD
 
 CREATE ROLE cmi_owner LOGIN PASSWORD :'owner_password';
 CREATE ROLE cmi_app LOGIN PASSWORD :'app_password';

@@ -21,9 +21,9 @@ from tests.support.postgres_roles import PASSWORDS, make_roles
 INSUFFICIENT_PRIVILEGE = "42501"
 DATABASES = ("cmi", "temporal", "temporal_visibility")
 ROLES = {
-    "cmi_owner": "CMI_OWNER_PASSWORD",
-    "cmi_app": "CMI_APP_PASSWORD",
-    "temporal": "TEMPORAL_PASSWORD",
+    "cmi_owner": "DB_OWNER_PASSWORD",
+    "cmi_app": "DB_APP_PASSWORD",
+    "temporal": "TEMPORAL_DB_PASSWORD",
 }
 
 

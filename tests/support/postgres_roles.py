@@ -10,9 +10,9 @@ from scripts.system_packages import postgres_programs
 
 FILE = Path(__file__).parents[2] / "scripts" / "postgresql_roles.sql"
 PASSWORDS = {
-    "CMI_OWNER_PASSWORD": "owner-Wn3'q",
-    "CMI_APP_PASSWORD": "application-Zt8",
-    "TEMPORAL_PASSWORD": "temporal-Hk5",
+    "DB_OWNER_PASSWORD": "owner-Wn3'q",
+    "DB_APP_PASSWORD": "application-Zt8",
+    "TEMPORAL_DB_PASSWORD": "temporal-Hk5",
 }
 
 

@@ -29,7 +29,7 @@ from development.sample_settlements import make_settlements
 from development.smtp_inbox import SmtpInbox
 from records.migrate import migrate_patiently
 from scripts.system_packages import why_missing
-from settings import Settings, SettingsError
+from settings import Settings, SettingsError, keep_files_private
 from settings.logs import configure_logging
 from temporal.schedules import put_schedules
 
@@ -190,6 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The processes run in the folder of the repository.
     options.data_dir = options.data_dir.resolve()
     options.policy = options.policy and options.policy.resolve()
+    keep_files_private()
     try:
         with locked(options.data_dir):
             os.environ.update(environment(options))

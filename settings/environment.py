@@ -127,6 +127,10 @@ class Settings(BaseModel):
     temporal_ui_url: WebUrl = Field(
         "http://localhost:8233", description="address of the Temporal UI, for links to a workflow"
     )
+    production: bool = Field(
+        False,
+        description="on: web processes and workers do not start with what must not be in production, and say it",
+    )
     encryption_keys: EncryptionKeys | None = Field(
         None,
         repr=False,

@@ -110,6 +110,10 @@ class Settings(BaseModel):
         Path("var/warehouse"),
         description="folder for shipping requests where there is no CMI_WAREHOUSE_URL",
     )
+    mail_dir: Path | None = Field(
+        None,
+        description="folder where a mail server of this machine keeps mails (*.eml): erasures delete some of them",
+    )
     shop_webhook_url: WebUrl | None = Field(
         None,
         description="where the shop's notices are POSTed: rejected requirements, cancellations; none: they are not",

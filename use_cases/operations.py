@@ -12,10 +12,12 @@ from records.accounts import AccountRecords, User
 from records.database import Database
 from records.findings import Finding, Findings
 from records.login_attempts import LoginAttempts
-from records.mails import MailLog, StuckMails
+from records.mail_history import MailHistory
+from records.mails import MailLog, MailRow, StuckMails
 from records.monitoring import LatePartner, Loss, Monitoring, Report
 from records.order_lists import OrderFilter
 from records.orders import Orders
+from records.partners import Partner, Partners
 from use_cases import access
 from use_cases.principal import Principal
 
@@ -106,6 +108,8 @@ class Operations:
         self._orders = Orders(database)
         self._monitoring = Monitoring(database)
         self._mails = MailLog(database)
+        self._mail_history = MailHistory(database)
+        self._partners = Partners(database)
         self._accounts = AccountRecords(database)
         self._login_attempts = LoginAttempts(database)
         self._findings = Findings(database)
@@ -244,6 +248,16 @@ class Operations:
         """The open findings of the reconciler, the oldest first. Raises `Forbidden`."""
         access.check(principal, "watch")
         return await self._findings.open(_MOST_FINDINGS)
+
+    async def mails_about(self, principal: Principal, sp_id: str) -> tuple[MailRow, ...]:
+        """Who was told what about an order: its mails, the earliest first. Raises `Forbidden`."""
+        access.check(principal, "watch")
+        return await self._mail_history.about(sp_id)
+
+    async def partner(self, principal: Principal, partner_id: str) -> Partner | None:
+        """A partner with its telephone number; None if there is none of this id. Raises `Forbidden`."""
+        access.check(principal, "watch")
+        return await self._partners.get(partner_id)
 
     async def open_orders_of(self, principal: Principal, partner_id: str) -> int:
         """How many open orders a partner has. Raises `Forbidden`."""

@@ -66,7 +66,10 @@ class Settings(BaseModel):
         repr=False,
         description="mail server: smtp://, smtp+starttls:// or smtps://, then [user:password@]host[:port]",
     )
-    mail_from: MailAddress = Field("CMI <cmi@localhost>", description="sender of every mail")
+    mail_from: MailAddress = Field(
+        "CMI <cmi@localhost>",
+        description="sender of every mail; partners see CMI_COMPANY_NAME as its name",
+    )
     mail_operations: MailAddress = Field(
         "service-partner@localhost",
         description="the service-partner team: escalations, reviews, alarms",

@@ -3,7 +3,7 @@
     python scripts/lock.py            makes both files; needs the command `uv` (`pip install uv`)
     python scripts/lock.py --behind   prints what of constraints.txt the files lack, or have in another version
 
-The versions are those of constraints.txt. The hashes are those that the package index has for all files of a release, so
+Versions are those of constraints.txt. Hashes are those that the package index has for all files of a release, so that
 they hold on every platform. No index is named. The second command runs before any Python package is installed, so the
 script uses only the standard library.
 """

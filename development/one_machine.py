@@ -46,6 +46,7 @@ def environment(options: argparse.Namespace) -> dict[str, str]:
         "TEMPORAL_ADDRESS": f"127.0.0.1:{options.temporal_port}",
         "CMI_SMTP_URL": f"smtp://127.0.0.1:{options.smtp_port}",
         "CMI_WAREHOUSE_DIR": str(folder / "warehouse"),
+        "CMI_MAIL_DIR": str(folder / "mail"),
         "CMI_TEMPORAL_UI_URL": f"http://localhost:{options.ui_port}",
     }
     env.setdefault("CMI_DATABASE_URL", f"sqlite:///{folder / 'cmi.db'}")

@@ -54,6 +54,7 @@ class LiveSession(NamedTuple):
     """A session and its user."""
 
     user: User
+    began_at: datetime
     last_used_at: datetime
     expires_at: datetime
 
@@ -247,7 +248,9 @@ class AccountRecords:
         """The session with this secret, unless it has expired or its user's partner has ended."""
         found = (
             _user_query.add_columns(
-                sessions.c.last_used_at, sessions.c.expires_at.label("session_expires_at")
+                sessions.c.created_at.label("session_began_at"),
+                sessions.c.last_used_at,
+                sessions.c.expires_at.label("session_expires_at"),
             )
             .join(sessions, sessions.c.user_id == users.c.user_id)
             .where(
@@ -259,7 +262,9 @@ class AccountRecords:
         row = await self._database.read(lambda c: c.execute(found).one_or_none())
         if row is None:
             return None
-        return LiveSession(_user(row, now), row.last_used_at, row.session_expires_at)
+        return LiveSession(
+            _user(row, now), row.session_began_at, row.last_used_at, row.session_expires_at
+        )
 
     async def use_session(self, secret_hash: str, now: datetime) -> None:
         """Store when the session was last used."""

@@ -66,7 +66,10 @@ class Settings(BaseModel):
         repr=False,
         description="mail server: smtp://, smtp+starttls:// or smtps://, then [user:password@]host[:port]",
     )
-    mail_from: MailAddress = Field("CMI <cmi@localhost>", description="sender of every mail")
+    mail_from: MailAddress = Field(
+        "CMI <cmi@localhost>",
+        description="sender of every mail; partners see CMI_COMPANY_NAME as its name",
+    )
     mail_operations: MailAddress = Field(
         "service-partner@localhost",
         description="the service-partner team: escalations, reviews, alarms",
@@ -109,6 +112,10 @@ class Settings(BaseModel):
     warehouse_dir: Path = Field(
         Path("var/warehouse"),
         description="folder for shipping requests where there is no CMI_WAREHOUSE_URL",
+    )
+    mail_dir: Path | None = Field(
+        None,
+        description="folder where a mail server of this machine keeps mails (*.eml): erasures delete some of them",
     )
     shop_webhook_url: WebUrl | None = Field(
         None,

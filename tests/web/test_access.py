@@ -219,6 +219,7 @@ NAMED = {
     "user_id": "usr_0",
     "token_id": "tok_0",
     "change_id": "iban_0",
+    "session_id": "0",
 }
 
 

@@ -348,7 +348,7 @@ async def test_one_s_own_sessions(browser: Browser, env: AccountsEnv) -> None:
         "/account?said=session_ended#sessions-title",
     )
     assert await env.accounts.callers.of_session(lost.secret) is None
-    page = (await browser.open("/account")).text
+    page = (await browser.open("/account?said=session_ended")).text
     assert "Auf jenem Gerät sind Sie abgemeldet." in page
     assert "Chrome, Android" not in page
     assert await env.accounts.callers.of_session(other.secret) is not None

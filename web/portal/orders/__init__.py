@@ -6,6 +6,7 @@ from web.portal.orders import (
     actions,
     data_protection,
     listing,
+    message_forms,
     order,
     overview,
     proposals,
@@ -13,5 +14,14 @@ from web.portal.orders import (
 )
 
 router = APIRouter(include_in_schema=False)
-for _part in (overview, listing, proposals, reminders, order, data_protection, actions):
+for _part in (
+    overview,
+    listing,
+    proposals,
+    reminders,
+    order,
+    data_protection,
+    message_forms,
+    actions,
+):
     router.include_router(_part.router)

@@ -15,6 +15,8 @@ from records.database import Database
 from records.erasures import Erasures
 from records.failures import is_away
 from records.idempotency import Answers
+from records.message_mails import MessageMailQueue
+from records.messages import Messages
 from records.order_relations import OrderRelations
 from records.orders import Orders
 from records.partners import Partners
@@ -29,6 +31,8 @@ from use_cases.customer_export import CustomerExports
 from use_cases.erased_files import Folders
 from use_cases.erasing import Erasing, ErasureUseCases
 from use_cases.journal import Journal
+from use_cases.message_mails import MessageMails
+from use_cases.messages import MessageUseCases
 from use_cases.operations import Operations
 from use_cases.orders import OrderUseCases
 from use_cases.outages import OutageWatch
@@ -44,6 +48,7 @@ from web.api import (
     journal,
     login_sessions,
     logins,
+    messages,
     order_commands,
     order_decisions,
     orders,
@@ -70,7 +75,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
 
     While it runs, `app.state` has its parts: `settings`, `database`, `temporal`, `accounts`, `answers`, `operations`,
     `reports`, `journal`, `accounting`, `order_use_cases`, `related_orders`, `worklist_use_cases`, `reminders`,
-    `settlement_use_cases`.
+    `settlement_use_cases`, `message_use_cases`, `message_mails`.
     """
     policies = settings.load_policies()
     namespace = ClientConfig.load_client_connect_config().get("namespace") or "default"
@@ -113,7 +118,19 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             state.erasure_use_cases = ErasureUseCases(
                 state.temporal, state.order_use_cases, erasing
             )
-            state.customer_exports = CustomerExports(erasures, state.order_use_cases)
+            state.customer_exports = CustomerExports(
+                erasures, state.order_use_cases, Messages(database)
+            )
+            state.message_use_cases = MessageUseCases(
+                Messages(database), Partners(database), policies
+            )
+            state.message_mails = MessageMails(
+                MessageMailQueue(database),
+                Orders(database),
+                Partners(database),
+                state.accounts.outbox,
+                settings,
+            )
             ended_partners = state.order_use_cases.ended_partners
             state.accounts.partners.release_orders = ended_partners.release_soon
             state.related_orders = RelatedOrders(OrderRelations(database))
@@ -133,6 +150,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 ended_partners.keep_releasing(),
                 _forget_answers(state.answers, settings.retention_spans["answers"]),
                 _keep_watch(watch),
+                state.message_mails.keep_sending(state.accounts.spawn),
             ):
                 stack.push_async_callback(_stop, asyncio.create_task(task))
             yield
@@ -153,6 +171,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
         orders,
         order_commands,
         order_decisions,
+        messages,
         data_protection,
         settlements,
         settlement_papers,

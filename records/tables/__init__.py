@@ -13,6 +13,7 @@ from records.tables.data_keys import data_keys
 from records.tables.erasures import erasures, exports
 from records.tables.iban_changes import iban_changes, iban_mails
 from records.tables.mails import is_undelivered, mails
+from records.tables.messages import message_mails, message_reads, order_messages, waits_for_answer
 from records.tables.notices import account_notices
 from records.tables.orders import (
     deadlines,
@@ -72,7 +73,10 @@ __all__ = [
     "login_attempts",
     "lookups",
     "mails",
+    "message_mails",
+    "message_reads",
     "metadata",
+    "order_messages",
     "orders",
     "outages",
     "papers",
@@ -88,4 +92,5 @@ __all__ = [
     "timeline",
     "tokens",
     "users",
+    "waits_for_answer",
 ]

@@ -7,6 +7,7 @@ from web.portal.orders import (
     data_protection,
     for_operations,
     listing,
+    message_forms,
     order,
     overview,
     proposals,
@@ -22,6 +23,7 @@ for _part in (
     for_operations,
     order,
     data_protection,
+    message_forms,
     actions,
 ):
     router.include_router(_part.router)

@@ -16,6 +16,7 @@ from use_cases.access import Forbidden
 from use_cases.principal import Principal
 from web.downloads import streamed
 from web.portal.orders.common import URGENT_STATES, order_use_cases, partner_choices
+from web.portal.orders.messages import message_use_cases
 from web.portal.pages import error_page, page, redirect, require_login
 
 router = APIRouter(include_in_schema=False)
@@ -144,6 +145,7 @@ async def orders(request: Request) -> Response:
         address=wanted.address(cursor=wanted.cursor),
         next_page=wanted.address(cursor=found.page.next_cursor) if found.page.next_cursor else None,
         counts=found.counts,
+        unread=await message_use_cases(request).unread(principal, [each.sp_id for each in items]),
         states=[s for s in Status if not partner or s not in _NOT_THE_PARTNERS],
         partners=partners,
         now=now,

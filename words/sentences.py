@@ -26,6 +26,10 @@ REFUSALS: Mapping[str, str] = {
         "Die Bestätigung lässt sich nicht mehr zurücknehmen. Bitte wenden Sie sich an das Servicepartner-Team."
     ),
     "other_settlement": mark("Der Auftrag gehört bereits zu einer anderen Verrechnung."),
+    "too_many_entries": mark(
+        "Der Verlauf dieses Auftrags ist sehr lang. «%(action)s» ist nicht mehr möglich. Bitte wenden Sie sich an das "
+        "Servicepartner-Team."
+    ),
 }
 ERASURE_REFUSALS: Mapping[str, str] = {
     "not_ended": mark(

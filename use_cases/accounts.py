@@ -94,6 +94,7 @@ class Accounts:
         self.second_factor = SecondFactor(settings, self._records, self._throttle, clock)
         self._links = Links(database)
         self._link_mails = LinkMails(settings, database, clock)
+        self.outbox, self.spawn = self._link_mails.outbox, self._link_mails.spawn
         self._iban_mails = IbanMails(
             iban_changes, partners, self._link_mails.outbox, self._link_mails.texts, clock
         )

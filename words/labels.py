@@ -205,7 +205,11 @@ def author_text(
     return say(language, "%(name)s (%(role)s)", name=name, role=label)
 
 
-_MAILS = order_mails.mail_names() | mails.mail_names()
+_MAILS = {
+    **order_mails.mail_names(),
+    **mails.mail_names(),
+    "asked_reminder": mark("Erinnerung vom Servicepartner-Team"),
+}
 
 
 def _label(texts: Mapping[str, str], code: str, language: Language) -> str:

@@ -13,12 +13,14 @@ from records.tables.data_keys import data_keys
 from records.tables.erasures import erasures, exports
 from records.tables.iban_changes import iban_changes, iban_mails
 from records.tables.mails import is_undelivered, mails
+from records.tables.operations import asked_reminder_orders, asked_reminders, list_views
 from records.tables.orders import (
     deadlines,
     documents,
     is_billable,
     is_closed,
     is_open,
+    is_report,
     is_taken_back,
     orders,
     timeline,
@@ -44,6 +46,8 @@ __all__ = [
     "Instant",
     "Key",
     "Money",
+    "asked_reminder_orders",
+    "asked_reminders",
     "comparisons",
     "corrections",
     "data_keys",
@@ -60,11 +64,13 @@ __all__ = [
     "is_billable",
     "is_closed",
     "is_open",
+    "is_report",
     "is_taken_back",
     "is_undelivered",
     "line_requests",
     "line_withdrawals",
     "links",
+    "list_views",
     "login_attempts",
     "lookups",
     "mails",

@@ -29,6 +29,7 @@ from use_cases.accounts import Accounts
 from use_cases.asked_reminders import AskedReminderUseCases
 from use_cases.customer_export import CustomerExports
 from use_cases.erasing import Erasing, ErasureUseCases
+from use_cases.figures import FigureUseCases
 from use_cases.journal import Journal
 from use_cases.operations import Operations
 from use_cases.orders import OrderUseCases
@@ -91,6 +92,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             state.answers = Answers(database)
             state.operations = Operations(database)
             state.reports = Reports(database, policies.standard.office.timezone)
+            state.figures = FigureUseCases(database, policies.standard.office.timezone)
             state.journal = Journal(database, policies.standard.office.timezone)
             state.accounting = Accounting(
                 database, state.journal, policies.standard.office.timezone

@@ -37,6 +37,8 @@ MAY: Mapping[str, frozenset[Role]] = {
     "erase": _OPERATIONS,
     "export": _OPERATIONS,
     "administer": _OPERATIONS,
+    "read_own_figures": frozenset({"partner"}),
+    "remind": _OPERATIONS,
     "report": _OPERATIONS,
     "watch": _OPERATIONS,
     "settle": _PARTNER,

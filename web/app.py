@@ -15,6 +15,7 @@ from records.database import Database
 from records.erasures import Erasures
 from records.failures import is_away
 from records.idempotency import Answers
+from records.list_views import ListViews
 from records.message_mails import MessageMailQueue
 from records.messages import Messages
 from records.order_relations import OrderRelations
@@ -27,9 +28,11 @@ from settings.secrets import forget_secrets
 from temporal.connection import connect
 from use_cases.accounting import Accounting
 from use_cases.accounts import Accounts
+from use_cases.asked_reminders import AskedReminderUseCases
 from use_cases.customer_export import CustomerExports
 from use_cases.erased_files import Folders
 from use_cases.erasing import Erasing, ErasureUseCases
+from use_cases.figures import FigureUseCases
 from use_cases.journal import Journal
 from use_cases.message_mails import MessageMails
 from use_cases.messages import MessageUseCases
@@ -96,6 +99,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             state.answers = Answers(database)
             state.operations = Operations(database)
             state.reports = Reports(database, policies.standard.office.timezone)
+            state.figures = FigureUseCases(database, policies.standard.office.timezone)
             state.journal = Journal(database, policies.standard.office.timezone)
             state.accounting = Accounting(
                 database, state.journal, policies.standard.office.timezone
@@ -136,6 +140,10 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             state.related_orders = RelatedOrders(OrderRelations(database))
             state.worklist_use_cases = WorklistUseCases(Worklists(database), state.order_use_cases)
             state.reminders = Reminders(database)
+            state.list_views = ListViews(database)
+            state.asked_reminders = AskedReminderUseCases(
+                database, state.accounts.outbox, settings.public_url, state.accounts.spawn
+            )
             state.settlement_use_cases = SettlementUseCases(
                 state.temporal,
                 database,
@@ -148,6 +156,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             for task in (
                 state.accounts.keep_house(),
                 ended_partners.keep_releasing(),
+                state.asked_reminders.keep_sending(),
                 _forget_answers(state.answers, settings.retention_spans["answers"]),
                 _keep_watch(watch),
                 state.message_mails.keep_sending(state.accounts.spawn),

@@ -15,6 +15,7 @@ from records.tables.iban_changes import iban_changes, iban_mails
 from records.tables.mails import is_undelivered, mails
 from records.tables.messages import message_mails, message_reads, order_messages, waits_for_answer
 from records.tables.notices import account_notices
+from records.tables.operations import asked_reminder_orders, asked_reminders, list_views
 from records.tables.orders import (
     deadlines,
     documents,
@@ -22,6 +23,7 @@ from records.tables.orders import (
     is_billable,
     is_closed,
     is_open,
+    is_report,
     is_taken_back,
     orders,
     timeline,
@@ -48,6 +50,8 @@ __all__ = [
     "Key",
     "Money",
     "account_notices",
+    "asked_reminder_orders",
+    "asked_reminders",
     "comparisons",
     "corrections",
     "data_keys",
@@ -65,11 +69,13 @@ __all__ = [
     "is_billable",
     "is_closed",
     "is_open",
+    "is_report",
     "is_taken_back",
     "is_undelivered",
     "line_requests",
     "line_withdrawals",
     "links",
+    "list_views",
     "login_attempts",
     "lookups",
     "mails",

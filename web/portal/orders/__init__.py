@@ -12,12 +12,14 @@ from web.portal.orders import (
     overview,
     proposals,
     reminders,
+    views,
 )
 
 router = APIRouter(include_in_schema=False)
 for _part in (
     overview,
     listing,
+    views,
     proposals,
     reminders,
     for_operations,

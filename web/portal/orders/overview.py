@@ -171,8 +171,9 @@ async def _show(
     )
 
 
-@router.get("/several/{what}")
-async def back_to_overview(request: Request, what: str) -> Response:
+@router.get("/several/accept")
+@router.get("/several/execution")
+async def back_to_overview(request: Request) -> Response:
     """Redirect a person who opens the address of a form, such as by reloading its answer."""
     return redirect(request, "/")
 

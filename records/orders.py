@@ -16,6 +16,7 @@ from records.database import Database, storable
 from records.erased_rows import is_recorded_as_erased, note_late_data
 from records.heads import Head, is_in, step
 from records.order_lists import PARTS, OrderFilter, Sort, conditions, part_query
+from records.order_mails import add_events
 from records.order_relations import OrderRelations
 from records.order_rows import (
     deadline_rows,
@@ -128,6 +129,8 @@ class Orders:
             connection.execute(
                 insert(timeline), [event_row(order.sp_id, recorded) for recorded in events]
             )
+            if not is_erased(order):
+                add_events(connection, order.sp_id, events)
 
     @asynccontextmanager
     async def locked(self, order: Order) -> AsyncIterator[Head | None]:

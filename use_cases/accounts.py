@@ -94,6 +94,7 @@ class Accounts:
         self.second_factor = SecondFactor(settings, self._records, self._throttle, clock)
         self._links = Links(database)
         self._link_mails = LinkMails(settings, database, clock)
+        self.outbox = self._link_mails.outbox  # of this process, which must have only one
         self._iban_mails = IbanMails(
             iban_changes, partners, self._link_mails.outbox, self._link_mails.texts, clock
         )
@@ -118,9 +119,7 @@ class Accounts:
                 await asyncio.shield(self._link_mails.spawn(self.send_due_mails()))
                 if turn % _TIDYING == 0:
                     await self.tidy()
-            except (
-                Exception
-            ) as error:  # retried in the next round; its text may contain personal data
+            except Exception as error:  # tried again; its text may contain personal data
                 logger.warning("no housekeeping", extra={"why": type(error).__name__})
             turn += 1
             await asyncio.sleep(_HOUSEKEEPING)

@@ -13,6 +13,7 @@ from domain.orders.mails import Cause, MailRule
 from domain.orders.order import Order
 from domain.orders.outgoing import Goods, Mail, MailFacts
 from domain.orders.shipment import GoodsShipped
+from domain.orders.standing import fallen
 
 
 def mail_of(rule: MailRule, cause: Cause) -> Mail:
@@ -23,6 +24,11 @@ def mail_of(rule: MailRule, cause: Cause) -> Mail:
     discreet = rule.discreet(cause)
     kind = rule.about(cause)
     deadline = next((d for d in order.deadlines if d.kind == kind and d.is_open), None)
+    fell = (
+        fallen(cause.before, order, recorded.at)
+        if rule.audience == "partner" and partner.partner_id == cause.before.partner.partner_id
+        else None
+    )
     receiver = partner.partner_id if rule.audience == "partner" else rule.audience
     return Mail(
         key=f"{order.sp_id}/{recorded.seq}/{rule.kind}/{receiver}",
@@ -46,6 +52,9 @@ def mail_of(rule: MailRule, cause: Cause) -> Mail:
             partner="" if discreet and not rule.to_former else partner.name,
             deadline=explain(order, deadline) if deadline else None,
             event=cause.event.type,
+            fallen_start=fell.start if fell else None,
+            fallen_end=fell.end if fell else None,
+            seq=recorded.seq,
             deliver_to=placement.deliver_to if order.rules >= 2 else "customer",
             **({} if discreet and not rule.to_former else _of_order(rule, cause, deadline)),
             **{name: getattr(cause.event, name) for name in rule.facts},

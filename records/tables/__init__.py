@@ -13,6 +13,7 @@ from records.tables.data_keys import data_keys
 from records.tables.erasures import erasures, exports
 from records.tables.iban_changes import iban_changes, iban_mails
 from records.tables.mails import is_undelivered, mails
+from records.tables.order_mails import order_mails
 from records.tables.orders import (
     deadlines,
     documents,
@@ -69,6 +70,7 @@ __all__ = [
     "lookups",
     "mails",
     "metadata",
+    "order_mails",
     "orders",
     "outages",
     "papers",

@@ -15,6 +15,7 @@ from domain.orders.commands import (
     Reopen,
     ReportNotExecuted,
     ReportProblem,
+    Resume,
     SetAppointment,
     Unassign,
     WithdrawProblem,
@@ -24,6 +25,7 @@ from domain.orders.internal import ConfirmTransmission, NoteRefusal
 from domain.orders.lifecycle import begin
 from domain.orders.outgoing import Mail
 from domain.orders.placement import Intake
+from domain.orders.recorded_mails import recorded_mails
 from domain.orders.shipment import GoodsReceived, GoodsShipped
 from domain.policy import DeadlinePolicy
 from domain.policy_file import load_policy
@@ -138,7 +140,27 @@ def all_mails() -> dict[str, Mail]:
     found["command_refused_value"] = refusal(
         partner_actor(), action="set_appointment", code="move_needs_reason"
     )
-    return found | second_rules()
+    return found | second_rules() | recorded()
+
+
+def recorded() -> dict[str, Mail]:
+    """Every mail that follows from what the records store."""
+    start = _second()
+    until = (MONDAY + 20 * _DAYS).date()
+    held = DecideReview(decision="wait_until", until=until)
+    postponed = ReportProblem(reason="customer_postpones", until=until)
+    early = (*AGREED, postponed, held, Resume())
+    return {
+        "appointment_set": recorded_of(*AGREED, of=start)[0],
+        "appointment_moved": recorded_of(*AGREED, _moved(3), of=start)[0],
+        "appointment_stands_again": recorded_of(*early, of=start)[0],
+    }
+
+
+def recorded_of(*steps: Step, of: Intake | None = None) -> tuple[Mail, ...]:
+    """The mails that the last event of an order's life causes in the records."""
+    order, events = lived(*steps, of=of or intake())
+    return recorded_mails(order, events, events[-1].seq)
 
 
 def second_rules() -> dict[str, Mail]:

@@ -114,7 +114,9 @@ class MailActivities:
                 to.address,
                 to.reader,
                 lambda: self._texts.compose(mail, to.reader, now=now, phone=to.phone),
-                calendar=self._invitations.withdrawal(mail, to.address, now),
+                calendar=self._invitations.withdrawal(mail, to.address, now)
+                if self._invitations.to_partners
+                else None,
                 give_up_refused=AT_ONCE if to.is_copy else limit,
                 give_up_put_off=limit,
             ),

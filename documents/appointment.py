@@ -52,6 +52,27 @@ def appointment_ics(
     return _file(event, "REQUEST" if parties else "PUBLISH", parties)
 
 
+def visit_ics(
+    order: Order, partner_phone: str, now: datetime, public_url: str, parties: Parties
+) -> bytes | None:
+    """The appointment of an order for its customer; None if it has none."""
+    appointment, placement = order.appointment, order.intake.placement
+    if appointment is None:
+        return None
+    customer, product = placement.customer, placement.product
+    event = _event(order.sp_id, order.version, appointment.start, appointment.end, now, public_url)
+    event.add("summary", vText(f"{placement.service.name}, {order.partner.name}"))
+    event.add("location", vText(f"{customer.street}, {customer.postal_code} {customer.city}"))
+    lines = [
+        f"{product.quantity} × {product.name}",
+        ", ".join(filter(None, (order.partner.name, partner_phone))),
+        order.sp_id,
+    ]
+    event.add("description", vText("\n".join(lines)))
+    event.add("status", "CONFIRMED")
+    return _file(event, "REQUEST", parties)
+
+
 def withdrawn_ics(
     sp_id: str,
     summary: str,

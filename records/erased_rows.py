@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, exists, insert, select, update
 
-from domain.orders.erasure import erase_events, erase_order, is_erased
+from domain.orders.erasure import ERASED, erase_events, erase_order, is_erased
 from domain.orders.order import Order
 from records.order_mails import delete_events
 from records.order_rows import document_row, event_row, events_after, order_of, order_row
@@ -55,3 +55,9 @@ def erase_rows(connection: Connection, sp_id: str, by: str, at: datetime) -> Non
     )
     delete_events(connection, sp_id)
     connection.execute(update(mails).where(mails.c.about == sp_id).values(last_error=None))
+    # The customer's address.
+    connection.execute(
+        update(mails)
+        .where(mails.c.about == sp_id, mails.c.audience == "customer")
+        .values(recipient=ERASED)
+    )

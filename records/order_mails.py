@@ -10,7 +10,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection, delete, insert, select, update
 
 from domain.orders.events import Recorded
-from domain.orders.recorded_mails import may_cause_mails
+from domain.orders.order import Order
+from domain.orders.recorded_mails import Occasion, occasions
 from records.database import Database
 from records.tables import order_mails
 
@@ -20,25 +21,19 @@ class DueEvent(NamedTuple):
 
     sp_id: str
     seq: int
+    occasion: Occasion
     asked_at: datetime
     next_attempt_at: datetime
 
 
-def add_events(connection: Connection, sp_id: str, events: Iterable[Recorded]) -> None:
-    """Add those of these new events that mails may follow from, in the transaction that stores them."""
+def add_events(connection: Connection, order: Order, events: Iterable[Recorded]) -> None:
+    """Add those of an order's new events that mails may follow from, in the transaction that stores them."""
     for recorded in events:
-        if may_cause_mails(recorded.event):
-            here = (order_mails.c.sp_id == sp_id, order_mails.c.seq == recorded.seq)
+        for occasion, at in occasions(order, recorded).items():
+            row = {"sp_id": order.sp_id, "seq": recorded.seq, "occasion": occasion}
             # A history that replaces another one may have an event with the same number.
-            connection.execute(delete(order_mails).where(*here))
-            connection.execute(
-                insert(order_mails).values(
-                    sp_id=sp_id,
-                    seq=recorded.seq,
-                    asked_at=recorded.at,
-                    next_attempt_at=recorded.at,
-                )
-            )
+            connection.execute(delete(order_mails).filter_by(**row))
+            connection.execute(insert(order_mails).values(**row, asked_at=at, next_attempt_at=at))
 
 
 def delete_events(connection: Connection, sp_id: str) -> None:
@@ -68,6 +63,7 @@ class OrderMailRows:
         here = (
             order_mails.c.sp_id == event.sp_id,
             order_mails.c.seq == event.seq,
+            order_mails.c.occasion == event.occasion,
             order_mails.c.next_attempt_at == event.next_attempt_at,
         )
         changed = (

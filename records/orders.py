@@ -130,7 +130,7 @@ class Orders:
                 insert(timeline), [event_row(order.sp_id, recorded) for recorded in events]
             )
             if not is_erased(order):
-                add_events(connection, order.sp_id, events)
+                add_events(connection, order, events)
 
     @asynccontextmanager
     async def locked(self, order: Order) -> AsyncIterator[Head | None]:

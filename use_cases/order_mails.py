@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from domain.errors import NotUnderstood
 from domain.orders.order import Order
 from domain.orders.outgoing import Mail
-from domain.orders.recorded_mails import is_outdated, recorded_mails
+from domain.orders.recorded_mails import VISITS, is_outdated, recorded_mails
 from mail.invitations import Invitations
 from mail.order_texts import OrderTexts
 from mail.outbox import FIVE_DAYS, Outbox, OutgoingMail
@@ -21,7 +21,7 @@ from records.database import Database
 from records.mails import MailLog
 from records.order_mails import DueEvent, OrderMailRows
 from records.orders import Orders
-from records.partners import Partners
+from records.partners import Partner, Partners
 from settings import Settings
 
 logger = logging.getLogger("cmi.desk")
@@ -88,7 +88,11 @@ class OrderMails:
         sent = 0
         try:
             stored = await self._orders.get(event.sp_id)
-            mails = recorded_mails(stored.order, stored.events, event.seq) if stored else ()
+            mails = (
+                recorded_mails(stored.order, stored.events, event.seq, event.occasion)
+                if stored
+                else ()
+            )
             for mail in mails:
                 assert stored is not None
                 sent += await self._send(mail, stored.order, event.asked_at)
@@ -104,25 +108,54 @@ class OrderMails:
         """Send one mail, unless it is outdated, or nobody wants it. Raises `NotSent` if it has to be tried again."""
         now = self._clock()
         partner = await self._partners.get(mail.partner_id)
-        if partner is None or is_outdated(mail, order) or not self._invitations.are_sent:
+        unwanted = mail.audience == "partner" and not self._invitations.to_partners
+        if partner is None or unwanted or is_outdated(mail, order, now):
             await self._log.obsolete([mail.key])
             return False
         if now - since > FIVE_DAYS:  # also of records that were rebuilt from the workflows
             await self._outbox.give_up(mail.key)
             return False
-        reader = Reader(partner.name, partner.language)
-        row = await self._outbox.send(
-            OutgoingMail(
-                mail.key,
-                mail.sp_id,
-                mail.kind,
-                mail.audience,
-                partner.email,
-                reader,
-                lambda: self._texts.compose(mail, reader, now=now),
-                calendar=self._invitations.of(order, partner.email, now),
-            ),
-            now,
-            since=since,
+        to = (
+            self._to_customer(mail, order, partner, now)
+            if mail.audience == "customer"
+            else self._to_partner(mail, order, partner, now)
         )
+        row = await self._outbox.send(to, now, since=since)
         return row.state == "sent"
+
+    def _to_partner(
+        self, mail: Mail, order: Order, partner: Partner, now: datetime
+    ) -> OutgoingMail:
+        reader = Reader(partner.name, partner.language)
+        return OutgoingMail(
+            mail.key,
+            mail.sp_id,
+            mail.kind,
+            mail.audience,
+            partner.email,
+            reader,
+            lambda: self._texts.compose(mail, reader, now=now),
+            calendar=self._invitations.of(order, partner.email, now),
+        )
+
+    def _to_customer(
+        self, mail: Mail, order: Order, partner: Partner, now: datetime
+    ) -> OutgoingMail:
+        customer = order.intake.placement.customer
+        reader = Reader(customer.name, customer.language, customer=True)
+        invitations, address = self._invitations, customer.email
+        calendar = None
+        if mail.kind in VISITS:
+            calendar = invitations.of_visit(order, address, partner.phone, now)
+        elif mail.kind == "visit_cancelled":
+            calendar = invitations.withdrawal(mail, address, now)
+        return OutgoingMail(
+            mail.key,
+            mail.sp_id,
+            mail.kind,
+            mail.audience,
+            address,
+            reader,
+            lambda: self._texts.compose(mail, reader, now=now, phone=partner.phone),
+            calendar=calendar,
+        )

@@ -13,7 +13,7 @@ from domain.orders.placement import Recipient
 from domain.values import Language, Value
 
 Goods = Literal["", "requested", "shipped", "received"]
-Audience = Literal["partner", "operations", "sender"]
+Audience = Literal["partner", "operations", "sender", "customer"]
 MailKind = str
 """A kind of mail. `mails.MAILS` lists them; a newer release may have stored a mail of another kind."""
 

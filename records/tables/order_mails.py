@@ -9,6 +9,7 @@ order_mails = Table(
     metadata,
     Column("sp_id", Key, primary_key=True),
     Column("seq", Integer, primary_key=True),  # of the event
+    Column("occasion", Key, primary_key=True),  # domain.orders.recorded_mails.Occasion
     Column("asked_at", Instant, nullable=False),
     Column("next_attempt_at", Instant, nullable=False, index=True),
 )

@@ -33,6 +33,7 @@ WITHOUT_LINK = (
     "withdrawn_not_accepted",
     "withdrawn_partner_ended",
     "command_refused_stranger",
+    *(name for name, mail in MAILS.items() if mail.audience == "customer"),
 )
 
 
@@ -75,7 +76,11 @@ def reader_of(name: str, mail: Mail, language: Language) -> Reader:
         "command_refused_shop",
     )
     return Reader(
-        "" if staff else "Elektro Huber AG", language, staff, name == "command_refused_stranger"
+        "" if staff else "Elektro Huber AG",
+        language,
+        staff,
+        stranger=name == "command_refused_stranger",
+        customer=mail.audience == "customer",
     )
 
 

@@ -19,9 +19,10 @@ def upgrade() -> None:
         "order_mails",
         sa.Column("sp_id", KEY, nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("occasion", KEY, nullable=False),
         sa.Column("asked_at", INSTANT, nullable=False),
         sa.Column("next_attempt_at", INSTANT, nullable=False),
-        sa.PrimaryKeyConstraint("sp_id", "seq", name="pk_order_mails"),
+        sa.PrimaryKeyConstraint("sp_id", "seq", "occasion", name="pk_order_mails"),
     )
     op.create_index("ix_order_mails_next_attempt_at", "order_mails", ["next_attempt_at"])
 

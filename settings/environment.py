@@ -70,6 +70,10 @@ class Settings(BaseModel):
         "CMI <cmi@localhost>",
         description="sender of every mail; partners see CMI_COMPANY_NAME as its name",
     )
+    appointment_mails: bool = Field(
+        True,
+        description="on: partners get appointments by mail for their calendars; off: only to download",
+    )
     mail_operations: MailAddress = Field(
         "service-partner@localhost",
         description="the service-partner team: escalations, reviews, alarms",

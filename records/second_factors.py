@@ -1,11 +1,12 @@
 """Second factors of users: the secret of the codes, which codes were used, and recovery codes."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import Connection, Delete, delete, insert, update
 
 from records.database import Database, to_the_end
-from records.tables import recovery_codes, users
+from records.tables import links, recovery_codes, sessions, users
 
 
 class SecondFactors:
@@ -69,12 +70,35 @@ class SecondFactors:
     @to_the_end
     async def remove(self, user_id: str) -> None:
         """Remove a user's second factor and its recovery codes."""
+        changed = update(users).where(users.c.user_id == user_id).values(_NONE)
         async with self._database.writing() as connection:
-            await connection.execute(
-                update(users)
-                .where(users.c.user_id == user_id)
-                .values(totp_secret=None, totp_confirmed=False, totp_last_step=None)
+            await connection.execute(changed)
+            await connection.execute(_codes_of(user_id))
+
+    async def reset(self, user_id: str, now: datetime) -> bool:
+        """Remove a user's confirmed second factor, and end its sessions. False if there is no confirmed one."""
+        changed = (
+            update(users)
+            .where(users.c.user_id == user_id, users.c.totp_confirmed)
+            .values(_NONE | {"factor_reset_at": now})
+        )
+
+        def reset(connection: Connection) -> bool:
+            if connection.execute(changed).rowcount == 0:
+                return False
+            connection.execute(_codes_of(user_id))
+            connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
+            # A ticket says that the password was right; it would be a log-in without a code now.
+            connection.execute(
+                delete(links).where(links.c.user_id == user_id, links.c.purpose == "second_factor")
             )
-            await connection.execute(
-                delete(recovery_codes).where(recovery_codes.c.user_id == user_id)
-            )
+            return True
+
+        return await self._database.write(reset)
+
+
+_NONE = {"totp_secret": None, "totp_confirmed": False, "totp_last_step": None}
+
+
+def _codes_of(user_id: str) -> Delete:
+    return delete(recovery_codes).where(recovery_codes.c.user_id == user_id)

@@ -143,6 +143,16 @@ class Settings(BaseModel):
         description="at least 32 random characters that encrypt what logins' second factors need;"
         " none: no second factor can be set up",
     )
+    factor_grace_days: float = Field(
+        7,
+        ge=0,
+        le=90,
+        description="days from the first login in which operations and accounting may be without a second factor",
+    )
+    factor_exempt: str = Field(
+        "",
+        description="e-mail addresses, comma-separated, of development logins that need no second factor",
+    )
     clamd: ClamdAddress | None = Field(
         None,
         description="ClamAV's daemon, which checks uploaded invoices: unix:/path or tcp:host:port;"

@@ -89,7 +89,7 @@ class Accounts:
         self._records = AccountRecords(database)
         tokens = Tokens(database)
         self.tokens = TokenUseCases(tokens, self.partners, clock)
-        self.callers = Callers(tokens, self._records, clock)
+        self.callers = Callers(tokens, self._records, settings, clock)
         self._throttle = Throttle(database, clock)
         self.second_factor = SecondFactor(settings, self._records, self._throttle, clock)
         self._links = Links(database)

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from web.portal.staff.factors import router as factors
 from web.portal.staff.logins import router as logins
 from web.portal.staff.partners import router as partners
 from web.portal.staff.reassigning import router as reassigning
@@ -10,5 +11,5 @@ from web.portal.staff.situation import router as situation
 from web.portal.staff.traces import router as traces
 
 router = APIRouter(include_in_schema=False)
-for _part in (situation, reassigning, reports, partners, logins, traces):
+for _part in (situation, reassigning, reports, partners, logins, factors, traces):
     router.include_router(_part)

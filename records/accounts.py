@@ -57,6 +57,7 @@ class LiveSession(NamedTuple):
     """A session and its user. `confirmed_at`: when password and code were last right in it."""
 
     user: User
+    began_at: datetime
     last_used_at: datetime
     expires_at: datetime
     confirmed_at: datetime | None
@@ -254,6 +255,7 @@ class AccountRecords:
         """The session with this secret, unless it has expired or its user's partner has ended."""
         found = (
             _user_query.add_columns(
+                sessions.c.created_at.label("session_began_at"),
                 sessions.c.last_used_at,
                 sessions.c.expires_at.label("session_expires_at"),
                 sessions.c.confirmed_at,
@@ -268,8 +270,9 @@ class AccountRecords:
         row = await self._database.read(lambda c: c.execute(found).one_or_none())
         if row is None:
             return None
+        began_at, used_at = row.session_began_at, row.last_used_at
         return LiveSession(
-            _user(row, now), row.last_used_at, row.session_expires_at, row.confirmed_at
+            _user(row, now), began_at, used_at, row.session_expires_at, row.confirmed_at
         )
 
     async def use_session(self, secret_hash: str, now: datetime) -> None:

@@ -31,7 +31,7 @@ TICKET_VALID = timedelta(minutes=5)
 
 
 class Session(NamedTuple):
-    """A new session. The secret is for the cookie; `expires_at` is when the session ends at the latest.
+    """A new session. The secret is for the cookie; it ends at the latest at `expires_at`, after `lasts`.
 
     `device` is the secret for the cookie by which this browser is known from now on (`Throttle`).
     """
@@ -40,6 +40,7 @@ class Session(NamedTuple):
     principal: Principal
     expires_at: datetime
     device: str
+    lasts: timedelta
 
 
 class SessionUseCases:
@@ -185,11 +186,11 @@ class SessionUseCases:
 
     async def _begin(self, user: User, address: str, device: str | None) -> Session:
         secret, now = new_secret(), self._clock()
-        expires_at = now + lifetime(user).whole
-        if not await self._records.begin_session(user.user_id, hash_of(secret), now, expires_at):
+        lasts = lifetime(user).whole
+        if not await self._records.begin_session(user.user_id, hash_of(secret), now, now + lasts):
             raise BadLogin("e-mail or password is wrong")  # removed a moment ago
         await self._throttle.was_right(user.email, address, device)
         device = await self._throttle.remember(user.user_id, device)
         note("log_in", "succeeded", user.user_id)
         logger.info("logged in", extra={"user": user.user_id})
-        return Session(secret, principal_of(user), expires_at, device)
+        return Session(secret, principal_of(user), now + lasts, device, lasts)

@@ -16,6 +16,7 @@ from records.tables.mails import is_undelivered, mails
 from records.tables.orders import (
     deadlines,
     documents,
+    ended_before,
     is_billable,
     is_closed,
     is_open,
@@ -49,6 +50,7 @@ __all__ = [
     "data_keys",
     "deadlines",
     "documents",
+    "ended_before",
     "erasures",
     "exports",
     "findings",

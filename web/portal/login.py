@@ -49,6 +49,10 @@ WEAK = {
     "too_long": mark("Das Passwort darf höchstens %(longest)s Zeichen haben."),
     "too_simple": mark("Das Passwort muss mehr als drei verschiedene Zeichen haben."),
     "own_name": mark("Das Passwort darf nicht Ihr Name oder Ihre E-Mail-Adresse sein."),
+    "common": mark(
+        "Das Passwort ist eines, das viele verwenden, oder ihm sehr ähnlich. Nehmen Sie zum Beispiel vier Wörter, die "
+        "nichts miteinander zu tun haben."
+    ),
 }
 _PRIVATE = {"Referrer-Policy": "no-referrer"}  # the address contains a secret
 
@@ -254,7 +258,7 @@ async def _logged_in(request: Request, session: Session, form: Form) -> Response
     answer.set_cookie(
         session_cookie(settings),
         session.secret,
-        expires=session.expires_at,
+        max_age=int(session.lasts.total_seconds()),  # a browser's clock may be wrong
         path="/",
         secure=is_https(settings),
         httponly=True,

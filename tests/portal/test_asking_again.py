@@ -43,6 +43,7 @@ async def test_a_new_token_asks_for_the_password_again(
     await page.get_by_label("Name des Programms").fill(name)
     await follow(page.get_by_role("button", name="Token anlegen"))
     await expect(page.get_by_role("heading", level=1)).to_have_text("Bitte bestätigen")
+    await expect(page.locator("main strong")).to_have_text("Token anlegen")
     await page.get_by_text("Was gesendet wird").click()
     await expect(page.locator("main dd").first).to_have_text(name)
     await fits(page)

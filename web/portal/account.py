@@ -114,7 +114,7 @@ async def log_out_everywhere(request: Request) -> Response:
 async def begin_second_factor(request: Request) -> Response:
     """Start the set-up of an authenticator app."""
     principal = await require_login(request, *_EVERYBODY, without_factor=True)
-    await require_confirmed(request, principal, await form_of(request))
+    await require_confirmed(request, principal, await form_of(request), "set_up_factor")
     try:
         await _accounts(request).second_factor.enrol(principal.login_id)
     except SecondFactorUnavailable:
@@ -136,7 +136,7 @@ async def confirm_second_factor(request: Request) -> Response:
     """Check the first code. The recovery codes are shown on this page only."""
     principal = await require_login(request, *_EVERYBODY, without_factor=True)
     form = await form_of(request)
-    await require_confirmed(request, principal, form)
+    await require_confirmed(request, principal, form, "set_up_factor")
     try:
         codes = await _accounts(request).second_factor.confirm(
             principal.login_id, form.get("code").strip()

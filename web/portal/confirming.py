@@ -4,6 +4,8 @@ The page that asks sends the form of the change again, with its fields and the t
 without a script, and nothing of it is stored meanwhile.
 """
 
+from typing import Literal
+
 from fastapi import Request
 
 from use_cases.account_errors import NotFound, Throttled, WrongFields
@@ -17,10 +19,27 @@ from words.translations import mark, say
 
 WRONG_PASSWORD = mark("Das ist nicht Ihr Passwort.")
 NO_CODE = mark("Bitte geben Sie auch einen Code ein.")
+Change = Literal[
+    "make_login", "invite_again", "remove_login", "make_token", "reset_factor", "set_up_factor", "change_iban",
+    "confirm_iban",
+]  # fmt: skip
+CHANGES: dict[Change, str] = {
+    "make_login": mark("Login anlegen"),
+    "invite_again": mark("Neu einladen"),
+    "remove_login": mark("Login löschen"),
+    "make_token": mark("Token anlegen"),
+    "reset_factor": mark("Zweiten Faktor zurücksetzen"),
+    "set_up_factor": mark("Zweiten Faktor einrichten"),
+    "change_iban": mark("IBAN des Partners erfassen oder ändern"),
+    "confirm_iban": mark("Neue IBAN des Partners bestätigen"),
+}
+"""What the page that asks calls each change."""
 PASSWORD, CODE = "confirm_password", "confirm_code"
 
 
-async def require_confirmed(request: Request, principal: Principal, form: Form) -> None:
+async def require_confirmed(
+    request: Request, principal: Principal, form: Form, change: Change
+) -> None:
     """Let a sensitive change pass if password and code were right a moment ago, or are right in this form.
 
     Raises:
@@ -52,6 +71,7 @@ async def require_confirmed(request: Request, principal: Principal, form: Form) 
             status,
             principal=principal,
             headers=headers,
+            what=CHANGES[change],
             saved=saved,
             shown=[(name, value) for name, value in saved.fields if value and name not in left_out],
             has_factor=factor.on,

@@ -36,7 +36,7 @@ async def reset_staff_factor(request: Request, user_id: str) -> Response:
 
 async def _reset(request: Request, partner_id: str | None, user_id: str, back: str) -> Response:
     principal = await require_operations(request)
-    await require_confirmed(request, principal, await form_of(request))
+    await require_confirmed(request, principal, await form_of(request), "reset_factor")
     try:
         await accounts_of(request).second_factor.reset(partner_id, user_id, principal)
     except NotFound:

@@ -172,7 +172,7 @@ async def invite_staff_user(request: Request) -> Response:
 async def _invite(request: Request, owner: _Owner) -> Response:
     principal = await require_operations(request)
     form = await form_of(request)
-    await require_confirmed(request, principal, form)
+    await require_confirmed(request, principal, form, "make_login")
     typed = _typed(form, "email", "name", "language", "role")
     language = reader_language(request, principal)
     try:
@@ -219,7 +219,7 @@ async def invite_staff_user_again(request: Request, user_id: str) -> Response:
 
 async def _invite_again(request: Request, owner: _Owner, user_id: str) -> Response:
     principal = await require_operations(request)
-    await require_confirmed(request, principal, await form_of(request))
+    await require_confirmed(request, principal, await form_of(request), "invite_again")
     try:
         user = await accounts_of(request).invite_again(owner.partner_id, user_id)
     except NotFound:
@@ -247,7 +247,7 @@ async def remove_staff_user(request: Request, user_id: str) -> Response:
 
 async def _remove(request: Request, owner: _Owner, user_id: str) -> Response:
     principal = await require_operations(request)
-    await require_confirmed(request, principal, await form_of(request))
+    await require_confirmed(request, principal, await form_of(request), "remove_login")
     if user_id == principal.login_id:
         return redirect(request, f"{owner.path}#logins", said="login_own")
     with suppress(NotFound):  # it was removed before
@@ -273,7 +273,7 @@ async def make_system_token(request: Request) -> Response:
 async def _make_token(request: Request, owner: _Owner) -> Response:
     principal = await require_operations(request)
     form = await form_of(request)
-    await require_confirmed(request, principal, form)
+    await require_confirmed(request, principal, form, "make_token")
     typed = _typed(form, "name", "role", "expires_at")
     language = reader_language(request, principal)
     request_id = command_id(principal, form, owner.path, "\n".join(typed.values()))

@@ -100,7 +100,7 @@ async def add_partner(request: Request) -> Response:
     form = await form_of(request)
     typed = {name: form.get(name).strip() for name in _FIELDS}
     if typed["iban"]:
-        await require_confirmed(request, principal, form)
+        await require_confirmed(request, principal, form, "change_iban")
     try:
         partner = Partner.model_validate(_values(typed))
         await accounts_of(request).partners.add(partner, principal.person)
@@ -141,7 +141,7 @@ async def change_partner(request: Request, partner_id: str) -> Response:
     except NotFound:
         return error_page(request, 404)
     if "iban" in changes:
-        await require_confirmed(request, principal, form)
+        await require_confirmed(request, principal, form, "change_iban")
     try:
         if changes:
             await accounts.partners.change(partner_id, changes, principal.person)
@@ -162,7 +162,7 @@ async def decide_iban(
     principal = await require_operations(request)
     form = await form_of(request)
     if decision == "confirm":
-        await require_confirmed(request, principal, form)
+        await require_confirmed(request, principal, form, "confirm_iban")
     said = "iban_confirmed" if decision == "confirm" else "iban_refused"
     try:
         await accounts_of(request).partners.decide_iban(

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     SecretStr,
@@ -45,10 +44,11 @@ from settings.fields import (
     parse_smtp_url,
     parse_vat_rates,
 )
+from settings.logins import LoginSettings
 from settings.policy_files import PREFIX, SettingsError, read_folder, read_policy
 
 
-class Settings(BaseModel):
+class Settings(LoginSettings):
     """Everything that differs between installations. A field is read from the variable `CMI_` + its name.
 
     Fields that may hold a password are not in the `repr`.
@@ -153,16 +153,6 @@ class Settings(BaseModel):
         repr=False,
         description="at least 32 random characters that encrypt what logins' second factors need;"
         " none: no second factor can be set up",
-    )
-    factor_grace_days: float = Field(
-        7,
-        ge=0,
-        le=90,
-        description="days from the first login in which operations and accounting may be without a second factor",
-    )
-    factor_exempt: str = Field(
-        "",
-        description="e-mail addresses, comma-separated, of development logins that need no second factor",
     )
     clamd: ClamdAddress | None = Field(
         None,
@@ -316,7 +306,9 @@ class Settings(BaseModel):
         """Name, default and meaning of each variable, as README.md lists them."""
         return [
             (PREFIX + field.upper(), _default_text(info.default), info.description or "")
-            for field, info in cls.model_fields.items()
+            for field, info in sorted(
+                cls.model_fields.items(), key=lambda each: each[0] in LoginSettings.model_fields
+            )
         ]
 
 

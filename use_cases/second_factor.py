@@ -40,7 +40,10 @@ class SecondFactorStatus(NamedTuple):
 
 
 class SecondFactor:
-    """The second factor of users. A user who has set one up needs it to log in; who must have one: `FactorDuty`."""
+    """The second factor of users. A user who has set one up needs it to log in; who must have one: `FactorDuty`.
+
+    `tell` starts to send the mails about what has changed.
+    """
 
     def __init__(
         self,
@@ -48,7 +51,9 @@ class SecondFactor:
         records: AccountRecords,
         throttle: Throttle,
         clock: Callable[[], datetime],
+        tell: Callable[[], None] = lambda: None,
     ) -> None:
+        self._tell = tell
         key = settings.secret_key
         self._box = totp.SecretBox(key.get_secret_value()) if key else None
         self._records = records
@@ -100,8 +105,9 @@ class SecondFactor:
             raise WrongFields(Fault("code", "wrong", "is not the app's code of this moment"))
         codes = totp.new_recovery_codes()
         hashes = [hash_of(totp.plain_recovery_code(each)) for each in codes]
-        if not await self._factors.confirm(user_id, stored, step, hashes):
+        if not await self._factors.confirm(user_id, stored, step, hashes, self._clock()):
             raise Conflict("No second factor is being set up.")
+        self._tell()
         note("second_factor", "set", user_id)
         logger.info("second factor set up", extra={"user": user_id})
         return tuple(codes)
@@ -119,7 +125,8 @@ class SecondFactor:
         if known.totp_confirmed and not await self.takes(known, code):
             raise WrongFields(Fault("code", "wrong", "is wrong, or was used before"))
         await self._throttle.was_right(known.user.email)
-        await self._factors.remove(user_id)
+        await self._factors.remove(user_id, self._clock())
+        self._tell()
         note("second_factor", "removed", user_id)
         logger.info("second factor removed", extra={"user": user_id})
 
@@ -139,6 +146,7 @@ class SecondFactor:
             raise OwnFactor()
         if not await self._factors.reset(user_id, self._clock()):
             raise Conflict("This login has no second factor.")
+        self._tell()
         note("second_factor", "reset", about=user_id)
         logger.info("second factor reset", extra={"user": user_id})
         return (await self._credentials(user_id)).user

@@ -38,6 +38,8 @@ sessions = Table(
     Column("last_used_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
     Column("confirmed_at", Instant),  # when password and code were last right in this session
+    Column("browser", String),  # "Firefox, Android": use_cases.browsers
+    Column("network", String),  # the network of the address at the log-in
     Index("ix_sessions_user_id", "user_id"),
 )
 
@@ -74,6 +76,9 @@ tokens = Table(
     Column("expires_at", Instant),
     Column("revoked_at", Instant),
     Column("made_by", Key),  # the person who made it (use_cases.principal), if a login did
+    Column("ended_because", Key),  # records.tokens.EndedBecause, if nobody revoked it
+    Column("end_told_at", Instant),  # when operations were told that its end is near
+    Index("ix_tokens_made_by", "made_by"),
 )
 Index("ix_tokens_token_hash", tokens.c.token_hash, unique=True)
 

@@ -95,7 +95,7 @@ async def test_partners_and_tokens_need_none(env: AccountsEnv) -> None:
     await env.add_user()
     _, token = await env.accounts.tokens.make("operations", "Anna")
     await of_session(env)
-    env.clock.forward(days=400)
+    env.clock.forward(days=300)
     assert (await of_session(env)).factor_due_at is None
     machine = await env.accounts.callers.of_token(token)
     assert machine is not None
@@ -121,6 +121,9 @@ async def test_a_lost_factor_is_reset_by_somebody_else(env: AccountsEnv) -> None
 
     after = await reset("elektro-huber", user_id, COLLEAGUE)
     assert not after.second_factor
+    await env.accounts.close()
+    assert env.mails()[-1]["Subject"] == "Der zweite Faktor Ihres Zugangs zum CMI ist zurückgesetzt"
+    assert EMAIL in str(env.mails()[-1]["To"]), "the owner is told"
     assert await env.accounts.callers.of_session(session.secret) is None
     with pytest.raises(LinkUnusable):
         await env.accounts.sessions.finish_log_in(needed.value.ticket, codes[0], ADDRESS)

@@ -53,6 +53,8 @@ ASKED_ON_ITS_FORM = {
 NOT_ASKED = {
     "/account/language",
     "/account/sessions/end",
+    "/account/sessions/end-others",
+    "/account/sessions/{session_id}/end",
     "/staff/tokens/{token_id}/revocation",
     FIRM + "/tokens/{token_id}/revocation",
     FIRM + "/status",

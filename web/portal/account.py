@@ -8,13 +8,14 @@ from use_cases.account_errors import Conflict, SecondFactorUnavailable, Throttle
 from use_cases.accounts import Accounts
 from use_cases.passwords import SHORTEST
 from use_cases.principal import Principal, Role
+from use_cases.sessions import id_of
 from web.portal.confirming import (
     CODE,
     PASSWORD,
     WRONG_PASSWORD,
     confirm,
+    confirmed_form,
     error_texts,
-    require_confirmed,
 )
 from web.portal.formats import language_name
 from web.portal.login import (
@@ -37,6 +38,7 @@ from web.portal.pages import (
     require_login,
 )
 from web.portal.qr import qr_code
+from web.security import session_secret
 from words.translations import mark, say
 
 router = APIRouter(include_in_schema=False)
@@ -114,7 +116,7 @@ async def log_out_everywhere(request: Request) -> Response:
 async def begin_second_factor(request: Request) -> Response:
     """Start the set-up of an authenticator app."""
     principal = await require_login(request, *_EVERYBODY, without_factor=True)
-    await require_confirmed(request, principal, await form_of(request), "set_up_factor")
+    await confirmed_form(request, principal, "set_up_factor")
     try:
         await _accounts(request).second_factor.enrol(principal.login_id)
     except SecondFactorUnavailable:
@@ -135,8 +137,7 @@ async def second_factor(request: Request) -> Response:
 async def confirm_second_factor(request: Request) -> Response:
     """Check the first code. The recovery codes are shown on this page only."""
     principal = await require_login(request, *_EVERYBODY, without_factor=True)
-    form = await form_of(request)
-    await require_confirmed(request, principal, form, "set_up_factor")
+    form = await confirmed_form(request, principal, "set_up_factor")
     try:
         codes = await _accounts(request).second_factor.confirm(
             principal.login_id, form.get("code").strip()
@@ -187,6 +188,8 @@ async def _account_page(
         principal=principal,
         headers=headers,
         factor=factor,
+        sessions=await _accounts(request).sessions.of(principal.login_id),
+        this_session=id_of(session_secret(request)),
         languages=[(each, language_name(each, each)) for each in LANGUAGES],
         shortest=SHORTEST,
         errors=errors or {},

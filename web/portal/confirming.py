@@ -13,8 +13,8 @@ from use_cases.accounts import Accounts
 from use_cases.principal import Principal
 from web.portal.forms import SavedForm
 from web.portal.login import BAD_CODE, retry_after_header, throttled_text
-from web.portal.pages import EarlyResponse, Form, language_of, page
-from web.security import session_cookie
+from web.portal.pages import EarlyResponse, Form, form_of, language_of, page
+from web.security import session_secret
 from words.translations import mark, say
 
 WRONG_PASSWORD = mark("Das ist nicht Ihr Passwort.")
@@ -35,6 +35,13 @@ CHANGES: dict[Change, str] = {
 }
 """What the page that asks calls each change."""
 PASSWORD, CODE = "confirm_password", "confirm_code"
+
+
+async def confirmed_form(request: Request, principal: Principal, change: Change) -> Form:
+    """The fields of the form of a sensitive change. Raises as `form_of` and `require_confirmed` do."""
+    form = await form_of(request)
+    await require_confirmed(request, principal, form, change)
+    return form
 
 
 async def require_confirmed(
@@ -82,8 +89,7 @@ async def require_confirmed(
 
 async def confirm(request: Request, password: str, code: str) -> None:
     """Confirm the session of this browser. Raises what `SessionUseCases.confirm` does."""
-    secret = request.cookies.get(session_cookie(request.app.state.settings), "")
-    await _accounts(request).sessions.confirm(secret, password, code.strip())
+    await _accounts(request).sessions.confirm(session_secret(request), password, code.strip())
 
 
 def error_texts(request: Request, principal: Principal, error: WrongFields) -> dict[str, str]:

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request, Response
 
 from use_cases.account_errors import Conflict, NotFound, OwnFactor
-from web.portal.confirming import require_confirmed
-from web.portal.pages import error_page, form_of, redirect, register_notices
+from web.portal.confirming import confirmed_form
+from web.portal.pages import error_page, redirect, register_notices
 from web.portal.staff.common import accounts_of, require_operations
 from web.portal.staff.partners import partner_path
 from words.translations import mark
@@ -36,7 +36,7 @@ async def reset_staff_factor(request: Request, user_id: str) -> Response:
 
 async def _reset(request: Request, partner_id: str | None, user_id: str, back: str) -> Response:
     principal = await require_operations(request)
-    await require_confirmed(request, principal, await form_of(request), "reset_factor")
+    await confirmed_form(request, principal, "reset_factor")
     try:
         await accounts_of(request).second_factor.reset(partner_id, user_id, principal)
     except NotFound:

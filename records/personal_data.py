@@ -84,8 +84,8 @@ TABLES: Mapping[str, Stored] = {
     # --- what was answered, sent and found ---
     "idempotency": _stored(
         "answers",
-        "key body_hash status created_at",
-        customer="response",
+        "key body_hash status created_at about",
+        customer="response answer",
         login="login_id",
         erased="deleted",
     ),
@@ -95,6 +95,27 @@ TABLES: Mapping[str, Stored] = {
         customer="last_error",
         partner="recipient",
         erased="emptied",
+    ),
+    "order_mails": _stored("expiry", "sp_id seq occasion asked_at next_attempt_at"),
+    "order_messages": _stored(
+        "orders",
+        "sp_id seq message_id partner_id side internal at due answered_at mail_key",
+        customer="text",
+        login="login_id author",
+        erased="deleted",
+    ),
+    "message_reads": _stored("orders", "sp_id seq", login="login_id"),
+    "message_mails": _stored(
+        "expiry", "key sp_id partner_id audience asked_at next_attempt_at begun"
+    ),
+    "asked_reminders": _stored(
+        "operator", "key partner_id asked_at next_attempt_at", login="asked_by"
+    ),
+    "asked_reminder_orders": _stored("none", "key sp_id asked_at"),
+    "account_notices": _stored(
+        "expiry",
+        "key kind about audience language staff facts asked_at next_attempt_at",
+        login="recipient name",
     ),
     "findings": _stored(
         "findings", "about kind run_id found_at seen_at reported_at ended_at repaired"
@@ -108,18 +129,22 @@ TABLES: Mapping[str, Stored] = {
     "users": _stored(
         "login",
         "user_id role partner_id created_at",
-        login="email email_key name language password_hash totp_secret totp_confirmed totp_last_step last_login_at",
+        login="email email_key name language password_hash totp_secret totp_confirmed totp_last_step last_login_at"
+        " first_login_at factor_reset_at",
     ),
     "sessions": _stored(
-        "expiry", "secret_hash created_at expires_at", login="user_id last_used_at"
+        "expiry",
+        "secret_hash created_at expires_at confirmed_at",
+        login="user_id last_used_at browser network",
     ),
     "links": _stored("expiry", "purpose secret_hash expires_at mail_key", login="user_id"),
     "recovery_codes": _stored("login", "code_hash", login="user_id"),
+    "list_views": _stored("login", "view_id", login="login_id name query"),
     "devices": _stored("expiry", "secret_hash", login="user_id last_used_at"),
     "guesses": _stored("expiry", "failures last_at blocked_until", login="key"),
     "tokens": _stored(
         "partner",
-        "token_id token_hash role partner_id created_at last_used_at expires_at revoked_at",
+        "token_id token_hash role partner_id created_at last_used_at expires_at revoked_at ended_because end_told_at",
         login="name made_by",
     ),
     # --- partners and money ---
@@ -169,7 +194,7 @@ TABLES: Mapping[str, Stored] = {
     "invoice_numbers": _stored("settlements", "number_key settlement_id at", partner="partner_id"),
     "papers": _stored(
         "settlements",
-        "paper_id settlement_id kind sha256 pages template_version input_checksum created_at",
+        "paper_id settlement_id kind sha256 pages template_version input_checksum created_at verdict deleted_at",
         customer="content inputs",
         partner="name",
         erased="kept",

@@ -1,7 +1,7 @@
 """The texts of mails, from `templates/mail/` in the reader's language, as plain text and as HTML.
 
 A file `<kind>.<audience>.txt` holds one mail about an order, `account/<purpose>.txt` one about a login,
-`partner/<kind>.txt` one about a partner's IBAN, `operations/<kind>.txt` one about the running of the CMI,
+`partner/<kind>.txt` one about a partner's IBAN or address, `operations/<kind>.txt` one about the running of the CMI,
 `shop/<kind>.txt` a notice to the shop. It is a Jinja template in German; the catalogues in `locale/` have the other
 languages. It sets:
 
@@ -133,6 +133,20 @@ class MailTexts:
             (say(reader.language, "Neues Konto"), after or none),
         ]
         return self._laid_out(reader, said["subject"], said, rows=rows, link="")
+
+    def compose_notice(
+        self,
+        name: str,
+        reader: Reader,
+        values: Mapping[str, Any],
+        rows: Sequence[tuple[str, str]] = (),
+        *,
+        path: str = "",
+    ) -> MailText:
+        """A mail from the template with this name and these values. `path`: where its link leads; none: no link."""
+        said = self._said(name, reader, values)
+        link = f"{self._public_url}{path}" if path else ""
+        return self._laid_out(reader, said["subject"], said, rows=rows, link=link)
 
     def compose_findings(
         self,

@@ -9,9 +9,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from domain.values import Language, Value
 from records.database import Database, storable, to_the_end
 from records.endings import has_not_ended
-from records.links import MAILED, NewLink, put_link
-from records.mails import USER
+from records.leaving import Leaving
+from records.links import NewLink, put_link
+from records.passwords import PasswordRecords
 from records.second_factors import SecondFactors
+from records.session_lists import SessionLists
 from records.tables import links, mails, sessions, users
 
 UserRole = Literal["partner", "operations", "accounting"]
@@ -70,6 +72,9 @@ class AccountRecords:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.second_factors = SecondFactors(database)
+        self.passwords = PasswordRecords(database)
+        self.session_lists = SessionLists(database)
+        self.leaving = Leaving(database)
         upsert = sqlite.insert if database.is_sqlite else postgresql.insert
         # Whichever key is there already: two calls with one request id have both the id and the address in common.
         self._add_user = upsert(users).on_conflict_do_nothing()
@@ -156,36 +161,9 @@ class AccountRecords:
             partner_ended=row.partner_ended,
         )
 
-    async def remove_user(self, user_id: str) -> None:
-        """Remove a user with its sessions, links and mails."""
-        sent = delete(mails).where(mails.c.about == user_id, mails.c.audience == USER)
-
-        def remove(connection: Connection) -> None:
-            connection.execute(delete(users).where(users.c.user_id == user_id))
-            connection.execute(sent)
-
-        await self._database.write(remove)
-
     async def set_language(self, user_id: str, language: Language) -> None:
         """Set the user's language."""
         await self._update_user(user_id, language=language)
-
-    @to_the_end
-    async def rehash(self, user_id: str, former: str, password_hash: str) -> None:
-        """Store a newer hash of the same password, unless the password was changed meanwhile."""
-        changed = (
-            update(users)
-            .where(users.c.user_id == user_id, users.c.password_hash == former)
-            .values(password_hash=password_hash)
-        )
-        async with self._database.writing() as connection:
-            await connection.execute(changed)
-
-    @to_the_end
-    async def set_password(self, user_id: str, password_hash: str) -> None:
-        """Set a password. Sessions end, and mailed links no longer work."""
-        async with self._database.writing() as connection:
-            await _set_password(connection, user_id, password_hash)
 
     @to_the_end
     async def _update_user(self, user_id: str, **changes: Any) -> None:
@@ -193,32 +171,17 @@ class AccountRecords:
         async with self._database.writing() as connection:
             await connection.execute(changed)
 
-    # --- passwords ---
-
-    @to_the_end
-    async def use_link(self, secret_hash: str, password_hash: str, now: datetime) -> str | None:
-        """Use a mailed link to set the password. Returns the user's id, or None if the link is not valid."""
-        used = (
-            delete(links)
-            .where(
-                links.c.secret_hash == secret_hash,
-                links.c.expires_at > now,
-                links.c.purpose.in_(MAILED),
-            )
-            .returning(links.c.user_id)
-        )
-        async with self._database.writing() as connection:
-            user_id = (await connection.execute(used)).scalar_one_or_none()
-            if user_id is None:
-                return None
-            await _set_password(connection, user_id, password_hash)
-        return str(user_id)
-
     # --- sessions ------------------------------------------------------------------------------------------------
 
     @to_the_end
     async def begin_session(
-        self, user_id: str, secret_hash: str, now: datetime, expires_at: datetime
+        self,
+        user_id: str,
+        secret_hash: str,
+        now: datetime,
+        expires_at: datetime,
+        browser: str | None = None,
+        network: str | None = None,
     ) -> bool:
         """Store a new session and the time of the login, and delete the second-factor ticket.
 
@@ -230,6 +193,8 @@ class AccountRecords:
             "created_at": now,
             "last_used_at": now,
             "expires_at": expires_at,
+            "browser": browser,
+            "network": network,
         }
         came = (
             update(users)
@@ -304,14 +269,6 @@ _user_query = (
     .outerjoin(links, and_(links.c.user_id == users.c.user_id, links.c.purpose == "invitation"))
     .outerjoin(mails, mails.c.key == links.c.mail_key)
 )
-
-
-async def _set_password(connection: Any, user_id: str, password_hash: str) -> None:
-    await connection.execute(
-        update(users).where(users.c.user_id == user_id).values(password_hash=password_hash)
-    )
-    await connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
-    await connection.execute(delete(links).where(links.c.user_id == user_id))
 
 
 def _user(row: Any, now: datetime) -> User:

@@ -1,9 +1,11 @@
 """Second factors of users: the secret of the codes, which codes were used, and recovery codes."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, select, update
 
+from records.account_notices import UserNotice, tell_user
 from records.database import Database, to_the_end
 from records.tables import recovery_codes, users
 
@@ -27,9 +29,12 @@ class SecondFactors:
 
     @to_the_end
     async def confirm(
-        self, user_id: str, totp_secret: str, step: int, code_hashes: Iterable[str]
+        self, user_id: str, totp_secret: str, step: int, code_hashes: Iterable[str], now: datetime
     ) -> bool:
-        """Confirm the enrolled secret and store recovery codes. False if another secret was enrolled meanwhile."""
+        """Confirm the enrolled secret and store recovery codes, and tell the user.
+
+        False if another secret was enrolled meanwhile.
+        """
         changed = (
             update(users)
             .where(
@@ -47,6 +52,7 @@ class SecondFactors:
                 delete(recovery_codes).where(recovery_codes.c.user_id == user_id)
             )
             await connection.execute(insert(recovery_codes), rows)
+            await connection.run_sync(tell_user, "factor_set", user_id, now)
         return True
 
     @to_the_end
@@ -67,12 +73,18 @@ class SecondFactors:
             return (await connection.execute(taken)).rowcount == 1
 
     @to_the_end
-    async def remove(self, user_id: str) -> None:
-        """Remove a user's second factor and its recovery codes."""
+    async def remove(
+        self, user_id: str, now: datetime, told: UserNotice = "factor_removed"
+    ) -> None:
+        """Remove a user's second factor and its recovery codes. The user is told (`told`) if it was in force."""
+        user = users.c.user_id == user_id
+        was_on = select(users.c.totp_confirmed).where(user).with_for_update()
         async with self._database.writing() as connection:
+            if (await connection.execute(was_on)).scalar_one_or_none():
+                await connection.run_sync(tell_user, told, user_id, now)
             await connection.execute(
                 update(users)
-                .where(users.c.user_id == user_id)
+                .where(user)
                 .values(totp_secret=None, totp_confirmed=False, totp_last_step=None)
             )
             await connection.execute(

@@ -174,6 +174,12 @@ class Settings(BaseModel):
     partner_calls_per_minute: int = Field(
         3_000, ge=0, description="API calls a minute of a token of a partner; 0: no limit"
     )
+    token_days: int = Field(
+        365,
+        ge=1,
+        le=3650,
+        description="days that an API token lasts at most, also one that is made without an end",
+    )
     trusted_proxies: Networks = Field(
         "",
         description="addresses or networks, comma-separated, whose X-Forwarded-For and -Proto are believed",
@@ -254,6 +260,11 @@ class Settings(BaseModel):
     def display(self) -> DisplaySettings:
         """What a workflow needs to make texts and links."""
         return DisplaySettings(public_url=self.public_url, language=self.operations_language)
+
+    @property
+    def longest_token(self) -> timedelta:
+        """`token_days` as a span of time."""
+        return timedelta(days=self.token_days)
 
     @property
     def drain(self) -> timedelta:

@@ -32,7 +32,10 @@ class SecondFactorStatus(NamedTuple):
 
 
 class SecondFactor:
-    """The second factor of users. It is optional; a user who has set one up needs it to log in."""
+    """The second factor of users. It is optional; a user who has set one up needs it to log in.
+
+    `tell` starts to send the mails about what has changed.
+    """
 
     def __init__(
         self,
@@ -40,7 +43,9 @@ class SecondFactor:
         records: AccountRecords,
         throttle: Throttle,
         clock: Callable[[], datetime],
+        tell: Callable[[], None] = lambda: None,
     ) -> None:
+        self._tell = tell
         key = settings.secret_key
         self._box = totp.SecretBox(key.get_secret_value()) if key else None
         self._records = records
@@ -92,8 +97,9 @@ class SecondFactor:
             raise WrongFields(Fault("code", "wrong", "is not the app's code of this moment"))
         codes = totp.new_recovery_codes()
         hashes = [hash_of(totp.plain_recovery_code(each)) for each in codes]
-        if not await self._factors.confirm(user_id, stored, step, hashes):
+        if not await self._factors.confirm(user_id, stored, step, hashes, self._clock()):
             raise Conflict("No second factor is being set up.")
+        self._tell()
         note("second_factor", "set", user_id)
         logger.info("second factor set up", extra={"user": user_id})
         return tuple(codes)
@@ -111,7 +117,8 @@ class SecondFactor:
         if known.totp_confirmed and not await self.takes(known, code):
             raise WrongFields(Fault("code", "wrong", "is wrong, or was used before"))
         await self._throttle.was_right(known.user.email)
-        await self._factors.remove(user_id)
+        await self._factors.remove(user_id, self._clock())
+        self._tell()
         note("second_factor", "removed", user_id)
         logger.info("second factor removed", extra={"user": user_id})
 
@@ -125,7 +132,8 @@ class SecondFactor:
         """
         if (await self._credentials(user_id)).user.partner_id != partner_id:
             raise NotFound("user")
-        await self._factors.remove(user_id)
+        await self._factors.remove(user_id, self._clock(), "factor_reset")
+        self._tell()
         await self._records.end_sessions(user_id)
         note("second_factor", "reset", about=user_id)
         logger.info("second factor reset", extra={"user": user_id})

@@ -44,12 +44,16 @@ def device_cookie(settings: Settings) -> str:
 
 async def session_of(request: Request) -> Principal | None:
     """The person who is logged in with this browser, or None."""
-    state = request.app.state
-    secret = request.cookies.get(session_cookie(state.settings))
+    secret = session_secret(request)
     if not secret:
         return None
-    principal: Principal | None = await state.accounts.callers.of_session(secret)
+    principal: Principal | None = await request.app.state.accounts.callers.of_session(secret)
     return principal
+
+
+def session_secret(request: Request) -> str:
+    """The secret of the browser's session; empty if it has none."""
+    return request.cookies.get(session_cookie(request.app.state.settings), "")
 
 
 async def principal_of(request: Request, *, sessions: bool = False) -> Principal:

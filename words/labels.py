@@ -205,7 +205,12 @@ def author_text(
     return say(language, "%(name)s (%(role)s)", name=name, role=label)
 
 
-_MAILS = order_mails.mail_names() | mails.mail_names()
+_ACCOUNT_MAILS: dict[str, str | Meaning] = {
+    "email_changed": mark("Geänderte E-Mail-Adresse"),
+    "tokens_ended": mark("Beendete Tokens"),
+    "tokens_end_soon": mark("Ablaufende Tokens"),
+}
+_MAILS = order_mails.mail_names() | mails.mail_names() | _ACCOUNT_MAILS
 
 
 def _label(texts: Mapping[str, str], code: str, language: Language) -> str:

@@ -13,6 +13,7 @@ from records.tables.data_keys import data_keys
 from records.tables.erasures import erasures, exports
 from records.tables.iban_changes import iban_changes, iban_mails
 from records.tables.mails import is_undelivered, mails
+from records.tables.notices import account_notices
 from records.tables.orders import (
     deadlines,
     documents,
@@ -45,6 +46,7 @@ __all__ = [
     "Instant",
     "Key",
     "Money",
+    "account_notices",
     "comparisons",
     "corrections",
     "data_keys",

@@ -35,6 +35,8 @@ sessions = Table(
     Column("created_at", Instant, nullable=False),
     Column("last_used_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
+    Column("browser", String),  # "Firefox, Android": use_cases.browsers
+    Column("network", String),  # the network of the address at the log-in
     Index("ix_sessions_user_id", "user_id"),
 )
 
@@ -71,6 +73,9 @@ tokens = Table(
     Column("expires_at", Instant),
     Column("revoked_at", Instant),
     Column("made_by", Key),  # the person who made it (use_cases.principal), if a login did
+    Column("ended_because", Key),  # records.tokens.EndedBecause, if nobody revoked it
+    Column("end_told_at", Instant),  # when operations were told that its end is near
+    Index("ix_tokens_made_by", "made_by"),
 )
 Index("ix_tokens_token_hash", tokens.c.token_hash, unique=True)
 

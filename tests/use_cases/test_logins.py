@@ -304,7 +304,7 @@ async def test_odd_input_is_a_bad_login(env: AccountsEnv, odd: str) -> None:
 async def test_a_reset_goes_the_same_way_and_ends_all_sessions(env: AccountsEnv) -> None:
     user_id = await env.add_user()
     session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
-    await env.accounts.request_reset(f" {EMAIL.upper()} ", ADDRESS)
+    await env.accounts.resets.request(f" {EMAIL.upper()} ", ADDRESS)
     await env.accounts.close()
     assert len(env.mails()) == 2
     assert env.mails()[1]["Subject"] == "Neues Passwort für das CMI"
@@ -319,7 +319,7 @@ async def test_a_reset_goes_the_same_way_and_ends_all_sessions(env: AccountsEnv)
 
 async def test_a_reset_works_for_an_hour(env: AccountsEnv) -> None:
     await env.add_user()
-    await env.accounts.request_reset(EMAIL, ADDRESS)
+    await env.accounts.resets.request(EMAIL, ADDRESS)
     await env.accounts.close()
     assert "09:00" not in text_of(env.mails()[-1])
     assert "10:00" in text_of(env.mails()[-1])
@@ -334,8 +334,8 @@ async def test_a_reset_of_an_unknown_address_mails_nobody_and_says_nothing(
     env: AccountsEnv,
 ) -> None:
     await env.add_user()
-    await env.accounts.request_reset("nobody@elektro-huber.example", ADDRESS)
-    await env.accounts.request_reset("\0", ADDRESS)
+    await env.accounts.resets.request("nobody@elektro-huber.example", ADDRESS)
+    await env.accounts.resets.request("\0", ADDRESS)
     await env.accounts.close()
     assert len(env.mails()) == 1
 
@@ -352,7 +352,7 @@ async def test_a_reset_answers_before_it_looks_whether_there_is_one(
         return await by_email(email, now)  # type: ignore[arg-type]
 
     monkeypatch.setattr(env.accounts._records, "by_email", noted)
-    await env.accounts.request_reset(EMAIL, ADDRESS)
+    await env.accounts.resets.request(EMAIL, ADDRESS)
     assert asked == []
     await env.accounts.close()
     assert asked == [EMAIL]
@@ -501,7 +501,7 @@ async def test_the_language_is_the_users(env: AccountsEnv) -> None:
 async def test_tidying_leaves_what_is_still_good(env: AccountsEnv) -> None:
     await env.add_user()
     session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
-    await env.accounts.request_reset(EMAIL, ADDRESS)
+    await env.accounts.resets.request(EMAIL, ADDRESS)
     await env.accounts.close()
     await env.accounts.tidy()
     assert await env.accounts.callers.of_session(session.secret) is not None

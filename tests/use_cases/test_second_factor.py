@@ -122,7 +122,7 @@ async def test_by_the_ticket_the_password_is_typed_once(env: AccountsEnv) -> Non
 
 async def test_a_reset_link_is_no_ticket(env: AccountsEnv) -> None:
     _, phone, _ = await enrolled(env)
-    await env.accounts.request_reset(EMAIL, ADDRESS)
+    await env.accounts.resets.request(EMAIL, ADDRESS)
     await env.accounts.close()
     with pytest.raises(LinkUnusable):
         await env.accounts.sessions.finish_log_in(env.secret(), phone.code(), ADDRESS)

@@ -82,10 +82,16 @@ DECIDED: dict[str, set[str]] = {
     "GET /api/v1/partners/{partner_id}/tokens": OPERATIONS,
     "POST /api/v1/partners/{partner_id}/tokens": OPERATIONS,
     "DELETE /api/v1/partners/{partner_id}/tokens/{token_id}": OPERATIONS,
+    "GET /api/v1/partners/{partner_id}/users/{user_id}/sessions": OPERATIONS,
+    "DELETE /api/v1/partners/{partner_id}/users/{user_id}/sessions": OPERATIONS,
+    "DELETE /api/v1/partners/{partner_id}/users/{user_id}/sessions/{session_id}": OPERATIONS,
     "GET /api/v1/users": OPERATIONS,
     "POST /api/v1/users": OPERATIONS,
     "POST /api/v1/users/{user_id}/invitation": OPERATIONS,
     "DELETE /api/v1/users/{user_id}": OPERATIONS,
+    "GET /api/v1/users/{user_id}/sessions": OPERATIONS,
+    "DELETE /api/v1/users/{user_id}/sessions": OPERATIONS,
+    "DELETE /api/v1/users/{user_id}/sessions/{session_id}": OPERATIONS,
     "GET /api/v1/tokens": OPERATIONS,
     "POST /api/v1/tokens": OPERATIONS,
     "DELETE /api/v1/tokens/{token_id}": OPERATIONS,
@@ -165,6 +171,8 @@ PAGES = {
     "POST /account/language",
     "POST /account/password",
     "POST /account/sessions/end",
+    "POST /account/sessions/end-others",
+    "POST /account/sessions/{session_id}/end",
     "GET /account/second-factor",
     "POST /account/second-factor",
     "POST /account/second-factor/confirm",
@@ -212,6 +220,7 @@ NAMED = {
     "user_id": "usr_0",
     "token_id": "tok_0",
     "change_id": "iban_0",
+    "session_id": "0",
 }
 
 

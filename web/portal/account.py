@@ -8,6 +8,7 @@ from use_cases.account_errors import Conflict, SecondFactorUnavailable, Throttle
 from use_cases.accounts import Accounts
 from use_cases.passwords import SHORTEST
 from use_cases.principal import Principal, Role
+from use_cases.sessions import id_of
 from web.portal.formats import language_name
 from web.portal.login import (
     BAD_CODE,
@@ -19,6 +20,7 @@ from web.portal.login import (
 )
 from web.portal.pages import form_of, language_of, page, redirect, register_notices, require_login
 from web.portal.qr import qr_code
+from web.security import session_secret
 from words.translations import mark, say
 
 router = APIRouter(include_in_schema=False)
@@ -154,6 +156,8 @@ async def _account_page(
         principal=principal,
         headers=headers,
         factor=factor,
+        sessions=await _accounts(request).sessions.of(principal.login_id),
+        this_session=id_of(session_secret(request)),
         languages=[(each, language_name(each, each)) for each in LANGUAGES],
         shortest=SHORTEST,
         errors=errors or {},

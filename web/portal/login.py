@@ -72,7 +72,11 @@ async def login(request: Request) -> Response:
     email = form.get("email").strip()
     try:
         session = await _accounts(request).sessions.log_in(
-            email, form.get("password"), _client_address(request), device=_device(request)
+            email,
+            form.get("password"),
+            _client_address(request),
+            device=_device(request),
+            user_agent=request.headers.get("User-Agent", ""),
         )
     except SecondFactorNeeded as needed:
         return _step_page(request, "code", Form([("ticket", needed.ticket), *form.fields]))
@@ -92,7 +96,11 @@ async def login_code(request: Request) -> Response:
     ticket, code = form.get("ticket"), form.get("code").strip()
     try:
         session = await _accounts(request).sessions.finish_log_in(
-            ticket, code, _client_address(request), _device(request)
+            ticket,
+            code,
+            _client_address(request),
+            _device(request),
+            request.headers.get("User-Agent", ""),
         )
     except LinkUnusable:
         return _step_page(request, "login", form, TOO_LATE, 422)
@@ -176,7 +184,7 @@ async def reset(request: Request) -> Response:
     """Mail the link. The answer is the same whether the login exists or not."""
     form = await form_of(request)
     try:
-        await _accounts(request).request_reset(
+        await _accounts(request).resets.request(
             form.get("email").strip(), _client_address(request), _device(request)
         )
     except Throttled as error:

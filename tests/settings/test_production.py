@@ -212,7 +212,8 @@ async def test_a_web_process_that_is_fit_serves(tmp_path: Path) -> None:
             base_url=f"http://127.0.0.1:{port}", headers={"X-Forwarded-Proto": "https"}
         ) as http:
             async with asyncio.timeout(60):
-                while web.poll() is None:
+                while True:
+                    assert web.poll() is None, web.communicate()[1]
                     with contextlib.suppress(httpx.TransportError):
                         answer = await http.get("/login")
                         break
@@ -240,6 +241,19 @@ async def test_a_database_with_sample_logins_is_refused(tmp_path: Path) -> None:
     assert web.returncode == 2
     assert Finding.SAMPLE_LOGINS.problem in errors
     assert len(errors.splitlines()) == 2
+
+
+def test_the_command_for_development_starts_nothing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "dev.py", "--data-dir", str(tmp_path / "dev")],
+        cwd=ROOT,
+        env={**os.environ, "CMI_PRODUCTION": "on"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "CMI_PRODUCTION: must be off, since this is for development\n"
 
 
 if __name__ == "__main__":

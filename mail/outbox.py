@@ -46,6 +46,7 @@ class OutgoingMail(NamedTuple):
         in_thread: whether it refers to the first mail of its thread.
         give_up_refused: how long a mail that the server refuses (5xx) is retried; None: forever.
         give_up_put_off: how long a mail is retried whose recipient is deferred (4xx); None: forever.
+        reply_to: where replies go; None: from partners to operations.
     """
 
     key: str
@@ -59,6 +60,7 @@ class OutgoingMail(NamedTuple):
     attachments: tuple[Attachment, ...] = ()
     give_up_refused: timedelta | None = FIVE_DAYS
     give_up_put_off: timedelta | None = FIVE_DAYS
+    reply_to: str | None = None
 
 
 class Outbox:
@@ -158,7 +160,14 @@ class Outbox:
             raise _busy()
         recipient = recipient_address(mail.address)
         message = self._sender.message(
-            mail.text(), mail.reader, recipient, message_id, now, thread, mail.attachments
+            mail.text(),
+            mail.reader,
+            recipient,
+            message_id,
+            now,
+            thread,
+            mail.attachments,
+            mail.reply_to,
         )
         client = self._sender.client()
         try:

@@ -133,13 +133,17 @@ class SmtpSender:
         now: datetime,
         thread: str | None = None,
         attachments: Sequence[Attachment] = (),
+        reply_to: str | None = None,
     ) -> EmailMessage:
-        """Build a mail. `thread` is the Message-ID of the first mail of its thread."""
+        """Build a mail. `thread` is the Message-ID of the first mail of its thread.
+
+        `reply_to`: where replies go; None: those of partners to operations.
+        """
         message = EmailMessage(policy=_POLICY)
         message["From"] = self.from_address if reader.staff else self._as_company()
         message["To"] = Address(one_line(reader.name), recipient.username, recipient.domain)
-        if not reader.staff:
-            message["Reply-To"] = address(self._operations)
+        if reply_to is not None or not reader.staff:
+            message["Reply-To"] = address(reply_to or self._operations)
         message["Subject"] = text.subject
         # The time of sending, not of the cause: after a day without a mail server the mail must appear on top of the
         # inbox and not look forged. The text contains the times that matter.

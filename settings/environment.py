@@ -74,6 +74,10 @@ class Settings(BaseModel):
         "service-partner@localhost",
         description="the service-partner team: escalations, reviews, alarms",
     )
+    messages_reply_to: MailAddress | None = Field(
+        None,
+        description="where replies to mails about messages go; none: these mails say to answer on the page",
+    )
     mail_accounting: MailAddress = Field(
         "accounting@localhost", description="accounting: receives the partners' invoices"
     )

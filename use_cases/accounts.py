@@ -104,6 +104,7 @@ class Accounts:
         self._link_mails = LinkMails(settings, database, clock)
         self._mails = AccountMails(database, partners, iban_changes, self._link_mails, zone, clock)
         self.resets = Resets(self._records, self._throttle, self._link_mails, clock)
+        self.outbox, self.spawn = self._link_mails.outbox, self._link_mails.spawn
         self._passwords = Passwords()
         self.sessions = SessionUseCases(
             self._records, self._links, self.second_factor, self._throttle, self._passwords, clock

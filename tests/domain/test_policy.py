@@ -56,6 +56,8 @@ attempt_days = 2
 saturday_is_working_day = false
 [billing]
 undo = "1 hour"
+[messages]
+answer = "1 working day"
 """
 
 spans = st.one_of(
@@ -314,7 +316,8 @@ ENTRY = 'expected "MM-DD" or "YYYY-MM-DD", with "-" before it to strike the day'
         (
             '[deadline]\naccept = "1 day"',
             "deadline: found an unknown section, expected one of transmission, deadlines,"
-            " escalation, office, holidays, settlement, appointment, requirements, calendar, billing",
+            " escalation, office, holidays, settlement, appointment, requirements, calendar, billing,"
+            " messages",
         ),
         (
             '[transmission]\nholds = "1 day"',

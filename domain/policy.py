@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
+from domain.customer_policy import CustomerMailPolicy
 from domain.holiday_entries import parse_holiday
 from domain.values import Value
 
@@ -321,6 +322,9 @@ class Policy(Value):
     )
     billing: BillingPolicy = Field(default_factory=BillingPolicy, description="the table [billing]")
     messages: MessagePolicy = Field(MessagePolicy(), description="the table [messages]")
+    customer_mails: CustomerMailPolicy = Field(
+        default_factory=CustomerMailPolicy, description="the table [customer_mails]"
+    )
 
     def with_later_keys(self, other: "Policy", rules: int) -> Self:
         """This policy with the values of another one for all keys that came after a version of the rules.

@@ -9,7 +9,15 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
-from mail.smtp import Attachment, NotSent, Refused, SmtpSender, Unavailable, recipient_address
+from mail.smtp import (
+    Attachment,
+    CalendarPart,
+    NotSent,
+    Refused,
+    SmtpSender,
+    Unavailable,
+    recipient_address,
+)
 from mail.texts import MailText, Reader
 from records.failures import is_away
 from records.mails import MailLog, MailRow
@@ -58,6 +66,7 @@ class OutgoingMail(NamedTuple):
     text: Callable[[], MailText]
     in_thread: bool = True
     attachments: tuple[Attachment, ...] = ()
+    calendar: CalendarPart | None = None
     give_up_refused: timedelta | None = FIVE_DAYS
     give_up_put_off: timedelta | None = FIVE_DAYS
     reply_to: str | None = None
@@ -168,6 +177,7 @@ class Outbox:
             thread,
             mail.attachments,
             mail.reply_to,
+            mail.calendar,
         )
         client = self._sender.client()
         try:

@@ -4,10 +4,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, exists, insert, or_, select, update
 
-from domain.orders.erasure import erase_events, erase_order, is_erased
+from domain.orders.erasure import ERASED, erase_events, erase_order, is_erased
 from domain.orders.order import Order
 from records.erased_settlements import erase_texts_of_settlements
 from records.message_mails import erase_messages
+from records.order_mails import delete_events
 from records.order_rows import document_row, event_row, events_after, order_of, order_row
 from records.tables import documents, erasures, idempotency, mails, orders, timeline
 
@@ -59,3 +60,10 @@ def erase_rows(connection: Connection, sp_id: str, by: str, at: datetime) -> Non
     erase_messages(connection, sp_id)
     connection.execute(update(mails).where(mails.c.about == sp_id).values(last_error=None))
     erase_texts_of_settlements(connection, sp_id)
+    delete_events(connection, sp_id)
+    # The customer's address.
+    connection.execute(
+        update(mails)
+        .where(mails.c.about == sp_id, mails.c.audience == "customer")
+        .values(recipient=ERASED)
+    )

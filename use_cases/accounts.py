@@ -95,7 +95,7 @@ class Accounts:
         self.tokens = TokenUseCases(
             tokens, self.partners, clock, settings.longest_token, self._operations
         )
-        self.callers = Callers(tokens, self._records, clock)
+        self.callers = Callers(tokens, self._records, settings, clock)
         self._throttle = Throttle(database, clock)
         self.second_factor = SecondFactor(
             settings, self._records, self._throttle, clock, self._tell
@@ -104,6 +104,7 @@ class Accounts:
         self._link_mails = LinkMails(settings, database, clock)
         self._mails = AccountMails(database, partners, iban_changes, self._link_mails, zone, clock)
         self.resets = Resets(self._records, self._throttle, self._link_mails, clock)
+        # Of this process, which must have only one.
         self.outbox, self.spawn = self._link_mails.outbox, self._link_mails.spawn
         self._passwords = Passwords()
         self.sessions = SessionUseCases(
@@ -126,9 +127,7 @@ class Accounts:
                 await asyncio.shield(self._link_mails.spawn(self.send_due_mails()))
                 if turn % _TIDYING == 0:
                     await self.tidy()
-            except (
-                Exception
-            ) as error:  # retried in the next round; its text may contain personal data
+            except Exception as error:  # tried again; its text may contain personal data
                 logger.warning("no housekeeping", extra={"why": type(error).__name__})
             turn += 1
             await asyncio.sleep(_HOUSEKEEPING)

@@ -37,6 +37,7 @@ from use_cases.journal import Journal
 from use_cases.message_mails import MessageMails
 from use_cases.messages import MessageUseCases
 from use_cases.operations import Operations
+from use_cases.order_mails import OrderMails
 from use_cases.orders import OrderUseCases
 from use_cases.outages import OutageWatch
 from use_cases.related import RelatedOrders
@@ -90,6 +91,8 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             stack.push_async_callback(database.close)
             state = app.state
             state.settings = settings
+            if settings.secret_key is None:
+                logger.warning("nobody needs a second factor: CMI_SECRET_KEY is not set")
             state.database = database
             state.temporal = await connect(settings, database, lazy=True)
             if forgets_secrets:
@@ -151,10 +154,15 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 settings.vat_percentages,
                 settings.display,
             )
+            order_mails = OrderMails(
+                database, settings, state.accounts.outbox, lambda: datetime.now(UTC)
+            )
+            stack.push_async_callback(order_mails.close)
             after = timedelta(minutes=settings.outage_after)
             watch = OutageWatch(state.temporal, database, policies.standard, "web", after)
             for task in (
                 state.accounts.keep_house(),
+                order_mails.keep_sending(),
                 ended_partners.keep_releasing(),
                 state.asked_reminders.keep_sending(),
                 _forget_answers(state.answers, settings.retention_spans["answers"]),

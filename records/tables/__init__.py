@@ -16,6 +16,7 @@ from records.tables.mails import is_undelivered, mails
 from records.tables.messages import message_mails, message_reads, order_messages, waits_for_answer
 from records.tables.notices import account_notices
 from records.tables.operations import asked_reminder_orders, asked_reminders, list_views
+from records.tables.order_mails import order_mails
 from records.tables.orders import (
     deadlines,
     documents,
@@ -82,6 +83,7 @@ __all__ = [
     "message_mails",
     "message_reads",
     "metadata",
+    "order_mails",
     "order_messages",
     "orders",
     "outages",

@@ -36,7 +36,7 @@ class MailActivities:
     def __init__(self, settings: Settings, outbox: Outbox, partners: Partners) -> None:
         self._settings = settings
         self._partners = partners
-        self._texts = OrderTexts(settings.public_url)
+        self._texts = OrderTexts(settings.public_url, settings.company_name)
         self._outbox = outbox
 
     @activity.defn(name=activities.SEND_MAIL)

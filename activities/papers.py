@@ -15,6 +15,7 @@ from activities.failures import without_contents
 from contracts import activities, names
 from contracts.activities import InvoiceToCheck, InvoiceToMake, SettlementOf, StatementWanted
 from documents.confined import ConfinedError
+from domain.settlements.erasure import hide_reasons
 from domain.settlements.invoicing import Problem, Verdict
 from domain.settlements.settlement import Statement
 from invoices.check import check_invoice, expected_of
@@ -39,10 +40,12 @@ from statements.attachments import statement_csv
 from statements.data import Accounting, Document, InvoiceData, Letterhead, StatementData
 from statements.render_process import render_confined
 from use_cases.papers import UPLOADS
+from words.translations import mark, say
 
 QUICK_ATTEMPTS = 3
 """After this many attempts a statement is retried only every hour, and a draft is given up."""
 AGAIN = timedelta(hours=1)
+_REASON = mark("Korrektur; den Grund zeigt die Verrechnung im CMI")
 
 
 class PaperActivities:
@@ -232,8 +235,13 @@ class PaperActivities:
                 f"partner {opening.partner.partner_id} is not in the records", type="PartnerUnknown"
             )
         letterhead = partner.model_dump(include=set(Letterhead.model_fields))
+        # Papers never change, and a reason may name a customer, whose data can be erased.
+        see = say(opening.partner.language, _REASON)
+        account = stored.account.model_copy(
+            update={"corrections": hide_reasons(stored.account.corrections, see)}
+        )
         return StatementData(
-            settlement=stored.account,
+            settlement=account,
             partner=Letterhead.model_validate(letterhead),
             accounting=self._accounting,
             language=opening.partner.language,

@@ -25,6 +25,7 @@ from records.data_keys import DataKeyRecords
 from records.database import Database
 from records.digest import Digests
 from records.erasures import Erasures
+from records.idempotency import Answers
 from records.line_requests import LineRequests
 from records.lookups import Lookups
 from records.mails import MailLog
@@ -35,6 +36,7 @@ from records.reconciliation import Reconciliation
 from records.security_events import SecurityEvents
 from records.settlements import Settlements
 from settings import Settings
+from use_cases.erased_files import Folders
 from use_cases.erasing import Erasing
 
 
@@ -59,12 +61,18 @@ def quick_activities(
     )
     erasures = Erasures(database)
     claims = ClaimActivities(client, settlements, orders, mails, erasures, settings.display)
-    erasing = Erasing(client, erasures, DataKeyRecords(database), settings.warehouse_dir)
+    erasing = Erasing(
+        client,
+        erasures,
+        DataKeyRecords(database),
+        Folders(settings.warehouse_dir, settings.mail_dir),
+    )
     retention = RetentionActivities(
         settings.retention_spans,
         erasing,
         erasures,
         (SecurityEvents(database), Lookups(database)),
+        Answers(database),
     )
     settlement_mail = SettlementMailActivities(settings, outbox, partners, Papers(database))
     digest = DigestActivities(

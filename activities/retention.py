@@ -12,6 +12,7 @@ from contracts.activities import ErasureOf, RetentionBatch, RetentionDone
 from domain.actors import SYSTEM
 from domain.retention import Kind
 from records.erasures import Erasures
+from records.idempotency import Answers
 from records.lookups import Lookups
 from records.security_events import SecurityEvents
 from use_cases.erasing import Erasing
@@ -29,11 +30,13 @@ class RetentionActivities:
         erasing: Erasing,
         erasures: Erasures,
         traces: Sequence[SecurityEvents | Lookups],
+        answers: Answers,
     ) -> None:
         self._spans = spans
         self._erasing = erasing
         self._erasures = erasures
         self._traces = traces
+        self._answers = answers
 
     @activity.defn(name=activities.KEEP_RETENTION)
     async def keep_retention(self, batch: RetentionBatch) -> RetentionDone:
@@ -44,10 +47,13 @@ class RetentionActivities:
             codes = [await self._erasing.erase_rows(sp_id, SYSTEM.role) for sp_id in due]
             undone = await erasures.undone(batch.after, ORDERS_AT_ONCE)
             await self._erasing.erase_outside(undone)
+            await erasures.erase_late_reasons()
             deleted = (
                 await erasures.delete_mails(batch.at - spans["mails"], ROWS_AT_ONCE),
                 await erasures.delete_findings(batch.at - spans["findings"], ROWS_AT_ONCE),
                 await erasures.delete_settlements(batch.at - spans["settlements"], ORDERS_AT_ONCE),
+                await erasures.delete_iban_changes(batch.at - spans["settlements"], ROWS_AT_ONCE),
+                await erasures.delete_exports(batch.at - spans["traces"], ROWS_AT_ONCE),
             )
             erased = codes.count(None)
             # Orders that refuse would be due again in each batch: the next night asks them again.
@@ -57,6 +63,7 @@ class RetentionActivities:
                 return RetentionDone(erased=erased, deleted=sum(deleted), next=after)
             for traces in self._traces:
                 await traces.delete_older_than(batch.at - spans["traces"])
+            await self._answers.forget(batch.at - spans["answers"])
             await erasures.compact()
             return RetentionDone(erased=erased, deleted=sum(deleted))
 
@@ -64,10 +71,11 @@ class RetentionActivities:
     async def finish_erasure(self, of: ErasureOf) -> None:
         """Erase what Temporal, files and the database's free space hold of an order that is erased in the records."""
         with without_contents(f"erasure of {of.sp_id}"):
+            running: frozenset[str] = frozenset()
             if await self._erasures.is_undone(of.sp_id):
-                await self._erasing.erase_outside([of.sp_id])
+                running = await self._erasing.erase_outside([of.sp_id])
             await self._erasures.compact()
-            if await self._erasures.is_undone(of.sp_id):
+            if running:
                 raise ApplicationError(
                     "its workflow runs again", category=ApplicationErrorCategory.BENIGN
                 )

@@ -29,7 +29,7 @@ from development.sample_settlements import make_settlements
 from development.smtp_inbox import SmtpInbox
 from records.migrate import migrate_patiently
 from scripts.system_packages import why_missing
-from settings import Settings, SettingsError
+from settings import Settings, SettingsError, keep_files_private
 from settings.logs import configure_logging
 from temporal.schedules import put_schedules
 
@@ -46,6 +46,7 @@ def environment(options: argparse.Namespace) -> dict[str, str]:
         "TEMPORAL_ADDRESS": f"127.0.0.1:{options.temporal_port}",
         "CMI_SMTP_URL": f"smtp://127.0.0.1:{options.smtp_port}",
         "CMI_WAREHOUSE_DIR": str(folder / "warehouse"),
+        "CMI_MAIL_DIR": str(folder / "mail"),
         "CMI_TEMPORAL_UI_URL": f"http://localhost:{options.ui_port}",
     }
     env.setdefault("CMI_DATABASE_URL", f"sqlite:///{folder / 'cmi.db'}")
@@ -190,6 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The processes run in the folder of the repository.
     options.data_dir = options.data_dir.resolve()
     options.policy = options.policy and options.policy.resolve()
+    keep_files_private()
     try:
         with locked(options.data_dir):
             os.environ.update(environment(options))

@@ -69,6 +69,7 @@ class SmtpSender:
     def __init__(self, settings: Settings) -> None:
         self._server = settings.smtp
         self._operations = settings.mail_operations
+        self._company = settings.company_name
         self._tls = None if self._server.security == "none" else ssl.create_default_context()
         self.from_address = address(settings.mail_from)
 
@@ -113,6 +114,11 @@ class SmtpSender:
         except (aiosmtplib.SMTPException, OSError) as error:
             raise Unavailable(f"the mail server is away ({type(error).__name__})") from None
 
+    def _as_company(self) -> Address:
+        """The sender that people outside see: the retailer's name with our address."""
+        own = self.from_address
+        return Address(one_line(self._company), own.username, own.domain)
+
     async def quit(self, client: aiosmtplib.SMTP) -> None:
         """End the conversation. A failure is ignored, because the mail is submitted already."""
         with suppress(aiosmtplib.SMTPException, OSError):
@@ -130,7 +136,7 @@ class SmtpSender:
     ) -> EmailMessage:
         """Build a mail. `thread` is the Message-ID of the first mail of its thread."""
         message = EmailMessage(policy=_POLICY)
-        message["From"] = self.from_address
+        message["From"] = self.from_address if reader.staff else self._as_company()
         message["To"] = Address(one_line(reader.name), recipient.username, recipient.domain)
         if not reader.staff:
             message["Reply-To"] = address(self._operations)

@@ -7,6 +7,7 @@ languages. It sets:
 
 - `subject`;
 - `text`: paragraphs with empty lines between them;
+- `preview`: what an inbox shows beside the subject, if not the first of these paragraphs;
 - `rows`: the rows of the table of facts, if there is one;
 - `button`: the label of the link, if not "Auftrag öffnen"; `has_link = false` for a mail without a link.
 
@@ -34,8 +35,11 @@ ROWS: Mapping[str, str | Meaning] = {
     "former_partner": mark("Bisheriger Servicepartner"),
     "phone": mark("Telefon Servicepartner"),
     "service": pmark("Mail", "Dienstleistung"),
+    "fee": mark("Vergütung"),
     "product": mark("Produkt"),
     "customer": mark("Kundschaft"),
+    "customer_phone": mark("Telefon Kundschaft"),
+    "order_note": mark("Bemerkung zum Auftrag"),
     "deadline": pmark("Mail", "Frist"),
     "appointment": mark("Kundentermin"),
     "status": mark("Status"),
@@ -58,6 +62,14 @@ class Reader(NamedTuple):
     language: Language
     staff: bool = False
     stranger: bool = False
+
+
+class Row(NamedTuple):
+    """A row of the table of facts. `href`: where the HTML part links it to."""
+
+    label: str
+    text: str
+    href: str = ""
 
 
 class MailText(NamedTuple):
@@ -86,10 +98,14 @@ def lines(text: str) -> str:
 
 
 class MailTexts:
-    """Composes mails from the templates, which are read once. Links begin with `public_url`."""
+    """Composes mails from the templates, which are read once.
 
-    def __init__(self, public_url: str) -> None:
+    Links begin with `public_url`. `company` is the retailer's name, which partners know.
+    """
+
+    def __init__(self, public_url: str, company: str = "") -> None:
         self._public_url = public_url
+        self._company = one_line(company)
         self._templates = {
             language: _Environments(_environment(language), _environment(language, html=True))
             for language in LANGUAGES
@@ -163,7 +179,7 @@ class MailTexts:
         said: Mapping[str, Any],
         *,
         link: str,
-        rows: Sequence[tuple[str, str]] = (),
+        rows: Sequence[tuple[str, str] | Row] = (),
         why: str = "",
         layout: str = "layout",
         **more: Any,
@@ -172,13 +188,16 @@ class MailTexts:
         templates = self._templates[reader.language]
         _ = partial(say, reader.language)
         greeting = _("Guten Tag %(name)s", name=one_line(reader.name))
+        paragraphs = _paragraphs(said["text"])
         values: dict[str, Any] = {
             "language": reader.language,
             "subject": one_line(subject),
             "greeting": greeting if reader.name else _("Guten Tag zusammen"),
-            "paragraphs": _paragraphs(said["text"]),
+            "brand": "CMI" if reader.staff or not self._company else self._company,
+            "preview": one_line(said.get("preview") or paragraphs[0]),
+            "paragraphs": paragraphs,
             "why": why,
-            "rows": rows,
+            "rows": [Row(*row) for row in rows],
             "link": link if said.get("has_link", True) else "",
             "button": said.get("button") or _("Auftrag öffnen"),
             "button_missing": _(
@@ -186,6 +205,7 @@ class MailTexts:
             ),
             "closing": _("Freundliche Grüsse"),
             "signature": _("Ihr CMI") if reader.staff else _("Ihr Servicepartner-Team"),
+            "company": "" if reader.staff else self._company,
             "footer": _("Diese Nachricht wurde vom CMI automatisch verschickt.")
             if reader.staff
             else _(

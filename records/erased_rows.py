@@ -6,6 +6,7 @@ from sqlalchemy import Connection, delete, exists, insert, select, update
 
 from domain.orders.erasure import erase_events, erase_order, is_erased
 from domain.orders.order import Order
+from records.erased_settlements import erase_texts_of_settlements
 from records.order_rows import document_row, event_row, events_after, order_of, order_row
 from records.tables import documents, erasures, idempotency, mails, orders, timeline
 
@@ -53,3 +54,4 @@ def erase_rows(connection: Connection, sp_id: str, by: str, at: datetime) -> Non
         delete(idempotency).where(idempotency.c.response.contains(f'"{sp_id}"', autoescape=True))
     )
     connection.execute(update(mails).where(mails.c.about == sp_id).values(last_error=None))
+    erase_texts_of_settlements(connection, sp_id)

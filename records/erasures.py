@@ -2,25 +2,31 @@
 
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import Connection, Table, delete, exists, insert, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
+from domain.months import Month
 from domain.orders.erasure import why_not_erasable
 from domain.orders.order import Status
-from domain.settlements.settlement import SettlementStatus
+from domain.settlements.settlement import Settlement, SettlementStatus
 from records.database import Database, to_the_end
 from records.erased_rows import erase_rows, is_recorded_as_erased
+from records.erased_settlements import erase_late_reasons, has_texts, settlements_of
 from records.order_rows import order_of
 from records.tables import (
     corrections,
     data_keys,
     documents,
+    ended_before,
     erasures,
     exports,
     findings,
-    is_closed,
+    iban_changes,
+    iban_mails,
+    invoice_numbers,
     mails,
     orders,
     papers,
@@ -36,6 +42,16 @@ KEY_PAUSE = timedelta(minutes=2)
 
 class TooEarly(Exception):
     """A new data key may be made only when no process has the erased one any more. Ask again later."""
+
+
+class SettlementWithTexts(NamedTuple):
+    """A settlement whose history in Temporal may hold what people wrote about an order."""
+
+    settlement_id: str
+    partner_id: str
+    month: Month
+    number: int
+    is_over: bool
 
 
 class Erasures:
@@ -78,7 +94,7 @@ class Erasures:
         erased = exists().where(erasures.c.sp_id == orders.c.sp_id)
         found = (
             select(orders.c.sp_id)
-            .where(is_closed, orders.c.changed_at < before, ~erased)
+            .where(ended_before(before), ~erased)
             .order_by(orders.c.changed_at, orders.c.sp_id)
             .limit(limit)
         )
@@ -101,6 +117,31 @@ class Erasures:
         found = select(exists().where(erasures.c.sp_id == sp_id, erasures.c.done_at.is_(None)))
         async with self._database.reading() as connection:
             return bool((await connection.execute(found)).scalar_one())
+
+    async def settlements_with_texts(self, sp_id: str) -> tuple[SettlementWithTexts, ...]:
+        """The settlements of an order in which people wrote something: about the order, or about all of it."""
+
+        def read(connection: Connection) -> tuple[SettlementWithTexts, ...]:
+            found = connection.execute(
+                select(settlement_documents.c.document).where(
+                    settlement_documents.c.settlement_id.in_(settlements_of(connection, sp_id))
+                )
+            ).scalars()
+            known = [Settlement.model_validate_json(document) for document in found]
+            return tuple(
+                SettlementWithTexts(
+                    each.settlement_id,
+                    each.opening.partner.partner_id,
+                    each.opening.month,
+                    each.opening.number,
+                    each.is_over,
+                )
+                for each in known
+                if any(line.sp_id == sp_id for line in each.corrections)
+                or has_texts(connection, each.settlement_id)
+            )
+
+        return await self._database.read(read)
 
     @to_the_end
     async def mark_done(self, sp_ids: Collection[str], at: datetime) -> None:
@@ -130,6 +171,10 @@ class Erasures:
 
     # --- retention -----------------------------------------------------------------------------------------------
 
+    async def erase_late_reasons(self) -> None:
+        """Erase the reasons of corrections that were added after their orders had been erased."""
+        await self._database.write(erase_late_reasons)
+
     async def delete_mails(self, before: datetime, limit: int) -> int:
         """Delete mails that were first tried before an instant and are not to be sent any more. Returns how many."""
         return await self._delete(
@@ -139,6 +184,10 @@ class Erasures:
     async def delete_findings(self, before: datetime, limit: int) -> int:
         """Delete findings of the reconciler that ended before an instant. Returns how many."""
         return await self._delete(findings, findings.c.ended_at < before, limit=limit)
+
+    async def delete_exports(self, before: datetime, limit: int) -> int:
+        """Delete the records of exports that were made before an instant. Returns how many."""
+        return await self._delete(exports, exports.c.at < before, limit=limit)
 
     async def delete_settlements(self, before: datetime, limit: int) -> int:
         """Delete settlements whose statement was issued, or that were opened, before an instant, with their papers.
@@ -158,6 +207,7 @@ class Erasures:
             for table in (
                 papers,
                 corrections,
+                invoice_numbers,
                 settlement_lines,
                 settlement_timeline,
                 settlement_documents,
@@ -167,6 +217,15 @@ class Erasures:
             return len(numbers)
 
         return await self._database.write(delete_all)
+
+    async def delete_iban_changes(self, before: datetime, limit: int) -> int:
+        """Delete changes of partners' IBANs that were decided before an instant, with their mails. Returns how many."""
+        old = (iban_changes.c.at < before, iban_changes.c.decided_at < before)
+        of_old = iban_mails.c.change_id.in_(select(iban_changes.c.change_id).where(*old))
+        await self._database.write(
+            lambda connection: connection.execute(delete(iban_mails).where(of_old))
+        )
+        return await self._delete(iban_changes, *old, limit=limit)
 
     async def _delete(self, table: Table, *old: ColumnElement[bool], limit: int) -> int:
         key = list(table.primary_key.columns)
@@ -216,11 +275,12 @@ class Erasures:
         return tuple(matching)
 
     @to_the_end
-    async def record_export(self, sp_ids: Collection[str], by: str, at: datetime) -> None:
-        """Record who was given all data of which orders."""
+    async def record_export(self, sp_ids: Collection[str], by: str, at: datetime) -> str:
+        """Record who was given all data of which orders. Returns the id of the export."""
         row = {"export_id": uuid4().hex, "at": at, "by": by, "sp_ids": " ".join(sp_ids)}
         async with self._database.writing() as connection:
             await connection.execute(insert(exports).values(**row))
+        return str(row["export_id"])
 
 
 def _digits(phone: str) -> str:

@@ -1,10 +1,10 @@
 """Who looked at the customer's data of which order: one row for each login, order, day and way."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from records.database import Database, storable
@@ -59,15 +59,35 @@ class Lookups:
             .limit(limit)
         )
         rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return tuple(
-            (
-                Look(row.sp_id, row.day, row.login_id, row.how),
-                Times(row.first_at, row.last_at, row.times),
-            )
-            for row in rows
+        return tuple(map(_look, rows))
+
+    async def by(
+        self, login_ids: Collection[str], first: date | None, last: date | None, limit: int
+    ) -> tuple[tuple[Look, Times], ...]:
+        """At which orders these logins looked from a day to another, both included, the latest day first."""
+        ids = [each for each in login_ids if storable(each)]
+        wanted: list[ColumnElement[bool]] = [lookups.c.login_id.in_(ids)]
+        if first is not None:
+            wanted.append(lookups.c.day >= first)
+        if last is not None:
+            wanted.append(lookups.c.day <= last)
+        query = (
+            select(lookups)
+            .where(*wanted)
+            .order_by(lookups.c.day.desc(), lookups.c.sp_id, lookups.c.login_id, lookups.c.how)
+            .limit(limit)
         )
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return tuple(map(_look, rows))
 
     async def delete_older_than(self, instant: datetime) -> int:
         """Delete the looks of the days that ended before this instant. Returns how many rows."""
         old = delete(lookups).where(lookups.c.day < instant.date(), lookups.c.last_at < instant)
         return await self._database.write(lambda connection: connection.execute(old).rowcount)
+
+
+def _look(row: Any) -> tuple[Look, Times]:
+    return (
+        Look(row.sp_id, row.day, row.login_id, row.how),
+        Times(row.first_at, row.last_at, row.times),
+    )

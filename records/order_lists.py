@@ -25,7 +25,7 @@ from records.cursors import Position
 from records.database import storable
 from records.search import Wanted
 from records.search import wanted as search_for
-from records.tables import Instant, deadlines, documents, is_closed, orders
+from records.tables import Instant, deadlines, documents, ended_before, orders
 
 Sort = Literal["newest", "oldest", "urgent", "best"]
 
@@ -50,7 +50,7 @@ class OrderFilter(Value):
         q: words that must all be contained in what `records.search.searchable` gives. No character has a special
             meaning.
         in_contact: whether `q` may be found in the customer's street, telephone and e-mail address as well.
-        contact_since: with `in_contact`, closed orders that last changed before this instant are not searched in it.
+        contact_since: with `in_contact`, orders that ended at this instant or earlier are not searched in it.
         numbers_only: whether `q` is searched in SP-ID, sales order and settlement only.
     """
 
@@ -111,7 +111,7 @@ def _matches(searched: Wanted, which: OrderFilter) -> ColumnElement[bool]:
     """Whether an order has all words, or the number, that are searched."""
     is_visible: ColumnElement[bool] = true()
     if which.contact_since is not None:
-        is_visible = or_(~is_closed, orders.c.changed_at > which.contact_since)
+        is_visible = ~ended_before(which.contact_since)
 
     def has(text: str) -> ColumnElement[bool]:
         found = orders.c.search.contains(text, autoescape=True)
@@ -169,4 +169,26 @@ def part_query(
         select(listed.c.at, listed.c.sp_id, documents.c.document, documents.c.pinned)
         .join(documents, documents.c.sp_id == listed.c.sp_id)
         .order_by(*(again if ascends else (column.desc() for column in again)))
+    )
+
+
+def first_query(which: OrderFilter, limit: int) -> Select[int, str, str]:
+    """The beginning of a list, the most urgent orders first: how many it has in all, and documents of each order."""
+    due = _due_column(which)
+    sort = (due.is_(None), due, orders.c.placed_at.desc(), orders.c.sp_id)
+    keys = (
+        select(
+            func.count().over().label("total"),
+            func.row_number().over(order_by=sort).label("place"),
+            orders.c.sp_id,
+        )
+        .where(*conditions(which))
+        .order_by(*sort)
+        .limit(limit)
+    )
+    listed = keys.subquery()
+    return (
+        select(listed.c.total, documents.c.document, documents.c.pinned)
+        .join(documents, documents.c.sp_id == listed.c.sp_id)
+        .order_by(listed.c.place)
     )

@@ -39,6 +39,7 @@ def order_row(order: Order) -> dict[str, Any]:
         "visible": order.transmitted_at is not None,
         "placed_at": order.placed_at,
         "changed_at": order.changed_at,
+        "ended_at": order.end,
         "next_due": next_due(order),
         "partner_due": next_due(order, "partner"),
         "sales_order_id": placement.sales_order_id,

@@ -1,18 +1,39 @@
 """How a settlement and its events become rows, and rows become events again."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, select
 
+from domain.months import Month
 from domain.settlements.account import SettlementAccount
 from domain.settlements.events import SettlementEvent, SettlementRecorded
-from domain.settlements.settlement import Settlement
+from domain.settlements.settlement import Settlement, SettlementStatus
+from domain.values import Value
 from records.search import normalized
 from records.tables import settlement_timeline
 
 _EVENT: TypeAdapter[SettlementEvent] = TypeAdapter(SettlementEvent)
+
+
+class SettlementRow(Value):
+    """A settlement as lists show it. `orders` is the number of orders that it has picked, or billed."""
+
+    settlement_id: str
+    partner_id: str
+    partner_name: str
+    month: Month
+    status: SettlementStatus
+    orders: int
+    net: Decimal
+    vat: Decimal
+    total: Decimal
+    opened_at: datetime
+    selectable_until: datetime | None
+    issued_at: datetime | None
+    invoice_due: datetime | None
 
 
 def settlement_row(settlement: Settlement, account: SettlementAccount) -> dict[str, Any]:

@@ -1,8 +1,6 @@
 """The settlements: written by their workflows, read by lists and single views; and which orders can be billed."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
-from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, and_, delete, insert, literal, or_, select, tuple_
@@ -18,10 +16,12 @@ from domain.values import Value
 from records.billable import Billable
 from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database, storable
+from records.erased_settlements import without_erased
 from records.heads import Head, is_in, step
 from records.search import normalized
 from records.selections import changed_selections, present_lines, taken_back_since
 from records.settlement_lines import SettlementLines, stored_lines, time_limit
+from records.settlement_rows import SettlementRow as SettlementRow
 from records.settlement_rows import event_row, events_after, recorded_of, settlement_row
 from records.tables import Instant, settlement_documents, settlement_timeline, settlements
 
@@ -34,24 +34,6 @@ class StoredSettlement(Value):
     settlement: Settlement
     account: SettlementAccount
     events: tuple[SettlementRecorded, ...]
-
-
-class SettlementRow(Value):
-    """A settlement as lists show it. `orders` is the number of orders that it has picked, or billed."""
-
-    settlement_id: str
-    partner_id: str
-    partner_name: str
-    month: Month
-    status: SettlementStatus
-    orders: int
-    net: Decimal
-    vat: Decimal
-    total: Decimal
-    opened_at: datetime
-    selectable_until: datetime | None
-    issued_at: datetime | None
-    invoice_due: datetime | None
 
 
 class SettlementPage(NamedTuple):
@@ -93,21 +75,20 @@ class Settlements:
 
     # --- writing -------------------------------------------------------------------------------------------------
 
-    async def save(self, snapshot: SettlementSnapshot, *, replaces: Head | None = None) -> int:
+    async def save(self, given: SettlementSnapshot, *, replaces: Head | None = None) -> int:
         """Store a settlement and its events. Returns the version that is stored now: this one or a newer one.
 
         Like `Orders.save`: idempotent, a late write changes nothing, and `replaces` is what the records held before the
-        workflow was asked.
+        workflow was asked. What people wrote about erased orders is not stored.
 
         Raises:
             Diverged: the records hold a different history of the settlement.
             LookupError: an order of it is not recorded (yet).
             ValueError: another partner's settlement has this number.
         """
-        settlement = snapshot.settlement
-        settlement_id = settlement.settlement_id
-        lines = await self.lines.of_picked(settlement)
-        row = settlement_row(settlement, account_of(settlement, lines))
+        settlement_id = given.settlement.settlement_id
+        lines = await self.lines.of_picked(given.settlement)
+        row = settlement_row(given.settlement, account_of(given.settlement, lines))
         head = (
             select(settlements.c.version, settlements.c.digest, settlements.c.partner_id)
             .where(settlements.c.settlement_id == settlement_id)
@@ -115,6 +96,8 @@ class Settlements:
         )
 
         def save(connection: Connection) -> int:
+            snapshot = without_erased(connection, given)
+            settlement = snapshot.settlement
             is_new = connection.execute(self._put_new, row).scalar_one_or_none() is not None
             found = None if is_new else connection.execute(head).one_or_none()
             if found is None:
@@ -149,7 +132,7 @@ class Settlements:
             self._put_parts(connection, settlement, lines, events)
             return settlement.version
 
-        return await self._database.write(save, limit=time_limit(settlement))
+        return await self._database.write(save, limit=time_limit(given.settlement))
 
     def _put_parts(
         self,
@@ -193,8 +176,12 @@ class Settlements:
 
         return await self._database.read(has)
 
-    async def holds(self, snapshot: SettlementSnapshot) -> bool:
-        """Whether the records hold exactly this settlement and, from its first event on, exactly these events."""
+    async def holds(self, given: SettlementSnapshot) -> bool:
+        """Whether the records hold exactly this settlement and, from its first event on, exactly these events.
+
+        What was erased of them does not count.
+        """
+        snapshot = await self._database.read(lambda connection: without_erased(connection, given))
         settlement = snapshot.settlement
         stored = await self.get(settlement.settlement_id)
         if stored is None or stored.settlement != settlement:

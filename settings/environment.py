@@ -66,7 +66,10 @@ class Settings(BaseModel):
         repr=False,
         description="mail server: smtp://, smtp+starttls:// or smtps://, then [user:password@]host[:port]",
     )
-    mail_from: MailAddress = Field("CMI <cmi@localhost>", description="sender of every mail")
+    mail_from: MailAddress = Field(
+        "CMI <cmi@localhost>",
+        description="sender of every mail; partners see CMI_COMPANY_NAME as its name",
+    )
     mail_operations: MailAddress = Field(
         "service-partner@localhost",
         description="the service-partner team: escalations, reviews, alarms",
@@ -110,6 +113,10 @@ class Settings(BaseModel):
         Path("var/warehouse"),
         description="folder for shipping requests where there is no CMI_WAREHOUSE_URL",
     )
+    mail_dir: Path | None = Field(
+        None,
+        description="folder where a mail server of this machine keeps mails (*.eml): erasures delete some of them",
+    )
     shop_webhook_url: WebUrl | None = Field(
         None,
         description="where the shop's notices are POSTed: rejected requirements, cancellations; none: they are not",
@@ -126,6 +133,10 @@ class Settings(BaseModel):
     )
     temporal_ui_url: WebUrl = Field(
         "http://localhost:8233", description="address of the Temporal UI, for links to a workflow"
+    )
+    production: bool = Field(
+        False,
+        description="on: web processes and workers do not start with what must not be in production, and say it",
     )
     encryption_keys: EncryptionKeys | None = Field(
         None,

@@ -17,6 +17,7 @@ from records.settlements import StoredSettlement
 from use_cases import access
 from use_cases.journal import Journal
 from use_cases.principal import Principal
+from use_cases.security_events import note
 from use_cases.zip_files import Entry, zip_file
 
 LINES = (
@@ -86,6 +87,7 @@ class Accounting:
         Settlements without a statement and void ones are left out, as in the journal. Raises `Forbidden`.
         """
         access.check(principal, "read_journal")
+        note("export", "succeeded", principal.login_id, "lines")
         return self._lines(month)
 
     def papers(self, principal: Principal, month: Month) -> AsyncIterator[bytes]:
@@ -95,6 +97,7 @@ class Accounting:
         and is not is named in `missing.txt`. Raises `Forbidden`.
         """
         access.check(principal, "read_journal")
+        note("export", "succeeded", principal.login_id, "papers")
         return zip_file(self._entries(principal, month))
 
     async def _lines(self, month: Month) -> AsyncIterator[bytes]:

@@ -14,6 +14,7 @@ from records.erasures import Erasures
 from use_cases import access
 from use_cases.orders import OrderUseCases
 from use_cases.principal import Principal
+from use_cases.security_events import note
 
 logger = logging.getLogger("cmi.erasure")
 
@@ -62,7 +63,8 @@ class CustomerExports:
             sp_ids = await self._erasures.of_customer(email, name, phone)
         exported = [await self._order(principal, sp_id) for sp_id in sp_ids]
         by, now = f"{principal.role}:{principal.name}", self._orders.now
-        await self._erasures.record_export(sp_ids, by, now)
+        export_id = await self._erasures.record_export(sp_ids, by, now)
+        note("export", "succeeded", principal.login_id, query.sp_id or export_id)
         logger.info("exported", extra={"orders": len(exported), "login": principal.login_id})
         return {"exported_at": now.isoformat(), "orders": exported}
 

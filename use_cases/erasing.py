@@ -1,11 +1,9 @@
 """Erases the customer's data of orders everywhere: records, data key, Temporal, files (docs/data-protection.md)."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
@@ -14,14 +12,16 @@ from contracts import names
 from contracts.activities import ErasureOf
 from domain.orders.access import allowed
 from records.data_keys import DataKeyRecords
-from records.erasures import Erasures
+from records.erasures import Erasures, SettlementWithTexts
 from records.orders import StoredOrder
 from temporal.calls import NoAnswer, TemporalAway, temporal_call
 from temporal.deletion import delete_ended_runs, is_running
 from use_cases import access
+from use_cases.erased_files import Folders, delete_mails, delete_requests
 from use_cases.order_errors import NotAllowed
 from use_cases.orders import OrderUseCases
 from use_cases.principal import Principal
+from use_cases.security_events import note
 
 logger = logging.getLogger("cmi.erasure")
 
@@ -32,7 +32,7 @@ class Erasing:
     """Erases the data of ended orders. Each step can be repeated, so that another process can go on after a death.
 
     The order of the steps: the records, so that nobody sees the data and no writer brings them back; the data key;
-    the workflow's history; the files of the warehouse in `warehouse_dir`.
+    the workflow's history; those of settlements in which people wrote about the order; files in `folders`.
     """
 
     def __init__(
@@ -40,13 +40,13 @@ class Erasing:
         client: Client,
         erasures: Erasures,
         data_keys: DataKeyRecords,
-        warehouse_dir: Path,
+        folders: Folders,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._client = client
         self._erasures = erasures
         self._data_keys = data_keys
-        self._warehouse_dir = warehouse_dir
+        self._folders = folders
         self._clock = clock
 
     async def erase_rows(self, sp_id: str, by: str) -> str | None:
@@ -62,26 +62,42 @@ class Erasing:
 
         return await self._erasures.erase(sp_id, by, self._clock(), runs)
 
-    async def erase_outside(self, sp_ids: Collection[str]) -> None:
+    async def erase_outside(self, sp_ids: Collection[str]) -> frozenset[str]:
         """Erase what Temporal and files hold of orders that are erased in the records, and record that it is done.
 
-        An order with a workflow that runs again stays to be done.
+        An order with a workflow that runs again, or with a settlement that is not over, stays to be done. Returns the
+        orders whose workflows run again.
 
         Raises:
             NoAnswer, TemporalAway, RPCError: Temporal did not do it. The call may be repeated.
             OSError: a file could not be deleted.
         """
-        done = []
+        done, running, mailed = [], set(), set(sp_ids)
         for sp_id in sp_ids:
             async with temporal_call(CALL_LIMIT):
                 if await is_running(self._client, names.order_id(sp_id)):
+                    running.add(sp_id)
                     continue
             await self._data_keys.erase(names.order_id(sp_id), self._clock())
             async with temporal_call(CALL_LIMIT):
-                if await delete_ended_runs(self._client, names.order_id(sp_id)):
-                    done.append(sp_id)
-        await asyncio.to_thread(delete_files, self._warehouse_dir, frozenset(sp_ids))
+                all_ended = await delete_ended_runs(self._client, names.order_id(sp_id))
+            settlements = await self._erasures.settlements_with_texts(sp_id)
+            mailed |= {each.settlement_id for each in settlements if each.is_over}
+            for each in settlements:
+                all_ended &= each.is_over and await self._delete_settlement(each)
+            if all_ended:
+                done.append(sp_id)
+        await asyncio.to_thread(delete_requests, self._folders.warehouse, frozenset(sp_ids))
+        if self._folders.mail is not None:
+            await asyncio.to_thread(delete_mails, self._folders.mail, mailed)
         await self._erasures.mark_done(done, self._clock())
+        return frozenset(running)
+
+    async def _delete_settlement(self, of: SettlementWithTexts) -> bool:
+        """Delete the ended runs of a settlement from Temporal. Returns whether none runs."""
+        workflow_id = names.settlement_workflow_id(of.partner_id, of.month, of.number)
+        async with temporal_call(CALL_LIMIT):
+            return await delete_ended_runs(self._client, workflow_id)
 
 
 class ErasureUseCases:
@@ -110,8 +126,10 @@ class ErasureUseCases:
         except NoAnswer as error:
             raise TemporalAway("no answer") from error
         if code is not None:
+            note("erasure", "refused", principal.login_id, sp_id)
             may = allowed(known.order, "operations", self._orders.now)
             raise NotAllowed("erase", code, known.order.status, may)
+        note("erasure", "succeeded", principal.login_id, sp_id)
         logger.info("erased", extra={"sp_id": sp_id, "login": principal.login_id})
         try:
             async with temporal_call(CALL_LIMIT):
@@ -126,16 +144,3 @@ class ErasureUseCases:
         except (NoAnswer, TemporalAway) as error:
             logger.warning("the nightly run erases the rest", extra={"cause": type(error).__name__})
         return await self._orders.find(principal, sp_id)
-
-
-def delete_files(folder: Path, sp_ids: Collection[str]) -> None:
-    """Delete the warehouse's files of these orders. Other files, and those that are no JSON, stay."""
-    if not folder.is_dir():
-        return
-    for path in folder.glob("*.json"):
-        try:
-            body = json.loads(path.read_bytes())
-        except (ValueError, FileNotFoundError):
-            continue
-        if isinstance(body, dict) and body.get("sp_id") in sp_ids:
-            path.unlink(missing_ok=True)

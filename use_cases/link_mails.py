@@ -78,7 +78,7 @@ class LinkMails:
         self._mails = MailLog(database)
         self._outbox = Outbox(self._mails, SmtpSender(settings))
         self._clock = clock
-        self._texts = MailTexts(settings.public_url)
+        self._texts = MailTexts(settings.public_url, settings.company_name)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closing = False
 

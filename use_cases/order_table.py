@@ -11,7 +11,7 @@ from records.order_lists import OrderFilter
 from records.orders import Orders, StoredOrder
 from use_cases import access
 from use_cases.principal import Principal
-from use_cases.security_events import looked_at
+from use_cases.security_events import looked_at, note
 from words.order_view import customer_view, zoned
 
 ORDERS = (
@@ -75,10 +75,11 @@ async def order_table(
     Of a customer it has what the caller sees (`access.shown_to`), without telephone, street and e-mail address. A
     partner sees its own deadlines only.
     """
+    note("export", "succeeded", principal.login_id, "orders")
     head, cursor = csv_head(ORDERS), None
     while True:
         page = await orders.page(which, _AT_ONCE, cursor, "newest")
-        looked_at(principal.login_id, (each.sp_id for each in page.items))
+        looked_at(principal, (each.sp_id for each in page.items))
         rows = (
             _row(
                 access.shown_to(principal, StoredOrder(each, ()), now, contact).order,

@@ -122,7 +122,7 @@ class OrderUseCases:
         found = await self._known(principal, sp_id)
         if principal.role == "partner":
             await self._note_first_look(found.order)
-        looked_at(principal.login_id, (sp_id,))
+        looked_at(principal, (sp_id,))
         return self._shown(principal, found)
 
     async def _note_first_look(self, order: Order) -> None:
@@ -165,7 +165,7 @@ class OrderUseCases:
         now = self._clock()
         which = order_filter(principal, now, status, overdue, q, partner_id, self._contact)
         page = await self._orders.page(which, limit, cursor, sort)
-        looked_at(principal.login_id, (each.sp_id for each in page.items))
+        looked_at(principal, (each.sp_id for each in page.items))
         shown = (self._shown(principal, StoredOrder(order, ())).order for order in page.items)
         page = page._replace(items=tuple(shown))
         return Listing(page, await self._orders.counts(which))
@@ -319,6 +319,7 @@ class OrderUseCases:
             if stored.order.status is Status.UNASSIGNED:
                 raise _LostSight(sp_id)
             raise UnknownOrder(sp_id)
+        looked_at(principal, (sp_id,))
         return stored
 
 

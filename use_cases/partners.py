@@ -128,6 +128,7 @@ class PartnerUseCases:
         if changes.keys() & {"iban", "email", "escalation_email"}:
             self._tell()
         if "status" in changes:
+            note("partner", "ended" if changed.status == "ended" else "changed", about=partner_id)
             logger.info("partner status", extra={"partner": partner_id, "status": changed.status})
             if changed.status == "ended":
                 await self.release_orders(partner_id)

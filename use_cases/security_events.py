@@ -17,6 +17,7 @@ from records.lookups import Look, Lookups, Times
 from records.security_events import SecurityEvent, SecurityEvents
 from settings import Settings
 from use_cases.account_errors import Throttled
+from use_cases.principal import Principal
 from use_cases.pseudonyms import Pseudonyms
 
 logger = logging.getLogger("cmi.security")
@@ -30,6 +31,7 @@ Kind = Literal[
     "access_refused",
     "export",
     "erasure",
+    "partner",
     "iban_change",
 ]
 Outcome = Literal[
@@ -192,11 +194,16 @@ def note(kind: Kind, outcome: Outcome, account: str | None = None, about: str = 
         logger.warning("a security event was not stored", extra={"why": type(error).__name__})
 
 
-def looked_at(login_id: str, sp_ids: Iterable[str]) -> None:
-    """Record that somebody was shown the customers' data of these orders. Never fails."""
+def looked_at(principal: Principal, sp_ids: Iterable[str]) -> None:
+    """Record that somebody was shown the names of these orders' customers. Never fails.
+
+    Each use case that gives out a name calls this. What shows places only does not (docs/data-protection.md, "Who
+    looked"), nor does accounting, which sees no name anywhere.
+    """
     try:
-        if (visit := _visit.get()) is not None:
-            visit.recorder.looks(login_id, sp_ids, visit.how)
+        visit = _visit.get()
+        if visit is not None and principal.role != "accounting":
+            visit.recorder.looks(principal.login_id, sp_ids, visit.how)
     except Exception as error:
         logger.warning("a look was not stored", extra={"why": type(error).__name__})
 

@@ -1,7 +1,7 @@
 """Shows traces to operations: security events, and who looked at the customer's data of an order."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
 from records.accounts import email_key
@@ -11,6 +11,9 @@ from records.security_events import EventFilter, LoginName, SecurityEvent, Secur
 from use_cases import access
 from use_cases.principal import Principal
 from use_cases.pseudonyms import Pseudonyms
+
+MOST_LOOKS = 1000
+"""The most looks that are shown at once."""
 
 
 class NamedEvent(NamedTuple):
@@ -75,6 +78,31 @@ class Traces:
         found = await self._lookups.of(sp_id)
         names = {each.login_id: each.name for each in await self._events.names()} if found else {}
         return tuple(NamedLook(look, times, names.get(look.login_id)) for look, times in found)
+
+    async def looks_by(
+        self,
+        principal: Principal,
+        account: str,
+        first: date | None = None,
+        last: date | None = None,
+        limit: int = MOST_LOOKS,
+    ) -> tuple[tuple[NamedLook, ...], bool]:
+        """At which orders an account looked from a day to another, the latest day first; and whether there are more.
+
+        `account` is an e-mail address, or the name, id or pseudonym of a login or token; the id if that was removed.
+        Raises `Forbidden`.
+        """
+        access.check(principal, "trace")
+        logins, wanted = await self._events.names(), email_key(account)
+        names = {
+            each.login_id: each.name
+            for each in logins
+            if wanted in map(email_key, filter(None, each))
+            or account == self._pseudonyms.account(each.login_id)
+        }
+        found = await self._lookups.by({*names, account}, first, last, limit + 1)
+        shown = (NamedLook(look, times, names.get(look.login_id)) for look, times in found[:limit])
+        return tuple(shown), len(found) > limit
 
     def _accounts(self, typed: str, logins: Sequence[LoginName]) -> set[str]:
         wanted = email_key(typed)

@@ -22,6 +22,7 @@ from use_cases.orders import (
     UnknownOrder,
 )
 from use_cases.principal import Principal
+from use_cases.security_events import looked_at
 
 STATES: tuple[Status, ...] = (
     Status.NEW,
@@ -79,6 +80,13 @@ class WorklistUseCases:
         if partner_id is None:
             raise Forbidden("a worklist is a partner's")
         return await self._worklists.of(partner_id, STATES, limit)
+
+    async def overview(self, principal: Principal, limit: int) -> dict[Status, Section]:
+        """The worklist, to be shown with the customers' names and telephones. Raises `Forbidden`."""
+        sections = await self.worklist(principal, limit)
+        jobs = (job for section in sections.values() for job in section.jobs)
+        looked_at(principal, (job.placement.sp_id for job in jobs))
+        return sections
 
     async def do_all(
         self, principal: Principal, tasks: Mapping[str, Task]

@@ -26,6 +26,7 @@ from temporal.connection import connect
 from use_cases.accounting import Accounting
 from use_cases.accounts import Accounts
 from use_cases.customer_export import CustomerExports
+from use_cases.erased_files import Folders
 from use_cases.erasing import Erasing, ErasureUseCases
 from use_cases.journal import Journal
 from use_cases.operations import Operations
@@ -107,7 +108,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 state.temporal,
                 erasures,
                 DataKeyRecords(database),
-                settings.warehouse_dir,
+                Folders(settings.warehouse_dir, settings.mail_dir),
             )
             state.erasure_use_cases = ErasureUseCases(
                 state.temporal, state.order_use_cases, erasing

@@ -80,9 +80,7 @@ def hide_customer(order: Order) -> Order:
 
 def contact_is_over(order: Order, now: datetime, after: timedelta) -> bool:
     """Whether the order was billed or cancelled so long ago that its partner needs the customer's contact no more."""
-    return (
-        order.status.is_final and order.changed_at is not None and now >= order.changed_at + after
-    )
+    return order.end is not None and now >= order.end + after
 
 
 def why_not_erasable(status: Status) -> str | None:

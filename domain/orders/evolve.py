@@ -78,6 +78,7 @@ def evolve(order: Order, recorded: Recorded) -> Order:
         version=recorded.seq,
         digest=digest.extend(before.digest, [recorded]),
         changed_at=recorded.at,
+        ended_at=_ended_at(before, order, recorded.at),
         partner_since=partner_since(before, order, recorded.at),
     )
     # When the notice of an order is late, the partner's first deadlines wait for it.
@@ -111,6 +112,13 @@ def _voids(event: Event, kind: DeadlineKind, before: Order) -> bool:
             return before.rules >= 2 and kind == "contact_customer"
         case _:
             return False
+
+
+def _ended_at(before: Order, order: Order, at: datetime) -> datetime | None:
+    """When the order ended. What comes afterwards, such as late goods, does not change it."""
+    if not order.status.is_final:
+        return None
+    return before.end if before.status.is_final else at
 
 
 def apply(order: Order, event: Event, at: datetime) -> Order:

@@ -59,6 +59,13 @@ def _of_order(rule: MailRule, cause: Cause, deadline: Deadline | None) -> dict[s
     facts: dict[str, Any] = {"goods": _goods(order)}
     if rule.to_former:
         return facts
+    if rule.audience == "partner":
+        placement = order.intake.placement
+        facts |= {
+            "fee": placement.service.fee,
+            "customer_phone": placement.customer.phone,
+            "order_note": placement.note,
+        }
     if rule.audience != "sender":
         facts["choices"] = allowed(order, rule.audience, cause.recorded.at)
     if order.appointment:

@@ -60,6 +60,7 @@ class OrderChanges(TypedDict, total=False):
     version: int
     digest: str
     changed_at: datetime | None
+    ended_at: datetime | None
     partner_since: datetime | None
     placed_at: datetime | None
     released_at: datetime | None
@@ -99,6 +100,7 @@ class Order(Value):
         later_policy: replaces the policy of the intake, if newer rules need keys that that one did not have.
         version: the number of events applied.
         digest: of its events (domain/digest.py); empty if it was stored before there were digests.
+        ended_at: when it was billed or cancelled; None before, and in what an older release stored (`end`).
         partner: who has the order; while it is `unassigned`, who had it last.
         partner_since: since when the partner has the ball without interruption; None while another party has it.
         transmitted_at: since when its partner sees it; None while it does not.
@@ -124,6 +126,7 @@ class Order(Value):
     version: int = 0
     digest: str = ""
     changed_at: datetime | None = None
+    ended_at: datetime | None = None
     partner_since: datetime | None = None
     placed_at: datetime | None = None
     released_at: datetime | None = None
@@ -157,6 +160,11 @@ class Order(Value):
     def replace(self, **changes: Unpack[OrderChanges]) -> Self:
         """The order with other values for these fields."""
         return self.model_copy(update=changes)
+
+    @property
+    def end(self) -> datetime | None:
+        """When it was billed or cancelled, or changed last if only that is known. None while it has not ended."""
+        return (self.ended_at or self.changed_at) if self.status.is_final else None
 
     @property
     def sp_id(self) -> str:

@@ -17,6 +17,7 @@ from records.tables.notices import account_notices
 from records.tables.orders import (
     deadlines,
     documents,
+    ended_before,
     is_billable,
     is_closed,
     is_open,
@@ -51,6 +52,7 @@ __all__ = [
     "data_keys",
     "deadlines",
     "documents",
+    "ended_before",
     "erasures",
     "exports",
     "findings",

@@ -1,8 +1,11 @@
 """The tables of orders: what lists read, the order itself, its timeline and its deadlines."""
 
+from datetime import datetime
+
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     Date,
     ForeignKey,
     Index,
@@ -10,7 +13,9 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
     literal_column,
+    or_,
     text,
 )
 
@@ -39,6 +44,7 @@ orders = Table(
     Column("appointment_start", Instant),  # of the standing appointment; null: none, or it is over
     Column("appointment_end", Instant),
     Column("search_contact", Text, nullable=False, server_default=""),  # records.search.searchable
+    Column("ended_at", Instant),  # billed or cancelled; null: open, or an older release closed it
 )
 
 _has_due = orders.c.next_due.is_not(None)
@@ -100,6 +106,15 @@ Index(
 )
 Index("ix_orders_open", orders.c.sp_id, sqlite_where=is_open, postgresql_where=is_open)
 Index("ix_orders_closed", orders.c.changed_at, sqlite_where=is_closed, postgresql_where=is_closed)
+Index("ix_orders_ended", orders.c.ended_at, sqlite_where=is_closed, postgresql_where=is_closed)
+
+
+def ended_before(instant: datetime) -> ColumnElement[bool]:
+    """Whether an order was billed or cancelled at this instant or earlier."""
+    unknown = and_(orders.c.ended_at.is_(None), orders.c.changed_at <= instant)
+    return and_(is_closed, or_(orders.c.ended_at <= instant, unknown))
+
+
 is_billable = text(f"status = '{Status.COMPLETED}'")
 """The condition of `ix_orders_billable`, exactly as in the index."""
 Index(

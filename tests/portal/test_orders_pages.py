@@ -433,7 +433,7 @@ async def test_operations_act_in_the_partners_place_and_decide(
 ) -> None:
     sp_id = await portal.site.new()
     answer = await operations.get(f"/orders/{sp_id}")
-    assert f"/namespaces/default/workflows/{sp_id}" in answer.text
+    assert f"/orders/{sp_id}/temporal" in answer.text
     await operations.post(f"/orders/{sp_id}/accept", {})
     answer = await operations.post(f"/orders/{sp_id}/reassign", {})
     assert answer.status_code == 422

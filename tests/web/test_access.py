@@ -146,6 +146,7 @@ PAGES = {
     "GET /orders.csv",
     "GET /orders/{sp_id}",
     "GET /orders/{sp_id}/appointment.ics",
+    "GET /orders/{sp_id}/temporal",
     "GET /orders/{sp_id}/appointment/check",
     "POST /orders/{sp_id}/reminder",
     "GET /overview/version",

@@ -1,20 +1,29 @@
 """A customer's data are erased everywhere: the name is looked for in every file of an instance."""
 
-import base64
-import gzip
 import os
+import random
+import string
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
+from datetime import datetime
+from pathlib import Path, PurePosixPath
 from unittest import mock
+from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
 
 from contracts.activities import Snapshot
 from contracts.keys import new_key
+from records.engines import new_engine
+from records.personal_data import FILES
 from tests.server.surroundings import Surroundings, eventually, surroundings
-from tests.web.site import API, POLICY, Site, site
+from tests.support.traces_of import columns_with, files_with
+from tests.web.firms import firm
+from tests.web.site import API, CHECKLIST, MET, POLICY, Site, agreed, site
 
 NAME = "Žwyssigovič-Unverwechselbar"
 BARE = "Unverwechselbar"
@@ -38,12 +47,45 @@ async def _worker_process(around: Surroundings) -> AsyncIterator[None]:
     yield
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cmi(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+@asynccontextmanager
+async def _records(kind: str, folder: Path, server: str) -> AsyncIterator[str]:
+    """The URL of an empty database of this kind."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'cmi.db'}"
+        return
+    at, name = make_url(server), f"cmi_erased_{uuid.uuid4().hex}"
+    engine = new_engine(at).execution_options(isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    try:
+        yield at.set(database=name).render_as_string(hide_password=False)
+    finally:
+        async with engine.connect() as connection:
+            await connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+        await engine.dispose()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgresql"])
+async def cmi(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Site]:
     folder = tmp_path_factory.mktemp("erased")
     policy = folder / "web.toml"
     policy.write_text(POLICY)
-    env = {"CMI_POLICY": str(policy), "CMI_ENCRYPTION_KEYS": new_key("k1")}
+    env = {
+        "CMI_POLICY": str(policy),
+        "CMI_ENCRYPTION_KEYS": new_key("k1"),
+        "CMI_MAIL_DIR": str(folder / "mail"),
+    }
+    server = request.getfixturevalue("postgres_url") if request.param != "sqlite" else ""
+    async with _records(request.param, folder, server) as url:
+        env["CMI_DATABASE_URL"] = url
+        async with _running(folder, env) as running:
+            yield running
+
+
+@asynccontextmanager
+async def _running(folder: Path, env: dict[str, str]) -> AsyncIterator[Site]:
     with mock.patch.dict(os.environ, env):
         async with (
             surroundings(folder, within=None, **env) as around,
@@ -51,33 +93,6 @@ async def cmi(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
             site(around) as running,
         ):
             yield running
-
-
-def forms(text: str) -> set[bytes]:
-    """How a text may stand in a file."""
-    raw = text.encode()
-    return {
-        raw,
-        raw.lower(),
-        raw.upper(),
-        text.encode("utf-16-le"),
-        text.encode("utf-16-be"),
-        raw.hex().encode(),
-        *(base64.b64encode(b"x" * shift + raw)[4:-4] for shift in range(3)),
-    }
-
-
-def files_with(folder: Path, text: str) -> list[str]:
-    """The files below the folder that contain a text in some form. Partners' mailboxes do not count."""
-    wanted = forms(text)
-    found = []
-    for path in folder.rglob("*"):
-        if path.is_file() and "mail" not in path.relative_to(folder).parts:
-            data = path.read_bytes()
-            data += gzip.decompress(data) if data[:2] == b"\x1f\x8b" else b""
-            if any(form in data for form in wanted):
-                found.append(str(path.relative_to(folder)))
-    return found
 
 
 async def cancelled(cmi: Site, **changes: object) -> str:
@@ -102,22 +117,157 @@ async def erased(cmi: Site, sp_id: str) -> dict[str, object]:
     return await eventually(try_it)
 
 
-async def test_the_name_is_in_no_file_afterwards(cmi: Site) -> None:
-    folder = Path(cmi.around.settings.database_url.split("///", 1)[1]).parent
-    sp_id = await cancelled(cmi, deliver_to="customer")
-    assert files_with(folder, BARE), "the test looks in the right place"
+class Marked:
+    """A customer each of whose values, and each text about whom, contains a word that occurs nowhere else."""
+
+    def __init__(self) -> None:
+        self.word = "zwq" + "".join(random.choices(string.ascii_lowercase, k=10))
+        digits = "".join(random.choices("123456789", k=7))
+        self.phone = f"+41 79 {digits[:3]} {digits[3:5]} {digits[5:]}"
+        self.customer = {
+            "name": f"Nora {self.word}-Name",
+            "email": f"mail.{self.word}@example.net",
+            "phone": self.phone,
+            "street": f"{self.word}strasse 7",
+            "postal_code": "8004",
+            "city": "Zürich",
+            "language": "de",
+        }
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What must be nowhere: the word, and the telephone as it is written, searched and dialled."""
+        bare = self.phone.replace(" ", "")
+        return (self.word, self.phone, bare, "0" + bare.removeprefix("+41"))
+
+    def note(self, where: str) -> str:
+        """A text that people write about the customer."""
+        return f"{where}: Nora {self.word}-Name, {self.phone}"
+
+
+async def found_in(cmi: Site, marked: Marked) -> list[str]:
+    """Where the instance still has something of this customer: files, and columns of the records."""
+    files = files_with(cmi.around.folder, *marked.marks)
+    return [*files, *await columns_with(cmi.around.database, *marked.marks)]
+
+
+async def gone(cmi: Site, marked: Marked) -> None:
+    """Wait until nothing is left anywhere."""
+    left: list[str] = []
+
+    async def is_gone() -> bool:
+        left[:] = await found_in(cmi, marked)
+        return not left
+
+    try:
+        await eventually(is_gone)
+    except AssertionError:
+        pytest.fail(f"still there: {left}")
+
+
+async def test_a_cancelled_order_leaves_nothing_anywhere(cmi: Site) -> None:
+    marked = Marked()
+    customer = {**marked.customer, "city": f"{marked.word}stadt"}
+    sp_id = await cmi.new(customer=customer, note=marked.note("Shop"), deliver_to="customer")
+    await cmi.do(cmi.partner, sp_id, "accept", Idempotency_Key=f"accept-{sp_id}")
+    contact = {"outcome": "reached", "note": marked.note("Anruf")}
+    await cmi.do(cmi.partner, sp_id, "contacts", contact)
+    met = {"met": True, "checklist": CHECKLIST, "note": marked.note("Anforderungen")}
+    await cmi.do(cmi.partner, sp_id, "requirements", met)
+    await cmi.do(cmi.warehouse, sp_id, "goods-shipped", {"tracking": f"99.{marked.word}"})
+    await cmi.reaches(sp_id, "set_appointment")
+    problem = {"reason": "other", "note": marked.note("Problem")}
+    await cmi.do(cmi.partner, sp_id, "problem", problem)
+    await cmi.do(cmi.operations, sp_id, "cancel", {"reason": marked.note("Storniert")})
+    refused = {"outcome": "reached", "note": marked.note("Zu spät")}
+    assert (await cmi.post(cmi.partner, sp_id, "contacts", refused)).status_code == 409
+    searched = {"q": marked.word}
+    assert (await cmi.operations.get(f"{API}/orders", params=searched)).json()["items"]
+    await _exported(cmi, sp_id)
+    before = await found_in(cmi, marked)
+    assert any(each.startswith("mail/") for each in before), "the test looks in the right place"
+    assert any(each.startswith("warehouse/") for each in before)
+    assert "documents.document" in before
+    assert not [each for each in before if each.endswith(".log") or "temporal" in each]
 
     answer = await erased(cmi, sp_id)
     assert answer["erased"] is True
     assert answer["customer"] == {**dict.fromkeys(CUSTOMER), "language": "de"}
-    assert BARE not in str(answer)
     assert answer["status"] == "cancelled", "it still counts"
+    await gone(cmi, marked)
+    assert (await cmi.operations.get(f"{API}/orders", params=searched)).json()["items"] == []
 
-    await eventually(lambda: not files_with(folder, BARE))
-    for value in ("Unverwechselbarstrasse", CUSTOMER["phone"], CUSTOMER["email"], NAME):
-        assert files_with(folder, value) == []
-    found = (await cmi.operations.get(f"{API}/orders", params={"q": BARE})).json()
-    assert found["items"] == []
+
+async def test_a_paid_order_leaves_nothing_anywhere_but_its_place(cmi: Site) -> None:
+    """With a correction that names the customer, and with texts about its settlement that do."""
+    marked, one = Marked(), await firm(cmi)
+    sp_id = await cmi.new(
+        partner_id=one.partner_id, customer=marked.customer, note=marked.note("Shop")
+    )
+    await cmi.do(one.http, sp_id, "accept")
+    contact = {"outcome": "reached", "note": marked.note("Anruf")}
+    await cmi.do(one.http, sp_id, "contacts", contact)
+    await cmi.do(one.http, sp_id, "requirements", MET | {"note": marked.note("Anforderungen")})
+    await cmi.do(cmi.warehouse, sp_id, "goods-shipped", {"tracking": f"99.{marked.word}"})
+    await cmi.reaches(sp_id, "set_appointment")
+    await cmi.do(cmi.warehouse, sp_id, "goods-received")
+    await cmi.has(sp_id, "goods_received")
+    await cmi.do(one.http, sp_id, "appointment", agreed())
+    moved = agreed(2, reason=marked.note("Verschoben"), moved_by="customer")
+    await cmi.do(one.http, sp_id, "appointment", moved)
+    done = {"executed": True, "early": True, "note": marked.note("Ausgeführt")}
+    await cmi.do(one.http, sp_id, "execution", done)
+    await cmi.reaches(sp_id, "completed")
+    correction = {"sp_id": sp_id, "amount": "45.00", "reason": marked.note("Zusatzfahrt")}
+    path = f"{API}/partners/{one.partner_id}/corrections"
+    made = await cmi.operations.post(path, json=correction, headers={"Idempotency-Key": sp_id})
+    assert made.status_code == 201, made.text
+    settlement = await one.issued([sp_id])
+    number = settlement["settlement_id"]
+    assert settlement["corrections"][0]["reason"] == correction["reason"]
+    assert (await one.http.get(f"{API}/settlements/{number}/draft-invoice.pdf")).status_code == 200
+    day = datetime.now(ZoneInfo("Europe/Zurich")).date().isoformat()
+    own = {"invoice_number": "R-1", "invoice_date": day}
+    assert (await one.post(number, "make-invoice", own)).json()["accepted"]
+    returned = {"reason": marked.note("Zurück")}
+    answer = await cmi.accounting.post(f"{API}/settlements/{number}/return", json=returned)
+    assert answer.status_code == 200, answer.text
+    assert not (await one.post(number, "make-invoice", own)).json()["accepted"]
+    assert (await one.post(number, "make-invoice", own | {"invoice_number": "R-2"})).json()[
+        "accepted"
+    ]
+    for call, body in (
+        ("approve", {}),
+        ("paid", {"paid_on": day, "reference": "1"}),
+    ):
+        answer = await cmi.accounting.post(f"{API}/settlements/{number}/{call}", json=body)
+        assert answer.status_code == 200, answer.text
+    before = await found_in(cmi, marked)
+    assert {"corrections.reason", "settlement_documents.document"} <= set(before)
+    assert not [each for each in before if each.startswith("papers.")], "papers cannot be erased"
+
+    answer = await erased(cmi, sp_id)
+    assert answer["customer"]["city"] == "Zürich", "its place is on the statement"
+    await gone(cmi, marked)
+    seen = (await one.http.get(f"{API}/settlements/{number}")).json()
+    assert seen["status"] == "paid"
+    assert seen["corrections"][0]["amount"] == "45.00"
+    after = await cmi.operations.get(path)
+    assert after.json()["items"][0]["reason"] == "–"
+
+
+async def test_every_file_of_an_instance_is_declared(cmi: Site) -> None:
+    await cancelled(cmi)
+    folder = cmi.around.folder
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and not path.name.startswith("."):  # those are being written
+            assert any(PurePosixPath(name).match(each.pattern) for each in FILES), name
+
+
+async def _exported(cmi: Site, sp_id: str) -> None:
+    answer = await cmi.operations.post(f"{API}/customer-exports", json={"sp_id": sp_id})
+    assert answer.status_code == 200, answer.text
 
 
 async def test_a_late_write_brings_nothing_back(cmi: Site) -> None:

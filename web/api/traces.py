@@ -1,6 +1,6 @@
-"""The API's call for security events."""
+"""The API's calls for traces: security events, and which orders an account looked at."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -93,4 +93,77 @@ async def list_security_events(
     return SecurityEventList(
         items=[SecurityEventAnswer(**each.event._asdict(), name=each.name) for each in items],
         next_cursor=following,
+    )
+
+
+_LOOK: dict[str, Any] = {
+    "sp_id": "SP-1048213",
+    "day": "2026-11-02",
+    "login_id": "usr_0f3b9c1f5a7d",
+    "name": "Petra Huber",
+    "how": "page",
+    "first_at": "2026-11-02T07:00:00Z",
+    "last_at": "2026-11-02T09:30:00Z",
+    "times": 3,
+}
+
+
+class LookQuery(BaseModel):
+    """Whose looks, and of which days."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    account: str = Field(
+        min_length=1,
+        max_length=254,
+        description="an e-mail address, the name, id or pseudonym of a login or token; the id if it was removed",
+    )
+    first_day: date | None = None
+    last_day: date | None = Field(None, description="included")
+
+
+class LookAnswer(BaseModel):
+    """An order whose customer's name an account was shown on a day."""
+
+    sp_id: str
+    day: date
+    login_id: str
+    name: str | None
+    how: str = Field(description="`page`, `api`, `export` (a file) or `pdf`")
+    first_at: datetime
+    last_at: datetime
+    times: int
+
+
+class LookList(BaseModel):
+    """The latest day first, at most 1000. `more`: there are others; ask for fewer days."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [_LOOK], "more": False}]})
+
+    items: list[LookAnswer]
+    more: bool
+
+
+@router.get(
+    "/lookups",
+    tags=["operations"],
+    summary="Orders that an account looked at",
+    response_model=LookList,
+    responses=documented(401, 403, 422, 500, 503),
+)
+async def list_lookups(
+    request: Request,
+    principal: Annotated[Principal, may("trace")],
+    query: Annotated[LookQuery, Query()],
+) -> LookList:
+    """Whose customers' names a login or token was shown, on which days: after a breach, the persons concerned."""
+    items, more = await request.app.state.accounts.traces.looks_by(
+        principal, query.account, query.first_day, query.last_day
+    )
+    return LookList(
+        items=[
+            LookAnswer(**each.look._asdict(), **each.times._asdict(), name=each.name)
+            for each in items
+        ],
+        more=more,
     )

@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from web.portal.orders import (
     actions,
     data_protection,
+    for_operations,
     listing,
     order,
     overview,
@@ -13,5 +14,14 @@ from web.portal.orders import (
 )
 
 router = APIRouter(include_in_schema=False)
-for _part in (overview, listing, proposals, reminders, order, data_protection, actions):
+for _part in (
+    overview,
+    listing,
+    proposals,
+    reminders,
+    for_operations,
+    order,
+    data_protection,
+    actions,
+):
     router.include_router(_part.router)

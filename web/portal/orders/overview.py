@@ -135,7 +135,7 @@ async def _show(
     ticked: list[str] | None = None,
 ) -> Response:
     use_cases = worklist_use_cases(request)
-    sections = await use_cases.worklist(principal, SHOWN)
+    sections = await use_cases.overview(principal, SHOWN)
     now = use_cases.now
     reminded = await _reminded(request, principal, now)
     return page(

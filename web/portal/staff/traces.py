@@ -1,4 +1,4 @@
-"""The page of security events."""
+"""The page of security events, with the orders that an account looked at."""
 
 from datetime import date, datetime, time, timedelta
 
@@ -13,6 +13,7 @@ from words.translations import mark
 router = APIRouter(include_in_schema=False)
 
 PER_PAGE = 50
+MOST_LOOKS_SHOWN = 500
 KINDS: dict[Kind, str] = {
     "log_in": mark("Anmeldung"),
     "second_factor": mark("Zweiter Faktor"),
@@ -22,6 +23,7 @@ KINDS: dict[Kind, str] = {
     "access_refused": mark("Zugriff verweigert"),
     "export": mark("Export"),
     "erasure": mark("Löschung"),
+    "partner": mark("Servicepartner"),
     "iban_change": mark("Neue IBAN"),
 }
 OUTCOMES: dict[str, str] = {
@@ -69,6 +71,17 @@ async def security_events(request: Request) -> Response:
             limit=PER_PAGE,
             cursor=request.query_params.get("cursor") or None,
         )
+        looks, more_looks = (
+            await accounts_of(request).traces.looks_by(
+                principal,
+                typed["account"],
+                since and since.date(),
+                last and last.date(),
+                MOST_LOOKS_SHOWN,
+            )
+            if typed["account"]
+            else ((), False)
+        )
     except ValueError:  # a cursor of another list
         return redirect(request, address(path, **typed))
     return page(
@@ -76,6 +89,9 @@ async def security_events(request: Request) -> Response:
         "staff/security_events",
         principal=principal,
         items=items,
+        looks=looks,
+        more_looks=more_looks,
+        how=HOW,
         typed=typed,
         kinds=KINDS,
         outcomes=OUTCOMES,

@@ -111,7 +111,9 @@ TABLES: Mapping[str, Stored] = {
         login="email email_key name language password_hash totp_secret totp_confirmed totp_last_step last_login_at",
     ),
     "sessions": _stored(
-        "expiry", "secret_hash created_at expires_at", login="user_id last_used_at"
+        "expiry",
+        "secret_hash created_at expires_at",
+        login="user_id last_used_at browser network",
     ),
     "links": _stored("expiry", "purpose secret_hash expires_at mail_key", login="user_id"),
     "recovery_codes": _stored("login", "code_hash", login="user_id"),
@@ -119,8 +121,14 @@ TABLES: Mapping[str, Stored] = {
     "guesses": _stored("expiry", "failures last_at blocked_until", login="key"),
     "tokens": _stored(
         "partner",
-        "token_id token_hash role partner_id created_at last_used_at expires_at revoked_at",
+        "token_id token_hash role partner_id created_at last_used_at expires_at revoked_at"
+        " ended_because end_told_at",
         login="name made_by",
+    ),
+    "account_notices": _stored(  # deleted once the mail is sent, or given up after five days
+        "expiry",
+        "key kind about audience language staff asked_at next_attempt_at",
+        login="recipient name facts",
     ),
     # --- partners and money ---
     "partners": _stored(

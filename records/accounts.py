@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.values import Language, Value
+from records.confirmations import Confirmations
 from records.database import Database, storable, to_the_end
 from records.endings import has_not_ended
 from records.leaving import Leaving
@@ -14,7 +15,7 @@ from records.links import NewLink, put_link
 from records.passwords import PasswordRecords
 from records.second_factors import SecondFactors
 from records.session_lists import SessionLists
-from records.tables import links, mails, sessions, users
+from records.tables import Instant, links, mails, sessions, users
 
 UserRole = Literal["partner", "operations", "accounting"]
 Invitation = Literal["accepted", "sent", "waiting", "failed", "expired"]
@@ -36,6 +37,8 @@ class User(Value):
     second_factor: bool
     created_at: datetime
     last_login_at: datetime | None
+    first_login_at: datetime | None = None
+    factor_reset_at: datetime | None = None  # when operations last removed a lost second factor
 
 
 class Credentials(NamedTuple):
@@ -53,12 +56,13 @@ class Credentials(NamedTuple):
 
 
 class LiveSession(NamedTuple):
-    """A session and its user."""
+    """A session and its user. `confirmed_at`: when password and code were last right in it."""
 
     user: User
     began_at: datetime
     last_used_at: datetime
     expires_at: datetime
+    confirmed_at: datetime | None
 
 
 def email_key(email: str) -> str:
@@ -72,6 +76,7 @@ class AccountRecords:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.second_factors = SecondFactors(database)
+        self.confirmations = Confirmations(database)
         self.passwords = PasswordRecords(database)
         self.session_lists = SessionLists(database)
         self.leaving = Leaving(database)
@@ -193,13 +198,15 @@ class AccountRecords:
             "created_at": now,
             "last_used_at": now,
             "expires_at": expires_at,
+            "confirmed_at": now,
             "browser": browser,
             "network": network,
         }
+        first = func.coalesce(users.c.first_login_at, literal(now, Instant))
         came = (
             update(users)
             .where(users.c.user_id == user_id, has_not_ended(users.c.partner_id))
-            .values(last_login_at=now)
+            .values(last_login_at=now, first_login_at=first)
         )
         ticket = delete(links).where(links.c.user_id == user_id, links.c.purpose == "second_factor")
         async with self._database.writing() as connection:
@@ -216,6 +223,7 @@ class AccountRecords:
                 sessions.c.created_at.label("session_began_at"),
                 sessions.c.last_used_at,
                 sessions.c.expires_at.label("session_expires_at"),
+                sessions.c.confirmed_at,
             )
             .join(sessions, sessions.c.user_id == users.c.user_id)
             .where(
@@ -227,8 +235,9 @@ class AccountRecords:
         row = await self._database.read(lambda c: c.execute(found).one_or_none())
         if row is None:
             return None
+        began_at, used_at = row.session_began_at, row.last_used_at
         return LiveSession(
-            _user(row, now), row.session_began_at, row.last_used_at, row.session_expires_at
+            _user(row, now), began_at, used_at, row.session_expires_at, row.confirmed_at
         )
 
     async def use_session(self, secret_hash: str, now: datetime) -> None:
@@ -283,6 +292,8 @@ def _user(row: Any, now: datetime) -> User:
         second_factor=row.totp_confirmed,
         created_at=row.created_at,
         last_login_at=row.last_login_at,
+        first_login_at=row.first_login_at,
+        factor_reset_at=row.factor_reset_at,
     )
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     SecretStr,
@@ -45,10 +44,11 @@ from settings.fields import (
     parse_smtp_url,
     parse_vat_rates,
 )
+from settings.logins import LoginSettings
 from settings.policy_files import PREFIX, SettingsError, read_folder, read_policy
 
 
-class Settings(BaseModel):
+class Settings(LoginSettings):
     """Everything that differs between installations. A field is read from the variable `CMI_` + its name.
 
     Fields that may hold a password are not in the `repr`.
@@ -182,12 +182,6 @@ class Settings(BaseModel):
     partner_calls_per_minute: int = Field(
         3_000, ge=0, description="API calls a minute of a token of a partner; 0: no limit"
     )
-    token_days: int = Field(
-        365,
-        ge=1,
-        le=3650,
-        description="days that an API token lasts at most, also one that is made without an end",
-    )
     trusted_proxies: Networks = Field(
         "",
         description="addresses or networks, comma-separated, whose X-Forwarded-For and -Proto are believed",
@@ -270,11 +264,6 @@ class Settings(BaseModel):
         return DisplaySettings(public_url=self.public_url, language=self.operations_language)
 
     @property
-    def longest_token(self) -> timedelta:
-        """`token_days` as a span of time."""
-        return timedelta(days=self.token_days)
-
-    @property
     def drain(self) -> timedelta:
         """`drain_seconds` as a span of time."""
         return timedelta(seconds=self.drain_seconds)
@@ -325,7 +314,9 @@ class Settings(BaseModel):
         """Name, default and meaning of each variable, as README.md lists them."""
         return [
             (PREFIX + field.upper(), _default_text(info.default), info.description or "")
-            for field, info in cls.model_fields.items()
+            for field, info in sorted(
+                cls.model_fields.items(), key=lambda each: each[0] in LoginSettings.model_fields
+            )
         ]
 
 

@@ -95,7 +95,7 @@ class Accounts:
         self.tokens = TokenUseCases(
             tokens, self.partners, clock, settings.longest_token, self._operations
         )
-        self.callers = Callers(tokens, self._records, clock)
+        self.callers = Callers(tokens, self._records, settings, clock)
         self._throttle = Throttle(database, clock)
         self.second_factor = SecondFactor(
             settings, self._records, self._throttle, clock, self._tell

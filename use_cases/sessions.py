@@ -11,10 +11,12 @@ from records.session_lists import SessionRow, session_id
 from use_cases.account_errors import (
     BadLogin,
     Busy,
+    Fault,
     LinkUnusable,
     LoginEnded,
     NotFound,
     SecondFactorNeeded,
+    WrongFields,
 )
 from use_cases.addresses import shortened
 from use_cases.browsers import browser_name
@@ -142,6 +144,45 @@ class SessionUseCases:
         if known.totp_confirmed and not await self._second_factor.takes(known, code):
             raise BadLogin("the code is wrong, or was used before")
         return await self._begin(known.user, address, device, user_agent)
+
+    async def confirm(self, secret: str, password: str, code: str) -> None:
+        """Confirm a session: its person has just given the password and, if there is a second factor, a code.
+
+        For a while it may make sensitive changes (`use_cases.callers.CONFIRMED_FOR`).
+
+        Raises:
+            NotFound: the session has ended.
+            Throttled: too many attempts.
+            Busy: too many passwords are being checked.
+            WrongFields: `current_password` or `code` is wrong.
+        """
+        session = await self._records.session(hash_of(secret), self._clock())
+        if session is None:
+            raise NotFound("session")
+        await self.check_again(session.user.user_id, password, code)
+        await self._records.confirmations.add(hash_of(secret), self._clock())
+
+    async def check_again(self, user_id: str, password: str, code: str | None) -> None:
+        """Check password and code of a person who is logged in; None: the code is checked elsewhere.
+
+        Raises `NotFound` for no such user; `Throttled`, `Busy`, `WrongFields` as `confirm` does.
+        """
+        known = await self._records.by_id(user_id, self._clock())
+        if known is None:
+            raise NotFound("user")
+        with throttling_noted("password", user_id):
+            await self._throttle.guess(known.user.email)
+        right, _ = await self._passwords.check(password, known.password_hash)
+        if not right:
+            note("password", "failed", user_id)
+            raise WrongFields(Fault("current_password", "wrong", "is not the password"))
+        if known.totp_confirmed and code is not None:
+            if not code:
+                raise WrongFields(Fault("code", "missing", "is missing"))
+            if not await self._second_factor.takes(known, code):
+                raise WrongFields(Fault("code", "wrong", "is wrong, or was used before"))
+        await self._throttle.was_right(known.user.email)
+        note("password", "confirmed", user_id)
 
     async def end(self, secret: str) -> None:
         """Log out: end the session."""

@@ -91,6 +91,8 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             stack.push_async_callback(database.close)
             state = app.state
             state.settings = settings
+            if settings.secret_key is None:
+                logger.warning("nobody needs a second factor: CMI_SECRET_KEY is not set")
             state.database = database
             state.temporal = await connect(settings, database, lazy=True)
             if forgets_secrets:

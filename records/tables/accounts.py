@@ -34,6 +34,8 @@ users = Table(
     Column("totp_last_step", Integer),  # of the newest accepted code, so that no code works twice
     Column("created_at", Instant, nullable=False),
     Column("last_login_at", Instant),
+    Column("first_login_at", Instant),
+    Column("factor_reset_at", Instant),  # when operations removed a lost second factor
 )
 Index("ix_users_email_key", users.c.email_key, unique=True)
 
@@ -45,6 +47,7 @@ sessions = Table(
     Column("created_at", Instant, nullable=False),
     Column("last_used_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
+    Column("confirmed_at", Instant),  # when password and code were last right in this session
     Column("browser", String),  # "Firefox, Android": use_cases.browsers
     Column("network", String),  # the network of the address at the log-in
     Index("ix_sessions_user_id", "user_id"),

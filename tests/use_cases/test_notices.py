@@ -15,6 +15,7 @@ from records.tables import account_notices, tokens
 from tests.support.builders import MONDAY
 from tests.use_cases.conftest import ADDRESS, EMAIL, PASSWORD, AccountsEnv, text_of
 from use_cases.account_errors import Conflict, WrongFields
+from use_cases.principal import Principal
 from web.portal.formats import ZURICH
 
 ANOTHER = "staple battery correct horse"
@@ -84,7 +85,8 @@ async def test_every_change_of_the_second_factor_is_told(env: AccountsEnv) -> No
     await factor.remove(user_id, phone.at(env.clock()))
     env.clock.forward(seconds=30)
     await set_up()
-    await factor.reset("sanitaer-rossi", user_id)
+    operations = Principal(role="operations", login_id="tok_1", name="Anna")
+    await factor.reset("sanitaer-rossi", user_id, operations)
     subjects = sorted(subject for _, subject in await new_mails(env, 1))
     assert subjects == [
         "Il Suo accesso al CMI ha un secondo fattore",
@@ -93,7 +95,8 @@ async def test_every_change_of_the_second_factor_is_told(env: AccountsEnv) -> No
         "Il secondo fattore del Suo accesso al CMI è stato azzerato",
     ]
     await factor.enrol(user_id)
-    await factor.reset("sanitaer-rossi", user_id)  # one that was never in force
+    with pytest.raises(Conflict):  # one that was never in force
+        await factor.reset("sanitaer-rossi", user_id, operations)
     assert await new_mails(env, 5) == []
 
 

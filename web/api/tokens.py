@@ -19,6 +19,7 @@ from web.api.accounts import (
 )
 from web.idempotency import answer_is_secret
 from web.problems import documented
+from web.security import sensitive
 
 router = account_router()
 
@@ -106,6 +107,7 @@ class TokenList(BaseModel):
     responses=documented(404, 409),
 )
 @answer_is_secret
+@sensitive
 async def make_partner_token(
     accounts: AccountsDep, principal: Operations, partner_id: PartnerId, token: NewToken
 ) -> JSONResponse:
@@ -152,6 +154,7 @@ async def revoke_partner_token(
     responses=documented(409),
 )
 @answer_is_secret
+@sensitive
 async def make_system_token(
     accounts: AccountsDep, principal: Operations, token: NewSystemToken
 ) -> JSONResponse:

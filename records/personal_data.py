@@ -112,11 +112,6 @@ TABLES: Mapping[str, Stored] = {
         "operator", "key partner_id asked_at next_attempt_at", login="asked_by"
     ),
     "asked_reminder_orders": _stored("none", "key sp_id asked_at"),
-    "account_notices": _stored(
-        "expiry",
-        "key kind about audience language staff facts asked_at next_attempt_at",
-        login="recipient name",
-    ),
     "findings": _stored(
         "findings", "about kind run_id found_at seen_at reported_at ended_at repaired"
     ),
@@ -144,8 +139,14 @@ TABLES: Mapping[str, Stored] = {
     "guesses": _stored("expiry", "failures last_at blocked_until", login="key"),
     "tokens": _stored(
         "partner",
-        "token_id token_hash role partner_id created_at last_used_at expires_at revoked_at ended_because end_told_at",
+        "token_id token_hash role partner_id created_at last_used_at expires_at revoked_at"
+        " ended_because end_told_at",
         login="name made_by",
+    ),
+    "account_notices": _stored(  # deleted once the mail is sent, or given up after five days
+        "expiry",
+        "key kind about audience language staff asked_at next_attempt_at",
+        login="recipient name facts",
     ),
     # --- partners and money ---
     "partners": _stored(

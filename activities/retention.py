@@ -52,6 +52,7 @@ class RetentionActivities:
                 await erasures.delete_mails(batch.at - spans["mails"], ROWS_AT_ONCE),
                 await erasures.delete_findings(batch.at - spans["findings"], ROWS_AT_ONCE),
                 await erasures.delete_settlements(batch.at - spans["settlements"], ORDERS_AT_ONCE),
+                await erasures.delete_orders(batch.at - spans["settlements"], ORDERS_AT_ONCE),
                 await erasures.delete_iban_changes(batch.at - spans["settlements"], ROWS_AT_ONCE),
                 await erasures.delete_exports(batch.at - spans["traces"], ROWS_AT_ONCE),
             )

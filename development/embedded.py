@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -215,6 +216,31 @@ def temporal_command(
     for name, kind in names.SEARCH_ATTRIBUTES.items():
         command += ["--search-attribute", f"{name}={kinds[kind]}"]
     return [*command, *extra]
+
+
+OVERWRITES_DELETED: Sequence[str] = (
+    *("--sqlite-pragma", "secure_delete=on"),
+    *("--sqlite-pragma", "journal_size_limit=0"),
+)
+"""Options with which a Temporal server overwrites what is deleted from its file, as an erasure needs without keys."""
+
+
+async def keep_log_short(file: Path, every: float = 30) -> None:
+    """Let the log of changes (`-wal`) of a server's SQLite file begin anew again and again: it has what was deleted.
+
+    This waits for nobody and nobody waits for it.
+    """
+    while True:
+        await asyncio.sleep(every)
+        await asyncio.to_thread(_apply_log, file)
+
+
+def _apply_log(file: Path) -> None:
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{file}?mode=rw", uri=True)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    except sqlite3.Error as error:
+        logger.info("the log of %s was not applied: %s", file.name, error)
 
 
 async def temporal_is_up(address: str, within: float = 60) -> Client:

@@ -18,10 +18,12 @@ import httpx
 
 from development.api_client import Api, CallFailed
 from development.embedded import (
+    OVERWRITES_DELETED,
     ROOT,
     Child,
     PortTaken,
     check_port,
+    keep_log_short,
     temporal_command,
     temporal_is_up,
 )
@@ -135,9 +137,12 @@ async def _start_all(
             file=folder / "temporal.db",
             extra=("--ui-codec-endpoint", f"{settings.public_url}/codec")
             if settings.encryption_keys
-            else (),
+            else OVERWRITES_DELETED,
         ),
     )
+    if not settings.encryption_keys:
+        shortening = asyncio.create_task(keep_log_short(folder / "temporal.db"))
+        stack.callback(shortening.cancel)
     if settings.database_url.startswith("sqlite"):
         await migrate_patiently(settings.database_url)
     temporal = await temporal_is_up(os.environ["TEMPORAL_ADDRESS"])

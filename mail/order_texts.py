@@ -37,7 +37,7 @@ class OrderTexts(MailTexts):
 
         Args:
             now: when it is sent; a deadline that a late notice of a new order has put off is not named.
-            phone: the partner's telephone number, for operations.
+            phone: the partner's telephone number, for operations and customers.
         """
         facts = _clean(mail.facts)
         late = now is not None and facts.notify_by is not None and now > facts.notify_by
@@ -50,8 +50,12 @@ class OrderTexts(MailTexts):
         rows = _rows(mail, facts, values, one_line(phone), reader.language)
         number = dialled(facts.customer_phone)
         links = {"customer_phone": f"tel:{number}"} if number else {}
+        if reader.customer and (number := dialled(phone)):
+            links["phone"] = f"tel:{number}"
         subject = f"{mail.sp_id}: {said['subject']}"
-        if not reader.staff:
+        if reader.customer:
+            subject = _BETWEEN.join((one_line(said["subject"]), mail.sp_id))
+        elif not reader.staff:
             subject = _subject(mail, facts, said, now or mail.at, reader.language)
             if "accept" in facts.choices and mail.audience == "partner":
                 said = {"button": say(reader.language, "Auftrag ansehen und akzeptieren")} | said
@@ -211,6 +215,7 @@ def _rows(
         "customer": ", ".join(filter(None, (facts.customer_name, facts.customer_place))),
         "deadline": f"{values['deadline_label']}, {values['due']}" if facts.deadline else "",
         "appointment": values["appointment"],
+        "visit": values["appointment"],
         "until": values["until"],
         "status": values["status"],
         "tracking": facts.tracking,

@@ -42,6 +42,7 @@ ROWS: Mapping[str, str | Meaning] = {
     "order_note": mark("Bemerkung zum Auftrag"),
     "deadline": pmark("Mail", "Frist"),
     "appointment": mark("Kundentermin"),
+    "visit": pmark("Mail", "Termin"),
     "status": mark("Status"),
     "tracking": pmark("Mail", "Sendung"),
     "reason": mark("Grund"),
@@ -55,13 +56,14 @@ ROWS: Mapping[str, str | Meaning] = {
 class Reader(NamedTuple):
     """The reader of a mail: a partner, or a member of staff (`staff`). Staff without a name is the whole team.
 
-    `stranger`: a partner who does not have the order (any more).
+    `stranger`: a partner who does not have the order (any more). `customer`: the customer of an order.
     """
 
     name: str
     language: Language
     staff: bool = False
     stranger: bool = False
+    customer: bool = False
 
 
 class Row(NamedTuple):
@@ -167,6 +169,13 @@ class MailTexts:
         named = [(about, said["kinds"][kind]) for about, kind in rows]
         return self._laid_out(reader, said["subject"], said, rows=named, link=link)
 
+    def _signature(self, reader: Reader) -> str:
+        if reader.customer and self._company:
+            return self._company
+        if reader.staff:
+            return say(reader.language, "Ihr CMI")
+        return say(reader.language, "Ihr Servicepartner-Team")
+
     def _said(self, name: str, reader: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
         """The variables that the template of a mail sets."""
         template = self._templates[reader.language].plain.get_template(f"{name}.txt")
@@ -204,8 +213,8 @@ class MailTexts:
                 "Falls die Schaltfläche nicht funktioniert, öffnen Sie diese Adresse:"
             ),
             "closing": _("Freundliche Grüsse"),
-            "signature": _("Ihr CMI") if reader.staff else _("Ihr Servicepartner-Team"),
-            "company": "" if reader.staff else self._company,
+            "signature": self._signature(reader),
+            "company": "" if reader.staff or reader.customer else self._company,
             "footer": _("Diese Nachricht wurde vom CMI automatisch verschickt.")
             if reader.staff
             else _(

@@ -19,6 +19,7 @@ from records.order_rows import order_of
 from records.tables import (
     corrections,
     data_keys,
+    deadlines,
     documents,
     ended_before,
     erasures,
@@ -30,10 +31,12 @@ from records.tables import (
     mails,
     orders,
     papers,
+    reminders,
     settlement_documents,
     settlement_lines,
     settlement_timeline,
     settlements,
+    timeline,
 )
 
 KEY_PAUSE = timedelta(minutes=2)
@@ -215,6 +218,29 @@ class Erasures:
             ):
                 connection.execute(delete(table).where(table.c.settlement_id.in_(numbers)))
             return len(numbers)
+
+        return await self._database.write(delete_all)
+
+    async def delete_orders(self, before: datetime, limit: int) -> int:
+        """Delete what is left of erased orders that ended before an instant, such as who did what. Returns how many."""
+        is_done = exists().where(
+            erasures.c.sp_id == orders.c.sp_id, erasures.c.done_at.is_not(None)
+        )
+        found = select(orders.c.sp_id).where(ended_before(before), is_done).limit(limit)
+
+        def delete_all(connection: Connection) -> int:
+            sp_ids = list(connection.execute(found).scalars())
+            for key in (
+                deadlines.c.sp_id,
+                timeline.c.sp_id,
+                documents.c.sp_id,
+                reminders.c.sp_id,
+                data_keys.c.workflow_id,
+                erasures.c.sp_id,
+                orders.c.sp_id,
+            ):
+                connection.execute(delete(key.table).where(key.in_(sp_ids)))
+            return len(sp_ids)
 
         return await self._database.write(delete_all)
 

@@ -1,10 +1,10 @@
 """Who was told what about an order: its mails, the earliest first."""
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from records.database import Database, storable
 from records.mails import MailRow
-from records.tables import mails
+from records.tables import asked_reminder_orders, mails
 
 _MOST = 200
 
@@ -16,12 +16,13 @@ class MailHistory:
         self._database = database
 
     async def about(self, sp_id: str) -> tuple[MailRow, ...]:
-        """The mails about an order in the order in which they were first tried; the last ones of very many."""
+        """The mails about an order, those about several included, the earliest first; the last ones of very many."""
         if not storable(sp_id):
             return ()
+        asked = select(asked_reminder_orders.c.key).where(asked_reminder_orders.c.sp_id == sp_id)
         found = (
             select(mails)
-            .where(mails.c.about == sp_id)
+            .where(or_(mails.c.about == sp_id, mails.c.key.in_(asked)))
             .order_by(mails.c.first_tried_at.desc(), mails.c.key.desc())
             .limit(_MOST)
         )

@@ -23,6 +23,7 @@ from records.order_lists import (
     first_query,
     part_query,
 )
+from records.order_mails import add_events
 from records.order_relations import OrderRelations
 from records.order_rows import (
     deadline_rows,
@@ -142,6 +143,8 @@ class Orders:
             connection.execute(
                 insert(timeline), [event_row(order.sp_id, recorded) for recorded in events]
             )
+            if not is_erased(order):
+                add_events(connection, order, events)
 
     @asynccontextmanager
     async def locked(self, order: Order) -> AsyncIterator[Head | None]:

@@ -25,7 +25,7 @@ class Stored(NamedTuple):
     """The columns of a table. Each is in `personal`, by whose data they are, or in `other`; separated by blanks.
 
     `until`: the retention rule that ends them, or another ending. `erased`: what an erasure does with a customer's
-    data.
+    data. What is left of an order after its erasure ends by the rule `settlements`.
     """
 
     until: Kind | Ending
@@ -79,7 +79,7 @@ TABLES: Mapping[str, Stored] = {
     "line_withdrawals": _stored("none", "sales_order_id line sp_id"),
     # --- data protection itself ---
     "data_keys": _stored("orders", "workflow_id key_id wrapped created_at erased_at"),
-    "erasures": _stored("orders", "sp_id at done_at", login="by"),
+    "erasures": _stored("settlements", "sp_id at done_at", login="by"),
     "exports": _stored("traces", "export_id at sp_ids", login="by"),
     # --- what was answered, sent and found ---
     "idempotency": _stored(

@@ -70,9 +70,17 @@ class Settings(LoginSettings):
         "CMI <cmi@localhost>",
         description="sender of every mail; partners see CMI_COMPANY_NAME as its name",
     )
+    appointment_mails: bool = Field(
+        True,
+        description="on: partners get appointments by mail for their calendars; off: only to download",
+    )
     mail_operations: MailAddress = Field(
         "service-partner@localhost",
         description="the service-partner team: escalations, reviews, alarms",
+    )
+    messages_reply_to: MailAddress | None = Field(
+        None,
+        description="where replies to mails about messages go; none: these mails say to answer on the page",
     )
     mail_accounting: MailAddress = Field(
         "accounting@localhost", description="accounting: receives the partners' invoices"

@@ -427,5 +427,10 @@ def test_the_image_holds_what_its_processes_import() -> None:
 def test_the_image_is_built_from_what_is_here_and_runs_as_nobody_special() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert "\nUSER cmi\n" in dockerfile
-    assert "COPY pyproject.toml constraints.txt" in dockerfile
-    assert (ROOT / "constraints.txt").is_file()
+    assert "COPY requirements.lock" in dockerfile
+    assert (
+        "--require-hashes --no-deps --only-binary :all: --requirement requirements.lock"
+        in dockerfile
+    )
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert "!requirements.lock" in ignored

@@ -104,6 +104,8 @@ class Accounts:
         self._link_mails = LinkMails(settings, database, clock)
         self._mails = AccountMails(database, partners, iban_changes, self._link_mails, zone, clock)
         self.resets = Resets(self._records, self._throttle, self._link_mails, clock)
+        # Of this process, which must have only one.
+        self.outbox, self.spawn = self._link_mails.outbox, self._link_mails.spawn
         self._passwords = Passwords()
         self.sessions = SessionUseCases(
             self._records, self._links, self.second_factor, self._throttle, self._passwords, clock
@@ -125,9 +127,7 @@ class Accounts:
                 await asyncio.shield(self._link_mails.spawn(self.send_due_mails()))
                 if turn % _TIDYING == 0:
                     await self.tidy()
-            except (
-                Exception
-            ) as error:  # retried in the next round; its text may contain personal data
+            except Exception as error:  # tried again; its text may contain personal data
                 logger.warning("no housekeeping", extra={"why": type(error).__name__})
             turn += 1
             await asyncio.sleep(_HOUSEKEEPING)

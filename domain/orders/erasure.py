@@ -37,6 +37,7 @@ NO_FREE_TEXTS: Mapping[str, tuple[str, ...]] = {
     "released": ("settlement_id",),
     "mail_undelivered": ("key", "mail"),
     "command_refused": ("action", "code"),
+    **dict.fromkeys(("reminder", "deadline_missed", "escalation"), ("kind",)),
 }
 """The other text fields of events: codes and identifiers, none of which is a customer's."""
 

@@ -13,7 +13,7 @@ from domain.orders.placement import Recipient
 from domain.values import Language, Value
 
 Goods = Literal["", "requested", "shipped", "received"]
-Audience = Literal["partner", "operations", "sender"]
+Audience = Literal["partner", "operations", "sender", "customer"]
 MailKind = str
 """A kind of mail. `mails.MAILS` lists them; a newer release may have stored a mail of another kind."""
 
@@ -37,6 +37,8 @@ class MailFacts(Value):
         notify_by: the instant (not local) by which the mail about a new order must be out, for the partner's first
             deadlines to count from the transmission.
         kept_until: until when a partner keeps an order that it does not accept.
+        fallen_start, fallen_end: the instants (not local) of the appointment that the event took from the partner.
+        seq: the number of the event.
         fee, customer_phone, order_note: what the partner is paid (CHF, without VAT), whom it calls, and what the shop
             noted; only in mails to the partner that has the order.
     """
@@ -67,6 +69,9 @@ class MailFacts(Value):
     moves: int = 0
     notify_by: datetime | None = None
     kept_until: datetime | None = None
+    fallen_start: datetime | None = None
+    fallen_end: datetime | None = None
+    seq: int = 0
     fee: Money | None = None
     customer_phone: str = ""
     order_note: str = ""

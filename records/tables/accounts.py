@@ -3,7 +3,17 @@
 Secrets are stored as SHA-256 in hexadecimal, passwords as argon2 hashes.
 """
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+)
 
 from records.tables.partners import partners
 from records.tables.types import Instant, Key, metadata
@@ -102,13 +112,20 @@ login_attempts = Table(
     Column("blocked_until", Instant, nullable=False),
 )
 
+# Answers kept for repetitions of a call. Nothing in them can be read without the caller's token (web/kept_answers.py).
 idempotency = Table(
     "idempotency",
     metadata,
     Column("login_id", Key, primary_key=True),
-    Column("key", String, primary_key=True),
-    Column("body_hash", String(64), nullable=False),
+    Column("key", String, primary_key=True),  # SHA-256 of the caller's key
+    Column("body_hash", String(64), nullable=False),  # keyed
     Column("status", Integer, nullable=False),
-    Column("response", Text, nullable=False),  # as JSON
+    Column(
+        "response", Text, nullable=False
+    ),  # the answer as an earlier release kept it; now "null"
     Column("created_at", Instant, nullable=False, index=True),
+    Column(
+        "about", Key, index=True
+    ),  # what was made or changed: order/<sp_id>, settlement/<settlement_id>
+    Column("answer", LargeBinary),  # encrypted; null: an earlier release kept it
 )

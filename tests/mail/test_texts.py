@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import words
 from domain.orders import mails as order_mails
 from domain.orders.codes import UnassignReason
-from domain.orders.mails import mail_kinds
 from domain.orders.outgoing import Mail
+from domain.orders.recorded_mails import RECORDED, mail_kinds
 from domain.settlements import mails as settlement_mails
 from domain.values import LANGUAGES, Language
 from mail.order_texts import OrderTexts
@@ -33,6 +33,7 @@ WITHOUT_LINK = (
     "withdrawn_not_accepted",
     "withdrawn_partner_ended",
     "command_refused_stranger",
+    *(name for name, mail in MAILS.items() if mail.audience == "customer"),
 )
 
 
@@ -75,14 +76,18 @@ def reader_of(name: str, mail: Mail, language: Language) -> Reader:
         "command_refused_shop",
     )
     return Reader(
-        "" if staff else "Elektro Huber AG", language, staff, name == "command_refused_stranger"
+        "" if staff else "Elektro Huber AG",
+        language,
+        staff,
+        stranger=name == "command_refused_stranger",
+        customer=mail.audience == "customer",
     )
 
 
 def test_every_kind_is_among_them() -> None:
     assert {mail.kind for mail in MAILS.values()} == set(mail_kinds())
     shapes = {f"{m.kind}.{m.audience}" for m in MAILS.values()}
-    assert shapes == {f"{rule.kind}.{rule.audience}" for rule in order_mails.MAILS}
+    assert shapes == {f"{rule.kind}.{rule.audience}" for rule in (*order_mails.MAILS, *RECORDED)}
     shapes |= {"command_refused.stranger"}
     assert shapes == {path.stem for path in FOLDER.glob("*.txt")} - {"layout"}
     shapes = {f"{rule.kind}.{rule.audience}" for rule in settlement_mails.MAILS}

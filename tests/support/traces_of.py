@@ -75,11 +75,12 @@ async def columns_with(database: Database, *texts: str) -> list[str]:
     """The columns of all tables, as `table.column`, with a value that contains one of these texts in some form."""
     wanted = {form for text in texts for form in forms(text)}
     found = set()
-    async with database.reading() as connection:
-        for table in metadata.sorted_tables:
-            for row in await connection.execute(select(table)):
-                for name, value in row._mapping.items():
-                    data = value if isinstance(value, bytes) else str(value).encode()
-                    if holds(data, wanted):
-                        found.add(f"{table.name}.{name}")
+    for table in metadata.sorted_tables:
+        async with database.reading() as connection:
+            rows = (await connection.execute(select(table))).all()
+        for row in rows:
+            for name, value in row._mapping.items():
+                data = value if isinstance(value, bytes) else str(value).encode()
+                if f"{table.name}.{name}" not in found and holds(data, wanted):
+                    found.add(f"{table.name}.{name}")
     return sorted(found)

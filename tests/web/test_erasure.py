@@ -1,10 +1,11 @@
 """A customer's data are erased everywhere: the name is looked for in every file of an instance."""
 
+import asyncio
 import os
 import random
 import string
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,7 @@ from sqlalchemy.engine import make_url
 
 from contracts.activities import Snapshot
 from contracts.keys import new_key
+from development.embedded import OVERWRITES_DELETED, keep_log_short
 from records.engines import new_engine
 from records.personal_data import FILES
 from tests.server.surroundings import Surroundings, eventually, surroundings
@@ -85,10 +87,12 @@ async def cmi(
 
 
 @asynccontextmanager
-async def _running(folder: Path, env: dict[str, str]) -> AsyncIterator[Site]:
+async def _running(
+    folder: Path, env: dict[str, str], server: Sequence[str] = ()
+) -> AsyncIterator[Site]:
     with mock.patch.dict(os.environ, env):
         async with (
-            surroundings(folder, within=None, **env) as around,
+            surroundings(folder, within=None, server=server, **env) as around,
             _worker_process(around),
             site(around) as running,
         ):
@@ -254,6 +258,22 @@ async def test_a_paid_order_leaves_nothing_anywhere_but_its_place(cmi: Site) -> 
     assert seen["corrections"][0]["amount"] == "45.00"
     after = await cmi.operations.get(path)
     assert after.json()["items"][0]["reason"] == "–"
+
+
+async def test_without_keys_the_embedded_server_forgets_as_well(tmp_path: Path) -> None:
+    """As `dev.py` runs it: what is deleted from its file is overwritten there."""
+    (tmp_path / "web.toml").write_text(POLICY)
+    env = {"CMI_POLICY": str(tmp_path / "web.toml"), "CMI_MAIL_DIR": str(tmp_path / "mail")}
+    marked = Marked()
+    async with _running(tmp_path, env, OVERWRITES_DELETED) as cmi:
+        sp_id = await cmi.new(customer=marked.customer, note=marked.note("Shop"))
+        await cmi.do(cmi.partner, sp_id, "accept")
+        await cmi.do(cmi.operations, sp_id, "cancel", {"reason": marked.note("Storniert")})
+        assert "temporal.db" in "".join(await found_in(cmi, marked))
+        await erased(cmi, sp_id)
+        shortening = asyncio.create_task(keep_log_short(tmp_path / "temporal.db", every=1))
+        await gone(cmi, marked)
+        shortening.cancel()
 
 
 async def test_every_file_of_an_instance_is_declared(cmi: Site) -> None:

@@ -23,7 +23,8 @@ async def lived(live: Callable[[], Awaitable[WorkflowHistory]]) -> WorkflowHisto
     """The history of a life, lived again if its server lost an update.
 
     If the SDK drops a task while it forgets the workflow, the time-skipping server repeats the task without the update
-    that came with it, and nobody answers it (docs/testing.md, "Flaky tests"). The real server refuses such an update.
+    that came with it, and nobody answers it (docs/testing.md, "Flaky tests and their causes"). The real server refuses
+    such an update.
     """
     try:
         async with asyncio.timeout(WAIT_LIMIT / 3):

@@ -17,6 +17,7 @@ from domain.orders.erasure import is_erased
 from domain.policy import Policy
 from domain.retention import RULES, Kind
 from records.database import Database
+from records.erasures import Erasures
 from records.orders import Orders
 from records.partners import Partners
 from records.settlements import Settlements
@@ -28,6 +29,7 @@ from records.tables import (
     idempotency,
     lookups,
     mails,
+    orders,
     papers,
     security_events,
     settlements,
@@ -134,6 +136,14 @@ def _iban_change(at: datetime) -> dict[str, Any]:
 async def _put_money(database: Database, at: datetime) -> None:
     await _put_settlement(database, at)
     await _insert(database, iban_changes, _iban_change(at))
+    await _put_order(database, at)
+    erasures = Erasures(database)
+    assert await erasures.erase(SP_ID, "system", at, _runs_no_more) is None
+    await erasures.mark_done([SP_ID], at)
+
+
+async def _runs_no_more() -> bool:
+    return False
 
 
 PUT: Mapping[Kind, Put] = {
@@ -162,7 +172,9 @@ async def left(database: Database, kind: Kind) -> int:
     }[kind]
 
     def count(connection: Connection) -> int:
-        found = (select(func.count()).select_from(table) for table in tables)
+        found = [select(func.count()).select_from(table) for table in tables]
+        if kind == "settlements":
+            found.append(select(func.count()).where(orders.c.sp_id == SP_ID))
         return sum(connection.execute(query).scalar_one() for query in found)
 
     return await database.read(count)

@@ -11,7 +11,7 @@ from alembic import op
 from records.tables.types import Instant
 
 revision = "0023"
-down_revision = "0024"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 

@@ -6,7 +6,7 @@ from alembic import op
 from records.tables.types import Instant, Key
 
 revision = "0024"
-down_revision = "0026"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

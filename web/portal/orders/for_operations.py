@@ -14,6 +14,7 @@ from domain.values import Language
 from records.mails import MailRow
 from records.partners import Partner
 from temporal.runs import latest_run
+from use_cases.asked_reminders import waits_for_partner
 from use_cases.operations import Operations
 from use_cases.principal import Principal
 from web.portal.orders.common import find, partner_choices, phone_link
@@ -75,6 +76,7 @@ async def operations_values(
         "partner_call": phone_link(partner.phone) if partner else None,
         "partner_level": highest_level(order, "partner"),
         "level": highest_level(order),
+        "can_remind": waits_for_partner(order, operations.now) is not None,
         "behalf_of": order.partner.name if partners_own else "",
         "behalf_opened": opened is not None and opened not in _OWN_FORMS,
         "partners": await partner_choices(request, order.partner.partner_id)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
+from documents.appointment import MEDIA_TYPE, appointment_ics
 from domain import rules
 from domain.actors import Role
 from domain.orders.access import why_not
@@ -26,7 +27,7 @@ from web.portal.orders.common import contact_links, find, order_use_cases
 from web.portal.orders.fields import LONGEST_NOTE, message
 from web.portal.orders.for_operations import operations_values
 from web.portal.orders.forms import NAMES, PLAIN_FORMS, Field, OrderForm, forms_of
-from web.portal.orders.ics import MEDIA_TYPE, appointment_ics
+from web.portal.orders.messages import message_values
 from web.portal.orders.proposals import WINDOWS, proposals
 from web.portal.orders.readers import decisions
 from web.portal.orders.reminders import reminder_values
@@ -234,6 +235,7 @@ async def show(
         else [],
         "windows": WINDOWS,
         **await reminder_values(request, principal, order, now, language),
+        **await message_values(request, principal, order, language),
         "appointment_stands": _appointment_stands(order),
         "appointment_fields": AppointmentFields.of(view.appointment),
         "proposed": _proposed_day(order, now),

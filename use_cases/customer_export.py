@@ -10,6 +10,7 @@ from pydantic import model_validator
 from domain.fields import EmailAddress, TextLine
 from domain.orders.erasure import is_erased
 from domain.values import Input
+from records.corrections import Corrections
 from records.erasures import Erasures
 from use_cases import access
 from use_cases.orders import OrderUseCases
@@ -38,8 +39,9 @@ class CustomerQuery(Input):
 class CustomerExports:
     """Exports of customers' data, each of which is recorded."""
 
-    def __init__(self, erasures: Erasures, orders: OrderUseCases) -> None:
+    def __init__(self, erasures: Erasures, corrections: Corrections, orders: OrderUseCases) -> None:
         self._erasures = erasures
+        self._corrections = corrections
         self._orders = orders
 
     async def export(self, principal: Principal, query: CustomerQuery) -> dict[str, Any]:
@@ -81,7 +83,11 @@ class CustomerExports:
             }
             for each in events
         ]
-        return {"order": whole, "history": history}
+        written = [
+            {"at": each.at.isoformat(), "by": each.by, "reason": each.line.reason}
+            for each in await self._corrections.about(sp_id)
+        ]
+        return {"order": whole, "history": history, "corrections": written}
 
 
 def as_file(exported: dict[str, Any]) -> bytes:

@@ -246,6 +246,8 @@ async def test_a_paid_order_leaves_nothing_anywhere_but_its_place(cmi: Site) -> 
     ):
         answer = await cmi.accounting.post(f"{API}/settlements/{number}/{call}", json=body)
         assert answer.status_code == 200, answer.text
+    exported = await cmi.operations.post(f"{API}/customer-exports", json={"sp_id": sp_id})
+    assert correction["reason"] in exported.text
     before = await found_in(cmi, marked)
     assert {"corrections.reason", "settlement_documents.document"} <= set(before)
     assert not [each for each in before if each.startswith("papers.")], "papers cannot be erased"

@@ -6,8 +6,8 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/cmi
 WORKDIR /build
 # only what decides the dependencies: this layer is made again when they change, not with every line of code
-COPY pyproject.toml constraints.txt ./
-RUN /opt/cmi/bin/pip install --constraint constraints.txt .
+COPY requirements.lock ./
+RUN /opt/cmi/bin/pip install --require-hashes --no-deps --only-binary :all: --requirement requirements.lock
 
 FROM python:${PYTHON}
 COPY scripts/system_packages.py /tmp/

@@ -8,6 +8,7 @@ ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
 PACKAGES := scripts/system_packages.py
+INSTALL := python -m pip install --quiet --disable-pip-version-check --no-deps
 AXE := tests/portal/node_modules/.package-lock.json
 LOCALE := locale
 # where texts are found, and the words besides `_` and its like that mark them (words/translations.py)
@@ -16,7 +17,7 @@ MARKS := mark say:2 pmark:1c,2 nmark:1,2
 ANOTHER := Name another one: make PYTHON=python3.12 …
 
 .DEFAULT_GOAL := help
-.PHONY: help setup all-packages run-packages run test check format catalogues bench demo pictures
+.PHONY: help setup all-packages run-packages run test check format catalogues lock bench demo pictures
 .NOTPARALLEL: # npm may be among the packages, and installers wait for each other
 
 help: ## this list
@@ -32,7 +33,9 @@ all-packages: $(STAMP)
 run-packages: $(STAMP)
 	@$(BIN)/python $(PACKAGES) run
 
-$(STAMP): pyproject.toml constraints.txt
+# Files whose hashes are not those of the lock files are refused. What has just been added to constraints.txt and is not
+# in them yet is installed without hashes, and said; a test fails until `make lock` has been run.
+$(STAMP): pyproject.toml constraints.txt requirements.lock requirements-dev.lock
 	@command -v $(PYTHON) >/dev/null 2>&1 || { \
 		echo "CMI needs Python 3.11 or newer, and there is no '$(PYTHON)'. $(ANOTHER)" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -40,7 +43,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) $(PACKAGES) --must venv
 	@echo "Installing into .venv …"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
+	@$(BIN)/$(INSTALL) --require-hashes --requirement requirements-dev.lock
+	@behind="$$($(BIN)/python scripts/lock.py --behind)"; if [ -n "$$behind" ]; then \
+		echo "Installed without hashes, until 'make lock' has been run: $$behind" >&2; $(BIN)/$(INSTALL) $$behind; fi
 	@touch $@
 
 # for the tests of the pages, which are skipped without it; where npm is missing, that has been said already
@@ -71,6 +76,9 @@ catalogues: $(STAMP) ## write new texts into the catalogues in locale/, empty, a
 		--add-location file --sort-by-file --width 100 --output-file $(LOCALE)/cmi.pot $(TEXTS)
 	@$(BIN)/pybabel --quiet update --domain cmi --input-file $(LOCALE)/cmi.pot --output-dir $(LOCALE) \
 		--ignore-obsolete --previous --ignore-pot-creation-date --width 100
+
+lock: ## write the hashes of all packages in constraints.txt into requirements*.lock (needs uv: pip install uv)
+	@$(PYTHON) scripts/lock.py
 
 bench: setup ## the benchmarks: a table on the screen and bench/results/*.json
 	@$(BIN)/python -m bench $(ARGS)

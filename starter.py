@@ -31,7 +31,7 @@ from records.orders import Orders
 from records.partners import Partner, Partners
 from records.reconciliation import Reconciliation
 from records.settlements import Settlements
-from settings import Settings, SettingsError
+from settings import Settings, SettingsError, keep_files_private
 from temporal.calls import TemporalAway
 from temporal.connection import NoConnection, connect, leave
 from temporal.schedules import put_schedules
@@ -328,6 +328,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns the exit code: 2 for wrong input, 1 if Temporal, the database or an answer is missing."""
     options = _parser().parse_args(arguments)
+    keep_files_private()
     try:
         asyncio.run(options.work(Settings.from_env(), options))
     except (WrongInput, UnusableFile, SettingsError, UnknownPolicy) as error:

@@ -39,11 +39,12 @@ from records.migrate import migrate_patiently
 from records.papers import Papers
 from records.partners import Partners
 from records.settlements import Settlements
-from settings import Settings, SettingsError
+from settings import Settings, SettingsError, keep_files_private
 from settings.logs import configure_logging
 from settings.secrets import forget_secrets
 from temporal.connection import connect_patiently, leave, rewrap_data_keys
 from use_cases.outages import OutageWatch
+from use_cases.production import unfit_for_production
 from workflows.daily_digest import DailyDigest
 from workflows.monthly_billing import MonthlyBilling
 from workflows.pinning import PinningRunner
@@ -182,8 +183,6 @@ QUEUES = tuple(_MAKERS)
 
 async def run(settings: Settings, queues: Sequence[str]) -> None:
     """Run workers for these queues until SIGTERM or SIGINT, then let running activities finish."""
-    # Until the workers run there is nothing to finish, and Ctrl-C simply ends the process.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     watchdog = asyncio.create_task(_watchdog())
     await asyncio.to_thread(remove_leftovers)
     if settings.database_url.startswith("sqlite"):
@@ -274,6 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--queues", type=_queues, default=list(QUEUES), help="which, comma-separated (all)"
     )
     options = parser.parse_args(arguments)
+    keep_files_private()
     try:
         settings = Settings.from_env()
     except SettingsError as error:
@@ -281,8 +281,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     configure_logging(settings)
     protect_memory()
-    reads_files = {names.DOCUMENTS_QUEUE, names.INVOICES_QUEUE} & set(options.queues)
-    if reads_files and (lacking := missing()):
+    # Until the workers run there is nothing to finish, and Ctrl-C simply ends the process.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    lacking: Sequence[str] = ()
+    if {names.DOCUMENTS_QUEUE, names.INVOICES_QUEUE} & set(options.queues):
+        lacking = missing()
+    if refusal := unfit_for_production(settings, "worker", lacking):
+        print(refusal, file=sys.stderr)
+        return 2
+    if lacking:
         logger.warning(
             "the processes that read foreign files are less confined than they could be",
             extra={"missing": lacking},

@@ -47,7 +47,7 @@ class DigestActivities:
         self._digests = digests
         self._partners = partners
         self._accounts = accounts
-        self._texts = DigestTexts(settings.public_url)
+        self._texts = DigestTexts(settings.public_url, settings.company_name)
         self._outbox = outbox
 
     @activity.defn(name=activities.DIGEST_PARTNERS)

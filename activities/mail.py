@@ -10,6 +10,7 @@ from activities.failures import without_contents
 from activities.sending import given_up, send_from_activity
 from contracts import activities
 from domain.orders.outgoing import Mail
+from mail.invitations import Invitations
 from mail.order_texts import OrderTexts
 from mail.outbox import AT_ONCE, FIVE_DAYS, Outbox, OutgoingMail
 from mail.texts import Reader
@@ -36,7 +37,8 @@ class MailActivities:
     def __init__(self, settings: Settings, outbox: Outbox, partners: Partners) -> None:
         self._settings = settings
         self._partners = partners
-        self._texts = OrderTexts(settings.public_url)
+        self._texts = OrderTexts(settings.public_url, settings.company_name)
+        self._invitations = Invitations(settings)
         self._outbox = outbox
 
     @activity.defn(name=activities.SEND_MAIL)
@@ -101,6 +103,7 @@ class MailActivities:
     async def _send_to(self, mail: Mail, to: _Recipient) -> None:
         # The partner's first deadlines wait for the mail about a new order, so that mail is never given up.
         limit = None if mail.kind == "new_order" else FIVE_DAYS
+        now = activity.info().started_time
         sent = await send_from_activity(
             self._outbox,
             OutgoingMail(
@@ -110,9 +113,10 @@ class MailActivities:
                 mail.audience,
                 to.address,
                 to.reader,
-                lambda: self._texts.compose(
-                    mail, to.reader, now=activity.info().started_time, phone=to.phone
-                ),
+                lambda: self._texts.compose(mail, to.reader, now=now, phone=to.phone),
+                calendar=self._invitations.withdrawal(mail, to.address, now)
+                if self._invitations.to_partners
+                else None,
                 give_up_refused=AT_ONCE if to.is_copy else limit,
                 give_up_put_off=limit,
             ),

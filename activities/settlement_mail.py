@@ -38,7 +38,7 @@ class SettlementMailActivities:
             return instant.astimezone(zone).replace(tzinfo=None)
 
         accounting = parseaddr(settings.mail_accounting)[1]
-        self._texts = SettlementTexts(settings.public_url, accounting, clock)
+        self._texts = SettlementTexts(settings.public_url, accounting, clock, settings.company_name)
         self._outbox = outbox
 
     @activity.defn(name=activities.SEND_SETTLEMENT_MAIL)

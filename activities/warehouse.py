@@ -103,7 +103,7 @@ class WarehouseActivities:
     def _write(self, key: str, text: str) -> None:
         path = self._directory / f"{key}.json"
         if not path.exists():
-            write_atomically(path, text.encode())
+            write_atomically(path, text.encode(), for_group=True)
 
 
 def _line_key(goods: GoodsOfLine, round: int) -> str:

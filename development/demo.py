@@ -27,6 +27,7 @@ from development.sample_data import ZURICH, read_orders
 from domain.orders.order import Status
 from domain.settlements.settlement import SettlementStatus
 from scripts.system_packages import why_missing
+from settings import keep_files_private
 from temporal.connection import data_converter, leave
 
 
@@ -180,6 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="where its documents, mails and data go (var/demo)",
     )
     options = parser.parse_args(arguments)
+    keep_files_private()
     console = Console()
     if not console.is_terminal:
         console = Console(width=140)

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import secrets
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,12 +27,18 @@ from development.embedded import (
     temporal_command,
     temporal_is_up,
 )
-from development.sample_data import make_credentials, make_orders, make_partners
+from development.sample_data import (
+    STAFF_LOGINS,
+    make_credentials,
+    make_orders,
+    make_partners,
+    write_private,
+)
 from development.sample_settlements import make_settlements
 from development.smtp_inbox import SmtpInbox
 from records.migrate import migrate_patiently
 from scripts.system_packages import why_missing
-from settings import Settings, SettingsError
+from settings import Settings, SettingsError, keep_files_private
 from settings.logs import configure_logging
 from temporal.schedules import put_schedules
 
@@ -41,7 +48,10 @@ class AlreadyRunning(Exception):
 
 
 def environment(options: argparse.Namespace) -> dict[str, str]:
-    """The environment of all processes: that of this process, with the addresses of the embedded servers."""
+    """The environment of all processes: that of this process, with the addresses of the embedded servers.
+
+    Second factors can be set up, with a key of this installation; the sample logins of the staff need none.
+    """
     folder: Path = options.data_dir
     env = {
         **os.environ,
@@ -53,11 +63,22 @@ def environment(options: argparse.Namespace) -> dict[str, str]:
     }
     env.setdefault("CMI_DATABASE_URL", f"sqlite:///{folder / 'cmi.db'}")
     env.setdefault("CMI_PUBLIC_URL", f"http://localhost:{options.http_port}")
+    env.setdefault("CMI_FACTOR_EXEMPT", ",".join(STAFF_LOGINS.values()))
+    if not env.get("CMI_SECRET_KEY"):
+        env["CMI_SECRET_KEY"] = secret_key(folder)
     env["CMI_HTTP_PORT"] = str(options.http_port)
     env["CMI_WORKER_LIVENESS_FILE"] = str(folder / "worker.alive")
     if options.policy is not None:
         env["CMI_POLICY"] = str(options.policy)
     return env
+
+
+def secret_key(folder: Path) -> str:
+    """The key of second factors: made once, and kept in a file that only its owner can read."""
+    file = folder / "secret_key"
+    if not file.exists():
+        write_private(file, secrets.token_urlsafe(32))
+    return file.read_text(encoding="ascii")
 
 
 @contextlib.contextmanager
@@ -196,6 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The processes run in the folder of the repository.
     options.data_dir = options.data_dir.resolve()
     options.policy = options.policy and options.policy.resolve()
+    keep_files_private()
     try:
         with locked(options.data_dir):
             os.environ.update(environment(options))

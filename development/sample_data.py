@@ -30,6 +30,11 @@ from use_cases.principal import Role
 EXAMPLES = ROOT / "examples"
 ZURICH = ZoneInfo("Europe/Zurich")
 StaffRole = Literal["operations", "accounting"]
+STAFF_LOGINS: dict[StaffRole, str] = {
+    "operations": "anna.meier@retailer.example",
+    "accounting": "reto.kunz@retailer.example",
+}
+"""The e-mail addresses of the sample logins of the staff."""
 _LINK = re.compile(r"/invitation/([A-Za-z0-9_-]+)")
 
 
@@ -87,11 +92,9 @@ async def make_credentials(settings: Settings, file: Path, mails: Path) -> Crede
             "shop": {"token": await logins.token("shop", "Shop")},
             "warehouse": {"token": await logins.token("warehouse", "Lager")},
             "operations": await logins.staff(
-                "operations", "anna.meier@retailer.example", "Anna Meier"
+                "operations", STAFF_LOGINS["operations"], "Anna Meier"
             ),
-            "accounting": await logins.staff(
-                "accounting", "reto.kunz@retailer.example", "Reto Kunz"
-            ),
+            "accounting": await logins.staff("accounting", STAFF_LOGINS["accounting"], "Reto Kunz"),
             "partners": {},
         }
     finally:
@@ -103,7 +106,12 @@ async def make_credentials(settings: Settings, file: Path, mails: Path) -> Crede
 
 def write_credentials(credentials: Credentials, file: Path) -> None:
     """Write the credentials to a file that only its owner can read."""
-    write_atomically(file, json.dumps(credentials, indent=2).encode())
+    write_private(file, json.dumps(credentials, indent=2))
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only its owner can read."""
+    write_atomically(file, text.encode())
     os.chmod(file, 0o600)
 
 

@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
+from domain.customer_policy import CustomerMailPolicy
 from domain.holiday_entries import parse_holiday
 from domain.values import Value
 
@@ -29,7 +30,6 @@ CANTONS: tuple[str, ...] = (
 
 MAX_WORKING_DAYS = 260
 MAX_DURATION = timedelta(days=400)
-
 _SPAN = re.compile(
     r"([0-9]{1,9})\s+(?:(working)\s+day|(second|minute|hour|day))s?", re.IGNORECASE | re.ASCII
 )
@@ -139,7 +139,6 @@ ClockTime = Annotated[
     PlainSerializer(lambda value: value.strftime("%H:%M"), return_type=str, when_used="json"),
 ]
 """A local time of day in whole minutes; `"HH:MM"` in text."""
-
 
 OptionalSpan = Annotated[Span | None, BeforeValidator(_span_or_none)]
 """A span; None, written `"none"`, where a deadline does not exist."""
@@ -270,6 +269,12 @@ class BillingPolicy(Value):
     undo: Span = Field(default=Span.parse("1 hour"), json_schema_extra={"since": 2})
 
 
+class MessagePolicy(Value):
+    """The time for operations to answer a partner's message (None: no deadline)."""
+
+    answer: OptionalSpan = Span.parse("1 working day")
+
+
 class SettlementPolicy(Value):
     """The time to change the selection that the month's end made, and to send the invoice (None: no deadline)."""
 
@@ -316,6 +321,10 @@ class Policy(Value):
         default_factory=CalendarPolicy, description="the table [calendar]"
     )
     billing: BillingPolicy = Field(default_factory=BillingPolicy, description="the table [billing]")
+    messages: MessagePolicy = Field(MessagePolicy(), description="the table [messages]")
+    customer_mails: CustomerMailPolicy = Field(
+        default_factory=CustomerMailPolicy, description="the table [customer_mails]"
+    )
 
     def with_later_keys(self, other: "Policy", rules: int) -> Self:
         """This policy with the values of another one for all keys that came after a version of the rules.

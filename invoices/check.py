@@ -8,6 +8,7 @@ only the verdict. `check_invoice` starts it; `main` runs in it.
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -33,7 +34,11 @@ LIMITS = Limits(memory=1 << 30, seconds=45, processor=10)
 _LOGGER = logging.getLogger(__name__)
 _MOST_TEXT = 5_000_000  # characters
 _MOST_NAMED = 200  # of missing and of foreign SP-IDs
-_QR_PAGES = (3, 3)  # from the beginning and from the end
+_QR_PAGES = (
+    3,
+    3,
+)  # from the beginning and from the end: searched first, under version 1 of the rules only these
+_QR_SECONDS = 7.0  # of processor time, of `LIMITS.processor`; a page without pictures takes 0.01
 _QR_DPI = 200
 _LARGEST_IMAGE = 3000  # pixels along an edge
 
@@ -62,11 +67,15 @@ class Expected(Value):
 
 
 class Read(Value):
-    """The content of a PDF: its text, its Swiss QR codes and its metadata, or the problem that prevented reading it."""
+    """The content of a PDF: its text, its Swiss QR codes and its metadata, or the problem that prevented reading it.
+
+    `searched`: how many pages were searched for QR codes, if the time was not enough for all that had to be.
+    """
 
     text: str = ""
     metadata: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
+    searched: int | None = None
     problem: Problem | None = None
 
 
@@ -121,7 +130,9 @@ LOADS = ("pypdfium2", "zxingcpp")
 def main(data: bytes) -> bytes:
     """Runs in the confined process. The input is a line of JSON (`Expected`) and the PDF, the output a `Verdict`."""
     expected, _, pdf = data.partition(b"\n")
-    return judge(read(pdf), Expected.model_validate_json(expected)).model_dump_json().encode()
+    wanted = Expected.model_validate_json(expected)
+    found = read(pdf, every_page=wanted.checks_account)
+    return judge(found, wanted).model_dump_json().encode()
 
 
 def _refused(code: ProblemCode, detail: str = "") -> Verdict:
@@ -145,7 +156,9 @@ def judge(read: Read, expected: Expected) -> Verdict:
     foreign = tuple(named.foreign(expected))
     named_totals = _totals_in(text, expected)
     bills = bills_of(read.codes)
+    not_searched = () if read.searched is None else (_not_searched(read.searched),)
     problems = (
+        *not_searched,
         *settlement_problems(text.translate(_DASHES), expected.settlement_id),
         *_total_problems(text, expected, named_totals),
         *bill_problems(bills, expected.settlement_id, named_totals or (expected.total,)),
@@ -161,6 +174,10 @@ def judge(read: Read, expected: Expected) -> Verdict:
         foreign=foreign[:_MOST_NAMED],
         problems=problems,
     )
+
+
+def _not_searched(pages: int) -> Problem:
+    return Problem(code="qr_pages", detail=str(pages))
 
 
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−\u00ad\ufffe", "-"))
@@ -260,8 +277,12 @@ def _total_problems(
 # --- reading -------------------------------------------------------------------------------------
 
 
-def read(data: bytes) -> Read:
-    """Read a PDF with PDFium, in this process."""
+def read(data: bytes, *, every_page: bool = True, seconds: float = _QR_SECONDS) -> Read:
+    """Read a PDF with PDFium, in this process.
+
+    `every_page`: search all pages for QR codes, as long as the process has used less than `seconds` of processor time;
+    else those of `_QR_PAGES`.
+    """
     import pypdfium2
 
     try:
@@ -276,8 +297,6 @@ def read(data: bytes) -> Read:
     if problem is not None:
         return Read(problem=problem)
     texts: list[str] = []
-    codes: list[str] = []
-    with_code = {*range(min(count, _QR_PAGES[0])), *range(max(0, count - _QR_PAGES[1]), count)}
     size = 0
     for number in range(count):
         try:
@@ -289,11 +308,24 @@ def read(data: bytes) -> Read:
         if size > _MOST_TEXT:
             return Read(problem=Problem(code="unreadable"))
         texts.append(text)
-        if number in with_code:
-            codes += _codes(page)
         page.close()
     metadata = tuple(document.get_metadata_dict(skip_empty=True).values())
-    return Read(text="\n".join(texts), codes=tuple(codes), metadata=metadata)
+    likely = {*range(min(count, _QR_PAGES[0])), *range(max(0, count - _QR_PAGES[1]), count)}
+    others = [number for number in range(count) if every_page and number not in likely]
+    codes: dict[int, list[str]] = {}
+    for number in (*sorted(likely), *others):
+        if number in others and time.process_time() > seconds:
+            break
+        page = document[number]
+        codes[number] = _codes(page)
+        page.close()
+    is_whole = len(codes) == len(likely) + len(others)
+    return Read(
+        text="\n".join(texts),
+        codes=tuple(dict.fromkeys(code for number in sorted(codes) for code in codes[number])),
+        searched=None if is_whole else len(codes),
+        metadata=metadata,
+    )
 
 
 def _codes(page: Any) -> list[str]:
@@ -304,11 +336,12 @@ def _codes(page: Any) -> list[str]:
     if not 0 < longest < 1e6:
         return []
     scale = min(_QR_DPI / 72, _LARGEST_IMAGE / longest)
-    bitmap = page.render(scale=scale, grayscale=True, may_draw_forms=False, draw_annots=False)
+    # A reader shows annotations as well, so a code may be in one.
+    bitmap = page.render(scale=scale, grayscale=True, may_draw_forms=False, draw_annots=True)
     pixels = memoryview(bitmap.buffer).cast("B")
     image = zxingcpp.ImageView(
         pixels, bitmap.width, bitmap.height, zxingcpp.ImageFormat.Lum, bitmap.stride
     )
     formats = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode])
     found = zxingcpp.read_barcodes(image, formats=formats)
-    return [each.text for each in found if each.text.startswith("SPC")][:4]
+    return [each.text for each in found if each.text.startswith("SPC")]

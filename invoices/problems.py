@@ -29,6 +29,10 @@ PROBLEMS: Mapping[ProblemCode, str] = {
     "qr_reference": mark(
         "Der QR-Code nennt eine Referenz, die nicht zu dieser Verrechnung gehört: %(detail)s."
     ),
+    "qr_pages": mark(
+        "Nur %(detail)s Seiten konnten auf einen QR-Code geprüft werden, weil das PDF zu viele Bilder hat. Bitte "
+        "senden Sie es mit kleineren oder weniger Bildern."
+    ),
     "other_iban": mark("Die Rechnung nennt ein anderes Konto als das hinterlegte: %(detail)s."),
     "no_registered_iban": mark("Die Rechnung nennt ein Konto, hinterlegt ist keines: %(detail)s."),
     "active_content": mark(

@@ -1,25 +1,30 @@
 """The texts of mails about orders, from `templates/mail/<kind>.<audience>.txt`, and of the notices to the shop."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 import words
+from documents.formats import money
 from domain.actors import Actor
 from domain.orders.command_rules import COMMANDS
 from domain.orders.commands import DecideReview
 from domain.orders.outgoing import Mail, MailFacts, ShopNotice
 from domain.values import Language
-from mail.texts import ROWS, MailText, MailTexts, Reader, lines, one_line
+from mail.texts import ROWS, MailText, MailTexts, Reader, Row, lines, one_line
+from words.telephone import dialled
 from words.timeline import quoted
-from words.translations import say
+from words.translations import pmark, say
 
 _SERVICE_IN_SUBJECT = 60  # characters
+_PLACE_IN_SUBJECT = 40
+_BETWEEN = " · "
+_BY, _SINCE = pmark("Betreff", "bis %(when)s"), pmark("Betreff", "seit %(when)s")
 _DECISIONS = frozenset({"reassign"}).union(
     *(rule.choices for rule in COMMANDS if rule.command is DecideReview)
 )
-_MANY_LINES = frozenset({"note", "reason"})
+_MANY_LINES = frozenset({"note", "reason", "order_note"})
 
 
 class OrderTexts(MailTexts):
@@ -32,7 +37,7 @@ class OrderTexts(MailTexts):
 
         Args:
             now: when it is sent; a deadline that a late notice of a new order has put off is not named.
-            phone: the partner's telephone number, for operations.
+            phone: the partner's telephone number, for operations and customers.
         """
         facts = _clean(mail.facts)
         late = now is not None and facts.notify_by is not None and now > facts.notify_by
@@ -43,12 +48,25 @@ class OrderTexts(MailTexts):
             f"{mail.kind}.{'stranger' if reader.stranger else mail.audience}", reader, values
         )
         rows = _rows(mail, facts, values, one_line(phone), reader.language)
+        number = dialled(facts.customer_phone)
+        links = {"customer_phone": f"tel:{number}"} if number else {}
+        if reader.customer and (number := dialled(phone)):
+            links["phone"] = f"tel:{number}"
+        subject = f"{mail.sp_id}: {said['subject']}"
+        if reader.customer:
+            subject = _BETWEEN.join((one_line(said["subject"]), mail.sp_id))
+        elif not reader.staff:
+            subject = _subject(mail, facts, said, now or mail.at, reader.language)
+            if "accept" in facts.choices and mail.audience == "partner":
+                said = {"button": say(reader.language, "Auftrag ansehen und akzeptieren")} | said
         return self._laid_out(
             reader,
-            f"{mail.sp_id}: {said['subject']}",
+            subject,
             said,
             rows=[
-                (say(reader.language, ROWS[row]), rows[row]) for row in said["rows"] if rows[row]
+                Row(say(reader.language, ROWS[row]), rows[row], links.get(row, ""))
+                for row in said["rows"]
+                if rows[row]
             ],
             why=values.get("why", ""),
             link=values["link"],
@@ -82,7 +100,9 @@ class OrderTexts(MailTexts):
             "link": f"{self._public_url}/orders/{quote(mail.sp_id, safe='')}",
             "partner": facts.partner,
             "service": facts.service,
-            "short_service": _shortened(facts.service),
+            "short_service": _shortened(facts.service, _SERVICE_IN_SUBJECT),
+            "product": f"{facts.quantity} × {facts.product}",
+            "fee": "" if facts.fee is None else f"CHF\u00a0{money(facts.fee)}",
             "status": words.status_label(facts.status, language),
             "state": facts.status.value,
             "reason": one_line(words.reason_label(facts.reason, language)),
@@ -142,8 +162,32 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _SERVICE_IN_SUBJECT else text[: _SERVICE_IN_SUBJECT - 1] + "…"
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _subject(
+    mail: Mail, facts: MailFacts, said: Mapping[str, Any], now: datetime, language: Language
+) -> str:
+    """A partner's subject: where, what, by when, and the SP-ID: "8606 Nänikon · … · bis Mi 18:00 · SP-1048213".
+
+    It never names the customer. A mail whose table does not show the customer does not name the place either.
+    """
+    place = (
+        _shortened(facts.customer_place, _PLACE_IN_SUBJECT) if "customer" in said["rows"] else ""
+    )
+    parts = (place, one_line(said["subject"]), _when(mail, facts, now, language), mail.sp_id)
+    return _BETWEEN.join(filter(None, parts))
+
+
+def _when(mail: Mail, facts: MailFacts, now: datetime, language: Language) -> str:
+    """The deadline of a mail in short, or since when it is over; empty if the mail has none."""
+    if facts.deadline is None:
+        return ""
+    today, due = now.astimezone(UTC).date(), facts.deadline.due
+    if mail.kind == "escalation":
+        return say(language, _SINCE, when=words.format_near(due, today, language, past=True))
+    return say(language, _BY, when=words.format_near(due, today, language))
 
 
 def _appointment(facts: MailFacts, language: Language) -> str:
@@ -164,10 +208,14 @@ def _rows(
         "former_partner": facts.partner,
         "phone": phone,
         "service": facts.service,
-        "product": f"{facts.quantity} × {facts.product}",
+        "product": values["product"],
+        "fee": say(language, "%(amount)s ohne MWST", amount=values["fee"]) if values["fee"] else "",
+        "customer_phone": facts.customer_phone,
+        "order_note": facts.order_note,
         "customer": ", ".join(filter(None, (facts.customer_name, facts.customer_place))),
         "deadline": f"{values['deadline_label']}, {values['due']}" if facts.deadline else "",
         "appointment": values["appointment"],
+        "visit": values["appointment"],
         "until": values["until"],
         "status": values["status"],
         "tracking": facts.tracking,

@@ -9,7 +9,15 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
-from mail.smtp import Attachment, NotSent, Refused, SmtpSender, Unavailable, recipient_address
+from mail.smtp import (
+    Attachment,
+    CalendarPart,
+    NotSent,
+    Refused,
+    SmtpSender,
+    Unavailable,
+    recipient_address,
+)
 from mail.texts import MailText, Reader
 from records.failures import is_away
 from records.mails import MailLog, MailRow
@@ -46,6 +54,7 @@ class OutgoingMail(NamedTuple):
         in_thread: whether it refers to the first mail of its thread.
         give_up_refused: how long a mail that the server refuses (5xx) is retried; None: forever.
         give_up_put_off: how long a mail is retried whose recipient is deferred (4xx); None: forever.
+        reply_to: where replies go; None: from partners to operations.
     """
 
     key: str
@@ -57,8 +66,10 @@ class OutgoingMail(NamedTuple):
     text: Callable[[], MailText]
     in_thread: bool = True
     attachments: tuple[Attachment, ...] = ()
+    calendar: CalendarPart | None = None
     give_up_refused: timedelta | None = FIVE_DAYS
     give_up_put_off: timedelta | None = FIVE_DAYS
+    reply_to: str | None = None
 
 
 class Outbox:
@@ -158,7 +169,15 @@ class Outbox:
             raise _busy()
         recipient = recipient_address(mail.address)
         message = self._sender.message(
-            mail.text(), mail.reader, recipient, message_id, now, thread, mail.attachments
+            mail.text(),
+            mail.reader,
+            recipient,
+            message_id,
+            now,
+            thread,
+            mail.attachments,
+            mail.reply_to,
+            mail.calendar,
         )
         client = self._sender.client()
         try:

@@ -43,8 +43,8 @@ Clock = Callable[[datetime], datetime]
 class SettlementTexts(MailTexts):
     """Composes mails about settlements, in the layout of all mails. `accounting` is the address for invoices."""
 
-    def __init__(self, public_url: str, accounting: str, clock: Clock) -> None:
-        super().__init__(public_url)
+    def __init__(self, public_url: str, accounting: str, clock: Clock, company: str = "") -> None:
+        super().__init__(public_url, company)
         self._accounting = accounting
         self._clock = clock
 

@@ -10,7 +10,7 @@ from email.headerregistry import Address, BaseHeader, HeaderRegistry, UniqueUnst
 from email.message import EmailMessage, Message
 from email.policy import EmailPolicy, Policy
 from email.utils import parseaddr
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import aiosmtplib
 
@@ -56,6 +56,14 @@ _HEADERS.map_to_type("subject", _Subject)
 _POLICY = EmailPolicy(linesep="\r\n", header_factory=_HEADERS)
 
 
+class CalendarPart(NamedTuple):
+    """An appointment for the reader's calendar: the name of its file, and what a calendar does with it (RFC 5546)."""
+
+    name: str
+    content: bytes
+    method: Literal["REQUEST", "CANCEL"]
+
+
 class Attachment(NamedTuple):
     """A PDF that is attached to a mail."""
 
@@ -69,6 +77,7 @@ class SmtpSender:
     def __init__(self, settings: Settings) -> None:
         self._server = settings.smtp
         self._operations = settings.mail_operations
+        self._company = settings.company_name
         self._tls = None if self._server.security == "none" else ssl.create_default_context()
         self.from_address = address(settings.mail_from)
 
@@ -113,6 +122,11 @@ class SmtpSender:
         except (aiosmtplib.SMTPException, OSError) as error:
             raise Unavailable(f"the mail server is away ({type(error).__name__})") from None
 
+    def _as_company(self) -> Address:
+        """The sender that people outside see: the retailer's name with our address."""
+        own = self.from_address
+        return Address(one_line(self._company), own.username, own.domain)
+
     async def quit(self, client: aiosmtplib.SMTP) -> None:
         """End the conversation. A failure is ignored, because the mail is submitted already."""
         with suppress(aiosmtplib.SMTPException, OSError):
@@ -127,13 +141,18 @@ class SmtpSender:
         now: datetime,
         thread: str | None = None,
         attachments: Sequence[Attachment] = (),
+        reply_to: str | None = None,
+        calendar: CalendarPart | None = None,
     ) -> EmailMessage:
-        """Build a mail. `thread` is the Message-ID of the first mail of its thread."""
+        """Build a mail. `thread` is the Message-ID of the first mail of its thread.
+
+        `reply_to`: where replies go; None: those of partners to operations.
+        """
         message = EmailMessage(policy=_POLICY)
-        message["From"] = self.from_address
+        message["From"] = self.from_address if reader.staff else self._as_company()
         message["To"] = Address(one_line(reader.name), recipient.username, recipient.domain)
-        if not reader.staff:
-            message["Reply-To"] = address(self._operations)
+        if reply_to is not None or not reader.staff:
+            message["Reply-To"] = address(reply_to or self._operations)
         message["Subject"] = text.subject
         # The time of sending, not of the cause: after a day without a mail server the mail must appear on top of the
         # inbox and not look forged. The text contains the times that matter.
@@ -146,6 +165,17 @@ class SmtpSender:
         # Quoted-printable passes every server and stays readable in a file.
         message.set_content(text.text, cte="quoted-printable")
         message.add_alternative(text.html, subtype="html", cte="quoted-printable")
+        if calendar is not None:
+            # Calendars take it from the alternative; whoever sees none opens the file.
+            message.add_alternative(
+                calendar.content.decode(),
+                subtype="calendar",
+                cte="base64",
+                params={"method": calendar.method},
+            )
+            message.add_attachment(
+                calendar.content, maintype="application", subtype="ics", filename=calendar.name
+            )
         for name, content in attachments:
             message.add_attachment(content, maintype="application", subtype="pdf", filename=name)
         # Set last, because `add_attachment` would move it into the first part.

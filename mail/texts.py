@@ -1,12 +1,13 @@
 """The texts of mails, from `templates/mail/` in the reader's language, as plain text and as HTML.
 
 A file `<kind>.<audience>.txt` holds one mail about an order, `account/<purpose>.txt` one about a login,
-`partner/<kind>.txt` one about a partner's IBAN, `operations/<kind>.txt` one about the running of the CMI,
+`partner/<kind>.txt` one about a partner's IBAN or address, `operations/<kind>.txt` one about the running of the CMI,
 `shop/<kind>.txt` a notice to the shop. It is a Jinja template in German; the catalogues in `locale/` have the other
 languages. It sets:
 
 - `subject`;
 - `text`: paragraphs with empty lines between them;
+- `preview`: what an inbox shows beside the subject, if not the first of these paragraphs;
 - `rows`: the rows of the table of facts, if there is one;
 - `button`: the label of the link, if not "Auftrag öffnen"; `has_link = false` for a mail without a link.
 
@@ -34,10 +35,14 @@ ROWS: Mapping[str, str | Meaning] = {
     "former_partner": mark("Bisheriger Servicepartner"),
     "phone": mark("Telefon Servicepartner"),
     "service": pmark("Mail", "Dienstleistung"),
+    "fee": mark("Vergütung"),
     "product": mark("Produkt"),
     "customer": mark("Kundschaft"),
+    "customer_phone": mark("Telefon Kundschaft"),
+    "order_note": mark("Bemerkung zum Auftrag"),
     "deadline": pmark("Mail", "Frist"),
     "appointment": mark("Kundentermin"),
+    "visit": pmark("Mail", "Termin"),
     "status": mark("Status"),
     "tracking": pmark("Mail", "Sendung"),
     "reason": mark("Grund"),
@@ -51,13 +56,22 @@ ROWS: Mapping[str, str | Meaning] = {
 class Reader(NamedTuple):
     """The reader of a mail: a partner, or a member of staff (`staff`). Staff without a name is the whole team.
 
-    `stranger`: a partner who does not have the order (any more).
+    `stranger`: a partner who does not have the order (any more). `customer`: the customer of an order.
     """
 
     name: str
     language: Language
     staff: bool = False
     stranger: bool = False
+    customer: bool = False
+
+
+class Row(NamedTuple):
+    """A row of the table of facts. `href`: where the HTML part links it to."""
+
+    label: str
+    text: str
+    href: str = ""
 
 
 class MailText(NamedTuple):
@@ -86,10 +100,14 @@ def lines(text: str) -> str:
 
 
 class MailTexts:
-    """Composes mails from the templates, which are read once. Links begin with `public_url`."""
+    """Composes mails from the templates, which are read once.
 
-    def __init__(self, public_url: str) -> None:
+    Links begin with `public_url`. `company` is the retailer's name, which partners know.
+    """
+
+    def __init__(self, public_url: str, company: str = "") -> None:
         self._public_url = public_url
+        self._company = one_line(company)
         self._templates = {
             language: _Environments(_environment(language), _environment(language, html=True))
             for language in LANGUAGES
@@ -118,6 +136,20 @@ class MailTexts:
         ]
         return self._laid_out(reader, said["subject"], said, rows=rows, link="")
 
+    def compose_notice(
+        self,
+        name: str,
+        reader: Reader,
+        values: Mapping[str, Any],
+        rows: Sequence[tuple[str, str]] = (),
+        *,
+        path: str = "",
+    ) -> MailText:
+        """A mail from the template with this name and these values. `path`: where its link leads; none: no link."""
+        said = self._said(name, reader, values)
+        link = f"{self._public_url}{path}" if path else ""
+        return self._laid_out(reader, said["subject"], said, rows=rows, link=link)
+
     def compose_findings(
         self,
         language: Language,
@@ -137,6 +169,13 @@ class MailTexts:
         named = [(about, said["kinds"][kind]) for about, kind in rows]
         return self._laid_out(reader, said["subject"], said, rows=named, link=link)
 
+    def _signature(self, reader: Reader) -> str:
+        if reader.customer and self._company:
+            return self._company
+        if reader.staff:
+            return say(reader.language, "Ihr CMI")
+        return say(reader.language, "Ihr Servicepartner-Team")
+
     def _said(self, name: str, reader: Reader, values: Mapping[str, Any]) -> dict[str, Any]:
         """The variables that the template of a mail sets."""
         template = self._templates[reader.language].plain.get_template(f"{name}.txt")
@@ -149,7 +188,7 @@ class MailTexts:
         said: Mapping[str, Any],
         *,
         link: str,
-        rows: Sequence[tuple[str, str]] = (),
+        rows: Sequence[tuple[str, str] | Row] = (),
         why: str = "",
         layout: str = "layout",
         **more: Any,
@@ -158,20 +197,24 @@ class MailTexts:
         templates = self._templates[reader.language]
         _ = partial(say, reader.language)
         greeting = _("Guten Tag %(name)s", name=one_line(reader.name))
+        paragraphs = _paragraphs(said["text"])
         values: dict[str, Any] = {
             "language": reader.language,
             "subject": one_line(subject),
             "greeting": greeting if reader.name else _("Guten Tag zusammen"),
-            "paragraphs": _paragraphs(said["text"]),
+            "brand": "CMI" if reader.staff or not self._company else self._company,
+            "preview": one_line(said.get("preview") or paragraphs[0]),
+            "paragraphs": paragraphs,
             "why": why,
-            "rows": rows,
+            "rows": [Row(*row) for row in rows],
             "link": link if said.get("has_link", True) else "",
             "button": said.get("button") or _("Auftrag öffnen"),
             "button_missing": _(
                 "Falls die Schaltfläche nicht funktioniert, öffnen Sie diese Adresse:"
             ),
             "closing": _("Freundliche Grüsse"),
-            "signature": _("Ihr CMI") if reader.staff else _("Ihr Servicepartner-Team"),
+            "signature": self._signature(reader),
+            "company": "" if reader.staff or reader.customer else self._company,
             "footer": _("Diese Nachricht wurde vom CMI automatisch verschickt.")
             if reader.staff
             else _(

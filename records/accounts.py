@@ -3,16 +3,19 @@
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.values import Language, Value
+from records.confirmations import Confirmations
 from records.database import Database, storable, to_the_end
 from records.endings import has_not_ended
-from records.links import MAILED, NewLink, put_link
-from records.mails import USER
+from records.leaving import Leaving
+from records.links import NewLink, put_link
+from records.passwords import PasswordRecords
 from records.second_factors import SecondFactors
-from records.tables import links, mails, sessions, users
+from records.session_lists import SessionLists
+from records.tables import Instant, links, mails, sessions, users
 
 UserRole = Literal["partner", "operations", "accounting"]
 Invitation = Literal["accepted", "sent", "waiting", "failed", "expired"]
@@ -34,6 +37,8 @@ class User(Value):
     second_factor: bool
     created_at: datetime
     last_login_at: datetime | None
+    first_login_at: datetime | None = None
+    factor_reset_at: datetime | None = None  # when operations last removed a lost second factor
 
 
 class Credentials(NamedTuple):
@@ -51,11 +56,13 @@ class Credentials(NamedTuple):
 
 
 class LiveSession(NamedTuple):
-    """A session and its user."""
+    """A session and its user. `confirmed_at`: when password and code were last right in it."""
 
     user: User
+    began_at: datetime
     last_used_at: datetime
     expires_at: datetime
+    confirmed_at: datetime | None
 
 
 def email_key(email: str) -> str:
@@ -69,6 +76,10 @@ class AccountRecords:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.second_factors = SecondFactors(database)
+        self.confirmations = Confirmations(database)
+        self.passwords = PasswordRecords(database)
+        self.session_lists = SessionLists(database)
+        self.leaving = Leaving(database)
         upsert = sqlite.insert if database.is_sqlite else postgresql.insert
         # Whichever key is there already: two calls with one request id have both the id and the address in common.
         self._add_user = upsert(users).on_conflict_do_nothing()
@@ -155,36 +166,9 @@ class AccountRecords:
             partner_ended=row.partner_ended,
         )
 
-    async def remove_user(self, user_id: str) -> None:
-        """Remove a user with its sessions, links and mails."""
-        sent = delete(mails).where(mails.c.about == user_id, mails.c.audience == USER)
-
-        def remove(connection: Connection) -> None:
-            connection.execute(delete(users).where(users.c.user_id == user_id))
-            connection.execute(sent)
-
-        await self._database.write(remove)
-
     async def set_language(self, user_id: str, language: Language) -> None:
         """Set the user's language."""
         await self._update_user(user_id, language=language)
-
-    @to_the_end
-    async def rehash(self, user_id: str, former: str, password_hash: str) -> None:
-        """Store a newer hash of the same password, unless the password was changed meanwhile."""
-        changed = (
-            update(users)
-            .where(users.c.user_id == user_id, users.c.password_hash == former)
-            .values(password_hash=password_hash)
-        )
-        async with self._database.writing() as connection:
-            await connection.execute(changed)
-
-    @to_the_end
-    async def set_password(self, user_id: str, password_hash: str) -> None:
-        """Set a password. Sessions end, and mailed links no longer work."""
-        async with self._database.writing() as connection:
-            await _set_password(connection, user_id, password_hash)
 
     @to_the_end
     async def _update_user(self, user_id: str, **changes: Any) -> None:
@@ -192,32 +176,17 @@ class AccountRecords:
         async with self._database.writing() as connection:
             await connection.execute(changed)
 
-    # --- passwords ---
-
-    @to_the_end
-    async def use_link(self, secret_hash: str, password_hash: str, now: datetime) -> str | None:
-        """Use a mailed link to set the password. Returns the user's id, or None if the link is not valid."""
-        used = (
-            delete(links)
-            .where(
-                links.c.secret_hash == secret_hash,
-                links.c.expires_at > now,
-                links.c.purpose.in_(MAILED),
-            )
-            .returning(links.c.user_id)
-        )
-        async with self._database.writing() as connection:
-            user_id = (await connection.execute(used)).scalar_one_or_none()
-            if user_id is None:
-                return None
-            await _set_password(connection, user_id, password_hash)
-        return str(user_id)
-
     # --- sessions ------------------------------------------------------------------------------------------------
 
     @to_the_end
     async def begin_session(
-        self, user_id: str, secret_hash: str, now: datetime, expires_at: datetime
+        self,
+        user_id: str,
+        secret_hash: str,
+        now: datetime,
+        expires_at: datetime,
+        browser: str | None = None,
+        network: str | None = None,
     ) -> bool:
         """Store a new session and the time of the login, and delete the second-factor ticket.
 
@@ -229,11 +198,15 @@ class AccountRecords:
             "created_at": now,
             "last_used_at": now,
             "expires_at": expires_at,
+            "confirmed_at": now,
+            "browser": browser,
+            "network": network,
         }
+        first = func.coalesce(users.c.first_login_at, literal(now, Instant))
         came = (
             update(users)
             .where(users.c.user_id == user_id, has_not_ended(users.c.partner_id))
-            .values(last_login_at=now)
+            .values(last_login_at=now, first_login_at=first)
         )
         ticket = delete(links).where(links.c.user_id == user_id, links.c.purpose == "second_factor")
         async with self._database.writing() as connection:
@@ -247,7 +220,10 @@ class AccountRecords:
         """The session with this secret, unless it has expired or its user's partner has ended."""
         found = (
             _user_query.add_columns(
-                sessions.c.last_used_at, sessions.c.expires_at.label("session_expires_at")
+                sessions.c.created_at.label("session_began_at"),
+                sessions.c.last_used_at,
+                sessions.c.expires_at.label("session_expires_at"),
+                sessions.c.confirmed_at,
             )
             .join(sessions, sessions.c.user_id == users.c.user_id)
             .where(
@@ -259,7 +235,10 @@ class AccountRecords:
         row = await self._database.read(lambda c: c.execute(found).one_or_none())
         if row is None:
             return None
-        return LiveSession(_user(row, now), row.last_used_at, row.session_expires_at)
+        began_at, used_at = row.session_began_at, row.last_used_at
+        return LiveSession(
+            _user(row, now), began_at, used_at, row.session_expires_at, row.confirmed_at
+        )
 
     async def use_session(self, secret_hash: str, now: datetime) -> None:
         """Store when the session was last used."""
@@ -301,14 +280,6 @@ _user_query = (
 )
 
 
-async def _set_password(connection: Any, user_id: str, password_hash: str) -> None:
-    await connection.execute(
-        update(users).where(users.c.user_id == user_id).values(password_hash=password_hash)
-    )
-    await connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
-    await connection.execute(delete(links).where(links.c.user_id == user_id))
-
-
 def _user(row: Any, now: datetime) -> User:
     return User(
         user_id=row.user_id,
@@ -321,6 +292,8 @@ def _user(row: Any, now: datetime) -> User:
         second_factor=row.totp_confirmed,
         created_at=row.created_at,
         last_login_at=row.last_login_at,
+        first_login_at=row.first_login_at,
+        factor_reset_at=row.factor_reset_at,
     )
 
 

@@ -22,5 +22,5 @@ def end_access(connection: Connection, partner_id: str, now: datetime) -> None:
     connection.execute(
         update(tokens)
         .where(tokens.c.partner_id == partner_id, tokens.c.revoked_at.is_(None))
-        .values(revoked_at=now)
+        .values(revoked_at=now, ended_because="partner_ended")
     )

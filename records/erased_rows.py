@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, exists, insert, select, update
+from sqlalchemy import Connection, delete, exists, insert, or_, select, update
 
-from domain.orders.erasure import erase_events, erase_order, is_erased
+from domain.orders.erasure import ERASED, erase_events, erase_order, is_erased
 from domain.orders.order import Order
 from records.erased_settlements import erase_texts_of_settlements
+from records.message_mails import erase_messages
+from records.order_mails import delete_events
 from records.order_rows import document_row, event_row, events_after, order_of, order_row
 from records.tables import documents, erasures, idempotency, mails, orders, timeline
 
@@ -50,8 +52,18 @@ def erase_rows(connection: Connection, sp_id: str, by: str, at: datetime) -> Non
                 .values(data=event_row(sp_id, new)["data"])
             )
     # An answer of the API to a call about the order contains it. A repetition of the call is refused by the order.
+    # An earlier release keeps answers that can be read, and does not say what they are about.
+    readable = idempotency.c.response.contains(f'"{sp_id}"', autoescape=True)
     connection.execute(
-        delete(idempotency).where(idempotency.c.response.contains(f'"{sp_id}"', autoescape=True))
+        delete(idempotency).where(or_(idempotency.c.about == f"order/{sp_id}", readable))
     )
+    erase_messages(connection, sp_id)
     connection.execute(update(mails).where(mails.c.about == sp_id).values(last_error=None))
     erase_texts_of_settlements(connection, sp_id)
+    delete_events(connection, sp_id)
+    # The customer's address.
+    connection.execute(
+        update(mails)
+        .where(mails.c.about == sp_id, mails.c.audience == "customer")
+        .values(recipient=ERASED)
+    )

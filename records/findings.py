@@ -112,6 +112,21 @@ class Findings:
         """Open findings, the oldest first."""
         return await self._found(limit=limit)
 
+    async def first(self, limit: int) -> tuple[int, tuple[Finding, ...]]:
+        """How many findings are open, and the first of them, from one statement, so that both agree."""
+        found = (
+            select(func.count().over().label("total"), findings)
+            .where(findings.c.ended_at.is_(None))
+            .order_by(findings.c.found_at, findings.c.about, findings.c.kind)
+            .limit(limit)
+        )
+        rows = await self._database.read(lambda connection: connection.execute(found).all())
+        items = tuple(
+            Finding.model_validate({k: v for k, v in row._asdict().items() if k != "total"})
+            for row in rows
+        )
+        return (rows[0].total if rows else 0), items
+
     async def count(self) -> int:
         """How many findings are open."""
         return await self._count()

@@ -72,10 +72,14 @@ class Begun(NamedTuple):
 
 
 class StuckMails(NamedTuple):
-    """A page of mails, and the cursor of the next page; None at the end."""
+    """A page of mails, the cursor of the next page (None at the end), and how many mails the whole list has.
+
+    `total` comes with the page from one statement, so that both agree; it is 0 if the page is empty.
+    """
 
     items: tuple[MailRow, ...]
     next_cursor: str | None
+    total: int
 
 
 class PendingMail(NamedTuple):
@@ -290,7 +294,9 @@ class MailLog:
         Raises:
             ValueError: it is not a cursor of this list.
         """
-        found = select(mails).where(_stuck(since, until))
+        listed = _stuck(since, until)
+        total = select(func.count()).select_from(mails).where(listed).scalar_subquery()
+        found = select(*mails.c, total.label("total")).where(listed)
         if cursor is not None:
             _, at, key = decode_cursor(cursor, ["stuck"])
             place = tuple_(literal(at, Instant), literal(key))
@@ -302,14 +308,8 @@ class MailLog:
         return StuckMails(
             tuple(_mail(row) for row in rows[:limit]),
             encode_cursor(Position("stuck", last.first_tried_at, last.key)) if last else None,
+            rows[0].total if rows else 0,
         )
-
-    async def count_stuck(self, since: datetime, until: datetime) -> int:
-        """The number of mails that `stuck` lists."""
-        counted = select(func.count()).select_from(mails).where(_stuck(since, until))
-        async with self._database.reading() as connection:
-            number: int = (await connection.execute(counted)).scalar_one()
-        return number
 
     async def _update(self, key: str, **changes: Any) -> None:
         changed = (
@@ -331,4 +331,4 @@ def _stuck(since: datetime, until: datetime) -> ColumnElement[bool]:
 
 
 def _mail(row: Any) -> MailRow:
-    return MailRow.model_validate(row._asdict())
+    return MailRow.model_validate({name: getattr(row, name) for name in MailRow.model_fields})

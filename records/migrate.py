@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -22,6 +23,7 @@ from records.failures import is_away
 logger = logging.getLogger("cmi.records")
 
 _LOCK = 0x434D49  # "CMI"
+_Result = TypeVar("_Result")
 
 
 async def migrate(url: str) -> None:
@@ -35,10 +37,15 @@ async def migrate(url: str) -> None:
 
 async def migrate_patiently(url: str) -> None:
     """Run `migrate`, and retry while the database is away: locked, without disk space, not up yet."""
+    await patiently(lambda: migrate(url))
+
+
+async def patiently(work: Callable[[], Awaitable[_Result]]) -> _Result:
+    """Call `work`, again while the database is away, and return its result."""
     pause = 0.5
     while True:
         try:
-            await migrate(url)
+            return await work()
         except Exception as error:
             if not is_away(error):
                 raise
@@ -49,8 +56,6 @@ async def migrate_patiently(url: str) -> None:
             )
             await asyncio.sleep(pause)
             pause = min(pause * 2, 15)
-        else:
-            return
 
 
 async def check_current(database: Database) -> str | None:

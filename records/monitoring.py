@@ -1,4 +1,4 @@
-"""Counts for operations: how many orders are late and with whom, and why orders are under review."""
+"""Counts for operations: with whom orders are late, and why orders are under review or without a partner."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -7,7 +7,6 @@ from typing import Annotated, NamedTuple
 from pydantic import Field, TypeAdapter
 from sqlalchemy import Select, func, select
 
-from domain.orders.deadline import DeadlineKind
 from domain.orders.events import (
     Declined,
     NotExecuted,
@@ -17,7 +16,6 @@ from domain.orders.events import (
 )
 from domain.orders.order import Status
 from records.database import Database
-from records.order_lists import is_overdue_with
 from records.tables import orders, timeline
 
 Report = NotExecuted | ProblemReported | RequirementsRejected
@@ -43,13 +41,6 @@ class Monitoring:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    async def late(self, now: datetime, kind: DeadlineKind | None = None) -> int:
-        """The number of orders with a missed open deadline of any party. `kind`: only a deadline of this kind."""
-        counted = select(func.count()).select_from(orders).where(orders.c.next_due <= now)
-        if kind is not None:
-            counted = counted.where(is_overdue_with(kind, now))
-        return await self._number(counted)
 
     async def late_partners(self, now: datetime, limit: int) -> tuple[LatePartner, ...]:
         """The partners with missed deadlines, those with the most orders first."""

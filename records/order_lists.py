@@ -170,3 +170,25 @@ def part_query(
         .join(documents, documents.c.sp_id == listed.c.sp_id)
         .order_by(*(again if ascends else (column.desc() for column in again)))
     )
+
+
+def first_query(which: OrderFilter, limit: int) -> Select[int, str, str]:
+    """The beginning of a list, the most urgent orders first: how many it has in all, and documents of each order."""
+    due = _due_column(which)
+    sort = (due.is_(None), due, orders.c.placed_at.desc(), orders.c.sp_id)
+    keys = (
+        select(
+            func.count().over().label("total"),
+            func.row_number().over(order_by=sort).label("place"),
+            orders.c.sp_id,
+        )
+        .where(*conditions(which))
+        .order_by(*sort)
+        .limit(limit)
+    )
+    listed = keys.subquery()
+    return (
+        select(listed.c.total, documents.c.document, documents.c.pinned)
+        .join(documents, documents.c.sp_id == listed.c.sp_id)
+        .order_by(listed.c.place)
+    )

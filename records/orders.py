@@ -15,7 +15,15 @@ from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database, storable
 from records.erased_rows import is_recorded_as_erased, note_late_data
 from records.heads import Head, is_in, step
-from records.order_lists import PARTS, OrderFilter, Sort, conditions, part_query
+from records.order_lists import (
+    PARTS,
+    OrderFilter,
+    Sort,
+    conditions,
+    first_query,
+    part_query,
+)
+from records.order_mails import add_events
 from records.order_relations import OrderRelations
 from records.order_rows import (
     deadline_rows,
@@ -41,6 +49,13 @@ class Page(NamedTuple):
 
     items: tuple[Order, ...]
     next_cursor: str | None
+
+
+class Counted(NamedTuple):
+    """How many orders a list has, and the first of them."""
+
+    total: int
+    items: tuple[Order, ...]
 
 
 class Orders:
@@ -128,6 +143,8 @@ class Orders:
             connection.execute(
                 insert(timeline), [event_row(order.sp_id, recorded) for recorded in events]
             )
+            if not is_erased(order):
+                add_events(connection, order, events)
 
     @asynccontextmanager
     async def locked(self, order: Order) -> AsyncIterator[Head | None]:
@@ -225,6 +242,16 @@ class Orders:
         return Page(
             tuple(order for order, _ in items[:limit]),
             items[limit - 1][1] if len(items) > limit else None,
+        )
+
+    async def first(self, which: OrderFilter, limit: int) -> Counted:
+        """How many orders a list has, and the most urgent of them, from one statement, so that both agree."""
+        rows = await self._database.read(
+            lambda connection: connection.execute(first_query(which, limit)).all()
+        )
+        return Counted(
+            rows[0].total if rows else 0,
+            tuple(order_of(row.document, row.pinned) for row in rows),
         )
 
     async def counts(self, which: OrderFilter) -> dict[Status, int]:

@@ -5,13 +5,14 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, StringConstraints
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.fields import EmailAddress, Identifier, TextLine
 from domain.orders.placement import Assignee
 from domain.policy import CANTONS
 from domain.values import Language, Value
+from records.account_notices import Recipient, tell
 from records.database import Database, to_the_end
 from records.endings import end_access
 from records.iban_changes import COMMAND_LINE, FORMER_ADDRESS, Person, note_first, set_iban
@@ -97,7 +98,8 @@ class Partners:
     ) -> Partner | None:
         """Change these fields and no others. None if there is no such partner.
 
-        A changed IBAN is not in force before a second person has confirmed it. `by`: who changes it.
+        A changed IBAN is not in force before a second person has confirmed it. `by`: who changes it. A changed e-mail
+        address is told to the address before and to the new one.
 
         If it ends, its sessions, links and tokens end in the same transaction. They end again when it comes back: what
         somebody got while it was ending does not come back with it.
@@ -124,6 +126,7 @@ class Partners:
                     set_iban, partner_id, before["iban"], changed.iban, told, by, now
                 )
                 changed = changed.model_copy(update={"iban": iban})
+            await connection.run_sync(_tell_of_addresses, before, changed, now)
             # the id stays, even if it is among the changes
             values = {**changed.model_dump(exclude={"partner_id"}), "changed_at": now}
             if changed.email != before["email"] and not is_recent:
@@ -193,3 +196,21 @@ class Partners:
 
 def _partner(row: Any) -> Partner:
     return Partner.model_validate(row._asdict())
+
+
+def _tell_of_addresses(
+    connection: Connection, before: Mapping[str, Any], changed: Partner, now: datetime
+) -> None:
+    """Tell the partner of a changed address, at the one before and at the new one."""
+    for field in ("email", "escalation_email"):
+        is_escalation = field == "escalation_email"
+        old, new = before[field], getattr(changed, field)
+        if old == new:
+            continue
+        told = [old, new, before["email"] if is_escalation else None]
+        recipients = [
+            Recipient("partner", address, changed.name, changed.language, staff=False)
+            for address in dict.fromkeys(filter(None, told))
+        ]
+        facts = {"before": old, "after": new, "is_escalation": is_escalation}
+        tell(connection, "email_changed", before["partner_id"], recipients, facts, now)

@@ -45,12 +45,14 @@ class PunctualityRecords:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def tallies(self, first: datetime, after: datetime, now: datetime) -> tuple[Tally, ...]:
-        """The tallies of the deadlines due from `first` to before `after`, as known at `now`.
+    async def tallies(
+        self, first: datetime, after: datetime, now: datetime, partner_id: str | None = None
+    ) -> tuple[Tally, ...]:
+        """The tallies of the deadlines due from `first` to before `after`, as known at `now`; of one partner, if given.
 
         Sorted by partner, then by kind. Partners and kinds without a counted deadline are left out.
         """
-        met, missed = deadlines.c.outcome == "met", _missed(now)
+        met, missed = deadlines.c.outcome == "met", is_missed(now)
         found = (
             select(
                 deadlines.c.partner_id,
@@ -63,6 +65,8 @@ class PunctualityRecords:
             .group_by(deadlines.c.partner_id, deadlines.c.kind)
             .order_by(deadlines.c.partner_id)
         )
+        if partner_id is not None:
+            found = found.where(deadlines.c.partner_id == partner_id)
         async with self._database.reading() as connection:
             rows = (await connection.execute(found)).all()
         return tuple(
@@ -84,7 +88,7 @@ class PunctualityRecords:
         Raises:
             ValueError: it is not a cursor of this list.
         """
-        where = [*_due(first, after), _missed(now)]
+        where = [*_due(first, after), is_missed(now)]
         if partner_id is not None:
             if not storable(partner_id):
                 return Misses((), None)
@@ -124,7 +128,7 @@ def _due(first: datetime, after: datetime) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _missed(now: datetime) -> ColumnElement[bool]:
+def is_missed(now: datetime) -> ColumnElement[bool]:
     """`domain.orders.punctuality.verdict` in SQL; a test checks that both agree."""
     until = func.coalesce(deadlines.c.ended, literal(now, Instant))
     return and_(

@@ -1,11 +1,13 @@
 """Second factors of users: the secret of the codes, which codes were used, and recovery codes."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import Connection, Delete, delete, insert, update
 
+from records.account_notices import tell_user
 from records.database import Database, to_the_end
-from records.tables import recovery_codes, users
+from records.tables import links, recovery_codes, sessions, users
 
 
 class SecondFactors:
@@ -27,9 +29,12 @@ class SecondFactors:
 
     @to_the_end
     async def confirm(
-        self, user_id: str, totp_secret: str, step: int, code_hashes: Iterable[str]
+        self, user_id: str, totp_secret: str, step: int, code_hashes: Iterable[str], now: datetime
     ) -> bool:
-        """Confirm the enrolled secret and store recovery codes. False if another secret was enrolled meanwhile."""
+        """Confirm the enrolled secret and store recovery codes, and tell the user.
+
+        False if another secret was enrolled meanwhile.
+        """
         changed = (
             update(users)
             .where(
@@ -47,6 +52,7 @@ class SecondFactors:
                 delete(recovery_codes).where(recovery_codes.c.user_id == user_id)
             )
             await connection.execute(insert(recovery_codes), rows)
+            await connection.run_sync(tell_user, "factor_set", user_id, now)
         return True
 
     @to_the_end
@@ -67,14 +73,44 @@ class SecondFactors:
             return (await connection.execute(taken)).rowcount == 1
 
     @to_the_end
-    async def remove(self, user_id: str) -> None:
-        """Remove a user's second factor and its recovery codes."""
+    async def remove(self, user_id: str, now: datetime) -> None:
+        """Remove a user's second factor and its recovery codes. The user is told if it was in force."""
+        mine = users.c.user_id == user_id
+        in_force = update(users).where(mine, users.c.totp_confirmed).values(_NONE)
         async with self._database.writing() as connection:
-            await connection.execute(
-                update(users)
-                .where(users.c.user_id == user_id)
-                .values(totp_secret=None, totp_confirmed=False, totp_last_step=None)
+            if (await connection.execute(in_force)).rowcount == 1:
+                await connection.run_sync(tell_user, "factor_removed", user_id, now)
+            await connection.execute(update(users).where(mine).values(_NONE))
+            await connection.execute(_codes_of(user_id))
+
+    async def reset(self, user_id: str, now: datetime) -> bool:
+        """Remove a user's confirmed second factor, end its sessions, and tell the user.
+
+        False if there is no confirmed one.
+        """
+        changed = (
+            update(users)
+            .where(users.c.user_id == user_id, users.c.totp_confirmed)
+            .values(_NONE | {"factor_reset_at": now})
+        )
+
+        def reset(connection: Connection) -> bool:
+            if connection.execute(changed).rowcount == 0:
+                return False
+            tell_user(connection, "factor_reset", user_id, now)
+            connection.execute(_codes_of(user_id))
+            connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
+            # A ticket says that the password was right; it would be a log-in without a code now.
+            connection.execute(
+                delete(links).where(links.c.user_id == user_id, links.c.purpose == "second_factor")
             )
-            await connection.execute(
-                delete(recovery_codes).where(recovery_codes.c.user_id == user_id)
-            )
+            return True
+
+        return await self._database.write(reset)
+
+
+_NONE = {"totp_secret": None, "totp_confirmed": False, "totp_last_step": None}
+
+
+def _codes_of(user_id: str) -> Delete:
+    return delete(recovery_codes).where(recovery_codes.c.user_id == user_id)

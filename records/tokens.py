@@ -1,21 +1,34 @@
 """Tokens of partners' software and of the retailer's systems. Only hashes are stored."""
 
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
 
-from sqlalchemy import and_, exists, select, update
+from sqlalchemy import Connection, and_, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from domain.values import Value
+from domain.values import OPEN, Value
+from records.account_notices import TOKENS, Recipient, tell
 from records.database import Database, storable, to_the_end
 from records.endings import has_not_ended
-from records.tables import tokens
+from records.tables import partners, tokens, users
 
 TokenRole = Literal["partner", "operations", "shop", "warehouse", "accounting"]
+EndedBecause = Annotated[Literal["maker_left", "partner_ended"], OPEN]
+
+TOLD_BEFORE = timedelta(days=14)
+"""So long before the end of a token operations are told of it."""
+
+
+class MakerGone(Exception):
+    """The login that makes a token was removed a moment ago."""
 
 
 class Token(Value):
-    """The data about a token, without the token itself. `made_by`: the login of the person who made it, if one did."""
+    """The data about a token, without the token itself.
+
+    `made_by`: the login of the person who made it, if one did; `maker` its name, while there is that login.
+    `ended_because`: why it ended, if nobody revoked it and its time was not over.
+    """
 
     token_id: str
     role: TokenRole
@@ -26,9 +39,12 @@ class Token(Value):
     expires_at: datetime | None
     revoked_at: datetime | None
     made_by: str | None = None
+    maker: str | None = None
+    ended_because: EndedBecause | None = None
 
 
-_COLUMNS = [tokens.c[name] for name in Token.model_fields]
+_COLUMNS = [tokens.c[name] for name in Token.model_fields if name != "maker"]
+_MAKER = users.c.name.label("maker")
 
 
 class Tokens:
@@ -39,12 +55,23 @@ class Tokens:
         insert = sqlite.insert if database.is_sqlite else postgresql.insert
         self._add = insert(tokens).on_conflict_do_nothing(index_elements=[tokens.c.token_id])
 
-    @to_the_end
     async def add(self, token: Token, token_hash: str) -> bool:
-        """Store a new token. False if its id is taken; the existing one is not changed."""
-        row = {**token.model_dump(), "token_hash": token_hash}
-        async with self._database.writing() as connection:
-            return (await connection.execute(self._add, row)).rowcount == 1
+        """Store a new token. False if its id is taken; the existing one is not changed.
+
+        Raises:
+            MakerGone: the login that makes it was removed meanwhile, which would have ended this token as well.
+        """
+        row = {**token.model_dump(exclude={"maker"}), "token_hash": token_hash}
+        maker = select(users.c.user_id).where(users.c.user_id == token.made_by)
+
+        def add(connection: Connection) -> bool:
+            if token.made_by is not None:  # it is held until the token is stored
+                there = connection.execute(maker.with_for_update(read=True, key_share=True))
+                if there.one_or_none() is None:
+                    raise MakerGone(token.made_by)
+            return connection.execute(self._add, row).rowcount == 1
+
+        return await self._database.write(add)
 
     async def find(self, token_hash: str, now: datetime) -> Token | None:
         """The token with this hash, if it is neither expired nor revoked, and its partner has not ended."""
@@ -66,7 +93,8 @@ class Tokens:
     async def list(self, partner_id: str | None) -> tuple[Token, ...]:
         """The tokens of a partner, or (None) of the retailer, in the order of creation, including revoked ones."""
         found = (
-            select(*_COLUMNS)
+            select(*_COLUMNS, _MAKER)
+            .outerjoin(users, users.c.user_id == tokens.c.made_by)
             .where(
                 tokens.c.partner_id.is_(None)
                 if partner_id is None
@@ -95,3 +123,51 @@ class Tokens:
             await connection.execute(revoked)
             found = await connection.execute(select(exists().where(which)))
             return bool(found.scalar_one())
+
+    async def bound(self, latest: datetime) -> int:
+        """Let all running tokens end at `latest` at the latest, also those without an end. Returns how many changed."""
+        late = tokens.c.expires_at.is_(None) | (tokens.c.expires_at > latest)
+        bounded = update(tokens).where(late, tokens.c.revoked_at.is_(None))
+        return await self._database.write(
+            lambda connection: connection.execute(bounded.values(expires_at=latest)).rowcount
+        )
+
+    async def tell_of_ends(self, now: datetime, operations: Recipient) -> int:
+        """Tell operations, once for each, of tokens that end soon. Returns how many there are.
+
+        A token that is made for at most as long is not told of: who made it knows.
+        """
+        found = (
+            select(
+                tokens.c.token_id,
+                tokens.c.name,
+                partners.c.name.label("owner"),
+                tokens.c.created_at,
+                tokens.c.expires_at,
+            )
+            .outerjoin(partners, partners.c.partner_id == tokens.c.partner_id)
+            .where(
+                tokens.c.revoked_at.is_(None),
+                tokens.c.end_told_at.is_(None),
+                tokens.c.expires_at > now,
+                tokens.c.expires_at <= now + TOLD_BEFORE,
+                has_not_ended(tokens.c.partner_id),
+            )
+            .order_by(tokens.c.expires_at, tokens.c.token_id)
+            .with_for_update(of=tokens)
+        )
+
+        def tell_once(connection: Connection) -> int:
+            ending = [
+                row
+                for row in connection.execute(found)
+                if row.expires_at - row.created_at > TOLD_BEFORE
+            ]
+            if ending:
+                of = tokens.c.token_id.in_([row.token_id for row in ending])
+                connection.execute(update(tokens).where(of).values(end_told_at=now))
+                named = [[row.name, row.owner, row.expires_at.isoformat()] for row in ending]
+                tell(connection, "tokens_end_soon", TOKENS, [operations], {"tokens": named}, now)
+            return len(ending)
+
+        return await self._database.write(tell_once)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     SecretStr,
@@ -45,10 +44,11 @@ from settings.fields import (
     parse_smtp_url,
     parse_vat_rates,
 )
+from settings.logins import LoginSettings
 from settings.policy_files import PREFIX, SettingsError, read_folder, read_policy
 
 
-class Settings(BaseModel):
+class Settings(LoginSettings):
     """Everything that differs between installations. A field is read from the variable `CMI_` + its name.
 
     Fields that may hold a password are not in the `repr`.
@@ -66,10 +66,21 @@ class Settings(BaseModel):
         repr=False,
         description="mail server: smtp://, smtp+starttls:// or smtps://, then [user:password@]host[:port]",
     )
-    mail_from: MailAddress = Field("CMI <cmi@localhost>", description="sender of every mail")
+    mail_from: MailAddress = Field(
+        "CMI <cmi@localhost>",
+        description="sender of every mail; partners see CMI_COMPANY_NAME as its name",
+    )
+    appointment_mails: bool = Field(
+        True,
+        description="on: partners get appointments by mail for their calendars; off: only to download",
+    )
     mail_operations: MailAddress = Field(
         "service-partner@localhost",
         description="the service-partner team: escalations, reviews, alarms",
+    )
+    messages_reply_to: MailAddress | None = Field(
+        None,
+        description="where replies to mails about messages go; none: these mails say to answer on the page",
     )
     mail_accounting: MailAddress = Field(
         "accounting@localhost", description="accounting: receives the partners' invoices"
@@ -130,6 +141,10 @@ class Settings(BaseModel):
     )
     temporal_ui_url: WebUrl = Field(
         "http://localhost:8233", description="address of the Temporal UI, for links to a workflow"
+    )
+    production: bool = Field(
+        False,
+        description="on: web processes and workers do not start with what must not be in production, and say it",
     )
     encryption_keys: EncryptionKeys | None = Field(
         None,
@@ -299,7 +314,9 @@ class Settings(BaseModel):
         """Name, default and meaning of each variable, as README.md lists them."""
         return [
             (PREFIX + field.upper(), _default_text(info.default), info.description or "")
-            for field, info in cls.model_fields.items()
+            for field, info in sorted(
+                cls.model_fields.items(), key=lambda each: each[0] in LoginSettings.model_fields
+            )
         ]
 
 

@@ -125,6 +125,15 @@ async def send_notice(client: Client, sp_id: str, request: Request) -> None:
     await _handle(client, sp_id).signal(request.command.type, request)
 
 
+async def history_length(client: Client, sp_id: str) -> int:
+    """The events in the server's history of an order's current run, also of messages that no worker has taken yet.
+
+    Raises:
+        RPCError: the server does not know such a workflow, or Temporal is unavailable.
+    """
+    return (await _handle(client, sp_id).describe()).history_length
+
+
 async def snapshot(client: Client, sp_id: str) -> Snapshot:
     """The order and its events as its workflow holds them, also after its end, as long as the server keeps it.
 

@@ -1,4 +1,4 @@
-"""docker-compose.yml, checked without an engine: the specification's schema, and that all it names exists."""
+"""The Compose files, checked without an engine: the specification's schema, networks, roles, that all named exists."""
 
 import ast
 import json
@@ -13,26 +13,92 @@ import jsonschema_rs
 import pytest
 import yaml
 
+from contracts.keys import new_key
 from settings import Settings
+from settings.production import Finding, Process, findings
 
 ROOT = Path(__file__).parent.parent
-SOURCE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-COMPOSE: dict[str, Any] = yaml.safe_load(SOURCE)
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+SOURCES = {
+    name: (ROOT / name).read_text(encoding="utf-8")
+    for name in ("docker-compose.yml", "docker-compose.development.yml")
+}
+PRODUCTION, OVERRIDE = (yaml.safe_load(text) for text in SOURCES.values())
+SERVICES: dict[str, dict[str, Any]] = PRODUCTION["services"]
 OURS = [name for name, service in SERVICES.items() if "build" in service]
+PROCESSES: tuple[Process, ...] = ("web", "worker")
 
-_VARIABLE = re.compile(r"(?<!\$)\$\{(\w+):-([^}]*)\}")
+DEVELOPMENT_ENV = dict(
+    line.split("=", 1)
+    for line in (ROOT / "docker-compose.development.env").read_text(encoding="utf-8").splitlines()
+    if line and not line.startswith("#")
+)
+ENV = {
+    "DB_SUPERUSER_PASSWORD": "Nn7dR2xw0PzQ",
+    "DB_OWNER_PASSWORD": "owner5xT9pLq2",
+    "DB_APP_PASSWORD": "app8Hw3RvK6yz",
+    "TEMPORAL_DB_PASSWORD": "temporal4Jm7Vc",
+    "CMI_SMTP_URL": "smtps://u:pKq93nVb2@mail.haendler.ch",
+    "CMI_MAIL_FROM": "cmi@haendler.ch",
+    "CMI_MAIL_OPERATIONS": "service@haendler.ch",
+    "CMI_MAIL_ACCOUNTING": "buchhaltung@haendler.ch",
+    "CMI_COMPANY_NAME": "Haendler AG",
+    "CMI_COMPANY_DEPARTMENT": "Buchhaltung",
+    "CMI_COMPANY_STREET": "Hauptgasse 7",
+    "CMI_COMPANY_POSTAL_CODE": "3000",
+    "CMI_COMPANY_CITY": "Bern",
+    "CMI_PUBLIC_URL": "https://cmi.haendler.ch",
+    "CMI_ENCRYPTION_KEYS": new_key("2026-11"),
+    "CMI_SECRET_KEY": "5bK0y8Z2tqWcJ7dXhR3nLmVfPaGsE9u4",
+}
+"""What whoever runs CMI in production has to give; the test of it holds this list against the file."""
+
+_VARIABLE = re.compile(r"(?<!\$)\$\{(\w+):([-?])([^}]*)\}")
+
+
+class Missing(Exception):
+    """A variable that has to be set is not, or is empty."""
 
 
 def interpolated(text: str, env: dict[str, str]) -> str:
-    """`${NAME:-default}` as Compose reads it; the file uses no other form."""
-    return _VARIABLE.sub(lambda match: env.get(match[1]) or match[2], text)
+    """`${NAME:-default}` and `${NAME:?message}` as Compose reads them; the files use no other form."""
+
+    def value(match: "re.Match[str]") -> str:
+        name, form, rest = match.groups()
+        if not env.get(name) and form == "?":
+            raise Missing(f"{name}: {rest}")
+        return env.get(name) or rest
+
+    return _VARIABLE.sub(value, text)
 
 
-def environment(service: str, env: dict[str, str]) -> dict[str, str]:
-    return {
-        name: interpolated(value, env) for name, value in SERVICES[service]["environment"].items()
-    }
+def required() -> set[str]:
+    """The variables that have no default."""
+    found = _VARIABLE.findall(_without_comments(SOURCES["docker-compose.yml"]))
+    return {name for name, form, _ in found if form == "?"}
+
+
+def environment(service: str, env: dict[str, str] | None = None) -> dict[str, str]:
+    """The environment of a service in production; `env` is added to what is given there."""
+    values = SERVICES[service]["environment"].items()
+    return {name: interpolated(value, {**ENV, **(env or {})}) for name, value in values}
+
+
+def development(service: str) -> dict[str, str]:
+    """The environment of a service with the development's files on top."""
+    over = OVERRIDE["services"].get(service, {}).get("environment", {})
+    values = {**SERVICES.get(service, {}).get("environment", {}), **over}
+    return {name: interpolated(value, DEVELOPMENT_ENV) for name, value in values.items()}
+
+
+def networks(service: str, *, in_development: bool = False) -> set[str]:
+    """The networks that a service is in."""
+    more = OVERRIDE["services"].get(service, {}).get("networks", []) if in_development else []
+    return {*SERVICES.get(service, {}).get("networks", []), *more}
+
+
+def members(network: str) -> set[str]:
+    """The services of production that are in a network."""
+    return {name for name in SERVICES if network in networks(name)}
 
 
 def seconds(duration: str) -> float:
@@ -51,8 +117,9 @@ def compose_schema() -> dict[str, Any]:
     return schema
 
 
-def test_it_is_a_compose_file() -> None:
-    errors = jsonschema_rs.validator_for(compose_schema()).iter_errors(COMPOSE)
+@pytest.mark.parametrize("given", [PRODUCTION, OVERRIDE], ids=["production", "development"])
+def test_it_is_a_compose_file(given: dict[str, Any]) -> None:
+    errors = jsonschema_rs.validator_for(compose_schema()).iter_errors(given)
     assert [f"{list(error.instance_path)}: {error.message}" for error in errors] == []
 
 
@@ -61,54 +128,192 @@ def test_the_schema_would_find_a_mistake() -> None:
     assert not jsonschema_rs.validator_for(compose_schema()).is_valid(wrong)
 
 
-def test_every_variable_has_a_default() -> None:
-    named = re.findall(r"(?<!\$)\$(?!\$)\{?\w+", "\n".join(_without_comments(SOURCE)))
-    assert len(named) == len(_VARIABLE.findall("\n".join(_without_comments(SOURCE))))
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_variable_has_a_default_or_must_be_set(name: str) -> None:
+    text = _without_comments(SOURCES[name])
+    named = re.findall(r"(?<!\$)\$(?!\$)\{?\w+", text)
+    assert len(named) == len(_VARIABLE.findall(text))
 
 
-def _without_comments(text: str) -> list[str]:
-    return [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+def test_what_must_be_set_says_what_it_is_and_nothing_secret_has_a_default() -> None:
+    for name, form, rest in _VARIABLE.findall(_without_comments(SOURCES["docker-compose.yml"])):
+        if form == "?":
+            assert len(rest) > 5, name
+        else:
+            assert not re.search("PASSWORD|KEY|TOKEN", name) or rest == "", name
+    assert required() == set(ENV)
+    assert "development" not in _without_comments(SOURCES["docker-compose.yml"])
+
+
+@pytest.mark.parametrize("name", ENV)
+def test_what_must_be_set_is_missed_by_a_service(name: str) -> None:
+    missed = []
+    for service in SERVICES:
+        try:
+            for value in SERVICES[service].get("environment", {}).values():
+                interpolated(value, {**ENV, name: ""})
+        except Missing as error:
+            missed.append(str(error))
+    assert missed
+    assert all(each.startswith(f"{name}: ") for each in missed)
+
+
+def _without_comments(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
 
 
 def test_every_cmi_variable_is_one_that_the_settings_know() -> None:
     known = {name for name, _, _ in Settings.variables()}
-    assert set(re.findall(r"\bCMI_[A-Z_]*[A-Z]\b", "\n".join(_without_comments(SOURCE)))) <= known
+    for text in (*SOURCES.values(), "\n".join(DEVELOPMENT_ENV)):
+        assert set(re.findall(r"\bCMI_[A-Z_]*[A-Z]\b", _without_comments(text))) <= known
 
 
-@pytest.mark.parametrize("service", OURS)
-@pytest.mark.parametrize(
-    "env",
-    [
-        {},
-        {
-            "DB_PASSWORD": "x1",
-            "CMI_SMTP_URL": "smtps://u:p@mail.example.ch",
-            "CMI_OPERATIONS_LANGUAGE": "fr",
-        },
-    ],
-    ids=["defaults", "production"],
-)
-def test_our_processes_can_read_their_environment(service: str, env: dict[str, str]) -> None:
-    settings = Settings.from_env(environment(service, env))
-    assert settings.database_url.startswith("postgresql+asyncpg://cmi:")
-    assert settings.database_url.endswith("@postgresql:5432/cmi")
-    assert settings.smtp.host == ("mail.example.ch" if env else "mailpit")
+@pytest.mark.parametrize("service", PROCESSES)
+def test_our_processes_are_fit_for_production(service: Process) -> None:
+    settings = Settings.from_env(environment(service))
+    assert settings.production
+    assert settings.database_url.startswith("postgresql+asyncpg://cmi_app:app8Hw3RvK6yz@postgresql")
+    assert settings.smtp.host == "mail.haendler.ch"
+    assert findings(settings, service, temporal=environment(service)) == ()
+
+
+@pytest.mark.parametrize("service", PROCESSES)
+def test_the_values_of_development_are_none_for_production(service: Process) -> None:
+    env = development(service)
+    settings = Settings.from_env(env)
+    assert not settings.production
+    assert settings.smtp.host == "mailpit"
+    found = {each.finding for each in findings(settings, service)}
+    assert found >= {
+        Finding.PUBLIC_HTTP,
+        Finding.WEAK_KEYS,
+        Finding.DATABASE_PASSWORD,
+        Finding.MAIL_ADDRESSES,
+        Finding.COMPANY,
+    }
+    assert (Finding.WEAK_SECRET_KEY in found) == (service == "web")
+    assert set(DEVELOPMENT_ENV) - {"COMPOSE_PROFILES"} == set(ENV)
 
 
 def test_passwords_agree_on_both_sides() -> None:
-    env = {"DB_PASSWORD": "one", "TEMPORAL_DB_PASSWORD": "two"}
-    assert environment("postgresql", env)["POSTGRES_PASSWORD"] == "one"
-    assert "cmi:one@" in environment("worker", env)["CMI_DATABASE_URL"]
-    assert environment("temporal", env)["POSTGRES_PWD"] == "two"
-    assert environment("temporal-schema", env)["SQL_PASSWORD"] == "two"
-    assert "PASSWORD 'two'" in interpolated(COMPOSE["configs"]["temporal-role"]["content"], env)
+    database = environment("postgresql")
+    for variable, role, service in (
+        ("DB_APP_PASSWORD", "cmi_app", "web"),
+        ("DB_APP_PASSWORD", "cmi_app", "worker"),
+        ("DB_OWNER_PASSWORD", "cmi_owner", "migrate"),
+    ):
+        url = environment(service)["CMI_DATABASE_URL"]
+        assert url == f"postgresql://{role}:{database[variable]}@postgresql:5432/cmi"
+    for service, password in (("temporal", "POSTGRES_PWD"), ("temporal-schema", "SQL_PASSWORD")):
+        assert environment(service)[password] == database["TEMPORAL_DB_PASSWORD"]
+    assert environment("temporal")["POSTGRES_USER"] == "temporal"
+    assert environment("temporal-schema")["SQL_USER"] == "temporal"
+
+
+def test_the_roles_are_those_of_the_file_which_needs_these_passwords() -> None:
+    (config,) = SERVICES["postgresql"]["configs"]
+    assert config["target"].startswith("/docker-entrypoint-initdb.d/")
+    path = PRODUCTION["configs"][config["source"]]["file"]
+    sql = (ROOT / path).read_text(encoding="utf-8")
+    wanted = set(re.findall(r"\\getenv \w+ (\w+)", sql))
+    assert wanted == set(environment("postgresql")) - {"POSTGRES_PASSWORD"}
+    assert set(re.findall(r"CREATE ROLE (\w+)", sql)) == {"cmi_owner", "cmi_app", "temporal"}
+    # The script that makes Temporal's schema names the databases that the file makes.
+    (script,) = SERVICES["temporal-schema"]["command"]
+    made = set(re.findall(r"CREATE DATABASE (\w+)", sql))
+    assert made == {"cmi", *re.findall(r"^schema (\w+)", script, re.MULTILINE)}
+
+
+def test_each_secret_is_only_where_it_is_needed() -> None:
+    holders = {
+        name: {
+            service
+            for service in SERVICES
+            if any(
+                ENV[name] in interpolated(value, ENV)
+                for value in SERVICES[service].get("environment", {}).values()
+            )
+        }
+        for name in ENV
+        if re.search("PASSWORD|KEY|SMTP", name)
+    }
+    assert holders == {
+        "DB_SUPERUSER_PASSWORD": {"postgresql"},
+        "DB_OWNER_PASSWORD": {"postgresql", "migrate"},
+        "DB_APP_PASSWORD": {"postgresql", "web", "worker"},
+        "TEMPORAL_DB_PASSWORD": {"postgresql", "temporal", "temporal-schema"},
+        "CMI_SMTP_URL": {"web", "worker"},
+        "CMI_ENCRYPTION_KEYS": {"web", "worker"},
+        "CMI_SECRET_KEY": {"web"},
+    }
+
+
+def test_web_and_workers_reach_temporal_and_nothing_else_does() -> None:
+    # The last two set the server up, or show it to operations if they ask for it.
+    assert members("temporal") == {
+        "temporal",
+        "web",
+        "worker",
+        "temporal-namespace",
+        "temporal-ui",
+    }
+    assert SERVICES["temporal-ui"]["profiles"] == ["ui"]
+    assert members("temporal-store") == {"temporal", "temporal-schema", "postgresql"}
+    assert members("records") == {"web", "worker", "migrate", "postgresql"}
+    assert members("front") == {"web"}
+    assert members("outside") == {"web", "worker"}
+    assert members("ui") == {"temporal-ui"}
+
+
+def test_networks_are_declared_and_the_inner_ones_lead_nowhere() -> None:
+    for name in SERVICES:
+        assert networks(name), f"{name} would be in a network with all the others"
+        assert networks(name) <= set(PRODUCTION["networks"])
+    inner = {name for name, how in PRODUCTION["networks"].items() if how and how.get("internal")}
+    assert inner == {"records", "temporal", "temporal-store"}
+    for name in OVERRIDE["services"]:
+        known = {*PRODUCTION["networks"], *OVERRIDE["networks"]}
+        assert networks(name, in_development=True) <= known
+
+
+def test_only_the_web_application_has_a_port_in_production() -> None:
+    published = {
+        name
+        for name, service in SERVICES.items()
+        if service.get("ports") and not service.get("profiles")
+    }
+    assert published == {"web"}
+    for services in (SERVICES, OVERRIDE["services"]):
+        for name, service in services.items():
+            if service.get("ports"):  # one can be published only of a network that leads outside
+                outer = networks(name, in_development=True) - {
+                    *("records", "temporal", "temporal-store")
+                }
+                assert outer, name
+
+
+def test_the_mail_catcher_is_for_development_only() -> None:
+    assert "mailpit" not in _without_comments(SOURCES["docker-compose.yml"])
+    assert "mailpit" in OVERRIDE["services"]
+    for service in PROCESSES:
+        assert networks("mailpit", in_development=True) & networks(service)
+        assert "mailpit" in OVERRIDE["services"][service]["depends_on"]
+
+
+def test_the_command_for_development_is_in_the_readme() -> None:
+    (command,) = re.findall(
+        r"^#   (docker .*development\.yml .*)$", SOURCES["docker-compose.yml"], re.M
+    )
+    assert command in (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in re.findall(r"docker-compose[\w.]+", command):
+        assert (ROOT / name).is_file()
 
 
 def test_workers_are_versioned_if_their_build_is_named() -> None:
     named = {"CMI_DEPLOYMENT_NAME": "cmi", "CMI_BUILD_ID": "1.4.0"}
     settings = Settings.from_env(environment("worker", named))
     assert (settings.deployment_name, settings.build_id) == ("cmi", "1.4.0")
-    assert Settings.from_env(environment("worker", {})).build_id is None
+    assert Settings.from_env(environment("worker")).build_id is None
 
 
 def test_commands_name_what_is_in_the_repository() -> None:
@@ -123,28 +328,32 @@ def test_commands_name_what_is_in_the_repository() -> None:
 
 
 def test_dependencies_wait_for_what_can_be_waited_for() -> None:
-    for name, service in SERVICES.items():
+    all_services = {**SERVICES, "mailpit": OVERRIDE["services"]["mailpit"]}
+    for name, service in [*SERVICES.items(), *OVERRIDE["services"].items()]:
         for needed, how in service.get("depends_on", {}).items():
             condition = how["condition"]
             if condition == "service_healthy":
-                assert "healthcheck" in SERVICES[needed], (name, needed)
+                assert "healthcheck" in all_services[needed], (name, needed)
             else:
                 assert condition == "service_completed_successfully"
                 assert SERVICES[needed]["restart"].startswith("on-failure"), (name, needed)
 
 
-def test_what_is_mounted_is_declared_and_nothing_listens_to_the_world() -> None:
-    for service in SERVICES.values():
+@pytest.mark.parametrize("given", [PRODUCTION, OVERRIDE], ids=["production", "development"])
+def test_what_is_mounted_is_declared_and_nothing_listens_to_the_world(
+    given: dict[str, Any],
+) -> None:
+    for service in given["services"].values():
         for volume in service.get("volumes", []):
-            assert volume.split(":")[0] in COMPOSE["volumes"]
+            assert volume.split(":")[0] in given["volumes"]
         for config in service.get("configs", []):
-            assert config["source"] in COMPOSE["configs"]
+            assert config["source"] in given["configs"]
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
 
 
 def test_a_worker_has_the_time_to_drain_and_shows_that_it_lives() -> None:
     worker = SERVICES["worker"]
-    settings = Settings.from_env(environment("worker", {}))
+    settings = Settings.from_env(environment("worker"))
     assert seconds(worker["stop_grace_period"]) > settings.drain_seconds
     assert settings.worker_liveness_file is not None
     assert f"{settings.worker_liveness_file} " in worker["healthcheck"]["test"][1]
@@ -155,18 +364,18 @@ def test_a_worker_has_the_time_to_drain_and_shows_that_it_lives() -> None:
 
 def test_the_web_application_listens_where_its_port_and_its_healthcheck_are() -> None:
     web = SERVICES["web"]
-    settings = Settings.from_env(environment("web", {}))
+    settings = Settings.from_env(environment("web"))
     assert settings.http_host == "0.0.0.0"
     assert web["ports"] == [f"127.0.0.1:{settings.http_port}:{settings.http_port}"]
     assert f"http://127.0.0.1:{settings.http_port}/healthz" in web["healthcheck"]["test"][-1]
-    assert environment("web", {})["CMI_PUBLIC_URL"].endswith(f":{settings.http_port}")
+    assert development("web")["CMI_PUBLIC_URL"].endswith(f":{settings.http_port}")
     trusted = Settings.from_env(environment("web", {"CMI_TRUSTED_PROXIES": "10.0.0.0/8"}))
     assert trusted.trusted_proxies == "10.0.0.0/8"
 
 
 def test_temporal_is_found_and_knows_the_search_attributes() -> None:
-    for name in [*OURS, "temporal-namespace", "temporal-ui"]:
-        assert environment(name, {})["TEMPORAL_ADDRESS"] == "temporal:7233"
+    for name in ["web", "worker", "temporal-namespace", "temporal-ui"]:
+        assert environment(name)["TEMPORAL_ADDRESS"] == "temporal:7233"
     (script,) = SERVICES["temporal-namespace"]["command"]
     attributes = {}
     for line in re.findall(r"search-attribute create (.*?)(?: &&)?$", script, re.MULTILINE):
@@ -218,5 +427,10 @@ def test_the_image_holds_what_its_processes_import() -> None:
 def test_the_image_is_built_from_what_is_here_and_runs_as_nobody_special() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert "\nUSER cmi\n" in dockerfile
-    assert "COPY pyproject.toml constraints.txt" in dockerfile
-    assert (ROOT / "constraints.txt").is_file()
+    assert "COPY requirements.lock" in dockerfile
+    assert (
+        "--require-hashes --no-deps --only-binary :all: --requirement requirements.lock"
+        in dockerfile
+    )
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert "!requirements.lock" in ignored

@@ -31,9 +31,14 @@ MAY: Mapping[str, frozenset[Role]] = {
         for rule in COMMANDS
         if not rule.is_internal
     },
+    "read_messages": _PARTNER,
+    "write_message": _PARTNER,
+    "close_message": _OPERATIONS,
     "erase": _OPERATIONS,
     "export": _OPERATIONS,
     "administer": _OPERATIONS,
+    "read_own_figures": frozenset({"partner"}),
+    "remind": _OPERATIONS,
     "report": _OPERATIONS,
     "watch": _OPERATIONS,
     "settle": _PARTNER,

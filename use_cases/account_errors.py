@@ -70,6 +70,13 @@ class PartnerEnded(Conflict):
         super().__init__("This partner has ended, and gets no logins or tokens.")
 
 
+class OwnFactor(Conflict):
+    """Nobody resets the own second factor: another person of operations has to."""
+
+    def __init__(self) -> None:
+        super().__init__("Another person has to reset your second factor.")
+
+
 class Fault(NamedTuple):
     """What is wrong with one field. `code` is for programs and translations, `message` is English."""
 

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
-from sqlalchemy.exc import SQLAlchemyError
 
 from domain.fields import EmailAddress, TextLine
 from domain.values import Language, Value
+from records.account_notices import Recipient
 from records.accounts import AccountRecords, Credentials, User, UserRole
 from records.database import Database
 from records.iban_changes import IbanChanges
@@ -29,11 +29,12 @@ from use_cases.account_errors import (
     wrong_fields,
 )
 from use_cases.account_ids import check_role, random_part
+from use_cases.account_mails import AccountMails
 from use_cases.callers import Callers
-from use_cases.iban_mails import IbanMails
 from use_cases.link_mails import PATIENCE, LinkMails, PreparedLink, hash_of
 from use_cases.partners import PartnerUseCases
 from use_cases.passwords import Passwords, weakness
+from use_cases.resets import Resets
 from use_cases.second_factor import SecondFactor
 from use_cases.security_events import Recorder, note, throttling_noted
 from use_cases.sessions import SessionUseCases
@@ -74,6 +75,9 @@ class Accounts:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._clock = clock
+        self._operations = Recipient(
+            "operations", settings.mail_operations, "", settings.operations_language, True
+        )
         policies = settings.load_policies()
         zone = ZoneInfo(policies.standard.office.timezone)
         self.recorder = Recorder(database, settings, zone, clock)
@@ -84,19 +88,24 @@ class Accounts:
             clock,
             policies.named.keys(),
             iban_changes,
-            self._tell_of_ibans,
+            self._tell,
         )
         self._records = AccountRecords(database)
         tokens = Tokens(database)
-        self.tokens = TokenUseCases(tokens, self.partners, clock)
-        self.callers = Callers(tokens, self._records, clock)
+        self.tokens = TokenUseCases(
+            tokens, self.partners, clock, settings.longest_token, self._operations
+        )
+        self.callers = Callers(tokens, self._records, settings, clock)
         self._throttle = Throttle(database, clock)
-        self.second_factor = SecondFactor(settings, self._records, self._throttle, clock)
+        self.second_factor = SecondFactor(
+            settings, self._records, self._throttle, clock, self._tell
+        )
         self._links = Links(database)
         self._link_mails = LinkMails(settings, database, clock)
-        self._iban_mails = IbanMails(
-            iban_changes, partners, self._link_mails.outbox, self._link_mails.texts, clock
-        )
+        self._mails = AccountMails(database, partners, iban_changes, self._link_mails, zone, clock)
+        self.resets = Resets(self._records, self._throttle, self._link_mails, clock)
+        # Of this process, which must have only one.
+        self.outbox, self.spawn = self._link_mails.outbox, self._link_mails.spawn
         self._passwords = Passwords()
         self.sessions = SessionUseCases(
             self._records, self._links, self.second_factor, self._throttle, self._passwords, clock
@@ -118,28 +127,27 @@ class Accounts:
                 await asyncio.shield(self._link_mails.spawn(self.send_due_mails()))
                 if turn % _TIDYING == 0:
                     await self.tidy()
-            except (
-                Exception
-            ) as error:  # retried in the next round; its text may contain personal data
+            except Exception as error:  # tried again; its text may contain personal data
                 logger.warning("no housekeeping", extra={"why": type(error).__name__})
             turn += 1
             await asyncio.sleep(_HOUSEKEEPING)
 
     async def send_due_mails(self) -> int:
-        """Send the mails with links, and those about changed IBANs, that are due. Returns how many were sent."""
-        return await self._link_mails.send_due() + await self._iban_mails.send_due()
+        """Send the mails with links and notices that are due. Returns how many were sent."""
+        return await self._mails.send_due()
 
-    def _tell_of_ibans(self) -> None:
-        """Start to send the mails about changed IBANs; `keep_house` repeats what fails."""
-        self._link_mails.spawn(self._iban_mails.send_quietly())
+    def _tell(self) -> None:
+        """Start to send notices that were just stored."""
+        self._mails.tell()
 
     async def tidy(self) -> None:
-        """Delete expired sessions and links, and old login attempts."""
+        """Delete expired sessions and links, and old login attempts; bound tokens, and tell of those that end soon."""
         now = self._clock()
         await self._records.tidy(now)
         await self._links.tidy(now)
         await self._throttle.tidy()
         self.callers.tidy()
+        await self.tokens.tidy()
 
     # --- users ---------------------------------------------------------------------------------------------------
 
@@ -178,7 +186,7 @@ class Accounts:
                 raise
             return known.user
         await _wait_a_moment(self._link_mails.start_sending(user, link))
-        return await self._user(partner_id, user.user_id)
+        return await self.user(partner_id, user.user_id)
 
     async def invite_again(self, partner_id: str | None, user_id: str) -> User:
         """Mail a new invitation; the former link no longer works.
@@ -188,14 +196,14 @@ class Accounts:
             PartnerEnded: its partner has ended.
             Conflict: the invitation was accepted.
         """
-        user = await self._user(partner_id, user_id)
+        user = await self.user(partner_id, user_id)
         if partner_id is not None:
             await self.partners.get_with_access(partner_id)
         if user.invitation == "accepted":
             raise Conflict("The invitation was accepted already.")
         if sending := await self._link_mails.issue(user, "invitation"):
             await _wait_a_moment(sending)
-        return await self._user(partner_id, user_id)
+        return await self.user(partner_id, user_id)
 
     async def first_operations_login(self, email: str, name: str | None = None) -> FirstLogin:
         """Make an operations login from the command line. The link is returned in case mail does not work yet.
@@ -244,12 +252,20 @@ class Accounts:
             raise Conflict("There is a login with this e-mail address already.")
         note("login", "made", about=user_id)
         logger.info("login made", extra={"user": user_id, "role": role, "partner": partner_id})
-        return await self._user(partner_id, user_id), link
+        return await self.user(partner_id, user_id), link
 
     async def remove_user(self, partner_id: str | None, user_id: str) -> None:
-        """Remove a login of a partner (None: of staff), and end its sessions. Raises `NotFound`."""
-        await self._user(partner_id, user_id)
-        await self._records.remove_user(user_id)
+        """Remove a login of a partner (None: of staff), and end its sessions and the tokens that it made.
+
+        Operations are told of these tokens by mail. Raises `NotFound`.
+        """
+        await self.user(partner_id, user_id)
+        leaving = self._records.leaving
+        for token in await leaving.remove_user(user_id, self._clock(), self._operations):
+            note("token", "ended", about=token.token_id)
+            facts = {"token_id": token.token_id, "user": user_id}
+            logger.warning("token ended with the login of its maker", extra=facts)
+        self._tell()
         note("login", "removed", about=user_id)
         logger.info("login removed", extra={"user": user_id})
 
@@ -257,7 +273,8 @@ class Accounts:
         """Set the user's language."""
         await self._records.set_language(user_id, language)
 
-    async def _user(self, partner_id: str | None, user_id: str) -> User:
+    async def user(self, partner_id: str | None, user_id: str) -> User:
+        """A login of a partner (None: of staff). Raises `NotFound`."""
         known = await self._records.by_id(user_id, self._clock())
         if known is None or known.user.partner_id != partner_id:
             raise NotFound("user")
@@ -289,32 +306,14 @@ class Accounts:
         """
         user, _ = await self.open_link(secret)
         hashed = await self._hash_strong(user, password)
-        if await self._records.use_link(hash_of(secret), hashed, self._clock()) is None:
+        passwords = self._records.passwords
+        if await passwords.use_link(hash_of(secret), hashed, self._clock()) is None:
             raise LinkUnusable()
+        self._tell()
         await self._throttle.was_right(user.email)
         note("password", "set", user.user_id)
         logger.info("password set", extra={"user": user.user_id})
         return user
-
-    async def request_reset(self, email: str, address: str, device: str | None = None) -> None:
-        """Mail a link for a new password if the login exists. The caller cannot tell whether it exists.
-
-        Everything that depends on the login happens in the background. Raises `Throttled` in both cases.
-        """
-        with throttling_noted("password", email):
-            await self._throttle.reset(email, address, device)
-        note("password", "asked", email)
-        self._link_mails.spawn(self._reset(email))
-
-    async def _reset(self, email: str) -> bool:
-        try:
-            known = await self._records.by_email(email, self._clock())
-            if known is not None and not known.partner_ended:
-                await self._link_mails.issue(known.user, "reset")
-        except (SQLAlchemyError, OSError) as error:
-            logger.warning("reset not mailed", extra={"why": type(error).__name__})
-            return False
-        return known is not None
 
     async def change_password(self, user_id: str, former: str, password: str) -> None:
         """Change the password, given the former one. All sessions of the user end, also the caller's.
@@ -331,7 +330,9 @@ class Accounts:
             note("password", "failed", user_id)
             raise WrongFields(Fault("former", "wrong", "is not the password until now"))
         await self._throttle.was_right(known.user.email)
-        await self._records.set_password(user_id, await self._hash_strong(known.user, password))
+        hashed = await self._hash_strong(known.user, password)
+        await self._records.passwords.set(user_id, hashed, self._clock())
+        self._tell()
         note("password", "changed", user_id)
         logger.info("password set", extra={"user": user_id})
 

@@ -18,3 +18,16 @@ def ip_of(address: str) -> IpAddress | None:
 def network_of(ip: IpAddress, length: int) -> str:
     """The network with a prefix of so many bits that an address is in."""
     return str(ipaddress.ip_network((ip, length), strict=False))
+
+
+def shortened(address: str) -> str | None:
+    """The address of a caller without what tells one household from another: "203.0.113.x", "2001:db8:7::x".
+
+    None for what is none.
+    """
+    ip = ip_of(address)
+    if ip is None:
+        return None
+    if ip.version == 4:
+        return str(ip).rpartition(".")[0] + ".x"
+    return network_of(ip, 48).partition("/")[0] + "x"

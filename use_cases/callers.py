@@ -10,6 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from records.accounts import AccountRecords, User
 from records.tokens import Tokens
+from settings import Settings
+from use_cases.factor_duty import FactorDuty
 from use_cases.link_mails import hash_of
 from use_cases.principal import Principal
 from use_cases.security_events import note
@@ -19,6 +21,8 @@ logger = logging.getLogger("cmi.desk")
 
 _LONGEST_SECRET = 200  # characters; ours are shorter
 _USE_NOTED = timedelta(minutes=1)
+CONFIRMED_FOR = timedelta(minutes=10)
+"""How long after password and code were right a session may make sensitive changes."""
 
 
 class _Lifetime(NamedTuple):
@@ -26,18 +30,24 @@ class _Lifetime(NamedTuple):
     whole: timedelta
 
 
-_PARTNERS_SESSION = _Lifetime(timedelta(days=14), timedelta(days=90))  # on a phone, every day
-_STAFF_SESSION = _Lifetime(timedelta(hours=12), timedelta(days=7))
+# ASVS 3.3.2, level 1: the phone of a fitter on site, who sees the orders of one partner (docs/security.md).
+_PARTNERS_SESSION = _Lifetime(timedelta(days=14), timedelta(days=30))
+_STAFF_SESSION = _Lifetime(timedelta(minutes=30), timedelta(hours=12))  # ASVS 3.3.2, level 2
 
 
 class Callers:
     """Finds the caller of a request. `clock` gives the instant."""
 
     def __init__(
-        self, tokens: Tokens, records: AccountRecords, clock: Callable[[], datetime]
+        self,
+        tokens: Tokens,
+        records: AccountRecords,
+        settings: Settings,
+        clock: Callable[[], datetime],
     ) -> None:
         self._tokens = tokens
         self._records = records
+        self._duty = FactorDuty(settings)
         self._clock = clock
         self._used: dict[str, datetime] = {}
         self._notes: set[asyncio.Task[None]] = set()
@@ -68,11 +78,17 @@ class Callers:
             return None
         now = self._clock()
         session = await self._records.session(hash_of(secret), now)
-        if session is None or now - session.last_used_at > lifetime(session.user).idle:
+        if session is None or has_ended(session.user, session.began_at, session.last_used_at, now):
             return None
         if self._note_use(hash_of(secret), session.last_used_at, now):
             self._store_in_background(self._records.use_session(hash_of(secret), now))
-        return principal_of(session.user)
+        due_at, confirmed_at = self._duty.due_at(session.user), session.confirmed_at
+        return principal_of(
+            session.user,
+            factor_due_at=due_at,
+            is_factor_due=due_at is not None and due_at <= now,
+            needs_confirmation=confirmed_at is None or now - confirmed_at > CONFIRMED_FOR,
+        )
 
     def _note_use(self, login: str, noted: datetime | None, now: datetime) -> bool:
         """Whether to store a use of a login: at most once a minute, and by only one of several concurrent calls."""
@@ -109,8 +125,14 @@ async def _store_use(noting: Coroutine[Any, Any, None]) -> None:
         )
 
 
-def principal_of(user: User) -> Principal:
-    """The principal of a user."""
+def principal_of(
+    user: User,
+    *,
+    factor_due_at: datetime | None = None,
+    is_factor_due: bool = False,
+    needs_confirmation: bool = False,
+) -> Principal:
+    """The principal of a user in a session."""
     return Principal(
         role=user.role,
         login_id=user.user_id,
@@ -118,7 +140,16 @@ def principal_of(user: User) -> Principal:
         partner_id=user.partner_id,
         email=user.email,
         language=user.language,
+        factor_due_at=factor_due_at,
+        is_factor_due=is_factor_due,
+        needs_confirmation=needs_confirmation,
     )
+
+
+def has_ended(user: User, began_at: datetime, last_used_at: datetime, now: datetime) -> bool:
+    """Whether a session of this user is over: too old, or unused for too long."""
+    idle, whole = lifetime(user)
+    return now - began_at >= whole or now - last_used_at > idle
 
 
 def lifetime(user: User) -> _Lifetime:

@@ -12,6 +12,7 @@ from domain.orders.erasure import is_erased
 from domain.values import Input
 from records.corrections import Corrections
 from records.erasures import Erasures
+from records.messages import Messages
 from use_cases import access
 from use_cases.orders import OrderUseCases
 from use_cases.principal import Principal
@@ -39,10 +40,17 @@ class CustomerQuery(Input):
 class CustomerExports:
     """Exports of customers' data, each of which is recorded."""
 
-    def __init__(self, erasures: Erasures, corrections: Corrections, orders: OrderUseCases) -> None:
+    def __init__(
+        self,
+        erasures: Erasures,
+        orders: OrderUseCases,
+        corrections: Corrections,
+        messages: Messages,
+    ) -> None:
         self._erasures = erasures
         self._corrections = corrections
         self._orders = orders
+        self._messages = messages
 
     async def export(self, principal: Principal, query: CustomerQuery) -> dict[str, Any]:
         """All orders of the customer with all that is stored of them, as JSON. Erased orders hold nothing of it.
@@ -87,7 +95,22 @@ class CustomerExports:
             {"at": each.at.isoformat(), "by": each.by, "reason": each.line.reason}
             for each in await self._corrections.about(sp_id)
         ]
-        return {"order": whole, "history": history, "corrections": written}
+        messages = [
+            {
+                "at": each.at.isoformat(),
+                "by": each.side,
+                "author": each.author,
+                "internal": each.internal,
+                "text": each.text,
+            }
+            for each in await self._messages.all(sp_id)
+        ]
+        return {
+            "order": whole,
+            "history": history,
+            "corrections": written,
+            "messages": messages,
+        }
 
 
 def as_file(exported: dict[str, Any]) -> bytes:

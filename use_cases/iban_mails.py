@@ -46,14 +46,6 @@ class IbanMails:
                 sent += await self._send(mail._replace(next_attempt_at=leased_until))
         return sent
 
-    async def send_quietly(self) -> int:
-        """Like `send_due`, for a task in the background: a failure is only logged, because nobody waits for it."""
-        try:
-            return await self.send_due()
-        except Exception as error:  # its text may contain personal data
-            logger.warning("mails about IBANs not sent", extra={"why": type(error).__name__})
-            return 0
-
     async def _send(self, mail: IbanMail) -> bool:
         """Send a leased mail. If that fails, it is tried again after `_AGAIN`, or after the lease."""
         change = mail.change

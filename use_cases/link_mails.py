@@ -27,7 +27,11 @@ from settings import Settings
 
 logger = logging.getLogger("cmi.desk")
 
-VALID = timedelta(hours=72)
+VALID: dict[MailedPurpose, timedelta] = {
+    "invitation": timedelta(hours=72),  # it may come on a Friday
+    "reset": timedelta(hours=1),
+}
+"""How long a link works."""
 PATIENCE = 5.0
 """Seconds that the caller waits for the mail server. After that the attempt continues in the background."""
 _LEASE = timedelta(minutes=2)
@@ -74,7 +78,7 @@ class LinkMails:
         self._mails = MailLog(database)
         self._outbox = Outbox(self._mails, SmtpSender(settings))
         self._clock = clock
-        self._texts = MailTexts(settings.public_url)
+        self._texts = MailTexts(settings.public_url, settings.company_name)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closing = False
 
@@ -128,7 +132,9 @@ class LinkMails:
             None if only_once else now + _LEASE,
             attempts,
         )
-        return PreparedLink(secret, NewLink(user_id, purpose, hashed, now + VALID, mail), mail)
+        return PreparedLink(
+            secret, NewLink(user_id, purpose, hashed, now + VALID[purpose], mail), mail
+        )
 
     def address(self, link: PreparedLink) -> str:
         """The URL of a link."""

@@ -12,10 +12,12 @@ from records.accounts import AccountRecords, User
 from records.database import Database
 from records.findings import Finding, Findings
 from records.login_attempts import LoginAttempts
-from records.mails import MailLog, StuckMails
+from records.mail_history import MailHistory
+from records.mails import MailLog, MailRow, StuckMails
 from records.monitoring import LatePartner, Loss, Monitoring, Report
 from records.order_lists import OrderFilter
 from records.orders import Orders
+from records.partners import Partner, Partners
 from use_cases import access
 from use_cases.principal import Principal
 
@@ -106,6 +108,8 @@ class Operations:
         self._orders = Orders(database)
         self._monitoring = Monitoring(database)
         self._mails = MailLog(database)
+        self._mail_history = MailHistory(database)
+        self._partners = Partners(database)
         self._accounts = AccountRecords(database)
         self._login_attempts = LoginAttempts(database)
         self._findings = Findings(database)
@@ -120,41 +124,35 @@ class Operations:
         """The overview, with the first `each` of every kind. Raises `Forbidden`."""
         access.check(principal, "watch")
         now = self._clock()
-        late_count, unsent_count, review_count, finding_count, throttled = await asyncio.gather(
-            self._monitoring.late(now),
-            self._monitoring.late(now, "transmit"),
-            self._monitoring.count(Status.UNDER_REVIEW),
-            self._findings.count(),
+        late, untransmitted, reviews, unassigned = await asyncio.gather(
+            self._orders.first(_late_list(now), each),
+            self._orders.first(_untransmitted_list(now), each),
+            self._orders.first(_REVIEWS, each),
+            self._orders.first(_UNASSIGNED, each),
+        )
+        mails, invitations, (finding_count, findings), throttled = await asyncio.gather(
+            self.stuck_mails(principal, limit=each),
+            self.not_invited(principal),
+            self._findings.first(each),
             self._login_attempts.blocked(now),
         )
-        late_partners, findings, unassigned, unassigned_count, on_hold_count = await asyncio.gather(
+        late_partners, on_hold_count = await asyncio.gather(
             self._monitoring.late_partners(now, _MOST_PARTNERS),
-            self._findings.open(each),
-            self.unassigned(principal, limit=each),
-            self._monitoring.count(Status.UNASSIGNED),
             self._monitoring.count(Status.ON_HOLD),
-        )
-        late, untransmitted, reviews, mails, mail_count, invitations = await asyncio.gather(
-            self.late(principal, limit=each),
-            self.untransmitted(principal, limit=each),
-            self.reviews(principal, limit=each),
-            self.stuck_mails(principal, limit=each),
-            self._mails.count_stuck(now - _REMEMBERED, now - LONG),
-            self._accounts.not_invited(now - LONG, now),
         )
         return OperationsOverview(
             now=now,
-            late_count=late_count,
-            late=late.items,
+            late_count=late.total,
+            late=_late(late.items, now),
             late_partners=late_partners,
-            review_count=review_count,
-            reviews=reviews.items,
-            unassigned_count=unassigned_count,
-            unassigned=unassigned.items,
+            review_count=reviews.total,
+            reviews=await self._reviews(reviews.items),
+            unassigned_count=unassigned.total,
+            unassigned=await self._unassigned(unassigned.items),
             on_hold_count=on_hold_count,
-            untransmitted_count=unsent_count,
-            untransmitted=untransmitted.items,
-            mail_count=mail_count,
+            untransmitted_count=untransmitted.total,
+            untransmitted=_late(untransmitted.items, now),
+            mail_count=mails.total,
             mails=mails,
             invitations=invitations,
             finding_count=finding_count,
@@ -177,8 +175,7 @@ class Operations:
         """
         access.check(principal, "watch")
         now = self._clock()
-        which = OrderFilter(overdue_at=now, assigned_to=partner_id)
-        page = await self._orders.page(which, limit, cursor, "urgent")
+        page = await self._orders.page(_late_list(now, partner_id), limit, cursor, "urgent")
         return LateOrders(_late(page.items, now), page.next_cursor)
 
     async def untransmitted(
@@ -187,8 +184,7 @@ class Operations:
         """Orders of which their partner should know by now and does not. Raises as `late` does."""
         access.check(principal, "watch")
         now = self._clock()
-        which = OrderFilter(overdue_at=now, overdue_with="transmit")
-        page = await self._orders.page(which, limit, cursor, "urgent")
+        page = await self._orders.page(_untransmitted_list(now), limit, cursor, "urgent")
         return LateOrders(_late(page.items, now), page.next_cursor)
 
     async def reviews(
@@ -196,16 +192,13 @@ class Operations:
     ) -> Reviews:
         """Orders that wait for a decision, the most urgent first. Raises as `late` does."""
         access.check(principal, "watch")
-        page = await self._orders.page(
-            OrderFilter(status=Status.UNDER_REVIEW), limit, cursor, "urgent"
-        )
-        reports = await self._monitoring.reports([order.sp_id for order in page.items])
-        return Reviews(
-            tuple(
-                Review(order, reports.get(order.sp_id), _due(order, "review"))
-                for order in page.items
-            ),
-            page.next_cursor,
+        page = await self._orders.page(_REVIEWS, limit, cursor, "urgent")
+        return Reviews(await self._reviews(page.items), page.next_cursor)
+
+    async def _reviews(self, orders: tuple[Order, ...]) -> tuple[Review, ...]:
+        reports = await self._monitoring.reports([order.sp_id for order in orders])
+        return tuple(
+            Review(order, reports.get(order.sp_id), _due(order, "review")) for order in orders
         )
 
     async def unassigned(
@@ -213,17 +206,16 @@ class Operations:
     ) -> UnassignedOrders:
         """Orders that no partner has, the most urgent first. Raises as `late` does."""
         access.check(principal, "watch")
-        which = OrderFilter(status=Status.UNASSIGNED)
-        page = await self._orders.page(which, limit, cursor, "urgent")
-        losses = await self._monitoring.losses([order.sp_id for order in page.items])
-        return UnassignedOrders(
-            tuple(
-                UnassignedOrder(
-                    order, losses.get(order.sp_id), order.unassigned_at, _due(order, "assign")
-                )
-                for order in page.items
-            ),
-            page.next_cursor,
+        page = await self._orders.page(_UNASSIGNED, limit, cursor, "urgent")
+        return UnassignedOrders(await self._unassigned(page.items), page.next_cursor)
+
+    async def _unassigned(self, orders: tuple[Order, ...]) -> tuple[UnassignedOrder, ...]:
+        losses = await self._monitoring.losses([order.sp_id for order in orders])
+        return tuple(
+            UnassignedOrder(
+                order, losses.get(order.sp_id), order.unassigned_at, _due(order, "assign")
+            )
+            for order in orders
         )
 
     async def stuck_mails(
@@ -245,10 +237,32 @@ class Operations:
         access.check(principal, "watch")
         return await self._findings.open(_MOST_FINDINGS)
 
+    async def mails_about(self, principal: Principal, sp_id: str) -> tuple[MailRow, ...]:
+        """Who was told what about an order: its mails, the earliest first. Raises `Forbidden`."""
+        access.check(principal, "watch")
+        return await self._mail_history.about(sp_id)
+
+    async def partner(self, principal: Principal, partner_id: str) -> Partner | None:
+        """A partner with its telephone number; None if there is none of this id. Raises `Forbidden`."""
+        access.check(principal, "watch")
+        return await self._partners.get(partner_id)
+
     async def open_orders_of(self, principal: Principal, partner_id: str) -> int:
         """How many open orders a partner has. Raises `Forbidden`."""
         access.check(principal, "watch")
         return await self._monitoring.open_of(partner_id)
+
+
+_REVIEWS = OrderFilter(status=Status.UNDER_REVIEW)
+_UNASSIGNED = OrderFilter(status=Status.UNASSIGNED)
+
+
+def _late_list(now: datetime, partner_id: str | None = None) -> OrderFilter:
+    return OrderFilter(overdue_at=now, assigned_to=partner_id)
+
+
+def _untransmitted_list(now: datetime) -> OrderFilter:
+    return OrderFilter(overdue_at=now, overdue_with="transmit")
 
 
 def _late(orders: Iterable[Order], now: datetime) -> tuple[LateOrder, ...]:

@@ -27,6 +27,9 @@ logger = logging.getLogger("cmi.desk")
 SIGNAL_PATIENCE = timedelta(seconds=2)
 # The server accepts ten concurrent updates of one workflow and rejects more (history.maxInFlightUpdates).
 _AT_ONCE = 4
+MOST_HISTORY = 8_000
+"""The events of a run's history beyond which nothing is left with it. A worker that is up begins a new run at some
+4,000; the server takes no more than 10,000 signals in a run, and the order would be stuck."""
 
 
 class OrderGateway:
@@ -114,11 +117,18 @@ class OrderGateway:
             raise _refusal(sp_id, failure) from failure
 
     async def leave(self, sp_id: str, request: Request) -> None:
-        """Send a command as a signal, which the server keeps. It counts from now, or from its `at`."""
+        """Send a command as a signal, which the server keeps. It counts from now, or from its `at`.
+
+        Raises:
+            Closed: its workflow has ended.
+            TemporalAway: it is unknown whether it was stored, or too many messages wait for a worker already.
+        """
         if request.at is None:
             request = request.model_copy(update={"at": self._clock()})
         try:
             async with temporal_call(SIGNAL_PATIENCE):
+                if await workflow_client.history_length(self._client, sp_id) > MOST_HISTORY:
+                    raise TemporalAway("too many messages wait for a worker")
                 await workflow_client.send_notice(self._client, sp_id, request)
         except NoAnswer as error:
             raise TemporalAway("no answer") from error

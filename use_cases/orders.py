@@ -12,12 +12,10 @@ from contracts import names
 from contracts.messages import Answer, DisplaySettings
 from domain.actors import SYSTEM
 from domain.cantons import pin_calendar
-from domain.errors import NotUnderstood
 from domain.fields import Identifier
 from domain.orders.access import allowed
 from domain.orders.commands import ExternalCommand, NoteSeen, Reassign
-from domain.orders.errors import Refused
-from domain.orders.lifecycle import handle
+from domain.orders.limits import has_room
 from domain.orders.order import Order, Status
 from domain.orders.placement import Placement
 from domain.orders.request import Request
@@ -44,6 +42,7 @@ from use_cases.placing import Placed as Placed
 from use_cases.placing import Placing
 from use_cases.principal import Principal
 from use_cases.security_events import looked_at, note
+from use_cases.unanswered import check_before_leaving
 from use_cases.waiting import wait_for_records
 
 logger = logging.getLogger("cmi.desk")
@@ -290,10 +289,12 @@ class OrderUseCases:
         request = Request(command=command, actor=principal.actor, request_id=request_id)
         since = self._clock()
         try:
-            answer = None if respond_async else await self._gateway.ask(sp_id, request)
+            # Without room a refusal must be no entry, so the caller waits for it.
+            leaves = respond_async and has_room(order)
+            answer = None if leaves else await self._gateway.ask(sp_id, request)
             if answer is not None:
                 return await self._as_of(principal, sp_id, answer)
-            _check_values(order, request, since)
+            check_before_leaving(order, request, since)
             await self._gateway.leave(sp_id, request.model_copy(update={"at": since}))
         except Closed:
             order = await self._gateway.after_end(order)
@@ -336,15 +337,3 @@ def _is_sp_id(text: str) -> bool:
     except ValidationError:
         return False
     return True
-
-
-def _check_values(order: Order, request: Request, now: datetime) -> None:
-    """Check the values of a command that is sent as a signal. The order itself checks whether its state allows it.
-
-    Raises:
-        InvalidCommand: the values are invalid.
-    """
-    try:
-        handle(order, request.command, request.actor, now)
-    except (Refused, NotUnderstood):
-        return

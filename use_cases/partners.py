@@ -125,6 +125,7 @@ class PartnerUseCases:
             raise NotFound("partner")
         if "iban" in changes:
             note("iban_change", "asked", about=partner_id)
+        if changes.keys() & {"iban", "email", "escalation_email"}:
             self._tell()
         if "status" in changes:
             note("partner", "ended" if changed.status == "ended" else "changed", about=partner_id)

@@ -8,11 +8,24 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from pwdlib import PasswordHash
+from zxcvbn import zxcvbn
 
 from use_cases.account_errors import Busy
 
 SHORTEST = 12  # characters
-LONGEST = 256  # characters; a longer one would only cost processor time
+LONGEST = 128  # characters, of a new password (ASVS 2.1.2)
+_LONGEST_CHECKED = (
+    256  # older passwords may have so many; a longer one would only cost processor time
+)
+_EASY = 10**8
+"""With fewer guesses somebody who has the hash finds a password at once: a common one, or a variant of it."""
+_LONGEST_GUESSED = 72  # characters; `zxcvbn` takes no more
+_OBVIOUS = (
+    "cmi", "passwort", "kennwort", "geheim", "willkommen", "hallo", "sommer", "winter", "frühling", "herbst", "schatz",
+    "schweiz", "zürich", "zuerich", "auftrag", "servicepartner", "motdepasse", "bonjour", "bienvenue", "soleil",
+    "suisse", "ciao", "benvenuto", "segreta", "svizzera",
+)  # fmt: skip
+"""Words that come first to mind here, and are not in the lists of common passwords, which are English."""
 _AT_A_TIME = 4  # a hash takes 64 MiB
 _MOST_WAITING = 32  # half a second with four at a time
 _RETRY_AFTER_SECONDS = 5
@@ -29,7 +42,19 @@ def weakness(password: str, email: str, name: str) -> tuple[str, str] | None:
     own = {_letters_and_digits(text) for text in (email, email.partition("@")[0], name)}
     if _letters_and_digits(password) in own:
         return "own_name", "must not be the e-mail address or the name"
+    if _is_common(password, email, name):
+        return "common", "is a password that many people use, or nearly one"
     return None
+
+
+def _is_common(password: str, email: str, name: str) -> bool:
+    """Whether it is a common password, or easily guessed from one or from the user's name and address.
+
+    Capitals, digits for letters, repetitions, or a digit or two behind a common password do not help.
+    """
+    known = [*re.split(r"\W+", f"{email} {name}"), *_OBVIOUS]
+    found = zxcvbn(password[:_LONGEST_GUESSED], [word for word in known if len(word) > 2])
+    return bool(found["guesses"] < _EASY)
 
 
 def _letters_and_digits(text: str) -> str:
@@ -67,7 +92,7 @@ class Passwords:
             hashed, known = self._nobodys, False
         else:
             known = True
-        if len(password) > LONGEST:
+        if len(password) > _LONGEST_CHECKED:
             password, known = "", False
         async with self._turn():
             right, better = await asyncio.to_thread(

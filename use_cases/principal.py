@@ -1,5 +1,6 @@
 """The principal: the authenticated caller behind a token or session."""
 
+from datetime import datetime
 from typing import Literal
 
 from domain.actors import Actor
@@ -13,6 +14,10 @@ class Principal(Value):
     """An authenticated caller. `login_id` is the id of the token or user; `partner_id` is None except for partners.
 
     `made_by`: the key of the person who made the token, if a person's login did.
+    `factor_due_at`: from then on this person gets nothing but the page that sets up the second factor; None: there is
+    one, or none is needed. `is_factor_due`: the time has come.
+    `needs_confirmation`: a sensitive change needs password and code again, because they were last right too long ago.
+    A token is never asked.
     """
 
     role: Role
@@ -22,6 +27,9 @@ class Principal(Value):
     email: str | None = None
     language: Language | None = None
     made_by: str | None = None
+    factor_due_at: datetime | None = None
+    is_factor_due: bool = False
+    needs_confirmation: bool = False
 
     @property
     def person(self) -> Person:

@@ -5,11 +5,19 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
-from records.accounts import AccountRecords, Credentials
+from records.accounts import AccountRecords, Credentials, User
 from settings import Settings
 from use_cases import totp
-from use_cases.account_errors import Conflict, Fault, NotFound, SecondFactorUnavailable, WrongFields
+from use_cases.account_errors import (
+    Conflict,
+    Fault,
+    NotFound,
+    OwnFactor,
+    SecondFactorUnavailable,
+    WrongFields,
+)
 from use_cases.link_mails import hash_of
+from use_cases.principal import Principal
 from use_cases.security_events import note, throttling_noted
 from use_cases.throttle import Throttle
 
@@ -32,7 +40,10 @@ class SecondFactorStatus(NamedTuple):
 
 
 class SecondFactor:
-    """The second factor of users. It is optional; a user who has set one up needs it to log in."""
+    """The second factor of users. A user who has set one up needs it to log in; who must have one: `FactorDuty`.
+
+    `tell` starts to send the mails about what has changed.
+    """
 
     def __init__(
         self,
@@ -40,7 +51,9 @@ class SecondFactor:
         records: AccountRecords,
         throttle: Throttle,
         clock: Callable[[], datetime],
+        tell: Callable[[], None] = lambda: None,
     ) -> None:
+        self._tell = tell
         key = settings.secret_key
         self._box = totp.SecretBox(key.get_secret_value()) if key else None
         self._records = records
@@ -92,8 +105,9 @@ class SecondFactor:
             raise WrongFields(Fault("code", "wrong", "is not the app's code of this moment"))
         codes = totp.new_recovery_codes()
         hashes = [hash_of(totp.plain_recovery_code(each)) for each in codes]
-        if not await self._factors.confirm(user_id, stored, step, hashes):
+        if not await self._factors.confirm(user_id, stored, step, hashes, self._clock()):
             raise Conflict("No second factor is being set up.")
+        self._tell()
         note("second_factor", "set", user_id)
         logger.info("second factor set up", extra={"user": user_id})
         return tuple(codes)
@@ -111,24 +125,31 @@ class SecondFactor:
         if known.totp_confirmed and not await self.takes(known, code):
             raise WrongFields(Fault("code", "wrong", "is wrong, or was used before"))
         await self._throttle.was_right(known.user.email)
-        await self._factors.remove(user_id)
+        await self._factors.remove(user_id, self._clock())
+        self._tell()
         note("second_factor", "removed", user_id)
         logger.info("second factor removed", extra={"user": user_id})
 
-    async def reset(self, partner_id: str | None, user_id: str) -> None:
+    async def reset(self, partner_id: str | None, user_id: str, by: Principal) -> User:
         """Remove the second factor of a user who lost phone and recovery codes, and end the user's sessions.
 
-        `partner_id` is the user's partner; None for staff.
+        The user is told by mail. `partner_id` is the user's partner; None for staff. Returns the user.
 
         Raises:
             NotFound: no such user there.
+            Conflict: it is the caller's own login, or it has no second factor.
         """
-        if (await self._credentials(user_id)).user.partner_id != partner_id:
+        user = (await self._credentials(user_id)).user
+        if user.partner_id != partner_id:
             raise NotFound("user")
-        await self._factors.remove(user_id)
-        await self._records.end_sessions(user_id)
+        if by.login_person == user_id:
+            raise OwnFactor()
+        if not await self._factors.reset(user_id, self._clock()):
+            raise Conflict("This login has no second factor.")
+        self._tell()
         note("second_factor", "reset", about=user_id)
         logger.info("second factor reset", extra={"user": user_id})
+        return (await self._credentials(user_id)).user
 
     async def takes(self, known: Credentials, code: str) -> bool:
         """Whether a code is right. A right code is used up."""

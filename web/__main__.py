@@ -10,9 +10,10 @@ import uvicorn
 
 from documents.confinement import protect_memory
 from records.migrate import migrate_patiently
-from settings import Settings, SettingsError
+from settings import Settings, SettingsError, keep_files_private
 from settings.logs import configure_logging
 from temporal.connection import leave
+from use_cases.production import unfit_for_production
 from web.app import create_app
 from web.middleware import RequestIdFilter
 from web.server import server_config
@@ -20,6 +21,7 @@ from web.server import server_config
 
 def main() -> int:
     """Run until a signal ends it. Returns the exit code: 2 for a wrong environment, 1 if the server did not start."""
+    keep_files_private()
     try:
         settings = Settings.from_env()
         app = create_app(settings, forgets_secrets=True)
@@ -30,9 +32,12 @@ def main() -> int:
     protect_memory()
     for handler in logging.getLogger().handlers:
         handler.addFilter(RequestIdFilter())
+    # What follows runs before the server, whose signal handlers would not react meanwhile. A signal ends the process.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if refusal := unfit_for_production(settings, "web"):
+        print(refusal, file=sys.stderr)
+        return 2
     if settings.database_url.startswith("sqlite"):
-        # This runs before the server, whose signal handlers would not react meanwhile. Here a signal ends the process.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
         asyncio.run(migrate_patiently(settings.database_url))
     # uvicorn shuts down at a signal, then raises it again for the previous handler, which need not do anything.
     for number in (signal.SIGTERM, signal.SIGINT):

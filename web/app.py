@@ -16,6 +16,9 @@ from records.database import Database
 from records.erasures import Erasures
 from records.failures import is_away
 from records.idempotency import Answers
+from records.list_views import ListViews
+from records.message_mails import MessageMailQueue
+from records.messages import Messages
 from records.order_relations import OrderRelations
 from records.orders import Orders
 from records.partners import Partners
@@ -26,11 +29,16 @@ from settings.secrets import forget_secrets
 from temporal.connection import connect
 from use_cases.accounting import Accounting
 from use_cases.accounts import Accounts
+from use_cases.asked_reminders import AskedReminderUseCases
 from use_cases.customer_export import CustomerExports
 from use_cases.erased_files import Folders
 from use_cases.erasing import Erasing, ErasureUseCases
+from use_cases.figures import FigureUseCases
 from use_cases.journal import Journal
+from use_cases.message_mails import MessageMails
+from use_cases.messages import MessageUseCases
 from use_cases.operations import Operations
+from use_cases.order_mails import OrderMails
 from use_cases.orders import OrderUseCases
 from use_cases.outages import OutageWatch
 from use_cases.related import RelatedOrders
@@ -43,7 +51,9 @@ from web.api import (
     corrections,
     data_protection,
     journal,
+    login_sessions,
     logins,
+    messages,
     order_commands,
     order_decisions,
     orders,
@@ -70,7 +80,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
 
     While it runs, `app.state` has its parts: `settings`, `database`, `temporal`, `accounts`, `answers`, `operations`,
     `reports`, `journal`, `accounting`, `order_use_cases`, `related_orders`, `worklist_use_cases`, `reminders`,
-    `settlement_use_cases`.
+    `settlement_use_cases`, `message_use_cases`, `message_mails`.
     """
     policies = settings.load_policies()
     namespace = ClientConfig.load_client_connect_config().get("namespace") or "default"
@@ -82,6 +92,8 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             stack.push_async_callback(database.close)
             state = app.state
             state.settings = settings
+            if settings.secret_key is None:
+                logger.warning("nobody needs a second factor: CMI_SECRET_KEY is not set")
             state.database = database
             state.temporal = await connect(settings, database, lazy=True)
             if forgets_secrets:
@@ -91,6 +103,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             state.answers = Answers(database)
             state.operations = Operations(database)
             state.reports = Reports(database, policies.standard.office.timezone)
+            state.figures = FigureUseCases(database, policies.standard.office.timezone)
             state.journal = Journal(database, policies.standard.office.timezone)
             state.accounting = Accounting(
                 database, state.journal, policies.standard.office.timezone
@@ -114,13 +127,27 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 state.temporal, state.order_use_cases, erasing
             )
             state.customer_exports = CustomerExports(
-                erasures, Corrections(database), state.order_use_cases
+                erasures, state.order_use_cases, Corrections(database), Messages(database)
+            )
+            state.message_use_cases = MessageUseCases(
+                Messages(database), Partners(database), policies
+            )
+            state.message_mails = MessageMails(
+                MessageMailQueue(database),
+                Orders(database),
+                Partners(database),
+                state.accounts.outbox,
+                settings,
             )
             ended_partners = state.order_use_cases.ended_partners
             state.accounts.partners.release_orders = ended_partners.release_soon
             state.related_orders = RelatedOrders(OrderRelations(database))
             state.worklist_use_cases = WorklistUseCases(Worklists(database), state.order_use_cases)
             state.reminders = Reminders(database)
+            state.list_views = ListViews(database)
+            state.asked_reminders = AskedReminderUseCases(
+                database, state.accounts.outbox, settings.public_url, state.accounts.spawn
+            )
             state.settlement_use_cases = SettlementUseCases(
                 state.temporal,
                 database,
@@ -128,13 +155,20 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 settings.vat_percentages,
                 settings.display,
             )
+            order_mails = OrderMails(
+                database, settings, state.accounts.outbox, lambda: datetime.now(UTC)
+            )
+            stack.push_async_callback(order_mails.close)
             after = timedelta(minutes=settings.outage_after)
             watch = OutageWatch(state.temporal, database, policies.standard, "web", after)
             for task in (
                 state.accounts.keep_house(),
+                order_mails.keep_sending(),
                 ended_partners.keep_releasing(),
+                state.asked_reminders.keep_sending(),
                 _forget_answers(state.answers, settings.retention_spans["answers"]),
                 _keep_watch(watch),
+                state.message_mails.keep_sending(state.accounts.spawn),
             ):
                 stack.push_async_callback(_stop, asyncio.create_task(task))
             yield
@@ -155,6 +189,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
         orders,
         order_commands,
         order_decisions,
+        messages,
         data_protection,
         settlements,
         settlement_papers,
@@ -164,6 +199,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
         accounting,
         partners,
         logins,
+        login_sessions,
         tokens,
         reports,
         traces,

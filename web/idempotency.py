@@ -1,8 +1,8 @@
 """`Idempotency-Key`: a repeated POST is carried out once and gets the first answer again.
 
-The answer is stored by login and key after the work is done. A process that dies in between has done the work but
-stored no answer. So a command also carries an id that is derived from login and key (`request_id`), by which the order
-recognises the repetition.
+The answer is kept by login and key after the work is done, encrypted (`web/kept_answers.py`). A process that dies in
+between has done the work but kept no answer. So a command also carries an id that is derived from login and key
+(`request_id`), by which the order recognises the repetition.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from fastapi import Request, Response
-from fastapi.responses import JSONResponse
 from python_multipart.multipart import parse_options_header
 
-from records.idempotency import Answer, Answers
+from records.idempotency import Answers, KeptAnswer
 from use_cases.orders import UnknownOrder
 from use_cases.principal import Principal
 from use_cases.settlement_gateway import UnknownSettlement
-from web.problems import MEDIA_TYPE, Problem, invalid, respond
+from web.kept_answers import AnswerCipher, OtherCaller
+from web.problems import Problem, invalid, respond
 
 HEADER = "Idempotency-Key"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -71,25 +71,26 @@ _locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary
 async def run_once(
     request: Request, principal: Principal, endpoint: Callable[..., Any], handler: Handler
 ) -> Response:
-    """The handler's answer, or the stored one if the key was used before.
+    """The handler's answer, or the kept one if the key was used before.
 
-    Successes and refusals (409) are stored. Other errors are not, so the request may be repeated with the same key.
+    Successes and refusals (409) are kept. Other errors are not, so the request may be repeated with the same key.
 
     Raises:
         Problem: 422 for a malformed key or one that was used with another body; 404 if the caller may no longer see
-            the order or settlement of the stored answer; the errors of the handler.
+            the order or settlement of the kept answer, 403 if it has another role or partner now; the errors of the
+            handler.
     """
     key = key_of(request)
     if key is None:
         return await handler(request)
     answers: Answers = request.app.state.answers
-    body_hash = await _body_hash(request)
-    # Concurrent requests with one key wait for each other in this process; all but the first get the stored answer.
+    cipher = AnswerCipher(_token(request), key, principal)
+    body_hash = cipher.hash(await _content(request))
+    # Concurrent requests with one key wait for each other in this process; all but the first get the kept answer.
     async with _locks.setdefault((principal.login_id, key), asyncio.Lock()):
-        known = await answers.find(principal.login_id, key)
+        known = await answers.find(principal.login_id, cipher.stored_key)
         if known is not None:
-            await _check_visible(request, principal)
-            return _stored_answer(known, body_hash, endpoint)
+            return await _repeat(request, principal, cipher, known, body_hash)
         try:
             response = await handler(request)
         except Problem as problem:
@@ -99,18 +100,62 @@ async def run_once(
         if response.status_code >= 300 and response.status_code != 409:
             return response
         secret = hasattr(endpoint, _SECRET) and response.status_code < 300
-        given = None if secret else json.loads(bytes(response.body) or b"null")
-        kept = await answers.keep(
-            principal.login_id, key, body_hash, response.status_code, given, datetime.now(UTC)
+        mine = KeptAnswer(
+            body_hash=body_hash,
+            status=response.status_code,
+            about=_about(request, response),
+            answer=cipher.encrypt(None if secret else response),
         )
-    if kept.body_hash != body_hash or (kept.status, kept.response) != (response.status_code, given):
-        await _check_visible(request, principal)
-        return _stored_answer(kept, body_hash, endpoint)  # another process stored its answer first
+        kept = await answers.keep(principal.login_id, cipher.stored_key, mine, datetime.now(UTC))
+    if kept.answer != mine.answer:  # another process kept its answer first
+        return await _repeat(request, principal, cipher, kept, body_hash)
     return response
 
 
-async def _check_visible(request: Request, principal: Principal) -> None:
-    """Check that the caller may still see the order or settlement that a stored answer is about.
+def _token(request: Request) -> str:
+    """The caller's token, which was checked before."""
+    return request.headers.get("Authorization", "").partition(" ")[2].strip()
+
+
+async def _repeat(
+    request: Request, principal: Principal, cipher: AnswerCipher, known: KeptAnswer, body_hash: str
+) -> Response:
+    """The kept answer, if the caller may still have it. Access comes before anything else."""
+    await _check_visible(request, principal, known.about)
+    try:
+        response = cipher.decrypt(known.status, known.answer)
+    except OtherCaller as error:
+        raise Problem(
+            403, "Forbidden", "This key was used by this login in another role."
+        ) from error
+    if known.body_hash != body_hash:
+        raise invalid(
+            [(HEADER, "was used before, with another body or for another call")],
+            "The same Idempotency-Key came with another request.",
+        )
+    if response is None:
+        raise Problem(
+            409, "Done already", "This was done, and its answer is shown only once.", allowed=[]
+        )
+    return response
+
+
+_ORDER, _SETTLEMENT = "order/", "settlement/"
+
+
+def _about(request: Request, response: Response) -> str:
+    """What an answer is about: the order or settlement in the path, or else the one that it has made."""
+    made = json.loads(bytes(response.body) or b"null") if response.status_code < 300 else None
+    for named in (request.path_params, made if isinstance(made, dict) else {}):
+        if "sp_id" in named:
+            return f"{_ORDER}{named['sp_id']}"
+        if "settlement_id" in named:
+            return f"{_SETTLEMENT}{named['settlement_id']}"
+    return ""
+
+
+async def _check_visible(request: Request, principal: Principal, about: str) -> None:
+    """Check that the caller may still see the order or settlement that it asks about, and that of the kept answer.
 
     An order can be reassigned after its partner got an answer that contains it. All other roles see every order, and
     whether they may make the call is checked before.
@@ -121,35 +166,25 @@ async def _check_visible(request: Request, principal: Principal) -> None:
     if principal.role != "partner":
         return
     state, parameters = request.app.state, request.path_params
+    sp_ids = {parameters.get("sp_id")}
+    settlement_ids = {parameters.get("settlement_id")}
+    if about.startswith(_ORDER):
+        sp_ids.add(about.removeprefix(_ORDER))
+    elif about.startswith(_SETTLEMENT):
+        settlement_ids.add(about.removeprefix(_SETTLEMENT))
     try:
-        if "sp_id" in parameters:
-            await state.order_use_cases.check_sight(principal, parameters["sp_id"])
-        if "settlement_id" in parameters:
-            await state.settlement_use_cases.find(principal, parameters["settlement_id"])
+        for sp_id in sp_ids - {None}:
+            await state.order_use_cases.check_sight(principal, sp_id)
+        for settlement_id in settlement_ids - {None}:
+            await state.settlement_use_cases.find(principal, settlement_id)
     except UnknownOrder as error:
         raise Problem(404, "Not Found", "There is no such order.") from error
     except UnknownSettlement as error:
         raise Problem(404, "Not Found", "There is no such settlement.") from error
 
 
-def _stored_answer(known: Answer, body_hash: str, endpoint: Callable[..., Any]) -> Response:
-    if known.body_hash != body_hash:
-        raise invalid(
-            [(HEADER, "was used before, with another body or for another call")],
-            "The same Idempotency-Key came with another request.",
-        )
-    if hasattr(endpoint, _SECRET) and known.status < 300:
-        raise Problem(
-            409, "Done already", "This was done, and its answer is shown only once.", allowed=[]
-        )
-    if known.status == 204:
-        return Response(status_code=204)
-    media_type = MEDIA_TYPE if known.status >= 400 else None
-    return JSONResponse(known.response, known.status, media_type=media_type)
-
-
-async def _body_hash(request: Request) -> str:
-    """A hash of method, path, query and body. White space in JSON does not matter."""
+async def _content(request: Request) -> bytes:
+    """Method, path, query and body, to compare them. White space in JSON does not matter."""
     body = await request.body()
     _, parameters = parse_options_header(request.headers.get("Content-Type"))
     boundary = parameters.get(b"boundary")
@@ -158,5 +193,4 @@ async def _body_hash(request: Request) -> str:
     except (ValueError, RecursionError):
         # the boundary of a form differs each time
         content = body.replace(boundary, b"") if boundary else body
-    whole = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + content
-    return hashlib.sha256(whole).hexdigest()
+    return f"{request.method} {request.url.path}?{request.url.query}\n".encode() + content

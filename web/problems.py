@@ -76,7 +76,7 @@ class RefusalDocument(ProblemDocument):
     code: str | None = Field(
         None,
         description="why not: wrong_state, final, before_goods, other_settlement, already_placed, too_late, "
-        "already_settled, too_many_files",
+        "already_settled, too_many_files, too_many_entries",
     )
 
 

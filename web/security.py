@@ -5,7 +5,7 @@ of another site could call it with the cookie of a person who is logged in.
 """
 
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request, Response, Security
 from fastapi.dependencies.models import Dependant
@@ -19,12 +19,21 @@ from use_cases.security_events import note
 from web.idempotency import run_once
 from web.problems import Problem
 
+_SENSITIVE = "_cmi_is_sensitive"
 _CHALLENGE = 'Bearer realm="cmi"'
 _bearer = HTTPBearer(
     auto_error=False,
     scheme_name="token",
     description="A token that operations made: `Authorization: Bearer <token>`.",
 )
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+def sensitive(endpoint: Endpoint) -> Endpoint:
+    """Mark the endpoint of a sensitive change: in a session it needs a recent confirmation (docs/accounts.md)."""
+    setattr(endpoint, _SENSITIVE, True)
+    return endpoint
 
 
 def is_https(settings: Settings) -> bool:
@@ -44,12 +53,16 @@ def device_cookie(settings: Settings) -> str:
 
 async def session_of(request: Request) -> Principal | None:
     """The person who is logged in with this browser, or None."""
-    state = request.app.state
-    secret = request.cookies.get(session_cookie(state.settings))
+    secret = session_secret(request)
     if not secret:
         return None
-    principal: Principal | None = await state.accounts.callers.of_session(secret)
+    principal: Principal | None = await request.app.state.accounts.callers.of_session(secret)
     return principal
+
+
+def session_secret(request: Request) -> str:
+    """The secret of the browser's session; empty if it has none."""
+    return request.cookies.get(session_cookie(request.app.state.settings), "")
 
 
 async def principal_of(request: Request, *, sessions: bool = False) -> Principal:
@@ -103,10 +116,22 @@ class Require:
     async def check(self, request: Request) -> Principal:
         """The caller of a request, outside of FastAPI's dependencies. Raises `Problem`: 401 or 403."""
         principal = await principal_of(request, sessions=self._sessions)
+        if principal.is_factor_due:
+            detail = (
+                "This login needs a second factor: set it up on the page /account/second-factor."
+            )
+            raise Problem(403, "Second factor needed", detail, code="second_factor_needed")
         if principal.role not in self.roles:
             note("access_refused", "refused", principal.login_id, request.scope["route"].path)
             raise Problem(403, "Forbidden", f"This is not for the role {principal.role}.")
         return principal
+
+
+def check_confirmed(principal: Principal) -> None:
+    """Raise `Problem` (403) if the caller's session may make no sensitive change now. A token may."""
+    if principal.needs_confirmation:
+        detail = "This change needs the password again, and the code of the second factor if there is one."
+        raise Problem(403, "Confirmation needed", detail, code="confirmation_needed")
 
 
 def may(use_case: str) -> Any:
@@ -130,6 +155,8 @@ class GuardedRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             principal = await guard.check(request)
+            if hasattr(self.endpoint, _SENSITIVE):
+                check_confirmed(principal)
             request.app.state.call_limits.count(principal)
             if request.method == "POST":
                 return await run_once(request, principal, self.endpoint, handler)

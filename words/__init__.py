@@ -6,6 +6,7 @@ Tables of German texts and pure functions that translate them (`words.translatio
 from words.dates import (
     format_day,
     format_instant,
+    format_near,
     format_period,
     format_short_day,
     format_span,
@@ -60,6 +61,7 @@ __all__ = [
     "explanation_text",
     "format_day",
     "format_instant",
+    "format_near",
     "format_period",
     "format_short_day",
     "format_span",

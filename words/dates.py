@@ -81,6 +81,17 @@ def format_instant(local: datetime, language: Language) -> str:
     return f"{format_day(local, language)} {local:%H:%M}"
 
 
+def format_near(local: datetime, today: date, language: Language, *, past: bool = False) -> str:
+    """An instant in short, as today's reader takes it: "Mi 18:00" within a week from today, else "Mi 14. Okt. 18:00".
+
+    `past`: the week is the one before today.
+    """
+    days = (today - local.date() if past else local.date() - today).days
+    if 0 <= days < len(WEEKDAYS):
+        return f"{say(language, WEEKDAYS[local.weekday()])} {local:%H:%M}"
+    return f"{format_short_day(local, language)} {local:%H:%M}"
+
+
 def format_period(start: datetime, end: datetime, language: Language) -> str:
     """An appointment: "Mo 4. Jan. 2027 08:00–10:00"; with both days if they differ."""
     if start.date() == end.date():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from domain.actors import Role
-from domain.orders import mails as order_mails
+from domain.orders import recorded_mails
 from domain.orders.codes import ChecklistAnswer, ChecklistItem
 from domain.orders.command_rules import COMMANDS
 from domain.orders.deadline import DeadlineKind, Outcome
@@ -205,7 +205,15 @@ def author_text(
     return say(language, "%(name)s (%(role)s)", name=name, role=label)
 
 
-_MAILS = order_mails.mail_names() | mails.mail_names()
+_ACCOUNT_MAILS: dict[str, str | Meaning] = {
+    "email_changed": mark("Geänderte E-Mail-Adresse"),
+    "tokens_ended": mark("Beendete Tokens"),
+    "tokens_end_soon": mark("Ablaufende Tokens"),
+}
+_ASKED_REMINDER: dict[str, str | Meaning] = {
+    "asked_reminder": mark("Erinnerung vom Servicepartner-Team"),
+}
+_MAILS = recorded_mails.mail_names() | mails.mail_names() | _ACCOUNT_MAILS | _ASKED_REMINDER
 
 
 def _label(texts: Mapping[str, str], code: str, language: Language) -> str:

@@ -86,7 +86,8 @@ class OrderView(Value):
 
     `partner_id` is None while it has no partner. `review_reason`: the reason of what is reviewed, or was before a hold.
     `erased`: the customer's data were erased. `related` and `clashes` are those that the caller
-    sees; empty where they are not asked for.
+    sees; empty where they are not asked for. `unread_messages`: how many this login has yet to read; None for roles
+    that see no messages.
     """
 
     sp_id: str
@@ -114,6 +115,7 @@ class OrderView(Value):
     settlement_id: str | None
     related: tuple[RelatedOrder, ...] = ()
     clashes: tuple[ClashView, ...] = ()
+    unread_messages: int | None = None
     timeline: tuple[TimelineEntry, ...]
 
 

@@ -26,6 +26,10 @@ REFUSALS: Mapping[str, str] = {
         "Die Bestätigung lässt sich nicht mehr zurücknehmen. Bitte wenden Sie sich an das Servicepartner-Team."
     ),
     "other_settlement": mark("Der Auftrag gehört bereits zu einer anderen Verrechnung."),
+    "too_many_entries": mark(
+        "Der Verlauf dieses Auftrags ist sehr lang. «%(action)s» ist nicht mehr möglich. Bitte wenden Sie sich an das "
+        "Servicepartner-Team."
+    ),
 }
 ERASURE_REFUSALS: Mapping[str, str] = {
     "not_ended": mark(
@@ -38,7 +42,27 @@ ERASURE_REFUSALS: Mapping[str, str] = {
         "Die Verrechnung des Auftrags wurde aufgehoben. Bitte versuchen Sie es nach der neuen Verrechnung noch einmal."
     ),
 }
+MESSAGE_REFUSALS: Mapping[str, str] = {
+    "erased": mark(
+        "Die Daten der Kundschaft sind gelöscht. Zu diesem Auftrag lässt sich nichts mehr schreiben."
+    ),
+    "no_partner": mark(
+        "Im Moment hat kein Servicepartner den Auftrag, der die Nachricht lesen könnte."
+    ),
+    "other_partner": mark(
+        "Inzwischen hat ein anderer Servicepartner den Auftrag. Ihre Nachricht wurde nicht gesendet."
+    ),
+}
 INVALID: Mapping[str, str] = {
+    "message_missing": mark("Bitte schreiben Sie einen Text."),
+    "too_many_messages": mark(
+        "Zu diesem Auftrag sind schon 300 Texte geschrieben. Bitte rufen Sie an."
+    ),
+    "too_many_messages_now": mark(
+        "In der letzten Stunde sind zu diesem Auftrag schon 30 Texte geschrieben. Bitte warten Sie, oder rufen Sie an."
+    ),
+    "only_operations": mark("Interne Notizen schreibt nur das Servicepartner-Team."),
+    "unknown_message": mark("Diese Nachricht gibt es nicht."),
     "item_not_asked": mark("Dieser Punkt gehört nicht zur Checkliste dieser Dienstleistung."),
     "item_missing": mark("Dieser Punkt der Checkliste ist noch nicht beantwortet."),
     "item_is_no": mark(
@@ -232,7 +256,8 @@ def reason_of(code: str) -> str | None:
 
     Its values are `action` and, where the code is about the state, `status`.
     """
-    return REFUSALS.get(code) or ERASURE_REFUSALS.get(code) or INVALID.get(code)
+    refused = REFUSALS.get(code) or ERASURE_REFUSALS.get(code) or MESSAGE_REFUSALS.get(code)
+    return refused or INVALID.get(code)
 
 
 def invalid_text(code: str, language: Language) -> str:

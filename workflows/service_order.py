@@ -18,12 +18,14 @@ with workflow.unsafe.imports_passed_through():
         Carried,
         Start,
         fingerprint,
+        refusal,
         remember,
     )
     from domain.actors import Actor
     from domain.calendar import Calendar
     from domain.errors import NotUnderstood
     from domain.orders import deadlines, lifecycle
+    from domain.orders.access import allowed
     from domain.orders.commands import Cancel, Command, action_of
     from domain.orders.effects import effects, is_obsolete
     from domain.orders.events import Recorded
@@ -34,6 +36,7 @@ with workflow.unsafe.imports_passed_through():
         PassTime,
         RenewCalendar,
     )
+    from domain.orders.limits import check_room
     from domain.orders.order import Order, Status
     from domain.orders.outgoing import Effect, Mail, ShippingRequest, ShippingStop, ShopNotice
     from domain.orders.request import Request, is_newer
@@ -114,6 +117,16 @@ class ServiceOrder(EntityWorkflow[Order, Command, Recorded, Effect]):
         except NotUnderstood as error:
             raise ApplicationError(str(error), type=names.UNREADABLE) from error
         self._check(request.command, request.actor, request.request_id)
+        if request.request_id in self._answered:
+            return
+        try:  # here only, where nothing is replayed: an update that an earlier release took stays taken
+            check_room(
+                self._state,
+                request.command,
+                allowed(self._state, request.actor.role, workflow.now()),
+            )
+        except REFUSALS as error:
+            raise refusal(error) from error
 
     @workflow.signal(
         dynamic=True, description="The same commands, and the events of shop and warehouse."

@@ -8,6 +8,7 @@ from domain.authors import Author, author_of
 from domain.orders.command_rules import ACTIONS, COMMANDS, CommandRule
 from domain.orders.commands import Command, action_of
 from domain.orders.errors import Refused
+from domain.orders.limits import fits
 from domain.orders.order import Order, Status
 from domain.orders.shipment import GoodsReceived
 
@@ -47,14 +48,17 @@ def _fits(order: Order, action: str, now: datetime | None) -> bool:
 
 
 def allowed(order: Order, role: Role, now: datetime | None = None) -> tuple[str, ...]:
-    """The actions that a caller of this role may take; at `now`, if it is given, else whenever."""
+    """The actions that a caller of this role may take; at `now`, if it is given, else whenever.
+
+    Those for which a very long history has no room are left out.
+    """
     may = {
         action
         for rule in rules.holding(COMMANDS, order.rules)
         if role in rule.roles
         for action in rule.actions
     }
-    return tuple(action for action in actions(order, now) if action in may)
+    return tuple(action for action in actions(order, now) if action in may and fits(order, action))
 
 
 def rule_of(order: Order, command: Command) -> CommandRule | None:

@@ -10,7 +10,8 @@ class Refused(Exception):
 
     Attributes:
         action: the action that was asked for.
-        code: why not: `wrong_state`, `final`, `before_goods`, `not_yours`, `role`, `other_settlement`, `undo_over`.
+        code: why not: `wrong_state`, `final`, `before_goods`, `not_yours`, `role`, `other_settlement`, `undo_over`,
+            `too_many_entries` (domain/orders/limits.py).
         status: the state that refused.
         allowed: the actions allowed now.
     """

@@ -10,9 +10,11 @@ from domain.orders.deadlines import ends_assignment, escalations
 from domain.orders.events import GoodsUnexpected
 from domain.orders.explanation import explain
 from domain.orders.mails import Cause, MailRule
-from domain.orders.order import Order
+from domain.orders.order import Appointment, Order
 from domain.orders.outgoing import Goods, Mail, MailFacts
+from domain.orders.placement import Assignee
 from domain.orders.shipment import GoodsShipped
+from domain.orders.standing import fallen
 
 
 def mail_of(rule: MailRule, cause: Cause) -> Mail:
@@ -23,6 +25,7 @@ def mail_of(rule: MailRule, cause: Cause) -> Mail:
     discreet = rule.discreet(cause)
     kind = rule.about(cause)
     deadline = next((d for d in order.deadlines if d.kind == kind and d.is_open), None)
+    fell = _fallen(rule, cause, partner)
     receiver = partner.partner_id if rule.audience == "partner" else rule.audience
     return Mail(
         key=f"{order.sp_id}/{recorded.seq}/{rule.kind}/{receiver}",
@@ -30,7 +33,7 @@ def mail_of(rule: MailRule, cause: Cause) -> Mail:
         audience=rule.audience,
         partner_id=partner.partner_id,
         sender=cause.event.sender if rule.audience == "sender" else None,
-        language=partner.language,
+        language=placement.customer.language if rule.audience == "customer" else partner.language,
         sp_id=order.sp_id,
         at=recorded.at,
         facts=MailFacts(
@@ -46,6 +49,9 @@ def mail_of(rule: MailRule, cause: Cause) -> Mail:
             partner="" if discreet and not rule.to_former else partner.name,
             deadline=explain(order, deadline) if deadline else None,
             event=cause.event.type,
+            fallen_start=fell.start if fell else None,
+            fallen_end=fell.end if fell else None,
+            seq=recorded.seq,
             deliver_to=placement.deliver_to if order.rules >= 2 else "customer",
             **({} if discreet and not rule.to_former else _of_order(rule, cause, deadline)),
             **{name: getattr(cause.event, name) for name in rule.facts},
@@ -59,13 +65,23 @@ def _of_order(rule: MailRule, cause: Cause, deadline: Deadline | None) -> dict[s
     facts: dict[str, Any] = {"goods": _goods(order)}
     if rule.to_former:
         return facts
-    if rule.audience != "sender":
-        facts["choices"] = allowed(order, rule.audience, cause.recorded.at)
-    if order.appointment:
+    if rule.audience == "partner":
+        placement = order.intake.placement
         facts |= {
-            "appointment_start": order.calendar.local(order.appointment.start),
-            "appointment_end": order.calendar.local(order.appointment.end),
-            "appointment_over": order.appointment.end <= cause.recorded.at,
+            "fee": placement.service.fee,
+            "customer_phone": placement.customer.phone,
+            "order_note": placement.note,
+        }
+    if rule.audience in ("partner", "operations"):
+        facts["choices"] = allowed(order, rule.audience, cause.recorded.at)
+    appointment = order.appointment
+    if rule.kind == "visit_cancelled":  # the one that was, which may be with another partner now
+        appointment = fallen(cause.before, order, cause.recorded.at)
+    if appointment:
+        facts |= {
+            "appointment_start": order.calendar.local(appointment.start),
+            "appointment_end": order.calendar.local(appointment.end),
+            "appointment_over": appointment.end <= cause.recorded.at,
             "moves": order.partner_moves,
         }
     if rule.kind == "new_order" and order.rules >= 2:
@@ -76,6 +92,14 @@ def _of_order(rule: MailRule, cause: Cause, deadline: Deadline | None) -> dict[s
     if "tracking" not in rule.facts:
         facts["tracking"] = ", ".join(_trackings(cause))
     return facts
+
+
+def _fallen(rule: MailRule, cause: Cause, partner: Assignee) -> Appointment | None:
+    """The appointment that a mail takes out of its receiver's calendar."""
+    is_mine = partner.partner_id == cause.before.partner.partner_id
+    if rule.audience == "customer" or (rule.audience == "partner" and is_mine):
+        return fallen(cause.before, cause.after, cause.recorded.at)
+    return None
 
 
 def _goods(order: Order) -> Goods:

@@ -1,4 +1,4 @@
-"""All mails about an order: which event causes each, and to whom it goes (docs/mail.md)."""
+"""The mails about an order that its workflow sends: which event causes each, and to whom it goes (docs/mail.md)."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -317,14 +317,5 @@ MAILS: tuple[MailRule, ...] = (
         facts=("action", "code"),
     ),
 )
-"""All mails about an order. Those of one event are sent in this order. Nothing else lists the kinds of mails."""
-
-
-def mail_kinds() -> tuple[MailKind, ...]:
-    """The kinds of all versions of the rules."""
-    return tuple(dict.fromkeys(rule.kind for rule in MAILS))
-
-
-def mail_names() -> dict[MailKind, str]:
-    """The name of each kind, marked for translation."""
-    return {rule.kind: rule.name for rule in MAILS if rule.name}
+"""All mails about an order. Those of one event are sent in this order. Nothing else lists
+the kinds of mails that workflows send."""

@@ -6,13 +6,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from domain.actors import Actor
+from domain.fields import Money
 from domain.orders.explanation import Explanation
 from domain.orders.order import Status
 from domain.orders.placement import Recipient
 from domain.values import Language, Value
 
 Goods = Literal["", "requested", "shipped", "received"]
-Audience = Literal["partner", "operations", "sender"]
+Audience = Literal["partner", "operations", "sender", "customer"]
 MailKind = str
 """A kind of mail. `mails.MAILS` lists them; a newer release may have stored a mail of another kind."""
 
@@ -36,6 +37,10 @@ class MailFacts(Value):
         notify_by: the instant (not local) by which the mail about a new order must be out, for the partner's first
             deadlines to count from the transmission.
         kept_until: until when a partner keeps an order that it does not accept.
+        fallen_start, fallen_end: the instants (not local) of the appointment that the event took from the partner.
+        seq: the number of the event.
+        fee, customer_phone, order_note: what the partner is paid (CHF, without VAT), whom it calls, and what the shop
+            noted; only in mails to the partner that has the order.
     """
 
     sales_order_id: str
@@ -64,6 +69,12 @@ class MailFacts(Value):
     moves: int = 0
     notify_by: datetime | None = None
     kept_until: datetime | None = None
+    fallen_start: datetime | None = None
+    fallen_end: datetime | None = None
+    seq: int = 0
+    fee: Money | None = None
+    customer_phone: str = ""
+    order_note: str = ""
     deadline: Explanation | None = None
 
 

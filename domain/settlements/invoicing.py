@@ -28,6 +28,7 @@ ProblemCode = Literal[
     "qr_amount",
     "qr_currency",
     "qr_reference",
+    "qr_pages",
     "other_iban",
     "no_registered_iban",
     "active_content",

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from records.migrate import locked_connection
 from records.tables import metadata
-from settings import Settings
+from settings import Settings, keep_files_private
 
 
 def _run(connection: Connection) -> None:
@@ -43,4 +43,5 @@ if context.is_offline_mode():
 elif given is not None:
     _run(given)
 else:
+    keep_files_private()
     asyncio.run(_run_by_command())

@@ -13,6 +13,10 @@ from records.tables.data_keys import data_keys
 from records.tables.erasures import erasures, exports
 from records.tables.iban_changes import iban_changes, iban_mails
 from records.tables.mails import is_undelivered, mails
+from records.tables.messages import message_mails, message_reads, order_messages, waits_for_answer
+from records.tables.notices import account_notices
+from records.tables.operations import asked_reminder_orders, asked_reminders, list_views
+from records.tables.order_mails import order_mails
 from records.tables.orders import (
     deadlines,
     documents,
@@ -20,6 +24,7 @@ from records.tables.orders import (
     is_billable,
     is_closed,
     is_open,
+    is_report,
     is_taken_back,
     orders,
     timeline,
@@ -45,6 +50,9 @@ __all__ = [
     "Instant",
     "Key",
     "Money",
+    "account_notices",
+    "asked_reminder_orders",
+    "asked_reminders",
     "comparisons",
     "corrections",
     "data_keys",
@@ -62,15 +70,21 @@ __all__ = [
     "is_billable",
     "is_closed",
     "is_open",
+    "is_report",
     "is_taken_back",
     "is_undelivered",
     "line_requests",
     "line_withdrawals",
     "links",
+    "list_views",
     "login_attempts",
     "lookups",
     "mails",
+    "message_mails",
+    "message_reads",
     "metadata",
+    "order_mails",
+    "order_messages",
     "orders",
     "outages",
     "papers",
@@ -86,4 +100,5 @@ __all__ = [
     "timeline",
     "tokens",
     "users",
+    "waits_for_answer",
 ]

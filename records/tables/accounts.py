@@ -3,7 +3,17 @@
 Secrets are stored as SHA-256 in hexadecimal, passwords as argon2 hashes.
 """
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+)
 
 from records.tables.partners import partners
 from records.tables.types import Instant, Key, metadata
@@ -24,6 +34,8 @@ users = Table(
     Column("totp_last_step", Integer),  # of the newest accepted code, so that no code works twice
     Column("created_at", Instant, nullable=False),
     Column("last_login_at", Instant),
+    Column("first_login_at", Instant),
+    Column("factor_reset_at", Instant),  # when operations removed a lost second factor
 )
 Index("ix_users_email_key", users.c.email_key, unique=True)
 
@@ -35,6 +47,9 @@ sessions = Table(
     Column("created_at", Instant, nullable=False),
     Column("last_used_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
+    Column("confirmed_at", Instant),  # when password and code were last right in this session
+    Column("browser", String),  # "Firefox, Android": use_cases.browsers
+    Column("network", String),  # the network of the address at the log-in
     Index("ix_sessions_user_id", "user_id"),
 )
 
@@ -71,6 +86,9 @@ tokens = Table(
     Column("expires_at", Instant),
     Column("revoked_at", Instant),
     Column("made_by", Key),  # the person who made it (use_cases.principal), if a login did
+    Column("ended_because", Key),  # records.tokens.EndedBecause, if nobody revoked it
+    Column("end_told_at", Instant),  # when operations were told that its end is near
+    Index("ix_tokens_made_by", "made_by"),
 )
 Index("ix_tokens_token_hash", tokens.c.token_hash, unique=True)
 
@@ -94,13 +112,20 @@ login_attempts = Table(
     Column("blocked_until", Instant, nullable=False),
 )
 
+# Answers kept for repetitions of a call. Nothing in them can be read without the caller's token (web/kept_answers.py).
 idempotency = Table(
     "idempotency",
     metadata,
     Column("login_id", Key, primary_key=True),
-    Column("key", String, primary_key=True),
-    Column("body_hash", String(64), nullable=False),
+    Column("key", String, primary_key=True),  # SHA-256 of the caller's key
+    Column("body_hash", String(64), nullable=False),  # keyed
     Column("status", Integer, nullable=False),
-    Column("response", Text, nullable=False),  # as JSON
+    Column(
+        "response", Text, nullable=False
+    ),  # the answer as an earlier release kept it; now "null"
     Column("created_at", Instant, nullable=False, index=True),
+    Column(
+        "about", Key, index=True
+    ),  # what was made or changed: order/<sp_id>, settlement/<settlement_id>
+    Column("answer", LargeBinary),  # encrypted; null: an earlier release kept it
 )

@@ -126,6 +126,14 @@ Index(
     postgresql_where=is_billable,
 )
 
+_is_executed = orders.c.executed_on.is_not(None)
+Index(
+    "ix_orders_executed",
+    orders.c.executed_on,
+    sqlite_where=_is_executed,
+    postgresql_where=_is_executed,
+)
+
 documents = Table(
     "documents",
     metadata,
@@ -151,6 +159,11 @@ timeline = Table(
 
 is_taken_back = text("timeline.type = 'execution_taken_back'")
 """The condition of `ix_timeline_taken_back`, with the name of the table: other tables have a `type`, too."""
+is_report = text(
+    "type IN ('declined', 'requirements_rejected', 'problem_reported', 'not_executed')"
+)
+"""The condition of `ix_timeline_reports`, exactly as in the index: a partner says that something is not possible."""
+Index("ix_timeline_reports", timeline.c.at, sqlite_where=is_report, postgresql_where=is_report)
 _is_taken_back = text("type = 'execution_taken_back'")
 Index(
     "ix_timeline_taken_back",

@@ -136,7 +136,8 @@ invoice_numbers = Table(
     Column("at", Instant, nullable=False),  # when it was first used
 )
 
-# The bytes of statements, drafts and invoices; they never change. Without a foreign key, like `mails`.
+# The bytes of statements, drafts and invoices. Only those of an invoice that nobody accepted are deleted, in time.
+# Without a foreign key, like `mails`.
 papers = Table(
     "papers",
     metadata,
@@ -150,6 +151,10 @@ papers = Table(
     Column("template_version", String, nullable=False),  # template and inputs, if we made it
     Column("input_checksum", String, nullable=False),
     Column("inputs", Text, nullable=False),
-    Column("created_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),  # of an upload: when the file came last
+    Column(
+        "verdict", Text
+    ),  # domain.settlements.invoicing.Verdict as JSON; null: not checked (yet)
+    Column("deleted_at", Instant),  # since then the content is empty
 )
 Index("ix_papers_settlement", papers.c.settlement_id, papers.c.kind, papers.c.created_at)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from domain.actors import Actor
+from domain.customer_policy import CustomerMailPolicy
 from domain.orders.commands import (
     Accept,
     Cancel,
@@ -15,6 +16,7 @@ from domain.orders.commands import (
     Reopen,
     ReportNotExecuted,
     ReportProblem,
+    Resume,
     SetAppointment,
     Unassign,
     WithdrawProblem,
@@ -24,6 +26,7 @@ from domain.orders.internal import ConfirmTransmission, NoteRefusal
 from domain.orders.lifecycle import begin
 from domain.orders.outgoing import Mail
 from domain.orders.placement import Intake
+from domain.orders.recorded_mails import Occasion, recorded_mails
 from domain.orders.shipment import GoodsReceived, GoodsShipped
 from domain.policy import DeadlinePolicy
 from domain.policy_file import load_policy
@@ -47,6 +50,10 @@ WITHOUT_DEADLINES = "[deadlines]\n" + "\n".join(
     f'{name} = "none"' for name in DeadlinePolicy.model_fields
 )
 """A policy without any deadline, and so without the step of accepting."""
+CUSTOMERS_TOLD = "[customer_mails]\n" + "\n".join(
+    f"{name} = true" for name in CustomerMailPolicy.model_fields
+)
+"""A policy by which customers get all mails."""
 _DAYS = timedelta(days=1)
 _FAILED: tuple[Step, ...] = (
     *AGREED,
@@ -138,7 +145,42 @@ def all_mails() -> dict[str, Mail]:
     found["command_refused_value"] = refusal(
         partner_actor(), action="set_appointment", code="move_needs_reason"
     )
-    return found | second_rules()
+    return found | second_rules() | recorded()
+
+
+def recorded() -> dict[str, Mail]:
+    """Every mail that follows from what the records store."""
+    start = _second()
+    until = (MONDAY + 20 * _DAYS).date()
+    held = DecideReview(decision="wait_until", until=until)
+    postponed = ReportProblem(reason="customer_postpones", until=until)
+    early = (*AGREED, postponed, held, Resume())
+    told = _second(policy=load_policy(CUSTOMERS_TOLD))
+    return {
+        "caller": recorded_of(*ACCEPTED, of=told)[-1],
+        "visit_set": recorded_of(*AGREED, of=told)[-1],
+        "visit_moved": recorded_of(*AGREED, _moved(3), of=told)[-1],
+        "visit_tomorrow": recorded_of(*AGREED, of=told, occasion="day_before")[-1],
+        "visit_cancelled": recorded_of(*AGREED, Cancel(reason="Storno"), of=told)[-1],
+        "visit_cancelled_before": recorded_of(*ACCEPTED, Cancel(reason="Storno"), of=told)[-1],
+        "visit_cancelled_new_one": recorded_of(
+            *AGREED,
+            ReportProblem(reason="site_not_ready", note="Der Plattenleger fehlt."),
+            DecideReview(decision="new_appointment"),
+            of=told,
+        )[-1],
+        "appointment_set": recorded_of(*AGREED, of=start)[0],
+        "appointment_moved": recorded_of(*AGREED, _moved(3), of=start)[0],
+        "appointment_stands_again": recorded_of(*early, of=start)[0],
+    }
+
+
+def recorded_of(
+    *steps: Step, of: Intake | None = None, occasion: Occasion = "event"
+) -> tuple[Mail, ...]:
+    """The mails that the last event of an order's life causes in the records."""
+    order, events = lived(*steps, of=of or intake())
+    return recorded_mails(order, events, events[-1].seq, occasion)
 
 
 def second_rules() -> dict[str, Mail]:

@@ -86,7 +86,7 @@ class DigestRig:
     async def login(self, name: str, email: str, *, accepted: bool = True) -> None:
         await add_user(self.accounts, name, "partner", "elektro-huber", email, name, "fr", MONDAY)
         if accepted:
-            await self.accounts.set_password(name, "hash")
+            await self.accounts.passwords.set(name, "hash", MONDAY)
 
 
 @pytest.fixture

@@ -4,7 +4,9 @@ import logging
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from email.message import EmailMessage
 
+import icalendar
 import pytest
 from aiosmtpd.smtp import AuthResult
 
@@ -36,7 +38,7 @@ async def test_every_mail_goes_out(name: str, office: Office, server: MailServer
     mail = MAILS[name]
     await office.send(mail)
     [message] = server.received
-    assert message["Subject"].startswith("SP-1048213: ")
+    assert re.search("^SP-1048213: | · SP-1048213$", message["Subject"])
     assert not message.defects
     assert all(not part.defects for part in message.walk())
     row, _ = await office.log.begin(mail.key, "", "", "", "", "", MONDAY)
@@ -145,6 +147,50 @@ async def test_an_unknown_partner_is_tried_again(office: Office, server: MailSer
     assert failure.type == "PartnerUnknown"
     assert not failure.non_retryable
     assert server.conversations == 0
+
+
+def calendar_of(message: EmailMessage) -> tuple[str, icalendar.Event]:
+    """The method and the event that a mail brings for the calendar; the file that is attached is the same."""
+    (part,) = (p for p in message.walk() if p.get_content_type() == "text/calendar")
+    (file,) = message.iter_attachments()
+    assert file.get_content_type() == "application/ics"
+    assert file.get_filename() == "SP-1048213.ics"
+    calendar = icalendar.Calendar.from_ical(file.get_content())
+    assert calendar.to_ical() == icalendar.Calendar.from_ical(part.get_content()).to_ical()
+    assert part.get_param("method") == calendar["METHOD"]
+    (event,) = calendar.events
+    return str(calendar["METHOD"]), event
+
+
+@pytest.mark.parametrize(
+    "name", ["cancelled_2", "review_decided_2_reship", "review_decided_wait_until_appointment"]
+)
+async def test_a_mail_that_takes_an_appointment_away_takes_it_out_of_the_calendar(
+    office: Office, server: MailServer, name: str
+) -> None:
+    mail = MAILS[name]
+    await office.send(mail)
+    method, event = calendar_of(server.received[0])
+    assert (method, event["STATUS"], event["UID"]) == (
+        "CANCEL",
+        "CANCELLED",
+        "SP-1048213@cmi.example",
+    )
+    assert event["SEQUENCE"] == mail.facts.seq > 0
+    assert event["DTSTART"].dt == mail.facts.fallen_start
+    assert event["ORGANIZER"] == "mailto:cmi@shop.example"
+    assert event["ORGANIZER"].params["CN"] == "Muster Handel AG"
+    assert event["ATTENDEE"] == "mailto:auftraege@elektro-huber.example"
+    assert not re.search("Regula|Langstrasse|8004", event.to_ical().decode())
+
+
+async def test_no_calendar_is_written_to_if_the_settings_say_so(
+    log: MailLog, partners: Partners, server: MailServer
+) -> None:
+    office = Office(log, partners, server.port, appointment_mails=False)
+    await office.send(MAILS["cancelled_2"])
+    await office.send(MAILS["new_order_2"])
+    assert not [a for message in server.received for a in message.iter_attachments()]
 
 
 # --- escalations and their copy ---------------------------------------------------------------------------------------

@@ -49,10 +49,10 @@ from domain.orders.internal import (
     RenewCalendar,
 )
 from domain.orders.lifecycle import fold, handle, place
-from domain.orders.mails import mail_kinds
 from domain.orders.order import Order, Status
 from domain.orders.outgoing import Effect
 from domain.orders.placement import Assignee, Customer, Intake, Placement, Product, Service
+from domain.orders.recorded_mails import mail_kinds
 from domain.orders.shipment import GoodsReceived, GoodsShipped
 from domain.policy import Policy
 from domain.policy_file import load_policy

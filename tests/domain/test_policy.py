@@ -56,6 +56,14 @@ attempt_days = 2
 saturday_is_working_day = false
 [billing]
 undo = "1 hour"
+[messages]
+answer = "1 working day"
+[customer_mails]
+caller = false
+appointment = false
+moved = false
+day_before = false
+cancelled = false
 """
 
 spans = st.one_of(
@@ -178,6 +186,7 @@ def test_standard_values_are_those_of_the_contract() -> None:
     assert (policy.requirements.attempts, policy.requirements.attempt_days) == (3, 2)
     assert policy.calendar.saturday_is_working_day is False
     assert str(policy.billing.undo) == "1 hour"
+    assert not policy.customer_mails.any
     assert (policy.office.opens, policy.office.closes) == (time(8), time(18))
 
 
@@ -221,12 +230,14 @@ def test_a_policy_that_adopts_the_second_rules_takes_their_keys_and_no_other() -
         saturday_is_working_day = true
         [billing]
         undo = "2 hours"
+        [customer_mails]
+        caller = true
         """
     today = load_policy(everything)
     pinned = load_policy('[deadlines]\naccept = "2 working days"')
     taken = pinned.with_later_keys(today, 1)
     assert (taken.deadlines.delivery, str(taken.deadlines.assign)) == (None, "3 hours")
-    for section in ("appointment", "requirements", "calendar", "billing"):
+    for section in ("appointment", "requirements", "calendar", "billing", "customer_mails"):
         assert getattr(taken, section) == getattr(today, section) != getattr(Policy(), section)
     assert str(taken.deadlines.accept) == "2 working days"
     for section in ("transmission", "escalation", "office", "holidays", "settlement"):
@@ -236,7 +247,7 @@ def test_a_policy_that_adopts_the_second_rules_takes_their_keys_and_no_other() -
 
 def test_a_policy_that_was_pinned_before_the_second_rules_has_their_standard_values() -> None:
     stored = Policy().model_dump(mode="json")
-    for section in ("appointment", "requirements", "calendar", "billing"):
+    for section in ("appointment", "requirements", "calendar", "billing", "customer_mails"):
         del stored[section]
     del stored["deadlines"]["delivery"], stored["deadlines"]["assign"]
     assert Policy.model_validate(stored) == Policy()
@@ -314,7 +325,8 @@ ENTRY = 'expected "MM-DD" or "YYYY-MM-DD", with "-" before it to strike the day'
         (
             '[deadline]\naccept = "1 day"',
             "deadline: found an unknown section, expected one of transmission, deadlines,"
-            " escalation, office, holidays, settlement, appointment, requirements, calendar, billing",
+            " escalation, office, holidays, settlement, appointment, requirements, calendar, billing,"
+            " messages, customer_mails",
         ),
         (
             '[transmission]\nholds = "1 day"',
@@ -350,6 +362,10 @@ ENTRY = 'expected "MM-DD" or "YYYY-MM-DD", with "-" before it to strike the day'
             '[appointment]\nearliest = "20:30"',
             'appointment.latest: found "20:00",'
             ' expected later than appointment.earliest, which is "20:30"',
+        ),
+        (
+            '[customer_mails]\nmoved = "yes"',
+            'customer_mails.moved: found "yes", expected true or false',
         ),
         (
             '[billing]\nundo = "soon"',

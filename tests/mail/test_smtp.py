@@ -21,6 +21,7 @@ from tests.activities.conftest import partner
 from tests.activities.mail_office import (
     CANCELLED,
     LATE,
+    MAILS,
     NEW_ORDER,
     PASSWORD,
     Office,
@@ -36,11 +37,11 @@ async def test_a_mail_as_it_arrives(office: Office, server: MailServer) -> None:
     await office.send(NEW_ORDER)
     [message] = server.received
     assert message["From"].addresses[0].addr_spec == "cmi@shop.example"
-    assert message["From"].addresses[0].display_name == "CMI «Müller»"
+    assert message["From"].addresses[0].display_name == "Muster Handel AG"
     assert message["To"].addresses[0].addr_spec == "auftraege@elektro-huber.example"
     assert message["To"].addresses[0].display_name == "Elektro-Huber AG"
     assert message["Reply-To"].addresses[0].addr_spec == "team@shop.example"
-    assert message["Subject"] == "SP-1048213: Neuer Auftrag – Waschmaschine anschliessen"
+    assert message["Subject"] == "8004 Zürich · Waschmaschine anschliessen · SP-1048213"
     assert parsedate_to_datetime(message["Date"]) == MONDAY
     assert re.fullmatch(r"<[0-9a-f]{32}@shop\.example>", message["Message-ID"])
     assert message["Auto-Submitted"] == "auto-generated"
@@ -116,12 +117,38 @@ async def test_a_name_is_only_a_name(office: Office, server: MailServer, name: s
 async def test_a_service_is_only_part_of_the_subject(
     office: Office, server: MailServer, text: str
 ) -> None:
-    facts = NEW_ORDER.facts.model_copy(update={"service": text, "note": text})
+    facts = NEW_ORDER.facts.model_copy(
+        update={"service": text, "note": text, "customer_place": text, "order_note": text}
+    )
     await office.send(NEW_ORDER.model_copy(update={"facts": facts}))
     [message] = server.received
     assert message["X-Evil"] is None
-    assert message["Subject"].startswith("SP-1048213: Neuer Auftrag –")
+    assert message["X"] is None
+    assert message["Subject"].endswith("SP-1048213")
     assert len(list(message.iter_parts())) == 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\r\nBcc: all@evil.example\r\n\r\nHallo",
+        '"Muster" <boss@evil.example>,',
+        "Müller & Söhne, Zürich",
+    ],
+)
+async def test_partners_see_the_retailer_and_the_staff_sees_the_system(
+    log: MailLog, partners: Partners, server: MailServer, name: str
+) -> None:
+    office = Office(log, partners, server.port)
+    office.mail._outbox._sender._company = name  # the settings take one line only
+    await office.send(NEW_ORDER)
+    await office.send(MAILS["review_needed"])
+    to_partner, to_staff = server.received
+    [sender] = to_partner["From"].addresses
+    assert sender.addr_spec == "cmi@shop.example"
+    assert sender.display_name == " ".join(name.split())
+    assert to_partner["Bcc"] is None
+    assert to_staff["From"].addresses[0].display_name == "CMI «Müller»"
 
 
 async def test_umlauts_in_addresses(office: Office, partners: Partners, server: MailServer) -> None:

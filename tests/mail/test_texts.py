@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import words
 from domain.orders import mails as order_mails
 from domain.orders.codes import UnassignReason
-from domain.orders.mails import mail_kinds
 from domain.orders.outgoing import Mail
+from domain.orders.recorded_mails import RECORDED, mail_kinds
 from domain.settlements import mails as settlement_mails
 from domain.values import LANGUAGES, Language
 from mail.order_texts import OrderTexts
@@ -33,6 +33,7 @@ WITHOUT_LINK = (
     "withdrawn_not_accepted",
     "withdrawn_partner_ended",
     "command_refused_stranger",
+    *(name for name, mail in MAILS.items() if mail.audience == "customer"),
 )
 
 
@@ -75,14 +76,18 @@ def reader_of(name: str, mail: Mail, language: Language) -> Reader:
         "command_refused_shop",
     )
     return Reader(
-        "" if staff else "Elektro Huber AG", language, staff, name == "command_refused_stranger"
+        "" if staff else "Elektro Huber AG",
+        language,
+        staff,
+        stranger=name == "command_refused_stranger",
+        customer=mail.audience == "customer",
     )
 
 
 def test_every_kind_is_among_them() -> None:
     assert {mail.kind for mail in MAILS.values()} == set(mail_kinds())
     shapes = {f"{m.kind}.{m.audience}" for m in MAILS.values()}
-    assert shapes == {f"{rule.kind}.{rule.audience}" for rule in order_mails.MAILS}
+    assert shapes == {f"{rule.kind}.{rule.audience}" for rule in (*order_mails.MAILS, *RECORDED)}
     shapes |= {"command_refused.stranger"}
     assert shapes == {path.stem for path in FOLDER.glob("*.txt")} - {"layout"}
     shapes = {f"{rule.kind}.{rule.audience}" for rule in settlement_mails.MAILS}
@@ -96,7 +101,11 @@ def test_every_mail_in_every_language(name: str, language: Language) -> None:
     subject, text, html = TEXTS.compose(mail, reader_of(name, mail, language))
     page = Page(html)
 
-    assert re.fullmatch(r"SP-1048213: \S.*\S", subject)
+    form = (
+        r"SP-1048213: \S.*\S" if reader_of(name, mail, language).staff else r"\S.*\S · SP-1048213"
+    )
+    assert re.fullmatch(form, subject)
+    assert mail.facts.customer_phone not in subject or not mail.facts.customer_phone
     assert CUSTOMER not in subject
     assert page.language == language
     for said in (subject, text, page.text):
@@ -108,14 +117,14 @@ def test_every_mail_in_every_language(name: str, language: Language) -> None:
     # HTML and text say the same
     for line in filter(None, (line.strip() for line in text.splitlines())):
         if line != "--" and LINK not in line:
-            value = line.split(": ", 1)[-1]
+            value = " ".join(line.split(": ", 1)[-1].split())
             assert value in page.text, line
     if name in WITHOUT_LINK:
         assert "https://" not in text
         assert "a" not in page.tags
     else:
         assert LINK in text
-        assert set(page.links) == {LINK}
+        assert set(page.links) - {"tel:+41445550102"} == {LINK}
     assert not {"img", "script", "link", "iframe", "form"} & set(page.tags)
     assert "url(" not in html
     assert "@import" not in html
@@ -270,11 +279,13 @@ def test_no_value_becomes_markup_a_header_or_a_template(name: str, hostile: str)
     reader = reader_of(name, mail, "fr")
     said = TEXTS.compose(bad, reader._replace(name=reader.name and hostile))
     assert said.subject.isprintable()
-    assert Page(said.html).links == Page(plain.html).links
+    calls = [link for link in Page(plain.html).links if link.startswith("tel:")]
+    assert [*calls, *Page(said.html).links] == Page(plain.html).links
     # a note may add a row to the table, but no tag that was not there
     extra = Page(said.html).tags
     for tag in set(extra) - {"tr", "th", "td"}:
-        assert extra.count(tag) == Page(plain.html).tags.count(tag)
+        lost = len(calls) if tag == "a" else 0
+        assert extra.count(tag) == Page(plain.html).tags.count(tag) - lost
     assert "49" not in said.text
     said.text.encode()
     said.html.encode()
@@ -296,6 +307,80 @@ def test_any_text_at_all(line: str, note: str) -> None:
 
 def test_a_long_service_does_not_fill_the_subject() -> None:
     mail = MAILS["new_order"]
-    facts = mail.facts.model_copy(update={"service": "Montage " * 25})
+    facts = mail.facts.model_copy(
+        update={"service": "Montage " * 25, "customer_place": "8606 Nänikon " * 20}
+    )
     said = TEXTS.compose(mail.model_copy(update={"facts": facts}), Reader("Huber", "de"))
-    assert len(said.subject) < 100
+    assert len(said.subject) < 140
+    assert said.subject.endswith("… · SP-1048213")
+
+
+SUBJECTS = {
+    "new_order_2": "8004 Zürich · Waschmaschine anschliessen · bis Di 18:00 · SP-1048213",
+    "new_order_2_without_deadlines": "8004 Zürich · Waschmaschine anschliessen · SP-1048213",
+    "reminder_accept_partner_0": "8004 Zürich · Erinnerung – Auftrag akzeptieren · bis Di 18:00 · "
+    "SP-1048213",
+    "escalation_2_accept": "8004 Zürich · Frist abgelaufen – Auftrag akzeptieren · seit Di 18:00 · "
+    "SP-1048213",
+    "hold_ended_appointment_stands": "8004 Zürich · Auftrag geht weiter · bis Do 5. Nov. 18:00 · "
+    "SP-1048213",
+    "cancelled_2": "8004 Zürich · Auftrag storniert – Waschmaschine anschliessen · SP-1048213",
+    "reassigned_2": "Auftrag nicht mehr bei Ihnen – Waschmaschine anschliessen · SP-1048213",
+    "command_refused_partner": "Nicht möglich – Auftrag akzeptieren · SP-1048213",
+    "unassigned_declined": "SP-1048213: Ohne Servicepartner – bitte zuteilen",
+}
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_a_partners_subject_says_where_what_and_by_when(name: str) -> None:
+    said = TEXTS.compose(MAILS[name], reader_of(name, MAILS[name], "de"))
+    assert said.subject == SUBJECTS[name]
+
+
+@pytest.mark.parametrize(
+    ("language", "when"),
+    [
+        ("de", "bis Di 18:00"),
+        ("fr", "d’ici au mar. 18:00"),
+        ("it", "entro mar 18:00"),
+        ("en", "by Tue 18:00"),
+    ],
+)
+def test_a_subject_is_in_the_readers_language(language: Language, when: str) -> None:
+    said = TEXTS.compose(MAILS["new_order_2"], Reader("Huber", language))
+    assert said.subject == f"8004 Zürich · Waschmaschine anschliessen · {when} · SP-1048213"
+
+
+def test_a_new_order_says_all_that_one_decides_by() -> None:
+    mail = MAILS["new_order_2"]
+    facts = mail.facts.model_copy(update={"order_note": "Bitte klingeln.\nHund im Hof."})
+    said = TEXTS.compose(mail.model_copy(update={"facts": facts}), Reader("Huber", "de"))
+    for part in (
+        "Frist: Auftrag akzeptieren, Di 6. Okt. 2026 18:00\n",
+        "Vergütung: CHF\u00a0129.00 ohne MWST\n",
+        "Telefon Kundschaft: +41 44 555 01 02\n",
+        "Bemerkung zum Auftrag: Bitte klingeln.\n  Hund im Hof.\n",
+        "Auftrag ansehen und akzeptieren: https://cmi.example/orders/SP-1048213\n",
+    ):
+        assert part in said.text
+    preview = (
+        "Neuer Auftrag für CHF\u00a0129.00: 1 × V-ZUG AdoraWaschen V4000. Bitte akzeptieren Sie"
+    )
+    assert preview.replace("\u00a0", " ") in Page(said.html).text
+
+
+def test_an_inbox_shows_the_first_sentence_and_never_the_customer() -> None:
+    for name, mail in MAILS.items():
+        html = TEXTS.compose(mail, reader_of(name, mail, "de")).html
+        hidden = html.partition('mso-hide:all;">')[2].partition("</div>")[0]
+        assert hidden.strip()
+        assert CUSTOMER not in hidden
+        assert mail.facts.customer_phone not in hidden or not mail.facts.customer_phone
+
+
+def test_a_mail_has_the_colours_of_the_pages() -> None:
+    style = Path("web/portal/static/cmi.css").read_text()
+    html = TEXTS.compose(MAILS["new_order_2"], Reader("Huber", "de")).html
+    accents = re.findall(r"--accent: (#[0-9a-f]{6});", style)
+    assert len(accents) == 2
+    assert all(accent in html for accent in accents)

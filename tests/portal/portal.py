@@ -187,7 +187,9 @@ class Portal:
             language,
             now,
         )
-        await records.set_password(login.user_id, PasswordHash((QUICK,)).hash(PASSWORD))
+        await records.passwords.set(
+            login.user_id, PasswordHash((QUICK,)).hash(PASSWORD), datetime.now(UTC)
+        )
         return login
 
     async def page(

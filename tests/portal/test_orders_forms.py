@@ -6,6 +6,7 @@ from typing import Any
 import icalendar
 import pytest
 
+from documents.appointment import appointment_ics
 from domain.orders.commands import ConfirmExecution, ConfirmRequirements, SetAppointment
 from domain.orders.order import Order
 from tests.support.builders import ACCEPTED, AGREED, GOODS_THERE, MONDAY, appointment, lived
@@ -13,7 +14,6 @@ from web.portal.forms import Form
 from web.portal.orders.common import contact_links
 from web.portal.orders.fields import WrongForm
 from web.portal.orders.forms import forms_of
-from web.portal.orders.ics import appointment_ics
 from web.portal.orders.readers import NoInChecklist
 
 HOME = "https://cmi.example"
@@ -174,7 +174,7 @@ def test_a_moved_appointment_moves_in_the_calendar() -> None:
     moved, _ = lived(*AGREED, appointment(72, "Kundschaft krank"))
     before, after = (only_event(appointment_ics(o, MONDAY, HOME) or b"") for o in (order, moved))
     assert before["UID"] == after["UID"]
-    assert (before["SEQUENCE"], after["SEQUENCE"]) == (0, 1)
+    assert before["SEQUENCE"] < after["SEQUENCE"]
     assert after["DTSTART"].dt - before["DTSTART"].dt == timedelta(hours=24)
 
 

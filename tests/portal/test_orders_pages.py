@@ -381,7 +381,8 @@ async def test_the_calendar_file_is_there_while_an_appointment_stands(
     before = icalendar.Calendar.from_ical(answer.content).events[0]
     await site.do(site.partner, sp_id, "appointment", agreed(5, reason="Kundschaft krank"))
     after = icalendar.Calendar.from_ical((await partner.get(path)).content).events[0]
-    assert (before["UID"], before["SEQUENCE"] + 1) == (after["UID"], after["SEQUENCE"])
+    assert before["UID"] == after["UID"]
+    assert before["SEQUENCE"] < after["SEQUENCE"]
     await site.do(site.partner, sp_id, "execution", {"executed": True, "early": True})
     assert (await partner.get(path)).status_code == 404
 
@@ -433,7 +434,7 @@ async def test_operations_act_in_the_partners_place_and_decide(
 ) -> None:
     sp_id = await portal.site.new()
     answer = await operations.get(f"/orders/{sp_id}")
-    assert f"/namespaces/default/workflows/{sp_id}" in answer.text
+    assert f"/orders/{sp_id}/temporal" in answer.text
     await operations.post(f"/orders/{sp_id}/accept", {})
     answer = await operations.post(f"/orders/{sp_id}/reassign", {})
     assert answer.status_code == 422

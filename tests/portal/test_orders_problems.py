@@ -157,6 +157,8 @@ async def test_open_orders_of_a_partner_are_given_to_another(portal: Portal) -> 
     await expect(page.get_by_label(f"{done} auswählen")).to_have_count(0)
     await page.get_by_label(f"{opened} auswählen").check()
     await look(page)
+    await press(page, "Neu zuteilen …")
+    await look(page)
     await page.get_by_label("Neuer Servicepartner").select_option(OTHER)
     await page.get_by_label("Grund", exact=True).fill("Ferien")
     await press(page, "Ausgewählte neu zuteilen")

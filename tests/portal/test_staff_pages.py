@@ -1,11 +1,15 @@
 """The pages of operations: each at a desk and on a phone, light and dark, and for nobody else."""
 
+import csv
+import io
+
 import pytest
 import pytest_asyncio
 
 from domain.values import Language
-from tests.portal.bad_day import LATE, bad_day
+from tests.portal.bad_day import LATE, NOTE, bad_day
 from tests.portal.portal import Portal, axe, fits
+from tests.portal.visitor import visitor
 from tests.web.site import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -157,3 +161,37 @@ async def test_orders_of_the_first_rules_have_their_forms(portal: Portal) -> Non
     assert values == ["new_appointment", "reship", "accept_as_executed"]
     assert await page.locator('[name="review.until"], [name="review.partner_id"]').count() == 0
     assert await page.get_by_role("button", name="Auftrag stornieren", exact=True).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("late", "S-GOODS-0"),
+        (f"late.csv?partner_id={LATE}", "S-CHECK-0"),
+        ("transmissions", "S-SENT-0"),
+        ("unassigned", None),
+        ("reviews", "S-REVIEW-0"),
+        ("mails", "S-NEW-1"),
+        ("findings", "S-NEW-2"),
+        ("partners.csv?q=spät", LATE),
+    ],
+)
+async def test_each_list_is_a_table_too(portal: Portal, name: str, first: str | None) -> None:
+    """Whole, with no formula in it, and for operations alone."""
+    path = f"/staff/{name}" if "." in name else f"/staff/{name}.csv"
+    async with visitor(portal, "operations") as one:
+        answer = await one.get(path)
+        assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+        lines = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig")), delimiter=";"))
+        if first is not None:
+            assert next(iter(lines[0].values())) == first
+    if name == "reviews":
+        assert {line["note"] for line in lines if line["sp_id"][:8] == "S-REVIEW"} == {NOTE}
+    for role in ("partner", "accounting"):
+        async with visitor(portal, role) as other:  # type: ignore[arg-type]
+            assert (await other.get(path)).status_code == 403
+
+
+async def test_there_is_no_other_table(portal: Portal) -> None:
+    async with visitor(portal, "operations") as one:
+        assert (await one.get("/staff/users.csv")).status_code == 404

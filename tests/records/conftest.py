@@ -18,6 +18,7 @@ from records.database import Database
 from records.engines import new_engine
 from records.migrate import migrate
 from records.tables import metadata
+from tests.support.postgres_roles import grants
 
 
 @pytest.fixture(scope="session")
@@ -36,12 +37,19 @@ def postgres_records(postgres_url: str) -> Iterator[str]:
     url = _text(server.set(database=name))
 
     async def make() -> None:
-        await _execute(server, f"CREATE DATABASE {name}")
+        await execute(server, f"CREATE DATABASE {name}")
+        await execute(server, f"CREATE ROLE {name} LOGIN PASSWORD '{name}'")
         await migrate(url)
+        for grant in grants(owner=str(server.username), application=name):
+            await execute(make_url(url), grant)
+
+    async def drop() -> None:
+        await execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+        await execute(server, f"DROP ROLE {name}")
 
     _run(make())
     yield url
-    _run(_execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
+    _run(drop())
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -52,9 +60,9 @@ async def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
         return
     server = make_url(request.getfixturevalue("postgres_url"))
     name = f"cmi_test_{uuid.uuid4().hex}"
-    await _execute(server, f"CREATE DATABASE {name}")
+    await execute(server, f"CREATE DATABASE {name}")
     yield _text(server.set(database=name))
-    await _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+    await execute(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -71,7 +79,18 @@ async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[s
 
 @pytest.fixture
 async def database(url: str) -> AsyncIterator[Database]:
-    """The same, open."""
+    """The same, open. On PostgreSQL with the rights of the application's role, which has the name of the database."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        parsed = parsed.set(username=parsed.database, password=parsed.database)
+    opened = Database(_text(parsed))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def owned_database(url: str) -> AsyncIterator[Database]:
+    """The same, open, with the right to make and change tables."""
     opened = Database(url)
     yield opened
     await opened.close()
@@ -103,7 +122,8 @@ async def _leave_as_it_was(url: URL) -> None:
             await connection.execute(text(f"TRUNCATE {', '.join(filled)} RESTART IDENTITY CASCADE"))
 
 
-async def _execute(server: URL, statement: str) -> None:
+async def execute(server: URL, statement: str) -> None:
+    """Execute one statement, which no transaction surrounds."""
     async with _connection(server) as connection:
         await connection.execute(text(statement))
 

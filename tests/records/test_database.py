@@ -64,7 +64,9 @@ async def test_a_broken_rule_is_not_away_and_shows_no_values(database: Database)
     assert "Regula" not in str(caught.value)
 
 
-async def test_a_transaction_as_a_function_is_whole_or_nothing(database: Database) -> None:
+async def test_a_transaction_as_a_function_is_whole_or_nothing(owned_database: Database) -> None:
+    database = owned_database
+
     def put(connection: Connection, *, fails: bool = False) -> int:
         connection.execute(text("INSERT INTO orders_twice VALUES (1)"))
         if fails:
@@ -85,7 +87,10 @@ async def test_a_transaction_as_a_function_is_whole_or_nothing(database: Databas
     assert await database.read(number) == 1
 
 
-async def test_a_function_that_its_caller_gives_up_comes_to_its_end(database: Database) -> None:
+async def test_a_function_that_its_caller_gives_up_comes_to_its_end(
+    owned_database: Database,
+) -> None:
+    database = owned_database
     async with database.writing() as connection:
         await connection.execute(text("CREATE TABLE counter (n INTEGER)"))
     loop, begun, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()

@@ -37,9 +37,10 @@ async def test_migrations_equal_the_metadata(database: Database) -> None:
 
 
 async def test_migrations_equal_the_metadata_to_the_letter(
-    database: Database, tmp_path: Path
+    owned_database: Database, tmp_path: Path
 ) -> None:
     """compare_metadata does not look at collations, conditions of indexes and the like."""
+    database = owned_database
 
     async def schema() -> list[tuple[object, ...]]:
         queries = (

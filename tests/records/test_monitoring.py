@@ -112,11 +112,37 @@ async def test_late_orders_page_by_page(operations: Operations) -> None:
 
 async def test_nothing_is_late_before_it_is_due(database: Database, operations: Operations) -> None:
     watch = Monitoring(database)
-    assert await watch.late(MONDAY) == 0
+    orders = Orders(database)
+    assert await orders.first(OrderFilter(overdue_at=MONDAY), 5) == (0, ())
     assert await watch.late_partners(MONDAY, 10) == ()
     (first,) = await watch.late_partners(NOW, 1)
     assert isinstance(first, LatePartner)
     assert first.since < NOW
+
+
+async def test_a_number_and_the_list_below_it_agree(
+    database: Database, operations: Operations
+) -> None:
+    """Whatever filter, whatever limit: all of the list are counted, and its first are those of its first page."""
+    orders = Orders(database)
+    for which in (
+        OrderFilter(),
+        OrderFilter(overdue_at=NOW),
+        OrderFilter(overdue_at=NOW, overdue_with="transmit"),
+        OrderFilter(status=Status.UNDER_REVIEW),
+        OrderFilter(partner_id="huber"),
+    ):
+        whole = (await orders.page(which, 100, sort="urgent")).items
+        for limit in (1, 3, 100):
+            total, items = await orders.first(which, limit)
+            assert total == len(whole)
+            assert items == whole[:limit]
+    situation = await operations.overview(ANNA, each=100)
+    assert situation.late_count == len(situation.late)
+    assert situation.review_count == len(situation.reviews)
+    assert situation.unassigned_count == len(situation.unassigned)
+    assert situation.untransmitted_count == len(situation.untransmitted)
+    assert situation.finding_count == len(situation.findings)
 
 
 async def test_open_orders_of_a_partner(database: Database, operations: Operations) -> None:
@@ -146,7 +172,7 @@ async def test_mails_that_do_not_get_out(database: Database, operations: Operati
     for limit in (1, 2, 3, 10):
         found, cursor = [], None
         while True:
-            items, cursor = await operations.stuck_mails(ANNA, limit, cursor)
+            items, cursor, _ = await operations.stuck_mails(ANNA, limit, cursor)
             found += [mail.key for mail in items]
             if cursor is None:
                 break

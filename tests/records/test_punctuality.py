@@ -8,12 +8,16 @@ import pytest
 
 from contracts.activities import Snapshot
 from domain.months import Month
+from domain.orders.commands import LogContact, ReportNotExecuted
+from domain.orders.miss_reasons import figures, miss_reason
 from domain.orders.order import Order
 from domain.orders.punctuality import KINDS, interval, verdict
 from domain.orders.shipment import GoodsReceived, GoodsShipped
+from records.asked_reminders import AskedReminders
 from records.database import Database
 from records.orders import Orders
 from records.punctuality import Miss, PunctualityRecords, Tally
+from records.report_details import ReportDetails
 from tests.support.builders import (
     ACCEPTED,
     AGREED,
@@ -29,6 +33,7 @@ from tests.support.builders import (
 
 OCTOBER = interval(Month.parse("2026-10"), "Europe/Zurich")
 LATE = timedelta(days=3)
+ABSENT = ReportNotExecuted(reason="customer_absent")
 TOLD_LATE: tuple[Step, ...] = (
     *REQUIREMENTS_MET,
     GoodsShipped(tracking="99.00.1"),
@@ -162,3 +167,84 @@ async def test_who_was_late_page_by_page(
 async def test_a_cursor_that_no_page_gave(database: Database, cursor: str) -> None:
     with pytest.raises(ValueError, match="cursor"):
         await PunctualityRecords(database).misses(*OCTOBER, MONDAY, cursor=cursor)
+
+
+# --- what the report says beyond counts --------------------------------------------------------------------------
+
+
+async def test_figures_are_those_of_the_tallies(database: Database, stored: list[Order]) -> None:
+    """For each partner and month: what Python counts from the rows is what the database counts."""
+    details, records = ReportDetails(database), PunctualityRecords(database)
+    now = MONDAY + timedelta(days=60)
+    for month in ("2026-10", "2026-11", "2026-12"):
+        first, after = interval(Month.parse(month), "Europe/Zurich")
+        for partner_id in ("elektro-huber", "bianchi", "nobody", "a\0b"):
+            counted = figures(await details.of_partner(partner_id, first, after), now)
+            expected = {
+                tally.kind: (tally.met, tally.missed)
+                for tally in await records.tallies(first, after, now)
+                if tally.partner_id == partner_id
+            }
+            found = {k.kind: (k.met, k.missed) for k in counted.kinds if k.met or k.missed}
+            assert found == expected
+        everybody = await details.missed(first, after, now)
+        assert len(everybody) == sum(t.missed for t in await records.tallies(first, after, now))
+
+
+async def test_a_call_that_reached_nobody_is_why(database: Database) -> None:
+    calls = (LogContact(outcome="not_reached"), timedelta(hours=1))
+    order, events = lived(*ACCEPTED, *calls, LATE, sp_id="SP-CALLED")
+    await Orders(database).save(Snapshot(order=order, events=events))
+    now = MONDAY + timedelta(days=20)
+    missed = await ReportDetails(database).missed(*OCTOBER, now)
+    reasons = {each.deadline.kind: miss_reason(each.deadline, each.deeds) for each in missed}
+    assert reasons == {"check_requirements": "not_reached", "contact_customer": "begun"}
+    details = ReportDetails(database)
+    assert await details.visible("elektro-huber", ["SP-CALLED", "SP-X"]) == {"SP-CALLED"}
+    assert await details.visible("bianchi", ["SP-CALLED"]) == frozenset()
+
+
+async def test_milestones_and_reports_of_a_month(database: Database) -> None:
+    for sp_id, steps in (
+        ("SP-DONE", COMPLETED),
+        ("SP-ABSENT", (*AGREED, timedelta(days=2, hours=4), ABSENT)),
+    ):
+        order, events = lived(*steps, sp_id=sp_id)
+        await Orders(database).save(Snapshot(order=order, events=events))
+    details = ReportDetails(database)
+    month = Month.of(MONDAY.date())
+    (passed,) = await details.milestones(month.first_day, month.next.first_day)
+    assert sorted(passed, key=lambda each: passed[each]) == [
+        "placed",
+        "accepted",
+        "requirements_confirmed",
+        "goods_received",
+        "appointment_set",
+        "executed",
+    ]
+    assert passed["placed"] == MONDAY
+    assert await details.milestones(month.next.first_day, month.next.next.first_day) == ()
+    reports = await details.reports(*interval(month, "Europe/Zurich"))
+    assert reports == {("not_executed", "customer_absent"): 1}
+
+
+async def test_reminders_are_asked_for_once(database: Database) -> None:
+    """A key once, an order once an hour; and whoever tries the mail next has it alone."""
+    for sp_id in ("SP-1", "SP-2"):
+        order, events = lived(*ACCEPTED, sp_id=sp_id)
+        await Orders(database).save(Snapshot(order=order, events=events))
+    asked, hour = AskedReminders(database), timedelta(hours=1)
+
+    async def ask(key: str, *sp_ids: str, now: datetime = MONDAY) -> dict[str, datetime]:
+        return await asked.ask(key, "elektro-huber", sp_ids, "usr_1", now, now - hour)
+
+    assert await ask("a", "SP-1") == {}
+    assert await ask("a", "SP-1") == {}, "the same form again"
+    assert await ask("b", "SP-1", "SP-2", now=MONDAY + hour) == {"SP-1": MONDAY}
+    assert await ask("c", "SP-1", now=MONDAY + hour) == {"SP-1": MONDAY}
+    assert await ask("d", "SP-1", now=MONDAY + 2 * hour) == {}
+    due = await asked.due(MONDAY + hour, 9)
+    assert [(each.key, each.sp_ids) for each in due] == [("a", ("SP-1",)), ("b", ("SP-2",))]
+    assert await asked.try_next(due[0], None)
+    assert not await asked.try_next(due[0], None), "another process had it"
+    assert [each.key for each in await asked.due(MONDAY + 9 * hour, 9)] == ["b", "d"]

@@ -112,16 +112,16 @@ async def test_an_inbox_is_not_flooded_with_resets(env: AccountsEnv) -> None:
     refused = 0
     for number in range(60):
         try:
-            await env.accounts.request_reset(EMAIL, f"198.51.100.{number}")
+            await env.accounts.resets.request(EMAIL, f"198.51.100.{number}")
         except Throttled:
             refused += 1
         env.clock.forward(minutes=1)
     await env.accounts.close()
     assert len(env.mails()) == 60 - refused <= 9
     for number in range(3):  # just so for an address that nobody has
-        await env.accounts.request_reset("nobody@x.example", f"198.51.100.{number}")
+        await env.accounts.resets.request("nobody@x.example", f"198.51.100.{number}")
     with pytest.raises(Throttled):
-        await env.accounts.request_reset("nobody@x.example", ADDRESS)
+        await env.accounts.resets.request("nobody@x.example", ADDRESS)
 
 
 async def test_strangers_never_lock_the_owner_out_of_a_browser_that_is_known(
@@ -171,10 +171,10 @@ async def test_resets_that_strangers_ask_for_cost_the_owner_nothing(env: Account
     device = (await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)).device
     for number in range(9):
         with contextlib.suppress(Throttled):
-            await env.accounts.request_reset(EMAIL, f"198.51.100.{number}")
+            await env.accounts.resets.request(EMAIL, f"198.51.100.{number}")
     with pytest.raises(Throttled):
-        await env.accounts.request_reset(EMAIL, ADDRESS)
-    await env.accounts.request_reset(EMAIL, ADDRESS, device)
+        await env.accounts.resets.request(EMAIL, ADDRESS)
+    await env.accounts.resets.request(EMAIL, ADDRESS, device)
     await env.accounts.sessions.log_in(EMAIL, PASSWORD, "203.0.113.9")
     await env.accounts.close()
 

@@ -1,6 +1,8 @@
 """Logins: by invitation, with a password, and with sessions that end."""
 
 import asyncio
+import secrets
+from datetime import timedelta
 from email.headerregistry import Address
 
 import pytest
@@ -11,7 +13,7 @@ from sqlalchemy import update
 from domain.values import LANGUAGES, Language
 from mail.texts import MailTexts, Reader
 from records.database import Database
-from records.tables import mails
+from records.tables import mails, sessions, users
 from settings import Settings
 from tests.activities.servers import MailServer
 from tests.support.builders import MONDAY
@@ -27,7 +29,7 @@ from tests.use_cases.conftest import (
 )
 from use_cases.account_errors import BadLogin, Conflict, LinkUnusable, NotFound, WrongFields
 from use_cases.accounts import Accounts
-from use_cases.passwords import Passwords
+from use_cases.passwords import Passwords, weakness
 
 
 async def logs_in(env: AccountsEnv, email: str = EMAIL, password: str = PASSWORD) -> bool:
@@ -59,6 +61,7 @@ async def test_from_the_invitation_to_the_session(env: AccountsEnv) -> None:
     assert principal.model_dump() == {
         "role": "partner", "login_id": user.user_id, "name": "Petra Huber",
         "partner_id": "sanitaer-rossi", "email": EMAIL, "language": "it", "made_by": None,
+        "factor_due_at": None, "is_factor_due": False, "needs_confirmation": False,
     }  # fmt: skip
     (listed,) = await env.accounts.users("sanitaer-rossi")
     assert (listed.invitation, listed.last_login_at) == ("accepted", MONDAY)
@@ -241,10 +244,17 @@ def test_the_mails_in_every_language(purpose: str, language: Language) -> None:
         ("elevenchars", "too_short"),
         ("ü" * 11, "too_short"),
         ("aaaaaaaaaaaaaaaab", "too_simple"),
-        ("x1y2" * 65, "too_long"),
+        ("x1y2" * 32 + "z", "too_long"),
         (EMAIL, "own_name"),
         ("petra huber@elektrohuber.EXAMPLE", "own_name"),
         ("Petra.-.-.Huber", "own_name"),
+        ("password1234", "common"),
+        ("Passwort1234!", "common"),
+        ("P@ssw0rd2026!", "common"),
+        ("qwertzuiop123", "common"),
+        ("passwordpassword", "common"),
+        ("Willkommen2026", "common"),
+        ("petra.petra.petra", "common"),
     ],
 )
 async def test_weak_passwords_are_refused_and_the_link_still_works(
@@ -255,6 +265,28 @@ async def test_weak_passwords_are_refused_and_the_link_still_works(
         await env.accounts.accept_invitation(env.secret(), password)
     assert [(fault.field, fault.code) for fault in refused.value.faults] == [("password", code)]
     await env.accounts.accept_invitation(env.secret(), PASSWORD)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [PASSWORD, "Montag-Regen-Velo", "vier Wörter ohne Bezug", secrets.token_urlsafe(15), "x1y2Zä9k" * 16],
+)  # fmt: skip
+async def test_passwords_that_are_good_enough(password: str) -> None:
+    assert weakness(password, EMAIL, "Petra Huber") is None
+
+
+async def test_an_older_password_of_more_than_128_characters_still_logs_in(
+    env: AccountsEnv,
+) -> None:
+    user_id = await env.add_user()
+    older = "a long older password " * 11
+    hashed = await env.accounts._passwords.hash(older)
+    async with env.database.writing() as connection:
+        await connection.execute(
+            update(users).where(users.c.user_id == user_id).values(password_hash=hashed)
+        )
+    assert await logs_in(env, password=older)
+    assert not await logs_in(env, password=older[:128])
 
 
 async def test_an_umlaut_is_one_however_it_was_typed(env: AccountsEnv) -> None:
@@ -273,7 +305,7 @@ async def test_odd_input_is_a_bad_login(env: AccountsEnv, odd: str) -> None:
 async def test_a_reset_goes_the_same_way_and_ends_all_sessions(env: AccountsEnv) -> None:
     user_id = await env.add_user()
     session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
-    await env.accounts.request_reset(f" {EMAIL.upper()} ", ADDRESS)
+    await env.accounts.resets.request(f" {EMAIL.upper()} ", ADDRESS)
     await env.accounts.close()
     assert len(env.mails()) == 2
     assert env.mails()[1]["Subject"] == "Neues Passwort für das CMI"
@@ -286,12 +318,25 @@ async def test_a_reset_goes_the_same_way_and_ends_all_sessions(env: AccountsEnv)
     assert await logs_in(env, password="a new password for me")
 
 
+async def test_a_reset_works_for_an_hour(env: AccountsEnv) -> None:
+    await env.add_user()
+    await env.accounts.resets.request(EMAIL, ADDRESS)
+    await env.accounts.close()
+    assert "09:00" not in text_of(env.mails()[-1])
+    assert "10:00" in text_of(env.mails()[-1])
+    env.clock.forward(hours=1, microseconds=-1)
+    await env.accounts.open_link(env.secret())
+    env.clock.forward(microseconds=1)
+    with pytest.raises(LinkUnusable):
+        await env.accounts.accept_invitation(env.secret(), "a new password for me")
+
+
 async def test_a_reset_of_an_unknown_address_mails_nobody_and_says_nothing(
     env: AccountsEnv,
 ) -> None:
     await env.add_user()
-    await env.accounts.request_reset("nobody@elektro-huber.example", ADDRESS)
-    await env.accounts.request_reset("\0", ADDRESS)
+    await env.accounts.resets.request("nobody@elektro-huber.example", ADDRESS)
+    await env.accounts.resets.request("\0", ADDRESS)
     await env.accounts.close()
     assert len(env.mails()) == 1
 
@@ -308,7 +353,7 @@ async def test_a_reset_answers_before_it_looks_whether_there_is_one(
         return await by_email(email, now)  # type: ignore[arg-type]
 
     monkeypatch.setattr(env.accounts._records, "by_email", noted)
-    await env.accounts.request_reset(EMAIL, ADDRESS)
+    await env.accounts.resets.request(EMAIL, ADDRESS)
     assert asked == []
     await env.accounts.close()
     assert asked == [EMAIL]
@@ -391,25 +436,45 @@ async def test_sessions_end(env: AccountsEnv) -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "partner_id", "idle_hours", "whole_days"),
-    [("partner", "elektro-huber", 14 * 24, 90), ("operations", None, 12, 7)],
+    ("role", "partner_id", "idle", "whole"),
+    [
+        ("partner", "elektro-huber", timedelta(days=14), timedelta(days=30)),
+        ("operations", None, timedelta(minutes=30), timedelta(hours=12)),
+        ("accounting", None, timedelta(minutes=30), timedelta(hours=12)),
+    ],
 )
 async def test_a_session_ends_unused_or_old(
-    env: AccountsEnv, role: str, partner_id: str | None, idle_hours: int, whole_days: int
+    env: AccountsEnv, role: str, partner_id: str | None, idle: timedelta, whole: timedelta
 ) -> None:
     await env.add_user(role=role, partner_id=partner_id)
-    idle = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+    unused = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     used = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
-    steps = whole_days * 24 // idle_hours * 2
-    for step in range(steps):
-        assert await env.accounts.callers.of_session(used.secret) is not None, step
+    assert used.expires_at == env.clock() + whole
+    began = env.clock()
+    while env.clock() + idle / 2 < began + whole:
+        assert await env.accounts.callers.of_session(used.secret) is not None
         await env.accounts.callers.noted()
-        env.clock.forward(hours=idle_hours / 2)
-        if step == 2:
-            assert await env.accounts.callers.of_session(idle.secret) is None
-    env.clock.forward(hours=idle_hours)
-    assert env.clock() >= used.expires_at
+        env.clock.now += idle / 2
+        if env.clock() - began > idle:
+            assert await env.accounts.callers.of_session(unused.secret) is None
+    env.clock.now = began + whole - timedelta(microseconds=1)
+    assert await env.accounts.callers.of_session(used.secret) is not None
+    env.clock.forward(microseconds=1)
     assert await env.accounts.callers.of_session(used.secret) is None
+
+
+async def test_a_session_that_an_older_release_began_ends_by_the_shorter_life(
+    env: AccountsEnv,
+) -> None:
+    await env.add_user(role="operations", partner_id=None)
+    session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+    async with env.database.writing() as connection:
+        week = env.clock() + timedelta(days=7)
+        await connection.execute(update(sessions).values(expires_at=week))
+    env.clock.forward(hours=12)
+    async with env.database.writing() as connection:
+        await connection.execute(update(sessions).values(last_used_at=env.clock()))
+    assert await env.accounts.callers.of_session(session.secret) is None
 
 
 async def test_a_user_who_is_removed_is_out_at_once(env: AccountsEnv) -> None:
@@ -437,7 +502,7 @@ async def test_the_language_is_the_users(env: AccountsEnv) -> None:
 async def test_tidying_leaves_what_is_still_good(env: AccountsEnv) -> None:
     await env.add_user()
     session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
-    await env.accounts.request_reset(EMAIL, ADDRESS)
+    await env.accounts.resets.request(EMAIL, ADDRESS)
     await env.accounts.close()
     await env.accounts.tidy()
     assert await env.accounts.callers.of_session(session.secret) is not None

@@ -122,7 +122,7 @@ async def test_by_the_ticket_the_password_is_typed_once(env: AccountsEnv) -> Non
 
 async def test_a_reset_link_is_no_ticket(env: AccountsEnv) -> None:
     _, phone, _ = await enrolled(env)
-    await env.accounts.request_reset(EMAIL, ADDRESS)
+    await env.accounts.resets.request(EMAIL, ADDRESS)
     await env.accounts.close()
     with pytest.raises(LinkUnusable):
         await env.accounts.sessions.finish_log_in(env.secret(), phone.code(), ADDRESS)
@@ -180,16 +180,6 @@ async def test_it_is_removed_by_a_code_and_then_can_be_set_up_anew(env: Accounts
     await env.accounts.second_factor.confirm(user_id, other.code())
     with pytest.raises(BadLogin):
         await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, codes[0])
-
-
-async def test_operations_reset_it_for_who_lost_the_phone(env: AccountsEnv) -> None:
-    user_id, phone, _ = await enrolled(env)
-    session = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, phone.code())
-    with pytest.raises(NotFound):
-        await env.accounts.second_factor.reset("sanitaer-rossi", user_id)
-    await env.accounts.second_factor.reset("elektro-huber", user_id)
-    assert await env.accounts.callers.of_session(session.secret) is None
-    await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
 
 
 async def test_an_enrolment_that_is_begun_again_replaces_the_first(env: AccountsEnv) -> None:

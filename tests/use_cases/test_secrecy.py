@@ -57,7 +57,7 @@ async def test_no_secret_is_kept_or_logged(
     with pytest.raises(SecondFactorNeeded) as needed:
         await accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
     second = await accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, phone.at(clock()))
-    await accounts.request_reset(EMAIL, ADDRESS)
+    await accounts.resets.request(EMAIL, ADDRESS)
     await accounts.close()
     reset = env.secret()
     env.server.mail = "451 not now"

@@ -37,6 +37,12 @@ CALLS: list[tuple[str, str, Any]] = [
     ("POST", "/partners/elektro-huber/tokens", {"name": "Plan"}),
     ("GET", "/partners/elektro-huber/tokens", None),
     ("DELETE", "/partners/elektro-huber/tokens/{token}", None),
+    ("GET", "/partners/elektro-huber/users/{user}/sessions", None),
+    ("DELETE", "/partners/elektro-huber/users/{user}/sessions", None),
+    ("DELETE", "/partners/elektro-huber/users/{user}/sessions/4f1c0a9be27d3356", None),
+    ("GET", "/users/{user}/sessions", None),
+    ("DELETE", "/users/{user}/sessions", None),
+    ("DELETE", "/users/{user}/sessions/4f1c0a9be27d3356", None),
     ("POST", "/users", {"email": "a@shop.example", "name": "Anna", "role": "operations"}),
     ("GET", "/users", None),
     ("POST", "/users/{user}/invitation", {}),
@@ -217,7 +223,8 @@ async def test_tokens(http: httpx.AsyncClient) -> None:
             {
                 "token_id": token_id, "role": "partner", "partner_id": "elektro-huber",
                 "name": "Plan", "created_at": "2026-10-05T07:00:00Z", "last_used_at": None,
-                "expires_at": None, "revoked_at": None,
+                "expires_at": "2027-10-05T07:00:00Z", "revoked_at": None,
+                "created_by": None, "created_by_name": None, "ended_because": None,
             }
         ]
     }  # fmt: skip
@@ -247,13 +254,70 @@ async def test_tokens_of_the_retailers_systems(http: httpx.AsyncClient, env: Acc
     assert await env.accounts.callers.of_token(made.json()["token"]) is None
 
 
+async def test_a_token_ends_with_the_login_that_made_it(
+    http: httpx.AsyncClient, env: AccountsEnv
+) -> None:
+    anna = await env.add_user("anna@retailer.example", None, "operations")
+    _, of_anna = await env.accounts.tokens.make("operations", "Excel", made_by=anna)
+    made = await say(http, "POST", "/tokens", {"name": "Shop", "role": "shop"}, of_anna)
+    await say(http, "POST", "/partners/elektro-huber/tokens", {"name": "Plan"}, of_anna)
+    for path in ("/tokens", "/partners/elektro-huber/tokens"):
+        listed = (await http.get(path)).json()["items"][-1]
+        assert (listed["created_by"], listed["created_by_name"]) == (anna, "Petra Huber")
+    assert (await http.delete(f"/users/{anna}")).status_code == 204
+    assert await env.accounts.callers.of_token(made.json()["token"]) is None
+    for path in ("/tokens", "/partners/elektro-huber/tokens"):
+        listed = (await http.get(path)).json()["items"][-1]
+        assert (listed["created_by"], listed["created_by_name"]) == (anna, None)
+        assert (listed["ended_because"], listed["revoked_at"]) == (
+            "maker_left",
+            "2026-10-05T07:00:00Z",
+        )
+
+
+async def test_operations_see_and_end_the_sessions_of_a_login(
+    http: httpx.AsyncClient, env: AccountsEnv
+) -> None:
+    user_id = await env.add_user()
+    first, second, third = [
+        await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS, user_agent=agent)
+        for agent in ("Mozilla/5.0 (Android 15; Mobile) Firefox/140.0", "curl", "")
+    ]
+    path = f"/partners/elektro-huber/users/{user_id}/sessions"
+    listed = (await http.get(path)).json()["items"]
+    assert len(listed) == 3
+    assert {each["browser"] for each in listed} == {"Firefox, Android", None}
+    (phone,) = [each for each in listed if each["browser"]]
+    assert phone == {
+        "session_id": phone["session_id"], "began_at": "2026-10-05T07:00:00Z",
+        "last_used_at": "2026-10-05T07:00:00Z", "expires_at": "2026-11-04T07:00:00Z",
+        "browser": "Firefox, Android", "network": "192.0.2.x",
+    }  # fmt: skip
+    assert first.secret not in (await http.get(path)).text
+    for elsewhere in (
+        f"/users/{user_id}/sessions",
+        path.replace("elektro-huber", "sanitaer-rossi"),
+    ):
+        assert (await http.get(elsewhere)).status_code == 404
+        assert (await http.delete(elsewhere)).status_code == 404
+        assert (await http.delete(f"{elsewhere}/{phone['session_id']}")).status_code == 404
+    assert (await http.delete(f"{path}/unknown")).status_code == 204
+    assert (await http.delete(f"{path}/{phone['session_id']}")).status_code == 204
+    assert await env.accounts.callers.of_session(first.secret) is None
+    assert await env.accounts.callers.of_session(second.secret) is not None
+    assert (await http.delete(path)).status_code == 204
+    assert await env.accounts.callers.of_session(third.secret) is None
+    assert (await http.get(path)).json()["items"] == []
+
+
 @pytest.mark.parametrize(
     ("body", "wrong"),
     [
         ({}, "name"),
         ({"name": ""}, "name"),
         ({"name": "x", "expires_at": "2026-10-05T07:00:00Z"}, "expires_at"),
-        ({"name": "x", "expires_at": "2027-10-05T07:00:00"}, "expires_at"),
+        ({"name": "x", "expires_at": "2026-10-06T07:00:00"}, "expires_at"),
+        ({"name": "x", "expires_at": "2027-10-05T07:00:01Z"}, "expires_at"),
         ({"name": "x", "expires_at": "9999-12-31T23:59:59-01:00"}, "expires_at"),
         ({"name": "x", "expires_at": "0001-01-01T00:00:00+01:00"}, "expires_at"),
         ({"name": "x", "role": "operations"}, "role"),

@@ -236,8 +236,12 @@ class TestChanges:
     ) -> None:
         """A login that makes a token of another name is still one person, and so is a token that this one makes."""
         tokens = env.accounts.tokens
-        _, of_login = await tokens.make("operations", "Excel", made_by="usr_anna")
-        _, of_another = await tokens.make("operations", "Berta", made_by="usr_berta")
+        anna, berta = [
+            await env.add_user(f"{name}@retailer.example", None, "operations")
+            for name in ("anna", "berta")
+        ]
+        _, of_login = await tokens.make("operations", "Excel", made_by=anna)
+        _, of_another = await tokens.make("operations", "Berta", made_by=berta)
         await http.post("/partners", json={**NEW, "iban": FIRST})
         headers = {"Authorization": f"Bearer {of_login}"}
         changed = await http.patch(PATH, json={"iban": SECOND}, headers=headers)

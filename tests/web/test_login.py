@@ -15,9 +15,10 @@ from contracts.keys import new_key
 from records.idempotency import Answers
 from settings import Settings
 from temporal.connection import connect
-from tests.use_cases.conftest import EMAIL, PASSWORD, AccountsEnv
+from tests.use_cases.conftest import ADDRESS, EMAIL, PASSWORD, AccountsEnv
 from use_cases.account_errors import BadLogin, Busy, Throttled
 from use_cases.passwords import Passwords
+from use_cases.sessions import id_of
 from web.app import API, create_app
 
 HOME = "https://cmi.example"
@@ -325,3 +326,37 @@ async def test_who_comes_when_too_many_log_in_is_told_to_try_again(
     answer = await browser.log_in()
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "5"
+
+
+async def test_one_s_own_sessions(browser: Browser, env: AccountsEnv) -> None:
+    await env.add_user()
+    lost = await env.accounts.sessions.log_in(
+        EMAIL, PASSWORD, ADDRESS, user_agent="Mozilla/5.0 (Linux; Android 15) Chrome/142.0"
+    )
+    other = await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+    browser.http.headers["User-Agent"] = "Firefox/140.0 on Linux <b>"
+    await browser.log_in(next="/account")
+    page = (await browser.open("/account")).text
+    assert page.count("/account/sessions/") == 5  # three sessions, all others, all
+    assert page.count("dieses Gerät") == 1
+    assert "Firefox, Linux" in page
+    assert "Chrome, Android" in page
+    assert "192.0.2.x" in page
+    answer = await browser.send(f"/account/sessions/{id_of(lost.secret)}/end")
+    assert (answer.status_code, answer.headers["Location"]) == (
+        303,
+        "/account?said=session_ended#sessions-title",
+    )
+    assert await env.accounts.callers.of_session(lost.secret) is None
+    page = (await browser.open("/account?said=session_ended")).text
+    assert "Auf jenem Gerät sind Sie abgemeldet." in page
+    assert "Chrome, Android" not in page
+    assert await env.accounts.callers.of_session(other.secret) is not None
+    await browser.send("/account/sessions/end-others")
+    assert await env.accounts.callers.of_session(other.secret) is None
+    page = (await browser.open("/account")).text
+    assert "end-others" not in page
+    (mine,) = re.findall(r"/account/sessions/([0-9a-f]{16})/end", page)
+    answer = await browser.send(f"/account/sessions/{mine}/end")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/login")
+    assert (await browser.open("/account")).headers["Location"] == "/login?next=/account"

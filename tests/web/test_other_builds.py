@@ -180,7 +180,7 @@ async def test_pages_show_it(newer_site: Site, role: UserRole) -> None:
     partner_id = "elektro-huber" if role == "partner" else None
     now = datetime.now(UTC)
     await add_user(records, f"usr_{role}", role, partner_id, email, "Petra", "de", now)
-    await records.set_password(f"usr_{role}", await Passwords().hash(PASSWORD))
+    await records.passwords.set(f"usr_{role}", await Passwords().hash(PASSWORD), datetime.now(UTC))
     secret = (
         await state.accounts.sessions.log_in(email, PASSWORD, f"2001:db8::{len(role)}")
     ).secret

@@ -61,7 +61,7 @@ async def test_the_end_closes_sessions_tokens_and_links_at_once(
     invited = {"email": "second@huber.example", "name": "Second"}
     second = (await http.post(f"{HUBER}/users", json=invited)).json()
     invitation = env.secret()
-    await env.accounts.request_reset(EMAIL, ADDRESS)
+    await env.accounts.resets.request(EMAIL, ADDRESS)
     while len(env.mails()) < 3:
         await asyncio.sleep(0)
     reset = env.secret()
@@ -92,7 +92,7 @@ async def test_the_end_closes_sessions_tokens_and_links_at_once(
         assert answer.status_code == 409
         assert "has ended" in answer.json()["detail"]
     sent = len(env.mails())
-    await env.accounts.request_reset(EMAIL, ADDRESS)
+    await env.accounts.resets.request(EMAIL, ADDRESS)
     await env.accounts.close()
     assert len(env.mails()) == sent, "no link is mailed either"
     (kept,) = (await http.get(f"{HUBER}/tokens")).json()["items"]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from domain.actors import Actor, Role
 from domain.calendar import Calendar, Skipped
 from domain.cantons import pin_calendar
-from domain.orders import deadline_rules, events, order, placement, shipment
+from domain.orders import deadline_rules, events, order, placement, recorded_mails, shipment
 from domain.orders import mails as order_mails
 from domain.orders.access import why_not
 from domain.orders.catalogue import ALL_ITEMS
@@ -150,7 +150,7 @@ def test_every_key_of_every_enumeration_has_its_words() -> None:
 
 def test_every_kind_of_mail_has_one_name() -> None:
     for rules_of, kinds in (
-        (order_mails.MAILS, order_mails.mail_kinds()),
+        ((*order_mails.MAILS, *recorded_mails.RECORDED), recorded_mails.mail_kinds()),
         (settlement_mails.MAILS, settlement_mails.settlement_mail_kinds()),
     ):
         assert [rule.kind for rule in rules_of if rule.name] == list(kinds)
@@ -575,7 +575,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "sender": actors,
     "code": codes,
     "action": st.sampled_from(ACTIONS),
-    "mail": st.sampled_from(order_mails.mail_kinds()),
+    "mail": st.sampled_from(recorded_mails.mail_kinds()),
     "checklist": st.just(ITEM_ANSWERS),
     "notice": notices,
     "level": st.integers(1, 4),
@@ -641,7 +641,7 @@ def test_every_event_can_be_told(event: Any, language: Language) -> None:
 
 
 @in_every_language
-@pytest.mark.parametrize("kind", order_mails.mail_kinds())
+@pytest.mark.parametrize("kind", recorded_mails.mail_kinds())
 def test_an_undelivered_mail_is_named_by_its_kind(kind: str, language: Language) -> None:
     name = mail_label(kind, language)
     assert name != kind

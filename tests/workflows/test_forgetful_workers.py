@@ -1,9 +1,10 @@
 """Every kept life once more, with a worker that keeps nothing in memory: it comes back for each task."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
-from temporalio.client import WorkflowHistory
+from temporalio.client import WorkflowHistory, WorkflowUpdateRPCTimeoutOrCancelledError
 
 from tests.record_histories import ENDINGS, SETTLEMENTS, ending, settlement
 from tests.support.empty_tasks import kind
@@ -18,13 +19,26 @@ async def check(history: WorkflowHistory) -> None:
     await replayer().replay_workflow(history)
 
 
+async def lived(live: Callable[[], Awaitable[WorkflowHistory]]) -> WorkflowHistory:
+    """The history of a life, lived again if its server lost an update.
+
+    If the SDK drops a task while it forgets the workflow, the time-skipping server repeats the task without the update
+    that came with it, and nobody answers it (docs/testing.md, "Flaky tests and their causes"). The real server refuses
+    such an update.
+    """
+    try:
+        async with asyncio.timeout(WAIT_LIMIT / 3):
+            return await live()
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        async with asyncio.timeout(WAIT_LIMIT):
+            return await live()
+
+
 @pytest.mark.parametrize("name", ENDINGS)
 async def test_an_order_lives_with_workers_that_come_back_for_each_task(name: str) -> None:
-    async with asyncio.timeout(WAIT_LIMIT):
-        await check(await ending(ENDINGS[name], **FORGETFUL))
+    await check(await lived(lambda: ending(ENDINGS[name], **FORGETFUL)))
 
 
 @pytest.mark.parametrize("name", SETTLEMENTS)
 async def test_a_settlement_lives_with_workers_that_come_back_for_each_task(name: str) -> None:
-    async with asyncio.timeout(WAIT_LIMIT):
-        await check(await settlement(SETTLEMENTS[name], **FORGETFUL))
+    await check(await lived(lambda: settlement(SETTLEMENTS[name], **FORGETFUL)))

@@ -160,6 +160,9 @@ class ListedOrder(BaseModel):
         description="when an order that is on hold goes on by itself"
     )
     review_reason: str | None = Field(description="what is reviewed, or why the order is on hold")
+    unread_messages: int | None = Field(
+        None, description="messages that this login has yet to read; null for shop and accounting"
+    )
     executed_on: date | None
     settlement_id: str | None
 

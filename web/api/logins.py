@@ -9,8 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from domain.fields import EmailAddress, TextLine
 from domain.values import Language
 from records.accounts import Invitation, User, UserRole
-from web.api.accounts import AccountInput, AccountsDep, PartnerId, account_errors, account_router
+from web.api.accounts import (
+    AccountInput,
+    AccountsDep,
+    Operations,
+    PartnerId,
+    account_errors,
+    account_router,
+)
 from web.problems import documented
+from web.security import sensitive
 
 router = account_router()
 
@@ -85,6 +93,7 @@ class UserList(BaseModel):
     summary="Make a partner's login and mail its invitation",
     responses=documented(404, 409),
 )
+@sensitive
 async def invite_partner_user(
     accounts: AccountsDep, partner_id: PartnerId, user: NewUser
 ) -> UserAnswer:
@@ -106,6 +115,7 @@ async def list_partner_users(accounts: AccountsDep, partner_id: PartnerId) -> Us
     summary="Mail a partner's login a new invitation",
     responses=documented(404, 409),
 )
+@sensitive
 async def invite_partner_user_again(
     accounts: AccountsDep, partner_id: PartnerId, user_id: _UserId
 ) -> UserAnswer:
@@ -120,6 +130,7 @@ async def invite_partner_user_again(
     summary="Remove a partner's login",
     responses=documented(404),
 )
+@sensitive
 async def remove_partner_user(
     accounts: AccountsDep, partner_id: PartnerId, user_id: _UserId
 ) -> None:
@@ -134,6 +145,7 @@ async def remove_partner_user(
     summary="Make a login of the staff and mail its invitation",
     responses=documented(409),
 )
+@sensitive
 async def invite_staff_user(accounts: AccountsDep, user: NewStaffUser) -> UserAnswer:
     """Make a login for operations or accounting; an invitation goes out by mail."""
     with account_errors():
@@ -152,6 +164,7 @@ async def list_staff_users(accounts: AccountsDep) -> UserList:
     summary="Mail a login of the staff a new invitation",
     responses=documented(404, 409),
 )
+@sensitive
 async def invite_staff_user_again(accounts: AccountsDep, user_id: _UserId) -> UserAnswer:
     """Mail a new invitation; the link of the former one no longer works."""
     with account_errors():
@@ -164,10 +177,39 @@ async def invite_staff_user_again(accounts: AccountsDep, user_id: _UserId) -> Us
     summary="Remove a login of the staff",
     responses=documented(404),
 )
+@sensitive
 async def remove_staff_user(accounts: AccountsDep, user_id: _UserId) -> None:
     """Remove a login; its sessions end."""
     with account_errors():
         await accounts.remove_user(None, user_id)
+
+
+@router.post(
+    "/partners/{partner_id}/users/{user_id}/second-factor/reset",
+    summary="Reset the second factor of a partner's login",
+    responses=documented(404, 409),
+)
+@sensitive
+async def reset_partner_factor(
+    accounts: AccountsDep, principal: Operations, partner_id: PartnerId, user_id: _UserId
+) -> UserAnswer:
+    """Remove a second factor whose owner lost phone and recovery codes. Its sessions end; the owner is told by mail."""
+    with account_errors():
+        return _user(await accounts.second_factor.reset(partner_id, user_id, principal))
+
+
+@router.post(
+    "/users/{user_id}/second-factor/reset",
+    summary="Reset the second factor of a login of the staff",
+    responses=documented(404, 409),
+)
+@sensitive
+async def reset_staff_factor(
+    accounts: AccountsDep, principal: Operations, user_id: _UserId
+) -> UserAnswer:
+    """Remove a second factor whose owner lost phone and recovery codes; nobody resets the own one (409)."""
+    with account_errors():
+        return _user(await accounts.second_factor.reset(None, user_id, principal))
 
 
 def _user(user: User) -> UserAnswer:

@@ -19,6 +19,7 @@ from records.orders import StoredOrder
 from temporal.calls import Broken
 from use_cases import access
 from use_cases.access import Forbidden
+from use_cases.messages import MessageUseCases
 from use_cases.orders import (
     AlreadyPlaced,
     NotAllowed,
@@ -72,6 +73,7 @@ class Call:
         self.request = request
         self.orders: OrderUseCases = request.app.state.order_use_cases
         self.related: RelatedOrders = request.app.state.related_orders
+        self.messages: MessageUseCases = request.app.state.message_use_cases
         self.language: Language = negotiate(accept_language)
 
     def view(self, principal: Principal, found: StoredOrder) -> OrderView:
@@ -84,8 +86,10 @@ class Call:
         order, related = found.order, self.related
         siblings = await related.siblings(principal, order)
         clashes = await related.clashes(principal, order)
+        unread = await self.messages.unread(principal, (order.sp_id,))
         return self.view(principal, found).model_copy(
             update={
+                "unread_messages": unread[order.sp_id],
                 "related": tuple(
                     RelatedOrder(
                         sp_id=each.sp_id,
@@ -302,11 +306,12 @@ async def list_orders(
             found = await call.orders.list(principal, **dict(wanted))
     except ValueError as error:
         raise invalid([("cursor", "is not a cursor of this list")]) from error
+    unread = await call.messages.unread(principal, [order.sp_id for order in found.page.items])
     states = [s for s in Status if principal.role != "partner" or s not in _NOT_THE_PARTNERS]
     page = OrderList.model_construct(
         items=[
-            ListedOrder.model_construct(**dict(call.view(principal, StoredOrder(order, ()))))
-            for order in found.page.items
+            ListedOrder.model_construct(**dict(view, unread_messages=unread[view.sp_id]))
+            for view in (call.view(principal, StoredOrder(each, ())) for each in found.page.items)
         ],
         next_cursor=found.page.next_cursor,
         counts={**dict.fromkeys(states, 0), **found.counts},

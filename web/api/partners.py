@@ -23,6 +23,7 @@ from web.api.accounts import (
 )
 from web.api.bodies import IsoDay
 from web.problems import Problem, documented
+from web.security import check_confirmed, sensitive
 
 router = account_router()
 
@@ -152,6 +153,8 @@ async def add_partner(
     accounts: AccountsDep, principal: Operations, partner: PartnerBody, response: Response
 ) -> PartnerAnswer:
     """Add a partner. The same again is 200; another one with the same id is 409."""
+    if partner.iban is not None:
+        check_confirmed(principal)
     with account_errors():
         given = Partner.model_validate(partner.model_dump())
         if not await accounts.partners.add(given, principal.person):
@@ -186,6 +189,8 @@ async def change_partner(
     With `"status": "ended"` the partner's sessions and invitations end at once, its tokens are revoked, and its open
     orders become `unassigned`. If it becomes `active` again, its users can log in again; it needs new tokens.
     """
+    if "iban" in changes.model_fields_set:
+        check_confirmed(principal)
     with account_errors():
         changed = await accounts.partners.change(
             partner_id, changes.model_dump(exclude_unset=True), principal.person
@@ -211,6 +216,7 @@ async def list_iban_changes(accounts: AccountsDep, partner_id: PartnerId) -> Iba
     summary="Confirm a changed IBAN",
     responses=documented(404, 409),
 )
+@sensitive
 async def confirm_iban(
     accounts: AccountsDep, principal: Operations, partner_id: PartnerId, change_id: ChangeId
 ) -> PartnerAnswer:

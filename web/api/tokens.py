@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.fields import Instant, TextLine
-from records.tokens import Token, TokenRole
+from records.tokens import EndedBecause, Token, TokenRole
 from web.api.accounts import (
     AccountInput,
     AccountsDep,
@@ -19,6 +19,7 @@ from web.api.accounts import (
 )
 from web.idempotency import answer_is_secret
 from web.problems import documented
+from web.security import sensitive
 
 router = account_router()
 
@@ -30,13 +31,16 @@ _TOKEN: dict[str, Any] = {
     "name": "Planungssoftware",
     "created_at": "2026-10-05T08:00:00Z",
     "last_used_at": None,
-    "expires_at": None,
+    "expires_at": "2027-10-05T08:00:00Z",
     "revoked_at": None,
+    "created_by": "usr_0b7d4a1c9e2f5836",
+    "created_by_name": "Anna Meier",
+    "ended_because": None,
 }
 
 
 class NewToken(AccountInput):
-    """A token for a partner's software. Without `expires_at` it is good until it is revoked."""
+    """A token for a partner's software. Without `expires_at` it lasts as long as any token may."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Planungssoftware"}]})
 
@@ -80,6 +84,13 @@ class TokenAnswer(BaseModel):
     last_used_at: datetime | None = Field(description="to the minute")
     expires_at: datetime | None
     revoked_at: datetime | None
+    created_by: str | None = Field(
+        description="the login that made it, or that of the maker's token"
+    )
+    created_by_name: str | None = Field(description="its name, while there is that login")
+    ended_because: EndedBecause | None = Field(
+        description="why `revoked_at` is set, if nobody revoked it: its maker's login was removed, or its partner ended"
+    )
 
 
 class TokenList(BaseModel):
@@ -96,6 +107,7 @@ class TokenList(BaseModel):
     responses=documented(404, 409),
 )
 @answer_is_secret
+@sensitive
 async def make_partner_token(
     accounts: AccountsDep, principal: Operations, partner_id: PartnerId, token: NewToken
 ) -> JSONResponse:
@@ -142,6 +154,7 @@ async def revoke_partner_token(
     responses=documented(409),
 )
 @answer_is_secret
+@sensitive
 async def make_system_token(
     accounts: AccountsDep, principal: Operations, token: NewSystemToken
 ) -> JSONResponse:
@@ -172,7 +185,8 @@ async def revoke_system_token(accounts: AccountsDep, token_id: _TokenId) -> None
 
 
 def _token(token: Token) -> TokenAnswer:
-    return TokenAnswer.model_validate(token.model_dump(exclude={"made_by"}))
+    stored = token.model_dump(exclude={"made_by", "maker"})
+    return TokenAnswer(**stored, created_by=token.made_by, created_by_name=token.maker)
 
 
 def _token_made(token_id: str, token: str) -> JSONResponse:

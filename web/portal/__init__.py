@@ -6,9 +6,19 @@ from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
-from web.portal import account, accounting, login, orders, pages, settlements, staff
+from web.portal import (
+    account,
+    accounting,
+    figures,
+    login,
+    orders,
+    pages,
+    sessions,
+    settlements,
+    staff,
+)
 
-_AREAS = (login, account, orders, staff, settlements, accounting)
+_AREAS = (login, account, sessions, orders, staff, settlements, accounting, figures)
 
 
 def install(app: FastAPI) -> None:

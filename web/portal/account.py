@@ -8,6 +8,15 @@ from use_cases.account_errors import Conflict, SecondFactorUnavailable, Throttle
 from use_cases.accounts import Accounts
 from use_cases.passwords import SHORTEST
 from use_cases.principal import Principal, Role
+from use_cases.sessions import id_of
+from web.portal.confirming import (
+    CODE,
+    PASSWORD,
+    WRONG_PASSWORD,
+    confirm,
+    confirmed_form,
+    error_texts,
+)
 from web.portal.formats import language_name
 from web.portal.login import (
     BAD_CODE,
@@ -17,14 +26,24 @@ from web.portal.login import (
     throttled_text,
     weakness_text,
 )
-from web.portal.pages import form_of, language_of, page, redirect, register_notices, require_login
+from web.portal.pages import (
+    FACTOR_PAGE,
+    current_principal,
+    factor_needed_page,
+    form_of,
+    language_of,
+    page,
+    redirect,
+    register_notices,
+    require_login,
+)
 from web.portal.qr import qr_code
+from web.security import session_secret
 from words.translations import mark, say
 
 router = APIRouter(include_in_schema=False)
 
 _EVERYBODY: tuple[Role, ...] = ("partner", "operations", "accounting")
-_WRONG_PASSWORD = mark("Das ist nicht Ihr Passwort.")
 
 register_notices(
     {
@@ -47,12 +66,13 @@ async def account(request: Request) -> Response:
 @router.post("/account/language")
 async def set_language(request: Request) -> Response:
     """Change the language of pages and mails."""
-    principal = await require_login(request, *_EVERYBODY)
+    principal = await require_login(request, *_EVERYBODY, without_factor=True)
     form = await form_of(request)
     chosen = next((each for each in LANGUAGES if each == form.get("language")), None)
     if chosen is not None:
         await _accounts(request).set_language(principal.login_id, chosen)
-    return redirect(request, "/account", said="language" if chosen else None)
+    back = FACTOR_PAGE if principal.is_factor_due else "/account"
+    return redirect(request, back, said="language" if chosen else None)
 
 
 @router.post("/account/password")
@@ -66,10 +86,15 @@ async def change_password(request: Request) -> Response:
         return await _account_page(request, principal, 422, errors)
     accounts = _accounts(request)
     try:
+        if principal.needs_confirmation:
+            await confirm(request, form.get("former"), form.get(CODE))
         await accounts.change_password(principal.login_id, form.get("former"), form.get("password"))
     except WrongFields as error:
-        if error.faults[0].field == "former":
-            errors = {"former": say(language, _WRONG_PASSWORD)}
+        field = error.faults[0].field
+        if field in ("former", "current_password"):
+            errors = {"former": say(language, WRONG_PASSWORD)}
+        elif field == "code":
+            errors = error_texts(request, principal, error)
         else:
             errors = {"password": weakness_text(language, error)}
         return await _account_page(request, principal, 422, errors)
@@ -90,28 +115,29 @@ async def log_out_everywhere(request: Request) -> Response:
 @router.post("/account/second-factor")
 async def begin_second_factor(request: Request) -> Response:
     """Start the set-up of an authenticator app."""
-    principal = await require_login(request, *_EVERYBODY)
-    await form_of(request)
+    principal = await require_login(request, *_EVERYBODY, without_factor=True)
+    await confirmed_form(request, principal, "set_up_factor")
     try:
         await _accounts(request).second_factor.enrol(principal.login_id)
     except SecondFactorUnavailable:
         return redirect(request, "/account", said="factor_unavailable")
     except Conflict:
         return redirect(request, "/account", said="factor_changed")
-    return redirect(request, "/account/second-factor")
+    return redirect(request, FACTOR_PAGE)
 
 
 @router.get("/account/second-factor")
 async def second_factor(request: Request) -> Response:
     """The QR code for the app, until a code from the app confirms the second factor."""
-    return await _enrolment(request, await require_login(request, *_EVERYBODY))
+    principal = await require_login(request, *_EVERYBODY, without_factor=True)
+    return await _enrolment(request, principal)
 
 
 @router.post("/account/second-factor/confirm")
 async def confirm_second_factor(request: Request) -> Response:
     """Check the first code. The recovery codes are shown on this page only."""
-    principal = await require_login(request, *_EVERYBODY)
-    form = await form_of(request)
+    principal = await require_login(request, *_EVERYBODY, without_factor=True)
+    form = await confirmed_form(request, principal, "set_up_factor")
     try:
         codes = await _accounts(request).second_factor.confirm(
             principal.login_id, form.get("code").strip()
@@ -121,18 +147,26 @@ async def confirm_second_factor(request: Request) -> Response:
         return await _enrolment(request, principal, 422, error)
     except Conflict:
         return redirect(request, "/account", said="factor_changed")
+    principal = await current_principal(request) or principal  # for whom it is no longer due
     return page(request, "account/recovery_codes", principal=principal, codes=codes)
 
 
 @router.post("/account/second-factor/remove")
 async def remove_second_factor(request: Request) -> Response:
-    """Switch the second factor off with a code."""
+    """Switch the second factor off with a code, and with the password if it was not given a moment ago."""
     principal = await require_login(request, *_EVERYBODY)
     form = await form_of(request)
+    accounts = _accounts(request)
     try:
-        await _accounts(request).second_factor.remove(principal.login_id, form.get("code").strip())
-    except WrongFields:
-        errors = {"code": say(language_of(request, principal.language), BAD_CODE)}
+        if principal.needs_confirmation:
+            # The code is checked below: it works once.
+            await accounts.sessions.check_again(principal.login_id, form.get(PASSWORD), None)
+        await accounts.second_factor.remove(principal.login_id, form.get("code").strip())
+    except WrongFields as error:
+        if error.faults[0].field == "current_password":
+            errors = error_texts(request, principal, error)
+        else:
+            errors = {"code": say(language_of(request, principal.language), BAD_CODE)}
         return await _account_page(request, principal, 422, errors)
     except Throttled as error:
         return await _throttled(request, principal, "code", error)
@@ -154,6 +188,8 @@ async def _account_page(
         principal=principal,
         headers=headers,
         factor=factor,
+        sessions=await _accounts(request).sessions.of(principal.login_id),
+        this_session=id_of(session_secret(request)),
         languages=[(each, language_name(each, each)) for each in LANGUAGES],
         shortest=SHORTEST,
         errors=errors or {},
@@ -171,6 +207,8 @@ async def _enrolment(
     request: Request, principal: Principal, status: int = 200, error: str | None = None
 ) -> Response:
     enrolment = (await _accounts(request).second_factor.status(principal.login_id)).enrolment
+    if enrolment is None and principal.is_factor_due:
+        return factor_needed_page(request, principal)
     if enrolment is None:
         return redirect(request, "/account")
     return page(

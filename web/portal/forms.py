@@ -21,7 +21,7 @@ _LOCAL = re.compile(
 )  # a path on this site: printable ASCII, no backslash
 _MOST_FIELDS = 5_000
 _MOST_FILES = 4
-_SECRETS = {TOKEN_FIELD, "password", "former", "again", "code"}
+_SECRETS = {TOKEN_FIELD, "password", "former", "again", "code", "confirm_password", "confirm_code"}
 
 
 class Upload(NamedTuple):

@@ -49,6 +49,10 @@ WEAK = {
     "too_long": mark("Das Passwort darf höchstens %(longest)s Zeichen haben."),
     "too_simple": mark("Das Passwort muss mehr als drei verschiedene Zeichen haben."),
     "own_name": mark("Das Passwort darf nicht Ihr Name oder Ihre E-Mail-Adresse sein."),
+    "common": mark(
+        "Das Passwort ist eines, das viele verwenden, oder ihm sehr ähnlich. Nehmen Sie zum Beispiel vier Wörter, die "
+        "nichts miteinander zu tun haben."
+    ),
 }
 _PRIVATE = {"Referrer-Policy": "no-referrer"}  # the address contains a secret
 
@@ -68,7 +72,11 @@ async def login(request: Request) -> Response:
     email = form.get("email").strip()
     try:
         session = await _accounts(request).sessions.log_in(
-            email, form.get("password"), _client_address(request), device=_device(request)
+            email,
+            form.get("password"),
+            _client_address(request),
+            device=_device(request),
+            user_agent=request.headers.get("User-Agent", ""),
         )
     except SecondFactorNeeded as needed:
         return _step_page(request, "code", Form([("ticket", needed.ticket), *form.fields]))
@@ -88,7 +96,11 @@ async def login_code(request: Request) -> Response:
     ticket, code = form.get("ticket"), form.get("code").strip()
     try:
         session = await _accounts(request).sessions.finish_log_in(
-            ticket, code, _client_address(request), _device(request)
+            ticket,
+            code,
+            _client_address(request),
+            _device(request),
+            request.headers.get("User-Agent", ""),
         )
     except LinkUnusable:
         return _step_page(request, "login", form, TOO_LATE, 422)
@@ -172,7 +184,7 @@ async def reset(request: Request) -> Response:
     """Mail the link. The answer is the same whether the login exists or not."""
     form = await form_of(request)
     try:
-        await _accounts(request).request_reset(
+        await _accounts(request).resets.request(
             form.get("email").strip(), _client_address(request), _device(request)
         )
     except Throttled as error:
@@ -254,7 +266,7 @@ async def _logged_in(request: Request, session: Session, form: Form) -> Response
     answer.set_cookie(
         session_cookie(settings),
         session.secret,
-        expires=session.expires_at,
+        max_age=int(session.lasts.total_seconds()),  # a browser's clock may be wrong
         path="/",
         secure=is_https(settings),
         httponly=True,

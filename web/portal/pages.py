@@ -14,7 +14,7 @@ from domain.values import LANGUAGES, Language
 from use_cases.principal import Principal, Role
 from use_cases.security_events import note
 from web.languages import negotiate
-from web.portal.formats import filters
+from web.portal.formats import filters, language_name
 from web.portal.forms import (
     Form,
     SavedForm,
@@ -48,6 +48,7 @@ __all__ = [
     "require_login",
 ]
 
+FACTOR_PAGE = "/account/second-factor"
 HERE = Path(__file__).parent
 HEADERS = {
     "Content-Security-Policy": (
@@ -97,21 +98,39 @@ async def current_principal(request: Request) -> Principal | None:
     return principal
 
 
-async def require_login(request: Request, *roles: Role) -> Principal:
+async def require_login(request: Request, *roles: Role, without_factor: bool = False) -> Principal:
     """The person who is logged in, who must have one of these roles.
+
+    `without_factor`: also if the person has to set up a second factor now, and gets nothing else.
 
     Raises:
         EarlyResponse: nobody is logged in: the login page, which leads back here afterwards. If the request is a form
             whose session has ended, the login page carries its fields (`SavedForm`), so that no input is lost.
-            A person with another role gets a page with 403.
+            A person with another role gets a page with 403. A person who has to set up a second factor gets the page
+            for that.
     """
     principal = await current_principal(request)
     if principal is None:
         raise EarlyResponse(await _ask_to_log_in(request))
+    if principal.is_factor_due and not without_factor:
+        if request.method in ("GET", "HEAD"):
+            raise EarlyResponse(redirect(request, FACTOR_PAGE))
+        raise EarlyResponse(factor_needed_page(request, principal, 403))
     if principal.role not in roles:
         note("access_refused", "refused", principal.login_id, request.scope["route"].path)
         raise EarlyResponse(error_page(request, 403))
     return principal
+
+
+def factor_needed_page(request: Request, principal: Principal, status: int = 200) -> HTMLResponse:
+    """The only page for a person who has to set up a second factor now."""
+    return page(
+        request,
+        "account/factor_needed",
+        status,
+        principal=principal,
+        languages=[(each, language_name(each, each)) for each in LANGUAGES],
+    )
 
 
 async def _ask_to_log_in(request: Request) -> Response:

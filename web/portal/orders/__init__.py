@@ -5,13 +5,27 @@ from fastapi import APIRouter
 from web.portal.orders import (
     actions,
     data_protection,
+    for_operations,
     listing,
+    message_forms,
     order,
     overview,
     proposals,
     reminders,
+    views,
 )
 
 router = APIRouter(include_in_schema=False)
-for _part in (overview, listing, proposals, reminders, order, data_protection, actions):
+for _part in (
+    overview,
+    listing,
+    views,
+    proposals,
+    reminders,
+    for_operations,
+    order,
+    data_protection,
+    message_forms,
+    actions,
+):
     router.include_router(_part.router)

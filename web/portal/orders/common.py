@@ -122,12 +122,17 @@ def _result(sp_id: str, outcome: StoredOrder | Stored | Failure, language: Langu
 
 def contact_links(customer: CustomerView) -> ContactLinks:
     """The links to a customer. There is none for what the caller does not see, or for a telephone without digits."""
-    number = re.sub(r"\(0\)", "", customer.phone or "")
-    number = ("+" if number.strip().startswith("+") else "") + re.sub(r"[^0-9]", "", number)
     place = " ".join(filter(None, (customer.postal_code, customer.city)))
     address = ", ".join(filter(None, (customer.street, place)))
     return ContactLinks(
-        phone=f"tel:{number}" if number.strip("+") else None,
+        phone=phone_link(customer.phone or ""),
         map=MAP + quote(address, safe="") if customer.street else None,
         mail="mailto:" + quote(customer.email, safe="@") if customer.email else None,
     )
+
+
+def phone_link(phone: str) -> str | None:
+    """The link that dials a telephone number; None for a text without digits."""
+    number = re.sub(r"\(0\)", "", phone)
+    number = ("+" if number.strip().startswith("+") else "") + re.sub(r"[^0-9]", "", number)
+    return f"tel:{number}" if number.strip("+") else None

@@ -1,5 +1,6 @@
 """The list of orders for partners and staff, in pages, with search and filters."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -10,12 +11,14 @@ from domain import spreadsheet
 from domain.orders.access import allowed
 from domain.orders.deadlines import highest_level, next_due
 from domain.orders.order import Order, Status
+from records.list_views import ListViews
 from records.order_lists import Sort
 from records.search import is_named
 from use_cases.access import Forbidden
 from use_cases.principal import Principal
 from web.downloads import streamed
-from web.portal.orders.common import URGENT_STATES, order_use_cases, partner_choices
+from web.portal.orders.common import URGENT_STATES, order_use_cases
+from web.portal.orders.messages import message_use_cases
 from web.portal.pages import error_page, page, redirect, require_login
 
 router = APIRouter(include_in_schema=False)
@@ -23,18 +26,21 @@ router = APIRouter(include_in_schema=False)
 PER_PAGE = 25
 LONGEST_SEARCH = 200
 _SORTS: dict[str, Sort] = {"urgent": "urgent", "newest": "newest", "oldest": "oldest"}
+_AT_ONCE = frozenset({"reassign", "cancel"})
+"""What operations do with several orders at once; they remind partners of some of the same orders."""
 _NOT_THE_PARTNERS = (Status.AWAITING_PAYMENT, Status.IN_TRANSMISSION, Status.UNASSIGNED)
 
 
 class Row(NamedTuple):
     """An order in the list. `due` is the next open deadline that concerns the reader.
 
-    `can_move`: the reader can give it to another partner. `days`: since it was placed. `level`: its highest escalation.
+    `can_tick`: the reader can do something with several such orders at once. `days`: since it was placed. `level`:
+    its highest escalation.
     """
 
     order: Order
     due: datetime | None
-    can_move: bool
+    can_tick: bool
     days: int | None
     level: int
 
@@ -52,7 +58,11 @@ class Wanted(NamedTuple):
     @classmethod
     def of(cls, request: Request, principal: Principal) -> "Wanted":
         """The filters of a request. Only staff can choose a partner."""
-        given = request.query_params
+        return cls.read(request.query_params, principal)
+
+    @classmethod
+    def read(cls, given: Mapping[str, str], principal: Principal) -> "Wanted":
+        """The filters of a query."""
         status = given.get("status", "")
         staff = principal.role != "partner"
         return cls(
@@ -87,6 +97,11 @@ class Wanted(NamedTuple):
         return "/orders?" + urlencode({name: value for name, value in query.items() if value})
 
     @property
+    def kept(self) -> str:
+        """The filters that a view keeps, as a query. What was searched is not kept: it may be a customer's name."""
+        return self._replace(q="").address().removeprefix("/orders?")
+
+    @property
     def table_address(self) -> str:
         """The address of the whole list as CSV."""
         return "/orders.csv" + self.address(by=None).removeprefix("/orders")
@@ -118,32 +133,32 @@ async def orders(request: Request) -> Response:
         return redirect(request, f"/orders/{items[0].sp_id}")
     partner = principal.role == "partner"
     partners = () if partner else await request.app.state.accounts.partners.list()
-    # Several orders are given to another partner where they all have the same one, or none.
-    in_bulk = principal.role == "operations" and (
-        wanted.partner_id != "" or wanted.status is Status.UNASSIGNED
-    )
+    in_bulk = principal.role == "operations"
     now = use_cases.now
     rows = [
         Row(
             order,
             next_due(order, "partner" if partner else None),
-            in_bulk and "reassign" in allowed(order, "operations", now),
+            in_bulk and not _AT_ONCE.isdisjoint(allowed(order, "operations", now)),
             order.age(now),
             highest_level(order, "partner" if partner else None),
         )
         for order in items
     ]
-    choices = await partner_choices(request, wanted.partner_id) if in_bulk else ()
+    views: ListViews = request.app.state.list_views
     return page(
         request,
         "orders/list",
         principal=principal,
         wanted=wanted,
         rows=rows,
-        choices=choices,
+        ticked=request.query_params.get("tick") == "all",
+        views=await views.of(principal.login_id) if in_bulk else (),
+        in_bulk=in_bulk,
         address=wanted.address(cursor=wanted.cursor),
         next_page=wanted.address(cursor=found.page.next_cursor) if found.page.next_cursor else None,
         counts=found.counts,
+        unread=await message_use_cases(request).unread(principal, [each.sp_id for each in items]),
         states=[s for s in Status if not partner or s not in _NOT_THE_PARTNERS],
         partners=partners,
         now=now,

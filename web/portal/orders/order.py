@@ -9,6 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
+from documents.appointment import MEDIA_TYPE, appointment_ics
 from domain import rules
 from domain.actors import Role
 from domain.orders.access import why_not
@@ -22,10 +23,11 @@ from use_cases.account_errors import NotFound
 from use_cases.principal import Principal
 from use_cases.related import RelatedOrders
 from web.portal.formats import language_name, local
-from web.portal.orders.common import contact_links, find, order_use_cases, partner_choices
+from web.portal.orders.common import contact_links, find, order_use_cases
 from web.portal.orders.fields import LONGEST_NOTE, message
+from web.portal.orders.for_operations import operations_values
 from web.portal.orders.forms import NAMES, PLAIN_FORMS, Field, OrderForm, forms_of
-from web.portal.orders.ics import MEDIA_TYPE, appointment_ics
+from web.portal.orders.messages import message_values
 from web.portal.orders.proposals import WINDOWS, proposals
 from web.portal.orders.readers import decisions
 from web.portal.orders.reminders import reminder_values
@@ -233,6 +235,7 @@ async def show(
         else [],
         "windows": WINDOWS,
         **await reminder_values(request, principal, order, now, language),
+        **await message_values(request, principal, order, language),
         "appointment_stands": _appointment_stands(order),
         "appointment_fields": AppointmentFields.of(view.appointment),
         "proposed": _proposed_day(order, now),
@@ -245,16 +248,9 @@ async def show(
         "forms": {n: ShownForm.of(form, order, now, language) for n, form in forms.items()},
         "longest": LONGEST_NOTE,
         "receiver": await _receiver(request, view),
-        "partners": (),
-        "temporal_link": None,
-        "looks": (),
         "how_looked": HOW,
+        **await operations_values(request, principal, order, may, sent.opened, language),
     }
-    if principal.role == "operations":
-        values["looks"] = await request.app.state.accounts.traces.looks(principal, order.sp_id)
-        values["temporal_link"] = _temporal_link(request, order.sp_id)
-        if "reassign" in may:
-            values["partners"] = await partner_choices(request, order.partner.partner_id)
     return page(request, "orders/order", status, principal=principal, **values)
 
 
@@ -318,10 +314,3 @@ def _decisions(order: Order, may: frozenset[str], language: Language) -> list[tu
     known = [*decisions(order), *(["reassign"] if order.rules >= 2 else [])]
     offered = [decision for decision in known if decision in may and decision != "cancel"]
     return [(decision, action_label(decision, language)) for decision in offered]
-
-
-def _temporal_link(request: Request, sp_id: str) -> str:
-    """The address of the order's workflow in the Temporal UI."""
-    state = request.app.state
-    base, namespace = state.settings.temporal_ui_url.rstrip("/"), state.temporal.namespace
-    return f"{base}/namespaces/{quote(namespace, safe='')}/workflows/{quote(sp_id, safe='')}"

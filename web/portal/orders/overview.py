@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 
 from domain.orders.commands import Accept, ConfirmExecution, ExternalCommand
 from domain.orders.order import Status
+from records.messages import UnreadOrder
 from records.reminders import DueReminder
 from records.worklist import Job, Section
 from use_cases.principal import Principal
@@ -24,6 +25,7 @@ from web.portal.orders.common import (
     worklist_use_cases,
 )
 from web.portal.orders.fields import message, read_day
+from web.portal.orders.messages import message_use_cases
 from web.portal.orders.reminders import reminders
 from web.portal.pages import Form, form_of, page, reader_language, redirect, require_login
 from words.translations import TRANSLATIONS
@@ -84,7 +86,11 @@ def _instant_of(job: Job) -> tuple[datetime, str]:
     return at, job.placement.sp_id
 
 
-def version_of(sections: Mapping[Status, Section], reminded: tuple[DueReminder, ...]) -> str:
+def version_of(
+    sections: Mapping[Status, Section],
+    reminded: tuple[DueReminder, ...],
+    news: tuple[UnreadOrder, ...],
+) -> str:
     """A text that changes when the overview lists something else."""
     shown = [
         (
@@ -94,7 +100,7 @@ def version_of(sections: Mapping[Status, Section], reminded: tuple[DueReminder, 
         )
         for state, section in sections.items()
     ]
-    return hashlib.sha256(repr((shown, reminded)).encode()).hexdigest()[:20]
+    return hashlib.sha256(repr((shown, reminded, news)).encode()).hexdigest()[:20]
 
 
 @router.get("/overview/version")
@@ -104,8 +110,9 @@ async def version(request: Request) -> Response:
     use_cases = worklist_use_cases(request)
     sections = await use_cases.worklist(principal, SHOWN)
     reminded = await _reminded(request, principal, use_cases.now)
+    news = await message_use_cases(request).news(principal)
     return JSONResponse(
-        {"version": version_of(sections, reminded)}, headers={"Cache-Control": "no-store"}
+        {"version": version_of(sections, reminded, news)}, headers={"Cache-Control": "no-store"}
     )
 
 
@@ -138,6 +145,7 @@ async def _show(
     sections = await use_cases.overview(principal, SHOWN)
     now = use_cases.now
     reminded = await _reminded(request, principal, now)
+    news = await message_use_cases(request).news(principal)
     return page(
         request,
         "orders/overview",
@@ -146,7 +154,8 @@ async def _show(
         sections=sections,
         groups=grouped(sections, now),
         reminded=reminded,
-        version=version_of(sections, reminded),
+        news=news,
+        version=version_of(sections, reminded, news),
         contact_links=contact_links,
         open_count=sum(
             section.total for state, section in sections.items() if state not in WAITING
@@ -162,8 +171,9 @@ async def _show(
     )
 
 
-@router.get("/several/{what}")
-async def back_to_overview(request: Request, what: str) -> Response:
+@router.get("/several/accept")
+@router.get("/several/execution")
+async def back_to_overview(request: Request) -> Response:
     """Redirect a person who opens the address of a form, such as by reloading its answer."""
     return redirect(request, "/")
 

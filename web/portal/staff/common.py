@@ -20,6 +20,7 @@ _IDENTIFIER = mark("Nur Buchstaben ohne Umlaute, Ziffern, Punkt, Binde- und Unte
 _ONE_LINE = mark("Hier sind keine Zeilenumbrüche und Steuerzeichen möglich.")
 _TOO_LONG = mark("Das ist zu lang.")
 _PAST = mark("Der Tag muss in der Zukunft liegen.")
+_TOO_LATE = mark("So lange darf ein Token nicht gelten.")
 _OTHER = mark("Das ist so nicht möglich.")
 _NUMBERS = {
     "vat_number": mark("Das ist keine MWST-Nummer. Beispiel: CHE-109.322.551 MWST"),
@@ -72,4 +73,4 @@ def _text(fault: Fault, typed: Mapping[str, str]) -> str:
         return _IDENTIFIER
     if code in _NUMBERS:
         return _NUMBERS[code]
-    return {"past": _PAST, "value_error": _ONE_LINE}.get(code, _OTHER)
+    return {"past": _PAST, "too_late": _TOO_LATE, "value_error": _ONE_LINE}.get(code, _OTHER)

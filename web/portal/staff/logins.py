@@ -15,6 +15,7 @@ from use_cases.accounts import Accounts
 from use_cases.operations import Operations
 from use_cases.principal import Principal
 from web.portal.commands import command_id
+from web.portal.confirming import confirmed_form
 from web.portal.formats import ZURICH, language_names, today
 from web.portal.pages import (
     Form,
@@ -100,6 +101,9 @@ async def _show(
         principal=principal,
         users=users,
         tokens=_in_use_first(tokens),
+        ends_soon=accounts.tokens.ends_soon,
+        is_over=accounts.tokens.is_over,
+        token_days=accounts.tokens.longest.days,
         typed=typed or {},
         errors=errors or {},
         invitations=INVITATIONS,
@@ -170,7 +174,7 @@ async def invite_staff_user(request: Request) -> Response:
 
 async def _invite(request: Request, owner: _Owner) -> Response:
     principal = await require_operations(request)
-    form = await form_of(request)
+    form = await confirmed_form(request, principal, "make_login")
     typed = _typed(form, "email", "name", "language", "role")
     language = reader_language(request, principal)
     try:
@@ -216,8 +220,8 @@ async def invite_staff_user_again(request: Request, user_id: str) -> Response:
 
 
 async def _invite_again(request: Request, owner: _Owner, user_id: str) -> Response:
-    await require_operations(request)
-    await form_of(request)
+    principal = await require_operations(request)
+    await confirmed_form(request, principal, "invite_again")
     try:
         user = await accounts_of(request).invite_again(owner.partner_id, user_id)
     except NotFound:
@@ -245,7 +249,7 @@ async def remove_staff_user(request: Request, user_id: str) -> Response:
 
 async def _remove(request: Request, owner: _Owner, user_id: str) -> Response:
     principal = await require_operations(request)
-    await form_of(request)
+    await confirmed_form(request, principal, "remove_login")
     if user_id == principal.login_id:
         return redirect(request, f"{owner.path}#logins", said="login_own")
     with suppress(NotFound):  # it was removed before
@@ -270,7 +274,7 @@ async def make_system_token(request: Request) -> Response:
 
 async def _make_token(request: Request, owner: _Owner) -> Response:
     principal = await require_operations(request)
-    form = await form_of(request)
+    form = await confirmed_form(request, principal, "make_token")
     typed = _typed(form, "name", "role", "expires_at")
     language = reader_language(request, principal)
     request_id = command_id(principal, form, owner.path, "\n".join(typed.values()))

@@ -13,6 +13,7 @@ from records.partners import STATUSES, Partner, PartnerStatus
 from use_cases.account_errors import Conflict, NotFound, WrongFields, wrong_fields
 from use_cases.accounts import Accounts
 from use_cases.principal import Principal
+from web.portal.confirming import require_confirmed
 from web.portal.formats import language_names
 from web.portal.pages import error_page, form_of, page, reader_language, redirect, register_notices
 from web.portal.staff.common import (
@@ -98,6 +99,8 @@ async def add_partner(request: Request) -> Response:
     principal = await require_operations(request)
     form = await form_of(request)
     typed = {name: form.get(name).strip() for name in _FIELDS}
+    if typed["iban"]:
+        await require_confirmed(request, principal, form, "change_iban")
     try:
         partner = Partner.model_validate(_values(typed))
         await accounts_of(request).partners.add(partner, principal.person)
@@ -137,6 +140,8 @@ async def change_partner(request: Request, partner_id: str) -> Response:
         partner = await accounts.partners.get(partner_id)
     except NotFound:
         return error_page(request, 404)
+    if "iban" in changes:
+        await require_confirmed(request, principal, form, "change_iban")
     try:
         if changes:
             await accounts.partners.change(partner_id, changes, principal.person)
@@ -155,7 +160,9 @@ async def decide_iban(
 ) -> Response:
     """Confirm a changed IBAN, which another person has to do, or refuse it."""
     principal = await require_operations(request)
-    await form_of(request)
+    form = await form_of(request)
+    if decision == "confirm":
+        await require_confirmed(request, principal, form, "confirm_iban")
     said = "iban_confirmed" if decision == "confirm" else "iban_refused"
     try:
         await accounts_of(request).partners.decide_iban(

@@ -1,34 +1,32 @@
 """Punctuality reports: a month as table and chart, as CSV, and the late orders behind the figures."""
 
-from datetime import date
-from decimal import Decimal
-from typing import NamedTuple
-
-from babel.dates import format_date
 from fastapi import APIRouter, Request, Response
 
 from domain.months import Month
 from domain.orders.deadline import DeadlineKind
 from domain.orders.punctuality import KINDS, TARGET
 from domain.spreadsheet import MEDIA_TYPE
-from domain.values import Language
+from use_cases.figures import FigureUseCases
 from use_cases.reports import DeadlineReport, PartnersMonth, Punctuality, Reports
 from web.api.reports import download, report_csv
 from web.portal.formats import today
 from web.portal.pages import error_page, page, reader_language, redirect
+from web.portal.punctuality import (
+    LATENESS,
+    REASONS,
+    REPORTS,
+    STEPS,
+    duration,
+    month_choices,
+    month_name,
+    on_time,
+    read_month,
+)
 from web.portal.staff.common import address, require_operations
 
 router = APIRouter(include_in_schema=False)
 
 PER_PAGE = 50
-_MONTHS = 24
-
-
-class Choice(NamedTuple):
-    """A month in the choice of months."""
-
-    month: Month
-    name: str
 
 
 def _reports(request: Request) -> Reports:
@@ -40,10 +38,12 @@ def _reports(request: Request) -> Reports:
 async def month_page(request: Request) -> Response:
     """The report of a month. The partners farthest below the target come first."""
     principal = await require_operations(request)
-    month = _month(request)
+    month = read_month(request.query_params.get("month"))
     if month is None:
         return redirect(request, "/staff/reports")
     report = await _reports(request).deadlines(principal, month)
+    figures: FigureUseCases = request.app.state.figures
+    details = await figures.details(principal, month)
     ranked = sorted(report.partners, key=_rank)
     first = _number(request.query_params.get("after", ""))
     language = reader_language(request, principal)
@@ -56,9 +56,17 @@ async def month_page(request: Request) -> Response:
         on_time=on_time,
         partners=ranked[first : first + PER_PAGE],
         kinds=_by_kind(report),
+        details=details,
+        trend=[(each, month_name(each.month, language)) for each in details.trend],
+        miss_reasons=REASONS,
+        lateness=LATENESS,
+        steps=STEPS,
+        report_types=REPORTS,
+        said_impossible=sorted(details.reports.items(), key=lambda each: (-each[1], each[0])),
+        duration=lambda time: duration(time, language),
         missing=sum(not each.on_target for each in report.partners),
-        months=_choices(month, language),
-        month_name=_name(month, language),
+        months=month_choices(month, language),
+        title=month_name(month, language),
         previous=month.previous,
         following=month.next if month < Month.of(today()) else None,
         next_page=address("/staff/reports", month=month, after=first + PER_PAGE)
@@ -71,7 +79,7 @@ async def month_page(request: Request) -> Response:
 async def month_table(request: Request, month: str) -> Response:
     """The report of a month as CSV for a spreadsheet."""
     principal = await require_operations(request)
-    wanted = _read(month)
+    wanted = read_month(month)
     if wanted is None:
         return error_page(request, 404)
     report = await _reports(request).deadlines(principal, wanted)
@@ -82,7 +90,7 @@ async def month_table(request: Request, month: str) -> Response:
 async def late_orders(request: Request, month: str) -> Response:
     """The missed deadlines behind the figures, of all partners and kinds or of one."""
     principal = await require_operations(request)
-    wanted = _read(month)
+    wanted = read_month(month)
     if wanted is None:
         return error_page(request, 404)
     query = request.query_params
@@ -103,7 +111,7 @@ async def late_orders(request: Request, month: str) -> Response:
         principal=principal,
         misses=misses.items,
         month=wanted,
-        month_name=_name(wanted, reader_language(request, principal)),
+        title=month_name(wanted, reader_language(request, principal)),
         partner=next((p for p in report.partners if p.partner_id == partner_id), None),
         partner_id=partner_id,
         kind=kind,
@@ -114,27 +122,6 @@ async def late_orders(request: Request, month: str) -> Response:
         if misses.next_cursor
         else None,
     )
-
-
-def on_time(counts: Punctuality) -> str:
-    """The share that was on time, "97.9 %", rounded down: a partner below the target never seems to reach it."""
-    if not counts.counted:
-        return "–"
-    return f"{Decimal(1000 * counts.met // counts.counted) / 10:.1f} %"
-
-
-def _month(request: Request) -> Month | None:
-    """The month in the query, the current one if there is none; None if it is invalid."""
-    given = request.query_params.get("month")
-    return Month.of(today()) if given is None else _read(given)
-
-
-def _read(text: str) -> Month | None:
-    try:
-        month = Month.parse(text)
-    except ValueError:
-        return None
-    return month if 2000 <= month.year < 2100 else None
 
 
 def _number(text: str) -> int:
@@ -158,19 +145,3 @@ def _by_kind(report: DeadlineReport) -> list[tuple[DeadlineKind, Punctuality]]:
             met, missed = sum(each.met for each in counts), sum(each.missed for each in counts)
             sums.append((kind, Punctuality(met=met, missed=missed)))
     return sums
-
-
-def _choices(month: Month, language: Language) -> list[Choice]:
-    """The months of the last two years, and the one that is shown."""
-    months = [Month.of(today())]
-    while len(months) < _MONTHS:
-        months.append(months[-1].previous)
-    if month not in months:
-        months = sorted({*months, month}, reverse=True)
-    return [Choice(each, _name(each, language)) for each in months]
-
-
-def _name(month: Month, language: Language) -> str:
-    day: date = month.first_day
-    text = format_date(day, "LLLL y", locale=f"{language}_CH")
-    return text[0].upper() + text[1:]

@@ -9,6 +9,7 @@ from contracts.activities import FindingKind
 from domain.settlements.ids import is_settlement_id
 from use_cases.operations import Operations
 from web.portal.orders.common import partner_choices
+from web.portal.orders.messages import message_use_cases
 from web.portal.pages import page, redirect
 from web.portal.staff.common import accounts_of, address, require_operations
 from words.translations import mark
@@ -16,6 +17,8 @@ from words.translations import mark
 router = APIRouter(include_in_schema=False)
 
 PER_PAGE = 25
+FIRST = 5
+"""How many messages that wait for an answer the overview shows."""
 FINDINGS: dict[FindingKind, str] = {
     "terminated": mark("Der Ablauf wurde von Hand beendet."),
     "failed": mark("Der Ablauf ist an einem Fehler gescheitert."),
@@ -60,6 +63,7 @@ async def overview(request: Request) -> Response:
         "staff/overview",
         principal=principal,
         situation=situation,
+        questions=await message_use_cases(request).waiting(principal, FIRST),
         names=names,
         partners=await partner_choices(request) if situation.unassigned else (),
         is_settlement=is_settlement_id,
@@ -114,6 +118,15 @@ async def reviews(request: Request) -> Response:
     return await _list_page(
         request, "staff/reviews", lambda cursor: operations.reviews(principal, PER_PAGE, cursor)
     )
+
+
+@router.get("/staff/questions")
+async def questions(request: Request) -> Response:
+    """Orders whose partner waits for an answer."""
+    principal = await require_operations(request)
+    found = await message_use_cases(request).waiting(principal)
+    now = _operations(request).now
+    return page(request, "staff/questions_page", principal=principal, questions=found, now=now)
 
 
 @router.get("/staff/mails")

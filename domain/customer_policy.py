@@ -1,0 +1,39 @@
+"""Which mails the customers of orders get. None as a standard, so that an installation begins with them on purpose."""
+
+from typing import Any
+
+from pydantic import Field
+
+from domain.values import Value
+
+
+def _off() -> Any:
+    return Field(
+        default=False,
+        strict=True,
+        description="true or false",
+        json_schema_extra={"since": 2},
+    )
+
+
+class CustomerMailPolicy(Value):
+    """The mails that a customer gets (docs/mail.md, "Customers").
+
+    Attributes:
+        caller: who will call, when a partner has the order.
+        appointment: the appointment that was set, for the customer's calendar.
+        moved: the appointment that was moved.
+        day_before: a reminder in the morning of the day before it.
+        cancelled: the appointment falls, or the order ends without having been done.
+    """
+
+    caller: bool = _off()
+    appointment: bool = _off()
+    moved: bool = _off()
+    day_before: bool = _off()
+    cancelled: bool = _off()
+
+    @property
+    def any(self) -> bool:
+        """Whether there are any."""
+        return any(value for _, value in self)

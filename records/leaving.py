@@ -1,0 +1,60 @@
+"""What ends with a login that is removed: its sessions, links and mails, and the tokens that its person made."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, delete, select, update
+
+from records.account_notices import TOKENS, Recipient, tell
+from records.database import Database
+from records.mails import USER
+from records.tables import mails, partners, tokens, users
+
+
+class EndedToken(NamedTuple):
+    """A token that ended with the login of its maker."""
+
+    token_id: str
+    name: str
+    owner: str | None
+    """The name of the partner that it belongs to; None for the retailer's own."""
+
+
+class Leaving:
+    """Removes logins."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def remove_user(
+        self, user_id: str, now: datetime, operations: Recipient
+    ) -> tuple[EndedToken, ...]:
+        """Remove a user with its sessions, links and mails, and end the tokens that it made. Returns these.
+
+        Operations are told which ones ended, so that somebody makes new ones.
+        """
+        sent = delete(mails).where(mails.c.about == user_id, mails.c.audience == USER)
+        theirs = (tokens.c.made_by == user_id, tokens.c.revoked_at.is_(None))
+        name = select(users.c.name).where(users.c.user_id == user_id).with_for_update()
+        running = (
+            select(tokens.c.token_id, tokens.c.name, partners.c.name.label("owner"))
+            .outerjoin(partners, partners.c.partner_id == tokens.c.partner_id)
+            .where(*theirs, tokens.c.expires_at.is_(None) | (tokens.c.expires_at > now))
+            .order_by(tokens.c.created_at, tokens.c.token_id)
+        )
+        end = update(tokens).where(*theirs).values(revoked_at=now, ended_because="maker_left")
+
+        def remove(connection: Connection) -> tuple[EndedToken, ...]:
+            maker = connection.execute(name).scalar_one_or_none()  # `Tokens.add` waits for it
+            if maker is None:
+                return ()
+            ended = tuple(EndedToken(*row) for row in connection.execute(running))
+            connection.execute(end)
+            connection.execute(delete(users).where(users.c.user_id == user_id))
+            connection.execute(sent)
+            if ended:
+                facts = {"maker": maker, "tokens": [[each.name, each.owner] for each in ended]}
+                tell(connection, "tokens_ended", TOKENS, [operations], facts, now)
+            return ended
+
+        return await self._database.write(remove)

@@ -1,0 +1,110 @@
+"""The real processes make files for their own user only, whatever umask they are started with."""
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from activities.atomic_files import write_atomically
+from development.embedded import ROOT, free_port
+
+
+@pytest.fixture(autouse=True)
+def _everybody_reads() -> Iterator[None]:
+    """Processes start with the usual umask, under which everybody reads files."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def others_may(folder: Path) -> dict[str, str]:
+    """The files and folders below this one that are not for their user alone, with their modes."""
+    return {
+        str(path.relative_to(folder)): stat.filemode(path.stat().st_mode)
+        for path in sorted(folder.rglob("*"))
+        if path.stat().st_mode & 0o077
+    }
+
+
+def environment(folder: Path) -> dict[str, str]:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("CMI_")}
+    return {**plain, "CMI_DATABASE_URL": f"sqlite:///{folder / 'records' / 'cmi.db'}"}
+
+
+def test_everything_on_one_machine(tmp_path: Path) -> None:
+    folder = tmp_path / "dev"
+    ports = [f"--{name}-port={free_port()}" for name in ("http", "temporal", "ui", "smtp")]
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("CMI_")}
+    with (tmp_path / "errors").open("w+") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "dev.py", "--no-sample-data", "--data-dir", str(folder), *ports],
+            cwd=ROOT,
+            env=plain,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            said = _until_ready(process)
+            errors.seek(0)
+            assert said[-1:] == ["ready\n"], errors.read()
+            made = {str(path.relative_to(folder)) for path in folder.rglob("*")}
+            assert others_may(folder) == {}
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate()
+    assert {
+        *("cmi.db", "cmi.db-wal", "cmi.db-shm", "temporal.db", "temporal.db-wal"),
+        *("logs/web.log", "logs/worker.log", "logs/temporal.log"),
+        *("credentials.json", "worker.alive"),
+    } <= made
+    assert [name for name in made if name.startswith("mail/") and name.endswith(".eml")]
+
+
+def _until_ready(process: "subprocess.Popen[str]") -> list[str]:
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if line == "ready\n":
+            break
+    return said
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [sys.executable, "starter.py", "partner", "examples/partners/elektro-huber.json"],
+        [sys.executable, "-m", "alembic", "upgrade", "head"],
+    ],
+    ids=["starter", "alembic"],
+)
+def test_commands(tmp_path: Path, command: list[str]) -> None:
+    subprocess.run(command, cwd=ROOT, env=environment(tmp_path), check=True, capture_output=True)
+    with closing(sqlite3.connect(tmp_path / "records" / "cmi.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
+    assert others_may(tmp_path) == {}
+
+
+def test_what_the_warehouse_reads_is_for_its_group(tmp_path: Path) -> None:
+    os.umask(0o077)
+    write_atomically(tmp_path / "inner" / "drop" / "SP-1-1.json", b"{}", for_group=True)
+    write_atomically(tmp_path / "private" / "credentials.json", b"{}")
+    assert others_may(tmp_path) == {
+        "inner/drop": "drwxr-x---",
+        "inner/drop/SP-1-1.json": "-rw-r-----",
+    }
+    given = tmp_path / "given"
+    given.mkdir()
+    given.chmod(0o2770)
+    write_atomically(given / "SP-1-1.json", b"{}", for_group=True)
+    assert stat.S_IMODE(given.stat().st_mode) == 0o2770
+    assert stat.S_IMODE((given / "SP-1-1.json").stat().st_mode) == 0o640

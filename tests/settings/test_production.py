@@ -1,0 +1,185 @@
+"""What `CMI_PRODUCTION=on` refuses: each finding, the table of the docs, the real processes."""
+
+import base64
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from contracts.keys import new_key
+from settings import Settings
+from settings.production import Finding, findings, is_sample_address
+
+ROOT = Path(__file__).parents[2]
+DATABASE_PASSWORD, SMTP_PASSWORD = "Lq7rT2mZx9Vb", "vK4w-91pZ"
+FIT = {
+    "CMI_PRODUCTION": "on",
+    "CMI_DATABASE_URL": f"postgresql://cmi:{DATABASE_PASSWORD}@database/cmi",
+    "CMI_SMTP_URL": f"smtps://cmi:{SMTP_PASSWORD}@mail.haendler.ch",
+    "CMI_MAIL_FROM": "CMI <cmi@haendler.ch>",
+    "CMI_MAIL_OPERATIONS": "service@haendler.ch",
+    "CMI_MAIL_ACCOUNTING": "buchhaltung@haendler.ch",
+    "CMI_COMPANY_NAME": "Haendler AG",
+    "CMI_PUBLIC_URL": "https://cmi.haendler.ch",
+    "CMI_ENCRYPTION_KEYS": new_key("2026-11"),
+    "CMI_SECRET_KEY": "5bK0y8Z2tqWcJ7dXhR3nLmVfPaGsE9u4",
+}
+
+
+def key(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def found(env: dict[str, str], process: str = "web") -> list[Finding]:
+    settings = Settings.from_env({**FIT, **env})
+    assert process in ("web", "worker")
+    return [each.finding for each in findings(settings, process, temporal=env)]  # type: ignore[arg-type]
+
+
+WRONG: list[tuple[Finding, dict[str, str]]] = [
+    (Finding.PUBLIC_HTTP, {"CMI_PUBLIC_URL": "http://cmi.haendler.ch"}),
+    (Finding.PUBLIC_HTTP, {"CMI_PUBLIC_URL": ""}),
+    (Finding.UI_HTTP, {"CMI_TEMPORAL_UI_URL": "http://temporal.haendler.ch"}),
+    (Finding.WAREHOUSE_HTTP, {"CMI_WAREHOUSE_URL": "http://lager.haendler.ch/ship"}),
+    (Finding.SHOP_HTTP, {"CMI_SHOP_WEBHOOK_URL": "http://shop.haendler.ch/notices"}),
+    (Finding.NO_KEYS, {"CMI_ENCRYPTION_KEYS": ""}),
+    (Finding.WEAK_KEYS, {"CMI_ENCRYPTION_KEYS": f"a:{key(bytes(32))}"}),
+    (Finding.WEAK_KEYS, {"CMI_ENCRYPTION_KEYS": f"a:{key(b'our secret key of 32 characters!')}"}),
+    (Finding.WEAK_KEYS, {"CMI_ENCRYPTION_KEYS": f"{new_key('a')},old:{key(b'ab' * 16)}"}),
+    (Finding.PLAIN, {"CMI_ENCRYPTION_ACCEPT_PLAIN": "on"}),
+    (Finding.NO_SECRET_KEY, {"CMI_SECRET_KEY": ""}),
+    (Finding.WEAK_SECRET_KEY, {"CMI_SECRET_KEY": "development-only-development-only"}),
+    (Finding.WEAK_SECRET_KEY, {"CMI_SECRET_KEY": "x" * 40}),
+    (Finding.WEAK_SECRET_KEY, {"CMI_SECRET_KEY": "abcdefgh12345678" * 2}),
+    (Finding.DATABASE_PASSWORD, {"CMI_DATABASE_URL": "postgresql://cmi:development-only@db/cmi"}),
+    (Finding.DATABASE_PASSWORD, {"CMI_DATABASE_URL": "postgresql://cmi:short@db/cmi"}),
+    (
+        Finding.DATABASE_PASSWORD,
+        {"CMI_DATABASE_URL": "postgresql://application1:Application1@db/cmi"},
+    ),
+    (Finding.SMTP_PLAIN, {"CMI_SMTP_URL": f"smtp://cmi:{SMTP_PASSWORD}@mail.haendler.ch"}),
+    (Finding.SMTP_PASSWORD, {"CMI_SMTP_URL": "smtps://cmi:changeme@mail.haendler.ch"}),
+    (Finding.TOKENS, {"CMI_WAREHOUSE_TOKEN": "token"}),
+    (Finding.TOKENS, {"CMI_SHOP_WEBHOOK_TOKEN": "development-only"}),
+    (Finding.MAIL_ADDRESSES, {"CMI_MAIL_FROM": ""}),
+    (Finding.MAIL_ADDRESSES, {"CMI_MAIL_OPERATIONS": "service@retailer.example"}),
+    (Finding.MAIL_ADDRESSES, {"CMI_MAIL_ACCOUNTING": "accounting@localhost"}),
+    (Finding.COMPANY, {"CMI_COMPANY_NAME": ""}),
+    (Finding.PROXIES, {"CMI_TRUSTED_PROXIES": "0.0.0.0/0"}),
+    (Finding.PROXIES, {"CMI_TRUSTED_PROXIES": "10.0.0.1, ::/0"}),
+    (Finding.PROXIES, {"CMI_TRUSTED_PROXIES": "0.0.0.0/1,128.0.0.0/1"}),
+    (Finding.PROXIES, {"CMI_TRUSTED_PROXIES": "::ffff:0.0.0.0/96"}),
+    (Finding.TEMPORAL_PLAIN, {"TEMPORAL_API_KEY": "k", "TEMPORAL_TLS": "false"}),
+]
+
+
+@pytest.mark.parametrize("process", ["web", "worker"])
+def test_what_is_fit_for_production_has_no_finding(process: str) -> None:
+    assert found({}, process) == []
+    usual = {
+        "CMI_TRUSTED_PROXIES": "10.0.0.0/8,fd00::/8,192.168.7.1,::ffff:172.16.0.0/108",
+        "CMI_WAREHOUSE_URL": "http://localhost:9000",
+        "CMI_SMTP_URL": "smtp://relay",
+        "CMI_DATABASE_URL": "postgresql:///cmi",
+        "TEMPORAL_API_KEY": "k",
+    }
+    assert found(usual, process) == []
+    assert found({"CMI_DATABASE_URL": "sqlite:///var/cmi.db"}, process) == []
+
+
+@pytest.mark.parametrize(("finding", "env"), WRONG)
+def test_each_finding(finding: Finding, env: dict[str, str]) -> None:
+    assert found(env) == [finding]
+
+
+def test_each_finding_of_the_settings_has_a_case() -> None:
+    of_others = {Finding.SANDBOX, Finding.DATABASE_ROLE, Finding.SAMPLE_LOGINS}
+    assert {finding for finding, _ in WRONG} == set(Finding) - of_others
+
+
+def test_workers_need_no_secret_key_and_a_machine_that_confines() -> None:
+    assert found({"CMI_SECRET_KEY": ""}, "worker") == []
+    (one,) = findings(Settings.from_env(FIT), "worker", lacking=("landlock", "seccomp"))
+    assert one.finding == Finding.SANDBOX
+    assert "landlock, seccomp" in str(one)
+
+
+def test_random_keys_are_never_weak() -> None:
+    for _ in range(500):
+        env = {"CMI_ENCRYPTION_KEYS": new_key("a"), "CMI_SECRET_KEY": os.urandom(16).hex()}
+        assert found(env) == []
+
+
+def test_sample_addresses() -> None:
+    for sample in (
+        "a@localhost",
+        "A <a@B.Example>",
+        "a@x.test",
+        "a@sub.example.com",
+        "a@b.invalid.",
+    ):
+        assert is_sample_address(sample), sample
+    for real in ("a@example.ch", "a@notexample.com", "localhost@haendler.ch"):
+        assert not is_sample_address(real), real
+
+
+def production_table() -> str:
+    """The table of findings, as it stands in docs/operations.md between its two marks."""
+    rows = ["| variable | refused, because it | instead |", "| --- | --- | --- |"]
+    for each in Finding:
+        names = re.sub(r"\b[A-Z]+_[A-Z_]+\b", r"`\g<0>`", each.subject)
+        rows.append(f"| {names} | {each.problem} | {each.remedy} |")
+    return "\n".join(rows)
+
+
+def test_the_docs_list_what_is_refused() -> None:
+    """To mend it, put the output of `python -m tests.settings.test_production` between the marks."""
+    text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    listed = re.search(r"<!-- production -->\n(.*)\n<!-- /production -->", text, re.DOTALL)
+    assert listed, "the marks are missing"
+    assert listed.group(1) == production_table()
+
+
+COMMANDS = {"web": ["-m", "web"], "worker": ["worker.py"]}
+
+
+@pytest.mark.parametrize("process", COMMANDS)
+def test_the_process_names_everything_and_no_secret_and_ends_with_2(
+    process: str, tmp_path: Path
+) -> None:
+    secrets = {
+        "CMI_DATABASE_URL": f"sqlite:///{tmp_path / 'cmi.db'}",
+        "CMI_SMTP_URL": "smtp://cmi:hunter2hunter@mail.haendler.ch",
+        "CMI_ENCRYPTION_KEYS": f"a:{key(b'our secret key of 32 characters!')}",
+        "CMI_SECRET_KEY": "development-only-development-only",
+        "CMI_TRUSTED_PROXIES": "0.0.0.0/0",
+    }
+    env = {name: value for name, value in os.environ.items() if not name.startswith("CMI_")}
+    done = subprocess.run(
+        [sys.executable, *COMMANDS[process]],
+        cwd=ROOT,
+        env={**env, "CMI_PRODUCTION": "on", **secrets},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    first, *lines = done.stderr.splitlines()
+    assert first.startswith("CMI_PRODUCTION is on")
+    expected = (
+        *("CMI_PUBLIC_URL", "CMI_ENCRYPTION_KEYS", "CMI_SECRET_KEY", "CMI_SMTP_URL"),
+        *("CMI_MAIL_FROM", "CMI_MAIL_OPERATIONS", "CMI_MAIL_ACCOUNTING", "CMI_COMPANY_NAME"),
+        "CMI_TRUSTED_PROXIES",
+    )
+    assert [re.split(r"[ :]", line)[0] for line in lines if line.startswith("CMI_")] == [*expected]
+    for secret in ("hunter2", "development-only", "our secret", key(b"our secret key")[:12]):
+        assert secret not in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+if __name__ == "__main__":
+    print(production_table())

@@ -1,0 +1,219 @@
+"""Staff without a second factor gets, after the grace, the page that sets it up and nothing else."""
+
+import re
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from tests.use_cases.conftest import ADDRESS, EMAIL, PASSWORD, AccountsEnv
+from tests.web.test_access import PAGES
+from tests.web.test_asking_again import code_of, log_in
+from tests.web.test_login import SAME, UI, Browser, app, browser
+from use_cases.operations import Operations
+from use_cases.principal import Principal
+from web.middleware import API
+
+__all__ = ["app", "browser"]
+
+FACTOR = "/account/second-factor"
+ALLOWED = {f"POST {FACTOR}", "POST /account/language", f"GET {FACTOR}"}
+OUTSIDE = re.compile(r"(GET|POST) /(login|logout|invitation|reset)(/|$)|MOUNT |GET /several/")
+NAMED = {
+    "partner_id": "elektro-huber", "user_id": "usr_0", "token_id": "tok_0", "change_id": "iban_0", "sp_id": "SP-1",
+    "settlement_id": "V202610-22222222", "decision": "confirm",
+}  # fmt: skip
+
+
+async def staff(browser: Browser, env: AccountsEnv, role: str = "operations") -> None:
+    """Somebody of the staff, whose grace is over."""
+    await env.add_user(partner_id=None, role=role)
+    await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+    env.clock.forward(days=7)
+    await log_in(browser, env)
+
+
+def path_of(route: str) -> str:
+    return re.sub(r"\{(\w+)\}", lambda match: NAMED.get(match[1], "x"), route.split()[1])
+
+
+@pytest.mark.parametrize("role", ["operations", "accounting"])
+async def test_within_the_grace_the_pages_say_until_when(
+    browser: Browser, env: AccountsEnv, app: FastAPI, role: str
+) -> None:
+    app.state.operations = Operations(env.database)
+    await env.add_user(partner_id=None, role=role)
+    await log_in(browser, env)
+    page = await browser.open("/account")
+    assert page.status_code == 200
+    assert "bis 12.10.2026, 09:00" in page.text or "bis Mo 12. Okt 2026" in page.text, page.text
+    env.clock.forward(days=7)
+    await log_in(browser, env)
+    assert (await browser.open("/account")).headers["Location"] == FACTOR
+
+
+@pytest.mark.parametrize("route", sorted(PAGES))
+async def test_after_it_no_page_opens(
+    browser: Browser, env: AccountsEnv, app: FastAPI, route: str
+) -> None:
+    if OUTSIDE.match(route):
+        pytest.skip("nobody needs to be logged in for it")
+    if env.database.is_sqlite is False:
+        pytest.skip("the pages are the same on both databases")
+    await staff(browser, env)
+    await browser.open(FACTOR)
+    method, path = route.split()[0], path_of(route)
+    answer = await browser.http.request(method, path, data=browser.hidden(), headers=SAME)
+    if route in ALLOWED:
+        assert "account/second-factor" in (answer.headers.get("Location") or answer.text)
+    elif route == f"POST {FACTOR}/confirm":
+        assert answer.headers["Location"] == "/account?said=factor_changed", "nothing is set up yet"
+    elif method == "GET":
+        assert (answer.status_code, answer.headers["Location"]) == (303, FACTOR)
+    else:
+        assert answer.status_code == 403
+        assert "Ihr Login braucht jetzt einen zweiten Faktor" in answer.text
+
+
+@pytest.mark.parametrize("role", ["operations", "accounting"])
+async def test_the_way_out_is_to_set_it_up(browser: Browser, env: AccountsEnv, role: str) -> None:
+    await staff(browser, env, role)
+    page = await browser.open(FACTOR)
+    assert page.status_code == 200
+    assert "/staff" not in page.text, "no menu"
+    assert "/accounting" not in page.text
+    assert "/logout" in page.text
+    back = await browser.send("/account/language", language="it")
+    assert back.headers["Location"].startswith(FACTOR)
+    page = await browser.open(FACTOR)
+    assert '<html lang="it">' in page.text
+    begun = await browser.send(FACTOR)
+    assert (begun.status_code, begun.headers["Location"]) == (303, FACTOR)
+    page = await browser.open(FACTOR)
+    found = re.search(r'<code class="secret">([A-Z2-7 ]+)</code>', page.text)
+    assert found is not None
+    secret = found[1].replace(" ", "")
+    assert (await browser.open("/account")).headers["Location"] == FACTOR, "begun is not enough"
+    await browser.open(FACTOR)
+    done = await browser.send(f"{FACTOR}/confirm", code=code_of(secret, env))
+    assert done.status_code == 200
+    assert len(re.findall(r"<li><code>", done.text)) == 10
+    assert ("/staff" in done.text) is (role == "operations"), "the menu is there again"
+    account = await browser.open("/account")
+    assert account.status_code == 200
+    assert "notice" not in account.text
+
+
+async def test_a_session_that_runs_on_is_stopped_in_the_middle(
+    browser: Browser, env: AccountsEnv, app: FastAPI
+) -> None:
+    app.state.operations = Operations(env.database)
+    await env.add_user(partner_id=None, role="operations")
+    await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+    env.clock.forward(days=7, minutes=-5)
+    await log_in(browser, env)
+    assert (await browser.open("/staff/users")).status_code == 200
+    env.clock.forward(minutes=5)
+    refused = await browser.send("/staff/tokens", name="Neu", role="shop", expires_at="")
+    assert refused.status_code == 403
+    assert await env.accounts.tokens.list(None) == ()
+
+
+async def test_log_out_and_the_codec(browser: Browser, env: AccountsEnv) -> None:
+    body = {"payloads": [{"metadata": {"encoding": "anNvbi9wbGFpbg=="}, "data": "e30="}]}
+    origin = {"Origin": UI, "X-Namespace": "default"}
+    await staff(browser, env)
+    refused = await browser.http.post("/codec/decode", json=body, headers=origin)
+    assert refused.status_code == 403
+    assert refused.json()["code"] == "second_factor_needed"
+    _, token = await env.accounts.tokens.make("operations", "Anna")
+    headers = {"Authorization": f"Bearer {token}"}
+    listed = await browser.http.get(f"{API}/users", headers=headers)
+    assert listed.status_code == 200, "tokens of machines go on to work"
+    await browser.open(FACTOR)
+    out = await browser.send("/logout")
+    assert (out.status_code, out.headers["Location"]) == (303, "/login")
+
+
+# --- a lost factor -----------------------------------------------------------------------------------------------
+
+OTHER = "reto.kunz@retailer.example"
+
+
+async def colleague(env: AccountsEnv) -> str:
+    """Another login of the staff, with a second factor. Returns its id."""
+    made = await env.accounts.invite(None, "accounting", OTHER, "Reto Kunz")
+    await env.accounts.accept_invitation(env.secret(), PASSWORD)
+    secret = (await env.accounts.second_factor.enrol(made.user_id)).secret
+    await env.accounts.second_factor.confirm(made.user_id, code_of(secret, env))
+    return made.user_id
+
+
+async def test_operations_reset_a_lost_factor_on_the_page(
+    browser: Browser, env: AccountsEnv, app: FastAPI
+) -> None:
+    app.state.operations = Operations(env.database)
+    own = await env.add_user(partner_id=None, role="operations")
+    other = await colleague(env)
+    await log_in(browser, env)
+    page = await browser.open("/staff/users")
+    assert f"/staff/users/{other}/second-factor-reset" in page.text
+    assert f"/staff/users/{own}/second-factor-reset" not in page.text
+
+    async def reset(path: str) -> httpx.Response:
+        await browser.open("/staff/users")
+        return await browser.send(f"{path}/second-factor-reset")
+
+    done = await reset(f"/staff/users/{other}")
+    assert done.headers["Location"] == "/staff/users?said=factor_reset#logins"
+    again = await reset(f"/staff/users/{other}")
+    assert "said=factor_none" in again.headers["Location"]
+    for path in ("/staff/users/usr_0", f"/staff/partners/elektro-huber/users/{other}"):
+        assert (await reset(path)).status_code == 404
+    page = await browser.open("/staff/users")
+    assert f"/staff/users/{other}/second-factor-reset" not in page.text
+
+    secret = (await env.accounts.second_factor.enrol(own)).secret
+    await env.accounts.second_factor.confirm(own, code_of(secret, env))
+    refused = await reset(f"/staff/users/{own}")
+    assert "said=factor_own" in refused.headers["Location"]
+    found = {each.user_id: each.second_factor for each in await env.accounts.users(None)}
+    assert found == {own: True, other: False}
+
+
+async def test_and_by_the_api(browser: Browser, env: AccountsEnv) -> None:
+    own = await env.add_user(partner_id=None, role="operations")
+    partners = await env.accounts.invite("elektro-huber", "partner", "p@x.example", "Petra")
+    other = await colleague(env)
+    _, token = await env.accounts.tokens.make("operations", "Anna", None, made_by=own)
+    headers = {"Authorization": f"Bearer {token}"}
+
+    async def reset(path: str) -> httpx.Response:
+        return await browser.http.post(f"{API}{path}/second-factor/reset", headers=headers)
+
+    done = await reset(f"/users/{other}")
+    assert done.status_code == 200, done.text
+    assert done.json()["second_factor"] is False
+    for path, status in (
+        (f"/users/{other}", 409),
+        (f"/users/{own}", 409),
+        (f"/partners/elektro-huber/users/{partners.user_id}", 409),
+        (f"/partners/sanitaer-rossi/users/{partners.user_id}", 404),
+        (f"/users/{partners.user_id}", 404),
+        ("/users/usr_0", 404),
+    ):
+        assert (await reset(path)).status_code == status, path
+    _, shop = await env.accounts.tokens.make("shop", "Shop")
+    headers = {"Authorization": f"Bearer {shop}"}
+    assert (await reset(f"/users/{other}")).status_code == 403
+
+
+async def test_a_reset_is_a_security_event(browser: Browser, env: AccountsEnv) -> None:
+    other = await colleague(env)
+    _, token = await env.accounts.tokens.make("operations", "Anna")
+    headers = {"Authorization": f"Bearer {token}"}
+    await browser.http.post(f"{API}/users/{other}/second-factor/reset", headers=headers)
+    await env.accounts.recorder.written()
+    who = Principal(role="operations", login_id="tok_x", name="Anna")
+    events, _ = await env.accounts.traces.events(who, kind="second_factor", limit=10)
+    assert [(each.event.outcome, each.event.about) for each in events][:1] == [("reset", other)]

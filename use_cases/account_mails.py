@@ -1,0 +1,54 @@
+"""All mails that the web process sends itself: links, changed IBANs, notices. Each is stored with what causes it."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from records.account_notices import AccountNotices
+from records.database import Database
+from records.iban_changes import IbanChanges
+from records.partners import Partners
+from use_cases.iban_mails import IbanMails
+from use_cases.link_mails import LinkMails
+from use_cases.notice_mails import NoticeMails
+
+logger = logging.getLogger("cmi.desk")
+
+
+class AccountMails:
+    """Sends what is due: links by themselves, the others also as soon as they are caused (`tell`)."""
+
+    def __init__(
+        self,
+        database: Database,
+        partners: Partners,
+        iban_changes: IbanChanges,
+        links: LinkMails,
+        zone: ZoneInfo,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._links = links
+        self._ibans = IbanMails(iban_changes, partners, links.outbox, links.texts, clock)
+        self._notices = NoticeMails(
+            AccountNotices(database), links.outbox, links.texts, zone, clock
+        )
+
+    async def send_due(self) -> int:
+        """Make one attempt at each mail that is due. Returns how many were sent."""
+        return await self._links.send_due() + await self._send_told()
+
+    def tell(self) -> None:
+        """Start to send the mails about a change that was just stored. `send_due` repeats what fails."""
+        self._links.spawn(self._send_quietly())
+
+    async def _send_told(self) -> int:
+        return await self._ibans.send_due() + await self._notices.send_due()
+
+    async def _send_quietly(self) -> int:
+        """In the background nobody waits, so a failure is only logged."""
+        try:
+            return await self._send_told()
+        except Exception as error:  # its text may contain personal data
+            logger.warning("mails not sent", extra={"why": type(error).__name__})
+            return 0

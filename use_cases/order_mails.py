@@ -1,0 +1,161 @@
+"""Sends the mails that follow from what the records store of orders (docs/mail.md, "Appointments").
+
+Several processes may share the work: whoever tries the mails of an event leases it for a while.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from domain.errors import NotUnderstood
+from domain.orders.order import Order
+from domain.orders.outgoing import Mail
+from domain.orders.recorded_mails import VISITS, is_outdated, recorded_mails
+from mail.invitations import Invitations
+from mail.order_texts import OrderTexts
+from mail.outbox import FIVE_DAYS, Outbox, OutgoingMail
+from mail.smtp import NotSent
+from mail.texts import Reader
+from records.database import Database
+from records.mails import MailLog
+from records.order_mails import DueEvent, OrderMailRows
+from records.orders import Orders
+from records.partners import Partner, Partners
+from settings import Settings
+
+logger = logging.getLogger("cmi.desk")
+
+_PAUSE = 15.0  # seconds between two looks for due mails
+_LEASE = timedelta(minutes=2)
+"""How long a process leases an event whose mails it tries. Longer than any attempt."""
+_AGAIN = timedelta(minutes=5)
+_MOST_DUE = 100
+
+
+class OrderMails:
+    """The mails of `recorded_mails.RECORDED`. Call `close` after `keep_sending` was stopped."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        outbox: Outbox,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._rows = OrderMailRows(database)
+        self._orders = Orders(database)
+        self._partners = Partners(database)
+        self._log = MailLog(database)
+        self._outbox = outbox
+        self._texts = OrderTexts(settings.public_url, settings.company_name)
+        self._invitations = Invitations(settings)
+        self._clock = clock
+        self._round: asyncio.Task[int] | None = None
+        self._closing = False
+
+    async def close(self) -> None:
+        """Start no more attempts, and wait for the running one, whose mail may be on its way."""
+        self._closing = True
+        if self._round is not None:
+            await asyncio.wait([self._round])
+
+    async def keep_sending(self) -> None:
+        """Run forever: send what is due. If it is stopped, a running attempt goes on."""
+        while True:
+            self._round = asyncio.create_task(self.send_due())
+            try:
+                await asyncio.shield(self._round)
+            except (
+                Exception
+            ) as error:  # retried in the next round; its text may contain personal data
+                logger.warning("mails of orders not sent", extra={"why": type(error).__name__})
+            await asyncio.sleep(_PAUSE)
+
+    async def send_due(self) -> int:
+        """Make one attempt at the mails of each event that is due. Returns how many were sent."""
+        sent = 0
+        for event in await self._rows.due(self._clock(), _MOST_DUE):
+            if self._closing:
+                break
+            leased_until = self._clock() + _LEASE
+            if await self._rows.try_next(event, leased_until):
+                sent += await self._send_all(event._replace(next_attempt_at=leased_until))
+        return sent
+
+    async def _send_all(self, event: DueEvent) -> int:
+        """Send the mails of a leased event. If one fails, they are tried again; sent ones are not repeated."""
+        sent = 0
+        try:
+            stored = await self._orders.get(event.sp_id)
+            mails = (
+                recorded_mails(stored.order, stored.events, event.seq, event.occasion)
+                if stored
+                else ()
+            )
+            for mail in mails:
+                assert stored is not None
+                sent += await self._send(mail, stored.order, event.asked_at)
+        except (NotSent, NotUnderstood) as error:
+            why = str(error) if isinstance(error, NotSent) else "NotUnderstood"
+            logger.warning("mail of an order not sent", extra={"order": event.sp_id, "why": why})
+            await self._rows.try_next(event, self._clock() + _AGAIN)
+            return sent
+        await self._rows.try_next(event, None)
+        return sent
+
+    async def _send(self, mail: Mail, order: Order, since: datetime) -> bool:
+        """Send one mail, unless it is outdated, or nobody wants it. Raises `NotSent` if it has to be tried again."""
+        now = self._clock()
+        partner = await self._partners.get(mail.partner_id)
+        unwanted = mail.audience == "partner" and not self._invitations.to_partners
+        if partner is None or unwanted or is_outdated(mail, order, now):
+            await self._log.obsolete([mail.key])
+            return False
+        if now - since > FIVE_DAYS:  # also of records that were rebuilt from the workflows
+            await self._outbox.give_up(mail.key)
+            return False
+        to = (
+            self._to_customer(mail, order, partner, now)
+            if mail.audience == "customer"
+            else self._to_partner(mail, order, partner, now)
+        )
+        row = await self._outbox.send(to, now, since=since)
+        return row.state == "sent"
+
+    def _to_partner(
+        self, mail: Mail, order: Order, partner: Partner, now: datetime
+    ) -> OutgoingMail:
+        reader = Reader(partner.name, partner.language)
+        return OutgoingMail(
+            mail.key,
+            mail.sp_id,
+            mail.kind,
+            mail.audience,
+            partner.email,
+            reader,
+            lambda: self._texts.compose(mail, reader, now=now),
+            calendar=self._invitations.of(order, partner.email, now),
+        )
+
+    def _to_customer(
+        self, mail: Mail, order: Order, partner: Partner, now: datetime
+    ) -> OutgoingMail:
+        customer = order.intake.placement.customer
+        reader = Reader(customer.name, customer.language, customer=True)
+        invitations, address = self._invitations, customer.email
+        calendar = None
+        if mail.kind in VISITS:
+            calendar = invitations.of_visit(order, address, partner.phone, now)
+        elif mail.kind == "visit_cancelled":
+            calendar = invitations.withdrawal(mail, address, now)
+        return OutgoingMail(
+            mail.key,
+            mail.sp_id,
+            mail.kind,
+            mail.audience,
+            address,
+            reader,
+            lambda: self._texts.compose(mail, reader, now=now, phone=partner.phone),
+            calendar=calendar,
+        )

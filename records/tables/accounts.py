@@ -47,9 +47,9 @@ sessions = Table(
     Column("created_at", Instant, nullable=False),
     Column("last_used_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
-    Column("confirmed_at", Instant),  # when password and code were last right in this session
     Column("browser", String),  # "Firefox, Android": use_cases.browsers
     Column("network", String),  # the network of the address at the log-in
+    Column("confirmed_at", Instant),  # when password and code were last right in this session
     Index("ix_sessions_user_id", "user_id"),
 )
 

@@ -107,6 +107,13 @@ async def cancelled(cmi: Site, **changes: object) -> str:
     await cmi.do(cmi.partner, sp_id, "contacts", contact)
     met = {"met": True, "checklist": dict.fromkeys(("connections", "space", "passages"), "yes")}
     await cmi.do(cmi.partner, sp_id, "requirements", met)
+    written = {"text": f"Frau {BARE} hat eine Frage"}
+    for caller, more in (
+        (cmi.partner, {}),
+        (cmi.operations, {}),
+        (cmi.operations, {"internal": True}),
+    ):
+        assert (await cmi.post(caller, sp_id, "messages", written | more)).status_code == 201
     await cmi.do(cmi.operations, sp_id, "cancel", {"reason": f"Frau {BARE} verzichtet"})
     return sp_id
 
@@ -342,6 +349,7 @@ async def test_an_export_has_everything_of_the_customer(cmi: Site) -> None:
         got = {each["order"]["intake"]["placement"]["sp_id"] for each in answer.json()["orders"]}
         assert {sp_id, other} <= got
         assert "ist ab 8 Uhr da" in answer.text
+        assert f"Frau {BARE} hat eine Frage" in answer.text
     nobody = {"email": CUSTOMER["email"], "name": "Somebody Else"}
     answer = await cmi.operations.post(f"{API}/customer-exports", json=nobody)
     assert answer.json()["orders"] == []

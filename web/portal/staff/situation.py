@@ -11,6 +11,7 @@ from use_cases.operations import Operations
 from web.portal.orders.common import partner_choices
 from web.portal.pages import page, redirect
 from web.portal.staff.common import accounts_of, address, require_operations
+from web.portal.temporal_ui import LATE, list_address
 from words.translations import mark
 
 router = APIRouter(include_in_schema=False)
@@ -64,6 +65,7 @@ async def overview(request: Request) -> Response:
         partners=await partner_choices(request) if situation.unassigned else (),
         is_settlement=is_settlement_id,
         finding_texts=FINDINGS,
+        temporal_ui=list_address(request, LATE),
     )
 
 

@@ -34,6 +34,7 @@ from records.partners import Partners
 from records.reconciliation import Reconciliation
 from records.security_events import SecurityEvents
 from records.settlements import Settlements
+from records.uploads import Uploads
 from settings import Settings
 from use_cases.erasing import Erasing
 
@@ -64,6 +65,7 @@ def quick_activities(
         settings.retention_spans,
         erasing,
         erasures,
+        Uploads(database),
         (SecurityEvents(database), Lookups(database)),
     )
     settlement_mail = SettlementMailActivities(settings, outbox, partners, Papers(database))

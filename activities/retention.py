@@ -14,6 +14,7 @@ from domain.retention import Kind
 from records.erasures import Erasures
 from records.lookups import Lookups
 from records.security_events import SecurityEvents
+from records.uploads import Uploads
 from use_cases.erasing import Erasing
 
 ORDERS_AT_ONCE = 50
@@ -28,11 +29,13 @@ class RetentionActivities:
         spans: Mapping[Kind, timedelta],
         erasing: Erasing,
         erasures: Erasures,
+        uploads: Uploads,
         traces: Sequence[SecurityEvents | Lookups],
     ) -> None:
         self._spans = spans
         self._erasing = erasing
         self._erasures = erasures
+        self._uploads = uploads
         self._traces = traces
 
     @activity.defn(name=activities.KEEP_RETENTION)
@@ -47,6 +50,9 @@ class RetentionActivities:
             deleted = (
                 await erasures.delete_mails(batch.at - spans["mails"], ROWS_AT_ONCE),
                 await erasures.delete_findings(batch.at - spans["findings"], ROWS_AT_ONCE),
+                await self._uploads.delete_refused(
+                    batch.at - spans["refused_invoices"], batch.at, ROWS_AT_ONCE
+                ),
                 await erasures.delete_settlements(batch.at - spans["settlements"], ORDERS_AT_ONCE),
             )
             erased = codes.count(None)

@@ -52,6 +52,7 @@ from web.api import (
     settlements,
     tokens,
     traces,
+    uploaded_invoices,
 )
 from web.call_limits import CallLimits
 from web.middleware import API, RequestMiddleware
@@ -123,6 +124,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 policies,
                 settings.vat_percentages,
                 settings.display,
+                quota=settings.quota,
             )
             after = timedelta(minutes=settings.outage_after)
             watch = OutageWatch(state.temporal, database, policies.standard, "web", after)
@@ -154,6 +156,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
         data_protection,
         settlements,
         settlement_papers,
+        uploaded_invoices,
         corrections,
         payments,
         journal,

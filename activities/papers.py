@@ -179,26 +179,32 @@ class PaperActivities:
         number = of.settlement_id
         with without_contents(f"invoice of {number}"):
             paper = await self._papers.get(wanted.paper_id)
-            if paper is None or (paper.settlement_id, paper.kind) != (number, "invoice"):
+            is_this = paper is not None and (paper.settlement_id, paper.kind) == (number, "invoice")
+            if paper is None or not is_this or paper.deleted_at is not None:
                 raise ApplicationError(
                     f"{number} has no invoice {wanted.paper_id}",
                     type="PaperUnknown",
                     non_retryable=True,
                 )
-            stored = await self._issued(number)
-            statement = stored.settlement.statement
-            if statement is not None and statement.sha256 == paper.sha256:
-                # The statement would pass the check, because it contains everything that an invoice must contain.
-                return Verdict(accepted=False, problems=(Problem(code="statement"),))
-            virus = await self._scanned(paper.content)
-            if virus is not None:
-                return Verdict(accepted=False, problems=(virus,))
-            partner = await self._partners.get(of.partner_id)
-            iban = partner.iban if partner is not None else None
-            expected = expected_of(stored.account, iban).model_copy(
-                update={"may_be_draft": stored.settlement.rules < 2}
-            )
-            return await check_invoice(paper.content, expected)
+            verdict = await self._checked(of, paper)
+            await self._papers.note_verdict(paper.paper_id, verdict.model_dump_json())
+            return verdict
+
+    async def _checked(self, of: SettlementOf, paper: Paper) -> Verdict:
+        stored = await self._issued(of.settlement_id)
+        statement = stored.settlement.statement
+        if statement is not None and statement.sha256 == paper.sha256:
+            # The statement would pass the check, because it contains everything that an invoice must contain.
+            return Verdict(accepted=False, problems=(Problem(code="statement"),))
+        virus = await self._scanned(paper.content)
+        if virus is not None:
+            return Verdict(accepted=False, problems=(virus,))
+        partner = await self._partners.get(of.partner_id)
+        iban = partner.iban if partner is not None else None
+        expected = expected_of(stored.account, iban).model_copy(
+            update={"may_be_draft": stored.settlement.rules < 2}
+        )
+        return await check_invoice(paper.content, expected)
 
     async def _scanned(self, content: bytes) -> Problem | None:
         if self._clamd is None:

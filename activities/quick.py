@@ -35,6 +35,7 @@ from records.partners import Partners
 from records.reconciliation import Reconciliation
 from records.security_events import SecurityEvents
 from records.settlements import Settlements
+from records.uploads import Uploads
 from settings import Settings
 from use_cases.erased_files import Folders
 from use_cases.erasing import Erasing
@@ -71,6 +72,7 @@ def quick_activities(
         settings.retention_spans,
         erasing,
         erasures,
+        Uploads(database),
         (SecurityEvents(database), Lookups(database)),
         Answers(database),
     )

@@ -15,6 +15,7 @@ from records.erasures import Erasures
 from records.idempotency import Answers
 from records.lookups import Lookups
 from records.security_events import SecurityEvents
+from records.uploads import Uploads
 from use_cases.erasing import Erasing
 
 ORDERS_AT_ONCE = 50
@@ -29,12 +30,14 @@ class RetentionActivities:
         spans: Mapping[Kind, timedelta],
         erasing: Erasing,
         erasures: Erasures,
+        uploads: Uploads,
         traces: Sequence[SecurityEvents | Lookups],
         answers: Answers,
     ) -> None:
         self._spans = spans
         self._erasing = erasing
         self._erasures = erasures
+        self._uploads = uploads
         self._traces = traces
         self._answers = answers
 
@@ -52,6 +55,9 @@ class RetentionActivities:
                 await erasures.delete_mails(batch.at - spans["mails"], ROWS_AT_ONCE),
                 await erasures.delete_asked_reminders(batch.at - spans["mails"], ROWS_AT_ONCE),
                 await erasures.delete_findings(batch.at - spans["findings"], ROWS_AT_ONCE),
+                await self._uploads.delete_refused(
+                    batch.at - spans["refused_invoices"], batch.at, ROWS_AT_ONCE
+                ),
                 await erasures.delete_settlements(batch.at - spans["settlements"], ORDERS_AT_ONCE),
                 await erasures.delete_orders(batch.at - spans["settlements"], ORDERS_AT_ONCE),
                 await erasures.delete_iban_changes(batch.at - spans["settlements"], ROWS_AT_ONCE),

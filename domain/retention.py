@@ -3,7 +3,9 @@
 from datetime import timedelta
 from typing import Literal, NamedTuple, get_args
 
-Kind = Literal["orders", "contact", "mails", "answers", "findings", "traces", "settlements"]
+Kind = Literal[
+    "orders", "contact", "mails", "answers", "findings", "traces", "refused_invoices", "settlements"
+]
 
 
 class Rule(NamedTuple):
@@ -27,11 +29,17 @@ RULES: dict[Kind, Rule] = {
     "traces": Rule(
         365, 0, "security events and who looked at whom, for inquiries after an incident"
     ),
+    "refused_invoices": Rule(
+        30,
+        2,
+        "files that accounting never had: the partner asks why, or sends a right one, within days",
+    ),
     "settlements": Rule(
         4018, 4018, "accounting records: ten years after the end of the business year (OR 958f)"
     ),
 }
-"""Days after the end of an order, the sending of a mail, the answer to a call, the issue of a statement."""
+"""Days after the end of an order, the sending of a mail, the answer to a call, the upload of an invoice, the issue of a
+statement."""
 
 
 def parse_retention(text: str) -> dict[Kind, timedelta]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.values import Value
@@ -19,7 +19,8 @@ class Paper(Value):
     """A file of a settlement.
 
     `name` is the name of the file. A paper that we made also has the JSON that it shows (`inputs`), its checksum
-    (`input_checksum`), and the version of the template that made it (docs/documents.md).
+    (`input_checksum`), and the version of the template that made it (docs/documents.md). Of an invoice, `verdict` is
+    that of its check as JSON. Since `deleted_at` its content is empty.
     """
 
     paper_id: str
@@ -33,6 +34,8 @@ class Paper(Value):
     input_checksum: str = ""
     inputs: Annotated[str, Field(repr=False)] = ""
     created_at: datetime
+    verdict: Annotated[str | None, Field(repr=False)] = None
+    deleted_at: datetime | None = None
 
     @classmethod
     def of(cls, content: bytes, **about: Any) -> Self:
@@ -103,6 +106,13 @@ class Papers:
                 return paper
             found = select(papers).where(papers.c.paper_id == paper.paper_id)
             return _paper((await connection.execute(found)).one())
+
+    @to_the_end
+    async def note_verdict(self, paper_id: str, verdict: str) -> None:
+        """Store the verdict on an invoice, which stays when its file is deleted."""
+        noted = update(papers).where(papers.c.paper_id == paper_id).values(verdict=verdict)
+        async with self._database.writing() as connection:
+            await connection.execute(noted)
 
     async def get(self, paper_id: str) -> Paper | None:
         """A paper; None if it does not exist."""

@@ -25,6 +25,7 @@ from domain.policies import Policies
 from domain.policy import Policy
 from domain.retention import Kind, parse_retention
 from domain.settlements.lines import VatRates
+from domain.settlements.uploads import Quota, parse_quota
 from domain.values import Language
 from settings.fields import (
     BuildId,
@@ -33,6 +34,7 @@ from settings.fields import (
     DatabaseUrl,
     DeploymentName,
     EncryptionKeys,
+    InvoiceQuota,
     MailAddress,
     Networks,
     RetentionDays,
@@ -230,6 +232,11 @@ class Settings(LoginSettings):
         description="Worker Versioning: the build that this worker runs, such as a version or a commit",
     )
 
+    invoice_quota: InvoiceQuota = Field(
+        "",
+        description="what a partner may upload in 24 hours, kind=number[,kind=number…], where it differs from"
+        " files=60,megabytes=200,checks=10; 0: no limit",
+    )
     retention: RetentionDays = Field(
         "",
         description="days that data are kept, kind=days[,kind=days…], where they differ from docs/data-protection.md",
@@ -257,6 +264,11 @@ class Settings(LoginSettings):
     def retention_spans(self) -> Mapping[Kind, timedelta]:
         """How long each kind of data is kept."""
         return parse_retention(self.retention)
+
+    @property
+    def quota(self) -> Quota:
+        """What a partner may upload."""
+        return parse_quota(self.invoice_quota)
 
     @property
     def display(self) -> DisplaySettings:

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Sec
 from contracts.keys import parse_keys
 from domain.retention import parse_retention
 from domain.settlements.lines import VatRate, VatRates
+from domain.settlements.uploads import parse_quota
 
 _SHORTEST_SECRET_KEY = 32
 
@@ -180,6 +181,11 @@ def _retention(text: str) -> str:
     return text
 
 
+def _invoice_quota(text: str) -> str:
+    parse_quota(text)
+    return text
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -191,6 +197,7 @@ WebUrl = Annotated[str, AfterValidator(_web_url)]
 MailAddress = Annotated[str, AfterValidator(_mail_address)]
 VatRateList = Annotated[str, AfterValidator(_vat_rates)]
 RetentionDays = Annotated[str, AfterValidator(_retention)]
+InvoiceQuota = Annotated[str, AfterValidator(_invoice_quota)]
 EncryptionKeys = Annotated[SecretStr, AfterValidator(_encryption_keys)]
 SecretKey = Annotated[SecretStr, AfterValidator(_secret_key)]
 Networks = Annotated[str, AfterValidator(_networks)]

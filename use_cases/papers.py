@@ -9,8 +9,12 @@ from records.papers import Limit
 from records.partners import Partner
 
 UPLOADS = Limit(files=20, size=60 * 1024 * 1024)
-"""The limit for one settlement. Every upload is kept permanently, even if it is wrong."""
+"""The limit for one settlement. Wrong uploads count as well; their bytes are deleted after a month."""
 _LONGEST_NAME = 100
+
+
+class NoSuchPaper(Exception):
+    """This paper of the settlement does not exist (yet)."""
 
 
 def file_name(name: str) -> str:

@@ -14,14 +14,22 @@ from domain.settlements.errors import SettlementRefused
 from domain.settlements.facts import check_invoice_facts, verdict_on
 from domain.settlements.invoicing import OwnInvoice, Verdict
 from domain.settlements.settlement import Statement
+from domain.settlements.uploads import Quota
 from invoices.draft import takes_reference
 from records.invoice_numbers import InvoiceNumbers
 from records.papers import Paper, Papers, TooManyPapers, invoice_id, statement_csv_id
 from records.partners import Partners
 from records.settlements import StoredSettlement
+from records.uploads import Uploads
 from temporal import settlements
 from use_cases import access
-from use_cases.papers import UPLOADS, draft_request, file_name, invoice_request
+from use_cases.papers import (
+    UPLOADS,
+    NoSuchPaper,
+    draft_request,
+    file_name,
+    invoice_request,
+)
 from use_cases.principal import Principal
 from use_cases.settlement_gateway import SettlementGateway, of
 
@@ -29,26 +37,26 @@ DOCUMENT_PATIENCE = timedelta(seconds=60)
 """How long a caller waits for the check of an invoice or for a draft. The process of a document has shorter limits."""
 
 
-class NoSuchPaper(Exception):
-    """This paper of the settlement does not exist (yet)."""
-
-
 class SettlementPapers:
-    """Accepts invoices, and returns papers. `clock` gives the instant."""
+    """Accepts invoices, and returns papers. `clock` gives the instant, `quota` limits the uploads of a partner."""
 
     def __init__(
         self,
         client: Client,
         gateway: SettlementGateway,
         papers: Papers,
+        uploads: Uploads,
         partners: Partners,
         numbers: InvoiceNumbers,
         clock: Callable[[], datetime],
+        quota: Quota,
     ) -> None:
         self._client = client
         self._numbers = numbers
         self._gateway = gateway
         self._papers = papers
+        self._uploads = uploads
+        self._quota = quota
         self._partners = partners
         self._clock = clock
 
@@ -60,6 +68,7 @@ class SettlementPapers:
         Raises:
             Forbidden, UnknownSettlement: as `close`.
             SettlementRefused: as `close`; `too_many_files` if this file would exceed `UPLOADS`.
+            OverQuota: this file would exceed what the partner may upload.
             TemporalAway: there is no verdict in time. The same upload may be repeated to get it.
         """
         access.check(principal, "invoice")
@@ -82,7 +91,7 @@ class SettlementPapers:
             created_at=self._clock(),
         )
         try:
-            await self._papers.keep(paper, UPLOADS)
+            await self._uploads.keep(paper, known.account.partner_id, UPLOADS, self._quota)
         except TooManyPapers:
             raise SettlementRefused("invoice", "too_many_files", settlement.status, may) from None
         this, upload = of(known), Upload(paper_id=paper_id, actor=principal.actor)

@@ -17,6 +17,7 @@ from domain.policies import Policies
 from domain.settlements.commands import Close, NoteInvoice, Select, VoidSettlement
 from domain.settlements.lines import Line, VatRates
 from domain.settlements.settlement import SettlementStatus
+from domain.settlements.uploads import Quota
 from domain.values import Value
 from records.corrections import Correction, Corrections
 from records.database import Database
@@ -25,6 +26,7 @@ from records.orders import Orders
 from records.papers import Papers
 from records.partners import Partner, Partners
 from records.settlements import SettlementPage, Settlements, StoredSettlement
+from records.uploads import Uploads
 from temporal import settlements
 from temporal.calls import Closed, NoAnswer, TemporalAway, temporal_call
 from use_cases import access
@@ -35,6 +37,7 @@ from use_cases.months import AlreadySettled as AlreadySettled
 from use_cases.months import MonthsSettlements
 from use_cases.opening import NothingToBill as NothingToBill
 from use_cases.opening import choose_billable, opening_of
+from use_cases.papers import NoSuchPaper as NoSuchPaper
 from use_cases.payment_import import PaymentImport
 from use_cases.payments import PaymentUseCases
 from use_cases.principal import Principal
@@ -42,8 +45,8 @@ from use_cases.security_events import note
 from use_cases.settlement_gateway import PaperNotMade as PaperNotMade
 from use_cases.settlement_gateway import SettlementGateway
 from use_cases.settlement_gateway import UnknownSettlement as UnknownSettlement
-from use_cases.settlement_papers import NoSuchPaper as NoSuchPaper
 from use_cases.settlement_papers import SettlementPapers
+from use_cases.uploads import UploadedInvoices
 
 PATIENCE = timedelta(seconds=5)
 """How long a caller waits for its settlement's worker."""
@@ -79,6 +82,7 @@ class SettlementUseCases:
         display: DisplaySettings,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         patience: timedelta = PATIENCE,
+        quota: Quota = Quota(),  # noqa: B008
     ) -> None:
         self._client = client
         self._settlements = Settlements(database)
@@ -89,14 +93,18 @@ class SettlementUseCases:
         self._display = display
         self._gateway = SettlementGateway(client, self._settlements, patience)
         self._months = MonthsSettlements(client, self._settlements, self._gateway, patience)
+        papers, uploads = Papers(database), Uploads(database)
         self.papers = SettlementPapers(
             client,
             self._gateway,
-            Papers(database),
+            papers,
+            uploads,
             self._partners,
             InvoiceNumbers(database),
             clock,
+            quota,
         )
+        self.uploaded_invoices = UploadedInvoices(self._gateway, uploads, papers)
         self.payments = PaymentUseCases(self._gateway)
         self.payment_import = PaymentImport(self.payments, self._settlements)
         self.corrections = CorrectionUseCases(

@@ -64,6 +64,7 @@ from web.api import (
     settlements,
     tokens,
     traces,
+    uploaded_invoices,
 )
 from web.call_limits import CallLimits
 from web.middleware import API, RequestMiddleware
@@ -154,6 +155,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 policies,
                 settings.vat_percentages,
                 settings.display,
+                quota=settings.quota,
             )
             order_mails = OrderMails(
                 database, settings, state.accounts.outbox, lambda: datetime.now(UTC)
@@ -193,6 +195,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
         data_protection,
         settlements,
         settlement_papers,
+        uploaded_invoices,
         corrections,
         payments,
         journal,

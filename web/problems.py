@@ -256,6 +256,7 @@ _MEANINGS: dict[int, tuple[str, type[ProblemDocument]]] = {
     404: ("It does not exist, or is not this caller's to see.", ProblemDocument),
     405: ("This method is not known here.", ProblemDocument),
     409: ("Not allowed in this state; `allowed` names what is.", RefusalDocument),
+    410: ("It is not kept any more.", ProblemDocument),
     413: ("The body is too large.", ProblemDocument),
     422: ("Malformed; `errors` names each field.", InvalidDocument),
     429: (

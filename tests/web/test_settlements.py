@@ -551,6 +551,8 @@ async def test_another_s_settlement_is_not_there(cmi: Site, huber: Firm) -> None
         ("GET", "/statement.csv", None),
         ("GET", "/draft-invoice.pdf", None),
         ("GET", "/invoice.pdf", None),
+        ("GET", "/invoices", None),
+        ("GET", f"/invoices/{'0' * 64}.pdf", None),
         ("POST", "/selection", {"sp_ids": []}),
         ("POST", "/close", {}),
     ):

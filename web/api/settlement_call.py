@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
+from math import ceil
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 import words
 from domain.settlements.errors import SettlementRefused
+from domain.settlements.uploads import Excess
 from records.settlements import StoredSettlement
+from records.uploads import OverQuota
 from use_cases.opening import MOST_LEFT_OUT
 from use_cases.principal import Principal
 from use_cases.settlements import (
@@ -20,13 +23,17 @@ from use_cases.settlements import (
     UnknownPartner,
     UnknownSettlement,
 )
+from use_cases.uploads import FileDeleted
 from web import idempotency
 from web.api.orders import AcceptLanguage, Call
 from web.problems import Problem, invalid, not_made
 from web.security import GuardedRoute, may
 from words.settlement_view import SettlementView, settlement_view
+from words.uploads import file_deleted_text, quota_text
 
 _NAMED_ERRORS = 50
+CHECK_SECONDS = 30
+"""When a caller may try again whose invoices are being checked."""
 
 
 def settlement_router() -> APIRouter:
@@ -73,6 +80,13 @@ class SettlementCall(Call):
             raise Problem(404, "Not Found", "There is no such partner.") from error
         except NoSuchPaper as error:
             raise Problem(404, "Not Found", "There is no such document (yet).") from error
+        except FileDeleted as error:
+            at = error.deleted_at.astimezone(self.settlements.zone)
+            raise Problem(
+                410, "Gone", file_deleted_text(at, self.language), deleted_at=at.isoformat()
+            ) from error
+        except OverQuota as error:
+            raise self._over_quota(error.excess) from error
         except PaperNotMade as error:
             raise not_made(words.paper_not_made_text(self.language)) from error
         except NothingToBill as error:
@@ -102,6 +116,21 @@ class SettlementCall(Call):
                     refused.status, self.language
                 ),
             ) from refused
+
+    def _over_quota(self, excess: Excess) -> Problem:
+        frees_at = excess.frees_at.astimezone(self.settlements.zone)
+        # A check is finished sooner than its upload is forgotten.
+        seconds = ceil((excess.frees_at - self.settlements.now).total_seconds())
+        wait = CHECK_SECONDS if excess.kind == "checks" else max(1, seconds)
+        return Problem(
+            429,
+            "Too many invoices",
+            quota_text(excess, frees_at, self.language),
+            headers={"Retry-After": str(wait)},
+            code=f"too_many_{'uploads' if excess.kind == 'files' else excess.kind}",
+            limit=excess.limit,
+            frees_at=frees_at.isoformat(),
+        )
 
     def _nothing_to_bill(self, error: NothingToBill, asked: Sequence[str]) -> Problem:
         place = {sp_id: number for number, sp_id in reversed(list(enumerate(asked)))}

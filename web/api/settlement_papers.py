@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import Body, File, Response, UploadFile
+from fastapi import APIRouter, Body, File, Response, UploadFile
 
 from domain.settlements.invoicing import OwnInvoice, Verdict
 from invoices.check import LARGEST
@@ -43,6 +43,9 @@ async def upload_invoice(
     """The PDF is checked for the settlement id, every SP-ID (none missing, none foreign) and the total. One that is
     right goes to accounting, and the settlement is `invoiced`; else the answer says what is wrong, and another may be
     sent. If only its account is not the registered one, accounting decides.
+
+    429 with a `code` (`too_many_uploads`, `too_many_megabytes`, `too_many_checks`), `limit` and `frees_at`: the partner
+    has uploaded too much within 24 hours, or too many of its invoices are being checked.
     """
     if (file.size or 0) > LARGEST:
         raise Problem(413, "Content Too Large", "The file is larger than 20 MiB.")
@@ -118,9 +121,12 @@ async def decide_about_invoice(
     return await call.outcome(principal, work)
 
 
-def _paper(path: str, summary: str, media_type: str = "application/pdf") -> Callable[[Any], Any]:
+def paper_route(
+    of: APIRouter, path: str, summary: str, *more: int, media_type: str = "application/pdf"
+) -> Callable[[Any], Any]:
+    """A route of this router that answers with a paper. `more`: further errors."""
     content = {media_type: {"schema": {"type": "string"}, "example": examples.PAPERS[media_type]}}
-    return router.get(
+    return of.get(
         f"/settlements/{{settlement_id}}/{path}",
         tags=["settlements"],
         summary=summary,
@@ -132,23 +138,27 @@ def _paper(path: str, summary: str, media_type: str = "application/pdf") -> Call
                 "headers": {"ETag": {"schema": {"type": "string"}}},
             },
             304: {"description": "The caller has it already (`If-None-Match`)."},
-            **documented(401, 403, 404, 422, 500, 503),
+            **documented(401, 403, 404, 422, 500, 503, *more),
         },
     )
+
+
+def _paper(path: str, summary: str, media_type: str = "application/pdf") -> Callable[[Any], Any]:
+    return paper_route(router, path, summary, media_type=media_type)
 
 
 @_paper("statement.pdf", "The statement")
 async def get_statement(call: OneSettlementCallDep, principal: Reader) -> Response:
     """404 until it is `issued`. It is not an invoice."""
     work = call.settlements.papers.statement(principal, call.settlement_id)
-    return await _download(call, principal, work, "application/pdf")
+    return await paper_response(call, principal, work, "application/pdf")
 
 
 @_paper("statement.csv", "The statement's lines", "text/csv")
 async def get_statement_lines(call: OneSettlementCallDep, principal: Reader) -> Response:
     """404 until it is `issued`."""
     work = call.settlements.papers.statement_csv(principal, call.settlement_id)
-    return await _download(call, principal, work, "text/csv")
+    return await paper_response(call, principal, work, "text/csv")
 
 
 @_paper("draft-invoice.pdf", "A draft of the invoice")
@@ -159,17 +169,17 @@ async def get_draft_invoice(
     stays the partner's, who checks it and sends it. 404 unless an invoice is awaited.
     """
     work = call.settlements.papers.draft(principal, call.settlement_id)
-    return await _download(call, principal, work, "application/pdf")
+    return await paper_response(call, principal, work, "application/pdf")
 
 
 @_paper("invoice.pdf", "The invoice that was accepted, or about which accounting decides")
 async def get_invoice(call: OneSettlementCallDep, principal: Reader) -> Response:
     """As the partner uploaded it. 404 if none was, or it came by another way."""
     work = call.settlements.papers.invoice(principal, call.settlement_id)
-    return await _download(call, principal, work, "application/pdf")
+    return await paper_response(call, principal, work, "application/pdf")
 
 
-async def _download(
+async def paper_response(
     call: OneSettlementCall, principal: Principal, work: Awaitable[Paper], media_type: str
 ) -> Response:
     """Answers with a document, byte for byte, or with 304 if the caller has it already."""

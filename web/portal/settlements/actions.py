@@ -17,6 +17,7 @@ from domain.values import Language
 from invoices.check import LARGEST
 from invoices.problems import problem_text
 from records.settlements import StoredSettlement
+from records.uploads import OverQuota
 from temporal.calls import TemporalAway
 from use_cases.access import Forbidden
 from use_cases.orders import RequestReused
@@ -139,7 +140,7 @@ async def send_invoice(request: Request, settlement_id: str) -> Response:
     )
     try:
         verdict = await work
-    except (SettlementRefused, RequestReused, TemporalAway) as failure:
+    except (SettlementRefused, RequestReused, TemporalAway, OverQuota) as failure:
         return await failure_page(request, principal, settlement_id, failure, "invoice", {})
     if verdict.accepted or verdict.accounting_decides:
         said = "settlement-invoiced" if verdict.accepted else "settlement-held"
@@ -281,7 +282,7 @@ async def failure_page(
     request: Request,
     principal: Principal,
     settlement_id: str,
-    failure: SettlementRefused | RequestReused | TemporalAway,
+    failure: SettlementRefused | RequestReused | TemporalAway | OverQuota,
     opened: str,
     typed: dict[str, str],
     choice: Choice | None = None,
@@ -290,6 +291,8 @@ async def failure_page(
     found = await find(request, principal, settlement_id)
     problem = failure_text(failure, reader_language(request, principal))
     status = 503 if isinstance(failure, TemporalAway) else 409
+    if isinstance(failure, OverQuota):
+        status = 429
     sent = RejectedForm(opened, problem=problem, typed=typed)
     return await show(request, principal, found, status, sent=sent, choice=choice)
 

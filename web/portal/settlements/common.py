@@ -13,18 +13,23 @@ from domain.policies import UnknownPolicy
 from domain.settlements.errors import SettlementRefused
 from domain.values import Language
 from records.settlements import StoredSettlement
+from records.uploads import OverQuota
 from temporal.calls import TemporalAway
 from use_cases.access import Forbidden
 from use_cases.orders import RequestReused
 from use_cases.principal import Principal, Role
 from use_cases.settlements import SettlementUseCases, UnknownSettlement
 from web.portal.commands import repeat_text
+from web.portal.formats import local
 from web.portal.pages import EarlyResponse, error_page
+from words.uploads import quota_text
 
 READERS: tuple[Role, ...] = ("partner", "operations", "accounting")
 PARTNERS: tuple[Role, ...] = ("partner", "operations")
 
-Failure = SettlementRefused | InvalidCommand | UnknownPolicy | RequestReused | TemporalAway
+Failure = (
+    SettlementRefused | InvalidCommand | UnknownPolicy | RequestReused | TemporalAway | OverQuota
+)
 
 
 def settlement_use_cases(request: Request) -> SettlementUseCases:
@@ -50,6 +55,8 @@ async def find(request: Request, principal: Principal, settlement_id: str) -> St
 def failure_text(failure: Failure, language: Language) -> str:
     """Why a command was not carried out, in the reader's language."""
     match failure:
+        case OverQuota(excess=excess):
+            return quota_text(excess, local(excess.frees_at), language)
         case SettlementRefused():
             return words.settlement_refusal_text(
                 failure.action, failure.code, failure.status, failure.allowed, language

@@ -11,9 +11,11 @@ from records.papers import Paper
 from temporal.calls import TemporalAway
 from use_cases.access import Forbidden
 from use_cases.settlements import NoSuchPaper, PaperNotMade, UnknownSettlement
+from use_cases.uploads import FileDeleted
 from web.portal.pages import error_page, reader_language, require_login
 from web.portal.settlements.common import PARTNERS, READERS, find, settlement_use_cases
 from web.portal.settlements.settlement import RejectedForm, show
+from words.uploads import file_deleted_text
 
 router = APIRouter(include_in_schema=False)
 
@@ -67,6 +69,22 @@ async def invoice(request: Request, settlement_id: str) -> Response:
     return await _download(
         request, settlement_use_cases(request).papers.invoice(principal, settlement_id), _PDF
     )
+
+
+@router.get("/settlements/{settlement_id}/invoices/{sha256}.pdf")
+async def uploaded_invoice(request: Request, settlement_id: str, sha256: str) -> Response:
+    """One of the invoices that came. Once its file is deleted, the settlement's page says so."""
+    principal = await require_login(request, *READERS)
+    use_cases = settlement_use_cases(request)
+    try:
+        return await _download(
+            request, use_cases.uploaded_invoices.file(principal, settlement_id, sha256), _PDF
+        )
+    except FileDeleted as error:
+        found = await find(request, principal, settlement_id)
+        at = error.deleted_at.astimezone(use_cases.zone)
+        text = file_deleted_text(at, reader_language(request, principal))
+        return await show(request, principal, found, 410, sent=RejectedForm("file", problem=text))
 
 
 async def _download(request: Request, work: Awaitable[Paper], media_type: str) -> Response:

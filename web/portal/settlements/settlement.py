@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
@@ -16,6 +17,7 @@ from web.portal.pages import page, reader_language, redirect, require_login
 from web.portal.settlements.choice import PER_PAGE, Choice, Picking
 from web.portal.settlements.common import READERS, find, month_name, settlement_use_cases
 from words.settlement_view import settlement_view
+from words.uploads import upload_outcome_text
 
 router = APIRouter(include_in_schema=False)
 
@@ -99,6 +101,8 @@ async def show(
         held_problems=[problem_text(each, language) for each in held.verdict.problems]
         if (held := found.settlement.held)
         else [],
+        uploaded=await use_cases.uploaded_invoices.list(principal, view.settlement_id),
+        outcome_text=partial(upload_outcome_text, language=language),
         sent=sent,
         now=use_cases.now,
         today=use_cases.now.astimezone(use_cases.zone).date(),

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, delete, exists, insert, select, update
 
 from domain.orders.erasure import ERASED, erase_events, erase_order, is_erased
 from domain.orders.order import Order
+from records.customer_links import delete_customer_rows
 from records.order_mails import delete_events
 from records.order_rows import document_row, event_row, events_after, order_of, order_row
 from records.tables import documents, erasures, idempotency, mails, orders, timeline
@@ -54,6 +55,7 @@ def erase_rows(connection: Connection, sp_id: str, by: str, at: datetime) -> Non
         delete(idempotency).where(idempotency.c.response.contains(f'"{sp_id}"', autoescape=True))
     )
     delete_events(connection, sp_id)
+    delete_customer_rows(connection, sp_id)
     connection.execute(update(mails).where(mails.c.about == sp_id).values(last_error=None))
     # The customer's address.
     connection.execute(

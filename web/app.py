@@ -26,6 +26,7 @@ from temporal.connection import connect
 from use_cases.accounting import Accounting
 from use_cases.accounts import Accounts
 from use_cases.customer_export import CustomerExports
+from use_cases.customer_links import CustomerDesk
 from use_cases.erasing import Erasing, ErasureUseCases
 from use_cases.journal import Journal
 from use_cases.operations import Operations
@@ -69,7 +70,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
 
     While it runs, `app.state` has its parts: `settings`, `database`, `temporal`, `accounts`, `answers`, `operations`,
     `reports`, `journal`, `accounting`, `order_use_cases`, `related_orders`, `worklist_use_cases`, `reminders`,
-    `settlement_use_cases`.
+    `customer_desk`, `settlement_use_cases`.
     """
     policies = settings.load_policies()
     namespace = ClientConfig.load_client_connect_config().get("namespace") or "default"
@@ -118,6 +119,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             state.related_orders = RelatedOrders(OrderRelations(database))
             state.worklist_use_cases = WorklistUseCases(Worklists(database), state.order_use_cases)
             state.reminders = Reminders(database)
+            state.customer_desk = CustomerDesk(database, lambda: datetime.now(UTC))
             state.settlement_use_cases = SettlementUseCases(
                 state.temporal,
                 database,

@@ -6,9 +6,9 @@ from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
-from web.portal import account, accounting, login, orders, pages, settlements, staff
+from web.portal import account, accounting, login, orders, pages, settlements, staff, visit
 
-_AREAS = (login, account, orders, staff, settlements, accounting)
+_AREAS = (login, visit, account, orders, staff, settlements, accounting)
 
 
 def install(app: FastAPI) -> None:

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from web.portal.orders import (
     actions,
+    another_day,
     data_protection,
     listing,
     order,
@@ -13,5 +14,14 @@ from web.portal.orders import (
 )
 
 router = APIRouter(include_in_schema=False)
-for _part in (overview, listing, proposals, reminders, order, data_protection, actions):
+for _part in (
+    overview,
+    listing,
+    proposals,
+    reminders,
+    another_day,
+    order,
+    data_protection,
+    actions,
+):
     router.include_router(_part.router)

@@ -23,6 +23,7 @@ from use_cases.account_errors import NotFound
 from use_cases.principal import Principal
 from use_cases.related import RelatedOrders
 from web.portal.formats import language_name, local
+from web.portal.orders.another_day import wish_values
 from web.portal.orders.common import contact_links, find, order_use_cases, partner_choices
 from web.portal.orders.fields import LONGEST_NOTE, message
 from web.portal.orders.forms import NAMES, PLAIN_FORMS, Field, OrderForm, forms_of
@@ -233,6 +234,7 @@ async def show(
         else [],
         "windows": WINDOWS,
         **await reminder_values(request, principal, order, now, language),
+        **await wish_values(request, principal, order),
         "appointment_stands": _appointment_stands(order),
         "appointment_fields": AppointmentFields.of(view.appointment),
         "proposed": _proposed_day(order, now),

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 
 from domain.orders.commands import Accept, ConfirmExecution, ExternalCommand
 from domain.orders.order import Status
+from records.customer_links import OpenWish
 from records.reminders import DueReminder
 from records.worklist import Job, Section
 from use_cases.principal import Principal
@@ -26,6 +27,7 @@ from web.portal.orders.common import (
 from web.portal.orders.fields import message, read_day
 from web.portal.orders.reminders import reminders
 from web.portal.pages import Form, form_of, page, reader_language, redirect, require_login
+from web.portal.visit import customer_desk
 from words.translations import TRANSLATIONS
 
 router = APIRouter(include_in_schema=False)
@@ -84,7 +86,11 @@ def _instant_of(job: Job) -> tuple[datetime, str]:
     return at, job.placement.sp_id
 
 
-def version_of(sections: Mapping[Status, Section], reminded: tuple[DueReminder, ...]) -> str:
+def version_of(
+    sections: Mapping[Status, Section],
+    reminded: tuple[DueReminder, ...],
+    wishes: tuple[OpenWish, ...] = (),
+) -> str:
     """A text that changes when the overview lists something else."""
     shown = [
         (
@@ -94,7 +100,9 @@ def version_of(sections: Mapping[Status, Section], reminded: tuple[DueReminder, 
         )
         for state, section in sections.items()
     ]
-    return hashlib.sha256(repr((shown, reminded)).encode()).hexdigest()[:20]
+    return hashlib.sha256(
+        repr((shown, reminded, [each.wish for each in wishes])).encode()
+    ).hexdigest()[:20]
 
 
 @router.get("/overview/version")
@@ -104,8 +112,9 @@ async def version(request: Request) -> Response:
     use_cases = worklist_use_cases(request)
     sections = await use_cases.worklist(principal, SHOWN)
     reminded = await _reminded(request, principal, use_cases.now)
+    wishes = await customer_desk(request).open_wishes(principal)
     return JSONResponse(
-        {"version": version_of(sections, reminded)}, headers={"Cache-Control": "no-store"}
+        {"version": version_of(sections, reminded, wishes)}, headers={"Cache-Control": "no-store"}
     )
 
 
@@ -138,6 +147,7 @@ async def _show(
     sections = await use_cases.worklist(principal, SHOWN)
     now = use_cases.now
     reminded = await _reminded(request, principal, now)
+    wishes = await customer_desk(request).open_wishes(principal)
     return page(
         request,
         "orders/overview",
@@ -146,7 +156,8 @@ async def _show(
         sections=sections,
         groups=grouped(sections, now),
         reminded=reminded,
-        version=version_of(sections, reminded),
+        wishes=wishes,
+        version=version_of(sections, reminded, wishes),
         contact_links=contact_links,
         open_count=sum(
             section.total for state, section in sections.items() if state not in WAITING

@@ -25,6 +25,7 @@ class CustomerMailPolicy(Value):
         moved: the appointment that was moved.
         day_before: a reminder in the morning of the day before it.
         cancelled: the appointment falls, or the order ends without having been done.
+        link: these mails have a link that shows the state, and where the customer can ask for another day.
     """
 
     caller: bool = _off()
@@ -32,6 +33,7 @@ class CustomerMailPolicy(Value):
     moved: bool = _off()
     day_before: bool = _off()
     cancelled: bool = _off()
+    link: bool = _off()
 
     @property
     def any(self) -> bool:

@@ -31,19 +31,27 @@ class OrderTexts(MailTexts):
     """Composes the mails about orders, and the notices to the shop."""
 
     def compose(
-        self, mail: Mail, reader: Reader, now: datetime | None = None, phone: str = ""
+        self,
+        mail: Mail,
+        reader: Reader,
+        now: datetime | None = None,
+        phone: str = "",
+        secret: str | None = None,
     ) -> MailText:
         """The mail for one reader.
 
         Args:
             now: when it is sent; a deadline that a late notice of a new order has put off is not named.
             phone: the partner's telephone number, for operations and customers.
+            secret: that of the link that a customer's mail has; None: it has none.
         """
         facts = _clean(mail.facts)
         late = now is not None and facts.notify_by is not None and now > facts.notify_by
         if late:
             facts = facts.model_copy(update={"deadline": None})
         values = self._values(mail, facts, reader.language) | {"late": late}
+        if reader.customer:
+            values["link"] = f"{self._public_url}/visit/{secret}" if secret else ""
         said = self._said(
             f"{mail.kind}.{'stranger' if reader.stranger else mail.audience}", reader, values
         )
@@ -123,6 +131,7 @@ class OrderTexts(MailTexts):
             "appointment": _appointment(facts, language),
             "appointment_over": facts.appointment_over,
             "until": words.format_day(facts.until, language) if facts.until else "",
+            "answer_by": words.format_instant(facts.answer_by, language) if facts.answer_by else "",
             "kept_until": words.format_instant(facts.kept_until, language)
             if facts.kept_until
             else "",
@@ -182,9 +191,12 @@ def _subject(
 
 def _when(mail: Mail, facts: MailFacts, now: datetime, language: Language) -> str:
     """The deadline of a mail in short, or since when it is over; empty if the mail has none."""
+    today = now.astimezone(UTC).date()
+    if facts.answer_by is not None:
+        return say(language, _BY, when=words.format_near(facts.answer_by, today, language))
     if facts.deadline is None:
         return ""
-    today, due = now.astimezone(UTC).date(), facts.deadline.due
+    due = facts.deadline.due
     if mail.kind == "escalation":
         return say(language, _SINCE, when=words.format_near(due, today, language, past=True))
     return say(language, _BY, when=words.format_near(due, today, language))

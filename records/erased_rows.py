@@ -6,6 +6,7 @@ from sqlalchemy import Connection, delete, exists, insert, or_, select, update
 
 from domain.orders.erasure import ERASED, erase_events, erase_order, is_erased
 from domain.orders.order import Order
+from records.customer_links import delete_customer_rows
 from records.erased_settlements import erase_texts_of_settlements
 from records.message_mails import erase_messages
 from records.order_mails import delete_events
@@ -58,6 +59,7 @@ def erase_rows(connection: Connection, sp_id: str, by: str, at: datetime) -> Non
         delete(idempotency).where(or_(idempotency.c.about == f"order/{sp_id}", readable))
     )
     erase_messages(connection, sp_id)
+    delete_customer_rows(connection, sp_id)
     connection.execute(update(mails).where(mails.c.about == sp_id).values(last_error=None))
     erase_texts_of_settlements(connection, sp_id)
     delete_events(connection, sp_id)

@@ -3,7 +3,7 @@
 It holds nothing but the event's number: what the mails say is read from the order when they are sent.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -29,11 +29,18 @@ class DueEvent(NamedTuple):
 def add_events(connection: Connection, order: Order, events: Iterable[Recorded]) -> None:
     """Add those of an order's new events that mails may follow from, in the transaction that stores them."""
     for recorded in events:
-        for occasion, at in occasions(order, recorded).items():
-            row = {"sp_id": order.sp_id, "seq": recorded.seq, "occasion": occasion}
-            # A history that replaces another one may have an event with the same number.
-            connection.execute(delete(order_mails).filter_by(**row))
-            connection.execute(insert(order_mails).values(**row, asked_at=at, next_attempt_at=at))
+        add_occasions(connection, order.sp_id, recorded.seq, occasions(order, recorded))
+
+
+def add_occasions(
+    connection: Connection, sp_id: str, seq: int, found: Mapping[Occasion, datetime]
+) -> None:
+    """Add the occasions of an event, each with its instant, in the transaction of the caller."""
+    for occasion, at in found.items():
+        row = {"sp_id": sp_id, "seq": seq, "occasion": occasion}
+        # A history that replaces another one may have an event with the same number.
+        connection.execute(delete(order_mails).filter_by(**row))
+        connection.execute(insert(order_mails).values(**row, asked_at=at, next_attempt_at=at))
 
 
 def delete_events(connection: Connection, sp_id: str) -> None:

@@ -80,6 +80,10 @@ TABLES: Mapping[str, Stored] = {
         login="login_id author",
         erased="deleted",
     ),
+    "customer_links": _stored("orders", "sp_id made_at hash"),
+    "customer_wishes": _stored(
+        "orders", "sp_id asked_at due start done_at", customer="note", erased="deleted"
+    ),
     "message_reads": _stored("orders", "sp_id seq", login="login_id"),
     "message_mails": _stored(
         "none", "key sp_id partner_id audience asked_at next_attempt_at begun"

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from domain.errors import NotUnderstood
+from domain.orders.another_day import wish_mail
 from domain.orders.order import Order
 from domain.orders.outgoing import Mail
-from domain.orders.recorded_mails import VISITS, is_outdated, recorded_mails
+from domain.orders.recorded_mails import ENTRIES, VISITS, is_outdated, recorded_mails
 from mail.invitations import Invitations
 from mail.order_texts import OrderTexts
 from mail.outbox import FIVE_DAYS, Outbox, OutgoingMail
@@ -20,9 +21,10 @@ from mail.texts import Reader
 from records.database import Database
 from records.mails import MailLog
 from records.order_mails import DueEvent, OrderMailRows
-from records.orders import Orders
+from records.orders import Orders, StoredOrder
 from records.partners import Partner, Partners
 from settings import Settings
+from use_cases.customer_links import CustomerDesk
 
 logger = logging.getLogger("cmi.desk")
 
@@ -48,6 +50,8 @@ class OrderMails:
         self._partners = Partners(database)
         self._log = MailLog(database)
         self._outbox = outbox
+        self._settings = settings
+        self._desk = CustomerDesk(database, clock)
         self._texts = OrderTexts(settings.public_url, settings.company_name)
         self._invitations = Invitations(settings)
         self._clock = clock
@@ -88,12 +92,7 @@ class OrderMails:
         sent = 0
         try:
             stored = await self._orders.get(event.sp_id)
-            mails = (
-                recorded_mails(stored.order, stored.events, event.seq, event.occasion)
-                if stored
-                else ()
-            )
-            for mail in mails:
+            for mail in await self._mails_of(event, stored) if stored else ():
                 assert stored is not None
                 sent += await self._send(mail, stored.order, event.asked_at)
         except (NotSent, NotUnderstood) as error:
@@ -104,24 +103,49 @@ class OrderMails:
         await self._rows.try_next(event, None)
         return sent
 
+    async def _mails_of(self, event: DueEvent, stored: StoredOrder) -> tuple[Mail, ...]:
+        """The mails that an event asks for. A wish that is answered asks for none."""
+        if event.occasion not in ("another_day", "another_day_late"):
+            return recorded_mails(stored.order, stored.events, event.seq, event.occasion)
+        wish = await self._desk.open_wish(stored.order)
+        if wish is None or event.asked_at not in (wish.asked_at, wish.due):
+            return ()
+        return (wish_mail(stored.order, stored.events[-1], wish, event.occasion),)
+
     async def _send(self, mail: Mail, order: Order, since: datetime) -> bool:
         """Send one mail, unless it is outdated, or nobody wants it. Raises `NotSent` if it has to be tried again."""
         now = self._clock()
         partner = await self._partners.get(mail.partner_id)
-        unwanted = mail.audience == "partner" and not self._invitations.to_partners
+        is_entry = mail.kind in ENTRIES
+        unwanted = is_entry and not self._invitations.to_partners
         if partner is None or unwanted or is_outdated(mail, order, now):
             await self._log.obsolete([mail.key])
             return False
         if now - since > FIVE_DAYS:  # also of records that were rebuilt from the workflows
             await self._outbox.give_up(mail.key)
             return False
-        to = (
-            self._to_customer(mail, order, partner, now)
-            if mail.audience == "customer"
-            else self._to_partner(mail, order, partner, now)
-        )
+        if mail.audience == "customer":
+            wants_link = order.policy.customer_mails.link and not order.status.is_final
+            secret = await self._desk.issue(order.sp_id) if wants_link else None
+            to = self._to_customer(mail, order, partner, secret, now)
+        elif mail.audience == "operations":
+            to = self._to_operations(mail, partner, now)
+        else:
+            to = self._to_partner(mail, order, partner, now)
         row = await self._outbox.send(to, now, since=since)
         return row.state == "sent"
+
+    def _to_operations(self, mail: Mail, partner: Partner, now: datetime) -> OutgoingMail:
+        reader = Reader("", self._settings.operations_language, staff=True)
+        return OutgoingMail(
+            mail.key,
+            mail.sp_id,
+            mail.kind,
+            mail.audience,
+            self._settings.mail_operations,
+            reader,
+            lambda: self._texts.compose(mail, reader, now=now, phone=partner.phone),
+        )
 
     def _to_partner(
         self, mail: Mail, order: Order, partner: Partner, now: datetime
@@ -135,11 +159,13 @@ class OrderMails:
             partner.email,
             reader,
             lambda: self._texts.compose(mail, reader, now=now),
-            calendar=self._invitations.of(order, partner.email, now),
+            calendar=self._invitations.of(order, partner.email, now)
+            if mail.kind in ENTRIES
+            else None,
         )
 
     def _to_customer(
-        self, mail: Mail, order: Order, partner: Partner, now: datetime
+        self, mail: Mail, order: Order, partner: Partner, secret: str | None, now: datetime
     ) -> OutgoingMail:
         customer = order.intake.placement.customer
         reader = Reader(customer.name, customer.language, customer=True)
@@ -156,6 +182,6 @@ class OrderMails:
             mail.audience,
             address,
             reader,
-            lambda: self._texts.compose(mail, reader, now=now, phone=partner.phone),
+            lambda: self._texts.compose(mail, reader, now=now, phone=partner.phone, secret=secret),
             calendar=calendar,
         )

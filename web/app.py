@@ -31,6 +31,7 @@ from use_cases.accounting import Accounting
 from use_cases.accounts import Accounts
 from use_cases.asked_reminders import AskedReminderUseCases
 from use_cases.customer_export import CustomerExports
+from use_cases.customer_links import CustomerDesk
 from use_cases.erased_files import Folders
 from use_cases.erasing import Erasing, ErasureUseCases
 from use_cases.figures import FigureUseCases
@@ -81,7 +82,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
 
     While it runs, `app.state` has its parts: `settings`, `database`, `temporal`, `accounts`, `answers`, `operations`,
     `reports`, `journal`, `accounting`, `order_use_cases`, `related_orders`, `worklist_use_cases`, `reminders`,
-    `settlement_use_cases`, `message_use_cases`, `message_mails`.
+    `customer_desk`, `settlement_use_cases`, `message_use_cases`, `message_mails`.
     """
     policies = settings.load_policies()
     namespace = ClientConfig.load_client_connect_config().get("namespace") or "default"
@@ -149,6 +150,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             state.asked_reminders = AskedReminderUseCases(
                 database, state.accounts.outbox, settings.public_url, state.accounts.spawn
             )
+            state.customer_desk = CustomerDesk(database, lambda: datetime.now(UTC))
             state.settlement_use_cases = SettlementUseCases(
                 state.temporal,
                 database,

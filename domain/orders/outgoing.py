@@ -39,6 +39,7 @@ class MailFacts(Value):
         kept_until: until when a partner keeps an order that it does not accept.
         fallen_start, fallen_end: the instants (not local) of the appointment that the event took from the partner.
         seq: the number of the event.
+        answer_by: by when the partner is to answer a customer's wish for another day.
         fee, customer_phone, order_note: what the partner is paid (CHF, without VAT), whom it calls, and what the shop
             noted; only in mails to the partner that has the order.
     """
@@ -72,6 +73,7 @@ class MailFacts(Value):
     fallen_start: datetime | None = None
     fallen_end: datetime | None = None
     seq: int = 0
+    answer_by: datetime | None = None
     fee: Money | None = None
     customer_phone: str = ""
     order_note: str = ""

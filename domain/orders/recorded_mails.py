@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from domain.orders import mails
+from domain.orders.another_day import ANOTHER_DAY
 from domain.orders.customer_mails import CUSTOMER, DAY_BEFORE, day_before, stands_again
 from domain.orders.erasure import is_erased
 from domain.orders.events import AppointmentMoved, AppointmentSet, HoldEnded, Recorded
@@ -21,8 +22,11 @@ from domain.orders.outgoing import Mail, MailKind
 from domain.orders.standing import standing
 from domain.values import mark
 
-Occasion = Literal["event", "day_before"]
-"""When the mails of an event are sent: at once, or on the day before the appointment that it set."""
+Occasion = Literal["event", "day_before", "another_day", "another_day_late"]
+"""When the mails of an event are sent: at once, or on the day before the appointment that it set.
+
+`another_day`: the customer wishes another day; `another_day_late`: its partner has not answered in time.
+"""
 
 PARTNER: tuple[MailRule, ...] = (
     MailRule("appointment_set", "partner", AppointmentSet, name=mark("Termin für den Kalender")),
@@ -34,21 +38,23 @@ PARTNER: tuple[MailRule, ...] = (
         name=mark("Termin im Kalender verschoben"),
     ),
 )
-RECORDED: tuple[MailRule, ...] = (*PARTNER, *CUSTOMER, *DAY_BEFORE)
+_OF_EVENTS: tuple[MailRule, ...] = (*PARTNER, *CUSTOMER)
+RECORDED: tuple[MailRule, ...] = (*_OF_EVENTS, *DAY_BEFORE, *ANOTHER_DAY)
 """All of them. Those of one event are sent in this order."""
 _OF: dict[Occasion, tuple[MailRule, ...]] = {
-    "event": (*PARTNER, *CUSTOMER),
+    "event": _OF_EVENTS,
     "day_before": DAY_BEFORE,
 }
 VISITS = ("visit_set", "visit_moved", "visit_tomorrow")
 """The kinds of mails that bring the appointment to the customer."""
-_APPOINTMENTS = ("appointment_set", "appointment_moved", *VISITS)
+ENTRIES = ("appointment_set", "appointment_moved")
+"""Those that bring it to the partner."""
 
 
 def occasions(order: Order, recorded: Recorded) -> dict[Occasion, datetime]:
     """When mails may follow from an event. `order`: after the event, or later; its policy is asked."""
     found: dict[Occasion, datetime] = {}
-    rules = RECORDED if order.policy.customer_mails.any else PARTNER
+    rules = _OF_EVENTS if order.policy.customer_mails.any else PARTNER
     if any(isinstance(recorded.event, rule.cause) for rule in rules):
         found["event"] = recorded.at
     if (at := day_before(order, recorded)) is not None:
@@ -71,7 +77,7 @@ def recorded_mails(
             cause = Cause(before, recorded, after)
             return tuple(
                 mail_of(rule, cause)
-                for rule in _OF[occasion]
+                for rule in _OF.get(occasion, ())
                 if isinstance(recorded.event, rule.cause) and rule.when(cause)
             )
         before = after
@@ -87,7 +93,7 @@ def is_outdated(mail: Mail, order: Order, now: datetime) -> bool:
         return stood is not None
     if order.partner.partner_id != mail.partner_id:
         return True
-    if mail.kind not in _APPOINTMENTS:  # who will call
+    if mail.kind == "caller":
         return order.status.is_final or order.transmitted_at is None or order.reached_at is not None
     if stood is None:
         return True

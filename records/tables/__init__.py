@@ -9,6 +9,7 @@ from records.tables.accounts import (
     tokens,
     users,
 )
+from records.tables.customer_links import customer_links, customer_wishes
 from records.tables.data_keys import data_keys
 from records.tables.erasures import erasures, exports
 from records.tables.iban_changes import iban_changes, iban_mails
@@ -55,6 +56,8 @@ __all__ = [
     "asked_reminders",
     "comparisons",
     "corrections",
+    "customer_links",
+    "customer_wishes",
     "data_keys",
     "deadlines",
     "documents",

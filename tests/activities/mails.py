@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from domain.actors import Actor
 from domain.customer_policy import CustomerMailPolicy
+from domain.orders.another_day import wish_mail, wish_of
 from domain.orders.commands import (
     Accept,
     Cancel,
@@ -169,10 +170,17 @@ def recorded() -> dict[str, Mail]:
             DecideReview(decision="new_appointment"),
             of=told,
         )[-1],
+        "another_day": _wished("another_day", of=start),
+        "another_day_late": _wished("another_day_late", of=start),
         "appointment_set": recorded_of(*AGREED, of=start)[0],
         "appointment_moved": recorded_of(*AGREED, _moved(3), of=start)[0],
         "appointment_stands_again": recorded_of(*early, of=start)[0],
     }
+
+
+def _wished(kind: Literal["another_day", "another_day_late"], of: Intake) -> Mail:
+    order, events = lived(*AGREED, of=of)
+    return wish_mail(order, events[-1], wish_of(order, "Lieber am Freitag.", MONDAY), kind)
 
 
 def recorded_of(

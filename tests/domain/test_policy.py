@@ -64,6 +64,7 @@ appointment = false
 moved = false
 day_before = false
 cancelled = false
+link = false
 """
 
 spans = st.one_of(

@@ -16,9 +16,10 @@ from web.portal import (
     sessions,
     settlements,
     staff,
+    visit,
 )
 
-_AREAS = (login, account, sessions, orders, staff, settlements, accounting, figures)
+_AREAS = (login, visit, account, sessions, orders, staff, settlements, accounting, figures)
 
 
 def install(app: FastAPI) -> None:

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from web.portal.orders import (
     actions,
+    another_day,
     data_protection,
     for_operations,
     listing,
@@ -22,6 +23,7 @@ for _part in (
     views,
     proposals,
     reminders,
+    another_day,
     for_operations,
     order,
     data_protection,

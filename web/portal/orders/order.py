@@ -23,6 +23,7 @@ from use_cases.account_errors import NotFound
 from use_cases.principal import Principal
 from use_cases.related import RelatedOrders
 from web.portal.formats import language_name, local
+from web.portal.orders.another_day import wish_values
 from web.portal.orders.common import contact_links, find, order_use_cases
 from web.portal.orders.fields import LONGEST_NOTE, message
 from web.portal.orders.for_operations import operations_values
@@ -236,6 +237,7 @@ async def show(
         "windows": WINDOWS,
         **await reminder_values(request, principal, order, now, language),
         **await message_values(request, principal, order, language),
+        **await wish_values(request, principal, order),
         "appointment_stands": _appointment_stands(order),
         "appointment_fields": AppointmentFields.of(view.appointment),
         "proposed": _proposed_day(order, now),

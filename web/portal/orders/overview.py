@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 
 from domain.orders.commands import Accept, ConfirmExecution, ExternalCommand
 from domain.orders.order import Status
+from records.customer_links import OpenWish
 from records.messages import UnreadOrder
 from records.reminders import DueReminder
 from records.worklist import Job, Section
@@ -28,6 +29,7 @@ from web.portal.orders.fields import message, read_day
 from web.portal.orders.messages import message_use_cases
 from web.portal.orders.reminders import reminders
 from web.portal.pages import Form, form_of, page, reader_language, redirect, require_login
+from web.portal.visit import customer_desk
 from words.translations import TRANSLATIONS
 
 router = APIRouter(include_in_schema=False)
@@ -90,6 +92,7 @@ def version_of(
     sections: Mapping[Status, Section],
     reminded: tuple[DueReminder, ...],
     news: tuple[UnreadOrder, ...],
+    wishes: tuple[OpenWish, ...],
 ) -> str:
     """A text that changes when the overview lists something else."""
     shown = [
@@ -100,7 +103,8 @@ def version_of(
         )
         for state, section in sections.items()
     ]
-    return hashlib.sha256(repr((shown, reminded, news)).encode()).hexdigest()[:20]
+    asked = [each.wish for each in wishes]
+    return hashlib.sha256(repr((shown, reminded, news, asked)).encode()).hexdigest()[:20]
 
 
 @router.get("/overview/version")
@@ -111,8 +115,10 @@ async def version(request: Request) -> Response:
     sections = await use_cases.worklist(principal, SHOWN)
     reminded = await _reminded(request, principal, use_cases.now)
     news = await message_use_cases(request).news(principal)
+    wishes = await customer_desk(request).open_wishes(principal)
     return JSONResponse(
-        {"version": version_of(sections, reminded, news)}, headers={"Cache-Control": "no-store"}
+        {"version": version_of(sections, reminded, news, wishes)},
+        headers={"Cache-Control": "no-store"},
     )
 
 
@@ -146,6 +152,7 @@ async def _show(
     now = use_cases.now
     reminded = await _reminded(request, principal, now)
     news = await message_use_cases(request).shown_news(principal)
+    wishes = await customer_desk(request).open_wishes(principal)
     return page(
         request,
         "orders/overview",
@@ -155,7 +162,8 @@ async def _show(
         groups=grouped(sections, now),
         reminded=reminded,
         news=news,
-        version=version_of(sections, reminded, news),
+        wishes=wishes,
+        version=version_of(sections, reminded, news, wishes),
         contact_links=contact_links,
         open_count=sum(
             section.total for state, section in sections.items() if state not in WAITING

@@ -1,0 +1,54 @@
+"""A customer's wish for another day on the pages of its partner and of operations."""
+
+import pytest
+
+from records.customer_links import CustomerLinks
+from tests.portal.portal import Portal
+from tests.portal.test_orders_pages import operations, partner
+from tests.portal.visitor import Visitor, visitor
+from use_cases.customer_links import CustomerDesk
+
+__all__ = ["operations", "partner"]
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_a_wish_is_on_the_overview_and_the_order_until_it_is_settled(
+    portal: Portal, partner: Visitor, operations: Visitor
+) -> None:
+    sp_id = await portal.site.new()
+    await portal.site.brought(sp_id, "confirm_execution")
+    desk: CustomerDesk = portal.site.app.state.customer_desk
+    order = await desk.open(await desk.issue(sp_id))
+    assert order is not None
+    assert await desk.ask(order, "Lieber am <b>Freitag</b>")
+
+    for path in ("/", f"/orders/{sp_id}"):
+        seen = (await partner.get(path)).text
+        assert "Lieber am &lt;b&gt;Freitag&lt;/b&gt;" in seen
+    assert 'id="wishes"' in (await partner.get("/")).text
+    assert "bittet um einen anderen Tag" in (await operations.get(f"/orders/{sp_id}")).text
+    async with visitor(portal, "partner", partner_id="luzern-montage") as stranger:
+        assert "Freitag" not in (await stranger.get("/")).text
+        assert (await stranger.post(f"/orders/{sp_id}/another-day", {})).status_code == 404
+
+    answer = await partner.post(f"/orders/{sp_id}/another-day", {})
+    assert answer.status_code == 303
+    assert "als geklärt festgehalten" in (await partner.get(answer.headers["Location"])).text
+    assert 'id="wishes"' not in (await partner.get("/")).text
+    assert "bittet um einen anderen Tag" not in (await partner.get(f"/orders/{sp_id}")).text
+
+
+async def test_operations_revoke_the_links_of_a_customer(
+    portal: Portal, partner: Visitor, operations: Visitor
+) -> None:
+    sp_id = await portal.site.new()
+    desk: CustomerDesk = portal.site.app.state.customer_desk
+    secret = await desk.issue(sp_id)
+    assert "customer-links" not in (await partner.get(f"/orders/{sp_id}")).text
+    assert (await partner.post(f"/orders/{sp_id}/customer-links", {})).status_code == 403
+    assert "customer-links" in (await operations.get(f"/orders/{sp_id}")).text
+    answer = await operations.post(f"/orders/{sp_id}/customer-links", {})
+    assert "gelten nicht mehr" in (await operations.get(answer.headers["Location"])).text
+    assert await desk.open(secret) is None
+    assert not await CustomerLinks(portal.site.app.state.database).has_links(sp_id)

@@ -1,0 +1,107 @@
+"""The page behind the link in a customer's mail: its order's state, and the wish for another day. Without a login."""
+
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+
+from domain.orders.another_day import LONGEST_NOTE, may_ask
+from domain.orders.order import Order, Status
+from domain.orders.standing import standing
+from domain.values import Language
+from use_cases.customer_links import CustomerDesk
+from web.portal.formats import local
+from web.portal.pages import form_of, page, redirect
+from words.telephone import dialled
+from words.translations import mark, say
+
+router = APIRouter(include_in_schema=False)
+
+_PRIVATE = {"Referrer-Policy": "no-referrer"}  # the address contains a secret
+_STATES = {
+    "waiting": mark(
+        "Ein Servicepartner wird Sie anrufen, um einen Termin mit Ihnen zu vereinbaren."
+    ),
+    "caller": mark("%(partner)s ruft Sie an, um einen Termin mit Ihnen zu vereinbaren."),
+    "agreed": mark("%(partner)s kommt an diesem Termin zu Ihnen."),
+    "clarifying": mark("Es wird noch etwas geklärt. Sie müssen nichts tun; wir melden uns."),
+    "done": mark("Erledigt. Vielen Dank."),
+    "cancelled": mark("Dieser Auftrag ist storniert. Es kommt niemand vorbei."),
+}
+
+
+def customer_desk(request: Request) -> CustomerDesk:
+    """The links and wishes of customers."""
+    found: CustomerDesk = request.app.state.customer_desk
+    return found
+
+
+@router.get("/visit/{secret}")
+async def visit(request: Request, secret: str) -> Response:
+    """The state of the order and its appointment."""
+    order = await customer_desk(request).open(secret)
+    return _dead(request) if order is None else await _show(request, order)
+
+
+@router.post("/visit/{secret}")
+async def ask(request: Request, secret: str) -> Response:
+    """Ask for another day."""
+    form = await form_of(request)
+    desk = customer_desk(request)
+    order = await desk.open(secret)
+    if order is None:
+        return _dead(request)
+    if not await desk.ask(order, form.get("note")):
+        return await _show(request, order, too_late=True)
+    return redirect(request, f"/visit/{quote(secret, safe='')}")
+
+
+async def _show(request: Request, order: Order, *, too_late: bool = False) -> HTMLResponse:
+    desk = customer_desk(request)
+    language: Language = order.intake.placement.customer.language
+    partner = await desk.partner_of(order)
+    stood, wish = standing(order), await desk.open_wish(order)
+    number = dialled(partner.phone) if partner is not None else ""
+    values: dict[str, Any] = {
+        "state": say(language, _STATES[_state(order)], partner=order.partner.name),
+        "appointment": stood and (local(stood.start), local(stood.end)),
+        "partner": partner,
+        "phone_link": f"tel:{number}" if number else None,
+        "service": order.intake.placement.service.name,
+        "product": order.intake.placement.product,
+        "wish": wish,
+        "may_ask": wish is None and may_ask(order, desk.now),
+        "too_late": too_late,
+        "longest": LONGEST_NOTE,
+    }
+    return _page(request, "visit/visit", 409 if too_late else 200, language, **values)
+
+
+def _state(order: Order) -> str:
+    match order.status:
+        case Status.CANCELLED:
+            return "cancelled"
+        case Status.COMPLETED | Status.BILLED:
+            return "done"
+        case Status.CONFIRM_EXECUTION:
+            return "agreed"
+        case Status.UNDER_REVIEW | Status.ON_HOLD:
+            return "clarifying"
+        case Status.CHECK_REQUIREMENTS | Status.REQUIREMENTS_MET | Status.SET_APPOINTMENT:
+            return "caller"
+        case _:
+            return "waiting"
+
+
+def _dead(request: Request) -> HTMLResponse:
+    return _page(request, "visit/dead", 404, None)
+
+
+def _page(
+    request: Request, template: str, status: int, language: Language | None, **values: Any
+) -> HTMLResponse:
+    company = request.app.state.settings.company_name
+    return page(
+        request, template, status, language=language, headers=_PRIVATE, company=company, **values
+    )

@@ -121,10 +121,11 @@ async def state(env: AccountsEnv) -> Any:
         ]
         tokens += await accounts.tokens.list(owner)
     history = await accounts.partners.iban_history("elektro-huber")
+    invitations = sum(mail["Subject"] == "Ihr Zugang zum CMI" for mail in env.mails())
     enrolments = [
         (await accounts.second_factor.status(each["user_id"])).enrolment for each in logins
     ]
-    return logins, tokens, history, await accounts.partners.list(), enrolments, len(env.mails())
+    return logins, tokens, history, await accounts.partners.list(), enrolments, invitations
 
 
 @pytest.mark.parametrize("route", ASKED)
@@ -316,6 +317,25 @@ async def test_to_remove_the_factor_the_password_is_needed(anna: Browser, env: A
     done = await anna.send(path, confirm_password=PASSWORD, code=code_of(secret, env))
     assert done.status_code == 303
     assert not (await env.accounts.users(None))[0].second_factor
+
+
+async def test_who_knows_the_password_cannot_guess_codes_without_a_wait(
+    anna: Browser, env: AccountsEnv
+) -> None:
+    (login,) = await env.accounts.users(None)
+    secret = (await env.accounts.second_factor.enrol(login.user_id)).secret
+    await env.accounts.second_factor.confirm(login.user_id, code_of(secret, env))
+    env.clock.forward(seconds=30)
+    remove = {"path": "/account/second-factor/remove", "confirm_password": PASSWORD, "code": "000000"}  # fmt: skip
+    confirm = {"path": "/staff/tokens", "confirm_password": PASSWORD, "confirm_code": "000000"}
+    new = {"password": "vier neue Wörter hier", "again": "vier neue Wörter hier"}
+    change = {"path": "/account/password", "former": PASSWORD, "confirm_code": "000000"} | new
+    for number, form in enumerate((remove, confirm, change, remove, confirm), 1):
+        await anna.open("/account")
+        assert (await anna.send(**form)).status_code == 422, number
+    for form in (remove, confirm, change):
+        await anna.open("/account")
+        assert (await anna.send(**form)).status_code == 429
 
 
 async def test_a_factor_that_is_being_set_up_needs_the_password_too(

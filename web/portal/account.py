@@ -156,12 +156,13 @@ async def remove_second_factor(request: Request) -> Response:
     """Switch the second factor off with a code, and with the password if it was not given a moment ago."""
     principal = await require_login(request, *_EVERYBODY)
     form = await form_of(request)
-    accounts = _accounts(request)
+    factors, code = _accounts(request).second_factor, form.get("code").strip()
     try:
         if principal.needs_confirmation:
-            # The code is checked below: it works once.
-            await accounts.sessions.check_again(principal.login_id, form.get(PASSWORD), None)
-        await accounts.second_factor.remove(principal.login_id, form.get("code").strip())
+            await confirm(request, form.get(PASSWORD), code)
+            await factors.remove_checked(principal.login_id)
+        else:
+            await factors.remove(principal.login_id, code)
     except WrongFields as error:
         if error.faults[0].field == "current_password":
             errors = error_texts(request, principal, error)

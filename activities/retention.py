@@ -50,6 +50,7 @@ class RetentionActivities:
             await erasures.erase_late_reasons()
             deleted = (
                 await erasures.delete_mails(batch.at - spans["mails"], ROWS_AT_ONCE),
+                await erasures.delete_asked_reminders(batch.at - spans["mails"], ROWS_AT_ONCE),
                 await erasures.delete_findings(batch.at - spans["findings"], ROWS_AT_ONCE),
                 await erasures.delete_settlements(batch.at - spans["settlements"], ORDERS_AT_ONCE),
                 await erasures.delete_orders(batch.at - spans["settlements"], ORDERS_AT_ONCE),

@@ -222,6 +222,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with locked(options.data_dir):
             os.environ.update(environment(options))
             settings = Settings.from_env()
+            if settings.production:
+                raise SettingsError("CMI_PRODUCTION: must be off, since this is for development")
             settings.load_policy()
             # This process logs problems only; the others have their own log files.
             configure_logging(settings.model_copy(update={"log_level": "warning"}))

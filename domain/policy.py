@@ -308,22 +308,18 @@ class Policy(Value):
         default_factory=dict,
         description='a list of days for each canton in [holidays], such as ZH = ["01-02"]',
     )
-    settlement: SettlementPolicy = Field(
-        default_factory=SettlementPolicy, description="the table [settlement]"
-    )
+    settlement: SettlementPolicy = Field(SettlementPolicy(), description="the table [settlement]")
     appointment: AppointmentPolicy = Field(
-        default_factory=AppointmentPolicy, description="the table [appointment]"
+        AppointmentPolicy(), description="the table [appointment]"
     )
     requirements: RequirementsPolicy = Field(
-        default_factory=RequirementsPolicy, description="the table [requirements]"
+        RequirementsPolicy(), description="the table [requirements]"
     )
-    calendar: CalendarPolicy = Field(
-        default_factory=CalendarPolicy, description="the table [calendar]"
-    )
+    calendar: CalendarPolicy = Field(CalendarPolicy(), description="the table [calendar]")
     billing: BillingPolicy = Field(default_factory=BillingPolicy, description="the table [billing]")
     messages: MessagePolicy = Field(MessagePolicy(), description="the table [messages]")
     customer_mails: CustomerMailPolicy = Field(
-        default_factory=CustomerMailPolicy, description="the table [customer_mails]"
+        CustomerMailPolicy(), description="the table [customer_mails]"
     )
 
     def with_later_keys(self, other: "Policy", rules: int) -> Self:

@@ -63,6 +63,12 @@ class Corrections:
         """All corrections of a partner, the oldest first."""
         return await self._of(partner_id)
 
+    async def about(self, sp_id: str) -> tuple[Correction, ...]:
+        """All corrections about an order, the oldest first."""
+        found = select(corrections).where(corrections.c.sp_id == sp_id).order_by(*_OLDEST_FIRST)
+        async with self._database.reading() as connection:
+            return tuple(_correction(row) for row in await connection.execute(found))
+
     @to_the_end
     async def take(self, settlement_id: str, partner_id: str) -> tuple[CorrectionLine, ...]:
         """Assign the pending corrections to a settlement. Returns all that it has taken. Idempotent.

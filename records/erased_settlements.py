@@ -15,6 +15,7 @@ from records.tables import (
     settlement_documents,
     settlement_lines,
     settlement_timeline,
+    settlements,
 )
 
 
@@ -36,13 +37,16 @@ def erase_texts_of_settlements(connection: Connection, sp_id: str) -> None:
         update(corrections).where(corrections.c.sp_id == sp_id).values(reason=ERASED)
     )
     for settlement_id in settlements_of(connection, sp_id):
+        row = select(settlements.c.settlement_id).where(
+            settlements.c.settlement_id == settlement_id
+        )
+        if connection.execute(row.with_for_update()).one_or_none() is None:
+            continue
         document = connection.execute(
             select(settlement_documents.c.document).where(
                 settlement_documents.c.settlement_id == settlement_id
             )
-        ).scalar_one_or_none()
-        if document is None:
-            continue
+        ).scalar_one()
         settlement = Settlement.model_validate_json(document)
         events = tuple(events_after(connection, settlement_id, 0))
         given = SettlementSnapshot(settlement=settlement, events=events)

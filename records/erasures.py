@@ -17,6 +17,8 @@ from records.erased_rows import erase_rows, is_recorded_as_erased
 from records.erased_settlements import erase_late_reasons, has_texts, settlements_of
 from records.order_rows import order_of
 from records.tables import (
+    asked_reminder_orders,
+    asked_reminders,
     corrections,
     data_keys,
     deadlines,
@@ -187,6 +189,18 @@ class Erasures:
     async def delete_findings(self, before: datetime, limit: int) -> int:
         """Delete findings of the reconciler that ended before an instant. Returns how many."""
         return await self._delete(findings, findings.c.ended_at < before, limit=limit)
+
+    async def delete_asked_reminders(self, before: datetime, limit: int) -> int:
+        """Delete reminders that operations asked for before an instant, unless they wait. Returns how many."""
+        old = (
+            asked_reminders.c.asked_at < before,
+            asked_reminders.c.next_attempt_at.is_(None),
+        )
+        of_old = asked_reminder_orders.c.key.in_(select(asked_reminders.c.key).where(*old))
+        await self._database.write(
+            lambda connection: connection.execute(delete(asked_reminder_orders).where(of_old))
+        )
+        return await self._delete(asked_reminders, *old, limit=limit)
 
     async def delete_exports(self, before: datetime, limit: int) -> int:
         """Delete the records of exports that were made before an instant. Returns how many."""

@@ -73,6 +73,23 @@ TABLES: Mapping[str, Stored] = {
         "none", "sp_id seq kind partner_id started due missed ended outcome excused_until"
     ),
     "reminders": _stored("expiry", "sp_id due", login="login_id"),
+    "order_messages": _stored(
+        "orders",
+        "sp_id seq message_id partner_id side internal at due answered_at mail_key",
+        customer="text",
+        login="login_id author",
+        erased="deleted",
+    ),
+    "message_reads": _stored("orders", "sp_id seq", login="login_id"),
+    "message_mails": _stored(
+        "none", "key sp_id partner_id audience asked_at next_attempt_at begun"
+    ),
+    "order_mails": _stored("none", "sp_id seq occasion asked_at next_attempt_at"),
+    "asked_reminders": _stored(
+        "mails", "key partner_id asked_at next_attempt_at", login="asked_by"
+    ),
+    "asked_reminder_orders": _stored("mails", "key sp_id asked_at"),
+    "list_views": _stored("login", "view_id name query", login="login_id"),
     "line_requests": _stored(
         "none", "sales_order_id line attempt round sp_id claimed_at sent_at stop_key"
     ),
@@ -84,16 +101,15 @@ TABLES: Mapping[str, Stored] = {
     # --- what was answered, sent and found ---
     "idempotency": _stored(
         "answers",
-        "key body_hash status created_at",
-        customer="response",
+        "key body_hash status created_at about",
+        customer="response answer",
         login="login_id",
         erased="deleted",
     ),
     "mails": _stored(
         "mails",
         "key about kind audience message_id state attempts first_tried_at sent_at next_attempt_at",
-        customer="last_error",
-        partner="recipient",
+        customer="last_error recipient",  # a recipient may be a customer, a partner or somebody who logs in
         erased="emptied",
     ),
     "findings": _stored(
@@ -108,18 +124,27 @@ TABLES: Mapping[str, Stored] = {
     "users": _stored(
         "login",
         "user_id role partner_id created_at",
-        login="email email_key name language password_hash totp_secret totp_confirmed totp_last_step last_login_at",
+        login="email email_key name language password_hash totp_secret totp_confirmed totp_last_step"
+        " first_login_at last_login_at factor_reset_at",
     ),
     "sessions": _stored(
-        "expiry", "secret_hash created_at expires_at", login="user_id last_used_at"
+        "expiry",
+        "secret_hash created_at expires_at",
+        login="user_id last_used_at confirmed_at network browser",
     ),
     "links": _stored("expiry", "purpose secret_hash expires_at mail_key", login="user_id"),
     "recovery_codes": _stored("login", "code_hash", login="user_id"),
     "devices": _stored("expiry", "secret_hash", login="user_id last_used_at"),
     "guesses": _stored("expiry", "failures last_at blocked_until", login="key"),
+    "account_notices": _stored(
+        "expiry",  # deleted once the mail is sent or given up
+        "key kind about audience language staff asked_at next_attempt_at",
+        login="recipient name facts",
+    ),
     "tokens": _stored(
         "partner",
-        "token_id token_hash role partner_id created_at last_used_at expires_at revoked_at",
+        "token_id token_hash role partner_id created_at last_used_at expires_at revoked_at"
+        " ended_because end_told_at",
         login="name made_by",
     ),
     # --- partners and money ---
@@ -169,7 +194,7 @@ TABLES: Mapping[str, Stored] = {
     "invoice_numbers": _stored("settlements", "number_key settlement_id at", partner="partner_id"),
     "papers": _stored(
         "settlements",
-        "paper_id settlement_id kind sha256 pages template_version input_checksum created_at",
+        "paper_id settlement_id kind sha256 pages template_version input_checksum created_at verdict deleted_at",
         customer="content inputs",
         partner="name",
         erased="kept",

@@ -96,10 +96,11 @@ class Settlements:
         )
 
         def save(connection: Connection) -> int:
-            snapshot = without_erased(connection, given)
-            settlement = snapshot.settlement
             is_new = connection.execute(self._put_new, row).scalar_one_or_none() is not None
             found = None if is_new else connection.execute(head).one_or_none()
+            # With the row locked: an erasure at the same time comes before or after this, not in between.
+            snapshot = without_erased(connection, given)
+            settlement = snapshot.settlement
             if found is None:
                 if not is_new:
                     connection.execute(self._put, row)  # IntegrityError: another one has its month

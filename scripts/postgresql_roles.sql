@@ -3,13 +3,17 @@
 --   cmi_app    reads and writes rows there and can do nothing else: for web processes, workers and starter.py
 --   temporal   owns the databases temporal and temporal_visibility, and cannot connect to cmi
 --
--- To be run once, by a superuser, with psql 15 or newer:
+-- To be run once, by a superuser:
 --   DB_OWNER_PASSWORD=… DB_APP_PASSWORD=… TEMPORAL_DB_PASSWORD=… psql --file scripts/postgresql_roles.sql
 -- docker-compose.yml does it at the first start.
 \set ON_ERROR_STOP on
-\getenv owner_password DB_OWNER_PASSWORD
-\getenv app_password DB_APP_PASSWORD
-\getenv temporal_password TEMPORAL_DB_PASSWORD
+\set owner_password `printenv DB_OWNER_PASSWORD`
+\set app_password `printenv DB_APP_PASSWORD`
+\set temporal_password `printenv TEMPORAL_DB_PASSWORD`
+SELECT '' IN (:'owner_password', :'app_password', :'temporal_password') AS incomplete \gset
+\if :incomplete
+    DO $$BEGIN RAISE EXCEPTION 'the three passwords are not set'; END$$;
+\endif
 
 CREATE ROLE cmi_owner LOGIN PASSWORD :'owner_password';
 CREATE ROLE cmi_app LOGIN PASSWORD :'app_password';

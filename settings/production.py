@@ -98,6 +98,11 @@ class Finding(Enum):
         "has logins with sample addresses, such as `make run` makes",
         "begin with an empty database",
     )
+    FACTOR_EXEMPT = (
+        "CMI_FACTOR_EXEMPT",
+        "lets logins of operations or accounting do without a second factor",
+        "take it out",
+    )
     SMTP_PLAIN = (
         "CMI_SMTP_URL",
         "sends a password unencrypted",
@@ -255,6 +260,8 @@ def _samples(settings: Settings) -> Iterator[Found]:
     for name in ("mail_from", "mail_operations", "mail_accounting"):
         if is_sample_address(getattr(settings, name)):
             yield Found(Finding.MAIL_ADDRESSES, PREFIX + name.upper())
+    if settings.factor_exempt:
+        yield _about(Finding.FACTOR_EXEMPT)
     if settings.company_name == Settings.model_fields["company_name"].default:
         yield _about(Finding.COMPANY)
 

@@ -215,7 +215,7 @@ def test_the_roles_are_those_of_the_file_which_needs_these_passwords() -> None:
     assert config["target"].startswith("/docker-entrypoint-initdb.d/")
     path = PRODUCTION["configs"][config["source"]]["file"]
     sql = (ROOT / path).read_text(encoding="utf-8")
-    wanted = set(re.findall(r"\\getenv \w+ (\w+)", sql))
+    wanted = set(re.findall(r"`printenv (\w+)`", sql))
     assert wanted == set(environment("postgresql")) - {"POSTGRES_PASSWORD"}
     assert set(re.findall(r"CREATE ROLE (\w+)", sql)) == {"cmi_owner", "cmi_app", "temporal"}
     # The script that makes Temporal's schema names the databases that the file makes.

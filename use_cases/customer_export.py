@@ -10,6 +10,7 @@ from pydantic import model_validator
 from domain.fields import EmailAddress, TextLine
 from domain.orders.erasure import is_erased
 from domain.values import Input
+from records.corrections import Corrections
 from records.erasures import Erasures
 from records.messages import Messages
 from use_cases import access
@@ -39,8 +40,15 @@ class CustomerQuery(Input):
 class CustomerExports:
     """Exports of customers' data, each of which is recorded."""
 
-    def __init__(self, erasures: Erasures, orders: OrderUseCases, messages: Messages) -> None:
+    def __init__(
+        self,
+        erasures: Erasures,
+        orders: OrderUseCases,
+        corrections: Corrections,
+        messages: Messages,
+    ) -> None:
         self._erasures = erasures
+        self._corrections = corrections
         self._orders = orders
         self._messages = messages
 
@@ -83,6 +91,10 @@ class CustomerExports:
             }
             for each in events
         ]
+        written = [
+            {"at": each.at.isoformat(), "by": each.by, "reason": each.line.reason}
+            for each in await self._corrections.about(sp_id)
+        ]
         messages = [
             {
                 "at": each.at.isoformat(),
@@ -93,7 +105,12 @@ class CustomerExports:
             }
             for each in await self._messages.all(sp_id)
         ]
-        return {"order": whole, "history": history, "messages": messages}
+        return {
+            "order": whole,
+            "history": history,
+            "corrections": written,
+            "messages": messages,
+        }
 
 
 def as_file(exported: dict[str, Any]) -> bytes:

@@ -193,6 +193,12 @@ class MessageUseCases:
         now = self._clock()
         return await self._messages.unread_orders(principal.login_id, partner_id, now, _MOST_NEWS)
 
+    async def shown_news(self, principal: Principal) -> tuple[UnreadOrder, ...]:
+        """What `news` gives, to be shown with the customers' names. Raises `Forbidden`."""
+        found = await self.news(principal)
+        looked_at(principal, (each.placement.sp_id for each in found))
+        return found
+
     async def waiting(self, principal: Principal, limit: int = _MOST_WAITING) -> WaitingOrders:
         """The orders whose partner waits for an answer, the most urgent first. Raises `Forbidden`."""
         access.check(principal, "close_message")

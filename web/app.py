@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from temporalio.envconfig import ClientConfig
 
+from records.corrections import Corrections
 from records.data_keys import DataKeyRecords
 from records.database import Database
 from records.erasures import Erasures
@@ -126,7 +127,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 state.temporal, state.order_use_cases, erasing
             )
             state.customer_exports = CustomerExports(
-                erasures, state.order_use_cases, Messages(database)
+                erasures, state.order_use_cases, Corrections(database), Messages(database)
             )
             state.message_use_cases = MessageUseCases(
                 Messages(database), Partners(database), policies

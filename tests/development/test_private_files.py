@@ -1,13 +1,14 @@
 """The real processes make files for their own user only, whatever umask they are started with."""
 
+import contextlib
 import os
 import signal
 import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -89,9 +90,45 @@ def _until_ready(process: "subprocess.Popen[str]") -> list[str]:
 )
 def test_commands(tmp_path: Path, command: list[str]) -> None:
     subprocess.run(command, cwd=ROOT, env=environment(tmp_path), check=True, capture_output=True)
-    with closing(sqlite3.connect(tmp_path / "records" / "cmi.db")) as connection:
+    with contextlib.closing(sqlite3.connect(tmp_path / "records" / "cmi.db")) as connection:
         assert connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
     assert others_may(tmp_path) == {}
+
+
+@pytest.mark.parametrize("command", [["-m", "web"], ["worker.py"]], ids=["web", "worker"])
+def test_processes_by_themselves(tmp_path: Path, command: list[str]) -> None:
+    env = {
+        **environment(tmp_path),
+        "CMI_HTTP_PORT": str(free_port()),
+        "TEMPORAL_ADDRESS": "127.0.0.1:1",  # they make the tables before they need it
+    }
+    process = subprocess.Popen(
+        [sys.executable, *command], cwd=ROOT, env=env, stderr=subprocess.DEVNULL
+    )
+    file = tmp_path / "records" / "cmi.db"
+    try:
+        end = time.monotonic() + 60
+        while not has_tables(file):
+            assert process.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert (tmp_path / "records" / "cmi.db-wal").exists()
+        assert others_may(tmp_path) == {}
+    finally:
+        process.kill()
+        process.wait()
+
+
+def has_tables(file: Path) -> bool:
+    if not file.exists():
+        return False
+    with (
+        contextlib.suppress(sqlite3.OperationalError),  # it is being made
+        contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection,
+    ):
+        found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")
+        return found.fetchone() is not None
+    return False
 
 
 def test_what_the_warehouse_reads_is_for_its_group(tmp_path: Path) -> None:

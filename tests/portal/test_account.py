@@ -1,5 +1,6 @@
 """One's own account in a browser: language, password, second factor, logged out everywhere."""
 
+import os
 import re
 
 import pyotp
@@ -122,6 +123,53 @@ async def test_a_second_factor_by_qr_code(portal: Portal) -> None:
     await page.context.clear_cookies(name="cmi_session")
     await log_in(page, login.email)
     assert page.url.endswith("/account")
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+async def test_one_session_or_all_others_end(portal: Portal, javascript: bool) -> None:
+    login = await portal.new_login("partner")
+    page = await portal.page(login=login, device="phone", javascript=javascript)
+    await page.context.clear_cookies()
+    await log_in(page, login.email)
+    elsewhere = [await portal.page(login=login) for _ in range(3)]
+    await page.goto("/account")
+    sessions = page.locator(".sessions li")
+    await expect(sessions).to_have_count(
+        5
+    )  # that of the cookie that was thrown away is there as well
+    await expect(sessions.filter(has_text="dieses Gerät")).to_have_count(1)
+    await expect(sessions.first).to_contain_text("dieses Gerät")
+    await expect(sessions.first).to_contain_text("Chrome, ")
+    await fits(page)
+    if javascript:
+        await axe(page)
+    if folder := os.environ.get("PORTAL_PICTURES"):
+        await sessions.first.scroll_into_view_if_needed()
+        await page.screenshot(path=f"{folder}/sessions.png", full_page=True)
+    other = sessions.filter(has_not_text="dieses Gerät").first
+    await follow(other.get_by_role("button", name="Abmelden"))
+    await expect(page.get_by_role("status")).to_contain_text("Auf jenem Gerät")
+    await expect(sessions).to_have_count(4)
+    await follow(page.get_by_role("button", name="Alle anderen abmelden"))
+    await expect(sessions).to_have_count(1)
+    await expect(page.get_by_role("button", name="Alle anderen abmelden")).to_have_count(0)
+    for each in elsewhere:
+        await each.goto("/account")
+        assert each.url.endswith("/login?next=/account")
+    await follow(sessions.get_by_role("button", name="Abmelden"))
+    assert page.url.endswith("/login")
+
+
+async def test_a_common_password_is_refused_at_its_field(portal: Portal) -> None:
+    login = await portal.new_login("partner", "fr")
+    page = await portal.page(login=login)
+    await page.goto("/account")
+    await page.locator("#former").fill(PASSWORD)
+    await page.locator("#password").fill("Passwort1234!")
+    await page.locator("#again").fill("Passwort1234!")
+    await follow(page.locator("[aria-labelledby=password-title] button"))
+    await expect(page.locator("#password")).to_have_attribute("aria-invalid", "true")
+    await expect(page.locator("#password-error")).to_contain_text("utilisé par beaucoup")
 
 
 async def test_a_lost_phone(portal: Portal) -> None:

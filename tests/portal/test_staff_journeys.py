@@ -3,10 +3,13 @@
 import asyncio
 import csv
 import io
+import os
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import expect
 
 import words
 from tests.portal.bad_day import LATE, NAMES, NOTE, bad_day
@@ -157,6 +160,35 @@ async def test_a_token_is_shown_once(portal: Portal) -> None:
     await follow(page.get_by_role("button", name="Endgültig sperren"))
     assert (await portal.site.nobody.get(f"{API}/orders", headers=headers)).status_code == 401
     assert "gesperrt" in await page.get_by_role("row").filter(has_text="Planung").inner_text()
+
+
+async def test_tokens_end_with_the_login_of_their_maker(portal: Portal) -> None:
+    """The list says who made a token, and why it ended; the form says how long one may last."""
+    today = datetime.now(UTC).date()
+    leaver, colleague = await portal.new_login("operations"), await portal.page("operations")
+    page = await portal.page(login=leaver)
+    await page.goto(f"/staff/partners/{LATE}")
+    await page.locator("summary", has_text="Token anlegen").click()
+    await page.get_by_label("Name des Programms").fill("Montageplan")
+    await page.get_by_label("Gültig bis und mit").fill(f"{today.year + 3}-01-01")
+    await follow(page.get_by_role("button", name="Token anlegen"))
+    await expect(page.locator("#token-expires_at-error")).to_contain_text("So lange darf")
+    await page.get_by_label("Gültig bis und mit").fill(f"{today + timedelta(days=5)}")
+    await follow(page.get_by_role("button", name="Token anlegen"))
+    await colleague.goto(f"/staff/partners/{LATE}")
+    row = colleague.get_by_role("row").filter(has_text="Montageplan")
+    await expect(row).to_contain_text(f"von {leaver.name}")
+    await expect(row).to_contain_text("läuft bald ab")
+    await colleague.goto("/staff/users")
+    row = colleague.get_by_role("row").filter(has_text=leaver.email)
+    await row.locator("summary", has_text="Löschen").click()
+    await expect(row).to_contain_text("Tokens, die diese Person angelegt hat")
+    await follow(row.get_by_role("button", name="Endgültig löschen"))
+    await colleague.goto(f"/staff/partners/{LATE}")
+    row = colleague.get_by_role("row").filter(has_text="Montageplan")
+    await expect(row).to_contain_text("mit dem es angelegt war, wurde gelöscht")
+    if folder := os.environ.get("PORTAL_PICTURES"):
+        await colleague.screenshot(path=f"{folder}/tokens.png", full_page=True)
 
 
 async def test_two_people_change_one_partner(portal: Portal) -> None:

@@ -16,7 +16,7 @@ from records.production import database_findings
 from records.tables.accounts import users
 from settings.production import Finding
 from tests.records.conftest import execute
-from tests.support.postgres_roles import PASSWORDS, make_roles
+from tests.support.postgres_roles import PASSWORDS, make_roles, run_file
 
 INSUFFICIENT_PRIVILEGE = "42501"
 DATABASES = ("cmi", "temporal", "temporal_visibility")
@@ -96,6 +96,12 @@ async def test_the_application_can_do_nothing_else(server: URL) -> None:
     application = as_role(server, "cmi_app")
     states = {statement: await refused(application, statement) for statement in FORBIDDEN}
     assert states == dict.fromkeys(FORBIDDEN, INSUFFICIENT_PRIVILEGE)
+
+
+def test_nothing_is_made_without_a_password(postgres_url: str) -> None:
+    done = run_file(make_url(postgres_url), {**PASSWORDS, "TEMPORAL_DB_PASSWORD": ""})
+    assert done.returncode != 0
+    assert "the three passwords are not set" in done.stderr
 
 
 async def test_each_role_is_kept_to_its_databases(server: URL) -> None:

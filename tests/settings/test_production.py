@@ -1,17 +1,24 @@
 """What `CMI_PRODUCTION=on` refuses: each finding, the table of the docs, the real processes."""
 
+import asyncio
 import base64
+import contextlib
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from contracts.keys import new_key
+from development.embedded import free_port
+from records.database import Database
+from records.migrate import migrate
 from settings import Settings
 from settings.production import Finding, findings, is_sample_address
+from use_cases.accounts import Accounts
 
 ROOT = Path(__file__).parents[2]
 DATABASE_PASSWORD, SMTP_PASSWORD = "Lq7rT2mZx9Vb", "vK4w-91pZ"
@@ -60,6 +67,7 @@ WRONG: list[tuple[Finding, dict[str, str]]] = [
         Finding.DATABASE_PASSWORD,
         {"CMI_DATABASE_URL": "postgresql://application1:Application1@db/cmi"},
     ),
+    (Finding.FACTOR_EXEMPT, {"CMI_FACTOR_EXEMPT": "anna.meier@haendler.ch"}),
     (Finding.SMTP_PLAIN, {"CMI_SMTP_URL": f"smtp://cmi:{SMTP_PASSWORD}@mail.haendler.ch"}),
     (Finding.SMTP_PASSWORD, {"CMI_SMTP_URL": "smtps://cmi:changeme@mail.haendler.ch"}),
     (Finding.TOKENS, {"CMI_WAREHOUSE_TOKEN": "token"}),
@@ -179,6 +187,74 @@ def test_the_process_names_everything_and_no_secret_and_ends_with_2(
     for secret in ("hunter2", "development-only", "our secret", key(b"our secret key")[:12]):
         assert secret not in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
+
+
+def start_with(folder: Path, process: str, **changes: str) -> "subprocess.Popen[str]":
+    """Start a process that is fit for production, on a database of this folder."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("CMI_")}
+    env = {
+        **plain,
+        **FIT,
+        "CMI_DATABASE_URL": f"sqlite:///{folder / 'cmi.db'}",
+        "CMI_SMTP_URL": "smtps://cmi:vK4w-91pZ@127.0.0.1:1",
+        "TEMPORAL_ADDRESS": "127.0.0.1:1",
+        **changes,
+    }
+    return subprocess.Popen(
+        [sys.executable, *COMMANDS[process]], cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True
+    )
+
+
+async def test_a_web_process_that_is_fit_serves(tmp_path: Path) -> None:
+    port = free_port()
+    web = start_with(tmp_path, "web", CMI_HTTP_PORT=str(port), CMI_TRUSTED_PROXIES="127.0.0.1")
+    try:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", headers={"X-Forwarded-Proto": "https"}
+        ) as http:
+            async with asyncio.timeout(60):
+                while True:
+                    assert web.poll() is None, web.communicate()[1]
+                    with contextlib.suppress(httpx.TransportError):
+                        answer = await http.get("/login")
+                        break
+                    await asyncio.sleep(0.1)
+        assert answer.status_code == 200
+        assert answer.headers["Strict-Transport-Security"]
+        assert "Secure" in answer.headers["Set-Cookie"]
+    finally:
+        web.kill()
+        web.communicate()
+
+
+async def test_a_database_with_sample_logins_is_refused(tmp_path: Path) -> None:
+    settings = Settings.from_env({"CMI_DATABASE_URL": f"sqlite:///{tmp_path / 'cmi.db'}"})
+    await migrate(settings.database_url)
+    database = Database(settings.database_url)
+    accounts = Accounts(database, settings)
+    try:
+        await accounts.first_operations_login("anna.meier@retailer.example")
+    finally:
+        await accounts.close()
+        await database.close()
+    web = start_with(tmp_path, "web")
+    _, errors = await asyncio.to_thread(web.communicate)
+    assert web.returncode == 2
+    assert Finding.SAMPLE_LOGINS.problem in errors
+    assert len(errors.splitlines()) == 2
+
+
+def test_the_command_for_development_starts_nothing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "dev.py", "--data-dir", str(tmp_path / "dev")],
+        cwd=ROOT,
+        env={**os.environ, "CMI_PRODUCTION": "on"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "CMI_PRODUCTION: must be off, since this is for development\n"
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from sqlalchemy.engine import URL
@@ -18,18 +19,23 @@ PASSWORDS = {
 
 def make_roles(server: URL) -> None:
     """Run the file on a server, as the superuser of the URL."""
+    done = run_file(server, PASSWORDS)
+    assert done.returncode == 0, done.stderr
+
+
+def run_file(server: URL, passwords: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run the file with these passwords in the environment. Returns how psql ended."""
     programs = postgres_programs()
     beside = programs / "psql" if programs else Path("psql")
     url = server.set(drivername="postgresql").render_as_string(hide_password=False)
-    done = subprocess.run(
+    return subprocess.run(
         [str(beside) if beside.exists() else "psql", "--no-psqlrc", url, "--file", str(FILE)],
-        env={**os.environ, **PASSWORDS},
+        env={**os.environ, **passwords},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
 
 
 def grants(owner: str, application: str) -> list[str]:

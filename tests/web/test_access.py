@@ -102,6 +102,7 @@ DECIDED: dict[str, set[str]] = {
     "DELETE /api/v1/tokens/{token_id}": OPERATIONS,
     "GET /api/v1/reports/deadlines": OPERATIONS,
     "GET /api/v1/security-events": OPERATIONS,
+    "GET /api/v1/lookups": OPERATIONS,
     "GET /healthz": EVERYBODY,
     "GET /readyz": EVERYBODY,
 }

@@ -107,6 +107,13 @@ async def cancelled(cmi: Site, **changes: object) -> str:
     await cmi.do(cmi.partner, sp_id, "contacts", contact)
     met = {"met": True, "checklist": dict.fromkeys(("connections", "space", "passages"), "yes")}
     await cmi.do(cmi.partner, sp_id, "requirements", met)
+    written = {"text": f"Frau {BARE} hat eine Frage"}
+    for caller, more in (
+        (cmi.partner, {}),
+        (cmi.operations, {}),
+        (cmi.operations, {"internal": True}),
+    ):
+        assert (await cmi.post(caller, sp_id, "messages", written | more)).status_code == 201
     await cmi.do(cmi.operations, sp_id, "cancel", {"reason": f"Frau {BARE} verzichtet"})
     return sp_id
 
@@ -180,6 +187,10 @@ async def test_a_cancelled_order_leaves_nothing_anywhere(cmi: Site) -> None:
     await cmi.do(cmi.partner, sp_id, "requirements", met)
     await cmi.do(cmi.warehouse, sp_id, "goods-shipped", {"tracking": f"99.{marked.word}"})
     await cmi.reaches(sp_id, "set_appointment")
+    message = {"text": marked.note("Frage")}
+    for caller, internal in ((cmi.partner, {}), (cmi.operations, {"internal": True})):
+        path = f"{API}/orders/{sp_id}/messages"
+        assert (await caller.post(path, json=message | internal)).status_code == 201
     problem = {"reason": "other", "note": marked.note("Problem")}
     await cmi.do(cmi.partner, sp_id, "problem", problem)
     await cmi.do(cmi.operations, sp_id, "cancel", {"reason": marked.note("Storniert")})
@@ -246,6 +257,8 @@ async def test_a_paid_order_leaves_nothing_anywhere_but_its_place(cmi: Site) -> 
     ):
         answer = await cmi.accounting.post(f"{API}/settlements/{number}/{call}", json=body)
         assert answer.status_code == 200, answer.text
+    exported = await cmi.operations.post(f"{API}/customer-exports", json={"sp_id": sp_id})
+    assert correction["reason"] in exported.text
     before = await found_in(cmi, marked)
     assert {"corrections.reason", "settlement_documents.document"} <= set(before)
     assert not [each for each in before if each.startswith("papers.")], "papers cannot be erased"
@@ -336,6 +349,7 @@ async def test_an_export_has_everything_of_the_customer(cmi: Site) -> None:
         got = {each["order"]["intake"]["placement"]["sp_id"] for each in answer.json()["orders"]}
         assert {sp_id, other} <= got
         assert "ist ab 8 Uhr da" in answer.text
+        assert f"Frau {BARE} hat eine Frage" in answer.text
     nobody = {"email": CUSTOMER["email"], "name": "Somebody Else"}
     answer = await cmi.operations.post(f"{API}/customer-exports", json=nobody)
     assert answer.json()["orders"] == []

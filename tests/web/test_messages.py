@@ -248,7 +248,7 @@ async def test_each_side_gets_one_mail_for_what_the_other_wrote(
     text = to_team.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     for part in ("Erste Frage <b>", "Zweite Frage", "Antwort bis", f"/orders/{sp_id}#messages"):
         assert part in text
-    assert "Bitte antworten Sie auf der Seite des Auftrags, nicht auf diese E-Mail." in text
+    assert "auf der Seite des Auftrags, nicht mit einer Antwort auf diese E-Mail." in text
     assert to_team["Reply-To"] is None
     assert to_partner["Subject"] == f"{sp_id}: Nachricht des Servicepartner-Teams"
     text = to_partner.get_body(("plain",)).get_content()  # type: ignore[union-attr]
@@ -294,7 +294,7 @@ async def test_replies_go_to_the_address_of_the_setting(
 
     mail = await eventually(there)
     assert "threads@cmi.example" in mail["Reply-To"]
-    assert "Antworten Sie auf der Seite des Auftrags oder auf diese E-Mail." in str(
+    assert "auf der Seite des Auftrags oder mit einer Antwort auf diese E-Mail." in str(
         mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     )
 

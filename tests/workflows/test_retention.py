@@ -22,6 +22,7 @@ from records.orders import Orders
 from records.partners import Partners
 from records.settlements import Settlements
 from records.tables import (
+    asked_reminders,
     corrections,
     exports,
     findings,
@@ -102,6 +103,10 @@ def _mail(at: datetime) -> dict[str, Any]:
     return {"key": "m", **words, "state": "sent", "attempts": 1, "first_tried_at": at}
 
 
+def _asked_reminder(at: datetime) -> dict[str, Any]:
+    return {"key": "k", "partner_id": "elektro-huber", "asked_by": "Anna", "asked_at": at}
+
+
 def _answer(at: datetime) -> dict[str, Any]:
     words = dict.fromkeys(("login_id", "key", "body_hash"), "x")
     return {**words, "status": 200, "response": "{}", "created_at": at}
@@ -148,7 +153,7 @@ async def _runs_no_more() -> bool:
 
 PUT: Mapping[Kind, Put] = {
     "orders": _put_order,
-    "mails": _rows((mails, _mail)),
+    "mails": _rows((mails, _mail), (asked_reminders, _asked_reminder)),
     "answers": _rows((idempotency, _answer)),
     "findings": _rows((findings, _finding)),
     "traces": _rows((security_events, _event), (lookups, _look), (exports, _export)),
@@ -164,7 +169,7 @@ async def left(database: Database, kind: Kind) -> int:
         stored = await Orders(database).get(SP_ID)
         return 0 if stored is None or is_erased(stored.order) else 1
     tables = {
-        "mails": (mails,),
+        "mails": (mails, asked_reminders),
         "answers": (idempotency,),
         "findings": (findings,),
         "traces": (security_events, lookups, exports),

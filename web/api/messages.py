@@ -19,6 +19,7 @@ from words.order_view import zoned
 
 router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
 
+_DUE = "2026-11-03T18:00:00+01:00"
 _MESSAGE: dict[str, Any] = {
     "message_id": "msg_0f3b9c1f5a7d4e2b",
     "sp_id": "SP-1048213",
@@ -29,8 +30,8 @@ _MESSAGE: dict[str, Any] = {
     "text": "Ist der Lift breit genug?",
     "internal": False,
     "unread": False,
-    "answer_due": None,
-    "answered_at": None,
+    "answer_due": _DUE,
+    "answered_at": "2026-11-02T09:30:00+01:00",
 }
 
 
@@ -62,6 +63,8 @@ class NoAnswerNeeded(Input):
 class MessageAnswer(BaseModel):
     """A message, or for operations an internal note."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_MESSAGE]})
+
     message_id: str
     sp_id: str
     partner_id: str
@@ -81,7 +84,7 @@ class MessageList(BaseModel):
     """The messages of an order that this caller sees, the earliest first. They count as read from now on."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [_MESSAGE], "unread": 0, "answer_due": None}]}
+        json_schema_extra={"examples": [{"items": [_MESSAGE], "unread": 0, "answer_due": _DUE}]}
     )
 
     items: list[MessageAnswer]

@@ -182,6 +182,8 @@ async def _account_page(
     headers: dict[str, str] | None = None,
 ) -> HTMLResponse:
     factor = await _accounts(request).second_factor.status(principal.login_id)
+    this_session = id_of(session_secret(request))
+    sessions = await _accounts(request).sessions.of(principal.login_id)
     return page(
         request,
         "account/account",
@@ -189,8 +191,8 @@ async def _account_page(
         principal=principal,
         headers=headers,
         factor=factor,
-        sessions=await _accounts(request).sessions.of(principal.login_id),
-        this_session=id_of(session_secret(request)),
+        sessions=sorted(sessions, key=lambda each: each.session_id != this_session),
+        this_session=this_session,
         languages=[(each, language_name(each, each)) for each in LANGUAGES],
         shortest=SHORTEST,
         errors=errors or {},

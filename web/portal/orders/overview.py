@@ -145,7 +145,7 @@ async def _show(
     sections = await use_cases.overview(principal, SHOWN)
     now = use_cases.now
     reminded = await _reminded(request, principal, now)
-    news = await message_use_cases(request).news(principal)
+    news = await message_use_cases(request).shown_news(principal)
     return page(
         request,
         "orders/overview",

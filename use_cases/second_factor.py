@@ -125,6 +125,10 @@ class SecondFactor:
         if known.totp_confirmed and not await self.takes(known, code):
             raise WrongFields(Fault("code", "wrong", "is wrong, or was used before"))
         await self._throttle.was_right(known.user.email)
+        await self.remove_checked(user_id)
+
+    async def remove_checked(self, user_id: str) -> None:
+        """Remove the second factor of a user whose code was checked a moment ago."""
         await self._factors.remove(user_id, self._clock())
         self._tell()
         note("second_factor", "removed", user_id)

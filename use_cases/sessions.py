@@ -159,30 +159,8 @@ class SessionUseCases:
         session = await self._records.session(hash_of(secret), self._clock())
         if session is None:
             raise NotFound("session")
-        await self.check_again(session.user.user_id, password, code)
+        await self._check_again(session.user.user_id, password, code)
         await self._records.confirmations.add(hash_of(secret), self._clock())
-
-    async def check_again(self, user_id: str, password: str, code: str | None) -> None:
-        """Check password and code of a person who is logged in; None: the code is checked elsewhere.
-
-        Raises `NotFound` for no such user; `Throttled`, `Busy`, `WrongFields` as `confirm` does.
-        """
-        known = await self._records.by_id(user_id, self._clock())
-        if known is None:
-            raise NotFound("user")
-        with throttling_noted("password", user_id):
-            await self._throttle.guess(known.user.email)
-        right, _ = await self._passwords.check(password, known.password_hash)
-        if not right:
-            note("password", "failed", user_id)
-            raise WrongFields(Fault("current_password", "wrong", "is not the password"))
-        if known.totp_confirmed and code is not None:
-            if not code:
-                raise WrongFields(Fault("code", "missing", "is missing"))
-            if not await self._second_factor.takes(known, code):
-                raise WrongFields(Fault("code", "wrong", "is wrong, or was used before"))
-        await self._throttle.was_right(known.user.email)
-        note("password", "confirmed", user_id)
 
     async def end(self, secret: str) -> None:
         """Log out: end the session."""
@@ -214,6 +192,25 @@ class SessionUseCases:
         """Log a user out everywhere."""
         await self._records.end_sessions(user_id)
         note("log_in", "ended", about=user_id)
+
+    async def _check_again(self, user_id: str, password: str, code: str) -> None:
+        known = await self._records.by_id(user_id, self._clock())
+        if known is None:
+            raise NotFound("user")
+        with throttling_noted("password", user_id):
+            await self._throttle.guess(known.user.email)
+        right, _ = await self._passwords.check(password, known.password_hash)
+        if not right:
+            note("password", "failed", user_id)
+            raise WrongFields(Fault("current_password", "wrong", "is not the password"))
+        if known.totp_confirmed:
+            if not code:
+                raise WrongFields(Fault("code", "missing", "is missing"))
+            if not await self._second_factor.takes(known, code):
+                raise WrongFields(Fault("code", "wrong", "is wrong, or was used before"))
+        # Not after the password alone: whoever knows it could then guess at codes without a wait.
+        await self._throttle.was_right(known.user.email)
+        note("password", "confirmed", user_id)
 
     async def _new_ticket(self, user: User) -> str:
         ticket, now = new_secret(), self._clock()

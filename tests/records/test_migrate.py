@@ -23,6 +23,7 @@ from records.migrate import check_current, migrate
 from records.orders import Orders
 from records.tables import metadata, orders
 from tests.support.builders import AGREED, COMPLETED, GOODS_THERE, MONDAY, TRANSMITTED, lived
+from tests.support.users import add_user
 
 ROOT = Path(__file__).parents[2]
 
@@ -194,6 +195,30 @@ async def test_lines_and_appointments_come_from_the_documents(empty_url: str) ->
     await alembic(empty_url, "upgrade", "head")
     database = Database(empty_url)
     assert await held(database) == before
+    await database.close()
+
+
+async def test_the_grace_of_logins_in_use_begins_with_the_migration(empty_url: str) -> None:
+    await migrate(empty_url)
+    database = Database(empty_url)
+    records, later = AccountRecords(database), MONDAY + timedelta(days=1)
+    for name in ("used", "unused"):
+        email = f"{name}@retailer.example"
+        await add_user(records, name, "operations", None, email, name, "de", MONDAY)
+    assert await records.begin_session("used", "hash", MONDAY, later)
+    await database.close()
+    await alembic(empty_url, "downgrade", "0023-1")
+    began = datetime.now(UTC)
+    await alembic(empty_url, "upgrade", "head")
+    database = Database(empty_url)
+    found = {each.user_id: each for each in await AccountRecords(database).users(None, MONDAY)}
+    first = found["used"].first_login_at
+    assert first is not None
+    assert began <= first <= datetime.now(UTC)
+    assert found["unused"].first_login_at is None
+    session = await AccountRecords(database).session("hash", MONDAY)
+    assert session is not None
+    assert session.confirmed_at is None, "a session of before is asked"
     await database.close()
 
 

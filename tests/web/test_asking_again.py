@@ -1,5 +1,6 @@
 """Sensitive changes on the pages ask for password and code again, keep what was typed, and are then carried out."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.support.builders import MONDAY
 from tests.support.users import add_user
 from tests.use_cases.conftest import ADDRESS, EMAIL, PASSWORD, AccountsEnv
 from tests.web.test_access import PAGES
-from tests.web.test_login import Browser, app, browser
+from tests.web.test_login import SAME, Browser, app, browser
 from use_cases.operations import Operations
 from use_cases.principal import Principal
 from web import problems
@@ -121,10 +122,11 @@ async def state(env: AccountsEnv) -> Any:
         ]
         tokens += await accounts.tokens.list(owner)
     history = await accounts.partners.iban_history("elektro-huber")
+    invitations = sum(mail["Subject"] == "Ihr Zugang zum CMI" for mail in env.mails())
     enrolments = [
         (await accounts.second_factor.status(each["user_id"])).enrolment for each in logins
     ]
-    return logins, tokens, history, await accounts.partners.list(), enrolments, len(env.mails())
+    return logins, tokens, history, await accounts.partners.list(), enrolments, invitations
 
 
 @pytest.mark.parametrize("route", ASKED)
@@ -318,21 +320,66 @@ async def test_to_remove_the_factor_the_password_is_needed(anna: Browser, env: A
     assert not (await env.accounts.users(None))[0].second_factor
 
 
+async def test_who_knows_the_password_cannot_guess_codes_without_a_wait(
+    anna: Browser, env: AccountsEnv
+) -> None:
+    (login,) = await env.accounts.users(None)
+    secret = (await env.accounts.second_factor.enrol(login.user_id)).secret
+    await env.accounts.second_factor.confirm(login.user_id, code_of(secret, env))
+    env.clock.forward(seconds=30)
+    remove = {"path": "/account/second-factor/remove", "confirm_password": PASSWORD, "code": "000000"}  # fmt: skip
+    confirm = {"path": "/staff/tokens", "confirm_password": PASSWORD, "confirm_code": "000000"}
+    new = {"password": "vier neue Wörter hier", "again": "vier neue Wörter hier"}
+    change = {"path": "/account/password", "former": PASSWORD, "confirm_code": "000000"} | new
+    for number, form in enumerate((remove, confirm, change, remove, confirm), 1):
+        await anna.open("/account")
+        assert (await anna.send(**form)).status_code == 422, number
+    for form in (remove, confirm, change):
+        await anna.open("/account")
+        assert (await anna.send(**form)).status_code == 429
+
+
 async def test_a_factor_that_is_being_set_up_needs_the_password_too(
     anna: Browser, env: AccountsEnv
 ) -> None:
     (login,) = await env.accounts.users(None)
     secret = (await env.accounts.second_factor.enrol(login.user_id)).secret
-    page = await anna.open("/account/second-factor")
-    assert 'id="confirm_password"' in page.text
     path = "/account/second-factor/confirm"
+    hidden = await anna.open("/account/second-factor")
+    assert hidden.headers["Location"] == "/account", "who finds an open browser reads no secret"
+    account = await anna.open("/account")
+    assert secret not in account.text.replace(" ", "")
     refused = await anna.send(path, code=code_of(secret, env))
     assert (refused.status_code, is_question(refused)) == (403, True)
     assert not (await env.accounts.users(None))[0].second_factor
-    await anna.open("/account/second-factor")
-    done = await anna.send(path, code=code_of(secret, env), confirm_password=PASSWORD)
+    shown = await anna.send(path, confirm_password=PASSWORD)
+    assert shown.status_code == 200
+    assert secret in shown.text.replace(" ", ""), "the code was not kept"
+    assert "code-error" not in shown.text
+    done = await anna.send(path, code=code_of(secret, env))
     assert done.status_code == 200
     assert (await env.accounts.users(None))[0].second_factor
+
+
+async def test_a_double_click_with_a_code_is_carried_out_once(
+    anna: Browser, env: AccountsEnv
+) -> None:
+    (login,) = await env.accounts.users(None)
+    secret = (await env.accounts.second_factor.enrol(login.user_id)).secret
+    await env.accounts.second_factor.confirm(login.user_id, code_of(secret, env))
+    env.clock.forward(seconds=30)
+    await anna.open("/account")
+    await anna.send("/staff/users", request_id="r" * 22, **ASKED["/staff/users"])
+    fields = anna.hidden() | {"confirm_password": PASSWORD, "confirm_code": code_of(secret, env)}
+
+    async def send() -> int:
+        return (await anna.http.post("/staff/users", data=fields, headers=SAME)).status_code
+
+    at_once = await asyncio.gather(send(), send())
+    assert 303 in at_once
+    assert set(at_once) <= {303, 422}, "the code works once"
+    assert await send() == 303, "and from then on nothing is asked"
+    assert len(await env.accounts.users(None)) == 2
 
 
 # --- the API -----------------------------------------------------------------------------------------------------

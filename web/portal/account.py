@@ -130,7 +130,14 @@ async def begin_second_factor(request: Request) -> Response:
 async def second_factor(request: Request) -> Response:
     """The QR code for the app, until a code from the app confirms the second factor."""
     principal = await require_login(request, *_EVERYBODY, without_factor=True)
-    return await _enrolment(request, principal)
+    if not principal.needs_confirmation:
+        return await _enrolment(request, principal)
+    # The secret is not shown again without the password: `begin_second_factor` asks for it, and makes another one.
+    return (
+        factor_needed_page(request, principal)
+        if principal.is_factor_due
+        else redirect(request, "/account")
+    )
 
 
 @router.post("/account/second-factor/confirm")
@@ -138,6 +145,10 @@ async def confirm_second_factor(request: Request) -> Response:
     """Check the first code. The recovery codes are shown on this page only."""
     principal = await require_login(request, *_EVERYBODY, without_factor=True)
     form = await confirmed_form(request, principal, "set_up_factor")
+    if PASSWORD in form and not form.get(
+        "code"
+    ):  # it was not kept while the password was asked for
+        return await _enrolment(request, principal)
     try:
         codes = await _accounts(request).second_factor.confirm(
             principal.login_id, form.get("code").strip()
@@ -156,12 +167,13 @@ async def remove_second_factor(request: Request) -> Response:
     """Switch the second factor off with a code, and with the password if it was not given a moment ago."""
     principal = await require_login(request, *_EVERYBODY)
     form = await form_of(request)
-    accounts = _accounts(request)
+    factors, code = _accounts(request).second_factor, form.get("code").strip()
     try:
         if principal.needs_confirmation:
-            # The code is checked below: it works once.
-            await accounts.sessions.check_again(principal.login_id, form.get(PASSWORD), None)
-        await accounts.second_factor.remove(principal.login_id, form.get("code").strip())
+            await confirm(request, form.get(PASSWORD), code)
+            await factors.remove_checked(principal.login_id)
+        else:
+            await factors.remove(principal.login_id, code)
     except WrongFields as error:
         if error.faults[0].field == "current_password":
             errors = error_texts(request, principal, error)

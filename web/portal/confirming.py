@@ -13,7 +13,13 @@ from use_cases.accounts import Accounts
 from use_cases.principal import Principal
 from web.portal.forms import SavedForm
 from web.portal.login import BAD_CODE, retry_after_header, throttled_text
-from web.portal.pages import EarlyResponse, Form, form_of, language_of, page
+from web.portal.pages import (
+    EarlyResponse,
+    Form,
+    form_of,
+    language_of,
+    page,
+)
 from web.security import session_secret
 from words.translations import mark, say
 

@@ -15,7 +15,11 @@ class Rule(NamedTuple):
 
 
 RULES: dict[Kind, Rule] = {
-    "orders": Rule(730, 0, "two years of warranty after the end (OR 210), then no purpose is left"),
+    "orders": Rule(
+        730,
+        0,
+        "with messages and notes: two years of warranty after the end (OR 210), then no purpose is left",
+    ),
     "contact": Rule(90, 0, "complaints about the work; later the partner needs to reach nobody"),
     "mails": Rule(365, 0, "proof of what was sent, until all settlements of a year are paid"),
     "answers": Rule(7, 1, "repetitions of a call come within days"),

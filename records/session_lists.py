@@ -9,6 +9,7 @@ from records.database import Database, storable
 from records.tables import sessions
 
 _ID_LENGTH = 16
+_MOST_LISTED = 100
 
 
 class SessionRow(NamedTuple):
@@ -37,7 +38,7 @@ class SessionLists:
         self._database = database
 
     async def of(self, user_id: str, now: datetime) -> tuple[SessionRow, ...]:
-        """The sessions of a user that have not expired, the last used first."""
+        """The sessions of a user that have not expired, the last used first, and no more than a page can show."""
         found = (
             select(
                 _id,
@@ -49,6 +50,7 @@ class SessionLists:
             )
             .where(sessions.c.user_id == user_id, sessions.c.expires_at > now)
             .order_by(sessions.c.last_used_at.desc(), sessions.c.secret_hash)
+            .limit(_MOST_LISTED)
         )
         rows = await self._database.read(lambda connection: connection.execute(found).all())
         return tuple(SessionRow(*row) for row in rows)

@@ -11,7 +11,16 @@ from contracts.messages import DisplaySettings
 from domain.orders import access, deadlines
 from domain.orders.ball import ball
 from domain.orders.explanation import explain
-from domain.orders.order import Order
+from domain.orders.order import Order, Status
+from domain.values import Language
+from words.translations import mark, say
+
+_DUE = mark("%(task)s: fällig %(when)s")
+_REMINDER = mark("%(task)s: Erinnerung %(when)s")
+_OVERDUE = mark("%(task)s: überfällig, nächste Mahnung %(when)s")
+_HELD_BACK = mark("Übermittlung zurückgehalten bis %(when)s")
+_ON_HOLD = mark("zurückgestellt bis %(when)s")
+_CALENDAR = mark("Kalender wird erneuert am %(when)s")
 
 
 def title(order: Order) -> str:
@@ -20,20 +29,22 @@ def title(order: Order) -> str:
     return f"{placement.service.code} · {order.partner.partner_id} · {order.partner.canton}"
 
 
-def wake_summary(order: Order, wake: datetime) -> str:
-    """What a timer waits for, in a line."""
-    local = words.format_instant(order.calendar.local(wake), "en")
+def wake_summary(order: Order, wake: datetime, language: Language) -> str:
+    """What a timer waits for, in a line in the operations' language."""
+    when = words.format_instant(order.calendar.local(wake), language)
     for deadline in order.open_deadlines:
-        kind = words.deadline_label(deadline.kind, "en")
+        task = words.deadline_label(deadline.kind, language)
         if deadline.due == wake:
-            return f"{kind}: due {local}"
+            return say(language, _DUE, task=task, when=when)
         if not deadline.missed and deadlines.reminder_at(order, deadline) == wake:
-            return f"{kind}: reminder {local}"
+            return say(language, _REMINDER, task=task, when=when)
         if deadline.missed and wake in (at for _, at in deadlines.escalations(order, deadline)):
-            return f"{kind}: overdue, next mail {local}"
+            return say(language, _OVERDUE, task=task, when=when)
     if deadlines.hold_until(order) == wake:
-        return f"held back until {local}"
-    return f"calendar to be renewed {local}"
+        return say(language, _HELD_BACK, when=when)
+    if order.status is Status.ON_HOLD and order.held_until == wake:
+        return say(language, _ON_HOLD, when=when)
+    return say(language, _CALENDAR, when=when)
 
 
 def search_attributes(

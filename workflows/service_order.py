@@ -269,7 +269,7 @@ class ServiceOrder(EntityWorkflow[Order, Command, Recorded, Effect]):
     # --- the Temporal UI -----------------------------------------------------------------------------------------
 
     def _wake_summary(self, wake: datetime) -> str:
-        return wake_summary(self._state, wake)
+        return wake_summary(self._state, wake, self._display.language)
 
     def _details(self) -> str:
         return details(self._state, workflow.now(), self._display)

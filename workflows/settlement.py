@@ -230,7 +230,7 @@ class SettlementWorkflow(SettlementPapersWorkflow):
     # --- the Temporal UI -----------------------------------------------------------------------------------------
 
     def _wake_summary(self, wake: datetime) -> str:
-        return wake_summary(self._state, wake)
+        return wake_summary(self._state, wake, self._display.language)
 
     def _details(self) -> str:
         return details(self._state, self._batches.asked, self._display)

@@ -12,6 +12,20 @@ from domain.settlements.access import actions
 from domain.settlements.deadlines import next_instant
 from domain.settlements.settlement import Settlement, SettlementStatus
 from domain.values import Language
+from words.translations import mark, say
+
+_REMINDER = mark("Rechnung: %(number)s. Erinnerung %(when)s")
+_CLOSES = mark("Auswahl endet %(when)s")
+_TOLD = mark("Servicepartner wird benachrichtigt %(when)s")
+_NEXT = mark("als Nächstes: %(what)s")
+_NEXT_STATEMENT = mark("als Nächstes: der Beleg")
+_PICKED = mark("Aufträge ausgewählt: %(orders)s")
+_ASKED = mark("Aufträge gefragt: %(asked)s von %(orders)s")
+_BILLED = mark("Aufträge verrechnet: %(orders)s, ausgelassen: %(left_out)s")
+_SET_FREE = mark("Aufträge freigegeben: %(asked)s von %(orders)s")
+_NOTHING = mark("nichts zu verrechnen, ausgelassen: %(left_out)s")
+_TAKEN_BACK = mark("zurückgenommen")
+_TOTAL = mark("Total CHF %(total)s")
 
 
 def title(settlement: Settlement) -> str:
@@ -21,14 +35,14 @@ def title(settlement: Settlement) -> str:
     return f"{opening.month} · {opening.partner.partner_id}{further}"
 
 
-def wake_summary(settlement: Settlement, wake: datetime) -> str:
-    """What a timer waits for, in a line."""
-    local = words.format_instant(settlement.opening.calendar.local(wake), "en")
+def wake_summary(settlement: Settlement, wake: datetime, language: Language) -> str:
+    """What a timer waits for, in a line in the operations' language."""
+    when = words.format_instant(settlement.opening.calendar.local(wake), language)
     if settlement.status is SettlementStatus.ISSUED:
-        return f"invoice: reminder {settlement.reminders + 1} {local}"
+        return say(language, _REMINDER, number=settlement.reminders + 1, when=when)
     if settlement.told or wake == settlement.selectable_until:
-        return f"selection closes {local}"
-    return f"partner is told {local}"
+        return say(language, _CLOSES, when=when)
+    return say(language, _TOLD, when=when)
 
 
 def is_late(settlement: Settlement) -> bool:
@@ -66,10 +80,11 @@ def details(settlement: Settlement, asked: int, display: DisplaySettings) -> str
     language: Language = display.language
     label = words.settlement_status_label(settlement.status, language)
     lines = [f"## {label} (`{settlement.status.value}`)", ""]
-    lines += [f"- {line}" for line in _progress(settlement, asked)]
+    lines += [f"- {line}" for line in _progress(settlement, asked, language)]
     wake = next_instant(settlement)
     if wake is not None:
-        lines.append(f"- next: {wake_summary(settlement, wake)}")
+        following = wake_summary(settlement, wake, language)
+        lines.append(f"- {say(language, _NEXT, what=following)}")
     possible = actions(settlement)
     if possible:
         labels = ", ".join(words.settlement_action_label(each, language) for each in possible)
@@ -78,24 +93,23 @@ def details(settlement: Settlement, asked: int, display: DisplaySettings) -> str
     return "\n".join([*lines, "", f"[{name}]({display.public_url}/settlements/{name})"])
 
 
-def _progress(settlement: Settlement, asked: int) -> list[str]:
+def _progress(settlement: Settlement, asked: int, language: Language) -> list[str]:
     orders, left_out = len(settlement.picked), len(settlement.left_out)
+    billed = say(language, _BILLED, orders=orders, left_out=left_out)
+    statement = say(language, _NEXT_STATEMENT)
     match settlement.status:
         case SettlementStatus.OPEN:
-            return [f"{orders} orders picked"]
+            return [say(language, _PICKED, orders=orders)]
         case SettlementStatus.CLOSING if not settlement.claimed:
-            return [f"asked {asked} of {orders} orders", "next: the statement"]
+            return [say(language, _ASKED, asked=asked, orders=orders), statement]
         case SettlementStatus.CLOSING:
-            return [f"billed {orders} orders, left out {left_out}", "next: the statement"]
+            return [billed, statement]
         case SettlementStatus.VOID if not settlement.released:
-            return [f"set free {asked} of {orders} orders"]
+            return [say(language, _SET_FREE, asked=asked, orders=orders)]
         case SettlementStatus.VOID if not settlement.voided:
-            return [f"nothing to bill, left out {left_out}"]
+            return [say(language, _NOTHING, left_out=left_out)]
         case SettlementStatus.VOID:
-            return ["taken back"]
+            return [say(language, _TAKEN_BACK)]
         case _:
             assert settlement.statement is not None
-            return [
-                f"billed {orders} orders, left out {left_out}",
-                f"total CHF {settlement.statement.total}",
-            ]
+            return [billed, say(language, _TOTAL, total=settlement.statement.total)]

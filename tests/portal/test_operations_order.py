@@ -84,7 +84,7 @@ async def test_a_partner_and_accounting_see_none_of_it(portal: Portal) -> None:
         assert (await one.get("/orders/SP-nobody/temporal")).status_code == 404
 
 
-@pytest.mark.parametrize("language", ["de"])
+@pytest.mark.parametrize("language", ["de", "en"])
 async def test_who_was_told_what(portal: Portal, language: Language) -> None:
     """Mails that were sent, and such as were not, each with who it was for."""
     sp_id = await portal.site.new()

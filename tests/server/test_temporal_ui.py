@@ -1,17 +1,26 @@
 """What operations find in Temporal: lists and counts by search attributes, an order in words, nothing personal."""
 
+import re
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
+import pytest
 from google.protobuf.json_format import MessageToJson
+from playwright.async_api import expect
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
 from contracts import names
+from development.embedded import free_port, temporal_command
 from domain.orders.commands import Accept, ConfirmRequirements, LogContact
 from domain.orders.order import Status
+from tests.portal.portal import chromium
 from tests.server.surroundings import details, eventually, surroundings
 from tests.support.builders import placement
+from tests.support.needs import require
 from tests.workflows.life import Life
+from web.portal.temporal_ui import LATE
 
 
 async def found(client: Client, query: str, wanted: set[str]) -> bool:
@@ -70,6 +79,54 @@ async def test_lists_details_and_a_refusal(tmp_path: Path) -> None:
         assert "⚠" in await details(late)
 
 
+async def test_the_list_with_columns_and_a_saved_view(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What docs/operations.md, "Columns and views", says, clicked in the UI itself."""
+    require("chromium")
+    ui_port = free_port()
+
+    def with_ui(**given: Any) -> list[str]:
+        return temporal_command(**{**given, "ui_port": ui_port})
+
+    monkeypatch.setattr("tests.server.surroundings.temporal_command", with_ui)
+    async with (
+        surroundings(tmp_path, accept="1 second") as around,
+        around.worker(),
+        chromium() as browser,
+    ):
+        life = await around.place("SP-1")
+        await around.reaches(life, Status.NEW)
+        await eventually(lambda: found(around.client, "Overdue = true", {"SP-1"}))
+        page = await browser.new_page(viewport={"width": 1500, "height": 1000})
+        workflows = f"http://127.0.0.1:{ui_port}/namespaces/default/workflows"
+        await page.goto(f"{workflows}?query={quote(LATE)}")
+        row = page.get_by_test_id("workflows-summary-configurable-table-row")
+        await expect(row).to_contain_text("SP-1", timeout=60_000)
+        await page.get_by_test_id("workflows-summary-table-configuration-button").click()
+        for name in ("SpStatus", "PartnerId", "Deadline", "Overdue"):
+            line = page.locator("li, tr, div").filter(has_text=re.compile(f"^\\s*{name}\\s*$"))
+            await line.last.locator("xpath=ancestor-or-self::*[.//button][1]//button").last.click()
+        await page.reload()
+        for text in ("new", "elektro-huber", "true"):
+            await expect(row).to_contain_text(text, timeout=60_000)
+        await page.get_by_test_id("create-view-button").click()
+        dialog = page.locator("dialog[open]")
+        name = dialog.get_by_test_id("workflow-save-view-modal-input")
+        await expect(name).to_be_focused()
+        await name.press_sequentially("Late orders", delay=50)
+        await dialog.get_by_role("button", name="Save").click()
+        await expect(page.get_by_test_id("saved-views-button")).to_contain_text("Late orders")
+        await page.goto(workflows)
+        await page.get_by_test_id("saved-views-button").click()
+        await page.get_by_text("Late orders").first.click()
+        await expect(page).to_have_url(re.compile("Overdue"))
+        # The details that the link of an order's page leads to.
+        run = (await life.handle.describe()).run_id
+        await page.goto(f"{workflows}/SP-1/{run}/user-metadata")
+        await expect(page.get_by_text("Zuständig: Servicepartner")).to_be_visible(timeout=60_000)
+
+
 async def test_nothing_personal_is_readable(tmp_path: Path) -> None:
     """Codecs cover arguments; what operations, and everybody with access to Temporal, read at a glance is these."""
     async with surroundings(tmp_path) as around, around.worker():
@@ -99,7 +156,7 @@ async def test_nothing_personal_is_readable(tmp_path: Path) -> None:
             ),
         ]
         assert any("new_order to partner" in text for text in readable)
-        assert any("due" in text for text in readable)
+        assert any("fällig" in text for text in readable), "in the language of operations"
         customer = placement().customer
         personal = (
             *customer.name.split(),

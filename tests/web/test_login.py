@@ -164,6 +164,7 @@ async def test_a_reset_says_the_same_whoever_asks(browser: Browser, env: Account
         answer = await browser.send("/reset", email=email)
         answers.append((answer.status_code, answer.text))
     assert answers[0] == answers[1]
+    assert "Er gilt eine Stunde." in answers[0][1]
     await env.accounts.close()
     path = f"/reset/{env.secret()}"
     assert (await browser.open(path)).status_code == 200

@@ -1,7 +1,6 @@
 """What only operations see on an order's page: its partner first, who was told what, the link into the Temporal UI."""
 
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -19,6 +18,7 @@ from use_cases.operations import Operations
 from use_cases.principal import Principal
 from web.portal.orders.common import find, partner_choices, phone_link
 from web.portal.pages import require_login
+from web.portal.temporal_ui import workflow_address
 from words import mail_label
 from words.translations import mark, say
 
@@ -116,12 +116,5 @@ async def temporal_ui(request: Request, sp_id: str) -> Response:
     """Lead to the current details of the order's workflow in the Temporal UI; to the workflow if Temporal is away."""
     principal = await require_login(request, "operations")
     order = (await find(request, principal, sp_id)).order
-    state = request.app.state
-    base, namespace = state.settings.temporal_ui_url.rstrip("/"), state.temporal.namespace
-    address = f"{base}/namespaces/{_quoted(namespace)}/workflows/{_quoted(order.sp_id)}"
-    run = await latest_run(state.temporal, order.sp_id)
-    return RedirectResponse(f"{address}/{run}/user-metadata" if run else address, 303)
-
-
-def _quoted(text: str) -> str:
-    return quote(text, safe="")
+    run = await latest_run(request.app.state.temporal, order.sp_id)
+    return RedirectResponse(workflow_address(request, order.sp_id, run), 303)

@@ -12,7 +12,7 @@ from use_cases.principal import Principal
 from words import refusal_reason
 
 SHOWN = 20
-"""How many messages the page of an order shows; a link leads to all of them."""
+"""How many messages the page of an order shows, unless more are unread; a link leads to all of them."""
 _ALL = "all"
 
 
@@ -31,7 +31,10 @@ async def message_values(
     thread = await message_use_cases(request).thread(principal, order)
     messages = [each for each in thread.items if not each.message.internal]
     partner_id = order.partner.partner_id
-    shown = messages if request.query_params.get("messages") == _ALL else messages[-SHOWN:]
+    # All that count as read afterwards are shown.
+    new = next((n for n, each in enumerate(messages) if each.is_unread), len(messages))
+    hidden = min(new, max(0, len(messages) - SHOWN))
+    shown = messages[0 if request.query_params.get("messages") == _ALL else hidden :]
     waiting = [
         m.message for m in messages if m.message.is_open and m.message.partner_id == partner_id
     ]

@@ -12,6 +12,7 @@ from web.portal.orders.common import partner_choices
 from web.portal.orders.messages import message_use_cases
 from web.portal.pages import page, redirect
 from web.portal.staff.common import accounts_of, address, require_operations
+from web.portal.temporal_ui import LATE, list_address
 from words.translations import mark
 
 router = APIRouter(include_in_schema=False)
@@ -68,6 +69,7 @@ async def overview(request: Request) -> Response:
         partners=await partner_choices(request) if situation.unassigned else (),
         is_settlement=is_settlement_id,
         finding_texts=FINDINGS,
+        temporal_ui=list_address(request, LATE),
     )
 
 

@@ -39,6 +39,14 @@ CUSTOMER = {
     "language": "de",
 }
 
+CUSTOMER_MAILS = """
+[customer_mails]
+caller = true
+appointment = true
+moved = true
+cancelled = true
+"""
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -73,7 +81,7 @@ async def cmi(
 ) -> AsyncIterator[Site]:
     folder = tmp_path_factory.mktemp("erased")
     policy = folder / "web.toml"
-    policy.write_text(POLICY)
+    policy.write_text(f"{POLICY}{CUSTOMER_MAILS}")
     env = {
         "CMI_POLICY": str(policy),
         "CMI_ENCRYPTION_KEYS": new_key("k1"),
@@ -181,6 +189,7 @@ async def test_a_cancelled_order_leaves_nothing_anywhere(cmi: Site) -> None:
     customer = {**marked.customer, "city": f"{marked.word}stadt"}
     sp_id = await cmi.new(customer=customer, note=marked.note("Shop"), deliver_to="customer")
     await cmi.do(cmi.partner, sp_id, "accept", Idempotency_Key=f"accept-{sp_id}")
+    await eventually(lambda: marked.word in str([m["To"] for m in cmi.around.inbox.mails()]))
     contact = {"outcome": "reached", "note": marked.note("Anruf")}
     await cmi.do(cmi.partner, sp_id, "contacts", contact)
     met = {"met": True, "checklist": CHECKLIST, "note": marked.note("Anforderungen")}

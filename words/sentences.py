@@ -54,7 +54,6 @@ MESSAGE_REFUSALS: Mapping[str, str] = {
     ),
 }
 INVALID: Mapping[str, str] = {
-    "message_missing": mark("Bitte schreiben Sie einen Text."),
     "too_many_messages": mark(
         "Zu diesem Auftrag sind schon 300 Texte geschrieben. Bitte rufen Sie an."
     ),

@@ -19,6 +19,7 @@ _CLOCK = re.compile(r"(\d{1,2})(?:[:.h]\s*(\d{2})(?::\d{2})?)?(?:\s*h)?", re.ASC
 
 MESSAGES = {
     "choose": mark("Bitte wählen Sie eine der Möglichkeiten."),
+    "message_missing": mark("Bitte schreiben Sie einen Text."),
     "reason_missing": mark("Bitte geben Sie einen Grund an."),
     "chip_and_own": mark(
         "Bitte wählen Sie entweder einen Vorschlag oder geben Sie eine eigene Zeit an, nicht beides."

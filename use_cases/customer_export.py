@@ -10,6 +10,7 @@ from pydantic import model_validator
 from domain.fields import EmailAddress, TextLine
 from domain.orders.erasure import is_erased
 from domain.values import Input
+from records.customer_links import CustomerLinks
 from records.erasures import Erasures
 from use_cases import access
 from use_cases.orders import OrderUseCases
@@ -37,9 +38,10 @@ class CustomerQuery(Input):
 class CustomerExports:
     """Exports of customers' data, each of which is recorded."""
 
-    def __init__(self, erasures: Erasures, orders: OrderUseCases) -> None:
+    def __init__(self, erasures: Erasures, orders: OrderUseCases, links: CustomerLinks) -> None:
         self._erasures = erasures
         self._orders = orders
+        self._links = links
 
     async def export(self, principal: Principal, query: CustomerQuery) -> dict[str, Any]:
         """All orders of the customer with all that is stored of them, as JSON. Erased orders hold nothing of it.
@@ -79,7 +81,12 @@ class CustomerExports:
             }
             for each in events
         ]
-        return {"order": whole, "history": history}
+        wish = await self._links.wish(sp_id)
+        return {
+            "order": whole,
+            "history": history,
+            "wish": wish.model_dump(mode="json") if wish is not None else None,
+        }
 
 
 def as_file(exported: dict[str, Any]) -> bytes:

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from temporalio.envconfig import ClientConfig
 
+from records.customer_links import CustomerLinks
 from records.data_keys import DataKeyRecords
 from records.database import Database
 from records.erasures import Erasures
@@ -113,7 +114,9 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             state.erasure_use_cases = ErasureUseCases(
                 state.temporal, state.order_use_cases, erasing
             )
-            state.customer_exports = CustomerExports(erasures, state.order_use_cases)
+            state.customer_exports = CustomerExports(
+                erasures, state.order_use_cases, CustomerLinks(database)
+            )
             ended_partners = state.order_use_cases.ended_partners
             state.accounts.partners.release_orders = ended_partners.release_soon
             state.related_orders = RelatedOrders(OrderRelations(database))

@@ -11,6 +11,7 @@ from domain.fields import EmailAddress, TextLine
 from domain.orders.erasure import is_erased
 from domain.values import Input
 from records.corrections import Corrections
+from records.customer_links import CustomerLinks
 from records.erasures import Erasures
 from records.messages import Messages
 from use_cases import access
@@ -46,11 +47,13 @@ class CustomerExports:
         orders: OrderUseCases,
         corrections: Corrections,
         messages: Messages,
+        links: CustomerLinks,
     ) -> None:
         self._erasures = erasures
         self._corrections = corrections
         self._orders = orders
         self._messages = messages
+        self._links = links
 
     async def export(self, principal: Principal, query: CustomerQuery) -> dict[str, Any]:
         """All orders of the customer with all that is stored of them, as JSON. Erased orders hold nothing of it.
@@ -105,11 +108,13 @@ class CustomerExports:
             }
             for each in await self._messages.all(sp_id)
         ]
+        wish = await self._links.wish(sp_id)
         return {
             "order": whole,
             "history": history,
             "corrections": written,
             "messages": messages,
+            "wish": wish.model_dump(mode="json") if wish is not None else None,
         }
 
 

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from temporalio.envconfig import ClientConfig
 
 from records.corrections import Corrections
+from records.customer_links import CustomerLinks
 from records.data_keys import DataKeyRecords
 from records.database import Database
 from records.erasures import Erasures
@@ -129,7 +130,11 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 state.temporal, state.order_use_cases, erasing
             )
             state.customer_exports = CustomerExports(
-                erasures, state.order_use_cases, Corrections(database), Messages(database)
+                erasures,
+                state.order_use_cases,
+                Corrections(database),
+                Messages(database),
+                CustomerLinks(database),
             )
             state.message_use_cases = MessageUseCases(
                 Messages(database), Partners(database), policies

@@ -1,9 +1,10 @@
-"""A customer's wish for another day on the pages of its partner and of operations."""
+"""A customer's page, and its wish for another day on the pages of its partner and of operations."""
 
 import pytest
 
+from domain.values import LANGUAGES, Language
 from records.customer_links import CustomerLinks
-from tests.portal.portal import Portal
+from tests.portal.portal import Portal, axe, fits, follow
 from tests.portal.test_orders_pages import operations, partner
 from tests.portal.visitor import Visitor, visitor
 from use_cases.customer_links import CustomerDesk
@@ -52,3 +53,32 @@ async def test_operations_revoke_the_links_of_a_customer(
     assert "gelten nicht mehr" in (await operations.get(answer.headers["Location"])).text
     assert await desk.open(secret) is None
     assert not await CustomerLinks(portal.site.app.state.database).has_links(sp_id)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_a_customer_asks_on_a_phone_without_scripts(
+    portal: Portal, language: Language
+) -> None:
+    sp_id = await portal.site.new(language=language)
+    await portal.site.brought(sp_id, "confirm_execution")
+    desk: CustomerDesk = portal.site.app.state.customer_desk
+    secret = await desk.issue(sp_id)
+    other: Language = "en" if language == "de" else "de"
+    page = await portal.page(language=other, device="phone", javascript=False)
+    checked = await portal.page(language=other, device="phone", dark=True)
+    for step in ("ask", "asked"):
+        await checked.goto(f"/visit/{secret}")
+        assert await checked.locator("html").get_attribute("lang") == language, step
+        await axe(checked)
+        await fits(checked)
+        if step == "ask":
+            await page.goto(f"/visit/{secret}")
+            await page.locator("textarea").fill("Am Freitag")
+            await follow(page.locator("button"))
+            assert await page.locator("form").count() == 0
+            assert page.url.endswith(f"/visit/{secret}")
+    order = await desk.open(secret)
+    assert order is not None
+    wish = await desk.open_wish(order)
+    assert wish is not None
+    assert wish.note == "Am Freitag"

@@ -362,5 +362,13 @@ async def test_an_export_has_everything_of_the_customer(cmi: Site) -> None:
     nobody = {"email": CUSTOMER["email"], "name": "Somebody Else"}
     answer = await cmi.operations.post(f"{API}/customer-exports", json=nobody)
     assert answer.json()["orders"] == []
+    asked = await cmi.new()
+    await cmi.brought(asked, "confirm_execution")
+    desk = cmi.app.state.customer_desk
+    order = await desk.open(await desk.issue(asked))
+    assert await desk.ask(order, "Lieber am Freitag")
+    answer = await cmi.operations.post(f"{API}/customer-exports", json={"sp_id": asked})
+    notes = {each["wish"]["note"] for each in answer.json()["orders"] if each["wish"]}
+    assert notes == {"Lieber am Freitag"}
     refused = await cmi.operations.post(f"{API}/customer-exports", json={"email": "a@b.ch"})
     assert refused.status_code == 422

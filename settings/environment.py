@@ -36,7 +36,6 @@ from settings.fields import (
     EncryptionKeys,
     InvoiceQuota,
     MailAddress,
-    Networks,
     RetentionDays,
     SecretKey,
     SmtpServer,
@@ -46,11 +45,12 @@ from settings.fields import (
     parse_smtp_url,
     parse_vat_rates,
 )
+from settings.http import HttpSettings
 from settings.logins import LoginSettings
 from settings.policy_files import PREFIX, SettingsError, read_folder, read_policy
 
 
-class Settings(LoginSettings):
+class Settings(LoginSettings, HttpSettings):
     """Everything that differs between installations. A field is read from the variable `CMI_` + its name.
 
     Fields that may hold a password are not in the `repr`.
@@ -168,25 +168,6 @@ class Settings(LoginSettings):
         None,
         description="ClamAV's daemon, which checks uploaded invoices: unix:/path or tcp:host:port;"
         " none: they are not checked for viruses",
-    )
-    http_host: str = Field(
-        "127.0.0.1",
-        min_length=1,
-        description="address the web application listens on; 0.0.0.0 behind a proxy or in a container",
-    )
-    http_port: int = Field(8000, ge=0, le=65535, description="port the web application listens on")
-    http_connections: int = Field(
-        900, ge=1, description="connections a web process holds at most; beyond it answers 503"
-    )
-    calls_per_minute: int = Field(
-        12_000, ge=0, description="API calls a minute of a token of the retailer; 0: no limit"
-    )
-    partner_calls_per_minute: int = Field(
-        3_000, ge=0, description="API calls a minute of a token of a partner; 0: no limit"
-    )
-    trusted_proxies: Networks = Field(
-        "",
-        description="addresses or networks, comma-separated, whose X-Forwarded-For and -Proto are believed",
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], CaseInsensitive] = Field(
         "info", description="how much is logged: debug, info, warning, error"

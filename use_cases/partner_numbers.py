@@ -9,13 +9,14 @@ from typing import Any
 
 from stdnum import iban
 from stdnum.ch import uid
-from stdnum.exceptions import ValidationError
+from stdnum.exceptions import InvalidLength, ValidationError
 
 from records.partners import Partner
 from use_cases.account_errors import Fault, WrongFields
 from use_cases.input_files import UnusableFile
 
-_VAT_SUFFIX = re.compile(r"[\s.-]*(MWST|TVA|IVA|TPV)[\s.]*$", re.IGNORECASE)
+_VAT_SUFFIX = re.compile(r"(MWST|TVA|IVA|TPV)[\s.]*$", re.IGNORECASE)
+_LONGEST = 100  # characters of a number with blanks; checking takes longer than linear time
 
 
 def canonical_vat_number(text: str) -> str:
@@ -23,10 +24,10 @@ def canonical_vat_number(text: str) -> str:
 
     Raises `ValueError` if it is not the UID of a firm.
     """
-    suffix = _VAT_SUFFIX.search(text)
-    number = text[: suffix.start()] if suffix else text
+    suffix = _VAT_SUFFIX.search(text) if len(text) <= _LONGEST else None
+    number = text[: suffix.start()].rstrip(" .-\t\n\r\u00a0") if suffix else text
     try:
-        compact = uid.validate(number)
+        compact = uid.validate(_short(number))
     except ValidationError:
         raise ValueError(
             "must be a UID with right check digit, such as CHE-107.787.577 MWST"
@@ -37,10 +38,17 @@ def canonical_vat_number(text: str) -> str:
 def canonical_iban(text: str) -> str:
     """An IBAN or a Swiss QR-IBAN without blanks, in capitals. Raises `ValueError` if it is none."""
     try:
-        compact: str = iban.validate(text)
+        compact: str = iban.validate(_short(text))
     except ValidationError:
         raise ValueError("must be an IBAN with right check digits") from None
     return compact
+
+
+def _short(text: str) -> str:
+    """The text, if it may be a number. Raises `ValidationError` if it is too long to be checked."""
+    if len(text) > _LONGEST:
+        raise InvalidLength
+    return text
 
 
 def checked(partners: Iterable[Partner]) -> list[Partner]:

@@ -1,0 +1,341 @@
+"""No text from outside takes more than linear time: headers, cookies, paths, queries, JSON and forms of every route.
+
+The application runs in this process, so that its processor time can be measured. A text is sent in two sizes, one eight
+times the other: what grows with the square takes 64 times as long.
+"""
+
+# ruff: noqa: B023 - each function that sends is used in the same round of its loop only
+
+import inspect
+import itertools
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+import httpx
+import pytest
+import pytest_asyncio
+from fastapi.routing import iter_route_contexts
+from pwdlib import PasswordHash
+
+from records.accounts import AccountRecords
+from tests.support.users import add_user
+from tests.use_cases.conftest import QUICK
+from tests.web.site import API, Site
+from web.call_limits import CallLimits
+from web.security import session_cookie
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+GROWTH = 8
+MOST = 30
+"""How many times as long the larger text may take: more than `GROWTH`, less than its square."""
+ENOUGH = 0.25
+"""Seconds of processor time that are too few to be an attack, and that noise may reach."""
+SMALL, LARGE = 25_000, 200_000
+TEXTS = {
+    "backslashes": "\\",
+    "quotes": '\\"',
+    "semicolons": ";a=",
+    "blanks": " ",
+    "dashes": "-",
+    "dots": ".",
+    "commas": "a,",
+    "digits": "9",
+    "letters and digits": "A0 ",
+    "brackets": "[",
+    "combining characters": "\u0323\u0301",
+    "line breaks": "\r\n",
+    "per cent": "%",
+    "services": "sp ",
+    "languages": "en-a;q=0,",
+}
+ASCII = {name: text for name, text in TEXTS.items() if text.isascii() and text.isprintable()}
+FIELDS = {
+    name: TEXTS[name]
+    for name in (
+        "backslashes", "blanks", "dashes", "digits", "letters and digits", "brackets",
+        "combining characters", "per cent",
+    )
+}  # fmt: skip
+"""Those for the fields of bodies, where nothing is parsed but what the models take."""
+HEADERS = (
+    "Accept", "Accept-Language", "Authorization", "Content-Type", "Cookie", "Host", "Idempotency-Key",
+    "If-Match", "If-Modified-Since", "If-None-Match", "Origin", "Prefer", "Range", "Referer",
+    "Sec-Fetch-Site", "User-Agent", "X-Forwarded-For", "X-Forwarded-Proto", "X-Request-Id",
+)  # fmt: skip
+STARTS = {"Authorization": "Bearer ", "Cookie": 'cmi_session="', "Range": "bytes=0-", "Host": "a"}
+PASSWORD = "korrekt Pferd 4 Batterie"
+ROLES = ("operations", "partner", "accounting")
+
+
+def long(text: str, size: int) -> str:
+    """The text, repeated to this size."""
+    return (text * (size // len(text) + 1))[:size]
+
+
+class Browsers(NamedTuple):
+    """The application in this process, called by tokens and by people who are logged in."""
+
+    site: Site
+    api: dict[str, httpx.AsyncClient]
+    people: dict[str, httpx.AsyncClient]
+    nobody: httpx.AsyncClient
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def browsers(cmi: Site) -> AsyncIterator[Browsers]:
+    """Callers of every role."""
+
+    def client(**options: Any) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app=cmi.app, raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url=cmi.address, **options)
+
+    records, state = AccountRecords(cmi.around.database), cmi.app.state
+    people = {}
+    for role in ROLES:
+        email, partner_id = f"worst.{role}@people.example", "elektro-huber"
+        await add_user(
+            records, f"usr_worst_{role}", role, partner_id if role == "partner" else None,
+            email, "Petra", "de", datetime.now(UTC),
+        )  # fmt: skip
+        await records.set_password(f"usr_worst_{role}", PasswordHash((QUICK,)).hash(PASSWORD))
+        session = await state.accounts.sessions.log_in(email, PASSWORD, "2001:db8::99")
+        people[role] = client(cookies={session_cookie(state.settings): session.secret})
+        await people[role].get("/account")  # for the token of forms
+    api = {
+        role: client(headers={"Authorization": f"Bearer {token}"})
+        for role, token in cmi.tokens.items()
+    }
+    nobody, limits = client(), state.call_limits
+    state.call_limits = CallLimits(
+        state.settings.model_copy(update={"calls_per_minute": 0, "partner_calls_per_minute": 0})
+    )
+    yield Browsers(cmi, api, people, nobody)
+    state.call_limits = limits
+    for each in (*people.values(), *api.values(), nobody):
+        await each.aclose()
+
+
+async def seconds(send: Callable[[], Awaitable[Any]]) -> float:
+    """The processor time of a request, the better of two."""
+    taken = []
+    for _ in range(2):
+        began = time.process_time()
+        await send()
+        taken.append(time.process_time() - began)
+        if taken[0] < ENOUGH / 4:
+            break
+    return min(taken)
+
+
+async def grows(
+    send: Callable[[int], Awaitable[Any]], small: int = SMALL, large: int = LARGE
+) -> str:
+    """What is wrong with how the time grows; empty if nothing is."""
+    much = await seconds(lambda: send(large))
+    if much <= ENOUGH:
+        return ""
+    little = await seconds(lambda: send(small))
+    return f"{little:.3f} s, then {much:.3f} s" if much > MOST * little else ""
+
+
+class Route(NamedTuple):
+    """A route: its whole path, and its function."""
+
+    path: str
+    endpoint: Any
+
+
+def routes(cmi: Site, method: str, *, api: bool) -> list[Route]:
+    """The routes of the API or of the pages with this method."""
+    found = [
+        Route(each.path, each.endpoint)
+        for each in iter_route_contexts(cmi.app.routes)
+        if method in (each.methods or ()) and each.path.startswith(API) is api
+    ]
+    assert len(found) > (0 if method in ("PATCH", "DELETE") else 20)
+    return found
+
+
+def address(path: str, value: str = "x") -> str:
+    """The path with a value for each of its parameters."""
+    return re.sub(r"\{[^}]+\}", lambda _: quote(value, safe=""), path)
+
+
+async def test_headers_and_cookies(browsers: Browsers) -> None:
+    """Up to the limit of 16 KiB; beyond it nothing is looked at."""
+    wrong = []
+    targets = [
+        ("GET", "/login", browsers.nobody),
+        ("GET", "/", browsers.people["operations"]),
+        ("GET", "/static/cmi.css", browsers.nobody),
+        ("GET", f"{API}/orders", browsers.api["operations"]),
+        ("POST", f"{API}/orders", browsers.api["shop"]),
+        ("POST", "/login", browsers.nobody),
+    ]
+    for (name, text), header, (method, path, client) in itertools.product(
+        ASCII.items(), HEADERS, targets
+    ):
+
+        async def send(size: int) -> httpx.Response:
+            value = STARTS.get(header, "") + long(text, size)
+            kept = {"Idempotency-Key": "k"} if header == "Content-Type" else {}
+            headers = {**kept, header: value}
+            return await client.request(method, path, headers=headers)
+
+        what = await grows(send, 1_900, 15_200)
+        if not what and await seconds(lambda: send(15_200)) > ENOUGH:
+            what = "too long for one request"
+        if what:
+            wrong.append(f"{method} {path}, {header} of {name}: {what}")
+        began = time.process_time()
+        assert (await send(LARGE)).status_code == 431
+        assert time.process_time() - began < ENOUGH
+    assert not wrong, "\n".join(wrong)
+
+
+async def get(cmi: Site, client: httpx.AsyncClient, path: str, query: str = "") -> None:
+    """A GET with an address that is longer than httpx makes one."""
+    cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+    headers = {"host": "localhost", "cookie": cookies, **client.headers}
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
+        "scheme": "http", "path": path, "raw_path": quote(path).encode(), "root_path": "",
+        "query_string": query.encode(), "client": ("127.0.0.1", 9), "server": ("localhost", 80),
+        "headers": [(k.lower().encode(), v.encode()) for k, v in headers.items()], "state": {},
+    }  # fmt: skip
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        """The answer does not matter."""
+
+    await cmi.app(scope, receive, send)
+
+
+async def test_paths_and_queries(browsers: Browsers) -> None:
+    cmi, wrong = browsers.site, []
+    spec = cmi.app.openapi()["paths"]
+    for api in (True, False):
+        clients = browsers.api if api else browsers.people
+        for route in routes(cmi, "GET", api=api):
+            path = route.path
+            parameters = spec.get(path, {}).get("get", {}).get("parameters", [])
+            names = [each["name"] for each in parameters if each["in"] == "query"]
+            names += re.findall(r'(?:query_params|given)\.get\(\s*"(\w+)"', source(route))
+            for (name, text), role in itertools.product(TEXTS.items(), ROLES):
+                client = clients[role]
+
+                async def query(size: int) -> None:
+                    wanted = [(each, long(text, size)) for each in dict.fromkeys(names)]
+                    await get(cmi, client, address(path), urlencode(wanted, errors="replace"))
+
+                async def parameter(size: int) -> None:
+                    await get(cmi, client, path.replace("{", "").replace("}", long(text, size)))
+
+                sends = [query] if names else []
+                sends += [parameter] if "{" in path else []
+                for send in sends:
+                    what = await grows(send)
+                    if what:
+                        wrong.append(f"GET {path}, {send.__name__} of {name}, {role}: {what}")
+    assert not wrong, "\n".join(wrong)
+
+
+async def test_bodies_of_the_api(browsers: Browsers) -> None:
+    cmi, wrong = browsers.site, []
+    spec = cmi.app.openapi()
+    for method in ("POST", "PATCH", "DELETE"):
+        for route in routes(cmi, method, api=True):
+            path = route.path
+            content = spec["paths"][path][method.lower()].get("requestBody", {}).get("content", {})
+            schema = content.get("application/json", {}).get("schema")
+            for (name, text), (role, client) in itertools.product(
+                FIELDS.items(), browsers.api.items()
+            ):
+
+                async def raw(size: int) -> httpx.Response:
+                    return await client.request(
+                        method,
+                        address(path),
+                        content=long(text, size),
+                        headers=JSON,
+                    )
+
+                async def fields(size: int) -> httpx.Response:
+                    body = filled(schema, spec, long(text, size))
+                    return await client.request(method, address(path), json=body)
+
+                if (await fields(10) if schema else await raw(10)).status_code == 403:
+                    continue
+                for send in (raw, fields) if schema else (raw,):
+                    what = await grows(send)
+                    if what:
+                        wrong.append(f"{method} {path}, {send.__name__} of {name}, {role}: {what}")
+    assert not wrong, "\n".join(wrong)
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+async def test_forms(browsers: Browsers) -> None:
+    cmi, wrong = browsers.site, []
+    for route in routes(cmi, "POST", api=False):
+        path = route.path
+        names = re.findall(r'\.get(?:list)?\(\s*"([\w.-]+)"', source(route)) or ["note"]
+        names = [each for each in dict.fromkeys(names) if each not in ("form_token", "request_id")]
+        for (name, text), (role, client) in itertools.product(
+            FIELDS.items(), browsers.people.items()
+        ):
+            hidden = {"form_token": client.cookies.get("cmi_form", ""), "request_id": "A" * 22}
+            headers = {"Sec-Fetch-Site": "same-origin"}
+            for first in range(0, len(names), 4):
+
+                async def send(size: int) -> httpx.Response:
+                    typed = {each: long(text, size) for each in names[first : first + 4]}
+                    if text == "%":
+                        raw = "&".join(
+                            f"{name}={value}" for name, value in (hidden | typed).items()
+                        )
+                        form = {"Content-Type": "application/x-www-form-urlencoded", **headers}
+                        return await client.post(address(path), content=raw, headers=form)
+                    files = [(each, (None, value)) for each, value in (hidden | typed).items()]
+                    return await client.post(address(path), files=files, headers=headers)
+
+                if (await send(10)).status_code == 403:
+                    break
+                what = await grows(send)
+                if what:
+                    wrong.append(f"POST {path} of {name}, {role}: {what}")
+    assert not wrong, "\n".join(wrong)
+
+
+def source(route: Route) -> str:
+    """The source of the module with a route's function."""
+    module = inspect.getmodule(inspect.unwrap(route.endpoint))
+    assert module is not None
+    return inspect.getsource(module)
+
+
+def filled(schema: dict[str, Any], spec: dict[str, Any], text: str, depth: int = 0) -> Any:
+    """A body with the text in every field that may be one."""
+    if "$ref" in schema:
+        schema = spec["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    for key in ("anyOf", "oneOf", "allOf"):
+        if key in schema:
+            return filled(schema[key][0], spec, text, depth)
+    if schema.get("type") == "object" or "properties" in schema:
+        number = max(1, len(schema.get("properties", {})))
+        part = text if depth or number < 4 else text[: max(10, 4 * len(text) // number)]
+        return {
+            name: filled(each, spec, part, depth + 1)
+            for name, each in schema.get("properties", {}).items()
+        }
+    if schema.get("type") == "array":
+        return [filled(schema.get("items", {}), spec, text, depth + 1)]
+    return text

@@ -124,7 +124,7 @@ async def test_declined_orders_go_to_another_partner(
 
     staff = await portal.page("operations", device=device, javascript=javascript)
     await staff.goto(f"/orders/{sp_ids[0]}")
-    await expect(staff.locator(".known")).to_contain_text("keiner; zuletzt")
+    await expect(staff.locator(".card.partner")).to_contain_text("keiner; zuletzt")
     await expect(staff.locator(".now")).to_contain_text("Keine Kapazität")
     await look(staff, javascript)
     await staff.goto("/staff")

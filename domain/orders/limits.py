@@ -1,5 +1,4 @@
-"""How long an order's history may get: what can be repeated without end stops there (docs/rules.md, "The life of an
-order").
+"""How long an order's history may get: what can be repeated stops there (docs/rules.md, "The life of an order").
 
 These are limits of the machine and no rules of the business: they are checked where a command comes in, and hold for
 orders under all versions of the rules. A workflow that replays an order never asks them.

@@ -6,6 +6,7 @@ times the other: what grows with the square takes 64 times as long.
 
 # ruff: noqa: B023 - each function that sends is used in the same round of its loop only
 
+import asyncio
 import inspect
 import itertools
 import re
@@ -209,8 +210,12 @@ async def get(cmi: Site, client: httpx.AsyncClient, path: str, query: str = "") 
         "headers": [(k.lower().encode(), v.encode()) for k, v in headers.items()], "state": {},
     }  # fmt: skip
 
+    waiting = [{"type": "http.request", "body": b"", "more_body": False}]
+
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        if not waiting:
+            await asyncio.Event().wait()  # the caller stays until it has the whole answer
+        return waiting.pop()
 
     async def send(message: Any) -> None:
         """The answer does not matter."""
@@ -228,11 +233,18 @@ async def test_paths_and_queries(browsers: Browsers) -> None:
             parameters = spec.get(path, {}).get("get", {}).get("parameters", [])
             names = [each["name"] for each in parameters if each["in"] == "query"]
             names += re.findall(r'(?:query_params|given)\.get\(\s*"(\w+)"', source(route))
-            for (name, text), role in itertools.product(TEXTS.items(), ROLES):
+            names = list(dict.fromkeys(names))
+            texts = list(FIELDS.items())[
+                ::2
+            ]  # each request is long; the other half is in the bodies
+            for (name, text), role in itertools.product(texts, ROLES):
                 client = clients[role]
+                if (await client.get(address(path))).status_code == 403:
+                    continue
 
                 async def query(size: int) -> None:
-                    wanted = [(each, long(text, size)) for each in dict.fromkeys(names)]
+                    part = long(text, size // len(names))
+                    wanted = [(each, part) for each in names]
                     await get(cmi, client, address(path), urlencode(wanted, errors="replace"))
 
                 async def parameter(size: int) -> None:

@@ -615,6 +615,10 @@ def entry(event: Any) -> events.Recorded:
     return events.Recorded(seq=1, at=datetime(2027, 1, 4, tzinfo=UTC), by="system", event=event)
 
 
+FREE_REASONS = ("cancelled", "reassigned", "appointment_moved", "execution_taken_back")
+"""The events whose reason is free text."""
+
+
 def assert_readable(text: str, free: str = "") -> None:
     """Words, and no trace of the program."""
     assert text.strip()
@@ -631,7 +635,7 @@ def test_every_event_can_be_told(event: Any, language: Language) -> None:
     recorded = entry(event)
     text = event_text(recorded, language, zurich_winter)
     free = getattr(event, "note", "") or (
-        event.reason if event.type in ("cancelled", "reassigned", "appointment_moved") else ""
+        event.reason if event.type in FREE_REASONS else ""
     )
     if free:
         assert quoted(free, language) in text

@@ -14,7 +14,12 @@ from domain.orders.order import Status
 from domain.settlements.settlement import Settlement, SettlementStatus
 from records.database import Database, to_the_end
 from records.erased_rows import erase_rows, is_recorded_as_erased
-from records.erased_settlements import erase_late_reasons, has_texts, settlements_of
+from records.erased_settlements import (
+    erase_late_reasons,
+    erase_texts_of_settlements,
+    has_texts,
+    settlements_of,
+)
 from records.order_rows import order_of
 from records.tables import (
     asked_reminder_orders,
@@ -123,8 +128,12 @@ class Erasures:
         async with self._database.reading() as connection:
             return bool((await connection.execute(found)).scalar_one())
 
+    async def erase_texts(self, sp_id: str) -> None:
+        """Erase what people wrote about an erased order, and about its settlements that are over meanwhile."""
+        await self._database.write(lambda connection: erase_texts_of_settlements(connection, sp_id))
+
     async def settlements_with_texts(self, sp_id: str) -> tuple[SettlementWithTexts, ...]:
-        """The settlements of an order in which people wrote something: about the order, or about all of it."""
+        """The settlements of an order in which people wrote something about it or them, or still can."""
 
         def read(connection: Connection) -> tuple[SettlementWithTexts, ...]:
             found = connection.execute(
@@ -142,7 +151,8 @@ class Erasures:
                     each.is_over,
                 )
                 for each in known
-                if any(line.sp_id == sp_id for line in each.corrections)
+                if not each.is_over
+                or any(line.sp_id == sp_id for line in each.corrections)
                 or has_texts(connection, each.settlement_id)
             )
 

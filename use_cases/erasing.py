@@ -81,7 +81,8 @@ class Erasing:
             await self._data_keys.erase(names.order_id(sp_id), self._clock())
             async with temporal_call(CALL_LIMIT):
                 all_ended = await delete_ended_runs(self._client, names.order_id(sp_id))
-            settlements = await self._erasures.settlements_with_texts(sp_id)
+            if settlements := await self._erasures.settlements_with_texts(sp_id):
+                await self._erasures.erase_texts(sp_id)
             mailed |= {each.settlement_id for each in settlements if each.is_over}
             for each in settlements:
                 all_ended &= each.is_over and await self._delete_settlement(each)

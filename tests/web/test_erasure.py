@@ -17,10 +17,13 @@ import pytest_asyncio
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
+from contracts import names
 from contracts.activities import Snapshot
 from contracts.keys import new_key
+from contracts.messages import RetentionRun
 from development.embedded import OVERWRITES_DELETED, keep_log_short
 from records.engines import new_engine
+from records.erasures import Erasures
 from records.personal_data import FILES
 from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.support.traces_of import columns_with, files_with
@@ -280,6 +283,45 @@ async def test_a_paid_order_leaves_nothing_anywhere_but_its_place(cmi: Site) -> 
     assert seen["corrections"][0]["amount"] == "45.00"
     after = await cmi.operations.get(path)
     assert after.json()["items"][0]["reason"] == "–"
+
+
+async def test_a_settlement_that_is_not_over_is_finished_by_a_later_night(cmi: Site) -> None:
+    """What its partner still needs stays until then; what was written about the order goes at once."""
+    marked, one = Marked(), await firm(cmi)
+    (sp_id,) = await one.completed("129.00")
+    reason = {"sp_id": sp_id, "amount": "45.00", "reason": marked.note("Zusatzfahrt")}
+    path = f"{API}/partners/{one.partner_id}/corrections"
+    assert (await cmi.operations.post(path, json=reason)).status_code == 201
+    number = (await one.issued([sp_id]))["settlement_id"]
+    await erased(cmi, sp_id)
+    await gone(cmi, marked)
+    day = datetime.now(ZoneInfo("Europe/Zurich")).date().isoformat()
+    own = {"invoice_number": "R-1", "invoice_date": day}
+    assert (await one.post(number, "make-invoice", own)).json()["accepted"]
+    returned = {"reason": marked.note("Zurück")}
+    accounting = cmi.accounting
+    path = f"{API}/settlements/{number}"
+    assert (await accounting.post(f"{path}/return", json=returned)).status_code == 200
+    seen = (await one.http.get(path)).json()
+    assert seen["return_reason"] == returned["reason"]
+    again = own | {"invoice_number": "R-2"}
+    assert (await one.post(number, "make-invoice", again)).json()["accepted"]
+    for call, body in (("approve", {}), ("paid", {"paid_on": day})):
+        assert (await accounting.post(f"{path}/{call}", json=body)).status_code == 200
+    erasures = Erasures(cmi.around.database)
+    assert await erasures.is_undone(sp_id)
+
+    async def is_done() -> bool:
+        await cmi.around.client.execute_workflow(
+            names.RETENTION,
+            RetentionRun(),
+            id=f"{names.RETENTION_ID}-{uuid.uuid4().hex}",
+            task_queue=names.ORDERS_QUEUE,
+        )
+        return not await erasures.is_undone(sp_id)
+
+    await eventually(is_done)
+    await gone(cmi, marked)
 
 
 async def test_without_keys_the_embedded_server_forgets_as_well(tmp_path: Path) -> None:

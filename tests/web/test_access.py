@@ -245,6 +245,7 @@ PAGES = {
 # An order of the partner's is named wherever one can be; what else is named does not exist.
 NAMED = {
     "settlement_id": "V202610-22222222",
+    "sha256": "0" * 64,
     "partner_id": "nobody",
     "user_id": "usr_0",
     "token_id": "tok_0",

@@ -634,9 +634,7 @@ def without_columns(text: str) -> str:
 def test_every_event_can_be_told(event: Any, language: Language) -> None:
     recorded = entry(event)
     text = event_text(recorded, language, zurich_winter)
-    free = getattr(event, "note", "") or (
-        event.reason if event.type in FREE_REASONS else ""
-    )
+    free = getattr(event, "note", "") or (event.reason if event.type in FREE_REASONS else "")
     if free:
         assert quoted(free, language) in text
     assert_readable(without_columns(text), free)

@@ -61,6 +61,29 @@ async def test_it_is_printed_without_its_form(portal: Portal) -> None:
     await expect(page.get_by_role("table").first).to_be_visible()
 
 
+async def test_many_misses_come_page_by_page(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.portal.figures.PER_PAGE", 7)
+    month = await month_with(portal, "partner", "/figures", "S-NEW-0")
+    page = await portal.page("partner", partner_id=LATE)
+    listed = page.get_by_role("table", name="Welche Fristen verpasst wurden").get_by_role("row")
+    await page.goto(f"/figures?month={month}")
+    seen = []
+    while True:
+        seen += [await row.inner_text() for row in (await listed.all())[1:]]
+        more = page.get_by_role("link", name="Weitere anzeigen")
+        if not await more.count():
+            break
+        await follow(more)
+    missed = await page.locator(".tile strong").last.inner_text()
+    assert len(seen) == len(set(seen)) == int(missed)
+    for strange in ("x", "-1", "9999999999"):
+        answer = await page.goto(f"/figures?month={month}&after={strange}")
+        assert answer is not None
+        assert answer.status == 200
+
+
 async def test_its_own_only(portal: Portal) -> None:
     """Neither another partner's orders nor its counts, whatever the address says; and for partners alone."""
     month = Month.of(today())

@@ -6,6 +6,7 @@ from email import message_from_bytes, policy
 import pytest
 from playwright.async_api import expect
 
+from tests.portal.bad_day import LATE, bad_day
 from tests.portal.portal import PARTNER, Portal, axe, fits, follow, press
 from tests.portal.visitor import visitor
 from tests.server.surroundings import eventually
@@ -130,6 +131,15 @@ async def test_it_is_for_operations_alone(portal: Portal, role: str) -> None:
             assert text not in one.text
     found = await portal.site.reaches(sp_id, "new")
     assert found["partner_id"] == PARTNER
+
+
+async def test_late_orders_lead_to_the_list_with_ticks(portal: Portal) -> None:
+    await bad_day(portal.site)
+    page = await portal.page("operations", "it", device="phone", javascript=False)
+    await page.goto(f"/staff/late?partner_id={LATE}")
+    await follow(page.get_by_role("link", name="Elaborarne più di uno alla volta"))
+    await expect(page.get_by_role("checkbox", name=re.compile("S-CHECK-0"))).to_have_count(1)
+    await expect(page.get_by_role("checkbox", name=re.compile("S-GOODS-0"))).to_have_count(0)
 
 
 # --- views ---------------------------------------------------------------------------------------------------------

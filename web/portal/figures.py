@@ -20,6 +20,9 @@ from web.portal.punctuality import (
 
 router = APIRouter(include_in_schema=False)
 
+PER_PAGE = 50
+"""How many missed deadlines a page lists."""
+
 
 @router.get("/figures")
 async def figures(request: Request) -> Response:
@@ -35,6 +38,9 @@ async def figures(request: Request) -> Response:
         return error_page(request, 403)
     language = reader_language(request, principal)
     counted = own.figures
+    given = request.query_params.get("after", "")
+    first = int(given) if given.isascii() and given.isdigit() and len(given) < 7 else 0
+    last = first + PER_PAGE
     return page(
         request,
         "figures/own",
@@ -47,7 +53,8 @@ async def figures(request: Request) -> Response:
         target=TARGET,
         total=Punctuality(met=counted.met, missed=counted.missed),
         kinds=[(each, Punctuality(met=each.met, missed=each.missed)) for each in counted.kinds],
-        misses=counted.misses,
+        misses=counted.misses[first:last],
+        next_page=f"/figures?month={month}&after={last}" if len(counted.misses) > last else None,
         visible=own.visible,
         trend=[(each, month_name(each.month, language)) for each in own.trend],
         on_time=on_time,

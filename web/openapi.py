@@ -134,6 +134,7 @@ _PLAIN_PROBLEMS = {
         (401, "Not authenticated", "This token is not known, or not any more."),
         (403, "Forbidden", "This is not for the role warehouse."),
         (404, "Not Found", "There is no such order."),
+        (410, "Gone", "The file was deleted; its checksum and its verdict are kept."),
         (413, "Content Too Large", "The body is larger than this call takes."),
         (500, "Internal Server Error", "Something went wrong here; X-Request-Id names the call."),
         (503, "Away", "Temporal is away just now; please try again."),

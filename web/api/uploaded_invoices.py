@@ -1,9 +1,10 @@
 """The API's calls about the invoices that came for a settlement: their list, and the file of each."""
 
 import datetime
+from typing import Any
 
 from fastapi import Path, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from invoices.problems import problem_text
 from use_cases.uploads import Outcome, UploadedInvoice
@@ -18,6 +19,20 @@ from web.problems import documented
 from words.uploads import upload_outcome_text
 
 router = settlement_router()
+
+
+_REFUSED: dict[str, Any] = {
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "name": "rechnung.pdf",
+    "size": 0,
+    "uploaded_at": "2026-11-03T09:12:00Z",
+    "outcome": "refused",
+    "outcome_label": "bei der Prüfung zurückgewiesen",
+    "missing": ["SP-1048213"],
+    "foreign": [],
+    "problems": ["Das Total von CHF 1234.50 kommt nicht vor."],
+    "deleted_at": "2026-12-04T02:30:00Z",
+}
 
 
 class UploadedInvoiceItem(BaseModel):
@@ -37,6 +52,8 @@ class UploadedInvoiceItem(BaseModel):
 
 class UploadedInvoiceList(BaseModel):
     """The invoices of a settlement, in the order in which they came."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [_REFUSED]}]})
 
     items: list[UploadedInvoiceItem]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -181,12 +182,16 @@ class Inbox(SmtpInbox):
             self.held -= 1
 
     def mails(self, sp_id: str = "") -> list[EmailMessage]:
-        """All mails (about one order) in the order of their arrival."""
+        """All mails (with this id in the subject) in the order of their arrival."""
         read = [
             message_from_bytes(path.read_bytes(), policy=default)
             for path in sorted(self.directory.glob("*.eml"))
         ]
-        return [m for m in read if isinstance(m, EmailMessage) and sp_id in m["Subject"]]
+        return [
+            m
+            for m in read
+            if isinstance(m, EmailMessage) and re.search(rf"{re.escape(sp_id)}(?!\d)", m["Subject"])
+        ]
 
     def ids(self, sp_id: str = "") -> list[str]:
         """The message ids of these mails."""

@@ -187,10 +187,13 @@ class AccountRecords:
         expires_at: datetime,
         browser: str | None = None,
         network: str | None = None,
+        *,
+        password_hash: str | None = None,
     ) -> bool:
         """Store a new session and the time of the login, and delete the second-factor ticket.
 
-        False: there is no such user, or its partner has ended.
+        `password_hash`: the one that the password was checked against.
+        False: there is no such user, its partner has ended, or its password was changed since the check.
         """
         row = {
             "secret_hash": secret_hash,
@@ -205,7 +208,11 @@ class AccountRecords:
         first = func.coalesce(users.c.first_login_at, literal(now, Instant))
         came = (
             update(users)
-            .where(users.c.user_id == user_id, has_not_ended(users.c.partner_id))
+            .where(
+                users.c.user_id == user_id,
+                has_not_ended(users.c.partner_id),
+                *(() if password_hash is None else (users.c.password_hash == password_hash,)),
+            )
             .values(last_login_at=now, first_login_at=first)
         )
         ticket = delete(links).where(links.c.user_id == user_id, links.c.purpose == "second_factor")

@@ -25,9 +25,22 @@ class PasswordRecords:
         )
         await self._database.write(lambda connection: connection.execute(changed))
 
-    async def set(self, user_id: str, password_hash: str, now: datetime) -> None:
-        """Set a password. Sessions end, and mailed links no longer work."""
-        await self._database.write(lambda c: _set_password(c, user_id, password_hash, now))
+    async def set(
+        self, user_id: str, password_hash: str, now: datetime, *, former: str | None = None
+    ) -> bool:
+        """Set a password. Sessions end, and mailed links no longer work.
+
+        `former`: the hash of the password that it replaces. False, and nothing changes, if that was replaced meanwhile.
+        """
+        held = select(users.c.password_hash).where(users.c.user_id == user_id).with_for_update()
+
+        def set_password(connection: Connection) -> bool:
+            if former not in (None, connection.execute(held).scalar_one_or_none()):
+                return False
+            _set_password(connection, user_id, password_hash, now)
+            return True
+
+        return await self._database.write(set_password)
 
     async def use_link(self, secret_hash: str, password_hash: str, now: datetime) -> str | None:
         """Use a mailed link to set the password. Returns the user's id, or None if the link is not valid."""

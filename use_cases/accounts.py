@@ -44,8 +44,8 @@ from use_cases.traces import Traces
 
 logger = logging.getLogger("cmi.desk")
 
-_HOUSEKEEPING = 30.0  # seconds
-_TIDYING = 120  # rounds of it
+_HOUSEKEEPING, _TIDYING = 30.0, 120  # seconds; rounds of it
+_NOT_THE_PASSWORD = Fault("former", "wrong", "is not the password until now")
 
 
 class FirstLogin(NamedTuple):
@@ -328,10 +328,12 @@ class Accounts:
         right, _ = await self._passwords.check(former, known.password_hash)
         if not right:
             note("password", "failed", user_id)
-            raise WrongFields(Fault("former", "wrong", "is not the password until now"))
+            raise WrongFields(_NOT_THE_PASSWORD)
         await self._throttle.was_right(known.user.email)
         hashed = await self._hash_strong(known.user, password)
-        await self._records.passwords.set(user_id, hashed, self._clock())
+        checked, now = known.password_hash, self._clock()
+        if not await self._records.passwords.set(user_id, hashed, now, former=checked):
+            raise WrongFields(_NOT_THE_PASSWORD)  # it was changed meanwhile
         self._tell()
         note("password", "changed", user_id)
         logger.info("password set", extra={"user": user_id})

@@ -116,7 +116,8 @@ class SessionUseCases:
                 raise SecondFactorNeeded(await self._new_ticket(known.user))
             if not await self._second_factor.takes(known, code):
                 raise BadLogin("the code is wrong, or was used before")
-        return await self._begin(known.user, address, device, user_agent)
+        checked = better or known.password_hash
+        return await self._begin(known.user, checked, address, device, user_agent)
 
     async def finish_log_in(
         self,
@@ -143,7 +144,7 @@ class SessionUseCases:
             await self._throttle.guess(known.user.email, address, device)
         if known.totp_confirmed and not await self._second_factor.takes(known, code):
             raise BadLogin("the code is wrong, or was used before")
-        return await self._begin(known.user, address, device, user_agent)
+        return await self._begin(known.user, known.password_hash, address, device, user_agent)
 
     async def confirm(self, secret: str, password: str, code: str) -> None:
         """Confirm a session: its person has just given the password and, if there is a second factor, a code.
@@ -220,15 +221,26 @@ class SessionUseCases:
         return ticket
 
     async def _begin(
-        self, user: User, address: str, device: str | None, user_agent: str
+        self,
+        user: User,
+        password_hash: str | None,
+        address: str,
+        device: str | None,
+        user_agent: str,
     ) -> Session:
         secret, now = new_secret(), self._clock()
         lasts = lifetime(user).whole
         browser, network = browser_name(user_agent), shortened(address)
         if not await self._records.begin_session(
-            user.user_id, hash_of(secret), now, now + lasts, browser, network
+            user.user_id,
+            hash_of(secret),
+            now,
+            now + lasts,
+            browser,
+            network,
+            password_hash=password_hash,
         ):
-            raise BadLogin("e-mail or password is wrong")  # removed a moment ago
+            raise BadLogin("e-mail or password is wrong")  # removed or changed a moment ago
         await self._throttle.was_right(user.email, address, device)
         device = await self._throttle.remember(user.user_id, device)
         note("log_in", "succeeded", user.user_id)

@@ -547,3 +547,30 @@ async def test_a_request_makes_one_login_however_often_it_comes(env: AccountsEnv
     assert len(env.mails()) == 1
     with pytest.raises(Conflict):
         await env.accounts.invite(None, "operations", EMAIL, "Petra", request_id="page.2")
+
+
+async def test_a_password_that_changes_while_it_is_checked_opens_nothing(
+    env: AccountsEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has the former password cannot log in, or set another one, beside the owner's reset."""
+    user_id = await env.add_user()
+    check = Passwords.check
+    owners = "drei alte Schiffe im Hafen"
+
+    async def reset_meanwhile(
+        self: Passwords, password: str, hashed: str | None
+    ) -> tuple[bool, str | None]:
+        found = await check(self, password, hashed)
+        await env.accounts.resets.request(EMAIL, ADDRESS)
+        await env.accounts._link_mails.close()
+        await env.accounts.accept_invitation(env.secret(), owners)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Passwords, "check", reset_meanwhile)
+        with pytest.raises(BadLogin):
+            await env.accounts.sessions.log_in(EMAIL, PASSWORD, ADDRESS)
+        assert await env.accounts.sessions.of(user_id) == ()
+        with pytest.raises(WrongFields):
+            await env.accounts.change_password(user_id, owners, "der Dieb war schneller da")
+    assert await env.accounts.sessions.log_in(EMAIL, owners, ADDRESS)

@@ -361,3 +361,14 @@ async def test_one_s_own_sessions(browser: Browser, env: AccountsEnv) -> None:
     answer = await browser.send(f"/account/sessions/{mine}/end")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/login")
     assert (await browser.open("/account")).headers["Location"] == "/login?next=/account"
+
+
+@pytest.mark.parametrize("charset", ["charset=punycode", 'charset="PUNYCODE"', "charset=utf-7"])
+async def test_a_form_is_read_as_utf_8_only(browser: Browser, charset: str) -> None:
+    """Nobody who is not logged in stops the process with a codec that takes quadratic time."""
+    text = b"x" * 20_000 + b"-" + b"a" * 20_000
+    part = b'--b\r\nContent-Disposition: form-data; name="email"\r\n\r\n' + text + b"\r\n--b--\r\n"
+    for kind, status in ((f"; {charset}", 415), ("; charset=UTF-8", 403), ("", 403)):
+        headers = {"Content-Type": f"multipart/form-data; boundary=b{kind}"}
+        answer = await browser.http.post("/login", content=part, headers=headers)
+        assert answer.status_code == status

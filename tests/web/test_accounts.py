@@ -261,13 +261,15 @@ async def test_a_token_ends_with_the_login_that_made_it(
     _, of_anna = await env.accounts.tokens.make("operations", "Excel", made_by=anna)
     made = await say(http, "POST", "/tokens", {"name": "Shop", "role": "shop"}, of_anna)
     await say(http, "POST", "/partners/elektro-huber/tokens", {"name": "Plan"}, of_anna)
-    for path in ("/tokens", "/partners/elektro-huber/tokens"):
-        listed = (await http.get(path)).json()["items"][-1]
+    for path, name in (("/tokens", "Shop"), ("/partners/elektro-huber/tokens", "Plan")):
+        items = (await http.get(path)).json()["items"]
+        listed = next(each for each in items if each["name"] == name)
         assert (listed["created_by"], listed["created_by_name"]) == (anna, "Petra Huber")
     assert (await http.delete(f"/users/{anna}")).status_code == 204
     assert await env.accounts.callers.of_token(made.json()["token"]) is None
-    for path in ("/tokens", "/partners/elektro-huber/tokens"):
-        listed = (await http.get(path)).json()["items"][-1]
+    for path, name in (("/tokens", "Shop"), ("/partners/elektro-huber/tokens", "Plan")):
+        items = (await http.get(path)).json()["items"]
+        listed = next(each for each in items if each["name"] == name)
         assert (listed["created_by"], listed["created_by_name"]) == (anna, None)
         assert (listed["ended_because"], listed["revoked_at"]) == (
             "maker_left",

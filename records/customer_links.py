@@ -3,14 +3,14 @@
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, exists, insert, select, update
 
 from domain.orders.another_day import Wish, is_open
 from domain.orders.order import Order
 from records.database import Database, storable
 from records.order_mails import add_occasions
 from records.order_rows import order_of
-from records.tables import customer_links, customer_wishes, documents, orders
+from records.tables import customer_links, customer_wishes, documents, erasures, orders
 
 VALID = timedelta(days=180)
 """How long a link works. Each mail has a link of its own."""
@@ -63,14 +63,20 @@ class CustomerLinks:
         await self._database.write(lambda connection: connection.execute(gone))
 
     async def ask(self, wish: Wish, order: Order, now: datetime) -> bool:
-        """Store a wish, with what its mails need. False, and nothing changes, if an earlier one is still open."""
+        """Store a wish, with what its mails need.
+
+        False, and nothing changes, if an earlier one is still open, or the customer's data are erased.
+        """
         mine = customer_wishes.c.sp_id == wish.sp_id
+        erased = select(exists().where(erasures.c.sp_id == wish.sp_id))
 
         def write(connection: Connection) -> bool:
-            # Two that ask at once wait for each other here.
+            # Two that ask at once wait for each other here, and for an erasure.
             connection.execute(
                 select(orders.c.sp_id).where(orders.c.sp_id == wish.sp_id).with_for_update()
             )
+            if connection.execute(erased).scalar_one():  # since the page was opened
+                return False
             held = connection.execute(select(customer_wishes).where(mine)).one_or_none()
             if held is not None and is_open(Wish.model_validate(held._asdict()), order, now):
                 return False

@@ -19,6 +19,16 @@ def is_recorded_as_erased(connection: Connection, sp_id: str) -> bool:
     return bool(connection.execute(select(exists().where(erasures.c.sp_id == sp_id))).scalar_one())
 
 
+def is_erased_by_now(connection: Connection, sp_id: str) -> bool:
+    """The same, for a writer who read the order before. Until its transaction ends, an erasure waits for it."""
+    connection.execute(
+        select(orders.c.sp_id)
+        .where(orders.c.sp_id == sp_id)
+        .with_for_update(read=True, key_share=True)
+    )
+    return is_recorded_as_erased(connection, sp_id)
+
+
 def note_late_data(connection: Connection, order: Order) -> bool:
     """Whether a write of this order must be without its customer's data, because they were erased.
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Update,
     and_,
     bindparam,
     case,
@@ -20,9 +21,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from domain.orders.erasure import ERASED
 from domain.values import Value
 from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database
+from records.erased_rows import is_erased_by_now
 from records.tables import Instant, is_undelivered, mails
 
 MailState = Literal["sending", "sent", "refused", "given_up", "obsolete"]
@@ -178,7 +181,7 @@ class MailLog:
         """Record that an attempt begins. The returned row has the number of attempts, and whether the mail `is_final`.
 
         The recipient and message id of an earlier attempt are kept. A mail that is final is not changed. The thread is
-        the one of the recipient given here.
+        the one of the recipient given here. The address of a customer whose data are erased meanwhile is not stored.
         """
         row = {
             "key": key,
@@ -195,7 +198,9 @@ class MailLog:
         }
 
         def begin(connection: Connection) -> Begun:
-            begun = _mail(connection.execute(self._begin, row).one())
+            erased = audience == "customer" and is_erased_by_now(connection, about)
+            kept = row | ({"recipient": ERASED} if erased else {})
+            begun = _mail(connection.execute(self._begin, kept).one())
             where = {"about": about, "recipient": recipient}
             return Begun(begun, connection.execute(self._thread, where).scalar_one_or_none())
 
@@ -210,7 +215,15 @@ class MailLog:
     async def failed(self, key: str, error: str, refused: bool) -> None:
         """Record why an attempt failed; `refused`: the server refused the mail. A mail that is final is not changed."""
         state = "refused" if refused else "sending"
-        await self._update(key, state=state, last_error=error.replace("\0", "")[:_LONGEST_ERROR])
+        text = error.replace("\0", "")[:_LONGEST_ERROR]
+        of = select(mails.c.about).where(mails.c.key == key)
+
+        def failed(connection: Connection) -> None:
+            about = connection.execute(of).scalar_one_or_none() or ""
+            kept = None if is_erased_by_now(connection, about) else text  # it may name the customer
+            connection.execute(_unless_final(key).values(state=state, last_error=kept))
+
+        await self._database.write(failed)
 
     async def given_up(self, key: str) -> None:
         """Mark a mail as given up, unless it is sent."""
@@ -312,9 +325,7 @@ class MailLog:
         )
 
     async def _update(self, key: str, **changes: Any) -> None:
-        changed = (
-            update(mails).where(mails.c.key == key, mails.c.state.not_in(_FINAL)).values(**changes)
-        )
+        changed = _unless_final(key).values(**changes)
         await self._database.write(lambda connection: connection.execute(changed))
 
 
@@ -328,6 +339,10 @@ def _stuck(since: datetime, until: datetime) -> ColumnElement[bool]:
         mails.c.first_tried_at >= since,
         or_(mails.c.state == "given_up", mails.c.first_tried_at <= until),
     )
+
+
+def _unless_final(key: str) -> Update:
+    return update(mails).where(mails.c.key == key, mails.c.state.not_in(_FINAL))
 
 
 def _mail(row: Any) -> MailRow:

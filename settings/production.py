@@ -7,7 +7,7 @@ from email.utils import parseaddr
 from enum import Enum
 from itertools import chain
 from typing import Literal, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from contracts.keys import parse_keys
 from settings.environment import Settings
@@ -240,9 +240,11 @@ def _keys(settings: Settings, process: Process) -> Iterator[Found]:
 
 def _passwords(settings: Settings) -> Iterator[Found]:
     url = urlsplit(settings.database_url)
-    if url.password is not None and _is_guessable(
-        unquote(url.password), unquote(url.username or "")
-    ):
+    named = parse_qs(url.query, keep_blank_values=True)  # the driver takes both from there as well
+    users = [unquote(url.username or ""), *named.get("user", ())]
+    passwords = [unquote(url.password)] if url.password is not None else []
+    passwords += named.get("password", ())
+    if any(_is_guessable(password, user) for password in passwords for user in users):
         yield _about(Finding.DATABASE_PASSWORD)
     server = settings.smtp
     if server.password is not None:

@@ -107,10 +107,8 @@ class _Exchange:
             if self._announced_length is not None and self._announced_length > self._limit:
                 await self._answer(_too_large())
                 return
-            if _has_odd_charset(scope):
-                await self._answer(_unsupported_charset())
-                return
             try:
+                _check_charset(scope)
                 with _visit(scope, self._id):
                     await app(scope, self._receive_limited, self._send_with_headers)
             except ClientDisconnect:
@@ -230,15 +228,16 @@ def _keep_own_cookies(scope: Scope) -> None:
     ]
 
 
-def _has_odd_charset(scope: Scope) -> bool:
-    """Whether a form with parts names another encoding than UTF-8, which no browser does.
+def _check_charset(scope: Scope) -> None:
+    """Raise `Problem` (415) if a form with parts names another encoding than UTF-8, which no browser does.
 
     The parser of forms takes any codec of Python: "punycode" takes quadratic time, a minute for a field of 1 MiB, and
     "utf-7" gives characters that cannot be stored.
     """
     media_type, parameters = parse_options_header(Headers(scope=scope).get("content-type"))
     charset = parameters.get(b"charset", b"utf-8").lower()
-    return media_type.startswith(b"multipart/") and charset not in (b"utf-8", b"utf8")
+    if media_type.startswith(b"multipart/") and charset not in (b"utf-8", b"utf8"):
+        raise _unsupported_charset()
 
 
 _warned_of: set[str] = set()

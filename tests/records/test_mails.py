@@ -3,8 +3,12 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import insert
+
+from domain.orders.erasure import ERASED
 from records.database import Database
 from records.mails import MailLog, MailRow
+from records.tables import erasures
 
 NOW = datetime(2026, 10, 5, 7, 30, tzinfo=UTC)
 
@@ -121,3 +125,20 @@ async def test_an_obsolete_mail_is_looked_for_no_more_and_may_still_go_out(
     await log.sent("late", NOW)
     assert (await begin(log, "late")).state == "sent"
     assert (await begin(log, "lost")).state == "sending"
+
+
+async def test_a_late_attempt_says_nothing_of_an_erased_customer(database: Database) -> None:
+    """A mail that was on its way while its order was erased."""
+    log = MailLog(database)
+    own = {"audience": "customer", "recipient": "regula@example.ch"}
+    await begin(log, "under way", **own)
+    row = {"sp_id": "SP-1", "at": NOW, "by": "operations:Anna"}
+    await database.write(lambda connection: connection.execute(insert(erasures).values(**row)))
+    await log.failed("under way", "550 <regula@example.ch> is unknown", refused=True)
+    late = await begin(log, "late", **own)
+    to_partner = await begin(log, "to the partner")
+    assert (late.recipient, to_partner.recipient) == (ERASED, "a@huber.example")
+    states = {each.key: (each.state, each.last_error) for each in await log.undelivered()}
+    assert states["under way"] == ("refused", None)
+    of_another = await begin(log, "of another", about="SP-2", **own)
+    assert of_another.recipient == "regula@example.ch"

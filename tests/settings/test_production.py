@@ -67,6 +67,11 @@ WRONG: list[tuple[Finding, dict[str, str]]] = [
         Finding.DATABASE_PASSWORD,
         {"CMI_DATABASE_URL": "postgresql://application1:Application1@db/cmi"},
     ),
+    (Finding.DATABASE_PASSWORD, {"CMI_DATABASE_URL": "postgresql://cmi@db/cmi?password=cmi"}),
+    (
+        Finding.DATABASE_PASSWORD,
+        {"CMI_DATABASE_URL": "postgresql://db/cmi?user=application1&password=Application1"},
+    ),
     (Finding.FACTOR_EXEMPT, {"CMI_FACTOR_EXEMPT": "anna.meier@haendler.ch"}),
     (Finding.SMTP_PLAIN, {"CMI_SMTP_URL": f"smtp://cmi:{SMTP_PASSWORD}@mail.haendler.ch"}),
     (Finding.SMTP_PASSWORD, {"CMI_SMTP_URL": "smtps://cmi:changeme@mail.haendler.ch"}),

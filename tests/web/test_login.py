@@ -372,3 +372,12 @@ async def test_a_form_is_read_as_utf_8_only(browser: Browser, charset: str) -> N
         headers = {"Content-Type": f"multipart/form-data; boundary=b{kind}"}
         answer = await browser.http.post("/login", content=part, headers=headers)
         assert answer.status_code == status
+
+
+async def test_a_kept_form_that_is_nested_too_deeply_is_none(
+    browser: Browser, env: AccountsEnv
+) -> None:
+    await env.add_user()
+    await browser.open("/login")
+    answer = await browser.send("/login", email=EMAIL, password=PASSWORD, kept="[" * 100_000)
+    assert answer.status_code == 303

@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import select
 
+from domain.orders.another_day import wish_of
 from domain.orders.commands import Cancel, ConfirmExecution, DecideReview, ReportProblem
 from domain.policy_file import load_policy
 from records.customer_links import VALID
@@ -283,6 +284,9 @@ async def test_an_erasure_reaches_links_and_wishes(customers: Customers) -> None
     tiler = ReportProblem(reason="site_not_ready", note="x")
     await customers.lives(*AGREED)
     path = customers.path()
+    seen = await customers.links.open(path.rpartition("/")[2])
+    assert seen is not None
+    late = wish_of(seen, "Regula kann nur am Freitag", customers.desk.clock.now)
     await customers.ask(path, "Lieber am Freitag")
     await customers.lives(*AGREED, tiler, DecideReview(decision="cancel"))
 
@@ -291,9 +295,22 @@ async def test_an_erasure_reaches_links_and_wishes(customers: Customers) -> None
 
     erasures = Erasures(customers.desk.database)
     assert await erasures.erase(SP_ID, "operations", customers.desk.clock.now, ended) is None
+    # one who opened the page before and sends the form now
+    assert not await customers.links._links.ask(late, seen, customers.desk.clock.now)
     for table in (customer_links, customer_wishes, order_mails):
         rows = await customers.desk.database.read(
             lambda connection, table=table: connection.execute(select(table)).all()  # type: ignore[misc]
         )
         assert rows == []
     assert (await customers.browser.get(path)).status_code == 404
+
+
+async def test_a_wish_is_a_text_without_control_characters(customers: Customers) -> None:
+    await customers.lives(*AGREED)
+    path = customers.path()
+    await customers.ask(path, " Lieber \x1b[2Jam\x07\r\nFreitag\u2028früh ")
+    order = await customers.links.open(path.rpartition("/")[2])
+    assert order is not None
+    wish = await customers.links.open_wish(order)
+    assert wish is not None
+    assert wish.note == "Lieber [2Jam\nFreitag\nfrüh"

@@ -72,7 +72,7 @@ class SavedForm(NamedTuple):
         try:
             to, back, fields = json.loads(dumped)
             saved = cls(to, back, [(str(name), str(value)) for name, value in fields])
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             return None
         local = all(isinstance(path, str) and local_path(path) == path for path in (to, back))
         return saved if local else None

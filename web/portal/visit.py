@@ -12,6 +12,7 @@ from domain.orders.standing import standing
 from domain.values import Language
 from use_cases.customer_links import CustomerDesk
 from web.portal.formats import local
+from web.portal.orders.fields import read_note
 from web.portal.pages import form_of, page, redirect
 from words.telephone import dialled
 from words.translations import mark, say
@@ -52,7 +53,7 @@ async def ask(request: Request, secret: str) -> Response:
     order = await desk.open(secret)
     if order is None:
         return _dead(request)
-    if not await desk.ask(order, form.get("note")):
+    if not await desk.ask(order, read_note(form, "note", {})):
         return await _show(request, order, too_late=True)
     return redirect(request, f"/visit/{quote(secret, safe='')}")
 

@@ -100,7 +100,7 @@ async def test_one_mail_reminds_a_partner_of_its_orders(portal: Portal) -> None:
 
         async def told() -> bool:
             await one.get(f"/orders/{sp_ids[1]}")
-            return "Erinnerung vom Servicepartner-Team an Servicepartner" in one.text
+            return "Erinnerung vom Servicepartner-Team · Servicepartner" in one.text
 
         await eventually(told)
 

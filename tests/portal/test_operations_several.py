@@ -46,6 +46,7 @@ async def test_several_are_cancelled(portal: Portal, device: str, javascript: bo
     await page.get_by_label(f"{sp_ids[0]} auswählen").uncheck()
     await press(page, "Stornieren …")
     assert await page.get_by_role("checkbox").count() == 2
+    await expect(page.locator(".ticks")).to_contain_text(f"{name} 1")
     await fits(page)
     if javascript:
         await axe(page)

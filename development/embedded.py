@@ -226,7 +226,7 @@ OVERWRITES_DELETED: Sequence[str] = (
 
 
 async def keep_log_short(file: Path, every: float = 30) -> None:
-    """Let the log of changes (`-wal`) of a server's SQLite file begin anew again and again: it has what was deleted.
+    """Empty the log of changes (`-wal`) of a server's SQLite file again and again: it still has what was deleted.
 
     This waits for nobody and nobody waits for it.
     """

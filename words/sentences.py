@@ -47,7 +47,7 @@ MESSAGE_REFUSALS: Mapping[str, str] = {
         "Die Daten der Kundschaft sind gelöscht. Zu diesem Auftrag lässt sich nichts mehr schreiben."
     ),
     "no_partner": mark(
-        "Im Moment hat kein Servicepartner den Auftrag, der die Nachricht lesen könnte."
+        "Im Moment hat kein Servicepartner den Auftrag; niemand könnte die Nachricht lesen."
     ),
     "other_partner": mark(
         "Inzwischen hat ein anderer Servicepartner den Auftrag. Ihre Nachricht wurde nicht gesendet."

@@ -22,7 +22,8 @@ LONGEST_NOTE = 300  # characters
 class Wish(Value):
     """A wish for another day than the one on which the appointment begins at `start`.
 
-    `due`: by when the partner is to answer. `done_at`: when the partner said that it has; None until then.
+    `due`: by when the partner is to answer, never later than `start`.
+    `done_at`: when the partner said that it has; None until then.
     """
 
     sp_id: str
@@ -50,7 +51,7 @@ def wish_of(order: Order, note: str, now: datetime) -> Wish:
     """A new wish. The order's appointment is still to come (`may_ask`)."""
     stood = standing(order)
     assert stood is not None
-    due = order.calendar.due(now, ANSWER_WITHIN)
+    due = min(order.calendar.due(now, ANSWER_WITHIN), stood.start)
     return Wish(sp_id=order.sp_id, asked_at=now, start=stood.start, due=due, note=note)
 
 

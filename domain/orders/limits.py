@@ -19,7 +19,7 @@ def has_room(order: Order) -> bool:
 
 
 def fits(order: Order, action: str) -> bool:
-    """Whether an order has room for an action. What leads to its end always has: only what leads back has not."""
+    """Whether an order has room for an action. What leads to its end always has room."""
     is_move = action == "set_appointment" and order.status is Status.CONFIRM_EXECUTION
     return has_room(order) or not (action in _REPEATABLE or is_move)
 

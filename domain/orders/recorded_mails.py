@@ -85,7 +85,7 @@ def recorded_mails(
 
 
 def is_outdated(mail: Mail, order: Order, now: datetime) -> bool:
-    """Whether what a mail of `RECORDED` says is not so any more, or nobody needs it any more."""
+    """Whether what a mail of `RECORDED` says is no longer true, or is no longer needed."""
     if is_erased(order):
         return True
     stood = standing(order)

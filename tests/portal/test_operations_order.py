@@ -92,7 +92,7 @@ async def test_who_was_told_what(portal: Portal, language: Language) -> None:
 
         async def told() -> bool:
             await one.get(f"/orders/{sp_id}")
-            sent = {"de": "Neuer Auftrag an Servicepartner", "en": "New order to Service partner"}
+            sent = {"de": "Neuer Auftrag · Servicepartner", "en": "New order · Service partner"}
             state = {"de": "zugestellt", "en": "delivered"}
             return sent[language] in one.text and state[language] in one.text
 

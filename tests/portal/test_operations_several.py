@@ -46,6 +46,7 @@ async def test_several_are_cancelled(portal: Portal, device: str, javascript: bo
     await page.get_by_label(f"{sp_ids[0]} auswählen").uncheck()
     await press(page, "Stornieren …")
     assert await page.get_by_role("checkbox").count() == 2
+    await expect(page.locator(".ticks")).to_contain_text(f"{name} 1")
     await fits(page)
     if javascript:
         await axe(page)
@@ -100,7 +101,7 @@ async def test_one_mail_reminds_a_partner_of_its_orders(portal: Portal) -> None:
 
         async def told() -> bool:
             await one.get(f"/orders/{sp_ids[1]}")
-            return "Erinnerung vom Servicepartner-Team an Servicepartner" in one.text
+            return "Erinnerung vom Servicepartner-Team · Servicepartner" in one.text
 
         await eventually(told)
 

@@ -182,7 +182,7 @@ async def test_tokens_end_with_the_login_of_their_maker(env: AccountsEnv) -> Non
     assert listed.revoked_at == env.clock()
     ((to, subject),) = await new_mails(env, 1)
     assert to.endswith(env.settings.mail_operations)
-    assert subject == "CMI: 2 Tokens sind mit einem Login beendet"
+    assert subject == "CMI: 2 Tokens gelten nicht mehr"
     text = text_of(env.mails()[-1])
     assert "Petra Huber" in text
     assert "Shop <b>" in text

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from domain.orders.another_day import wish_of
 from domain.orders.commands import Cancel, ConfirmExecution, DecideReview, ReportProblem
+from domain.orders.standing import standing
 from domain.policy_file import load_policy
 from records.customer_links import VALID
 from records.erasures import Erasures
@@ -226,6 +227,17 @@ async def test_a_wish_that_nobody_answers_reaches_operations(customers: Customer
     await customers.desk.mails.send_due()
     (late,) = customers.to("service-partner@localhost")
     assert late == f"{SP_ID}: Anderer Tag gewünscht und noch nicht geklärt"
+
+
+async def test_a_wish_is_to_be_answered_before_the_appointment(customers: Customers) -> None:
+    """On the day before, a whole working day would end after the appointment has begun."""
+    await customers.lives(*GOODS_THERE, appointment(24 * 8))
+    order = await customers.links.open(customers.path().rpartition("/")[2])
+    assert order is not None
+    stood = standing(order)
+    assert stood is not None
+    assert wish_of(order, "", stood.start - timedelta(days=7)).due < stood.start
+    assert wish_of(order, "", stood.start - timedelta(hours=5)).due == stood.start
 
 
 async def test_a_wish_that_is_settled_reaches_nobody_else(customers: Customers) -> None:

@@ -4,19 +4,28 @@ The list leads here with what was ticked, so that everybody sees once more what 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Literal, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
 from domain.orders.commands import Cancel
+from domain.orders.order import Order
 from domain.values import Language
 from use_cases.asked_reminders import AskedReminderUseCases, Reminded
+from use_cases.orders import TemporalAway, UnknownOrder
 from use_cases.principal import Principal
 from use_cases.worklist import Task, WorklistUseCases
 from web.portal.commands import command_id
 from web.portal.formats import instant
 from web.portal.forms import local_path
-from web.portal.orders.common import MOST_AT_ONCE, Result, partner_choices, results_of
+from web.portal.orders.common import (
+    MOST_AT_ONCE,
+    Result,
+    order_use_cases,
+    partner_choices,
+    results_of,
+)
 from web.portal.orders.fields import Wrong, message, read_required_note
 from web.portal.pages import Form, form_of, page, reader_language
 from web.portal.staff.common import require_operations
@@ -138,6 +147,15 @@ def _result(sp_id: str, reminded: Reminded, language: Language) -> Result:
             return Result(sp_id, False, False, say(language, _UNKNOWN))
 
 
+async def _known(request: Request, principal: Principal, sp_ids: list[str]) -> dict[str, Order]:
+    """The ticked orders that can be shown with their customers; of the others the page has the id alone."""
+    known = {}
+    for sp_id in sp_ids:
+        with suppress(UnknownOrder, TemporalAway):
+            known[sp_id] = (await order_use_cases(request).find(principal, sp_id)).order
+    return known
+
+
 async def _ask(request: Request, what: What) -> Response:
     principal = await require_operations(request)
     given = request.query_params
@@ -191,6 +209,7 @@ async def _show(
         what=what,
         results=results,
         sp_ids=sp_ids,
+        orders=await _known(request, principal, sp_ids) if results is None else {},
         partners=await partner_choices(request) if what == "reassign" else (),
         typed=typed,
         errors={

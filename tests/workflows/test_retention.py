@@ -50,6 +50,8 @@ __all__ = ["sqlite_template"]
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 SP_ID = "SP-1"
+UPLOADED = "invoice"
+"""The kind of a paper that a partner uploaded."""
 
 Put = Callable[[Database, datetime], Awaitable[None]]
 
@@ -84,6 +86,15 @@ async def _put_settlement(database: Database, at: datetime) -> None:
         "created_at": at,
     }
     await _insert(database, papers, paper)
+
+
+async def _put_refused_invoice(database: Database, at: datetime) -> None:
+    """A file that was uploaded as an invoice at this instant, and that accounting does not have."""
+    await _put_settlement(database, at)
+    words = dict.fromkeys(("name", "sha256", "template_version", "input_checksum"), "x")
+    paper = {"paper_id": "refused", "settlement_id": opening("SP-2").settlement_id, "kind": UPLOADED}
+    row = {**paper, **words, "content": b"%PDF-", "inputs": "", "created_at": at}
+    await _insert(database, papers, row)
 
 
 async def _insert(database: Database, table: Any, row: Mapping[str, Any]) -> None:
@@ -157,6 +168,7 @@ PUT: Mapping[Kind, Put] = {
     "answers": _rows((idempotency, _answer)),
     "findings": _rows((findings, _finding)),
     "traces": _rows((security_events, _event), (lookups, _look), (exports, _export)),
+    "refused_invoices": _put_refused_invoice,
     "settlements": _put_money,
 }
 """Puts into the records what a rule is about, as old as an instant. `contact` is hidden by what is asked for, not
@@ -168,6 +180,9 @@ async def left(database: Database, kind: Kind) -> int:
     if kind == "orders":
         stored = await Orders(database).get(SP_ID)
         return 0 if stored is None or is_erased(stored.order) else 1
+    if kind == "refused_invoices":
+        kept = select(func.count()).where(papers.c.kind == UPLOADED, papers.c.deleted_at.is_(None))
+        return await database.read(lambda connection: connection.execute(kept).scalar_one())
     tables = {
         "mails": (mails, asked_reminders),
         "answers": (idempotency,),

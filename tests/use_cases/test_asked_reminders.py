@@ -1,5 +1,6 @@
 """Reminders that operations ask for: what waits for a partner, and mails that go out once, whatever fails meanwhile."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -19,6 +20,7 @@ from tests.support.builders import (
     Step,
     lived,
 )
+from tests.support.limits import WAIT_LIMIT
 from tests.use_cases.conftest import AccountsEnv, text_of
 from use_cases.access import Forbidden
 from use_cases.asked_reminders import AskedReminderUseCases, waits_for_partner
@@ -78,6 +80,9 @@ async def test_a_mail_server_that_is_away(
         patch.setattr(env.accounts.outbox, "send", away)
         done = await reminders.remind(ANNA, ["SP-1", "SP-2"], "request-1")
         assert [each.outcome for each in done.values()] == ["asked", "asked"]
+        async with asyncio.timeout(WAIT_LIMIT):
+            while not tried:  # `remind` sends in the background
+                await asyncio.sleep(0.01)
         env.clock.forward(minutes=10)
         await reminders.send_due()
     assert tried

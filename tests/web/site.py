@@ -36,7 +36,7 @@ NO_ACCEPT = "no-accept"
 """A policy that partners may have by name: the same without the step "accept"."""
 ROLES = ("shop", "warehouse", "operations", "accounting", "partner", "stranger")
 """`partner` is the partner of the orders, `stranger` another partner."""
-_numbers = itertools.count(1_048_000)
+_numbers = itertools.count(1_060_000)  # above the numbers of the examples
 
 
 def sp_id() -> str:

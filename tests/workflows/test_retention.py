@@ -92,7 +92,11 @@ async def _put_refused_invoice(database: Database, at: datetime) -> None:
     """A file that was uploaded as an invoice at this instant, and that accounting does not have."""
     await _put_settlement(database, at)
     words = dict.fromkeys(("name", "sha256", "template_version", "input_checksum"), "x")
-    paper = {"paper_id": "refused", "settlement_id": opening("SP-2").settlement_id, "kind": UPLOADED}
+    paper = {
+        "paper_id": "refused",
+        "settlement_id": opening("SP-2").settlement_id,
+        "kind": UPLOADED,
+    }
     row = {**paper, **words, "content": b"%PDF-", "inputs": "", "created_at": at}
     await _insert(database, papers, row)
 

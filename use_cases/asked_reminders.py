@@ -20,6 +20,7 @@ from records.database import Database
 from records.orders import Orders
 from records.partners import Partners
 from use_cases import access
+from use_cases.leases import AGAIN, send_leased
 from use_cases.principal import Principal
 
 logger = logging.getLogger("cmi.desk")
@@ -27,10 +28,6 @@ logger = logging.getLogger("cmi.desk")
 KIND = "asked_reminder"
 PAUSE = timedelta(hours=1)
 """An order is not in two reminders within this time."""
-_LEASE = timedelta(minutes=2)
-"""How long a process leases a mail that it tries. Longer than any attempt."""
-_AGAIN = timedelta(minutes=5)
-_MOST_DUE = 100
 _EVERY = 15.0
 """Seconds between two looks for mails that are due."""
 
@@ -112,12 +109,8 @@ class AskedReminderUseCases:
 
     async def send_due(self) -> int:
         """Make one attempt at each mail that is due. Returns how many were sent."""
-        sent = 0
-        for reminder in await self._asked.due(self._clock(), _MOST_DUE):
-            leased_until = self._clock() + _LEASE
-            if await self._asked.try_next(reminder, leased_until):
-                sent += await self._send(reminder._replace(next_attempt_at=leased_until))
-        return sent
+        queue = self._asked
+        return await send_leased(queue.due, queue.try_next, self._send, self._clock)
 
     async def _send(self, reminder: AskedReminder) -> bool:
         """Send a leased mail, if any of its orders still waits for the partner. A failure is tried again later."""
@@ -144,7 +137,7 @@ class AskedReminderUseCases:
             row = await self._outbox.send(outgoing, now, since=reminder.asked_at)
         except NotSent as error:
             logger.warning("reminder not sent", extra={"why": str(error)})
-            await self._asked.try_next(reminder, self._clock() + _AGAIN)
+            await self._asked.try_next(reminder, self._clock() + AGAIN)
             return False
         await self._asked.try_next(reminder, None)
         return row.state == "sent"

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from domain.iban import masked
 from mail.outbox import FIVE_DAYS, Outbox, OutgoingMail
@@ -10,14 +10,11 @@ from mail.smtp import NotSent
 from mail.texts import MailTexts, Reader
 from records.iban_changes import IbanChanges, IbanMail
 from records.partners import Partners
+from use_cases.leases import AGAIN, send_leased
 
 logger = logging.getLogger("cmi.desk")
 
 AUDIENCE = "partner"
-_LEASE = timedelta(minutes=2)
-"""How long a process leases a mail that it tries. Longer than any attempt."""
-_AGAIN = timedelta(minutes=5)
-_MOST_DUE = 100
 
 
 class IbanMails:
@@ -39,15 +36,11 @@ class IbanMails:
 
     async def send_due(self) -> int:
         """Make one attempt at each mail that is due. Returns how many were sent."""
-        sent = 0
-        for mail in await self._changes.due_mails(self._clock(), _MOST_DUE):
-            leased_until = self._clock() + _LEASE
-            if await self._changes.try_next(mail, leased_until):
-                sent += await self._send(mail._replace(next_attempt_at=leased_until))
-        return sent
+        queue = self._changes
+        return await send_leased(queue.due_mails, queue.try_next, self._send, self._clock)
 
     async def _send(self, mail: IbanMail) -> bool:
-        """Send a leased mail. If that fails, it is tried again after `_AGAIN`, or after the lease."""
+        """Send a leased mail. If that fails, it is tried again after `AGAIN`, or after the lease."""
         change = mail.change
         partner = await self._partners.get(change.partner_id)
         assert partner is not None, "partners are never deleted"
@@ -72,7 +65,7 @@ class IbanMails:
             row = await self._outbox.send(outgoing, self._clock(), since=mail.asked_at)
         except NotSent as error:
             logger.warning("mail about an IBAN not sent", extra={"why": str(error)})
-            await self._changes.try_next(mail, self._clock() + _AGAIN)
+            await self._changes.try_next(mail, self._clock() + AGAIN)
             return False
         await self._changes.try_next(mail, None)
         return row.state == "sent"

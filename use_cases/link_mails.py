@@ -24,6 +24,7 @@ from records.database import Database
 from records.links import Links, NewLink
 from records.mails import USER, MailedPurpose, MailLog, PendingMail
 from settings import Settings
+from use_cases.leases import LEASE
 
 logger = logging.getLogger("cmi.desk")
 
@@ -34,8 +35,6 @@ VALID: dict[MailedPurpose, timedelta] = {
 """How long a link works."""
 PATIENCE = 5.0
 """Seconds that the caller waits for the mail server. After that the attempt continues in the background."""
-_LEASE = timedelta(minutes=2)
-"""How long a process leases a mail that it tries. Longer than any attempt."""
 _FIRST_RETRY = timedelta(minutes=1)
 _SLOWEST_RETRY = timedelta(hours=1)
 _GIVE_UP: dict[MailedPurpose, timedelta] = {
@@ -129,7 +128,7 @@ class LinkMails:
             email,
             self._outbox.message_id(key),
             asked_at or now,
-            None if only_once else now + _LEASE,
+            None if only_once else now + LEASE,
             attempts,
         )
         return PreparedLink(

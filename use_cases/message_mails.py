@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from domain.orders.erasure import is_erased
@@ -17,14 +17,11 @@ from records.message_mails import MessageMail, MessageMailQueue
 from records.orders import Orders
 from records.partners import Partners
 from settings import Settings
+from use_cases.leases import AGAIN, send_leased
 
 logger = logging.getLogger("cmi.desk")
 
 _KIND = "message"
-_LEASE = timedelta(minutes=2)
-"""How long a process leases a mail that it tries. Longer than any attempt."""
-_AGAIN = timedelta(minutes=5)
-_MOST_DUE = 100
 _PAUSE_SECONDS = 15.0
 
 
@@ -67,15 +64,11 @@ class MessageMails:
 
     async def send_due(self) -> int:
         """Make one attempt at each mail that is due. Returns how many were sent."""
-        sent = 0
-        for mail in await self._queue.due(self._clock(), _MOST_DUE):
-            leased_until = self._clock() + _LEASE
-            if await self._queue.try_next(mail, leased_until):
-                sent += await self._send(mail._replace(next_attempt_at=leased_until))
-        return sent
+        queue = self._queue
+        return await send_leased(queue.due, queue.try_next, self._send, self._clock)
 
     async def _send(self, mail: MessageMail) -> bool:
-        """Send a leased mail. If that fails, it is tried again after `_AGAIN`, or after the lease."""
+        """Send a leased mail. If that fails, it is tried again after `AGAIN`, or after the lease."""
         outgoing = await self._outgoing(mail)
         if outgoing is None:
             await self._queue.delete(mail.key)
@@ -84,7 +77,7 @@ class MessageMails:
             row = await self._outbox.send(outgoing, self._clock(), since=mail.asked_at)
         except NotSent as error:
             logger.warning("mail about messages not sent", extra={"why": str(error)})
-            await self._queue.try_next(mail, self._clock() + _AGAIN)
+            await self._queue.try_next(mail, self._clock() + AGAIN)
             return False
         await self._queue.delete(mail.key)
         return row.state == "sent"

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from mail.account_texts import notice_text
@@ -10,13 +10,9 @@ from mail.outbox import FIVE_DAYS, Outbox, OutgoingMail
 from mail.smtp import NotSent
 from mail.texts import MailTexts, Reader
 from records.account_notices import AccountNotices, Notice
+from use_cases.leases import AGAIN, send_leased
 
 logger = logging.getLogger("cmi.desk")
-
-_LEASE = timedelta(minutes=2)
-"""How long a process leases a mail that it tries. Longer than any attempt."""
-_AGAIN = timedelta(minutes=5)
-_MOST_DUE = 100
 
 
 class NoticeMails:
@@ -38,15 +34,11 @@ class NoticeMails:
 
     async def send_due(self) -> int:
         """Make one attempt at each mail that is due. Returns how many were sent."""
-        sent = 0
-        for notice in await self._notices.due(self._clock(), _MOST_DUE):
-            leased_until = self._clock() + _LEASE
-            if await self._notices.try_next(notice, leased_until):
-                sent += await self._send(notice._replace(next_attempt_at=leased_until))
-        return sent
+        queue = self._notices
+        return await send_leased(queue.due, queue.try_next, self._send, self._clock)
 
     async def _send(self, notice: Notice) -> bool:
-        """Send a leased mail. If that fails, it is tried again after `_AGAIN`, or after the lease."""
+        """Send a leased mail. If that fails, it is tried again after `AGAIN`, or after the lease."""
         audience, address, name, language, staff = notice.recipient
         reader = Reader(name, language, staff)
         outgoing = OutgoingMail(
@@ -67,7 +59,7 @@ class NoticeMails:
             row = await self._outbox.send(outgoing, self._clock(), since=notice.asked_at)
         except NotSent as error:
             logger.warning("notice not mailed yet", extra={"kind": notice.kind, "why": str(error)})
-            await self._notices.try_next(notice, self._clock() + _AGAIN)
+            await self._notices.try_next(notice, self._clock() + AGAIN)
             return False
         await self._notices.done(notice)
         return row.state == "sent"

@@ -6,7 +6,7 @@ Several processes may share the work: whoever tries the mails of an event leases
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from domain.errors import NotUnderstood
 from domain.orders.another_day import wish_mail
@@ -25,14 +25,11 @@ from records.orders import Orders, StoredOrder
 from records.partners import Partner, Partners
 from settings import Settings
 from use_cases.customer_links import CustomerDesk
+from use_cases.leases import AGAIN, send_leased
 
 logger = logging.getLogger("cmi.desk")
 
 _PAUSE = 15.0  # seconds between two looks for due mails
-_LEASE = timedelta(minutes=2)
-"""How long a process leases an event whose mails it tries. Longer than any attempt."""
-_AGAIN = timedelta(minutes=5)
-_MOST_DUE = 100
 
 
 class OrderMails:
@@ -78,14 +75,10 @@ class OrderMails:
 
     async def send_due(self) -> int:
         """Make one attempt at the mails of each event that is due. Returns how many were sent."""
-        sent = 0
-        for event in await self._rows.due(self._clock(), _MOST_DUE):
-            if self._closing:
-                break
-            leased_until = self._clock() + _LEASE
-            if await self._rows.try_next(event, leased_until):
-                sent += await self._send_all(event._replace(next_attempt_at=leased_until))
-        return sent
+        queue = self._rows
+        return await send_leased(
+            queue.due, queue.try_next, self._send_all, self._clock, lambda: self._closing
+        )
 
     async def _send_all(self, event: DueEvent) -> int:
         """Send the mails of a leased event. If one fails, they are tried again; sent ones are not repeated."""
@@ -98,7 +91,7 @@ class OrderMails:
         except (NotSent, NotUnderstood) as error:
             why = str(error) if isinstance(error, NotSent) else "NotUnderstood"
             logger.warning("mail of an order not sent", extra={"order": event.sp_id, "why": why})
-            await self._rows.try_next(event, self._clock() + _AGAIN)
+            await self._rows.try_next(event, self._clock() + AGAIN)
             return sent
         await self._rows.try_next(event, None)
         return sent

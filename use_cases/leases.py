@@ -1,0 +1,46 @@
+"""Attempts at the mails that wait in a table of the records: each is leased to one process, and tried again later."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol, Self, TypeVar
+
+LEASE = timedelta(minutes=2)
+"""How long a process leases a mail that it tries. Longer than any attempt."""
+AGAIN = timedelta(minutes=5)
+"""When a mail is tried again that could not be sent."""
+_MOST_DUE = 100
+
+
+class Waiting(Protocol):
+    """A row about a mail that waits: a named tuple with the instant of its next attempt."""
+
+    def _replace(self, *, next_attempt_at: datetime) -> Self: ...
+
+
+W = TypeVar("W", bound=Waiting)
+
+
+async def send_leased(
+    due: Callable[[datetime, int], Awaitable[Sequence[W]]],
+    try_next: Callable[[W, datetime], Awaitable[bool]],
+    send: Callable[[W], Awaitable[int]],
+    clock: Callable[[], datetime],
+    is_closing: Callable[[], bool] = lambda: False,
+) -> int:
+    """Make one attempt at each mail that is due. Returns how many were sent.
+
+    Args:
+        due: the rows whose next attempt is due at an instant, at most so many.
+        try_next: sets when a row is tried next; False if another process has done so meanwhile.
+        send: the attempt at a leased row. If the process dies in it, the row is due again after `LEASE`.
+        clock: gives the instant.
+        is_closing: whether to begin no more attempts.
+    """
+    sent = 0
+    for row in await due(clock(), _MOST_DUE):
+        if is_closing():
+            break
+        leased_until = clock() + LEASE
+        if await try_next(row, leased_until):
+            sent += await send(row._replace(next_attempt_at=leased_until))
+    return sent

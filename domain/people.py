@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 PartnerRole = Literal["office", "technician"]
 PARTNER_ROLES: tuple[PartnerRole, ...] = get_args(PartnerRole)
-"""`office`: everything that the partner may do. `technician`: what is done for the orders that are assigned to it."""
+"""`office`: all that the partner may do. `technician`: what is done for the orders that are assigned to it."""
 
 Notification = Literal["assigned", "changes", "today", "new_orders", "digest"]
 NOTIFICATIONS: tuple[Notification, ...] = get_args(Notification)

@@ -13,13 +13,14 @@ from web.portal import (
     login,
     orders,
     pages,
+    people,
     sessions,
     settlements,
     staff,
     visit,
 )
 
-_AREAS = (login, visit, account, sessions, orders, staff, settlements, accounting, figures)
+_AREAS = (login, visit, account, sessions, orders, staff, settlements, accounting, figures, people)
 
 
 def install(app: FastAPI) -> None:

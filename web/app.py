@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from temporalio.envconfig import ClientConfig
 
 from records.assignments import Assignments
 from records.corrections import Corrections
@@ -28,6 +27,7 @@ from records.reminders import Reminders
 from records.worklist import Worklists
 from settings import Settings
 from settings.secrets import forget_secrets
+from settings.temporal import temporal_connection
 from temporal.connection import connect
 from use_cases.accounting import Accounting
 from use_cases.accounts import Accounts
@@ -90,7 +90,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
     `customer_desk`, `settlement_use_cases`, `message_use_cases`, `message_mails`.
     """
     policies = settings.load_policies()
-    namespace = ClientConfig.load_client_connect_config().get("namespace") or "default"
+    namespace = temporal_connection().get("namespace") or "default"
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

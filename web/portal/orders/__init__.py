@@ -11,7 +11,9 @@ from web.portal.orders import (
     message_forms,
     order,
     overview,
+    photo_forms,
     proposals,
+    protocol,
     reminders,
     views,
 )
@@ -25,6 +27,8 @@ for _part in (
     reminders,
     another_day,
     for_operations,
+    photo_forms,
+    protocol,
     order,
     data_protection,
     message_forms,

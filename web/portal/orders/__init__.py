@@ -12,7 +12,9 @@ from web.portal.orders import (
     message_forms,
     order,
     overview,
+    photo_forms,
     proposals,
+    protocol,
     reminders,
     views,
 )
@@ -27,6 +29,8 @@ for _part in (
     another_day,
     assigning,
     for_operations,
+    photo_forms,
+    protocol,
     order,
     data_protection,
     message_forms,

@@ -30,6 +30,7 @@ from web.portal.orders.fields import LONGEST_NOTE, message
 from web.portal.orders.for_operations import operations_values
 from web.portal.orders.forms import NAMES, PLAIN_FORMS, Field, OrderForm, forms_of
 from web.portal.orders.messages import message_values
+from web.portal.orders.on_site import on_site_values
 from web.portal.orders.proposals import WINDOWS, proposals
 from web.portal.orders.readers import decisions
 from web.portal.orders.reminders import reminder_values
@@ -239,6 +240,7 @@ async def show(
         "windows": WINDOWS,
         **await reminder_values(request, principal, order, now, language),
         **await message_values(request, principal, order, language),
+        **await on_site_values(request, principal, order, language),
         **await wish_values(request, principal, order),
         **await assignment_values(request, principal, order),
         "appointment_stands": _appointment_stands(order),

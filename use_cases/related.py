@@ -32,3 +32,13 @@ class RelatedOrders:
         """The partner's other orders with an appointment in this time, the earliest first. Raises `Forbidden`."""
         access.check(principal, "read")
         return await self._relations.agenda(order, start, end)
+
+    async def appointments(
+        self, principal: Principal, start: datetime, end: datetime
+    ) -> tuple[Order, ...]:
+        """A partner's own orders with an appointment in this time, the earliest first. Raises `Forbidden`."""
+        access.check(principal, "read")
+        partner_id = access.own_partner(principal)
+        if partner_id is None:
+            raise access.Forbidden
+        return await self._relations.appointments(partner_id, start, end)

@@ -11,6 +11,7 @@ from web.portal import (
     accounting,
     figures,
     login,
+    offline,
     orders,
     pages,
     sessions,
@@ -19,7 +20,7 @@ from web.portal import (
     visit,
 )
 
-_AREAS = (login, visit, account, sessions, orders, staff, settlements, accounting, figures)
+_AREAS = (login, visit, offline, account, sessions, orders, staff, settlements, accounting, figures)
 
 
 def install(app: FastAPI) -> None:

@@ -13,6 +13,7 @@ from web.portal.orders import (
     overview,
     proposals,
     reminders,
+    sheet,
     views,
 )
 
@@ -25,6 +26,7 @@ for _part in (
     reminders,
     another_day,
     for_operations,
+    sheet,
     order,
     data_protection,
     message_forms,

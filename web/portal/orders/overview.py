@@ -17,6 +17,7 @@ from records.worklist import Job, Section
 from use_cases.principal import Principal
 from use_cases.worklist import WAITING, Task
 from web.portal.commands import command_id
+from web.portal.device import kept_on_device
 from web.portal.formats import local
 from web.portal.orders.common import (
     MOST_AT_ONCE,
@@ -158,6 +159,7 @@ async def _show(
         "orders/overview",
         status,
         principal=principal,
+        headers=kept_on_device(principal) if status == 200 and results is None else None,
         sections=sections,
         groups=grouped(sections, now),
         reminded=reminded,

@@ -16,6 +16,7 @@ from web.portal.orders import (
     proposals,
     protocol,
     reminders,
+    sheet,
     views,
 )
 
@@ -31,6 +32,7 @@ for _part in (
     for_operations,
     photo_forms,
     protocol,
+    sheet,
     order,
     data_protection,
     message_forms,

@@ -11,6 +11,7 @@ from web.portal import (
     accounting,
     figures,
     login,
+    offline,
     orders,
     pages,
     people,
@@ -20,7 +21,9 @@ from web.portal import (
     visit,
 )
 
-_AREAS = (login, visit, account, sessions, orders, staff, settlements, accounting, figures, people)
+_AREAS = (
+    login, visit, offline, account, sessions, orders, staff, settlements, accounting, figures, people,
+)  # fmt: skip
 
 
 def install(app: FastAPI) -> None:

@@ -96,7 +96,7 @@ class CalendarEntries:
     async def between(
         self, partner_id: str, start: datetime, end: datetime | None, limit: int = MOST
     ) -> tuple[OrderEntry, ...]:
-        """The visits of a partner's current orders from `start` to before `end`, the earliest first. None: all later."""
+        """A partner's visits from `start` to before `end` (None: all later), the earliest first."""
         if not storable(partner_id):
             return ()
         found = _current(

@@ -11,6 +11,7 @@ from contracts.activities import Snapshot
 from domain.orders.erasure import erase_events, erase_order, is_erased
 from domain.orders.events import Recorded
 from domain.orders.order import Order, Status
+from records.assignments import end_lost
 from records.calendar_entries import EntryWriter
 from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database, storable
@@ -146,6 +147,7 @@ class Orders:
             connection.execute(
                 insert(timeline), [event_row(order.sp_id, recorded) for recorded in events]
             )
+            end_lost(connection, order, events)
             if not is_erased(order):
                 add_events(connection, order, events)
 

@@ -33,6 +33,7 @@ from records.tables.orders import (
 )
 from records.tables.outages import heartbeats, outages
 from records.tables.partners import partners
+from records.tables.people import order_assignments, person_mails
 from records.tables.reconciliation import comparisons, findings
 from records.tables.reminders import reminders
 from records.tables.settlements import (
@@ -89,12 +90,14 @@ __all__ = [
     "message_mails",
     "message_reads",
     "metadata",
+    "order_assignments",
     "order_mails",
     "order_messages",
     "orders",
     "outages",
     "papers",
     "partners",
+    "person_mails",
     "recovery_codes",
     "reminders",
     "security_events",

@@ -3,11 +3,17 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, and_, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from domain.orders.calendar_entry import LONGEST_ENTRY, CalendarEntry, calendar_entry
+from domain.orders.calendar_entry import (
+    LONGEST_ENTRY,
+    CalendarEntry,
+    FallenEntry,
+    calendar_entry,
+)
 from domain.orders.order import Order
+from records.assignments import is_assigned_to
 from records.database import Database, storable
 from records.order_rows import order_of, placement_in
 from records.tables import calendar_entries, documents, orders
@@ -23,17 +29,6 @@ class OrderEntry(NamedTuple):
     entry: CalendarEntry
 
 
-class FallenEntry(NamedTuple):
-    """A visit that fell before it was over. `service` is the name of the order's service."""
-
-    sp_id: str
-    start: datetime
-    end: datetime
-    fallen_at: datetime
-    sequence: int
-    service: str
-
-
 class EntryVersion(NamedTuple):
     """What tells that an entry has changed, without its order."""
 
@@ -41,7 +36,6 @@ class EntryVersion(NamedTuple):
     version: int
     start: datetime
     end: datetime
-    ended_at: datetime | None
 
 
 class EntryWriter:
@@ -88,13 +82,21 @@ class EntryWriter:
 
 
 class CalendarEntries:
-    """Reads the calendars of partners."""
+    """Reads the calendars of partners.
+
+    `person`: only what is assigned to this person now (`records.assignments.NOBODY`: to none); None: all.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def between(
-        self, partner_id: str, start: datetime, end: datetime | None, limit: int = MOST
+        self,
+        partner_id: str,
+        start: datetime,
+        end: datetime | None,
+        person: str | None = None,
+        limit: int = MOST,
     ) -> tuple[OrderEntry, ...]:
         """A partner's visits from `start` to before `end` (None: all later), the earliest first."""
         if not storable(partner_id):
@@ -103,6 +105,7 @@ class CalendarEntries:
             partner_id,
             start,
             end,
+            person,
             limit,
             documents.c.document,
             documents.c.pinned,
@@ -116,21 +119,20 @@ class CalendarEntries:
         )
 
     async def versions(
-        self, partner_id: str, start: datetime, limit: int = MOST
+        self, partner_id: str, start: datetime, person: str | None = None, limit: int = MOST
     ) -> tuple[EntryVersion, ...]:
         """What `between` finds from `start` on, only to compare it with what was found before."""
-        found = _current(
-            partner_id, start, None, limit, orders.c.sp_id, orders.c.version, orders.c.ended_at
-        )
+        found = _current(partner_id, start, None, person, limit, orders.c.sp_id, orders.c.version)
         rows = await self._database.read(lambda connection: connection.execute(found).all())
-        return tuple(
-            EntryVersion(row.sp_id, row.version, row.start, row.end, row.ended_at) for row in rows
-        )
+        return tuple(EntryVersion(row.sp_id, row.version, row.start, row.end) for row in rows)
 
     async def fallen(
-        self, partner_id: str, since: datetime, limit: int = MOST
+        self, partner_id: str, since: datetime, person: str | None = None, limit: int = MOST
     ) -> tuple[FallenEntry, ...]:
-        """The visits of a partner that fell at `since` or later, also of orders that it has lost."""
+        """The visits of a partner that fell at `since` or later, the latest first.
+
+        Also those of orders that it has lost, which are assigned to nobody any more.
+        """
         if not storable(partner_id):
             return ()
         table = calendar_entries.c
@@ -143,11 +145,13 @@ class CalendarEntries:
                 table.sequence,
                 documents.c.document,
             )
+            .join(orders, orders.c.sp_id == table.sp_id)
             .join(documents, documents.c.sp_id == table.sp_id)
             .where(
                 table.partner_id == partner_id,
                 table.end > since,  # it had not ended when it fell
                 table.fallen_at >= since,
+                *_of(person),
             )
             .order_by(table.fallen_at.desc(), table.sp_id)
             .limit(limit)
@@ -166,8 +170,17 @@ class CalendarEntries:
         )
 
 
+def _of(person: str | None) -> tuple[ColumnElement[bool], ...]:
+    return () if person is None else (is_assigned_to(person),)
+
+
 def _current(
-    partner_id: str, start: datetime, end: datetime | None, limit: int, *columns: Any
+    partner_id: str,
+    start: datetime,
+    end: datetime | None,
+    person: str | None,
+    limit: int,
+    *columns: Any,
 ) -> Select[Any]:
     table = calendar_entries.c
     until = () if end is None else (table.start < end, table.end < end + LONGEST_ENTRY)
@@ -187,6 +200,7 @@ def _current(
             table.fallen_at.is_(None),
             table.end > start,
             *until,
+            *_of(person),
         )
         .order_by(table.end, table.sp_id)
         .limit(limit)

@@ -19,6 +19,20 @@ class CalendarEntry(NamedTuple):
     whole_day: bool = False
 
 
+class FallenEntry(NamedTuple):
+    """A visit of a partner that fell at an instant, before it was over.
+
+    `sequence`: the version of its order then. `service`: the name of the order's service.
+    """
+
+    sp_id: str
+    start: datetime
+    end: datetime
+    fallen_at: datetime
+    sequence: int
+    service: str
+
+
 def calendar_entry(order: Order) -> CalendarEntry | None:
     """What the calendar of the order's partner shows; None if there is nothing (any more).
 

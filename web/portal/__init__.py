@@ -9,6 +9,8 @@ from starlette.types import Message, Receive, Scope, Send
 from web.portal import (
     account,
     accounting,
+    agenda,
+    calendar_feed,
     figures,
     login,
     orders,
@@ -19,7 +21,19 @@ from web.portal import (
     visit,
 )
 
-_AREAS = (login, visit, account, sessions, orders, staff, settlements, accounting, figures)
+_AREAS = (
+    login,
+    visit,
+    account,
+    sessions,
+    orders,
+    staff,
+    settlements,
+    accounting,
+    figures,
+    agenda,
+    calendar_feed,
+)
 
 
 def install(app: FastAPI) -> None:

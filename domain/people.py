@@ -5,20 +5,21 @@ from typing import Literal, get_args
 
 PartnerRole = Literal["office", "technician"]
 PARTNER_ROLES: tuple[PartnerRole, ...] = get_args(PartnerRole)
-"""`office`: all that the partner may do. `technician`: what is done for the orders that are assigned to it."""
+"""`office`: all that the partner may do. `technician`: what is done for orders that are assigned to it."""
 
 Notification = Literal["assigned", "changes", "today", "new_orders", "digest"]
 NOTIFICATIONS: tuple[Notification, ...] = get_args(Notification)
 """The mails that a person gets itself, beside those to its partner's address.
 
-`assigned`: an order was assigned to it. `changes`: the appointment of such an order was set or moved by somebody else,
-or the order was cancelled or taken away. `today`: in the morning, its appointments of the day. `new_orders`: the partner
-got an order. `digest`: in the morning, what is open.
+`assigned`: an order was assigned to it. `changes`: the appointment of such an order was set or moved by somebody
+else, or the order was cancelled or taken away. `today`: in the morning, its appointments of the day. `new_orders`: the
+partner got an order. `digest`: in the morning, what is open.
 """
 
 TECHNICIANS: frozenset[str] = frozenset(
     {
         "read",
+        "read_agenda",
         "log_contact",
         "confirm_requirements",
         "reject_requirements",

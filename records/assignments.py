@@ -86,6 +86,11 @@ class Assignments:
 
         return await self._database.read(read) if sp_ids else {}
 
+    async def person_of(self, sp_id: str) -> str | None:
+        """The id of the person that an order is assigned to; None if nobody has it."""
+        found = (await self.of([sp_id])).get(sp_id)
+        return found.user_id if found is not None else None
+
     async def assign(self, wanted: Assignment) -> Outcome:
         """Assign an order to a person of the partner that has it. Repeating it changes nothing."""
         order = (
@@ -123,8 +128,8 @@ class Assignments:
             return "unknown_user"
         return await self._database.write(assign)
 
-    async def clear(self, sp_id: str, partner_id: str) -> None:
-        """End the assignment of an order that this partner made, if there is one."""
+    async def clear(self, sp_id: str, partner_id: str, now: datetime) -> None:
+        """End the assignment of an order that this partner made, if there is one. `now`: the instant."""
         if not storable(sp_id):
             return
         gone = delete(order_assignments).where(

@@ -101,7 +101,7 @@ TABLES: Mapping[str, Stored] = {
     ),
     "person_mails": _stored(
         "expiry",  # deleted once the mail is sent or given up
-        "key kind sp_id day asked_at next_attempt_at",
+        "key kind sp_id seq day asked_at next_attempt_at",
         login="user_id",
     ),
     "list_views": _stored("login", "view_id name query", login="login_id"),

@@ -9,7 +9,7 @@ from domain.orders.calendar_entry import CalendarEntry
 from domain.orders.erasure import is_erased
 from domain.orders.order import Order, Status
 from records.accounts import AccountRecords
-from records.assignments import Assigned, Assignments
+from records.assignments import NOBODY, Assigned, Assignments
 from records.calendar_entries import MOST, CalendarEntries
 from records.database import Database
 from records.orders import StoredOrder
@@ -20,6 +20,10 @@ from use_cases.security_events import looked_at
 
 DONE = (Status.COMPLETED, Status.BILLED)
 """The states of a visit that was carried out."""
+
+
+class UnknownPerson(Exception):
+    """There is no such person in the caller's firm."""
 
 
 class Person(NamedTuple):
@@ -109,19 +113,21 @@ class AgendaUseCases:
     ) -> Agenda:
         """The visits of the caller's firm in a period, by time. A technician always gets its own.
 
-        `person`: only those that are assigned to this person (`assignments.NOBODY`: to none); None: all. Somebody of
-        another firm has none here.
+        `person`: only those that are assigned to this person (`assignments.NOBODY`: to none); None: all.
 
         Raises:
             Forbidden: the caller is not a partner.
+            UnknownPerson: the firm has nobody with this id.
         """
         access.check(principal, "read_agenda")
         partner_id = access.own_partner(principal)
         if partner_id is None:
             raise Forbidden("an agenda is a partner's")
-        now, own = self._clock(), only_own(principal)
+        now, own = self._clock(), principal.only_assigned_to
         users = () if own is not None else await self._accounts.users(partner_id, now)
         wanted = person if own is None else own
+        if own is None and wanted not in (None, NOBODY, *(each.user_id for each in users)):
+            raise UnknownPerson
         found = await self._entries.between(partner_id, period.begin, period.end, wanted, MOST + 1)
         people = await self._assignments.of([each.order.sp_id for each in found])
         entries = tuple(
@@ -141,8 +147,3 @@ class AgendaUseCases:
             clashes(to_come, len(users)),
             len(found) > MOST,
         )
-
-
-def only_own(principal: Principal) -> str | None:
-    """The person whose visits are all that this caller sees; None if it sees those of its firm."""
-    return None

@@ -15,7 +15,7 @@ from records.calendar_feeds import CalendarFeeds, Feed, Subscriber
 from records.database import Database
 from use_cases import access
 from use_cases.account_errors import Conflict
-from use_cases.agenda import DONE, only_own
+from use_cases.agenda import DONE
 from use_cases.link_mails import hash_of, new_secret
 from use_cases.principal import Principal
 from use_cases.security_events import looked_at, note
@@ -66,7 +66,7 @@ class CalendarFeedUseCases:
         """
         access.check(principal, "read_agenda")
         secret = new_secret()
-        all_of_firm = everybody and only_own(principal) is None
+        all_of_firm = everybody and principal.only_assigned_to is None
         now = self._clock()
         if not await self._feeds.put(principal.login_id, hash_of(secret), all_of_firm, now):
             raise Conflict("There is no such person of a partner.")
@@ -133,6 +133,7 @@ def _principal(subscriber: Subscriber) -> Principal:
         login_id=subscriber.user_id,
         name=subscriber.name,
         partner_id=subscriber.partner_id,
+        partner_role=subscriber.partner_role,
         language=subscriber.language,
     )
 

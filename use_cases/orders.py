@@ -151,6 +151,7 @@ class OrderUseCases:
         overdue: bool = False,
         q: str | None = None,
         partner_id: str | None = None,
+        person_id: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
         sort: Sort = "newest",
@@ -162,7 +163,8 @@ class OrderUseCases:
             ValueError: it is not a cursor of this list.
         """
         now = self._clock()
-        which = order_filter(principal, now, status, overdue, q, partner_id, self._contact)
+        asked = (status, overdue, q, partner_id, person_id)
+        which = order_filter(principal, now, *asked, self._contact)
         page = await self._orders.page(which, limit, cursor, sort)
         looked_at(principal, (each.sp_id for each in page.items))
         shown = (self._shown(principal, StoredOrder(order, ())).order for order in page.items)
@@ -177,10 +179,12 @@ class OrderUseCases:
         overdue: bool = False,
         q: str | None = None,
         partner_id: str | None = None,
+        person_id: str | None = None,
     ) -> AsyncIterator[bytes]:
         """This caller's orders as CSV, in parts (`order_table`). Raises `Forbidden`."""
         now = self._clock()
-        which = order_filter(principal, now, status, overdue, q, partner_id, self._contact)
+        asked = (status, overdue, q, partner_id, person_id)
+        which = order_filter(principal, now, *asked, self._contact)
         return order_table(self._orders, which, principal, now, self._contact)
 
     def _shown(self, principal: Principal, stored: StoredOrder) -> StoredOrder:
@@ -197,11 +201,17 @@ class OrderUseCases:
         if stored is None and principal.role != "partner" and may_run:
             # It may be placed, but not recorded yet. Partners do not see orders that early.
             stored = await self._gateway.fetch(sp_id, must_exist=False)
-        if stored is None or not access.sees(principal, stored.order):
+        if stored is None or not await self._sees(principal, stored.order):
             if stored is not None:
                 note("access_refused", "refused", principal.login_id, sp_id)
             raise UnknownOrder(sp_id)
         return stored
+
+    async def _sees(self, principal: Principal, order: Order) -> bool:
+        person_id = None
+        if principal.only_assigned_to is not None:
+            person_id = await self._orders.assignments.person_of(order.sp_id)
+        return access.sees(principal, order, person_id)
 
     # --- acting --------------------------------------------------------------------------------------------------
 
@@ -316,7 +326,7 @@ class OrderUseCases:
             stored = await self._gateway.fetch(sp_id)
         if stored is None or stored.order.version < version:
             return Stored(sp_id=sp_id)
-        if not access.sees(principal, stored.order):
+        if not await self._sees(principal, stored.order):
             if stored.order.status is Status.UNASSIGNED:
                 raise _LostSight(sp_id)
             raise UnknownOrder(sp_id)

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from temporalio.envconfig import ClientConfig
 
+from records.assignments import Assignments
 from records.corrections import Corrections
 from records.customer_links import CustomerLinks
 from records.data_keys import DataKeyRecords
@@ -32,6 +33,7 @@ from use_cases.accounting import Accounting
 from use_cases.accounts import Accounts
 from use_cases.agenda import AgendaUseCases
 from use_cases.asked_reminders import AskedReminderUseCases
+from use_cases.assignments import AssignmentUseCases
 from use_cases.calendar_feeds import CalendarFeedUseCases
 from use_cases.customer_export import CustomerExports
 from use_cases.customer_links import CustomerDesk
@@ -45,6 +47,7 @@ from use_cases.operations import Operations
 from use_cases.order_mails import OrderMails
 from use_cases.orders import OrderUseCases
 from use_cases.outages import OutageWatch
+from use_cases.people import PeopleUseCases
 from use_cases.related import RelatedOrders
 from use_cases.reports import Reports
 from use_cases.settlements import SettlementUseCases
@@ -63,6 +66,7 @@ from web.api import (
     orders,
     partners,
     payments,
+    people,
     reports,
     settlement_papers,
     settlements,
@@ -150,8 +154,10 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             )
             ended_partners = state.order_use_cases.ended_partners
             state.accounts.partners.release_orders = ended_partners.release_soon
-            state.related_orders = RelatedOrders(OrderRelations(database))
+            state.related_orders = RelatedOrders(OrderRelations(database), Assignments(database))
             state.worklist_use_cases = WorklistUseCases(Worklists(database), state.order_use_cases)
+            state.assignment_use_cases = AssignmentUseCases(database, state.order_use_cases)
+            state.people_use_cases = PeopleUseCases(state.accounts, database)
             state.reminders = Reminders(database)
             state.list_views = ListViews(database)
             state.asked_reminders = AskedReminderUseCases(
@@ -203,6 +209,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
         order_commands,
         order_decisions,
         messages,
+        people,
         data_protection,
         settlements,
         settlement_papers,

@@ -1,6 +1,6 @@
 """The tables of a partner's people: whose order is whose, and mails to single people that wait."""
 
-from sqlalchemy import Column, Date, ForeignKey, Index, String, Table
+from sqlalchemy import Column, Date, ForeignKey, Index, Integer, String, Table
 
 from records.tables.accounts import users
 from records.tables.types import Instant, Key, metadata
@@ -24,8 +24,9 @@ person_mails = Table(
     Column("key", String, primary_key=True),  # that of the mail
     Column("kind", String, nullable=False),  # domain.people.Notification
     Column("user_id", Key, ForeignKey(users.c.user_id, ondelete="CASCADE"), nullable=False),
-    Column("sp_id", Key),  # null: the mail is about a day
-    Column("day", Date),
+    Column("sp_id", Key),  # null: the mail is about several orders
+    Column("seq", Integer),  # of the event that the mail tells of; null: it tells of none
+    Column("day", Date),  # null: the mail is about no day
     Column("asked_at", Instant, nullable=False),
     Column("next_attempt_at", Instant, nullable=False),
 )

@@ -17,6 +17,7 @@ from tests.web.site import API, ROLES, Site
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PARTNER = {"partner", "stranger", "operations"}
+OFFICE = {"partner", "stranger"}  # technicians: tests/web/test_people.py
 READERS = {"partner", "stranger", "operations", "shop", "accounting"}
 SETTLEMENT_READERS = {"partner", "stranger", "operations", "accounting"}
 OPERATIONS = {"operations"}
@@ -46,6 +47,13 @@ DECIDED: dict[str, set[str]] = {
     "GET /api/v1/orders/{sp_id}/messages": PARTNER,
     "POST /api/v1/orders/{sp_id}/messages": PARTNER,
     "POST /api/v1/orders/{sp_id}/messages/no-answer": OPERATIONS,
+    "PUT /api/v1/orders/{sp_id}/assignment": OFFICE,
+    "DELETE /api/v1/orders/{sp_id}/assignment": OFFICE,
+    "GET /api/v1/people": OFFICE,
+    "POST /api/v1/people": OFFICE,
+    "PATCH /api/v1/people/{user_id}": OFFICE,
+    "DELETE /api/v1/people/{user_id}": OFFICE,
+    "POST /api/v1/people/{user_id}/invitation": OFFICE,
     "POST /api/v1/orders/{sp_id}/erase": OPERATIONS,
     "POST /api/v1/customer-exports": OPERATIONS,
     "POST /api/v1/settlements": PARTNER,
@@ -146,6 +154,17 @@ PAGES = {
     "GET /settlements/{settlement_id}/statement.csv",
     "GET /settlements/{settlement_id}/draft-invoice.pdf",
     "GET /settlements/{settlement_id}/invoice.pdf",
+    "POST /orders/{sp_id}/assignment",
+    "GET /several/assign",
+    "POST /several/assign",
+    "GET /people",
+    "POST /people",
+    "GET /people/{user_id}",
+    "GET /people/{user_id}/{form_name}",
+    "POST /people/{user_id}/change",
+    "POST /people/{user_id}/invitation",
+    "POST /people/{user_id}/removal",
+    "POST /account/notifications",
     "GET /several/accept",
     "GET /several/execution",
     "GET /several/reassign",

@@ -9,14 +9,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from icalendar import Calendar, Event
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from contracts.activities import Snapshot
 from domain.orders.commands import Cancel, Reassign
 from records.assignments import Assignment, Assignments
 from records.calendar_feeds import UNREAD
 from records.orders import Orders
-from records.tables import calendar_feeds
+from records.tables import calendar_feeds, users
 from tests.support.builders import (
     AGREED,
     COMPLETED,
@@ -192,6 +192,46 @@ async def test_a_person_can_have_only_its_own(reader: Reader) -> None:
     assert "Zugeteilt: Petra Huber" in found["SP-1"]["description"]
     assert "Zugeteilt" not in found["SP-2"]["description"]
     assert (await reader.reads(own)).status_code == 404, "a new address ends the former one"
+
+
+async def test_a_technician_has_its_own_only_whatever_it_had_before(reader: Reader) -> None:
+    await reader.lives("SP-1", *AGREED)
+    await reader.lives("SP-2", *AGREED)
+    path = await reader.subscribes("everybody")
+    mine = Assignment("SP-1", "elektro-huber", reader.user_id, reader.user_id, MONDAY)
+    await Assignments(reader.env.database).assign(mine)
+    assert (await reader.entries(path)).keys() == {"SP-1", "SP-2"}
+    technician = update(users).values(partner_role="technician")
+    await reader.env.database.write(lambda connection: connection.execute(technician))
+    assert (await reader.entries(path)).keys() == {"SP-1"}
+    assert "everybody" not in (await reader.browser.open(PAGE)).text
+    assert (await reader.entries(await reader.subscribes("everybody"))).keys() == {"SP-1"}
+    for query in ("", "?week=2026-W41", "?week=2026-W41&person=none", "?day=2026-10-07"):
+        shown = (await reader.browser.open(f"/agenda{query}")).text
+        assert ("SP-1" in shown, "SP-2" in shown) == (True, False), query
+
+
+async def test_the_office_sees_everybodys_by_person_and_nobody_elses(reader: Reader) -> None:
+    await reader.env.add_user("second@people.example")
+    other = await reader.env.add_user("other@people.example", OTHER)
+    await reader.lives("SP-1", *AGREED)
+    await reader.lives("SP-2", *AGREED)
+    await reader.lives("SP-3", *AGREED, partner_id=OTHER)
+    mine = Assignment("SP-1", "elektro-huber", reader.user_id, reader.user_id, MONDAY)
+    await Assignments(reader.env.database).assign(mine)
+    week = "/agenda?week=2026-W41"
+    for query, expected in (
+        (week, {"SP-1", "SP-2"}),
+        (f"{week}&person={reader.user_id}", {"SP-1"}),
+        (f"{week}&person=none", {"SP-2"}),
+        ("/agenda?day=2026-10-07", {"SP-1", "SP-2"}),
+        ("/agenda?week=2026-W42", set()),
+    ):
+        answer = await reader.browser.open(query)
+        assert answer.status_code == 200
+        assert set(re.findall(r"/orders/(SP-\d)", answer.text)) == expected, query
+    for query in (f"{week}&person={other}", f"{week}&person=%00", "/agenda?week=2026-W99"):
+        assert (await reader.browser.open(query)).status_code == 303
 
 
 async def test_what_does_not_work_is_not_told_apart(

@@ -15,6 +15,7 @@ from web.portal import (
     login,
     orders,
     pages,
+    people,
     sessions,
     settlements,
     staff,
@@ -31,6 +32,7 @@ _AREAS = (
     settlements,
     accounting,
     figures,
+    people,
     agenda,
     calendar_feed,
 )

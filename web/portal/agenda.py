@@ -12,7 +12,7 @@ from domain.agenda import Period, by_day
 from domain.values import Language
 from records.assignments import NOBODY
 from use_cases.access import Forbidden
-from use_cases.agenda import Agenda, AgendaEntry, AgendaUseCases
+from use_cases.agenda import Agenda, AgendaEntry, AgendaUseCases, UnknownPerson
 from web.portal.formats import local, short_weekday
 from web.portal.orders.common import contact_links
 from web.portal.pages import error_page, page, reader_language, redirect, require_login
@@ -61,7 +61,7 @@ async def agenda(request: Request) -> Response:
         found = await use_cases.agenda(principal, period, NOBODY if person == NOBODYS else person)
     except Forbidden:
         return error_page(request, 403)
-    if person not in (None, NOBODYS, *(each.user_id for each in found.people)):
+    except UnknownPerson:
         return redirect(request, f"/agenda?{_query(period, None)}")
     language = reader_language(request, principal)
     day = today if period.first <= today <= period.last else period.first

@@ -10,7 +10,6 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from documents.calendar_feed import MEDIA_TYPE
 from use_cases.account_errors import Conflict
-from use_cases.agenda import only_own
 from use_cases.calendar_feeds import BACK, CalendarFeedUseCases, Reading
 from use_cases.principal import Principal
 from web.call_limits import Buckets
@@ -76,7 +75,7 @@ async def _show(request: Request, principal: Principal, address: str | None = No
         headers=_PRIVATE,
         feed=feed,
         address=address,
-        may_have_all=only_own(principal) is None,
+        may_have_all=principal.only_assigned_to is None,
         days=BACK.days,
     )
 

@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("user_id", KEY, nullable=False),
         sa.Column("sp_id", KEY),
+        sa.Column("seq", sa.Integer()),
         sa.Column("day", sa.Date()),
         sa.Column("asked_at", INSTANT, nullable=False),
         sa.Column("next_attempt_at", INSTANT, nullable=False),

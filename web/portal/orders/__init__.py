@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from web.portal.orders import (
     actions,
     another_day,
+    assigning,
     data_protection,
     for_operations,
     listing,
@@ -24,6 +25,7 @@ for _part in (
     proposals,
     reminders,
     another_day,
+    assigning,
     for_operations,
     order,
     data_protection,

@@ -105,19 +105,41 @@ class OrderRelations:
 
         At most `AGENDA`. `people`: as for `clashes`.
         """
-        where = [
-            orders.c.partner_id == order.partner.partner_id,
-            orders.c.visible,
-            orders.c.sp_id != order.sp_id,
-            orders.c.appointment_end.is_not(None),
-            orders.c.appointment_end > start,
-            orders.c.appointment_start < end,
-            *_of_people(people),
-        ]
+        return await self._with_appointment(
+            [
+                orders.c.partner_id == order.partner.partner_id,
+                orders.c.sp_id != order.sp_id,
+                *_of_people(people),
+            ],
+            start,
+            end,
+        )
+
+    async def appointments(
+        self, partner_id: str, start: datetime, end: datetime, people: Collection[str] = ()
+    ) -> tuple[Order, ...]:
+        """A partner's orders with a standing appointment from `start` to before `end`, the earliest first.
+
+        At most `AGENDA`. `people`: as for `clashes`.
+        """
+        if not storable(partner_id):
+            return ()
+        where = [orders.c.partner_id == partner_id, *_of_people(people)]
+        return await self._with_appointment(where, start, end)
+
+    async def _with_appointment(
+        self, where: Sequence[Any], start: datetime, end: datetime
+    ) -> tuple[Order, ...]:
         return await self._orders(
             select(documents.c.document, documents.c.pinned)
             .join(orders, orders.c.sp_id == documents.c.sp_id)
-            .where(*where)
+            .where(
+                *where,
+                orders.c.visible,
+                orders.c.appointment_end.is_not(None),
+                orders.c.appointment_end > start,
+                orders.c.appointment_start < end,
+            )
             .order_by(orders.c.appointment_start, orders.c.sp_id)
             .limit(AGENDA)
         )

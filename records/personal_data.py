@@ -80,6 +80,20 @@ TABLES: Mapping[str, Stored] = {
         login="login_id author",
         erased="deleted",
     ),
+    "order_photos": _stored(
+        "orders",
+        "photo_id sp_id partner_id kind sha256 width height size at side",
+        customer="content small",
+        login="login_id author",
+        erased="deleted",
+    ),
+    "execution_protocols": _stored(
+        "orders",
+        "sp_id partner_id version at request_id sha256",
+        customer="document pdf",
+        login="login_id",
+        erased="deleted",
+    ),
     "customer_links": _stored("orders", "sp_id made_at hash"),
     "customer_wishes": _stored(
         "orders", "sp_id asked_at due start done_at", customer="note", erased="deleted"

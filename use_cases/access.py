@@ -35,6 +35,8 @@ MAY: Mapping[str, frozenset[Role]] = {
     "read_messages": _PARTNER,
     "write_message": _PARTNER,
     "close_message": _OPERATIONS,
+    "read_on_site": _PARTNER,
+    "write_on_site": _PARTNER,
     "erase": _OPERATIONS,
     "export": _OPERATIONS,
     "administer": _OPERATIONS,
@@ -106,6 +108,14 @@ def sees(principal: Principal, order: Order, person_id: str | None) -> bool:
                 and order.transmitted_at is not None
                 and principal.only_assigned_to in (None, person_id)
             )
+
+
+def sees_on_site(principal: Principal, order: Order, now: datetime, contact: timedelta) -> bool:
+    """Whether this caller may still see photos and protocols of an order that it may know of.
+
+    A partner sees them as long as it sees how to reach the customer (`shown_to`).
+    """
+    return principal.role != "partner" or not contact_is_over(order, now, contact)
 
 
 def sees_settlements_of(principal: Principal, partner_id: str) -> bool:

@@ -1,7 +1,7 @@
 """The use cases of orders: place, find, list, command, notify. The API, the portal and the commands use them."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -51,6 +51,9 @@ PATIENCE = timedelta(seconds=3)
 """How long a caller waits for the worker before the command is left with the server as a signal."""
 
 
+Check = Callable[[Principal, Order, ExternalCommand], Awaitable[None]]
+
+
 class Stored(Value):
     """A command that Temporal has stored and delivers to the order when a worker runs."""
 
@@ -65,7 +68,10 @@ class Listing(NamedTuple):
 
 
 class OrderUseCases:
-    """Places orders, finds them, gives them commands. `clock` gives the instant, `patience` is how long to wait."""
+    """Places orders, finds them, gives them commands. `clock` gives the instant, `patience` is how long to wait.
+
+    `check` is called before each command (`use_cases.on_site`).
+    """
 
     def __init__(
         self,
@@ -77,7 +83,9 @@ class OrderUseCases:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         patience: timedelta = PATIENCE,
         contact: timedelta = access.CONTACT,
+        check: Check | None = None,
     ) -> None:
+        self._check = check
         self._orders = orders
         self._partners = partners
         self._clock = clock
@@ -190,9 +198,9 @@ class OrderUseCases:
     def _shown(self, principal: Principal, stored: StoredOrder) -> StoredOrder:
         return access.shown_to(principal, stored, self._clock(), self._contact)
 
-    async def check_sight(self, principal: Principal, sp_id: str) -> None:
-        """Raise `UnknownOrder` unless the order exists and this caller may know of it now."""
-        await self._known(principal, sp_id)
+    async def check_sight(self, principal: Principal, sp_id: str) -> Order:
+        """Raise `UnknownOrder` unless the order exists and this caller may know of it now. What it is, is not shown."""
+        return (await self._known(principal, sp_id)).order
 
     async def _known(self, principal: Principal, sp_id: str) -> StoredOrder:
         """The order, if this caller may know of it."""
@@ -239,6 +247,8 @@ class OrderUseCases:
         """
         access.check(principal, command.type)
         known = await self._known(principal, sp_id)
+        if self._check is not None:
+            await self._check(principal, known.order, command)
         try:
             return await self._act(principal, known.order, command, request_id, respond_async)
         except _LostSight:

@@ -45,6 +45,20 @@ class RelatedOrders:
         people = await self._people(principal, order)
         return await self._relations.agenda(order, start, end, people)
 
+    async def appointments(
+        self, principal: Principal, start: datetime, end: datetime
+    ) -> tuple[Order, ...]:
+        """A partner's own orders with an appointment in this time, the earliest first. Raises `Forbidden`.
+
+        A technician sees those that are assigned to it.
+        """
+        access.check(principal, "read")
+        partner_id, person_id = access.own_partner(principal), principal.only_assigned_to
+        if partner_id is None:
+            raise access.Forbidden
+        people = () if person_id is None else (person_id,)
+        return await self._relations.appointments(partner_id, start, end, people)
+
     async def _people(self, principal: Principal, order: Order) -> tuple[str, ...]:
         """Whose orders stand beside this one: those of its person and of nobody; a technician sees its own only."""
         if principal.only_assigned_to is not None:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from temporalio.envconfig import ClientConfig
 
 from records.assignments import Assignments
 from records.corrections import Corrections
@@ -21,6 +20,7 @@ from records.idempotency import Answers
 from records.list_views import ListViews
 from records.message_mails import MessageMailQueue
 from records.messages import Messages
+from records.on_site import Photos, Protocols
 from records.order_relations import OrderRelations
 from records.orders import Orders
 from records.partners import Partners
@@ -28,6 +28,7 @@ from records.reminders import Reminders
 from records.worklist import Worklists
 from settings import Settings
 from settings.secrets import forget_secrets
+from settings.temporal import temporal_connection
 from temporal.connection import connect
 from use_cases.accounting import Accounting
 from use_cases.accounts import Accounts
@@ -43,6 +44,7 @@ from use_cases.figures import FigureUseCases
 from use_cases.journal import Journal
 from use_cases.message_mails import MessageMails
 from use_cases.messages import MessageUseCases
+from use_cases.on_site import OnSite
 from use_cases.operations import Operations
 from use_cases.order_mails import OrderMails
 from use_cases.orders import OrderUseCases
@@ -61,6 +63,7 @@ from web.api import (
     login_sessions,
     logins,
     messages,
+    on_site,
     order_commands,
     order_decisions,
     orders,
@@ -89,10 +92,11 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
 
     While it runs, `app.state` has its parts: `settings`, `database`, `temporal`, `accounts`, `answers`, `operations`,
     `reports`, `journal`, `accounting`, `order_use_cases`, `related_orders`, `worklist_use_cases`, `reminders`,
-    `customer_desk`, `agenda`, `calendar_feeds`, `settlement_use_cases`, `message_use_cases`, `message_mails`.
+    `customer_desk`, `agenda`, `calendar_feeds`, `settlement_use_cases`, `message_use_cases`, `message_mails`,
+    `on_site`.
     """
     policies = settings.load_policies()
-    namespace = ClientConfig.load_client_connect_config().get("namespace") or "default"
+    namespace = temporal_connection().get("namespace") or "default"
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -117,13 +121,16 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             state.accounting = Accounting(
                 database, state.journal, policies.standard.office.timezone
             )
+            contact = settings.retention_spans["contact"]
+            state.on_site = OnSite(database, settings.company_name, settings.clamd, contact)
             state.order_use_cases = OrderUseCases(
                 state.temporal,
                 Orders(database),
                 Partners(database),
                 policies,
                 settings.display,
-                contact=settings.retention_spans["contact"],
+                contact=contact,
+                check=state.on_site.check_command,
             )
             erasures = Erasures(database)
             erasing = Erasing(
@@ -141,6 +148,8 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 Corrections(database),
                 Messages(database),
                 CustomerLinks(database),
+                Photos(database),
+                Protocols(database),
             )
             state.message_use_cases = MessageUseCases(
                 Messages(database), Partners(database), policies
@@ -210,6 +219,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
         order_decisions,
         messages,
         people,
+        on_site,
         data_protection,
         settlements,
         settlement_papers,

@@ -17,6 +17,7 @@ from records.tables.iban_changes import iban_changes, iban_mails
 from records.tables.mails import is_undelivered, mails
 from records.tables.messages import message_mails, message_reads, order_messages, waits_for_answer
 from records.tables.notices import account_notices
+from records.tables.on_site import execution_protocols, order_photos
 from records.tables.operations import asked_reminder_orders, asked_reminders, list_views
 from records.tables.order_mails import order_mails
 from records.tables.orders import (
@@ -67,6 +68,7 @@ __all__ = [
     "documents",
     "ended_before",
     "erasures",
+    "execution_protocols",
     "exports",
     "findings",
     "heartbeats",
@@ -93,6 +95,7 @@ __all__ = [
     "order_assignments",
     "order_mails",
     "order_messages",
+    "order_photos",
     "orders",
     "outages",
     "papers",

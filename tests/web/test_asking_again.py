@@ -166,6 +166,20 @@ async def test_it_asks_keeps_what_was_typed_and_carries_it_out(
     assert "cmi_" in next_one.text
 
 
+async def test_another_address_for_the_mails_of_a_partner_is_asked(
+    anna: Browser, env: AccountsEnv
+) -> None:
+    known = await env.accounts.partners.get("elektro-huber")
+    await anna.open("/account")
+    typed = {"email": "thief@people.example", "was_email": known.email}
+    asked = await anna.send(f"{FIRM}/edit", **typed)
+    assert asked.status_code == 403
+    assert is_question(asked)
+    assert (await env.accounts.partners.get("elektro-huber")).email == known.email
+    assert not is_question(await anna.send(f"{FIRM}/edit", confirm_password=PASSWORD))
+    assert (await env.accounts.partners.get("elektro-huber")).email == "thief@people.example"
+
+
 @pytest.mark.parametrize("route", ASKED)
 async def test_within_ten_minutes_nobody_is_asked(
     anna: Browser, env: AccountsEnv, route: str

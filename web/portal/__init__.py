@@ -13,6 +13,7 @@ from web.portal import (
     calendar_feed,
     figures,
     login,
+    offline,
     orders,
     pages,
     people,
@@ -23,19 +24,9 @@ from web.portal import (
 )
 
 _AREAS = (
-    login,
-    visit,
-    account,
-    sessions,
-    orders,
-    staff,
-    settlements,
-    accounting,
-    figures,
-    people,
-    agenda,
-    calendar_feed,
-)
+    login, visit, offline, account, sessions, orders, staff, settlements, accounting, figures, people,
+    agenda, calendar_feed,
+)  # fmt: skip
 
 
 def install(app: FastAPI) -> None:

@@ -16,7 +16,7 @@ from alembic import op
 from records.tables.types import Instant, Key
 
 revision = "0032"
-down_revision = "0031"
+down_revision = "0033"
 branch_labels = None
 depends_on = None
 

@@ -12,8 +12,11 @@ from web.portal.orders import (
     message_forms,
     order,
     overview,
+    photo_forms,
     proposals,
+    protocol,
     reminders,
+    sheet,
     views,
 )
 
@@ -27,6 +30,9 @@ for _part in (
     another_day,
     assigning,
     for_operations,
+    photo_forms,
+    protocol,
+    sheet,
     order,
     data_protection,
     message_forms,

@@ -18,6 +18,7 @@ from records.search import is_named
 from use_cases.access import Forbidden
 from use_cases.principal import Principal
 from web.downloads import streamed
+from web.portal.device import kept_on_device
 from web.portal.orders.common import URGENT_STATES, assignment_use_cases, order_use_cases
 from web.portal.orders.messages import message_use_cases
 from web.portal.pages import error_page, page, redirect, require_login
@@ -164,6 +165,7 @@ async def orders(request: Request) -> Response:
         request,
         "orders/list",
         principal=principal,
+        headers=None if wanted.q else kept_on_device(principal),
         wanted=wanted,
         rows=rows,
         ticked=request.query_params.get("tick") == "all",

@@ -18,6 +18,7 @@ from use_cases.access import Forbidden
 from use_cases.principal import Principal
 from use_cases.worklist import WAITING, Task
 from web.portal.commands import command_id
+from web.portal.device import kept_on_device
 from web.portal.formats import local
 from web.portal.orders.common import (
     MOST_AT_ONCE,
@@ -170,6 +171,7 @@ async def _show(
         "orders/overview",
         status,
         principal=principal,
+        headers=kept_on_device(principal) if status == 200 and results is None else None,
         sections=sections,
         groups=grouped(sections, now),
         reminded=reminded,

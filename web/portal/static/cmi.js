@@ -19,6 +19,12 @@ addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
+// Print a page that is made for it.
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}
+
 // Close open menus on a click elsewhere or on Escape.
 const menus = () => document.querySelectorAll("details.sub[open], details.narrow[open]");
 document.addEventListener("click", (event) => {

@@ -130,7 +130,7 @@ async def test_versions_change_with_what_is_shown(kept: Kept) -> None:
     assert await kept.entries.versions(HUBER, WEEK.next.begin) == ()
 
 
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("copy", ["sqlite"], indirect=True)
 async def test_no_query_scans_a_table(kept: Kept) -> None:
     asked: list[tuple[str, Any]] = []
     engine = kept.database._threads._engine  # type: ignore[union-attr]

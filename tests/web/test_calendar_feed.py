@@ -287,7 +287,6 @@ async def test_it_ends_with_the_person_the_firm_and_its_use(reader: Reader) -> N
     assert (await reader.reads(path)).status_code == 404
 
 
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 async def test_it_can_be_read_only_so_often(reader: Reader) -> None:
     path, now = await reader.subscribes(), [0.0]
     reader.app.state.calendar_limits = Buckets(lambda: now[0])
@@ -301,7 +300,6 @@ async def test_it_can_be_read_only_so_often(reader: Reader) -> None:
     assert (guess.status_code, guess.headers["Retry-After"]) == (429, "1")
 
 
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 async def test_making_an_address_asks_for_the_password_again(reader: Reader) -> None:
     reader.env.clock.forward(minutes=11)
     await reader.browser.open(PAGE)

@@ -42,6 +42,7 @@ from records.settlements import Settlements
 from settings import Settings, SettingsError, keep_files_private
 from settings.logs import configure_logging
 from settings.secrets import forget_secrets
+from settings.temporal import temporal_connection
 from temporal.connection import connect_patiently, leave, rewrap_data_keys
 from use_cases.outages import OutageWatch
 from use_cases.production import unfit_for_production
@@ -276,6 +277,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keep_files_private()
     try:
         settings = Settings.from_env()
+        temporal_connection()
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2

@@ -11,6 +11,7 @@ from contracts.activities import Snapshot
 from domain.orders.erasure import erase_events, erase_order, is_erased
 from domain.orders.events import Recorded
 from domain.orders.order import Order, Status
+from records.assignments import Assignments, end_lost
 from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database, storable
 from records.erased_rows import is_recorded_as_erased, note_late_data
@@ -64,6 +65,7 @@ class Orders:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.relations = OrderRelations(database)
+        self.assignments = Assignments(database)
         upsert = sqlite.insert if database.is_sqlite else postgresql.insert
         row = upsert(orders)
         self._put_new = row.on_conflict_do_nothing().returning(orders.c.version)
@@ -143,6 +145,7 @@ class Orders:
             connection.execute(
                 insert(timeline), [event_row(order.sp_id, recorded) for recorded in events]
             )
+            end_lost(connection, order, events)
             if not is_erased(order):
                 add_events(connection, order, events)
 

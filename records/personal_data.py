@@ -66,7 +66,7 @@ TABLES: Mapping[str, Stored] = {
         "orders",
         "sp_id seq at type on_behalf_of",
         customer="data",
-        login="by",
+        login="by person",
         erased="emptied",
     ),
     "deadlines": _stored(
@@ -78,6 +78,20 @@ TABLES: Mapping[str, Stored] = {
         "sp_id seq message_id partner_id side internal at due answered_at mail_key",
         customer="text",
         login="login_id author",
+        erased="deleted",
+    ),
+    "order_photos": _stored(
+        "orders",
+        "photo_id sp_id partner_id kind sha256 width height size at side",
+        customer="content small",
+        login="login_id author",
+        erased="deleted",
+    ),
+    "execution_protocols": _stored(
+        "orders",
+        "sp_id partner_id version at request_id sha256",
+        customer="document pdf",
+        login="login_id",
         erased="deleted",
     ),
     "customer_links": _stored("orders", "sp_id made_at hash"),
@@ -93,6 +107,14 @@ TABLES: Mapping[str, Stored] = {
         "mails", "key partner_id asked_at next_attempt_at", login="asked_by"
     ),
     "asked_reminder_orders": _stored("mails", "key sp_id asked_at"),
+    "order_assignments": _stored(
+        "orders", "sp_id partner_id assigned_at", login="user_id assigned_by"
+    ),
+    "person_mails": _stored(
+        "expiry",  # deleted once the mail is sent or given up
+        "key kind sp_id seq day asked_at next_attempt_at",
+        login="user_id",
+    ),
     "list_views": _stored("login", "view_id name query", login="login_id"),
     "line_requests": _stored(
         "none", "sales_order_id line attempt round sp_id claimed_at sent_at stop_key"
@@ -127,7 +149,7 @@ TABLES: Mapping[str, Stored] = {
     # --- accounts ---
     "users": _stored(
         "login",
-        "user_id role partner_id created_at",
+        "user_id role partner_id partner_role created_at notifications",
         login="email email_key name language password_hash totp_secret totp_confirmed totp_last_step"
         " first_login_at last_login_at factor_reset_at",
     ),

@@ -1,7 +1,7 @@
 """Reads the settings of a process from its environment variables `CMI_…`, once when it starts.
 
 Temporal has its own standard variables (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`,
-`TEMPORAL_TLS…`), which `temporalio.envconfig.ClientConfig.load_client_connect_config()` reads.
+`TEMPORAL_TLS…`), which `settings/temporal.py` reads.
 """
 
 import difflib

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from temporalio.envconfig import ClientConfig
 
+from records.assignments import Assignments
 from records.corrections import Corrections
 from records.customer_links import CustomerLinks
 from records.data_keys import DataKeyRecords
@@ -20,6 +20,7 @@ from records.idempotency import Answers
 from records.list_views import ListViews
 from records.message_mails import MessageMailQueue
 from records.messages import Messages
+from records.on_site import Photos, Protocols
 from records.order_relations import OrderRelations
 from records.orders import Orders
 from records.partners import Partners
@@ -27,10 +28,12 @@ from records.reminders import Reminders
 from records.worklist import Worklists
 from settings import Settings
 from settings.secrets import forget_secrets
+from settings.temporal import temporal_connection
 from temporal.connection import connect
 from use_cases.accounting import Accounting
 from use_cases.accounts import Accounts
 from use_cases.asked_reminders import AskedReminderUseCases
+from use_cases.assignments import AssignmentUseCases
 from use_cases.customer_export import CustomerExports
 from use_cases.customer_links import CustomerDesk
 from use_cases.erased_files import Folders
@@ -39,10 +42,12 @@ from use_cases.figures import FigureUseCases
 from use_cases.journal import Journal
 from use_cases.message_mails import MessageMails
 from use_cases.messages import MessageUseCases
+from use_cases.on_site import OnSite
 from use_cases.operations import Operations
 from use_cases.order_mails import OrderMails
 from use_cases.orders import OrderUseCases
 from use_cases.outages import OutageWatch
+from use_cases.people import PeopleUseCases
 from use_cases.related import RelatedOrders
 from use_cases.reports import Reports
 from use_cases.settlements import SettlementUseCases
@@ -56,11 +61,13 @@ from web.api import (
     login_sessions,
     logins,
     messages,
+    on_site,
     order_commands,
     order_decisions,
     orders,
     partners,
     payments,
+    people,
     reports,
     settlement_papers,
     settlements,
@@ -83,10 +90,10 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
 
     While it runs, `app.state` has its parts: `settings`, `database`, `temporal`, `accounts`, `answers`, `operations`,
     `reports`, `journal`, `accounting`, `order_use_cases`, `related_orders`, `worklist_use_cases`, `reminders`,
-    `customer_desk`, `settlement_use_cases`, `message_use_cases`, `message_mails`.
+    `customer_desk`, `settlement_use_cases`, `message_use_cases`, `message_mails`, `on_site`.
     """
     policies = settings.load_policies()
-    namespace = ClientConfig.load_client_connect_config().get("namespace") or "default"
+    namespace = temporal_connection().get("namespace") or "default"
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -111,13 +118,16 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             state.accounting = Accounting(
                 database, state.journal, policies.standard.office.timezone
             )
+            contact = settings.retention_spans["contact"]
+            state.on_site = OnSite(database, settings.company_name, settings.clamd, contact)
             state.order_use_cases = OrderUseCases(
                 state.temporal,
                 Orders(database),
                 Partners(database),
                 policies,
                 settings.display,
-                contact=settings.retention_spans["contact"],
+                contact=contact,
+                check=state.on_site.check_command,
             )
             erasures = Erasures(database)
             erasing = Erasing(
@@ -135,6 +145,8 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 Corrections(database),
                 Messages(database),
                 CustomerLinks(database),
+                Photos(database),
+                Protocols(database),
             )
             state.message_use_cases = MessageUseCases(
                 Messages(database), Partners(database), policies
@@ -148,8 +160,10 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             )
             ended_partners = state.order_use_cases.ended_partners
             state.accounts.partners.release_orders = ended_partners.release_soon
-            state.related_orders = RelatedOrders(OrderRelations(database))
+            state.related_orders = RelatedOrders(OrderRelations(database), Assignments(database))
             state.worklist_use_cases = WorklistUseCases(Worklists(database), state.order_use_cases)
+            state.assignment_use_cases = AssignmentUseCases(database, state.order_use_cases)
+            state.people_use_cases = PeopleUseCases(state.accounts, database)
             state.reminders = Reminders(database)
             state.list_views = ListViews(database)
             state.asked_reminders = AskedReminderUseCases(
@@ -199,6 +213,8 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
         order_commands,
         order_decisions,
         messages,
+        people,
+        on_site,
         data_protection,
         settlements,
         settlement_papers,

@@ -30,7 +30,12 @@ HEADER_LIMIT = 16 * 1024
 """The limit for all headers of a request together, in bytes."""
 _DRAIN_LIMIT = 64 * 1024 * 1024
 _DRAIN_SECONDS = 10.0
-_UPLOAD = re.compile(rf"(?:{API})?/settlements/[^/]+/invoice")
+PHOTO_LIMIT = 10 * 1024 * 1024 + 64 * 1024
+"""The limit for a form with a photo of 10 MiB."""
+_LIMITS = (
+    (re.compile(rf"(?:{API})?/settlements/[^/]+/invoice"), UPLOAD_LIMIT),
+    (re.compile(rf"(?:{API})?/orders/[^/]+/photos"), PHOTO_LIMIT),
+)
 _VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # The log shows the ids in a path only. Other parts of it may be a person's name or the secret of a link.
 _LOGGED_PARAMETER = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -87,7 +92,9 @@ class _Exchange:
         wanted = headers.get("x-request-id", "")
         self._id = wanted if _VALID_ID.fullmatch(wanted) else secrets.token_hex(12)
         self._announced_length = _announced_length(headers)
-        self._limit = UPLOAD_LIMIT if _UPLOAD.fullmatch(scope["path"]) else BODY_LIMIT
+        self._limit = next(
+            (limit for path, limit in _LIMITS if path.fullmatch(scope["path"])), BODY_LIMIT
+        )
         self._received = 0
         self._is_complete = False  # the whole body has arrived
         self._is_disconnected = False  # the caller went away before that

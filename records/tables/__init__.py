@@ -16,6 +16,7 @@ from records.tables.iban_changes import iban_changes, iban_mails
 from records.tables.mails import is_undelivered, mails
 from records.tables.messages import message_mails, message_reads, order_messages, waits_for_answer
 from records.tables.notices import account_notices
+from records.tables.on_site import execution_protocols, order_photos
 from records.tables.operations import asked_reminder_orders, asked_reminders, list_views
 from records.tables.order_mails import order_mails
 from records.tables.orders import (
@@ -32,6 +33,7 @@ from records.tables.orders import (
 )
 from records.tables.outages import heartbeats, outages
 from records.tables.partners import partners
+from records.tables.people import order_assignments, person_mails
 from records.tables.reconciliation import comparisons, findings
 from records.tables.reminders import reminders
 from records.tables.settlements import (
@@ -63,6 +65,7 @@ __all__ = [
     "documents",
     "ended_before",
     "erasures",
+    "execution_protocols",
     "exports",
     "findings",
     "heartbeats",
@@ -86,12 +89,15 @@ __all__ = [
     "message_mails",
     "message_reads",
     "metadata",
+    "order_assignments",
     "order_mails",
     "order_messages",
+    "order_photos",
     "orders",
     "outages",
     "papers",
     "partners",
+    "person_mails",
     "recovery_codes",
     "reminders",
     "security_events",

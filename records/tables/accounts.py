@@ -36,6 +36,8 @@ users = Table(
     Column("last_login_at", Instant),
     Column("first_login_at", Instant),
     Column("factor_reset_at", Instant),  # when operations removed a lost second factor
+    Column("partner_role", String),  # domain.people.PartnerRole; null: the office, or staff
+    Column("notifications", String),  # domain.people.Notification, by blanks; null: the default
 )
 Index("ix_users_email_key", users.c.email_key, unique=True)
 

@@ -154,6 +154,7 @@ timeline = Table(
     Column("data", Text, nullable=False),  # domain.orders.events.Event as JSON
     # a partner; in rows of an older release `by` contains it (domain/authors.py)
     Column("on_behalf_of", Key),
+    Column("person", String),  # the name of the person who did it for its partner, if known
     sqlite_with_rowid=False,
 )
 

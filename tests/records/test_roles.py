@@ -15,7 +15,7 @@ from records.partners import Partner, Partners
 from records.production import database_findings
 from records.tables.accounts import users
 from settings.production import Finding
-from tests.records.conftest import execute
+from tests.support.databases import execute
 from tests.support.postgres_roles import PASSWORDS, make_roles, run_file
 
 INSUFFICIENT_PRIVILEGE = "42501"

@@ -17,6 +17,7 @@ from tests.web.site import API, ROLES, Site
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PARTNER = {"partner", "stranger", "operations"}
+OFFICE = {"partner", "stranger"}  # technicians: tests/web/test_people.py
 READERS = {"partner", "stranger", "operations", "shop", "accounting"}
 SETTLEMENT_READERS = {"partner", "stranger", "operations", "accounting"}
 OPERATIONS = {"operations"}
@@ -46,6 +47,19 @@ DECIDED: dict[str, set[str]] = {
     "GET /api/v1/orders/{sp_id}/messages": PARTNER,
     "POST /api/v1/orders/{sp_id}/messages": PARTNER,
     "POST /api/v1/orders/{sp_id}/messages/no-answer": OPERATIONS,
+    "PUT /api/v1/orders/{sp_id}/assignment": OFFICE,
+    "DELETE /api/v1/orders/{sp_id}/assignment": OFFICE,
+    "GET /api/v1/people": OFFICE,
+    "POST /api/v1/people": OFFICE,
+    "PATCH /api/v1/people/{user_id}": OFFICE,
+    "DELETE /api/v1/people/{user_id}": OFFICE,
+    "POST /api/v1/people/{user_id}/invitation": OFFICE,
+    "GET /api/v1/orders/{sp_id}/on-site": PARTNER,
+    "POST /api/v1/orders/{sp_id}/photos": PARTNER,
+    "GET /api/v1/orders/{sp_id}/photos/{photo_id}": PARTNER,
+    "DELETE /api/v1/orders/{sp_id}/photos/{photo_id}": PARTNER,
+    "POST /api/v1/orders/{sp_id}/protocol": PARTNER,
+    "GET /api/v1/orders/{sp_id}/protocol.pdf": PARTNER,
     "POST /api/v1/orders/{sp_id}/erase": OPERATIONS,
     "POST /api/v1/customer-exports": OPERATIONS,
     "POST /api/v1/settlements": PARTNER,
@@ -146,6 +160,17 @@ PAGES = {
     "GET /settlements/{settlement_id}/statement.csv",
     "GET /settlements/{settlement_id}/draft-invoice.pdf",
     "GET /settlements/{settlement_id}/invoice.pdf",
+    "POST /orders/{sp_id}/assignment",
+    "GET /several/assign",
+    "POST /several/assign",
+    "GET /people",
+    "POST /people",
+    "GET /people/{user_id}",
+    "GET /people/{user_id}/{form_name}",
+    "POST /people/{user_id}/change",
+    "POST /people/{user_id}/invitation",
+    "POST /people/{user_id}/removal",
+    "POST /account/notifications",
     "GET /several/accept",
     "GET /several/execution",
     "GET /several/reassign",
@@ -174,6 +199,13 @@ PAGES = {
     "POST /orders/{sp_id}/reminder",
     "POST /orders/{sp_id}/messages",
     "POST /orders/{sp_id}/notes",
+    "GET /orders/{sp_id}/photos/{photo_id}",
+    "POST /orders/{sp_id}/photos",
+    "POST /orders/{sp_id}/photos/{photo_id}/removal",
+    "GET /orders/{sp_id}/protocol",
+    "POST /orders/{sp_id}/protocol",
+    "GET /orders/{sp_id}/protocol.pdf",
+    "GET /orders/{sp_id}/protocols/{sha256}.pdf",
     "POST /orders/{sp_id}/no-answer",
     "POST /orders/{sp_id}/another-day",
     "POST /orders/{sp_id}/customer-links",
@@ -256,6 +288,7 @@ NAMED = {
     "token_id": "tok_0",
     "change_id": "iban_0",
     "session_id": "0",
+    "photo_id": "photo_0",
 }
 
 

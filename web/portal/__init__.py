@@ -14,13 +14,16 @@ from web.portal import (
     offline,
     orders,
     pages,
+    people,
     sessions,
     settlements,
     staff,
     visit,
 )
 
-_AREAS = (login, visit, offline, account, sessions, orders, staff, settlements, accounting, figures)
+_AREAS = (
+    login, visit, offline, account, sessions, orders, staff, settlements, accounting, figures, people,
+)  # fmt: skip
 
 
 def install(app: FastAPI) -> None:

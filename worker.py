@@ -188,7 +188,7 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
     await asyncio.to_thread(remove_leftovers)
     if settings.database_url.startswith("sqlite"):
         await migrate_patiently(settings.database_url)
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, settings.connections)
     client = await connect_patiently(settings, database)
     forget_secrets(settings)
     watch: OutageWatch | None = None

@@ -102,7 +102,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            database = Database(settings.database_url)
+            database = Database(settings.database_url, settings.connections)
             stack.push_async_callback(database.close)
             state = app.state
             state.settings = settings

@@ -35,7 +35,8 @@ def blocks() -> list[Block]:
     found = []
     section = ""
     pattern = re.compile(
-        r"^#+ (?P<heading>[^\n]+)$|<!-- tested(?:: (?P<situation>\w+))? -->\n```(?P<language>\w+)\n(?P<commands>.*?)```",
+        r"^#+ (?P<heading>[^\n]+)$"
+        r"|<!-- tested(?:: (?P<situation>\w+))? -->\n```(?P<language>\w+)\n(?P<commands>.*?)```",
         re.MULTILINE | re.DOTALL,
     )
     for match in pattern.finditer((ROOT / "docs" / "runbook.md").read_text()):

@@ -51,6 +51,7 @@ from use_cases.orders import OrderUseCases
 from use_cases.outages import OutageWatch
 from use_cases.people import PeopleUseCases
 from use_cases.person_mails import PersonMails
+from use_cases.process_metrics import metrics_endpoint
 from use_cases.related import RelatedOrders
 from use_cases.reports import Reports
 from use_cases.settlements import SettlementUseCases
@@ -104,6 +105,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
         async with AsyncExitStack() as stack:
             database = Database(settings.database_url, settings.connections)
             stack.push_async_callback(database.close)
+            stack.enter_context(metrics_endpoint(settings, database))
             state = app.state
             state.settings = settings
             if settings.secret_key is None:

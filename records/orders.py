@@ -36,6 +36,7 @@ from records.order_rows import (
     order_of,
     order_row,
 )
+from records.person_mails import add_person_events
 from records.tables import deadlines, documents, orders, timeline
 
 
@@ -148,9 +149,10 @@ class Orders:
             connection.execute(
                 insert(timeline), [event_row(order.sp_id, recorded) for recorded in events]
             )
-            end_lost(connection, order, events)
             if not is_erased(order):
                 add_events(connection, order, events)
+                add_person_events(connection, order, events)
+            end_lost(connection, order, events)
 
     @asynccontextmanager
     async def locked(self, order: Order) -> AsyncIterator[Head | None]:

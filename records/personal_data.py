@@ -57,7 +57,8 @@ TABLES: Mapping[str, Stored] = {
     "orders": _stored(
         "orders",
         "sp_id version status partner_id visible placed_at changed_at ended_at next_due partner_due sales_order_id"
-        " sales_order_line executed_on settlement_id digest appointment_start appointment_end",
+        " sales_order_line executed_on settlement_id digest appointment_start appointment_end"
+        " service",
         customer="search search_contact",
         erased="emptied",
     ),

@@ -50,6 +50,8 @@ from use_cases.order_mails import OrderMails
 from use_cases.orders import OrderUseCases
 from use_cases.outages import OutageWatch
 from use_cases.people import PeopleUseCases
+from use_cases.person_mails import PersonMails
+from use_cases.process_metrics import metrics_endpoint
 from use_cases.related import RelatedOrders
 from use_cases.reports import Reports
 from use_cases.settlements import SettlementUseCases
@@ -102,8 +104,9 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            database = Database(settings.database_url)
+            database = Database(settings.database_url, settings.connections)
             stack.push_async_callback(database.close)
+            stack.enter_context(metrics_endpoint(settings, database))
             state = app.state
             state.settings = settings
             if settings.secret_key is None:
@@ -162,6 +165,9 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 state.accounts.outbox,
                 settings,
             )
+            state.person_mails = PersonMails(
+                database, settings, policies.standard, state.accounts.outbox
+            )
             ended_partners = state.order_use_cases.ended_partners
             state.accounts.partners.release_orders = ended_partners.release_soon
             state.related_orders = RelatedOrders(OrderRelations(database), Assignments(database))
@@ -198,6 +204,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 _forget_answers(state.answers, settings.retention_spans["answers"]),
                 _keep_watch(watch),
                 state.message_mails.keep_sending(state.accounts.spawn),
+                state.person_mails.keep_sending(state.accounts.spawn),
             ):
                 stack.push_async_callback(_stop, asyncio.create_task(task))
             yield

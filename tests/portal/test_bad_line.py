@@ -6,8 +6,12 @@ from playwright.async_api import Page, expect
 from tests.portal.line import line_to
 from tests.portal.portal import Portal, axe, fits, follow
 from tests.web.site import API
+from web.portal.pages import HERE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+PICTURE = HERE / "static" / "icon-192.png"
 
 
 async def _kept(page: Page, path: str) -> None:
@@ -79,10 +83,16 @@ async def test_a_line_that_breaks_after_the_server_has_the_form(portal: Portal) 
         await follow(page.locator(".reach").get_by_role("button", name="Nicht erreicht"))
         await expect(page.locator("#waiting")).to_contain_text("2 Eingaben warten")
         await portal.site.has(sp_id, "contact_logged")  # the server has it, the phone does not know
+        await page.locator("#photo").set_input_files(
+            {"name": "tür.png", "mimeType": "image/png", "buffer": PICTURE.read_bytes()}
+        )
+        await expect(page.locator("#waiting")).to_contain_text("3 Eingaben warten")
         line.turn("up")
         await page.locator("#waiting").get_by_role("button", name="Jetzt senden").click()
-        await expect(page.locator("#waiting")).to_contain_text("2 Eingaben sind gesendet")
+        await expect(page.locator("#waiting")).to_contain_text("3 Eingaben sind gesendet")
         assert await _attempts(portal, sp_id) == 1
+        await page.reload()
+        await expect(page.locator(".photos li")).to_have_count(1)
         found = (await portal.site.operations.get(f"{API}/orders/{sp_id}/messages")).json()
         assert [each["text"] for each in found["items"]] == ["Bin im Tunnel"]
 

@@ -17,9 +17,15 @@ from records.order_lists import Sort
 from records.search import is_named
 from use_cases.access import Forbidden
 from use_cases.principal import Principal
+from use_cases.worklist import WAITING
 from web.downloads import streamed
 from web.portal.device import kept_on_device
-from web.portal.orders.common import URGENT_STATES, assignment_use_cases, order_use_cases
+from web.portal.orders.common import (
+    URGENT_STATES,
+    assignment_use_cases,
+    contact_links,
+    order_use_cases,
+)
 from web.portal.orders.messages import message_use_cases
 from web.portal.pages import error_page, page, redirect, require_login
 
@@ -31,6 +37,7 @@ _SORTS: dict[str, Sort] = {"urgent": "urgent", "newest": "newest", "oldest": "ol
 _NOBODY = "nobody"
 _AT_ONCE = frozenset({"reassign", "cancel"})
 """What operations do with several orders at once; they remind partners of some of the same orders."""
+_STEPS = frozenset(URGENT_STATES) - {Status.UNASSIGNED}
 _NOT_THE_PARTNERS = (Status.AWAITING_PAYMENT, Status.IN_TRANSMISSION, Status.UNASSIGNED)
 
 
@@ -38,7 +45,7 @@ class Row(NamedTuple):
     """An order in the list. `due` is the next open deadline that concerns the reader.
 
     `can_tick`: the reader can do something with several such orders at once. `days`: since it was placed. `level`:
-    its highest escalation.
+    its highest escalation. `has_step`: the partner has something to do. `is_open`: it may call the customer.
     """
 
     order: Order
@@ -46,6 +53,8 @@ class Row(NamedTuple):
     can_tick: bool
     days: int | None
     level: int
+    has_step: bool = False
+    is_open: bool = False
 
 
 class Wanted(NamedTuple):
@@ -157,6 +166,8 @@ async def orders(request: Request) -> Response:
             or (in_bulk and not _AT_ONCE.isdisjoint(allowed(order, "operations", now))),
             order.age(now),
             highest_level(order, "partner" if partner else None),
+            order.status in _STEPS,
+            order.status in URGENT_STATES or order.status in WAITING,
         )
         for order in items
     ]
@@ -180,6 +191,7 @@ async def orders(request: Request) -> Response:
         states=[s for s in Status if not partner or s not in _NOT_THE_PARTNERS],
         partners=partners,
         now=now,
+        contact_links=contact_links,
     )
 
 

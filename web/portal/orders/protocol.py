@@ -29,6 +29,7 @@ from use_cases.order_errors import NotAllowed, RequestReused, UnknownOrder
 from use_cases.principal import Principal
 from web.downloads import pdf_headers
 from web.portal.commands import command_id
+from web.portal.device import kept_on_device, refusal_header
 from web.portal.forms import Form
 from web.portal.orders.common import failure_text, find
 from web.portal.orders.fields import (
@@ -233,7 +234,11 @@ async def _show(
         "strokes": _clean(sent.value("protocol.strokes")),
         "longest": LONGEST_NOTE,
     }
-    return page(request, "orders/protocol", status, principal=principal, **values)
+    headers = kept_on_device(principal) if status == 200 else None
+    if sent.problem or sent.codes:
+        refusals = [sent.problem or "", *values["errors"].values()]
+        headers = refusal_header(request, " ".join(filter(None, refusals)))
+    return page(request, "orders/protocol", status, principal=principal, headers=headers, **values)
 
 
 def _error_names(sent: RejectedForm, view: OnSiteView) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from fastapi import APIRouter, Request, Response
 
 from domain.orders.order import Order, Status
+from domain.orders.protocol import checklist_of
 from domain.values import Language
 from records.orders import StoredOrder
 from records.partners import Partner
@@ -15,11 +16,11 @@ from use_cases.principal import Principal
 from use_cases.related import RelatedOrders
 from web.portal.device import kept_on_device
 from web.portal.formats import ZURICH, language_name, local, long_day
-from web.portal.orders.common import find, order_use_cases
+from web.portal.orders.common import assignment_use_cases, find, order_use_cases
 from web.portal.orders.fields import Wrong, read_day
 from web.portal.pages import page, reader_language, require_login
 from words.order_view import OrderView, order_view
-from words.work_checklist import work_items
+from words.protocol import item_label
 
 router = APIRouter(include_in_schema=False)
 
@@ -27,7 +28,10 @@ _ONE_DAY = timedelta(days=1)
 
 
 class Sheet(NamedTuple):
-    """What a sheet shows. `firm` is the partner with its address; None if it is not known any more."""
+    """What a sheet shows. `firm` is the partner with its address; None if it is not known any more.
+
+    `person`: the name of the person that the order is assigned to; empty if there is none.
+    """
 
     view: OrderView
     firm_name: str
@@ -35,6 +39,7 @@ class Sheet(NamedTuple):
     items: tuple[str, ...]
     customer_language: str
     stands: bool
+    person: str
 
 
 @router.get("/orders/sheets")
@@ -92,14 +97,17 @@ async def _sheet(
     request: Request, principal: Principal, found: StoredOrder, now: datetime, language: Language
 ) -> Sheet:
     order = found.order
+    assigned = await assignment_use_cases(request).of(principal, [order.sp_id])
+    person = assigned[order.sp_id]
     view = order_view(order, found.events, now, language, access.viewing_role(principal))
     return Sheet(
         view,
         order.partner.name,
         await _firm(request, order),
-        work_items(order, language),
+        tuple(item_label(item, language) for item in checklist_of(order)),
         language_name(view.customer.language, language),
         order.appointment is not None and order.status is Status.CONFIRM_EXECUTION,
+        person.name if person else "",
     )
 
 

@@ -39,7 +39,7 @@
     line.append(make("a", decodeURIComponent(sp_id), { href: `${root}/orders/${sp_id}` }), ` · ${when(form.at)}`);
     item.append(line);
     if (form.state === "refused") item.append(make("p", fill(texts.refused, { why: form.why || texts.unknown }), { className: "late" }));
-    const typed = form.fields.filter(([field, value]) => value && field.includes("."));
+    const typed = form.fields.filter(([field, value]) => value && (field === "photo" || field.includes(".")) && !field.endsWith(".strokes"));
     if (typed.length) {
       const details = make("details", "");
       details.append(make("summary", texts.typed), ...typed.map(([, value]) => make("p", value, { className: "note" })));

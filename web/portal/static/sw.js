@@ -134,7 +134,7 @@ async function openFile(event) {
 }
 
 addEventListener("install", (event) => {
-  const files = ["cmi.css", "sheet.css", "cmi.js", "offline.js", "icon.svg"].map((name) => `${ROOT}static/${name}`);
+  const files = ["cmi.css", "sheet.css", "cmi.js", "site.js", "offline.js", "icon.svg"].map((name) => `${ROOT}static/${name}`);
   event.waitUntil(keepFiles([...files, OFFLINE]).then(() => skipWaiting()));
 });
 addEventListener("activate", (event) => event.waitUntil(clients.claim().then(forgetOld)));

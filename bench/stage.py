@@ -29,7 +29,11 @@ async def running_product() -> AsyncIterator[Surroundings]:
         policy = folder / "send-at-once.toml"
         policy.write_text(_POLICY)
         async with surroundings(
-            folder, within=None, CMI_POLICY=str(policy), CMI_LOG_LEVEL="warning"
+            folder,
+            within=None,
+            CMI_POLICY=str(policy),
+            CMI_LOG_LEVEL="warning",
+            CMI_DATABASE_URL=f"sqlite:///{folder / 'cmi.db'}",
         ) as around:
             try:
                 await around.start_worker_process()

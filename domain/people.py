@@ -19,6 +19,7 @@ partner got an order. `digest`: in the morning, what is open.
 TECHNICIANS: frozenset[str] = frozenset(
     {
         "read",
+        "read_agenda",
         "log_contact",
         "confirm_requirements",
         "reject_requirements",

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from domain.orders.events import Declined, Reassigned, Recorded, Unassigned
 from domain.orders.order import Order, Status
 from records.database import Database, chunks, storable
+from records.person_mails import add_assigned, add_taken
 from records.tables import order_assignments, orders, users
 
 NOBODY = ""
@@ -105,9 +106,7 @@ class Assignments:
         person = (
             select(users.c.user_id)
             .where(users.c.user_id == wanted.user_id, users.c.partner_id == wanted.partner_id)
-            .with_for_update(
-                read=True, key_share=True
-            )  # its removal waits, and ends the assignment
+            .with_for_update()  # its removal waits, and ends the assignment
         )
         present = select(order_assignments.c.user_id).where(
             order_assignments.c.sp_id == wanted.sp_id,
@@ -119,23 +118,36 @@ class Assignments:
                 return "lost"
             if connection.execute(person).one_or_none() is None:
                 return "unknown_user"
-            if connection.execute(present).scalar_one_or_none() == wanted.user_id:
+            former = connection.execute(present).scalar_one_or_none()
+            if former == wanted.user_id:
                 return "unchanged"
-            connection.execute(self._put, wanted._asdict())
+            by, now = wanted.assigned_by, wanted.assigned_at
+            if former is not None:
+                add_taken(connection, wanted.sp_id, former, now, by)
+            at = add_assigned(connection, wanted.user_id, now, by)
+            connection.execute(self._put, wanted._replace(assigned_at=at)._asdict())
             return "assigned"
 
         if not all(map(storable, (wanted.sp_id, wanted.partner_id, wanted.user_id))):
             return "unknown_user"
         return await self._database.write(assign)
 
-    async def clear(self, sp_id: str, partner_id: str, now: datetime) -> None:
-        """End the assignment of an order that this partner made, if there is one. `now`: the instant."""
+    async def clear(self, sp_id: str, partner_id: str, by: str, now: datetime) -> None:
+        """End the assignment of an order that this partner made, if there is one. `by`: the login that does it."""
         if not storable(sp_id):
             return
-        gone = delete(order_assignments).where(
-            order_assignments.c.sp_id == sp_id, order_assignments.c.partner_id == partner_id
-        )
-        await self._database.write(lambda connection: connection.execute(gone))
+        which = (order_assignments.c.sp_id == sp_id, order_assignments.c.partner_id == partner_id)
+        row = select(orders.c.sp_id).where(orders.c.sp_id == sp_id).with_for_update()
+
+        def clear(connection: Connection) -> None:
+            connection.execute(row)  # a new assignment, and what the order's workflow writes, wait
+            person = select(order_assignments.c.user_id).where(*which)
+            former = connection.execute(person).scalar_one_or_none()
+            if former is not None:
+                add_taken(connection, sp_id, former, now, by)
+                connection.execute(delete(order_assignments).where(*which))
+
+        await self._database.write(clear)
 
 
 def end_lost(connection: Connection, order: Order, events: Iterable[Recorded]) -> None:

@@ -11,6 +11,7 @@ from records.erased_settlements import erase_texts_of_settlements
 from records.message_mails import erase_messages
 from records.order_mails import delete_events
 from records.order_rows import document_row, event_row, events_after, order_of, order_row
+from records.person_mails import delete_person_mails
 from records.tables import (
     documents,
     erasures,
@@ -84,6 +85,7 @@ def erase_rows(connection: Connection, sp_id: str, by: str, at: datetime) -> Non
     connection.execute(update(mails).where(mails.c.about == sp_id).values(last_error=None))
     erase_texts_of_settlements(connection, sp_id)
     delete_events(connection, sp_id)
+    delete_person_mails(connection, sp_id)
     # The customer's address.
     connection.execute(
         update(mails)

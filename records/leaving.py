@@ -9,6 +9,7 @@ from records.account_notices import TOKENS, Recipient, tell
 from records.database import Database
 from records.mails import USER
 from records.people import keep_office
+from records.person_mails import PERSON
 from records.tables import mails, partners, tokens, users
 
 
@@ -42,7 +43,7 @@ class Leaving:
         Raises:
             LastOffice: the user is the last one.
         """
-        sent = delete(mails).where(mails.c.about == user_id, mails.c.audience == USER)
+        sent = delete(mails).where(mails.c.about == user_id, mails.c.audience.in_((USER, PERSON)))
         theirs = (tokens.c.made_by == user_id, tokens.c.revoked_at.is_(None))
         name = select(users.c.name).where(users.c.user_id == user_id).with_for_update()
         running = (

@@ -79,7 +79,7 @@ async def check_current(database: Database) -> str | None:
 async def locked_connection(url: str) -> AsyncIterator[AsyncConnection]:
     """A connection in a transaction that excludes other migrations. Committed at the end."""
     parsed = make_url(url)
-    engine = new_engine(parsed, pooled=False)
+    engine = new_engine(parsed)
     token = limits.deadline.set(limits.until(limits.MIGRATION_SECONDS))
     try:
         async with engine.connect() as connection:

@@ -42,6 +42,7 @@ def order_row(order: Order) -> dict[str, Any]:
         "ended_at": order.end,
         "next_due": next_due(order),
         "partner_due": next_due(order, "partner"),
+        "service": placement.service.code,
         "sales_order_id": placement.sales_order_id,
         "sales_order_line": placement.sales_order_line,
         "appointment_start": appointment.start if appointment else None,

@@ -12,6 +12,7 @@ from domain.orders.erasure import erase_events, erase_order, is_erased
 from domain.orders.events import Recorded
 from domain.orders.order import Order, Status
 from records.assignments import Assignments, end_lost
+from records.calendar_entries import EntryWriter
 from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database, storable
 from records.erased_rows import is_recorded_as_erased, note_late_data
@@ -35,6 +36,7 @@ from records.order_rows import (
     order_of,
     order_row,
 )
+from records.person_mails import add_person_events
 from records.tables import deadlines, documents, orders, timeline
 
 
@@ -78,6 +80,7 @@ class Orders:
             index_elements=[documents.c.sp_id],
             set_={name: document.excluded[name] for name in ("document", "pinned")},
         )
+        self._entries = EntryWriter(database)
         deadline = upsert(deadlines)
         self._put_deadline = deadline.on_conflict_do_update(
             index_elements=[deadlines.c.sp_id, deadlines.c.seq],
@@ -139,15 +142,17 @@ class Orders:
 
     def _put_parts(self, connection: Connection, order: Order, events: Sequence[Recorded]) -> None:
         connection.execute(self._put_document, document_row(order))
+        self._entries.write(connection, order)
         if order.deadlines:
             connection.execute(self._put_deadline, deadline_rows(order))
         if events:
             connection.execute(
                 insert(timeline), [event_row(order.sp_id, recorded) for recorded in events]
             )
-            end_lost(connection, order, events)
             if not is_erased(order):
                 add_events(connection, order, events)
+                add_person_events(connection, order, events)
+            end_lost(connection, order, events)
 
     @asynccontextmanager
     async def locked(self, order: Order) -> AsyncIterator[Head | None]:

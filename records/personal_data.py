@@ -57,7 +57,8 @@ TABLES: Mapping[str, Stored] = {
     "orders": _stored(
         "orders",
         "sp_id version status partner_id visible placed_at changed_at ended_at next_due partner_due sales_order_id"
-        " sales_order_line executed_on settlement_id digest appointment_start appointment_end",
+        " sales_order_line executed_on settlement_id digest appointment_start appointment_end"
+        " service",
         customer="search search_contact",
         erased="emptied",
     ),
@@ -97,6 +98,9 @@ TABLES: Mapping[str, Stored] = {
     "customer_links": _stored("orders", "sp_id made_at hash"),
     "customer_wishes": _stored(
         "orders", "sp_id asked_at due start done_at", customer="note", erased="deleted"
+    ),
+    "calendar_entries": _stored(
+        "orders", "sp_id partner_id start end whole_day fallen_at sequence"
     ),
     "message_reads": _stored("orders", "sp_id seq", login="login_id"),
     "message_mails": _stored(
@@ -166,6 +170,11 @@ TABLES: Mapping[str, Stored] = {
         "expiry",  # deleted once the mail is sent or given up
         "key kind about audience language staff asked_at next_attempt_at",
         login="recipient name facts",
+    ),
+    "calendar_feeds": _stored(
+        "login",
+        "secret_hash everybody made_at content changed_at",
+        login="user_id last_read_at",
     ),
     "tokens": _stored(
         "partner",

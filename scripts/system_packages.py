@@ -156,6 +156,14 @@ PARTS = {
     "npm": Part(
         "npm", "tests of the pages", "test", ("npm",), "node", lambda: bool(_program("npm"))
     ),
+    "prometheus": Part(
+        "Prometheus with promtool",
+        "tests of metrics, alerts and dashboards",
+        "test",
+        ("prometheus",),
+        "prometheus",
+        lambda: bool(_program("prometheus") and _program("promtool")),
+    ),
     "curl": Part(
         "curl", "test of the API's guide", "test", ("curl",), "", lambda: bool(_program("curl"))
     ),

@@ -11,13 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from contracts.messages import DisplaySettings
 from domain.fields import TextLine
@@ -27,6 +21,7 @@ from domain.retention import Kind, parse_retention
 from domain.settlements.lines import VatRates
 from domain.settlements.uploads import Quota, parse_quota
 from domain.values import Language
+from settings.database import DatabaseSettings
 from settings.fields import (
     BuildId,
     CaseInsensitive,
@@ -48,9 +43,10 @@ from settings.fields import (
 from settings.http import HttpSettings
 from settings.logins import LoginSettings
 from settings.policy_files import PREFIX, SettingsError, read_folder, read_policy
+from settings.telemetry import TelemetrySettings
 
 
-class Settings(LoginSettings, HttpSettings):
+class Settings(LoginSettings, HttpSettings, DatabaseSettings, TelemetrySettings):
     """Everything that differs between installations. A field is read from the variable `CMI_` + its name.
 
     Fields that may hold a password are not in the `repr`.

@@ -261,6 +261,7 @@ def test_web_and_workers_reach_temporal_and_nothing_else_does() -> None:
     assert members("temporal-store") == {"temporal", "temporal-schema", "postgresql"}
     assert members("records") == {"web", "worker", "migrate", "postgresql"}
     assert members("front") == {"web"}
+    assert members("metrics") == {"web", "worker"}
     assert members("outside") == {"web", "worker"}
     assert members("ui") == {"temporal-ui"}
 
@@ -270,7 +271,7 @@ def test_networks_are_declared_and_the_inner_ones_lead_nowhere() -> None:
         assert networks(name), f"{name} would be in a network with all the others"
         assert networks(name) <= set(PRODUCTION["networks"])
     inner = {name for name, how in PRODUCTION["networks"].items() if how and how.get("internal")}
-    assert inner == {"records", "temporal", "temporal-store"}
+    assert inner == {"records", "temporal", "temporal-store", "metrics"}
     for name in OVERRIDE["services"]:
         known = {*PRODUCTION["networks"], *OVERRIDE["networks"]}
         assert networks(name, in_development=True) <= known

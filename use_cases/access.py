@@ -41,6 +41,7 @@ MAY: Mapping[str, frozenset[Role]] = {
     "export": _OPERATIONS,
     "administer": _OPERATIONS,
     "read_own_figures": frozenset({"partner"}),
+    "read_agenda": frozenset({"partner"}),
     "remind": _OPERATIONS,
     "report": _OPERATIONS,
     "watch": _OPERATIONS,

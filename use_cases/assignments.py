@@ -71,7 +71,7 @@ class AssignmentUseCases:
             order.sp_id,
             order.partner.partner_id,
             user_id,
-            principal.login_person or principal.login_id,
+            _login(principal),
             self._clock(),
         )
         match await self._assignments.assign(wanted):
@@ -85,8 +85,14 @@ class AssignmentUseCases:
     async def clear(self, principal: Principal, sp_id: str) -> None:
         """Let nobody have an order of the caller's firm. Raises `Forbidden`; `UnknownOrder`."""
         order = await self._own(principal, sp_id)
-        await self._assignments.clear(order.sp_id, order.partner.partner_id, self._clock())
+        await self._assignments.clear(
+            order.sp_id, order.partner.partner_id, _login(principal), self._clock()
+        )
 
     async def _own(self, principal: Principal, sp_id: str) -> Order:
         access.check(principal, "assign")
         return (await self._orders.find(principal, sp_id)).order
+
+
+def _login(principal: Principal) -> str:
+    return principal.login_person or principal.login_id

@@ -24,7 +24,8 @@ from use_cases.security_events import looked_at
 
 LONG = timedelta(hours=1)
 """A mail that is still unsent after this time is shown to operations."""
-_REMEMBERED = timedelta(days=30)
+REMEMBERED = timedelta(days=30)
+"""Mails that were first tried earlier are not shown to operations."""
 _MOST_PARTNERS = 10
 _MOST_FINDINGS = 200
 
@@ -231,7 +232,7 @@ class Operations:
         """Mails of the last month that were given up, or have been tried for an hour. Raises as `late` does."""
         access.check(principal, "watch")
         now = self._clock()
-        return await self._mails.stuck(now - _REMEMBERED, now - LONG, limit, cursor)
+        return await self._mails.stuck(now - REMEMBERED, now - LONG, limit, cursor)
 
     async def not_invited(self, principal: Principal) -> tuple[User, ...]:
         """Logins whose invitation was not sent. Raises `Forbidden`."""

@@ -12,6 +12,7 @@ from documents.confinement import protect_memory
 from records.migrate import migrate_patiently
 from settings import Settings, SettingsError, keep_files_private
 from settings.logs import configure_logging
+from telemetry.endpoint import NotListening, show_sdk_metrics
 from temporal.connection import leave
 from use_cases.production import unfit_for_production
 from web.app import create_app
@@ -36,6 +37,11 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if refusal := unfit_for_production(settings, "web"):
         print(refusal, file=sys.stderr)
+        return 2
+    try:
+        show_sdk_metrics(settings.metrics_temporal)
+    except NotListening as error:
+        print(error, file=sys.stderr)
         return 2
     if settings.database_url.startswith("sqlite"):
         asyncio.run(migrate_patiently(settings.database_url))

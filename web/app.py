@@ -32,8 +32,10 @@ from settings.temporal import temporal_connection
 from temporal.connection import connect
 from use_cases.accounting import Accounting
 from use_cases.accounts import Accounts
+from use_cases.agenda import AgendaUseCases
 from use_cases.asked_reminders import AskedReminderUseCases
 from use_cases.assignments import AssignmentUseCases
+from use_cases.calendar_feeds import CalendarFeedUseCases
 from use_cases.customer_export import CustomerExports
 from use_cases.customer_links import CustomerDesk
 from use_cases.erased_files import Folders
@@ -48,6 +50,8 @@ from use_cases.order_mails import OrderMails
 from use_cases.orders import OrderUseCases
 from use_cases.outages import OutageWatch
 from use_cases.people import PeopleUseCases
+from use_cases.person_mails import PersonMails
+from use_cases.process_metrics import metrics_endpoint
 from use_cases.related import RelatedOrders
 from use_cases.reports import Reports
 from use_cases.settlements import SettlementUseCases
@@ -75,7 +79,7 @@ from web.api import (
     traces,
     uploaded_invoices,
 )
-from web.call_limits import CallLimits
+from web.call_limits import Buckets, CallLimits
 from web.middleware import API, RequestMiddleware
 
 logger = logging.getLogger("cmi.web")
@@ -90,7 +94,8 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
 
     While it runs, `app.state` has its parts: `settings`, `database`, `temporal`, `accounts`, `answers`, `operations`,
     `reports`, `journal`, `accounting`, `order_use_cases`, `related_orders`, `worklist_use_cases`, `reminders`,
-    `customer_desk`, `settlement_use_cases`, `message_use_cases`, `message_mails`, `on_site`.
+    `customer_desk`, `agenda`, `calendar_feeds`, `settlement_use_cases`, `message_use_cases`, `message_mails`,
+    `on_site`.
     """
     policies = settings.load_policies()
     namespace = temporal_connection().get("namespace") or "default"
@@ -98,8 +103,9 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            database = Database(settings.database_url)
+            database = Database(settings.database_url, settings.connections)
             stack.push_async_callback(database.close)
+            stack.enter_context(metrics_endpoint(settings, database))
             state = app.state
             state.settings = settings
             if settings.secret_key is None:
@@ -158,6 +164,9 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 state.accounts.outbox,
                 settings,
             )
+            state.person_mails = PersonMails(
+                database, settings, policies.standard, state.accounts.outbox
+            )
             ended_partners = state.order_use_cases.ended_partners
             state.accounts.partners.release_orders = ended_partners.release_soon
             state.related_orders = RelatedOrders(OrderRelations(database), Assignments(database))
@@ -169,6 +178,8 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             state.asked_reminders = AskedReminderUseCases(
                 database, state.accounts.outbox, settings.public_url, state.accounts.spawn
             )
+            state.agenda = AgendaUseCases(database, settings.retention_spans["contact"])
+            state.calendar_feeds = CalendarFeedUseCases(database, settings.public_url)
             state.customer_desk = CustomerDesk(database, lambda: datetime.now(UTC))
             state.settlement_use_cases = SettlementUseCases(
                 state.temporal,
@@ -192,6 +203,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 _forget_answers(state.answers, settings.retention_spans["answers"]),
                 _keep_watch(watch),
                 state.message_mails.keep_sending(state.accounts.spawn),
+                state.person_mails.keep_sending(state.accounts.spawn),
             ):
                 stack.push_async_callback(_stop, asyncio.create_task(task))
             yield
@@ -232,6 +244,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
     ):
         app.include_router(calls.router, prefix=API)
     app.state.call_limits = CallLimits(settings)
+    app.state.calendar_limits = Buckets()
     app.include_router(health.router)
     codec.install(app, settings, namespace)
     docs.install(app)

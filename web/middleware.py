@@ -15,6 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from telemetry.metrics import HTTP_IN_FLIGHT, HTTP_REQUESTS, HTTP_SECONDS
 from use_cases.security_events import How, Visit, visiting
 from web.problems import Problem, answer, unexpected
 
@@ -30,6 +31,7 @@ HEADER_LIMIT = 16 * 1024
 """The limit for all headers of a request together, in bytes."""
 _DRAIN_LIMIT = 64 * 1024 * 1024
 _DRAIN_SECONDS = 10.0
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 PHOTO_LIMIT = 10 * 1024 * 1024 + 64 * 1024
 """The limit for a form with a photo of 10 MiB."""
 _LIMITS = (
@@ -105,6 +107,7 @@ class _Exchange:
         scope.setdefault("state", {})["request_id"] = self._id
         began = time.perf_counter()
         token = _request_id.set(self._id)
+        HTTP_IN_FLIGHT.inc()
         try:
             if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_LIMIT:
                 await self._answer(_headers_too_large())
@@ -126,7 +129,10 @@ class _Exchange:
                     raise
                 await self._answer(error)
         finally:
-            self._log(time.perf_counter() - began)
+            HTTP_IN_FLIGHT.dec()
+            seconds = time.perf_counter() - began
+            self._log(seconds)
+            self._count(seconds)
             _request_id.reset(token)
 
     async def _answer(self, error: Exception) -> None:
@@ -171,16 +177,29 @@ class _Exchange:
             headers["X-Request-Id"] = self._id
         await self._send(message)
 
+    @property
+    def _route(self) -> str | None:
+        """The template of the path; None if there is no such path."""
+        route: str | None = getattr(self._scope.get("route"), "path", None)
+        if route is not None and self._scope["path"].startswith(API):
+            return API + route  # `route.path` lacks the prefix of the router
+        return route
+
+    def _count(self, seconds: float) -> None:
+        """For the metrics. Methods that nobody needs count as one."""
+        method = self._scope["method"]
+        of = (method if method in _METHODS else "other", self._route or "none")
+        status = 0 if self._is_disconnected else self._status or 0
+        HTTP_REQUESTS.labels(*of, str(status)).inc()
+        HTTP_SECONDS.labels(*of).observe(seconds)
+
     def _log(self, seconds: float) -> None:
         """Write the access log: who did what. No user input: no query (`q` holds names), no address, no body."""
         scope = self._scope
-        route = getattr(scope.get("route"), "path", None)
-        if route is not None and scope["path"].startswith(API):
-            route = API + route  # `route.path` lacks the prefix of the router
         facts: dict[str, Any] = {
             "request_id": self._id,
             "method": scope["method"] if scope["method"].isalpha() else "?",
-            "route": route,
+            "route": self._route,
             "status": None if self._is_disconnected else self._status,
             "ms": round(seconds * 1000, 1),
         }

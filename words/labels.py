@@ -218,7 +218,20 @@ _ACCOUNT_MAILS: dict[str, str | Meaning] = {
 _ASKED_REMINDER: dict[str, str | Meaning] = {
     "asked_reminder": mark("Erinnerung vom Servicepartner-Team"),
 }
-_MAILS = recorded_mails.mail_names() | mails.mail_names() | _ACCOUNT_MAILS | _ASKED_REMINDER
+_PERSON_MAILS: dict[str, str | Meaning] = {
+    "person_assigned": mark("Zugeteilter Auftrag"),
+    "person_changes": mark("Änderung an einem zugeteilten Auftrag"),
+    "person_today": mark("Termine von heute"),
+    "person_new_orders": mark("Neuer Auftrag, an eine Person"),
+    "person_digest": mark("Offene Aufträge, an eine Person"),
+}
+_MAILS = (
+    recorded_mails.mail_names()
+    | mails.mail_names()
+    | _ACCOUNT_MAILS
+    | _ASKED_REMINDER
+    | _PERSON_MAILS
+)
 
 
 def _label(texts: Mapping[str, str], code: str, language: Language) -> str:

@@ -87,7 +87,7 @@ INVALID: Mapping[str, str] = {
     "work_ends_before_begin": mark("Das Ende der Arbeit muss nach ihrem Beginn liegen."),
     "work_too_long": mark("Ein Protokoll ist für einen Besuch: höchstens drei Tage."),
     "work_before_order": mark("Die Arbeit kann nicht vor der Bestellung begonnen haben."),
-    "signer_missing": mark("Bitte geben Sie den Namen an, der unterschrieben hat."),
+    "signer_missing": mark("Bitte geben Sie den Namen der Person an, die unterschrieben hat."),
     "signature_missing": mark("Die Unterschrift fehlt."),
     "two_signatures": mark(
         "Bitte entweder auf dem Bildschirm unterschreiben oder ein Bild senden, nicht beides."

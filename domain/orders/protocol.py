@@ -193,7 +193,8 @@ def _check_times(order: Order, new: Protocol, now: datetime) -> None:
         raise InvalidCommand("ended", "work_ends_before_begin")
     if new.ended - new.begun > LONGEST_WORK:
         raise InvalidCommand("ended", "work_too_long")
-    if order.placed_at is not None and new.begun < order.placed_at:
+    day_of = order.calendar.local
+    if order.placed_at is not None and day_of(new.begun).date() < day_of(order.placed_at).date():
         raise InvalidCommand("begun", "work_before_order")
 
 

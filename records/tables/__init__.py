@@ -9,6 +9,7 @@ from records.tables.accounts import (
     tokens,
     users,
 )
+from records.tables.calendars import calendar_entries, calendar_feeds
 from records.tables.customer_links import customer_links, customer_wishes
 from records.tables.data_keys import data_keys
 from records.tables.erasures import erasures, exports
@@ -56,6 +57,8 @@ __all__ = [
     "account_notices",
     "asked_reminder_orders",
     "asked_reminders",
+    "calendar_entries",
+    "calendar_feeds",
     "comparisons",
     "corrections",
     "customer_links",

@@ -45,6 +45,7 @@ orders = Table(
     Column("appointment_end", Instant),
     Column("search_contact", Text, nullable=False, server_default=""),  # records.search.searchable
     Column("ended_at", Instant),  # billed or cancelled; null: open, or an older release closed it
+    Column("service", String),  # its code; null: an older release wrote the row
 )
 
 _has_due = orders.c.next_due.is_not(None)
@@ -105,6 +106,13 @@ Index(
     postgresql_where=_has_appointment,
 )
 Index("ix_orders_open", orders.c.sp_id, sqlite_where=is_open, postgresql_where=is_open)
+Index(
+    "ix_orders_open_services",
+    orders.c.status,
+    orders.c.service,
+    sqlite_where=is_open,
+    postgresql_where=is_open,
+)
 Index("ix_orders_closed", orders.c.changed_at, sqlite_where=is_closed, postgresql_where=is_closed)
 Index("ix_orders_ended", orders.c.ended_at, sqlite_where=is_closed, postgresql_where=is_closed)
 

@@ -60,9 +60,9 @@ async def test_only_people_of_the_partner_that_has_the_order_get_it(database: Da
     assert await assignments.assign(to("usr_hans")) == "unchanged"
     assert await assignments.assign(to("usr_rita")) == "assigned"
     assert await assignments.of(["SP-1", "SP-2"]) == {"SP-1": Assigned("usr_rita", "Rita Frei")}
-    await assignments.clear("SP-1", LUZERN, LATER)  # not its own
+    await assignments.clear("SP-1", LUZERN, "usr_rita", LATER)  # not its own
     assert await assignments.of(["SP-1"])
-    await assignments.clear("SP-1", HUBER, LATER)
+    await assignments.clear("SP-1", HUBER, "usr_rita", LATER)
     assert await assignments.of(["SP-1"]) == {}
 
 

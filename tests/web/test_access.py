@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from fastapi.routing import iter_route_contexts
 
+from tests.support.pictures import photo
 from tests.web.site import API, ROLES, Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -209,6 +210,11 @@ PAGES = {
     "POST /orders/{sp_id}/no-answer",
     "POST /orders/{sp_id}/another-day",
     "POST /orders/{sp_id}/customer-links",
+    "GET /agenda",
+    "GET /agenda/calendar",
+    "POST /agenda/calendar",
+    "POST /agenda/calendar/end",
+    "GET /calendar/{secret}.ics",
     "GET /visit/{secret}",
     "POST /visit/{secret}",
     "GET /overview/version",
@@ -323,6 +329,9 @@ async def called(
 ) -> httpx.Response:
     method, path = route.split()
     path = re.sub(r"\{(\w+)\}", lambda match: names[match[1]], path)
+    if route.endswith("/photos"):
+        files = {"photo": ("IMG_1.jpg", photo(), "image/jpeg")}
+        return await client.request(method, path, files=files)
     return await client.request(method, path, json=body)
 
 
@@ -370,8 +379,8 @@ async def test_each_role_is_let_in_or_not(cmi: Site, sp_id: str, route: str) -> 
 async def test_another_s_order_is_not_there(cmi: Site, sp_id: str, route: str) -> None:
     document = cmi.app.openapi()
     body = example(document, operations(document)[route])
-    foreign = await called(cmi.stranger, route, {"sp_id": sp_id}, body)
-    missing = await called(cmi.stranger, route, {"sp_id": "SP-0"}, body)
+    foreign = await called(cmi.stranger, route, {**NAMED, "sp_id": sp_id}, body)
+    missing = await called(cmi.stranger, route, {**NAMED, "sp_id": "SP-0"}, body)
     assert foreign.status_code == missing.status_code == 404
     assert foreign.json() == missing.json(), "nobody can tell one from the other"
     seen = (await cmi.operations.get(f"{API}/orders/{sp_id}")).json()

@@ -14,15 +14,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
-import sqlalchemy as sa
-from sqlalchemy.engine import make_url
 
 from contracts import names
 from contracts.activities import Snapshot
 from contracts.keys import new_key
 from contracts.messages import RetentionRun
 from development.embedded import OVERWRITES_DELETED, keep_log_short
-from records.engines import new_engine
 from records.erasures import Erasures
 from records.personal_data import FILES
 from tests.server.surroundings import Surroundings, eventually, surroundings
@@ -60,28 +57,8 @@ async def _worker_process(around: Surroundings) -> AsyncIterator[None]:
     yield
 
 
-@asynccontextmanager
-async def _records(kind: str, folder: Path, server: str) -> AsyncIterator[str]:
-    """The URL of an empty database of this kind."""
-    if kind == "sqlite":
-        yield f"sqlite:///{folder / 'cmi.db'}"
-        return
-    at, name = make_url(server), f"cmi_erased_{uuid.uuid4().hex}"
-    engine = new_engine(at).execution_options(isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    try:
-        yield at.set(database=name).render_as_string(hide_password=False)
-    finally:
-        async with engine.connect() as connection:
-            await connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-        await engine.dispose()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgresql"])
-async def cmi(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Site]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def cmi(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     folder = tmp_path_factory.mktemp("erased")
     policy = folder / "web.toml"
     policy.write_text(f"{POLICY}{CUSTOMER_MAILS}")
@@ -90,11 +67,8 @@ async def cmi(
         "CMI_ENCRYPTION_KEYS": new_key("k1"),
         "CMI_MAIL_DIR": str(folder / "mail"),
     }
-    server = request.getfixturevalue("postgres_url") if request.param != "sqlite" else ""
-    async with _records(request.param, folder, server) as url:
-        env["CMI_DATABASE_URL"] = url
-        async with _running(folder, env) as running:
-            yield running
+    async with _running(folder, env) as running:
+        yield running
 
 
 @asynccontextmanager
@@ -327,7 +301,11 @@ async def test_a_settlement_that_is_not_over_is_finished_by_a_later_night(cmi: S
 async def test_without_keys_the_embedded_server_forgets_as_well(tmp_path: Path) -> None:
     """As `dev.py` runs it: what is deleted from its file is overwritten there."""
     (tmp_path / "web.toml").write_text(POLICY)
-    env = {"CMI_POLICY": str(tmp_path / "web.toml"), "CMI_MAIL_DIR": str(tmp_path / "mail")}
+    env = {
+        "CMI_POLICY": str(tmp_path / "web.toml"),
+        "CMI_MAIL_DIR": str(tmp_path / "mail"),
+        "CMI_DATABASE_URL": f"sqlite:///{tmp_path / 'cmi.db'}",
+    }
     marked = Marked()
     async with _running(tmp_path, env, OVERWRITES_DELETED) as cmi:
         sp_id = await cmi.new(customer=marked.customer, note=marked.note("Shop"))

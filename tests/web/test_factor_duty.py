@@ -19,7 +19,7 @@ __all__ = ["app", "browser"]
 FACTOR = "/account/second-factor"
 ALLOWED = {f"POST {FACTOR}", "POST /account/language", f"GET {FACTOR}"}
 OUTSIDE = re.compile(
-    r"(GET|POST) /(login|logout|invitation|reset|visit)(/|$)|MOUNT |GET /several/(accept|assign|execution)"
+    r"(GET|POST) /(login|logout|invitation|reset|visit|calendar)(/|$)|MOUNT |GET /several/(accept|assign|execution)"
     r"|GET /(sw\.js|offline)"
 )
 """The routes for which nobody needs to be logged in."""

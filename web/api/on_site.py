@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, File, Form, Query, Response, UploadFile
 
@@ -30,8 +30,11 @@ from words.protocol import item_label
 
 router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
 
-_JPEG = {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}
-_PDF = {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}
+_JPEG = {"image/jpeg": {"schema": {"type": "string"}, "example": "…"}}
+_PDF = {"application/pdf": {"schema": {"type": "string"}, "example": "%PDF-1.7 …"}}
+_UPLOAD: dict[str, Any] = {
+    "requestBody": {"content": {"multipart/form-data": {"example": {"photo": "…"}}}}
+}
 
 
 @router.get(
@@ -61,6 +64,7 @@ async def get_on_site(
         200: {"model": PhotoAnswer, "description": "The same photo was added before."},
         **documented(401, 403, 404, 409, 413, 422, 500, 503),
     },
+    openapi_extra=_UPLOAD,
 )
 async def add_photo(
     call: OrderCallDep,

@@ -129,6 +129,19 @@ class Item(BaseModel):
 class OnSiteAnswer(BaseModel):
     """The photos and protocols of an order that this caller sees."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "photos": [_PHOTO],
+                    "protocols": [_PROTOCOL],
+                    "protocol_required": False,
+                    "protocol_items": [{"item": "connected", "label": "Anschlüsse erstellt"}],
+                }
+            ]
+        }
+    )
+
     photos: list[PhotoAnswer]
     protocols: list[ProtocolAnswer] = Field(description="all versions, the latest first")
     protocol_required: bool = Field(

@@ -9,6 +9,8 @@ from starlette.types import Message, Receive, Scope, Send
 from web.portal import (
     account,
     accounting,
+    agenda,
+    calendar_feed,
     figures,
     login,
     offline,
@@ -23,6 +25,7 @@ from web.portal import (
 
 _AREAS = (
     login, visit, offline, account, sessions, orders, staff, settlements, accounting, figures, people,
+    agenda, calendar_feed,
 )  # fmt: skip
 
 

@@ -88,7 +88,7 @@ document.addEventListener("keydown", (event) => {
   } else if (event.key === "?") {
     help.showModal();
   } else if (event.key === "j" || event.key === "k") {
-    const links = [...document.querySelectorAll(".jobs .who a, main tbody tr a:first-of-type")].filter(shown);
+    const links = [...document.querySelectorAll(".jobs .who a, .visits .who a, main tbody tr a:first-of-type")].filter(shown);
     const now = links.findIndex((each) => each.closest("li, tr").contains(document.activeElement));
     const next = links[event.key === "j" ? now + 1 : Math.max(now - 1, 0)];
     if (next) next.focus();

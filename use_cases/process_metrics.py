@@ -1,0 +1,27 @@
+"""What a process shows to Prometheus beside the counts of its own: the figures of operations, and its pool."""
+
+import asyncio
+
+from records.database import Database
+from records.statement_times import measure_statements, pool_families
+from settings import Settings
+from telemetry.endpoint import Endpoint
+from telemetry.figures import FigureCollector, StateCollector
+from use_cases.operating_figures import OperatingMetrics
+
+
+def metrics_endpoint(settings: Settings, database: Database) -> Endpoint:
+    """The endpoint of the settings, which listens within a `with` block. To be called in the event loop.
+
+    Without an address nothing listens, and statements are not measured.
+    """
+    if settings.metrics is None:
+        return Endpoint(None)
+    measure_statements()
+    operating = OperatingMetrics(database)
+
+    return Endpoint(
+        settings.metrics,
+        FigureCollector(operating.read, asyncio.get_running_loop()),
+        StateCollector(lambda: pool_families(database)),
+    )

@@ -4,13 +4,13 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import NoReturn
 
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
 from temporalio.envconfig import ClientConfig
@@ -23,6 +23,7 @@ from records.data_keys import DataKeyRecords
 from records.database import Database
 from records.failures import is_away
 from settings import Settings
+from telemetry.tracing import tracer
 
 logger = logging.getLogger("cmi.connection")
 
@@ -123,7 +124,17 @@ async def connect(
             data_converter=data_converter(settings, database),
             grpc_compression=GrpcCompression.NONE if local else GrpcCompression.GZIP,
             lazy=lazy,
+            interceptors=_interceptors(),
         )
+
+
+def _interceptors() -> Sequence[Interceptor]:
+    if (making := tracer()) is None:
+        return ()
+    # only here, since processes without traces need not load it
+    from telemetry.workflow_tracing import TraceInterceptor
+
+    return (TraceInterceptor(making),)
 
 
 async def connect_patiently(

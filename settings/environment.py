@@ -72,6 +72,10 @@ class Settings(LoginSettings, HttpSettings, DatabaseSettings, TelemetrySettings)
         True,
         description="on: partners get appointments by mail for their calendars; off: only to download",
     )
+    offline_pages: bool = Field(
+        True,
+        description="on: partners' phones keep pages and unsent forms; off: they forget the pages",
+    )
     mail_operations: MailAddress = Field(
         "service-partner@localhost",
         description="the service-partner team: escalations, reviews, alarms",

@@ -188,6 +188,7 @@ PAGES = {
     "POST /orders/{sp_id}/customer-links",
     "GET /visit/{secret}",
     "POST /visit/{secret}",
+    "GET /visit/{secret}/protocol.pdf",
     "GET /overview/version",
     "GET /orders/{sp_id}/{form_name}",
     "POST /orders/{sp_id}/reassign",

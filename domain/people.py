@@ -33,6 +33,8 @@ TECHNICIANS: frozenset[str] = frozenset(
         "undo",
         "read_messages",
         "write_message",
+        "read_on_site",
+        "write_on_site",
     }
 )
 """The use cases of a technician, by the names of commands and of `use_cases.access.MAY`. Whether an order is taken or

@@ -6,14 +6,11 @@ from urllib.parse import quote
 
 from domain.orders.placement import Placement
 from mail.texts import MailText, MailTexts, Reader, Row, lines, one_line
-from words.translations import mark, say
 
 Template = Literal["assigned", "changed", "lost", "taken", "new_order", "today"]
 """`changed`: what happened to an order that stays the person's. `lost`: the firm has it no longer. `taken`: another
 person has it, or nobody."""
 _WITHOUT_CUSTOMER: tuple[Template, ...] = ("lost", "taken")
-
-_CONTACT = mark("%(name)s, %(phone)s")
 
 
 class PersonsOrder(NamedTuple):
@@ -49,16 +46,16 @@ class PersonTexts(MailTexts):
             reader,
             subject,
             said,
-            rows=[self._row(each, reader, template) for each in listed],
+            rows=[_row(each, template) for each in listed],
             link=f"{self._public_url}/{path}",
         )
 
-    def _row(self, listed: PersonsOrder, reader: Reader, template: Template) -> Row:
-        placement = listed.placement
-        if template in _WITHOUT_CUSTOMER:
-            return Row(placement.sp_id, one_line(placement.service.name))
-        customer = placement.customer
-        contact = say(reader.language, _CONTACT, name=customer.name, phone=customer.phone)
-        place = f"{customer.street}, {customer.postal_code} {customer.city}"
-        told = (*listed.about, placement.service.name, place, contact)
-        return Row(placement.sp_id, lines("\n".join(map(one_line, told))))
+
+def _row(listed: PersonsOrder, template: Template) -> Row:
+    placement = listed.placement
+    if template in _WITHOUT_CUSTOMER:
+        return Row(placement.sp_id, one_line(placement.service.name))
+    customer = placement.customer
+    place = f"{customer.street}, {customer.postal_code} {customer.city}"
+    told = (*listed.about, placement.service.name, customer.name, place, customer.phone)
+    return Row(placement.sp_id, lines("\n".join(map(one_line, told))))

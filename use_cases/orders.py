@@ -5,14 +5,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
 from temporalio.client import Client
 
 from contracts import names
 from contracts.messages import Answer, DisplaySettings
 from domain.actors import SYSTEM
 from domain.cantons import pin_calendar
-from domain.fields import Identifier
 from domain.orders.access import allowed
 from domain.orders.commands import ExternalCommand, NoteSeen, Reassign
 from domain.orders.limits import has_room
@@ -42,6 +40,7 @@ from use_cases.placing import Placed as Placed
 from use_cases.placing import Placing
 from use_cases.principal import Principal
 from use_cases.security_events import looked_at, note
+from use_cases.sp_ids import is_sp_id
 from use_cases.unanswered import check_before_leaving
 from use_cases.waiting import wait_for_records
 
@@ -205,7 +204,7 @@ class OrderUseCases:
     async def _known(self, principal: Principal, sp_id: str) -> StoredOrder:
         """The order, if this caller may know of it."""
         stored = await self._orders.get(sp_id)
-        may_run = _is_sp_id(sp_id) and not names.is_taken(sp_id)
+        may_run = is_sp_id(sp_id) and not names.is_taken(sp_id)
         if stored is None and principal.role != "partner" and may_run:
             # It may be placed, but not recorded yet. Partners do not see orders that early.
             stored = await self._gateway.fetch(sp_id, must_exist=False)
@@ -346,14 +345,3 @@ class OrderUseCases:
 
 class _LostSight(UnknownOrder):
     """The command was carried out, and the order has no partner now."""
-
-
-_SP_ID: TypeAdapter[str] = TypeAdapter(Identifier)
-
-
-def _is_sp_id(text: str) -> bool:
-    try:
-        _SP_ID.validate_python(text)
-    except ValidationError:
-        return False
-    return True

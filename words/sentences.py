@@ -154,7 +154,7 @@ INVALID: Mapping[str, str] = {
         "Dieser Name ist für anderes reserviert; bitte wählen Sie einen anderen."
     ),
     "unknown_partner": mark("Diesen Servicepartner gibt es nicht."),
-    "unknown_user": mark("Diese Person gibt es in Ihrem Betrieb nicht (mehr)."),
+    "unknown_user": mark("Diese Person gibt es in Ihrer Firma nicht (mehr)."),
     "same_partner": mark("Der Auftrag ist diesem Servicepartner bereits zugeteilt."),
     "partner_paused": mark("Dieser Servicepartner pausiert und erhält keine neuen Aufträge."),
     "partner_ended": mark("Die Zusammenarbeit mit diesem Servicepartner ist beendet."),

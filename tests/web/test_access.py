@@ -48,6 +48,7 @@ DECIDED: dict[str, set[str]] = {
     "GET /api/v1/orders/{sp_id}/messages": PARTNER,
     "POST /api/v1/orders/{sp_id}/messages": PARTNER,
     "POST /api/v1/orders/{sp_id}/messages/no-answer": OPERATIONS,
+    "GET /api/v1/agenda": {"partner", "stranger"},
     "PUT /api/v1/orders/{sp_id}/assignment": OFFICE,
     "DELETE /api/v1/orders/{sp_id}/assignment": OFFICE,
     "GET /api/v1/people": OFFICE,

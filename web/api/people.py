@@ -88,6 +88,8 @@ class PersonAnswer(BaseModel):
 class PersonList(BaseModel):
     """The people of the firm, in the order in which they were invited."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [_PERSON]}]})
+
     items: list[PersonAnswer]
 
 

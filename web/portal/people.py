@@ -38,8 +38,8 @@ MAILS: dict[Notification, str] = {
     "assigned": mark("Zugeteilte Aufträge"),
     "changes": mark("Termine, Stornos und Wechsel bei zugeteilten Aufträgen"),
     "today": mark("Am Morgen: die eigenen Termine von heute"),
-    "new_orders": mark("Neue Aufträge des Betriebs"),
-    "digest": mark("Am Morgen: was im Betrieb offen ist"),
+    "new_orders": mark("Neue Aufträge der Firma"),
+    "digest": mark("Am Morgen: was in der Firma offen ist"),
 }
 assert tuple(MAILS) == NOTIFICATIONS
 register_notices(
@@ -47,7 +47,7 @@ register_notices(
         "person_changed": mark("Die Angaben sind gespeichert."),
         "person_removed": mark("Das Login ist gelöscht. Die Aufträge dieser Person sind niemandem mehr zugeteilt."),
         "person_last": mark("Jemand vom Büro muss sich anmelden können: Das ist die letzte Person."),
-        "people_many": mark("Mehr Personen kann ein Betrieb nicht haben."),
+        "people_many": mark("Mehr Personen kann eine Firma nicht haben."),
         "mails_chosen": mark("Ihre E-Mails sind eingestellt."),
     }
 )  # fmt: skip

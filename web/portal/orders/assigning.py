@@ -29,7 +29,7 @@ register_notices(
             "Einige der ausgewählten Aufträge sind nicht mehr bei Ihnen; die anderen sind zugeteilt."
         ),
         "orders-none": mark("Sie haben keinen Auftrag ausgewählt."),
-        "person-gone": mark("Diese Person gibt es in Ihrem Betrieb nicht (mehr)."),
+        "person-gone": mark("Diese Person gibt es in Ihrer Firma nicht (mehr)."),
     }
 )
 

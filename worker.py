@@ -43,7 +43,9 @@ from settings import Settings, SettingsError, keep_files_private
 from settings.logs import configure_logging
 from settings.secrets import forget_secrets
 from settings.temporal import temporal_connection
+from settings.traces import are_traces_exported
 from telemetry.endpoint import NotListening, show_sdk_metrics
+from telemetry.tracing import TraceIdFilter, start_tracing, stop_tracing
 from temporal.connection import connect_patiently, leave, rewrap_data_keys
 from use_cases.outages import OutageWatch
 from use_cases.process_metrics import metrics_endpoint
@@ -130,6 +132,10 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
         activities=quick_activities(client, settings, database),
         workflow_runner=_runner(settings),
         max_cached_workflows=settings.max_cached_workflows,
+        max_concurrent_workflow_tasks=settings.workflow_slots,
+        max_concurrent_activities=settings.activity_slots,
+        # An activity that is handed out with its workflow task is in no queue, where the partners take turns.
+        disable_eager_activity_execution=True,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
         activity_task_poller_behavior=PollerBehaviorAutoscaling(),
         sticky_queue_schedule_to_start_timeout=STICKY_LIMIT,
@@ -285,6 +291,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     configure_logging(settings)
+    if are_traces_exported():
+        start_tracing("cmi-worker")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(TraceIdFilter())
     protect_memory()
     # Until the workers run there is nothing to finish, and Ctrl-C simply ends the process.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -302,6 +312,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         show_sdk_metrics(settings.metrics_temporal)
         uvloop.run(run(settings, options.queues))
+        stop_tracing()
     except NotListening as error:
         print(error, file=sys.stderr)
         return 2

@@ -18,6 +18,7 @@ import aiosmtplib
 from mail.texts import MailText, Reader, one_line
 from settings import Settings
 from telemetry.metrics import MAIL_SECONDS
+from telemetry.tracing import SpanKind, span
 
 _CONNECT_SECONDS = 10
 _CONVERSATION_SECONDS = 30  # from the connection to the server's 250
@@ -106,6 +107,12 @@ class SmtpSender:
             Refused: the server refuses this mail.
             Unavailable: it accepts no mail now.
         """
+        with span("submit mail", kind=SpanKind.CLIENT):
+            await self._submit(client, message, recipient)
+
+    async def _submit(
+        self, client: aiosmtplib.SMTP, message: EmailMessage, recipient: Address
+    ) -> None:
         began, outcome = monotonic(), "unavailable"
         try:
             async with timeout(_CONVERSATION_SECONDS):

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import copy_context
 from functools import wraps
 from itertools import islice
 from typing import Any, ParamSpec, TypeVar
@@ -192,7 +193,8 @@ class _Threads:
         self._readers = ThreadPoolExecutor(_READERS, "cmi-reader")
 
     async def read(self, work: Callable[[Connection], _Result], deadline: float) -> _Result:
-        job = self._readers.submit(self._transact, work, deadline, False)
+        # in the caller's context, which has its trace
+        job = self._readers.submit(copy_context().run, self._transact, work, deadline, False)
         result = asyncio.wrap_future(job)
         try:
             async with asyncio.timeout(limits.left(deadline)):
@@ -204,7 +206,9 @@ class _Threads:
 
     async def write(self, work: Callable[[Connection], _Result], deadline: float) -> _Result:
         loop = asyncio.get_running_loop()
-        done = loop.run_in_executor(self._writer, self._transact, work, deadline, True)
+        done = loop.run_in_executor(
+            self._writer, copy_context().run, self._transact, work, deadline, True
+        )
         try:
             return await asyncio.shield(done)
         except asyncio.CancelledError:

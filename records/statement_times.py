@@ -1,5 +1,6 @@
 """Measures the statements and the pool of this process's databases, by SQLAlchemy's events, for the metrics."""
 
+import re
 import time
 from typing import Any
 
@@ -10,9 +11,11 @@ from sqlalchemy.pool import QueuePool
 from records.database import Database
 from telemetry.figures import Family
 from telemetry.metrics import SQL_FAILURES, SQL_SECONDS
+from telemetry.tracing import add_past_span
 
 _OPERATIONS = frozenset({"select", "insert", "update", "delete", "pragma", "with"})
 _BEGAN = "cmi_began"
+_TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE) (\w+)")
 
 
 def measure_statements() -> None:
@@ -42,7 +45,11 @@ def _end(
 ) -> None:
     began = getattr(context, _BEGAN, None)
     if began is not None:
-        SQL_SECONDS.labels(operation(statement)).observe(time.perf_counter() - began)
+        seconds, word = time.perf_counter() - began, operation(statement)
+        SQL_SECONDS.labels(word).observe(seconds)
+        if (table := _TABLE.search(statement)) is not None:
+            about = {"db.operation.name": word.upper(), "db.collection.name": table[1]}
+            add_past_span(f"{word.upper()} {table[1]}", seconds, about)
 
 
 def _fail(failure: ExceptionContext) -> None:

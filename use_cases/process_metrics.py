@@ -7,17 +7,19 @@ from records.statement_times import measure_statements, pool_families
 from settings import Settings
 from telemetry.endpoint import Endpoint
 from telemetry.figures import FigureCollector, StateCollector
+from telemetry.tracing import tracer
 from use_cases.operating_figures import OperatingMetrics
 
 
 def metrics_endpoint(settings: Settings, database: Database) -> Endpoint:
     """The endpoint of the settings, which listens within a `with` block. To be called in the event loop.
 
-    Without an address nothing listens, and statements are not measured.
+    Without an address nothing listens. Without traces and an address, statements are not measured.
     """
+    if settings.metrics is not None or tracer() is not None:
+        measure_statements()
     if settings.metrics is None:
         return Endpoint(None)
-    measure_statements()
     operating = OperatingMetrics(database)
 
     return Endpoint(

@@ -59,6 +59,7 @@ from use_cases.worklist import WorklistUseCases
 from web import codec, docs, health, openapi, portal, problems
 from web.api import (
     accounting,
+    agenda,
     corrections,
     data_protection,
     journal,
@@ -225,6 +226,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
         order_commands,
         order_decisions,
         messages,
+        agenda,
         people,
         on_site,
         data_protection,

@@ -8,6 +8,7 @@ import re
 import secrets
 import time
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 from python_multipart.multipart import parse_options_header
@@ -16,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from telemetry.metrics import HTTP_IN_FLIGHT, HTTP_REQUESTS, HTTP_SECONDS
+from telemetry.tracing import Span, SpanKind, span
 from use_cases.security_events import How, Visit, visiting
 from web.problems import Problem, answer, unexpected
 
@@ -31,6 +33,7 @@ HEADER_LIMIT = 16 * 1024
 """The limit for all headers of a request together, in bytes."""
 _DRAIN_LIMIT = 64 * 1024 * 1024
 _DRAIN_SECONDS = 10.0
+_PROBES = ("/healthz", "/readyz")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 PHOTO_LIMIT = 10 * 1024 * 1024 + 64 * 1024
 """The limit for a form with a photo of 10 MiB."""
@@ -105,7 +108,15 @@ class _Exchange:
     async def run(self, app: ASGIApp) -> None:
         scope = self._scope
         scope.setdefault("state", {})["request_id"] = self._id
-        began = time.perf_counter()
+        if scope["path"] in _PROBES:
+            await self._run(app)
+            return
+        with span("request", kind=SpanKind.SERVER) as made:
+            await self._run(app)
+            self._describe(made)
+
+    async def _run(self, app: ASGIApp) -> None:
+        scope, began = self._scope, time.perf_counter()
         token = _request_id.set(self._id)
         HTTP_IN_FLIGHT.inc()
         try:
@@ -177,6 +188,22 @@ class _Exchange:
             headers["X-Request-Id"] = self._id
         await self._send(message)
 
+    def _describe(self, made: Span) -> None:
+        """What traces have about a request: no query, no address, no name, and of its path only what is an id."""
+        route = self._route or "none"
+        made.update_name(f"{self._scope['method'][:10]} {route}")
+        made.set_attribute("http.route", route)
+        made.set_attribute("http.response.status_code", self._status or 0)
+        made.set_attribute("cmi.request_id", self._id)
+        for name, value in self._ids():
+            made.set_attribute(f"cmi.{name}", value)
+
+    def _ids(self) -> Iterator[tuple[str, str]]:
+        """The parameters of the path that are ids."""
+        for name, value in (self._scope.get("path_params") or {}).items():
+            if name.endswith("_id") and _LOGGED_PARAMETER.fullmatch(str(value)):
+                yield name, str(value)
+
     @property
     def _route(self) -> str | None:
         """The template of the path; None if there is no such path."""
@@ -203,13 +230,11 @@ class _Exchange:
             "status": None if self._is_disconnected else self._status,
             "ms": round(seconds * 1000, 1),
         }
-        for name, value in (scope.get("path_params") or {}).items():
-            if name.endswith("_id") and _LOGGED_PARAMETER.fullmatch(str(value)):
-                facts[name] = value
+        facts |= dict(self._ids())
         principal = scope["state"].get("principal")
         if principal is not None:
             facts |= {"role": principal.role, "login": principal.login_id}
-        quiet = facts["route"] in ("/healthz", "/readyz") and self._status == 200
+        quiet = facts["route"] in _PROBES and self._status == 200
         event = "the caller went away" if self._is_disconnected else "answered"
         access_log.log(logging.DEBUG if quiet else logging.INFO, event, extra=facts)
 

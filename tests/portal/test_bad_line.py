@@ -1,17 +1,27 @@
 """A partner's phone on a bad line: pages that were seen are there, and what was typed is sent later, once."""
 
+import hashlib
+from urllib.parse import unquote
+
+import httpx
 import pytest
 from playwright.async_api import Page, expect
 
 from tests.portal.line import line_to
-from tests.portal.portal import Portal, axe, fits, follow
+from tests.portal.portal import PASSWORD, Portal, axe, fits, follow
 from tests.web.site import API
 from web.portal.pages import HERE
+from web.security import session_cookie
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 PICTURE = HERE / "static" / "icon-192.png"
+
+
+def person_key_of(login_id: str) -> str:
+    """The key of a login, as pages say it."""
+    return hashlib.sha256(f"cmi person\n{login_id}".encode()).hexdigest()[:24]
 
 
 async def _kept(page: Page, path: str) -> None:
@@ -131,6 +141,32 @@ async def test_nobody_sends_or_reads_what_another_person_left_on_the_phone(porta
         await expect(waiting).to_contain_text("1 Eingabe ist gesendet")
         found = (await portal.site.operations.get(f"{API}/orders/{sp_id}/messages")).json()
         assert [each["author"] for each in found["items"]] == [mine.name]
+
+
+async def test_the_server_takes_no_kept_form_of_another_person(portal: Portal) -> None:
+    sp_id = await portal.site.new()
+    mine, theirs = await portal.login("partner"), await portal.login("partner", "fr")
+    state = portal.site.app.state
+    session = await state.accounts.sessions.log_in(mine.email, PASSWORD, "2001:db8::7")
+    cookies = {session_cookie(state.settings): session.secret}
+    async with httpx.AsyncClient(base_url=portal.site.address, cookies=cookies) as http:
+        known = (await http.get("/offline/session")).json()
+        fields = {"form_token": known["form_token"], "request_id": "K" * 22}
+        keys = (known["person"], "0" * 24, person_key_of(theirs.user_id))
+        answers = [
+            await http.post(f"/orders/{sp_id}/accept", data=fields, headers={"CMI-Person": key})
+            for key in keys[1:] + keys[:1] + keys[:1]
+        ]
+        assert [each.status_code for each in answers] == [403, 403, 303, 303]
+        assert answers[0].headers["cmi-refusal"] == "other-person"
+        late = await http.post(
+            f"/orders/{sp_id}/accept",
+            data=fields | {"request_id": "L" * 22},
+            headers={"CMI-Person": keys[0]},
+        )
+        assert late.status_code == 409
+        assert unquote(late.headers["cmi-refusal"])
+        assert "cmi-keep" not in late.headers
 
 
 async def test_a_refusal_is_shown_with_what_was_typed(portal: Portal) -> None:

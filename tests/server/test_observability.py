@@ -115,3 +115,23 @@ async def test_alerts_and_panels_name_metrics_that_exist(running: Instance) -> N
 
 async def test_no_alert_fires_while_all_is_well(running: Instance) -> None:
     assert await running.query('ALERTS{alertstate="firing"}') == []
+
+
+async def test_traces_of_both_processes_and_logs_with_their_ids(running: Instance) -> None:
+    async with httpx.AsyncClient(base_url=running.url) as caller:
+        answer = await caller.get("/api/v1/orders/SP-1", headers={"X-Request-Id": "traced-1"})
+    assert answer.status_code == 401
+    name = "GET /api/v1/orders/{sp_id}"
+    spans = running.collector.spans
+
+    def has_come() -> bool:
+        return any(span[::2] == ("cmi-web", name) for span in spans)
+
+    await eventually(has_come)
+    line = next(line for line in running.web.text.splitlines() if "traced-1" in line)
+    trace_id = re.search(r"trace_id='(\w+)'", line)
+    assert trace_id is not None
+    await eventually(lambda: ("cmi-web", trace_id[1], name) in spans)
+    # the order of the fixture was placed by a process without traces
+    await eventually(lambda: ("cmi-worker", "submit mail") in {span[::2] for span in spans})
+    assert not any("readyz" in span[2] for span in spans)

@@ -1,13 +1,17 @@
 """A whole instance as processes: Temporal, mail server, worker, web application and, if it is wanted, Prometheus."""
 
+import gzip
 import json
 import sys
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from development.embedded import ROOT, free_port
 from tests.server.surroundings import Process, Surroundings, eventually, surroundings
@@ -23,6 +27,41 @@ JOB = """
   - job_name: {job}
     static_configs: [{{targets: ["{target}"]}}]
 """
+
+
+class Collector:
+    """Takes traces by OTLP over HTTP. `spans` are those that came, as (service, trace id, name)."""
+
+    def __init__(self) -> None:
+        spans = self.spans = list[tuple[str, str, str]]()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.headers.get("Content-Encoding") == "gzip":
+                    body = gzip.decompress(body)
+                for of in ExportTraceServiceRequest.FromString(body).resource_spans:
+                    about = {each.key: each.value.string_value for each in of.resource.attributes}
+                    spans.extend(
+                        (about["service.name"], span.trace_id.hex(), span.name)
+                        for scope in of.scope_spans
+                        for span in scope.spans
+                    )
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self) -> None:
+        """Take no more."""
+        self._server.shutdown()
+        self._server.server_close()
 
 
 class Instance:
@@ -45,11 +84,17 @@ class Instance:
             )
         }
         self.url = f"http://127.0.0.1:{ports['http']}"
+        self.collector = Collector()
         self.env = {**around.env, "PYTHONPATH": str(ROOT)}
+        traces = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.collector.url,
+            "OTEL_BSP_SCHEDULE_DELAY": "200",
+        }
         around.worker_process = Process(
             [sys.executable, str(ROOT / "worker.py")],
             {
                 **self.env,
+                **traces,
                 "CMI_METRICS_ADDRESS": self.targets["cmi-worker"],
                 "CMI_METRICS_TEMPORAL_ADDRESS": self.targets["cmi-worker-sdk"],
             },
@@ -59,6 +104,7 @@ class Instance:
             [sys.executable, "-m", "web"],
             {
                 **self.env,
+                **traces,
                 "CMI_HTTP_PORT": str(ports["http"]),
                 "CMI_METRICS_ADDRESS": self.targets["cmi-web"],
                 "CMI_METRICS_TEMPORAL_ADDRESS": self.targets["cmi-web-sdk"],
@@ -80,15 +126,15 @@ class Instance:
             folder / "prometheus.log",
         )
 
-    async def is_ready(self) -> bool:
-        """Whether the web application answers, and Temporal and the database answer it."""
-        return await _status(f"{self.url}/readyz") == 200
+    async def is_up(self) -> bool:
+        """Whether the web application answers."""
+        return await _status(f"{self.url}/healthz") == 200
 
     async def start(self) -> None:
         """Start worker and web application, and wait until both work."""
         self.web.start()
         await self.around.start_worker_process()
-        await eventually(self.is_ready)
+        await eventually(self.is_up)
 
     async def start_prometheus(self, rules: Path) -> None:
         """Start Prometheus with these rules, and wait until it has scraped each process."""
@@ -123,6 +169,7 @@ class Instance:
         """End what this started."""
         self.web.kill()
         self._prometheus.kill()
+        self.collector.close()
 
 
 async def _status(url: str) -> int | None:

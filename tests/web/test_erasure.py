@@ -1,13 +1,14 @@
 """A customer's data are erased everywhere: the name is looked for in every file of an instance."""
 
 import asyncio
+import base64
 import os
 import random
 import string
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from unittest import mock
 from zoneinfo import ZoneInfo
@@ -23,6 +24,7 @@ from development.embedded import OVERWRITES_DELETED, keep_log_short
 from records.erasures import Erasures
 from records.personal_data import FILES
 from tests.server.surroundings import Surroundings, eventually, surroundings
+from tests.support.pictures import photo
 from tests.support.traces_of import columns_with, files_with
 from tests.web.firms import firm
 from tests.web.site import API, CHECKLIST, MET, POLICY, Site, agreed, site
@@ -161,6 +163,28 @@ async def gone(cmi: Site, marked: Marked) -> None:
         pytest.fail(f"still there: {left}")
 
 
+async def _recorded_on_site(cmi: Site, sp_id: str, marked: Marked) -> None:
+    """A photo, and a protocol with its PDF, both of which the customer's export has."""
+    path = f"{API}/orders/{sp_id}"
+    assert (await cmi.partner.post(f"{path}/photos", files={"photo": photo()})).status_code == 201
+    now = datetime.now(ZoneInfo("Europe/Zurich")).replace(microsecond=0)
+    items = (await cmi.partner.get(f"{path}/on-site")).json()["protocol_items"]
+    protocol = {
+        "checklist": {each["item"]: "done" for each in items},
+        "begun": (now - timedelta(seconds=1)).isoformat(),
+        "ended": now.isoformat(),
+        "remarks": marked.note("Ausgeführt"),
+        "ending": "refused",
+        "reason": marked.note("Nicht unterschrieben"),
+    }
+    assert (await cmi.partner.post(f"{path}/protocol", json=protocol)).status_code == 201
+    assert (await cmi.partner.get(f"{path}/protocol.pdf")).status_code == 200
+    export = await cmi.operations.post(f"{API}/customer-exports", json={"sp_id": sp_id})
+    (order,) = export.json()["orders"]
+    assert base64.b64decode(order["photos"][0]["jpeg"]).startswith(b"\xff\xd8")
+    assert order["protocols"][0]["protocol"]["reason"] == protocol["reason"]
+
+
 async def test_a_cancelled_order_leaves_nothing_anywhere(cmi: Site) -> None:
     marked = Marked()
     customer = {**marked.customer, "city": f"{marked.word}stadt"}
@@ -177,6 +201,7 @@ async def test_a_cancelled_order_leaves_nothing_anywhere(cmi: Site) -> None:
     for caller, internal in ((cmi.partner, {}), (cmi.operations, {"internal": True})):
         path = f"{API}/orders/{sp_id}/messages"
         assert (await caller.post(path, json=message | internal)).status_code == 201
+    await _recorded_on_site(cmi, sp_id, marked)
     problem = {"reason": "other", "note": marked.note("Problem")}
     await cmi.do(cmi.partner, sp_id, "problem", problem)
     await cmi.do(cmi.operations, sp_id, "cancel", {"reason": marked.note("Storniert")})
@@ -189,6 +214,7 @@ async def test_a_cancelled_order_leaves_nothing_anywhere(cmi: Site) -> None:
     assert any(each.startswith("mail/") for each in before), "the test looks in the right place"
     assert any(each.startswith("warehouse/") for each in before)
     assert "documents.document" in before
+    assert "execution_protocols.document" in before
     assert not [each for each in before if each.endswith(".log") or "temporal" in each]
 
     answer = await erased(cmi, sp_id)
@@ -197,6 +223,10 @@ async def test_a_cancelled_order_leaves_nothing_anywhere(cmi: Site) -> None:
     assert answer["status"] == "cancelled", "it still counts"
     await gone(cmi, marked)
     assert (await cmi.operations.get(f"{API}/orders", params=searched)).json()["items"] == []
+    on_site = (await cmi.operations.get(f"{API}/orders/{sp_id}/on-site")).json()
+    assert (on_site["photos"], on_site["protocols"]) == ([], [])
+    late = await cmi.operations.post(f"{API}/orders/{sp_id}/photos", files={"photo": photo()})
+    assert (late.status_code, late.json()["code"]) == (409, "erased")
 
 
 async def test_a_paid_order_leaves_nothing_anywhere_but_its_place(cmi: Site) -> None:

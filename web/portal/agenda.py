@@ -13,6 +13,7 @@ from domain.values import Language
 from records.assignments import NOBODY
 from use_cases.access import Forbidden
 from use_cases.agenda import Agenda, AgendaEntry, AgendaUseCases, UnknownPerson
+from web.portal.device import kept_on_device
 from web.portal.formats import local, short_weekday
 from web.portal.orders.common import contact_links
 from web.portal.pages import error_page, page, reader_language, redirect, require_login
@@ -69,6 +70,7 @@ async def agenda(request: Request) -> Response:
         request,
         "agenda/agenda",
         principal=principal,
+        headers=kept_on_device(principal),
         period=period,
         week=period.first.isocalendar().week,
         columns=_columns(found, person, language),

@@ -11,6 +11,13 @@ from web.security import session_of
 router = APIRouter(include_in_schema=False)
 
 _WORKER = HERE / "static" / "sw.js"
+_END = """\
+addEventListener("install", () => skipWaiting());
+addEventListener("activate", (event) => event.waitUntil((async () => {
+  for (const name of await caches.keys()) await caches.delete(name);
+  await registration.unregister();
+})()));
+"""
 _WORKER_HEADERS = {
     # Of the worker itself: it asks this site only.
     "Content-Security-Policy": "default-src 'none'; connect-src 'self'",
@@ -20,7 +27,12 @@ _WORKER_HEADERS = {
 
 @router.get("/sw.js")
 async def service_worker(request: Request) -> Response:
-    """The service worker. Its address decides which pages it is for: all of this site."""
+    """The service worker. Its address decides which pages it is for: all of this site.
+
+    If operations have switched it off, browsers get one that deletes the kept pages and ends itself.
+    """
+    if not request.app.state.settings.offline_pages:
+        return Response(_END, media_type="text/javascript", headers=_WORKER_HEADERS)
     return FileResponse(_WORKER, media_type="text/javascript", headers=_WORKER_HEADERS)
 
 

@@ -225,6 +225,7 @@ def page(
             root=_root(request),
             here=request.scope["path"],
             form_token=token,
+            offline_pages=request.app.state.settings.offline_pages,
             said=_notices.get(request.query_params.get("said", "")),
             **values,
         )

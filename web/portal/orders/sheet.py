@@ -44,7 +44,10 @@ class Sheet(NamedTuple):
 
 @router.get("/orders/sheets")
 async def sheets_of_day(request: Request) -> Response:
-    """The sheets of a partner's appointments on `day` (today if there is none), the earliest first."""
+    """The sheets of a partner's appointments on `day` (today if there is none), the earliest first.
+
+    `person`: only those of orders that are assigned to this person.
+    """
     principal = await require_login(request, "partner")
     wrong = Wrong()
     day = read_day(request.query_params.get("day", ""), "day", wrong)
@@ -54,7 +57,11 @@ async def sheets_of_day(request: Request) -> Response:
     start = datetime.combine(day, time(), ZURICH).astimezone(UTC)
     end = datetime.combine(day + _ONE_DAY, time(), ZURICH).astimezone(UTC)
     orders = await related.appointments(principal, start, end)
-    found = [await find(request, principal, order.sp_id) for order in orders]
+    sp_ids = [order.sp_id for order in orders]
+    if person_id := request.query_params.get("person"):
+        assigned = await assignment_use_cases(request).of(principal, sp_ids)
+        sp_ids = [each for each in sp_ids if (who := assigned[each]) and who.user_id == person_id]
+    found = [await find(request, principal, sp_id) for sp_id in sp_ids]
     return await _show(request, principal, found, reader_language(request, principal), day)
 
 

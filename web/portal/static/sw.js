@@ -6,6 +6,7 @@ const ROOT = new URL(registration.scope).pathname; // "/", or "/prefix/"
 const PAGES = "cmi-pages", FILES = "cmi-files", OFFLINE = `${ROOT}offline`;
 const DAY = 86400000, PAGES_DAYS = 3, FORMS_DAYS = 30, MOST_PAGES = 40;
 const SLOW_PAGE = 10000, SLOW_FILE = 5000, SLOW_FORM = 30000, SLOW_LATER = 120000;
+const FILE = /\.(pdf|csv|ics|zip)$/;
 const FORM = /^\/orders\/[^/]+\/[^/]+$/;
 const underway = new Set(); // ids of the forms that a page waits for just now
 
@@ -246,7 +247,7 @@ addEventListener("fetch", (event) => {
   if (request.mode === "navigate" && request.method === "POST") {
     if (path === "/logout") event.respondWith(logOut(event));
     else if (FORM.test(path)) event.respondWith(sendForm(event, path));
-  } else if (request.mode === "navigate" && request.method === "GET") {
+  } else if (request.mode === "navigate" && request.method === "GET" && !FILE.test(path)) {
     event.respondWith(openPage(event));
   } else if (request.method === "GET" && path.startsWith("/static/")) {
     event.respondWith(openFile(event));

@@ -1,0 +1,209 @@
+"""The Compose files are really run, on Docker Engine and Docker Compose from Debian's packages: `make compose-check`.
+
+    python -m development.compose_check              everything
+    python -m development.compose_check --only production
+
+The image is built from the unchanged Dockerfile, the unchanged Compose files are brought up on stand-ins for the images
+of others, and what docs/operations.md says of them is tried. Exit code 1 and the reason, if something does not hold.
+Needs root, `mmdebstrap` and `slirp4netns`. Base systems and images are kept below `--folder`; nothing else is left.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import functools
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+
+from development.api_client import Api, CallFailed
+from development.compose_check import failures, life, proofs, stand_ins
+from development.compose_check.engine import (
+    PACKAGES,
+    RELEASE,
+    WITHIN,
+    CheckFailed,
+    Engine,
+    base_system,
+    run_in_namespaces,
+)
+from development.compose_check.project import HOST, NAMESPACE, Project, check, production_values
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DEVELOPMENT = ("docker-compose.yml", "docker-compose.development.yml")
+MAIL_CATCHER = "axllent/mailpit"
+
+
+class Steps:
+    """Says which step runs, what it found, and how long it took."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+
+    def __call__(self, title: str, work: Callable[[], object]) -> None:
+        """Do one step. Its result is what is said of it."""
+        started = time.monotonic()
+        print(f"   {title} …", flush=True)
+        found = work()
+        took = time.monotonic() - started
+        print(f"ok {title}{f': {found}' if found else ''} ({took:.0f} s)", flush=True)
+
+    def wait(self, title: str, work: Callable[[], Awaitable[object]]) -> None:
+        """The same for a step that waits for several things at once."""
+
+        async def done() -> object:
+            return await work()
+
+        self(title, lambda: asyncio.run(done()))
+
+
+def prepare(folder: Path, step: Steps) -> None:
+    """Make the base systems, if they are not there yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    step("Docker from Debian", lambda: base_system(folder, "docker", RELEASE, PACKAGES).name)
+    step("base systems of the images", lambda: stand_ins.make_bases(folder))
+
+
+def images(engine: Engine) -> list[str]:
+    """The images of others that the Compose files name, and that of the Dockerfile's first line."""
+    files = [text for name in DEVELOPMENT for text in ("--file", name)]
+    values = ("--env-file", "docker-compose.development.env")
+    named = engine.lines("compose", *values, *files, "--profile", "*", "config", "--images")
+    ours = {"cmi:local"}
+    return sorted({*named, stand_ins.base_of(ROOT / "Dockerfile")} - ours)
+
+
+@contextlib.contextmanager
+def env_file(folder: Path, values: dict[str, str]) -> Iterator[Path]:
+    """A file with these values for Compose, which only its owner can read. It is removed afterwards."""
+    path = folder / "values.env"
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.writelines(f"{name}={value}\n" for name, value in values.items())
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def check_production(engine: Engine, folder: Path, step: Steps) -> None:
+    """docker-compose.yml as it is run in production."""
+    values = production_values()
+    (mail,) = (name for name in images(engine) if name.startswith(f"{MAIL_CATCHER}:"))
+    ports = [text for port in (1025, 8025) for text in ("--publish", f"{HOST}:{port}:{port}")]
+    engine.docker("run", "--detach", "--name", "outside", *ports, mail)
+    with env_file(folder, values) as file:
+        project = Project(engine, file)
+        try:
+            step("the image is built", lambda: project.compose("build", patience=1500) and None)
+            step("what is missing is named", lambda: proofs.what_is_missing_is_named(project))
+            step("everything is up and healthy", project.up)
+            step("start order", lambda: proofs.start_order(project))
+            step("confinement", lambda: proofs.confinement(project))
+            step("networks", lambda: proofs.networks_apart(project))
+            step("ports", lambda: proofs.published(project, {"127.0.0.1:8000"}))
+            step("roles of the database", lambda: proofs.roles(project, values))
+            step("Temporal", lambda: proofs.temporal_is_set_up(project, "2592000s"))
+            live_in_production(project, step)
+            step("secrets", lambda: proofs.secrets_apart(project, values))
+            step("stop", lambda: failures.stop(project))
+            step("second start", project.up)
+            step("orders are still there", lambda: check(life.status_of("/readyz") == 200, "no"))
+        finally:
+            project.down()
+            engine.docker("rm", "--force", "outside")
+
+
+def live_in_production(project: Project, step: Steps) -> None:
+    """Orders, a settlement, more workers, and killed processes."""
+    credentials = life.first_logins(project)
+    orders = life.some_orders(3, 1090001)
+
+    def lived(work: Callable[[life.Life], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+        async def run() -> object:
+            async with Api(life.WEB, credentials) as api:
+                return await work(life.Life(project, api, NAMESPACE))
+
+        return run
+
+    async def first(one: life.Life) -> str:
+        await one.add_partners()
+        await one.live(orders)
+        await one.check_lived(orders)
+        return f"{len(orders)} orders, {len(life.mails())} mails"
+
+    step.wait("orders", lived(first))
+    sp_ids = [order["sp_id"] for order in orders]
+    step.wait("a settlement", lived(lambda one: one.settle(sp_ids)))
+    step("four workers", lambda: failures.scale(project, 4))
+    step.wait(
+        "killed meanwhile", lived(functools.partial(failures.killed_meanwhile, first=1090101))
+    )
+    step("Temporal killed", lambda: failures.kill_temporal(project))
+    step("web killed", lambda: failures.kill_web(project))
+    step.wait("all of it is still there", lived(lambda one: one.check_lived(orders)))
+
+
+def check_development(engine: Engine, step: Steps) -> None:
+    """Both files with the values for development."""
+    file = ROOT / "docker-compose.development.env"
+    project = Project(engine, file, DEVELOPMENT)
+    ports = {f"127.0.0.1:{port}" for port in (7233, 8000, 8025, 8233)}
+    try:
+        step("development: everything is up", lambda: project.up("--build"))
+        step("development: ports", lambda: proofs.published(project, ports))
+        step("development: networks", lambda: proofs.networks_apart(project))
+        step("development: a mail", lambda: development_mail(project))
+    finally:
+        project.down()
+
+
+def development_mail(project: Project) -> str:
+    """The invitation of the first login arrives at the mail catcher."""
+    project.compose("exec", "-T", "web", "python", "starter.py", "admin", "--email", life.ADMIN)
+    arrived = [mail for mail in life.mails("127.0.0.1") if life.ADMIN in mail["To"]]
+    check(len(arrived) == 1, f"mails: {arrived}")
+    return str(arrived[0]["Subject"])
+
+
+CHECKS = ("production", "development")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command. Returns the exit code: 1 if something does not hold."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", choices=CHECKS, help="one of the two ways to run it")
+    parser.add_argument("--folder", type=Path, default=ROOT / "var/compose-check")
+    parser.add_argument(WITHIN, action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    folder, step = options.folder.resolve(), Steps()
+    try:
+        if not options.within:
+            prepare(folder, step)
+            given = sys.argv[1:] if arguments is None else list(arguments)
+            return run_in_namespaces(given, folder / "network.log")
+        engine = Engine(folder, ROOT)
+        try:
+            step("Docker starts", engine.start)
+            engine.clear()
+            step("stand-ins", lambda: stand_ins.build(engine, folder, images(engine)))
+            if options.only != "development":
+                check_production(engine, folder, step)
+            if options.only != "production":
+                check_development(engine, step)
+        finally:
+            engine.stop()
+    except (CheckFailed, CallFailed) as error:
+        print(f"FAILED {error}", file=sys.stderr)
+        return 1
+    print(f"all of it holds, after {(time.monotonic() - step.began) / 60:.1f} minutes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

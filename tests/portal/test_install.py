@@ -61,18 +61,19 @@ async def test_nobody_registers_the_service_worker_before_logging_in(portal: Por
         assert (session.status_code, session.json()) == (401, {"person": "none"})
 
 
-async def test_operations_can_switch_it_off(
-    portal: Portal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_operations_can_switch_it_off(portal: Portal) -> None:
     page = await portal.page("partner", keeps=True)
     await page.goto("/")
     await page.evaluate("navigator.serviceWorker.ready")
     state = portal.site.app.state
-    off = state.settings.model_copy(update={"offline_pages": False})
-    monkeypatch.setattr(state, "settings", off)
-    await page.evaluate("navigator.serviceWorker.ready.then((each) => each.update())")
-    await page.wait_for_function(
-        "async () => !(await navigator.serviceWorker.getRegistration()) && !(await caches.keys()).length"
-    )
-    await page.goto("/")
-    assert await page.locator("#waiting").count() == 0
+    before = state.settings
+    state.settings = before.model_copy(update={"offline_pages": False})
+    try:
+        await page.evaluate("navigator.serviceWorker.ready.then((each) => each.update())")
+        await page.wait_for_function(
+            "async () => !(await navigator.serviceWorker.getRegistration()) && !(await caches.keys()).length"
+        )
+        await page.goto("/")
+        assert await page.locator("#waiting").count() == 0
+    finally:
+        state.settings = before

@@ -132,6 +132,10 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
         activities=quick_activities(client, settings, database),
         workflow_runner=_runner(settings),
         max_cached_workflows=settings.max_cached_workflows,
+        max_concurrent_workflow_tasks=settings.workflow_slots,
+        max_concurrent_activities=settings.activity_slots,
+        # An activity that is handed out with its workflow task is in no queue, where the partners take turns.
+        disable_eager_activity_execution=True,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
         activity_task_poller_behavior=PollerBehaviorAutoscaling(),
         sticky_queue_schedule_to_start_timeout=STICKY_LIMIT,

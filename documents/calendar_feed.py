@@ -49,7 +49,9 @@ def feed_ics(
 ) -> bytes:
     """The calendar called `name` with these visits."""
     calendar = new_calendar("PUBLISH")
-    calendar.calendar_name = say(language, _NAME, name=name)
+    title = say(language, _NAME, name=name)
+    for known_as in ("name", "x-wr-calname"):
+        calendar.add(known_as, vText(title))
     calendar.add("refresh-interval", READ_AGAIN, parameters={"VALUE": "DURATION"})
     calendar.add("x-published-ttl", "PT1H")  # the same for Outlook
     for each in entries:

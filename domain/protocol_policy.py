@@ -23,10 +23,17 @@ class ProtocolPolicy(Value):
 
     Attributes:
         required: the codes of the services whose partner confirms the execution only with a protocol; `*`: all.
+        for_customer: the page behind the link in a customer's mails (`customer_mails.link`) has the protocol's PDF.
         checklists: the items of a service's checklist, each a text, in place of the standard ones.
     """
 
     required: tuple[_SERVICE, ...] = _later((), 'a list of codes of services, or ["*"]')
+    for_customer: bool = Field(
+        default=False,
+        strict=True,
+        description="true or false",
+        json_schema_extra={"since": 2},
+    )
     checklists: dict[
         Identifier, Annotated[tuple[TextLine, ...], Field(min_length=1, max_length=MOST_ITEMS)]
     ] = _later({}, f"a list of 1 to {MOST_ITEMS} texts for each code of a service")

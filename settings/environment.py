@@ -44,9 +44,10 @@ from settings.http import HttpSettings
 from settings.logins import LoginSettings
 from settings.policy_files import PREFIX, SettingsError, read_folder, read_policy
 from settings.telemetry import TelemetrySettings
+from settings.worker_slots import WorkerSlots
 
 
-class Settings(LoginSettings, HttpSettings, DatabaseSettings, TelemetrySettings):
+class Settings(LoginSettings, HttpSettings, DatabaseSettings, TelemetrySettings, WorkerSlots):
     """Everything that differs between installations. A field is read from the variable `CMI_` + its name.
 
     Fields that may hold a password are not in the `repr`.

@@ -180,6 +180,20 @@ class OnSite:
                 return each, await self._pdf(order, each)
         raise NoProtocol(order.sp_id)
 
+    async def for_customer(self, order: Order) -> KeptProtocol | None:
+        """The protocol that the customer of an order may have: the latest of its partner. None: there is none."""
+        if not order.policy.protocol.for_customer:
+            return None
+        found = await self._protocols.of(order.sp_id, order.partner.partner_id)
+        return found[0] if found else None
+
+    async def customers_pdf(self, order: Order) -> tuple[KeptProtocol, bytes]:
+        """Its PDF, for whoever has a link of this order's customer. Raises `NoProtocol`, `NotNow`."""
+        kept = await self.for_customer(order)
+        if kept is None:
+            raise NoProtocol(order.sp_id)
+        return kept, await self._pdf(order, kept)
+
     async def _pdf(self, order: Order, kept: KeptProtocol) -> bytes:
         made = await self._protocols.pdf(kept.version)
         if made is not None:

@@ -67,6 +67,7 @@ cancelled = false
 link = false
 [protocol]
 required = []
+for_customer = false
 [protocol.checklists]
 """
 

@@ -53,7 +53,6 @@ async def test_it_is_printed_without_its_form(portal: Portal) -> None:
     """Without JavaScript: the menu leads to it, and paper has the table but not the choice of the month."""
     page = await portal.page("partner", partner_id=LATE, javascript=False)
     await page.goto("/")
-    await page.locator(".wide").get_by_text("Betrieb").click()
     await follow(page.get_by_role("link", name="Termintreue").first)
     assert page.url.endswith("/figures")
     await expect(page.get_by_label("Monat")).to_be_visible()

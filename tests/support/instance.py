@@ -126,15 +126,15 @@ class Instance:
             folder / "prometheus.log",
         )
 
-    async def is_ready(self) -> bool:
-        """Whether the web application answers, and Temporal and the database answer it."""
-        return await _status(f"{self.url}/readyz") == 200
+    async def is_up(self) -> bool:
+        """Whether the web application answers."""
+        return await _status(f"{self.url}/healthz") == 200
 
     async def start(self) -> None:
         """Start worker and web application, and wait until both work."""
         self.web.start()
         await self.around.start_worker_process()
-        await eventually(self.is_ready)
+        await eventually(self.is_up)
 
     async def start_prometheus(self, rules: Path) -> None:
         """Start Prometheus with these rules, and wait until it has scraped each process."""

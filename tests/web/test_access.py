@@ -218,6 +218,7 @@ PAGES = {
     "GET /calendar/{secret}.ics",
     "GET /visit/{secret}",
     "POST /visit/{secret}",
+    "GET /visit/{secret}/protocol.pdf",
     "GET /overview/version",
     "GET /orders/{sp_id}/{form_name}",
     "POST /orders/{sp_id}/reassign",

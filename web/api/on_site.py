@@ -103,7 +103,7 @@ async def get_photo(
 ) -> Response:
     """As it is stored."""
     async with _translating(call, principal):
-        order = await call.orders.check_sight(principal, call.sp_id)
+        order = (await call.orders.find(principal, call.sp_id)).order
         photo, jpeg = await _on_site(call).picture(principal, order, photo_id, small=small)
     headers = PICTURE_HEADERS | {
         "Content-Disposition": f'attachment; filename="{photo.photo_id}.jpg"'

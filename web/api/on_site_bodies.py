@@ -32,8 +32,9 @@ _WRITTEN: dict[str, Any] = {
     "ended": "2026-11-03T09:20:00+01:00",
     "remarks": "",
     "materials": "1 Eckventil",
-    "ending": "refused",
-    "reason": "Die Kundschaft möchte zuerst einen Waschgang abwarten.",
+    "ending": "signed",
+    "signer": "Regula Müller",
+    "signature_photo": "photo_7c1d9c1f5a7d4e20",
 }
 _PROTOCOL: dict[str, Any] = {
     **_WRITTEN,
@@ -44,9 +45,8 @@ _PROTOCOL: dict[str, Any] = {
     "by": "partner",
     "author": "Petra Huber",
     "sha256": _SHA,
-    "signer": "",
     "strokes": [],
-    "signature_photo": None,
+    "reason": "",
     "photos": ["photo_0f3b9c1f5a7d4e2b"],
 }
 

@@ -43,8 +43,14 @@ async def picture(request: Request, sp_id: str, photo_id: str) -> Response:
     """A photo; with `?size=small` the small one."""
     principal = await require_login(request, "partner", "operations")
     small = request.query_params.get("size") == "small"
+    orders = order_use_cases(request)
     try:
-        order = await order_use_cases(request).check_sight(principal, sp_id)
+        # The small ones are a part of the order's page, whose readers are recorded.
+        order = (
+            await orders.check_sight(principal, sp_id)
+            if small
+            else (await orders.find(principal, sp_id)).order
+        )
         photo, jpeg = await on_site_use_cases(request).picture(
             principal, order, photo_id, small=small
         )

@@ -6,6 +6,7 @@ from records.tables.accounts import (
     login_attempts,
     recovery_codes,
     sessions,
+    token_calls,
     tokens,
     users,
 )
@@ -17,6 +18,7 @@ from records.tables.mails import is_undelivered, mails
 from records.tables.messages import message_mails, message_reads, order_messages, waits_for_answer
 from records.tables.notices import account_notices
 from records.tables.operations import asked_reminder_orders, asked_reminders, list_views
+from records.tables.order_counts import order_count_changes
 from records.tables.order_mails import order_mails
 from records.tables.orders import (
     deadlines,
@@ -86,6 +88,7 @@ __all__ = [
     "message_mails",
     "message_reads",
     "metadata",
+    "order_count_changes",
     "order_mails",
     "order_messages",
     "orders",
@@ -101,6 +104,7 @@ __all__ = [
     "settlement_timeline",
     "settlements",
     "timeline",
+    "token_calls",
     "tokens",
     "users",
     "waits_for_answer",

@@ -16,64 +16,24 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-import asyncpg
 import httpx
-from sqlalchemy import insert
-from sqlalchemy.engine import make_url
 
 from bench.overview import PARTNERS, partner_id_of, sessions
 from bench.report import console, keep, milliseconds, percentile, table
 from bench.stage import cpu_seconds
 from development.embedded import free_port
-from domain.orders.order import Order
 from records.accounts import AccountRecords
-from records.database import Database
 from records.links import NewLink
-from records.order_rows import deadline_rows, document_row, order_row
-from records.tables import deadlines, documents, orders
 from tests.server.surroundings import Process, Surroundings, eventually, surroundings
-from tests.support.builders import (
-    AGREED,
-    BILLED,
-    COMPLETED,
-    GOODS_THERE,
-    REQUIREMENTS_MET,
-    TRANSMITTED,
-    lived,
-)
 from tests.support.databases import end_servers, postgres_server, records_copy
+from tests.support.many_orders import OPEN, fill, make_templates
 from use_cases.accounts import Accounts
 from use_cases.link_mails import hash_of, new_secret
 from web.security import session_cookie
 
-OPEN = 20_000
 ROUNDS = 30
 """How often each call is made, after some more to warm up."""
-_LIVES = (BILLED, COMPLETED, AGREED, GOODS_THERE, REQUIREMENTS_MET, TRANSMITTED)
-"""The first is that of the closed orders."""
 _TICK = os.sysconf("SC_CLK_TCK")
-
-# The n-th order: a template with other numbers, partner, customer and times. The first OPEN orders are open and the
-# newest; one of them in twenty is late.
-_TEMPLATE = f"CASE WHEN n > {OPEN} THEN 'T-0' ELSE 'T-' || 1 + n % {len(_LIVES) - 1} END"
-_SP_ID = "'SP-' || lpad(n::text, 7, '0')"
-_PARTNER = f"'partner-' || lpad((n / 7 % {PARTNERS})::text, 2, '0')"
-_NUMBER = "(48000000 + n * 7919::bigint % 1000000)"
-_NAMES = "(ARRAY['muller','meier','keller','huber','bianchi','rochat','schmid','weber'])[1 + n % 8]"
-_AT = "$3::timestamptz - n * interval '90 seconds'"
-_CHANGED = {
-    "sp_id": _SP_ID,
-    "partner_id": _PARTNER,
-    "placed_at": _AT,
-    "changed_at": _AT,
-    "next_due": "CASE WHEN n % 20 = 0 THEN o.next_due ELSE o.next_due + interval '400 days' END",
-    "partner_due": "CASE WHEN n % 20 = 0 THEN o.partner_due ELSE o.partner_due + interval '400 days' END",
-    "sales_order_id": f"{_NUMBER}::text",
-    "search": rf"E'\n' || lower({_SP_ID}) || E'\n' || {_NUMBER} || E'\n' || {_NAMES} || ' '"
-    r" || substr(md5(n::text), 1, 6) || E'\n' || (1000 + n % 9000) || ' zurich' || E'\n'",
-    "search_contact": r"E'\n' || substr(md5(n::text), 7, 9) || E'strasse 1\n079' || 1000000 + n || E'\n'",
-}
-_FROM = f"FROM generate_series($1::int, $2::int) n JOIN {{}} o ON o.sp_id = {_TEMPLATE}"
 
 
 class Cost(NamedTuple):
@@ -124,58 +84,17 @@ async def _both(count: int) -> list[dict[str, Cost]]:
                 "CMI_LOG_LEVEL": "warning",
             }
             async with surroundings(Path(name), up=False, within=None, **env) as around:
-                await _make_templates(around.database)
+                await make_templates(around.database)
                 calls = await _calls(around)
                 filled = 0
                 for size in (count // 10, count):
                     began = time.perf_counter()
-                    await _fill(copy.owner, filled + 1, size)
+                    await fill(copy.owner, filled + 1, size)
                     filled = size
                     console.print(f"{size:,} orders after {time.perf_counter() - began:.0f} s")
                     found.append(await _measure_all(around, calls))
+                    console.print({name: tuple(cost) for name, cost in found[-1].items()})
     return found
-
-
-async def _make_templates(database: Database) -> None:
-    """An order of each life, from which the others are copied. They are placed two months ago."""
-    at = datetime.now(UTC) - timedelta(days=60)
-    made: list[Order] = [lived(*life, at=at, sp_id=f"T-{n}")[0] for n, life in enumerate(_LIVES)]
-    async with database.writing() as connection:
-        await connection.execute(insert(orders), [order_row(order) for order in made])
-        await connection.execute(insert(documents), [document_row(order) for order in made])
-        rows = [row for order in made for row in deadline_rows(order)]
-        await connection.execute(insert(deadlines), rows)
-
-
-async def _fill(url: str, first: int, last: int) -> None:
-    connection = await asyncpg.connect(
-        make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    )
-    columns = ", ".join(f"{_CHANGED.get(column.name, f'o.{column.name}')}" for column in orders.c)
-    names = ", ".join(column.name for column in orders.c)
-    now = datetime.now(UTC)
-    await connection.fetch(
-        f"INSERT INTO orders ({names}) SELECT {columns} {_FROM.format('orders')}", first, last, now
-    )
-    document = f"replace(replace(o.document, o.sp_id, {_SP_ID}), 'elektro-huber', {_PARTNER})"
-    await connection.fetch(
-        f"INSERT INTO documents (sp_id, document, pinned) SELECT {_SP_ID}, {document}, o.pinned"
-        f" {_FROM.format('documents')}",
-        first,
-        last,
-    )
-    names = ", ".join(column.name for column in deadlines.c)
-    columns = ", ".join(
-        {"sp_id": _SP_ID, "partner_id": _PARTNER}.get(column.name, f"o.{column.name}")
-        for column in deadlines.c
-    )
-    await connection.fetch(
-        f"INSERT INTO deadlines ({names}) SELECT {columns} {_FROM.format('deadlines')}",
-        first,
-        min(last, OPEN),
-    )
-    await connection.execute("VACUUM ANALYZE")
-    await connection.close()
 
 
 async def _calls(around: Surroundings) -> dict[str, Call]:

@@ -17,6 +17,7 @@ from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database, storable
 from records.erased_rows import is_recorded_as_erased, note_late_data
 from records.heads import Head, is_in, step
+from records.order_counts import counted
 from records.order_lists import (
     PARTS,
     OrderFilter,
@@ -267,13 +268,25 @@ class Orders:
 
         States without orders are left out; states that only a newer process knows come last.
         """
+        which = which.model_copy(update={"status": None})
+        partner_id = which.partner_id or which.assigned_to
         found = (
             select(orders.c.status, func.count())
-            .where(*conditions(which.model_copy(update={"status": None})))
+            .where(*conditions(which))
             .group_by(orders.c.status)
         )
+        if not self._database.is_sqlite and which in (
+            OrderFilter(),
+            OrderFilter(partner_id=partner_id),
+            OrderFilter(assigned_to=partner_id),
+        ):
+            if partner_id is not None and not storable(partner_id):
+                return {}
+            found = counted(partner_id, only_visible=which.partner_id is not None)
         async with self._database.reading() as connection:
-            counted: dict[str, int] = dict((await connection.execute(found)).all())
-        known = [status for status in Status if status in counted]
-        newer = [Status(status) for status in counted if status not in set(Status)]
-        return {status: counted[status] for status in (*known, *newer)}
+            counts: dict[str, int] = {
+                status: int(number) for status, number in await connection.execute(found)
+            }
+        known = [status for status in Status if status in counts]
+        newer = [Status(status) for status in counts if status not in set(Status)]
+        return {status: counts[status] for status in (*known, *newer)}

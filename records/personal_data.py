@@ -150,7 +150,9 @@ TABLES: Mapping[str, Stored] = {
         "traces", "event_id at kind outcome about request_id", login="account address network"
     ),
     "lookups": _stored("traces", "sp_id day how first_at last_at times", login="login_id"),
+    "order_count_changes": _stored("none", "change_id partner_id visible status change"),
     # --- accounts ---
+    "token_calls": _stored("login", "token_id calls at"),
     "users": _stored(
         "login",
         "user_id role partner_id partner_role created_at notifications",

@@ -21,10 +21,12 @@ from records.list_views import ListViews
 from records.message_mails import MessageMailQueue
 from records.messages import Messages
 from records.on_site import Photos, Protocols
+from records.order_counts import OrderCounts
 from records.order_relations import OrderRelations
 from records.orders import Orders
 from records.partners import Partners
 from records.reminders import Reminders
+from records.token_calls import TokenCalls
 from records.worklist import Worklists
 from settings import Settings
 from settings.secrets import forget_secrets
@@ -85,6 +87,7 @@ from web.middleware import API, RequestMiddleware
 
 logger = logging.getLogger("cmi.web")
 
+_FOLD_EVERY_SECONDS = 60
 _FORGET_EVERY_SECONDS = 3600.0
 
 
@@ -203,6 +206,8 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 state.asked_reminders.keep_sending(),
                 _forget_answers(state.answers, settings.retention_spans["answers"]),
                 _keep_watch(watch),
+                state.call_limits.keep_sharing(TokenCalls(database)),
+                _keep_counts_few(OrderCounts(database)),
                 state.message_mails.keep_sending(state.accounts.spawn),
                 state.person_mails.keep_sending(state.accounts.spawn),
             ):
@@ -269,6 +274,16 @@ async def _stop(task: "asyncio.Task[None]") -> None:
 async def _keep_watch(watch: OutageWatch) -> None:
     await watch.come_back()
     await watch.keep_watch()
+
+
+async def _keep_counts_few(counts: OrderCounts) -> None:
+    while True:
+        try:
+            await counts.fold()
+        except Exception as error:
+            if not is_away(error):
+                raise
+        await asyncio.sleep(_FOLD_EVERY_SECONDS)
 
 
 async def _forget_answers(answers: Answers, kept: timedelta) -> None:

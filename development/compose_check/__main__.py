@@ -11,14 +11,16 @@ Needs root, `mmdebstrap` and `slirp4netns`. Base systems and images are kept bel
 import argparse
 import asyncio
 import contextlib
-import functools
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
-from development.api_client import Api, CallFailed
+import httpx
+from temporalio.service import RPCError
+
+from development.api_client import Api, CallFailed, Credentials
 from development.compose_check import failures, life, proofs, stand_ins
 from development.compose_check.engine import (
     PACKAGES,
@@ -75,6 +77,13 @@ def images(engine: Engine) -> list[str]:
     return sorted({*named, stand_ins.base_of(ROOT / "Dockerfile")} - ours)
 
 
+def world_outside(engine: Engine, named: list[str]) -> None:
+    """A mail server at an address that no container of the project has. It ends with the daemon."""
+    (mail,) = (name for name in named if name.startswith(f"{MAIL_CATCHER}:"))
+    ports = [text for port in (1025, 8025) for text in ("--publish", f"{HOST}:{port}:{port}")]
+    engine.docker("run", "--detach", "--name", "outside", *ports, mail)
+
+
 @contextlib.contextmanager
 def env_file(folder: Path, values: dict[str, str]) -> Iterator[Path]:
     """A file with these values for Compose, which only its owner can read. It is removed afterwards."""
@@ -92,9 +101,6 @@ def env_file(folder: Path, values: dict[str, str]) -> Iterator[Path]:
 def check_production(engine: Engine, folder: Path, step: Steps) -> None:
     """docker-compose.yml as it is run in production."""
     values = production_values()
-    (mail,) = (name for name in images(engine) if name.startswith(f"{MAIL_CATCHER}:"))
-    ports = [text for port in (1025, 8025) for text in ("--publish", f"{HOST}:{port}:{port}")]
-    engine.docker("run", "--detach", "--name", "outside", *ports, mail)
     with env_file(folder, values) as file:
         project = Project(engine, file)
         try:
@@ -107,47 +113,76 @@ def check_production(engine: Engine, folder: Path, step: Steps) -> None:
             step("ports", lambda: proofs.published(project, {"127.0.0.1:8000"}))
             step("roles of the database", lambda: proofs.roles(project, values))
             step("Temporal", lambda: proofs.temporal_is_set_up(project, "2592000s"))
-            live_in_production(project, step)
+            lives = Lives(project, life.first_logins(project))
+            live_in_production(lives, step)
+            step("the proxy's address", lambda: proofs.proxy(project))
             step("secrets", lambda: proofs.secrets_apart(project, values))
             step("stop", lambda: failures.stop(project))
             step("second start", project.up)
-            step("orders are still there", lambda: check(life.status_of("/readyz") == 200, "no"))
+            step.wait("orders of the first start", lambda: lives.later(1090201))
         finally:
+            keep_logs(project, folder)
             project.down()
-            engine.docker("rm", "--force", "outside")
 
 
-def live_in_production(project: Project, step: Steps) -> None:
+def keep_logs(project: Project, folder: Path) -> None:
+    """Write what all containers printed into a file, for who has to find out what failed."""
+    way = "development" if project.files == DEVELOPMENT else "production"
+    (folder / f"{way}.log").write_text(project.logs(), encoding="utf-8")
+
+
+class Lives:
+    """Orders and a settlement in this project, by these tokens."""
+
+    ORDERS = life.some_orders(3, 1090001)
+
+    def __init__(self, project: Project, credentials: Credentials) -> None:
+        self.project = project
+        self._credentials = credentials
+
+    @contextlib.asynccontextmanager
+    async def _life(self) -> AsyncIterator[life.Life]:
+        async with Api(life.WEB, self._credentials) as api:
+            yield life.Life(self.project, api, NAMESPACE)
+
+    async def first(self) -> str:
+        """The first orders, from placing to execution."""
+        async with self._life() as one:
+            await one.add_partners()
+            await one.live(self.ORDERS)
+            await one.check_lived(self.ORDERS)
+        return f"{len(self.ORDERS)} orders, {len(life.mails())} mails"
+
+    async def settled(self) -> str:
+        """They are billed and paid."""
+        async with self._life() as one:
+            return await one.settle([order["sp_id"] for order in self.ORDERS])
+
+    async def killed_meanwhile(self, first: int) -> str:
+        """Orders are lived while containers are killed; the first number is given."""
+        async with self._life() as one:
+            return await failures.killed_meanwhile(one, first)
+
+    async def later(self, first: int) -> str:
+        """The first orders are there as they were, and a new one with this number can be lived."""
+        async with self._life() as one:
+            await one.check_lived(self.ORDERS)
+            await one.live(life.some_orders(1, first))
+        return f"{len(self.ORDERS)} orders, and a new one"
+
+
+def live_in_production(lives: Lives, step: Steps) -> None:
     """Orders, a settlement, more workers, and killed processes."""
-    credentials = life.first_logins(project)
-    orders = life.some_orders(3, 1090001)
-
-    def lived(work: Callable[[life.Life], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
-        async def run() -> object:
-            async with Api(life.WEB, credentials) as api:
-                return await work(life.Life(project, api, NAMESPACE))
-
-        return run
-
-    async def first(one: life.Life) -> str:
-        await one.add_partners()
-        await one.live(orders)
-        await one.check_lived(orders)
-        return f"{len(orders)} orders, {len(life.mails())} mails"
-
-    step.wait("orders", lived(first))
-    sp_ids = [order["sp_id"] for order in orders]
-    step.wait("a settlement", lived(lambda one: one.settle(sp_ids)))
-    step("four workers", lambda: failures.scale(project, 4))
-    step.wait(
-        "killed meanwhile", lived(functools.partial(failures.killed_meanwhile, first=1090101))
-    )
-    step("Temporal killed", lambda: failures.kill_temporal(project))
-    step("web killed", lambda: failures.kill_web(project))
-    step.wait("all of it is still there", lived(lambda one: one.check_lived(orders)))
+    step.wait("orders", lives.first)
+    step.wait("a settlement", lives.settled)
+    step("four workers", lambda: failures.scale(lives.project, 4))
+    step.wait("killed meanwhile", lambda: lives.killed_meanwhile(1090101))
+    step("Temporal killed", lambda: failures.kill_temporal(lives.project))
+    step("web killed", lambda: failures.kill_web(lives.project))
+    step.wait("all of it is still there", lambda: lives.later(1090151))
 
 
-def check_development(engine: Engine, step: Steps) -> None:
+def check_development(engine: Engine, folder: Path, step: Steps) -> None:
     """Both files with the values for development."""
     file = ROOT / "docker-compose.development.env"
     project = Project(engine, file, DEVELOPMENT)
@@ -158,6 +193,7 @@ def check_development(engine: Engine, step: Steps) -> None:
         step("development: networks", lambda: proofs.networks_apart(project))
         step("development: a mail", lambda: development_mail(project))
     finally:
+        keep_logs(project, folder)
         project.down()
 
 
@@ -191,15 +227,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             step("Docker starts", engine.start)
             engine.clear()
-            step("stand-ins", lambda: stand_ins.build(engine, folder, images(engine)))
+            named = images(engine)
+            step("stand-ins", lambda: stand_ins.build(engine, folder, named))
+            world_outside(engine, named)
             if options.only != "development":
                 check_production(engine, folder, step)
             if options.only != "production":
-                check_development(engine, step)
+                check_development(engine, folder, step)
         finally:
             engine.stop()
-    except (CheckFailed, CallFailed) as error:
-        print(f"FAILED {error}", file=sys.stderr)
+    except (CheckFailed, CallFailed, RPCError, TimeoutError, httpx.HTTPError) as error:
+        print(f"FAILED {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"the logs of the containers are in {folder}", file=sys.stderr)
         return 1
     print(f"all of it holds, after {(time.monotonic() - step.began) / 60:.1f} minutes")
     return 0

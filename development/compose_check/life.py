@@ -41,12 +41,18 @@ class Person:
         self._http = httpx.Client(base_url=WEB, timeout=60)
         self._cookies: dict[str, str] = {}
 
-    def post(self, path: str, fields: dict[str, str]) -> httpx.Response:
-        """Send a form of one of our pages."""
+    def send(self, page: str, fields: dict[str, str], to: str = "") -> httpx.Response:
+        """Open a page of ours and send its form, to another path if one is named."""
+        self._call("GET", page)
+        form = {**fields, "form_token": self._cookies["__Host-cmi_form"]}
+        return self._call("POST", to or page, form)
+
+    def _call(self, method: str, path: str, form: dict[str, str] | None = None) -> httpx.Response:
         cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
         headers = {**PROXIED, "Sec-Fetch-Site": "same-origin", "Cookie": cookies}
-        answer = self._http.post(path, data=fields, headers=headers)
-        check(answer.status_code < 400, f"POST {path}: {answer.status_code} {answer.text[-400:]}")
+        answer = self._http.request(method, path, data=form, headers=headers)
+        said = f"{method} {path}: {answer.status_code} {answer.text[-400:]}"
+        check(answer.status_code < 400, said)
         for line in answer.headers.get_list("Set-Cookie"):
             name, _, value = line.partition(";")[0].partition("=")
             self._cookies[name] = value
@@ -60,12 +66,13 @@ def first_logins(project: Project) -> Credentials:
     (link,) = re.findall(r"/invitation/\S+", said)
     password = secrets.token_urlsafe(16)
     person = Person()
-    person.post(link, {"password": password, "again": password})
-    person.post("/login", {"email": ADMIN, "password": password})
+    person.send(link, {"password": password, "again": password})
+    person.send("/login", {"email": ADMIN, "password": password})
     credentials: Credentials = {"partners": {}}
     for role in SYSTEMS:
         fields = {"name": f"check {role}", "role": role, "expires_at": ""}
-        page = person.post("/staff/tokens", {**fields, "request_id": secrets.token_urlsafe(16)})
+        fields["request_id"] = secrets.token_urlsafe(16)
+        page = person.send("/staff/users", fields, to="/staff/tokens")
         (token,) = re.findall(r'id="token">([^<]+)<', page.text)
         credentials[role] = {"token": token}
     return credentials

@@ -113,7 +113,7 @@ class Project:
             CheckFailed: it failed (if `ok`), or took too long.
         """
         files = [text for name in self.files for text in ("--file", name)]
-        given = ("compose", "--env-file", str(self.env_file), *files, *arguments)
+        given = ("compose", "--ansi", "never", "--env-file", str(self.env_file), *files, *arguments)
         return self.engine.docker(*given, patience=patience, ok=ok, text=text).stdout
 
     def up(self, *more: str) -> None:
@@ -182,7 +182,7 @@ class Project:
 
     def logs(self) -> str:
         """What all containers printed."""
-        return self.compose("logs", "--no-color", "--no-log-prefix", patience=60)
+        return self.compose("logs", "--no-color", patience=60)
 
     def logs_of_ill(self) -> str:
         """The ends of the logs of the containers that are not as they should be."""

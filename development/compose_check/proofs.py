@@ -226,6 +226,17 @@ def published(project: Project, expected: set[str]) -> str:
     return ", ".join(sorted(found))
 
 
+def proxy(project: Project) -> str:
+    """A proxy on this machine comes from the gateway of the network `front`, which CMI_TRUSTED_PROXIES has to name."""
+    web = project.container("web")
+    gateway = web.said["NetworkSettings"]["Networks"]["cmi_front"]["Gateway"]
+    lines = project.engine.docker("logs", web.id).stderr.splitlines()
+    warned = [json.loads(line) for line in lines if "X-Forwarded-For comes from" in line]
+    found = {each["address"] for each in warned}
+    check(found == {gateway}, f"web sees the proxy at {found}, the gateway is {gateway}")
+    return str(gateway)
+
+
 def temporal_is_set_up(project: Project, retention: str) -> str:
     """The namespace has its retention and its search attributes, by the command that docs/operations.md names."""
     told = _temporal(project, "operator", "namespace", "describe", "--output", "json")

@@ -6,6 +6,7 @@ from records.tables.accounts import (
     login_attempts,
     recovery_codes,
     sessions,
+    token_calls,
     tokens,
     users,
 )
@@ -19,6 +20,7 @@ from records.tables.messages import message_mails, message_reads, order_messages
 from records.tables.notices import account_notices
 from records.tables.on_site import execution_protocols, order_photos
 from records.tables.operations import asked_reminder_orders, asked_reminders, list_views
+from records.tables.order_counts import order_count_changes
 from records.tables.order_mails import order_mails
 from records.tables.orders import (
     deadlines,
@@ -93,6 +95,7 @@ __all__ = [
     "message_reads",
     "metadata",
     "order_assignments",
+    "order_count_changes",
     "order_mails",
     "order_messages",
     "order_photos",
@@ -110,6 +113,7 @@ __all__ = [
     "settlement_timeline",
     "settlements",
     "timeline",
+    "token_calls",
     "tokens",
     "users",
     "waits_for_answer",

@@ -4,6 +4,7 @@ Secrets are stored as SHA-256 in hexadecimal, passwords as argon2 hashes.
 """
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -93,6 +94,15 @@ tokens = Table(
     Index("ix_tokens_made_by", "made_by"),
 )
 Index("ix_tokens_token_hash", tokens.c.token_hash, unique=True)
+
+# How many calls each token has made (records/token_calls.py).
+token_calls = Table(
+    "token_calls",
+    metadata,
+    Column("token_id", Key, primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+    Column("at", Instant, nullable=False),
+)
 
 # Browsers that have logged in before, by the hash of a secret in a cookie.
 devices = Table(

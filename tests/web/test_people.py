@@ -308,12 +308,18 @@ async def test_the_office_assigns_several_on_the_page(cmi: Site, team: Team) -> 
     }
     answer = await browser.post("/several/assign", data=fields, headers=SAME)
     assert answer.headers["Location"] == "/orders?status=new&said=orders-assigned"
+    nothing = await browser.post("/several/assign", data=fields | {"user_id": ""}, headers=SAME)
+    assert nothing.headers["Location"].endswith("said=person-missing")
     mine = await browser.get(f"/orders?person={team.hans.user_id}")
     assert all(sp_id in mine.text for sp_id in sp_ids)
     form = fields | {"assignment.user_id": "usr_nobody"}
     wrong = await browser.post(f"/orders/{sp_ids[0]}/assignment", data=form, headers=SAME)
     assert wrong.status_code == 422
     assert "Diese Person gibt es" in wrong.text
+    gone = fields | {"sp_id": sp_ids[1:], "user_id": "nobody"}
+    await browser.post("/several/assign", data=gone, headers=SAME)
+    mine = await browser.get(f"/orders?person={team.hans.user_id}")
+    assert (sp_ids[0] in mine.text, sp_ids[1] in mine.text) == (True, False)
     form = fields | {"assignment.user_id": ""}
     await browser.post(f"/orders/{sp_ids[0]}/assignment", data=form, headers=SAME)
     seen = (await team.firm.http.get(f"{API}/orders/{sp_ids[0]}")).json()

@@ -29,6 +29,7 @@ register_notices(
             "Einige der ausgewählten Aufträge sind nicht mehr bei Ihnen; die anderen sind zugeteilt."
         ),
         "orders-none": mark("Sie haben keinen Auftrag ausgewählt."),
+        "person-missing": mark("Bitte wählen Sie, wem die Aufträge zugeteilt werden."),
         "person-gone": mark("Diese Person gibt es in Ihrer Firma nicht (mehr)."),
     }
 )
@@ -60,14 +61,16 @@ async def back_to_list(request: Request) -> Response:
 
 @router.post("/several/assign")
 async def assign_several(request: Request) -> Response:
-    """Assign the ticked orders to the person of `user_id`; empty: to nobody."""
+    """Assign the ticked orders to the person of `user_id`; `nobody`: to nobody."""
     principal = await require_login(request, "partner")
     form = await form_of(request)
     back, sp_ids = local_path(form.get("back", "/orders")), form.getlist("sp_id")[:MOST_AT_ONCE]
-    said = "orders-assigned" if sp_ids else "orders-none"
+    said, chosen = "orders-assigned" if sp_ids else "orders-none", form.get("user_id")
+    if not chosen:
+        return redirect(request, back, said="person-missing")
     for sp_id in sp_ids:
         try:
-            await _assign(request, principal, sp_id, form.get("user_id"))
+            await _assign(request, principal, sp_id, "" if chosen == "nobody" else chosen)
         except Forbidden:
             return error_page(request, 403)
         except UnknownOrder:

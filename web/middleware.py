@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from telemetry.metrics import HTTP_IN_FLIGHT, HTTP_REQUESTS, HTTP_SECONDS
 from telemetry.tracing import Span, SpanKind, span
 from use_cases.security_events import How, Visit, visiting
+from web.body_limits import body_limit
 from web.problems import Problem, answer, unexpected
 
 access_log = logging.getLogger("cmi.web.access")
@@ -26,21 +27,12 @@ logger = logging.getLogger("cmi.web")
 
 API = "/api/v1"
 """The prefix of the JSON API."""
-BODY_LIMIT = 1024 * 1024
-UPLOAD_LIMIT = 20 * 1024 * 1024 + 64 * 1024
-"""The limit for a form with an invoice of 20 MiB."""
 HEADER_LIMIT = 16 * 1024
 """The limit for all headers of a request together, in bytes."""
 _DRAIN_LIMIT = 64 * 1024 * 1024
 _DRAIN_SECONDS = 10.0
 _PROBES = ("/healthz", "/readyz")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-PHOTO_LIMIT = 10 * 1024 * 1024 + 64 * 1024
-"""The limit for a form with a photo of 10 MiB."""
-_LIMITS = (
-    (re.compile(rf"(?:{API})?/settlements/[^/]+/invoice"), UPLOAD_LIMIT),
-    (re.compile(rf"(?:{API})?/orders/[^/]+/photos"), PHOTO_LIMIT),
-)
 _VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # The log shows the ids in a path only. Other parts of it may be a person's name or the secret of a link.
 _LOGGED_PARAMETER = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -97,9 +89,7 @@ class _Exchange:
         wanted = headers.get("x-request-id", "")
         self._id = wanted if _VALID_ID.fullmatch(wanted) else secrets.token_hex(12)
         self._announced_length = _announced_length(headers)
-        self._limit = next(
-            (limit for path, limit in _LIMITS if path.fullmatch(scope["path"])), BODY_LIMIT
-        )
+        self._limit = body_limit(scope["path"])
         self._received = 0
         self._is_complete = False  # the whole body has arrived
         self._is_disconnected = False  # the caller went away before that

@@ -125,11 +125,10 @@ def by_day(entries: Iterable[_Entry], period: Period) -> Mapping[date, tuple[_En
     }
 
 
-def clashes(entries: Sequence[Timed], persons: int) -> Mapping[str, tuple[str, ...]]:
+def clashes(entries: Sequence[Timed]) -> Mapping[str, tuple[str, ...]]:
     """The SP-IDs of the entries at the same time as another one of the same person, by SP-ID.
 
-    `persons`: how many a firm has. If there is only one, all entries are that person's. If there are several, nobody
-    knows yet whether an entry clashes that is nobody's.
+    What is nobody's yet may be anybody's (docs/rules.md, "People").
     """
     found: dict[str, list[str]] = {}
     listed = sorted(
@@ -139,7 +138,7 @@ def clashes(entries: Sequence[Timed], persons: int) -> Mapping[str, tuple[str, .
         for other in listed[number:]:
             if other.start >= one.end:
                 break  # as do all after it
-            if persons <= 1 or (one.person is not None and one.person == other.person):
+            if one.person is None or other.person in (None, one.person):
                 found.setdefault(one.sp_id, []).append(other.sp_id)
                 found.setdefault(other.sp_id, []).append(one.sp_id)
     return {sp_id: tuple(others) for sp_id, others in found.items()}

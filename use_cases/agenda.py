@@ -125,10 +125,9 @@ class AgendaUseCases:
             raise Forbidden("an agenda is a partner's")
         now, own = self._clock(), principal.only_assigned_to
         users = () if own is not None else await self._accounts.users(partner_id, now)
-        wanted = person if own is None else own
-        if own is None and wanted not in (None, NOBODY, *(each.user_id for each in users)):
+        if own is None and person not in (None, NOBODY, *(each.user_id for each in users)):
             raise UnknownPerson
-        found = await self._entries.between(partner_id, period.begin, period.end, wanted, MOST + 1)
+        found = await self._entries.between(partner_id, period.begin, period.end, own, MOST + 1)
         people = await self._assignments.of([each.order.sp_id for each in found])
         entries = tuple(
             AgendaEntry(
@@ -138,12 +137,14 @@ class AgendaUseCases:
             )
             for order, entry in found[:MOST]
         )
-        looked_at(principal, (each.sp_id for each in entries if not is_erased(each.order)))
         to_come = [each for each in entries if not each.is_done and each.end > now]
+        if own is None and person is not None:
+            entries = tuple(each for each in entries if (each.person or NOBODY) == person)
+        looked_at(principal, (each.sp_id for each in entries if not is_erased(each.order)))
         return Agenda(
             period,
             entries,
             tuple(Person(each.user_id, each.name) for each in users),
-            clashes(to_come, len(users)),
+            clashes(to_come),
             len(found) > MOST,
         )

@@ -75,7 +75,8 @@ async def test_a_week_of_the_firm(portal: Portal) -> None:
         await page.goto("/agenda")
         await expect(page.get_by_role("heading", name="Heute")).to_be_visible()
         await fits(page)
-        await follow(page.get_by_role("link", name="Nächste Woche"))
+        async with page.expect_event("load"):
+            await page.keyboard.press("l")
         assert page.url.endswith(f"/agenda?week={WEEK.next}")
         first = page.locator(".visit").first
         await expect(first).to_contain_text("08:00–10:00")

@@ -9,6 +9,7 @@ from playwright.async_api import Page, expect
 
 from tests.portal.line import line_to
 from tests.portal.portal import PASSWORD, Portal, axe, fits, follow
+from tests.support.limits import WAIT_LIMIT
 from tests.web.site import API
 from web.portal.pages import HERE
 from web.security import session_cookie
@@ -149,7 +150,9 @@ async def test_the_server_takes_no_kept_form_of_another_person(portal: Portal) -
     state = portal.site.app.state
     session = await state.accounts.sessions.log_in(mine.email, PASSWORD, "2001:db8::7")
     cookies = {session_cookie(state.settings): session.secret}
-    async with httpx.AsyncClient(base_url=portal.site.address, cookies=cookies) as http:
+    async with httpx.AsyncClient(
+        base_url=portal.site.address, cookies=cookies, timeout=WAIT_LIMIT
+    ) as http:
         known = (await http.get("/offline/session")).json()
         fields = {"form_token": known["form_token"], "request_id": "K" * 22}
         keys = (known["person"], "0" * 24, person_key_of(theirs.user_id))

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.portal.portal import Portal
+from tests.support.limits import WAIT_LIMIT
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -35,7 +36,7 @@ async def test_a_partner_can_install_the_pages(portal: Portal) -> None:
 
 
 async def test_icons_are_small_and_as_large_as_the_manifest_says(portal: Portal) -> None:
-    async with httpx.AsyncClient(base_url=portal.site.address) as http:
+    async with httpx.AsyncClient(base_url=portal.site.address, timeout=WAIT_LIMIT) as http:
         answer = await http.get("/static/manifest.webmanifest")
         assert answer.headers["content-type"].startswith("application/manifest+json")
         icons = {each["src"]: each for each in answer.json()["icons"]}
@@ -52,7 +53,7 @@ async def test_nobody_registers_the_service_worker_before_logging_in(portal: Por
         page = await portal.page(role, keeps=True)  # type: ignore[arg-type]
         await page.goto("/login" if role is None else "/staff")
         assert await page.evaluate("navigator.serviceWorker.getRegistrations()") == []
-    async with httpx.AsyncClient(base_url=portal.site.address) as http:
+    async with httpx.AsyncClient(base_url=portal.site.address, timeout=WAIT_LIMIT) as http:
         worker = await http.get("/sw.js")
         assert worker.headers["content-type"].startswith("text/javascript")
         assert worker.headers["cache-control"] == "no-cache"

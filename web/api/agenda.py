@@ -66,7 +66,7 @@ class VisitAnswer(BaseModel):
     customer: CustomerView
     assigned_to: str | None = Field(description="the id of the person who goes there")
     clashes: list[str] = Field(
-        description="the SP-IDs of visits of the same person at the same time, if it is to come"
+        description="the SP-IDs of visits of the same person, or of nobody, at the same time, if it is to come"
     )
 
 

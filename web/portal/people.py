@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from fastapi import APIRouter, Request, Response
 
-from domain.people import NOTIFICATIONS, Notification, PartnerRole, possible
+from domain.people import NOTIFICATIONS, Notification, possible
 from domain.values import LANGUAGES, Language
 from use_cases import access
 from use_cases.access import Forbidden
@@ -26,14 +26,13 @@ from web.portal.pages import (
     register_notices,
     require_login,
 )
-from web.portal.staff.common import fault_texts, translated
+from web.portal.staff.common import PARTNER_ROLES, fault_texts, translated
 from web.portal.staff.logins import INVITATIONS, TAKEN
 from words.translations import mark, say
 
 router = APIRouter(include_in_schema=False)
 
 PATH = "/people"
-ROLES: dict[PartnerRole, str] = {"office": mark("Büro"), "technician": mark("Montage")}
 MAILS: dict[Notification, str] = {
     "assigned": mark("Zugeteilte Aufträge"),
     "changes": mark("Termine, Stornos und Wechsel bei zugeteilten Aufträgen"),
@@ -199,10 +198,10 @@ async def _show(
         422 if errors else 200,
         principal=principal,
         people=await people_use_cases(request).list(principal),
-        role_pairs=translated(ROLES, language),
+        role_pairs=translated(PARTNER_ROLES, language),
         mails=MAILS,
         possible=possible,
-        roles=ROLES,
+        roles=PARTNER_ROLES,
         invitations=INVITATIONS,
         languages=language_names(language),
         typed=typed or {},

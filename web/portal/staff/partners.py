@@ -17,6 +17,7 @@ from web.portal.confirming import Change, require_confirmed
 from web.portal.formats import language_names
 from web.portal.pages import error_page, form_of, page, reader_language, redirect, register_notices
 from web.portal.staff.common import (
+    PARTNER_ROLES,
     accounts_of,
     address,
     fault_texts,
@@ -209,6 +210,7 @@ async def partner_facts(
     is_mine = pending is not None and principal.person.is_same(pending.person, pending.by)
     return {
         "partner": known,
+        "partner_roles": PARTNER_ROLES,
         "has_ended": known.status == "ended",
         "policy_known": known.policy in (None, *accounts.partners.policies),
         "iban_history": history,

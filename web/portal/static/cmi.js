@@ -75,7 +75,7 @@ if (trouble) {
 const answer = document.querySelector("[data-address]");
 if (answer) history.replaceState(history.state, "", answer.dataset.address);
 
-// Keys: / to search, j and k through a list, ? for help. Not while somebody types.
+// Keys: / to search, j and k through a list, h and l to the page before and after, ? for help. Not while somebody types.
 const shown = (each) => each.offsetParent !== null;
 const typing = () => document.activeElement.matches("input:not([type=checkbox], [type=radio]), select, textarea");
 document.addEventListener("keydown", (event) => {
@@ -92,6 +92,8 @@ document.addEventListener("keydown", (event) => {
     const now = links.findIndex((each) => each.closest("li, tr").contains(document.activeElement));
     const next = links[event.key === "j" ? now + 1 : Math.max(now - 1, 0)];
     if (next) next.focus();
+  } else if (event.key === "h" || event.key === "l") {
+    document.querySelector(`main a[rel=${event.key === "h" ? "prev" : "next"}]`)?.click();
   } else return;
   event.preventDefault();
 });

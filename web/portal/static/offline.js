@@ -39,10 +39,12 @@
     line.append(make("a", decodeURIComponent(sp_id), { href: `${root}/orders/${sp_id}` }), ` · ${when(form.at)}`);
     item.append(line);
     if (form.state === "refused") item.append(make("p", fill(texts.refused, { why: form.why || texts.unknown }), { className: "late" }));
-    const typed = form.fields.filter(([field, value]) => value && (field === "photo" || field.includes(".")) && !field.endsWith(".strokes"));
+    const typed = form.fields
+      .filter(([field, value]) => value && (field === "photo" || field.includes(".")) && !/\.(strokes|partner_id)$/.test(field))
+      .map(([, value]) => texts.values[value] ?? (/^[a-z_]+$/.test(value) ? "" : value)).filter(Boolean);
     if (typed.length) {
       const details = make("details", "");
-      details.append(make("summary", texts.typed), ...typed.map(([, value]) => make("p", value, { className: "note" })));
+      details.append(make("summary", texts.typed), ...typed.map((text) => make("p", text, { className: "note" })));
       item.append(details);
     }
     const drop = make("button", form.state === "waiting" ? texts.discard : texts.seen, { type: "button", className: "link" });

@@ -93,8 +93,10 @@ async function note(answer, key, begun) {
   const [, title] = text.match(/<title>([^<]*) – CMI<\/title>/) ?? ["", ""], [, head] = text.match(/<h1>(.*?)<\/h1>/s) ?? ["", ""];
   const named = [...new Set([title, head.replace(/<[^>]*>/g, "")])].filter(Boolean).join(" · ");
   headers.set("CMI-Title", encodeURIComponent(named.replace(/\s+/g, " ").trim()));
+  const now = changes;
   if ((await personNow()) !== person) return;
   await (await caches.open(PAGES)).put(key, new Response(text, { headers }));
+  if (changes !== now) await caches.delete(PAGES); // somebody logged out meanwhile
   const offline = await (await caches.open(FILES)).match(OFFLINE);
   if (offline?.headers.get("Content-Language") !== headers.get("Content-Language")) await keepFiles([OFFLINE]);
   await forgetOld();
@@ -238,7 +240,12 @@ async function sendOne(form, token) {
   }
   return true;
 }
-addEventListener("sync", (event) => event.waitUntil(sendWaiting()));
+// What still waits makes the browser try again later, also without an open page.
+async function sync() {
+  await sendWaiting();
+  if ((await allForms()).some((form) => isWaiting(form) && form.why !== "login")) throw new Error("still no connection");
+}
+addEventListener("sync", (event) => event.waitUntil(sync()));
 
 addEventListener("fetch", (event) => {
   const { request } = event, url = new URL(request.url);

@@ -10,17 +10,21 @@ API = "/api/v1"
 """The prefix of the JSON API."""
 HEADER_LIMIT = 16 * 1024
 """The limit for all headers of a request together, in bytes."""
-_BODY_LIMIT = 1024 * 1024
-_LIMITS = (
-    (re.compile(rf"(?:{API})?/settlements/[^/]+/invoice"), 20 * 1024 * 1024 + 64 * 1024),
-    (re.compile(rf"(?:{API})?/orders/[^/]+/photos"), 10 * 1024 * 1024 + 64 * 1024),
+_BODY = 1024 * 1024
+_REST_OF_FORM = 64 * 1024
+_FILES = (
+    (re.compile(rf"(?:{API})?/settlements/[^/]+/invoice"), 20 * 1024 * 1024),
+    (re.compile(rf"(?:{API})?/orders/[^/]+/photos"), 10 * 1024 * 1024),
 )
-"""The limits for a form with an invoice of 20 MiB, and with a photo of 10 MiB."""
+"""The paths that take a file, and the largest file."""
 
 
 def body_limit(path: str) -> int:
-    """The limit for the body of a request to this path, in bytes."""
-    return next((limit for each, limit in _LIMITS if each.fullmatch(path)), _BODY_LIMIT)
+    """The most bytes of a body that is sent to a path."""
+    for pattern, largest in _FILES:
+        if pattern.fullmatch(path):
+            return largest + _REST_OF_FORM
+    return _BODY
 
 
 def announced_length(headers: Headers) -> int | None:

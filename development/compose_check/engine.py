@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 RELEASE = "trixie"
@@ -19,6 +20,7 @@ PACKAGES = (
     "docker.io,docker-cli,docker-compose,docker-buildx,iptables,iproute2,mount,ca-certificates"
 )
 NAMESPACES = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+CONTROL_GROUP = "cmi-compose-check"
 SYSTEM = ("/proc", "/sys", "/dev")
 _AS_ROOT_OF_ITS_OWN = """
 cd "$0"
@@ -86,6 +88,16 @@ def run_in_namespaces(arguments: Sequence[str], log: Path) -> int:
     finally:
         inner.terminate()
         inner.wait()
+        _remove_control_groups()
+
+
+def _remove_control_groups() -> None:
+    """Remove the control groups of containers, which do not end with the namespaces."""
+    for above in (CONTROL_GROUP, f"*/{CONTROL_GROUP}"):
+        for top in Path("/sys/fs/cgroup").glob(above):
+            for group in (*sorted(top.rglob("*/"), reverse=True), top):
+                with suppress(OSError):
+                    group.rmdir()
 
 
 def _until_moved(process: "subprocess.Popen[bytes]") -> None:
@@ -170,6 +182,7 @@ class Engine:
                 [
                     *("unshare", "--mount", "sh", "-euc", _AS_ROOT_OF_ITS_OWN, root),
                     *("dockerd", "--host", self._socket, "--log-level", "warn"),
+                    *("--cgroup-parent", f"/{CONTROL_GROUP}"),
                     *(
                         "--data-root",
                         str(self.folder / "docker-data"),

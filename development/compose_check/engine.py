@@ -86,9 +86,21 @@ def run_in_namespaces(arguments: Sequence[str], log: Path) -> int:
     except KeyboardInterrupt:
         return 130
     finally:
-        inner.terminate()
-        inner.wait()
+        _end(inner)
         _remove_control_groups()
+
+
+def _end(inner: "subprocess.Popen[bytes]") -> None:
+    """Ask the command in the namespaces to clean up and end; after a minute everything there is killed."""
+    children = Path(f"/proc/{inner.pid}/task/{inner.pid}/children")
+    with suppress(OSError):  # it has ended
+        for child in children.read_text().split():  # unshare itself ignores the signal
+            os.kill(int(child), signal.SIGTERM)
+    try:
+        inner.wait(60)
+    except subprocess.TimeoutExpired:
+        inner.kill()
+        inner.wait()
 
 
 def _remove_control_groups() -> None:

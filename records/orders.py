@@ -275,11 +275,9 @@ class Orders:
             .where(*conditions(which))
             .group_by(orders.c.status)
         )
-        if not self._database.is_sqlite and which in (
-            OrderFilter(),
-            OrderFilter(partner_id=partner_id),
-            OrderFilter(assigned_to=partner_id),
-        ):
+        is_of_all = which.overdue_at is None and which.q is None
+        is_of_both = which.partner_id is not None and which.assigned_to is not None
+        if is_of_all and not is_of_both and not self._database.is_sqlite:
             if partner_id is not None and not storable(partner_id):
                 return {}
             found = counted(partner_id, only_visible=which.partner_id is not None)

@@ -167,7 +167,7 @@ class Settings(LoginSettings, HttpSettings, DatabaseSettings, TelemetrySettings,
     )
     clamd: ClamdAddress | None = Field(
         None,
-        description="ClamAV's daemon, which checks uploaded invoices: unix:/path or tcp:host:port;"
+        description="ClamAV's daemon, which checks uploaded invoices and photos: unix:/path or tcp:host:port;"
         " none: they are not checked for viruses",
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], CaseInsensitive] = Field(

@@ -1,16 +1,20 @@
 """Reads pictures and makes protocols in confined processes, a few at once."""
 
 import asyncio
+import base64
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from documents.confined import ConfinedError
 from documents.picture import new_picture
 from documents.protocol import ProtocolData, protocol_confined
 from domain.errors import InvalidCommand
+from domain.orders.order import Order
 from domain.orders.photos import Picture
+from domain.orders.protocol import ProtocolVersion
 from invoices.scanner import ScannerAway, scan
+from words.dates import format_instant, format_period
 
 logger = logging.getLogger("cmi.on_site")
 
@@ -62,3 +66,26 @@ class ConfinedWork:
             raise NotNow(type(error).__name__) from None
         finally:
             self._turns.release()
+
+
+def protocol_data(
+    order: Order, version: ProtocolVersion, retailer: str, pictures: Mapping[str, bytes]
+) -> ProtocolData:
+    """What the PDF of a protocol shows. `pictures`: the small JPEG of each picture that it names, by its id."""
+    placement, protocol = order.intake.placement, version.protocol
+    customer, local = placement.customer, order.calendar.local
+    return ProtocolData(
+        version=version,
+        retailer=retailer,
+        sales_order_id=placement.sales_order_id,
+        customer_name=customer.name,
+        street=customer.street,
+        place=f"{customer.postal_code} {customer.city}",
+        service=placement.service.name,
+        product=f"{placement.product.quantity} × {placement.product.name}",
+        worked=format_period(local(protocol.begun), local(protocol.ended), customer.language),
+        written=format_instant(local(version.at), customer.language),
+        created=local(version.at).date(),
+        language=customer.language,
+        pictures={name: base64.b64encode(jpeg).decode() for name, jpeg in pictures.items()},
+    )

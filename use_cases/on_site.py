@@ -1,12 +1,10 @@
 """The use cases of photos and execution protocols (docs/rules.md, "On site")."""
 
-import base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from documents.protocol import ProtocolData
 from domain.errors import InvalidCommand
 from domain.orders.access import allowed
 from domain.orders.commands import ConfirmExecution, ExternalCommand
@@ -35,10 +33,9 @@ from records.on_site import (
 from temporal.calls import TemporalAway
 from use_cases import access
 from use_cases.account_ids import random_part
-from use_cases.confined_work import ConfinedWork
+from use_cases.confined_work import ConfinedWork, protocol_data
 from use_cases.order_errors import NotAllowed, RequestReused, UnknownOrder
 from use_cases.principal import Principal
-from words.dates import format_instant, format_period
 
 
 class NoSuchPhoto(Exception):
@@ -198,34 +195,15 @@ class OnSite:
         made = await self._protocols.pdf(kept.version)
         if made is not None:
             return made
-        data = await self._data(order, kept)
-        made = await self._work.protocol(data)
-        return await self._protocols.keep_pdf(kept.version, made)
-
-    async def _data(self, order: Order, kept: KeptProtocol) -> ProtocolData:
-        version, placement = kept.version, order.intake.placement
-        protocol, customer = version.protocol, placement.customer
-        language, local = customer.language, order.calendar.local
         pictures = {}
-        for named in protocol.pictures:
+        for named in kept.version.protocol.pictures:
             found = await self._photos.content(order.sp_id, named.photo_id, small=True)
             if found is not None:
-                pictures[named.photo_id] = base64.b64encode(found[1]).decode()
-        return ProtocolData(
-            version=version,
-            retailer=self._retailer,
-            sales_order_id=placement.sales_order_id,
-            customer_name=customer.name,
-            street=customer.street,
-            place=f"{customer.postal_code} {customer.city}",
-            service=placement.service.name,
-            product=f"{placement.product.quantity} × {placement.product.name}",
-            worked=format_period(local(protocol.begun), local(protocol.ended), language),
-            written=format_instant(local(version.at), language),
-            created=local(version.at).date(),
-            language=language,
-            pictures=pictures,
+                pictures[named.photo_id] = found[1]
+        made = await self._work.protocol(
+            protocol_data(order, kept.version, self._retailer, pictures)
         )
+        return await self._protocols.keep_pdf(kept.version, made)
 
     # --- adding --------------------------------------------------------------------------------------------------
 

@@ -83,7 +83,8 @@ from web.api import (
     uploaded_invoices,
 )
 from web.call_limits import Buckets, CallLimits
-from web.middleware import API, RequestMiddleware
+from web.middleware import RequestMiddleware
+from web.request_limits import API
 
 logger = logging.getLogger("cmi.web")
 

@@ -11,7 +11,9 @@ Needs root, `mmdebstrap` and `slirp4netns`. Base systems and images are kept bel
 import argparse
 import asyncio
 import contextlib
+import fcntl
 import os
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -61,9 +63,24 @@ class Steps:
         self(title, lambda: asyncio.run(done()))
 
 
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Make the folder and hold its lock, since two daemons would share their images and containers.
+
+    Raises:
+        CheckFailed: another run holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CheckFailed(f"another run uses {folder}; choose one with --folder") from error
+        yield
+
+
 def prepare(folder: Path, step: Steps) -> None:
     """Make the base systems, if they are not there yet."""
-    folder.mkdir(parents=True, exist_ok=True)
     step("Docker from Debian", lambda: base_system(folder, "docker", RELEASE, PACKAGES).name)
     step("base systems of the images", lambda: stand_ins.make_bases(folder))
 
@@ -218,11 +235,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(WITHIN, action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     folder, step = options.folder.resolve(), Steps()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     try:
         if not options.within:
-            prepare(folder, step)
             given = sys.argv[1:] if arguments is None else list(arguments)
-            return run_in_namespaces(given, folder / "network.log")
+            with alone_in(folder):
+                prepare(folder, step)
+                return run_in_namespaces(given, folder / "network.log")
         engine = Engine(folder, ROOT)
         try:
             step("Docker starts", engine.start)

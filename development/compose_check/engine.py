@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 RELEASE = "trixie"
@@ -19,6 +20,7 @@ PACKAGES = (
     "docker.io,docker-cli,docker-compose,docker-buildx,iptables,iproute2,mount,ca-certificates"
 )
 NAMESPACES = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+CONTROL_GROUP = "cmi-compose-check"
 SYSTEM = ("/proc", "/sys", "/dev")
 _AS_ROOT_OF_ITS_OWN = """
 cd "$0"
@@ -84,8 +86,30 @@ def run_in_namespaces(arguments: Sequence[str], log: Path) -> int:
     except KeyboardInterrupt:
         return 130
     finally:
-        inner.terminate()
+        _end(inner)
+        _remove_control_groups()
+
+
+def _end(inner: "subprocess.Popen[bytes]") -> None:
+    """Ask the command in the namespaces to clean up and end; after a minute everything there is killed."""
+    children = Path(f"/proc/{inner.pid}/task/{inner.pid}/children")
+    with suppress(OSError):  # it has ended
+        for child in children.read_text().split():  # unshare itself ignores the signal
+            os.kill(int(child), signal.SIGTERM)
+    try:
+        inner.wait(60)
+    except subprocess.TimeoutExpired:
+        inner.kill()
         inner.wait()
+
+
+def _remove_control_groups() -> None:
+    """Remove the control groups of containers, which do not end with the namespaces."""
+    for above in (CONTROL_GROUP, f"*/{CONTROL_GROUP}"):
+        for top in Path("/sys/fs/cgroup").glob(above):
+            for group in (*sorted(top.rglob("*/"), reverse=True), top):
+                with suppress(OSError):
+                    group.rmdir()
 
 
 def _until_moved(process: "subprocess.Popen[bytes]") -> None:
@@ -170,6 +194,7 @@ class Engine:
                 [
                     *("unshare", "--mount", "sh", "-euc", _AS_ROOT_OF_ITS_OWN, root),
                     *("dockerd", "--host", self._socket, "--log-level", "warn"),
+                    *("--cgroup-parent", f"/{CONTROL_GROUP}"),
                     *(
                         "--data-root",
                         str(self.folder / "docker-data"),

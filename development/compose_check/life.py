@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -129,25 +130,21 @@ class Life:
         return f"{opened['settlement_id']}: {len(sp_ids)} orders, CHF {seen['total']}, paid"
 
     async def _until(self, path: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                seen: dict[str, Any] = await self.api.get(PARTNER, path)
-                if holds(seen):
-                    return seen
-                await asyncio.sleep(0.2)
+        end = time.monotonic() + PATIENCE
+        while True:
+            seen: dict[str, Any] = await self.api.get(PARTNER, path)
+            if holds(seen):
+                return seen
+            check(time.monotonic() < end, f"{path} stays {seen['status']}")
+            await asyncio.sleep(0.2)
 
     async def check_lived(self, orders: list[dict[str, Any]]) -> None:
-        """Each of these orders is executed, and its story has each step once."""
-        for order in orders:
-            seen = await self.api.get("operations", f"/orders/{order['sp_id']}")
-            check(
-                seen["status"] in ("completed", "billed"), f"{order['sp_id']} is {seen['status']}"
-            )
+        """Each of these orders is executed, soon if not yet, and its story has each step once."""
+        for path in (f"/orders/{order['sp_id']}" for order in orders):
+            seen = await self._until(path, lambda seen: seen["status"] in ("completed", "billed"))
             steps = [entry["type"] for entry in seen["timeline"]]
             for step in STEPS:
-                check(
-                    steps.count(step) == 1, f"{order['sp_id']}: {step} is not there once: {steps}"
-                )
+                check(steps.count(step) == 1, f"{path}: {step} is not there once: {steps}")
 
 
 def some_orders(count: int, first: int) -> list[dict[str, Any]]:

@@ -1,7 +1,9 @@
 """What must hold of the running project: start order, confinement, secrets, roles of the database, networks apart."""
 
 import json
+import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +72,8 @@ def what_is_missing_is_named(project: Project) -> str:
         refused.returncode == 2 and "CMI_PUBLIC_URL" in refused.stderr,
         f"web should refuse http: {refused}",
     )
-    return said.stderr.strip().splitlines()[-1][:90]
+    (missed,) = re.findall(r"required variable (\w+)", said.stderr)
+    return str(missed)
 
 
 def start_order(project: Project) -> str:
@@ -130,8 +133,10 @@ def _status(pid: int) -> dict[str, str]:
 
 def _processes(first: int) -> list[int]:
     """A process and its children, and theirs."""
-    found = run(["ps", "-A", "-o", "pid=,ppid="]).stdout.split()
-    parents = {int(pid): int(ppid) for pid, ppid in zip(found[::2], found[1::2], strict=True)}
+    parents: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            parents[int(path.name)] = int(_status(int(path.name))["PPid"])
     family = [first]
     for pid in family:
         family += [child for child, parent in parents.items() if parent == pid]

@@ -40,5 +40,5 @@ for _statement in (FUNCTION, *TRIGGERS):
     event.listen(
         orders,
         "after_create",
-        DDL(_statement.replace("%", "%%")).execute_if(dialect="postgresql"),  # type: ignore[no-untyped-call]
+        DDL(_statement).execute_if(dialect="postgresql"),  # type: ignore[no-untyped-call]
     )

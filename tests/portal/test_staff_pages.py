@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
 
 import httpx
@@ -190,6 +191,21 @@ async def test_each_list_is_a_table_too(portal: Portal, name: str, first: str | 
     for role in ("partner", "accounting"):
         async with visitor(portal, role) as other:  # type: ignore[arg-type]
             assert (await other.get(path)).status_code == 403
+
+
+async def test_tables_say_whose_order_it_is_and_why_it_was_late(portal: Portal) -> None:
+    async with visitor(portal, "operations") as one:
+        await one.get("/staff/late")
+        assert "S-GOODS-0 Regula Müller , 8004 Zürich" in one.text
+        texts = []
+        for days in (0, 28):
+            month = datetime.now(UTC) - timedelta(days=days)
+            await one.get(f"/staff/reports/{month:%Y-%m}/late?partner_id={LATE}")
+            texts.append(one.text)
+        assert "nichts festgehalten, bis die Frist um war" in " ".join(texts)
+        table = await one.get("/staff/late.csv")
+        lines = csv.DictReader(io.StringIO(table.content.decode("utf-8-sig")), delimiter=";")
+        assert {(each["customer"], each["city"]) for each in lines} >= {("Regula Müller", "Zürich")}
 
 
 async def test_there_is_no_other_table(portal: Portal) -> None:

@@ -10,7 +10,7 @@ from tests.support.builders import AGREED, MONDAY, appointment
 from tests.use_cases.conftest import AccountsEnv
 from tests.web.test_calendar_feed import OTHER, Reader, app, browser, reader
 from web.call_limits import CallLimits
-from web.middleware import API
+from web.request_limits import API
 
 __all__ = ["app", "browser", "reader"]
 

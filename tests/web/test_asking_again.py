@@ -19,7 +19,7 @@ from tests.web.test_login import SAME, Browser, app, browser
 from use_cases.operations import Operations
 from use_cases.principal import Principal
 from web import problems
-from web.middleware import API
+from web.request_limits import API
 from web.security import GuardedRoute, Require, check_confirmed, sensitive, session_cookie
 
 __all__ = ["app", "browser"]

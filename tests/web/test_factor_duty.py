@@ -12,7 +12,7 @@ from tests.web.test_asking_again import code_of, log_in
 from tests.web.test_login import SAME, UI, Browser, app, browser
 from use_cases.operations import Operations
 from use_cases.principal import Principal
-from web.middleware import API
+from web.request_limits import API
 
 __all__ = ["app", "browser"]
 

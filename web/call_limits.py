@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from records.failures import is_away
 from records.token_calls import TokenCalls
 from settings import Settings
 from use_cases.principal import Principal
@@ -97,9 +98,9 @@ class CallLimits:
                 if self._clock() >= tidy_at:
                     tidy_at = self._clock() + _KEPT_FOR.total_seconds()
                     await records.delete_older_than(datetime.now(UTC) - _KEPT_FOR)
-            except (
-                Exception
-            ) as error:  # shared the next time; its text may contain addresses of the database
+            except Exception as error:
+                if not is_away(error):
+                    raise
                 logger.warning("calls were not shared: %s", type(error).__name__)
 
     async def share(self, records: TokenCalls) -> None:

@@ -42,6 +42,7 @@ from records.settlements import Settlements
 from settings import Settings, SettingsError, keep_files_private
 from settings.logs import configure_logging
 from settings.secrets import forget_secrets
+from settings.temporal import temporal_connection
 from settings.traces import are_traces_exported
 from telemetry.endpoint import NotListening, show_sdk_metrics
 from telemetry.tracing import TraceIdFilter, start_tracing, stop_tracing
@@ -131,6 +132,10 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
         activities=quick_activities(client, settings, database),
         workflow_runner=_runner(settings),
         max_cached_workflows=settings.max_cached_workflows,
+        max_concurrent_workflow_tasks=settings.workflow_slots,
+        max_concurrent_activities=settings.activity_slots,
+        # An activity that is handed out with its workflow task is in no queue, where the partners take turns.
+        disable_eager_activity_execution=True,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
         activity_task_poller_behavior=PollerBehaviorAutoscaling(),
         sticky_queue_schedule_to_start_timeout=STICKY_LIMIT,
@@ -191,7 +196,7 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
     await asyncio.to_thread(remove_leftovers)
     if settings.database_url.startswith("sqlite"):
         await migrate_patiently(settings.database_url)
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, settings.connections)
     client = await connect_patiently(settings, database)
     forget_secrets(settings)
     watch: OutageWatch | None = None
@@ -281,6 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keep_files_private()
     try:
         settings = Settings.from_env()
+        temporal_connection()
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2

@@ -212,11 +212,15 @@ def temporal_command(
     command += ["--dynamic-config-value", 'history.timerProcessorMaxTimeShift="50ms"']
     # The demonstration and the sample data skip time for single orders.
     command += ["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"]
+    command += [*FAIR]
     kinds = {1: "Text", 2: "Keyword", 3: "Int", 4: "Double", 5: "Bool", 6: "Datetime"}
     for name, kind in names.SEARCH_ATTRIBUTES.items():
         command += ["--search-attribute", f"{name}={kinds[kind]}"]
     return [*command, *extra]
 
+
+FAIR: Sequence[str] = ("--dynamic-config-value", "matching.enableFairness=true")
+"""The option with which a Temporal server takes the tasks of all partners in turn (`temporal/fairness.py`)."""
 
 OVERWRITES_DELETED: Sequence[str] = (
     *("--sqlite-pragma", "secure_delete=on"),

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from contracts.keys import parse_keys
 from settings.environment import Settings
 from settings.policy_files import PREFIX
+from settings.temporal import is_encrypted, is_inside, temporal_connection
 
 Process = Literal["web", "worker"]
 
@@ -138,6 +139,11 @@ class Finding(Enum):
         "is sent unencrypted, since TEMPORAL_TLS is off",
         "take TEMPORAL_TLS out",
     )
+    TEMPORAL_OUTSIDE = (
+        "TEMPORAL_ADDRESS",
+        "is outside of your network and reached without TLS, so that others can read and change what is sent",
+        "set TEMPORAL_TLS=true, a client certificate or an API key",
+    )
     SANDBOX = (
         "this machine",
         "cannot confine the processes that read foreign files",
@@ -177,6 +183,9 @@ def findings(
         process: which one; only `web` needs the secret key.
         lacking: what this machine lacks to confine the processes that read foreign files.
         temporal: the environment, for the variables of Temporal's own.
+
+    Raises:
+        SettingsError: the variables of Temporal's own are wrong.
     """
     found = chain(
         _addresses(settings),
@@ -271,11 +280,13 @@ def _samples(settings: Settings) -> Iterator[Found]:
 def _connections(settings: Settings, temporal: Mapping[str, str]) -> Iterator[Found]:
     if _trusts_too_many(settings.trusted_proxies):
         yield _about(Finding.PROXIES)
-    if temporal.get("TEMPORAL_API_KEY") and temporal.get("TEMPORAL_TLS", "").lower() in (
-        "false",
-        "0",
-    ):
+    connection = temporal_connection(temporal)
+    if is_encrypted(connection):
+        return
+    if connection.get("api_key"):
         yield _about(Finding.TEMPORAL_PLAIN)
+    if not is_inside(connection):
+        yield _about(Finding.TEMPORAL_OUTSIDE, connection.get("target_host", ""))
 
 
 def _about(finding: Finding, detail: str = "") -> Found:

@@ -13,7 +13,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from temporal.connection import NoConnection, connecting
+from temporal.connection import NoConnection, Refused, connecting
 from temporal.failing import why_it_fails
 
 logger = logging.getLogger("cmi.desk")
@@ -74,6 +74,8 @@ async def temporal_call(timeout: timedelta) -> AsyncIterator[None]:
             raise TemporalAway(error.status.name) from error
         raise
     except NoConnection as error:
+        if isinstance(error, Refused):
+            logger.error("no connection to Temporal", extra={"cause": str(error)})
         raise TemporalAway("no connection") from error
 
 

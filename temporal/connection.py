@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import NoReturn
 
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, Interceptor
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
-from temporalio.envconfig import ClientConfig
 from temporalio.service import GrpcCompression, RPCError, RPCStatusCode
 
 from contracts import names
@@ -23,16 +23,21 @@ from records.data_keys import DataKeyRecords
 from records.database import Database
 from records.failures import is_away
 from settings import Settings
+from settings.temporal import is_local, temporal_connection
 from telemetry.tracing import tracer
+from temporal import refusals
 
 logger = logging.getLogger("cmi.connection")
 
-LOCAL = ("localhost", "127.0.0.1", "[::1]")
 _CANNOT_CONNECT = "Failed client connect"
 
 
 class NoConnection(Exception):
     """The client has no connection to Temporal and cannot make one."""
+
+
+class Refused(NoConnection):
+    """Temporal refuses this process, or it Temporal. The text begins with the setting that is probably wrong."""
 
 
 @contextmanager
@@ -44,11 +49,18 @@ def connecting() -> Iterator[None]:
 
     Raises:
         NoConnection: the client cannot connect.
+        Refused: a setting is wrong.
     """
     try:
         yield
+    except RPCError as error:
+        if refusal := refusals.of_call(error):
+            raise Refused(refusal) from error
+        raise
     except RuntimeError as error:
         if type(error) is RuntimeError and str(error).startswith(_CANNOT_CONNECT):
+            if refusal := refusals.of_connection(str(error)):
+                raise Refused(refusal) from error
             raise NoConnection(str(error)) from error
         raise
 
@@ -113,19 +125,35 @@ async def connect(
 
     Raises:
         NoConnection: Temporal is unavailable (not if `lazy`).
+        Refused: it refuses the key or has no such namespace (not if `lazy`).
+        SettingsError: the variables are wrong.
     """
-    config = ClientConfig.load_client_connect_config()
-    target = config.setdefault("target_host", "localhost:7233")
+    config = temporal_connection()
     # Between processes of one machine compression costs more than it saves (docs/traps.md, "Costs").
-    local = target.rpartition(":")[0] in LOCAL
+    local = is_local(config)
     with connecting():
-        return await Client.connect(
+        client = await Client.connect(
             **config,
             data_converter=data_converter(settings, database),
             grpc_compression=GrpcCompression.NONE if local else GrpcCompression.GZIP,
             lazy=lazy,
             interceptors=_interceptors(),
         )
+        if not lazy:
+            await _check_namespace(client)
+    return client
+
+
+async def _check_namespace(client: Client) -> None:
+    asked = DescribeNamespaceRequest(namespace=client.namespace)
+    try:
+        await client.workflow_service.describe_namespace(asked)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise Refused(f"TEMPORAL_NAMESPACE: there is no {client.namespace!r}") from error
+        if refusal := refusals.of_call(error, client.namespace):
+            raise Refused(refusal) from error
+        raise
 
 
 def _interceptors() -> Sequence[Interceptor]:
@@ -146,7 +174,8 @@ async def connect_patiently(
         try:
             return await connect(settings, database)
         except (NoConnection, RPCError) as error:
-            logger.warning("Temporal is not up yet, trying again in %.0f s: %s", pause, error)
+            level = logging.ERROR if isinstance(error, Refused) else logging.WARNING
+            logger.log(level, "Temporal is not up yet, trying again in %.0f s: %s", pause, error)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 15)
 

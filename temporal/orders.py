@@ -18,6 +18,7 @@ from domain.orders import deadlines, lifecycle
 from domain.orders.order import Order
 from domain.orders.placement import Intake
 from domain.orders.request import Request
+from temporal import fairness
 from temporal.updates import execute_update
 from workflows.order_display import title
 
@@ -94,6 +95,7 @@ async def _start(
         search_attributes=TypedSearchAttributes(attributes),
         static_summary=title(order),
         static_details=f"[{order.sp_id}]({start.desk.public_url}/orders/{order.sp_id})",
+        priority=fairness.of_partner(order.partner.partner_id),
     )
 
 

@@ -27,6 +27,7 @@ from domain.settlements.commands import SettlementRequest
 from domain.settlements.deadlines import next_instant
 from domain.settlements.lifecycle import open_settlement
 from domain.settlements.settlement import Opening, Settlement
+from temporal import fairness
 from temporal.updates import execute_update
 from workflows.settlement_display import is_late, title
 
@@ -118,6 +119,7 @@ async def _start(
         static_summary=title(settlement),
         static_details=f"[{settlement.settlement_id}]({page})",
         memo={_REQUEST_ID: request_id},
+        priority=fairness.of_partner(partner_id),
     )
 
 

@@ -20,6 +20,7 @@ from records.orders import Orders
 from records.partners import Partner, Partners
 from use_cases import access
 from use_cases.principal import Principal
+from use_cases.security_events import looked_at
 
 LONG = timedelta(hours=1)
 """A mail that is still unsent after this time is shown to operations."""
@@ -141,6 +142,8 @@ class Operations:
             self._monitoring.late_partners(now, _MOST_PARTNERS),
             self._monitoring.count(Status.ON_HOLD),
         )
+        shown = (late, untransmitted, reviews, unassigned)
+        _seen(principal, [order for counted in shown for order in counted.items])
         return OperationsOverview(
             now=now,
             late_count=late.total,
@@ -177,6 +180,7 @@ class Operations:
         access.check(principal, "watch")
         now = self._clock()
         page = await self._orders.page(_late_list(now, partner_id), limit, cursor, "urgent")
+        _seen(principal, page.items)
         return LateOrders(_late(page.items, now), page.next_cursor)
 
     async def untransmitted(
@@ -186,6 +190,7 @@ class Operations:
         access.check(principal, "watch")
         now = self._clock()
         page = await self._orders.page(_untransmitted_list(now), limit, cursor, "urgent")
+        _seen(principal, page.items)
         return LateOrders(_late(page.items, now), page.next_cursor)
 
     async def reviews(
@@ -194,6 +199,7 @@ class Operations:
         """Orders that wait for a decision, the most urgent first. Raises as `late` does."""
         access.check(principal, "watch")
         page = await self._orders.page(_REVIEWS, limit, cursor, "urgent")
+        _seen(principal, page.items)
         return Reviews(await self._reviews(page.items), page.next_cursor)
 
     async def _reviews(self, orders: tuple[Order, ...]) -> tuple[Review, ...]:
@@ -208,6 +214,7 @@ class Operations:
         """Orders that no partner has, the most urgent first. Raises as `late` does."""
         access.check(principal, "watch")
         page = await self._orders.page(_UNASSIGNED, limit, cursor, "urgent")
+        _seen(principal, page.items)
         return UnassignedOrders(await self._unassigned(page.items), page.next_cursor)
 
     async def _unassigned(self, orders: tuple[Order, ...]) -> tuple[UnassignedOrder, ...]:
@@ -256,6 +263,10 @@ class Operations:
 
 _REVIEWS = OrderFilter(status=Status.UNDER_REVIEW)
 _UNASSIGNED = OrderFilter(status=Status.UNASSIGNED)
+
+
+def _seen(principal: Principal, orders: Iterable[Order]) -> None:
+    looked_at(principal, [order.sp_id for order in orders])
 
 
 def _late_list(now: datetime, partner_id: str | None = None) -> OrderFilter:

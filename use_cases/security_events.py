@@ -27,6 +27,7 @@ Kind = Literal[
     "log_in",
     "second_factor",
     "token",
+    "calendar",
     "login",
     "password",
     "access_refused",

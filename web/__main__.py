@@ -8,7 +8,8 @@ import sys
 
 import uvicorn
 
-from documents.confinement import protect_memory
+from documents.confined import remove_leftovers
+from documents.confinement import missing, protect_memory
 from records.migrate import migrate_patiently
 from settings import Settings, SettingsError, keep_files_private
 from settings.logs import configure_logging
@@ -20,6 +21,8 @@ from use_cases.production import unfit_for_production
 from web.app import create_app
 from web.middleware import RequestIdFilter
 from web.server import server_config
+
+logger = logging.getLogger("cmi.web")
 
 
 def main() -> int:
@@ -40,9 +43,16 @@ def main() -> int:
         handler.addFilter(TraceIdFilter())
     # What follows runs before the server, whose signal handlers would not react meanwhile. A signal ends the process.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if refusal := unfit_for_production(settings, "web"):
+    lacking = missing()  # photos are read by processes that this one starts
+    if refusal := unfit_for_production(settings, "web", lacking):
         print(refusal, file=sys.stderr)
         return 2
+    if lacking:
+        logger.warning(
+            "the processes that read photos are less confined than they could be",
+            extra={"missing": lacking},
+        )
+    remove_leftovers()
     try:
         show_sdk_metrics(settings.metrics_temporal)
     except NotListening as error:

@@ -20,22 +20,22 @@ from telemetry.metrics import HTTP_IN_FLIGHT, HTTP_REQUESTS, HTTP_SECONDS
 from telemetry.tracing import Span, SpanKind, span
 from use_cases.security_events import How, Visit, visiting
 from web.problems import Problem, answer, unexpected
+from web.request_limits import (
+    API,
+    HEADER_LIMIT,
+    announced_length,
+    body_limit,
+    headers_too_large,
+    too_large,
+)
 
 access_log = logging.getLogger("cmi.web.access")
 logger = logging.getLogger("cmi.web")
 
-API = "/api/v1"
-"""The prefix of the JSON API."""
-BODY_LIMIT = 1024 * 1024
-UPLOAD_LIMIT = 20 * 1024 * 1024 + 64 * 1024
-"""The limit for a form with an invoice of 20 MiB."""
-HEADER_LIMIT = 16 * 1024
-"""The limit for all headers of a request together, in bytes."""
 _DRAIN_LIMIT = 64 * 1024 * 1024
 _DRAIN_SECONDS = 10.0
 _PROBES = ("/healthz", "/readyz")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_UPLOAD = re.compile(rf"(?:{API})?/settlements/[^/]+/invoice")
 _VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # The log shows the ids in a path only. Other parts of it may be a person's name or the secret of a link.
 _LOGGED_PARAMETER = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -91,8 +91,8 @@ class _Exchange:
         headers = Headers(scope=scope)
         wanted = headers.get("x-request-id", "")
         self._id = wanted if _VALID_ID.fullmatch(wanted) else secrets.token_hex(12)
-        self._announced_length = _announced_length(headers)
-        self._limit = UPLOAD_LIMIT if _UPLOAD.fullmatch(scope["path"]) else BODY_LIMIT
+        self._announced_length = announced_length(headers)
+        self._limit = body_limit(scope["path"])
         self._received = 0
         self._is_complete = False  # the whole body has arrived
         self._is_disconnected = False  # the caller went away before that
@@ -114,12 +114,12 @@ class _Exchange:
         HTTP_IN_FLIGHT.inc()
         try:
             if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_LIMIT:
-                await self._answer(_headers_too_large())
+                await self._answer(headers_too_large())
                 return
             _keep_own_cookies(scope)
             _warn_of_untrusted_proxy(scope)
             if self._announced_length is not None and self._announced_length > self._limit:
-                await self._answer(_too_large())
+                await self._answer(too_large())
                 return
             try:
                 _check_charset(scope)
@@ -165,7 +165,7 @@ class _Exchange:
             self._received += len(message.get("body", b""))
             self._is_complete = not message.get("more_body", False)
             if self._received > self._limit:
-                raise _too_large()
+                raise too_large()
         elif not self._is_complete:
             self._is_disconnected = True
         return message
@@ -302,29 +302,6 @@ def _warn_of_untrusted_proxy(scope: Scope) -> None:
             "X-Forwarded-For comes from an address that is not in CMI_TRUSTED_PROXIES, and is not believed",
             extra={"address": host},
         )
-
-
-def _announced_length(headers: Headers) -> int | None:
-    length = headers.get("content-length", "")
-    return int(length) if length.isascii() and length.isdigit() and len(length) < 19 else None
-
-
-def _too_large() -> Problem:
-    return Problem(
-        413,
-        "Content Too Large",
-        "The body is larger than this call takes.",
-        headers={"Connection": "close"},
-    )
-
-
-def _headers_too_large() -> Problem:
-    return Problem(
-        431,
-        "Request Header Fields Too Large",
-        "The headers are larger than this application takes.",
-        headers={"Connection": "close"},
-    )
 
 
 def _unsupported_charset() -> Problem:

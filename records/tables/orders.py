@@ -96,6 +96,14 @@ Index(
     orders.c.partner_due,
     orders.c.sp_id,
 )
+for _searched in (orders.c.search, orders.c.search_contact):
+    Index(
+        f"ix_orders_{_searched.name}",
+        _searched,
+        postgresql_using="gin",
+        postgresql_ops={_searched.name: "gin_trgm_ops"},  # of the extension pg_trgm
+        info={"only": "postgresql"},
+    ).ddl_if(dialect="postgresql")
 Index("ix_orders_sales_order", orders.c.sales_order_id, orders.c.sp_id)
 _has_appointment = orders.c.appointment_end.is_not(None)
 Index(
@@ -162,6 +170,7 @@ timeline = Table(
     Column("data", Text, nullable=False),  # domain.orders.events.Event as JSON
     # a partner; in rows of an older release `by` contains it (domain/authors.py)
     Column("on_behalf_of", Key),
+    Column("person", String),  # the name of the person who did it for its partner, if known
     sqlite_with_rowid=False,
 )
 

@@ -86,6 +86,8 @@ WRONG: list[tuple[Finding, dict[str, str]]] = [
     (Finding.PROXIES, {"CMI_TRUSTED_PROXIES": "0.0.0.0/1,128.0.0.0/1"}),
     (Finding.PROXIES, {"CMI_TRUSTED_PROXIES": "::ffff:0.0.0.0/96"}),
     (Finding.TEMPORAL_PLAIN, {"TEMPORAL_API_KEY": "k", "TEMPORAL_TLS": "false"}),
+    (Finding.TEMPORAL_OUTSIDE, {"TEMPORAL_ADDRESS": "temporal.haendler.ch:7233"}),
+    (Finding.TEMPORAL_OUTSIDE, {"TEMPORAL_ADDRESS": "8.8.8.8:7233", "TEMPORAL_TLS": "false"}),
 ]
 
 
@@ -98,8 +100,11 @@ def test_what_is_fit_for_production_has_no_finding(process: str) -> None:
         "CMI_SMTP_URL": "smtp://relay",
         "CMI_DATABASE_URL": "postgresql:///cmi",
         "TEMPORAL_API_KEY": "k",
+        "TEMPORAL_ADDRESS": "eu-central-1.aws.api.temporal.io:7233",
     }
     assert found(usual, process) == []
+    for inside in ("temporal:7233", "temporal.cmi.svc.cluster.local:7233", "10.0.0.7:7233"):
+        assert found({"TEMPORAL_ADDRESS": inside}, process) == []
     assert found({"CMI_DATABASE_URL": "sqlite:///var/cmi.db"}, process) == []
 
 

@@ -34,8 +34,8 @@ class Store(NamedTuple):
 
 def _copy(file: Path, to: Path) -> None:
     """Copy an SQLite file while it is in use, as the command of the runbook does."""
-    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(to)) as copy:
-        source.backup(copy)
+    with closing(sqlite3.connect(file)) as source:
+        source.execute("VACUUM INTO ?", (str(to),))
 
 
 def _replace(file: Path, by: Path) -> None:

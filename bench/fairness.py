@@ -39,19 +39,14 @@ _numbers = itertools.count(1)
 
 
 async def run(orders: int) -> None:
-    """Measure without the many, and with them: on a server that ignores fairness, and on one that heeds it.
-
-    The last round is with a worker that has few tasks in hand.
-    """
+    """Measure without the many, and with them: on a server that ignores fairness, and on one that heeds it."""
     figures: dict[str, dict[str, float]] = {}
-    few: dict[str, str] = {"CMI_WORKFLOW_SLOTS": "2", "CMI_ACTIVITY_SLOTS": "4"}
-    for name, number, server, env in (
-        ("alone", 0, (), {}),
-        ("beside the many, without fairness", orders, _OFF, {}),
-        ("beside the many, with fairness", orders, (), {}),
-        ("the same, 2 and 4 tasks in hand", orders, (), few),
+    for name, number, server in (
+        ("alone", 0, ()),
+        ("beside the many, without fairness", orders, _OFF),
+        ("beside the many, with fairness", orders, ()),
     ):
-        async with running_product(server, **env) as around:
+        async with running_product(server) as around:
             figures[name] = await _measure(around, number)
         console.print(name, figures[name])
     quiet = figures["alone"]

@@ -106,7 +106,8 @@ class Assignments:
         person = (
             select(users.c.user_id)
             .where(users.c.user_id == wanted.user_id, users.c.partner_id == wanted.partner_id)
-            .with_for_update()  # its removal waits, and ends the assignment
+            # Its removal waits, and ends the assignment; so does another assignment to it (`add_assigned`).
+            .with_for_update(key_share=True)
         )
         present = select(order_assignments.c.user_id).where(
             order_assignments.c.sp_id == wanted.sp_id,

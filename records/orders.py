@@ -275,7 +275,7 @@ class Orders:
             .where(*conditions(which))
             .group_by(orders.c.status)
         )
-        is_of_all = which.overdue_at is None and which.q is None
+        is_of_all = which.overdue_at is None and which.q is None and which.person_id is None
         is_of_both = which.partner_id is not None and which.assigned_to is not None
         if is_of_all and not is_of_both and not self._database.is_sqlite:
             if partner_id is not None and not storable(partner_id):

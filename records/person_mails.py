@@ -213,7 +213,7 @@ def delete_person_mails(connection: Connection, sp_id: str) -> None:
 
 
 def _people(connection: Connection, *where: ColumnElement[bool]) -> Sequence[Any]:
-    """People of partners who can log in."""
+    """People of partners who can log in. Until the transaction ends nobody removes them."""
     found = (
         select(users.c.user_id, users.c.name, users.c.partner_role, users.c.notifications)
         .where(
@@ -223,6 +223,7 @@ def _people(connection: Connection, *where: ColumnElement[bool]) -> Sequence[Any
             *where,
         )
         .order_by(users.c.user_id)
+        .with_for_update(read=True, key_share=True)
     )
     return connection.execute(found).all()
 

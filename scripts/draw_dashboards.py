@@ -21,7 +21,7 @@ COLOURS = (
     "#1f77b4", "#d95f02", "#2ca02c", "#c2185b", "#7b52ab", "#8c6d31", "#00838f", "#616161",
     "#9e9d24", "#5d4037",
 )  # fmt: skip
-MOST_NAMED = 6
+MOST_NAMED = 7
 
 
 class Line(NamedTuple):
@@ -45,7 +45,11 @@ def read(prometheus: httpx.Client, panel: dict[str, Any], start: float, end: flo
                 name = name.replace("{{" + label + "}}", value)
             points = [(float(at), float(value)) for at, value in series["values"]]
             lines.append(Line(name, [p for p in points if math.isfinite(p[1])]))
-    return sorted((line for line in lines if line.points), key=lambda line: -line.points[-1][1])
+    return sorted((line for line in lines if line.points), key=_largest, reverse=True)
+
+
+def _largest(line: Line) -> float:
+    return max(value for _, value in line.points)
 
 
 def amount(value: float, unit: str) -> str:
@@ -74,7 +78,7 @@ def draw_panel(panel: dict[str, Any], lines: Sequence[Line], start: float, end: 
         return [*drawn, f'<text x="{x + 10}" y="{y + 66}" font-size="32">{value}</text>']
     top = max(value for line in lines for _, value in line.points) or 1.0
     left, right = float(x + 64), float(x + width - 190)
-    upper, lower = float(y + 34), float(y + height - 24)
+    upper, lower = float(y + 30), float(y + height - 24)
 
     def across(at: float) -> float:
         return left + (at - start) / (end - start) * (right - left)

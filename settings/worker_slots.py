@@ -8,10 +8,10 @@ class WorkerSlots(BaseModel):
     where the partners take turns (`temporal/fairness.py`); what it has taken shares one processor core."""
 
     workflow_slots: int = Field(
-        4,
+        8,
         ge=2,
         le=1000,
-        description="workflow tasks that a worker does at once; they need the processor only",
+        description="workflow tasks that a worker does at once; each needs the processor and a call to Temporal",
     )
     activity_slots: int = Field(
         20,

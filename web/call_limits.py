@@ -9,8 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy.exc import SQLAlchemyError
-
+from records.failures import is_away
 from records.token_calls import TokenCalls
 from settings import Settings
 from use_cases.principal import Principal
@@ -99,7 +98,9 @@ class CallLimits:
                 if self._clock() >= tidy_at:
                     tidy_at = self._clock() + _KEPT_FOR.total_seconds()
                     await records.delete_older_than(datetime.now(UTC) - _KEPT_FOR)
-            except (SQLAlchemyError, OSError) as error:
+            except Exception as error:
+                if not is_away(error):
+                    raise
                 logger.warning("calls were not shared: %s", type(error).__name__)
 
     async def share(self, records: TokenCalls) -> None:

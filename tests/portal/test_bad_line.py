@@ -82,6 +82,18 @@ async def test_what_is_typed_without_a_connection_is_sent_later(portal: Portal) 
         await expect(waiting).to_contain_text("1 Eingabe ist gesendet")
 
 
+async def test_it_is_sent_by_itself_when_the_phone_is_online_again(portal: Portal) -> None:
+    sp_id = await _accepted(portal, "Funkloch")
+    page = await portal.page("partner", device="phone", keeps=True)
+    await _kept(page, f"/orders/{sp_id}")
+    await page.context.set_offline(True)
+    await follow(page.locator(".reach").get_by_role("button", name="Erreicht", exact=True))
+    await expect(page.locator("#waiting")).to_contain_text("1 Eingabe wartet auf Verbindung")
+    await page.context.set_offline(False)
+    await expect(page.locator("#waiting")).to_contain_text("1 Eingabe ist gesendet")
+    assert await _attempts(portal, sp_id) == 1
+
+
 async def test_a_line_that_breaks_after_the_server_has_the_form(portal: Portal) -> None:
     sp_id = await _accepted(portal, "Mittendrin")
     async with line_to(portal.site.address) as line:

@@ -116,3 +116,22 @@ async def test_the_end_of_a_login_ends_its_assignments(database: Database) -> No
     )
     assert await assignments.of(["SP-1"]) == {}
     assert await assignments.assign(to("usr_hans")) == "unknown_user"
+
+
+async def test_two_orders_change_hands_at_once(database: Database) -> None:
+    await people(database)
+    accounts = AccountRecords(database)
+    for user_id in ("usr_hans", "usr_rita"):
+        await accounts.passwords.set(user_id, "no hash", MONDAY)
+    sp_ids = ("SP-1", "SP-2")
+    for sp_id in sp_ids:
+        order, events = lived(*TRANSMITTED, sp_id=sp_id, rules=2)
+        await Orders(database).save(Snapshot(order=order, events=events))
+    assignments = Assignments(database)
+    for _ in range(5):
+        for who in (("usr_hans", "usr_rita"), ("usr_rita", "usr_hans")):
+            wanted = [
+                Assignment(sp_id, HUBER, user_id, "tok_1", LATER)
+                for sp_id, user_id in zip(sp_ids, who, strict=True)
+            ]
+            assert set(await asyncio.gather(*map(assignments.assign, wanted))) == {"assigned"}

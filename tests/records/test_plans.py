@@ -44,7 +44,7 @@ def lists(database: Database) -> dict[str, Callable[[], Awaitable[object]]]:
     records, relations = Orders(database), OrderRelations(database)
     order, _ = lived(*BILLED, sp_id="SP-1")
     filters = {
-        "all": OrderFilter(),
+        "all": OrderFilter(in_contact=True, contact_since=NOW),  # as staff asks
         "a state": OrderFilter(status=Status.COMPLETED),
         "a closed state": OrderFilter(status=Status.BILLED),
         "overdue": OrderFilter(overdue_at=NOW),

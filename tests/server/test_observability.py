@@ -1,9 +1,12 @@
 """What an instance shows to Prometheus, seen from outside; the alerts and dashboards that are made of it."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import httpx
 import pytest
@@ -12,6 +15,7 @@ import yaml
 
 from development.embedded import ROOT
 from domain.orders.order import Status
+from scripts import draw_dashboards
 from tests.server.surroundings import eventually
 from tests.support.instance import Instance, instance
 from tests.support.needs import needs
@@ -32,7 +36,12 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ins
     """An instance with an order, and Prometheus, which has scraped it twice."""
     async with instance(tmp_path_factory.mktemp("observed")) as it:
         await it.around.reaches(await it.around.place("SP-1"), Status.NEW)
-        async with httpx.AsyncClient(base_url=it.url) as caller:
+        async with httpx.AsyncClient(base_url=it.url, timeout=30) as caller:
+
+            async def is_ready() -> bool:
+                return (await caller.get("/readyz")).status_code == 200
+
+            await eventually(is_ready)  # so that it has called Temporal
             for path in ("/login", "/api/v1/orders/SP-1", "/no-such-page/Regula"):
                 await caller.get(path)
             page = (await caller.get("/login")).text
@@ -96,6 +105,16 @@ async def test_every_panel_of_the_dashboards_has_an_answer(running: Instance) ->
     assert empty == []
 
 
+async def test_dashboards_are_drawn_without_grafana(running: Instance, tmp_path: Path) -> None:
+    arguments = [running.prometheus_url, str(tmp_path), "--minutes", "2"]
+    assert await asyncio.to_thread(draw_dashboards.main, arguments) == 0
+    drawn = sorted(tmp_path.glob("*.svg"))
+    assert len(drawn) == len(DASHBOARDS)
+    for path in drawn:
+        ElementTree.parse(path)
+        assert "<polyline" in path.read_text()
+
+
 async def test_alerts_and_panels_name_metrics_that_exist(running: Instance) -> None:
     """A misspelt metric gives no answer, as one does of which there is nothing yet."""
     text = "".join([await running.scrape(job) for job in running.targets])
@@ -103,6 +122,7 @@ async def test_alerts_and_panels_name_metrics_that_exist(running: Instance) -> N
     # the SDK declares a counter when it counts first
     sometimes = {
         "temporal_request_failure_total",
+        "temporal_long_request_failure_total",
         "temporal_workflow_task_execution_failed_total",
         "temporal_activity_execution_failed_total",
     }
@@ -128,6 +148,7 @@ async def test_traces_of_both_processes_and_logs_with_their_ids(running: Instanc
         return any(span[::2] == ("cmi-web", name) for span in spans)
 
     await eventually(has_come)
+    assert running.web is not None
     line = next(line for line in running.web.text.splitlines() if "traced-1" in line)
     trace_id = re.search(r"trace_id='(\w+)'", line)
     assert trace_id is not None
@@ -135,3 +156,18 @@ async def test_traces_of_both_processes_and_logs_with_their_ids(running: Instanc
     # the order of the fixture was placed by a process without traces
     await eventually(lambda: ("cmi-worker", "submit mail") in {span[::2] for span in spans})
     assert not any("readyz" in span[2] for span in spans)
+
+
+async def test_temporal_away_is_counted_as_the_alert_expects(running: Instance) -> None:
+    """The last test, since it ends the server."""
+    running.around.server.kill()
+    away = re.compile(r"^temporal_request_failure_total{.*TRANSPORT_ERROR", re.MULTILINE)
+    polls = re.compile(r"^temporal_long_request_failure_total{.*TRANSPORT_ERROR", re.MULTILINE)
+
+    async def is_counted() -> bool:
+        async with httpx.AsyncClient(base_url=running.url, timeout=30) as caller:
+            assert (await caller.get("/readyz")).status_code == 503
+        web, worker = [await running.scrape(f"cmi-{job}-sdk") for job in ("web", "worker")]
+        return bool(away.search(web) and polls.search(worker))
+
+    await eventually(is_counted)

@@ -27,15 +27,15 @@ from tests.workflows.life import Life
 class Store(NamedTuple):
     """Where the records are, and how they are backed up, destroyed and restored (given a file)."""
 
-    url: str | None
+    url: str
     back_up: Callable[[Path], None]
     restore: Callable[[Path], None]
 
 
 def _copy(file: Path, to: Path) -> None:
     """Copy an SQLite file while it is in use, as the command of the runbook does."""
-    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(to)) as copy:
-        source.backup(copy)
+    with closing(sqlite3.connect(file)) as source:
+        source.execute("VACUUM INTO ?", (str(to),))
 
 
 def _replace(file: Path, by: Path) -> None:
@@ -60,7 +60,9 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     """The records in each of the two databases."""
     if request.param == "sqlite":
         file = tmp_path / "cmi.db"
-        yield Store(None, lambda to: _copy(file, to), lambda backup: _replace(file, backup))
+        yield Store(
+            f"sqlite:///{file}", lambda to: _copy(file, to), lambda backup: _replace(file, backup)
+        )
         return
     server = make_url(request.getfixturevalue("postgres_url"))
     name = f"cmi_restore_{uuid.uuid4().hex}"
@@ -96,8 +98,7 @@ def _open_records(around: Surroundings) -> None:
 
 
 async def test_destroyed_and_restored(store: Store, tmp_path: Path) -> None:
-    env = {} if store.url is None else {"CMI_DATABASE_URL": store.url}
-    async with surroundings(tmp_path, **env) as around:
+    async with surroundings(tmp_path, CMI_DATABASE_URL=store.url) as around:
         await around.start_worker_process()
         life = await around.place("SP-1")
         await around.reaches(life, Status.NEW)

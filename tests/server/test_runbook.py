@@ -52,7 +52,7 @@ def blocks() -> list[Block]:
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Instance]:
     """An instance with three orders."""
     folder = tmp_path_factory.mktemp("runbook")
-    async with instance(folder) as it:
+    async with instance(folder, CMI_DATABASE_URL=f"sqlite:///{folder / 'cmi.db'}") as it:
         for sp_id in ("SP-1", "SP-2", "SP-3"):
             await it.around.reaches(await it.around.place(sp_id), Status.NEW)
         await it.start_prometheus(ROOT / "ops" / "alerts.yml")

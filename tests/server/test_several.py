@@ -177,9 +177,12 @@ async def _live(webs: list[Web], workers: list[Process], callers: dict[str, Eith
 
 
 async def _all_reach(caller: Either, webs: list[Web], sp_ids: list[str], status: str) -> None:
+    """Wait until both processes list them all in this state."""
+    wanted = dict.fromkeys(sp_ids, status)
+
     async def there() -> bool:
-        found = [await caller.get(web, f"/orders/{sp_id}") for sp_id in sp_ids for web in webs]
-        return all(each["status"] == status for each in found)
+        lists = [(await caller.get(web, "/orders"))["items"] for web in webs]
+        return all({each["sp_id"]: each["status"] for each in items} == wanted for items in lists)
 
     await eventually(there)
 

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ global:
 rule_files: [{rules}]
 scrape_configs:
 """
+ATTEMPTS = 3
 JOB = """
   - job_name: {job}
     static_configs: [{{targets: ["{target}"]}}]
@@ -68,78 +70,82 @@ class Instance:
     """A running instance. `env` are the variables that its commands need, as for the worker."""
 
     def __init__(self, around: Surroundings, folder: Path) -> None:
-        ports = {
-            name: free_port()
-            for name in ("web", "web_sdk", "worker", "worker_sdk", "http", "prometheus")
-        }
         self.around = around
         self.folder = folder
-        self.targets = {
-            job: f"127.0.0.1:{ports[name]}"
-            for job, name in (
-                ("cmi-web", "web"),
-                ("cmi-worker", "worker"),
-                ("cmi-web-sdk", "web_sdk"),
-                ("cmi-worker-sdk", "worker_sdk"),
-            )
-        }
-        self.url = f"http://127.0.0.1:{ports['http']}"
+        self.targets: dict[str, str] = {}
         self.collector = Collector()
         self.env = {**around.env, "PYTHONPATH": str(ROOT)}
-        traces = {
+        self.web: Process | None = None
+        self._prometheus: Process | None = None
+
+    def _process(self, job: str, command: Sequence[str], **env: str) -> Process:
+        """A process that shows its metrics on ports that are free now, and exports its traces."""
+        for name in (job, f"{job}-sdk"):
+            self.targets[name] = f"127.0.0.1:{free_port()}"
+        own = {
+            "CMI_METRICS_ADDRESS": self.targets[job],
+            "CMI_METRICS_TEMPORAL_ADDRESS": self.targets[f"{job}-sdk"],
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.collector.url,
             "OTEL_BSP_SCHEDULE_DELAY": "200",
         }
-        around.worker_process = Process(
-            [sys.executable, str(ROOT / "worker.py")],
-            {
-                **self.env,
-                **traces,
-                "CMI_METRICS_ADDRESS": self.targets["cmi-worker"],
-                "CMI_METRICS_TEMPORAL_ADDRESS": self.targets["cmi-worker-sdk"],
-            },
-            folder / "worker.log",
-        )
-        self.web = Process(
-            [sys.executable, "-m", "web"],
-            {
-                **self.env,
-                **traces,
-                "CMI_HTTP_PORT": str(ports["http"]),
-                "CMI_METRICS_ADDRESS": self.targets["cmi-web"],
-                "CMI_METRICS_TEMPORAL_ADDRESS": self.targets["cmi-web-sdk"],
-                "CMI_PUBLIC_URL": self.url,
-            },
-            folder / "web.log",
-        )
-        self.prometheus_url = f"http://127.0.0.1:{ports['prometheus']}"
-        self._config = folder / "prometheus.yml"
-        self._prometheus = Process(
-            [
-                "prometheus",
-                f"--config.file={self._config}",
-                f"--storage.tsdb.path={folder / 'prometheus'}",
-                f"--web.listen-address=127.0.0.1:{ports['prometheus']}",
-                "--log.level=warn",
-            ],
-            self.env,
-            folder / "prometheus.log",
-        )
+        log = self.folder / f"{job}.log"
+        return Process([sys.executable, *command], {**self.env, **own, **env}, log)
 
     async def is_up(self) -> bool:
         """Whether the web application answers."""
         return await _status(f"{self.url}/healthz") == 200
 
     async def start(self) -> None:
-        """Start worker and web application, and wait until both work."""
-        self.web.start()
-        await self.around.start_worker_process()
-        await eventually(self.is_up)
+        """Start worker and web application, and wait until both work.
+
+        A port may be taken between the look and the start, by a connection of another test. Then there are others.
+        """
+        for _ in range(ATTEMPTS):
+            port = free_port()
+            self.url = f"http://127.0.0.1:{port}"
+            own = {"CMI_HTTP_PORT": str(port), "CMI_PUBLIC_URL": self.url}
+            web = self.web = self._process("cmi-web", ["-m", "web"], **own)
+            web.start()
+            await eventually(partial(self._is_up_or_ended, web))
+            if web.is_running:
+                break
+        else:
+            raise AssertionError(web.text)
+        for _ in range(ATTEMPTS):
+            worker = self.around.worker_process = self._process(
+                "cmi-worker", [str(ROOT / "worker.py")]
+            )
+            self.around.alive.unlink(missing_ok=True)
+            worker.start()
+            await eventually(partial(self._works_or_ended, worker))
+            if worker.is_running:
+                return
+        raise AssertionError(worker.text)
+
+    async def _is_up_or_ended(self, web: Process) -> bool:
+        return not web.is_running or await self.is_up()
+
+    def _works_or_ended(self, worker: Process) -> bool:
+        return not worker.is_running or self.around.alive.exists()
 
     async def start_prometheus(self, rules: Path) -> None:
         """Start Prometheus with these rules, and wait until it has scraped each process."""
+        config = self.folder / "prometheus.yml"
+        address = f"127.0.0.1:{free_port()}"
+        self.prometheus_url = f"http://{address}"
+        self._prometheus = Process(
+            [
+                "prometheus",
+                f"--config.file={config}",
+                f"--storage.tsdb.path={self.folder / 'prometheus'}",
+                f"--web.listen-address={address}",
+                "--log.level=warn",
+            ],
+            self.env,
+            self.folder / "prometheus.log",
+        )
         jobs = "".join(JOB.format(job=job, target=target) for job, target in self.targets.items())
-        self._config.write_text(SCRAPE_CONFIG.format(rules=json.dumps(str(rules))) + jobs)
+        config.write_text(SCRAPE_CONFIG.format(rules=json.dumps(str(rules))) + jobs)
         self._prometheus.start()
 
         async def has_scraped() -> bool:
@@ -167,8 +173,9 @@ class Instance:
 
     def kill(self) -> None:
         """End what this started."""
-        self.web.kill()
-        self._prometheus.kill()
+        for process in (self.web, self._prometheus):
+            if process is not None:
+                process.kill()
         self.collector.close()
 
 

@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.portal.portal import Portal, axe, fits, press
+from tests.portal.visitor import visitor
 from tests.support.pictures import photo
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -113,3 +114,17 @@ async def test_confirming_without_the_protocol_leads_to_it(portal: Portal) -> No
         .click()
     )
     await expect(phone.get_by_role("heading", level=1)).to_have_text("Ausführungsprotokoll")
+
+
+async def test_what_a_protocol_lacks_is_named_as_the_reader_knows_it(portal: Portal) -> None:
+    sp_id = await portal.site.new(code="install-dryer", name="Regula Müller")
+    await portal.site.brought(sp_id, "confirm_execution")
+    async with visitor(portal, "partner", "fr") as one:
+        shown = (await one.get(f"/orders/{sp_id}")).text
+        assert shown.index('id="on-site"') < shown.index('id="facts"')
+        await one.get(f"/orders/{sp_id}/protocol")
+        answer = await one.post(f"/orders/{sp_id}/protocol", {"protocol.ending": "absent"})
+        assert answer.status_code == 422
+        assert "De niveau et stable: " in one.text
+        assert "level: " not in one.text
+        assert "Le rapport contient" not in one.text  # there is no photo

@@ -42,6 +42,7 @@ async def test_an_order_goes_from_the_office_to_the_technicians_phone(
     if javascript:
         await press(desk, "Login anlegen und einladen")
         await expect(desk.locator("#person-email")).to_have_attribute("aria-invalid", "true")
+        await expect(desk.locator(".error[role=alert]")).to_contain_text("E-Mail: ")
     email = f"nina.{datetime.now(UTC):%H%M%S%f}@people.example"
     await desk.get_by_label("E-Mail", exact=True).fill(email)
     await press(desk, "Login anlegen und einladen")
@@ -72,7 +73,7 @@ async def test_an_order_goes_from_the_office_to_the_technicians_phone(
     await picture(phone, f"people-phone-{javascript}")
     await phone.goto("/account")
     await phone.get_by_label("Am Morgen: die eigenen Termine von heute").check()
-    await press(phone, "E-Mails einstellen")
+    await press(phone, "Auswahl speichern")
     await expect(phone.get_by_label("Am Morgen: die eigenen Termine von heute")).to_be_checked()
     await fits(phone)
     if javascript:

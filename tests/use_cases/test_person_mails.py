@@ -171,7 +171,7 @@ async def test_an_order_that_the_firm_loses_is_told_without_its_customer(desk: D
     await desk.later(minutes=3)
     await desk.lives(*TRANSMITTED, AWAY)
     (mail,) = await desk.sent()
-    assert "Auftrag nicht mehr bei uns" in mail["Subject"]
+    assert "Auftrag nicht mehr bei Ihrer Firma" in mail["Subject"]
     for hidden in (PLACE, "luzern", "Ferien", "https://cmi.example/orders"):
         assert hidden not in mail["Subject"] + text_of(mail)
 

@@ -11,6 +11,7 @@ from babel.dates import format_date
 
 from domain.iban import in_fours, masked
 from domain.values import LANGUAGES, Language
+from words.dates import format_near
 from words.translations import TRANSLATIONS, pmark, say
 
 ZURICH = ZoneInfo("Europe/Zurich")
@@ -115,6 +116,15 @@ def due(language: Language) -> Filter:
     return written
 
 
+def near(language: Language) -> Filter:
+    """The filter for an appointment in a list, as today's reader takes it: "Mi 18:00", "Mi 14. Okt. 18:00"."""
+
+    def written(at: datetime, now: datetime) -> str:
+        return format_near(local(at), local(now).date(), language)
+
+    return written
+
+
 def short_weekday(value: date, language: Language) -> str:
     """The weekday, short: "Mo", "jeu."."""
     text = format_date(value, "EEE", locale=f"{language}_CH")
@@ -147,6 +157,7 @@ def filters(language: Language) -> dict[str, Filter]:
         "time": time,
         "instant": instant,
         "due": due(language),
+        "near": near(language),
     }
 
 

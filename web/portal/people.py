@@ -31,6 +31,12 @@ from web.portal.staff.logins import INVITATIONS, TAKEN
 from words.translations import mark, say
 
 router = APIRouter(include_in_schema=False)
+_NAMES = {
+    "person-name": mark("Vorname und Name"),
+    "person-email": mark("E-Mail"),
+    "person-role": mark("Rolle"),
+    "person-language": mark("Sprache"),
+}
 
 PATH = "/people"
 MAILS: dict[Notification, str] = {
@@ -51,7 +57,7 @@ register_notices(
         "person_removed": mark("Das Login ist gelöscht. Die Aufträge dieser Person sind niemandem mehr zugeteilt."),
         "person_last": mark("Jemand vom Büro muss sich anmelden können: Das ist die letzte Person."),
         "people_many": mark("Mehr Personen kann eine Firma nicht haben."),
-        "mails_chosen": mark("Ihre E-Mails sind eingestellt."),
+        "mails_chosen": mark("Die Auswahl Ihrer E-Mails ist gespeichert."),
     }
 )  # fmt: skip
 
@@ -214,4 +220,5 @@ async def _show(
         languages=language_names(language),
         typed=typed or {},
         errors=errors or {},
+        error_names={name: say(language, label) for name, label in _NAMES.items()},
     )

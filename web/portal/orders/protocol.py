@@ -20,6 +20,7 @@ from domain.orders.protocol import (
     Strokes,
     why_no_protocol,
 )
+from domain.values import Language
 from records.orders import StoredOrder
 from temporal.calls import TemporalAway
 from use_cases.access import Forbidden
@@ -222,7 +223,8 @@ async def _show(
         "view": view,
         "sent": sent,
         "errors": {f: message(code, language, translate) for f, code in sent.codes.items()},
-        "error_names": _error_names(sent, view) | {k: say(language, v) for k, v in _NAMES.items()},
+        "error_names": _error_names(sent, view, language)
+        | {k: say(language, v) for k, v in _NAMES.items()},
         "refusal": refusal_reason("", code, order.status, language) if code else None,
         "items": [item_label(each, language) for each in view.items],
         "results": [(each, result_label(each, language)) for each in _RESULTS],
@@ -241,10 +243,10 @@ async def _show(
     return page(request, "orders/protocol", status, principal=principal, headers=headers, **values)
 
 
-def _error_names(sent: RejectedForm, view: OnSiteView) -> dict[str, str]:
+def _error_names(sent: RejectedForm, view: OnSiteView, language: Language) -> dict[str, str]:
     prefix = "protocol.check."
     return {
-        field: view.items[int(field.removeprefix(prefix))]
+        field: item_label(view.items[int(field.removeprefix(prefix))], language)
         for field in sent.codes
         if field.startswith(prefix)
     }

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, select, update
 
+from domain.orders.erasure import ERASED
 from records.account_notices import TOKENS, Recipient, tell
 from records.database import Database
 from records.mails import USER
@@ -37,15 +38,17 @@ class Leaving:
     ) -> tuple[EndedToken, ...]:
         """Remove a user with its sessions, links, mails, assignments, and end the tokens that it made. Returns these.
 
-        Operations are told which ones ended, so that somebody makes new ones. `office_of`: this partner keeps at least
-        one person of the office who can log in.
+        Of the mails to it about orders only its address is removed. Operations are told which tokens ended, so that
+        somebody makes new ones. `office_of`: this partner keeps at least one person of the office who can log in.
 
         Raises:
             LastOffice: the user is the last one.
         """
         sent = delete(mails).where(mails.c.about == user_id, mails.c.audience.in_((USER, PERSON)))
+        # Those about orders are in the histories of the orders.
+        about_orders = update(mails).values(recipient=ERASED).where(mails.c.audience == PERSON)
         theirs = (tokens.c.made_by == user_id, tokens.c.revoked_at.is_(None))
-        name = select(users.c.name).where(users.c.user_id == user_id).with_for_update()
+        person = select(users.c.name, users.c.email).where(users.c.user_id == user_id)
         running = (
             select(tokens.c.token_id, tokens.c.name, partners.c.name.label("owner"))
             .outerjoin(partners, partners.c.partner_id == tokens.c.partner_id)
@@ -57,15 +60,17 @@ class Leaving:
         def remove(connection: Connection) -> tuple[EndedToken, ...]:
             if office_of is not None:
                 keep_office(connection, office_of, user_id)
-            maker = connection.execute(name).scalar_one_or_none()  # `Tokens.add` waits for it
+            # `Tokens.add` waits for it
+            maker = connection.execute(person.with_for_update()).one_or_none()
             if maker is None:
                 return ()
             ended = tuple(EndedToken(*row) for row in connection.execute(running))
             connection.execute(end)
             connection.execute(delete(users).where(users.c.user_id == user_id))
             connection.execute(sent)
+            connection.execute(about_orders.where(mails.c.recipient == maker.email))
             if ended:
-                facts = {"maker": maker, "tokens": [[each.name, each.owner] for each in ended]}
+                facts = {"maker": maker.name, "tokens": [[each.name, each.owner] for each in ended]}
                 tell(connection, "tokens_ended", TOKENS, [operations], facts, now)
             return ended
 

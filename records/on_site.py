@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from domain.errors import InvalidCommand
 from domain.orders.order import Status
@@ -190,18 +190,6 @@ class Protocols:
         )
         rows = await self._database.read(lambda connection: connection.execute(found).all())
         return tuple(map(_kept, rows))
-
-    async def exists(self, sp_id: str, partner_id: str) -> bool:
-        """Whether this partner has written a protocol of this order."""
-        found = select(
-            exists().where(
-                execution_protocols.c.sp_id == sp_id,
-                execution_protocols.c.partner_id == partner_id,
-            )
-        )
-        return bool(
-            await self._database.read(lambda connection: connection.execute(found).scalar_one())
-        )
 
     async def pdf(self, version: ProtocolVersion) -> bytes | None:
         """The PDF of a version; None if it was not made yet."""

@@ -17,6 +17,7 @@ from domain.orders.protocol import (
     ProtocolVersion,
     check_protocol,
     checklist_of,
+    counts,
     is_required,
     why_no_protocol,
 )
@@ -113,7 +114,6 @@ class OnSite:
             photos = await self._photos.of(order.sp_id, partner_id)
             protocols = await self._protocols.of(order.sp_id, partner_id)
         holder = order.partner.partner_id
-        own = [each for each in protocols if each.version.partner_id == holder]
         fixed = frozenset(
             named.photo_id for each in protocols for named in each.version.protocol.pictures
         )
@@ -129,7 +129,9 @@ class OnSite:
             fixed,
             why_not_added(order),
             why_no_protocol(order),
-            is_required(order) and not own and order.status is Status.CONFIRM_EXECUTION,
+            is_required(order)
+            and order.status is Status.CONFIRM_EXECUTION
+            and not any(counts(order, each.version) for each in protocols),
             checklist_of(order),
         )
 
@@ -301,7 +303,8 @@ class OnSite:
             return
         if order.status is not Status.CONFIRM_EXECUTION or not is_required(order):
             return
-        if not await self._protocols.exists(order.sp_id, order.partner.partner_id):
+        written = await self._protocols.of(order.sp_id, order.partner.partner_id)
+        if not any(counts(order, each.version) for each in written):
             raise InvalidCommand("protocol", "protocol_required")
 
     # --- helpers -------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """The use cases of a partner's people: its office invites and removes them, and says who is notified of what."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from domain.people import NOTIFICATIONS, PARTNER_ROLES, Notification, PartnerRole, possible, wanted
@@ -11,9 +12,11 @@ from records.database import Database
 from records.people import MOST_PEOPLE, LastOffice, PeopleRecords
 from use_cases import access
 from use_cases.account_errors import Conflict, Fault, NotFound, WrongFields
+from use_cases.account_ids import new_user
 from use_cases.accounts import Accounts
 from use_cases.principal import Principal
-from use_cases.security_events import note
+from use_cases.security_events import note, throttling_noted
+from use_cases.throttle import Throttle
 
 logger = logging.getLogger("cmi.desk")
 
@@ -49,11 +52,17 @@ class Person(NamedTuple):
 
 
 class PeopleUseCases:
-    """The people of the caller's own firm; what belongs to another firm does not exist."""
+    """The people of the caller's own firm; what belongs to another firm does not exist. `clock` gives the instant."""
 
-    def __init__(self, accounts: Accounts, database: Database) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        database: Database,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._accounts = accounts
         self._people = PeopleRecords(database)
+        self._throttle = Throttle(database, clock)
 
     async def list(self, principal: Principal) -> tuple[Person, ...]:
         """The people of the caller's firm, in the order in which they were invited. Raises `Forbidden`."""
@@ -83,20 +92,31 @@ class PeopleUseCases:
             Forbidden: not for this caller.
             WrongFields: with each field that is invalid.
             Conflict: another login has the address, the firm has ended, or (`TooMany`) has too many people.
+            Throttled: the firm, or all firms to this address, have sent too many invitations.
         """
         access.check(principal, "manage_people")
         firm, known = _firm(principal), _role(role)
+        new = new_user(email, name, language or "de")  # what is invalid is not counted
         if await self._people.count(firm) >= MOST_PEOPLE:
             raise TooMany()
+        await self._count_invitation(firm, new.email)
         made = await self._accounts.invite(
             firm, "partner", email, name, language, request_id, partner_role=known
         )
         return _person(made)
 
     async def invite_again(self, principal: Principal, user_id: str) -> Person:
-        """Mail a new invitation (`Accounts.invite_again`). Raises `Forbidden`; `NotFound`; `Conflict`."""
+        """Mail a new invitation (`Accounts.invite_again`). Raises `Forbidden`; `NotFound`; `Conflict`; `Throttled`."""
         access.check(principal, "manage_people")
-        return _person(await self._accounts.invite_again(_firm(principal), user_id))
+        firm = _firm(principal)
+        user = await self._accounts.user(firm, user_id)
+        if user.invitation != "accepted":
+            await self._count_invitation(firm, user.email)
+        return _person(await self._accounts.invite_again(firm, user_id))
+
+    async def _count_invitation(self, firm: str, email: str) -> None:
+        with throttling_noted("login", email):
+            await self._throttle.invite(firm, email)
 
     async def change(
         self,

@@ -22,6 +22,7 @@ _BY_ADDRESS = Limit(free=20, first=_SECOND, longest=15 * _MINUTE, forgotten=_HOU
 _BY_SITE = Limit(free=100, first=_SECOND, longest=15 * _MINUTE, forgotten=_HOUR)
 _RESETS = Limit(free=3, first=_MINUTE, longest=_HOUR, forgotten=_DAY)
 _RESETS_BY_ADDRESS = Limit(free=20, first=_MINUTE, longest=_HOUR, forgotten=_DAY)
+_INVITATIONS = Limit(free=100, first=_MINUTE, longest=_HOUR, forgotten=_DAY)
 
 DEVICE_REMEMBERED = timedelta(days=180)
 """How long a browser is known after its last log-in."""
@@ -97,6 +98,14 @@ class Throttle:
             return
         networks = {f"reset:{name}": _RESETS_BY_ADDRESS for name in _networks(address)}
         await self._charge({f"reset:{email_key(email)}": _RESETS} | networks)
+
+    async def invite(self, firm: str, email: str) -> None:
+        """Count a mail that a partner's office sends to an address of its choice. Raises `Throttled`.
+
+        An address gets few, from all firms together. A firm can send enough to invite all of its people in a day, and
+        cannot try many addresses to learn which of them have a login.
+        """
+        await self._charge({f"invite:{email_key(email)}": _RESETS, f"invites:{firm}": _INVITATIONS})
 
     async def tidy(self) -> None:
         """Delete old counts, and forget browsers that were not used for long."""

@@ -159,6 +159,14 @@ def is_required(order: Order) -> bool:
     return order.policy.protocol.requires(order.intake.placement.service.code)
 
 
+def counts(order: Order, version: ProtocolVersion) -> bool:
+    """Whether a protocol is one of the order's partner, since the order was sent to it."""
+    since = order.transmitted_at
+    return (
+        version.partner_id == order.partner.partner_id and since is not None and version.at >= since
+    )
+
+
 def why_no_protocol(order: Order) -> ProtocolRefusal | None:
     """The code of the refusal to write a protocol now; None if it is possible: once the work can have been done."""
     code = why_not_added(order)

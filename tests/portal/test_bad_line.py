@@ -135,6 +135,8 @@ async def test_nobody_sends_or_reads_what_another_person_left_on_the_phone(porta
         line.turn("up")
         await waiting.get_by_role("button", name="Jetzt senden").click()
         await expect(waiting).to_contain_text("Ihre Sitzung ist abgelaufen.")
+        kept = "async () => (await (await caches.open('cmi-pages')).keys()).length"
+        assert await page.evaluate(kept) == 0
         await portal.log_in(page.context, theirs)
         await page.goto("/")
         await expect(waiting).to_contain_text("1 Eingabe einer anderen Person wartet")
@@ -147,13 +149,18 @@ async def test_nobody_sends_or_reads_what_another_person_left_on_the_phone(porta
         await page.locator("details.narrow > summary").click()
         await follow(page.locator("details.narrow").get_by_role("button", name="Abmelden"))
         await expect(page).to_have_url(f"{line.address}/login")
-        kept = "async () => (await (await caches.open('cmi-pages')).keys()).length"
         assert await page.evaluate(kept) == 0
         await portal.log_in(page.context, mine)
         await page.goto("/")
         await expect(waiting).to_contain_text("1 Eingabe ist gesendet")
         found = (await portal.site.operations.get(f"{API}/orders/{sp_id}/messages")).json()
         assert [each["author"] for each in found["items"]] == [mine.name]
+        await _kept(page, f"/orders/{sp_id}")
+        await page.context.clear_cookies()
+        await page.get_by_label("Nachricht an das Servicepartner-Team").fill("Zu spät")
+        await follow(page.get_by_role("button", name="Nachricht senden"))
+        await expect(page.get_by_label("Passwort")).to_be_visible()
+        assert await page.evaluate(kept) == 0, "the answer asks to log in"
 
 
 async def test_the_server_takes_no_kept_form_of_another_person(portal: Portal) -> None:

@@ -8,10 +8,12 @@ from sqlalchemy import func, select
 from contracts.activities import Snapshot
 from domain.orders.commands import Reassign
 from domain.orders.events import Reassigned
+from domain.orders.order import Status
 from records.account_notices import Recipient
 from records.accounts import AccountRecords
 from records.assignments import NOBODY, Assigned, Assignment, Assignments, is_assigned_to
 from records.database import Database
+from records.order_lists import OrderFilter
 from records.orders import Orders
 from records.partners import Partners
 from records.tables import order_assignments, orders
@@ -77,6 +79,13 @@ async def test_lists_find_the_orders_of_a_person_and_of_nobody(database: Databas
     assert (await found("usr_hans"), await found(NOBODY)) == (0, 1)
     await Assignments(database).assign(to("usr_hans"))
     assert (await found("usr_hans"), await found("usr_rita"), await found(NOBODY)) == (1, 0, 0)
+
+    async def counted(user_id: str) -> dict[Status, int]:
+        which = OrderFilter(partner_id=HUBER, person_id=user_id)
+        return await Orders(database).counts(which)
+
+    assert await counted("usr_hans") == {Status.NEW: 1}
+    assert await counted("usr_rita") == await counted(NOBODY) == {}
 
 
 async def test_an_order_that_comes_back_to_its_partner_is_nobodys(database: Database) -> None:

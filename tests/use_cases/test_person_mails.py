@@ -5,10 +5,12 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from contracts.activities import Snapshot
 from domain.actors import Actor
 from domain.orders.commands import Cancel, Reassign
+from domain.orders.erasure import ERASED
 from domain.orders.placement import Intake
 from domain.people import Notification, PartnerRole
 from domain.policy import Policy
@@ -23,6 +25,7 @@ from records.orders import Orders
 from records.partners import Partners
 from records.people import PeopleRecords
 from records.person_mails import COLLECTED, PersonMailQueue
+from records.tables import mails
 from settings import Settings
 from tests.activities.conftest import partner
 from tests.activities.servers import MailServer
@@ -208,8 +211,15 @@ async def test_the_office_gets_new_orders_and_the_digest_if_it_wants(desk: Desk)
 async def test_a_person_that_leaves_gets_no_mail(desk: Desk) -> None:
     await desk.lives(*AGREED)
     await desk.assign("usr_hans")
+    await desk.lives(*AGREED, appointment(72, "krank"))
+    assert [mail["To"] for mail in await desk.sent()] == [TO_HANS], "about the order"
     operations = Recipient("operations", "desk@cmi.example", "", "de", True)
     await AccountRecords(desk.database).leaving.remove_user("usr_hans", desk.clock(), operations)
     assert await desk.later(minutes=3) == []
     queue = PersonMailQueue(desk.database)
     assert await queue.due(desk.clock() + timedelta(days=9) + COLLECTED, 10) == ()
+    addresses = select(mails.c.recipient).where(mails.c.about == "SP-1048213")
+    left = await desk.database.read(
+        lambda connection: connection.execute(addresses).scalars().all()
+    )
+    assert left == [ERASED], "that there was a mail is known, and not to whom"

@@ -178,6 +178,12 @@ async def test_who_has_it_is_not_answered_again(reader: Reader) -> None:
         assert changed.status_code == 200
         assert changed.headers["ETag"] != tag
     assert (await reader.reads(path, If_None_Match=tag, If_Modified_Since="x")).status_code == 200
+    for wrong in (
+        "x",
+        f"Thu, 01 Jan 2026 00:00:00 +{9**20}",
+        f"Thu, 01 Jan 2026 00:00:{9**20} GMT",
+    ):
+        assert (await reader.reads(path, If_Modified_Since=wrong)).status_code == 200, wrong
 
 
 async def test_a_person_can_have_only_its_own(reader: Reader) -> None:

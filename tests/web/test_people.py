@@ -293,6 +293,27 @@ async def test_a_reassigned_order_is_nobodys_at_its_new_partner(cmi: Site, team:
     assert "Hans Muster" not in str(seen)
 
 
+async def test_an_address_gets_few_invitations_by_offices(cmi: Site) -> None:
+    one, other = await firm(cmi), await firm(cmi)
+    body = {"email": f"viel@{one.partner_id}.example", "name": "Viel Post", "role": "office"}
+    for _ in range(4):  # what is invalid is not counted
+        wrong = await one.http.post(f"{API}/people", json=body | {"email": "no address"})
+        assert wrong.status_code == 422
+    at = f"{API}/people/{(await one.http.post(f'{API}/people', json=body)).json()['user_id']}"
+    for _ in range(2):
+        assert (await one.http.post(f"{at}/invitation")).status_code == 200
+    refused = await one.http.post(f"{at}/invitation")
+    assert (refused.status_code, int(refused.headers["Retry-After"]) > 0) == (429, True)
+    assert (await one.http.delete(at)).status_code == 204
+    for each in (one, other):
+        assert (await each.http.post(f"{API}/people", json=body)).status_code == 429
+    async with person(other, "office", "Rita Frei") as rita:
+        assert (await rita.browser.get("/people")).status_code == 200
+        fields = body | {"form_token": rita.browser.cookies["cmi_form"], "language": "de"}
+        page = await rita.browser.post("/people", data=fields, headers=SAME)
+        assert (page.status_code, "So viele Einladungen" in page.text) == (422, True)
+
+
 async def test_the_office_assigns_several_on_the_page(cmi: Site, team: Team) -> None:
     sp_ids = [await cmi.new(partner_id=team.firm.partner_id) for _ in range(2)]
     browser = team.office.browser

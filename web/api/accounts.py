@@ -7,7 +7,7 @@ from typing import Annotated, cast
 from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, ConfigDict
 
-from use_cases.account_errors import Conflict, NotFound, WrongFields
+from use_cases.account_errors import Conflict, NotFound, Throttled, WrongFields
 from use_cases.accounts import Accounts
 from use_cases.principal import Principal
 from web.problems import Problem, documented, invalid
@@ -41,7 +41,7 @@ class AccountInput(BaseModel):
 
 @contextmanager
 def account_errors() -> Iterator[None]:
-    """Turns the errors of the use cases into problem documents: 404, 409 or 422."""
+    """Turns the errors of the use cases into problem documents: 404, 409, 422 or 429."""
     try:
         yield
     except NotFound as error:
@@ -50,3 +50,6 @@ def account_errors() -> Iterator[None]:
         raise Problem(409, "Conflict", str(error), allowed=[]) from None
     except WrongFields as error:
         raise invalid((fault.field, fault.message) for fault in error.faults) from None
+    except Throttled as error:
+        later = {"Retry-After": str(error.retry_after)}
+        raise Problem(429, "Too many", "Too many mails were sent.", headers=later) from None

@@ -119,7 +119,7 @@ def _has_it(request: Request, reading: Reading) -> bool:
     since = request.headers.get("If-Modified-Since", "")
     try:
         known = parsedate_to_datetime(since)
-    except ValueError:
+    except (ValueError, OverflowError):
         return False
     return known.tzinfo is not None and reading.changed_at.replace(microsecond=0) <= known
 

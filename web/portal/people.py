@@ -9,7 +9,7 @@ from domain.people import NOTIFICATIONS, Notification, possible
 from domain.values import LANGUAGES, Language
 from use_cases import access
 from use_cases.access import Forbidden
-from use_cases.account_errors import Conflict, NotFound, PartnerEnded, WrongFields
+from use_cases.account_errors import Conflict, NotFound, PartnerEnded, Throttled, WrongFields
 from use_cases.people import LastOfOffice, OwnLogin, PeopleUseCases, TooMany
 from use_cases.principal import Principal
 from web.portal.commands import command_id
@@ -47,8 +47,12 @@ MAILS: dict[Notification, str] = {
     "digest": mark("Am Morgen: was in der Firma offen ist"),
 }
 assert tuple(MAILS) == NOTIFICATIONS
+_MANY_MAILS = mark(
+    "So viele Einladungen in kurzer Zeit gehen nicht. Bitte versuchen Sie es in einer Stunde wieder."
+)
 register_notices(
     {
+        "invitations_many": _MANY_MAILS,
         "person_changed": mark("Die Angaben sind gespeichert."),
         "person_removed": mark("Das Login ist gelöscht. Die Aufträge dieser Person sind niemandem mehr zugeteilt."),
         "mails_chosen": mark("Die Auswahl Ihrer E-Mails ist gespeichert."),
@@ -102,6 +106,8 @@ async def invite(request: Request) -> Response:
         return redirect(request, PATH, said="no_access")
     except TooMany:
         return redirect(request, PATH, said="people_many")
+    except Throttled:
+        errors = {"person-email": say(language, _MANY_MAILS)}
     except Conflict:
         errors = {"person-email": say(language, TAKEN)}
     except WrongFields as error:
@@ -125,6 +131,8 @@ async def invite_again(request: Request, user_id: str) -> Response:
         return redirect(request, PATH, said="no_access")
     except Conflict:
         return redirect(request, f"{PATH}#people", said="login_active")
+    except Throttled:
+        return redirect(request, f"{PATH}#people", said="invitations_many")
     waits = person.user.invitation in ("waiting", "failed")
     return redirect(request, f"{PATH}#people", said="login_waits" if waits else "login_invited")
 

@@ -18,6 +18,7 @@ from domain.orders.protocol import (
     ProtocolVersion,
     check_protocol,
     checklist_of,
+    counts,
     is_required,
     svg_path,
     why_no_protocol,
@@ -108,6 +109,30 @@ def test_what_a_protocol_must_have(
     assert said == code
 
 
+def kept(protocol: Protocol) -> ProtocolVersion:
+    return ProtocolVersion(
+        sp_id="SP-1",
+        version=1,
+        partner_id="elektro-huber",
+        partner_name="Elektro Huber",
+        at=MONDAY,
+        side="partner",
+        login_id="b",
+        author="B",
+        protocol=protocol,
+    )
+
+
+def test_a_protocol_of_another_partner_or_of_an_earlier_time_does_not_count() -> None:
+    found = order(*AGREED)
+    sent = found.transmitted_at
+    written = kept(Protocol(checklist=(), begun=MONDAY, ended=MONDAY, ending="absent", reason="x"))
+    assert found.partner.partner_id == written.partner_id
+    assert counts(found, written.replace(at=sent))
+    assert not counts(found, written.replace(at=sent - timedelta(seconds=1)))
+    assert not counts(found, written.replace(at=sent, partner_id="sanitaer-rossi"))
+
+
 points = st.tuples(st.integers(0, WIDTH), st.integers(0, HEIGHT))
 
 
@@ -116,17 +141,7 @@ def test_a_signature_is_read_again_as_it_was_and_changes_the_checksum(strokes: A
     protocol = Protocol(
         checklist=(), begun=MONDAY, ended=MONDAY, ending="signed", signer="x", strokes=strokes
     )
-    version = ProtocolVersion(
-        sp_id="SP-1",
-        version=1,
-        partner_id="a",
-        partner_name="A",
-        at=MONDAY,
-        side="partner",
-        login_id="b",
-        author="B",
-        protocol=protocol,
-    )
+    version = kept(protocol)
     again = ProtocolVersion.model_validate_json(version.model_dump_json())
     assert (again, again.sha256) == (version, version.sha256)
     other = version.replace(protocol=protocol.model_copy(update={"signer": "y"}))

@@ -53,6 +53,10 @@ async function setPerson(person) {
   await forgetPages();
   await stored("facts", "readwrite", (facts) => facts.put(person, "person"));
 }
+// The server says that the session has ended, or is another person's. The forms go on waiting, and say so.
+async function forgetUnless(person) {
+  if (person && person !== (await personNow())) await forgetPages(); // without one the answer is not of the site
+}
 
 // --- pages
 
@@ -159,6 +163,7 @@ async function sendForm(event, path) {
   }
   const asked = fetch(event.request).then(async (answer) => {
     if (isProxys(answer)) throw new Error("no answer of the site");
+    await forgetUnless(answer.headers.get("CMI-Person"));
     // The page that asks to log in keeps what was typed, but no files.
     const keeps = answer.status === 403 && answer.headers.get("CMI-Person") === "none" && form.fields.some(([, value]) => value instanceof File && value.size);
     if (keeps) await keepForm({ ...form, why: "login" });
@@ -202,6 +207,7 @@ async function sendAll() {
   } catch {
     return; // no connection
   }
+  await forgetUnless(session.person);
   for (const form of (await allForms()).filter(isWaiting)) {
     if (session.person !== form.person) {
       const why = session.person === "none" ? "login" : "";

@@ -76,6 +76,7 @@ def _environment(language: Language) -> Environment:
 
 _environments = {language: _environment(language) for language in LANGUAGES}
 _notices: dict[str, str] = {}
+_refusals: set[str] = set()  # the codes of notices that say what was not done
 
 
 class EarlyResponse(Exception):
@@ -86,10 +87,15 @@ class EarlyResponse(Exception):
         self.response = response
 
 
-def register_notices(notices: dict[str, str]) -> None:
-    """Register notices, marked texts by their codes. `redirect(…, said=code)` shows one on the page it leads to."""
+def register_notices(notices: dict[str, str], *, refused: bool = False) -> None:
+    """Register notices, marked texts by their codes. `redirect(…, said=code)` shows one on the page it leads to.
+
+    `refused`: they say what was not done, and do not look like a success.
+    """
     assert not notices.keys() & _notices.keys(), "two notices have the same code"
     _notices.update(notices)
+    if refused:
+        _refusals.update(notices)
 
 
 async def current_principal(request: Request) -> Principal | None:
@@ -212,7 +218,8 @@ def page(
     """A page: `templates/<template>.html` with these values, in the language of the person who is logged in.
 
     Every template also gets `principal` (or None), `language`, `words` (the package), `root` (the prefix of each
-    address), `here` (the path of this page), `form_token`, and `said` (the notice to show, or None).
+    address), `here` (the path of this page), `form_token`, `said` (the notice to show, or None) and
+    `is_refusal` (whether it says what was not done).
     """
     principal = principal or getattr(request.state, "principal", None)
     chosen = language_of(request, language or (principal.language if principal else None))
@@ -227,6 +234,7 @@ def page(
             form_token=token,
             offline_pages=request.app.state.settings.offline_pages,
             said=_notices.get(request.query_params.get("said", "")),
+            is_refusal=request.query_params.get("said") in _refusals,
             **values,
         )
     )

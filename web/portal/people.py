@@ -55,11 +55,18 @@ register_notices(
         "invitations_many": _MANY_MAILS,
         "person_changed": mark("Die Angaben sind gespeichert."),
         "person_removed": mark("Das Login ist gelöscht. Die Aufträge dieser Person sind niemandem mehr zugeteilt."),
-        "person_last": mark("Jemand vom Büro muss sich anmelden können: Das ist die letzte Person."),
-        "people_many": mark("Mehr Personen kann eine Firma nicht haben."),
         "mails_chosen": mark("Die Auswahl Ihrer E-Mails ist gespeichert."),
     }
 )  # fmt: skip
+register_notices(
+    {
+        "person_last": mark(
+            "Jemand vom Büro muss sich anmelden können: Das ist die letzte Person."
+        ),
+        "people_many": mark("Mehr Personen kann eine Firma nicht haben."),
+    },
+    refused=True,
+)
 
 
 def people_use_cases(request: Request) -> PeopleUseCases:

@@ -25,13 +25,18 @@ register_notices(
     {
         "order-assigned": mark("Die Zuteilung ist gespeichert."),
         "orders-assigned": mark("Die Zuteilung der ausgewählten Aufträge ist gespeichert."),
+    }
+)
+register_notices(
+    {
         "orders-assigned-some": mark(
             "Einige der ausgewählten Aufträge sind nicht mehr bei Ihnen; die anderen sind zugeteilt."
         ),
         "orders-none": mark("Sie haben keinen Auftrag ausgewählt."),
         "person-missing": mark("Bitte wählen Sie, wem die Aufträge zugeteilt werden."),
         "person-gone": mark("Diese Person gibt es in Ihrer Firma nicht (mehr)."),
-    }
+    },
+    refused=True,
 )
 
 

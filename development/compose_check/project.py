@@ -129,7 +129,7 @@ class Project:
 
     def down(self) -> None:
         """Stop and remove all containers, networks and volumes."""
-        self.compose("--profile", "*", "down", "--volumes", "--timeout", "60", patience=180)
+        self.compose("--profile", "*", "down", "--volumes", "--timeout", "5", patience=180)
 
     def config(self) -> dict[str, Any]:
         """The files as Compose reads them."""

@@ -17,11 +17,11 @@ MARKS := mark say:2 pmark:1c,2 nmark:1,2
 ANOTHER := Name another one: make PYTHON=python3.12 …
 
 .DEFAULT_GOAL := help
-.PHONY: help setup all-packages run-packages run test check format catalogues lock bench demo pictures
+.PHONY: help setup all-packages run-packages run test check format catalogues lock bench demo pictures compose-check
 .NOTPARALLEL: # npm may be among the packages, and installers wait for each other
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@sed -n 's/^#   make/  e.g. make/p' $(firstword $(MAKEFILE_LIST))
 
 setup: all-packages $(AXE) ## make .venv and install what the rest needs (the others call their part of it)
@@ -85,6 +85,10 @@ bench: setup ## the benchmarks: a table on the screen and bench/results/*.json
 
 demo: run-packages ## one unattended run in a minute: orders through every ending, with the story on the screen
 	@$(BIN)/python -m development.demo $(ARGS)
+
+compose-check: $(STAMP) ## really run the Compose files, on Docker from Debian's packages (as root; a quarter of an hour at first)
+	@$(BIN)/python $(PACKAGES) --must compose
+	@$(BIN)/python -m development.compose_check $(ARGS)
 
 pictures: $(STAMP) ## draw docs/images/*.svg from their text sources, with Graphviz
 	@$(BIN)/python $(PACKAGES) --must pictures

@@ -254,7 +254,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
     """The database of the records; an SQLite file is migrated first."""
     if settings.database_url.startswith("sqlite"):
         await migrate(settings.database_url)
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, settings.connections)
     try:
         yield database
     finally:

@@ -43,8 +43,12 @@ from settings import Settings, SettingsError, keep_files_private
 from settings.logs import configure_logging
 from settings.secrets import forget_secrets
 from settings.temporal import temporal_connection
+from settings.traces import are_traces_exported
+from telemetry.endpoint import NotListening, show_sdk_metrics
+from telemetry.tracing import TraceIdFilter, start_tracing, stop_tracing
 from temporal.connection import connect_patiently, leave, rewrap_data_keys
 from use_cases.outages import OutageWatch
+from use_cases.process_metrics import metrics_endpoint
 from use_cases.production import unfit_for_production
 from workflows.daily_digest import DailyDigest
 from workflows.monthly_billing import MonthlyBilling
@@ -192,7 +196,7 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
     await asyncio.to_thread(remove_leftovers)
     if settings.database_url.startswith("sqlite"):
         await migrate_patiently(settings.database_url)
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, settings.connections)
     client = await connect_patiently(settings, database)
     forget_secrets(settings)
     watch: OutageWatch | None = None
@@ -209,6 +213,7 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
     workers = [_MAKERS[queue](client, settings, database) for queue in dict.fromkeys(queues)]
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
+        stack.enter_context(metrics_endpoint(settings, database))
         for worker in workers:
             await stack.enter_async_context(worker)
         logger.info(
@@ -286,6 +291,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     configure_logging(settings)
+    if are_traces_exported():
+        start_tracing("cmi-worker")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(TraceIdFilter())
     protect_memory()
     # Until the workers run there is nothing to finish, and Ctrl-C simply ends the process.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -300,7 +309,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "the processes that read foreign files are less confined than they could be",
             extra={"missing": lacking},
         )
-    uvloop.run(run(settings, options.queues))
+    try:
+        show_sdk_metrics(settings.metrics_temporal)
+        uvloop.run(run(settings, options.queues))
+        stop_tracing()
+    except NotListening as error:
+        print(error, file=sys.stderr)
+        return 2
     return 0
 
 

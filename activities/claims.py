@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, get_args
 
 from temporalio import activity
 from temporalio.client import (
@@ -39,6 +39,7 @@ from records.heads import Diverged, take_over
 from records.mails import MailLog
 from records.orders import Orders, StoredOrder
 from records.settlements import Settlements
+from telemetry.metrics import CLAIMS_LEFT_OUT
 from temporal import orders as workflow_client
 from temporal.calls import Closed, temporal_call
 from use_cases.revival import outbox
@@ -57,6 +58,10 @@ class _Found(NamedTuple):
 
     stored: StoredOrder
     workflow: WorkflowExecutionStatus | None
+
+
+for _reason in get_args(LeftOutReason):
+    CLAIMS_LEFT_OUT.labels(_reason)  # so that the first one counts as an increase
 
 
 class ClaimActivities:
@@ -103,12 +108,15 @@ class ClaimActivities:
             answers = await _of_each(batch.sp_ids, claim)
             lines = [answer for answer in answers if isinstance(answer, Line)]
             await self._settlements.lines.keep_confirmed(number, lines)
+            refused = tuple(
+                LeftOut(sp_id=sp_id, reason=reason)
+                for sp_id, reason in zip(batch.sp_ids, answers, strict=True)
+                if not isinstance(reason, Line)
+            )
+            for each in refused:
+                CLAIMS_LEFT_OUT.labels(each.reason).inc()
             return Claims(
-                refused=tuple(
-                    LeftOut(sp_id=sp_id, reason=reason)
-                    for sp_id, reason in zip(batch.sp_ids, answers, strict=True)
-                    if not isinstance(reason, Line)
-                ),
+                refused=refused,
                 fees=sum((line.fee for line in lines), Decimal("0.00")),
             )
 

@@ -36,6 +36,7 @@ from records.orders import Orders
 from records.reconciliation import Reconciliation, Row, Same
 from records.settlements import Settlements
 from settings import Settings
+from telemetry.metrics import RECONCILED_AT
 
 BATCH = 200
 MAX_CONCURRENT = 8
@@ -280,6 +281,7 @@ class ReconcileActivities:
             while await self._findings.count_unreported():
                 await self._findings.mark_reported(await self._report())
             await self._obsolete.mark(activity.info().started_time)
+            RECONCILED_AT.set_to_current_time()
             return await self._findings.count()
 
     async def _report(self) -> datetime:

@@ -1,5 +1,7 @@
 """Writes orders to the records: the read model and the timeline."""
 
+from datetime import UTC, datetime
+
 from temporalio import activity
 from temporalio.client import Client
 
@@ -7,6 +9,7 @@ from activities.failures import without_contents
 from contracts import activities
 from records.heads import Diverged, take_over
 from records.orders import Orders
+from telemetry.metrics import RECORDS_LAG
 from temporal import orders as workflow_client
 
 
@@ -27,7 +30,11 @@ class RecordActivities:
         sp_id = snapshot.order.sp_id
         with without_contents(f"records of {sp_id}"):
             try:
-                return await self._orders.save(snapshot)
+                version = await self._orders.save(snapshot)
+                if snapshot.events:
+                    lag = datetime.now(UTC) - snapshot.events[-1].at
+                    RECORDS_LAG.labels("order").observe(lag.total_seconds())
+                return version
             except Diverged:
                 if activity.info().is_local:
                     raise  # a workflow answers no query during its own task; the next attempt is not local

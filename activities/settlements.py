@@ -1,5 +1,7 @@
 """Writes settlements and their corrections to the records, and opens settlements at the end of a month."""
 
+from datetime import UTC, datetime
+
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
@@ -14,6 +16,7 @@ from records.corrections import Corrections
 from records.heads import Diverged, take_over
 from records.partners import Partners
 from records.settlements import Settlements
+from telemetry.metrics import RECORDS_LAG
 from temporal.settlements import settlement_snapshot
 from use_cases.opening import NotReleased, open_month
 
@@ -50,7 +53,11 @@ class SettlementActivities:
         opening = snapshot.settlement.opening
         with without_contents(f"records of {opening.settlement_id}"):
             try:
-                return await self._settlements.save(snapshot)
+                version = await self._settlements.save(snapshot)
+                if snapshot.events:
+                    lag = datetime.now(UTC) - snapshot.events[-1].at
+                    RECORDS_LAG.labels("settlement").observe(lag.total_seconds())
+                return version
             except Diverged:
                 if activity.info().is_local:
                     raise  # a workflow answers no query during its own task; the next attempt is not local

@@ -19,6 +19,7 @@ BENCHMARKS = {
     "lives": (150, "whole orders a second and their events, against a bare workflow"),
     "api": (20, "what the HTTP API adds to one update"),
     "overview": (100_000, "how long a partner's overview page takes"),
+    "records": (1_000_000, "lists and overviews on PostgreSQL, and how they grow with the orders"),
     "settlement": (2000, "orders of one partner that a settlement bills a second"),
     "cost": (20, "what one order costs in events, actions, rows, bytes and processor time"),
     "fairness": (2000, "how long a partner waits while another one gets that many orders at once"),

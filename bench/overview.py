@@ -44,7 +44,7 @@ async def run(count: int) -> None:
     seconds, size = [], 0
     async with running_product() as around, running_web(around) as http:
         await _fill(around.database, count)
-        secrets = await _sessions(around.database)
+        secrets = await sessions(around.database)
         cookie = session_cookie(around.settings)
         for turn in range(ROUNDS + 1):
             for secret in secrets:
@@ -82,7 +82,7 @@ def _order(n: int, template: Order) -> Order:
     placed = template.intake.placement.model_copy(
         update={"sp_id": f"SP-{n:07}", "sales_order_id": f"48{n * 7919 % 1_000_000:06}"}
     )
-    partner_id = _partner_id(n // len(_LIVES))
+    partner_id = partner_id_of(n // len(_LIVES))
     partner = template.partner.model_copy(update={"partner_id": partner_id})
     intake = template.intake.model_copy(update={"placement": placed, "partner": partner})
     placed_at = MONDAY + timedelta(seconds=n * 61)
@@ -91,18 +91,19 @@ def _order(n: int, template: Order) -> Order:
     )
 
 
-def _partner_id(n: int) -> str:
+def partner_id_of(n: int) -> str:
+    """The id of the n-th partner."""
     return f"partner-{n % PARTNERS:02}"
 
 
-async def _sessions(database: Database) -> list[str]:
+async def sessions(database: Database) -> list[str]:
     """The secret of a session of a login of each partner."""
     now = datetime.now(UTC)
     partners, accounts = Partners(database), AccountRecords(database)
     secrets = []
     for n in range(PARTNERS):
         partner = Partner(
-            partner_id=_partner_id(n),
+            partner_id=partner_id_of(n),
             name=f"Partner {n} AG",
             canton="ZH",
             language="de",

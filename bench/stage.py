@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -18,19 +19,24 @@ _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @asynccontextmanager
-async def running_product(server: Sequence[str] = ()) -> AsyncIterator[Surroundings]:
+async def running_product(server: Sequence[str] = (), **env: str) -> AsyncIterator[Surroundings]:
     """Temporal on its file, a mail server, SQLite records with the example partners, and a running worker.
 
-    The policy is the standard one, except that orders are sent at once. `server` has further options of the server.
-    Everything ends with the block; if the block fails, the ends of the logs are printed.
+    The policy is the standard one, except that orders are sent at once. `server` has further options of the server,
+    `env` further variables of the processes. Everything ends with the block; if the block fails, the ends of the logs
+    are printed.
     """
     with tempfile.TemporaryDirectory(prefix="cmi-bench-") as name:
         folder = Path(name)
         policy = folder / "send-at-once.toml"
         policy.write_text(_POLICY)
-        async with surroundings(
-            folder, within=None, server=server, CMI_POLICY=str(policy), CMI_LOG_LEVEL="warning"
-        ) as around:
+        settings: dict[str, Any] = {
+            "CMI_POLICY": str(policy),
+            "CMI_LOG_LEVEL": "warning",
+            "CMI_DATABASE_URL": f"sqlite:///{folder / 'cmi.db'}",
+            **env,
+        }
+        async with surroundings(folder, within=None, server=server, **settings) as around:
             try:
                 await around.start_worker_process()
                 yield around

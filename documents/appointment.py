@@ -5,7 +5,7 @@ event after which a file was made, so that it rises with each, and a calendar mo
 UTC, which every calendar converts, so that a file needs no description of the time zone.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -34,8 +34,10 @@ def appointment_ics(
     if appointment is None:
         return None
     customer, product = placement.customer, placement.product
-    address = f"{public_url.rstrip('/')}/orders/{order.sp_id}"
-    event = _event(order.sp_id, order.version, appointment.start, appointment.end, now, public_url)
+    address = order_address(order.sp_id, public_url)
+    event = new_event(
+        order.sp_id, order.version, (appointment.start, appointment.end), now, public_url
+    )
     event.add("summary", vText(f"{placement.service.name}, {customer.name}"))
     event.add("location", vText(f"{customer.street}, {customer.postal_code} {customer.city}"))
     lines = [
@@ -60,7 +62,9 @@ def visit_ics(
     if appointment is None:
         return None
     customer, product = placement.customer, placement.product
-    event = _event(order.sp_id, order.version, appointment.start, appointment.end, now, public_url)
+    event = new_event(
+        order.sp_id, order.version, (appointment.start, appointment.end), now, public_url
+    )
     event.add("summary", vText(f"{placement.service.name}, {order.partner.name}"))
     event.add("location", vText(f"{customer.street}, {customer.postal_code} {customer.city}"))
     lines = [
@@ -83,22 +87,42 @@ def withdrawn_ics(
     parties: Parties,
 ) -> bytes:
     """What removes an appointment from the calendar of the attendee. It names no customer."""
-    event = _event(sp_id, sequence, *period, now, public_url)
+    event = new_event(sp_id, sequence, period, now, public_url)
     event.add("summary", vText(summary))
     event.add("status", "CANCELLED")
     return _file(event, "CANCEL", parties)
 
 
-def _event(
-    sp_id: str, sequence: int, start: datetime, end: datetime, now: datetime, public_url: str
+def new_event(
+    sp_id: str,
+    sequence: int,
+    period: tuple[datetime, datetime] | tuple[date, date],
+    now: datetime,
+    public_url: str,
 ) -> Event:
+    """An entry about an order: whoever has one with this UID already changes that."""
+    start, end = (at.replace(microsecond=0) if isinstance(at, datetime) else at for at in period)
     event = Event()
     event.add("uid", f"{sp_id}@{urlsplit(public_url).hostname}")
     event.add("sequence", sequence)
     event.add("dtstamp", now.replace(microsecond=0))
-    event.add("dtstart", start.replace(microsecond=0))
-    event.add("dtend", end.replace(microsecond=0))
+    event.add("dtstart", start)
+    event.add("dtend", end)
     return event
+
+
+def order_address(sp_id: str, public_url: str) -> str:
+    """The address of an order's page."""
+    return f"{public_url.rstrip('/')}/orders/{sp_id}"
+
+
+def new_calendar(method: Method) -> Calendar:
+    """A file without entries."""
+    calendar = Calendar()
+    calendar.add("prodid", "-//CMI//Company Management Interface//DE")
+    calendar.add("version", "2.0")
+    calendar.add("method", method)
+    return calendar
 
 
 def _file(event: Event, method: Method, parties: Parties | None) -> bytes:
@@ -111,10 +135,7 @@ def _file(event: Event, method: Method, parties: Parties | None) -> bytes:
         attendee.params["PARTSTAT"] = vText("ACCEPTED")
         attendee.params["RSVP"] = vText("FALSE")
         event.add("attendee", attendee)
-    calendar = Calendar()
-    calendar.add("prodid", "-//CMI//Company Management Interface//DE")
-    calendar.add("version", "2.0")
-    calendar.add("method", method)
+    calendar = new_calendar(method)
     calendar.add_component(event)
     made: bytes = calendar.to_ical()
     return made

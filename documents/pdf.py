@@ -7,10 +7,10 @@ page headers and footers as artifacts, which a screen reader skips.
 
 import gc
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from io import BytesIO
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from documents.text import FONTS
 
@@ -23,7 +23,7 @@ except OSError as error:  # a process that fails reports only the names of its e
     raise ImportError("Pango is missing on this machine: make setup") from error
 import pydyf
 from weasyprint.text.fonts import FontConfiguration
-from weasyprint.urls import URLFetcher
+from weasyprint.urls import URLFetcher, URLFetcherResponse
 
 VERSIONS = f"weasyprint {weasyprint.__version__}, pydyf {pydyf.__version__}"
 """The libraries that the bytes of a document depend on."""
@@ -64,22 +64,36 @@ class Made(NamedTuple):
     pages: int
 
 
+PICTURES = "picture:"
+"""What the addresses of a document's own pictures begin with; their names are the rest."""
+
+
 class _NoFetcher(URLFetcher):  # type: ignore[misc]
-    """A fetcher that refuses every URL."""
+    """A fetcher that gives the document's own pictures (JPEG) and refuses every other URL."""
 
-    def __init__(self) -> None:
+    def __init__(self, pictures: Mapping[str, bytes]) -> None:
         super().__init__(allowed_protocols=(), allow_redirects=False, fail_on_errors=True)
+        self._pictures = pictures
 
-    def fetch(self, url: str, headers: object = None) -> NoReturn:
-        raise PermissionError("documents fetch nothing")
+    def fetch(self, url: str, headers: object = None) -> URLFetcherResponse:
+        own = self._pictures.get(url.removeprefix(PICTURES)) if url.startswith(PICTURES) else None
+        if own is None:
+            raise PermissionError("documents fetch nothing")
+        return URLFetcherResponse(url, own, {"Content-Type": "image/jpeg"})
 
 
 def make_pdf(
-    html: str, *, identifier: bytes, created: date, attached: Sequence[Attached] = ()
+    html: str,
+    *,
+    identifier: bytes,
+    created: date,
+    attached: Sequence[Attached] = (),
+    pictures: Mapping[str, bytes] = {},
 ) -> Made:
     """Convert HTML to a PDF. The HTML contains the title and the language.
 
-    `identifier` is that of the PDF file, `created` the date of the attachments. Raises the errors of WeasyPrint.
+    `identifier` is that of the PDF file, `created` the date of the attachments, `pictures` the JPEGs that the HTML
+    shows by the addresses `picture:<name>`. Raises the errors of WeasyPrint.
     """
     at = datetime.combine(created, time(), UTC)
     attachments = [
@@ -99,7 +113,7 @@ def make_pdf(
     gc.disable()
     gc.freeze()
     try:
-        source = weasyprint.HTML(string=html, url_fetcher=_NoFetcher())
+        source = weasyprint.HTML(string=html, url_fetcher=_NoFetcher(pictures))
         document = source.render(font_config=FontConfiguration(), pdf_variant=_VARIANT)
         gc.collect()
         pdf = document.write_pdf(

@@ -17,16 +17,18 @@ class Author(NamedTuple):
     Attributes:
         by: "partner:elektro-huber", "operations:Anna", "operations", "shop", "warehouse", "system".
         on_behalf_of: the partner on whose behalf operations acted; None otherwise.
+        person: the name of the person who acted for its partner, if that is known.
     """
 
     by: str
     on_behalf_of: str | None = None
+    person: str | None = None
 
 
 def author_of(actor: Actor, *, on_behalf_of: str | None = None) -> Author:
     """The author of what an actor does. `on_behalf_of` is ignored unless operations act."""
     if actor.role == "partner":
-        return Author(f"partner:{actor.partner_id}")
+        return Author(f"partner:{actor.partner_id}", person=actor.person)
     named = f"{actor.role}:{actor.name}" if actor.name else actor.role
     return Author(named, on_behalf_of if actor.role == "operations" else None)
 

@@ -19,6 +19,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from domain.customer_policy import CustomerMailPolicy
 from domain.holiday_entries import parse_holiday
+from domain.protocol_policy import ProtocolPolicy
 from domain.values import Value
 
 # fmt: off
@@ -294,12 +295,8 @@ class Policy(Value):
     transmission: TransmissionPolicy = Field(
         default_factory=TransmissionPolicy, description="the table [transmission]"
     )
-    deadlines: DeadlinePolicy = Field(
-        default_factory=DeadlinePolicy, description="the table [deadlines]"
-    )
-    escalation: EscalationPolicy = Field(
-        default_factory=EscalationPolicy, description="the table [escalation]"
-    )
+    deadlines: DeadlinePolicy = Field(DeadlinePolicy(), description="the table [deadlines]")
+    escalation: EscalationPolicy = Field(EscalationPolicy(), description="the table [escalation]")
     office: OfficePolicy = Field(default_factory=OfficePolicy, description="the table [office]")
     holidays: dict[
         Annotated[str, AfterValidator(_canton)],
@@ -321,6 +318,7 @@ class Policy(Value):
     customer_mails: CustomerMailPolicy = Field(
         CustomerMailPolicy(), description="the table [customer_mails]"
     )
+    protocol: ProtocolPolicy = Field(ProtocolPolicy(), description="the table [protocol]")
 
     def with_later_keys(self, other: "Policy", rules: int) -> Self:
         """This policy with the values of another one for all keys that came after a version of the rules.

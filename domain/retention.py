@@ -20,7 +20,7 @@ RULES: dict[Kind, Rule] = {
     "orders": Rule(
         730,
         0,
-        "with messages and notes: two years of warranty after the end (OR 210), then no purpose is left",
+        "with what was written and recorded: two years of warranty after the end (OR 210), then no purpose is left",
     ),
     "contact": Rule(90, 0, "complaints about the work; later the partner needs to reach nobody"),
     "mails": Rule(365, 0, "proof of what was sent, until all settlements of a year are paid"),

@@ -10,12 +10,15 @@ from email.headerregistry import Address, BaseHeader, HeaderRegistry, UniqueUnst
 from email.message import EmailMessage, Message
 from email.policy import EmailPolicy, Policy
 from email.utils import parseaddr
+from time import monotonic
 from typing import Literal, NamedTuple
 
 import aiosmtplib
 
 from mail.texts import MailText, Reader, one_line
 from settings import Settings
+from telemetry.metrics import MAIL_SECONDS
+from telemetry.tracing import SpanKind, span
 
 _CONNECT_SECONDS = 10
 _CONVERSATION_SECONDS = 30  # from the connection to the server's 250
@@ -104,6 +107,13 @@ class SmtpSender:
             Refused: the server refuses this mail.
             Unavailable: it accepts no mail now.
         """
+        with span("submit mail", kind=SpanKind.CLIENT):
+            await self._submit(client, message, recipient)
+
+    async def _submit(
+        self, client: aiosmtplib.SMTP, message: EmailMessage, recipient: Address
+    ) -> None:
+        began, outcome = monotonic(), "unavailable"
         try:
             async with timeout(_CONVERSATION_SECONDS):
                 await client.connect(timeout=_CONNECT_SECONDS)
@@ -112,15 +122,20 @@ class SmtpSender:
                     sender=self.from_address.addr_spec,
                     recipients=[recipient.addr_spec],
                 )
+            outcome = "sent"
         except aiosmtplib.SMTPRecipientsRefused as error:
+            outcome = "refused"
             raise _answered(error.recipients[0].code) from None
         except aiosmtplib.SMTPDataError as error:
+            outcome = "refused"
             raise _answered(error.code) from None
         except aiosmtplib.SMTPResponseException as error:
             # A refused greeting, login or sender affects all mails, so no mail is given up. A human has to repair it.
             raise Unavailable(f"the mail server answered {error.code}") from None
         except (aiosmtplib.SMTPException, OSError) as error:
             raise Unavailable(f"the mail server is away ({type(error).__name__})") from None
+        finally:
+            MAIL_SECONDS.labels(outcome).observe(monotonic() - began)
 
     def _as_company(self) -> Address:
         """The sender that people outside see: the retailer's name with our address."""

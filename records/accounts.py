@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import Connection, and_, delete, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from domain.people import PartnerRole
 from domain.values import Language, Value
 from records.confirmations import Confirmations
 from records.database import Database, storable, to_the_end
@@ -39,6 +40,10 @@ class User(Value):
     last_login_at: datetime | None
     first_login_at: datetime | None = None
     factor_reset_at: datetime | None = None  # when operations last removed a lost second factor
+    partner_role: PartnerRole | None = None  # of a partner's person
+    notifications: tuple[str, ...] | None = (
+        None  # as chosen (domain.people.wanted); None: nothing was chosen
+    )
 
 
 class Credentials(NamedTuple):
@@ -96,6 +101,7 @@ class AccountRecords:
         language: Language,
         now: datetime,
         invitation: NewLink,
+        partner_role: PartnerRole = "office",
     ) -> bool:
         """Add a user without a password, and the invitation with its mail. False if there is a user with this
         address or id."""
@@ -103,6 +109,7 @@ class AccountRecords:
             "user_id": user_id,
             "role": role,
             "partner_id": partner_id,
+            "partner_role": None if partner_id is None else partner_role,
             "email": email,
             "email_key": email_key(email),
             "name": name,
@@ -301,6 +308,8 @@ def _user(row: Any, now: datetime) -> User:
         last_login_at=row.last_login_at,
         first_login_at=row.first_login_at,
         factor_reset_at=row.factor_reset_at,
+        partner_role=None if row.partner_id is None else row.partner_role or "office",
+        notifications=None if row.notifications is None else tuple(row.notifications.split()),
     )
 
 

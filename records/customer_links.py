@@ -7,6 +7,7 @@ from sqlalchemy import Connection, delete, exists, insert, select, update
 
 from domain.orders.another_day import Wish, is_open
 from domain.orders.order import Order
+from records.assignments import is_assigned_to
 from records.database import Database, storable
 from records.order_mails import add_occasions
 from records.order_rows import order_of
@@ -107,8 +108,10 @@ class CustomerLinks:
         )
         await self._database.write(lambda connection: connection.execute(changed))
 
-    async def open_of(self, partner_id: str, now: datetime) -> tuple[OpenWish, ...]:
-        """The open wishes about a partner's orders, the most urgent first."""
+    async def open_of(
+        self, partner_id: str, now: datetime, person_id: str | None = None
+    ) -> tuple[OpenWish, ...]:
+        """The open wishes about a partner's orders, the most urgent first; of those that this person has, if given."""
         if not storable(partner_id):
             return ()
         found = (
@@ -120,6 +123,7 @@ class CustomerLinks:
                 orders.c.partner_id == partner_id,
                 orders.c.visible,
                 orders.c.appointment_end > now,
+                *([is_assigned_to(person_id)] if person_id is not None else []),
             )
             .order_by(customer_wishes.c.due, customer_wishes.c.sp_id)
             .limit(_MOST)

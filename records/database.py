@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import copy_context
 from functools import wraps
 from itertools import islice
 from typing import Any, ParamSpec, TypeVar
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from records import limits
 from records.engines import WRITING, new_engine, sqlite_engine_of_threads
+from settings.database import CONNECTIONS, Connections
 
 logger = logging.getLogger("cmi.records")
 
@@ -62,14 +64,16 @@ class Database:
     Every transaction has a limit in seconds (`limits.LIMIT_SECONDS` if none is given). After that it raises an error
     for which `is_away` is true.
 
+    `connections`: how many, and their limits, on PostgreSQL.
+
     `url` names SQLAlchemy's async driver, as `Settings.database_url` does. Raises `ValueError` for another one, and for
     an SQLite database in memory, whose connections cannot have separate transactions.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, connections: Connections = CONNECTIONS) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = new_engine(self.url)
+        self.engine = new_engine(self.url, connections)
         self._threads = _Threads(self.url) if self.is_sqlite else None
         # Within one process SQLite's writers queue up here, because SQLite itself would make them poll. A writer in
         # the queue does not hold the turn yet, so a writer with `first` waits only for the running one.
@@ -189,7 +193,8 @@ class _Threads:
         self._readers = ThreadPoolExecutor(_READERS, "cmi-reader")
 
     async def read(self, work: Callable[[Connection], _Result], deadline: float) -> _Result:
-        job = self._readers.submit(self._transact, work, deadline, False)
+        # in the caller's context, which has its trace
+        job = self._readers.submit(copy_context().run, self._transact, work, deadline, False)
         result = asyncio.wrap_future(job)
         try:
             async with asyncio.timeout(limits.left(deadline)):
@@ -201,7 +206,9 @@ class _Threads:
 
     async def write(self, work: Callable[[Connection], _Result], deadline: float) -> _Result:
         loop = asyncio.get_running_loop()
-        done = loop.run_in_executor(self._writer, self._transact, work, deadline, True)
+        done = loop.run_in_executor(
+            self._writer, copy_context().run, self._transact, work, deadline, True
+        )
         try:
             return await asyncio.shield(done)
         except asyncio.CancelledError:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, select, update
 
-from records.tables import links, partners, sessions, tokens, users
+from records.tables import calendar_feeds, links, partners, sessions, tokens, users
 
 
 def has_not_ended(partner_id: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -15,10 +15,11 @@ def has_not_ended(partner_id: ColumnElement[Any]) -> ColumnElement[bool]:
 
 
 def end_access(connection: Connection, partner_id: str, now: datetime) -> None:
-    """End a partner's sessions and mailed links, and revoke its tokens, all of them for good."""
+    """End a partner's sessions, mailed links and calendar subscriptions, and revoke its tokens, all for good."""
     theirs = select(users.c.user_id).where(users.c.partner_id == partner_id)
     connection.execute(delete(sessions).where(sessions.c.user_id.in_(theirs)))
     connection.execute(delete(links).where(links.c.user_id.in_(theirs)))
+    connection.execute(delete(calendar_feeds).where(calendar_feeds.c.user_id.in_(theirs)))
     connection.execute(
         update(tokens)
         .where(tokens.c.partner_id == partner_id, tokens.c.revoked_at.is_(None))

@@ -10,40 +10,81 @@ import aiosqlite
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, PoolProxiedConnection
 
 from records import limits
+from settings.database import Connections
 
 WRITING = "cmi_writing"
 """The execution option of a connection whose transactions write."""
 
 
-def new_engine(url: URL, *, pooled: bool = True) -> AsyncEngine:
+_RESTED = "cmi_rested_since"
+_CHECK_AFTER = 1.0
+"""Seconds after which a pooled connection to PostgreSQL that was not used is checked. It costs more than a read."""
+
+
+def new_engine(url: URL, connections: Connections | None = None) -> AsyncEngine:
     """An engine for either database. Its error texts contain no values, which may be personal data.
+
+    Without `connections` none is kept, and no statement is limited: for migrations and tests.
 
     The folder of an SQLite file is created. Raises `ValueError` for any other URL.
     """
     if url.drivername == "sqlite+aiosqlite":
-        return _sqlite_engine(url, pooled)
+        return _sqlite_engine(url, connections is not None)
     if url.drivername == "postgresql+asyncpg":
-        options = (
-            {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 10, "pool_use_lifo": True}
-            if pooled
-            else {"poolclass": NullPool}
-        )
-        return create_async_engine(
-            url,
-            hide_parameters=True,
-            connect_args={
-                "timeout": limits.CONNECT_SECONDS,
-                "server_settings": {"application_name": "cmi"},
-            },
-            **options,
-        )
+        return _postgres_engine(url, connections)
     raise ValueError(
         f"expected postgresql+asyncpg:// or sqlite+aiosqlite:///, not {url.drivername}://"
     )
+
+
+def _postgres_engine(url: URL, connections: Connections | None) -> AsyncEngine:
+    server_settings = {
+        "application_name": "cmi",
+        "jit": "off",
+    }  # compiling costs more than it saves
+    options: dict[str, Any] = {"poolclass": NullPool}
+    if connections is not None:
+        options = {"pool_size": connections.pool, "max_overflow": 0, "pool_use_lifo": True}
+        for name, seconds in (
+            ("statement_timeout", connections.statement_seconds),
+            ("lock_timeout", connections.lock_seconds),
+            ("idle_in_transaction_session_timeout", connections.idle_seconds),
+        ):
+            server_settings[name] = f"{seconds * 1000:.0f}"
+    engine = create_async_engine(
+        url,
+        hide_parameters=True,
+        connect_args={"timeout": limits.CONNECT_SECONDS, "server_settings": server_settings},
+        **options,
+    )
+    if connections is not None:
+        _check_rested(engine)
+    return engine
+
+
+def _check_rested(engine: AsyncEngine) -> None:
+    """Check a connection that has rested before it is used, and replace all pooled ones if the server is gone."""
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def _returned(connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+        entry.info[_RESTED] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def _taken(
+        connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: PoolProxiedConnection
+    ) -> None:
+        since = entry.info.pop(_RESTED, None)
+        if since is None or time.monotonic() - since < _CHECK_AFTER:
+            return
+        try:
+            engine.sync_engine.dialect.do_ping(connection)
+        except engine.sync_engine.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error
 
 
 def _sqlite_engine(url: URL, pooled: bool) -> AsyncEngine:

@@ -11,7 +11,17 @@ from records.erased_settlements import erase_texts_of_settlements
 from records.message_mails import erase_messages
 from records.order_mails import delete_events
 from records.order_rows import document_row, event_row, events_after, order_of, order_row
-from records.tables import documents, erasures, idempotency, mails, orders, timeline
+from records.person_mails import delete_person_mails
+from records.tables import (
+    documents,
+    erasures,
+    execution_protocols,
+    idempotency,
+    mails,
+    order_photos,
+    orders,
+    timeline,
+)
 
 
 def is_recorded_as_erased(connection: Connection, sp_id: str) -> bool:
@@ -70,9 +80,12 @@ def erase_rows(connection: Connection, sp_id: str, by: str, at: datetime) -> Non
     )
     erase_messages(connection, sp_id)
     delete_customer_rows(connection, sp_id)
+    for table in (order_photos, execution_protocols):
+        connection.execute(delete(table).where(table.c.sp_id == sp_id))
     connection.execute(update(mails).where(mails.c.about == sp_id).values(last_error=None))
     erase_texts_of_settlements(connection, sp_id)
     delete_events(connection, sp_id)
+    delete_person_mails(connection, sp_id)
     # The customer's address.
     connection.execute(
         update(mails)

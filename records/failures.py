@@ -14,7 +14,13 @@ _SQLITE_AWAY = {
 }
 _POSTGRES_AWAY = {
     "25006",  # read only: a standby that is not the primary (yet)
+    "25P03",  # a transaction in which nothing was sent for too long
+    "40001",  # transactions that cannot run at the same time
+    "40P01",  # a deadlock
+    "53100",  # the disk is full
     "53300",  # too many connections
+    "55P03",  # a lock that is held for too long
+    "57014",  # a statement that takes too long
     "57P01",  # shut down
     "57P02",
     "57P03",  # starting up

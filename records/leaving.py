@@ -8,6 +8,8 @@ from sqlalchemy import Connection, delete, select, update
 from records.account_notices import TOKENS, Recipient, tell
 from records.database import Database
 from records.mails import USER
+from records.people import keep_office
+from records.person_mails import PERSON
 from records.tables import mails, partners, tokens, users
 
 
@@ -27,13 +29,21 @@ class Leaving:
         self._database = database
 
     async def remove_user(
-        self, user_id: str, now: datetime, operations: Recipient
+        self,
+        user_id: str,
+        now: datetime,
+        operations: Recipient,
+        office_of: str | None = None,
     ) -> tuple[EndedToken, ...]:
-        """Remove a user with its sessions, links and mails, and end the tokens that it made. Returns these.
+        """Remove a user with its sessions, links, mails, assignments, and end the tokens that it made. Returns these.
 
-        Operations are told which ones ended, so that somebody makes new ones.
+        Operations are told which ones ended, so that somebody makes new ones. `office_of`: this partner keeps at least
+        one person of the office who can log in.
+
+        Raises:
+            LastOffice: the user is the last one.
         """
-        sent = delete(mails).where(mails.c.about == user_id, mails.c.audience == USER)
+        sent = delete(mails).where(mails.c.about == user_id, mails.c.audience.in_((USER, PERSON)))
         theirs = (tokens.c.made_by == user_id, tokens.c.revoked_at.is_(None))
         name = select(users.c.name).where(users.c.user_id == user_id).with_for_update()
         running = (
@@ -45,6 +55,8 @@ class Leaving:
         end = update(tokens).where(*theirs).values(revoked_at=now, ended_because="maker_left")
 
         def remove(connection: Connection) -> tuple[EndedToken, ...]:
+            if office_of is not None:
+                keep_office(connection, office_of, user_id)
             maker = connection.execute(name).scalar_one_or_none()  # `Tokens.add` waits for it
             if maker is None:
                 return ()

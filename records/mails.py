@@ -33,7 +33,7 @@ MailedPurpose = Literal["invitation", "reset"]
 
 _LONGEST_ERROR = 1000
 _FINAL = ("sent", "given_up")
-_TRIED = ("sending", "refused")
+is_tried = mails.c.state.in_(("sending", "refused"))
 USER = "user"
 """The audience of mails about a login."""
 
@@ -126,7 +126,7 @@ def make_obsolete(connection: Connection, mail: PendingMail) -> bool:
         .where(
             mails.c.key == mail.key,
             mails.c.next_attempt_at == mail.next_attempt_at,
-            mails.c.state.in_(_TRIED),
+            is_tried,
         )
         .values(state="obsolete", next_attempt_at=None)
     )
@@ -262,7 +262,7 @@ class MailLog:
         """Mark these mails as obsolete, except for those that are sent. Returns how many were marked."""
         changed = (
             update(mails)
-            .where(mails.c.key.in_(keys), mails.c.state.in_(_TRIED))
+            .where(mails.c.key.in_(keys), is_tried)
             .values(state="obsolete", next_attempt_at=None)
         )
         return await self._database.write(lambda connection: connection.execute(changed).rowcount)
@@ -276,7 +276,7 @@ class MailLog:
     async def undelivered(self, limit: int = 500) -> tuple[MailRow, ...]:
         """Mails of workflows that are still to be sent, or were given up; the oldest first."""
         found = (
-            select(mails).where(_missing).order_by(mails.c.first_tried_at, mails.c.key).limit(limit)
+            select(mails).where(missing).order_by(mails.c.first_tried_at, mails.c.key).limit(limit)
         )
         async with self._database.reading() as connection:
             return tuple(_mail(row) for row in await connection.execute(found))
@@ -287,7 +287,7 @@ class MailLog:
         """Unsent mails of workflows that were first tried at `until` or earlier, the oldest first, after `after`."""
         found = (
             select(mails)
-            .where(_missing, mails.c.state.in_(_TRIED), mails.c.first_tried_at <= until)
+            .where(missing, is_tried, mails.c.first_tried_at <= until)
             .order_by(mails.c.first_tried_at, mails.c.key)
             .limit(limit)
         )
@@ -307,7 +307,7 @@ class MailLog:
         Raises:
             ValueError: it is not a cursor of this list.
         """
-        listed = _stuck(since, until)
+        listed = is_stuck(since, until)
         total = select(func.count()).select_from(mails).where(listed).scalar_subquery()
         found = select(*mails.c, total.label("total")).where(listed)
         if cursor is not None:
@@ -329,13 +329,14 @@ class MailLog:
         await self._database.write(lambda connection: connection.execute(changed))
 
 
-# The first condition is exactly that of the index. Unsent mails to users are shown on the page of the user.
-_missing = and_(is_undelivered, mails.c.state != "obsolete", mails.c.audience != USER)
+# Its first condition is that of the index. Unsent mails to users are shown on the page of the user.
+missing = and_(is_undelivered, mails.c.state != "obsolete", mails.c.audience != USER)
 
 
-def _stuck(since: datetime, until: datetime) -> ColumnElement[bool]:
+def is_stuck(since: datetime, until: datetime) -> ColumnElement[bool]:
+    """Whether `MailLog.stuck` lists a mail."""
     return and_(
-        _missing,
+        missing,
         mails.c.first_tried_at >= since,
         or_(mails.c.state == "given_up", mails.c.first_tried_at <= until),
     )

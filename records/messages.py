@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from domain.orders.messages import UNREAD_FOR, Message, Refusal, Side, check_limits
 from domain.orders.order import Status
 from domain.orders.placement import Placement
+from records.assignments import is_assigned_to
 from records.database import Database, chunks, storable
 from records.erased_rows import is_recorded_as_erased
 from records.message_mails import add_to_mail
@@ -192,9 +193,17 @@ class Messages:
         return await self._database.read(unread)
 
     async def unread_orders(
-        self, login_id: str, partner_id: str, now: datetime, limit: int
+        self,
+        login_id: str,
+        partner_id: str,
+        now: datetime,
+        limit: int,
+        person_id: str | None = None,
     ) -> tuple[UnreadOrder, ...]:
-        """The orders of a partner with messages that its login has yet to read, the latest message first."""
+        """The orders of a partner with messages that its login has yet to read, the latest message first.
+
+        `person_id`: only orders that are assigned to this person.
+        """
         if not storable(partner_id):
             return ()
         counted = _unread("partner", login_id, partner_id, now).subquery()
@@ -204,6 +213,9 @@ class Messages:
             .order_by(counted.c.last_at.desc(), documents.c.sp_id)
             .limit(limit)
         )
+        if person_id is not None:
+            found = found.join(orders, orders.c.sp_id == documents.c.sp_id)
+            found = found.where(is_assigned_to(person_id))
         rows = await self._database.read(lambda connection: connection.execute(found).all())
         return tuple(UnreadOrder(placement_in(each.document), *each[1:]) for each in rows)
 

@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.schema import SchemaItem
 
 from records import limits
 from records.database import Database
@@ -79,7 +80,7 @@ async def check_current(database: Database) -> str | None:
 async def locked_connection(url: str) -> AsyncIterator[AsyncConnection]:
     """A connection in a transaction that excludes other migrations. Committed at the end."""
     parsed = make_url(url)
-    engine = new_engine(parsed, pooled=False)
+    engine = new_engine(parsed)
     token = limits.deadline.set(limits.until(limits.MIGRATION_SECONDS))
     try:
         async with engine.connect() as connection:
@@ -93,6 +94,13 @@ async def locked_connection(url: str) -> AsyncIterator[AsyncConnection]:
     finally:
         limits.deadline.reset(token)
         await engine.dispose()
+
+
+def is_compared(
+    dialect: str, item: SchemaItem, _name: str | None, kind: str, _reflected: bool, _other: object
+) -> bool:
+    """Whether Alembic compares a part of the metadata with this database: not an index that only another one has."""
+    return kind != "index" or item.info.get("only") in (None, dialect)
 
 
 def _upgrade(connection: Connection) -> None:

@@ -21,6 +21,7 @@ from sqlalchemy import (
 from domain.orders.deadline import DeadlineKind
 from domain.orders.order import Status
 from domain.values import Value
+from records.assignments import is_assigned_to
 from records.cursors import Position
 from records.database import storable
 from records.search import Wanted
@@ -44,6 +45,7 @@ class OrderFilter(Value):
     Attributes:
         partner_id: a partner's own view: its current orders that were transmitted to it, with only its own deadlines.
         assigned_to: staff's view of the orders of a partner, transmitted or not.
+        person_id: orders that are assigned to this person of a partner; `records.assignments.NOBODY`: to none.
         status: orders in this state.
         overdue_at: orders with an open deadline that is due at this instant or earlier.
         overdue_with: with `overdue_at`: only a deadline of this kind counts.
@@ -56,6 +58,7 @@ class OrderFilter(Value):
 
     partner_id: str | None = None
     assigned_to: str | None = None
+    person_id: str | None = None
     status: Status | None = None
     overdue_at: AwareDatetime | None = None
     overdue_with: DeadlineKind | None = None
@@ -83,13 +86,17 @@ def conditions(which: OrderFilter) -> list[ColumnElement[bool]]:
     """What a row of `orders` must meet to be in a list."""
     wanted: list[ColumnElement[bool]] = []
     if not all(
-        storable(given) for given in (which.partner_id, which.assigned_to, which.q) if given
+        storable(given)
+        for given in (which.partner_id, which.assigned_to, which.person_id, which.q)
+        if given
     ):
         return [false()]
     if which.partner_id is not None:
         wanted += [orders.c.partner_id == which.partner_id, orders.c.visible]
     if which.assigned_to is not None:
         wanted.append(orders.c.partner_id == which.assigned_to)
+    if which.person_id is not None:
+        wanted.append(is_assigned_to(which.person_id))
     if which.status is not None:
         wanted.append(orders.c.status == str(which.status))
     if which.overdue_at is not None:

@@ -1,12 +1,13 @@
 """Orders that belong together: those of a sales order or of one of its lines, of an agenda, of a partner."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, or_, select
 
 from domain.orders.order import Order, Status
+from records.assignments import is_assigned_to
 from records.database import Database, storable
 from records.order_rows import order_of
 from records.tables import documents, is_open, orders
@@ -32,10 +33,13 @@ class OrderRelations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def siblings(self, order: Order, partner_id: str | None = None) -> tuple[Order, ...]:
+    async def siblings(
+        self, order: Order, partner_id: str | None = None, person_id: str | None = None
+    ) -> tuple[Order, ...]:
         """The other orders of an order's sales order, at most `SIBLINGS`.
 
-        `partner_id`: only those that this partner has and sees now. None: all, for staff.
+        `partner_id`: only those that this partner has and sees now. None: all, for staff. `person_id`: only those that
+        are assigned to this person.
         """
         if partner_id is not None and not storable(partner_id):
             return ()
@@ -45,6 +49,8 @@ class OrderRelations:
         ]
         if partner_id is not None:
             where += [orders.c.partner_id == partner_id, orders.c.visible]
+        if person_id is not None:
+            where.append(is_assigned_to(person_id))
         return await self._orders(_documents(where).limit(SIBLINGS))
 
     async def open_of_line(self, order: Order) -> tuple[str, ...]:
@@ -67,10 +73,13 @@ class OrderRelations:
         )
         return await self._sp_ids(found)
 
-    async def clashes(self, order: Order, start: datetime, end: datetime) -> tuple[Clash, ...]:
+    async def clashes(
+        self, order: Order, start: datetime, end: datetime, people: Collection[str] = ()
+    ) -> tuple[Clash, ...]:
         """The partner's other orders whose standing appointment overlaps the time from `start` to before `end`.
 
-        The earliest come first, at most `CLASHES`.
+        The earliest come first, at most `CLASHES`. `people`: only orders that are assigned to one of these people;
+        `NOBODY` among them stands for orders of nobody. Empty: all.
         """
         found = (
             select(orders.c.sp_id, orders.c.appointment_start, orders.c.appointment_end)
@@ -81,6 +90,7 @@ class OrderRelations:
                 orders.c.appointment_end.is_not(None),
                 orders.c.appointment_end > start,
                 orders.c.appointment_start < end,
+                *_of_people(people),
             )
             .order_by(orders.c.appointment_start, orders.c.sp_id)
             .limit(CLASHES)
@@ -88,23 +98,48 @@ class OrderRelations:
         rows = await self._database.read(lambda connection: connection.execute(found).all())
         return tuple(Clash(*row) for row in rows)
 
-    async def agenda(self, order: Order, start: datetime, end: datetime) -> tuple[Order, ...]:
+    async def agenda(
+        self, order: Order, start: datetime, end: datetime, people: Collection[str] = ()
+    ) -> tuple[Order, ...]:
         """The partner's other orders with a standing appointment from `start` to before `end`, the earliest first.
 
-        At most `AGENDA`.
+        At most `AGENDA`. `people`: as for `clashes`.
         """
-        where = [
-            orders.c.partner_id == order.partner.partner_id,
-            orders.c.visible,
-            orders.c.sp_id != order.sp_id,
-            orders.c.appointment_end.is_not(None),
-            orders.c.appointment_end > start,
-            orders.c.appointment_start < end,
-        ]
+        return await self._with_appointment(
+            [
+                orders.c.partner_id == order.partner.partner_id,
+                orders.c.sp_id != order.sp_id,
+                *_of_people(people),
+            ],
+            start,
+            end,
+        )
+
+    async def appointments(
+        self, partner_id: str, start: datetime, end: datetime, people: Collection[str] = ()
+    ) -> tuple[Order, ...]:
+        """A partner's orders with a standing appointment from `start` to before `end`, the earliest first.
+
+        At most `AGENDA`. `people`: as for `clashes`.
+        """
+        if not storable(partner_id):
+            return ()
+        where = [orders.c.partner_id == partner_id, *_of_people(people)]
+        return await self._with_appointment(where, start, end)
+
+    async def _with_appointment(
+        self, where: Sequence[Any], start: datetime, end: datetime
+    ) -> tuple[Order, ...]:
         return await self._orders(
             select(documents.c.document, documents.c.pinned)
             .join(orders, orders.c.sp_id == documents.c.sp_id)
-            .where(*where)
+            .where(
+                *where,
+                orders.c.visible,
+                orders.c.appointment_end.is_not(None),
+                orders.c.appointment_end > start,
+                orders.c.appointment_start < end,
+            )
             .order_by(orders.c.appointment_start, orders.c.sp_id)
             .limit(AGENDA)
         )
@@ -143,6 +178,10 @@ class OrderRelations:
         return await self._database.read(
             lambda connection: tuple(connection.execute(found).scalars())
         )
+
+
+def _of_people(people: Collection[str]) -> list[ColumnElement[bool]]:
+    return [or_(*map(is_assigned_to, people))] if people else []
 
 
 def _documents(where: Sequence[Any]) -> Select[str, str]:

@@ -42,6 +42,7 @@ def order_row(order: Order) -> dict[str, Any]:
         "ended_at": order.end,
         "next_due": next_due(order),
         "partner_due": next_due(order, "partner"),
+        "service": placement.service.code,
         "sales_order_id": placement.sales_order_id,
         "sales_order_line": placement.sales_order_line,
         "appointment_start": appointment.start if appointment else None,
@@ -121,7 +122,12 @@ def events_after(connection: Connection, sp_id: str, version: int) -> list[Recor
     """The events of an order that come after a version, in their order."""
     rows = connection.execute(
         select(
-            timeline.c.seq, timeline.c.at, timeline.c.by, timeline.c.on_behalf_of, timeline.c.data
+            timeline.c.seq,
+            timeline.c.at,
+            timeline.c.by,
+            timeline.c.on_behalf_of,
+            timeline.c.person,
+            timeline.c.data,
         )
         .where(timeline.c.sp_id == sp_id, timeline.c.seq > version)
         .order_by(timeline.c.seq)
@@ -129,9 +135,11 @@ def events_after(connection: Connection, sp_id: str, version: int) -> list[Recor
     return [_recorded(*row) for row in rows]
 
 
-def _recorded(seq: int, at: datetime, by: str, on_behalf_of: str | None, data: str) -> Recorded:
+def _recorded(
+    seq: int, at: datetime, by: str, on_behalf_of: str | None, person: str | None, data: str
+) -> Recorded:
     event = _EVENT.validate_json(data)
-    return Recorded(seq=seq, at=at, by=by, on_behalf_of=on_behalf_of, event=event)
+    return Recorded(seq=seq, at=at, by=by, on_behalf_of=on_behalf_of, person=person, event=event)
 
 
 def event_row(sp_id: str, recorded: Recorded) -> dict[str, Any]:
@@ -143,6 +151,7 @@ def event_row(sp_id: str, recorded: Recorded) -> dict[str, Any]:
         "type": recorded.event.type,
         "by": recorded.by,
         "on_behalf_of": recorded.on_behalf_of,
+        "person": recorded.person,
         "data": recorded.event.model_dump_json(),
     }
 

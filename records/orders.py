@@ -11,10 +11,13 @@ from contracts.activities import Snapshot
 from domain.orders.erasure import erase_events, erase_order, is_erased
 from domain.orders.events import Recorded
 from domain.orders.order import Order, Status
+from records.assignments import Assignments, end_lost
+from records.calendar_entries import EntryWriter
 from records.cursors import Position, decode_cursor, encode_cursor
 from records.database import Database, storable
 from records.erased_rows import is_recorded_as_erased, note_late_data
 from records.heads import Head, is_in, step
+from records.order_counts import counted
 from records.order_lists import (
     PARTS,
     OrderFilter,
@@ -34,6 +37,7 @@ from records.order_rows import (
     order_of,
     order_row,
 )
+from records.person_mails import add_person_events
 from records.tables import deadlines, documents, orders, timeline
 
 
@@ -64,6 +68,7 @@ class Orders:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.relations = OrderRelations(database)
+        self.assignments = Assignments(database)
         upsert = sqlite.insert if database.is_sqlite else postgresql.insert
         row = upsert(orders)
         self._put_new = row.on_conflict_do_nothing().returning(orders.c.version)
@@ -76,6 +81,7 @@ class Orders:
             index_elements=[documents.c.sp_id],
             set_={name: document.excluded[name] for name in ("document", "pinned")},
         )
+        self._entries = EntryWriter(database)
         deadline = upsert(deadlines)
         self._put_deadline = deadline.on_conflict_do_update(
             index_elements=[deadlines.c.sp_id, deadlines.c.seq],
@@ -137,6 +143,7 @@ class Orders:
 
     def _put_parts(self, connection: Connection, order: Order, events: Sequence[Recorded]) -> None:
         connection.execute(self._put_document, document_row(order))
+        self._entries.write(connection, order)
         if order.deadlines:
             connection.execute(self._put_deadline, deadline_rows(order))
         if events:
@@ -145,6 +152,8 @@ class Orders:
             )
             if not is_erased(order):
                 add_events(connection, order, events)
+                add_person_events(connection, order, events)
+            end_lost(connection, order, events)
 
     @asynccontextmanager
     async def locked(self, order: Order) -> AsyncIterator[Head | None]:
@@ -259,13 +268,23 @@ class Orders:
 
         States without orders are left out; states that only a newer process knows come last.
         """
+        which = which.model_copy(update={"status": None})
+        partner_id = which.partner_id or which.assigned_to
         found = (
             select(orders.c.status, func.count())
-            .where(*conditions(which.model_copy(update={"status": None})))
+            .where(*conditions(which))
             .group_by(orders.c.status)
         )
+        is_of_all = which.overdue_at is None and which.q is None
+        is_of_both = which.partner_id is not None and which.assigned_to is not None
+        if is_of_all and not is_of_both and not self._database.is_sqlite:
+            if partner_id is not None and not storable(partner_id):
+                return {}
+            found = counted(partner_id, only_visible=which.partner_id is not None)
         async with self._database.reading() as connection:
-            counted: dict[str, int] = dict((await connection.execute(found)).all())
-        known = [status for status in Status if status in counted]
-        newer = [Status(status) for status in counted if status not in set(Status)]
-        return {status: counted[status] for status in (*known, *newer)}
+            counts: dict[str, int] = {
+                status: int(number) for status, number in await connection.execute(found)
+            }
+        known = [status for status in Status if status in counts]
+        newer = [Status(status) for status in counts if status not in set(Status)]
+        return {status: counts[status] for status in (*known, *newer)}

@@ -57,7 +57,8 @@ TABLES: Mapping[str, Stored] = {
     "orders": _stored(
         "orders",
         "sp_id version status partner_id visible placed_at changed_at ended_at next_due partner_due sales_order_id"
-        " sales_order_line executed_on settlement_id digest appointment_start appointment_end",
+        " sales_order_line executed_on settlement_id digest appointment_start appointment_end"
+        " service",
         customer="search search_contact",
         erased="emptied",
     ),
@@ -66,7 +67,7 @@ TABLES: Mapping[str, Stored] = {
         "orders",
         "sp_id seq at type on_behalf_of",
         customer="data",
-        login="by",
+        login="by person",
         erased="emptied",
     ),
     "deadlines": _stored(
@@ -80,9 +81,26 @@ TABLES: Mapping[str, Stored] = {
         login="login_id author",
         erased="deleted",
     ),
+    "order_photos": _stored(
+        "orders",
+        "photo_id sp_id partner_id kind sha256 width height size at side",
+        customer="content small",
+        login="login_id author",
+        erased="deleted",
+    ),
+    "execution_protocols": _stored(
+        "orders",
+        "sp_id partner_id version at request_id sha256",
+        customer="document pdf",
+        login="login_id",
+        erased="deleted",
+    ),
     "customer_links": _stored("orders", "sp_id made_at hash"),
     "customer_wishes": _stored(
         "orders", "sp_id asked_at due start done_at", customer="note", erased="deleted"
+    ),
+    "calendar_entries": _stored(
+        "orders", "sp_id partner_id start end whole_day fallen_at sequence"
     ),
     "message_reads": _stored("orders", "sp_id seq", login="login_id"),
     "message_mails": _stored(
@@ -93,6 +111,14 @@ TABLES: Mapping[str, Stored] = {
         "mails", "key partner_id asked_at next_attempt_at", login="asked_by"
     ),
     "asked_reminder_orders": _stored("mails", "key sp_id asked_at"),
+    "order_assignments": _stored(
+        "orders", "sp_id partner_id assigned_at", login="user_id assigned_by"
+    ),
+    "person_mails": _stored(
+        "expiry",  # deleted once the mail is sent or given up
+        "key kind sp_id seq day asked_at next_attempt_at",
+        login="user_id",
+    ),
     "list_views": _stored("login", "view_id name query", login="login_id"),
     "line_requests": _stored(
         "none", "sales_order_id line attempt round sp_id claimed_at sent_at stop_key"
@@ -124,10 +150,12 @@ TABLES: Mapping[str, Stored] = {
         "traces", "event_id at kind outcome about request_id", login="account address network"
     ),
     "lookups": _stored("traces", "sp_id day how first_at last_at times", login="login_id"),
+    "order_count_changes": _stored("none", "change_id partner_id visible status change"),
     # --- accounts ---
+    "token_calls": _stored("login", "token_id calls at"),
     "users": _stored(
         "login",
-        "user_id role partner_id created_at",
+        "user_id role partner_id partner_role created_at notifications",
         login="email email_key name language password_hash totp_secret totp_confirmed totp_last_step"
         " first_login_at last_login_at factor_reset_at",
     ),
@@ -144,6 +172,11 @@ TABLES: Mapping[str, Stored] = {
         "expiry",  # deleted once the mail is sent or given up
         "key kind about audience language staff asked_at next_attempt_at",
         login="recipient name facts",
+    ),
+    "calendar_feeds": _stored(
+        "login",
+        "secret_hash everybody made_at content changed_at",
+        login="user_id last_read_at",
     ),
     "tokens": _stored(
         "partner",

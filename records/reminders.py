@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, delete, select
 
 from domain.orders.placement import Placement
+from records.assignments import is_assigned_to
 from records.database import Database, storable
 from records.order_rows import placement_in
 from records.tables import documents, is_open, orders, reminders
@@ -51,8 +52,13 @@ class Reminders:
             lambda connection: connection.execute(found).scalar_one_or_none()
         )
 
-    async def due(self, login_id: str, partner_id: str, now: datetime) -> tuple[DueReminder, ...]:
-        """A person's reminders whose time has come, of open orders that its partner has now, the earliest first."""
+    async def due(
+        self, login_id: str, partner_id: str, now: datetime, person_id: str | None = None
+    ) -> tuple[DueReminder, ...]:
+        """A person's reminders whose time has come, of open orders that its partner has now, the earliest first.
+
+        `person_id`: only of orders that are assigned to this person.
+        """
         if not storable(partner_id):
             return ()
         found = (
@@ -65,6 +71,7 @@ class Reminders:
                 orders.c.partner_id == partner_id,
                 orders.c.visible,
                 is_open,
+                *([is_assigned_to(person_id)] if person_id is not None else []),
             )
             .order_by(reminders.c.due, reminders.c.sp_id)
             .limit(_MOST)

@@ -42,10 +42,20 @@ class ReportDetails:
         return await self._deadlines(*_due(first, after), deadlines.c.partner_id == partner_id)
 
     async def missed(
-        self, first: datetime, after: datetime, now: datetime
+        self,
+        first: datetime,
+        after: datetime,
+        now: datetime,
+        sp_ids: Sequence[str] | None = None,
     ) -> tuple[DeadlineOfOrder, ...]:
-        """The deadlines of all partners that were due in this time and missed, with what the partner did meanwhile."""
-        return await self._deadlines(*_due(first, after), is_missed(now))
+        """The deadlines of all partners that were due in this time and missed, with what the partner did meanwhile.
+
+        `sp_ids`: only those of these orders.
+        """
+        where = [*_due(first, after), is_missed(now)]
+        if sp_ids is not None:
+            where.append(deadlines.c.sp_id.in_(sp_ids))
+        return await self._deadlines(*where)
 
     async def _deadlines(self, *where: ColumnElement[bool]) -> tuple[DeadlineOfOrder, ...]:
         columns = (

@@ -3,9 +3,10 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from sqlalchemy import Connection, and_, exists, select, update
+from sqlalchemy import Connection, and_, case, exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from domain.people import PartnerRole
 from domain.values import OPEN, Value
 from records.account_notices import TOKENS, Recipient, tell
 from records.database import Database, storable, to_the_end
@@ -26,7 +27,8 @@ class MakerGone(Exception):
 class Token(Value):
     """The data about a token, without the token itself.
 
-    `made_by`: the login of the person who made it, if one did; `maker` its name, while there is that login.
+    `made_by`: the login of the person who made it, if one did; `maker` its name, while there is that login, and
+    `maker_role` its role if it is a person of the token's partner.
     `ended_because`: why it ended, if nobody revoked it and its time was not over.
     """
 
@@ -40,11 +42,15 @@ class Token(Value):
     revoked_at: datetime | None
     made_by: str | None = None
     maker: str | None = None
+    maker_role: PartnerRole | None = None
     ended_because: EndedBecause | None = None
 
 
-_COLUMNS = [tokens.c[name] for name in Token.model_fields if name != "maker"]
+_COLUMNS = [tokens.c[name] for name in Token.model_fields if not name.startswith("maker")]
 _MAKER = users.c.name.label("maker")
+_MAKER_ROLE = case(
+    (users.c.partner_id == tokens.c.partner_id, func.coalesce(users.c.partner_role, "office"))
+).label("maker_role")
 
 
 class Tokens:
@@ -61,7 +67,7 @@ class Tokens:
         Raises:
             MakerGone: the login that makes it was removed meanwhile, which would have ended this token as well.
         """
-        row = {**token.model_dump(exclude={"maker"}), "token_hash": token_hash}
+        row = {**token.model_dump(exclude={"maker", "maker_role"}), "token_hash": token_hash}
         maker = select(users.c.user_id).where(users.c.user_id == token.made_by)
 
         def add(connection: Connection) -> bool:
@@ -75,11 +81,15 @@ class Tokens:
 
     async def find(self, token_hash: str, now: datetime) -> Token | None:
         """The token with this hash, if it is neither expired nor revoked, and its partner has not ended."""
-        found = select(*_COLUMNS).where(
-            tokens.c.token_hash == token_hash,
-            tokens.c.revoked_at.is_(None),
-            has_not_ended(tokens.c.partner_id),
-            tokens.c.expires_at.is_(None) | (tokens.c.expires_at > now),
+        found = (
+            select(*_COLUMNS, _MAKER, _MAKER_ROLE)
+            .outerjoin(users, users.c.user_id == tokens.c.made_by)
+            .where(
+                tokens.c.token_hash == token_hash,
+                tokens.c.revoked_at.is_(None),
+                has_not_ended(tokens.c.partner_id),
+                tokens.c.expires_at.is_(None) | (tokens.c.expires_at > now),
+            )
         )
         row = await self._database.read(lambda c: c.execute(found).one_or_none())
         return None if row is None else Token.model_validate(row._asdict())

@@ -11,6 +11,7 @@ from domain.orders.deadline import Deadline, DeadlineKind
 from domain.orders.deadline_rules import owner_of
 from domain.orders.order import Appointment, Status
 from domain.orders.placement import Placement
+from records.assignments import is_assigned_to
 from records.database import Database, storable
 from records.tables import documents, orders
 
@@ -53,15 +54,22 @@ class Worklists:
         self._database = database
 
     async def of(
-        self, partner_id: str, states: Sequence[Status], limit: int
+        self,
+        partner_id: str,
+        states: Sequence[Status],
+        limit: int,
+        person_id: str | None = None,
     ) -> dict[Status, Section]:
         """A section for each of these states, with at most `limit` of the partner's current, transmitted orders.
 
-        Sorted by the partner's own deadline; orders without one come last.
+        Sorted by the partner's own deadline; orders without one come last. `person_id`: only orders that are assigned
+        to this person.
         """
         if not storable(partner_id):
             return {state: Section((), 0) for state in states}
-        own = (orders.c.partner_id == partner_id, orders.c.visible)
+        own = [orders.c.partner_id == partner_id, orders.c.visible]
+        if person_id is not None:
+            own.append(is_assigned_to(person_id))
         due = orders.c.partner_due
         pieces = []
         for state in states:

@@ -36,7 +36,8 @@ class Part(NamedTuple):
         name: what people call it.
         use: what it is for.
         group: who needs it: every command that runs the product (`run`), only the tests (`test`), making the virtual
-            environment (`venv`), running make itself (`make`), or drawing the pictures of the docs (`pictures`).
+            environment (`venv`), running make itself (`make`), drawing the pictures of the docs (`pictures`), or
+            running the Compose files (`compose`).
         debian: Debian's packages.
         brew: the formula of Homebrew, for macOS; empty if macOS includes it.
         found: whether this machine has it.
@@ -156,6 +157,14 @@ PARTS = {
     "npm": Part(
         "npm", "tests of the pages", "test", ("npm",), "node", lambda: bool(_program("npm"))
     ),
+    "prometheus": Part(
+        "Prometheus with promtool",
+        "tests of metrics, alerts and dashboards",
+        "test",
+        ("prometheus",),
+        "prometheus",
+        lambda: bool(_program("prometheus") and _program("promtool")),
+    ),
     "curl": Part(
         "curl", "test of the API's guide", "test", ("curl",), "", lambda: bool(_program("curl"))
     ),
@@ -166,6 +175,22 @@ PARTS = {
         ("graphviz",),
         "graphviz",
         lambda: bool(_program("dot")),
+    ),
+    "mmdebstrap": Part(
+        "mmdebstrap",
+        "the images that stand in for others",
+        "compose",
+        ("mmdebstrap",),
+        "",
+        lambda: bool(_program("mmdebstrap")),
+    ),
+    "slirp4netns": Part(
+        "slirp4netns",
+        "the network of Docker apart from this machine's",
+        "compose",
+        ("slirp4netns",),
+        "",
+        lambda: bool(_program("slirp4netns")),
     ),
 }
 

@@ -11,13 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from contracts.messages import DisplaySettings
 from domain.fields import TextLine
@@ -27,6 +21,7 @@ from domain.retention import Kind, parse_retention
 from domain.settlements.lines import VatRates
 from domain.settlements.uploads import Quota, parse_quota
 from domain.values import Language
+from settings.database import DatabaseSettings
 from settings.fields import (
     BuildId,
     CaseInsensitive,
@@ -48,10 +43,11 @@ from settings.fields import (
 from settings.http import HttpSettings
 from settings.logins import LoginSettings
 from settings.policy_files import PREFIX, SettingsError, read_folder, read_policy
+from settings.telemetry import TelemetrySettings
 from settings.worker_slots import WorkerSlots
 
 
-class Settings(LoginSettings, HttpSettings, WorkerSlots):
+class Settings(LoginSettings, HttpSettings, DatabaseSettings, TelemetrySettings, WorkerSlots):
     """Everything that differs between installations. A field is read from the variable `CMI_` + its name.
 
     Fields that may hold a password are not in the `repr`.
@@ -76,6 +72,10 @@ class Settings(LoginSettings, HttpSettings, WorkerSlots):
     appointment_mails: bool = Field(
         True,
         description="on: partners get appointments by mail for their calendars; off: only to download",
+    )
+    offline_pages: bool = Field(
+        True,
+        description="on: partners' phones keep pages and unsent forms; off: they forget the pages",
     )
     mail_operations: MailAddress = Field(
         "service-partner@localhost",
@@ -167,7 +167,7 @@ class Settings(LoginSettings, HttpSettings, WorkerSlots):
     )
     clamd: ClamdAddress | None = Field(
         None,
-        description="ClamAV's daemon, which checks uploaded invoices: unix:/path or tcp:host:port;"
+        description="ClamAV's daemon, which checks uploaded invoices and photos: unix:/path or tcp:host:port;"
         " none: they are not checked for viruses",
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], CaseInsensitive] = Field(

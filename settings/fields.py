@@ -176,6 +176,23 @@ def _build_id(value: str) -> str:
     return value
 
 
+def parse_listen_address(text: str) -> tuple[str, int]:
+    """Host and port of `port`, `:port`, `host:port` or `[host]:port`; this machine's own address without a host.
+
+    Raises `ValueError` for anything else.
+    """
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not (port.isascii() and port.isdigit() and 0 < int(port) <= 65535) or " " in host:
+        raise ValueError("must be a port, or host:port")
+    return host or "127.0.0.1", int(port)
+
+
+def _listen_address(text: str) -> str:
+    parse_listen_address(text)
+    return text
+
+
 def _retention(text: str) -> str:
     parse_retention(text)
     return text
@@ -200,6 +217,7 @@ RetentionDays = Annotated[str, AfterValidator(_retention)]
 InvoiceQuota = Annotated[str, AfterValidator(_invoice_quota)]
 EncryptionKeys = Annotated[SecretStr, AfterValidator(_encryption_keys)]
 SecretKey = Annotated[SecretStr, AfterValidator(_secret_key)]
+ListenAddress = Annotated[str, AfterValidator(_listen_address)]
 Networks = Annotated[str, AfterValidator(_networks)]
 DeploymentName = Annotated[str, AfterValidator(_deployment_name)]
 BuildId = Annotated[str, AfterValidator(_build_id)]

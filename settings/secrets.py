@@ -7,16 +7,21 @@ from pydantic import SecretStr
 from settings.environment import Settings
 from settings.policy_files import PREFIX
 
-_TEMPORAL = ("TEMPORAL_API_KEY", "TEMPORAL_TLS_CLIENT_KEY_DATA")
+_STANDARD = (
+    "TEMPORAL_API_KEY",
+    "TEMPORAL_TLS_CLIENT_KEY_DATA",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+)
 
 
 def forget_secrets(settings: Settings) -> None:
     """Take the variables with secrets out of this process's environment, so that no process it starts gets them.
 
-    To be called once everything has been read and the client of Temporal is made.
+    To be called once everything has been read and the client of Temporal and the exporter of traces are made.
     """
     for name, field in Settings.model_fields.items():
         if not field.repr or isinstance(getattr(settings, name), SecretStr):
             os.environ.pop(PREFIX + name.upper(), None)
-    for variable in _TEMPORAL:
+    for variable in _STANDARD:
         os.environ.pop(variable, None)

@@ -4,14 +4,14 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import NoReturn
 
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes
 from temporalio.service import GrpcCompression, RPCError, RPCStatusCode
@@ -24,6 +24,7 @@ from records.database import Database
 from records.failures import is_away
 from settings import Settings
 from settings.temporal import is_local, temporal_connection
+from telemetry.tracing import tracer
 from temporal import refusals
 
 logger = logging.getLogger("cmi.connection")
@@ -136,6 +137,7 @@ async def connect(
             data_converter=data_converter(settings, database),
             grpc_compression=GrpcCompression.NONE if local else GrpcCompression.GZIP,
             lazy=lazy,
+            interceptors=_interceptors(),
         )
         if not lazy:
             await _check_namespace(client)
@@ -152,6 +154,15 @@ async def _check_namespace(client: Client) -> None:
         if refusal := refusals.of_call(error, client.namespace):
             raise Refused(refusal) from error
         raise
+
+
+def _interceptors() -> Sequence[Interceptor]:
+    if (making := tracer()) is None:
+        return ()
+    # only here, since processes without traces need not load it
+    from telemetry.workflow_tracing import TraceInterceptor
+
+    return (TraceInterceptor(making),)
 
 
 async def connect_patiently(

@@ -2,14 +2,13 @@
 
 import gc
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 
 import hypothesis
 import pytest
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig
 
-from tests.support.needs import require
-from tests.support.postgres import running_postgres
+from tests.support.databases import as_text, chosen, end_servers, postgres_server
 
 # As by default, but for the warning that the time-skipping server, with each test anew, is an old one.
 NATIVE_LOG = (
@@ -51,6 +50,16 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+def pytest_report_header() -> str:
+    """Say on which database the tests run."""
+    return f"records: {chosen()} (CMI_TEST_DATABASE); tests/records: both"
+
+
+def pytest_unconfigure() -> None:
+    """At the end, and if the tests are interrupted."""
+    end_servers()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--no-skips`, with which .ci/run calls the tests."""
     parser.addoption(
@@ -89,11 +98,9 @@ def _refuse_skip(config: pytest.Config, report: pytest.TestReport | pytest.Colle
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
+def postgres_url() -> str:
     """A PostgreSQL server's URL; the test is skipped if there is none."""
-    require("postgresql")
-    with running_postgres() as url:
-        yield url
+    return as_text(postgres_server())
 
 
 @pytest.hookimpl(tryfirst=True)

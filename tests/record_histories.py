@@ -72,6 +72,7 @@ LATER: dict[str, Story] = {
     "rules-2-never-accepted": test_later_rules.test_nobody_accepts_and_the_partner_loses_the_order,
     "rules-2-late-notice": test_later_rules.test_the_notice_is_late_and_the_deadlines_count_from_it,
     "rules-2-outage": test_later_rules.test_an_outage_puts_deadlines_off_before_they_are_missed,
+    "rules-2-people": test_later_rules.test_the_people_of_a_partner_are_named_beside_it,
     "rules-2-adopted": test_later_rules.test_an_order_of_the_first_rules_adopts_version_2,
 }
 """Orders under version 2 of the rules, and one that adopts it."""

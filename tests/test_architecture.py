@@ -93,7 +93,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("domain",),
     ("words",),
     ("contracts",),
-    ("settings",),
+    ("settings", "telemetry"),
     ("records", "documents", "workflows"),
     ("statements", "temporal"),
     ("invoices", "mail"),
@@ -123,6 +123,8 @@ ONLY_FROM: dict[str, tuple[str, ...]] = {
     "holidays": ("domain.cantons",),
     "sqlalchemy": ("records", "tests", "bench"),
     "alembic": ("records", "tests"),
+    "prometheus_client": ("telemetry", "tests"),
+    "opentelemetry": ("telemetry", "tests"),
 }
 # What these may import of it all the same: the names of the database's failures.
 ALSO: dict[str, tuple[str, ...]] = {

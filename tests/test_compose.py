@@ -14,6 +14,8 @@ import pytest
 import yaml
 
 from contracts.keys import new_key
+from development.compose_check import stand_ins
+from development.compose_check.project import production_values
 from settings import Settings
 from settings.production import Finding, Process, findings
 
@@ -195,6 +197,19 @@ def test_the_values_of_development_are_none_for_production(service: Process) -> 
     assert set(DEVELOPMENT_ENV) - {"COMPOSE_PROFILES"} == set(ENV)
 
 
+def test_the_run_gives_all_that_must_be_set_and_has_a_stand_in_for_every_image() -> None:
+    given = production_values()
+    assert required() <= set(given)
+    assert all(given[name] for name in required())
+    for services in (SERVICES, OVERRIDE["services"]):
+        for service in services.values():
+            image = interpolated(service.get("image", ""), {})
+            if image and not image.startswith("cmi:"):
+                assert image.partition(":")[0] in stand_ins.BUILT_FROM
+    base = stand_ins.base_of(ROOT / "Dockerfile")
+    assert base.partition(":")[0] in stand_ins.BUILT_FROM
+
+
 def test_passwords_agree_on_both_sides() -> None:
     database = environment("postgresql")
     for variable, role, service in (
@@ -261,6 +276,7 @@ def test_web_and_workers_reach_temporal_and_nothing_else_does() -> None:
     assert members("temporal-store") == {"temporal", "temporal-schema", "postgresql"}
     assert members("records") == {"web", "worker", "migrate", "postgresql"}
     assert members("front") == {"web"}
+    assert members("metrics") == {"web", "worker"}
     assert members("outside") == {"web", "worker"}
     assert members("ui") == {"temporal-ui"}
 
@@ -270,7 +286,7 @@ def test_networks_are_declared_and_the_inner_ones_lead_nowhere() -> None:
         assert networks(name), f"{name} would be in a network with all the others"
         assert networks(name) <= set(PRODUCTION["networks"])
     inner = {name for name, how in PRODUCTION["networks"].items() if how and how.get("internal")}
-    assert inner == {"records", "temporal", "temporal-store"}
+    assert inner == {"records", "temporal", "temporal-store", "metrics"}
     for name in OVERRIDE["services"]:
         known = {*PRODUCTION["networks"], *OVERRIDE["networks"]}
         assert networks(name, in_development=True) <= known
@@ -378,10 +394,12 @@ def test_temporal_is_found_and_knows_the_search_attributes() -> None:
         assert environment(name)["TEMPORAL_ADDRESS"] == "temporal:7233"
     (script,) = SERVICES["temporal-namespace"]["command"]
     attributes = {}
-    for line in re.findall(r"search-attribute create (.*?)(?: &&)?$", script, re.MULTILINE):
-        words = shlex.split(line)
-        kind = words[words.index("--type") + 1]
-        attributes |= {words[at + 1]: kind for at, word in enumerate(words) if word == "--name"}
+    for given in re.findall(r"search-attribute create((?:.*\\\n)*.*)", script):
+        words = shlex.split(given.replace("\\\n", " "))
+        # each name has a type of its own: the command leaves out those that have none
+        assert words[::4] == ["--name"] * (len(words) // 4)
+        assert words[2::4] == ["--type"] * (len(words) // 4)
+        attributes |= dict(zip(words[1::4], words[3::4], strict=True))
     assert attributes == {
         "SpStatus": "Keyword",
         "SettlementStatus": "Keyword",

@@ -15,7 +15,7 @@ from domain.policy import Policy
 from domain.policy_file import load_policy
 from settings import Settings
 from web.app import create_app
-from web.middleware import API
+from web.request_limits import API
 
 CONTRACT = (Path(__file__).parents[1] / "docs" / "contract.md").read_text(encoding="utf-8")
 

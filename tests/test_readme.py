@@ -32,7 +32,7 @@ def test_every_command_that_the_readme_names_is_there() -> None:
     for script in re.findall(r"`python (\w+\.py)", text):
         assert (README.parent / script).exists(), script
     makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"`make (\w+)", text):
+    for target in re.findall(r"`make ([\w-]+)", text):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 

@@ -1,6 +1,6 @@
 """Access rules: which role may do what, and who sees which orders and settlements. All else is denied."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import get_args
 
@@ -14,6 +14,7 @@ from domain.orders.erasure import (
     is_erased,
 )
 from domain.orders.order import Order
+from domain.people import may
 from domain.retention import RULES
 from records.orders import StoredOrder
 from use_cases.principal import Principal, Role
@@ -34,13 +35,19 @@ MAY: Mapping[str, frozenset[Role]] = {
     "read_messages": _PARTNER,
     "write_message": _PARTNER,
     "close_message": _OPERATIONS,
+    "read_on_site": _PARTNER,
+    "write_on_site": _PARTNER,
     "erase": _OPERATIONS,
     "export": _OPERATIONS,
     "administer": _OPERATIONS,
     "read_own_figures": frozenset({"partner"}),
+    "read_agenda": frozenset({"partner"}),
     "remind": _OPERATIONS,
     "report": _OPERATIONS,
     "watch": _OPERATIONS,
+    "read_people": frozenset({"partner"}),
+    "manage_people": frozenset({"partner"}),
+    "assign": frozenset({"partner"}),
     "settle": _PARTNER,
     "read_settlements": frozenset({"partner", "operations", "accounting"}),
     "select": _PARTNER,
@@ -72,14 +79,24 @@ class Forbidden(Exception):
 
 
 def check(principal: Principal, use_case: str) -> None:
-    """Raise `Forbidden` unless this caller's role may use this use case."""
-    if principal.role not in MAY.get(use_case, frozenset()):
+    """Raise `Forbidden` unless this caller's role may use this use case, also within its firm (domain/people.py)."""
+    if not is_allowed(principal, use_case):
         note("access_refused", "refused", principal.login_id, use_case)
         raise Forbidden(f"{principal.role} may not {use_case}")
 
 
-def sees(principal: Principal, order: Order) -> bool:
-    """Whether this caller may know of an order. A partner sees its current orders that were transmitted to it."""
+def is_allowed(principal: Principal, use_case: str) -> bool:
+    """Whether this caller's role may use this use case, also within its firm."""
+    is_one = principal.role in MAY.get(use_case, frozenset())
+    return is_one and may(principal.partner_role, use_case)
+
+
+def sees(principal: Principal, order: Order, person_id: str | None) -> bool:
+    """Whether this caller may know of an order. A partner sees its current orders that were transmitted to it, and
+    a technician of those the ones that are assigned to it.
+
+    `person_id`: the person that the order is assigned to. It is asked for technicians only.
+    """
     match principal.role:
         case "operations" | "shop" | "warehouse" | "accounting":
             return True
@@ -89,7 +106,16 @@ def sees(principal: Principal, order: Order) -> bool:
                 own
                 and order.partner.partner_id == principal.partner_id
                 and order.transmitted_at is not None
+                and principal.only_assigned_to in (None, person_id)
             )
+
+
+def sees_on_site(principal: Principal, order: Order, now: datetime, contact: timedelta) -> bool:
+    """Whether this caller may still see photos and protocols of an order that it may know of.
+
+    A partner sees them as long as it sees how to reach the customer (`shown_to`).
+    """
+    return principal.role != "partner" or not contact_is_over(order, now, contact)
 
 
 def sees_settlements_of(principal: Principal, partner_id: str) -> bool:
@@ -98,7 +124,8 @@ def sees_settlements_of(principal: Principal, partner_id: str) -> bool:
         case "operations" | "accounting":
             return True
         case "partner":
-            return principal.partner_id is not None and principal.partner_id == partner_id
+            is_own = principal.partner_id is not None and principal.partner_id == partner_id
+            return is_own and principal.only_assigned_to is None
         case "shop" | "warehouse":
             return False
 
@@ -114,6 +141,11 @@ def own_partner(principal: Principal) -> str | None:
     if principal.partner_id is None:
         raise Forbidden("a partner's login that belongs to no partner")
     return principal.partner_id
+
+
+def own_actions(principal: Principal, actions: Iterable[str]) -> tuple[str, ...]:
+    """Those of these actions on an order that are the caller's within its firm. Decisions of operations are theirs."""
+    return tuple(action for action in actions if may(principal.partner_role, action))
 
 
 def viewing_role(principal: Principal) -> ActorRole | None:

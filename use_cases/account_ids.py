@@ -1,8 +1,13 @@
-"""Helpers for logins and tokens: identifiers, and the check of a role."""
+"""Helpers for logins and tokens: identifiers, and the check of what is given."""
 
 import secrets
+from typing import NamedTuple
 
-from use_cases.account_errors import Fault, WrongFields
+from pydantic import ValidationError
+
+from domain.fields import EmailAddress, TextLine
+from domain.values import Language, Value
+from use_cases.account_errors import Fault, WrongFields, wrong_fields
 from use_cases.link_mails import hash_of
 
 
@@ -18,3 +23,26 @@ def check_role(role: str, partner_id: str | None) -> None:
     if (role == "partner") != (partner_id is not None):
         message = "must be partner for a partner's login, and only there"
         raise WrongFields(Fault("role", "role", message))
+
+
+class NewUser(NamedTuple):
+    """What is given of a person who gets a login, checked."""
+
+    email: str
+    name: str
+    language: Language
+
+
+class _Given(Value):
+    email: EmailAddress
+    name: TextLine
+    language: Language
+
+
+def new_user(email: str, name: str, language: Language) -> NewUser:
+    """The given values, checked and trimmed. Raises `WrongFields` with each that is invalid."""
+    try:
+        given = _Given(email=email, name=name, language=language)
+    except ValidationError as error:
+        raise wrong_fields(error) from None
+    return NewUser(given.email, given.name, given.language)

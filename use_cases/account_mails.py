@@ -1,6 +1,5 @@
 """All mails that the web process sends itself: links, changed IBANs, notices. Each is stored with what causes it."""
 
-import logging
 from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -10,10 +9,9 @@ from records.database import Database
 from records.iban_changes import IbanChanges
 from records.partners import Partners
 from use_cases.iban_mails import IbanMails
+from use_cases.leases import send_quietly
 from use_cases.link_mails import LinkMails
 from use_cases.notice_mails import NoticeMails
-
-logger = logging.getLogger("cmi.desk")
 
 
 class AccountMails:
@@ -40,15 +38,7 @@ class AccountMails:
 
     def tell(self) -> None:
         """Start to send the mails about a change that was just stored. `send_due` repeats what fails."""
-        self._links.spawn(self._send_quietly())
+        self._links.spawn(send_quietly(self._send_told, "mails of accounts"))
 
     async def _send_told(self) -> int:
         return await self._ibans.send_due() + await self._notices.send_due()
-
-    async def _send_quietly(self) -> int:
-        """In the background nobody waits, so a failure is only logged."""
-        try:
-            return await self._send_told()
-        except Exception as error:  # its text may contain personal data
-            logger.warning("mails not sent", extra={"why": type(error).__name__})
-            return 0

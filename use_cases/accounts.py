@@ -7,10 +7,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from pydantic import ValidationError
-
-from domain.fields import EmailAddress, TextLine
-from domain.values import Language, Value
+from domain.people import PartnerRole
+from domain.values import Language
 from records.account_notices import Recipient
 from records.accounts import AccountRecords, Credentials, User, UserRole
 from records.database import Database
@@ -26,9 +24,8 @@ from use_cases.account_errors import (
     LinkUnusable,
     NotFound,
     WrongFields,
-    wrong_fields,
 )
-from use_cases.account_ids import check_role, random_part
+from use_cases.account_ids import check_role, new_user, random_part
 from use_cases.account_mails import AccountMails
 from use_cases.callers import Callers
 from use_cases.link_mails import PATIENCE, LinkMails, PreparedLink, hash_of
@@ -54,12 +51,6 @@ class FirstLogin(NamedTuple):
     user: User
     link: str
     mailed: bool
-
-
-class _NewUser(Value):
-    email: EmailAddress
-    name: TextLine
-    language: Language
 
 
 class Accounts:
@@ -165,6 +156,8 @@ class Accounts:
         name: str,
         language: Language | None = None,
         request_id: str | None = None,
+        *,
+        partner_role: PartnerRole = "office",
     ) -> User:
         """Make a login and mail its invitation: a link that works once, for 72 hours. Idempotent for a request id.
 
@@ -179,7 +172,9 @@ class Accounts:
         """
         user_id = f"usr_{random_part(request_id)}"
         try:
-            user, link = await self._add_user(partner_id, role, email, name, language, user_id)
+            user, link = await self._add_user(
+                partner_id, role, email, name, language, user_id, partner_role=partner_role
+            )
         except Conflict:
             known = await self._records.by_email(email, self._clock())
             if known is None or known.user.user_id != user_id:
@@ -234,19 +229,18 @@ class Accounts:
         user_id: str,
         *,
         mail_once: bool = False,
+        partner_role: PartnerRole = "office",
     ) -> tuple[User, PreparedLink]:
         """Add a login, its invitation and the pending mail in one transaction."""
         check_role(role, partner_id)
         standard = self._language
         if partner_id is not None:
             standard = (await self.partners.get_with_access(partner_id)).language
-        try:
-            new = _NewUser(email=email, name=name, language=language or standard)
-        except ValidationError as error:
-            raise wrong_fields(error) from None
+        new = new_user(email, name, language or standard)
         link = self._link_mails.prepare(user_id, new.email, "invitation", only_once=mail_once)
+        now = self._clock()
         added = await self._records.add_user(
-            user_id, role, partner_id, new.email, new.name, new.language, self._clock(), link.row
+            user_id, role, partner_id, *new, now, link.row, partner_role
         )
         if not added:
             raise Conflict("There is a login with this e-mail address already.")
@@ -254,14 +248,16 @@ class Accounts:
         logger.info("login made", extra={"user": user_id, "role": role, "partner": partner_id})
         return await self.user(partner_id, user_id), link
 
-    async def remove_user(self, partner_id: str | None, user_id: str) -> None:
+    async def remove_user(
+        self, partner_id: str | None, user_id: str, office_of: str | None = None
+    ) -> None:
         """Remove a login of a partner (None: of staff), and end its sessions and the tokens that it made.
 
-        Operations are told of these tokens by mail. Raises `NotFound`.
+        Operations are told of these tokens by mail. Raises `NotFound`; `LastOffice` (`Leaving.remove_user`).
         """
         await self.user(partner_id, user_id)
         leaving = self._records.leaving
-        for token in await leaving.remove_user(user_id, self._clock(), self._operations):
+        for token in await leaving.remove_user(user_id, self._clock(), self._operations, office_of):
             note("token", "ended", about=token.token_id)
             facts = {"token_id": token.token_id, "user": user_id}
             logger.warning("token ended with the login of its maker", extra=facts)

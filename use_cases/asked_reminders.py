@@ -20,7 +20,7 @@ from records.database import Database
 from records.orders import Orders
 from records.partners import Partners
 from use_cases import access
-from use_cases.leases import AGAIN, send_leased
+from use_cases.leases import AGAIN, send_leased, send_quietly
 from use_cases.principal import Principal
 
 logger = logging.getLogger("cmi.desk")
@@ -101,11 +101,7 @@ class AskedReminderUseCases:
 
     async def send_quietly(self) -> int:
         """Like `send_due`; a failure is only logged, because nobody waits for it."""
-        try:
-            return await self.send_due()
-        except Exception as error:  # its text may contain personal data
-            logger.warning("reminders not sent", extra={"why": type(error).__name__})
-            return 0
+        return await send_quietly(self.send_due, "reminders")
 
     async def send_due(self) -> int:
         """Make one attempt at each mail that is due. Returns how many were sent."""

@@ -70,6 +70,8 @@ class Callers:
             name=known.name,
             partner_id=known.partner_id,
             made_by=known.made_by,
+            partner_role=known.maker_role,
+            person_name=known.maker if known.maker_role else None,
         )
 
     async def of_session(self, secret: str) -> Principal | None:
@@ -143,6 +145,8 @@ def principal_of(
         factor_due_at=factor_due_at,
         is_factor_due=is_factor_due,
         needs_confirmation=needs_confirmation,
+        partner_role=user.partner_role,
+        person_name=user.name if user.partner_role else None,
     )
 
 

@@ -1,5 +1,6 @@
 """Everything that is stored about one customer, for a customer who asks (docs/data-protection.md, "Access")."""
 
+import base64
 import json
 import logging
 from collections.abc import Collection
@@ -14,6 +15,7 @@ from records.corrections import Corrections
 from records.customer_links import CustomerLinks
 from records.erasures import Erasures
 from records.messages import Messages
+from records.on_site import Photos, Protocols
 from use_cases import access
 from use_cases.orders import OrderUseCases
 from use_cases.principal import Principal
@@ -48,7 +50,11 @@ class CustomerExports:
         corrections: Corrections,
         messages: Messages,
         links: CustomerLinks,
+        photos: Photos,
+        protocols: Protocols,
     ) -> None:
+        self._photos = photos
+        self._protocols = protocols
         self._erasures = erasures
         self._corrections = corrections
         self._orders = orders
@@ -115,7 +121,31 @@ class CustomerExports:
             "corrections": written,
             "messages": messages,
             "wish": wish.model_dump(mode="json") if wish is not None else None,
+            "photos": await self._pictures(sp_id),
+            "protocols": [
+                {
+                    **each.version.model_dump(mode="json", exclude={"login_id"}),
+                    "sha256": each.sha256,
+                }
+                for each in await self._protocols.of(sp_id, None)
+            ],
         }
+
+    async def _pictures(self, sp_id: str) -> list[dict[str, Any]]:
+        """The photos of an order and pictures of signatures; `jpeg` in base64."""
+        exported = []
+        for photo in await self._photos.of(sp_id, None):
+            found = await self._photos.content(sp_id, photo.photo_id)
+            if found is not None:
+                about = {
+                    "photo_id": photo.photo_id,
+                    "kind": photo.kind,
+                    "at": photo.at.isoformat(),
+                    "author": photo.author,
+                    "sha256": photo.sha256,
+                }
+                exported.append(about | {"jpeg": base64.b64encode(found[1]).decode()})
+        return exported
 
 
 def as_file(exported: dict[str, Any]) -> bytes:

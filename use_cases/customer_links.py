@@ -61,7 +61,8 @@ class CustomerDesk:
 
     async def open_wishes(self, principal: Principal) -> tuple[OpenWish, ...]:
         """Those about the orders of the caller, a partner."""
-        return await self._links.open_of(principal.partner_id or "", self.now)
+        whose = principal.only_assigned_to
+        return await self._links.open_of(principal.partner_id or "", self.now, whose)
 
     async def answered(self, order: Order) -> None:
         """Note that the partner has settled the wish with the customer. The caller may see the order."""

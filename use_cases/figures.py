@@ -1,7 +1,7 @@
 """What the reports say beyond counts: trend, why deadlines were missed, cycle times; and a partner's own figures."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -72,6 +72,20 @@ class FigureUseCases:
         self._details = ReportDetails(database)
         self._timezone = timezone
         self._clock = clock
+
+    async def reasons(
+        self, principal: Principal, month: Month, sp_ids: Sequence[str]
+    ) -> Mapping[tuple[str, DeadlineKind, datetime], MissReason]:
+        """Why these orders' deadlines of a month were missed, by SP-ID, kind and due time. Raises `Forbidden`."""
+        access.check(principal, "report")
+        now, (first, after) = self._clock(), interval(month, self._timezone)
+        missed = await self._details.missed(first, after, now, sp_ids)
+        return {
+            (each.sp_id, each.deadline.kind, each.deadline.due): miss_reason(
+                each.deadline, each.deeds
+            )
+            for each in missed
+        }
 
     async def details(self, principal: Principal, month: Month) -> Details:
         """A month in detail, over all partners. Raises `Forbidden`."""

@@ -1,8 +1,11 @@
 """Attempts at the mails that wait in a table of the records: each is leased to one process, and tried again later."""
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, Self, TypeVar
+
+logger = logging.getLogger("cmi.desk")
 
 LEASE = timedelta(minutes=2)
 """How long a process leases a mail that it tries. Longer than any attempt."""
@@ -44,3 +47,16 @@ async def send_leased(
         if await try_next(row, leased_until):
             sent += await send(row._replace(next_attempt_at=leased_until))
     return sent
+
+
+async def send_quietly(send_due: Callable[[], Awaitable[int]], what: str) -> int:
+    """Await `send_due` where nobody waits for it: a failure is only logged, because the mails are tried again.
+
+    Args:
+        what: names the mails in the log.
+    """
+    try:
+        return await send_due()
+    except Exception as error:  # its text may contain personal data
+        logger.warning("%s not sent", what, extra={"why": type(error).__name__})
+        return 0

@@ -17,7 +17,7 @@ from records.message_mails import MessageMail, MessageMailQueue
 from records.orders import Orders
 from records.partners import Partners
 from settings import Settings
-from use_cases.leases import AGAIN, send_leased
+from use_cases.leases import AGAIN, send_leased, send_quietly
 
 logger = logging.getLogger("cmi.desk")
 
@@ -52,15 +52,8 @@ class MessageMails:
     ) -> None:
         """Run forever. Each round is a task of its own (`spawn`), so that nothing cancels a conversation by SMTP."""
         while True:
-            await asyncio.shield(spawn(self._send_quietly()))
+            await asyncio.shield(spawn(send_quietly(self.send_due, "mails about messages")))
             await asyncio.sleep(_PAUSE_SECONDS)
-
-    async def _send_quietly(self) -> int:
-        try:
-            return await self.send_due()
-        except Exception as error:  # its text may contain personal data
-            logger.warning("mails about messages not sent", extra={"why": type(error).__name__})
-            return 0
 
     async def send_due(self) -> int:
         """Make one attempt at each mail that is due. Returns how many were sent."""

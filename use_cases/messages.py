@@ -191,7 +191,9 @@ class MessageUseCases:
         if partner_id is None:
             return ()
         now = self._clock()
-        return await self._messages.unread_orders(principal.login_id, partner_id, now, _MOST_NEWS)
+        return await self._messages.unread_orders(
+            principal.login_id, partner_id, now, _MOST_NEWS, principal.only_assigned_to
+        )
 
     async def shown_news(self, principal: Principal) -> tuple[UnreadOrder, ...]:
         """What `news` gives, to be shown with the customers' names. Raises `Forbidden`."""

@@ -20,10 +20,12 @@ from records.orders import Orders
 from records.partners import Partner, Partners
 from use_cases import access
 from use_cases.principal import Principal
+from use_cases.security_events import looked_at
 
 LONG = timedelta(hours=1)
 """A mail that is still unsent after this time is shown to operations."""
-_REMEMBERED = timedelta(days=30)
+REMEMBERED = timedelta(days=30)
+"""Mails that were first tried earlier are not shown to operations."""
 _MOST_PARTNERS = 10
 _MOST_FINDINGS = 200
 
@@ -140,6 +142,8 @@ class Operations:
             self._monitoring.late_partners(now, _MOST_PARTNERS),
             self._monitoring.count(Status.ON_HOLD),
         )
+        shown = (late, untransmitted, reviews, unassigned)
+        _seen(principal, [order for counted in shown for order in counted.items])
         return OperationsOverview(
             now=now,
             late_count=late.total,
@@ -176,6 +180,7 @@ class Operations:
         access.check(principal, "watch")
         now = self._clock()
         page = await self._orders.page(_late_list(now, partner_id), limit, cursor, "urgent")
+        _seen(principal, page.items)
         return LateOrders(_late(page.items, now), page.next_cursor)
 
     async def untransmitted(
@@ -185,6 +190,7 @@ class Operations:
         access.check(principal, "watch")
         now = self._clock()
         page = await self._orders.page(_untransmitted_list(now), limit, cursor, "urgent")
+        _seen(principal, page.items)
         return LateOrders(_late(page.items, now), page.next_cursor)
 
     async def reviews(
@@ -193,6 +199,7 @@ class Operations:
         """Orders that wait for a decision, the most urgent first. Raises as `late` does."""
         access.check(principal, "watch")
         page = await self._orders.page(_REVIEWS, limit, cursor, "urgent")
+        _seen(principal, page.items)
         return Reviews(await self._reviews(page.items), page.next_cursor)
 
     async def _reviews(self, orders: tuple[Order, ...]) -> tuple[Review, ...]:
@@ -207,6 +214,7 @@ class Operations:
         """Orders that no partner has, the most urgent first. Raises as `late` does."""
         access.check(principal, "watch")
         page = await self._orders.page(_UNASSIGNED, limit, cursor, "urgent")
+        _seen(principal, page.items)
         return UnassignedOrders(await self._unassigned(page.items), page.next_cursor)
 
     async def _unassigned(self, orders: tuple[Order, ...]) -> tuple[UnassignedOrder, ...]:
@@ -224,7 +232,7 @@ class Operations:
         """Mails of the last month that were given up, or have been tried for an hour. Raises as `late` does."""
         access.check(principal, "watch")
         now = self._clock()
-        return await self._mails.stuck(now - _REMEMBERED, now - LONG, limit, cursor)
+        return await self._mails.stuck(now - REMEMBERED, now - LONG, limit, cursor)
 
     async def not_invited(self, principal: Principal) -> tuple[User, ...]:
         """Logins whose invitation was not sent. Raises `Forbidden`."""
@@ -255,6 +263,10 @@ class Operations:
 
 _REVIEWS = OrderFilter(status=Status.UNDER_REVIEW)
 _UNASSIGNED = OrderFilter(status=Status.UNASSIGNED)
+
+
+def _seen(principal: Principal, orders: Iterable[Order]) -> None:
+    looked_at(principal, [order.sp_id for order in orders])
 
 
 def _late_list(now: datetime, partner_id: str | None = None) -> OrderFilter:

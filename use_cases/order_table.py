@@ -48,16 +48,20 @@ def order_filter(
     overdue: bool,
     q: str | None,
     partner_id: str | None,
+    person_id: str | None,
     contact: timedelta,
 ) -> OrderFilter:
     """The filter of this caller's list of orders. Raises `Forbidden` if this role sees no orders.
 
+    `person_id`: of a partner's person, or `NOBODY`; only partners filter by it, and a technician sees its own only.
     `contact`: how long after its end a partner may search an order by its contact.
     """
     access.check(principal, "read")
     return OrderFilter(
         partner_id=access.own_partner(principal),
         assigned_to=partner_id,
+        person_id=principal.only_assigned_to
+        or (person_id if principal.role == "partner" else None),
         status=status,
         overdue_at=now if overdue else None,
         q=q,
@@ -124,6 +128,6 @@ def _row(order: Order, principal: Principal, now: datetime) -> dict[str, str]:
         "appointment_start": written(appointment.start if appointment else None),
         "appointment_end": written(appointment.end if appointment else None),
         "executed_on": order.executed_on.isoformat() if order.executed_on else "",
-        "fee": "" if fee is None else str(fee),
+        "fee": "" if fee is None or principal.only_assigned_to is not None else str(fee),
         "settlement_id": order.settlement_id or "",
     }

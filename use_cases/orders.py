@@ -1,18 +1,16 @@
 """The use cases of orders: place, find, list, command, notify. The API, the portal and the commands use them."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
 from temporalio.client import Client
 
 from contracts import names
 from contracts.messages import Answer, DisplaySettings
 from domain.actors import SYSTEM
 from domain.cantons import pin_calendar
-from domain.fields import Identifier
 from domain.orders.access import allowed
 from domain.orders.commands import ExternalCommand, NoteSeen, Reassign
 from domain.orders.limits import has_room
@@ -42,6 +40,7 @@ from use_cases.placing import Placed as Placed
 from use_cases.placing import Placing
 from use_cases.principal import Principal
 from use_cases.security_events import looked_at, note
+from use_cases.sp_ids import is_sp_id
 from use_cases.unanswered import check_before_leaving
 from use_cases.waiting import wait_for_records
 
@@ -49,6 +48,9 @@ logger = logging.getLogger("cmi.desk")
 
 PATIENCE = timedelta(seconds=3)
 """How long a caller waits for the worker before the command is left with the server as a signal."""
+
+
+Check = Callable[[Principal, Order, ExternalCommand], Awaitable[None]]
 
 
 class Stored(Value):
@@ -65,7 +67,10 @@ class Listing(NamedTuple):
 
 
 class OrderUseCases:
-    """Places orders, finds them, gives them commands. `clock` gives the instant, `patience` is how long to wait."""
+    """Places orders, finds them, gives them commands. `clock` gives the instant, `patience` is how long to wait.
+
+    `check` is called before each command (`use_cases.on_site`).
+    """
 
     def __init__(
         self,
@@ -77,7 +82,9 @@ class OrderUseCases:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         patience: timedelta = PATIENCE,
         contact: timedelta = access.CONTACT,
+        check: Check | None = None,
     ) -> None:
+        self._check = check
         self._orders = orders
         self._partners = partners
         self._clock = clock
@@ -151,6 +158,7 @@ class OrderUseCases:
         overdue: bool = False,
         q: str | None = None,
         partner_id: str | None = None,
+        person_id: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
         sort: Sort = "newest",
@@ -162,7 +170,8 @@ class OrderUseCases:
             ValueError: it is not a cursor of this list.
         """
         now = self._clock()
-        which = order_filter(principal, now, status, overdue, q, partner_id, self._contact)
+        asked = (status, overdue, q, partner_id, person_id)
+        which = order_filter(principal, now, *asked, self._contact)
         page = await self._orders.page(which, limit, cursor, sort)
         looked_at(principal, (each.sp_id for each in page.items))
         shown = (self._shown(principal, StoredOrder(order, ())).order for order in page.items)
@@ -177,31 +186,39 @@ class OrderUseCases:
         overdue: bool = False,
         q: str | None = None,
         partner_id: str | None = None,
+        person_id: str | None = None,
     ) -> AsyncIterator[bytes]:
         """This caller's orders as CSV, in parts (`order_table`). Raises `Forbidden`."""
         now = self._clock()
-        which = order_filter(principal, now, status, overdue, q, partner_id, self._contact)
+        asked = (status, overdue, q, partner_id, person_id)
+        which = order_filter(principal, now, *asked, self._contact)
         return order_table(self._orders, which, principal, now, self._contact)
 
     def _shown(self, principal: Principal, stored: StoredOrder) -> StoredOrder:
         return access.shown_to(principal, stored, self._clock(), self._contact)
 
-    async def check_sight(self, principal: Principal, sp_id: str) -> None:
-        """Raise `UnknownOrder` unless the order exists and this caller may know of it now."""
-        await self._known(principal, sp_id)
+    async def check_sight(self, principal: Principal, sp_id: str) -> Order:
+        """Raise `UnknownOrder` unless the order exists and this caller may know of it now. What it is, is not shown."""
+        return (await self._known(principal, sp_id)).order
 
     async def _known(self, principal: Principal, sp_id: str) -> StoredOrder:
         """The order, if this caller may know of it."""
         stored = await self._orders.get(sp_id)
-        may_run = _is_sp_id(sp_id) and not names.is_taken(sp_id)
+        may_run = is_sp_id(sp_id) and not names.is_taken(sp_id)
         if stored is None and principal.role != "partner" and may_run:
             # It may be placed, but not recorded yet. Partners do not see orders that early.
             stored = await self._gateway.fetch(sp_id, must_exist=False)
-        if stored is None or not access.sees(principal, stored.order):
+        if stored is None or not await self._sees(principal, stored.order):
             if stored is not None:
                 note("access_refused", "refused", principal.login_id, sp_id)
             raise UnknownOrder(sp_id)
         return stored
+
+    async def _sees(self, principal: Principal, order: Order) -> bool:
+        person_id = None
+        if principal.only_assigned_to is not None:
+            person_id = await self._orders.assignments.person_of(order.sp_id)
+        return access.sees(principal, order, person_id)
 
     # --- acting --------------------------------------------------------------------------------------------------
 
@@ -229,6 +246,8 @@ class OrderUseCases:
         """
         access.check(principal, command.type)
         known = await self._known(principal, sp_id)
+        if self._check is not None:
+            await self._check(principal, known.order, command)
         try:
             return await self._act(principal, known.order, command, request_id, respond_async)
         except _LostSight:
@@ -316,7 +335,7 @@ class OrderUseCases:
             stored = await self._gateway.fetch(sp_id)
         if stored is None or stored.order.version < version:
             return Stored(sp_id=sp_id)
-        if not access.sees(principal, stored.order):
+        if not await self._sees(principal, stored.order):
             if stored.order.status is Status.UNASSIGNED:
                 raise _LostSight(sp_id)
             raise UnknownOrder(sp_id)
@@ -326,14 +345,3 @@ class OrderUseCases:
 
 class _LostSight(UnknownOrder):
     """The command was carried out, and the order has no partner now."""
-
-
-_SP_ID: TypeAdapter[str] = TypeAdapter(Identifier)
-
-
-def _is_sp_id(text: str) -> bool:
-    try:
-        _SP_ID.validate_python(text)
-    except ValidationError:
-        return False
-    return True

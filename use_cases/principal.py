@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from domain.actors import Actor
+from domain.people import PartnerRole
 from domain.values import Language, Value
 from records.iban_changes import Person
 
@@ -18,6 +19,8 @@ class Principal(Value):
     one, or none is needed. `is_factor_due`: the time has come.
     `needs_confirmation`: a sensitive change needs password and code again, because they were last right too long ago.
     A token is never asked.
+    `partner_role`: of a partner's person, also behind a token that it made; None: staff, or software of a partner,
+    which may do what its office may. `person_name`: the name of that person.
     """
 
     role: Role
@@ -30,6 +33,16 @@ class Principal(Value):
     factor_due_at: datetime | None = None
     is_factor_due: bool = False
     needs_confirmation: bool = False
+    partner_role: PartnerRole | None = None
+    person_name: str | None = None
+
+    @property
+    def only_assigned_to(self) -> str | None:
+        """The person whose assigned orders are all that this caller sees; None if it sees more than that.
+
+        A technician that is nobody's login sees nothing.
+        """
+        return (self.login_person or self.login_id) if self.partner_role == "technician" else None
 
     @property
     def person(self) -> Person:
@@ -49,4 +62,10 @@ class Principal(Value):
     @property
     def actor(self) -> Actor:
         """The caller as an actor of the rules."""
-        return Actor(role=self.role, name=self.name, partner_id=self.partner_id, email=self.email)
+        return Actor(
+            role=self.role,
+            name=self.name,
+            partner_id=self.partner_id,
+            email=self.email,
+            person=self.person_name,
+        )

@@ -16,6 +16,7 @@ from records.database import Database
 from records.lookups import Look, Lookups, Times
 from records.security_events import SecurityEvent, SecurityEvents
 from settings import Settings
+from telemetry.metrics import SECURITY_EVENTS
 from use_cases.account_errors import Throttled
 from use_cases.principal import Principal
 from use_cases.pseudonyms import Pseudonyms
@@ -26,6 +27,7 @@ Kind = Literal[
     "log_in",
     "second_factor",
     "token",
+    "calendar",
     "login",
     "password",
     "access_refused",
@@ -173,6 +175,7 @@ def note(kind: Kind, outcome: Outcome, account: str | None = None, about: str = 
     """
     try:
         visit = _visit.get()
+        SECURITY_EVENTS.labels(kind, outcome).inc()
         facts = {"kind": kind, "outcome": outcome, "about": about[:64]}
         if visit is None:
             logger.info("security event", extra=facts)

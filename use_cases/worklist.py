@@ -72,6 +72,8 @@ class WorklistUseCases:
     async def worklist(self, principal: Principal, limit: int) -> dict[Status, Section]:
         """A section for each of `STATES`, with the most urgent `limit` orders of this caller's partner.
 
+        A technician sees its own only.
+
         Raises:
             Forbidden: the caller is not a partner.
         """
@@ -79,7 +81,7 @@ class WorklistUseCases:
         partner_id = access.own_partner(principal)
         if partner_id is None:
             raise Forbidden("a worklist is a partner's")
-        return await self._worklists.of(partner_id, STATES, limit)
+        return await self._worklists.of(partner_id, STATES, limit, principal.only_assigned_to)
 
     async def overview(self, principal: Principal, limit: int) -> dict[Status, Section]:
         """The worklist, to be shown with the customers' names and telephones. Raises `Forbidden`."""

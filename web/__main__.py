@@ -8,15 +8,21 @@ import sys
 
 import uvicorn
 
-from documents.confinement import protect_memory
+from documents.confined import remove_leftovers
+from documents.confinement import missing, protect_memory
 from records.migrate import migrate_patiently
 from settings import Settings, SettingsError, keep_files_private
 from settings.logs import configure_logging
+from settings.traces import are_traces_exported
+from telemetry.endpoint import NotListening, show_sdk_metrics
+from telemetry.tracing import TraceIdFilter, start_tracing, stop_tracing
 from temporal.connection import leave
 from use_cases.production import unfit_for_production
 from web.app import create_app
 from web.middleware import RequestIdFilter
 from web.server import server_config
+
+logger = logging.getLogger("cmi.web")
 
 
 def main() -> int:
@@ -30,12 +36,27 @@ def main() -> int:
         return 2
     configure_logging(settings)
     protect_memory()
+    if are_traces_exported():
+        start_tracing("cmi-web")
     for handler in logging.getLogger().handlers:
         handler.addFilter(RequestIdFilter())
+        handler.addFilter(TraceIdFilter())
     # What follows runs before the server, whose signal handlers would not react meanwhile. A signal ends the process.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if refusal := unfit_for_production(settings, "web"):
+    lacking = missing()  # photos are read by processes that this one starts
+    if refusal := unfit_for_production(settings, "web", lacking):
         print(refusal, file=sys.stderr)
+        return 2
+    if lacking:
+        logger.warning(
+            "the processes that read photos are less confined than they could be",
+            extra={"missing": lacking},
+        )
+    remove_leftovers()
+    try:
+        show_sdk_metrics(settings.metrics_temporal)
+    except NotListening as error:
+        print(error, file=sys.stderr)
         return 2
     if settings.database_url.startswith("sqlite"):
         asyncio.run(migrate_patiently(settings.database_url))
@@ -47,6 +68,7 @@ def main() -> int:
     gc.collect()
     gc.freeze()
     server.run()
+    stop_tracing()
     return 0 if server.started else 1
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from records.assignments import Assignments
 from records.corrections import Corrections
 from records.customer_links import CustomerLinks
 from records.data_keys import DataKeyRecords
@@ -19,10 +20,13 @@ from records.idempotency import Answers
 from records.list_views import ListViews
 from records.message_mails import MessageMailQueue
 from records.messages import Messages
+from records.on_site import Photos, Protocols
+from records.order_counts import OrderCounts
 from records.order_relations import OrderRelations
 from records.orders import Orders
 from records.partners import Partners
 from records.reminders import Reminders
+from records.token_calls import TokenCalls
 from records.worklist import Worklists
 from settings import Settings
 from settings.secrets import forget_secrets
@@ -30,7 +34,10 @@ from settings.temporal import temporal_connection
 from temporal.connection import connect
 from use_cases.accounting import Accounting
 from use_cases.accounts import Accounts
+from use_cases.agenda import AgendaUseCases
 from use_cases.asked_reminders import AskedReminderUseCases
+from use_cases.assignments import AssignmentUseCases
+from use_cases.calendar_feeds import CalendarFeedUseCases
 from use_cases.customer_export import CustomerExports
 from use_cases.customer_links import CustomerDesk
 from use_cases.erased_files import Folders
@@ -39,10 +46,14 @@ from use_cases.figures import FigureUseCases
 from use_cases.journal import Journal
 from use_cases.message_mails import MessageMails
 from use_cases.messages import MessageUseCases
+from use_cases.on_site import OnSite
 from use_cases.operations import Operations
 from use_cases.order_mails import OrderMails
 from use_cases.orders import OrderUseCases
 from use_cases.outages import OutageWatch
+from use_cases.people import PeopleUseCases
+from use_cases.person_mails import PersonMails
+from use_cases.process_metrics import metrics_endpoint
 from use_cases.related import RelatedOrders
 from use_cases.reports import Reports
 from use_cases.settlements import SettlementUseCases
@@ -50,17 +61,20 @@ from use_cases.worklist import WorklistUseCases
 from web import codec, docs, health, openapi, portal, problems
 from web.api import (
     accounting,
+    agenda,
     corrections,
     data_protection,
     journal,
     login_sessions,
     logins,
     messages,
+    on_site,
     order_commands,
     order_decisions,
     orders,
     partners,
     payments,
+    people,
     reports,
     settlement_papers,
     settlements,
@@ -68,11 +82,13 @@ from web.api import (
     traces,
     uploaded_invoices,
 )
-from web.call_limits import CallLimits
-from web.middleware import API, RequestMiddleware
+from web.call_limits import Buckets, CallLimits
+from web.middleware import RequestMiddleware
+from web.request_limits import API
 
 logger = logging.getLogger("cmi.web")
 
+_FOLD_EVERY_SECONDS = 60
 _FORGET_EVERY_SECONDS = 3600.0
 
 
@@ -83,7 +99,8 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
 
     While it runs, `app.state` has its parts: `settings`, `database`, `temporal`, `accounts`, `answers`, `operations`,
     `reports`, `journal`, `accounting`, `order_use_cases`, `related_orders`, `worklist_use_cases`, `reminders`,
-    `customer_desk`, `settlement_use_cases`, `message_use_cases`, `message_mails`.
+    `customer_desk`, `agenda`, `calendar_feeds`, `settlement_use_cases`, `message_use_cases`, `message_mails`,
+    `on_site`.
     """
     policies = settings.load_policies()
     namespace = temporal_connection().get("namespace") or "default"
@@ -91,8 +108,9 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            database = Database(settings.database_url)
+            database = Database(settings.database_url, settings.connections)
             stack.push_async_callback(database.close)
+            stack.enter_context(metrics_endpoint(settings, database))
             state = app.state
             state.settings = settings
             if settings.secret_key is None:
@@ -111,13 +129,16 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             state.accounting = Accounting(
                 database, state.journal, policies.standard.office.timezone
             )
+            contact = settings.retention_spans["contact"]
+            state.on_site = OnSite(database, settings.company_name, settings.clamd, contact)
             state.order_use_cases = OrderUseCases(
                 state.temporal,
                 Orders(database),
                 Partners(database),
                 policies,
                 settings.display,
-                contact=settings.retention_spans["contact"],
+                contact=contact,
+                check=state.on_site.check_command,
             )
             erasures = Erasures(database)
             erasing = Erasing(
@@ -135,6 +156,8 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 Corrections(database),
                 Messages(database),
                 CustomerLinks(database),
+                Photos(database),
+                Protocols(database),
             )
             state.message_use_cases = MessageUseCases(
                 Messages(database), Partners(database), policies
@@ -146,15 +169,22 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 state.accounts.outbox,
                 settings,
             )
+            state.person_mails = PersonMails(
+                database, settings, policies.standard, state.accounts.outbox
+            )
             ended_partners = state.order_use_cases.ended_partners
             state.accounts.partners.release_orders = ended_partners.release_soon
-            state.related_orders = RelatedOrders(OrderRelations(database))
+            state.related_orders = RelatedOrders(OrderRelations(database), Assignments(database))
             state.worklist_use_cases = WorklistUseCases(Worklists(database), state.order_use_cases)
+            state.assignment_use_cases = AssignmentUseCases(database, state.order_use_cases)
+            state.people_use_cases = PeopleUseCases(state.accounts, database)
             state.reminders = Reminders(database)
             state.list_views = ListViews(database)
             state.asked_reminders = AskedReminderUseCases(
                 database, state.accounts.outbox, settings.public_url, state.accounts.spawn
             )
+            state.agenda = AgendaUseCases(database, settings.retention_spans["contact"])
+            state.calendar_feeds = CalendarFeedUseCases(database, settings.public_url)
             state.customer_desk = CustomerDesk(database, lambda: datetime.now(UTC))
             state.settlement_use_cases = SettlementUseCases(
                 state.temporal,
@@ -177,7 +207,10 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 state.asked_reminders.keep_sending(),
                 _forget_answers(state.answers, settings.retention_spans["answers"]),
                 _keep_watch(watch),
+                state.call_limits.keep_sharing(TokenCalls(database)),
+                _keep_counts_few(OrderCounts(database)),
                 state.message_mails.keep_sending(state.accounts.spawn),
+                state.person_mails.keep_sending(state.accounts.spawn),
             ):
                 stack.push_async_callback(_stop, asyncio.create_task(task))
             yield
@@ -199,6 +232,9 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
         order_commands,
         order_decisions,
         messages,
+        agenda,
+        people,
+        on_site,
         data_protection,
         settlements,
         settlement_papers,
@@ -216,6 +252,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
     ):
         app.include_router(calls.router, prefix=API)
     app.state.call_limits = CallLimits(settings)
+    app.state.calendar_limits = Buckets()
     app.include_router(health.router)
     codec.install(app, settings, namespace)
     docs.install(app)
@@ -238,6 +275,16 @@ async def _stop(task: "asyncio.Task[None]") -> None:
 async def _keep_watch(watch: OutageWatch) -> None:
     await watch.come_back()
     await watch.keep_watch()
+
+
+async def _keep_counts_few(counts: OrderCounts) -> None:
+    while True:
+        try:
+            await counts.fold()
+        except Exception as error:
+            if not is_away(error):
+                raise
+        await asyncio.sleep(_FOLD_EVERY_SECONDS)
 
 
 async def _forget_answers(answers: Answers, kept: timedelta) -> None:

@@ -1,9 +1,28 @@
-"""Downloads that are made while they are sent."""
+"""Downloads: those that are made while they are sent, pictures, and protocols."""
 
+import re
 from collections.abc import AsyncIterator
 
 from fastapi import Response
 from fastapi.responses import StreamingResponse
+
+from domain.orders.protocol import ProtocolVersion
+
+_FOREIGN_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+}
+PICTURE_HEADERS = {**_FOREIGN_HEADERS, "Cache-Control": "private, no-store"}
+"""The headers of a picture: if a browser opens one all the same, it runs nothing."""
+
+
+def pdf_headers(version: ProtocolVersion) -> dict[str, str]:
+    """The headers of a protocol's PDF, which is saved as a file."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", f"{version.sp_id}-protocol-{version.version}")
+    return {
+        **PICTURE_HEADERS,
+        "Content-Disposition": f'attachment; filename="{name}.pdf"',
+    }
 
 
 async def streamed(parts: AsyncIterator[bytes], name: str, media_type: str) -> Response:

@@ -8,6 +8,7 @@ import re
 import secrets
 import time
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 from python_multipart.multipart import parse_options_header
@@ -15,22 +16,26 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from telemetry.metrics import HTTP_IN_FLIGHT, HTTP_REQUESTS, HTTP_SECONDS
+from telemetry.tracing import Span, SpanKind, span
 from use_cases.security_events import How, Visit, visiting
 from web.problems import Problem, answer, unexpected
+from web.request_limits import (
+    API,
+    HEADER_LIMIT,
+    announced_length,
+    body_limit,
+    headers_too_large,
+    too_large,
+)
 
 access_log = logging.getLogger("cmi.web.access")
 logger = logging.getLogger("cmi.web")
 
-API = "/api/v1"
-"""The prefix of the JSON API."""
-BODY_LIMIT = 1024 * 1024
-UPLOAD_LIMIT = 20 * 1024 * 1024 + 64 * 1024
-"""The limit for a form with an invoice of 20 MiB."""
-HEADER_LIMIT = 16 * 1024
-"""The limit for all headers of a request together, in bytes."""
 _DRAIN_LIMIT = 64 * 1024 * 1024
 _DRAIN_SECONDS = 10.0
-_UPLOAD = re.compile(rf"(?:{API})?/settlements/[^/]+/invoice")
+_PROBES = ("/healthz", "/readyz")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # The log shows the ids in a path only. Other parts of it may be a person's name or the secret of a link.
 _LOGGED_PARAMETER = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -86,8 +91,8 @@ class _Exchange:
         headers = Headers(scope=scope)
         wanted = headers.get("x-request-id", "")
         self._id = wanted if _VALID_ID.fullmatch(wanted) else secrets.token_hex(12)
-        self._announced_length = _announced_length(headers)
-        self._limit = UPLOAD_LIMIT if _UPLOAD.fullmatch(scope["path"]) else BODY_LIMIT
+        self._announced_length = announced_length(headers)
+        self._limit = body_limit(scope["path"])
         self._received = 0
         self._is_complete = False  # the whole body has arrived
         self._is_disconnected = False  # the caller went away before that
@@ -96,16 +101,25 @@ class _Exchange:
     async def run(self, app: ASGIApp) -> None:
         scope = self._scope
         scope.setdefault("state", {})["request_id"] = self._id
-        began = time.perf_counter()
+        if scope["path"] in _PROBES:
+            await self._run(app)
+            return
+        with span("request", kind=SpanKind.SERVER) as made:
+            await self._run(app)
+            self._describe(made)
+
+    async def _run(self, app: ASGIApp) -> None:
+        scope, began = self._scope, time.perf_counter()
         token = _request_id.set(self._id)
+        HTTP_IN_FLIGHT.inc()
         try:
             if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_LIMIT:
-                await self._answer(_headers_too_large())
+                await self._answer(headers_too_large())
                 return
             _keep_own_cookies(scope)
             _warn_of_untrusted_proxy(scope)
             if self._announced_length is not None and self._announced_length > self._limit:
-                await self._answer(_too_large())
+                await self._answer(too_large())
                 return
             try:
                 _check_charset(scope)
@@ -119,7 +133,10 @@ class _Exchange:
                     raise
                 await self._answer(error)
         finally:
-            self._log(time.perf_counter() - began)
+            HTTP_IN_FLIGHT.dec()
+            seconds = time.perf_counter() - began
+            self._log(seconds)
+            self._count(seconds)
             _request_id.reset(token)
 
     async def _answer(self, error: Exception) -> None:
@@ -148,7 +165,7 @@ class _Exchange:
             self._received += len(message.get("body", b""))
             self._is_complete = not message.get("more_body", False)
             if self._received > self._limit:
-                raise _too_large()
+                raise too_large()
         elif not self._is_complete:
             self._is_disconnected = True
         return message
@@ -164,26 +181,53 @@ class _Exchange:
             headers["X-Request-Id"] = self._id
         await self._send(message)
 
+    def _describe(self, made: Span) -> None:
+        """What traces have about a request: no query, no address, no name, and of its path only what is an id."""
+        route = self._route or "none"
+        made.update_name(f"{self._scope['method'][:10]} {route}")
+        made.set_attribute("http.route", route)
+        made.set_attribute("http.response.status_code", self._status or 0)
+        made.set_attribute("cmi.request_id", self._id)
+        for name, value in self._ids():
+            made.set_attribute(f"cmi.{name}", value)
+
+    def _ids(self) -> Iterator[tuple[str, str]]:
+        """The parameters of the path that are ids."""
+        for name, value in (self._scope.get("path_params") or {}).items():
+            if name.endswith("_id") and _LOGGED_PARAMETER.fullmatch(str(value)):
+                yield name, str(value)
+
+    @property
+    def _route(self) -> str | None:
+        """The template of the path; None if there is no such path."""
+        route: str | None = getattr(self._scope.get("route"), "path", None)
+        if route is not None and self._scope["path"].startswith(API):
+            return API + route  # `route.path` lacks the prefix of the router
+        return route
+
+    def _count(self, seconds: float) -> None:
+        """For the metrics. Methods that nobody needs count as one."""
+        method = self._scope["method"]
+        of = (method if method in _METHODS else "other", self._route or "none")
+        status = 0 if self._is_disconnected else self._status or 0
+        HTTP_REQUESTS.labels(*of, str(status)).inc()
+        HTTP_SECONDS.labels(*of).observe(seconds)
+
     def _log(self, seconds: float) -> None:
         """Write the access log: who did what. No user input: no query (`q` holds names), no address, no body."""
         scope = self._scope
-        route = getattr(scope.get("route"), "path", None)
-        if route is not None and scope["path"].startswith(API):
-            route = API + route  # `route.path` lacks the prefix of the router
         facts: dict[str, Any] = {
             "request_id": self._id,
             "method": scope["method"] if scope["method"].isalpha() else "?",
-            "route": route,
+            "route": self._route,
             "status": None if self._is_disconnected else self._status,
             "ms": round(seconds * 1000, 1),
         }
-        for name, value in (scope.get("path_params") or {}).items():
-            if name.endswith("_id") and _LOGGED_PARAMETER.fullmatch(str(value)):
-                facts[name] = value
+        facts |= dict(self._ids())
         principal = scope["state"].get("principal")
         if principal is not None:
             facts |= {"role": principal.role, "login": principal.login_id}
-        quiet = facts["route"] in ("/healthz", "/readyz") and self._status == 200
+        quiet = facts["route"] in _PROBES and self._status == 200
         event = "the caller went away" if self._is_disconnected else "answered"
         access_log.log(logging.DEBUG if quiet else logging.INFO, event, extra=facts)
 
@@ -258,29 +302,6 @@ def _warn_of_untrusted_proxy(scope: Scope) -> None:
             "X-Forwarded-For comes from an address that is not in CMI_TRUSTED_PROXIES, and is not believed",
             extra={"address": host},
         )
-
-
-def _announced_length(headers: Headers) -> int | None:
-    length = headers.get("content-length", "")
-    return int(length) if length.isascii() and length.isdigit() and len(length) < 19 else None
-
-
-def _too_large() -> Problem:
-    return Problem(
-        413,
-        "Content Too Large",
-        "The body is larger than this call takes.",
-        headers={"Connection": "close"},
-    )
-
-
-def _headers_too_large() -> Problem:
-    return Problem(
-        431,
-        "Request Header Fields Too Large",
-        "The headers are larger than this application takes.",
-        headers={"Connection": "close"},
-    )
 
 
 def _unsupported_charset() -> Problem:

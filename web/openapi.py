@@ -32,6 +32,10 @@ TAGS = [
         "description": "Approval and payment of invoices, and the tables to book from.",
     },
     {"name": "accounts", "description": "Partners, their logins and tokens. For operations."},
+    {
+        "name": "people",
+        "description": "A partner's people, and whose order is whose. For the partner's office.",
+    },
     {"name": "health", "description": "For whoever runs the service. No token needed."},
 ]
 _KEY = {

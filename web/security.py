@@ -12,6 +12,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from domain.people import may as may_in_firm
 from settings import Settings
 from use_cases.access import MAY
 from use_cases.principal import Principal, Role
@@ -98,11 +99,14 @@ def _unauthenticated(detail: str, error: str) -> Problem:
 
 
 class Require:
-    """A dependency that gives the caller, who must have one of these roles."""
+    """A dependency that gives the caller, who must have one of these roles, and may do this within its firm."""
 
-    def __init__(self, roles: frozenset[Role], *, sessions: bool = False) -> None:
+    def __init__(
+        self, roles: frozenset[Role], *, sessions: bool = False, use_case: str | None = None
+    ) -> None:
         assert roles, "a route needs roles"
         self.roles = roles
+        self._use_case = use_case
         self._sessions = sessions
 
     async def __call__(
@@ -121,9 +125,11 @@ class Require:
                 "This login needs a second factor: set it up on the page /account/second-factor."
             )
             raise Problem(403, "Second factor needed", detail, code="second_factor_needed")
-        if principal.role not in self.roles:
+        is_own = self._use_case is None or may_in_firm(principal.partner_role, self._use_case)
+        if principal.role not in self.roles or not is_own:
             note("access_refused", "refused", principal.login_id, request.scope["route"].path)
-            raise Problem(403, "Forbidden", f"This is not for the role {principal.role}.")
+            named = principal.role if is_own else principal.partner_role
+            raise Problem(403, "Forbidden", f"This is not for the role {named}.")
         return principal
 
 
@@ -136,7 +142,7 @@ def check_confirmed(principal: Principal) -> None:
 
 def may(use_case: str) -> Any:
     """A dependency that gives the caller, whose role must be one that `use_cases.access.MAY` names for this."""
-    return Depends(Require(MAY[use_case]))
+    return Depends(Require(MAY[use_case], use_case=use_case))
 
 
 class GuardedRoute(APIRoute):

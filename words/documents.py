@@ -1,4 +1,4 @@
-"""The texts of a statement, an invoice and its draft."""
+"""The texts of a statement, an invoice and its draft, and an execution protocol."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -63,16 +63,45 @@ INVOICE: Mapping[str, str | Meaning] = {
     "please": mark("Bitte geben Sie bei der Zahlung die Referenz %(reference)s an."),
 }
 """The texts of an invoice and its draft. It also uses those of a statement."""
-DocumentKind = Literal["statement", "invoice"]
+PROTOCOL: Mapping[str, str | Meaning] = {
+    "title": mark("Ausführungsprotokoll"),
+    "order": mark("Auftrag"),
+    "sales_order": mark("Verkaufsauftrag"),
+    "customer": mark("Kundschaft"),
+    "partner": mark("Ausgeführt von"),
+    "service": mark("Dienstleistung"),
+    "product": mark("Produkt"),
+    "on_site": mark("Vor Ort"),
+    "checklist": mark("Checkliste"),
+    "item": mark("Punkt"),
+    "answer": mark("Antwort"),
+    "materials": mark("Material"),
+    "remarks": mark("Bemerkungen"),
+    "signature": mark("Unterschrift"),
+    "signed_by": mark("Unterschrift von %(name)s"),
+    "unsigned": mark("Ohne Unterschrift"),
+    "reason": mark("Grund"),
+    "photos": mark("Fotos"),
+    "photo": mark("Foto %(number)s"),
+    "version": mark("Fassung %(number)s"),
+    "written": mark("Erfasst am %(at)s von %(name)s"),
+    "checksum": mark("Prüfsumme (SHA-256)"),
+    "page": pmark("Beleg", "Seite %(page)s von %(pages)s"),
+}
+"""The texts of an execution protocol, which is in the customer's language."""
+DocumentKind = Literal["statement", "invoice", "protocol"]
 _TEXTS: Mapping[DocumentKind, Mapping[str, str | Meaning]] = {
     "statement": STATEMENT,
     "invoice": INVOICE,
+    "protocol": PROTOCOL,
 }
 _PLACEHOLDERS = {
     name: f"{{{name}}}"
     for name in (
         "address",
+        "at",
         "day",
+        "name",
         "net",
         "number",
         "page",

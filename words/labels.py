@@ -181,11 +181,15 @@ def role_label(role: Role, language: Language) -> str:
 
 
 def author_text(
-    by: str, on_behalf_of: str | None, language: Language, names: Mapping[str, str] | None = None
+    by: str,
+    on_behalf_of: str | None,
+    language: Language,
+    names: Mapping[str, str] | None = None,
+    person: str | None = None,
 ) -> str:
-    """An author in words: "Anna (Servicepartner-Team) für Elektro Huber AG". See `domain.authors`.
+    """An author in words: "Anna (Servicepartner-Team) für Elektro Huber AG", "Elektro Huber AG (Hans Muster)".
 
-    `names`: partners' names by their ids; a partner that is not among them is named by its id.
+    See `domain.authors`. `names`: partners' names by their ids; a partner that is not among them is named by its id.
     """
     names = names or {}
     if on_behalf_of is not None:
@@ -198,7 +202,8 @@ def author_text(
         )
     role, _, name = by.partition(":")
     if role == "partner" and name:
-        return names.get(name, name)
+        firm = names.get(name, name)
+        return f"{firm} ({person})" if person else firm
     label = next((role_label(known, language) for known in ROLES if known == role), role)
     if not name or name == label:
         return label
@@ -213,7 +218,20 @@ _ACCOUNT_MAILS: dict[str, str | Meaning] = {
 _ASKED_REMINDER: dict[str, str | Meaning] = {
     "asked_reminder": mark("Erinnerung vom Servicepartner-Team"),
 }
-_MAILS = recorded_mails.mail_names() | mails.mail_names() | _ACCOUNT_MAILS | _ASKED_REMINDER
+_PERSON_MAILS: dict[str, str | Meaning] = {
+    "person_assigned": mark("Zugeteilter Auftrag"),
+    "person_changes": mark("Änderung an einem zugeteilten Auftrag"),
+    "person_today": mark("Termine von heute"),
+    "person_new_orders": mark("Neuer Auftrag, an eine Person"),
+    "person_digest": mark("Offene Aufträge, an eine Person"),
+}
+_MAILS = (
+    recorded_mails.mail_names()
+    | mails.mail_names()
+    | _ACCOUNT_MAILS
+    | _ASKED_REMINDER
+    | _PERSON_MAILS
+)
 
 
 def _label(texts: Mapping[str, str], code: str, language: Language) -> str:

@@ -40,6 +40,7 @@ class TimelineEntry(Value):
         by: who did it and for whom, in one text (`RecordedEvent.author`).
         data: its particulars.
         text: what happened, in the caller's language.
+        person: the name of the person who did it for its partner; left out if it is not known.
         author_text: who did it and for whom, in the caller's language; only pages show it.
     """
 
@@ -47,6 +48,7 @@ class TimelineEntry(Value):
     at: datetime
     type: str
     by: str
+    person: str | None = Field(default=None, exclude_if=lambda person: person is None)
     data: dict[str, Any]
     text: str
     author_text: str = Field(exclude=True)
@@ -69,6 +71,13 @@ class ClashView(Value):
     end: datetime
 
 
+class PersonView(Value):
+    """A person of the partner that has an order."""
+
+    user_id: str
+    name: str
+
+
 class CustomerView(Value):
     """The customer of an order. A field is None if it was erased, or if this caller does not see it (any more)."""
 
@@ -86,8 +95,8 @@ class OrderView(Value):
 
     `partner_id` is None while it has no partner. `review_reason`: the reason of what is reviewed, or was before a hold.
     `erased`: the customer's data were erased. `related` and `clashes` are those that the caller
-    sees; empty where they are not asked for. `unread_messages`: how many this login has yet to read; None for roles
-    that see no messages.
+    sees; empty where they are not asked for. `assigned_to`: the partner's person that has it; None also where it is not
+    shown. `unread_messages`: how many this login has yet to read; None for roles that see no messages.
     """
 
     sp_id: str
@@ -115,6 +124,7 @@ class OrderView(Value):
     settlement_id: str | None
     related: tuple[RelatedOrder, ...] = ()
     clashes: tuple[ClashView, ...] = ()
+    assigned_to: PersonView | None = None
     unread_messages: int | None = None
     timeline: tuple[TimelineEntry, ...]
 
@@ -233,7 +243,10 @@ def _entry(
         at=zoned(calendar, recorded.at),
         type=event.type,
         by=recorded.author,
+        person=recorded.person,
         data=event.model_dump(mode="json", exclude=hidden),
         text=words.event_text(recorded, language, calendar.local, names),
-        author_text=words.author_text(recorded.by, recorded.on_behalf_of, language, names),
+        author_text=words.author_text(
+            recorded.by, recorded.on_behalf_of, language, names, recorded.person
+        ),
     )

@@ -53,7 +53,53 @@ MESSAGE_REFUSALS: Mapping[str, str] = {
         "Inzwischen hat ein anderer Servicepartner den Auftrag. Ihre Nachricht wurde nicht gesendet."
     ),
 }
+ON_SITE_REFUSALS: Mapping[str, str] = {
+    "nobody_has_it": mark("Im Moment hat kein Servicepartner den Auftrag."),
+    "another_has_it": mark("Inzwischen hat ein anderer Servicepartner den Auftrag."),
+    "order_cancelled": mark("Der Auftrag ist storniert."),
+    "ended_long_ago": mark("Der Auftrag ist schon zu lange abgeschlossen."),
+    "in_protocol": mark("Dieses Foto gehört zu einem Protokoll und lässt sich nicht mehr löschen."),
+    "not_yet": mark("Ein Protokoll ist möglich, sobald ein Termin vereinbart werden kann."),
+}
 INVALID: Mapping[str, str] = {
+    "protocol_required": mark(
+        "Für diese Dienstleistung braucht es zuerst ein Ausführungsprotokoll mit Unterschrift, oder mit dem Grund, "
+        "weshalb sie fehlt."
+    ),
+    "photo_missing": mark("Bitte wählen Sie ein Foto."),
+    "photo_too_large": mark("Das Foto ist grösser als 10 MB."),
+    "photo_is_heic": mark(
+        "Fotos im Format HEIC lassen sich nicht lesen. Stellen Sie die Kamera auf JPEG (iPhone: «Maximale "
+        "Kompatibilität»), oder senden Sie das Foto als JPEG."
+    ),
+    "photo_unreadable": mark(
+        "Diese Datei lässt sich nicht lesen. Möglich sind Fotos als JPEG, PNG oder WebP."
+    ),
+    "photo_too_many_pixels": mark("Das Foto hat mehr als 64 Millionen Bildpunkte."),
+    "photo_has_virus": mark("In dieser Datei hat der Virenscanner etwas gefunden."),
+    "too_many_photos": mark("Zu diesem Auftrag sind schon zehn Fotos gespeichert."),
+    "too_many_photos_now": mark(
+        "In den letzten 24 Stunden haben Sie schon 500 Fotos gespeichert. Bitte warten Sie."
+    ),
+    "unknown_photo": mark("Dieses Foto gibt es nicht."),
+    "too_many_versions": mark("Von diesem Protokoll gibt es schon zwanzig Fassungen."),
+    "work_in_future": mark("Das Ende der Arbeit darf nicht in der Zukunft liegen."),
+    "work_ends_before_begin": mark("Das Ende der Arbeit muss nach ihrem Beginn liegen."),
+    "work_too_long": mark("Ein Protokoll ist für einen Besuch: höchstens drei Tage."),
+    "work_before_order": mark("Die Arbeit kann nicht vor der Bestellung begonnen haben."),
+    "signer_missing": mark("Bitte geben Sie den Namen der Person an, die unterschrieben hat."),
+    "signature_missing": mark("Die Unterschrift fehlt."),
+    "two_signatures": mark(
+        "Bitte entweder auf dem Bildschirm unterschreiben oder ein Bild senden, nicht beides."
+    ),
+    "signature_too_long": mark(
+        "Diese Unterschrift hat zu viele Striche. Bitte noch einmal unterschreiben."
+    ),
+    "reason_with_signature": mark("Mit einer Unterschrift braucht es keinen Grund."),
+    "no_signature_needs_reason": mark("Bitte geben Sie an, weshalb die Unterschrift fehlt."),
+    "signature_not_asked": mark(
+        "Bitte entweder eine Unterschrift oder den Grund, weshalb sie fehlt."
+    ),
     "too_many_messages": mark(
         "Zu diesem Auftrag sind schon 300 Texte geschrieben. Bitte rufen Sie an."
     ),
@@ -108,6 +154,7 @@ INVALID: Mapping[str, str] = {
         "Dieser Name ist für anderes reserviert; bitte wählen Sie einen anderen."
     ),
     "unknown_partner": mark("Diesen Servicepartner gibt es nicht."),
+    "unknown_user": mark("Diese Person gibt es in Ihrer Firma nicht (mehr)."),
     "same_partner": mark("Der Auftrag ist diesem Servicepartner bereits zugeteilt."),
     "partner_paused": mark("Dieser Servicepartner pausiert und erhält keine neuen Aufträge."),
     "partner_ended": mark("Die Zusammenarbeit mit diesem Servicepartner ist beendet."),
@@ -255,8 +302,10 @@ def reason_of(code: str) -> str | None:
 
     Its values are `action` and, where the code is about the state, `status`.
     """
-    refused = REFUSALS.get(code) or ERASURE_REFUSALS.get(code) or MESSAGE_REFUSALS.get(code)
-    return refused or INVALID.get(code)
+    for refusals in (REFUSALS, ERASURE_REFUSALS, MESSAGE_REFUSALS, ON_SITE_REFUSALS):
+        if code in refusals:
+            return refusals[code]
+    return INVALID.get(code)
 
 
 def invalid_text(code: str, language: Language) -> str:

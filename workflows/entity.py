@@ -148,7 +148,7 @@ class EntityWorkflow(ABC, Generic[StateT, CommandT, EventT, ItemT]):
         if not events:
             return
         self._events.extend(events)
-        self._records.unsaved.extend(events)
+        self._records.add(events)
         for item in self._follow_ups(before, events):
             self._outgoing.put(item)
         self._after_change()

@@ -1,6 +1,7 @@
 """Writes snapshots of a workflow's state to the records."""
 
 from collections.abc import Callable, Iterable
+from contextvars import copy_context
 from datetime import timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -48,6 +49,12 @@ class Recorder(Generic[Event]):
         self._activity = activity
         self._limit = limit
         self._stopped = False
+        self._cause = copy_context()
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Write these as well, in the context of the caller, which has the trace of the message that caused them."""
+        self.unsaved.extend(events)
+        self._cause = copy_context()
 
     def stop(self) -> None:
         """Start no more writes; `run` ends after the current one."""
@@ -74,7 +81,8 @@ class Recorder(Generic[Event]):
             self.unsaved = [event for event in self.unsaved if event.seq > written]
 
     async def _save(self, snapshot: Any, version: int) -> None:
-        await self._background.start_activity(
+        await self._cause.run(
+            self._background.start_activity,
             self._activity,
             snapshot,
             start_to_close_timeout=self._limit,

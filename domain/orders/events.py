@@ -330,6 +330,10 @@ Event = Annotated[KnownEvent | UnknownEvent, Field(union_mode="left_to_right")]
 
 
 class Recorded(RecordedEvent):
-    """An event of an order, with its number, instant and author."""
+    """An event of an order, with its number, instant and author.
 
+    `person`: that of `Author`. In JSON it is left out without one, as in the events of former releases.
+    """
+
+    person: str | None = Field(default=None, exclude_if=lambda person: person is None)
     event: Event

@@ -113,6 +113,7 @@ def _record(
             at=now,
             by=who.by,
             on_behalf_of=who.on_behalf_of,
+            person=who.person,
             event=event,
         )
         order = evolve(order, entry)

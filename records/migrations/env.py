@@ -1,12 +1,13 @@
 """Alembic's environment: runs the revisions on the connection of `records.migrate`, or on `CMI_DATABASE_URL`."""
 
 import asyncio
+from functools import partial
 from logging.config import fileConfig
 
 from alembic import context
 from sqlalchemy import Connection
 
-from records.migrate import locked_connection
+from records.migrate import is_compared, locked_connection
 from records.tables import metadata
 from settings import Settings, keep_files_private
 
@@ -15,6 +16,7 @@ def _run(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=metadata,
+        include_object=partial(is_compared, connection.dialect.name),
         # SQLite knows little of ALTER TABLE: so Alembic copies the table
         render_as_batch=connection.dialect.name == "sqlite",
     )

@@ -6,9 +6,11 @@ from records.tables.accounts import (
     login_attempts,
     recovery_codes,
     sessions,
+    token_calls,
     tokens,
     users,
 )
+from records.tables.calendars import calendar_entries, calendar_feeds
 from records.tables.customer_links import customer_links, customer_wishes
 from records.tables.data_keys import data_keys
 from records.tables.erasures import erasures, exports
@@ -16,7 +18,9 @@ from records.tables.iban_changes import iban_changes, iban_mails
 from records.tables.mails import is_undelivered, mails
 from records.tables.messages import message_mails, message_reads, order_messages, waits_for_answer
 from records.tables.notices import account_notices
+from records.tables.on_site import execution_protocols, order_photos
 from records.tables.operations import asked_reminder_orders, asked_reminders, list_views
+from records.tables.order_counts import order_count_changes
 from records.tables.order_mails import order_mails
 from records.tables.orders import (
     deadlines,
@@ -32,6 +36,7 @@ from records.tables.orders import (
 )
 from records.tables.outages import heartbeats, outages
 from records.tables.partners import partners
+from records.tables.people import order_assignments, person_mails
 from records.tables.reconciliation import comparisons, findings
 from records.tables.reminders import reminders
 from records.tables.settlements import (
@@ -54,6 +59,8 @@ __all__ = [
     "account_notices",
     "asked_reminder_orders",
     "asked_reminders",
+    "calendar_entries",
+    "calendar_feeds",
     "comparisons",
     "corrections",
     "customer_links",
@@ -63,6 +70,7 @@ __all__ = [
     "documents",
     "ended_before",
     "erasures",
+    "execution_protocols",
     "exports",
     "findings",
     "heartbeats",
@@ -86,12 +94,16 @@ __all__ = [
     "message_mails",
     "message_reads",
     "metadata",
+    "order_assignments",
+    "order_count_changes",
     "order_mails",
     "order_messages",
+    "order_photos",
     "orders",
     "outages",
     "papers",
     "partners",
+    "person_mails",
     "recovery_codes",
     "reminders",
     "security_events",
@@ -101,6 +113,7 @@ __all__ = [
     "settlement_timeline",
     "settlements",
     "timeline",
+    "token_calls",
     "tokens",
     "users",
     "waits_for_answer",

@@ -4,6 +4,7 @@ Secrets are stored as SHA-256 in hexadecimal, passwords as argon2 hashes.
 """
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -36,6 +37,8 @@ users = Table(
     Column("last_login_at", Instant),
     Column("first_login_at", Instant),
     Column("factor_reset_at", Instant),  # when operations removed a lost second factor
+    Column("partner_role", String),  # domain.people.PartnerRole; null: the office, or staff
+    Column("notifications", String),  # domain.people.Notification, by blanks; null: the default
 )
 Index("ix_users_email_key", users.c.email_key, unique=True)
 
@@ -91,6 +94,15 @@ tokens = Table(
     Index("ix_tokens_made_by", "made_by"),
 )
 Index("ix_tokens_token_hash", tokens.c.token_hash, unique=True)
+
+# How many calls each token has made (records/token_calls.py).
+token_calls = Table(
+    "token_calls",
+    metadata,
+    Column("token_id", Key, primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+    Column("at", Instant, nullable=False),
+)
 
 # Browsers that have logged in before, by the hash of a secret in a cookie.
 devices = Table(

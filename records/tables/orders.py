@@ -45,6 +45,7 @@ orders = Table(
     Column("appointment_end", Instant),
     Column("search_contact", Text, nullable=False, server_default=""),  # records.search.searchable
     Column("ended_at", Instant),  # billed or cancelled; null: open, or an older release closed it
+    Column("service", String),  # its code; null: an older release wrote the row
 )
 
 _has_due = orders.c.next_due.is_not(None)
@@ -95,6 +96,14 @@ Index(
     orders.c.partner_due,
     orders.c.sp_id,
 )
+for _searched in (orders.c.search, orders.c.search_contact):
+    Index(
+        f"ix_orders_{_searched.name}",
+        _searched,
+        postgresql_using="gin",
+        postgresql_ops={_searched.name: "gin_trgm_ops"},  # of the extension pg_trgm
+        info={"only": "postgresql"},
+    ).ddl_if(dialect="postgresql")
 Index("ix_orders_sales_order", orders.c.sales_order_id, orders.c.sp_id)
 _has_appointment = orders.c.appointment_end.is_not(None)
 Index(
@@ -105,6 +114,13 @@ Index(
     postgresql_where=_has_appointment,
 )
 Index("ix_orders_open", orders.c.sp_id, sqlite_where=is_open, postgresql_where=is_open)
+Index(
+    "ix_orders_open_services",
+    orders.c.status,
+    orders.c.service,
+    sqlite_where=is_open,
+    postgresql_where=is_open,
+)
 Index("ix_orders_closed", orders.c.changed_at, sqlite_where=is_closed, postgresql_where=is_closed)
 Index("ix_orders_ended", orders.c.ended_at, sqlite_where=is_closed, postgresql_where=is_closed)
 
@@ -154,6 +170,7 @@ timeline = Table(
     Column("data", Text, nullable=False),  # domain.orders.events.Event as JSON
     # a partner; in rows of an older release `by` contains it (domain/authors.py)
     Column("on_behalf_of", Key),
+    Column("person", String),  # the name of the person who did it for its partner, if known
     sqlite_with_rowid=False,
 )
 

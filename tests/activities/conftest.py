@@ -1,7 +1,5 @@
 """The records, a mail server and the activities over them."""
 
-import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,11 +8,11 @@ import pytest
 from domain.values import Language
 from records.database import Database
 from records.mails import MailLog
-from records.migrate import migrate
 from records.partners import Partner, Partners
 from tests.activities.mail_office import Office
 from tests.activities.servers import MailServer, mail_server
 from tests.support.builders import MONDAY
+from tests.support.databases import records_of_a_test
 
 
 def partner(partner_id: str, language: Language = "de", **changes: object) -> Partner:
@@ -35,21 +33,13 @@ def partner(partner_id: str, language: Language = "de", **changes: object) -> Pa
     )
 
 
-@pytest.fixture(scope="session")
-def empty_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite database with the schema, to be copied."""
-    path = tmp_path_factory.mktemp("records") / "empty.db"
-    asyncio.run(migrate(f"sqlite+aiosqlite:///{path}"))
-    return path
-
-
 @pytest.fixture
-async def database(empty_records: Path, tmp_path: Path) -> AsyncIterator[Database]:
-    """An SQLite database with the schema."""
-    path = shutil.copy(empty_records, tmp_path / "cmi.db")
-    opened = Database(f"sqlite+aiosqlite:///{path}")
-    yield opened
-    await opened.close()
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """The records, without rows."""
+    async with records_of_a_test(tmp_path) as made:
+        opened = Database(made.url)
+        yield opened
+        await opened.close()
 
 
 @pytest.fixture

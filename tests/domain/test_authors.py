@@ -54,3 +54,14 @@ def test_a_login_may_be_called_as_it_likes() -> None:
     again = Recorded.model_validate_json(named.model_dump_json())
     assert again == named
     assert again.on_behalf_of == "elektro-huber"
+
+
+def test_a_person_is_beside_the_partner_and_changes_no_digest() -> None:
+    hans = Actor(role="partner", name="Hans", partner_id="huber", person="Hans")
+    assert author_of(hans) == Author("partner:huber", person="Hans")
+    plain = Recorded(seq=1, at=AT, by="partner:huber", event=Accepted())
+    named = plain.model_copy(update={"person": "Hans"})
+    assert "person" not in plain.model_dump_json()
+    assert "person" not in Actor(role="partner").model_dump_json()
+    assert Recorded.model_validate_json(named.model_dump_json()) == named
+    assert (named.author, extend("", [named])) == (plain.author, extend("", [plain]))

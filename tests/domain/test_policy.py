@@ -65,6 +65,10 @@ moved = false
 day_before = false
 cancelled = false
 link = false
+[protocol]
+required = []
+for_customer = false
+[protocol.checklists]
 """
 
 spans = st.one_of(
@@ -188,6 +192,7 @@ def test_standard_values_are_those_of_the_contract() -> None:
     assert policy.calendar.saturday_is_working_day is False
     assert str(policy.billing.undo) == "1 hour"
     assert not policy.customer_mails.any
+    assert policy.protocol.required == ()
     assert (policy.office.opens, policy.office.closes) == (time(8), time(18))
 
 
@@ -233,12 +238,21 @@ def test_a_policy_that_adopts_the_second_rules_takes_their_keys_and_no_other() -
         undo = "2 hours"
         [customer_mails]
         caller = true
+        [protocol]
+        required = ["install-hob"]
         """
     today = load_policy(everything)
     pinned = load_policy('[deadlines]\naccept = "2 working days"')
     taken = pinned.with_later_keys(today, 1)
     assert (taken.deadlines.delivery, str(taken.deadlines.assign)) == (None, "3 hours")
-    for section in ("appointment", "requirements", "calendar", "billing", "customer_mails"):
+    for section in (
+        "appointment",
+        "requirements",
+        "calendar",
+        "billing",
+        "customer_mails",
+        "protocol",
+    ):
         assert getattr(taken, section) == getattr(today, section) != getattr(Policy(), section)
     assert str(taken.deadlines.accept) == "2 working days"
     for section in ("transmission", "escalation", "office", "holidays", "settlement"):
@@ -248,7 +262,14 @@ def test_a_policy_that_adopts_the_second_rules_takes_their_keys_and_no_other() -
 
 def test_a_policy_that_was_pinned_before_the_second_rules_has_their_standard_values() -> None:
     stored = Policy().model_dump(mode="json")
-    for section in ("appointment", "requirements", "calendar", "billing", "customer_mails"):
+    for section in (
+        "appointment",
+        "requirements",
+        "calendar",
+        "billing",
+        "customer_mails",
+        "protocol",
+    ):
         del stored[section]
     del stored["deadlines"]["delivery"], stored["deadlines"]["assign"]
     assert Policy.model_validate(stored) == Policy()
@@ -308,7 +329,7 @@ def test_the_pinned_policy_names_every_value_compactly() -> None:
     assert '"hold":"30 minutes"' in text
     assert '"opens":"08:00"' in text
     assert '"saturday_is_working_day":false' in text
-    assert len(text) < 1000
+    assert len(text) < 1100
 
 
 def test_a_pinned_policy_outlives_the_time_zone_database() -> None:
@@ -327,7 +348,7 @@ ENTRY = 'expected "MM-DD" or "YYYY-MM-DD", with "-" before it to strike the day'
             '[deadline]\naccept = "1 day"',
             "deadline: found an unknown section, expected one of transmission, deadlines,"
             " escalation, office, holidays, settlement, appointment, requirements, calendar, billing,"
-            " messages, customer_mails",
+            " messages, customer_mails, protocol",
         ),
         (
             '[transmission]\nholds = "1 day"',
@@ -367,6 +388,14 @@ ENTRY = 'expected "MM-DD" or "YYYY-MM-DD", with "-" before it to strike the day'
         (
             '[customer_mails]\nmoved = "yes"',
             'customer_mails.moved: found "yes", expected true or false',
+        ),
+        (
+            '[protocol]\nrequired = "install-hob"',
+            'protocol.required: found "install-hob", expected a list of codes of services, or ["*"]',
+        ),
+        (
+            "[protocol.checklists]\ninstall-hob = []",
+            "protocol.checklists.install-hob: found [], expected a list of 1 to 20 texts for each code of a service",
         ),
         (
             '[billing]\nundo = "soon"',

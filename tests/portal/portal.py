@@ -24,6 +24,7 @@ from playwright.async_api import (
     Page,
     Request,
     async_playwright,
+    expect,
 )
 from pwdlib import PasswordHash
 
@@ -56,6 +57,7 @@ _FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+expect.set_options(timeout=WAIT_LIMIT * 1000)  # it only ends a test that hangs (docs/testing.md)
 _SUNDAY = 6
 _addresses = itertools.count(1)
 
@@ -202,14 +204,18 @@ class Portal:
         dark: bool = False,
         partner_id: str | None = PARTNER,
         login: Login | None = None,
+        keeps: bool = False,
+        address: str | None = None,
     ) -> Page:
         """A page in a new browser context, logged in if a role or a login is given. `goto` takes paths.
 
-        `partner_id` is the partner of a user with the role `partner`.
+        `partner_id` is the partner of a user with the role `partner`. `keeps`: with the service worker, which other
+        tests do without. `address`: of a line to the site that can break (tests/portal/line.py).
         """
         width, height = SIZES[device]
         context = await self._browser.new_context(
-            base_url=self.site.address,
+            base_url=address or self.site.address,
+            service_workers="allow" if keeps else "block",
             viewport={"width": width, "height": height},
             java_script_enabled=javascript,
             color_scheme="dark" if dark else "light",
@@ -225,7 +231,7 @@ class Portal:
         if login is not None:
             await self.log_in(context, login)
         page = await context.new_page()
-        self._watch(page)
+        self._watch(page, address or self.site.address)
         return page
 
     async def log_in(self, context: BrowserContext, login: Login) -> None:
@@ -238,8 +244,8 @@ class Portal:
             [{"name": name, "value": session.secret, "url": self.site.address, "httpOnly": True}]
         )
 
-    def _watch(self, page: Page) -> None:
-        host = urlsplit(self.site.address).netloc
+    def _watch(self, page: Page, address: str) -> None:
+        host = urlsplit(address).netloc
 
         def requested(request: Request) -> None:
             parts = urlsplit(request.url)

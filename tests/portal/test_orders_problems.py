@@ -222,7 +222,8 @@ async def test_an_unusual_appointment_is_confirmed_as_such(
     await page.get_by_label("Beginn").fill("10:00")
     await page.get_by_label("Ende", exact=True).fill("12:00")
     unusual = page.get_by_label("Der Termin ist so vereinbart")
-    await expect(unusual).to_have_count(0)
+    # with JavaScript the page asks the server while somebody types
+    await expect(unusual).to_have_count(1 if javascript else 0)
     await press(page, "Termin speichern")
     await expect(page.locator("#appointment")).to_contain_text("auf einem Sonntag oder Feiertag")
     await look(page, javascript)

@@ -17,6 +17,14 @@ from web.portal.orders.overview import grouped
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+LINES = """() => [...document.querySelectorAll(".job")].map((job) => {
+  const boxes = [...job.querySelectorAll(".who > *, .what, .due")].map((each) => each.getBoundingClientRect());
+  const middles = boxes.filter((box) => box.height).map((box) => (box.top + box.bottom) / 2);
+  return middles.sort((one, other) => one - other).filter((at, n, all) => !n || at - all[n - 1] > 8).length;
+})"""
+"""In how many lines each order of a list says who, where, what and by when."""
+
+
 class Taps:
     """Taps on a page, counted."""
 
@@ -150,11 +158,15 @@ async def test_thirty_orders_are_five_screens_of_a_phone(portal: Portal) -> None
         if states[number % 3] != "new":
             await portal.site.do(fresh.http, sp_id, "accept", {})
     page = await portal.page("partner", device="phone", partner_id=fresh.partner_id)
+    await page.set_viewport_size({"width": 390, "height": 844})
+    for path, shown in (("/", 30), ("/orders", 25)):
+        await page.goto(path)
+        await fits(page)
+        await axe(page)
+        assert await page.locator(".job").count() == shown
+        assert await page.evaluate("document.documentElement.scrollHeight") <= 5 * 844
+        assert await page.evaluate(LINES) == [2] * shown
     await page.goto("/")
-    await fits(page)
-    await axe(page)
-    assert await page.locator(".job").count() == 30
-    assert await page.evaluate("document.documentElement.scrollHeight") <= 5 * 800
     if folder := os.environ.get("PORTAL_PICTURES"):
         await page.screenshot(path=f"{folder}/phone.png")
         await page.set_viewport_size({"width": 1280, "height": 900})

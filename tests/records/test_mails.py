@@ -9,6 +9,7 @@ from domain.orders.erasure import ERASED
 from records.database import Database
 from records.mails import MailLog, MailRow
 from records.tables import erasures
+from tests.support.databases import Copy
 
 NOW = datetime(2026, 10, 5, 7, 30, tzinfo=UTC)
 
@@ -63,8 +64,8 @@ async def test_what_is_final_stays(database: Database) -> None:
     assert [each.key for each in await log.undelivered()] == ["lost"]
 
 
-async def test_only_one_of_many_workers_is_first(url: str) -> None:
-    pools = [Database(url), Database(url)]
+async def test_only_one_of_many_workers_is_first(copy: Copy) -> None:
+    pools = [Database(copy.url), Database(copy.url)]
     rows = await asyncio.gather(*(begin(MailLog(pool)) for _ in range(10) for pool in pools))
     assert sorted(row.attempts for row in rows) == list(range(1, 21))
     for pool in pools:

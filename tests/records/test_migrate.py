@@ -4,14 +4,21 @@ import asyncio
 import os
 import sqlite3
 import sys
+import uuid
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, select, text
+from sqlalchemy.engine import make_url
 
 from contracts.activities import Snapshot
 from domain.actors import Actor
@@ -19,10 +26,13 @@ from domain.orders.commands import Accept
 from records.accounts import AccountRecords
 from records.database import Database
 from records.mails import MailLog
-from records.migrate import check_current, migrate
+from records.migrate import _config, check_current, is_compared, locked_connection, migrate
+from records.order_lists import OrderFilter
 from records.orders import Orders
 from records.tables import metadata, orders
+from scripts.system_packages import postgres_programs
 from tests.support.builders import AGREED, COMPLETED, GOODS_THERE, MONDAY, TRANSMITTED, lived
+from tests.support.databases import as_text, execute, postgres_server, records_copy
 from tests.support.users import add_user
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +40,9 @@ ROOT = Path(__file__).parents[2]
 
 async def test_migrations_equal_the_metadata(database: Database) -> None:
     def differences(connection: Connection) -> list[object]:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        compared = partial(is_compared, connection.dialect.name)
+        opts = {"compare_type": True, "include_object": compared}
+        context = MigrationContext.configure(connection, opts=opts)
         return compare_metadata(context, metadata)
 
     async with database.reading() as connection:
@@ -141,6 +153,102 @@ async def test_the_alembic_command_upgrades_and_downgrades(empty_url: str) -> No
     database = Database(empty_url)
     assert await check_current(database) is None
     await database.close()
+
+
+async def test_each_earlier_revision_with_rows_is_upgraded(empty_url: str) -> None:
+    """From the newest revision back, one at a time: what that one has kept of the rows comes forward to the newest."""
+    await migrate(empty_url)
+    database = Database(empty_url)
+    records = Orders(database)
+    lives = (TRANSMITTED, GOODS_THERE, AGREED, COMPLETED)
+    snapshots = []
+    for number, steps in enumerate(lives):
+        order, events = lived(*steps, sp_id=f"SP-{number}")
+        snapshots.append(Snapshot(order=order, events=events))
+        await records.save(snapshots[-1])
+    await add_user(
+        AccountRecords(database), "u", "operations", None, "u@x.example", "U", "de", MONDAY
+    )
+    await database.close()
+    script = ScriptDirectory.from_config(_config())
+    revisions = [each.revision for each in script.walk_revisions()][1:]
+    oldest = revisions.index("0014")  # the first whose way back keeps the documents as they are
+    for revision in revisions[: oldest + 1]:
+        await stepped(empty_url, lambda config, to=revision: command.downgrade(config, to))
+        await stepped(empty_url, lambda config: command.upgrade(config, "head"))
+        database = Database(empty_url)
+        assert await check_current(database) is None
+        for snapshot in snapshots:
+            stored = await Orders(database).get(snapshot.order.sp_id)
+            assert stored is not None
+            assert stored.order == snapshot.order, f"from {revision}"
+        page = await Orders(database).page(OrderFilter(), 10)
+        assert len(page.items) == len(lives)
+        assert sum((await Orders(database).counts(OrderFilter())).values()) == len(lives)
+        await database.close()
+
+
+async def test_the_way_back_is_a_backup(tmp_path: Path) -> None:
+    """As docs/operations.md says: dumped before the upgrade, restored into a new database after it."""
+    programs = postgres_programs()
+    assert programs is not None
+    async with records_copy(tmp_path, "postgresql") as upgraded:
+        order, events = lived(*AGREED)
+        database = Database(upgraded.owner)
+        await Orders(database).save(Snapshot(order=order, events=events))
+        await database.close()
+        await stepped(upgraded.owner, lambda config: command.downgrade(config, "-1"))
+        before, kept = await contents(upgraded.owner)
+        assert len(kept) == len(events)
+        server = postgres_server()
+        restored = server.set(database=f"cmi_restored_{uuid.uuid4().hex}")
+        source, target = (
+            as_text(make_url(url).set(drivername="postgresql"))
+            for url in (upgraded.owner, as_text(restored))
+        )
+        file = str(tmp_path / "before.dump")
+        await ran(programs / "pg_dump", "--format=custom", "--file", file, source)
+        await migrate(upgraded.owner)
+        await execute(server, f"CREATE DATABASE {restored.database}")
+        await ran(programs / "pg_restore", "--exit-on-error", "--dbname", target, file)
+        assert await contents(as_text(restored)) == (before, kept)
+        await migrate(as_text(restored))
+        database = Database(as_text(restored))
+        assert await Orders(database).holds(Snapshot(order=order, events=events))
+        await database.close()
+        await execute(server, f"DROP DATABASE {restored.database} WITH (FORCE)")
+
+
+async def contents(url: str) -> tuple[str, list[tuple[object, ...]]]:
+    """The revision of a database, and its timelines."""
+    database = Database(url)
+    async with database.reading() as connection:
+        revision = (await connection.execute(text("SELECT * FROM alembic_version"))).scalar_one()
+        rows = await connection.execute(text("SELECT * FROM timeline ORDER BY sp_id, seq"))
+        found = [tuple(row) for row in rows]
+    await database.close()
+    return revision, found
+
+
+async def ran(program: Path, *arguments: str) -> None:
+    """Run a program, which must succeed."""
+    process = await asyncio.create_subprocess_exec(
+        program, *arguments, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await process.communicate()
+    assert process.returncode == 0, said.decode()
+
+
+async def stepped(url: str, step: Callable[[Config], None]) -> None:
+    """Run a command of Alembic in this process."""
+
+    def run(connection: Connection) -> None:
+        config = _config()
+        config.attributes["connection"] = connection
+        step(config)
+
+    async with locked_connection(url) as connection:
+        await connection.run_sync(run)
 
 
 async def test_an_older_release_finds_in_one_column_who_did_it_for_whom(empty_url: str) -> None:

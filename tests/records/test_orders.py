@@ -50,6 +50,7 @@ from tests.support.builders import (
     lived,
     placement,
 )
+from tests.support.databases import sqlite_template
 
 ALL = OrderFilter()
 HUBER = OrderFilter(partner_id="elektro-huber")
@@ -670,12 +671,12 @@ async def test_the_best_fit_comes_first_page_by_page(records: Orders) -> None:
     assert await listed(records, OrderFilter(q=" "), sort="best") == everything
 
 
-async def test_lists_use_their_indexes_on_sqlite(sqlite_template: Path, tmp_path: Path) -> None:
+async def test_lists_use_their_indexes_on_sqlite(tmp_path: Path) -> None:
     """The conditions of the partial indexes are recognised: without them a list grows with the table.
 
     PostgreSQL chooses its plan by the size of the tables, so this cannot be tested there with a few rows.
     """
-    shutil.copy(sqlite_template, tmp_path / "cmi.db")
+    shutil.copy(sqlite_template(), tmp_path / "cmi.db")
     database = Database(f"sqlite+aiosqlite:///{tmp_path / 'cmi.db'}")
     records = Orders(database)
     await keep(records, *TRANSMITTED)

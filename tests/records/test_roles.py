@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import asyncpg
 import pytest
 from sqlalchemy import insert
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError
 
 from records.database import Database
 from records.migrate import check_current, migrate
@@ -15,7 +15,7 @@ from records.partners import Partner, Partners
 from records.production import database_findings
 from records.tables.accounts import users
 from settings.production import Finding
-from tests.records.conftest import execute
+from tests.support.databases import execute
 from tests.support.postgres_roles import PASSWORDS, make_roles, run_file
 
 INSUFFICIENT_PRIVILEGE = "42501"
@@ -52,9 +52,9 @@ def partner() -> Partner:
 
 async def refused(url: str, statement: str) -> str:
     """The code of the error with which PostgreSQL refuses a statement, or the connection."""
-    with pytest.raises(DBAPIError) as caught:
+    with pytest.raises(asyncpg.PostgresError) as caught:
         await execute(make_url(url), statement)
-    return str(getattr(caught.value.orig, "sqlstate", caught.value))
+    return str(caught.value.sqlstate)
 
 
 async def test_the_application_reads_and_writes_what_the_owner_migrated(server: URL) -> None:

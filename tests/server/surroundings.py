@@ -7,9 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -32,8 +31,10 @@ from records.orders import Orders
 from records.partners import Partner, Partners
 from settings import Settings
 from tests.support.builders import placement
+from tests.support.databases import records_copy
 from tests.support.empty_tasks import assert_none_has_empty_tasks
 from tests.support.limits import TEST_LIMIT, WAIT_LIMIT
+from tests.support.waiting import say_what_waits
 from tests.workflows.life import DESK, Life
 from use_cases.input_files import read_items
 from use_cases.orders import OrderUseCases
@@ -56,21 +57,6 @@ remind_before = "1 second"
 repeat_every = "1 hour"
 office_hours_only = false
 """
-
-
-def say_what_waits() -> None:
-    """Print, for each task, what it waits for, down to the innermost `await`."""
-    for task in asyncio.all_tasks():
-        print(task.get_name())
-        waiting: object = task.get_coro()
-        while waiting is not None:
-            frame = _first(waiting, "cr_frame", "ag_frame", "gi_frame")
-            print("   ", *traceback.format_stack(frame, 1) if frame else [repr(waiting)])
-            waiting = _first(waiting, "cr_await", "ag_await", "gi_yieldfrom")
-
-
-def _first(thing: object, *names: str) -> Any:
-    return next((getattr(thing, name) for name in names if hasattr(thing, name)), None)
 
 
 async def eventually(condition: Callable[[], Any]) -> Any:
@@ -214,7 +200,6 @@ class Surroundings:
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("CMI_")},
             "TEMPORAL_ADDRESS": self.address,
-            "CMI_DATABASE_URL": f"sqlite:///{folder / 'cmi.db'}",
             "CMI_SMTP_URL": f"smtp://127.0.0.1:{smtp}",
             "CMI_WAREHOUSE_DIR": str(folder / "warehouse"),
             "CMI_POLICY": str(folder / "policy.toml"),
@@ -314,18 +299,31 @@ async def surroundings(
 ) -> AsyncIterator[Surroundings]:
     """Server (if `up`), mail server, records with the example partners; no worker yet. All ends with the block.
 
+    The records are on the database that is chosen for the tests, unless `env` has a CMI_DATABASE_URL.
+
     At the end, if the server still runs, no order and no settlement has an empty task.
 
     If the block takes longer than `within` seconds, it prints what waits for what and raises `TimeoutError`; None for
     one that many tests share.
     """
-    around = Surroundings(folder, POLICY.format(accept=accept), server, env)
+    async with AsyncExitStack() as stack:
+        if "CMI_DATABASE_URL" in env:
+            await migrate(Settings.from_env(env).database_url)
+        else:
+            env["CMI_DATABASE_URL"] = (await stack.enter_async_context(records_copy(folder))).url
+        around = Surroundings(folder, POLICY.format(accept=accept), server, env)
+        yield await stack.enter_async_context(_running(around, up, within))
+
+
+@asynccontextmanager
+async def _running(
+    around: Surroundings, up: bool, within: float | None
+) -> AsyncIterator[Surroundings]:
     watch = within and asyncio.get_running_loop().call_later(within - 1, say_what_waits)
     try:
         async with asyncio.timeout(within):
             if up:
                 around.server.start()
-            await migrate(around.settings.database_url)
             for path in sorted((ROOT / "examples" / "partners").glob("*.json")):
                 for partner in read_items(path, Partner):
                     await around.partners.put(partner, datetime.now(UTC))

@@ -1,16 +1,17 @@
 """A worker is killed while many mails go out and the records are slow: few of them come twice."""
 
 import asyncio
-import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from development.embedded import ROOT
+from records.database import Database
 from tests.server.surroundings import Process, eventually, surroundings
 from tests.server.test_restarts import IMPATIENT
+from tests.support.databases import kept_from_writers
 
 DUE = 60
 LIMIT = 4
@@ -19,23 +20,20 @@ LIMIT = 4
 PATIENT = IMPATIENT.replace("seconds=4", "seconds=20")
 
 
-@contextmanager
-def slow_records(file: Path) -> Iterator[None]:
-    """Another process writes most of the time, in short turns, as many web processes would."""
-    code = (
-        "import sqlite3, sys, time\n"
-        "other = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)\n"
-        "while True:\n"
-        "    other.execute('BEGIN IMMEDIATE')\n"
-        "    time.sleep(0.1)\n"
-        "    other.execute('COMMIT')\n"
-        "    time.sleep(0.02)\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", code, str(file)]) as other:
-        try:
-            yield
-        finally:
-            other.kill()
+@asynccontextmanager
+async def slow_records(database: Database) -> AsyncIterator[None]:
+    """Somebody else writes most of the time, in short turns, as many web processes would."""
+
+    async def write() -> None:
+        while True:
+            async with kept_from_writers(database):
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(0.02)
+
+    writing = asyncio.create_task(write())
+    yield
+    writing.cancel()
+    await asyncio.wait([writing])
 
 
 async def test_a_kill_doubles_no_more_mails_than_are_handed_in_at_a_time(tmp_path: Path) -> None:
@@ -47,7 +45,7 @@ async def test_a_kill_doubles_no_more_mails_than_are_handed_in_at_a_time(tmp_pat
         )
         lives = [await around.place(f"SP-{number}") for number in range(DUE)]
         await asyncio.sleep(1.5)  # Their hold ends meanwhile, so that all are due at once.
-        with slow_records(tmp_path / "cmi.db"):
+        async with slow_records(around.database):
             await around.start_worker_process()
             await eventually(lambda: len(around.inbox.ids()) >= DUE // 3)
             around.worker_process.kill()

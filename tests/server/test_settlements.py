@@ -38,6 +38,7 @@ from tests.server.settlements import (
 )
 from tests.server.surroundings import eventually
 from tests.support.builders import OPERATIONS, partner_actor
+from tests.support.databases import kept_from_writers
 from tests.support.limits import ANSWER_LIMIT
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -239,7 +240,7 @@ async def test_the_database_and_the_mail_server_are_away(tmp_path: Path) -> None
         sp_ids = await office.complete(f"SP-{n:03}" for n in range(COUNT))
         await office.around.start_worker_process()
         await office.around.inbox.stop()
-        async with office.around.database.writing():  # nobody else may, and gives up after a while
+        async with kept_from_writers(office.around.database):  # they give up after a while
             number = await office.open(*sp_ids)
             log = office.around.worker_process
             await eventually(lambda: "OperationalError" in log.text or "TimeoutError" in log.text)

@@ -27,7 +27,7 @@ def running_postgres() -> Iterator[str]:
     binaries = postgres_programs()
     if binaries is None:
         raise NoPostgres(str(why_missing("postgresql")))
-    folder = Path(tempfile.mkdtemp(prefix="cmi-postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="cmi-postgres-", dir=_in_memory()))
     as_user: list[str] = []
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
         user = next((name for name in ("postgres", "nobody") if _exists(name)), None)
@@ -55,8 +55,9 @@ def running_postgres() -> Iterator[str]:
         run("initdb", "-D", str(data), "-U", "cmi", "-A", "trust", "-E", "UTF8", "--no-sync")
         # "-k ''": no unix socket, whose path would be too long on some machines
         options = (
-            f"-h 127.0.0.1 -p {port} -k '' -c fsync=off -c synchronous_commit=off "
-            "-c full_page_writes=off -c max_connections=60"
+            f"-h 127.0.0.1 -p {port} -k '' -c fsync=off -c synchronous_commit=off -c full_page_writes=off "
+            "-c wal_level=minimal -c max_wal_senders=0 -c autovacuum=off -c max_connections=200 "
+            "-c dynamic_shared_memory_type=mmap"  # in the folder, which is deleted; else a kill leaves it
         )
         run("pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-o", options, "-w", "start")
         try:
@@ -65,6 +66,14 @@ def running_postgres() -> Iterator[str]:
             run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _in_memory() -> str | None:
+    """A folder in memory with a gigabyte left, if there is one: a database is copied there in a tenth of the time."""
+    memory = Path("/dev/shm")
+    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30:
+        return str(memory)
+    return None
 
 
 def _exists(user: str) -> bool:

@@ -1,9 +1,10 @@
-"""The accounts on each of the two databases, with a clock that tests set and a mail server whose mails they read."""
+"""The accounts, with a clock that tests set and a mail server whose mails they read."""
 
 import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from email.message import EmailMessage
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -15,11 +16,11 @@ from records.partners import Partners
 from settings import Settings
 from tests.activities.conftest import partner, server
 from tests.activities.servers import MailServer
-from tests.records.conftest import database, postgres_records, sqlite_template, url
 from tests.support.builders import MONDAY
+from tests.support.databases import records_of_a_test
 from use_cases.accounts import Accounts
 
-__all__ = ["database", "postgres_records", "server", "sqlite_template", "url"]
+__all__ = ["server"]
 
 SECRET_KEY = "a secret key for tests, long enough"
 PASSWORD = "correct horse battery"
@@ -83,6 +84,21 @@ def secret_of(mail: EmailMessage) -> str:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+async def url(tmp_path: Path) -> AsyncIterator[str]:
+    """The URL of the records, which have no rows."""
+    async with records_of_a_test(tmp_path) as made:
+        yield made.url
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    """The records, open."""
+    opened = Database(url)
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """Reminders that operations ask for: what waits for a partner, and mails that go out once, whatever fails meanwhile."""
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -20,7 +22,6 @@ from tests.support.builders import (
     Step,
     lived,
 )
-from tests.support.limits import WAIT_LIMIT
 from tests.use_cases.conftest import AccountsEnv, text_of
 from use_cases.access import Forbidden
 from use_cases.asked_reminders import AskedReminderUseCases, waits_for_partner
@@ -36,11 +37,22 @@ async def keep(env: AccountsEnv, sp_id: str, *steps: Step, **changes: str) -> Or
 
 
 @pytest.fixture
-def reminders(env: AccountsEnv) -> AskedReminderUseCases:
+def background() -> list[asyncio.Task[int]]:
+    """What `reminders` does in the background, for tests to wait for."""
+    return []
+
+
+@pytest.fixture
+def reminders(env: AccountsEnv, background: list[asyncio.Task[int]]) -> AskedReminderUseCases:
     accounts = env.accounts
     env.clock.forward(hours=2)  # what `keep` places on Monday morning has been transmitted
+
+    def spawn(work: Coroutine[Any, Any, int]) -> asyncio.Task[int]:
+        background.append(accounts.spawn(work))
+        return background[-1]
+
     return AskedReminderUseCases(
-        env.database, accounts.outbox, env.settings.public_url, accounts.spawn, env.clock
+        env.database, accounts.outbox, env.settings.public_url, spawn, env.clock
     )
 
 
@@ -64,7 +76,10 @@ def test_what_waits_for_a_partner(steps: tuple[Step, ...], kind: str | None) -> 
 
 
 async def test_a_mail_server_that_is_away(
-    env: AccountsEnv, reminders: AskedReminderUseCases, monkeypatch: pytest.MonkeyPatch
+    env: AccountsEnv,
+    reminders: AskedReminderUseCases,
+    background: list[asyncio.Task[int]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The wish is kept, tried again, and comes true once; what it says is how things are then."""
     await keep(env, "SP-1", *TRANSMITTED)
@@ -80,12 +95,11 @@ async def test_a_mail_server_that_is_away(
         patch.setattr(env.accounts.outbox, "send", away)
         done = await reminders.remind(ANNA, ["SP-1", "SP-2"], "request-1")
         assert [each.outcome for each in done.values()] == ["asked", "asked"]
-        async with asyncio.timeout(WAIT_LIMIT):
-            while not tried:  # `remind` sends in the background
-                await asyncio.sleep(0.01)
+        await asyncio.gather(*background)
+        assert tried == 1
         env.clock.forward(minutes=10)
         await reminders.send_due()
-    assert tried
+        assert tried == 2
     await keep(env, "SP-2", *ACCEPTED, LogContact(outcome="reached"))
     env.clock.forward(minutes=10)
     assert await reminders.send_due() == 1
@@ -99,7 +113,10 @@ async def test_a_mail_server_that_is_away(
 
 
 async def test_what_is_done_meanwhile_needs_no_mail(
-    env: AccountsEnv, reminders: AskedReminderUseCases, monkeypatch: pytest.MonkeyPatch
+    env: AccountsEnv,
+    reminders: AskedReminderUseCases,
+    background: list[asyncio.Task[int]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await keep(env, "SP-1", *TRANSMITTED)
 
@@ -109,7 +126,7 @@ async def test_what_is_done_meanwhile_needs_no_mail(
     with monkeypatch.context() as patch:
         patch.setattr(env.accounts.outbox, "send", away)
         await reminders.remind(ANNA, ["SP-1"], "request-1")
-        await reminders.send_quietly()
+        await asyncio.gather(*background)
     await keep(env, "SP-1", *REQUIREMENTS_MET)
     env.clock.forward(minutes=10)
     assert await reminders.send_due() == 0

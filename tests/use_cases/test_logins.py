@@ -61,6 +61,7 @@ async def test_from_the_invitation_to_the_session(env: AccountsEnv) -> None:
         "role": "partner", "login_id": user.user_id, "name": "Petra Huber",
         "partner_id": "sanitaer-rossi", "email": EMAIL, "language": "it", "made_by": None,
         "factor_due_at": None, "is_factor_due": False, "needs_confirmation": False,
+        "partner_role": "office", "person_name": "Petra Huber",
     }  # fmt: skip
     (listed,) = await env.accounts.users("sanitaer-rossi")
     assert (listed.invitation, listed.last_login_at) == ("accepted", MONDAY)

@@ -10,10 +10,8 @@ from tests.use_cases.conftest import (
     clock,
     database,
     env,
-    postgres_records,
     server,
     settings,
-    sqlite_template,
     url,
 )
 from tests.web.site import NO_ACCEPT, POLICY, Site, site
@@ -22,10 +20,8 @@ __all__ = [
     "clock",
     "database",
     "env",
-    "postgres_records",
     "server",
     "settings",
-    "sqlite_template",
     "url",
 ]
 

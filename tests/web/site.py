@@ -30,8 +30,10 @@ POLICY = """
 hold = "0 seconds"
 [escalation]
 office_hours_only = false
+[protocol]
+required = ["install-dryer"]
 """
-"""The standard one, but that orders are sent at once."""
+"""The standard one, but that orders are sent at once, and dryers need a protocol."""
 NO_ACCEPT = "no-accept"
 """A policy that partners may have by name: the same without the step "accept"."""
 ROLES = ("shop", "warehouse", "operations", "accounting", "partner", "stranger")

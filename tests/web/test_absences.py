@@ -1,10 +1,7 @@
 """Somebody is away: the worker, Temporal, the database. Nobody is left hanging, and nothing is lost."""
 
 import asyncio
-import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -14,6 +11,7 @@ from development.embedded import free_port
 from records.limits import LIMIT_SECONDS
 from temporal import orders as workflow_client
 from tests.server.surroundings import Surroundings, eventually, surroundings
+from tests.support.databases import kept_from_writers
 from tests.support.limits import WAIT_LIMIT
 from tests.web.site import API, CHECKLIST, POLICY, Site, agreed, order, serving, site
 
@@ -197,34 +195,12 @@ async def test_the_database_is_away(tmp_path: Path) -> None:
                 assert (ready.json()["temporal"], ready.json()["database"]) == ("ok", "away")
 
 
-@asynccontextmanager
-async def held(file: Path) -> AsyncIterator[None]:
-    """Another process keeps the database to itself meanwhile."""
-    code = (
-        "import sqlite3, sys\n"
-        "held = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)\n"
-        "held.execute('BEGIN EXCLUSIVE')\n"
-        "print('held', flush=True)\n"
-        "sys.stdin.read()\n"
-    )
-    pipe = asyncio.subprocess.PIPE
-    other = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, str(file), stdin=pipe, stdout=pipe
-    )
-    assert other.stdout is not None
-    assert await other.stdout.readline() == b"held\n"
-    try:
-        yield
-    finally:
-        await other.communicate(b"")
-
-
 async def test_the_database_is_locked(tmp_path: Path) -> None:
     """Reading goes on; what must be written is refused once the limit is over, however many wait."""
     async with surroundings(tmp_path) as around, site(around) as cmi:
         body = {"email": "neu@huber.example", "name": "Neu"}
         users = f"{API}/partners/elektro-huber/users"
-        async with held(tmp_path / "cmi.db"):
+        async with kept_from_writers(around.database):
             answers = await asyncio.gather(
                 *(timed(cmi.operations.post(users, json=body)) for _ in range(8))
             )
@@ -248,7 +224,7 @@ async def test_the_records_lag_behind(tmp_path: Path, monkeypatch: pytest.Monkey
     ):
         sp_id = await cmi.new()
         # Another process keeps the database to itself for longer than the workflow's write waits.
-        writing = around.database.writing()
+        writing = kept_from_writers(around.database)
         entered = asyncio.Event()
         release = asyncio.Event()
 

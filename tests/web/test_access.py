@@ -12,11 +12,13 @@ import pytest
 import pytest_asyncio
 from fastapi.routing import iter_route_contexts
 
+from tests.support.pictures import photo
 from tests.web.site import API, ROLES, Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PARTNER = {"partner", "stranger", "operations"}
+OFFICE = {"partner", "stranger"}  # technicians: tests/web/test_people.py
 READERS = {"partner", "stranger", "operations", "shop", "accounting"}
 SETTLEMENT_READERS = {"partner", "stranger", "operations", "accounting"}
 OPERATIONS = {"operations"}
@@ -46,6 +48,20 @@ DECIDED: dict[str, set[str]] = {
     "GET /api/v1/orders/{sp_id}/messages": PARTNER,
     "POST /api/v1/orders/{sp_id}/messages": PARTNER,
     "POST /api/v1/orders/{sp_id}/messages/no-answer": OPERATIONS,
+    "GET /api/v1/agenda": {"partner", "stranger"},
+    "PUT /api/v1/orders/{sp_id}/assignment": OFFICE,
+    "DELETE /api/v1/orders/{sp_id}/assignment": OFFICE,
+    "GET /api/v1/people": OFFICE,
+    "POST /api/v1/people": OFFICE,
+    "PATCH /api/v1/people/{user_id}": OFFICE,
+    "DELETE /api/v1/people/{user_id}": OFFICE,
+    "POST /api/v1/people/{user_id}/invitation": OFFICE,
+    "GET /api/v1/orders/{sp_id}/on-site": PARTNER,
+    "POST /api/v1/orders/{sp_id}/photos": PARTNER,
+    "GET /api/v1/orders/{sp_id}/photos/{photo_id}": PARTNER,
+    "DELETE /api/v1/orders/{sp_id}/photos/{photo_id}": PARTNER,
+    "POST /api/v1/orders/{sp_id}/protocol": PARTNER,
+    "GET /api/v1/orders/{sp_id}/protocol.pdf": PARTNER,
     "POST /api/v1/orders/{sp_id}/erase": OPERATIONS,
     "POST /api/v1/customer-exports": OPERATIONS,
     "POST /api/v1/settlements": PARTNER,
@@ -146,6 +162,17 @@ PAGES = {
     "GET /settlements/{settlement_id}/statement.csv",
     "GET /settlements/{settlement_id}/draft-invoice.pdf",
     "GET /settlements/{settlement_id}/invoice.pdf",
+    "POST /orders/{sp_id}/assignment",
+    "GET /several/assign",
+    "POST /several/assign",
+    "GET /people",
+    "POST /people",
+    "GET /people/{user_id}",
+    "GET /people/{user_id}/{form_name}",
+    "POST /people/{user_id}/change",
+    "POST /people/{user_id}/invitation",
+    "POST /people/{user_id}/removal",
+    "POST /account/notifications",
     "GET /several/accept",
     "GET /several/execution",
     "GET /several/reassign",
@@ -166,14 +193,32 @@ PAGES = {
     "GET /orders/{sp_id}/appointment.ics",
     "GET /orders/{sp_id}/temporal",
     "GET /orders/{sp_id}/appointment/check",
+    "GET /orders/{sp_id}/sheet",
+    "GET /orders/sheets",
+    "GET /sw.js",
+    "GET /offline",
+    "GET /offline/session",
     "POST /orders/{sp_id}/reminder",
     "POST /orders/{sp_id}/messages",
     "POST /orders/{sp_id}/notes",
+    "GET /orders/{sp_id}/photos/{photo_id}",
+    "POST /orders/{sp_id}/photos",
+    "POST /orders/{sp_id}/photos/{photo_id}/removal",
+    "GET /orders/{sp_id}/protocol",
+    "POST /orders/{sp_id}/protocol",
+    "GET /orders/{sp_id}/protocol.pdf",
+    "GET /orders/{sp_id}/protocols/{sha256}.pdf",
     "POST /orders/{sp_id}/no-answer",
     "POST /orders/{sp_id}/another-day",
     "POST /orders/{sp_id}/customer-links",
+    "GET /agenda",
+    "GET /agenda/calendar",
+    "POST /agenda/calendar",
+    "POST /agenda/calendar/end",
+    "GET /calendar/{secret}.ics",
     "GET /visit/{secret}",
     "POST /visit/{secret}",
+    "GET /visit/{secret}/protocol.pdf",
     "GET /overview/version",
     "GET /orders/{sp_id}/{form_name}",
     "POST /orders/{sp_id}/reassign",
@@ -251,6 +296,7 @@ NAMED = {
     "token_id": "tok_0",
     "change_id": "iban_0",
     "session_id": "0",
+    "photo_id": "photo_0",
 }
 
 
@@ -285,6 +331,9 @@ async def called(
 ) -> httpx.Response:
     method, path = route.split()
     path = re.sub(r"\{(\w+)\}", lambda match: names[match[1]], path)
+    if route.endswith("/photos"):
+        files = {"photo": ("IMG_1.jpg", photo(), "image/jpeg")}
+        return await client.request(method, path, files=files)
     return await client.request(method, path, json=body)
 
 
@@ -332,8 +381,8 @@ async def test_each_role_is_let_in_or_not(cmi: Site, sp_id: str, route: str) -> 
 async def test_another_s_order_is_not_there(cmi: Site, sp_id: str, route: str) -> None:
     document = cmi.app.openapi()
     body = example(document, operations(document)[route])
-    foreign = await called(cmi.stranger, route, {"sp_id": sp_id}, body)
-    missing = await called(cmi.stranger, route, {"sp_id": "SP-0"}, body)
+    foreign = await called(cmi.stranger, route, {**NAMED, "sp_id": sp_id}, body)
+    missing = await called(cmi.stranger, route, {**NAMED, "sp_id": "SP-0"}, body)
     assert foreign.status_code == missing.status_code == 404
     assert foreign.json() == missing.json(), "nobody can tell one from the other"
     seen = (await cmi.operations.get(f"{API}/orders/{sp_id}")).json()

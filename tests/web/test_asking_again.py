@@ -19,7 +19,7 @@ from tests.web.test_login import SAME, Browser, app, browser
 from use_cases.operations import Operations
 from use_cases.principal import Principal
 from web import problems
-from web.middleware import API
+from web.request_limits import API
 from web.security import GuardedRoute, Require, check_confirmed, sensitive, session_cookie
 
 __all__ = ["app", "browser"]
@@ -52,6 +52,7 @@ ASKED_ON_ITS_FORM = {
 }
 # What ends access, or changes nothing that a stranger gains by.
 NOT_ASKED = {
+    "/account/notifications",
     "/account/language",
     "/account/sessions/end",
     "/account/sessions/end-others",
@@ -165,6 +166,20 @@ async def test_it_asks_keeps_what_was_typed_and_carries_it_out(
     assert "cmi_" in next_one.text
 
 
+async def test_another_address_for_the_mails_of_a_partner_is_asked(
+    anna: Browser, env: AccountsEnv
+) -> None:
+    known = await env.accounts.partners.get("elektro-huber")
+    await anna.open("/account")
+    typed = {"email": "thief@people.example", "was_email": known.email}
+    asked = await anna.send(f"{FIRM}/edit", **typed)
+    assert asked.status_code == 403
+    assert is_question(asked)
+    assert (await env.accounts.partners.get("elektro-huber")).email == known.email
+    assert not is_question(await anna.send(f"{FIRM}/edit", confirm_password=PASSWORD))
+    assert (await env.accounts.partners.get("elektro-huber")).email == "thief@people.example"
+
+
 @pytest.mark.parametrize("route", ASKED)
 async def test_within_ten_minutes_nobody_is_asked(
     anna: Browser, env: AccountsEnv, route: str
@@ -194,6 +209,54 @@ def test_every_form_of_accounts_has_a_decision() -> None:
             path = path.replace(name, value)
         served.add(path)
     assert served == {*ASKED, *ASKED_ON_ITS_FORM, *NOT_ASKED}
+
+
+@pytest.mark.parametrize(
+    ("form", "typed"),
+    [
+        ("/people", NEW | {"role": "technician", "language": "de"}),
+        ("/people/usr_other/invitation", {}),
+        ("/people/usr_other/removal", {}),
+        ("/people/usr_other/change", {"role": "technician", "notifications": "today"}),
+    ],
+)
+async def test_a_partners_office_is_asked_as_well(
+    browser: Browser, env: AccountsEnv, form: str, typed: dict[str, str]
+) -> None:
+    await filled_in(env, FIRM + "/users/{user}/invitation")
+    await env.add_user()
+    await log_in(browser, env)
+    env.clock.forward(minutes=11)
+    await browser.open("/people")
+    before = await state(env)
+    asked = await browser.send(form, request_id="r" * 22, back="/people", **typed)
+    assert asked.status_code == 403
+    assert is_question(asked)
+    assert await state(env) == before
+    done = await browser.send(form, confirm_password=PASSWORD)
+    assert done.status_code == 303
+    assert await state(env) != before
+
+
+async def test_notifications_alone_are_not_asked(browser: Browser, env: AccountsEnv) -> None:
+    user_id = await env.add_user()
+    await log_in(browser, env)
+    env.clock.forward(minutes=11)
+    await browser.open("/people")
+    typed = {"role": "office", "notifications": "digest"}
+    done = await browser.send(f"/people/{user_id}/change", **typed)
+    assert done.headers["Location"] == "/people?said=person_changed#people"
+    (known,) = await env.accounts.users("elektro-huber")
+    assert known.notifications == ("digest",)
+    await browser.open("/account")
+    await browser.send("/account/notifications", notifications="assigned")
+    (known,) = await env.accounts.users("elektro-huber")
+    assert known.notifications == ("assigned",)
+    await browser.open("/people")
+    last = await browser.send(f"/people/{user_id}/change", role="technician")
+    assert is_question(last)
+    done = await browser.send(f"/people/{user_id}/change", confirm_password=PASSWORD)
+    assert done.headers["Location"] == "/people?said=person_last#people"
 
 
 async def test_what_ends_access_is_not_asked(anna: Browser, env: AccountsEnv) -> None:

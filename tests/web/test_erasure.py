@@ -1,31 +1,30 @@
 """A customer's data are erased everywhere: the name is looked for in every file of an instance."""
 
 import asyncio
+import base64
 import os
 import random
 import string
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from unittest import mock
 from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
-import sqlalchemy as sa
-from sqlalchemy.engine import make_url
 
 from contracts import names
 from contracts.activities import Snapshot
 from contracts.keys import new_key
 from contracts.messages import RetentionRun
 from development.embedded import OVERWRITES_DELETED, keep_log_short
-from records.engines import new_engine
 from records.erasures import Erasures
 from records.personal_data import FILES
 from tests.server.surroundings import Surroundings, eventually, surroundings
+from tests.support.pictures import photo
 from tests.support.traces_of import columns_with, files_with
 from tests.web.firms import firm
 from tests.web.site import API, CHECKLIST, MET, POLICY, Site, agreed, site
@@ -60,28 +59,8 @@ async def _worker_process(around: Surroundings) -> AsyncIterator[None]:
     yield
 
 
-@asynccontextmanager
-async def _records(kind: str, folder: Path, server: str) -> AsyncIterator[str]:
-    """The URL of an empty database of this kind."""
-    if kind == "sqlite":
-        yield f"sqlite:///{folder / 'cmi.db'}"
-        return
-    at, name = make_url(server), f"cmi_erased_{uuid.uuid4().hex}"
-    engine = new_engine(at).execution_options(isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    try:
-        yield at.set(database=name).render_as_string(hide_password=False)
-    finally:
-        async with engine.connect() as connection:
-            await connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-        await engine.dispose()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgresql"])
-async def cmi(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Site]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def cmi(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     folder = tmp_path_factory.mktemp("erased")
     policy = folder / "web.toml"
     policy.write_text(f"{POLICY}{CUSTOMER_MAILS}")
@@ -90,11 +69,8 @@ async def cmi(
         "CMI_ENCRYPTION_KEYS": new_key("k1"),
         "CMI_MAIL_DIR": str(folder / "mail"),
     }
-    server = request.getfixturevalue("postgres_url") if request.param != "sqlite" else ""
-    async with _records(request.param, folder, server) as url:
-        env["CMI_DATABASE_URL"] = url
-        async with _running(folder, env) as running:
-            yield running
+    async with _running(folder, env) as running:
+        yield running
 
 
 @asynccontextmanager
@@ -187,6 +163,28 @@ async def gone(cmi: Site, marked: Marked) -> None:
         pytest.fail(f"still there: {left}")
 
 
+async def _recorded_on_site(cmi: Site, sp_id: str, marked: Marked) -> None:
+    """A photo, and a protocol with its PDF, both of which the customer's export has."""
+    path = f"{API}/orders/{sp_id}"
+    assert (await cmi.partner.post(f"{path}/photos", files={"photo": photo()})).status_code == 201
+    now = datetime.now(ZoneInfo("Europe/Zurich")).replace(microsecond=0)
+    items = (await cmi.partner.get(f"{path}/on-site")).json()["protocol_items"]
+    protocol = {
+        "checklist": {each["item"]: "done" for each in items},
+        "begun": (now - timedelta(seconds=1)).isoformat(),
+        "ended": now.isoformat(),
+        "remarks": marked.note("Ausgeführt"),
+        "ending": "refused",
+        "reason": marked.note("Nicht unterschrieben"),
+    }
+    assert (await cmi.partner.post(f"{path}/protocol", json=protocol)).status_code == 201
+    assert (await cmi.partner.get(f"{path}/protocol.pdf")).status_code == 200
+    export = await cmi.operations.post(f"{API}/customer-exports", json={"sp_id": sp_id})
+    (order,) = export.json()["orders"]
+    assert base64.b64decode(order["photos"][0]["jpeg"]).startswith(b"\xff\xd8")
+    assert order["protocols"][0]["protocol"]["reason"] == protocol["reason"]
+
+
 async def test_a_cancelled_order_leaves_nothing_anywhere(cmi: Site) -> None:
     marked = Marked()
     customer = {**marked.customer, "city": f"{marked.word}stadt"}
@@ -203,6 +201,7 @@ async def test_a_cancelled_order_leaves_nothing_anywhere(cmi: Site) -> None:
     for caller, internal in ((cmi.partner, {}), (cmi.operations, {"internal": True})):
         path = f"{API}/orders/{sp_id}/messages"
         assert (await caller.post(path, json=message | internal)).status_code == 201
+    await _recorded_on_site(cmi, sp_id, marked)
     problem = {"reason": "other", "note": marked.note("Problem")}
     await cmi.do(cmi.partner, sp_id, "problem", problem)
     await cmi.do(cmi.operations, sp_id, "cancel", {"reason": marked.note("Storniert")})
@@ -215,6 +214,7 @@ async def test_a_cancelled_order_leaves_nothing_anywhere(cmi: Site) -> None:
     assert any(each.startswith("mail/") for each in before), "the test looks in the right place"
     assert any(each.startswith("warehouse/") for each in before)
     assert "documents.document" in before
+    assert "execution_protocols.document" in before
     assert not [each for each in before if each.endswith(".log") or "temporal" in each]
 
     answer = await erased(cmi, sp_id)
@@ -223,6 +223,10 @@ async def test_a_cancelled_order_leaves_nothing_anywhere(cmi: Site) -> None:
     assert answer["status"] == "cancelled", "it still counts"
     await gone(cmi, marked)
     assert (await cmi.operations.get(f"{API}/orders", params=searched)).json()["items"] == []
+    on_site = (await cmi.operations.get(f"{API}/orders/{sp_id}/on-site")).json()
+    assert (on_site["photos"], on_site["protocols"]) == ([], [])
+    late = await cmi.operations.post(f"{API}/orders/{sp_id}/photos", files={"photo": photo()})
+    assert (late.status_code, late.json()["code"]) == (409, "erased")
 
 
 async def test_a_paid_order_leaves_nothing_anywhere_but_its_place(cmi: Site) -> None:
@@ -327,7 +331,11 @@ async def test_a_settlement_that_is_not_over_is_finished_by_a_later_night(cmi: S
 async def test_without_keys_the_embedded_server_forgets_as_well(tmp_path: Path) -> None:
     """As `dev.py` runs it: what is deleted from its file is overwritten there."""
     (tmp_path / "web.toml").write_text(POLICY)
-    env = {"CMI_POLICY": str(tmp_path / "web.toml"), "CMI_MAIL_DIR": str(tmp_path / "mail")}
+    env = {
+        "CMI_POLICY": str(tmp_path / "web.toml"),
+        "CMI_MAIL_DIR": str(tmp_path / "mail"),
+        "CMI_DATABASE_URL": f"sqlite:///{tmp_path / 'cmi.db'}",
+    }
     marked = Marked()
     async with _running(tmp_path, env, OVERWRITES_DELETED) as cmi:
         sp_id = await cmi.new(customer=marked.customer, note=marked.note("Shop"))

@@ -12,14 +12,15 @@ from tests.web.test_asking_again import code_of, log_in
 from tests.web.test_login import SAME, UI, Browser, app, browser
 from use_cases.operations import Operations
 from use_cases.principal import Principal
-from web.middleware import API
+from web.request_limits import API
 
 __all__ = ["app", "browser"]
 
 FACTOR = "/account/second-factor"
 ALLOWED = {f"POST {FACTOR}", "POST /account/language", f"GET {FACTOR}"}
 OUTSIDE = re.compile(
-    r"(GET|POST) /(login|logout|invitation|reset|visit)(/|$)|MOUNT |GET /several/(accept|execution)"
+    r"(GET|POST) /(login|logout|invitation|reset|visit|calendar)(/|$)|MOUNT |GET /several/(accept|assign|execution)"
+    r"|GET /(sw\.js|offline)"
 )
 """The routes for which nobody needs to be logged in."""
 NAMED = {

@@ -11,7 +11,7 @@ from records.iban_changes import COMMAND_LINE
 from records.partners import Partner, Partners
 from tests.use_cases.conftest import AccountsEnv, Clock
 from tests.web.test_accounts import NEW, app, fields, http
-from web.middleware import API
+from web.request_limits import API
 
 __all__ = ["app", "http"]
 

@@ -2,13 +2,10 @@
 
 import asyncio
 import base64
-import sqlite3
-from contextlib import closing
-from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from records.tables import tokens
 from tests.web.site import API, Site, order
@@ -23,15 +20,11 @@ def customer(name: str = NAME) -> dict[str, str]:
     return {**order()["customer"], "name": name}
 
 
-def database_file(cmi: Site) -> Path:
-    """The SQLite file of the records."""
-    return Path(cmi.around.settings.database_url.split("///", 1)[1])
-
-
-def kept_rows(cmi: Site) -> list[tuple[object, ...]]:
-    """All rows of the table of kept answers, as another process reads them from the file."""
-    with closing(sqlite3.connect(f"file:{database_file(cmi)}?mode=ro", uri=True)) as connection:
-        return connection.execute("SELECT * FROM idempotency").fetchall()
+async def kept_rows(cmi: Site) -> list[tuple[object, ...]]:
+    """All rows of the table of kept answers, as they are stored."""
+    async with cmi.around.database.reading() as connection:
+        rows = await connection.execute(text("SELECT * FROM idempotency"))
+        return [tuple(row) for row in rows]
 
 
 def holds(rows: list[tuple[object, ...]], text: str) -> bool:
@@ -66,10 +59,10 @@ async def test_nobody_finds_a_customer_in_the_table(cmi: Site) -> None:
         cmi.partner, sp_id, "execution", {"executed": True}, Idempotency_Key=f"x-{sp_id}"
     )
     assert refused.status_code == 409
-    rows = kept_rows(cmi)
+    rows = await kept_rows(cmi)
     assert len([row for row in rows if f"order/{sp_id}" in row]) == 4, "they are kept"
-    for text in (NAME, NAME.replace(" ", "-"), "Unverwechselbar", customer()["phone"]):
-        assert not holds(rows, text), text
+    for word in (NAME, NAME.replace(" ", "-"), "Unverwechselbar", customer()["phone"]):
+        assert not holds(rows, word), word
 
 
 async def test_the_first_answer_comes_again_to_the_letter(cmi: Site) -> None:
@@ -167,12 +160,12 @@ async def test_an_erased_order_takes_its_answers_with_it(cmi: Site) -> None:
     body = order(customer=customer())
     key = {"Idempotency-Key": f"erase-{body['sp_id']}"}
     await cmi.shop.post(f"{API}/orders", json=body, headers=key)
-    assert any(f"order/{body['sp_id']}" in row for row in kept_rows(cmi))
+    assert any(f"order/{body['sp_id']}" in row for row in await kept_rows(cmi))
     await cmi.reaches(body["sp_id"], "new")
     await cmi.do(cmi.operations, body["sp_id"], "cancel", {"reason": "Withdrawn"})
     while (await cmi.post(cmi.operations, body["sp_id"], "erase")).status_code != 200:
         await asyncio.sleep(0.1)  # its last mail is not out yet
-    assert not any(f"order/{body['sp_id']}" in row for row in kept_rows(cmi))
+    assert not any(f"order/{body['sp_id']}" in row for row in await kept_rows(cmi))
     again = await cmi.shop.post(f"{API}/orders", json=body, headers=key)
     assert NAME not in again.text
 

@@ -18,6 +18,7 @@ from temporal.connection import connect
 from tests.use_cases.conftest import ADDRESS, EMAIL, PASSWORD, AccountsEnv
 from use_cases.account_errors import BadLogin, Busy, Throttled
 from use_cases.passwords import Passwords
+from use_cases.people import PeopleUseCases
 from use_cases.sessions import id_of
 from web.app import API, create_app
 
@@ -73,6 +74,7 @@ async def browser(app: FastAPI, env: AccountsEnv) -> AsyncIterator[Browser]:
     app.state.settings = Settings.model_validate(env.settings.model_dump() | OWN)
     app.state.database = env.database
     app.state.accounts = env.accounts
+    app.state.people_use_cases = PeopleUseCases(env.accounts, env.database)
     app.state.temporal = await connect(app.state.settings, env.database, lazy=True)
     app.state.answers = Answers(env.database)
     transport = httpx.ASGITransport(app)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,8 +12,11 @@ import uvicorn
 from fastapi import FastAPI
 
 from development.embedded import free_port
+from records.database import Database
+from records.token_calls import TokenCalls
 from settings import Settings
 from tests.server.surroundings import eventually
+from tests.support.databases import records_of_a_test
 from use_cases.principal import Principal
 from web.call_limits import CallLimits
 from web.middleware import RequestMiddleware
@@ -128,6 +132,36 @@ def test_a_token_that_calls_too_often_has_to_wait() -> None:
     off = CallLimits(Settings(partner_calls_per_minute=0), lambda: now[0])
     for _ in range(10_000):
         off.count(caller)
+
+
+async def test_the_calls_of_a_token_count_in_all_processes(tmp_path: Path) -> None:
+    now = [0.0]
+    caller = Principal(role="partner", login_id="tok_1", partner_id="p", name="P")
+    async with records_of_a_test(tmp_path) as made:
+        database = Database(made.url)
+        records = TokenCalls(database)
+        one, other = (
+            CallLimits(Settings(partner_calls_per_minute=60), lambda: now[0]) for _ in range(2)
+        )
+
+        async def call(limits: CallLimits, times: int) -> None:
+            for _ in range(times):
+                limits.count(caller)
+            await limits.share(records)
+
+        await call(one, 1)
+        await call(other, 1)
+        await call(one, 40)
+        await call(other, 10)  # and learns of the 40
+        for _ in range(60 - 1 - 1 - 40 - 10):
+            other.count(caller)
+        with pytest.raises(Problem):
+            other.count(caller)
+        now[0] += 60  # both are full again, and what the others did long ago counts no more
+        await call(other, 30)
+        await call(one, 50)
+        one.count(caller)
+        await database.close()
 
 
 async def test_a_proxy_that_is_not_trusted_is_logged_once(

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from domain.orders.another_day import wish_of
 from domain.orders.commands import Cancel, ConfirmExecution, DecideReview, ReportProblem
+from domain.orders.protocol import Checked, Protocol, checklist_of
 from domain.orders.standing import standing
 from domain.policy_file import load_policy
 from records.customer_links import VALID
@@ -31,6 +32,8 @@ from tests.use_cases.conftest import AccountsEnv, text_of
 from tests.use_cases.test_order_mails import SP_ID, Desk
 from tests.web.test_accounts import app
 from use_cases.customer_links import CustomerDesk
+from use_cases.on_site import OnSite
+from use_cases.principal import Principal
 
 __all__ = ["app"]
 
@@ -326,3 +329,35 @@ async def test_a_wish_is_a_text_without_control_characters(customers: Customers)
     wish = await customers.links.open_wish(order)
     assert wish is not None
     assert wish.note == "Lieber [2Jam\nFreitag\nfrüh"
+
+
+@pytest.mark.parametrize("for_customer", [True, False])
+async def test_the_protocol_is_there_only_if_the_policy_gives_it(
+    customers: Customers, app: FastAPI, for_customer: bool
+) -> None:
+    desk = customers.desk
+    app.state.on_site = on_site = OnSite(desk.database, "Muster Handel AG", None, clock=desk.clock)
+    policy = load_policy(f"[protocol]\nfor_customer = {str(for_customer).lower()}")
+    await desk.lives(*AGREED, timedelta(days=2, hours=6), of=intake(rules=2, policy=policy))
+    path = f"/visit/{await customers.links.issue(SP_ID)}"
+    assert "protocol.pdf" not in (await customers.browser.get(path)).text
+    order = await customers.links.open(path.rpartition("/")[2])
+    assert order is not None
+    now = desk.clock()
+    written = Protocol(
+        checklist=tuple(Checked(item=each, result="done") for each in checklist_of(order)),
+        begun=now - timedelta(hours=1),
+        ended=now,
+        ending="absent",
+        reason="Schlüssel beim Hauswart",
+    )
+    operations = Principal(role="operations", login_id="usr_1", name="Anna Meier")
+    await on_site.write_protocol(operations, order, written, request_id="1")
+    link = f'href="{path}/protocol.pdf"'
+    assert (link in (await customers.browser.get(path)).text) is for_customer
+    answer = await customers.browser.get(f"{path}/protocol.pdf")
+    assert answer.status_code == (200 if for_customer else 404)
+    assert (answer.headers["Content-Type"] == "application/pdf") is for_customer
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    await customers.links.revoke(order)
+    assert (await customers.browser.get(f"{path}/protocol.pdf")).status_code == 404

@@ -13,6 +13,7 @@ from domain.orders.commands import (
     ConfirmExecution,
     DecideReview,
     Decline,
+    LogContact,
     Reassign,
     Reopen,
     ReportProblem,
@@ -96,6 +97,27 @@ async def test_declined_reassigned_and_cancelled_while_the_goods_come(lives: Liv
     assert [request.key for request in lives.outside.requests] == [f"{life.sp_id}-1"]
     assert [stop.request_key for stop in lives.outside.stops] == [f"{life.sp_id}-1"]
     assert lives.outside.kinds("partner") == ["new_order", "new_order", "cancelled"]
+
+
+async def test_the_people_of_a_partner_are_named_beside_it(lives: Lives) -> None:
+    life = await new(lives)
+    rita, hans = (life.partner.model_copy(update={"person": name}) for name in ("Rita", "Hans"))
+    await life.do(Accept(), rita)
+    await life.do(LogContact(outcome="reached"), hans)
+    await life.tell(Undo(), hans)  # refused
+    await life.do(LogContact(outcome="not_reached"))  # by software
+    await life.do(Cancel(reason="x"), SHOP)
+    await life.handle.result()
+    await consistent(life)
+    done = {(e.event.type, e.by, e.person) for e in (await life.snapshot()).events}
+    firm = f"partner:{life.partner.partner_id}"
+    assert {
+        ("accepted", firm, "Rita"),
+        ("contact_logged", firm, "Hans"),
+        ("contact_logged", firm, None),
+        ("command_refused", "system", None),
+        ("cancelled", "shop", None),
+    } <= done
 
 
 async def test_nobody_accepts_and_the_partner_loses_the_order(lives: Lives) -> None:

@@ -38,14 +38,12 @@ from records.tables import (
 from settings import Settings
 from temporal.schedules import put_schedules
 from tests.activities.conftest import partner
-from tests.records.conftest import sqlite_template
 from tests.server.surroundings import eventually
 from tests.support.builders import BILLED, COMPLETED, lived
+from tests.support.databases import records_of_a_test
 from tests.support.settlements import issued, opening, settled
 from tests.support.temporal_servers import dev_server, skipping_server
 from worker import order_worker
-
-__all__ = ["sqlite_template"]
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -209,12 +207,11 @@ def test_each_rule_is_tested() -> None:
 
 
 @pytest.fixture
-async def database(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[Database]:
-    file = tmp_path / "cmi.db"
-    file.write_bytes(sqlite_template.read_bytes())
-    database = Database(f"sqlite+aiosqlite:///{file}")
-    yield database
-    await database.close()
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with records_of_a_test(tmp_path) as made:
+        database = Database(made.url)
+        yield database
+        await database.close()
 
 
 def configured(tmp_path: Path) -> Settings:

@@ -21,7 +21,8 @@ from domain.orders.codes import ChecklistItem
 from domain.orders.order import Appointment, Party, Status
 from domain.orders.placement import Placement, Product, Recipient, Service
 from domain.values import Input, OpenEnum
-from words.order_view import CustomerView, DeadlineView
+from records.assignments import NOBODY
+from words.order_view import CustomerView, DeadlineView, PersonView
 
 _ISO_DAY = r"\d{4}-\d{2}-\d{2}"
 _ISO_INSTANT = _ISO_DAY + r"[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?([Zz]|[+-]\d{2}:?\d{2})"
@@ -82,6 +83,34 @@ class ListQuery(BaseModel):
         if isinstance(values, dict):
             return {name: value for name, value in values.items() if value != ""}
         return values
+
+
+class WantedOrders(ListQuery):
+    """Which orders a list shows."""
+
+    status: Annotated[Status, KNOWN] | None = Field(None, description="orders in this state")
+    overdue: bool = Field(False, description="true: orders with a deadline that has passed")
+    q: str | None = Field(
+        None,
+        max_length=200,
+        description="parts of SP-ID, sales order, settlement, tracking number, customer's name, place, street,"
+        " telephone or e-mail address; ä, ae and a are alike",
+    )
+    partner_id: str | None = Field(None, max_length=64, description="orders of this partner")
+    assigned_to: str | None = Field(
+        None,
+        max_length=64,
+        description="for partners: orders of this person (`user_id`); `nobody`: of no person",
+    )
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = Field(None, max_length=500, description="`next_cursor` of the page before")
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The arguments of `OrderUseCases.list`."""
+        whose = self.assigned_to
+        given = self.model_dump(exclude={"assigned_to"})
+        return {**given, "person_id": NOBODY if whose == "nobody" else whose}
 
 
 class Nothing(Input):
@@ -160,6 +189,9 @@ class ListedOrder(BaseModel):
         description="when an order that is on hold goes on by itself"
     )
     review_reason: str | None = Field(description="what is reviewed, or why the order is on hold")
+    assigned_to: PersonView | None = Field(
+        None, description="the partner's person that has it; only partner and operations see it"
+    )
     unread_messages: int | None = Field(
         None, description="messages that this login has yet to read; null for shop and accounting"
     )

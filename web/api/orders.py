@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 import words
 from domain.errors import InvalidCommand
@@ -19,6 +19,7 @@ from records.orders import StoredOrder
 from temporal.calls import Broken
 from use_cases import access
 from use_cases.access import Forbidden
+from use_cases.assignments import AssignmentUseCases
 from use_cases.messages import MessageUseCases
 from use_cases.orders import (
     AlreadyPlaced,
@@ -35,12 +36,11 @@ from use_cases.related import RelatedOrders
 from web import idempotency
 from web.api import examples
 from web.api.bodies import (
-    KNOWN,
     Accepted,
     ListedOrder,
-    ListQuery,
     NewOrder,
     OrderList,
+    WantedOrders,
 )
 from web.languages import negotiate
 from web.problems import (
@@ -74,12 +74,14 @@ class Call:
         self.orders: OrderUseCases = request.app.state.order_use_cases
         self.related: RelatedOrders = request.app.state.related_orders
         self.messages: MessageUseCases = request.app.state.message_use_cases
+        self.assignments: AssignmentUseCases = request.app.state.assignment_use_cases
         self.language: Language = negotiate(accept_language)
 
     def view(self, principal: Principal, found: StoredOrder) -> OrderView:
         """The order as this caller sees it now."""
         role = access.viewing_role(principal)
-        return order_view(found.order, found.events, self.orders.now, self.language, role)
+        seen = order_view(found.order, found.events, self.orders.now, self.language, role)
+        return seen.model_copy(update={"allowed": access.own_actions(principal, seen.allowed)})
 
     async def whole_view(self, principal: Principal, found: StoredOrder) -> OrderView:
         """The order as this caller sees it now, with the orders that are related to it."""
@@ -87,9 +89,11 @@ class Call:
         siblings = await related.siblings(principal, order)
         clashes = await related.clashes(principal, order)
         unread = await self.messages.unread(principal, (order.sp_id,))
+        people = await self.assignments.of(principal, (order.sp_id,))
         return self.view(principal, found).model_copy(
             update={
                 "unread_messages": unread[order.sp_id],
+                "assigned_to": people[order.sp_id],
                 "related": tuple(
                     RelatedOrder(
                         sp_id=each.sp_id,
@@ -129,7 +133,7 @@ class Call:
         except UnknownOrder as error:
             raise Problem(404, "Not Found", "There is no such order.") from error
         except NotAllowed as refused:
-            raise self._refusal(refused) from refused
+            raise self._refusal(refused, principal) from refused
         except AlreadyPlaced as error:
             raise Problem(
                 409,
@@ -160,15 +164,16 @@ class Call:
                 raise broken(error.workflow_id, error.cause) from error
             raise unavailable("Temporal") from error
 
-    def _refusal(self, refused: NotAllowed) -> Problem:
+    def _refusal(self, refused: NotAllowed, principal: Principal) -> Problem:
+        may_now = access.own_actions(principal, refused.allowed)
         text = words.refusal_text(
-            refused.action, refused.code, refused.status, refused.allowed, self.language
+            refused.action, refused.code, refused.status, may_now, self.language
         )
         return Problem(
             409,
             "Not allowed now",
             text,
-            allowed=list(refused.allowed),
+            allowed=list(may_now),
             order_status=refused.status,
             order_status_label=words.status_label(refused.status, self.language),
             code=refused.code,
@@ -269,22 +274,6 @@ async def place_order(
     return call.answer(call.view(principal, found), 201 if placed.is_new else 200, where)
 
 
-class Wanted(ListQuery):
-    """Which orders a list shows."""
-
-    status: Annotated[Status, KNOWN] | None = Field(None, description="orders in this state")
-    overdue: bool = Field(False, description="true: orders with a deadline that has passed")
-    q: str | None = Field(
-        None,
-        max_length=200,
-        description="parts of SP-ID, sales order, settlement, tracking number, customer's name, place, street,"
-        " telephone or e-mail address; ä, ae and a are alike",
-    )
-    partner_id: str | None = Field(None, max_length=64, description="orders of this partner")
-    limit: int = Field(50, ge=1, le=200)
-    cursor: str | None = Field(None, max_length=500, description="`next_cursor` of the page before")
-
-
 @router.get(
     "/orders",
     tags=["orders"],
@@ -295,7 +284,7 @@ class Wanted(ListQuery):
 async def list_orders(
     call: CallDep,
     principal: Annotated[Principal, may("read")],
-    wanted: Annotated[Wanted, Query()],
+    wanted: Annotated[WantedOrders, Query()],
 ) -> Response:
     """The newest first, in pages. A partner sees its own, from the moment it was sent them.
 
@@ -303,14 +292,18 @@ async def list_orders(
     """
     try:
         async with call.translating(principal):
-            found = await call.orders.list(principal, **dict(wanted))
+            found = await call.orders.list(principal, **wanted.asked)
     except ValueError as error:
         raise invalid([("cursor", "is not a cursor of this list")]) from error
-    unread = await call.messages.unread(principal, [order.sp_id for order in found.page.items])
+    sp_ids = [order.sp_id for order in found.page.items]
+    unread = await call.messages.unread(principal, sp_ids)
+    people = await call.assignments.of(principal, sp_ids)
     states = [s for s in Status if principal.role != "partner" or s not in _NOT_THE_PARTNERS]
     page = OrderList.model_construct(
         items=[
-            ListedOrder.model_construct(**dict(view, unread_messages=unread[view.sp_id]))
+            ListedOrder.model_construct(
+                **dict(view, unread_messages=unread[view.sp_id], assigned_to=people[view.sp_id])
+            )
             for view in (call.view(principal, StoredOrder(each, ())) for each in found.page.items)
         ],
         next_cursor=found.page.next_cursor,

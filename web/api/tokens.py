@@ -185,7 +185,7 @@ async def revoke_system_token(accounts: AccountsDep, token_id: _TokenId) -> None
 
 
 def _token(token: Token) -> TokenAnswer:
-    stored = token.model_dump(exclude={"made_by", "maker"})
+    stored = token.model_dump(exclude={"made_by", "maker", "maker_role"})
     return TokenAnswer(**stored, created_by=token.made_by, created_by_name=token.maker)
 
 

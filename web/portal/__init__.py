@@ -9,17 +9,24 @@ from starlette.types import Message, Receive, Scope, Send
 from web.portal import (
     account,
     accounting,
+    agenda,
+    calendar_feed,
     figures,
     login,
+    offline,
     orders,
     pages,
+    people,
     sessions,
     settlements,
     staff,
     visit,
 )
 
-_AREAS = (login, visit, account, sessions, orders, staff, settlements, accounting, figures)
+_AREAS = (
+    login, visit, offline, account, sessions, orders, staff, settlements, accounting, figures, people,
+    agenda, calendar_feed,
+)  # fmt: skip
 
 
 def install(app: FastAPI) -> None:

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
+from domain.people import possible
 from domain.values import LANGUAGES
 from use_cases.account_errors import Conflict, SecondFactorUnavailable, Throttled, WrongFields
 from use_cases.accounts import Accounts
@@ -37,6 +38,7 @@ from web.portal.pages import (
     register_notices,
     require_login,
 )
+from web.portal.people import MAILS, people_use_cases
 from web.portal.qr import qr_code
 from web.security import session_secret
 from words.translations import mark, say
@@ -206,6 +208,9 @@ async def _account_page(
         this_session=this_session,
         languages=[(each, language_name(each, each)) for each in LANGUAGES],
         shortest=SHORTEST,
+        mails=MAILS,
+        mails_chosen=await people_use_cases(request).own(principal),
+        mails_possible=possible(principal.partner_role) if principal.partner_role else (),
         errors=errors or {},
     )
 

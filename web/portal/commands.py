@@ -1,6 +1,7 @@
 """Commands from forms: their id, and the text if one was carried out before or cannot be carried out now."""
 
 import hashlib
+import json
 
 from domain.values import Language
 from temporal.calls import TemporalAway
@@ -23,6 +24,14 @@ def command_id(principal: Principal, form: Form, about: str, content: str) -> st
     """
     parts = "\n".join((principal.login_id, request_id_of(form), about, content))
     return hashlib.sha256(parts.encode()).hexdigest()[:40]
+
+
+def typed_content(form: Form, form_name: str) -> str:
+    """What was typed in a form, as `content` of `command_id`.
+
+    The command would not do: one that says "now" differs each time that the same form is sent.
+    """
+    return json.dumps([field for field in form.fields if field[0].startswith(f"{form_name}.")])
 
 
 def repeat_text(failure: RequestReused | TemporalAway, language: Language) -> str:

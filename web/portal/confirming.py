@@ -27,7 +27,7 @@ WRONG_PASSWORD = mark("Das ist nicht Ihr Passwort.")
 NO_CODE = mark("Bitte geben Sie auch einen Code ein.")
 Change = Literal[
     "make_login", "invite_again", "remove_login", "make_token", "reset_factor", "set_up_factor", "change_iban",
-    "confirm_iban",
+    "confirm_iban", "change_email", "change_role", "make_calendar",
 ]  # fmt: skip
 CHANGES: dict[Change, str] = {
     "make_login": mark("Login anlegen"),
@@ -35,9 +35,12 @@ CHANGES: dict[Change, str] = {
     "remove_login": mark("Login löschen"),
     "make_token": mark("Token anlegen"),
     "reset_factor": mark("Zweiten Faktor zurücksetzen"),
+    "make_calendar": mark("Kalender abonnieren"),
     "set_up_factor": mark("Zweiten Faktor einrichten"),
     "change_iban": mark("IBAN des Partners erfassen oder ändern"),
     "confirm_iban": mark("Neue IBAN des Partners bestätigen"),
+    "change_email": mark("E-Mail-Adresse des Partners ändern"),
+    "change_role": mark("Rolle ändern"),
 }
 """What the page that asks calls each change."""
 PASSWORD, CODE = "confirm_password", "confirm_code"

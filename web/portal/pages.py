@@ -14,6 +14,7 @@ from domain.values import LANGUAGES, Language
 from use_cases.principal import Principal, Role
 from use_cases.security_events import note
 from web.languages import negotiate
+from web.portal.device import OTHER_PERSON, is_from_other_person, person_header, refusal_header
 from web.portal.formats import filters, language_name
 from web.portal.forms import (
     Form,
@@ -29,7 +30,7 @@ from web.portal.forms import (
 )
 from web.problems import Problem
 from web.security import is_https, session_of
-from words.translations import mark, translate
+from words.translations import mark, say, translate
 
 __all__ = [
     "EarlyResponse",
@@ -46,6 +47,7 @@ __all__ = [
     "register_notices",
     "request_id_of",
     "require_login",
+    "set_form_cookie",
 ]
 
 FACTOR_PAGE = "/account/second-factor"
@@ -53,7 +55,7 @@ HERE = Path(__file__).parent
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
 }
 
@@ -165,10 +167,14 @@ async def form_of(request: Request) -> Form:
     """The fields of a form that was sent from one of our pages.
 
     Raises:
-        EarlyResponse: the form may come from elsewhere. If the browser confirms that it does not, and only the token
-            differs (cookies were deleted, say), the response is a page from which it can be sent again.
+        EarlyResponse: the form may come from elsewhere, or was kept by the browser of another person. If the
+            browser confirms that it does not, and only the token differs (cookies were deleted, say), the response is a
+            page from which it can be sent again.
     """
     form = await read_form(request)
+    if is_from_other_person(request, getattr(request.state, "principal", None)):
+        headers = refusal_header(request, OTHER_PERSON)
+        raise EarlyResponse(page(request, "account/refused", 403, headers=headers))
     if sent_by_our_page(request, form):
         return form
     if is_same_origin(request) and await current_principal(request) is not None:
@@ -219,23 +225,30 @@ def page(
             root=_root(request),
             here=request.scope["path"],
             form_token=token,
+            offline_pages=request.app.state.settings.offline_pages,
             said=_notices.get(request.query_params.get("said", "")),
             **values,
         )
     )
     answer = HTMLResponse(html, status, headers=HEADERS | {"Vary": "Accept-Language, Cookie"})
     answer.headers["Content-Language"] = chosen
+    answer.headers.update(person_header(principal, template == "account/login"))
     answer.headers.update(headers or {})
     if is_new:
-        answer.set_cookie(
-            form_cookie(request),
-            token,
-            path="/",
-            secure=is_https(request.app.state.settings),
-            httponly=True,
-            samesite="lax",
-        )
+        set_form_cookie(request, answer, token)
     return answer
+
+
+def set_form_cookie(request: Request, answer: Response, token: str) -> None:
+    """Set the cookie with the form token of this browser."""
+    answer.set_cookie(
+        form_cookie(request),
+        token,
+        path="/",
+        secure=is_https(request.app.state.settings),
+        httponly=True,
+        samesite="lax",
+    )
 
 
 def redirect(request: Request, path: str, said: str | None = None) -> RedirectResponse:
@@ -289,6 +302,11 @@ def error_page(
     """A page that says what went wrong and how to go on."""
     title, text = _ERRORS.get(status, _ERRORS[422 if status < 500 else 500])
     number = request.state.request_id if status == 500 else None
+    principal = getattr(request.state, "principal", None)
+    refusal = refusal_header(
+        request, say(language_of(request, principal and principal.language), title)
+    )
+    headers = refusal | (headers or {})
     return page(request, "error", status, headers=headers, title=title, text=text, number=number)
 
 

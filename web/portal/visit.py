@@ -10,10 +10,15 @@ from domain.orders.another_day import LONGEST_NOTE, may_ask
 from domain.orders.order import Order, Status
 from domain.orders.standing import standing
 from domain.values import Language
+from use_cases.confined_work import NotNow
 from use_cases.customer_links import CustomerDesk
+from use_cases.on_site import NoProtocol
+from web.downloads import pdf_headers
 from web.portal.formats import local
 from web.portal.orders.fields import read_note
-from web.portal.pages import form_of, page, redirect
+from web.portal.orders.on_site import on_site_use_cases
+from web.portal.pages import error_page, form_of, page, redirect
+from web.problems import NOT_MADE_RETRY_AFTER_SECONDS
 from words.telephone import dialled
 from words.translations import mark, say
 
@@ -45,6 +50,22 @@ async def visit(request: Request, secret: str) -> Response:
     return _dead(request) if order is None else await _show(request, order)
 
 
+@router.get("/visit/{secret}/protocol.pdf")
+async def protocol(request: Request, secret: str) -> Response:
+    """The execution protocol, if the policy gives it to customers."""
+    order = await customer_desk(request).open(secret)
+    if order is None:
+        return _dead(request)
+    try:
+        kept, made = await on_site_use_cases(request).customers_pdf(order)
+    except NoProtocol:
+        return _dead(request)
+    except NotNow:
+        return error_page(request, 503, {"Retry-After": str(NOT_MADE_RETRY_AFTER_SECONDS)})
+    headers = pdf_headers(kept.version) | _PRIVATE
+    return Response(made, media_type="application/pdf", headers=headers)
+
+
 @router.post("/visit/{secret}")
 async def ask(request: Request, secret: str) -> Response:
     """Ask for another day."""
@@ -74,6 +95,8 @@ async def _show(request: Request, order: Order, *, too_late: bool = False) -> HT
         "wish": wish,
         "may_ask": wish is None and may_ask(order, desk.now),
         "too_late": too_late,
+        "has_protocol": order.policy.protocol.for_customer
+        and await on_site_use_cases(request).for_customer(order) is not None,
         "longest": LONGEST_NOTE,
     }
     return _page(request, "visit/visit", 409 if too_late else 200, language, **values)

@@ -15,7 +15,7 @@ from use_cases import access
 from use_cases.access import Forbidden
 from use_cases.orders import NotAllowed, RequestReused, Stored, TemporalAway, UnknownOrder
 from use_cases.principal import Principal
-from web.portal.commands import command_id
+from web.portal.commands import command_id, typed_content
 from web.portal.formats import instant
 from web.portal.orders.common import failure_text, find, order_use_cases
 from web.portal.orders.fields import WrongForm
@@ -137,7 +137,7 @@ async def _act(
         problem = TRANSLATIONS[language].gettext(question)
         sent = RejectedForm(form, problem=problem, opened="rejection", filled=filled)
         return await show(request, principal, found, 422, sent)
-    request_id = command_id(principal, form, sp_id, command.model_dump_json())
+    request_id = command_id(principal, form, sp_id, typed_content(form, form_name))
     work = order_use_cases(request).command(principal, sp_id, command, request_id)
     notice = shape.notice or form_name
     return await _carry_out(request, principal, found, form_name, work, notice, shape.places)

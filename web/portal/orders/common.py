@@ -13,6 +13,7 @@ from domain.orders.order import Status
 from domain.values import Language
 from records.orders import StoredOrder
 from use_cases.access import Forbidden
+from use_cases.assignments import AssignmentUseCases
 from use_cases.orders import NotAllowed, OrderUseCases, Stored, TemporalAway, UnknownOrder
 from use_cases.principal import Principal
 from use_cases.worklist import Failure, WorklistUseCases
@@ -64,6 +65,12 @@ def order_use_cases(request: Request) -> OrderUseCases:
 def worklist_use_cases(request: Request) -> WorklistUseCases:
     """The use cases for several orders at once."""
     use_cases: WorklistUseCases = request.app.state.worklist_use_cases
+    return use_cases
+
+
+def assignment_use_cases(request: Request) -> AssignmentUseCases:
+    """The use cases of whose order is whose."""
+    use_cases: AssignmentUseCases = request.app.state.assignment_use_cases
     return use_cases
 
 

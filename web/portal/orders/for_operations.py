@@ -34,6 +34,7 @@ _STATES = {
 _AUDIENCES = {
     "partner": mark("Servicepartner"),
     "operations": mark("Servicepartner-Team"),
+    "person": mark("Person des Servicepartners"),
 }
 
 

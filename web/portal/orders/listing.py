@@ -11,13 +11,21 @@ from domain import spreadsheet
 from domain.orders.access import allowed
 from domain.orders.deadlines import highest_level, next_due
 from domain.orders.order import Order, Status
+from records.assignments import NOBODY
 from records.list_views import ListViews
 from records.order_lists import Sort
 from records.search import is_named
 from use_cases.access import Forbidden
 from use_cases.principal import Principal
+from use_cases.worklist import WAITING
 from web.downloads import streamed
-from web.portal.orders.common import URGENT_STATES, order_use_cases
+from web.portal.device import kept_on_device
+from web.portal.orders.common import (
+    URGENT_STATES,
+    assignment_use_cases,
+    contact_links,
+    order_use_cases,
+)
 from web.portal.orders.messages import message_use_cases
 from web.portal.pages import error_page, page, redirect, require_login
 
@@ -26,8 +34,10 @@ router = APIRouter(include_in_schema=False)
 PER_PAGE = 25
 LONGEST_SEARCH = 200
 _SORTS: dict[str, Sort] = {"urgent": "urgent", "newest": "newest", "oldest": "oldest"}
+_NOBODY = "nobody"
 _AT_ONCE = frozenset({"reassign", "cancel"})
 """What operations do with several orders at once; they remind partners of some of the same orders."""
+_STEPS = frozenset(URGENT_STATES) - {Status.UNASSIGNED}
 _NOT_THE_PARTNERS = (Status.AWAITING_PAYMENT, Status.IN_TRANSMISSION, Status.UNASSIGNED)
 
 
@@ -35,7 +45,7 @@ class Row(NamedTuple):
     """An order in the list. `due` is the next open deadline that concerns the reader.
 
     `can_tick`: the reader can do something with several such orders at once. `days`: since it was placed. `level`:
-    its highest escalation.
+    its highest escalation. `has_step`: the partner has something to do. `is_open`: it may call the customer.
     """
 
     order: Order
@@ -43,6 +53,8 @@ class Row(NamedTuple):
     can_tick: bool
     days: int | None
     level: int
+    has_step: bool = False
+    is_open: bool = False
 
 
 class Wanted(NamedTuple):
@@ -52,12 +64,13 @@ class Wanted(NamedTuple):
     status: Status | None
     overdue: bool
     partner_id: str
+    person: str
     by: Sort | None
     cursor: str | None
 
     @classmethod
     def of(cls, request: Request, principal: Principal) -> "Wanted":
-        """The filters of a request. Only staff can choose a partner."""
+        """The filters of a request. Only staff can choose a partner, and only a partner's office a person."""
         return cls.read(request.query_params, principal)
 
     @classmethod
@@ -70,6 +83,7 @@ class Wanted(NamedTuple):
             status=Status(status) if status in set(Status) else None,
             overdue=given.get("overdue", "") in ("true", "1", "on"),
             partner_id=given.get("partner_id", "")[:64] if staff else "",
+            person="" if staff else given.get("person", "")[:64],
             by=_SORTS.get(given.get("sort", "")),
             cursor=given.get("cursor") or None,
         )
@@ -91,10 +105,16 @@ class Wanted(NamedTuple):
             "status": wanted.status or "",
             "overdue": "true" if wanted.overdue else "",
             "partner_id": wanted.partner_id,
+            "person": wanted.person,
             "sort": wanted.by or "",
             "cursor": wanted.cursor or "",
         }
         return "/orders?" + urlencode({name: value for name, value in query.items() if value})
+
+    @property
+    def person_id(self) -> str | None:
+        """The person whose orders are wanted, `NOBODY` for nobody's; None: all."""
+        return NOBODY if self.person == _NOBODY else self.person or None
 
     @property
     def kept(self) -> str:
@@ -120,6 +140,7 @@ async def orders(request: Request) -> Response:
             overdue=wanted.overdue,
             q=wanted.q or None,
             partner_id=wanted.partner_id or None,
+            person_id=wanted.person_id,
             limit=PER_PAGE,
             cursor=wanted.cursor,
             sort=wanted.sort,
@@ -135,13 +156,18 @@ async def orders(request: Request) -> Response:
     partners = () if partner else await request.app.state.accounts.partners.list()
     in_bulk = principal.role == "operations"
     now = use_cases.now
+    assignments = assignment_use_cases(request)
+    people = await assignments.choices(principal)
     rows = [
         Row(
             order,
             next_due(order, "partner" if partner else None),
-            in_bulk and not _AT_ONCE.isdisjoint(allowed(order, "operations", now)),
+            bool(people and not order.status.is_final)
+            or (in_bulk and not _AT_ONCE.isdisjoint(allowed(order, "operations", now))),
             order.age(now),
             highest_level(order, "partner" if partner else None),
+            order.status in _STEPS,
+            order.status in URGENT_STATES or order.status in WAITING,
         )
         for order in items
     ]
@@ -150,6 +176,7 @@ async def orders(request: Request) -> Response:
         request,
         "orders/list",
         principal=principal,
+        headers=None if wanted.q else kept_on_device(principal),
         wanted=wanted,
         rows=rows,
         ticked=request.query_params.get("tick") == "all",
@@ -159,9 +186,12 @@ async def orders(request: Request) -> Response:
         next_page=wanted.address(cursor=found.page.next_cursor) if found.page.next_cursor else None,
         counts=found.counts,
         unread=await message_use_cases(request).unread(principal, [each.sp_id for each in items]),
+        people=people,
+        assigned=await assignments.of(principal, [each.sp_id for each in items]),
         states=[s for s in Status if not partner or s not in _NOT_THE_PARTNERS],
         partners=partners,
         now=now,
+        contact_links=contact_links,
     )
 
 
@@ -177,6 +207,7 @@ async def orders_table(request: Request) -> Response:
             overdue=wanted.overdue,
             q=wanted.q or None,
             partner_id=wanted.partner_id or None,
+            person_id=wanted.person_id,
         )
     except Forbidden:
         return error_page(request, 403)

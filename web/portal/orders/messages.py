@@ -50,13 +50,13 @@ async def message_values(
         "note_refusal": refusal_reason("", thread.note_refusal, order.status, language)
         if thread.note_refusal
         else None,
-        "former_partners": await _names(
+        "former_partners": await partner_names(
             request, {m.message.partner_id for m in messages} - {partner_id}
         ),
     }
 
 
-async def _names(request: Request, partner_ids: set[str]) -> dict[str, str]:
+async def partner_names(request: Request, partner_ids: set[str]) -> dict[str, str]:
     """The names of partners that had the order before."""
     if not partner_ids:
         return {}

@@ -22,13 +22,16 @@ from use_cases import access
 from use_cases.account_errors import NotFound
 from use_cases.principal import Principal
 from use_cases.related import RelatedOrders
+from web.portal.device import kept_on_device, refusal_header
 from web.portal.formats import language_name, local
 from web.portal.orders.another_day import wish_values
+from web.portal.orders.assignment import assignment_values
 from web.portal.orders.common import contact_links, find, order_use_cases
 from web.portal.orders.fields import LONGEST_NOTE, message
 from web.portal.orders.for_operations import operations_values
 from web.portal.orders.forms import NAMES, PLAIN_FORMS, Field, OrderForm, forms_of
 from web.portal.orders.messages import message_values
+from web.portal.orders.on_site import on_site_values
 from web.portal.orders.proposals import WINDOWS, proposals
 from web.portal.orders.readers import decisions
 from web.portal.orders.reminders import reminder_values
@@ -202,6 +205,7 @@ async def show(
         sent = RejectedForm(problem=refusal_reason(wanted, code, order.status, language))
     role = access.viewing_role(principal)
     view = order_view(order, found.events, now, language, role)
+    view = view.model_copy(update={"allowed": access.own_actions(principal, view.allowed)})
     texts = TRANSLATIONS[language]
     may = frozenset(view.allowed)
     values: dict[str, Any] = {
@@ -213,7 +217,7 @@ async def show(
         "may": may,
         "blocked": [
             Blocked(action, refusal_reason(action, code, order.status, language))
-            for action in _actions_of(role, order)
+            for action in access.own_actions(principal, _actions_of(role, order))
             if (code := why_not(order, action)) is not None
             if code != "wrong_state"  # the page shows the state already
         ],
@@ -237,7 +241,9 @@ async def show(
         "windows": WINDOWS,
         **await reminder_values(request, principal, order, now, language),
         **await message_values(request, principal, order, language),
+        **await on_site_values(request, principal, order, language),
         **await wish_values(request, principal, order),
+        **await assignment_values(request, principal, order),
         "appointment_stands": _appointment_stands(order),
         "appointment_fields": AppointmentFields.of(view.appointment),
         "proposed": _proposed_day(order, now),
@@ -253,7 +259,11 @@ async def show(
         "how_looked": HOW,
         **await operations_values(request, principal, order, may, sent.opened, language),
     }
-    return page(request, "orders/order", status, principal=principal, **values)
+    headers = kept_on_device(principal) if status == 200 else None
+    if sent.problem or sent.codes:
+        refusals = [sent.problem or "", *values["errors"].values()]
+        headers = refusal_header(request, " ".join(filter(None, refusals)))
+    return page(request, "orders/order", status, principal=principal, headers=headers, **values)
 
 
 def _appointment_stands(order: Order) -> bool:

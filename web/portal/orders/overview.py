@@ -14,13 +14,16 @@ from records.customer_links import OpenWish
 from records.messages import UnreadOrder
 from records.reminders import DueReminder
 from records.worklist import Job, Section
+from use_cases.access import Forbidden
 from use_cases.principal import Principal
 from use_cases.worklist import WAITING, Task
 from web.portal.commands import command_id
+from web.portal.device import kept_on_device
 from web.portal.formats import local
 from web.portal.orders.common import (
     MOST_AT_ONCE,
     Result,
+    assignment_use_cases,
     contact_links,
     results_of,
     worklist_use_cases,
@@ -28,7 +31,15 @@ from web.portal.orders.common import (
 from web.portal.orders.fields import message, read_day
 from web.portal.orders.messages import message_use_cases
 from web.portal.orders.reminders import reminders
-from web.portal.pages import Form, form_of, page, reader_language, redirect, require_login
+from web.portal.pages import (
+    Form,
+    error_page,
+    form_of,
+    page,
+    reader_language,
+    redirect,
+    require_login,
+)
 from web.portal.visit import customer_desk
 from words.translations import TRANSLATIONS
 
@@ -125,7 +136,9 @@ async def version(request: Request) -> Response:
 async def _reminded(
     request: Request, principal: Principal, now: datetime
 ) -> tuple[DueReminder, ...]:
-    return await reminders(request).due(principal.login_id, principal.partner_id or "", now)
+    return await reminders(request).due(
+        principal.login_id, principal.partner_id or "", now, principal.only_assigned_to
+    )
 
 
 @router.get("/")
@@ -158,6 +171,7 @@ async def _show(
         "orders/overview",
         status,
         principal=principal,
+        headers=kept_on_device(principal) if status == 200 and results is None else None,
         sections=sections,
         groups=grouped(sections, now),
         reminded=reminded,
@@ -165,6 +179,10 @@ async def _show(
         wishes=wishes,
         version=version_of(sections, reminded, news, wishes),
         contact_links=contact_links,
+        assigned=await assignment_use_cases(request).of(
+            principal,
+            [job.placement.sp_id for section in sections.values() for job in section.jobs],
+        ),
         open_count=sum(
             section.total for state, section in sections.items() if state not in WAITING
         ),
@@ -223,7 +241,10 @@ async def _carry_out(
         sp_id: Task(command, command_id(principal, form, sp_id, content))
         for sp_id in sp_ids[:MOST_AT_ONCE]
     }
-    done = await worklist_use_cases(request).do_all(principal, tasks)
+    try:
+        done = await worklist_use_cases(request).do_all(principal, tasks)
+    except Forbidden:
+        return error_page(request, 403)
     results = results_of(done, reader_language(request, principal))
     deed = "execution" if isinstance(command, ConfirmExecution) else "accept"
     return await _show(request, principal, results=results, deed=deed)

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from fastapi import Request
 
+from domain.people import PartnerRole
 from domain.values import Language
 from use_cases.account_errors import Fault
 from use_cases.accounts import Accounts
@@ -13,6 +14,7 @@ from use_cases.principal import Principal
 from web.portal.pages import require_login
 from words.translations import TRANSLATIONS, mark
 
+PARTNER_ROLES: dict[PartnerRole, str] = {"office": mark("Büro"), "technician": mark("Montage")}
 _EMPTY = mark("Bitte ausfüllen.")
 _CHOOSE = mark("Bitte wählen.")
 _EMAIL = mark("Das ist keine E-Mail-Adresse. Beispiel: auftraege@firma.ch")

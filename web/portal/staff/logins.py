@@ -61,7 +61,7 @@ register_notices(
         "token_revoked": mark("Das Token ist gesperrt."),
     }
 )  # fmt: skip
-_TAKEN = mark("Zu dieser E-Mail-Adresse gibt es schon ein Login.")
+TAKEN = mark("Zu dieser E-Mail-Adresse gibt es schon ein Login.")
 _NO_DAY = mark("Das ist kein Datum.")
 
 
@@ -184,7 +184,7 @@ async def _invite(request: Request, owner: _Owner) -> Response:
     except PartnerEnded:
         return redirect(request, owner.path, said="no_access")
     except Conflict:
-        errors = {"login-email": TRANSLATIONS[language].gettext(_TAKEN)}
+        errors = {"login-email": TRANSLATIONS[language].gettext(TAKEN)}
     except WrongFields as error:
         errors = fault_texts(error.faults, typed, language, "login-")
     else:

@@ -13,10 +13,11 @@ from records.partners import STATUSES, Partner, PartnerStatus
 from use_cases.account_errors import Conflict, NotFound, WrongFields, wrong_fields
 from use_cases.accounts import Accounts
 from use_cases.principal import Principal
-from web.portal.confirming import require_confirmed
+from web.portal.confirming import Change, require_confirmed
 from web.portal.formats import language_names
 from web.portal.pages import error_page, form_of, page, reader_language, redirect, register_notices
 from web.portal.staff.common import (
+    PARTNER_ROLES,
     accounts_of,
     address,
     fault_texts,
@@ -140,8 +141,9 @@ async def change_partner(request: Request, partner_id: str) -> Response:
         partner = await accounts.partners.get(partner_id)
     except NotFound:
         return error_page(request, 404)
-    if "iban" in changes:
-        await require_confirmed(request, principal, form, "change_iban")
+    if "iban" in changes or "email" in changes:  # the mails of all its orders go to this address
+        change: Change = "change_iban" if "iban" in changes else "change_email"
+        await require_confirmed(request, principal, form, change)
     try:
         if changes:
             await accounts.partners.change(partner_id, changes, principal.person)
@@ -208,6 +210,7 @@ async def partner_facts(
     is_mine = pending is not None and principal.person.is_same(pending.person, pending.by)
     return {
         "partner": known,
+        "partner_roles": PARTNER_ROLES,
         "has_ended": known.status == "ended",
         "policy_known": known.policy in (None, *accounts.partners.policies),
         "iban_history": history,

@@ -105,11 +105,15 @@ async def late_orders(request: Request, month: str) -> Response:
     except ValueError:
         return redirect(request, address(path, partner_id=partner_id, kind=kind))
     report = await reports.deadlines(principal, wanted)
+    figures: FigureUseCases = request.app.state.figures
+    sp_ids = [miss.sp_id for miss in misses.items]
     return page(
         request,
         "staff/late_orders",
         principal=principal,
         misses=misses.items,
+        why=await figures.reasons(principal, wanted, sp_ids),
+        miss_reasons=REASONS,
         month=wanted,
         title=month_name(wanted, reader_language(request, principal)),
         partner=next((p for p in report.partners if p.partner_id == partner_id), None),

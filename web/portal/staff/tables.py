@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
+from domain.orders.order import Order
 from domain.spreadsheet import MEDIA_TYPE, csv_head, csv_rows
 from records.findings import Finding
 from records.mails import MailRow
@@ -106,6 +107,15 @@ async def _partners(request: Request, principal: Principal) -> AsyncIterator[Ite
         after = found[-1].partner_id
 
 
+def _where(order: Order) -> Row:
+    customer = order.intake.placement.customer
+    return {
+        "customer": customer.name,
+        "postal_code": customer.postal_code,
+        "city": customer.city,
+    }
+
+
 def _late_row(late: LateOrder) -> Row:
     order = late.order
     return {
@@ -118,6 +128,7 @@ def _late_row(late: LateOrder) -> Row:
         "level": str(late.deadline.level),
         "others": str(late.others),
         "ball": late.ball or "",
+        **_where(order),
     }
 
 
@@ -130,6 +141,7 @@ def _unassigned_row(each: UnassignedOrder) -> Row:
         "reason": why.reason if why else "",
         "since": _written(each.since),
         "due": _written(each.due),
+        **_where(order),
     }
 
 
@@ -142,6 +154,7 @@ def _review_row(review: Review) -> Row:
         "reason": report.reason if report else "",
         "note": report.note if report else "",
         "due": _written(review.due),
+        **_where(order),
     }
 
 
@@ -177,17 +190,19 @@ def _written(at: datetime | None) -> str:
     return "" if at is None else local(at).isoformat(timespec="minutes")
 
 
+_WHERE = ("customer", "postal_code", "city")
 _LATE = (
     "sp_id", "partner_id", "partner_name", "status", "deadline", "due", "level", "others", "ball",
+    *_WHERE,
 )  # fmt: skip
 TABLES: Mapping[str, ListTable] = {
     "late": ListTable(_LATE, _late),
     "transmissions": ListTable(_LATE, _transmissions),
     "unassigned": ListTable(
-        ("sp_id", "partner_id", "partner_name", "reason", "since", "due"), _unassigned
+        ("sp_id", "partner_id", "partner_name", "reason", "since", "due", *_WHERE), _unassigned
     ),
     "reviews": ListTable(
-        ("sp_id", "partner_id", "partner_name", "reason", "note", "due"), _reviews
+        ("sp_id", "partner_id", "partner_name", "reason", "note", "due", *_WHERE), _reviews
     ),
     "mails": ListTable(
         (

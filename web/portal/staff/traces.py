@@ -18,6 +18,7 @@ KINDS: dict[Kind, str] = {
     "log_in": mark("Anmeldung"),
     "second_factor": mark("Zweiter Faktor"),
     "token": mark("Token"),
+    "calendar": mark("Kalenderabo"),
     "login": mark("Login"),
     "password": mark("Passwort"),
     "access_refused": mark("Zugriff verweigert"),

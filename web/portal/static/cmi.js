@@ -19,6 +19,12 @@ addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
+// Print a page that is made for it.
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}
+
 // Close open menus on a click elsewhere or on Escape.
 const menus = () => document.querySelectorAll("details.sub[open], details.narrow[open]");
 document.addEventListener("click", (event) => {
@@ -69,7 +75,7 @@ if (trouble) {
 const answer = document.querySelector("[data-address]");
 if (answer) history.replaceState(history.state, "", answer.dataset.address);
 
-// Keys: / to search, j and k through a list, ? for help. Not while somebody types.
+// Keys: / to search, j and k through a list, h and l to the page before and after, ? for help. Not while somebody types.
 const shown = (each) => each.offsetParent !== null;
 const typing = () => document.activeElement.matches("input:not([type=checkbox], [type=radio]), select, textarea");
 document.addEventListener("keydown", (event) => {
@@ -82,10 +88,12 @@ document.addEventListener("keydown", (event) => {
   } else if (event.key === "?") {
     help.showModal();
   } else if (event.key === "j" || event.key === "k") {
-    const links = [...document.querySelectorAll(".jobs .who a, main tbody tr a:first-of-type")].filter(shown);
+    const links = [...document.querySelectorAll(".jobs .who a, .visits .who a, main tbody tr a:first-of-type")].filter(shown);
     const now = links.findIndex((each) => each.closest("li, tr").contains(document.activeElement));
     const next = links[event.key === "j" ? now + 1 : Math.max(now - 1, 0)];
     if (next) next.focus();
+  } else if (event.key === "h" || event.key === "l") {
+    document.querySelector(`main a[rel=${event.key === "h" ? "prev" : "next"}]`)?.click();
   } else return;
   event.preventDefault();
 });

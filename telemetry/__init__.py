@@ -1,0 +1,1 @@
+"""What processes tell about themselves while they run: metrics for Prometheus, traces for OpenTelemetry."""

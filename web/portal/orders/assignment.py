@@ -1,0 +1,20 @@
+"""What the page of an order shows of the person that has it."""
+
+from typing import Any
+
+from fastapi import Request
+
+from domain.orders.order import Order
+from use_cases.principal import Principal
+from web.portal.orders.common import assignment_use_cases
+
+
+async def assignment_values(request: Request, principal: Principal, order: Order) -> dict[str, Any]:
+    """The person that has the order (`assigned`, or None), and the choices of who can get it; none for who may not."""
+    use_cases = assignment_use_cases(request)
+    assigned = await use_cases.of(principal, (order.sp_id,))
+    choices = () if order.status.is_final else await use_cases.choices(principal)
+    return {
+        "assigned": assigned[order.sp_id],
+        "assignment_choices": [(each.user_id, each.name) for each in choices],
+    }

@@ -516,4 +516,9 @@ async def test_sensitive_calls_are_marked(app: FastAPI) -> None:
         )
     }
     confirm = f"POST {API}/partners/{{partner_id}}/iban-changes/{{change_id}}/confirm"
-    assert marked == expected | {confirm}
+    people = {
+        f"POST {API}/people",
+        f"POST {API}/people/{{user_id}}/invitation",
+        f"DELETE {API}/people/{{user_id}}",
+    }
+    assert marked == expected | people | {confirm}

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -11,6 +10,7 @@ from contracts import names
 from contracts.messages import RetentionRun
 from domain.settlements.uploads import Quota
 from tests.invoices.papers import invoice, paper
+from tests.support.traces_of import columns_with
 from tests.web.firms import Firm, firm
 from tests.web.site import API, Site
 
@@ -132,8 +132,6 @@ async def test_what_came_is_listed_and_refused_bytes_go(cmi: Site) -> None:
     assert after[0]["deleted_at"] is not None
     assert after[0] == {**before[0], "size": 0, "deleted_at": after[0]["deleted_at"]}
     assert after[1] == before[1]
-    folder = Path(cmi.around.settings.database_url.split("///", 1)[1]).parent
-    found = [
-        each.name for each in folder.glob("*.db*") if each.is_file() and MARK in each.read_bytes()
-    ]
-    assert found == []
+    assert await columns_with(cmi.around.database, MARK.decode()) == []
+    files = [each for each in cmi.around.folder.glob("*.db*") if each.is_file()]
+    assert [each.name for each in files if MARK in each.read_bytes()] == []

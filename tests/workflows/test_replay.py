@@ -46,6 +46,7 @@ VERSION_2 = {
         "late-notice",
         "never-accepted",
         "outage",
+        "people",
     )
 }
 """Of orders under version 2 of the rules; there is none of the first shell."""

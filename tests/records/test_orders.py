@@ -50,7 +50,7 @@ from tests.support.builders import (
     lived,
     placement,
 )
-from tests.support.databases import sqlite_template
+from tests.support.databases import Copy, sqlite_template
 
 ALL = OrderFilter()
 HUBER = OrderFilter(partner_id="elektro-huber")
@@ -174,10 +174,10 @@ def test_versions_never_go_backwards(
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_many_writers_at_once(url: str, seed: int) -> None:
+async def test_many_writers_at_once(copy: Copy, seed: int) -> None:
     """Two processes' worth of pools save the same life in any order at the same time, each piece twice."""
     chance = random.Random(seed)
-    pools = [Database(url), Database(url)]
+    pools = [Database(copy.url), Database(copy.url)]
     saves = [(pool, snapshot) for pool in pools for snapshot in SNAPSHOTS]
     chance.shuffle(saves)
     versions = await asyncio.gather(*(Orders(pool).save(snapshot) for pool, snapshot in saves))

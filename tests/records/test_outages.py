@@ -25,6 +25,7 @@ from tests.support.builders import (
     intake,
     lived,
 )
+from tests.support.databases import Copy
 
 MINUTE = timedelta(minutes=1)
 
@@ -78,8 +79,8 @@ async def test_another_process_of_the_kind_is_enough(records: Outages) -> None:
     assert await records.open() == ()
 
 
-async def test_of_many_that_come_back_at_once_one_finds_it(url: str) -> None:
-    several = [Database(url) for _ in range(4)]
+async def test_of_many_that_come_back_at_once_one_finds_it(copy: Copy) -> None:
+    several = [Database(copy.url) for _ in range(4)]
     await beat(Outages(several[0]), 0)
     found = await asyncio.gather(
         *(beat(Outages(each), 60 + n / 100, f"p{n}") for n, each in enumerate(several))

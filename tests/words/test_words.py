@@ -72,9 +72,9 @@ from words.timeline import quoted
 
 
 def codes_of(error: str, position: int) -> set[str]:
-    """The codes with which the rules and the use cases raise an error: each is written where it is raised."""
+    """The codes with which an error is raised: each is written where it is raised."""
     found = set()
-    for folder in ("domain", "use_cases"):
+    for folder in ("domain", "use_cases", "records", "documents", "web"):
         for path in Path(folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Call) and getattr(node.func, "id", "") == error:
@@ -90,9 +90,12 @@ PASSED_ON = (
     "Refused(order, refusal.action, refusal.code, may)",
     "Refused(order, action, code, actions(order))",
     "InvalidCommand(facts['field'], facts['code'])",
+    "InvalidCommand('photo', about['code'])",
 )
-"""Errors with the code of another one, or of `why_not`, and those that a workflow sent."""
-INVALID_CODES = codes_of("InvalidCommand", 1)
+"""Errors with the code of another one, or of `why_not`, and those that a workflow or a confined process sent."""
+INVALID_CODES = codes_of("InvalidCommand", 1) | set(
+    re.findall(r'"code": "(\w+)"', Path("documents/picture.py").read_text())
+)
 REFUSAL_CODES = codes_of("Refused", 2) | set(
     re.findall(r'return "(\w+)"', inspect.getsource(why_not))
 )

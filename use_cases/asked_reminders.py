@@ -28,7 +28,6 @@ logger = logging.getLogger("cmi.desk")
 KIND = "asked_reminder"
 PAUSE = timedelta(hours=1)
 """An order is not in two reminders within this time."""
-_EVERY = 15.0
 """Seconds between two looks for mails that are due."""
 
 
@@ -90,18 +89,8 @@ class AskedReminderUseCases:
             )
             done |= {sp_id: Reminded("just_reminded", at) for sp_id, at in earlier.items()}
         if waiting:
-            self._spawn(self.send_quietly())
+            self._spawn(send_quietly(self.send_due, "reminders"))
         return done
-
-    async def keep_sending(self) -> None:
-        """Run forever: send the mails that are due, also those that another process has left."""
-        while True:
-            await asyncio.shield(self._spawn(self.send_quietly()))
-            await asyncio.sleep(_EVERY)
-
-    async def send_quietly(self) -> int:
-        """Like `send_due`; a failure is only logged, because nobody waits for it."""
-        return await send_quietly(self.send_due, "reminders")
 
     async def send_due(self) -> int:
         """Make one attempt at each mail that is due. Returns how many were sent."""

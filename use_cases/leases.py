@@ -1,9 +1,10 @@
 """Attempts at the mails that wait in a table of the records: each is leased to one process, and tried again later."""
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 logger = logging.getLogger("cmi.desk")
 
@@ -12,6 +13,7 @@ LEASE = timedelta(minutes=2)
 AGAIN = timedelta(minutes=5)
 """When a mail is tried again that could not be sent."""
 _MOST_DUE = 100
+_PAUSE_SECONDS = 15.0
 
 
 class Waiting(Protocol):
@@ -60,3 +62,18 @@ async def send_quietly(send_due: Callable[[], Awaitable[int]], what: str) -> int
     except Exception as error:  # its text may contain personal data
         logger.warning("%s not sent", what, extra={"why": type(error).__name__})
         return 0
+
+
+async def keep_sending(
+    spawn: Callable[[Coroutine[Any, Any, int]], "asyncio.Task[int]"],
+    send_due: Callable[[], Awaitable[int]],
+    what: str,
+) -> None:
+    """Run forever: send the mails that are due, also those that another process has left.
+
+    Each round is a task of its own (`spawn`), so that nothing cancels a conversation by SMTP. `what`: as for
+    `send_quietly`.
+    """
+    while True:
+        await asyncio.shield(spawn(send_quietly(send_due, what)))
+        await asyncio.sleep(_PAUSE_SECONDS)

@@ -1,10 +1,8 @@
 """Sends the mails about messages: one for what one side wrote within a short time, retried until it is sent."""
 
-import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 from domain.orders.erasure import is_erased
 from domain.orders.messages import has_partner, next_due
@@ -17,12 +15,11 @@ from records.message_mails import MessageMail, MessageMailQueue
 from records.orders import Orders
 from records.partners import Partners
 from settings import Settings
-from use_cases.leases import AGAIN, send_leased, send_quietly
+from use_cases.leases import AGAIN, send_leased
 
 logger = logging.getLogger("cmi.desk")
 
 _KIND = "message"
-_PAUSE_SECONDS = 15.0
 
 
 class MessageMails:
@@ -46,14 +43,6 @@ class MessageMails:
         self._language = settings.operations_language
         self._reply_to = settings.messages_reply_to
         self._clock = clock
-
-    async def keep_sending(
-        self, spawn: Callable[[Coroutine[Any, Any, int]], "asyncio.Task[int]"]
-    ) -> None:
-        """Run forever. Each round is a task of its own (`spawn`), so that nothing cancels a conversation by SMTP."""
-        while True:
-            await asyncio.shield(spawn(send_quietly(self.send_due, "mails about messages")))
-            await asyncio.sleep(_PAUSE_SECONDS)
 
     async def send_due(self) -> int:
         """Make one attempt at each mail that is due. Returns how many were sent."""

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import words
@@ -32,7 +32,6 @@ from use_cases.leases import AGAIN, send_leased
 
 logger = logging.getLogger("cmi.desk")
 
-_PAUSE_SECONDS = 15.0
 _BEFORE_OFFICE = timedelta(hours=2)
 """So long before the offices open people get their appointments of the day."""
 _MORNING = timedelta(hours=2)
@@ -64,21 +63,6 @@ class PersonMails:
         self._zone = ZoneInfo(policy.office.timezone)
         self._clock = clock
         self._added: dict[str, date] = {}  # the last morning whose mails this process has added
-
-    async def keep_sending(
-        self, spawn: Callable[[Coroutine[Any, Any, int]], "asyncio.Task[int]"]
-    ) -> None:
-        """Run forever. Each round is a task of its own (`spawn`), so that nothing cancels a conversation by SMTP."""
-        while True:
-            await asyncio.shield(spawn(self._send_quietly()))
-            await asyncio.sleep(_PAUSE_SECONDS)
-
-    async def _send_quietly(self) -> int:
-        try:
-            return await self.send_due()
-        except Exception as error:  # its text may contain personal data
-            logger.warning("mails to people not sent", extra={"why": type(error).__name__})
-            return 0
 
     async def send_due(self) -> int:
         """Add the mails of this morning, and make one attempt at each mail that is due. Returns how many were sent."""

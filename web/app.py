@@ -44,6 +44,7 @@ from use_cases.erased_files import Folders
 from use_cases.erasing import Erasing, ErasureUseCases
 from use_cases.figures import FigureUseCases
 from use_cases.journal import Journal
+from use_cases.leases import keep_sending
 from use_cases.message_mails import MessageMails
 from use_cases.messages import MessageUseCases
 from use_cases.on_site import OnSite
@@ -204,13 +205,15 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
                 state.accounts.keep_house(),
                 order_mails.keep_sending(),
                 ended_partners.keep_releasing(),
-                state.asked_reminders.keep_sending(),
+                keep_sending(state.accounts.spawn, state.asked_reminders.send_due, "reminders"),
                 _forget_answers(state.answers, settings.retention_spans["answers"]),
                 _keep_watch(watch),
                 state.call_limits.keep_sharing(TokenCalls(database)),
                 _keep_counts_few(OrderCounts(database)),
-                state.message_mails.keep_sending(state.accounts.spawn),
-                state.person_mails.keep_sending(state.accounts.spawn),
+                keep_sending(
+                    state.accounts.spawn, state.message_mails.send_due, "mails about messages"
+                ),
+                keep_sending(state.accounts.spawn, state.person_mails.send_due, "mails to people"),
             ):
                 stack.push_async_callback(_stop, asyncio.create_task(task))
             yield

@@ -219,8 +219,15 @@ def temporal_command(
     return [*command, *extra]
 
 
-FAIR: Sequence[str] = ("--dynamic-config-value", "matching.enableFairness=true")
-"""The option with which a Temporal server takes the tasks of all partners in turn (`temporal/fairness.py`)."""
+FAIR: Sequence[str] = (
+    *("--dynamic-config-value", "matching.enableFairness=true"),
+    *("--dynamic-config-value", "matching.numTaskqueueReadPartitions=1"),
+    *("--dynamic-config-value", "matching.numTaskqueueWritePartitions=1"),
+)
+"""Options with which a Temporal server takes the tasks of all partners in turn (`temporal/fairness.py`).
+
+Turns hold within one partition of a task queue. With the server's four, an order can wait until the other three are empty.
+"""
 
 OVERWRITES_DELETED: Sequence[str] = (
     *("--sqlite-pragma", "secure_delete=on"),

@@ -196,7 +196,9 @@ async def test_the_server_takes_no_kept_form_of_another_person(portal: Portal) -
             follow_redirects=True,
         )
         assert soon.status_code == 200
-        assert "Bitte wählen" in unquote(soon.headers["cmi-refusal"]), "a notice on the page it leads to"
+        assert "Bitte wählen" in unquote(soon.headers["cmi-refusal"]), (
+            "a notice on the page it leads to"
+        )
 
 
 async def test_a_refusal_is_shown_with_what_was_typed(portal: Portal) -> None:

@@ -21,9 +21,10 @@ from records.papers import Papers
 from records.settlements import Settlements, StoredSettlement
 from temporal import orders
 from temporal.settlements import start_settlement
-from tests.server.surroundings import Process, Surroundings, eventually, surroundings
+from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.support.builders import COMPLETED, lived, partner_actor
 from tests.support.needs import require
+from tests.support.processes import Process
 from tests.workflows.life import DESK
 from use_cases.opening import opening_of
 

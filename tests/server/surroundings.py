@@ -97,6 +97,7 @@ class Inbox(SmtpInbox):
         self.keeping.set()
         self.answering.set()
         self.held = 0
+        self._read: dict[Path, EmailMessage] = {}
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         await self._pass(self.keeping)
@@ -113,15 +114,19 @@ class Inbox(SmtpInbox):
 
     def mails(self, sp_id: str = "") -> list[EmailMessage]:
         """All mails (with this id in the subject) in the order of their arrival."""
-        read = [
-            message_from_bytes(path.read_bytes(), policy=default)
-            for path in sorted(self.directory.glob("*.eml"))
-        ]
         return [
-            m
-            for m in read
-            if isinstance(m, EmailMessage) and re.search(rf"{re.escape(sp_id)}(?!\d)", m["Subject"])
+            mail
+            for path in sorted(self.directory.glob("*.eml"))
+            if re.search(rf"{re.escape(sp_id)}(?!\d)", (mail := self._mail(path))["Subject"])
         ]
+
+    def _mail(self, path: Path) -> EmailMessage:
+        """A mail that was kept, which is read once: its file appears whole."""
+        if path not in self._read:
+            mail = message_from_bytes(path.read_bytes(), policy=default)
+            assert isinstance(mail, EmailMessage)
+            self._read[path] = mail
+        return self._read[path]
 
     def ids(self, sp_id: str = "") -> list[str]:
         """The message ids of these mails."""

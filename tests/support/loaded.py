@@ -7,10 +7,11 @@ import gc
 
 from temporalio.worker._worker import load_default_build_id
 
+import starter
 import web.__main__
 import worker
 
-__all__ = ["web", "worker"]
+__all__ = ["starter", "web", "worker"]
 
 load_default_build_id()  # which a worker's first start does, from the code of all modules; half a second
 gc.collect()

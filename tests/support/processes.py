@@ -10,6 +10,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from functools import cache
 from multiprocessing.context import ForkServerContext
@@ -40,8 +41,10 @@ class Running(Protocol):
 class Forked:
     """A command of this Python, such as `python worker.py`, `-m web` or `-c CODE`, in a process that was forked."""
 
-    def __init__(self, command: Sequence[str], env: dict[str, str], log: Path) -> None:
-        arguments = (list(command[1:]), env, str(log))
+    def __init__(
+        self, command: Sequence[str], env: dict[str, str], log: Path, errors: Path | None = None
+    ) -> None:
+        arguments = (list(command[1:]), env, str(log), str(errors or log))
         self._process: BaseProcess = _loaded().Process(target=_become, args=arguments, daemon=True)
         self._process.start()
         assert self._process.pid is not None
@@ -72,14 +75,26 @@ def _loaded() -> ForkServerContext:
     return context
 
 
-def _become(arguments: list[str], env: dict[str, str], log: str) -> None:
+async def run_python(
+    arguments: Sequence[str], env: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of this Python, such as `starter.py roles`, to its end."""
+    with tempfile.TemporaryDirectory(prefix="cmi-command-") as folder:
+        printed, errors = Path(folder) / "printed", Path(folder) / "errors"
+        running = Forked([sys.executable, *arguments], env, printed, errors)
+        code = await asyncio.to_thread(running.wait, WAIT_LIMIT)
+        return subprocess.CompletedProcess(arguments, code, printed.read_text(), errors.read_text())
+
+
+def _become(arguments: list[str], env: dict[str, str], log: str, errors: str) -> None:
     """Within the new process: be what Python would be with these arguments."""
     os.environ.clear()
     os.environ.update(env)
+    to_file = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     for number, path, flags in (
         (0, os.devnull, os.O_RDONLY),
-        (1, log, os.O_WRONLY | os.O_APPEND | os.O_CREAT),
-        (2, log, os.O_WRONLY | os.O_APPEND | os.O_CREAT),
+        (1, log, to_file),
+        (2, errors, to_file),
     ):
         opened = os.open(path, flags, 0o666)
         os.dup2(opened, number)

@@ -15,6 +15,7 @@ from use_cases.principal import Principal, Role
 from use_cases.security_events import note
 from web.languages import negotiate
 from web.portal.device import OTHER_PERSON, is_from_other_person, person_header, refusal_header
+from web.portal.field_names import FIELD_NAMES
 from web.portal.formats import filters, language_name
 from web.portal.forms import (
     Form,
@@ -70,7 +71,9 @@ def _environment(language: Language) -> Environment:
     )
     translate(made, language)
     made.filters.update(filters(language))
-    made.globals.update(language=language, words=words, new_request_id=new_request_id)
+    made.globals.update(
+        language=language, words=words, new_request_id=new_request_id, field_names=FIELD_NAMES
+    )
     return made
 
 

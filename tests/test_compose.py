@@ -170,6 +170,17 @@ def test_every_cmi_variable_is_one_that_the_settings_know() -> None:
         assert set(re.findall(r"\bCMI_[A-Z_]*[A-Z]\b", _without_comments(text))) <= known
 
 
+def test_every_setting_can_be_given_but_for_those_of_one_machine() -> None:
+    passed = {name for service in PROCESSES for name in SERVICES[service]["environment"]}
+    of_one_machine = {"CMI_MAIL_DIR", "CMI_SANDBOX", "CMI_FACTOR_EXEMPT"}
+    assert {name for name, _, _ in Settings.variables()} - passed == of_one_machine
+    # left empty they have their defaults
+    for service in PROCESSES:
+        given = environment(service)
+        without_empty = {name: value for name, value in given.items() if value}
+        assert Settings.from_env(given) == Settings.from_env(without_empty)
+
+
 @pytest.mark.parametrize("service", PROCESSES)
 def test_our_processes_are_fit_for_production(service: Process) -> None:
     settings = Settings.from_env(environment(service))

@@ -18,6 +18,7 @@ from development.compose_check import stand_ins
 from development.compose_check.project import production_values
 from settings import Settings
 from settings.production import Finding, Process, findings
+from settings.traces import are_traces_exported
 
 ROOT = Path(__file__).parent.parent
 SOURCES = {
@@ -179,6 +180,13 @@ def test_every_setting_can_be_given_but_for_those_of_one_machine() -> None:
         given = environment(service)
         without_empty = {name: value for name, value in given.items() if value}
         assert Settings.from_env(given) == Settings.from_env(without_empty)
+
+
+@pytest.mark.parametrize("service", PROCESSES)
+def test_traces_are_exported_if_a_collector_is_named(service: Process) -> None:
+    collector = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.haendler.ch:4318"}
+    assert are_traces_exported(environment(service, collector))
+    assert not are_traces_exported(environment(service))
 
 
 @pytest.mark.parametrize("service", PROCESSES)

@@ -21,5 +21,7 @@ ENV PATH=/opt/cmi/bin:$PATH \
 WORKDIR /app
 COPY --from=build /opt/cmi /opt/cmi
 COPY . .
+# The user cannot write here: without these, each process would compile the code and the catalogues for itself.
+RUN python -m compileall -q . && python -c 'import words'
 USER cmi
 CMD ["python", "worker.py"]

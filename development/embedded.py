@@ -226,7 +226,8 @@ FAIR: Sequence[str] = (
 )
 """Options with which a Temporal server takes the tasks of all partners in turn (`temporal/fairness.py`).
 
-Turns hold within one partition of a task queue. With the server's four, an order can wait until the other three are empty.
+Turns hold within one partition of a task queue: with the server's four, an order can wait until the other three are
+empty.
 """
 
 OVERWRITES_DELETED: Sequence[str] = (

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from domain.orders.calendar_entry import (
     LONGEST_ENTRY,
     CalendarEntry,
-    FallenEntry,
+    RemovedEntry,
     calendar_entry,
 )
 from domain.orders.order import Order
@@ -126,9 +126,9 @@ class CalendarEntries:
         rows = await self._database.read(lambda connection: connection.execute(found).all())
         return tuple(EntryVersion(row.sp_id, row.version, row.start, row.end) for row in rows)
 
-    async def fallen(
+    async def removed(
         self, partner_id: str, since: datetime, person: str | None = None, limit: int = MOST
-    ) -> tuple[FallenEntry, ...]:
+    ) -> tuple[RemovedEntry, ...]:
         """The visits of a partner that fell at `since` or later, the latest first.
 
         Also those of orders that it has lost, which are assigned to nobody any more.
@@ -158,7 +158,7 @@ class CalendarEntries:
         )
         rows = await self._database.read(lambda connection: connection.execute(found).all())
         return tuple(
-            FallenEntry(
+            RemovedEntry(
                 row.sp_id,
                 row.start,
                 row.end,

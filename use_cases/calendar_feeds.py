@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from documents import calendar_feed
 from documents.calendar_feed import FeedEntry, feed_ics
-from domain.orders.calendar_entry import FallenEntry
+from domain.orders.calendar_entry import RemovedEntry
 from records.assignments import Assigned, Assignments
 from records.calendar_entries import CalendarEntries, EntryVersion
 from records.calendar_feeds import CalendarFeeds, Feed, Subscriber
@@ -21,7 +21,7 @@ from use_cases.principal import Principal
 from use_cases.security_events import looked_at, note
 
 BACK = timedelta(days=30)
-"""How long a visit that is over, or that fell, stays in the calendar."""
+"""How long a visit that is over, or was removed, stays in the calendar."""
 _LONGEST_SECRET = 200
 
 
@@ -32,7 +32,7 @@ class Reading(NamedTuple):
     principal: Principal
     tag: str
     changed_at: datetime
-    fallen: tuple[FallenEntry, ...]
+    removed: tuple[RemovedEntry, ...]
 
 
 class CalendarFeedUseCases:
@@ -89,11 +89,11 @@ class CalendarFeedUseCases:
             return None
         since, person = now - BACK, _only(subscriber)
         versions = await self._entries.versions(subscriber.partner_id, since, person)
-        fallen = await self._entries.fallen(subscriber.partner_id, since, person)
+        removed = await self._entries.removed(subscriber.partner_id, since, person)
         people = await self._people(person, [each.sp_id for each in versions])
-        tag = _tag(subscriber, self._public_url, versions, fallen, people)
+        tag = _tag(subscriber, self._public_url, versions, removed, people)
         changed_at = await self._feeds.note_read(subscriber, hash_of(secret), tag, now)
-        return Reading(subscriber, _principal(subscriber), tag, changed_at, fallen)
+        return Reading(subscriber, _principal(subscriber), tag, changed_at, removed)
 
     async def content(self, reading: Reading) -> bytes:
         """The calendar as an iCalendar file."""
@@ -112,7 +112,7 @@ class CalendarFeedUseCases:
         name = subscriber.partner_name if person is None else subscriber.name
         # Hundreds of entries take a second: other calls go on meanwhile.
         return await asyncio.to_thread(
-            feed_ics, name, entries, reading.fallen, self._public_url, subscriber.language
+            feed_ics, name, entries, reading.removed, self._public_url, subscriber.language
         )
 
     async def _people(self, person: str | None, sp_ids: list[str]) -> Mapping[str, Assigned]:
@@ -142,7 +142,7 @@ def _tag(
     subscriber: Subscriber,
     public_url: str,
     versions: tuple[EntryVersion, ...],
-    fallen: tuple[FallenEntry, ...],
+    removed: tuple[RemovedEntry, ...],
     people: Mapping[str, Assigned],
 ) -> str:
     """A hash of all that the content is made of."""
@@ -152,7 +152,7 @@ def _tag(
         public_url,
         of_person,
         versions,
-        fallen,
+        removed,
         sorted(people.items()),
     )
     return hashlib.sha256(repr(made_of).encode()).hexdigest()

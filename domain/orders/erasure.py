@@ -1,4 +1,4 @@
-"""What is left of an order after its customer's data were erased, and what of it a role or a partner still sees."""
+"""Erases an order's customer data, and hides them from those who no longer need them."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ FREE_TEXTS: Mapping[str, tuple[str, ...]] = {
     "cancelled": ("reason",),
     "reassigned": ("reason",),
 }
-"""The fields of events that people wrote, or that lead to a customer (the carrier's number), by the event's type."""
+"""By the event's type, the fields that people wrote, or that lead to a customer (the carrier's tracking number)."""
 NO_FREE_TEXTS: Mapping[str, tuple[str, ...]] = {
     "transmitted": ("partner_id",),
     "reassigned": ("from_partner_id",),
@@ -48,7 +48,7 @@ def is_erased(order: Order) -> bool:
 
 
 def is_shown(text: str) -> bool:
-    """Whether a text of a customer is one, and was neither erased nor hidden."""
+    """Whether a customer's text can be shown: it is not empty, erased or hidden."""
     return text not in ("", ERASED, _ERASED_EMAIL, _HIDDEN_EMAIL)
 
 
@@ -66,8 +66,8 @@ def erase_events(events: Iterable[Recorded]) -> tuple[Recorded, ...]:
 
 
 def hide_contact(order: Order) -> Order:
-    """The order as its partner sees it when it needs to reach nobody any more: without telephone, street, e-mail
-    and the shop's note."""
+    """The order as its partner sees it once it no longer needs to reach the customer: without telephone, street,
+    e-mail and the shop's note."""
     customer = order.intake.placement.customer.model_copy(
         update={"phone": ERASED, "street": ERASED, "email": _HIDDEN_EMAIL}
     )
@@ -80,7 +80,7 @@ def hide_customer(order: Order) -> Order:
 
 
 def contact_is_over(order: Order, now: datetime, after: timedelta) -> bool:
-    """Whether the order was billed or cancelled so long ago that its partner needs the customer's contact no more."""
+    """Whether the order was billed or cancelled so long ago that its partner no longer needs the customer's contact."""
     return order.end is not None and now >= order.end + after
 
 

@@ -210,7 +210,7 @@ class HoldEnded(Value):
 
 
 class GoodsUnexpected(Value):
-    """The warehouse reported goods of an order that needs none any more."""
+    """The warehouse reported goods for an order that no longer needs any."""
 
     type: Literal["goods_unexpected"] = "goods_unexpected"
     notice: Notice
@@ -224,7 +224,7 @@ class Cancelled(Value):
 
 
 class Reassigned(Value):
-    """The order was given to another partner, who starts from the beginning."""
+    """The order was given to another partner, which starts from the beginning."""
 
     type: Literal["reassigned"] = "reassigned"
     from_partner_id: str
@@ -248,12 +248,12 @@ class Released(Value):
 
 
 class MailUndelivered(Value):
-    """A mail was refused until it was given up."""
+    """A mail was refused again and again, and was given up."""
 
     type: Literal["mail_undelivered"] = "mail_undelivered"
     key: str
     mail: str
-    """Its kind; events of former versions add the audience: "reminder to partner"."""
+    """Its kind; events of earlier releases add the audience: "reminder to partner"."""
 
 
 class CommandRefused(Value):

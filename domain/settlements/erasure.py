@@ -1,6 +1,6 @@
-"""What is left of a settlement after the customer's data of one of its orders were erased.
+"""Erases from a settlement what people wrote about an order whose customer's data were erased.
 
-Lines, amounts, days and places stay: they are accounting records (OR 958f). What people wrote goes.
+Lines, amounts, days and places stay: they are accounting records (OR 958f).
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -32,7 +32,7 @@ NO_FREE_TEXTS: Mapping[str, tuple[str, ...]] = {
 def erase_settlement(settlement: Settlement, sp_ids: Collection[str]) -> Settlement:
     """The settlement after these of its orders were erased: without the reasons of their corrections.
 
-    While it is not over, its partner needs the texts about the settlement itself; then they go as well.
+    Once it is over, the texts about the settlement itself are erased as well. Before, its partner needs them.
     """
     if not sp_ids:
         return settlement
@@ -49,7 +49,7 @@ def erase_settlement(settlement: Settlement, sp_ids: Collection[str]) -> Settlem
 def erase_settlement_events(
     events: Iterable[SettlementRecorded], sp_ids: Collection[str], *, is_over: bool
 ) -> tuple[SettlementRecorded, ...]:
-    """The events without the same texts. Their digest stays, because it does not cover what an event holds."""
+    """The events without these texts. Their digest stays, because it does not cover the contents of events."""
     return tuple(_without_text(each, sp_ids, is_over) if sp_ids else each for each in events)
 
 

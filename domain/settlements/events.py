@@ -155,7 +155,7 @@ class OrdersReleased(Value):
 
 
 class MailUndelivered(Value):
-    """A mail was refused until it was given up."""
+    """A mail was refused again and again, and was given up."""
 
     type: Literal["mail_undelivered"] = "mail_undelivered"
     key: str

@@ -14,7 +14,7 @@ calendar_entries = Table(
     Column("start", Instant, nullable=False),
     Column("end", Instant, nullable=False),
     Column("whole_day", Boolean, nullable=False),
-    Column("fallen_at", Instant),  # when the visit fell that was to come; null: it did not
+    Column("fallen_at", Instant),  # when the visit was removed before it was over; null: it was not
     Column("sequence", Integer, nullable=False),  # the version of the order that wrote the row
     Index("ix_calendar_entries_partner", "partner_id", "end"),
 )

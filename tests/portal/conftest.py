@@ -24,8 +24,11 @@ from pwdlib import PasswordHash
 from tests.portal.portal import Portal, chromium
 from tests.server.surroundings import surroundings
 from tests.support.needs import require
+from tests.support.rendering import running_documents
 from tests.use_cases.conftest import QUICK, SECRET_KEY
 from tests.web.site import NO_ACCEPT, POLICY, Site, site
+
+__all__ = ["running_documents"]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

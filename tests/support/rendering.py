@@ -1,9 +1,16 @@
 """Renders documents in a separate process, because WeasyPrint changes the environment, which other tests inherit."""
 
+import importlib
 import multiprocessing
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from threading import Event
 
+import pytest
+
+from documents import confined
+from documents.confined import ConfinedError, Limits
 from invoices import draft
 from statements.data import Document, InvoiceData, StatementData
 from tests.support.needs import require
@@ -35,3 +42,27 @@ def own_invoice(data: StatementData, number: str | None) -> Document:
     """Make an invoice with `invoices.draft.make_invoice` in that process, with its errors. Skips as `render`."""
     about = InvoiceData.model_validate({**data.model_dump(), "invoice_number": number})
     return _renderer().submit(draft.make_invoice, about).result()
+
+
+@pytest.fixture(autouse=True)
+def running_documents() -> Iterator[None]:
+    """Documents are made and checked in a process that stays, and not in a new one each.
+
+    A new process loads its libraries for a second, which is most of a settlement's time. What confines the new ones,
+    and that workers use them, is tested in tests/statements and tests/server.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(confined, "_run", _run)
+        yield
+
+
+def _run(module: str, data: bytes, _limits: Limits, _given_up: Event) -> bytes:
+    try:
+        return _renderer().submit(_main, module, data).result()
+    except Exception as error:
+        raise ConfinedError("failed", f"{module}: {type(error).__name__}") from error
+
+
+def _main(module: str, data: bytes) -> bytes:
+    made: bytes = importlib.import_module(module).main(data)
+    return made

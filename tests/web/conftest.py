@@ -6,6 +6,7 @@ import pytest
 import pytest_asyncio
 
 from tests.server.surroundings import surroundings
+from tests.support.rendering import running_documents
 from tests.use_cases.conftest import (
     clock,
     database,
@@ -20,6 +21,7 @@ __all__ = [
     "clock",
     "database",
     "env",
+    "running_documents",
     "server",
     "settings",
     "url",

@@ -27,7 +27,7 @@ from tests.support.builders import (
     intake,
     lived,
 )
-from tests.use_cases.conftest import AccountsEnv
+from tests.use_cases.conftest import EMAIL, AccountsEnv, text_of
 from tests.web.test_asking_again import log_in
 from tests.web.test_login import Browser, app, browser, lines
 from use_cases.agenda import AgendaUseCases
@@ -317,6 +317,17 @@ async def test_making_an_address_asks_for_the_password_again(reader: Reader) -> 
     assert (
         await reader.app.state.calendar_feeds._feeds.of(reader.user_id, reader.env.clock()) is None
     )
+
+
+async def test_the_person_is_told_by_mail_that_an_address_was_made(reader: Reader) -> None:
+    path = await reader.subscribes()
+    await reader.env.accounts.send_due_mails()
+    (told,) = [
+        m for m in reader.env.mails() if m["Subject"] == "Ihr Kalender beim CMI ist abonniert"
+    ]
+    assert EMAIL in told["To"]
+    assert path.split("/")[2] not in told.as_string()
+    assert "beenden Sie das Abo" in text_of(told)
 
 
 async def test_who_reads_it_has_looked_at_the_orders(reader: Reader) -> None:

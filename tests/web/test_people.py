@@ -329,10 +329,13 @@ async def test_the_office_assigns_several_on_the_page(cmi: Site, team: Team) -> 
     }
     answer = await browser.post("/several/assign", data=fields, headers=SAME)
     assert answer.headers["Location"] == "/orders?status=new&said=orders-assigned"
-    nothing = await browser.post("/several/assign", data=fields | {"user_id": ""}, headers=SAME)
+    one = fields | {"user_id": "", "sp_id": sp_ids[:1]}
+    nothing = await browser.post("/several/assign", data=one, headers=SAME)
     assert nothing.headers["Location"].endswith("said=person-missing")
     shown = await team.office.browser.get(nothing.headers["Location"])
     assert '<p class="notice" role="status">Bitte wählen Sie' in shown.text  # it is no success
+    ticks = [f'name="sp_id" value="{sp_id}" checked' in shown.text for sp_id in sp_ids]
+    assert ticks == [True, False], "what was ticked still is"
     mine = await browser.get(f"/orders?person={team.hans.user_id}")
     assert all(sp_id in mine.text for sp_id in sp_ids)
     form = fields | {"assignment.user_id": "usr_nobody"}

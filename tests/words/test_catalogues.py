@@ -1,5 +1,7 @@
 """The catalogues: complete, in use, right in form, and as `make catalogues` leaves them."""
 
+import errno
+import os
 import re
 import shutil
 import subprocess
@@ -196,3 +198,33 @@ def test_what_is_empty_or_fuzzy_stays_german(tmp_path: Path) -> None:
     path.write_text('msgid "Ja"\nmsgstr ""\n\n#, fuzzy\nmsgid "Nein"\nmsgstr "Non"\n')
     read = read_catalogue(path, "fr")
     assert (read.gettext("Ja"), read.gettext("Nein")) == ("Ja", "Nein")
+
+
+def test_a_catalogue_is_compiled_once_for_each_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cmi.po"
+    path.write_text('msgid "Ja"\nmsgstr "Oui"\n')
+    assert read_catalogue(path, "fr").gettext("Ja") == "Oui"
+    with monkeypatch.context() as patch:
+        patch.setattr("words.translations._compile", lambda *_: pytest.fail("compiled again"))
+        assert read_catalogue(path, "fr").gettext("Ja") == "Oui"
+    before = path.stat().st_mtime_ns
+    path.write_text('msgid "Ja"\nmsgstr "Si"\n')
+    os.utime(path, ns=(before, before - 10**9))  # older than what was compiled, as from an archive
+    assert read_catalogue(path, "fr").gettext("Ja") == "Si"
+    assert [each.name for each in sorted(tmp_path.iterdir())] == ["cmi.mo", "cmi.po"]
+
+
+def test_a_catalogue_is_read_where_nothing_can_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cmi.po"
+    path.write_text('msgid "Ja"\nmsgstr "Oui"\n')
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    assert read_catalogue(path, "fr").gettext("Ja") == "Oui"
+    assert [each.name for each in tmp_path.iterdir()] == ["cmi.po"]

@@ -179,7 +179,7 @@ async def orders(request: Request) -> Response:
         headers=None if wanted.q else kept_on_device(principal),
         wanted=wanted,
         rows=rows,
-        ticked=request.query_params.get("tick") == "all",
+        ticked=_ticked(request, rows),
         views=await views.of(principal.login_id) if in_bulk else (),
         in_bulk=in_bulk,
         address=wanted.address(cursor=wanted.cursor),
@@ -192,6 +192,14 @@ async def orders(request: Request) -> Response:
         partners=partners,
         now=now,
         contact_links=contact_links,
+    )
+
+
+def _ticked(request: Request, rows: list[Row]) -> frozenset[str]:
+    """The orders of these rows that are ticked from the start: `tick` in the query names each, or is `all`."""
+    wanted = request.query_params.getlist("tick")
+    return frozenset(
+        row.order.sp_id for row in rows if "all" in wanted or row.order.sp_id in wanted
     )
 
 

@@ -186,6 +186,9 @@ async def orders(request: Request) -> Response:
         next_page=wanted.address(cursor=found.page.next_cursor) if found.page.next_cursor else None,
         counts=found.counts,
         unread=await message_use_cases(request).unread(principal, [each.sp_id for each in items]),
+        late_answers=await message_use_cases(request).overdue_answers(
+            principal, [each.sp_id for each in items]
+        ),
         people=people,
         assigned=await assignments.of(principal, [each.sp_id for each in items]),
         states=[s for s in Status if not partner or s not in _NOT_THE_PARTNERS],

@@ -25,18 +25,18 @@ TURN_SECONDS = 20.0
 
 
 class NotNow(Exception):
-    """A picture cannot be read, or a PDF not be made, at the moment: the call may be repeated."""
+    """A picture cannot be read, or a PDF cannot be made, at the moment. The call may be repeated."""
 
 
 class ConfinedWork:
-    """What this process lets others do. `clamd` is the address of the virus scanner, or None."""
+    """Runs the confined processes for pictures and protocols. `clamd`: the address of the virus scanner, or None."""
 
     def __init__(self, clamd: str | None) -> None:
         self._clamd = clamd
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def picture(self, content: bytes) -> Picture:
-        """The picture in a file that somebody sent, made anew.
+        """The picture in a file that somebody sent, as a new JPEG without metadata.
 
         Raises:
             InvalidCommand: it is no picture that can be read, or is too large.
@@ -71,7 +71,7 @@ class ConfinedWork:
 def protocol_data(
     order: Order, version: ProtocolVersion, retailer: str, pictures: Mapping[str, bytes]
 ) -> ProtocolData:
-    """What the PDF of a protocol shows. `pictures`: the small JPEG of each picture that it names, by its id."""
+    """The data for the PDF of a protocol. `pictures`: the small JPEG of each picture that it names, by its id."""
     placement, protocol = order.intake.placement, version.protocol
     customer, local = placement.customer, order.calendar.local
     return ProtocolData(

@@ -62,7 +62,7 @@ class Groups(NamedTuple):
 
 
 def grouped(sections: Mapping[Status, Section], now: datetime) -> Groups:
-    """The jobs of these sections by urgency, the most urgent first. What waits for others stays in its section."""
+    """The jobs of these sections by urgency, the most urgent first. Jobs that wait for others stay in their section."""
     overdue: list[Job] = []
     today: list[Job] = []
     others: dict[Status, tuple[Job, ...]] = {}
@@ -105,7 +105,7 @@ def version_of(
     news: tuple[UnreadOrder, ...],
     wishes: tuple[OpenWish, ...],
 ) -> str:
-    """A text that changes when the overview lists something else."""
+    """A text that changes whenever the content of the overview changes."""
     shown = [
         (
             str(state),

@@ -187,7 +187,7 @@ def order_view(
 
 
 def customer_view(customer: Customer) -> CustomerView:
-    """What is left of a customer after something was erased or hidden."""
+    """The customer without erased and hidden data."""
     values = customer.model_dump(include=set(CustomerView.model_fields))
     shown = {name: value if is_shown(value) else None for name, value in values.items()}
     return CustomerView.model_validate(shown)

@@ -52,7 +52,7 @@ class AlreadyRunning(Exception):
 
 
 def environment(options: argparse.Namespace) -> dict[str, str]:
-    """The environment of all processes: that of this process, with the addresses of the embedded servers.
+    """The environment of all child processes: that of this process, with the addresses of the embedded servers.
 
     Second factors can be set up, with a key of this installation; the sample logins of the staff need none.
     """

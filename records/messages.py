@@ -46,7 +46,7 @@ class IdReused(Exception):
 
 
 class Thread(NamedTuple):
-    """The messages of an order that somebody sees, in their order, and the last number that was shown to it."""
+    """The messages of an order that a login sees, in their order, and the number of the last one that it was shown."""
 
     messages: tuple[Message, ...]
     read: int
@@ -93,7 +93,7 @@ class Messages:
         """Add a message or a note, and return it with its number. `new.seq` is ignored.
 
         The same one again (by its id) changes nothing. A message is added to the mail that waits for the other side.
-        One of operations answers all earlier ones of the partner.
+        A message of operations answers all earlier ones of the partner.
 
         Raises:
             NotRecorded: the order is not in the records.
@@ -146,7 +146,7 @@ class Messages:
         return storable(message_id) and await self._database.write(close)
 
     async def thread(self, sp_id: str, login_id: str, partner_id: str | None) -> Thread:
-        """What a login may see of an order: with a partner, that partner's messages; else all messages and notes."""
+        """The messages of an order that a login may see: those of `partner_id`, or (None) all messages and notes."""
         found = select(*_COLUMNS).where(_of(sp_id)).order_by(order_messages.c.seq)
         if partner_id is not None:
             found = found.where(_with_partner(partner_id))
@@ -221,7 +221,7 @@ class Messages:
         return tuple(UnreadOrder(placement_in(each.document), *each[1:]) for each in rows)
 
     async def waiting(self, limit: int) -> WaitingOrders:
-        """The orders whose partner waits for an answer of operations. A former partner waits for none."""
+        """The orders whose partner waits for an answer from operations. Messages of a former partner do not count."""
         first = awaited_answers().subquery()
         found = (
             select(
@@ -290,7 +290,7 @@ def _same(known: Message, new: Message) -> Message:
 
 
 def _written(connection: Connection, new: Message) -> tuple[int, int]:
-    """How many messages the thread has (or notes the order), and how many its side wrote in the last hour."""
+    """How many messages the thread has (for a note: how many notes), and how many its side wrote in the last hour."""
     mine = order_messages.c.internal if new.internal else _with_partner(new.partner_id)
     recent = and_(order_messages.c.side == new.side, order_messages.c.at > new.at - _HOUR)
     counted = select(func.count(), func.count().filter(recent)).where(_of(new.sp_id), mine)

@@ -215,7 +215,7 @@ def missing(groups: Iterable[str]) -> list[Part]:
 
 
 def why_missing(key: str) -> str | None:
-    """One line that says that this part of `PARTS` is missing and how to install it; None if it is here."""
+    """One line that says that this part of `PARTS` is missing and how to install it; None if it is installed."""
     part = PARTS[key]
     return None if part.found() else in_one_line([part])
 

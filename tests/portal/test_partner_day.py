@@ -166,8 +166,14 @@ async def test_thirty_orders_are_five_screens_of_a_phone(portal: Portal) -> None
         assert await page.locator(".job").count() == shown
         assert await page.evaluate("document.documentElement.scrollHeight") <= 5 * 844
         assert await page.evaluate(LINES) == [2] * shown
+    staff = await portal.page("operations", device="phone")
+    await staff.goto(f"/orders?partner_id={fresh.partner_id}")
+    await fits(staff)
+    await axe(staff)
+    assert max(await staff.evaluate(LINES)) <= 3, "those of operations have the partner, too"
     await page.goto("/")
     if folder := os.environ.get("PORTAL_PICTURES"):
+        await staff.screenshot(path=f"{folder}/staff.png", full_page=True)
         await page.screenshot(path=f"{folder}/phone.png")
         await page.set_viewport_size({"width": 1280, "height": 900})
         await page.screenshot(path=f"{folder}/desk.png")

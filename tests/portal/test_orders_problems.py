@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.portal.kept import appointed, kept
 from tests.portal.portal import Device, Portal, axe, fits, follow, press
 from tests.portal.test_settlements_journeys import fetched
+from tests.support.builders import COMPLETED, MONDAY
 from tests.web.site import MET, agreed, tomorrow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -150,8 +152,8 @@ async def test_declined_orders_go_to_another_partner(
 
 async def test_open_orders_of_a_partner_are_given_to_another(portal: Portal) -> None:
     site = portal.site
-    opened, done = await site.new(name="Umteilung eins"), await site.new(name="Umteilung zwei")
-    await site.brought(done, "completed")
+    opened = await site.new(name="Umteilung eins")
+    done = await kept(site, *COMPLETED, at=MONDAY, name="Umteilung zwei")
     page = await portal.page("operations")
     await page.goto("/orders?q=umteilung&partner_id=elektro-huber")
     await expect(page.get_by_label(f"{done} auswählen")).to_have_count(0)
@@ -328,14 +330,17 @@ async def test_orders_of_one_sales_order_are_together(portal: Portal) -> None:
 
 async def test_another_appointment_at_the_same_time_is_shown(portal: Portal) -> None:
     site = portal.site
-    sp_ids = [await site.new() for _ in range(2)]
-    for sp_id in sp_ids:
-        await site.brought(sp_id, "set_appointment")
-    when = {"start": tomorrow(13, 40), "end": tomorrow(15, 40), "unusual": True}
-    await site.do(site.partner, sp_ids[0], "appointment", when)
+    start = datetime.fromisoformat(tomorrow(13, 40))
+    other = await kept(site, *appointed(start, start + timedelta(hours=2)))
+    sp_id = await site.new()
+    await site.brought(sp_id, "set_appointment")
     page = await portal.page("partner")
-    await page.goto(f"/orders/{sp_ids[1]}")
-    for label, text in (("Datum", when["start"][:10]), ("Beginn", "14:00"), ("Ende", "16:00")):
+    await page.goto(f"/orders/{sp_id}")
+    for label, text in (
+        ("Datum", start.date().isoformat()),
+        ("Beginn", "14:00"),
+        ("Ende", "16:00"),
+    ):
         await page.get_by_label(label, exact=True).fill(text)
     await press(page, "Termin speichern")
     if await page.get_by_label("Der Termin ist so vereinbart").count():  # a Sunday or a holiday
@@ -343,7 +348,7 @@ async def test_another_appointment_at_the_same_time_is_shown(portal: Portal) -> 
         await press(page, "Termin speichern")
     await says(page, "Der Kundentermin ist gespeichert.")
     await expect(page.locator(".attention")).to_contain_text("Zur selben Zeit ist ein anderer")
-    await expect(page.locator(".attention")).to_contain_text(sp_ids[0])
+    await expect(page.locator(".attention")).to_contain_text(other)
     await look(page)
 
 

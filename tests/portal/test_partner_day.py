@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.async_api import Page, expect
 
-from contracts.activities import Snapshot
 from domain.orders.order import Status
 from records.worklist import Job, Section
+from tests.portal.kept import kept
 from tests.portal.portal import Portal, axe, fits, follow
 from tests.portal.visitor import visitor
-from tests.support.builders import ACCEPTED, TRANSMITTED, intake, lived, placement
+from tests.support.builders import ACCEPTED, TRANSMITTED, placement
 from tests.web.firms import firm
 from web.portal.orders.overview import grouped
 
@@ -153,20 +153,10 @@ async def test_after_an_error_the_focus_is_in_the_field_that_it_names(portal: Po
 
 async def test_thirty_orders_are_five_screens_of_a_phone(portal: Portal) -> None:
     fresh = await firm(portal.site)
-    begin = datetime.now(UTC) - timedelta(hours=1)
     for number in range(30):
-        order, events = lived(
-            *(ACCEPTED if number % 3 else TRANSMITTED),
-            of=intake(
-                rules=2,
-                day=begin.date(),
-                sp_id=f"SP-SCREEN-{number}",
-                partner_id=fresh.partner_id,
-                name=f"Kundin Nummer {number}",
-            ),
-            at=begin,
-        )
-        await portal.site.around.orders.save(Snapshot(order=order, events=events))
+        steps = ACCEPTED if number % 3 else TRANSMITTED
+        name = f"Kundin Nummer {number}"
+        await kept(portal.site, *steps, partner_id=fresh.partner_id, name=name)
     page = await portal.page("partner", device="phone", partner_id=fresh.partner_id)
     await page.set_viewport_size({"width": 390, "height": 844})
     for path, shown in (("/", 30), ("/orders", 25)):

@@ -4,6 +4,7 @@ import importlib
 import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from threading import Event
 
@@ -46,7 +47,14 @@ def own_invoice(data: StatementData, number: str | None) -> Document:
 
 @pytest.fixture(autouse=True)
 def running_documents() -> Iterator[None]:
-    """Documents are made and checked in a process that stays, and not in a new one each.
+    """Documents are made and checked in a process that stays, and not in a new one each."""
+    with documents_in_one_process():
+        yield
+
+
+@contextmanager
+def documents_in_one_process() -> Iterator[None]:
+    """Documents are made and checked in a process that stays, while the block lasts.
 
     A new process loads its libraries for a second, which is most of a settlement's time. What confines the new ones,
     and that workers use them, is tested in tests/statements and tests/server.

@@ -18,6 +18,7 @@ from development.compose_check import stand_ins
 from development.compose_check.project import production_values
 from settings import Settings
 from settings.production import Finding, Process, findings
+from settings.traces import are_traces_exported
 
 ROOT = Path(__file__).parent.parent
 SOURCES = {
@@ -168,6 +169,24 @@ def test_every_cmi_variable_is_one_that_the_settings_know() -> None:
     known = {name for name, _, _ in Settings.variables()}
     for text in (*SOURCES.values(), "\n".join(DEVELOPMENT_ENV)):
         assert set(re.findall(r"\bCMI_[A-Z_]*[A-Z]\b", _without_comments(text))) <= known
+
+
+def test_every_setting_can_be_given_but_for_those_of_one_machine() -> None:
+    passed = {name for service in PROCESSES for name in SERVICES[service]["environment"]}
+    of_one_machine = {"CMI_MAIL_DIR", "CMI_SANDBOX", "CMI_FACTOR_EXEMPT"}
+    assert {name for name, _, _ in Settings.variables()} - passed == of_one_machine
+    # left empty they have their defaults
+    for service in PROCESSES:
+        given = environment(service)
+        without_empty = {name: value for name, value in given.items() if value}
+        assert Settings.from_env(given) == Settings.from_env(without_empty)
+
+
+@pytest.mark.parametrize("service", PROCESSES)
+def test_traces_are_exported_if_a_collector_is_named(service: Process) -> None:
+    collector = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.haendler.ch:4318"}
+    assert are_traces_exported(environment(service, collector))
+    assert not are_traces_exported(environment(service))
 
 
 @pytest.mark.parametrize("service", PROCESSES)

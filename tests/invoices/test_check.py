@@ -31,7 +31,7 @@ from statements.data import InvoiceData
 from tests.invoices.papers import invoice, paper
 from tests.statements.samples import CORRECTION, lines, statement
 from tests.support.needs import needs
-from tests.support.rendering import documents_in_one_process, draft_invoice, render
+from tests.support.rendering import draft_invoice, one_process_for_documents, render
 
 ID = "V202610-Q93Q3BS6"
 REFERENCE = "RF70 V202 610Q 93Q3 BS6"
@@ -305,7 +305,7 @@ class TestHostileFiles:
 
     async def test_broken_files_are_never_an_error(self) -> None:
         whole = paper(invoice(ID, SP_IDS, "CHF 1'234.50"))
-        with documents_in_one_process():
+        with one_process_for_documents():
             verdicts = [await check_invoice(each, EXPECTED) for each in _broken(whole)]
         assert all(verdict.accepted or verdict.problems or verdict.missing for verdict in verdicts)
 

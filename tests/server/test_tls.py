@@ -12,7 +12,8 @@ import pytest
 from development.embedded import ROOT, free_port
 from domain.orders.order import Status
 from temporal.connection import NoConnection, connect
-from tests.server.surroundings import Process, eventually, surroundings
+from tests.server.surroundings import eventually, surroundings
+from tests.support.processes import Process
 from tests.support.tls import Authority, Pair, tls_proxy
 
 

@@ -45,22 +45,22 @@ def own_invoice(data: StatementData, number: str | None) -> Document:
     return _renderer().submit(draft.make_invoice, about).result()
 
 
-@pytest.fixture(autouse=True)
-def running_documents() -> Iterator[None]:
-    """Documents are made and checked in a process that stays, and not in a new one each."""
-    with documents_in_one_process():
-        yield
-
-
 @contextmanager
-def documents_in_one_process() -> Iterator[None]:
-    """Documents are made and checked in a process that stays, while the block lasts.
+def one_process_for_documents() -> Iterator[None]:
+    """Documents are made and checked in a process that stays, and not in a new one each.
 
     A new process loads its libraries for a second, which is most of a settlement's time. What confines the new ones,
     and that workers use them, is tested in tests/statements and tests/server.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(confined, "_run", _run)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def running_documents() -> Iterator[None]:
+    """The same, for each test of a folder."""
+    with one_process_for_documents():
         yield
 
 

@@ -109,7 +109,7 @@ class Period(NamedTuple):
 
 
 def midnight(day: date) -> datetime:
-    """The instant at which a day begins. Two days may be 23 or 25 hours apart."""
+    """The instant at which a day begins. A day may have 23 or 25 hours."""
     return datetime.combine(day, time(), ZONE).astimezone(UTC)
 
 

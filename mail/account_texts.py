@@ -61,7 +61,7 @@ def notice_text(
 
 
 def masked_address(address: str | None) -> str:
-    """An e-mail address of which a stranger learns little: "p…@elektro-huber.example"; empty if there is none."""
+    """A masked e-mail address, which tells a stranger little: "p…@elektro-huber.example"; empty if there is none."""
     if not address:
         return ""
     local, _, domain = address.partition("@")

@@ -20,7 +20,7 @@ class DataKeysAway(Exception):
 
 
 class DataKeyRecords:
-    """The data keys in the database: the `DataKeys` that a `KeyRing` asks."""
+    """The data keys in the database: the `DataKeys` of a `KeyRing`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -51,9 +51,10 @@ class DataKeyRecords:
             return await self._database.write(put, first=True)
 
     async def erase(self, workflow_id: str, at: datetime) -> None:
-        """Erase the data key of a workflow, for ever: what Temporal and its backups hold of it cannot be read any more.
+        """Erase the data key of a workflow for ever: nothing of it in Temporal and backups can be read any more.
 
-        The row stays without a key, so that no late writer makes another one. Also for a workflow without a key.
+        The row stays without a key, so that no late writer makes another one. A workflow without a key gets such a row,
+        too.
         """
         row = {
             "workflow_id": workflow_id,
@@ -77,7 +78,7 @@ class DataKeyRecords:
     async def rewrap(self, current: str, rewrapped: Callable[[str, WrappedKey], WrappedKey]) -> int:
         """Wrap all keys that another master key wraps with the current one. Returns how many there were.
 
-        Can be ended and begun again at any time. `rewrapped` gives the new form of a workflow's key.
+        It can be stopped and repeated at any time. `rewrapped` gives the new form of a workflow's key.
         """
         count = 0
         while done := await self._database.write(lambda c: _rewrap_some(c, current, rewrapped)):

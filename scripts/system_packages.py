@@ -52,9 +52,13 @@ class Part(NamedTuple):
 
 
 def chromium() -> Path | None:
-    """The browser for the tests of the pages: `CMI_CHROMIUM`, or Debian's, without windows if it is there."""
-    named = os.environ.get("CMI_CHROMIUM")
-    return _program(named) if named else _program("chromium-headless-shell") or _program("chromium")
+    """The browser for the tests of the pages: `CMI_CHROMIUM`, or Debian's."""
+    return _program(os.environ.get("CMI_CHROMIUM") or "chromium")
+
+
+def headless_shell() -> Path | None:
+    """Chromium without windows and menus, which cost more than the pages in them."""
+    return _program("chromium-headless-shell")
 
 
 def postgres_programs() -> Path | None:
@@ -146,14 +150,13 @@ PARTS = {
         "chromium",
         lambda: bool(chromium()),
     ),
-    # It has no windows with tabs and menus, which cost more than the pages in them.
     "headless-shell": Part(
         "Chromium's headless shell",
         "tests of the pages in half the processor time",
         "faster",
         ("chromium-headless-shell",),
         "",
-        lambda: sys.platform == "darwin" or bool(_program("chromium-headless-shell")),
+        lambda: sys.platform == "darwin" or bool(headless_shell()),
     ),
     "libatomic": Part(
         "libatomic",
@@ -212,7 +215,7 @@ def missing(groups: Iterable[str]) -> list[Part]:
 
 
 def why_missing(key: str) -> str | None:
-    """One line that says that this part of `PARTS` is missing and how to install it; None if it is here."""
+    """One line that says that this part of `PARTS` is missing and how to install it; None if it is installed."""
     part = PARTS[key]
     return None if part.found() else in_one_line([part])
 

@@ -26,7 +26,7 @@ _LONGEST_SECRET = 200
 
 
 class Reading(NamedTuple):
-    """What an address leads to. `tag` tells one content from another; it is `tag` since `changed_at`."""
+    """The calendar behind an address. `tag` identifies its content, which is the same since `changed_at`."""
 
     subscriber: Subscriber
     principal: Principal
@@ -62,7 +62,7 @@ class CalendarFeedUseCases:
 
         Raises:
             Forbidden: the caller is not a person of a partner.
-            Conflict: its login ended in this moment.
+            Conflict: its login was removed at this moment.
         """
         access.check(principal, "read_agenda")
         secret = new_secret()
@@ -80,7 +80,7 @@ class CalendarFeedUseCases:
             note("calendar", "ended")
 
     async def open(self, secret: str) -> Reading | None:
-        """What the address with this secret leads to now; None if it works no longer, or never did."""
+        """The calendar behind the address with this secret; None if there is none (any more)."""
         now = self._clock()
         if len(secret) > _LONGEST_SECRET:
             return None
@@ -88,8 +88,9 @@ class CalendarFeedUseCases:
         if subscriber is None:
             return None
         since, person = now - BACK, _only(subscriber)
-        versions = await self._entries.versions(subscriber.partner_id, since, person)
-        removed = await self._entries.removed(subscriber.partner_id, since, person)
+        only = () if person is None else (person,)
+        versions = await self._entries.versions(subscriber.partner_id, since, only)
+        removed = await self._entries.removed(subscriber.partner_id, since, only)
         people = await self._people(person, [each.sp_id for each in versions])
         tag = _tag(subscriber, self._public_url, versions, removed, people)
         changed_at = await self._feeds.note_read(subscriber, hash_of(secret), tag, now)
@@ -99,7 +100,8 @@ class CalendarFeedUseCases:
         """The calendar as an iCalendar file."""
         subscriber, person = reading.subscriber, _only(reading.subscriber)
         since = self._clock() - BACK
-        found = await self._entries.between(subscriber.partner_id, since, None, person)
+        only = () if person is None else (person,)
+        found = await self._entries.between(subscriber.partner_id, since, None, only)
         people = await self._people(person, [each.order.sp_id for each in found])
         looked_at(
             reading.principal,
@@ -110,18 +112,18 @@ class CalendarFeedUseCases:
             for order, entry in found
         ]
         name = subscriber.partner_name if person is None else subscriber.name
-        # Hundreds of entries take a second: other calls go on meanwhile.
+        # Hundreds of entries take a second. In a thread they do not block other calls.
         return await asyncio.to_thread(
             feed_ics, name, entries, reading.removed, self._public_url, subscriber.language
         )
 
     async def _people(self, person: str | None, sp_ids: list[str]) -> Mapping[str, Assigned]:
-        """Whose orders these are; nothing if all are one person's."""
+        """The person of each of these orders; empty if the calendar is that of one person."""
         return await self._assignments.of(sp_ids) if person is None else {}
 
 
 def _only(subscriber: Subscriber) -> str | None:
-    """The person whose visits it has; None: those of the firm. A technician has its own, whatever it was before."""
+    """The person whose visits the calendar has; None: the whole firm's. A technician always gets only its own."""
     if subscriber.everybody and subscriber.partner_role != "technician":
         return None
     return subscriber.user_id
@@ -145,7 +147,7 @@ def _tag(
     removed: tuple[RemovedEntry, ...],
     people: Mapping[str, Assigned],
 ) -> str:
-    """A hash of all that the content is made of."""
+    """A hash of everything that determines the content."""
     of_person = (subscriber.name, subscriber.partner_name, subscriber.language, _only(subscriber))
     made_of = (
         calendar_feed.VERSION,

@@ -26,11 +26,11 @@ TURN_SECONDS = 20.0
 
 
 class NotNow(Exception):
-    """A picture cannot be read, or a PDF not be made, at the moment: the call may be repeated."""
+    """A picture cannot be read, or a PDF cannot be made, at the moment. The call may be repeated."""
 
 
 class ConfinedWork:
-    """What this process lets others do. `clamd` is the address of the virus scanner, or None.
+    """Runs the confined processes for pictures and protocols. `clamd`: the address of the virus scanner, or None.
 
     A partner has one turn at a time: files that take long and cannot be read then leave the others a turn.
     """
@@ -42,7 +42,9 @@ class ConfinedWork:
         self._of_partner: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def picture(self, content: bytes, partner_id: str) -> Picture:
-        """The picture in a file that somebody sent, made anew. `partner_id`: who has the order that it belongs to.
+        """The picture in a file that somebody sent, as a new JPEG without metadata.
+
+        `partner_id`: who has the order that it belongs to.
 
         Raises:
             InvalidCommand: it is no picture that can be read, or is too large.
@@ -78,7 +80,7 @@ class ConfinedWork:
 def protocol_data(
     order: Order, version: ProtocolVersion, retailer: str, pictures: Mapping[str, bytes]
 ) -> ProtocolData:
-    """What the PDF of a protocol shows. `pictures`: the small JPEG of each picture that it names, by its id."""
+    """The data for the PDF of a protocol. `pictures`: the small JPEG of each picture that it names, by its id."""
     placement, protocol = order.intake.placement, version.protocol
     customer, local = placement.customer, order.calendar.local
     return ProtocolData(

@@ -1,4 +1,4 @@
-"""What a process shows to Prometheus beside the counts of its own: figures of operations, pool and certificates."""
+"""The metrics endpoint of a process: its own counts, figures of operations, its connection pool, and certificates."""
 
 import asyncio
 
@@ -13,9 +13,9 @@ from use_cases.operating_figures import OperatingMetrics
 
 
 def metrics_endpoint(settings: Settings, database: Database) -> Endpoint:
-    """The endpoint of the settings, which listens within a `with` block. To be called in the event loop.
+    """The endpoint that the settings name, which listens within a `with` block. To be called in the event loop.
 
-    Without an address nothing listens. Without traces and an address, statements are not measured.
+    Without an address nothing listens. With neither an address nor traces, statements are not measured.
     """
     if settings.metrics is not None or tracer() is not None:
         measure_statements()

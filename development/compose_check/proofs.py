@@ -1,4 +1,4 @@
-"""What must hold of the running project: start order, confinement, secrets, roles of the database, networks apart."""
+"""Checks of the running project: start order, confinement, secrets, roles of the database, separate networks."""
 
 import json
 import re
@@ -113,7 +113,7 @@ def start_order(project: Project) -> str:
 
 
 def confinement(project: Project) -> str:
-    """Our processes are nobody special, may do nothing, and write only where they must."""
+    """Our processes have an ordinary user and no capabilities, and write only where they must."""
     folders = {"/", "/app", "/opt/cmi", "/etc", "/etc/cmi", "/tmp", "/var/lib/cmi"}
     writable = {"web": ["/tmp"], "worker": ["/tmp", "/var/lib/cmi"]}
     for each in project.containers():

@@ -25,6 +25,7 @@ from tests.server.surroundings import Surroundings, eventually, surroundings
 from tests.support.builders import COMPLETED, lived, partner_actor
 from tests.support.needs import require
 from tests.support.processes import Process
+from tests.support.rendering import one_process_for_documents
 from tests.workflows.life import DESK
 from use_cases.opening import opening_of
 
@@ -191,7 +192,14 @@ class SettlementOffice:
         assert stored is not None
         assert [e.seq for e in stored.events] == list(range(1, stored.settlement.version + 1))
 
-    # --- killing -------------------------------------------------------------------------------------------------
+    # --- workers -------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator[None]:
+        """Workers within the test's process, for what is not about processes that die."""
+        with one_process_for_documents():
+            async with self.around.worker(sandbox=False):
+                yield
 
     def hold(self, *gates: str) -> None:
         """Have the worker stop there."""

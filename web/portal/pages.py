@@ -79,7 +79,7 @@ def _environment(language: Language) -> Environment:
 
 _environments = {language: _environment(language) for language in LANGUAGES}
 _notices: dict[str, str] = {}
-_refusals: set[str] = set()  # the codes of notices that say what was not done
+_refusals: set[str] = set()  # the codes of notices about something that was not done
 
 
 class EarlyResponse(Exception):
@@ -93,7 +93,7 @@ class EarlyResponse(Exception):
 def register_notices(notices: dict[str, str], *, refused: bool = False) -> None:
     """Register notices, marked texts by their codes. `redirect(…, said=code)` shows one on the page it leads to.
 
-    `refused`: they say what was not done, and do not look like a success.
+    `refused`: they are about something that was not done, and do not look like a success.
     """
     assert not notices.keys() & _notices.keys(), "two notices have the same code"
     _notices.update(notices)
@@ -115,8 +115,8 @@ async def require_login(request: Request, *roles: Role, without_factor: bool = F
     `without_factor`: also if the person has to set up a second factor now, and gets nothing else.
 
     Raises:
-        EarlyResponse: nobody is logged in: the login page, which leads back here afterwards. If the request is a form
-            whose session has ended, the login page carries its fields (`SavedForm`), so that no input is lost.
+        EarlyResponse: if nobody is logged in, the login page, which leads back here afterwards. If the request is a
+            form whose session has ended, the login page carries its fields (`SavedForm`), so that no input is lost.
             A person with another role gets a page with 403. A person who has to set up a second factor gets the page
             for that.
     """
@@ -176,9 +176,9 @@ async def form_of(request: Request) -> Form:
     """The fields of a form that was sent from one of our pages.
 
     Raises:
-        EarlyResponse: the form may come from elsewhere, or was kept by the browser of another person. If the
-            browser confirms that it does not, and only the token differs (cookies were deleted, say), the response is a
-            page from which it can be sent again.
+        EarlyResponse: the form may come from another site, or another person typed it. If the browser confirms that it
+            comes from our page, and only the token differs (for example because cookies were deleted), the response is
+            a page from which it can be sent again.
     """
     form = await read_form(request)
     if is_from_other_person(request, getattr(request.state, "principal", None)):
@@ -222,7 +222,7 @@ def page(
 
     Every template also gets `principal` (or None), `language`, `words` (the package), `root` (the prefix of each
     address), `here` (the path of this page), `form_token`, `said` (the notice to show, or None) and
-    `is_refusal` (whether it says what was not done).
+    `is_refusal` (whether that is about something that was not done).
     """
     principal = principal or getattr(request.state, "principal", None)
     chosen = language_of(request, language or (principal.language if principal else None))
@@ -326,7 +326,7 @@ def error_page(
 
 async def _render_problem(request: Request, problem: Problem) -> Response:
     if problem.status_code < 500:
-        # The login decides menu and language only. Without it the page is still of use.
+        # The login only decides menu and language. The page is useful without it.
         with suppress(Exception):
             await current_principal(request)
     return error_page(request, problem.status_code, dict(problem.headers or {}))

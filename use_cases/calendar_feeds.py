@@ -26,12 +26,17 @@ _LONGEST_SECRET = 200
 
 
 class Reading(NamedTuple):
-    """What an address leads to. `tag` tells one content from another; it is `tag` since `changed_at`."""
+    """What an address leads to. `tag` tells one content from another; it is `tag` since `changed_at`.
+
+    `last_modified`: the first whole second after that, in which HTTP counts; None until it has come, since the content
+    may change again before.
+    """
 
     subscriber: Subscriber
     principal: Principal
     tag: str
     changed_at: datetime
+    last_modified: datetime | None
     fallen: tuple[FallenEntry, ...]
 
 
@@ -92,8 +97,11 @@ class CalendarFeedUseCases:
         fallen = await self._entries.fallen(subscriber.partner_id, since, person)
         people = await self._people(person, [each.sp_id for each in versions])
         tag = _tag(subscriber, self._public_url, versions, fallen, people)
-        changed_at = await self._feeds.note_read(subscriber, hash_of(secret), tag, now)
-        return Reading(subscriber, _principal(subscriber), tag, changed_at, fallen)
+        changed_at = await self._feeds.note_read(subscriber, hash_of(secret), tag, self._clock())
+        second = changed_at.replace(microsecond=0) + timedelta(seconds=1)
+        # `now` is from before the content was read: what changed since is newer than `second`.
+        shown = second if second <= now else None
+        return Reading(subscriber, _principal(subscriber), tag, changed_at, shown, fallen)
 
     async def content(self, reading: Reading) -> bytes:
         """The calendar as an iCalendar file."""

@@ -13,13 +13,14 @@ from records.settlements import Settlements
 from tests.support import builders, settlements
 from tests.support.builders import Step
 from tests.support.settlements import opening, settled
-from tests.web.site import Site, sp_id
+from tests.web.site import Site, sales_order_id, sp_id
 
 
 async def kept(site: Site, *steps: Step, at: datetime | None = None, **changes: Any) -> str:
     """The SP-ID of an order placed at `at` (two hours ago) that took these steps (tests/support/builders.py)."""
     begin = at or datetime.now(UTC) - timedelta(hours=2)
     changes.setdefault("sp_id", sp_id())
+    changes.setdefault("sales_order_id", sales_order_id())
     of = builders.intake(rules=2, day=begin.date(), **changes)
     order, events = builders.lived(*steps, of=of, at=begin)
     await site.around.orders.save(Snapshot(order=order, events=events))

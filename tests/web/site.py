@@ -39,6 +39,7 @@ NO_ACCEPT = "no-accept"
 ROLES = ("shop", "warehouse", "operations", "accounting", "partner", "stranger")
 """`partner` is the partner of the orders, `stranger` another partner."""
 _numbers = itertools.count(1_060_000)  # above the numbers of the examples
+_sales_orders = itertools.count(50_000_000)
 
 
 def sp_id() -> str:
@@ -46,9 +47,15 @@ def sp_id() -> str:
     return f"SP-{next(_numbers)}"
 
 
+def sales_order_id() -> str:
+    """The number of a sales order without any order. Each look at an order reads all others of its sales order."""
+    return str(next(_sales_orders))
+
+
 def order(**changes: Any) -> dict[str, Any]:
-    """The body of `POST /orders`."""
-    changes.setdefault("sp_id", sp_id())
+    """The body of `POST /orders`. An order without an SP-ID here gets a new one, and a sales order of its own."""
+    if "sp_id" not in changes:
+        changes = {"sp_id": sp_id(), "sales_order_id": sales_order_id(), **changes}
     body: dict[str, Any] = placement(**changes).model_dump(mode="json")
     return body
 

@@ -37,8 +37,8 @@ TECHNICIANS: frozenset[str] = frozenset(
         "write_on_site",
     }
 )
-"""The use cases of a technician, by the names of commands and of `use_cases.access.MAY`. Whether an order is taken or
-declined, and the partner's money, figures and people, are the office's."""
+"""The use cases of a technician, by the names of commands and of `use_cases.access.MAY`. Only the office may accept and
+decline orders, and only it sees the partner's money, figures and people."""
 
 _BY_DEFAULT: Mapping[PartnerRole, tuple[Notification, ...]] = {
     "office": ("assigned", "changes"),

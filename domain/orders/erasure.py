@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from domain.orders.events import GoodsUnexpected, NoticeKept, Recorded
+from domain.fields import free_texts
+from domain.orders.events import GoodsUnexpected, KnownEvent, NoticeKept, Recorded
 from domain.orders.order import Order, Status
 from domain.orders.placement import Customer
 from domain.orders.shipment import GoodsShipped, Notice
@@ -14,21 +15,7 @@ ERASED = "–"
 _ERASED_EMAIL = "erased@erased.invalid"
 _HIDDEN_EMAIL = "hidden@hidden.invalid"  # .invalid is reserved (RFC 2606): it is nobody's address
 
-FREE_TEXTS: Mapping[str, tuple[str, ...]] = {
-    "declined": ("note",),
-    "contact_logged": ("note",),
-    "requirements_confirmed": ("note",),
-    "requirements_rejected": ("note",),
-    "goods_shipped": ("tracking",),
-    "appointment_moved": ("reason",),
-    "execution_confirmed": ("note",),
-    "execution_taken_back": ("reason",),
-    "not_executed": ("note",),
-    "problem_reported": ("note",),
-    "review_decided": ("note",),
-    "cancelled": ("reason",),
-    "reassigned": ("reason",),
-}
+FREE_TEXTS: Mapping[str, tuple[str, ...]] = free_texts(KnownEvent)
 """By the event's type, the fields that people wrote, or that lead to a customer (the carrier's tracking number)."""
 NO_FREE_TEXTS: Mapping[str, tuple[str, ...]] = {
     "transmitted": ("partner_id",),

@@ -8,6 +8,7 @@ from pydantic import Field
 from domain.actors import Actor
 from domain.authors import RecordedEvent
 from domain.calendar import Calendar
+from domain.fields import FreeText
 from domain.orders.codes import (
     ChecklistAnswer,
     ChecklistItem,
@@ -69,7 +70,7 @@ class Declined(Value):
 
     type: Literal["declined"] = "declined"
     reason: Annotated[DeclineReason, OPEN]
-    note: str
+    note: FreeText
 
 
 class Unassigned(Value):
@@ -90,7 +91,7 @@ class ContactLogged(Value):
 
     type: Literal["contact_logged"] = "contact_logged"
     outcome: Literal["reached", "not_reached"]
-    note: str
+    note: FreeText
 
 
 class RequirementsConfirmed(Value):
@@ -98,7 +99,7 @@ class RequirementsConfirmed(Value):
 
     type: Literal["requirements_confirmed"] = "requirements_confirmed"
     checklist: dict[ChecklistItem, ChecklistAnswer]
-    note: str
+    note: FreeText
 
 
 class RequirementsRejected(Value):
@@ -106,7 +107,7 @@ class RequirementsRejected(Value):
 
     type: Literal["requirements_rejected"] = "requirements_rejected"
     reason: Annotated[RejectionReason, OPEN]
-    note: str
+    note: FreeText
 
 
 class NoticeKept(Value):
@@ -120,7 +121,7 @@ class ShippingStarted(Value):
     """The goods are on their way."""
 
     type: Literal["goods_shipped"] = "goods_shipped"
-    tracking: str
+    tracking: FreeText
 
 
 class ShippingEnded(Value):
@@ -147,7 +148,7 @@ class AppointmentMoved(Value):
     type: Literal["appointment_moved"] = "appointment_moved"
     start: datetime
     end: datetime
-    reason: str
+    reason: FreeText
     moved_by: Annotated[MovedBy, OPEN] | Literal[""] = ""
     unusual: bool = False
 
@@ -157,7 +158,7 @@ class ExecutionConfirmed(Value):
 
     type: Literal["execution_confirmed"] = "execution_confirmed"
     executed_on: date
-    note: str
+    note: FreeText
     early: bool = False
 
 
@@ -165,7 +166,7 @@ class ExecutionTakenBack(Value):
     """The confirmation of the execution was taken back: by operations with a reason, or by the partner itself."""
 
     type: Literal["execution_taken_back"] = "execution_taken_back"
-    reason: str = ""
+    reason: FreeText = ""
 
 
 class NotExecuted(Value):
@@ -173,7 +174,7 @@ class NotExecuted(Value):
 
     type: Literal["not_executed"] = "not_executed"
     reason: Annotated[NotExecutedReason, OPEN]
-    note: str
+    note: FreeText
 
 
 class ProblemReported(Value):
@@ -181,7 +182,7 @@ class ProblemReported(Value):
 
     type: Literal["problem_reported"] = "problem_reported"
     reason: Annotated[ProblemReason, OPEN]
-    note: str
+    note: FreeText
     until: date | None = None
 
 
@@ -197,7 +198,7 @@ class ReviewDecided(Value):
 
     type: Literal["review_decided"] = "review_decided"
     decision: Decision
-    note: str
+    note: FreeText
     executed_on: date | None = None
     until: date | None = None
     held_until: datetime | None = None
@@ -220,7 +221,7 @@ class Cancelled(Value):
     """The shop or operations ended the order."""
 
     type: Literal["cancelled"] = "cancelled"
-    reason: str
+    reason: FreeText
 
 
 class Reassigned(Value):
@@ -230,7 +231,7 @@ class Reassigned(Value):
     from_partner_id: str
     partner: Assignee
     calendar: Calendar
-    reason: str
+    reason: FreeText
 
 
 class Billed(Value):

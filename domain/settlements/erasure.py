@@ -5,18 +5,20 @@ Lines, amounts, days and places stay: they are accounting records (OR 958f).
 
 from collections.abc import Collection, Iterable, Mapping
 
+from domain.fields import free_texts
 from domain.orders.erasure import ERASED
-from domain.settlements.events import InvoiceReturned, OrdersClaimed, SettlementRecorded
+from domain.settlements.events import (
+    InvoiceReturned,
+    KnownSettlementEvent,
+    OrdersClaimed,
+    SettlementRecorded,
+)
 from domain.settlements.invoicing import Verdict
 from domain.settlements.lines import CorrectionLine
 from domain.settlements.settlement import Settlement
 from domain.values import without_unknown
 
-FREE_TEXTS: Mapping[str, tuple[str, ...]] = {
-    "invoice_noted": ("note",),
-    "invoice_sent_back": ("reason",),
-    "voided": ("reason",),
-}
+FREE_TEXTS: Mapping[str, tuple[str, ...]] = free_texts(KnownSettlementEvent)
 """The fields of events that people wrote about the settlement as a whole, by the event's type. The reasons of
 corrections, which are in `orders_claimed`, are written about an order."""
 NO_FREE_TEXTS: Mapping[str, tuple[str, ...]] = {

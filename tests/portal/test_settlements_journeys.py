@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -19,14 +20,14 @@ from records.settlements import Settlements
 from tests.invoices.papers import invoice, paper
 from tests.portal.kept import kept_completed, kept_settlement
 from tests.portal.portal import Portal, axe, fits, follow, press
-from tests.portal.visitor import NO_AUTHORITIES, SAME, visitor
+from tests.portal.visitor import SAME, visitor
 from tests.server.surroundings import eventually
 from tests.support.builders import COMPLETED, lived
 from tests.support.limits import WAIT_LIMIT
 from tests.support.settlements import opening
 from tests.support.settlements import settled as lived_settlement
 from tests.web.firms import firm
-from tests.web.site import Site
+from tests.web.site import API, NO_AUTHORITIES, Site
 from tests.web.test_settlements import month
 from use_cases.opening import open_month
 from use_cases.settlements import PaperNotMade
@@ -43,14 +44,17 @@ async def settled(page: Page) -> str:
     return re.search("V[0-9]{6}-[A-Z0-9]{8}", page.url)[0]  # type: ignore[index]
 
 
-async def issued(page: Page) -> None:
-    """Wait until the statement is there."""
+async def issued(portal: Portal, page: Page) -> None:
+    """Wait until the settlement of this page has its statement, and see it there."""
+    number = urlsplit(page.url).path.rpartition("/")[2]
 
     async def there() -> bool:
-        await page.reload()
-        return "Verrechnungsbeleg (PDF)" in await page.inner_text("main")
+        found = (await portal.site.accounting.get(f"{API}/settlements/{number}")).json()
+        return found["status"] == "issued"
 
     await eventually(there)
+    await page.reload()
+    await expect(page.locator("main")).to_contain_text("Verrechnungsbeleg (PDF)")
 
 
 async def fetched(portal: Portal, page: Page, path: str) -> httpx.Response:
@@ -103,7 +107,7 @@ async def test_a_month_is_settled_on_a_phone_without_javascript(portal: Portal, 
     await press(page, "Auswahl ändern")
     await expect(page.get_by_label(third)).not_to_be_checked()
     number = await settled(page)
-    await issued(page)
+    await issued(portal, page)
     await fits(page)
     await expect(page.get_by_text("Jetzt fehlt Ihre Rechnung.")).to_be_visible()
     await expect(page.get_by_role("definition").filter(has_text="CHF 247.49")).to_be_visible()
@@ -154,7 +158,7 @@ async def test_operations_settle_for_a_partner_correct_and_take_it_back(portal: 
     await follow(page.get_by_role("link", name="Für diesen Partner verrechnen"))
     await axe(page)
     number = await settled(page)
-    await issued(page)
+    await issued(portal, page)
     await page.get_by_text("Korrektur erfassen").click()
     await page.get_by_label("SP-ID", exact=True).fill("SP-NIRGENDS")
     await page.get_by_label("Betrag in CHF").fill("-12,50")
@@ -279,7 +283,7 @@ async def test_the_months_end_leaves_time_to_unpick(portal: Portal) -> None:
     await press(page, "Weiter zur Bestätigung")
     await expect(page.get_by_text("Sie verrechnen 1 Auftrag für")).to_be_visible()
     await press(page, "Verrechnung abschliessen")
-    await issued(page)
+    await issued(portal, page)
     await expect(page.get_by_role("rowheader", name=second)).to_be_visible()
     await expect(page.get_by_role("rowheader", name=first)).to_have_count(0)
 

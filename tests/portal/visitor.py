@@ -1,7 +1,6 @@
 """A logged-in user without a browser, who sends forms by HTTP: for tests that need no rendering."""
 
 import re
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from html import unescape
@@ -12,11 +11,10 @@ import httpx
 from domain.values import Language
 from tests.portal.portal import PARTNER, PASSWORD, Portal
 from tests.support.limits import WAIT_LIMIT
+from tests.web.site import NO_AUTHORITIES
 from use_cases.principal import Role
 from web.security import session_cookie
 
-NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""The site speaks HTTP; to load the certificates of all authorities takes longer than a page."""
 SAME = {"Sec-Fetch-Site": "same-origin"}
 
 

@@ -20,6 +20,7 @@ from tests.server.settlements import HUBER, SettlementOffice, of_huber, settleme
 from tests.server.surroundings import Surroundings, eventually, rests, surroundings
 from tests.support.empty_tasks import kind
 from tests.support.limits import WAIT_LIMIT
+from tests.support.rendering import one_process_for_documents
 from tests.workflows.life import Life
 from tests.workflows.replaying import replayer
 from worker import document_worker, invoice_worker, order_worker
@@ -74,6 +75,7 @@ class WithinTheTest:
 
     async def start(self) -> None:
         """Start one for each queue."""
+        self._running.enter_context(one_process_for_documents())
         for make in (order_worker, document_worker, invoice_worker):
             worker = make(self._around.client, self._settings, self._around.database)
             await self._running.enter_async_context(worker)

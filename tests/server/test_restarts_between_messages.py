@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowHandle, WorkflowHistory
 
 from contracts import names
 from contracts.activities import SettlementOf
@@ -161,8 +161,12 @@ async def check_settlement(office: SettlementOffice, month: Month) -> None:
 async def check_histories(around: Surroundings, courses: Sequence[Course]) -> None:
     """No task failed on the way, all of them replay, and no mail went out twice."""
     await check_that_no_task_failed(courses)
-    for course in courses:
-        await replayer().replay_workflow(await course.handle.fetch_history())
+
+    async def histories() -> AsyncIterator[WorkflowHistory]:
+        for course in courses:
+            yield await course.handle.fetch_history()
+
+    await replayer().replay_workflows(histories())
     doubled = [each for each, times in Counter(around.inbox.ids()).items() if times > 1]
     assert not doubled, "no worker was killed"
 

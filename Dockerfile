@@ -5,7 +5,7 @@ FROM python:${PYTHON} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/cmi
 WORKDIR /build
-# only what decides the dependencies: this layer is made again when they change, not with every line of code
+# Only the files that determine the dependencies, so that this layer is rebuilt when they change and not with the code.
 COPY requirements.lock ./
 RUN /opt/cmi/bin/pip install --require-hashes --no-deps --only-binary :all: --requirement requirements.lock
 

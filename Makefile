@@ -11,7 +11,7 @@ PACKAGES := scripts/system_packages.py
 INSTALL := python -m pip install --quiet --disable-pip-version-check --no-deps
 AXE := tests/portal/node_modules/.package-lock.json
 LOCALE := locale
-# where texts are found, and the words besides `_` and its like that mark them (words/translations.py)
+# The files with texts, and the functions besides gettext's own that mark them (words/translations.py).
 TEXTS := activities documents domain invoices mail statements templates use_cases web words workflows
 MARKS := mark say:2 pmark:1c,2 nmark:1,2
 ANOTHER := Name another one: make PYTHON=python3.12 …
@@ -27,14 +27,14 @@ help: ## this list
 setup: all-packages $(AXE) ## make .venv and install what the rest needs (the others call their part of it)
 
 all-packages: $(STAMP)
-	@$(BIN)/python $(PACKAGES) run test
+	@$(BIN)/python $(PACKAGES) run test faster
 
-# Who only runs the product is not made to install a browser and a database.
+# Running the product must not install a browser and a database.
 run-packages: $(STAMP)
 	@$(BIN)/python $(PACKAGES) run
 
-# Files whose hashes are not those of the lock files are refused. What has just been added to constraints.txt and is not
-# in them yet is installed without hashes, and said; a test fails until `make lock` has been run.
+# Files whose hashes differ from the lock files are refused. A package that constraints.txt has and the lock files lack
+# is installed without hashes, with a message; a test fails until `make lock` has been run.
 $(STAMP): pyproject.toml constraints.txt requirements.lock requirements-dev.lock
 	@command -v $(PYTHON) >/dev/null 2>&1 || { \
 		echo "CMI needs Python 3.11 or newer, and there is no '$(PYTHON)'. $(ANOTHER)" >&2; exit 2; }
@@ -48,7 +48,7 @@ $(STAMP): pyproject.toml constraints.txt requirements.lock requirements-dev.lock
 		echo "Installed without hashes, until 'make lock' has been run: $$behind" >&2; $(BIN)/$(INSTALL) $$behind; fi
 	@touch $@
 
-# for the tests of the pages, which are skipped without it; where npm is missing, that has been said already
+# For the tests of the pages, which are skipped without it. The message that npm is missing was printed before.
 $(AXE): tests/portal/package-lock.json
 	@if command -v npm >/dev/null 2>&1; then \
 		{ npm ci --prefix tests/portal --ignore-scripts --no-audit --no-fund --silent && touch $@; } \
@@ -67,11 +67,11 @@ check: $(STAMP) ## formatting, lint, types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-format: $(STAMP) ## put the code into its format
+format: $(STAMP) ## format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-catalogues: $(STAMP) ## write new texts into the catalogues in locale/, empty, and take out what nobody says any more
+catalogues: $(STAMP) ## write new texts into the catalogues in locale/, empty, and remove unused ones
 	@$(BIN)/pybabel --quiet extract --mapping-file babel.cfg --keywords "$(MARKS)" --project CMI \
 		--add-location file --sort-by-file --width 100 --output-file $(LOCALE)/cmi.pot $(TEXTS)
 	@$(BIN)/pybabel --quiet update --domain cmi --input-file $(LOCALE)/cmi.pot --output-dir $(LOCALE) \
@@ -86,7 +86,7 @@ bench: setup ## the benchmarks: a table on the screen and bench/results/*.json
 demo: run-packages ## one unattended run in a minute: orders through every ending, with the story on the screen
 	@$(BIN)/python -m development.demo $(ARGS)
 
-compose-check: $(STAMP) ## really run the Compose files, on Docker from Debian's packages (as root; a quarter of an hour at first)
+compose-check: $(STAMP) ## run the Compose files on Docker from Debian's packages (as root; the first run takes a quarter of an hour)
 	@$(BIN)/python $(PACKAGES) --must compose
 	@$(BIN)/python -m development.compose_check $(ARGS)
 

@@ -62,7 +62,7 @@ async def place_orders(settings: Settings, given: argparse.Namespace) -> None:
     Raises:
         UnusableFile: a file cannot be read; no order was placed.
         WrongInput: an order cannot be placed. Those before it were placed, those after it were not.
-        UnknownPolicy: the policy of its partner is not there; the same.
+        UnknownPolicy: the policy of its partner is missing; otherwise as for `WrongInput`.
     """
     placements: list[tuple[Path, int, Placement]] = [
         (path, number, placement)
@@ -107,7 +107,7 @@ async def make_admin(settings: Settings, given: argparse.Namespace) -> None:
     """Make an operations login, mail its invitation and print the link, in case mail does not work yet.
 
     Raises:
-        WrongInput: it is no e-mail address, or another login has it.
+        WrongInput: it is not an e-mail address, or another login has it.
     """
     async with open_database(settings) as database:
         accounts = Accounts(database, settings)
@@ -127,7 +127,7 @@ async def settle(settings: Settings, given: argparse.Namespace) -> None:
 
     Raises:
         WrongInput: there is no such partner or month, the month has not begun, or there is nothing to bill.
-        UnknownPolicy: the partner's policy is not there.
+        UnknownPolicy: the partner's policy is missing.
     """
     try:
         month = Month.parse(given.month)

@@ -47,6 +47,7 @@ from settings.traces import are_traces_exported
 from telemetry.endpoint import NotListening, show_sdk_metrics
 from telemetry.tracing import TraceIdFilter, start_tracing, stop_tracing
 from temporal.connection import connect_patiently, leave, rewrap_data_keys
+from temporal.keys_away import KeysAwayFilter
 from use_cases.outages import OutageWatch
 from use_cases.process_metrics import metrics_endpoint
 from use_cases.production import unfit_for_production
@@ -77,8 +78,8 @@ INVOICES_MAX_CONCURRENT = 2
 ALIVE_EVERY = 5.0
 """Seconds between two updates of the liveness file."""
 HANGS_AFTER = 60.0
-"""Seconds that the event loop may be blocked before the worker ends itself. Under load the loop is late by seconds at
-most, since long work is done by the SDK's threads, by other processes, or in pieces."""
+"""Seconds that the event loop may be blocked before the worker ends itself. Under load the loop is at most a few
+seconds late, since long work is done by the SDK's threads, by other processes, or in pieces."""
 STICKY_LIMIT = timedelta(seconds=1.5)
 """How long a workflow task waits for the worker that has the workflow in its cache before any worker may take it.
 
@@ -134,7 +135,7 @@ def order_worker(client: Client, settings: Settings, database: Database) -> Work
         max_cached_workflows=settings.max_cached_workflows,
         max_concurrent_workflow_tasks=settings.workflow_slots,
         max_concurrent_activities=settings.activity_slots,
-        # An activity that is handed out with its workflow task is in no queue, where the partners take turns.
+        # An eager activity would bypass the queue, in which the partners take turns.
         disable_eager_activity_execution=True,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
         activity_task_poller_behavior=PollerBehaviorAutoscaling(),
@@ -153,7 +154,7 @@ def document_worker(client: Client, settings: Settings, database: Database) -> W
             papers.make_statement,
             papers.make_draft,
             papers.make_invoice,
-            # Checks are on the queue `invoices`. Those that an older worker's workflows scheduled are here.
+            # Checks run on the queue `invoices`, except for those that an older worker's workflows scheduled here.
             papers.check_invoice,
         ],
         max_concurrent_activities=DOCUMENTS_MAX_CONCURRENT,
@@ -162,7 +163,7 @@ def document_worker(client: Client, settings: Settings, database: Database) -> W
 
 
 def invoice_worker(client: Client, settings: Settings, database: Database) -> Worker:
-    """The worker of the queue `invoices`: the checks of uploaded invoices, which read files of others."""
+    """The worker of the queue `invoices`: the checks of uploaded invoices, which read files from outside."""
     return Worker(
         client,
         task_queue=names.INVOICES_QUEUE,
@@ -203,7 +204,7 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
     if names.ORDERS_QUEUE in queues:
         after = timedelta(minutes=settings.outage_after)
         watch = OutageWatch(client, database, settings.load_policy(), "worker", after)
-        # Before any task is taken: a deadline that passed because nobody worked must not be missed.
+        # Before any task is taken: a deadline that passed during an outage must not be missed.
         await watch.come_back()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -225,7 +226,7 @@ async def run(settings: Settings, queues: Sequence[str]) -> None:
                 "workflows": [workflow.__name__ for workflow in WORKFLOWS],
             },
         )
-        # What exists now lives as long as the process, so the garbage collector need not visit it.
+        # The objects that exist now live as long as the process, so the garbage collector need not visit them.
         gc.collect()
         gc.freeze()
         alive = asyncio.create_task(_touch(settings.worker_liveness_file))
@@ -295,6 +296,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         start_tracing("cmi-worker")
     for handler in logging.getLogger().handlers:
         handler.addFilter(TraceIdFilter())
+        handler.addFilter(KeysAwayFilter())
     protect_memory()
     # Until the workers run there is nothing to finish, and Ctrl-C simply ends the process.
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -65,7 +65,7 @@ for _reason in get_args(LeftOutReason):
 
 
 class ClaimActivities:
-    """The activities that claim and release orders. `desk` is passed to the workflows of released orders."""
+    """The activities that claim and release orders. `display` is passed to the workflows of released orders."""
 
     def __init__(
         self,
@@ -74,14 +74,14 @@ class ClaimActivities:
         orders: Orders,
         mails: MailLog,
         erasures: Erasures,
-        desk: DisplaySettings,
+        display: DisplaySettings,
     ) -> None:
         self._client = client
         self._settlements = settlements
         self._orders = orders
         self._mails = mails
         self._erasures = erasures
-        self._desk = desk
+        self._display = display
 
     # --- claiming ------------------------------------------------------------------------------------------------
 
@@ -101,7 +101,7 @@ class ClaimActivities:
             async def claim(sp_id: str) -> Line | LeftOutReason:
                 if sp_id in taken_back:
                     return await self._why_not_selected(number, sp_id, of.partner_id)
-                if owners.get(sp_id) != of.partner_id:  # or it is not recorded yet
+                if owners.get(sp_id) != of.partner_id:  # another partner's, or not recorded yet
                     return await self._why_not(number, sp_id, of.partner_id)
                 return await self._claim(number, sp_id, of.partner_id)
 
@@ -168,7 +168,7 @@ class ClaimActivities:
             return "taken_back"
         return await self._why_not(number, sp_id, partner_id)
 
-    # --- freeing -------------------------------------------------------------------------------------------------
+    # --- releasing -----------------------------------------------------------------------------------------------
 
     @activity.defn(name=activities.RELEASE_ORDERS)
     async def release_orders(self, batch: OrdersOf) -> None:
@@ -209,7 +209,7 @@ class ClaimActivities:
         )
         try:
             async with temporal_call(ANSWER_TIMEOUT):
-                await workflow_client.revive_order(self._client, carried, self._desk)
+                await workflow_client.revive_order(self._client, carried, self._display)
         except WorkflowAlreadyStartedError:
             raise _ask_again(f"{sp_id} was started meanwhile, retry the release") from None
         with contextlib.suppress(Diverged):  # the new run writes the records itself

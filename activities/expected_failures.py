@@ -16,8 +16,8 @@ LOG_AGAIN = 300.0  # seconds
 class _Failing:
     """An activity that fails for one reason.
 
-    `logged_at` is when that was last logged, `lasts` whether it still fails, `unlogged` the number of failed attempts
-    since the last log line.
+    `logged_at`: when that was last logged. `lasts`: whether it still fails. `unlogged`: how many attempts have failed
+    since then.
     """
 
     logged_at: float

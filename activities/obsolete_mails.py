@@ -1,4 +1,4 @@
-"""Marks mails as obsolete that no longer need to be sent. Their workflows drop them without a note in the records."""
+"""Marks unsent mails as obsolete that are no longer needed: workflows drop them without telling the records."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta

@@ -219,7 +219,7 @@ class PaperActivities:
                 category=ApplicationErrorCategory.BENIGN,
             ) from None
 
-    # --- what they show ------------------------------------------------------------------------------------------
+    # --- the data of a paper -------------------------------------------------------------------------------------
 
     async def _settlement(self, number: str, version: int = 0) -> StoredSettlement:
         stored = await self._settlements.get(number)

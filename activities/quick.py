@@ -58,7 +58,7 @@ def quick_activities(
         partners,
         policies=policies,
         vat_rates=settings.vat_percentages,
-        desk=settings.display,
+        display=settings.display,
     )
     erasures = Erasures(database)
     claims = ClaimActivities(client, settlements, orders, mails, erasures, settings.display)

@@ -184,7 +184,7 @@ class ReconcileActivities:
             # A workflow must not end before its order or settlement is over.
             ended = not running and not answer.is_over
             if running and answer.shell < workflow_names.SHELL:
-                # It may have ended meanwhile. Otherwise the next pass signals again.
+                # It may have ended meanwhile. If not, the next pass signals again.
                 with suppress(RPCError):
                     handle = self._client.get_workflow_handle(workflow_id)
                     await handle.signal(workflow_names.NEXT_RUN)
@@ -309,7 +309,7 @@ class ReconcileActivities:
             give_up_refused=None,
             give_up_put_off=None,
         )
-        # The activity ends after half an hour, before an hourly retry.
+        # The activity ends after half an hour, so an hourly retry would come too late.
         row = await send_from_activity(self._outbox, mail, refused_again=None)
         return row.sent_at or activity.info().started_time
 

@@ -23,7 +23,7 @@ ROWS_AT_ONCE = 500
 
 
 class RetentionActivities:
-    """Retention by batches: a batch that dies comes again, and finds less to do."""
+    """Retention in batches: an interrupted batch is repeated, and finds less to do."""
 
     def __init__(
         self,

@@ -33,7 +33,7 @@ class SettlementActivities:
         *,
         policies: Policies,
         vat_rates: VatRates,
-        desk: DisplaySettings,
+        display: DisplaySettings,
     ) -> None:
         self._client = client
         self._settlements = settlements
@@ -41,7 +41,7 @@ class SettlementActivities:
         self._partners = partners
         self._policies = policies
         self._vat_rates = vat_rates
-        self._desk = desk
+        self._display = display
 
     @activity.defn(name=activities.SAVE_SETTLEMENT)
     async def save_settlement(self, snapshot: SettlementSnapshot) -> int:
@@ -95,8 +95,8 @@ class SettlementActivities:
     async def open_settlement(self, of: SettlementOf) -> bool:
         """Open a partner's settlement of a month with all that can be billed, by starting its workflow.
 
-        Tried again while the partner's policy is not there. False if the month has a settlement already, or there is
-        nothing to bill. One follows a voided settlement.
+        Retried while the partner's policy is missing. False if the month has a settlement that is not voided, or there
+        is nothing to bill.
         """
         number = of.settlement_id
         with without_contents(f"opening of {number}"):
@@ -114,7 +114,7 @@ class SettlementActivities:
                     activity.info().started_time,
                     policies=self._policies,
                     vat_rates=self._vat_rates,
-                    display=self._desk,
+                    display=self._display,
                 )
             except NotReleased as error:
                 raise ApplicationError(str(error), type="NotReleased") from None

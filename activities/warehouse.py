@@ -111,7 +111,7 @@ def _line_key(goods: GoodsOfLine, round: int) -> str:
 
     After a stop a new request needs another key.
     """
-    # Within the parts the separator is encoded, too, so that no two lines have one key.
+    # The separator is encoded inside the parts, so that two lines never have the same key.
     order, line = (
         quote(part, safe="").replace("-", "%2D") for part in (goods.sales_order_id, goods.line)
     )

@@ -30,7 +30,7 @@ ACTIONS: Mapping[int, str] = {
 
 
 async def run(orders: int) -> None:
-    """Live `orders` lives one after the other, with each message sent to an idle workflow, and count."""
+    """Take `orders` through their life, one after the other, with each message sent to an idle workflow, and count."""
     async with running_product() as around:
         product = Product(around, around.worker_process)
         await product.lead(2, 1, until_idle)  # warms everything up

@@ -22,24 +22,24 @@ from tests.support.builders import intake, partner_actor
 from tests.workflows.life import DESK
 
 MANY, FEW = "elektro-huber", "luzern-montage"
-"""The partner that gets the orders at once, and the one that gets one after the other."""
+"""The partner that gets many orders at once, and the partner that gets few, one after the other."""
 STARTERS = 8
-"""Orders of the many that are placed at the same time."""
+"""How many of the many orders are placed at the same time."""
 QUIET = 40
-"""Orders of the few without any others."""
+"""How many orders of the few are measured without any others."""
 UNDER_WAY = 0.05
-"""The share of the many that is sent before the first sample, and left after the last one."""
+"""The share of the many orders that is sent before the first sample, and that is left after the last one."""
 MOST = 100
-"""Orders of the few at most in one round."""
+"""The most orders of the few in one round."""
 PAUSE = 0.2
-"""Seconds between two orders of the few."""
+"""The seconds between two orders of the few."""
 _OFF = ("--dynamic-config-value", "matching.enableFairness=false")
 _PATIENCE = timedelta(seconds=120)
 _numbers = itertools.count(1)
 
 
 async def run(orders: int) -> None:
-    """Measure without the many, and with them: on a server that ignores fairness, and on one that heeds it."""
+    """Measure without the many, and with them: on a server without fairness, and on one with it."""
     figures: dict[str, dict[str, float]] = {}
     for name, number, server in (
         ("alone", 0, ()),
@@ -96,7 +96,7 @@ async def _sent(around: Surroundings) -> int:
 
 
 async def _waits(around: Surroundings, many: int) -> bool:
-    """Whether orders of the many still wait."""
+    """Whether orders of the many still wait to be sent."""
     return await _sent(around) < many * (1 - UNDER_WAY)
 
 

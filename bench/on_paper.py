@@ -10,7 +10,7 @@ ORDERS_A_DAY = (1_000, 100_000, 1_000_000)
 OPEN_DAYS, RETENTION_DAYS = 14, 30
 """How long an order is open, and how long Temporal keeps it afterwards (`TEMPORAL_RETENTION`)."""
 DAYS, HOURS, PEAK = 30, 10, 3
-"""Days of a month, hours of a day in which the work is done, the busiest moment against their mean."""
+"""Working days of a month, working hours of a day, and the load of the busiest moment as a multiple of their mean."""
 WORKER_LOAD = 0.5
 """How busy one process, which uses one core, may be at the peak."""
 ACTIONS = ((5, 50), (5, 45), (10, 40), (30, 35), (50, 30), (100, 25))
@@ -80,7 +80,7 @@ def main(orders: Sequence[int] = ORDERS_A_DAY) -> None:
     cost = json.loads((RESULTS / "cost.json").read_text(encoding="utf-8"))["figures"]
     needs = [need(each, cost)._asdict() for each in orders]
     table(
-        "What so many orders a day need, on paper",
+        "What a number of orders a day needs, calculated",
         ["", *(f"{each:,}" for each in orders)],
         [(name.replace("_", " "), *(each[name] for each in needs)) for name in Need._fields],
     )

@@ -111,12 +111,12 @@ FindingKind = Literal[
 ]
 """How an order or a settlement in the records can differ from its workflow.
 
-It is open in the records, and its workflow was `terminated`, has `failed`, has `timed_out`, was `canceled`, is
+It is open in the records, but its workflow was `terminated`, has `failed`, has `timed_out`, was `canceled`, is
 `missing` on the server, or has `ended` normally; or the workflow is running, but its tasks fail (`stuck`).
 
-Or the records held something else than the workflow, and were repaired: they were behind a running workflow (`stale`)
-or behind one that has ended (`unclosed`), were ahead of it (`reset`: somebody reset it in Temporal), held other events
-or another state of the same version (`different`), or did not know it at all (`unrecorded`).
+Or the records differed from the workflow and were repaired: they were behind a running workflow (`stale`) or behind one
+that has ended (`unclosed`), were ahead of it (`reset`: somebody reset it in Temporal), held other events or another
+state of the same version (`different`), or lacked it (`unrecorded`).
 """
 
 
@@ -149,7 +149,7 @@ StoredAsSettling = Annotated[
     Settlement,
     Field(validation_alias=AliasChoices("settlement", "settling"), serialization_alias="settling"),
 ]
-"""A settlement whose JSON key is `settling`, as histories have it."""
+"""A settlement whose JSON key is `settling`, because histories have this key."""
 
 
 class SettlementSnapshot(Value):
@@ -187,8 +187,8 @@ class OrdersOf(Value):
 
 
 class Claims(Value):
-    """The orders of a batch that refused. All others are billed by the settlement now. `fees` is the sum of their fees;
-    None from a worker that did not know the field."""
+    """The orders of a batch that refused. The settlement has billed all others; `fees` is the sum of their fees, None
+    from a worker that did not know the field."""
 
     refused: tuple[LeftOut, ...]
     fees: Amount | None = None

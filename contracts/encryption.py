@@ -50,10 +50,10 @@ _FIRST_FORMAT = b"cmi-payload-1\0"
 _SECOND_FORMAT = b"cmi-payload-2\0"
 _SCHEDULED_RUN = re.compile(r"-\d{4}-\d\d-\d\dT[\d:.]+Z")
 REFUSED = Payload(metadata={"encoding": b"binary/refused"})
-"""What a payload becomes that is not encrypted, or was encrypted for another workflow. No converter can read it, so
-an update with it is refused and a signal with it is ignored."""
+"""Replaces a payload that is not encrypted, or was encrypted for another workflow. No converter can read it, so an
+update with it is refused and a signal with it is ignored."""
 ERASED = Payload(metadata={"encoding": b"json/plain"}, data=b'"erased"')
-"""What staff sees of a payload whose key was erased."""
+"""Replaces a payload whose key was erased, where staff look at it."""
 
 
 class Bound(NamedTuple):
@@ -65,7 +65,7 @@ class Bound(NamedTuple):
 
     @classmethod
     def of(cls, context: SerializationContext) -> "Bound | None":
-        """The binding in a context of the SDK, None if it is of no workflow."""
+        """The binding in a context of the SDK; None if the context belongs to no workflow."""
         match context:
             case WorkflowSerializationContext():
                 return cls(context.namespace, context.workflow_id, "workflow")
@@ -91,7 +91,7 @@ class Bound(NamedTuple):
 
 
 class _Forged(EncryptionError):
-    """No key of ours made this payload, or somebody changed it."""
+    """The payload was not made with one of our keys, or was changed."""
 
 
 class EncryptionCodec(PayloadCodec, WithSerializationContext):
@@ -124,7 +124,7 @@ class EncryptionCodec(PayloadCodec, WithSerializationContext):
         return EncryptionCodec(self._ring, accept_plain=self._accept_plain, bound=Bound.of(context))
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Encrypt, for an order with its data key, else with the first master key.
+        """Encrypt: an order's payloads with its data key, all others with the first master key.
 
         Raises:
             KeyErased: the data key of the order was erased.
@@ -141,7 +141,7 @@ class EncryptionCodec(PayloadCodec, WithSerializationContext):
         return [_sealed(cipher, payload, metadata) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Decrypt. What is not for this workflow becomes `REFUSED`, and what was erased, without a context, `ERASED`.
+        """Decrypt. A payload of another workflow becomes `REFUSED`; an erased one, without a context, `ERASED`.
 
         Raises:
             UnknownKey: the key is not configured (any more).
@@ -190,7 +190,7 @@ class EncryptionCodec(PayloadCodec, WithSerializationContext):
         try:
             cipher, key_id = self._master(payload)
         except UnknownKey as error:
-            # Only the past is in this format, and with it the input of the workflow: if that cannot be read, the
+            # Only old payloads have this format, among them the input of the workflow: if that cannot be read, the
             # task fails and is tried again. So nothing is lost by refusing what a stranger may have sent.
             if self._bound is None:
                 raise
@@ -203,7 +203,7 @@ class EncryptionCodec(PayloadCodec, WithSerializationContext):
         return opened
 
     def _master(self, payload: Payload) -> tuple[AESGCM, str]:
-        # Anybody may have written it: only what looks like an id may go into messages and logs.
+        # Anybody may have written it, so only a text in the form of an id may go into messages and logs.
         key_id = payload.metadata.get(KEY_ID, b"").decode("ascii", "replace")
         if not VALID_ID.fullmatch(key_id):
             raise _Forged("encrypted, and does not say with which key")

@@ -37,7 +37,7 @@ class UnknownKey(EncryptionError):
 
 
 class KeyErased(EncryptionError):
-    """The data key of the workflow was erased: nothing of it can be read any more, and nothing new is written."""
+    """The data key of the workflow was erased: its payloads cannot be read any more, and no new ones are written."""
 
     def __init__(self, workflow_id: str) -> None:
         super().__init__(f"encrypted with the data key of {workflow_id}, which was erased")
@@ -151,8 +151,8 @@ def parse_keys(text: str) -> list[tuple[str, bytes]]:
     underscores; it is not secret.
 
     Raises:
-        ValueError: the text says which entry is wrong and what is expected. It quotes nothing, since a key may stand in
-            the place of an id.
+        ValueError: an entry is wrong; the text says which and what is expected. It quotes nothing, since a key may be
+            where an id belongs.
     """
     keys: list[tuple[str, bytes]] = []
     for number, entry in enumerate(text.split(","), start=1):
@@ -160,7 +160,7 @@ def parse_keys(text: str) -> list[tuple[str, bytes]]:
         if not colon or not VALID_ID.fullmatch(key_id):
             raise ValueError(f"entry {number}: {_EXPECTED}")
         if key_id in dict(keys):
-            raise ValueError(f"entry {number}: its id is there already")
+            raise ValueError(f"entry {number}: its id occurs twice")
         try:
             plain = encoded.rstrip("=").replace("-", "+").replace("_", "/")
             key = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)

@@ -26,7 +26,7 @@ from domain.settlements.settlement import Opening, SettlementStatus
 from domain.values import Language, Value
 
 REMEMBERED_REQUESTS = 50
-"""How many of the last requests a workflow recognises when they come again."""
+"""How many of its last requests a workflow recognises when they are repeated."""
 EVENTS_CARRIED = 200
 """How many of its last events an order carries into its next run."""
 
@@ -113,7 +113,7 @@ class RetentionRun(Value):
 class Pass(Value):
     """The input of the reconciler: a new pass, or what an earlier run of the same pass carried.
 
-    `min_age`: a workflow that is younger may still lack its records, which is no finding.
+    `min_age`: a younger workflow may not be recorded yet, which is no finding.
     """
 
     min_age: timedelta = timedelta(minutes=10)
@@ -291,7 +291,7 @@ def remember(answered: dict[str, str], request_id: str, outcome: str) -> None:
 
 
 def try_again() -> ApplicationError:
-    """The answer to an update that decided nothing and can be sent again soon, to the workflow's next run."""
+    """The failure of an update that decided nothing. The caller sends it again, to the workflow's next run."""
     return ApplicationError("the workflow goes on in its next run", type=names.TRY_AGAIN)
 
 

@@ -11,7 +11,7 @@ from domain.months import Month
 ORDERS_QUEUE: Final = "orders"
 DOCUMENTS_QUEUE: Final = "documents"
 INVOICES_QUEUE: Final = "invoices"
-"""Of the checks of uploaded invoices, so that a flood of them does not delay statements."""
+"""The queue for checks of uploaded invoices, so that a flood of them does not delay statements."""
 
 SERVICE_ORDER: Final = "ServiceOrder"
 SETTLEMENT: Final = "Settlement"
@@ -51,7 +51,7 @@ NO_IBAN: Final = "NoIban"
 TOO_MANY_PAPERS: Final = "TooManyPapers"
 """Type of the failure of `make_invoice`: the settlement has as many invoices as it may have."""
 TRY_AGAIN: Final = "ComeAgain"
-"""Nothing was decided: the workflow goes on in a new run, which takes the update if it is sent again."""
+"""Nothing was decided: the workflow continues in a new run. The caller sends the update again."""
 
 SP_STATUS: Final = SearchAttributeKey.for_keyword("SpStatus")
 PARTNER_ID: Final = SearchAttributeKey.for_keyword("PartnerId")
@@ -109,7 +109,7 @@ def order_id(sp_id: str) -> str:
 
 
 def settlement_workflow_id(partner_id: str, month: Month, number: int = 1) -> str:
-    """The id of a settlement's workflow. `number`: more than 1 if it follows a voided settlement of the month."""
+    """The id of a settlement's workflow. `number` is above 1 if it follows a voided settlement of the month."""
     further = f"-{number}" if number > 1 else ""
     return f"{_SETTLEMENT_PREFIX}{partner_id}-{month}{further}"
 
@@ -121,7 +121,7 @@ def settlement_in(workflow_id: str) -> tuple[str, Month, int]:
         ValueError: it is not the id of a settlement's workflow.
     """
     if not workflow_id.startswith(_SETTLEMENT_PREFIX):
-        raise ValueError(f"{workflow_id} is no settlement's workflow")
+        raise ValueError(f"{workflow_id} is not the workflow of a settlement")
     name, number = workflow_id.removeprefix(_SETTLEMENT_PREFIX), 1
     if _FURTHER.search(name):  # a month has two digits
         name, number = name[:-2], int(name[-1])

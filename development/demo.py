@@ -1,4 +1,4 @@
-"""The demonstration: orders reach every ending, and a partner settles them, in skipped time and without input."""
+"""The demonstration: orders reach every ending and a partner settles them, unattended and with skipped time."""
 
 import argparse
 import asyncio

@@ -234,13 +234,13 @@ OVERWRITES_DELETED: Sequence[str] = (
     *("--sqlite-pragma", "secure_delete=on"),
     *("--sqlite-pragma", "journal_size_limit=0"),
 )
-"""Options with which a Temporal server overwrites what is deleted from its file, as an erasure needs without keys."""
+"""Options with which a Temporal server overwrites what it deletes from its file, so that erasures work without keys."""
 
 
 async def keep_log_short(file: Path, every: float = 30) -> None:
-    """Empty the log of changes (`-wal`) of a server's SQLite file again and again: it still has what was deleted.
+    """Empty the log of changes (`-wal`) of a server's SQLite file again and again, since it keeps what was deleted.
 
-    This waits for nobody and nobody waits for it.
+    It does not wait for other connections, and they do not wait for it.
     """
     while True:
         await asyncio.sleep(every)

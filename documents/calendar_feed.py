@@ -16,7 +16,7 @@ from icalendar import Event, vText, vUri
 
 from documents.appointment import new_calendar, new_event, order_address
 from domain.agenda import ZONE
-from domain.orders.calendar_entry import CalendarEntry, FallenEntry
+from domain.orders.calendar_entry import CalendarEntry, RemovedEntry
 from domain.orders.erasure import is_erased, is_shown
 from domain.orders.order import Order, Status
 from domain.values import Language
@@ -43,7 +43,7 @@ class FeedEntry(NamedTuple):
 def feed_ics(
     name: str,
     entries: Iterable[FeedEntry],
-    fallen: Iterable[FallenEntry],
+    removed: Iterable[RemovedEntry],
     public_url: str,
     language: Language,
 ) -> bytes:
@@ -56,7 +56,7 @@ def feed_ics(
     calendar.add("x-published-ttl", "PT1H")  # the same for Outlook
     for each in entries:
         calendar.add_component(_visit(each, public_url, language))
-    for visit in fallen:
+    for visit in removed:
         calendar.add_component(_cancelled(visit, public_url, language))
     made: bytes = calendar.to_ical()
     return made
@@ -89,11 +89,11 @@ def _visit(each: FeedEntry, public_url: str, language: Language) -> Event:
     return event
 
 
-def _cancelled(visit: FallenEntry, public_url: str, language: Language) -> Event:
+def _cancelled(visit: RemovedEntry, public_url: str, language: Language) -> Event:
     """It names no customer: the partner may have lost the order."""
     period = (visit.start, visit.end)
-    event = new_event(visit.sp_id, visit.sequence, period, visit.fallen_at, public_url)
-    event.add("last-modified", visit.fallen_at.replace(microsecond=0))
+    event = new_event(visit.sp_id, visit.sequence, period, visit.removed_at, public_url)
+    event.add("last-modified", visit.removed_at.replace(microsecond=0))
     event.add("summary", vText(say(language, _CANCELLED, service=visit.service)))
     event.add("class", "PRIVATE")
     event.add("status", "CANCELLED")

@@ -51,7 +51,7 @@ _FCNTL = (0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030)  # duplicate, flags, locks
 
 
 def protect_memory() -> bool:
-    """Keep other processes of the same user from reading this one's memory and environment. Whether that is done.
+    """Keep other processes of the same user from reading this one's memory and environment. False if that failed.
 
     It also writes no core dumps. A program that is executed later begins without this protection.
     """

@@ -1,7 +1,7 @@
-"""Makes a picture anew that somebody sent: a smaller JPEG without metadata, in a confined process.
+"""Turns a picture that somebody sent into a smaller JPEG without metadata, in a confined process.
 
 `new_picture` starts the process; `main` runs in it (`documents/confined.py`). The metadata of a photo say where, when
-and with what it was taken: they are not copied. How it is turned is applied to it before.
+and with what it was taken, so they are not copied. The rotation that they give is applied to the pixels.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # loaded in the confined process only
 LONGEST = 2048
 """The most pixels of the longer side of a picture that is kept."""
 SMALL = 480
-"""The same of the small one."""
+"""The most pixels of the longer side of the small copy."""
 MOST_PIXELS = 64_000_000
 """A picture with more is not read. The cameras of telephones make up to 50 million, unless they are told otherwise."""
 LIMITS = Limits(memory=1 << 30, seconds=30)
@@ -89,7 +89,7 @@ def main(data: bytes) -> bytes:
 
 
 def _plain(picture: "Image") -> "Image":
-    """The pixels in a new picture, which has nothing else of the old one. What is transparent becomes white."""
+    """A new picture with only the pixels of the old one. Transparent pixels become white."""
     from PIL import Image
 
     made = Image.new("RGB", picture.size, "white")

@@ -1,4 +1,4 @@
-"""Who asks for something: a role, a name, a firm."""
+"""Who gives a command: a role, a name, a firm."""
 
 from typing import Literal
 
@@ -10,10 +10,10 @@ Role = Literal["partner", "operations", "shop", "warehouse", "accounting", "syst
 
 
 class Actor(Value):
-    """Who asks. `name` is the login's or token's name; `partner_id` the firm that a partner's login belongs to.
+    """Who gives a command. `name`: that of the login or token. `partner_id`: the firm of a partner's login.
 
-    `person`: the name of the partner's person, if one asks and no software. In JSON it is left out without one, so that
-    what was stored before there was this field stays as it is.
+    `person`: the name of the person at the partner; None if software gives the command. JSON leaves out None, so that
+    values stored before the field existed stay as they are.
     """
 
     role: Role

@@ -14,7 +14,7 @@ _ONE_DAY = timedelta(days=1)
 
 
 class Timed(Protocol):
-    """What has a time, and perhaps a person who goes there."""
+    """An entry with a time, and perhaps a person who goes there."""
 
     @property
     def sp_id(self) -> str:
@@ -109,7 +109,7 @@ class Period(NamedTuple):
 
 
 def midnight(day: date) -> datetime:
-    """The instant at which a day begins. Two days may be 23 or 25 hours apart."""
+    """The instant at which a day begins. A day may have 23 or 25 hours."""
     return datetime.combine(day, time(), ZONE).astimezone(UTC)
 
 
@@ -126,9 +126,9 @@ def by_day(entries: Iterable[_Entry], period: Period) -> Mapping[date, tuple[_En
 
 
 def clashes(entries: Sequence[Timed]) -> Mapping[str, tuple[str, ...]]:
-    """The SP-IDs of the entries at the same time as another one of the same person, by SP-ID.
+    """For each entry that overlaps others of the same person, the SP-IDs of those, by its own SP-ID.
 
-    What is nobody's yet may be anybody's (docs/rules.md, "People").
+    An unassigned entry counts as one of everybody (docs/rules.md, "People").
     """
     found: dict[str, list[str]] = {}
     listed = sorted(
@@ -137,7 +137,7 @@ def clashes(entries: Sequence[Timed]) -> Mapping[str, tuple[str, ...]]:
     for number, one in enumerate(listed, start=1):
         for other in listed[number:]:
             if other.start >= one.end:
-                break  # as do all after it
+                break  # all later entries begin after it, too
             if one.person is None or other.person in (None, one.person):
                 found.setdefault(one.sp_id, []).append(other.sp_id)
                 found.setdefault(other.sp_id, []).append(one.sp_id)

@@ -55,7 +55,7 @@ def pin_calendar(canton: str, policy: Policy, start: date, months: int = 18) -> 
 def public_holidays(canton: str, policy: Policy, start: date, months: int = 18) -> tuple[date, ...]:
     """All holidays of a canton from the day `start` until `months` after it, in order, also those at weekends.
 
-    They are those of the `holidays` package, with the policy's additions and strikes for the canton. For checking
+    They are those of the `holidays` package, changed by the policy's entries for the canton. They are for checking
     appointments: `Calendar.holidays` has only the days on which people otherwise work. Raises `ValueError` for an
     unknown canton.
     """

@@ -1,4 +1,4 @@
-"""Which mails the customers of orders get. None as a standard, so that an installation begins with them on purpose."""
+"""Which mails the customers of orders get. By default none: an installation switches them on."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ class CustomerMailPolicy(Value):
         appointment: the appointment that was set, for the customer's calendar.
         moved: the appointment that was moved.
         day_before: a reminder in the morning of the day before it.
-        cancelled: the appointment falls, or the order ends without having been done.
+        cancelled: the appointment is cancelled, or the order ends without having been done.
         link: these mails have a link that shows the state, and where the customer can ask for another day.
     """
 

@@ -14,8 +14,8 @@ class _Typed(Protocol):
 
 
 class ChainedEvent(Protocol):
-    """The parts of a recorded event that the chain covers. The event's other fields are left out, so that a field
-    that a newer release adds changes no digest."""
+    """The parts of a recorded event that the chain covers. It covers no other fields, so that a field that a newer
+    release adds changes no digest."""
 
     @property
     def seq(self) -> int: ...

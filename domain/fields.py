@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import (
     AfterValidator,
@@ -77,6 +77,27 @@ Note = Annotated[
 
 
 Reason = Annotated[Note, StringConstraints(min_length=1)]
+
+
+class _FreeText:
+    """Marks a field of an event that people wrote, or that leads to a customer."""
+
+
+FreeText = Annotated[str, _FreeText()]
+"""A text of an event that the erasure of a customer's data removes (`domain/orders/erasure.py`)."""
+
+
+def free_texts(known_events: Any) -> dict[str, tuple[str, ...]]:
+    """The names of the fields of type `FreeText`, by the type of their event. `known_events`: an annotated union."""
+    fields = {
+        event.model_fields["type"].default: tuple(
+            name
+            for name, field in event.model_fields.items()
+            if any(isinstance(each, _FreeText) for each in field.metadata)
+        )
+        for event in get_args(get_args(known_events)[0])
+    }
+    return {kind: names for kind, names in fields.items() if names}
 
 
 EmailAddress = Annotated[

@@ -1,4 +1,4 @@
-"""The entries of [holidays] in the policy file: days that are added to a canton's holidays, or struck."""
+"""The entries of [holidays] in the policy file: days that are added to a canton's holidays, or removed from them."""
 
 import re
 from datetime import date
@@ -9,7 +9,7 @@ _LEAP_YEAR = 2000
 
 
 class HolidayEntry(NamedTuple):
-    """One entry of [holidays]: a day that is added or struck, each year or (with `year`) once."""
+    """One entry of [holidays]: a day that is added or removed, each year or (with `year`) once."""
 
     strike: bool
     year: int | None
@@ -18,7 +18,7 @@ class HolidayEntry(NamedTuple):
 
 
 def parse_holiday(text: str) -> HolidayEntry:
-    """The entry that `"MM-DD"` or `"YYYY-MM-DD"` means; a leading `-` strikes the day.
+    """The entry that `"MM-DD"` or `"YYYY-MM-DD"` means; a leading `-` removes the day.
 
     Raises `ValueError` if the text has another form or there is no such day.
     """

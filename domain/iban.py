@@ -8,9 +8,9 @@ def in_fours(iban: str) -> str:
 
 
 def masked(iban: str) -> str:
-    """An IBAN that is recognised by who knows it and of no use to anybody else: "CH93 … 2957".
+    """An IBAN masked so that only who knows it can recognise it: "CH93 … 2957".
 
-    One that is too short to be an IBAN is masked as a whole.
+    A text that is too short to be an IBAN is masked as a whole.
     """
     compact = "".join(iban.split())
     return f"{compact[:4]} … {compact[-4:]}" if len(compact) > 12 else "…"

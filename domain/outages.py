@@ -11,7 +11,7 @@ ProcessKind = Literal["worker", "web"]
 CANTON = "ZH"
 """The retailer's canton: its working days decide whether an outage counts."""
 LONGEST = timedelta(days=365)
-"""An absence counts from then on, however long it was: a pinned calendar has an end."""
+"""No more than this counts of a longer absence, because a pinned calendar has an end."""
 _NEGLIGIBLE = timedelta(minutes=1)
 
 
@@ -29,14 +29,14 @@ def find_outage(
     after: timedelta,
     known: Iterable[Outage] = (),
 ) -> Outage | None:
-    """The outage that ends now, when a process of its kind is back. None if there was none, or it is known.
+    """The outage that ends now that a process of the kind is up again. None if there was none, or it is recorded.
 
     Args:
         last_seen: the last sign of life of any process of the kind; None if this is the first one ever.
         calendar: the retailer's; it has both instants.
         after: an absence counts if it took more than this much office time.
-        known: outages of either kind that are recorded. An absence that they cover counts no second time, although
-            processes of the two kinds are never back at quite the same time.
+        known: recorded outages of either kind. An absence that they cover does not count a second time, although the
+            processes of the two kinds never come up at exactly the same time.
     """
     if last_seen is None:
         return None

@@ -1,4 +1,4 @@
-"""The people of a service partner: what their roles may do, and of what they are notified (docs/rules.md, "People")."""
+"""The people of a service partner: what their roles may do, and which mails they get (docs/rules.md, "People")."""
 
 from collections.abc import Iterable, Mapping
 from typing import Literal, get_args
@@ -37,8 +37,8 @@ TECHNICIANS: frozenset[str] = frozenset(
         "write_on_site",
     }
 )
-"""The use cases of a technician, by the names of commands and of `use_cases.access.MAY`. Whether an order is taken or
-declined, and the partner's money, figures and people, are the office's."""
+"""The use cases of a technician, by the names of commands and of `use_cases.access.MAY`. Only the office may accept and
+decline orders, and only it sees the partner's money, figures and people."""
 
 _BY_DEFAULT: Mapping[PartnerRole, tuple[Notification, ...]] = {
     "office": ("assigned", "changes"),
@@ -51,7 +51,7 @@ _POSSIBLE: Mapping[PartnerRole, tuple[Notification, ...]] = {
 
 
 def may(role: PartnerRole | None, use_case: str) -> bool:
-    """Whether this role lets a caller use a use case. None: it is not of a partner, or of its software."""
+    """Whether this role lets a caller use a use case. None: the caller is a partner's software, or not of a partner."""
     return role != "technician" or use_case in TECHNICIANS
 
 
@@ -61,9 +61,9 @@ def possible(role: PartnerRole) -> tuple[Notification, ...]:
 
 
 def wanted(role: PartnerRole, chosen: Iterable[str] | None) -> tuple[Notification, ...]:
-    """The notifications that a person gets. `chosen`: what was chosen for it; None: nothing was, so the default holds.
+    """The notifications that a person gets. `chosen`: those chosen for it; None: no choice was made, the default holds.
 
-    What its role does not allow is left out, such as after a change of the role.
+    Those that its role does not allow are left out: the role may have changed since.
     """
     choice: Iterable[str] = _BY_DEFAULT[role] if chosen is None else set(chosen)
     return tuple(each for each in _POSSIBLE[role] if each in choice)

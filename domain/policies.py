@@ -1,4 +1,4 @@
-"""The standard policy, and the further ones that partners may have by name."""
+"""The standard policy, and the named policies that partners may have instead."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,7 +8,7 @@ from domain.policy import Policy
 
 
 class UnknownPolicy(Exception):
-    """A partner has a policy that is not among the named ones (any more), such as after its file was taken away.
+    """A partner has a named policy that does not exist (any more), for example because its file was removed.
 
     Nothing is placed or settled under another policy instead.
     """

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 _CODE = re.compile(r"(?:CH[- ]?)?([1-9][0-9]{3})", re.IGNORECASE | re.ASCII)
 
-# From the first to the last code of a run in one canton; a code that Swiss Post adds within a run is there, too.
+# Ranges of codes of one canton. A code that Swiss Post adds within a range later is in it already.
 _RANGES = """
     1000-1197 VD, 1200-1258 GE, 1260-1279 VD, 1281-1290 GE, 1291 VD, 1292-1294 GE, 1295-1297 VD,
     1298 GE, 1299-1464 VD, 1468-1489 FR, 1509-1526 VD, 1527-1529 FR, 1530 VD, 1532-1533 FR,

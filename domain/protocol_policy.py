@@ -1,4 +1,4 @@
-"""For which services an execution protocol is required, and its checklists. As a standard it is required for none."""
+"""For which services an execution protocol is required, and its checklists. By default it is required for none."""
 
 from typing import Annotated, Any
 

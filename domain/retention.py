@@ -1,4 +1,4 @@
-"""How long what kind of data is kept, and why (docs/data-protection.md, "Retention")."""
+"""How long each kind of data is kept, and why (docs/data-protection.md, "Retention")."""
 
 from datetime import timedelta
 from typing import Literal, NamedTuple, get_args

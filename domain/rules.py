@@ -1,4 +1,4 @@
-"""The versions of the rules: what changed when, and how a table says from which version on a row holds.
+"""The versions of the rules: what changed when, and which rows of a table hold under a version.
 
 Every order and every settlement carries the version that it was placed under (`Order.rules`, `Settlement.rules`).
 A rule asks the order and never the clock or Temporal, so a running order keeps its rules until `RulesAdopted` moves

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 MEDIA_TYPE = "text/csv; charset=utf-8"
 _END = "\r\n"
-# What a spreadsheet takes for a formula, with the full-width forms that some of them fold.
+# What begins a formula in a spreadsheet, with the full-width forms that some programs read in the same way.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
@@ -23,7 +23,7 @@ def csv_file(
 
 
 def csv_head(columns: Sequence[str]) -> bytes:
-    """The beginning of a table that is made in parts: byte order mark and names of the columns."""
+    """The beginning of a table that is written in parts: byte order mark and names of the columns."""
     return (";".join(columns) + _END).encode("utf-8-sig")
 
 

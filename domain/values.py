@@ -12,12 +12,12 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 
 def mark(text: str) -> str:
-    """A German text that is translated where it is shown (words/translations.py). Nothing but a mark to find it by."""
+    """Mark a German text for translation. It is translated where it is shown (`say` in words/translations.py)."""
     return text
 
 
 class Meaning(NamedTuple):
-    """A marked text that is translated in one way here and in another elsewhere; the context tells them apart."""
+    """A marked text with a context, because the same German text has other translations elsewhere."""
 
     context: str
     text: str
@@ -100,7 +100,7 @@ OPEN = _Open()
 
 
 class OpenEnum(StrEnum):
-    """Names that are stored. One that only a newer process knows becomes a member that iteration omits."""
+    """Names that are stored. A name that only a newer process knows becomes a member that iteration leaves out."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:

@@ -1,4 +1,4 @@
-"""Finds what an invoice must not have: a PDF's scripts, actions, media, XFA forms, and files other than an e-invoice.
+"""Finds what an invoice must not contain: scripts, actions, media, XFA forms, attached files other than an e-invoice.
 
 PDFium ignores them, but the reader of accounting may not. Runs in the confined process. All objects that can be reached
 from the catalogue are visited; the content of pages is not decoded.
@@ -63,7 +63,7 @@ def active_problem(data: bytes) -> Problem | None:
 
 
 def _dictionaries(trailer: Any) -> Iterator[Any]:
-    """All dictionaries that can be reached, each indirect object once. An array or a name has nothing of its own."""
+    """All dictionaries that can be reached, each indirect object once. Arrays and names are only passed through."""
     from pypdf.generic import ArrayObject, DictionaryObject, IndirectObject
 
     waiting, seen, count = [trailer.get("/Root"), trailer.get("/Info")], set(), 0
@@ -95,7 +95,7 @@ def _problem_of(each: Any) -> Problem | None:
     for key, name in _KEYS.items():
         if key in each:
             return _active(name)
-    # A name is compared as text: /S is the kind of an action, and also that of much else, which has other names.
+    # /S names the kind of an action. Other dictionaries have /S, too, with other names.
     action, annotation = str(each.get("/S", "")), str(each.get("/Subtype", ""))
     if action in _ACTIONS:
         return _active(_ACTIONS[action])
@@ -114,7 +114,7 @@ def _is_action(opened: Any) -> bool:
 
 
 def _attachment(specification: Any) -> Problem | None:
-    """What is wrong with an attached file: it is no XML of an e-invoice."""
+    """The problem of an attached file that is not the XML of an e-invoice; None if it is."""
     names = [str(specification[key]) for key in ("/UF", "/F") if key in specification]
     name = names[0] if names else ""
     if not names or any(each.lower() not in E_INVOICES for each in names):

@@ -58,7 +58,7 @@ def bill_problems(
 def asked_total(bills: Iterable[Bill], text: str, totals: Iterable[Decimal]) -> Decimal:
     """The total that a correct invoice asks for: that of its payment part, or else the last one in its text.
 
-    `totals`: those of the possible ones that the text names.
+    `totals`: the possible totals that the text names.
     """
     asked = [Decimal(bill.amount) for bill in bills if bill.amount]
     if asked:
@@ -71,7 +71,7 @@ def account_problems(
 ) -> tuple[Problem, ...]:
     """The accounts that the invoice names, in its QR code or in its text, and that are not the registered one.
 
-    The text is checked as well: who wants to be paid elsewhere may leave the QR code out.
+    The text is checked as well: a sender who wants to be paid elsewhere may leave out the QR code.
     """
     known = _compact(registered or "")
     named = dict.fromkeys([*(_compact(bill.iban) for bill in bills), *_ibans_in(text)])
@@ -82,7 +82,7 @@ def account_problems(
 
 
 def _ibans_in(text: str) -> Iterator[str]:
-    """The IBANs in a text. What follows one may look like its end, so the shortest valid one counts."""
+    """The IBANs in a text. Text after an IBAN may look like part of it, so the shortest valid one counts."""
     for match in _IBAN.finditer(text):
         candidate = _compact(match[0])
         for length in range(15, len(candidate) + 1):

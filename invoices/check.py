@@ -47,7 +47,7 @@ class Expected(Value):
     """What the invoice of a settlement must contain. `may_name`: SP-IDs that it may contain, those of corrections.
 
     `totals`: the totals that it may have, the statement's (`total`) first; empty: only that one. `checks_account`:
-    whether it may name no other account than `iban`, the registered one; None: the partner has none.
+    whether it must not name any account but `iban`, the registered one; None: the partner has none.
     `may_be_draft`: whether one that is marked as a draft is accepted, as under version 1 of the rules.
     """
 
@@ -69,7 +69,7 @@ class Expected(Value):
 class Read(Value):
     """The content of a PDF: its text, its Swiss QR codes and its metadata, or the problem that prevented reading it.
 
-    `searched`: how many pages were searched for QR codes, if the time was not enough for all that had to be.
+    `searched`: how many pages were searched for QR codes, if there was not enough time for all of them.
     """
 
     text: str = ""
@@ -139,7 +139,7 @@ def _refused(code: ProblemCode, detail: str = "") -> Verdict:
     return Verdict(accepted=False, problems=(Problem(code=code, detail=detail),))
 
 
-# --- judging --------------------------------------------------------------------------------------
+# --- the verdict ----------------------------------------------------------------------------------
 
 
 def judge(read: Read, expected: Expected) -> Verdict:
@@ -252,7 +252,7 @@ _PART = re.compile(
 
 
 def _totals_in(text: str, expected: Expected) -> tuple[Decimal, ...]:
-    """Those of the possible totals that are in the text."""
+    """The possible totals that are in the text."""
     return tuple(total for total in expected.possible_totals if pattern(total).search(text))
 
 

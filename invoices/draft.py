@@ -35,7 +35,7 @@ async def invoice_confined(data: InvoiceData, limits: Limits = LIMITS) -> Docume
 
 
 def takes_reference(iban: str | None) -> bool:
-    """Whether an IBAN fits a payment part with a creditor reference: a Swiss or Liechtenstein one, no QR-IBAN."""
+    """Whether a payment part with a creditor reference can have this IBAN: Swiss or Liechtenstein, and no QR-IBAN."""
     compact = "".join((iban or "").split()).upper()
     return (
         compact[:2] in ("CH", "LI")

@@ -24,7 +24,7 @@ _WORDS = (
 
 
 def is_marked_as_draft(text: str, metadata: Iterable[str]) -> bool:
-    """Whether an invoice is a draft: by our keyword, our sentence, or a line that says nothing but that.
+    """Whether an invoice is marked as a draft: by our keyword, our sentence, or a line that says only that.
 
     `metadata`: the values in the file's description, such as its title and keywords.
     """
@@ -38,7 +38,7 @@ def is_marked_as_draft(text: str, metadata: Iterable[str]) -> bool:
 
 @cache
 def _marks() -> tuple[str, ...]:
-    """What each page of our drafts says in each language: the sentence at its beginning, and the head of each page."""
+    """The marks on each page of our drafts, in each language: the sentence at the beginning, and the page's head."""
     found = []
     for language in LANGUAGES:
         words = document_words("invoice", language)

@@ -18,7 +18,7 @@ class ScannerAway(Exception):
 
 
 async def scan(content: bytes, address: str, seconds: float = SECONDS) -> Problem | None:
-    """What the scanner finds in a file: a problem `virus` with the name of what it found; None: nothing.
+    """The problem `virus` with the name of what the scanner finds in a file; None if it finds nothing.
 
     `address`: `unix:/path` or `tcp:host:port`, as `CMI_CLAMD` has it.
 

@@ -27,7 +27,9 @@ def notice_text(
     _ = partial(say, language)
     when = words.format_instant(at.astimezone(zone), language)
     match kind:
-        case "password_changed" | "factor_set" | "factor_removed" | "factor_reset":
+        case (
+            "password_changed" | "factor_set" | "factor_removed" | "factor_reset" | "calendar_made"
+        ):
             values = {"email": one_line(facts["email"]), "when": when, "staff": reader.staff}
             return texts.compose_notice(f"account/{kind}", reader, values)
         case "email_changed":
@@ -59,7 +61,7 @@ def notice_text(
 
 
 def masked_address(address: str | None) -> str:
-    """An e-mail address of which a stranger learns little: "p…@elektro-huber.example"; empty if there is none."""
+    """A masked e-mail address, which tells a stranger little: "p…@elektro-huber.example"; empty if there is none."""
     if not address:
         return ""
     local, _, domain = address.partition("@")

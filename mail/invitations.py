@@ -31,13 +31,13 @@ class Invitations:
     def of_visit(
         self, order: Order, recipient: str, partner_phone: str, now: datetime
     ) -> CalendarPart | None:
-        """The same for the customer."""
+        """The appointment for the customer's calendar."""
         parties = self._parties(recipient)
         made = visit_ics(order, one_line(partner_phone), now, self._public_url, parties)
         return CalendarPart(_file_name(order.sp_id), made, "REQUEST") if made else None
 
     def withdrawal(self, mail: Mail, recipient: str, now: datetime) -> CalendarPart | None:
-        """What removes the appointment that fell with the event of a mail; None if none fell."""
+        """Removes the appointment that the event of a mail cancelled; None if it cancelled none."""
         facts = mail.facts
         if facts.fallen_start is None or facts.fallen_end is None:
             return None

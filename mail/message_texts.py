@@ -15,7 +15,7 @@ _ANSWER_BY = mark("Antwort bis")
 
 
 class MessageTexts(MailTexts):
-    """Composes the mails that tell one side what the other one wrote."""
+    """Composes the mails that tell one side what the other side wrote."""
 
     def compose(
         self,

@@ -43,7 +43,7 @@ class OrderTexts(MailTexts):
         Args:
             now: when it is sent; a deadline that a late notice of a new order has put off is not named.
             phone: the partner's telephone number, for operations and customers.
-            secret: that of the link that a customer's mail has; None: it has none.
+            secret: that of the link in a customer's mail; None: the mail has no link.
         """
         facts = _clean(mail.facts)
         late = now is not None and facts.notify_by is not None and now > facts.notify_by
@@ -190,7 +190,7 @@ def _subject(
 
 
 def _when(mail: Mail, facts: MailFacts, now: datetime, language: Language) -> str:
-    """The deadline of a mail in short, or since when it is over; empty if the mail has none."""
+    """The deadline of a mail in short form, or since when it is overdue; empty if the mail has none."""
     today = now.astimezone(UTC).date()
     if facts.answer_by is not None:
         return say(language, _BY, when=words.format_near(facts.answer_by, today, language))

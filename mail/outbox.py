@@ -53,7 +53,7 @@ class OutgoingMail(NamedTuple):
         text: composes the mail; called only if an attempt is made.
         in_thread: whether it refers to the first mail of its thread.
         give_up_refused: how long a mail that the server refuses (5xx) is retried; None: forever.
-        give_up_put_off: how long a mail is retried whose recipient is deferred (4xx); None: forever.
+        give_up_put_off: how long a mail is retried whose recipient the server defers (4xx); None: forever.
         reply_to: where replies go; None: from partners to operations.
     """
 
@@ -207,7 +207,7 @@ class Outbox:
         return row.model_copy(update={"state": "given_up", "last_error": why})
 
     async def _mark_before(self, key: str, ends: float) -> None:
-        """Mark a mail as sent, and retry until `ends` while the database is away.
+        """Mark a mail as sent. While the database is away, retry until `ends`.
 
         The next attempt may run in another process, which does not know that this mail is submitted.
         """

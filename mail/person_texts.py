@@ -8,13 +8,13 @@ from domain.orders.placement import Placement
 from mail.texts import MailText, MailTexts, Reader, Row, lines, one_line
 
 Template = Literal["assigned", "changed", "lost", "taken", "new_order", "today"]
-"""`changed`: what happened to an order that stays the person's. `lost`: the firm has it no longer. `taken`: another
-person has it, or nobody."""
+"""`changed`: something happened to an order that the person keeps. `lost`: the firm no longer has the order. `taken`:
+the order was assigned to another person, or to nobody."""
 _WITHOUT_CUSTOMER: tuple[Template, ...] = ("lost", "taken")
 
 
 class PersonsOrder(NamedTuple):
-    """An order in a mail to a person. `about`: what is to be known of it, each in a line; local times."""
+    """An order in a mail to a person. `about`: facts about it, one on each line, in local time."""
 
     placement: Placement
     about: tuple[str, ...] = ()

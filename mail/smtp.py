@@ -130,7 +130,7 @@ class SmtpSender:
             outcome = "refused"
             raise _answered(error.code) from None
         except aiosmtplib.SMTPResponseException as error:
-            # A refused greeting, login or sender affects all mails, so no mail is given up. A human has to repair it.
+            # A refused greeting, login or sender affects all mails, so no mail is given up. Somebody has to correct it.
             raise Unavailable(f"the mail server answered {error.code}") from None
         except (aiosmtplib.SMTPException, OSError) as error:
             raise Unavailable(f"the mail server is away ({type(error).__name__})") from None
@@ -181,7 +181,7 @@ class SmtpSender:
         message.set_content(text.text, cte="quoted-printable")
         message.add_alternative(text.html, subtype="html", cte="quoted-printable")
         if calendar is not None:
-            # Calendars take it from the alternative; whoever sees none opens the file.
+            # Calendars read the alternative; readers whose program shows no calendar open the attached file.
             message.add_alternative(
                 calendar.content.decode(),
                 subtype="calendar",

@@ -1,4 +1,4 @@
-"""Notices of changes to logins, addresses and tokens, stored with what they tell of until they are mailed."""
+"""Notices of changes to logins, addresses and tokens. Each is stored with its facts until its mail is sent."""
 
 import json
 import uuid
@@ -15,15 +15,17 @@ from records.tables import account_notices, users
 
 NoticeKind = Literal[
     "password_changed", "factor_set", "factor_removed", "factor_reset", "email_changed",
-    "tokens_ended", "tokens_end_soon",
+    "calendar_made", "tokens_ended", "tokens_end_soon",
 ]  # fmt: skip
-UserNotice = Literal["password_changed", "factor_set", "factor_removed", "factor_reset"]
+UserNotice = Literal[
+    "password_changed", "factor_set", "factor_removed", "factor_reset", "calendar_made"
+]
 TOKENS = "tokens"
-"""What notices to operations are about."""
+"""The subject (`Notice.about`) of notices to operations."""
 
 
 class Recipient(NamedTuple):
-    """Whom a notice is for. `audience`: `user`, `partner` or `operations`; without a name it is the whole team."""
+    """The recipient of a notice. `audience`: `user`, `partner` or `operations`. An empty `name`: the whole team."""
 
     audience: str
     address: str
@@ -52,7 +54,7 @@ def tell(
     facts: Mapping[str, Any],
     now: datetime,
 ) -> None:
-    """Store a notice to each of these, in the caller's transaction."""
+    """Store a notice to each of these recipients, in the caller's transaction."""
     event = uuid.uuid4().hex[:16]
     for number, recipient in enumerate(recipients, 1):
         connection.execute(
@@ -73,7 +75,7 @@ def tell(
 
 
 def tell_user(connection: Connection, kind: UserNotice, user_id: str, now: datetime) -> None:
-    """Store a notice to a user about the own login, in the caller's transaction. Nobody is told if there is no user."""
+    """Store a notice to a user about its login, in the caller's transaction. Without such a user nothing is stored."""
     found = select(users.c.email, users.c.name, users.c.language, users.c.role)
     row = connection.execute(found.where(users.c.user_id == user_id)).one_or_none()
     if row is not None:

@@ -1,4 +1,4 @@
-"""What accounting has to do first, what a month adds up to, and who decided about its invoices."""
+"""The queries of accounting: invoices that wait for it, the sums of a month, and who decided about its invoices."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -34,14 +34,14 @@ _DECISIONS = (
 
 
 class Waiting(Value):
-    """Settlements that wait. `held`: accounting decides about the invoice's account; `overdue`: no invoice came."""
+    """Settlements that wait. `held`: for a decision about the invoice's account. `overdue`: for the invoice itself."""
 
     held: tuple[SettlementRow, ...]
     overdue: tuple[SettlementRow, ...]
 
 
 class BookedSum(Value):
-    """What a partner's settlement of a month adds up to."""
+    """The sums of a partner's settlement of a month."""
 
     month: Month
     partner_id: str
@@ -55,7 +55,7 @@ class BookedSum(Value):
 
 
 class Decision(Value):
-    """What somebody of the staff decided about the invoice of a settlement, or about the settlement."""
+    """A decision of somebody on the staff about a settlement or its invoice."""
 
     settlement_id: str
     partner_id: str
@@ -131,8 +131,8 @@ class AccountingRecords:
         return tuple(BookedSum.model_validate(row._asdict()) for row in rows)
 
     async def decisions(self, month: Month) -> tuple[Decision, ...]:
-        """What the staff decided about the settlements of a month, in the order of time; not what partners did, nor
-        what operations did for them."""
+        """The decisions of the staff about the settlements of a month, the earliest first. What partners did, or
+        operations on their behalf, is not among them."""
         found = (
             select(
                 settlements.c.settlement_id,

@@ -1,4 +1,4 @@
-"""Users with their sessions. Of secrets it stores only hashes."""
+"""Users with their sessions. Only hashes of secrets are stored."""
 
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -86,7 +86,7 @@ class AccountRecords:
         self.session_lists = SessionLists(database)
         self.leaving = Leaving(database)
         upsert = sqlite.insert if database.is_sqlite else postgresql.insert
-        # Whichever key is there already: two calls with one request id have both the id and the address in common.
+        # Do nothing on a conflict of either key: two calls with one request id share both the id and the address.
         self._add_user = upsert(users).on_conflict_do_nothing()
 
     # --- users ---------------------------------------------------------------------------------------------------
@@ -255,7 +255,7 @@ class AccountRecords:
         )
 
     async def use_session(self, secret_hash: str, now: datetime) -> None:
-        """Store when the session was last used."""
+        """Store that the session was used now."""
         used = (
             update(sessions)
             .where(sessions.c.secret_hash == secret_hash, sessions.c.last_used_at < now)

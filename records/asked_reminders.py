@@ -1,4 +1,4 @@
-"""Reminders that operations ask for: mails to partners about orders that wait for them, and which orders these are."""
+"""Reminders that operations ask for: mails to partners, each with the orders that it is about."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -36,10 +36,10 @@ class AskedReminders:
         now: datetime,
         not_since: datetime,
     ) -> dict[str, datetime]:
-        """Ask for one reminder of several orders, but for those that were asked for at `not_since` or later.
+        """Ask for one reminder of several orders. Those that were asked for at `not_since` or later are left out.
 
-        Returns these others, with the last time of each. Idempotent: a key that was used before changes nothing, and
-        what was asked for with it does not count as an earlier time.
+        Returns the orders left out, with the last time of each. Idempotent: a key that was used before changes nothing,
+        and its own orders do not count as asked for.
         """
         last = (
             select(asked_reminder_orders.c.sp_id, func.max(asked_reminder_orders.c.asked_at))
@@ -50,7 +50,7 @@ class AskedReminders:
             )
             .group_by(asked_reminder_orders.c.sp_id)
         )
-        # Two people who ask at once wait for each other here; SQLite has one writer anyway.
+        # The lock lets two people who ask at once wait for each other; SQLite has one writer anyway.
         lock = (
             select(orders.c.sp_id)
             .where(orders.c.sp_id.in_(sp_ids))

@@ -1,4 +1,4 @@
-"""Whose order is whose: the person of a partner that an order is assigned to.
+"""Assignments: the person of a partner that an order is assigned to.
 
 An assignment holds while the partner that made it has the order and sees it. It ends with the login of the person.
 """
@@ -50,7 +50,7 @@ Outcome = Literal["assigned", "unchanged", "lost", "unknown_user"]
 
 
 def is_assigned_to(user_id: str) -> ColumnElement[bool]:
-    """Whether a row of `orders` is assigned to this person; `NOBODY`: to none."""
+    """Whether a row of `orders` is assigned to this person, or to nobody (`NOBODY`)."""
     held = exists().where(_holds).correlate(orders)
     if user_id == NOBODY:
         return ~held
@@ -101,12 +101,12 @@ class Assignments:
                 orders.c.partner_id == wanted.partner_id,
                 orders.c.visible,
             )
-            .with_for_update()  # a write of the order that takes it away waits, and ends the assignment
+            .with_for_update()  # a write of the order by which the partner loses it waits, and ends the assignment
         )
         person = (
             select(users.c.user_id)
             .where(users.c.user_id == wanted.user_id, users.c.partner_id == wanted.partner_id)
-            # Its removal waits, and ends the assignment; so does another assignment to it (`add_assigned`).
+            # The removal of the person waits, and ends the assignment. Other assignments to it wait (`add_assigned`).
             .with_for_update(key_share=True)
         )
         present = select(order_assignments.c.user_id).where(
@@ -134,14 +134,14 @@ class Assignments:
         return await self._database.write(assign)
 
     async def clear(self, sp_id: str, partner_id: str, by: str, now: datetime) -> None:
-        """End the assignment of an order that this partner made, if there is one. `by`: the login that does it."""
+        """End the assignment that this partner made of an order, if there is one. `by`: the login that does it."""
         if not storable(sp_id):
             return
         which = (order_assignments.c.sp_id == sp_id, order_assignments.c.partner_id == partner_id)
         row = select(orders.c.sp_id).where(orders.c.sp_id == sp_id).with_for_update()
 
         def clear(connection: Connection) -> None:
-            connection.execute(row)  # a new assignment, and what the order's workflow writes, wait
+            connection.execute(row)  # the lock: new assignments and writes of the order wait
             person = select(order_assignments.c.user_id).where(*which)
             former = connection.execute(person).scalar_one_or_none()
             if former is not None:

@@ -1,5 +1,6 @@
-"""What partners' calendars show of orders: the visits that are agreed or done, and those that fell."""
+"""The entries of orders in partners' calendars: visits that are agreed, done, or removed before they were over."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -9,10 +10,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from domain.orders.calendar_entry import (
     LONGEST_ENTRY,
     CalendarEntry,
-    FallenEntry,
+    RemovedEntry,
     calendar_entry,
 )
-from domain.orders.order import Order
+from domain.orders.order import Order, Status
 from records.assignments import is_assigned_to
 from records.database import Database, storable
 from records.order_rows import order_of, placement_in
@@ -20,6 +21,10 @@ from records.tables import calendar_entries, documents, orders
 
 MOST = 1000
 """How many entries are read at once, the earliest first."""
+MOST_AGREED = 100
+"""How many agreed visits are read at once."""
+
+_DONE = (str(Status.COMPLETED), str(Status.BILLED))
 
 
 class OrderEntry(NamedTuple):
@@ -30,7 +35,7 @@ class OrderEntry(NamedTuple):
 
 
 class EntryVersion(NamedTuple):
-    """What tells that an entry has changed, without its order."""
+    """The version of an entry, which changes with it: enough to notice a change without reading the order."""
 
     sp_id: str
     version: int
@@ -54,7 +59,7 @@ class EntryWriter:
         )
 
     def write(self, connection: Connection, order: Order) -> None:
-        """Store the entry of an order. Entries that were to come and are none any more have fallen."""
+        """Store the entry of an order, and mark its future entries that no longer hold as removed."""
         entry, partner_id = calendar_entry(order), order.partner.partner_id
         if entry is None and order.moves == 0 and order.resumed_at is None:
             return  # it never had one
@@ -84,7 +89,8 @@ class EntryWriter:
 class CalendarEntries:
     """Reads the calendars of partners.
 
-    `person`: only what is assigned to this person now (`records.assignments.NOBODY`: to none); None: all.
+    `people`: only visits that are assigned to one of these people now; `NOBODY` (records/assignments.py) among them
+    stands for visits of nobody. Empty: all.
     """
 
     def __init__(self, database: Database) -> None:
@@ -95,21 +101,36 @@ class CalendarEntries:
         partner_id: str,
         start: datetime,
         end: datetime | None,
-        person: str | None = None,
+        people: Collection[str] = (),
         limit: int = MOST,
     ) -> tuple[OrderEntry, ...]:
-        """A partner's visits from `start` to before `end` (None: all later), the earliest first."""
+        """A partner's visits that overlap the time from `start` to before `end` (None: all later), by their end."""
         if not storable(partner_id):
             return ()
-        found = _current(
-            partner_id,
-            start,
-            end,
-            person,
-            limit,
-            documents.c.document,
-            documents.c.pinned,
-        ).join(documents, documents.c.sp_id == calendar_entries.c.sp_id)
+        return await self._read(_with_orders(partner_id, start, end, people).limit(limit))
+
+    async def agreed(
+        self,
+        partner_id: str,
+        start: datetime,
+        end: datetime,
+        people: Collection[str] = (),
+        without: str | None = None,
+    ) -> tuple[OrderEntry, ...]:
+        """A partner's agreed visits that overlap the time from `start` to before `end`, the earliest first.
+
+        Visits of orders that are done are left out, and that of the order `without`. At most `MOST_AGREED`.
+        """
+        if not storable(partner_id):
+            return ()
+        found = _with_orders(partner_id, start, end, people).where(
+            orders.c.status.not_in(_DONE),
+            *(() if without is None else (orders.c.sp_id != without,)),
+        )
+        entries = await self._read(found.limit(MOST_AGREED))
+        return tuple(sorted(entries, key=lambda each: (each.entry.start, each.order.sp_id)))
+
+    async def _read(self, found: Select[Any]) -> tuple[OrderEntry, ...]:
         rows = await self._database.read(lambda connection: connection.execute(found).all())
         return tuple(
             OrderEntry(
@@ -119,19 +140,20 @@ class CalendarEntries:
         )
 
     async def versions(
-        self, partner_id: str, start: datetime, person: str | None = None, limit: int = MOST
+        self, partner_id: str, start: datetime, people: Collection[str] = (), limit: int = MOST
     ) -> tuple[EntryVersion, ...]:
-        """What `between` finds from `start` on, only to compare it with what was found before."""
-        found = _current(partner_id, start, None, person, limit, orders.c.sp_id, orders.c.version)
+        """The versions of the entries that `between` finds from `start` on."""
+        columns = orders.c.sp_id, orders.c.version
+        found = _current(partner_id, start, None, people, *columns).limit(limit)
         rows = await self._database.read(lambda connection: connection.execute(found).all())
         return tuple(EntryVersion(row.sp_id, row.version, row.start, row.end) for row in rows)
 
-    async def fallen(
-        self, partner_id: str, since: datetime, person: str | None = None, limit: int = MOST
-    ) -> tuple[FallenEntry, ...]:
-        """The visits of a partner that fell at `since` or later, the latest first.
+    async def removed(
+        self, partner_id: str, since: datetime, people: Collection[str] = (), limit: int = MOST
+    ) -> tuple[RemovedEntry, ...]:
+        """The visits of a partner that were removed at `since` or later, the latest first.
 
-        Also those of orders that it has lost, which are assigned to nobody any more.
+        Those of orders that the partner has lost are among them; they are assigned to nobody.
         """
         if not storable(partner_id):
             return ()
@@ -149,16 +171,16 @@ class CalendarEntries:
             .join(documents, documents.c.sp_id == table.sp_id)
             .where(
                 table.partner_id == partner_id,
-                table.end > since,  # it had not ended when it fell
+                table.end > since,  # it was not over when it was removed
                 table.fallen_at >= since,
-                *_of(person),
+                *_of(people),
             )
             .order_by(table.fallen_at.desc(), table.sp_id)
             .limit(limit)
         )
         rows = await self._database.read(lambda connection: connection.execute(found).all())
         return tuple(
-            FallenEntry(
+            RemovedEntry(
                 row.sp_id,
                 row.start,
                 row.end,
@@ -170,16 +192,22 @@ class CalendarEntries:
         )
 
 
-def _of(person: str | None) -> tuple[ColumnElement[bool], ...]:
-    return () if person is None else (is_assigned_to(person),)
+def _of(people: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+    return (or_(*map(is_assigned_to, people)),) if people else ()
+
+
+def _with_orders(
+    partner_id: str, start: datetime, end: datetime | None, people: Collection[str]
+) -> Select[Any]:
+    found = _current(partner_id, start, end, people, documents.c.document, documents.c.pinned)
+    return found.join(documents, documents.c.sp_id == calendar_entries.c.sp_id)
 
 
 def _current(
     partner_id: str,
     start: datetime,
     end: datetime | None,
-    person: str | None,
-    limit: int,
+    people: Collection[str],
     *columns: Any,
 ) -> Select[Any]:
     table = calendar_entries.c
@@ -200,8 +228,7 @@ def _current(
             table.fallen_at.is_(None),
             table.end > start,
             *until,
-            *_of(person),
+            *_of(people),
         )
         .order_by(table.end, table.sp_id)
-        .limit(limit)
     )

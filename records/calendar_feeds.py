@@ -1,4 +1,4 @@
-"""The subscriptions of partners' people to a calendar. Of the secret in an address only a hash is stored."""
+"""The calendar subscriptions of partners' people. Only a hash of the secret in an address is stored."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -8,17 +8,18 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.people import PartnerRole
 from domain.values import Language
+from records.account_notices import tell_user
 from records.database import Database
 from records.endings import has_not_ended
 from records.tables import calendar_feeds, partners, users
 
 UNREAD = timedelta(days=90)
-"""A subscription ends when nobody has read it for so long: nobody would notice who reads it then."""
+"""A subscription ends when nobody has read it for this long: a stranger who reads it later would go unnoticed."""
 _NOTED = timedelta(hours=1)
 
 
 class Feed(NamedTuple):
-    """A person's subscription. `everybody`: it has the visits of all of the firm. `last_read_at`: None: never."""
+    """A person's subscription. `everybody`: with the visits of the whole firm. `last_read_at`: None if never."""
 
     everybody: bool
     made_at: datetime
@@ -26,7 +27,7 @@ class Feed(NamedTuple):
 
 
 class Subscriber(NamedTuple):
-    """Whose calendar an address leads to, and what was read of it last (`content`, which changed at `changed_at`)."""
+    """The person whose calendar an address leads to. `content`: a hash of what was read last, new at `changed_at`."""
 
     user_id: str
     name: str
@@ -52,7 +53,10 @@ class CalendarFeeds:
         )
 
     async def put(self, user_id: str, secret_hash: str, everybody: bool, now: datetime) -> bool:
-        """Make a subscription, which replaces the person's former one. False: there is no such person of a partner."""
+        """Make a subscription, which replaces the person's former one, and store a notice to the person.
+
+        False if no partner has such a person.
+        """
         person = (
             select(users.c.user_id)
             .where(users.c.user_id == user_id, users.c.partner_id.is_not(None))
@@ -73,6 +77,7 @@ class CalendarFeeds:
             if connection.execute(person).one_or_none() is None:
                 return False
             connection.execute(self._put, row)
+            tell_user(connection, "calendar_made", user_id, now)
             return True
 
         return await self._database.write(write)
@@ -94,7 +99,7 @@ class CalendarFeeds:
         return Feed(row.everybody, row.made_at, row.last_read_at if row.content else None)
 
     async def find(self, secret_hash: str, now: datetime) -> Subscriber | None:
-        """The subscription behind an address; None if it works no longer, or never did."""
+        """The subscription behind an address; None if there is none (any more)."""
         table = calendar_feeds.c
         found = (
             select(
@@ -126,7 +131,7 @@ class CalendarFeeds:
     async def note_read(
         self, subscriber: Subscriber, secret_hash: str, content: str, now: datetime
     ) -> datetime:
-        """Store that a subscription was read, with a hash of what. Returns since when that is its content."""
+        """Store that a subscription was read, with a hash of its content. Returns since when it has this content."""
         is_new = content != subscriber.content
         changed_at = now if is_new else subscriber.changed_at
         if is_new or now - subscriber.last_read_at >= _NOTED:

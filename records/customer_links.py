@@ -1,4 +1,4 @@
-"""Customers' links to their orders, of which only a hash is kept, and their wishes for another day."""
+"""Customers' links to their orders, stored as hashes, and their wishes for another day."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -32,7 +32,7 @@ class CustomerLinks:
         self._database = database
 
     async def add(self, hashed: str, sp_id: str, now: datetime) -> None:
-        """Add a link to an order, and delete those that work no longer."""
+        """Add a link to an order, and delete expired ones."""
 
         def write(connection: Connection) -> None:
             old = customer_links.c.made_at < now - VALID
@@ -72,11 +72,11 @@ class CustomerLinks:
         erased = select(exists().where(erasures.c.sp_id == wish.sp_id))
 
         def write(connection: Connection) -> bool:
-            # Two that ask at once wait for each other here, and for an erasure.
+            # The lock lets two calls at once wait for each other, and for an erasure.
             connection.execute(
                 select(orders.c.sp_id).where(orders.c.sp_id == wish.sp_id).with_for_update()
             )
-            if connection.execute(erased).scalar_one():  # since the page was opened
+            if connection.execute(erased).scalar_one():  # erased since the page was opened
                 return False
             held = connection.execute(select(customer_wishes).where(mine)).one_or_none()
             if held is not None and is_open(Wish.model_validate(held._asdict()), order, now):
@@ -111,7 +111,7 @@ class CustomerLinks:
     async def open_of(
         self, partner_id: str, now: datetime, person_id: str | None = None
     ) -> tuple[OpenWish, ...]:
-        """The open wishes about a partner's orders, the most urgent first; of those that this person has, if given."""
+        """The open wishes about a partner's orders, the most urgent first. `person_id`: only orders of this person."""
         if not storable(partner_id):
             return ()
         found = (

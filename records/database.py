@@ -193,7 +193,7 @@ class _Threads:
         self._readers = ThreadPoolExecutor(_READERS, "cmi-reader")
 
     async def read(self, work: Callable[[Connection], _Result], deadline: float) -> _Result:
-        # in the caller's context, which has its trace
+        # In the caller's context, which has its trace.
         job = self._readers.submit(copy_context().run, self._transact, work, deadline, False)
         result = asyncio.wrap_future(job)
         try:

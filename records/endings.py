@@ -1,4 +1,4 @@
-"""What the end of a partner means for its logins and tokens, in the caller's transaction."""
+"""Ends the logins and tokens of a partner that has ended, in the caller's transaction."""
 
 from datetime import datetime
 from typing import Any

@@ -29,7 +29,7 @@ _CHECK_AFTER = 1.0
 def new_engine(url: URL, connections: Connections | None = None) -> AsyncEngine:
     """An engine for either database. Its error texts contain no values, which may be personal data.
 
-    Without `connections` none is kept, and no statement is limited: for migrations and tests.
+    Without `connections` there is no pool and no limit for statements: for migrations and tests.
 
     The folder of an SQLite file is created. Raises `ValueError` for any other URL.
     """
@@ -68,7 +68,7 @@ def _postgres_engine(url: URL, connections: Connections | None) -> AsyncEngine:
 
 
 def _check_rested(engine: AsyncEngine) -> None:
-    """Check a connection that has rested before it is used, and replace all pooled ones if the server is gone."""
+    """Check a pooled connection that was idle before it is used, and replace all pooled ones if the server is gone."""
 
     @event.listens_for(engine.sync_engine, "checkin")
     def _returned(connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:

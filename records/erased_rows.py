@@ -1,4 +1,4 @@
-"""What a transaction on an order's rows does if its customer's data were erased."""
+"""Erases the customer's data in the rows of an order, and keeps transactions from writing them again."""
 
 from datetime import datetime
 
@@ -30,7 +30,10 @@ def is_recorded_as_erased(connection: Connection, sp_id: str) -> bool:
 
 
 def is_erased_by_now(connection: Connection, sp_id: str) -> bool:
-    """The same, for a writer who read the order before. Until its transaction ends, an erasure waits for it."""
+    """Whether the customer's data are erased now, for a writer who read the order earlier.
+
+    An erasure waits until the writer's transaction ends.
+    """
     connection.execute(
         select(orders.c.sp_id)
         .where(orders.c.sp_id == sp_id)
@@ -42,7 +45,7 @@ def is_erased_by_now(connection: Connection, sp_id: str) -> bool:
 def note_late_data(connection: Connection, order: Order) -> bool:
     """Whether a write of this order must be without its customer's data, because they were erased.
 
-    If the write has them, something outside the records still has them, too: the erasure is then to be done again.
+    If the write has them, something outside the records still has them, too. Then the erasure is marked as undone.
     """
     if not is_recorded_as_erased(connection, order.sp_id):
         return False
@@ -72,8 +75,8 @@ def erase_rows(connection: Connection, sp_id: str, by: str, at: datetime) -> Non
                 .where(timeline.c.sp_id == sp_id, timeline.c.seq == new.seq)
                 .values(data=event_row(sp_id, new)["data"])
             )
-    # An answer of the API to a call about the order contains it. A repetition of the call is refused by the order.
-    # An earlier release keeps answers that can be read, and does not say what they are about.
+    # Kept answers to calls about the order contain its data. Without the answer, the order refuses a repeated call.
+    # An earlier release keeps answers that can be read, without `about`.
     readable = idempotency.c.response.contains(f'"{sp_id}"', autoescape=True)
     connection.execute(
         delete(idempotency).where(or_(idempotency.c.about == f"order/{sp_id}", readable))

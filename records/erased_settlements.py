@@ -1,4 +1,4 @@
-"""What transactions on settlements and corrections do if the customers' data of their orders were erased."""
+"""Erases what people wrote about erased orders in settlements and corrections, and keeps it from coming back."""
 
 from sqlalchemy import Connection, exists, select, update
 

@@ -52,7 +52,7 @@ KEY_PAUSE = timedelta(minutes=2)
 
 
 class TooEarly(Exception):
-    """A new data key may be made only when no process has the erased one any more. Ask again later."""
+    """A process may still hold the erased data key, so no new one may be made yet. Try again later."""
 
 
 class SettlementWithTexts(NamedTuple):
@@ -66,7 +66,7 @@ class SettlementWithTexts(NamedTuple):
 
 
 class Erasures:
-    """Erased orders, exports, and what is too old."""
+    """Erased orders, exports, and the deletion of what is too old."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -76,7 +76,7 @@ class Erasures:
     ) -> str | None:
         """Erase the customer's data of an order in all tables. Repeating it changes nothing.
 
-        `is_running` says whether its workflow runs; it is asked while nobody else can write the order. Returns None,
+        `is_running` says whether its workflow runs. It is called while nobody else can write the order. Returns None,
         or the code of the refusal: `not_ended`, `still_running`, `being_released`.
         """
         found = select(orders.c.status, orders.c.settlement_id).where(orders.c.sp_id == sp_id)
@@ -87,7 +87,7 @@ class Erasures:
             if (code := why_not_erasable(Status(status))) is not None:
                 return code
             if Status(status) is Status.BILLED:
-                # Its voided settlement starts a new run of it, from what it read before.
+                # A voided settlement releases the order: it starts a new run from the order that it has read.
                 voided = select(settlements.c.status).where(
                     settlements.c.settlement_id == settlement_id
                 )
@@ -130,11 +130,11 @@ class Erasures:
             return bool((await connection.execute(found)).scalar_one())
 
     async def erase_texts(self, sp_id: str) -> None:
-        """Erase what people wrote about an erased order, and about its settlements that are over meanwhile."""
+        """Erase what people wrote about an erased order, and about those of its settlements that are over by now."""
         await self._database.write(lambda connection: erase_texts_of_settlements(connection, sp_id))
 
     async def settlements_with_texts(self, sp_id: str) -> tuple[SettlementWithTexts, ...]:
-        """The settlements of an order in which people wrote something about it or them, or still can."""
+        """The settlements of an order in which people wrote about it or about the settlement, or still can."""
 
         def read(connection: Connection) -> tuple[SettlementWithTexts, ...]:
             found = connection.execute(
@@ -169,7 +169,7 @@ class Erasures:
 
     @to_the_end
     async def allow_key(self, sp_id: str, now: datetime) -> None:
-        """Let a new run of an erased order have a new data key. What the former one encrypted stays unreadable.
+        """Let a new run of an erased order have a new data key. What the erased key encrypted stays unreadable.
 
         Raises:
             TooEarly: a process may still have the former key.

@@ -49,7 +49,7 @@ def _is_away(error: BaseException) -> bool:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, the driver's error, and the causes of that."""
+    """The error, the driver's error, and the causes of the latter."""
     found: BaseException | None = error
     while found is not None:
         yield found

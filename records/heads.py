@@ -64,7 +64,7 @@ def step(
         raise Diverged(name, held.version, new.version)
     if held != new:
         logger.warning(
-            "the records held another life, and are replaced",
+            "the records held a different history, and are replaced",
             extra={"about": name, "held": held.version, "version": new.version},
         )
     return "replaces"

@@ -19,7 +19,7 @@ ChangeStatus = Literal["first", "pending", "confirmed", "refused", "replaced"]
 MailKind = Literal["iban_first", "iban_changed", "iban_confirmed", "iban_refused"]
 
 FORMER_ADDRESS = timedelta(days=30)
-"""For so long after a change of its e-mail address a partner is also told at the address before."""
+"""How long after a change of a partner's e-mail address its former address still gets these mails."""
 
 
 _NAMED = "named "
@@ -28,8 +28,8 @@ _NAMED = "named "
 class Person(NamedTuple):
     """A person of operations.
 
-    `key` identifies the login, and is that of its maker for a token. `name` is shown. A token that no login made is the
-    person that it is named after (`named`).
+    `key` identifies the login, for a token the login that made it. `name` is shown. A token that no login made stands
+    for the person that it is named after (`named`).
     """
 
     key: str
@@ -53,7 +53,7 @@ COMMAND_LINE = Person("command line", "command line")
 
 
 class IbanChange(NamedTuple):
-    """A change of a partner's IBAN by a person. None as an IBAN: there is none. `decided_by`: who decided about it."""
+    """A change of a partner's IBAN by a person. An IBAN of None means that there is none."""
 
     change_id: str
     partner_id: str
@@ -79,7 +79,7 @@ class IbanMail(NamedTuple):
 
 
 class SamePerson(Exception):
-    """Who changed an IBAN may not confirm it."""
+    """The person who changed an IBAN must not confirm it."""
 
 
 class NotPending(Exception):
@@ -105,8 +105,8 @@ def set_iban(
 ) -> str | None:
     """Change a partner's IBAN. Returns the one that is in force afterwards.
 
-    The first IBAN of a partner is in force at once; any other, and removing it, waits for a second person. The partner
-    is told at these addresses. A change that waits already is replaced; the same one again changes nothing.
+    The first IBAN of a partner is in force at once. Any other one, and a removal, waits for a second person. The
+    partner is notified at these addresses. A new change replaces one that waits; the same change again has no effect.
     """
     if compact(wanted) == compact(before):
         return wanted
@@ -128,7 +128,7 @@ def set_iban(
 def note_first(
     connection: Connection, partner_id: str, iban: str, by: Person, now: datetime
 ) -> None:
-    """Begin the history of a new partner that comes with an IBAN."""
+    """Begin the IBAN history of a new partner that already has an IBAN."""
     _add(connection, partner_id, None, iban, "first", by, now)
 
 
@@ -227,11 +227,11 @@ class IbanChanges:
     ) -> None:
         """Confirm a change, so that it is in force, or refuse it. The same decision again changes nothing.
 
-        The partner is told at the addresses that were told of the change, and at its present one.
+        The partner is notified at the addresses that were notified of the change, and at its present one.
 
         Raises:
             NotPending: there is no such change of this partner, or something else was decided about it.
-            SamePerson: who changed it wants to confirm it.
+            SamePerson: the person who changed it wants to confirm it.
         """
         if not (storable(partner_id) and storable(change_id)):
             raise NotPending(change_id)

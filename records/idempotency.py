@@ -24,7 +24,7 @@ class KeptAnswer(Value):
 
 
 class Answers:
-    """The answers by login and key. Each login has its own keys; both come as they may be stored."""
+    """The answers by login and key. Each login has its own keys. The caller passes both in the form to be stored."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""What accounting books: the settlements of a month, and the orders that were executed and not billed on a day."""
+"""The entries of accounting's journal: a month's settlements, and the orders that are executed but not billed."""
 
 from collections.abc import AsyncIterator
 from datetime import date, datetime
@@ -33,7 +33,7 @@ class Accrual(Value):
 
 
 class JournalRecords:
-    """Reads what accounting books."""
+    """Reads the entries of the journal."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -56,9 +56,9 @@ class JournalRecords:
                 yield stored
 
     async def accruals(self, day: date, end: datetime) -> tuple[Accrual, ...]:
-        """The orders executed by a day, which ends at `end`, and not billed then; by day, partner and SP-ID.
+        """The orders executed by a day and not billed at its `end`; by day, partner and SP-ID.
 
-        An order that was billed later counts, and so does one whose execution was confirmed later.
+        An order that was billed after that counts, and so does one whose execution was confirmed after that.
         """
         billed_by_then = exists().where(
             settlements.c.settlement_id == orders.c.settlement_id,
@@ -110,7 +110,7 @@ class JournalRecords:
 
 
 def _billed_at(connection: Connection, sp_ids: list[str], end: datetime) -> set[str]:
-    """Those of these orders that were billed at an instant: the last such event before it is not their release."""
+    """The orders among these that were billed at an instant, and not released before it."""
     billed: set[str] = set()
     for some in chunks(sp_ids):
         found = (

@@ -1,4 +1,4 @@
-"""What ends with a login that is removed: its sessions, links and mails, and the tokens that its person made."""
+"""Removes a login, and with it its sessions, links and mails, and the tokens that its person made."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -36,10 +36,10 @@ class Leaving:
         operations: Recipient,
         office_of: str | None = None,
     ) -> tuple[EndedToken, ...]:
-        """Remove a user with its sessions, links, mails, assignments, and end the tokens that it made. Returns these.
+        """Remove a user with its sessions, links, mails and assignments. End the tokens that it made, and return them.
 
-        Of the mails to it about orders only its address is removed. Operations are told which tokens ended, so that
-        somebody makes new ones. `office_of`: this partner keeps at least one person of the office who can log in.
+        Mails about orders stay without the address. Operations are notified of the tokens that ended, so that somebody
+        makes new ones. `office_of`: the partner that must keep at least one person of the office who can log in.
 
         Raises:
             LastOffice: the user is the last one.
@@ -60,7 +60,7 @@ class Leaving:
         def remove(connection: Connection) -> tuple[EndedToken, ...]:
             if office_of is not None:
                 keep_office(connection, office_of, user_id)
-            # `Tokens.add` waits for it
+            # The lock: `Tokens.add` waits.
             maker = connection.execute(person.with_for_update()).one_or_none()
             if maker is None:
                 return ()

@@ -14,7 +14,7 @@ LONG_SECONDS = 60.0
 MIGRATION_SECONDS = 20.0
 """How long a migration waits on SQLite for one of another process. On PostgreSQL it waits as long as that one takes."""
 CONNECT_SECONDS = 2.0
-"""How much of that connecting to PostgreSQL may take, including the check of a pooled connection."""
+"""How much of `LIMIT_SECONDS` connecting to PostgreSQL may take, including the check of a pooled connection."""
 
 deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 """The time (`time.monotonic`) at which the transaction that begins now must stop waiting."""

@@ -22,7 +22,7 @@ class GoodsOfLine(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A request of goods. `round` is 1, and one more after each stop. `is_sent`: the warehouse has it."""
+    """A request for goods. `round` is 1, and one more after each stop. `is_sent`: the warehouse has it."""
 
     round: int
     is_sent: bool
@@ -81,10 +81,10 @@ class LineRequests:
     async def withdraw(
         self, sales_order_id: str, line: str, sp_id: str, stop_key: str
     ) -> Request | None:
-        """Note that an order needs the goods of its line no longer. Returns the request to stop, by this stop.
+        """Note that an order no longer needs the goods of its line. Returns the request that this stop has to stop.
 
-        None if there is none: nothing was requested, another order of the line still needs the goods, or another stop
-        has stopped it. A repetition of the stop that returned a request returns it again.
+        None if nothing was requested, another order of the line still needs the goods, or another stop has stopped the
+        request. The same stop again returns the same request.
         """
         of_line = and_(
             line_requests.c.sales_order_id == sales_order_id, line_requests.c.line == line

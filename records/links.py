@@ -56,7 +56,7 @@ class Links:
         return await self._database.write(put)
 
     async def find(self, secret_hash: str, now: datetime) -> Link | None:
-        """The link with this secret, if it is valid and its user's partner has not ended. It is not used up by this."""
+        """The link with this secret, if it is valid and its user's partner has not ended. It stays usable."""
         found = (
             select(links.c.user_id, links.c.purpose, links.c.expires_at)
             .join(users, users.c.user_id == links.c.user_id)
@@ -81,8 +81,7 @@ class Links:
             links.c.purpose == link.purpose,
             links.c.mail_key == due.key,
         )
-        # The link is locked before its mail, as by the removal of a user: in the other order each could wait for the
-        # other's row.
+        # The link is locked before its mail, in the same order as when a user is removed, to avoid a deadlock.
         held = select(links.c.user_id).where(its_link).with_for_update()
         renewed = (
             update(links)

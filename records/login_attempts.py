@@ -70,7 +70,7 @@ class LoginAttempts:
 
     @to_the_end
     async def refund(self, names: Iterable[str], now: datetime) -> None:
-        """Subtract one attempt from the count of each name: it was not a wrong one."""
+        """Subtract one attempt from the count of each name, because it was not a wrong one."""
         back = (
             update(login_attempts)
             .where(

@@ -1,4 +1,4 @@
-"""Who looked at the customer's data of which order: one row for each login, order, day and way."""
+"""Who looked at which customer's data: one row for each login, order, day and way (page, API, export, PDF)."""
 
 from collections.abc import Collection, Mapping
 from datetime import date, datetime
@@ -21,7 +21,7 @@ class Look(NamedTuple):
 
 
 class Times(NamedTuple):
-    """When somebody looked first and last on a day, and how often."""
+    """When somebody first and last looked on a day, and how often."""
 
     first_at: datetime
     last_at: datetime

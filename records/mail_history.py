@@ -1,4 +1,4 @@
-"""Who was told what about an order: its mails, the earliest first."""
+"""The mails about an order: who was told what, and when."""
 
 from sqlalchemy import Connection, or_, select
 
@@ -16,7 +16,7 @@ class MailHistory:
         self._database = database
 
     async def about(self, sp_id: str) -> tuple[MailRow, ...]:
-        """The mails about an order, those about several included, the earliest first; the last ones of very many."""
+        """The mails about an order, also those about several, the earliest first; only the last ones of very many."""
         if not storable(sp_id):
             return ()
         asked = select(asked_reminder_orders.c.key).where(asked_reminder_orders.c.sp_id == sp_id)

@@ -1,4 +1,4 @@
-"""The queue of mails about messages: each tells one side what the other one wrote within a short time."""
+"""The queue of mails about messages. A mail tells one side what the other side wrote within a short time."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -40,7 +40,7 @@ def add_to_mail(connection: Connection, message: Message) -> str:
         )
         .order_by(message_mails.c.asked_at, message_mails.c.key)
         .limit(1)
-        .with_for_update()  # nobody begins to send it before the message is there
+        .with_for_update()  # nobody begins to send the mail before the message is in it
     )
     key: str | None = connection.execute(waiting).scalar_one_or_none()
     if key is not None:
@@ -111,6 +111,6 @@ class MessageMailQueue:
 
 
 def erase_messages(connection: Connection, sp_id: str) -> None:
-    """Delete all messages and notes of an order, who read them, and the mails about them that wait."""
+    """Delete all messages and notes of an order, with their read marks and their pending mails."""
     for table in (order_messages, message_reads, message_mails):
         connection.execute(delete(table).where(table.c.sp_id == sp_id))

@@ -11,6 +11,7 @@ from domain.orders.messages import UNREAD_FOR, Message, Refusal, Side, check_lim
 from domain.orders.order import Status
 from domain.orders.placement import Placement
 from records.assignments import is_assigned_to
+from records.awaited_answers import awaited_answers
 from records.database import Database, chunks, storable
 from records.erased_rows import is_recorded_as_erased
 from records.message_mails import add_to_mail
@@ -45,7 +46,7 @@ class IdReused(Exception):
 
 
 class Thread(NamedTuple):
-    """The messages of an order that somebody sees, in their order, and the last number that was shown to it."""
+    """The messages of an order that a login sees, in their order, and the number of the last one that it was shown."""
 
     messages: tuple[Message, ...]
     read: int
@@ -92,7 +93,7 @@ class Messages:
         """Add a message or a note, and return it with its number. `new.seq` is ignored.
 
         The same one again (by its id) changes nothing. A message is added to the mail that waits for the other side.
-        One of operations answers all earlier ones of the partner.
+        A message of operations answers all earlier ones of the partner.
 
         Raises:
             NotRecorded: the order is not in the records.
@@ -145,7 +146,7 @@ class Messages:
         return storable(message_id) and await self._database.write(close)
 
     async def thread(self, sp_id: str, login_id: str, partner_id: str | None) -> Thread:
-        """What a login may see of an order: with a partner, that partner's messages; else all messages and notes."""
+        """The messages of an order that a login may see: those of `partner_id`, or (None) all messages and notes."""
         found = select(*_COLUMNS).where(_of(sp_id)).order_by(order_messages.c.seq)
         if partner_id is not None:
             found = found.where(_with_partner(partner_id))
@@ -220,23 +221,8 @@ class Messages:
         return tuple(UnreadOrder(placement_in(each.document), *each[1:]) for each in rows)
 
     async def waiting(self, limit: int) -> WaitingOrders:
-        """The orders whose partner waits for an answer of operations. A former partner waits for none."""
-        first = (
-            select(
-                order_messages.c.sp_id,
-                func.min(order_messages.c.seq).label("seq"),
-                func.min(order_messages.c.due).label("first_due"),
-                func.count().label("number"),
-            )
-            .join(
-                orders,
-                (orders.c.sp_id == order_messages.c.sp_id)
-                & (orders.c.partner_id == order_messages.c.partner_id),
-            )
-            .where(waits_for_answer, orders.c.visible, orders.c.status != Status.UNASSIGNED.value)
-            .group_by(order_messages.c.sp_id)
-            .subquery()
-        )
+        """The orders whose partner waits for an answer from operations. Messages of a former partner do not count."""
+        first = awaited_answers().subquery()
         found = (
             select(
                 documents.c.document,
@@ -268,6 +254,19 @@ class Messages:
 
         return await self._database.read(waiting, at_one_moment=True)
 
+    async def overdue_answers(self, sp_ids: Collection[str], now: datetime) -> frozenset[str]:
+        """Those of these orders whose partner waits for an answer of operations longer than it should."""
+        late = awaited_answers().having(func.min(order_messages.c.due) <= now)
+
+        def overdue(connection: Connection) -> frozenset[str]:
+            return frozenset(
+                row.sp_id
+                for some in chunks(sp_ids)
+                for row in connection.execute(late.where(order_messages.c.sp_id.in_(some)))
+            )
+
+        return await self._database.read(overdue)
+
 
 def _of(sp_id: str) -> ColumnElement[bool]:
     return order_messages.c.sp_id == sp_id
@@ -291,7 +290,7 @@ def _same(known: Message, new: Message) -> Message:
 
 
 def _written(connection: Connection, new: Message) -> tuple[int, int]:
-    """How many messages the thread has (or notes the order), and how many its side wrote in the last hour."""
+    """How many messages the thread has (for a note: how many notes), and how many its side wrote in the last hour."""
     mine = order_messages.c.internal if new.internal else _with_partner(new.partner_id)
     recent = and_(order_messages.c.side == new.side, order_messages.c.at > new.at - _HOUR)
     counted = select(func.count(), func.count().filter(recent)).where(_of(new.sp_id), mine)

@@ -99,7 +99,7 @@ async def locked_connection(url: str) -> AsyncIterator[AsyncConnection]:
 def is_compared(
     dialect: str, item: SchemaItem, _name: str | None, kind: str, _reflected: bool, _other: object
 ) -> bool:
-    """Whether Alembic compares a part of the metadata with this database: not an index that only another one has."""
+    """Whether Alembic compares a part of the metadata with this database. Indexes of the other dialect are left out."""
     return kind != "index" or item.info.get("only") in (None, dialect)
 
 

@@ -1,4 +1,4 @@
-"""Counts for operations: with whom orders are late, and why orders are under review or without a partner."""
+"""Counts for operations: which partners are late, and why orders are under review or without a partner."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -61,7 +61,7 @@ class Monitoring:
         return await self._number(counted)
 
     async def open_of(self, partner_id: str) -> int:
-        """How many orders a partner has that are neither done nor cancelled. It has lost those that are unassigned."""
+        """How many orders a partner has that are neither done nor cancelled, without those that it has lost."""
         done = [
             str(Status.COMPLETED),
             str(Status.UNASSIGNED),

@@ -1,4 +1,4 @@
-"""Photos and execution protocols of orders: added once, seen by those who may, deleted with the customer's data."""
+"""Photos and execution protocols of orders. They are deleted with the customer's data."""
 
 from typing import Any, NamedTuple
 
@@ -32,7 +32,7 @@ class RequestIdReused(Exception):
 
 
 class KeptPhoto(NamedTuple):
-    """A photo that is stored, and whether it was not before."""
+    """A stored photo, and whether it is new."""
 
     photo: Photo
     is_new: bool
@@ -52,7 +52,7 @@ class Photos:
         self._database = database
 
     async def add(self, new: Photo, picture: Picture) -> KeptPhoto:
-        """Store a picture. The same one again, by its content, is the one that is stored already.
+        """Store a picture. A picture with the same content is stored only once.
 
         Raises:
             NotRecorded: the order is not in the records.
@@ -101,7 +101,8 @@ class Photos:
         """Delete a picture. False if there is none.
 
         Raises:
-            NotRecorded, NotKept: as `add`; a protocol names it.
+            NotRecorded: as `add`.
+            NotKept: as `add`, or a protocol names it.
         """
 
         def delete_it(connection: Connection) -> bool:
@@ -210,7 +211,7 @@ class Protocols:
 
 
 def _check_holder(connection: Connection, sp_id: str, partner_id: str) -> None:
-    """Check that this partner has the order now. Until the transaction ends, all others that would write wait."""
+    """Check that this partner has the order now. Other writers wait until the transaction ends."""
     found = select(orders.c.partner_id, orders.c.visible, orders.c.status)
     order = connection.execute(found.where(orders.c.sp_id == sp_id).with_for_update()).one_or_none()
     if order is None:

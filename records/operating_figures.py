@@ -33,7 +33,7 @@ STANDARD = "standard"
 
 
 class Waiting(NamedTuple):
-    """How many wait, and since when the first of them; None: none waits."""
+    """How many wait, and since when the first one has waited; None if none waits."""
 
     number: int
     since: datetime | None
@@ -46,16 +46,16 @@ class OperatingFigures(NamedTuple):
         open_orders: orders that are neither billed nor cancelled, by state and code of their service; the service is
             empty for rows that an older release wrote.
         late: orders with an open deadline that was due, as the overview of operations counts them.
-        untransmitted: those of which the partner should know by now.
+        untransmitted: orders whose partner should have been notified by now.
         overdue: open deadlines that were due, by kind and by the partner's policy (`STANDARD` without one).
         mails: unsent mails that are still tried, by what sends them.
         stuck_mails: as the overview counts them: given up, or first tried long ago.
-        given_up_mails: of those, the ones that were given up.
+        given_up_mails: how many of those were given up.
         findings: open findings of the reconciler, by kind.
         settlements: settlements of the last months by state, and when the first of each state was opened.
         seen: when a worker and a web process last gave a sign of life.
         throttled: accounts and addresses that have to wait before the next login.
-        undone_outages: outages of which orders still have to be told.
+        undone_outages: outages that have not been passed on to all orders yet.
     """
 
     open_orders: dict[tuple[str, str], int]
@@ -82,8 +82,8 @@ async def operating_figures(
 ) -> OperatingFigures:
     """The figures at `now`, all from the same state of the database.
 
-    `mails_since`: mails that were first tried earlier are not counted. `tried_until`: those that were first tried until
-    then and are unsent are stuck. `settlements_since`: settlements that were opened earlier are not counted.
+    `mails_since`: mails that were first tried earlier are not counted. `tried_until`: unsent mails that were first
+    tried by then are stuck. `settlements_since`: settlements that were opened earlier are not counted.
     """
 
     def read(connection: Connection) -> OperatingFigures:
@@ -175,7 +175,7 @@ def _waiting_mails(now: datetime, since: datetime) -> dict[str, Select[int, date
     return {
         "workflow": count(tried).where(missing, is_tried, tried >= since),
         "login": count(tried).where(mails.c.audience == USER, mails.c.next_attempt_at.is_not(None)),
-        # Most of them are of the future: the first condition leaves these out by an index.
+        # Most rows are due in the future. An index on the first condition leaves them out.
         "appointment": count(order_mails.c.asked_at).where(
             order_mails.c.next_attempt_at <= now + LONGEST_PAUSE, order_mails.c.asked_at <= now
         ),

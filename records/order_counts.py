@@ -34,7 +34,7 @@ def counted(partner_id: str | None, *, only_visible: bool) -> Select[str, int]:
 
 
 class OrderCounts:
-    """Keeps the rows few."""
+    """Keeps the number of rows small."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -52,7 +52,7 @@ class OrderFilter(Value):
         q: words that must all be contained in what `records.search.searchable` gives. No character has a special
             meaning.
         in_contact: whether `q` may be found in the customer's street, telephone and e-mail address as well.
-        contact_since: with `in_contact`, orders that ended at this instant or earlier are not searched in it.
+        contact_since: with `in_contact`, the contact of orders that ended at this instant or earlier is not searched.
         numbers_only: whether `q` is searched in SP-ID, sales order and settlement only.
     """
 
@@ -83,7 +83,7 @@ def is_overdue_with(kind: DeadlineKind, at: datetime) -> ColumnElement[bool]:
 
 
 def conditions(which: OrderFilter) -> list[ColumnElement[bool]]:
-    """What a row of `orders` must meet to be in a list."""
+    """The conditions that a row of `orders` must meet to be in a list."""
     wanted: list[ColumnElement[bool]] = []
     if not all(
         storable(given)
@@ -115,7 +115,7 @@ def conditions(which: OrderFilter) -> list[ColumnElement[bool]]:
 
 
 def _matches(searched: Wanted, which: OrderFilter) -> ColumnElement[bool]:
-    """Whether an order has all words, or the number, that are searched."""
+    """Whether an order has all the searched words, or the searched number."""
     is_visible: ColumnElement[bool] = true()
     if which.contact_since is not None:
         is_visible = ~ended_before(which.contact_since)
@@ -132,7 +132,7 @@ def _matches(searched: Wanted, which: OrderFilter) -> ColumnElement[bool]:
 
 
 def _fits(which: OrderFilter, part: Part) -> ColumnElement[bool]:
-    """How well an order fits what is searched: a line is equal, a word begins with it, or neither."""
+    """The condition for a part of the list: a line equals the searched text, a word begins with it, or neither."""
     searched = search_for(which.q or "")
     if searched is None:
         return true() if part == "contains" else false()
@@ -152,7 +152,7 @@ def _fits(which: OrderFilter, part: Part) -> ColumnElement[bool]:
 def part_query(
     which: OrderFilter, part: Part, after: Position[Part] | None, limit: int
 ) -> Select[datetime, str, str, str]:
-    """A part of a list from a position on: what it is sorted by, SP-ID and documents of each order."""
+    """The query for a part of a list from a position on: sort key, SP-ID and documents of each order."""
     due = _due_column(which)
     at = due if part == "due" else orders.c.placed_at
     ascends = part in ("due", "oldest")
@@ -180,7 +180,7 @@ def part_query(
 
 
 def first_query(which: OrderFilter, limit: int) -> Select[int, str, str]:
-    """The beginning of a list, the most urgent orders first: how many it has in all, and documents of each order."""
+    """The query for the beginning of a list, the most urgent orders first: total, and documents of each order."""
     due = _due_column(which)
     sort = (due.is_(None), due, orders.c.placed_at.desc(), orders.c.sp_id)
     keys = (

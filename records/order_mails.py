@@ -1,6 +1,6 @@
-"""The events of orders that mails may follow from. A row is added with its event, and deleted when its mails are sent.
+"""The events of orders from which mails may follow. A row is added with its event, and deleted when its mails are sent.
 
-It holds nothing but the event's number: what the mails say is read from the order when they are sent.
+A row holds only the event's number. The contents of the mails are read from the order when they are sent.
 """
 
 from collections.abc import Iterable, Mapping
@@ -44,7 +44,7 @@ def add_occasions(
 
 
 def delete_events(connection: Connection, sp_id: str) -> None:
-    """Delete what waits for an order, in the transaction of the caller."""
+    """Delete the pending rows of an order, in the caller's transaction."""
     connection.execute(delete(order_mails).where(order_mails.c.sp_id == sp_id))
 
 
@@ -66,7 +66,7 @@ class OrderMailRows:
         return tuple(DueEvent(*row) for row in rows)
 
     async def try_next(self, event: DueEvent, at: datetime | None) -> bool:
-        """Set when an event's mails are tried next; None: they are done. False if another process has it meanwhile."""
+        """Set when an event's mails are tried next; None: they are done. False if another process has leased it."""
         here = (
             order_mails.c.sp_id == event.sp_id,
             order_mails.c.seq == event.seq,

@@ -1,10 +1,9 @@
-"""Orders that belong together: those of a sales order or of one of its lines, of an agenda, of a partner."""
+"""Orders that belong together: those of a sales order, of one of its lines, of a partner, or of none."""
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import Select, select
 
 from domain.orders.order import Order, Status
 from records.assignments import is_assigned_to
@@ -13,18 +12,9 @@ from records.order_rows import order_of
 from records.tables import documents, is_open, orders
 
 SIBLINGS = 50
-CLASHES = 20
-AGENDA = 100
+"""The most orders of one sales order that are listed."""
 
 _IN_WORK: tuple[Any, ...] = (is_open, orders.c.status != str(Status.COMPLETED))
-
-
-class Clash(NamedTuple):
-    """Another order of the same partner with an appointment at the same time."""
-
-    sp_id: str
-    start: datetime
-    end: datetime
 
 
 class OrderRelations:
@@ -73,77 +63,6 @@ class OrderRelations:
         )
         return await self._sp_ids(found)
 
-    async def clashes(
-        self, order: Order, start: datetime, end: datetime, people: Collection[str] = ()
-    ) -> tuple[Clash, ...]:
-        """The partner's other orders whose standing appointment overlaps the time from `start` to before `end`.
-
-        The earliest come first, at most `CLASHES`. `people`: only orders that are assigned to one of these people;
-        `NOBODY` among them stands for orders of nobody. Empty: all.
-        """
-        found = (
-            select(orders.c.sp_id, orders.c.appointment_start, orders.c.appointment_end)
-            .where(
-                orders.c.partner_id == order.partner.partner_id,
-                orders.c.visible,
-                orders.c.sp_id != order.sp_id,
-                orders.c.appointment_end.is_not(None),
-                orders.c.appointment_end > start,
-                orders.c.appointment_start < end,
-                *_of_people(people),
-            )
-            .order_by(orders.c.appointment_start, orders.c.sp_id)
-            .limit(CLASHES)
-        )
-        rows = await self._database.read(lambda connection: connection.execute(found).all())
-        return tuple(Clash(*row) for row in rows)
-
-    async def agenda(
-        self, order: Order, start: datetime, end: datetime, people: Collection[str] = ()
-    ) -> tuple[Order, ...]:
-        """The partner's other orders with a standing appointment from `start` to before `end`, the earliest first.
-
-        At most `AGENDA`. `people`: as for `clashes`.
-        """
-        return await self._with_appointment(
-            [
-                orders.c.partner_id == order.partner.partner_id,
-                orders.c.sp_id != order.sp_id,
-                *_of_people(people),
-            ],
-            start,
-            end,
-        )
-
-    async def appointments(
-        self, partner_id: str, start: datetime, end: datetime, people: Collection[str] = ()
-    ) -> tuple[Order, ...]:
-        """A partner's orders with a standing appointment from `start` to before `end`, the earliest first.
-
-        At most `AGENDA`. `people`: as for `clashes`.
-        """
-        if not storable(partner_id):
-            return ()
-        where = [orders.c.partner_id == partner_id, *_of_people(people)]
-        return await self._with_appointment(where, start, end)
-
-    async def _with_appointment(
-        self, where: Sequence[Any], start: datetime, end: datetime
-    ) -> tuple[Order, ...]:
-        return await self._orders(
-            select(documents.c.document, documents.c.pinned)
-            .join(orders, orders.c.sp_id == documents.c.sp_id)
-            .where(
-                *where,
-                orders.c.visible,
-                orders.c.appointment_end.is_not(None),
-                orders.c.appointment_end > start,
-                orders.c.appointment_start < end,
-            )
-            .order_by(orders.c.appointment_start, orders.c.sp_id)
-            .limit(AGENDA)
-        )
-
     async def open_of_partner(
         self, partner_id: str, after: str | None = None, limit: int = 500
     ) -> tuple[Order, ...]:
@@ -178,10 +97,6 @@ class OrderRelations:
         return await self._database.read(
             lambda connection: tuple(connection.execute(found).scalars())
         )
-
-
-def _of_people(people: Collection[str]) -> list[ColumnElement[bool]]:
-    return [or_(*map(is_assigned_to, people))] if people else []
 
 
 def _documents(where: Sequence[Any]) -> Select[str, str]:

@@ -1,4 +1,4 @@
-"""How an order, its events and its deadlines become rows, and rows become an order again."""
+"""Turns an order, its events and its deadlines into rows, and rows into an order."""
 
 from datetime import datetime
 from functools import lru_cache
@@ -25,7 +25,7 @@ _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 def order_row(order: Order) -> dict[str, Any]:
     """The order's row in `orders`. Raises `ValueError` for an order that was never placed."""
     if order.placed_at is None or order.changed_at is None:
-        raise ValueError("an order is kept from its first event on")
+        raise ValueError("an order without its first event cannot be stored")
     placement = order.intake.placement
     search = searchable(order)
     is_done = order.status.is_final or order.status is Status.COMPLETED

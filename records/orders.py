@@ -89,7 +89,7 @@ class Orders:
                 name: deadline.excluded[name]
                 for name in ("due", "excused_until", "missed", "ended", "outcome")
             },
-            # Those that have ended change only if an outage puts them off.
+            # Ended deadlines change only if an outage puts them off.
             where=or_(deadlines.c.ended.is_(None), deadlines.c.due != deadline.excluded.due),
         )
 
@@ -97,8 +97,8 @@ class Orders:
         """Store an order and its events. Returns the version that is stored now: this one or a newer one.
 
         Idempotent; a late write of an earlier version changes nothing. `replaces`: what the records held before the
-        workflow was asked. If they still hold it, the snapshot replaces it. Of an order whose customer's data were
-        erased nothing comes back.
+        workflow was asked. If they still hold it, the snapshot replaces it. A customer's data that were erased are not
+        written again.
 
         Raises:
             Diverged: the records hold a different history of the order (domain/digest.py).
@@ -157,7 +157,7 @@ class Orders:
 
     @asynccontextmanager
     async def locked(self, order: Order) -> AsyncIterator[Head | None]:
-        """The head of an order in the records, whose row nobody else can write meanwhile. For very short work.
+        """The head of an order in the records. Nobody else can write its row meanwhile, so work must be very short.
 
         None if it is not recorded, or if its customer's data were erased since `order` was read.
         """
@@ -225,8 +225,8 @@ class Orders:
 
         `newest` and `oldest` sort by time of placement. `urgent` sorts by the most urgent deadline (in a
         partner's own view, of the partner's deadlines), then orders without one, newest first. `best` sorts by how well
-        an order fits `q`: a field is equal, a word begins with it, then the others; newest first in each. Between two
-        pages, an order appears twice or is missed only if its own deadline moved in an `urgent` list.
+        an order fits `q`: first a field equals it, then a word begins with it, then the others; newest first in each.
+        Over several pages an order is listed twice or missed only in an `urgent` list, if its deadline moves meanwhile.
 
         Raises:
             ValueError: it is not a cursor of this sort, or the limit is below 1.

@@ -1,4 +1,4 @@
-"""Signs of life of our processes, and the outages that are found by them (docs/operations.md, "After an outage")."""
+"""Heartbeats of our processes, and the outages that they reveal (docs/operations.md, "After an outage")."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -17,11 +17,11 @@ _RECENT = timedelta(minutes=5)
 _REMEMBERED = timedelta(days=1)
 
 FindOutage = Callable[[datetime | None, Sequence[Outage]], Outage | None]
-"""The outage that ends now, given the last sign of life of a kind of process and the outages that are known."""
+"""The outage that ends now, given the last heartbeat of a kind of process and the recorded outages."""
 
 
 class OpenOutage(NamedTuple):
-    """An outage of which orders may still have to be told: those after the SP-ID `done_until`, if it is given."""
+    """An outage that orders may still have to be told of. Those up to the SP-ID `done_until` have been told."""
 
     outage: Outage
     done_until: str | None
@@ -43,9 +43,9 @@ class Outages:
     async def beat(
         self, kind: ProcessKind, process: str, now: datetime, find: FindOutage
     ) -> Outage | None:
-        """Record a sign of life and, in the same transaction, the outage that it ends. Returns that, if there is one.
+        """Record a heartbeat and, in the same transaction, the outage that it ends. Returns that outage, if any.
 
-        Of several processes that come back at the same time one finds the outage.
+        If several processes come back at the same time, only one of them finds the outage.
         """
         row = {"kind": kind, "process": process, "seen_at": now}
         last_seen = select(func.max(heartbeats.c.seen_at)).where(heartbeats.c.kind == kind)
@@ -74,7 +74,7 @@ class Outages:
         return await self._database.write(beat)
 
     async def open(self) -> tuple[OpenOutage, ...]:
-        """The outages of which orders may still have to be told, the earliest first."""
+        """The outages that orders may still have to be told of, the earliest first."""
         found = (
             select(outages.c.begin, outages.c.end, outages.c.done_until)
             .where(outages.c.done_at.is_(None))
@@ -88,7 +88,7 @@ class Outages:
     async def orders_in(self, outage: Outage, after: str | None, limit: int) -> tuple[str, ...]:
         """SP-IDs of open orders that had a deadline of the partner while CMI was down, after an SP-ID.
 
-        The order itself decides whether one of them is put off.
+        The order itself decides whether a deadline is put off.
         """
         ran = select(deadlines.c.sp_id).where(
             deadlines.c.kind.in_(KINDS),

@@ -19,8 +19,8 @@ class Paper(Value):
     """A file of a settlement.
 
     `name` is the name of the file. A paper that we made also has the JSON that it shows (`inputs`), its checksum
-    (`input_checksum`), and the version of the template that made it (docs/documents.md). Of an invoice, `verdict` is
-    that of its check as JSON. Since `deleted_at` its content is empty.
+    (`input_checksum`), and the version of the template that made it (docs/documents.md). `verdict`: the result of an
+    invoice's check, as JSON. From `deleted_at` on its content is empty.
     """
 
     paper_id: str
@@ -90,7 +90,7 @@ class Papers:
             TooManyPapers: with this one the settlement would exceed the limit of its kind; it is not stored.
         """
         async with self._database.writing() as connection:
-            if limit is not None:  # so that simultaneous papers are counted one after the other
+            if limit is not None:  # the lock: simultaneous papers are counted one after the other
                 mine = select(settlements.c.version).where(
                     settlements.c.settlement_id == paper.settlement_id
                 )
@@ -109,7 +109,7 @@ class Papers:
 
     @to_the_end
     async def note_verdict(self, paper_id: str, verdict: str) -> None:
-        """Store the verdict on an invoice, which stays when its file is deleted."""
+        """Store the verdict on an invoice. It stays when the file is deleted."""
         noted = update(papers).where(papers.c.paper_id == paper_id).values(verdict=verdict)
         async with self._database.writing() as connection:
             await connection.execute(noted)

@@ -98,11 +98,11 @@ class Partners:
     ) -> Partner | None:
         """Change these fields and no others. None if there is no such partner.
 
-        A changed IBAN is not in force before a second person has confirmed it. `by`: who changes it. A changed e-mail
-        address is told to the address before and to the new one.
+        A changed IBAN is not in force before a second person has confirmed it. `by`: who changes it. Of a changed
+        e-mail address both the former and the new address are notified.
 
-        If it ends, its sessions, links and tokens end in the same transaction. They end again when it comes back: what
-        somebody got while it was ending does not come back with it.
+        If the partner ends, its sessions, links and tokens end in the same transaction. They end again when it becomes
+        active again: what was made while it was ending must not work then.
 
         Raises pydantic's `ValidationError` if the changed partner is invalid.
         """
@@ -118,7 +118,7 @@ class Partners:
             *stored, former_email, email_changed_at = row
             before = dict(zip(Partner.model_fields, stored, strict=True))
             changed = Partner.model_validate({**before, **changes})
-            # An address that was replaced lately is still told of a changed IBAN.
+            # A recently replaced address is still notified of a changed IBAN.
             is_recent = email_changed_at is not None and now - email_changed_at < FORMER_ADDRESS
             told = [before["email"], *([former_email] if is_recent else [])]
             if "iban" in changes:
@@ -138,8 +138,8 @@ class Partners:
 
     @to_the_end
     async def put(self, partner: Partner, now: datetime) -> None:
-        """Store a partner, new or changed. A known one changes as with `change`, but its status and policy stay unless
-        they are given, and its IBAN is not removed.
+        """Store a partner, new or changed. An existing one changes as with `change`, but its status and policy stay
+        unless they are given, and its IBAN is not removed.
         """
         if not await self.add(partner, now):
             without = {name for name in _KEPT if name not in partner.model_fields_set}
@@ -201,7 +201,7 @@ def _partner(row: Any) -> Partner:
 def _tell_of_addresses(
     connection: Connection, before: Mapping[str, Any], changed: Partner, now: datetime
 ) -> None:
-    """Tell the partner of a changed address, at the one before and at the new one."""
+    """Notify the partner of a changed address, at the former one and at the new one."""
     for field in ("email", "escalation_email"):
         is_escalation = field == "escalation_email"
         old, new = before[field], getattr(changed, field)

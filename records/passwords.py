@@ -69,5 +69,5 @@ def _set_password(connection: Connection, user_id: str, password_hash: str, now:
     connection.execute(update(users).where(user).values(password_hash=password_hash))
     connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
     connection.execute(delete(links).where(links.c.user_id == user_id))
-    if former is not None:  # the first one is no change
+    if former is not None:  # a first password is not a change
         tell_user(connection, "password_changed", user_id, now)

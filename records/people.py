@@ -79,10 +79,10 @@ class PeopleRecords:
 def keep_office(connection: Connection, partner_id: str, without: str) -> None:
     """Check that a partner has somebody in its office who can log in, without this person.
 
-    Until the transaction ends nobody else can remove those, or change their roles.
+    Until the transaction ends nobody else can remove these people, or change their roles.
 
     Raises:
-        LastOffice: it has not.
+        LastOffice: the partner has nobody else.
     """
     office = (
         select(users.c.user_id, users.c.password_hash)

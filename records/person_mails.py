@@ -1,6 +1,6 @@
-"""Mails to single people of partners that wait. A row is added with what causes it, in the same transaction.
+"""Pending mails to single people of partners. A row is added in the transaction that stores its cause.
 
-It holds no text: what a mail says, and whether it is still true, is read when it is sent.
+A row holds no text: the contents of a mail, and whether they are still true, are read when it is sent.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,14 +31,14 @@ PERSON = "person"
 COLLECTED = timedelta(minutes=2)
 """How long a mail about assigned orders waits for further ones after the first."""
 CHANGES = (AppointmentSet, AppointmentMoved, Cancelled, Declined, Unassigned, Reassigned)
-"""The events that the person of an order is told of."""
+"""The events of an order of which its person is notified."""
 
 
 class PersonMail(NamedTuple):
     """A mail that is to be sent to a person.
 
-    `sp_id`: the order that it is about; None: several. `seq`: the event that it tells of, or None. `day`: that of a
-    mail of the morning. `asked_at`: when it was caused; `next_attempt_at`: when it is due, or until when it is leased.
+    `sp_id`: the order that it is about; None: several. `seq`: the event that it is about, or None. `day`: the day of a
+    morning mail. `asked_at`: when it was caused. `next_attempt_at`: when it is due, or until when it is leased.
     """
 
     key: str
@@ -52,10 +52,10 @@ class PersonMail(NamedTuple):
 
 
 def add_assigned(connection: Connection, user_id: str, now: datetime, by: str) -> datetime:
-    """Add an order that is assigned now to the mail that waits for its person, or to a new one.
+    """Add a newly assigned order to its person's pending mail, or to a new mail.
 
     Returns the instant of the assignment, by which the mail finds the order. The caller's transaction has locked the
-    person's row. `by`: the login that assigns; people are not told of what they did themselves.
+    person's row. `by`: the login that assigns; people get no mail about what they did themselves.
     """
     if by == user_id or not _wants(connection, user_id, "assigned"):
         return now
@@ -86,7 +86,7 @@ def add_taken(connection: Connection, sp_id: str, user_id: str, now: datetime, b
 def add_person_events(connection: Connection, order: Order, events: Iterable[Recorded]) -> None:
     """Add the mails to people that follow from these new events, in the transaction that stores them.
 
-    The assignment of the order is not ended yet. Who caused an event itself is not told of it.
+    The assignment of the order must not be ended yet. A person gets no mail about an event that it caused itself.
     """
     for recorded in events:
         event, sp_id = recorded.event, order.sp_id
@@ -130,7 +130,7 @@ class PersonMailQueue:
         return tuple(PersonMail(*row) for row in rows)
 
     async def try_next(self, mail: PersonMail, at: datetime | None) -> bool:
-        """Set when a mail is tried next; None: it is done. False if another process has it meanwhile."""
+        """Set when a mail is tried next; None: it is done. False if another process has leased it."""
         here = (
             person_mails.c.key == mail.key,
             person_mails.c.next_attempt_at == mail.next_attempt_at,
@@ -152,7 +152,7 @@ class PersonMailQueue:
         end: datetime,
         now: datetime,
     ) -> int:
-        """Add the mails of a morning to those who want them and have something on this day, from `start` to `end`.
+        """Add the morning mails of a day (from `start` to `end`) for the people who want one and have something to do.
 
         Returns how many. Repeating it sends nothing twice, because the keys of the mails name person and day.
         """
@@ -208,12 +208,12 @@ class PersonMailQueue:
 
 
 def delete_person_mails(connection: Connection, sp_id: str) -> None:
-    """Delete what waits for an order, in the transaction of the caller."""
+    """Delete the pending mails about an order, in the caller's transaction."""
     connection.execute(delete(person_mails).where(person_mails.c.sp_id == sp_id))
 
 
 def _people(connection: Connection, *where: ColumnElement[bool]) -> Sequence[Any]:
-    """People of partners who can log in. Until the transaction ends nobody removes them."""
+    """The people of partners who can log in, locked against removal until the transaction ends."""
     found = (
         select(users.c.user_id, users.c.name, users.c.partner_role, users.c.notifications)
         .where(

@@ -1,7 +1,7 @@
 """Which columns and files hold data of persons: of whom, how long, and how they are erased (docs/data-protection.md).
 
-The one place where that is declared: `tests/records/test_personal_data.py` fails if a column or a kind of file is
-missing, and looks for a customer's data in everything that is not declared to hold them.
+`tests/records/test_personal_data.py` fails if a column or a kind of file is not declared here, and searches everything
+that is not declared as a customer's for a customer's data.
 """
 
 from collections.abc import Mapping
@@ -236,7 +236,7 @@ TABLES: Mapping[str, Stored] = {
         partner="name",
         erased="kept",
     ),
-    # --- our own absences ---
+    # --- our own outages ---
     "heartbeats": _stored("none", "kind process seen_at"),
     "outages": _stored("none", "begin end kind found_at done_until done_at"),
 }

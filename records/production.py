@@ -1,4 +1,4 @@
-"""What the database of a production must not have: a role that may change tables, and sample logins."""
+"""Finds what a production database must not have: a role that may change tables, and sample logins."""
 
 from sqlalchemy import Connection, inspect, select, text
 
@@ -21,7 +21,7 @@ _MAY_CHANGE_TABLES = text(
 
 
 async def database_findings(url: str, *, waits: bool = True) -> tuple[Found, ...]:
-    """What must not be in production. If the database is away: waits for it, or else says nothing.
+    """What must not be in production. If the database is away, it waits, or (without `waits`) finds nothing.
 
     A database without tables has no logins.
     """

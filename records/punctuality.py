@@ -61,7 +61,7 @@ class PunctualityRecords:
                 func.sum(case((met, 1), else_=0)),
                 func.sum(case((missed, 1), else_=0)),
             )
-            .where(*_due(first, after), or_(met, missed))
+            .where(*due_between(first, after), or_(met, missed))
             .group_by(deadlines.c.partner_id, deadlines.c.kind)
             .order_by(deadlines.c.partner_id)
         )
@@ -88,7 +88,7 @@ class PunctualityRecords:
         Raises:
             ValueError: it is not a cursor of this list.
         """
-        where = [*_due(first, after), is_missed(now)]
+        where = [*due_between(first, after), is_missed(now)]
         if partner_id is not None:
             if not storable(partner_id):
                 return Misses((), None)
@@ -120,7 +120,8 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _due(first: datetime, after: datetime) -> tuple[ColumnElement[bool], ...]:
+def due_between(first: datetime, after: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Conditions on `deadlines`: of a kind that counts, and due from `first` to before `after`."""
     return (
         deadlines.c.due >= first,
         deadlines.c.due < after,

@@ -167,8 +167,8 @@ class Reconciliation:
     ) -> tuple[Row, ...]:
         """Orders to compare with their workflows, by SP-ID, from the one after `after` on.
 
-        These are all open orders, and those closed since `closed_since` that were not compared after their end. Of
-        an erased order there is no workflow any more.
+        These are all open orders, and those closed since `closed_since` that were not compared after their end. Erased
+        orders are left out: their workflows are deleted.
         """
         closed = _ORDER.where(
             is_closed,

@@ -1,4 +1,4 @@
-"""Personal reminders: when a person wants to think of an order again. They are no part of the order."""
+"""Personal reminders: when a person wants to be reminded of an order. They are not part of the order."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -30,7 +30,7 @@ class Reminders:
         self._database = database
 
     async def set(self, login_id: str, sp_id: str, due: datetime, now: datetime) -> None:
-        """Set a person's reminder of an order, instead of an earlier one. Deletes everybody's old ones."""
+        """Set a person's reminder of an order, in place of an earlier one. Also deletes everybody's old reminders."""
 
         def write(connection: Connection) -> None:
             connection.execute(delete(reminders).where(_of(login_id, sp_id)))
@@ -46,7 +46,7 @@ class Reminders:
         )
 
     async def get(self, login_id: str, sp_id: str) -> datetime | None:
-        """When a person wants to be reminded of an order; None if it has no reminder of it."""
+        """When a person wants to be reminded of an order; None if it has set no reminder."""
         found = select(reminders.c.due).where(_of(login_id, sp_id))
         return await self._database.read(
             lambda connection: connection.execute(found).scalar_one_or_none()

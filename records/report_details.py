@@ -1,4 +1,4 @@
-"""What the reports say beyond counts: deadlines with what partners did meanwhile, milestones, reports by reason."""
+"""The details of reports: deadlines with what partners did meanwhile, milestones of orders, reports by reason."""
 
 import json
 from collections import Counter, defaultdict
@@ -11,10 +11,9 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, selec
 from domain.orders.cycle_times import Milestone
 from domain.orders.deadline import Deadline
 from domain.orders.miss_reasons import DeadlineOfOrder, Deed
-from domain.orders.punctuality import KINDS
 from records.database import Database, storable
 from records.limits import LONG_SECONDS
-from records.punctuality import is_missed
+from records.punctuality import due_between, is_missed
 from records.tables import deadlines, is_report, orders, timeline
 
 _MILESTONES: dict[str, Milestone] = {
@@ -28,7 +27,7 @@ _MILESTONES: dict[str, Milestone] = {
 
 
 class ReportDetails:
-    """Reads what the reports are made of. Instants are aware; a month is from `first` to before `after`."""
+    """Reads the details of reports. A month is from `first` to before `after`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -39,7 +38,9 @@ class ReportDetails:
         """All deadlines of a partner that were due in this time, each with what the partner did while it ran."""
         if not storable(partner_id):
             return ()
-        return await self._deadlines(*_due(first, after), deadlines.c.partner_id == partner_id)
+        return await self._deadlines(
+            *due_between(first, after), deadlines.c.partner_id == partner_id
+        )
 
     async def missed(
         self,
@@ -52,7 +53,7 @@ class ReportDetails:
 
         `sp_ids`: only those of these orders.
         """
-        where = [*_due(first, after), is_missed(now)]
+        where = [*due_between(first, after), is_missed(now)]
         if sp_ids is not None:
             where.append(deadlines.c.sp_id.in_(sp_ids))
         return await self._deadlines(*where)
@@ -88,7 +89,7 @@ class ReportDetails:
         return await self._database.read(read, at_one_moment=True, limit=LONG_SECONDS)
 
     async def visible(self, partner_id: str, sp_ids: Sequence[str]) -> frozenset[str]:
-        """Those of these orders that the partner has now and sees."""
+        """The orders among these that the partner has now and sees."""
         found = select(orders.c.sp_id).where(
             orders.c.partner_id == partner_id, orders.c.visible, orders.c.sp_id.in_(sp_ids)
         )
@@ -97,7 +98,7 @@ class ReportDetails:
         )
 
     async def milestones(self, first: date, after: date) -> tuple[dict[Milestone, datetime], ...]:
-        """What the orders that were executed from `first` to before `after` have passed, and when."""
+        """The milestones of each order that was executed from `first` to before `after`."""
         executed = and_(orders.c.executed_on >= first, orders.c.executed_on < after)
         at: ColumnElement[datetime] = timeline.c.at
         found: Select[str, str, datetime, datetime] = (
@@ -112,7 +113,7 @@ class ReportDetails:
         return _by_order(rows)
 
     async def reports(self, first: datetime, after: datetime) -> Counter[tuple[str, str]]:
-        """How often partners said in this time that something is not possible: by the event's type and the reason."""
+        """How often partners reported in this time that something is not possible, by type of event and reason."""
         found = select(timeline.c.type, timeline.c.data).where(
             is_report, timeline.c.at >= first, timeline.c.at < after
         )
@@ -128,10 +129,6 @@ def _by_order(rows: Iterable[Any]) -> tuple[dict[Milestone, datetime], ...]:
         milestone = _MILESTONES[kind]
         found[sp_id][milestone] = latest if milestone == "executed" else earliest
     return tuple(found.values())
-
-
-def _due(first: datetime, after: datetime) -> tuple[ColumnElement[bool], ...]:
-    return deadlines.c.due >= first, deadlines.c.due < after, deadlines.c.kind.in_(KINDS)
 
 
 def _reached(kind: str, data: str) -> bool | None:

@@ -1,4 +1,4 @@
-"""The text that a search reads, and how it compares texts (docs/rules.md, "Search")."""
+"""The text of an order that is searched, and how searches compare texts (docs/rules.md, "Search")."""
 
 import re
 import unicodedata
@@ -17,7 +17,7 @@ _FEWEST_DIGITS = 6
 
 
 def normalized(text: str) -> str:
-    """A text as searches compare it: without case and accents, and with ä, ae and a alike."""
+    """A text in the form that searches compare: without case and accents, and with ä, ae and a alike."""
     bare = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     letters = "".join(letter for letter in bare if not unicodedata.combining(letter))
     return _UMLAUTS.sub(r"\1", letters.translate(_OTHER_LETTERS))
@@ -28,7 +28,7 @@ class SearchText(NamedTuple):
 
     Attributes:
         public: SP-ID, sales order, settlement, tracking numbers, customer's name, postal code and town.
-        contact: the customer's street, telephone and e-mail address. Not everybody who sees an order may search this.
+        contact: the customer's street, telephone and e-mail address, which not everybody who sees an order may search.
     """
 
     public: str
@@ -59,18 +59,18 @@ def _lines(*texts: str) -> str:
 
 
 def digits(number: str) -> str:
-    """A telephone or tracking number without anything but digits; Swiss numbers without +41."""
+    """Only the digits of a telephone or tracking number; Swiss telephone numbers without +41."""
     bare = re.sub(r"[^\d+]", "", number.replace("(0)", ""))
     return re.sub(r"\D", "", re.sub(r"^(\+41|0041)0?", "0", bare))
 
 
 class Wanted(NamedTuple):
-    """What somebody searches.
+    """What somebody searches for.
 
     Attributes:
-        whole: the text as one.
-        words: all of these must be contained.
-        number: the digits of a telephone or tracking number, if the text is one, else None.
+        whole: the whole text.
+        words: the words, all of which an order must contain.
+        number: the digits of a telephone or tracking number, if the text is one; None otherwise.
     """
 
     whole: str
@@ -79,14 +79,14 @@ class Wanted(NamedTuple):
 
     @property
     def patterns(self) -> Iterable[str]:
-        """What must be contained of each word. A Swiss postal code is the beginning of a place, not part of an id."""
+        """The text to look for, for each word. A Swiss postal code is the beginning of a place, not part of an id."""
         for word in self.words:
             is_postal_code = len(word) == 4 and canton_of_postal_code(word) is not None
             yield f"\n{word} " if is_postal_code else word
 
 
 def wanted(q: str) -> Wanted | None:
-    """What a text searches; None if it is blank."""
+    """What a typed text searches for; None if it is blank."""
     whole = " ".join(normalized(q).split())
     if not whole:
         return None
@@ -96,6 +96,6 @@ def wanted(q: str) -> Wanted | None:
 
 
 def is_named(key: str, q: str) -> bool:
-    """Whether a text is this SP-ID or number, written in whatever way: `"SP 1050049"` is `"SP-1050049"`."""
+    """Whether a typed text is this SP-ID or number in any spelling: `"SP 1050049"` is `"SP-1050049"`."""
     searched = wanted(q)
     return searched is not None and searched.whole == normalized(key)

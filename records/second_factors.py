@@ -18,7 +18,7 @@ class SecondFactors:
 
     @to_the_end
     async def enrol(self, user_id: str, totp_secret: str) -> bool:
-        """Store an unconfirmed secret. False if one is confirmed already, or the user does not exist."""
+        """Store an unconfirmed secret. False if the user has a confirmed one, or does not exist."""
         changed = (
             update(users)
             .where(users.c.user_id == user_id, users.c.totp_confirmed.is_(False))
@@ -100,7 +100,7 @@ class SecondFactors:
             tell_user(connection, "factor_reset", user_id, now)
             connection.execute(_codes_of(user_id))
             connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
-            # A ticket says that the password was right; it would be a log-in without a code now.
+            # A ticket proves that the password was right. Without a second factor it would now be a login.
             connection.execute(
                 delete(links).where(links.c.user_id == user_id, links.c.purpose == "second_factor")
             )

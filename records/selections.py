@@ -1,4 +1,4 @@
-"""Which orders of an open selection have left it: their completion was taken back (docs/settlement.md).
+"""Orders that have left the selection of an open settlement: their completion was taken back (docs/settlement.md).
 
 An order that is completed again can be selected again; until then it is not part of the selection.
 """
@@ -25,7 +25,7 @@ def taken_back_since(connection: Connection, settlement_id: str) -> frozenset[st
 def present_lines(
     connection: Connection, settlement_id: str, partner_id: str, lines: Iterable[Line]
 ) -> list[Line]:
-    """Those of an open settlement's lines whose orders can still be billed, with the present days of execution."""
+    """The lines of an open settlement whose orders can still be billed, with the present days of execution."""
     by_order = {line.sp_id: line for line in lines}
     gone = taken_back_since(connection, settlement_id)
     days: dict[str, date] = {}
@@ -35,7 +35,7 @@ def present_lines(
             orders.c.partner_id == partner_id,
             or_(
                 orders.c.status == str(Status.COMPLETED),
-                # It may be claimed already, and the settlement's row behind.
+                # The order may be claimed already, and the settlement's row not updated yet.
                 and_(
                     orders.c.status == str(Status.BILLED), orders.c.settlement_id == settlement_id
                 ),
@@ -50,7 +50,7 @@ def present_lines(
 
 
 def changed_selections(connection: Connection, settlement_ids: Collection[str]) -> Sequence[str]:
-    """Those of these open settlements that some of their orders have left."""
+    """The open settlements among these that some of their orders have left."""
     wanted = settlement_lines.c.settlement_id.in_(settlement_ids)
     left = (
         select(settlement_lines.c.settlement_id)

@@ -24,7 +24,7 @@ class SessionRow(NamedTuple):
 
 
 def session_id(secret_hash: str) -> str:
-    """The id by which a session is shown and ended: the beginning of its hash, which tells nothing of its secret."""
+    """The id by which a session is shown and ended: the beginning of its hash, which does not reveal the secret."""
     return secret_hash[:_ID_LENGTH]
 
 

@@ -39,7 +39,7 @@ class SettlementLines:
     async def of_picked(self, settlement: Settlement) -> tuple[Line, ...]:
         """The lines of the picked orders: the stored ones, or else made from the recorded orders.
 
-        An order that is not executed any more has none, if it left the selection before that was stored.
+        An order that is no longer executed has no line, if it left the selection before a line was stored.
 
         Raises:
             LookupError: an order is not recorded (yet).

@@ -1,4 +1,4 @@
-"""How a settlement and its events become rows, and rows become events again."""
+"""Turns a settlement and its events into rows, and rows into events."""
 
 from datetime import datetime
 from decimal import Decimal

@@ -103,7 +103,9 @@ class Settlements:
             settlement = snapshot.settlement
             if found is None:
                 if not is_new:
-                    connection.execute(self._put, row)  # IntegrityError: another one has its month
+                    connection.execute(
+                        self._put, row
+                    )  # IntegrityError: another settlement has this month
                 self._put_parts(connection, settlement, lines, snapshot.events)
                 return settlement.version
             if found.partner_id != row["partner_id"]:
@@ -180,7 +182,7 @@ class Settlements:
     async def holds(self, given: SettlementSnapshot) -> bool:
         """Whether the records hold exactly this settlement and, from its first event on, exactly these events.
 
-        What was erased of them does not count.
+        Erased texts do not count as a difference.
         """
         snapshot = await self._database.read(lambda connection: without_erased(connection, given))
         settlement = snapshot.settlement
@@ -318,7 +320,7 @@ class Settlements:
         )
 
     async def _as_of_now(self, rows: Sequence[SettlementRow]) -> tuple[SettlementRow, ...]:
-        """The rows, those of open settlements without the orders that have left the selection."""
+        """The rows as of now: open settlements without the orders that have left the selection."""
         still_open = [row.settlement_id for row in rows if row.status is SettlementStatus.OPEN]
         if not still_open:
             return tuple(rows)

@@ -1,4 +1,4 @@
-"""Measures the statements and the pool of this process's databases, by SQLAlchemy's events, for the metrics."""
+"""Measures SQL statements and the connection pool for the metrics, by SQLAlchemy's events."""
 
 import re
 import time

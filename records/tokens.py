@@ -17,19 +17,19 @@ TokenRole = Literal["partner", "operations", "shop", "warehouse", "accounting"]
 EndedBecause = Annotated[Literal["maker_left", "partner_ended"], OPEN]
 
 TOLD_BEFORE = timedelta(days=14)
-"""So long before the end of a token operations are told of it."""
+"""How long before the end of a token operations are notified."""
 
 
 class MakerGone(Exception):
-    """The login that makes a token was removed a moment ago."""
+    """The login that is making a token was removed a moment ago."""
 
 
 class Token(Value):
     """The data about a token, without the token itself.
 
-    `made_by`: the login of the person who made it, if one did; `maker` its name, while there is that login, and
-    `maker_role` its role if it is a person of the token's partner.
-    `ended_because`: why it ended, if nobody revoked it and its time was not over.
+    `made_by`: the login of the person who made it, if one did. `maker`: the name of that login, while it exists.
+    `maker_role`: its role, if it belongs to the token's partner. `ended_because`: why it ended, if it was neither
+    revoked nor expired.
     """
 
     token_id: str
@@ -71,7 +71,7 @@ class Tokens:
         maker = select(users.c.user_id).where(users.c.user_id == token.made_by)
 
         def add(connection: Connection) -> bool:
-            if token.made_by is not None:  # it is held until the token is stored
+            if token.made_by is not None:  # lock the login until the token is stored
                 there = connection.execute(maker.with_for_update(read=True, key_share=True))
                 if there.one_or_none() is None:
                     raise MakerGone(token.made_by)
@@ -95,7 +95,7 @@ class Tokens:
         return None if row is None else Token.model_validate(row._asdict())
 
     async def use(self, token_id: str, now: datetime) -> None:
-        """Store when the token was last used."""
+        """Store that the token was used now."""
         unused = tokens.c.last_used_at.is_(None) | (tokens.c.last_used_at < now)
         used = update(tokens).where(tokens.c.token_id == token_id, unused).values(last_used_at=now)
         await self._database.write(lambda connection: connection.execute(used))
@@ -135,7 +135,7 @@ class Tokens:
             return bool(found.scalar_one())
 
     async def bound(self, latest: datetime) -> int:
-        """Let all running tokens end at `latest` at the latest, also those without an end. Returns how many changed."""
+        """Let no valid token last beyond `latest`, not even one without an end. Returns how many changed."""
         late = tokens.c.expires_at.is_(None) | (tokens.c.expires_at > latest)
         bounded = update(tokens).where(late, tokens.c.revoked_at.is_(None))
         return await self._database.write(
@@ -143,9 +143,9 @@ class Tokens:
         )
 
     async def tell_of_ends(self, now: datetime, operations: Recipient) -> int:
-        """Tell operations, once for each, of tokens that end soon. Returns how many there are.
+        """Notify operations of tokens that end soon, once of each. Returns how many there are.
 
-        A token that is made for at most as long is not told of: who made it knows.
+        Tokens that were made for `TOLD_BEFORE` or less are left out: whoever made one knows when it ends.
         """
         found = (
             select(

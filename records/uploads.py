@@ -1,4 +1,4 @@
-"""The invoices that partners upload: kept within their quota, and without their bytes once nobody needs them."""
+"""Invoices that partners upload, within their quota. Their bytes are deleted once nobody needs them."""
 
 from datetime import datetime
 
@@ -24,7 +24,7 @@ class OverQuota(Exception):
 
 
 class KeptInvoice(Value):
-    """What stays of an invoice, also when its file is deleted. `verdict`: as JSON; None: it was not checked (yet)."""
+    """The data about an invoice, which stay when its file is deleted. `verdict`: as JSON; None if it is not checked."""
 
     paper_id: str
     name: str
@@ -45,7 +45,7 @@ class Uploads:
 
     @to_the_end
     async def keep(self, paper: Paper, partner_id: str, most: Limit, quota: Quota) -> None:
-        """Keep an uploaded invoice. One that is kept already, within the time of the quota, changes nothing.
+        """Keep an uploaded invoice. The same invoice again within the time of the quota has no effect.
 
         `most`: the limit of the settlement, `quota`: of the partner. Of simultaneous uploads of a partner, only those
         that fit are kept.
@@ -119,7 +119,7 @@ class Uploads:
 
         def delete(connection: Connection) -> int:
             ids = list(connection.execute(found).scalars())
-            # It may have come again meanwhile.
+            # The same file may have been uploaded again meanwhile.
             old_ones = papers.c.paper_id.in_(ids) & (papers.c.created_at < before)
             emptied = update(papers).where(old_ones).values(content=b"", deleted_at=now)
             return connection.execute(emptied).rowcount
@@ -130,7 +130,7 @@ class Uploads:
 def _past(
     connection: Connection, partner_id: str, but: str, now: datetime
 ) -> tuple[PastUpload, ...]:
-    """The uploads of a partner within the time of the quota, but for one paper."""
+    """The uploads of a partner within the time of the quota, without the paper `but`."""
     is_unchecked = papers.c.verdict.is_(None) & (
         settlements.c.status == SettlementStatus.ISSUED.value
     )

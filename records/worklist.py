@@ -105,7 +105,7 @@ class Worklists:
 def job_of(status: Status, due: datetime | None, document: str) -> Job:
     """A job, from the order's row and document. `due` is the partner's most urgent open deadline."""
     read = _Document.model_validate_json(document)
-    # The row and the document have the same version, so the document contains the deadline that is due then.
+    # The row and the document have the same version, so the document contains the deadline of the row's `partner_due`.
     kinds = (
         d.kind
         for d in read.deadlines

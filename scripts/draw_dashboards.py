@@ -1,4 +1,4 @@
-"""Draws the dashboards of ops/grafana as pictures, from what a Prometheus answers, where there is no Grafana.
+"""Draws the dashboards of ops/grafana as pictures from the data of a Prometheus, without Grafana.
 
 python scripts/draw_dashboards.py http://127.0.0.1:9090 docs/images --minutes 10
 """
@@ -25,7 +25,7 @@ MOST_NAMED = 7
 
 
 class Line(NamedTuple):
-    """A series: what it is called, and its points as (seconds, value)."""
+    """A series: its name, and its points as (seconds, value)."""
 
     name: str
     points: list[tuple[float, float]]
@@ -53,9 +53,11 @@ def _largest(line: Line) -> float:
 
 
 def amount(value: float, unit: str) -> str:
-    """A value in its unit, short."""
+    """A value with its unit, in short form."""
     if unit == "s" and value < 1:
         return f"{value * 1000:.3g} ms"
+    if unit == "s" and value >= 172_800:
+        return f"{value / 86_400:.3g} d"
     if unit == "bytes":
         return f"{value / 2**20:.0f} MiB"
     shown = f"{value:.3g}" if value < 1000 else f"{value:.0f}"

@@ -1,6 +1,6 @@
 """Draws the icons for home screens from `web/portal/static/icon.svg`, in Chromium: `python -m scripts.icons`.
 
-The maskable one fills its square, with the sign within the middle, because phones cut it into their own shape.
+The maskable icon fills its square, with the sign in the middle, because phones cut it into their own shape.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ ICONS = {
     "icon-512": (512, 0),
     "icon-maskable-512": (512, 0.8),
 }
-"""The name, its pixels, and the part of the square that the sign takes; 0: all of it, with round corners."""
+"""By file name, the pixels, and the part of the square that the sign takes; 0: all of it, with round corners."""
 
 
 async def draw() -> None:

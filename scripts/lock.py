@@ -1,10 +1,10 @@
 """Writes requirements.lock and requirements-dev.lock: every package with its version and the hashes of its files.
 
     python scripts/lock.py            makes both files; needs the command `uv` (`pip install uv`)
-    python scripts/lock.py --behind   prints what of constraints.txt the files lack, or have in another version
+    python scripts/lock.py --behind   prints the pins of constraints.txt that the files lack or have in another version
 
-Versions are those of constraints.txt. Hashes are those that the package index has for all files of a release, so that
-they hold on every platform. No index is named. The second command runs before any Python package is installed, so the
+Versions are those of constraints.txt. Hashes are those of all files of a release in the package index, so that they
+hold on every platform. The files name no index. The second command runs before any Python package is installed, so the
 script uses only the standard library.
 """
 
@@ -39,7 +39,7 @@ def pins(*files: Path) -> dict[str, str]:
 
 
 def behind(folder: Path = ROOT) -> list[str]:
-    """What constraints.txt pins and the lock files do not, as requirements."""
+    """The pins of constraints.txt that the lock files lack, as requirements."""
     locked = pins(folder / "requirements.lock", folder / "requirements-dev.lock")
     wanted = pins(folder / "constraints.txt")
     return [f"{name}=={each}" for name, each in wanted.items() if locked.get(name) != each]

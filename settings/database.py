@@ -6,13 +6,13 @@ from pydantic import BaseModel, Field
 
 
 class Connections(NamedTuple):
-    """How many connections to PostgreSQL a process has, and what the server ends by itself (seconds).
+    """How many connections to PostgreSQL a process has, and after how many seconds the server ends what takes too long.
 
     Attributes:
-        pool: connections of a process at most; who needs another one waits for it.
-        statement_seconds: a statement that runs for longer.
-        lock_seconds: a statement that waits for longer for a lock.
-        idle_seconds: a transaction of a process that sends nothing for longer, such as one that was paused.
+        pool: the most connections of a process. A task that needs another one waits.
+        statement_seconds: the longest that a statement may run.
+        lock_seconds: the longest that a statement may wait for a lock.
+        idle_seconds: the longest that a transaction may send nothing, for example because its process was paused.
     """
 
     pool: int = 20
@@ -26,7 +26,7 @@ CONNECTIONS = Connections()
 
 
 class DatabaseSettings(BaseModel):
-    """Connections to PostgreSQL. They mean nothing for SQLite."""
+    """Connections to PostgreSQL. SQLite ignores them."""
 
     database_pool: int = Field(
         CONNECTIONS.pool,

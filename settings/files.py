@@ -9,8 +9,8 @@ GROUP_ENTERS = 0o750
 
 
 def keep_files_private() -> None:
-    """Whatever this process and its children make from now on is for their user only.
+    """Let only the user of this process and its children read the files that they make from now on.
 
-    What others must read says so itself (`GROUP_READS`).
+    Files that others must read get their mode explicitly (`GROUP_READS`).
     """
     os.umask(0o077)

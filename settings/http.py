@@ -6,7 +6,7 @@ from settings.fields import Networks
 
 
 class HttpSettings(BaseModel):
-    """Where the web application listens, whom it believes, and how many calls it takes."""
+    """Where the web application listens, which proxies it trusts, and how many calls it takes."""
 
     http_host: str = Field(
         "127.0.0.1",

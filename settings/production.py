@@ -1,4 +1,4 @@
-"""What web processes and workers with `CMI_PRODUCTION=on` do not start with. docs/operations.md has the table."""
+"""Findings with which web processes and workers do not start if `CMI_PRODUCTION=on` (table in docs/operations.md)."""
 
 import ipaddress
 import re
@@ -28,9 +28,9 @@ _KNOWN = frozenset(
 _WORDS = re.compile(r"change.?me|development|example|password|passwort|secret|insecure", re.I)
 _SHORTEST_PASSWORD = 12
 _FEWEST_BYTES = 16
-"""Different bytes in a key of 32. Of random ones, fewer come up once in 10^14 keys."""
+"""The fewest different bytes in a key of 32 bytes. A random key has fewer once in 10^14 keys."""
 _FEWEST_CHARACTERS = 8
-"""Different characters in a secret key. Of 32 random hexadecimal digits, fewer come up once in 10^7 keys."""
+"""The fewest different characters in a secret key. 32 random hexadecimal digits have fewer once in 10^7 keys."""
 _WIDEST = {4: 8, 6: 7}
 """The shortest prefixes of a trusted network: those of 10.0.0.0/8 and fc00::/7."""
 _IPV4_IN_IPV6 = ipaddress.IPv6Network("::ffff:0:0/96")
@@ -152,7 +152,7 @@ class Finding(Enum):
 
     def __init__(self, subject: str, problem: str, remedy: str) -> None:
         self.subject = subject
-        """The variables it may be about, or what else."""
+        """The variables that it may be about, or another subject."""
         self.problem = problem
         self.remedy = remedy
 
@@ -180,12 +180,12 @@ def findings(
 
     Args:
         settings: of the process.
-        process: which one; only `web` needs the secret key.
-        lacking: what this machine lacks to confine the processes that read foreign files.
-        temporal: the environment, for the variables of Temporal's own.
+        process: its kind; only `web` needs the secret key.
+        lacking: what this machine lacks to confine the processes that read files from outside.
+        temporal: the environment with Temporal's own variables.
 
     Raises:
-        SettingsError: the variables of Temporal's own are wrong.
+        SettingsError: Temporal's own variables are wrong.
     """
     found = chain(
         _addresses(settings),
@@ -249,7 +249,7 @@ def _keys(settings: Settings, process: Process) -> Iterator[Found]:
 
 def _passwords(settings: Settings) -> Iterator[Found]:
     url = urlsplit(settings.database_url)
-    named = parse_qs(url.query, keep_blank_values=True)  # the driver takes both from there as well
+    named = parse_qs(url.query, keep_blank_values=True)  # the driver also reads both from the query
     users = [unquote(url.username or ""), *named.get("user", ())]
     passwords = [unquote(url.password)] if url.password is not None else []
     passwords += named.get("password", ())
@@ -307,7 +307,7 @@ def _is_weak(key: bytes) -> bool:
 
 
 def _is_written(text: str) -> bool:
-    """Whether a text was thought out and not drawn: a piece that repeats, few characters, or a word."""
+    """Whether a text was made up and not drawn at random: a repeated piece, few characters, or a word."""
     repeats = (text + text).find(text, 1) < len(text)
     return repeats or len(set(text)) < _FEWEST_CHARACTERS or bool(_WORDS.search(text))
 

@@ -1,4 +1,4 @@
-"""Secrets stay in the environment no longer than they are needed."""
+"""Removes secrets from the environment of a process once they are not needed any more."""
 
 import os
 
@@ -16,7 +16,7 @@ _STANDARD = (
 
 
 def forget_secrets(settings: Settings) -> None:
-    """Take the variables with secrets out of this process's environment, so that no process it starts gets them.
+    """Remove the variables with secrets from this process's environment, so that no process that it starts gets them.
 
     To be called once everything has been read and the client of Temporal and the exporter of traces are made.
     """

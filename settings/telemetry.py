@@ -6,7 +6,7 @@ from settings.fields import ListenAddress, parse_listen_address
 
 
 class TelemetrySettings(BaseModel):
-    """Where a process shows its metrics. As a standard nowhere."""
+    """Where a process shows its metrics. By default nowhere."""
 
     metrics_address: ListenAddress | None = Field(
         None,

@@ -29,7 +29,7 @@ def temporal_connection(env: Mapping[str, str] = os.environ) -> ClientConnectCon
     """
     given = {name: value.strip() for name, value in env.items() if value.strip()}
     file = given.get(_FILE)
-    if file is not None and not Path(file).is_file():  # the SDK would take it for an empty one
+    if file is not None and not Path(file).is_file():  # the SDK would treat it as an empty file
         raise SettingsError(f"{_FILE}: {file}: no such file")
     try:
         config = ClientConfig.load_client_connect_config(override_env_vars=given)
@@ -38,7 +38,7 @@ def temporal_connection(env: Mapping[str, str] = os.environ) -> ClientConnectCon
         where = variable or f"the profile in {_FILE}"
         raise SettingsError(f"{where}: {error.filename}: {error.strerror}") from None
     except Exception as error:  # the SDK's own class is private
-        # Only the first line: the others quote the file, which may have a key.
+        # Only the first line: the others quote the file, which may contain a key.
         raise SettingsError(f"{_variable(str(error))}: {str(error).splitlines()[0]}") from None
     config.setdefault("target_host", LOCAL_ADDRESS)
     tls = config.get("tls")
@@ -59,7 +59,7 @@ def is_local(config: ClientConnectConfig) -> bool:
 
 
 def is_inside(config: ClientConnectConfig) -> bool:
-    """Whether Temporal's address can only be of this machine or of a network of yours: a name without a domain, as in
+    """Whether Temporal's address can only be on this machine or in a private network: a name without a domain, as in
     Compose and Kubernetes, a name below a domain that is never public, or a private address."""
     host = _host(config)
     try:

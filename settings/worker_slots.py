@@ -1,11 +1,11 @@
-"""The settings of how much a worker does at once; `Settings` has them beside its own."""
+"""The settings that limit how much a worker does at once; `Settings` has them beside its own."""
 
 from pydantic import BaseModel, Field
 
 
 class WorkerSlots(BaseModel):
-    """How many tasks of the queue `orders` one worker process has in hand. What it has not taken waits in the server,
-    where the partners take turns (`temporal/fairness.py`); what it has taken shares one processor core."""
+    """How many tasks of the queue `orders` one worker process takes at once. The others wait in the server, where the
+    partners take turns (`temporal/fairness.py`). Those that it has taken share one processor core."""
 
     workflow_slots: int = Field(
         8,

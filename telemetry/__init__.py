@@ -1,1 +1,1 @@
-"""What processes tell about themselves while they run: metrics for Prometheus, traces for OpenTelemetry."""
+"""Telemetry of the processes: metrics for Prometheus, traces for OpenTelemetry."""

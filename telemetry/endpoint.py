@@ -10,13 +10,13 @@ from telemetry.metrics import REGISTRY
 
 
 class NotListening(Exception):
-    """An address for metrics cannot be listened on; the text says which setting and why."""
+    """The process cannot listen on an address for metrics; the text says which setting and why."""
 
 
 class Endpoint:
-    """`GET /metrics` at this address, in threads of its own, until the block ends. Without an address: nowhere.
+    """Serves `GET /metrics` at this address, in its own threads, until the block ends. Without an address nowhere.
 
-    `collectors` are shown beside the metrics of the process.
+    `collectors` add to the metrics of the process.
 
     Raises:
         NotListening: another process listens there, or the address is not of this machine.
@@ -46,7 +46,7 @@ class Endpoint:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop listening. A scrape that waits for the event loop of this thread is not waited for."""
+        """Stop listening, without waiting for a scrape that itself waits for this thread's event loop."""
         if self._address is not None:
             for collector in self._collectors:
                 REGISTRY.unregister(collector)

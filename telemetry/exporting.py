@@ -1,4 +1,4 @@
-"""Where spans are exported to, and what is left out of them."""
+"""Exports spans, without texts that may hold personal data."""
 
 import os
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _TEXTS = ("exception.message", "exception.stacktrace")
 
 
 def new_provider(service: str, exporter: SpanExporter | None) -> TracerProvider:
-    """What makes and exports spans, as `start_tracing` says."""
+    """The provider that makes and exports spans, as `start_tracing` describes."""
     given = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": service}
     provider = TracerProvider(resource=Resource.create(given))
     if exporter is None:
@@ -29,7 +29,7 @@ def new_provider(service: str, exporter: SpanExporter | None) -> TracerProvider:
 
 
 class WithoutTexts(SpanExporter):
-    """Exports spans without the messages of errors, which may repeat what somebody entered. Their types are kept."""
+    """Exports spans without the messages of errors, which may repeat somebody's input. The types of errors are kept."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter

@@ -1,4 +1,4 @@
-"""Figures that a process has to ask the database for: read when Prometheus asks, and kept for some seconds."""
+"""Metrics that are read from the database when Prometheus scrapes them, and kept for some seconds."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 logger = logging.getLogger("cmi.metrics")
 
 KEPT_SECONDS = 15.0
-"""How long figures are shown again before the database is asked anew."""
+"""How long figures are reused before the database is asked again."""
 _PATIENCE = 8.0  # Prometheus gives a scrape ten seconds
 
 
@@ -28,18 +28,18 @@ class Family(NamedTuple):
 
 
 class StateCollector(Collector):
-    """Shows what `read` gives of this process, called in the thread of the endpoint."""
+    """Shows the metrics that `read` returns. It is called in the thread of the endpoint."""
 
     def __init__(self, read: Callable[[], Sequence[Family]]) -> None:
         self._read = read
 
     def collect(self) -> Iterable[Metric]:
-        """What `read` gives now."""
+        """The metrics now."""
         return [_shown(family) for family in self._read()]
 
 
 class FigureCollector(Collector):
-    """Shows the figures that `read` gives, which runs in `loop`.
+    """Shows the figures that `read` returns. It runs in `loop`.
 
     If `read` fails or takes longer than eight seconds, there are no figures, and `cmi_figures_up` is 0.
     """

@@ -1,4 +1,4 @@
-"""The metrics of a process. They are counted always, and shown only where CMI_METRICS_ADDRESS says so.
+"""The metrics of a process. They are always counted, and shown only at CMI_METRICS_ADDRESS.
 
 No label holds a person, a partner, an order or anything else that grows with the business: routes are templates.
 """

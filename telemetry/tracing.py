@@ -32,19 +32,19 @@ _provider: "TracerProvider | None" = None
 
 
 def start_tracing(service: str, exporter: "SpanExporter | None" = None) -> None:
-    """Export the spans of this process from now on, as a service of this name unless `OTEL_SERVICE_NAME` says another.
+    """Export the spans of this process from now on. `OTEL_SERVICE_NAME` replaces the name of the service.
 
-    Without an exporter, to the address of the standard variables. With one, which tests give, each span at once.
+    Without an exporter they go to the address of the standard variables. With one (in tests), each span at once.
     """
     global _provider
-    # only here, since processes without traces need not load it
+    # Imported here, so that processes without traces do not load it.
     from telemetry.exporting import new_provider
 
     _provider = new_provider(service, exporter)
 
 
 def stop_tracing() -> None:
-    """Export what is left, and no more spans."""
+    """Export the remaining spans, and make no more."""
     global _provider
     if _provider is not None:
         _provider.shutdown()
@@ -52,7 +52,7 @@ def stop_tracing() -> None:
 
 
 def tracer() -> Tracer | None:
-    """What makes spans; None while there are no traces."""
+    """The tracer; None while tracing is off."""
     return None if _provider is None else _provider.get_tracer(_NAME)
 
 

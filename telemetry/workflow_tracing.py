@@ -1,4 +1,4 @@
-"""Traces through Temporal: of a call of the API, its update, what the workflow starts because of it, and activities."""
+"""Traces through Temporal: from a call of the API to its update, and on to the activities that it causes."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,31 +12,31 @@ from temporalio.contrib.opentelemetry import TracingInterceptor, TracingWorkflow
 
 
 class TraceInterceptor(TracingInterceptor):
-    """The SDK's, but for what a message causes: it belongs to the trace of its sender.
+    """The SDK's interceptor, except that the effects of a message belong to the trace of its sender.
 
-    With the SDK's own it would belong to the trace of the call that started the workflow, months ago.
+    With the SDK's own they would belong to the trace of the call that started the workflow, months ago.
     """
 
     def workflow_interceptor_class(
         self, input: temporalio.worker.WorkflowInterceptorClassInput
     ) -> type[TracingWorkflowInboundInterceptor]:
-        """The interceptor of workflows."""
+        """Implements `TracingInterceptor.workflow_interceptor_class`."""
         super().workflow_interceptor_class(input)
         return _WorkflowInterceptor
 
 
 class _WorkflowInterceptor(TracingWorkflowInboundInterceptor):
-    """Within a workflow. Spans are made only while history is not replayed, and no command depends on them."""
+    """The interceptor of a workflow. It makes no spans during a replay, and no command depends on them."""
 
     async def handle_update_handler(self, input: temporalio.worker.HandleUpdateInput) -> Any:
-        """An accepted update."""
+        """Handle an accepted update within its sender's trace."""
         with self._as_sent(f"HandleUpdate:{input.update}", input.headers) as is_traced:
             if is_traced:
                 return await self.next.handle_update_handler(input)
         return await super().handle_update_handler(input)
 
     async def handle_signal(self, input: temporalio.worker.HandleSignalInput) -> None:
-        """A signal."""
+        """Handle a signal within its sender's trace."""
         with self._as_sent(f"HandleSignal:{input.signal}", input.headers) as is_traced:
             if is_traced:
                 await self.next.handle_signal(input)
@@ -45,7 +45,7 @@ class _WorkflowInterceptor(TracingWorkflowInboundInterceptor):
 
     @contextmanager
     def _as_sent(self, name: str, headers: Mapping[str, Payload]) -> Iterator[bool]:
-        """Within the trace of the sender. False if it sent none."""
+        """A block within the trace of the sender. False if the sender sent none."""
         header = headers.get(self.header_key)
         if header is None:
             yield False

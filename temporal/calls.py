@@ -24,8 +24,8 @@ class TemporalAway(Exception):
 
 
 class Broken(TemporalAway):
-    """The workflow's tasks fail, because of a mistake in its code or a worker of another version. It takes no messages
-    until that is corrected. `cause` is the failure, for operations only: it may quote what the order holds."""
+    """The workflow's tasks fail, because of a bug or a worker of another version. Until that is corrected it takes no
+    messages. `cause` is the failure, for operations only: it may quote the order's data."""
 
     def __init__(self, workflow_id: str, cause: str) -> None:
         self.workflow_id = workflow_id

@@ -37,12 +37,12 @@ class NoConnection(Exception):
 
 
 class Refused(NoConnection):
-    """Temporal refuses this process, or it Temporal. The text begins with the setting that is probably wrong."""
+    """Temporal refuses this process, or this process Temporal. The text begins with the setting to look at."""
 
 
 @contextmanager
 def connecting() -> Iterator[None]:
-    """Calls to Temporal that may have to connect first, as the first call of a lazy client does.
+    """Translate the errors of calls that may have to connect first, such as the first call of a lazy client.
 
     The SDK has no exception type for a failed connection. It raises a plain `RuntimeError`, recognised by its text.
     Every other `RuntimeError` passes through.
@@ -159,7 +159,7 @@ async def _check_namespace(client: Client) -> None:
 def _interceptors() -> Sequence[Interceptor]:
     if (making := tracer()) is None:
         return ()
-    # only here, since processes without traces need not load it
+    # Imported here, so that processes without traces do not load it.
     from telemetry.workflow_tracing import TraceInterceptor
 
     return (TraceInterceptor(making),)

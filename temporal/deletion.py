@@ -22,7 +22,7 @@ async def is_running(client: Client, workflow_id: str) -> bool:
 
 
 async def delete_ended_runs(client: Client, workflow_id: str) -> bool:
-    """Delete all ended runs. Returns whether none is left that runs. The server deletes them soon, not at once.
+    """Delete all ended runs. Returns whether no run is still running. The server deletes them soon, not at once.
 
     Raises:
         RPCError: Temporal is unavailable, or does not allow it.

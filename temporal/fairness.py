@@ -1,4 +1,4 @@
-"""Whose turn it is on a full task queue: partners take turns, whoever has more tasks waiting."""
+"""Fairness on a full task queue: partners take turns, however many tasks each has waiting."""
 
 from temporalio.common import Priority
 

@@ -35,7 +35,7 @@ async def start_order(
 ) -> Snapshot:
     """Start the workflow of an order placed at `now`: the commit point. Returns the order and its first event.
 
-    The workflow is given the first event, so that the order is known here without a worker being up.
+    The first event is part of the workflow's input, so the caller knows the order even if no worker is up.
 
     Raises:
         WorkflowAlreadyStartedError: an order with this SP-ID exists, or has existed.

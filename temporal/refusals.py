@@ -18,7 +18,7 @@ _NO_CONNECTION: Final = (
         "TEMPORAL_TLS_CLIENT_CERT_PATH: the server ends the connection; it may want TLS or another client certificate",
     ),
 )
-"""What is in the SDK's text of a failed connection, and the setting that is wrong then. The SDK has no codes for it."""
+"""Words in the SDK's text of a failed connection, each with the setting that is wrong. The SDK gives no codes."""
 
 
 def of_connection(text: str) -> str | None:

@@ -44,7 +44,7 @@ async def start_settlement(
 ) -> SettlementSnapshot:
     """Open a partner's settlement of a month at `now`: the commit point. Returns its first state and events.
 
-    `request_id` is kept with the workflow: a caller that got no answer finds out whether it was its own request that
+    `request_id` is kept with the workflow, so that a caller that got no answer can find out whether its own request
     opened the settlement (`opening_request`).
 
     Raises:

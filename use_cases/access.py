@@ -92,10 +92,10 @@ def is_allowed(principal: Principal, use_case: str) -> bool:
 
 
 def sees(principal: Principal, order: Order, person_id: str | None) -> bool:
-    """Whether this caller may know of an order. A partner sees its current orders that were transmitted to it, and
-    a technician of those the ones that are assigned to it.
+    """Whether this caller may know of an order. A partner sees its current orders that were transmitted to it, and a
+    technician only those that are assigned to it.
 
-    `person_id`: the person that the order is assigned to. It is asked for technicians only.
+    `person_id`: the person that the order is assigned to. It matters for technicians only.
     """
     match principal.role:
         case "operations" | "shop" | "warehouse" | "accounting":
@@ -144,7 +144,7 @@ def own_partner(principal: Principal) -> str | None:
 
 
 def own_actions(principal: Principal, actions: Iterable[str]) -> tuple[str, ...]:
-    """Those of these actions on an order that are the caller's within its firm. Decisions of operations are theirs."""
+    """The actions among these that the caller may take within its firm. A technician lacks those of the office."""
     return tuple(action for action in actions if may(principal.partner_role, action))
 
 

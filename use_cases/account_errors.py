@@ -71,7 +71,7 @@ class PartnerEnded(Conflict):
 
 
 class OwnFactor(Conflict):
-    """Nobody resets the own second factor: another person of operations has to."""
+    """Nobody can reset their own second factor: another person of operations has to."""
 
     def __init__(self) -> None:
         super().__init__("Another person has to reset your second factor.")

@@ -1,4 +1,4 @@
-"""Helpers for logins and tokens: identifiers, and the check of what is given."""
+"""Helpers for logins and tokens: identifiers, and the check of input."""
 
 import secrets
 from typing import NamedTuple
@@ -26,7 +26,7 @@ def check_role(role: str, partner_id: str | None) -> None:
 
 
 class NewUser(NamedTuple):
-    """What is given of a person who gets a login, checked."""
+    """The checked input about a person who gets a login."""
 
     email: str
     name: str

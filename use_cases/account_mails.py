@@ -1,4 +1,4 @@
-"""All mails that the web process sends itself: links, changed IBANs, notices. Each is stored with what causes it."""
+"""The mails about accounts, which the web process sends: links, changed IBANs, notices."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -15,7 +15,7 @@ from use_cases.notice_mails import NoticeMails
 
 
 class AccountMails:
-    """Sends what is due: links by themselves, the others also as soon as they are caused (`tell`)."""
+    """Sends the mails that are due. Each was stored with its cause. `tell` starts to send those that are not links."""
 
     def __init__(
         self,

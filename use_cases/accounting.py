@@ -1,4 +1,4 @@
-"""What accounting does first and looks up by month: sums, lines, decisions, and all papers as one ZIP file."""
+"""The use cases of accounting: invoices that wait for it; sums, lines, decisions and all papers of a month."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
@@ -72,7 +72,7 @@ class Accounting:
         return await self._records.waiting(self._clock(), limit)
 
     async def sums(self, principal: Principal, *months: Month) -> tuple[BookedSum, ...]:
-        """What the settlements of these months add up to (`AccountingRecords.sums`). Raises `Forbidden`."""
+        """The sums of the settlements of these months (`AccountingRecords.sums`). Raises `Forbidden`."""
         access.check(principal, "read_journal")
         return await self._records.sums(months)
 
@@ -93,8 +93,8 @@ class Accounting:
     def papers(self, principal: Principal, month: Month) -> AsyncIterator[bytes]:
         """All papers of a month as a ZIP file, in parts: statements, their lines, invoices, and the month's tables.
 
-        A folder for each settlement; those of void settlements are in the folder `void`. A paper that should be there
-        and is not is named in `missing.txt`. Raises `Forbidden`.
+        Each settlement has a folder; those of void settlements are in the folder `void`. `missing.txt` lists papers
+        that should be there and are not. Raises `Forbidden`.
         """
         access.check(principal, "read_journal")
         note("export", "succeeded", principal.login_id, "papers")

@@ -95,7 +95,7 @@ class Accounts:
         self._link_mails = LinkMails(settings, database, clock)
         self._mails = AccountMails(database, partners, iban_changes, self._link_mails, zone, clock)
         self.resets = Resets(self._records, self._throttle, self._link_mails, clock)
-        # Of this process, which must have only one.
+        # The outbox of this process, which must have only one.
         self.outbox, self.spawn = self._link_mails.outbox, self._link_mails.spawn
         self._passwords = Passwords()
         self.sessions = SessionUseCases(
@@ -132,7 +132,7 @@ class Accounts:
         self._mails.tell()
 
     async def tidy(self) -> None:
-        """Delete expired sessions and links, and old login attempts; bound tokens, and tell of those that end soon."""
+        """Delete expired sessions, links and old login attempts; limit tokens, and notify of those that end soon."""
         now = self._clock()
         await self._records.tidy(now)
         await self._links.tidy(now)
@@ -253,7 +253,7 @@ class Accounts:
     ) -> None:
         """Remove a login of a partner (None: of staff), and end its sessions and the tokens that it made.
 
-        Operations are told of these tokens by mail. Raises `NotFound`; `LastOffice` (`Leaving.remove_user`).
+        Operations get a mail about these tokens. Raises `NotFound`; `LastOffice` (`Leaving.remove_user`).
         """
         await self.user(partner_id, user_id)
         leaving = self._records.leaving

@@ -7,7 +7,7 @@ IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def ip_of(address: str) -> IpAddress | None:
-    """The address of a caller; an IPv4 address that is written as IPv6 is the IPv4 one. None for what is none."""
+    """The address of a caller. An IPv4 address in IPv6 notation becomes the IPv4 one. None if it is not an address."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -16,14 +16,14 @@ def ip_of(address: str) -> IpAddress | None:
 
 
 def network_of(ip: IpAddress, length: int) -> str:
-    """The network with a prefix of so many bits that an address is in."""
+    """The network of an address. `length`: the bits of its prefix."""
     return str(ipaddress.ip_network((ip, length), strict=False))
 
 
 def shortened(address: str) -> str | None:
-    """The address of a caller without what tells one household from another: "203.0.113.x", "2001:db8:7::x".
+    """The address of a caller without the part that tells households apart: "203.0.113.x", "2001:db8:7::x".
 
-    None for what is none.
+    None if it is not an address.
     """
     ip = ip_of(address)
     if ip is None:

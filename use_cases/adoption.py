@@ -41,7 +41,7 @@ Result = Literal[
 
 `adopted`: it has the version now, or had it before. `newer`: it has a newer one. `closed`: it is over. `no_answer`: its
 workflow did not answer. `not_running`: it has no running workflow although it is open in the records. `old_worker`: its
-worker does not know the version yet. `no_policy`: the policy of its partner is not there. `broken`: its workflow tasks
+worker does not know the version yet. `no_policy`: the policy of its partner is missing. `broken`: its workflow tasks
 fail, or the update failed for an unknown reason.
 """
 RESULTS: dict[Result, str] = {

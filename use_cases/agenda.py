@@ -1,4 +1,4 @@
-"""The agenda of a partner: its visits in a period, of everybody, of one person, or of nobody yet."""
+"""The agenda of a partner: its visits in a period, of everybody, of one person, or not assigned yet."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -34,7 +34,7 @@ class Person(NamedTuple):
 
 
 class AgendaEntry(NamedTuple):
-    """A visit with its order as the caller sees it, and who goes there."""
+    """A visit with its order as the caller sees it, and the person who goes there."""
 
     order: Order
     entry: CalendarEntry
@@ -62,7 +62,7 @@ class AgendaEntry(NamedTuple):
 
     @property
     def person(self) -> str | None:
-        """The id of who goes there."""
+        """The id of the person who goes there."""
         return self.assigned.user_id if self.assigned else None
 
     @property
@@ -74,8 +74,8 @@ class AgendaEntry(NamedTuple):
 class Agenda(NamedTuple):
     """The visits of a period.
 
-    `people`: whose visits the caller can ask for; empty if it sees only its own. `clashes`: which visits that are
-    still to come are at the same time, by SP-ID. `is_cut`: there are more than are listed.
+    `people`: the people whose visits the caller can ask for; empty if it sees only its own. `clashes`: visits to come
+    that overlap (`domain.agenda.clashes`). `is_cut`: there are more than are listed.
     """
 
     period: Period
@@ -127,7 +127,8 @@ class AgendaUseCases:
         users = () if own is not None else await self._accounts.users(partner_id, now)
         if own is None and person not in (None, NOBODY, *(each.user_id for each in users)):
             raise UnknownPerson
-        found = await self._entries.between(partner_id, period.begin, period.end, own, MOST + 1)
+        only = () if own is None else (own,)
+        found = await self._entries.between(partner_id, period.begin, period.end, only, MOST + 1)
         people = await self._assignments.of([each.order.sp_id for each in found])
         entries = tuple(
             AgendaEntry(

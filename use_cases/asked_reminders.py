@@ -28,11 +28,10 @@ logger = logging.getLogger("cmi.desk")
 KIND = "asked_reminder"
 PAUSE = timedelta(hours=1)
 """An order is not in two reminders within this time."""
-"""Seconds between two looks for mails that are due."""
 
 
 class Reminded(NamedTuple):
-    """What became of the wish to remind a partner of an order.
+    """The result of asking for a reminder of an order.
 
     `asked`: a mail is on its way. `just_reminded`: one was asked for `at`, less than `PAUSE` ago. `not_waiting`:
     nothing of the order waits for its partner. `unknown`: there is no such order.
@@ -43,7 +42,7 @@ class Reminded(NamedTuple):
 
 
 class AskedReminderUseCases:
-    """Takes the wishes for reminders, and sends the mails. Several processes may share the work.
+    """Takes requests for reminders, and sends the mails. Several processes may share the work.
 
     `spawn` starts a task that the process waits for at its end.
     """
@@ -67,7 +66,7 @@ class AskedReminderUseCases:
     async def remind(
         self, principal: Principal, sp_ids: Collection[str], request_id: str
     ) -> dict[str, Reminded]:
-        """Remind the partners of these orders. Idempotent for a request id. Returns what became of each.
+        """Remind the partners of these orders. Idempotent for a request id. Returns the result for each order.
 
         Raises:
             Forbidden: not for this role.
@@ -128,7 +127,7 @@ class AskedReminderUseCases:
         return row.state == "sent"
 
     async def _waiting(self, reminder: AskedReminder, now: datetime) -> list[WaitingOrder]:
-        """What the mail lists: its orders that still wait for this partner, the most urgent first."""
+        """The orders that the mail lists: those that still wait for this partner, the most urgent first."""
         found = [await self._orders.get(sp_id) for sp_id in reminder.sp_ids]
         waiting = [
             (deadline.due, stored.order, deadline)
@@ -147,9 +146,9 @@ class AskedReminderUseCases:
 
 
 def waits_for_partner(order: Order, now: datetime) -> Deadline | None:
-    """The partner's running deadline that is due first, of an order that was sent to it; None if nothing waits for it.
+    """The partner's most urgent running deadline of an order that was sent to it; None if nothing waits for it.
 
-    A deadline that begins later, after an appointment to come, does not wait for anybody yet.
+    A deadline that starts in the future, after an appointment to come, does not count yet.
     """
     if order.transmitted_at is None or order.status.is_final:
         return None

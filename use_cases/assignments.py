@@ -1,4 +1,4 @@
-"""The use cases of whose order is whose: a partner's office assigns its orders to its people."""
+"""The use cases of assignments: a partner's office assigns its orders to its people."""
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
@@ -51,7 +51,7 @@ class AssignmentUseCases:
     async def of(
         self, principal: Principal, sp_ids: Collection[str]
     ) -> Mapping[str, PersonView | None]:
-        """The person of each of these orders, which the caller may see. None: nobody, or the caller does not see it."""
+        """The person of each of these orders, which the caller may see. None: nobody, or hidden from the caller."""
         shown: dict[str, PersonView | None] = dict.fromkeys(sp_ids)
         if principal.role in _SHOWN_TO:
             for sp_id, person in (await self._assignments.of(sp_ids)).items():
@@ -83,7 +83,7 @@ class AssignmentUseCases:
                 return
 
     async def clear(self, principal: Principal, sp_id: str) -> None:
-        """Let nobody have an order of the caller's firm. Raises `Forbidden`; `UnknownOrder`."""
+        """End the assignment of an order of the caller's firm. Raises `Forbidden`; `UnknownOrder`."""
         order = await self._own(principal, sp_id)
         await self._assignments.clear(
             order.sp_id, order.partner.partner_id, _login(principal), self._clock()

@@ -1,7 +1,7 @@
-"""Names a browser by its `User-Agent`, shortly, so that people know which of their devices a session is on.
+"""Names a browser briefly, by its `User-Agent`, so that people know on which of their devices a session is.
 
-The name has only words of this file, whatever a browser sends. A library would know thousands of browsers; people have
-few, and what is not known is shown as unknown.
+A name consists of words from this file, whatever a browser sends. A library would know thousands of browsers; these few
+are enough, and any other is shown as unknown.
 """
 
 _LONGEST = 512

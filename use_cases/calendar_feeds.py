@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from documents import calendar_feed
 from documents.calendar_feed import FeedEntry, feed_ics
-from domain.orders.calendar_entry import FallenEntry
+from domain.orders.calendar_entry import RemovedEntry
 from records.assignments import Assigned, Assignments
 from records.calendar_entries import CalendarEntries, EntryVersion
 from records.calendar_feeds import CalendarFeeds, Feed, Subscriber
@@ -21,18 +21,23 @@ from use_cases.principal import Principal
 from use_cases.security_events import looked_at, note
 
 BACK = timedelta(days=30)
-"""How long a visit that is over, or that fell, stays in the calendar."""
+"""How long a visit that is over, or was removed, stays in the calendar."""
 _LONGEST_SECRET = 200
 
 
 class Reading(NamedTuple):
-    """What an address leads to. `tag` tells one content from another; it is `tag` since `changed_at`."""
+    """The calendar behind an address. `tag` identifies its content, which is the same since `changed_at`.
+
+    `last_modified`: the first whole second after that, in which HTTP counts; None until it has come, since the content
+    may change again before.
+    """
 
     subscriber: Subscriber
     principal: Principal
     tag: str
     changed_at: datetime
-    fallen: tuple[FallenEntry, ...]
+    last_modified: datetime | None
+    removed: tuple[RemovedEntry, ...]
 
 
 class CalendarFeedUseCases:
@@ -62,7 +67,7 @@ class CalendarFeedUseCases:
 
         Raises:
             Forbidden: the caller is not a person of a partner.
-            Conflict: its login ended in this moment.
+            Conflict: its login was removed at this moment.
         """
         access.check(principal, "read_agenda")
         secret = new_secret()
@@ -80,7 +85,7 @@ class CalendarFeedUseCases:
             note("calendar", "ended")
 
     async def open(self, secret: str) -> Reading | None:
-        """What the address with this secret leads to now; None if it works no longer, or never did."""
+        """The calendar behind the address with this secret; None if there is none (any more)."""
         now = self._clock()
         if len(secret) > _LONGEST_SECRET:
             return None
@@ -88,18 +93,23 @@ class CalendarFeedUseCases:
         if subscriber is None:
             return None
         since, person = now - BACK, _only(subscriber)
-        versions = await self._entries.versions(subscriber.partner_id, since, person)
-        fallen = await self._entries.fallen(subscriber.partner_id, since, person)
+        only = () if person is None else (person,)
+        versions = await self._entries.versions(subscriber.partner_id, since, only)
+        removed = await self._entries.removed(subscriber.partner_id, since, only)
         people = await self._people(person, [each.sp_id for each in versions])
-        tag = _tag(subscriber, self._public_url, versions, fallen, people)
-        changed_at = await self._feeds.note_read(subscriber, hash_of(secret), tag, now)
-        return Reading(subscriber, _principal(subscriber), tag, changed_at, fallen)
+        tag = _tag(subscriber, self._public_url, versions, removed, people)
+        changed_at = await self._feeds.note_read(subscriber, hash_of(secret), tag, self._clock())
+        second = changed_at.replace(microsecond=0) + timedelta(seconds=1)
+        # `now` is from before the content was read: what changed since is newer than `second`.
+        shown = second if second <= now else None
+        return Reading(subscriber, _principal(subscriber), tag, changed_at, shown, removed)
 
     async def content(self, reading: Reading) -> bytes:
         """The calendar as an iCalendar file."""
         subscriber, person = reading.subscriber, _only(reading.subscriber)
         since = self._clock() - BACK
-        found = await self._entries.between(subscriber.partner_id, since, None, person)
+        only = () if person is None else (person,)
+        found = await self._entries.between(subscriber.partner_id, since, None, only)
         people = await self._people(person, [each.order.sp_id for each in found])
         looked_at(
             reading.principal,
@@ -110,18 +120,18 @@ class CalendarFeedUseCases:
             for order, entry in found
         ]
         name = subscriber.partner_name if person is None else subscriber.name
-        # Hundreds of entries take a second: other calls go on meanwhile.
+        # Hundreds of entries take a second. In a thread they do not block other calls.
         return await asyncio.to_thread(
-            feed_ics, name, entries, reading.fallen, self._public_url, subscriber.language
+            feed_ics, name, entries, reading.removed, self._public_url, subscriber.language
         )
 
     async def _people(self, person: str | None, sp_ids: list[str]) -> Mapping[str, Assigned]:
-        """Whose orders these are; nothing if all are one person's."""
+        """The person of each of these orders; empty if the calendar is that of one person."""
         return await self._assignments.of(sp_ids) if person is None else {}
 
 
 def _only(subscriber: Subscriber) -> str | None:
-    """The person whose visits it has; None: those of the firm. A technician has its own, whatever it was before."""
+    """The person whose visits the calendar has; None: the whole firm's. A technician always gets only its own."""
     if subscriber.everybody and subscriber.partner_role != "technician":
         return None
     return subscriber.user_id
@@ -142,17 +152,17 @@ def _tag(
     subscriber: Subscriber,
     public_url: str,
     versions: tuple[EntryVersion, ...],
-    fallen: tuple[FallenEntry, ...],
+    removed: tuple[RemovedEntry, ...],
     people: Mapping[str, Assigned],
 ) -> str:
-    """A hash of all that the content is made of."""
+    """A hash of everything that determines the content."""
     of_person = (subscriber.name, subscriber.partner_name, subscriber.language, _only(subscriber))
     made_of = (
         calendar_feed.VERSION,
         public_url,
         of_person,
         versions,
-        fallen,
+        removed,
         sorted(people.items()),
     )
     return hashlib.sha256(repr(made_of).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Everything that is stored about one customer, for a customer who asks (docs/data-protection.md, "Access")."""
+"""Exports everything that is stored about a customer who asks for it (docs/data-protection.md, "Access")."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ logger = logging.getLogger("cmi.erasure")
 
 
 class CustomerQuery(Input):
-    """Whose data are asked for: the customer of an order, or the one with an e-mail address and a name or telephone."""
+    """The customer to export: that of an order, or the one with this e-mail address and this name or telephone."""
 
     sp_id: TextLine | None = None
     email: EmailAddress | None = None
@@ -62,7 +62,7 @@ class CustomerExports:
         self._links = links
 
     async def export(self, principal: Principal, query: CustomerQuery) -> dict[str, Any]:
-        """All orders of the customer with all that is stored of them, as JSON. Erased orders hold nothing of it.
+        """All orders of the customer with everything stored about them, as JSON. Erased orders hold no such data.
 
         Raises:
             Forbidden: not for this role.

@@ -1,4 +1,4 @@
-"""What a customer sees and can ask for by the link in a mail, without a login; and what partners make of it."""
+"""The use cases of the link in a customer's mail, without a login: see the order, and wish for another day."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -14,7 +14,7 @@ from use_cases.link_mails import hash_of, new_secret
 from use_cases.principal import Principal
 
 
-class CustomerDesk:
+class CustomerLinkUseCases:
     """Links of customers, and their wishes for another day. `clock` gives the instant."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
@@ -41,13 +41,13 @@ class CustomerDesk:
         return stored.order if stored is not None and not is_erased(stored.order) else None
 
     async def partner_of(self, order: Order) -> Partner | None:
-        """The partner whom the customer may call: who has the order, and sees it."""
+        """The partner whom the customer may call: the one that has the order and sees it."""
         if order.transmitted_at is None:
             return None
         return await self._partners.get(order.partner.partner_id)
 
     async def ask(self, order: Order, note: str) -> bool:
-        """Ask for another day. False if that is not possible (any more). Asking twice is asking once."""
+        """Ask for another day. False if that is not possible (any more). Repeating it changes nothing."""
         now = self.now
         if not may_ask(order, now):
             return False
@@ -60,7 +60,7 @@ class CustomerDesk:
         return wish if wish is not None and is_open(wish, order, self.now) else None
 
     async def open_wishes(self, principal: Principal) -> tuple[OpenWish, ...]:
-        """Those about the orders of the caller, a partner."""
+        """The open wishes about the orders of the caller, a partner."""
         whose = principal.only_assigned_to
         return await self._links.open_of(principal.partner_id or "", self.now, whose)
 

@@ -22,11 +22,11 @@ RETRY = timedelta(seconds=30)
 
 
 class EndedPartners:
-    """Tells the open orders of ended partners that they have no partner any more.
+    """Takes open orders from partners that have ended, by a command to each order.
 
-    The status in the records says which partners have ended. Rounds repeat until no such order is left: after a process
-    died in between, while Temporal was away, for an order that was placed or reopened in the same moment. Completed
-    orders stay and are settled. Orders under version 1 of the rules stay, too, until operations reassign them.
+    The status in the records says which partners have ended. Rounds repeat until no such order is left, because a
+    process may die in between, Temporal may be away, and an order may be placed or reopened at the same moment.
+    Completed orders stay and are settled. Orders under version 1 of the rules stay until operations reassign them.
     """
 
     def __init__(
@@ -67,12 +67,12 @@ class EndedPartners:
                 continue
 
     async def release_all(self) -> int:
-        """Send the command to all open orders of ended partners. Returns to how many.
+        """Send the command to all open orders of ended partners. Returns how many it was sent to.
 
-        A repetition does no harm: an order drops a request that it knows, and does nothing if it has another partner.
+        It can be repeated: an order drops a request that it knows, and does nothing if it has another partner.
 
         Raises:
-            TemporalAway: some may not have it.
+            TemporalAway: some orders may not have received it.
         """
         sent = 0
         for partner in await self._partners.list("ended"):
@@ -96,7 +96,7 @@ class EndedPartners:
         )
         try:
             await self._gateway.leave(order.sp_id, request)
-        except Closed:  # the reconciler reports it, if it is not just ending
+        except Closed:  # the order has just ended, or the reconciler reports it
             logger.warning("an open order has no workflow", extra={"sp_id": order.sp_id})
             return False
         return True

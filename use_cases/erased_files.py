@@ -17,7 +17,7 @@ class Folders(NamedTuple):
 
 
 def delete_requests(folder: Path, sp_ids: Collection[str]) -> None:
-    """Delete the warehouse's files of these orders. Other files, and those that are no JSON, stay."""
+    """Delete the warehouse's files of these orders. Other files, and those that are not JSON, stay."""
     if not folder.is_dir():
         return
     for path in folder.glob("*.json"):

@@ -29,10 +29,10 @@ CALL_LIMIT = timedelta(seconds=3)
 
 
 class Erasing:
-    """Erases the data of ended orders. Each step can be repeated, so that another process can go on after a death.
+    """Erases the data of ended orders. Each step can be repeated, so that another process can go on if this one dies.
 
-    The order of the steps: the records, so that nobody sees the data and no writer brings them back; the data key;
-    the workflow's history; those of settlements in which people wrote about the order; files in `folders`.
+    The steps in their order: the records, so that nobody sees the data and no writer brings them back; the data key;
+    the workflow's history; the histories of settlements in which people wrote about the order; files in `folders`.
     """
 
     def __init__(
@@ -65,8 +65,8 @@ class Erasing:
     async def erase_outside(self, sp_ids: Collection[str]) -> frozenset[str]:
         """Erase what Temporal and files hold of orders that are erased in the records, and record that it is done.
 
-        An order with a workflow that runs again, or with a settlement that is not over, stays to be done. Returns the
-        orders whose workflows run again.
+        An order whose workflow runs again, or whose settlement is not over, is left for later. Returns the orders whose
+        workflows run again.
 
         Raises:
             NoAnswer, TemporalAway, RPCError: Temporal did not do it. The call may be repeated.
@@ -102,7 +102,7 @@ class Erasing:
 
 
 class ErasureUseCases:
-    """What operations can ask: to erase an order's customer data."""
+    """The use case of operations: erase an order's customer data."""
 
     def __init__(self, client: Client, orders: OrderUseCases, erasing: Erasing) -> None:
         self._client = client
@@ -112,7 +112,7 @@ class ErasureUseCases:
     async def erase(self, principal: Principal, sp_id: str) -> StoredOrder:
         """Erase the customer's data of an order that has ended, and return what is left. Repeating it changes nothing.
 
-        What is outside the records is erased by a worker, soon, or at the latest by the nightly run.
+        A worker erases what is outside the records soon afterwards, or at the latest in the nightly run.
 
         Raises:
             Forbidden: not for this role.

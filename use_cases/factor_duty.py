@@ -1,4 +1,4 @@
-"""Who must have a second factor, and from when on (docs/accounts.md, "The second factor is mandatory for staff")."""
+"""Who must have a second factor, and since when (docs/accounts.md, "The second factor is mandatory for staff")."""
 
 from datetime import datetime, timedelta
 
@@ -6,7 +6,7 @@ from records.accounts import User, email_key
 from settings import Settings
 
 AFTER_RESET = timedelta(days=1)
-"""How long a login may be used without a second factor at most, after operations have removed a lost one."""
+"""How long a login may be used without a second factor after operations have removed a lost one."""
 
 
 class FactorDuty:
@@ -21,7 +21,7 @@ class FactorDuty:
         self._is_possible = settings.secret_key is not None
 
     def due_at(self, user: User) -> datetime | None:
-        """From when on this user gets nothing without a second factor. None: it has one, or needs none (yet)."""
+        """From when on this user is refused everything without a second factor. None: it has one, or needs none yet."""
         is_free = user.role == "partner" or email_key(user.email) in self._exempt
         if user.second_factor or is_free or not self._is_possible:
             return None

@@ -1,4 +1,4 @@
-"""What the reports say beyond counts: trend, why deadlines were missed, cycle times; and a partner's own figures."""
+"""The details of reports: trend, why deadlines were missed, cycle times; and a partner's own figures."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -39,8 +39,8 @@ class MonthOfTrend(NamedTuple):
 class Details(NamedTuple):
     """A month in detail, over all partners.
 
-    `misses`: how many deadlines were missed by kind and reason. `lateness`: how late they were. `reports`: how often
-    partners said that something is not possible, by the type of the event and the reason.
+    `misses`: how many deadlines were missed, by kind and reason. `lateness`: how late they were. `reports`: how often
+    partners reported that something is not possible, by the type of the event and the reason.
     """
 
     trend: tuple[MonthOfTrend, ...]
@@ -102,7 +102,7 @@ class FigureUseCases:
         )  # fmt: skip
 
     async def own(self, principal: Principal, month: Month) -> OwnFigures:
-        """The caller's own figures of a month; nobody else's. Raises `Forbidden` if the caller is no partner."""
+        """The caller's own figures of a month. Raises `Forbidden` if the caller is not a partner."""
         access.check(principal, "read_own_figures")
         partner_id = access.own_partner(principal)
         if partner_id is None:

@@ -1,4 +1,4 @@
-"""Tells partners of changes to their IBAN, at the addresses that they had; retried until each mail is sent."""
+"""Sends the mails about changed IBANs, to the addresses that the partner had, and retries until each is sent."""
 
 import logging
 from collections.abc import Callable

@@ -132,7 +132,7 @@ class Journal:
 
 
 def by_rate(account: SettlementAccount) -> Iterator[tuple[Decimal | None, Decimal, Decimal]]:
-    """Rate in percent, net and VAT of each rate; the rate None for what is without VAT. They add up to the total."""
+    """Rate in percent, net and VAT for each rate; the rate is None for lines without VAT. They add up to the total."""
     net, vat = NOTHING, NOTHING
     for part in account.vat_sums:
         yield part.percent, part.net, part.vat

@@ -1,4 +1,4 @@
-"""Records goods that are reported after an order's workflow has ended, by a new run that tells operations and ends."""
+"""Records goods reported after an order's workflow has ended, by a new run that notifies operations and ends."""
 
 import logging
 from datetime import datetime, timedelta
@@ -42,8 +42,8 @@ class LateGoods:
     async def record(
         self, stored: StoredOrder, notice: Notice, actor: Actor, now: datetime
     ) -> bool:
-        """Record a notice about an order that is final. A repetition changes nothing, nor does one about an order
-        whose data were erased: its key is gone, and its end is too long ago.
+        """Record a notice about an order that is final. A repetition changes nothing, nor does a notice about an order
+        whose data were erased: its key is gone.
 
         Returns False if nothing was done because the order has changed or its workflow is running: the caller sends the
         notice again, to the workflow.
@@ -80,7 +80,7 @@ class LateGoods:
         return True
 
     async def _unsent(self, stored: StoredOrder) -> tuple[Effect, ...]:
-        """What the last run may not have sent, if it did not complete. Mails that were sent are not sent again."""
+        """The effects that the last run may not have sent, if it did not complete. Sent mails are not among them."""
         try:
             async with temporal_call(START_LIMIT):
                 workflow_id = names.order_id(stored.order.sp_id)

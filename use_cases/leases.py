@@ -1,4 +1,4 @@
-"""Attempts at the mails that wait in a table of the records: each is leased to one process, and tried again later."""
+"""Sends the pending mails of a table in the records: each attempt is leased to one process, and retried later."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ _PAUSE_SECONDS = 15.0
 
 
 class Waiting(Protocol):
-    """A row about a mail that waits: a named tuple with the instant of its next attempt."""
+    """The row of a pending mail: a named tuple with the instant of its next attempt."""
 
     def _replace(self, *, next_attempt_at: datetime) -> Self: ...
 
@@ -35,7 +35,7 @@ async def send_leased(
     """Make one attempt at each mail that is due. Returns how many were sent.
 
     Args:
-        due: the rows whose next attempt is due at an instant, at most so many.
+        due: returns the rows whose next attempt is due at an instant, up to a number.
         try_next: sets when a row is tried next; False if another process has done so meanwhile.
         send: the attempt at a leased row. If the process dies in it, the row is due again after `LEASE`.
         clock: gives the instant.
@@ -52,7 +52,7 @@ async def send_leased(
 
 
 async def send_quietly(send_due: Callable[[], Awaitable[int]], what: str) -> int:
-    """Await `send_due` where nobody waits for it: a failure is only logged, because the mails are tried again.
+    """Await `send_due` in the background. A failure is only logged, because the mails are tried again.
 
     Args:
         what: names the mails in the log.
@@ -69,7 +69,7 @@ async def keep_sending(
     send_due: Callable[[], Awaitable[int]],
     what: str,
 ) -> None:
-    """Run forever: send the mails that are due, also those that another process has left.
+    """Run forever: send the mails that are due, including those that another process left behind.
 
     Each round is a task of its own (`spawn`), so that nothing cancels a conversation by SMTP. `what`: as for
     `send_quietly`.

@@ -1,4 +1,4 @@
-"""Sends the mails about messages: one for what one side wrote within a short time, retried until it is sent."""
+"""Sends the mails about messages, and retries them. One mail has what one side wrote within a short time."""
 
 import logging
 from collections.abc import Callable

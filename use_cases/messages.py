@@ -43,7 +43,7 @@ _MOST_WAITING = 200
 
 
 class ShownMessage(NamedTuple):
-    """A message as somebody sees it, and whether it is the first time."""
+    """A message as somebody sees it, and whether it is shown for the first time."""
 
     message: Message
     is_unread: bool
@@ -54,8 +54,8 @@ class ShownThread(NamedTuple):
 
     Attributes:
         due: until when operations are to answer the partner; None if nothing waits.
-        refusal: the code of why no message can be written now; None if one can.
-        note_refusal: the same for a note.
+        refusal: the code of the refusal to write a message now; None if one can be written.
+        note_refusal: the code of the refusal to write a note.
     """
 
     items: tuple[ShownMessage, ...]
@@ -162,7 +162,7 @@ class MessageUseCases:
             raise TemporalAway("the order is not recorded yet") from error
 
     async def close(self, principal: Principal, order: Order, message_id: str) -> None:
-        """Say that a partner's message, and its earlier ones, need no answer. Repeating it changes nothing.
+        """Mark a partner's message, and its earlier ones, as needing no answer. Repeating it changes nothing.
 
         Raises:
             Forbidden: not for this role.
@@ -196,7 +196,7 @@ class MessageUseCases:
         )
 
     async def shown_news(self, principal: Principal) -> tuple[UnreadOrder, ...]:
-        """What `news` gives, to be shown with the customers' names. Raises `Forbidden`."""
+        """As `news`, but recorded as a look, because the customers' names are shown with it. Raises `Forbidden`."""
         found = await self.news(principal)
         looked_at(principal, (each.placement.sp_id for each in found))
         return found
@@ -208,6 +208,14 @@ class MessageUseCases:
         looked_at(principal, (each.placement.sp_id for each in found.items))
         return found
 
+    async def overdue_answers(
+        self, principal: Principal, sp_ids: Collection[str]
+    ) -> frozenset[str]:
+        """Those of these orders that operations should have answered by now; none for other roles."""
+        if principal.role not in access.MAY["close_message"]:
+            return frozenset()
+        return await self._messages.overdue_answers(sp_ids, self._clock())
+
     async def _due(self, order: Order, now: datetime) -> datetime | None:
         policy = await self._policy(order)
         today = now.astimezone(ZoneInfo(policy.office.timezone)).date()
@@ -215,7 +223,7 @@ class MessageUseCases:
         return answer_due(calendar, policy.messages.answer, now)
 
     async def _policy(self, order: Order) -> Policy:
-        """The policy of the partner today; the one that the order was placed under if that is missing."""
+        """The partner's policy today; if that is missing, the policy pinned into the order."""
         partner = await self._partners.get(order.partner.partner_id)
         try:
             return self._policies.of(partner.policy if partner else None)

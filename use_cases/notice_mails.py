@@ -1,4 +1,4 @@
-"""Mails the notices of changed passwords, factors, addresses and of ended tokens; retried until each is sent."""
+"""Sends the notices of changed passwords, factors, addresses and of ended tokens, and retries until each is sent."""
 
 import logging
 from collections.abc import Callable

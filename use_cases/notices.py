@@ -1,4 +1,4 @@
-"""Passes on what shop and warehouse report: to the order, to others of its line, to the records of an ended one."""
+"""Passes on reports of shop and warehouse: to the order, to other orders of its line, or to the records if it ended."""
 
 import logging
 from collections.abc import Callable
@@ -43,7 +43,7 @@ class Notices:
         """Leave a notice with an order, and one about goods with the other open orders of its line. Idempotent.
 
         Raises:
-            TemporalAway: it is unknown whether all have it. The notice may be repeated.
+            TemporalAway: it is unknown whether all orders received it. The notice may be repeated.
         """
         await self._leave(order, notice, actor, request_id)
         if isinstance(notice, PaymentReceived):

@@ -55,10 +55,10 @@ class OnSiteView(NamedTuple):
         protocols: all versions, the latest first.
         signature: the latest picture of a signature that the partner added and no protocol names.
         fixed: the ids of photos that a protocol names, which cannot be deleted.
-        refusal: the code of why no photo can be added now; None if one can.
-        protocol_refusal: the same for a protocol.
+        refusal: the code of the refusal to add a photo now; None if one can be added.
+        protocol_refusal: the code of the refusal to write a protocol.
         is_missing: whether the partner has to write a protocol before it confirms the execution.
-        items: what the checklist asks.
+        items: the items of the checklist.
     """
 
     photos: tuple[Photo, ...]
@@ -180,14 +180,14 @@ class OnSite:
         raise NoProtocol(order.sp_id)
 
     async def for_customer(self, order: Order) -> KeptProtocol | None:
-        """The protocol that the customer of an order may have: the latest of its partner. None: there is none."""
+        """The protocol that the customer of an order may see: the latest of its partner. None if there is none."""
         if not order.policy.protocol.for_customer:
             return None
         found = await self._protocols.of(order.sp_id, order.partner.partner_id)
         return found[0] if found else None
 
     async def customers_pdf(self, order: Order) -> tuple[KeptProtocol, bytes]:
-        """Its PDF, for whoever has a link of this order's customer. Raises `NoProtocol`, `NotNow`."""
+        """The PDF of that protocol, for whoever has the customer's link. Raises `NoProtocol`, `NotNow`."""
         kept = await self.for_customer(order)
         if kept is None:
             raise NoProtocol(order.sp_id)
@@ -212,7 +212,7 @@ class OnSite:
     async def add_photo(
         self, principal: Principal, order: Order, content: bytes, kind: PhotoKind = "photo"
     ) -> KeptPhoto:
-        """Store a picture, made anew without its metadata. The same one again is the one that is stored already.
+        """Store a picture as a new JPEG without metadata. The same picture is stored only once.
 
         Raises:
             Forbidden: not for this role.
@@ -224,8 +224,8 @@ class OnSite:
         """
         access.check(principal, "write_on_site")
         self._check_possible(principal, order, "add_photo", why_not_added(order))
-        picture = await self._work.picture(content)
         partner_id = order.partner.partner_id
+        picture = await self._work.picture(content, partner_id)
         photo = Photo(
             photo_id=f"photo_{random_part(None)}",
             sp_id=order.sp_id,
@@ -294,7 +294,7 @@ class OnSite:
     ) -> None:
         """Check a command before the order gets it: a partner may need a protocol to confirm the execution.
 
-        Operations confirm without. An order that refuses the command anyway says itself why.
+        Operations need none. If the order refuses the command anyway, its own refusal is the answer.
 
         Raises:
             InvalidCommand: the protocol is missing.

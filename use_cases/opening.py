@@ -75,7 +75,7 @@ def opening_of(
     `number`: of the settlement in the month.
 
     Raises:
-        UnknownPolicy: the partner's policy is not there.
+        UnknownPolicy: the partner's policy is missing.
     """
     policy = policies.of(partner.policy)
     return Opening(
@@ -112,7 +112,7 @@ async def open_month(
 
     Raises:
         NotReleased: a voided settlement of the month still releases its orders.
-        UnknownPolicy: the partner's policy is not there.
+        UnknownPolicy: the partner's policy is missing.
         RPCError: Temporal is away.
     """
     # Temporal deletes old workflows; the records keep all settlements.

@@ -1,4 +1,4 @@
-"""The figures of operations as metrics: what the page of operations counts, Prometheus sees, and from the same rows."""
+"""The figures of operations as metrics for Prometheus, from the same rows as the page of operations."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ from use_cases.operations import LONG, REMEMBERED
 SETTLEMENTS_REMEMBERED = timedelta(days=400)
 """Settlements that were opened earlier are not counted."""
 MOST_SERVICES = 40
-"""Codes of services that are counted apart, those of the most open orders; the others count as `other`."""
+"""How many services are counted separately: those with the most open orders. All others count as `other`."""
 
 
 class OperatingMetrics:

@@ -186,7 +186,7 @@ class Operations:
     async def untransmitted(
         self, principal: Principal, limit: int = 25, cursor: str | None = None
     ) -> LateOrders:
-        """Orders of which their partner should know by now and does not. Raises as `late` does."""
+        """Orders whose partner should have been notified by now. Raises as `late` does."""
         access.check(principal, "watch")
         now = self._clock()
         page = await self._orders.page(_untransmitted_list(now), limit, cursor, "urgent")
@@ -246,7 +246,7 @@ class Operations:
         return await self._findings.open(_MOST_FINDINGS)
 
     async def mails_about(self, principal: Principal, sp_id: str) -> tuple[MailRow, ...]:
-        """Who was told what about an order: its mails, the earliest first. Raises `Forbidden`."""
+        """The mails about an order, the earliest first. Raises `Forbidden`."""
         access.check(principal, "watch")
         return await self._mail_history.about(sp_id)
 

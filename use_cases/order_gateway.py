@@ -28,8 +28,8 @@ SIGNAL_PATIENCE = timedelta(seconds=2)
 # The server accepts ten concurrent updates of one workflow and rejects more (history.maxInFlightUpdates).
 _AT_ONCE = 4
 MOST_HISTORY = 8_000
-"""The events of a run's history beyond which nothing is left with it. A worker that is up begins a new run at some
-4,000; the server takes no more than 10,000 signals in a run, and the order would be stuck."""
+"""The length of a run's history, in events, from which on it gets no more signals. A running worker begins a new run at
+about 4,000. The server takes no more than 10,000 signals in a run, and then the order would be stuck."""
 
 
 class OrderGateway:

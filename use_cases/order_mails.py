@@ -1,6 +1,6 @@
-"""Sends the mails that follow from what the records store of orders (docs/mail.md, "Appointments").
+"""Sends the mails about orders that follow from the records (docs/mail.md, "Appointments").
 
-Several processes may share the work: whoever tries the mails of an event leases it for a while.
+Several processes may share the work: a process leases an event while it tries the event's mails.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from records.order_mails import DueEvent, OrderMailRows
 from records.orders import Orders, StoredOrder
 from records.partners import Partner, Partners
 from settings import Settings
-from use_cases.customer_links import CustomerDesk
+from use_cases.customer_links import CustomerLinkUseCases
 from use_cases.leases import AGAIN, send_leased
 
 logger = logging.getLogger("cmi.desk")
@@ -48,7 +48,7 @@ class OrderMails:
         self._log = MailLog(database)
         self._outbox = outbox
         self._settings = settings
-        self._desk = CustomerDesk(database, clock)
+        self._links = CustomerLinkUseCases(database, clock)
         self._texts = OrderTexts(settings.public_url, settings.company_name)
         self._invitations = Invitations(settings)
         self._clock = clock
@@ -69,7 +69,7 @@ class OrderMails:
                 await asyncio.shield(self._round)
             except (
                 Exception
-            ) as error:  # retried in the next round; its text may contain personal data
+            ) as error:  # tried again in the next round; its text may contain personal data
                 logger.warning("mails of orders not sent", extra={"why": type(error).__name__})
             await asyncio.sleep(_PAUSE)
 
@@ -97,10 +97,10 @@ class OrderMails:
         return sent
 
     async def _mails_of(self, event: DueEvent, stored: StoredOrder) -> tuple[Mail, ...]:
-        """The mails that an event asks for. A wish that is answered asks for none."""
+        """The mails of an event. A wish that is answered has none."""
         if event.occasion not in ("another_day", "another_day_late"):
             return recorded_mails(stored.order, stored.events, event.seq, event.occasion)
-        wish = await self._desk.open_wish(stored.order)
+        wish = await self._links.open_wish(stored.order)
         if wish is None or event.asked_at not in (wish.asked_at, wish.due):
             return ()
         return (wish_mail(stored.order, stored.events[-1], wish, event.occasion),)
@@ -119,7 +119,7 @@ class OrderMails:
             return False
         if mail.audience == "customer":
             wants_link = order.policy.customer_mails.link and not order.status.is_final
-            secret = await self._desk.issue(order.sp_id) if wants_link else None
+            secret = await self._links.issue(order.sp_id) if wants_link else None
             to = self._to_customer(mail, order, partner, secret, now)
         elif mail.audience == "operations":
             to = self._to_operations(mail, partner, now)

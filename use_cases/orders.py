@@ -132,9 +132,9 @@ class OrderUseCases:
         return self._shown(principal, found)
 
     async def _note_first_look(self, order: Order) -> None:
-        """Tell an order that its partner looks at it, if the partner was not notified of it: deadlines count from now.
+        """Tell an order that its partner looks at it, if the partner was not notified before: deadlines count from now.
 
-        The caller sees the order even if that cannot be told.
+        The caller sees the order even if this fails.
         """
         first = order.status in (Status.NEW, Status.CHECK_REQUIREMENTS)
         if order.rules < 2 or not first or order.noticed_at or order.accepted_at:
@@ -198,7 +198,7 @@ class OrderUseCases:
         return access.shown_to(principal, stored, self._clock(), self._contact)
 
     async def check_sight(self, principal: Principal, sp_id: str) -> Order:
-        """Raise `UnknownOrder` unless the order exists and this caller may know of it now. What it is, is not shown."""
+        """The order, for checks only: it is not to be shown. Raises `UnknownOrder` if the caller may not know of it."""
         return (await self._known(principal, sp_id)).order
 
     async def _known(self, principal: Principal, sp_id: str) -> StoredOrder:
@@ -251,7 +251,7 @@ class OrderUseCases:
         try:
             return await self._act(principal, known.order, command, request_id, respond_async)
         except _LostSight:
-            return known  # the partner has declined it: the order as it last saw it
+            return known  # the partner declined the order: it gets the order as it last saw it
 
     async def reassign(
         self,
@@ -308,7 +308,7 @@ class OrderUseCases:
         request = Request(command=command, actor=principal.actor, request_id=request_id)
         since = self._clock()
         try:
-            # Without room a refusal must be no entry, so the caller waits for it.
+            # A refused signal adds an event. Without room for it the command is sent as an update, which adds none.
             leaves = respond_async and has_room(order)
             answer = None if leaves else await self._gateway.ask(sp_id, request)
             if answer is not None:

@@ -29,16 +29,16 @@ _AT_ONCE = 8
 _SIGNAL_LIMIT = timedelta(seconds=5)
 _LONGEST_PAUSE = 15.0  # seconds
 PATIENCE = 60.0
-"""Seconds for which a worker waits for the records before it works without having looked for outages."""
+"""Seconds for which a worker waits for the records. After that it works without having looked for outages."""
 
 
 class OutageWatch:
-    """Notes signs of life of this process, finds outages of its kind, and tells the orders of each outage.
+    """Records heartbeats of this process, finds outages of its kind, and tells orders of each outage.
 
-    Every process of a kind notes them every minute. When one comes back after more than `after` of office time without
-    any, that was an outage: it is recorded, and each open order of which a deadline ran then gets the command
-    `StretchDeadlines`. The commands are left as signals, so that no worker has to be up. Repetitions change nothing, so
-    that several processes may do it at once, and one goes on where another one died.
+    Every process of a kind records a heartbeat each minute. If there was none for more than `after` of office time, the
+    next one ends an outage. The outage is recorded, and each open order with a deadline that ran meanwhile gets the
+    command `StretchDeadlines`, as a signal, so that no worker has to be up. Repetitions change nothing: several
+    processes may do this at once, and another one goes on if one dies.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class OutageWatch:
         self._process = uuid.uuid4().hex
 
     async def come_back(self) -> None:
-        """Look for an outage, and tell the orders of all outages of which they have not been told.
+        """Look for an outage, and tell orders of all outages that they have not been told of.
 
-        A worker calls it before it takes any task, so that a timer that was due meanwhile is handled after the order
-        has put its deadlines off. It waits while Temporal is away, and at most `PATIENCE` seconds for the records: a
-        worker is of use without them, too.
+        A worker calls it before it takes any task, so that an order puts its deadlines off before it handles a timer
+        that was due meanwhile. It waits while Temporal is away, and at most `PATIENCE` seconds for the records, because
+        a worker is useful without them, too.
         """
         loop = asyncio.get_running_loop()
         ends, pause = loop.time() + PATIENCE, 0.5
@@ -82,7 +82,7 @@ class OutageWatch:
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def keep_watch(self) -> None:
-        """Run forever: note a sign of life every minute, which also finds a pause of this process."""
+        """Run forever: record a heartbeat every minute, which also finds a pause of this process."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             try:
@@ -91,7 +91,7 @@ class OutageWatch:
                 logger.warning("no sign of life", extra={"why": type(error).__name__})
 
     async def check(self) -> None:
-        """Note a sign of life, and tell the orders of open outages.
+        """Record a heartbeat, and tell orders of open outages.
 
         Raises:
             NoAnswer, TemporalAway: not all orders have been told.
@@ -140,7 +140,7 @@ class OutageWatch:
             except Closed:  # it has ended, or the reconciler will report it
                 pass
             except RPCError as error:
-                # This order cannot take it, for example because its history is too long. The others can.
+                # This order cannot take the signal, for example because its history is too long. Others can.
                 logger.error(
                     "an order was not told of an outage",
                     extra={"sp_id": sp_id, "why": error.status.name},

@@ -1,6 +1,6 @@
-"""Checks the UID and the IBAN of a partner when somebody enters them, and brings them into one form.
+"""Checks the UID and the IBAN of a partner when somebody enters them, and converts them to one form.
 
-Stored ones are not checked again: what was entered before stays readable.
+Stored numbers are not checked again, so that they stay readable.
 """
 
 import re
@@ -70,7 +70,7 @@ _CANONICAL = {"vat_number": canonical_vat_number, "iban": canonical_iban}
 
 
 def canonical(values: Mapping[str, Any]) -> dict[str, Any]:
-    """These values of a partner, with UID and IBAN in their canonical forms. None and an empty text are none.
+    """These values of a partner, with UID and IBAN in their canonical forms. An empty text becomes None.
 
     Raises:
         WrongFields: one of the two is invalid.

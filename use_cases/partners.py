@@ -1,4 +1,4 @@
-"""The use cases of partners: list, search, add, change; a second person confirms a changed IBAN; what an end means."""
+"""The use cases of partners: list, search, add, change and end; a second person confirms a changed IBAN."""
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Container, Mapping
@@ -191,4 +191,4 @@ def _known(changes: Mapping[str, Any], policies: Container[str]) -> Mapping[str,
 
 
 async def _no_orders(partner_id: str) -> None:
-    """In a process that knows no Temporal: the web processes release the orders (ended_partners.py)."""
+    """For processes without Temporal: a web process releases the orders (ended_partners.py)."""

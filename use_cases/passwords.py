@@ -18,21 +18,21 @@ _LONGEST_CHECKED = (
     256  # older passwords may have so many; a longer one would only cost processor time
 )
 _EASY = 10**8
-"""With fewer guesses somebody who has the hash finds a password at once: a common one, or a variant of it."""
+"""A password that takes fewer guesses is refused: whoever has the hash finds it at once."""
 _LONGEST_GUESSED = 72  # characters; `zxcvbn` takes no more
 _OBVIOUS = (
     "cmi", "passwort", "kennwort", "geheim", "willkommen", "hallo", "sommer", "winter", "frühling", "herbst", "schatz",
     "schweiz", "zürich", "zuerich", "auftrag", "servicepartner", "motdepasse", "bonjour", "bienvenue", "soleil",
     "suisse", "ciao", "benvenuto", "segreta", "svizzera",
 )  # fmt: skip
-"""Words that come first to mind here, and are not in the lists of common passwords, which are English."""
+"""Words that people here choose first, and that the lists of common passwords, which are English, lack."""
 _AT_A_TIME = 4  # a hash takes 64 MiB
 _MOST_WAITING = 32  # half a second with four at a time
 _RETRY_AFTER_SECONDS = 5
 
 
 def weakness(password: str, email: str, name: str) -> tuple[str, str] | None:
-    """Why a user with this e-mail and name may not have this password: a code and a sentence. None if it may."""
+    """Why a user with this e-mail and name may not have this password: a code and a sentence. None if it is allowed."""
     if len(password) < SHORTEST:
         return "too_short", f"must have at least {SHORTEST} characters"
     if len(password) > LONGEST:

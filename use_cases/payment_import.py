@@ -72,7 +72,7 @@ class PaymentImport:
         access.check(principal, "import_payments")
         rows = read_payments(content)
         turn = asyncio.Semaphore(AT_ONCE)
-        # Lines about one settlement are done one after the other.
+        # Lines about one settlement are handled one after the other.
         of_settlement: dict[str, list[Row]] = defaultdict(list)
         for row in rows:
             of_settlement[row.settlement_id.upper()].append(row)
@@ -109,7 +109,7 @@ class PaymentImport:
         except UnknownSettlement:
             return Imported(row, "unknown_settlement", "settlement_id")
         except (SettlementRefused, RequestReused):
-            # Somebody else was faster.
+            # Somebody else has changed it meanwhile.
             now = await self._settlements.get(payment.settlement_id) or stored
             return _obstacle(row, payment, now) or Imported(row, "no_answer", stored=now)
         except (TemporalAway, Broken):
@@ -123,7 +123,7 @@ def _obstacle(row: Row, payment: Payment, stored: StoredSettlement) -> Imported 
     statement = settlement.statement
     if statement is None or settlement.status is SettlementStatus.VOID:
         return Imported(row, "not_approved", "settlement_id", stored=stored)
-    # An invoice that rounds otherwise is paid as it asks for.
+    # An invoice that rounds differently is paid with its own total.
     if payment.amount not in (statement.total, settlement.invoice_total):
         return Imported(row, "amount_differs", "amount", stored=stored)
     if settlement.status is SettlementStatus.PAID:

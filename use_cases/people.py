@@ -1,4 +1,4 @@
-"""The use cases of a partner's people: its office invites and removes them, and says who is notified of what."""
+"""The use cases of a partner's people: its office invites and removes them, and sets their roles and notifications."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -22,7 +22,7 @@ logger = logging.getLogger("cmi.desk")
 
 
 class OwnLogin(Conflict):
-    """Nobody removes the own login: another person of the office has to."""
+    """Nobody can remove their own login: another person of the office has to."""
 
     def __init__(self) -> None:
         super().__init__("Another person of the office has to remove your login.")
@@ -125,7 +125,7 @@ class PeopleUseCases:
         role: str | None = None,
         notifications: Iterable[str] | None = None,
     ) -> Person:
-        """Set a person's role, and the notifications that it gets, as far as they are given.
+        """Set a person's role, the notifications that it gets, or both.
 
         Raises:
             Forbidden: not for this caller.

@@ -33,15 +33,15 @@ from use_cases.leases import AGAIN, send_leased
 logger = logging.getLogger("cmi.desk")
 
 _BEFORE_OFFICE = timedelta(hours=2)
-"""So long before the offices open people get their appointments of the day."""
+"""How long before the offices open people get their appointments of the day."""
 _MORNING = timedelta(hours=2)
-"""How long the mails of a morning are added. A process that starts later in the day adds none."""
+"""For how long the morning mails are added. A process that starts later in the day adds none."""
 _SHOWN = Limits(overdue=50, today=50, later=20)
 _LOST = (Declined, Unassigned, Reassigned)
 
 
 class PersonMails:
-    """The mails to people. `policy`: its office hours tell when the morning begins. `clock` gives the instant."""
+    """The mails to people. The office hours of `policy` say when the morning begins. `clock` gives the instant."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class PersonMails:
         return row.state == "sent"
 
     async def _outgoing(self, mail: PersonMail, now: datetime) -> OutgoingMail | None:
-        """The mail; None if it is not wanted, not true, or not needed any more."""
+        """The mail; None if it is no longer wanted, true or needed."""
         known = await self._accounts.by_id(mail.user_id, now)
         if known is None or known.partner_ended or known.user.partner_id is None:
             return None
@@ -126,8 +126,8 @@ class PersonMails:
     async def _composer(
         self, mail: PersonMail, user: User, partner: Partner, now: datetime
     ) -> Callable[[], MailText] | None:
-        """What composes the mail; None if there is nothing to say (any more)."""
-        # These also go to the partner's address.
+        """The function that composes the mail; None if there is nothing to say (any more)."""
+        # Mails of these kinds also go to the partner's address.
         is_doubled = email_key(user.email) == email_key(partner.email)
         match mail.kind:
             case "assigned":
@@ -229,7 +229,7 @@ def _reader(user: User) -> Reader:
 
 
 def _about(order: Order, language: Language) -> tuple[str, ...]:
-    """What is to be known of an order first: its appointment, or what is to be done until when."""
+    """The most important facts about an order: its appointment, or what is to be done by when."""
     local = order.calendar.local
     if order.appointment is not None:
         start, end = local(order.appointment.start), local(order.appointment.end)

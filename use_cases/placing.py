@@ -68,7 +68,7 @@ class Placing:
 
         Raises:
             InvalidCommand: the partner does not exist or gets no orders, or the SP-ID is reserved.
-            UnknownPolicy: the partner's policy is not there. Nothing was placed.
+            UnknownPolicy: the partner's policy is missing. Nothing was placed.
             AlreadyPlaced: another order has the SP-ID.
             TemporalAway: it is unknown whether the order was placed. The same call may be repeated.
         """

@@ -15,12 +15,12 @@ class Principal(Value):
     """An authenticated caller. `login_id` is the id of the token or user; `partner_id` is None except for partners.
 
     `made_by`: the key of the person who made the token, if a person's login did.
-    `factor_due_at`: from then on this person gets nothing but the page that sets up the second factor; None: there is
-    one, or none is needed. `is_factor_due`: the time has come.
-    `needs_confirmation`: a sensitive change needs password and code again, because they were last right too long ago.
-    A token is never asked.
-    `partner_role`: of a partner's person, also behind a token that it made; None: staff, or software of a partner,
-    which may do what its office may. `person_name`: the name of that person.
+    `factor_due_at`: from then on this person gets only the page that sets up the second factor; None: there is one, or
+    none is needed. `is_factor_due`: that time has come.
+    `needs_confirmation`: a sensitive change needs password and code again, because they were given too long ago. Never
+    set for a token.
+    `partner_role`: the role of the partner's person, also for a token that this person made; None: staff, or software
+    of a partner, which may do what its office may. `person_name`: the name of that person.
     """
 
     role: Role
@@ -40,23 +40,23 @@ class Principal(Value):
     def only_assigned_to(self) -> str | None:
         """The person whose assigned orders are all that this caller sees; None if it sees more than that.
 
-        A technician that is nobody's login sees nothing.
+        A technician without a login sees nothing.
         """
         return (self.login_person or self.login_id) if self.partner_role == "technician" else None
 
     @property
     def person(self) -> Person:
-        """The person behind the caller, for what two persons have to do.
+        """The person behind the caller, for what two different people have to do.
 
-        A login is a person, and a token that it made is the same one, also if another token was made with that. A token
-        that no login made is the person that it is named after.
+        A login is a person. A token is the person whose login made it, directly or with another token. A token that no
+        login made is the person that it is named after.
         """
         key = self.login_person
         return Person(key, self.name) if key is not None else Person.named(self.name)
 
     @property
     def login_person(self) -> str | None:
-        """The key of the person to whom tokens belong that this caller makes; None if no login is behind it."""
+        """The key of the person who owns the tokens that this caller makes; None if there is no login behind it."""
         return self.login_id if self.email is not None else self.made_by
 
     @property

@@ -14,8 +14,8 @@ def unfit_for_production(
 ) -> str | None:
     """Why this process must not start, as a text with a line for each finding; None if it may.
 
-    `lacking` is what the machine lacks to confine the processes that read foreign files. If all else is right it waits
-    for a database that is away. To be called before an event loop runs.
+    `lacking`: what the machine lacks to confine the processes that read files from outside. If nothing else is found,
+    it waits for a database that is away. To be called before an event loop runs.
     """
     if not settings.production:
         return None

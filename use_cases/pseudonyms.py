@@ -16,8 +16,7 @@ _IPV4_NETWORK, _IPV6_NETWORK = 24, 48  # bits
 class Pseudonyms:
     """HMAC-SHA-256 with a key that is derived from `CMI_SECRET_KEY`.
 
-    Without `CMI_SECRET_KEY` the key is random and of this process only: after a restart the same account has another
-    pseudonym.
+    Without `CMI_SECRET_KEY` each process has a random key: after a restart the same account has another pseudonym.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -36,7 +35,7 @@ class Pseudonyms:
         return self._of("address", address) if address else ""
 
     def network(self, address: str) -> str:
-        """The pseudonym of the network of an address: /24 of IPv4, /48 of IPv6. Empty for what is no address."""
+        """The pseudonym of the network of an address: /24 of IPv4, /48 of IPv6. Empty for a text that is no address."""
         if (ip := ip_of(address)) is None:
             return ""
         length = _IPV4_NETWORK if ip.version == 4 else _IPV6_NETWORK

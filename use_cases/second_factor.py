@@ -32,7 +32,7 @@ class Enrolment(NamedTuple):
 
 
 class SecondFactorStatus(NamedTuple):
-    """Whether a user has a second factor, the `enrolment` of one that is being set up, and whether it can have one."""
+    """Whether a user has a second factor, whether it can have one, and the `enrolment` of one that is being set up."""
 
     on: bool
     enrolment: Enrolment | None
@@ -40,9 +40,9 @@ class SecondFactorStatus(NamedTuple):
 
 
 class SecondFactor:
-    """The second factor of users. A user who has set one up needs it to log in; who must have one: `FactorDuty`.
+    """The second factor of users. A user who has set one up needs it to log in. `FactorDuty` says who must have one.
 
-    `tell` starts to send the mails about what has changed.
+    `tell` starts to send the mails about changes.
     """
 
     def __init__(

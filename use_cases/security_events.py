@@ -63,7 +63,7 @@ _MOST_REMEMBERED = 10_000
 class Recorder:
     """Stores traces of this process in the background, several at once. `clock` gives the instant.
 
-    What cannot be stored is lost, but for the log.
+    A trace that cannot be stored is only in the log.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class Recorder:
 
 
 class Visit(NamedTuple):
-    """The call that is being handled: where it comes from, its id, who calls (once that is known), what is answered."""
+    """The call that is being handled: its origin, its id, its caller (once that is known), its answer."""
 
     recorder: Recorder
     address: str
@@ -159,7 +159,7 @@ _visit: ContextVar[Visit | None] = ContextVar("visit", default=None)
 
 @contextmanager
 def visiting(visit: Visit) -> Iterator[None]:
-    """Store what `note` and `looked_at` are told in here."""
+    """Within this context `note` and `looked_at` store what they are told."""
     token = _visit.set(visit)
     try:
         yield
@@ -200,8 +200,8 @@ def note(kind: Kind, outcome: Outcome, account: str | None = None, about: str = 
 def looked_at(principal: Principal, sp_ids: Iterable[str]) -> None:
     """Record that somebody was shown the names of these orders' customers. Never fails.
 
-    Each use case that gives out a name calls this. What shows places only does not (docs/data-protection.md, "Who
-    looked"), nor does accounting, which sees no name anywhere.
+    Each use case that gives out a customer's name calls this. Those that show only places do not
+    (docs/data-protection.md, "Who looked"), nor do those of accounting, which sees no names.
     """
     try:
         visit = _visit.get()
@@ -213,7 +213,7 @@ def looked_at(principal: Principal, sp_ids: Iterable[str]) -> None:
 
 @contextmanager
 def throttling_noted(kind: Kind, email: str) -> Iterator[None]:
-    """Note it if an attempt at this account has to wait."""
+    """Note a security event if an attempt at this account has to wait."""
     try:
         yield
     except Throttled:

@@ -34,7 +34,7 @@ TICKET_VALID = timedelta(minutes=5)
 
 
 class Session(NamedTuple):
-    """A new session. The secret is for the cookie; it ends at the latest at `expires_at`, after `lasts`.
+    """A new session. The secret is for the cookie. The session ends at the latest at `expires_at`, after `lasts`.
 
     `device` is the secret for the cookie by which this browser is known from now on (`Throttle`).
     """
@@ -209,7 +209,7 @@ class SessionUseCases:
                 raise WrongFields(Fault("code", "missing", "is missing"))
             if not await self._second_factor.takes(known, code):
                 raise WrongFields(Fault("code", "wrong", "is wrong, or was used before"))
-        # Not after the password alone: whoever knows it could then guess at codes without a wait.
+        # Not after the password alone: whoever knows it could then guess codes without a wait.
         await self._throttle.was_right(known.user.email)
         note("password", "confirmed", user_id)
 

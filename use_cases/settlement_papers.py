@@ -209,11 +209,11 @@ class SettlementPapers:
         return await self._paper(statement_csv_id(number))
 
     async def invoice(self, principal: Principal, number: str) -> Paper:
-        """The invoice that was accepted, or about which accounting decides.
+        """The file of the accepted or held invoice.
 
         Raises:
             Forbidden, UnknownSettlement: as `find`.
-            NoSuchPaper: there is none, or it was not uploaded.
+            NoSuchPaper: there is no such invoice, or accounting received it some other way.
         """
         settlement = (await self._find(principal, number)).settlement
         paper_id = settlement.held.paper_id if settlement.held else settlement.invoice_paper_id

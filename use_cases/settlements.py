@@ -153,7 +153,7 @@ class SettlementUseCases:
         request_id: str,
         partner_id: str | None = None,
     ) -> StoredSettlement:
-        """Open the current month's settlement with these orders, and close its selection. One follows a voided one.
+        """Open the current month's settlement with these orders, and close its selection. It may follow a voided one.
 
         Orders that cannot be billed are left out and listed in it. The settlement is open once its workflow is started.
         It is also stored in the records here, so that the caller finds it at once. If that fails, the workflow stores
@@ -163,7 +163,7 @@ class SettlementUseCases:
             Forbidden: not for this role, or a partner for another partner.
             InvalidCommand: operations did not name one of several partners, or the partner does not exist.
             NothingToBill: none of the orders can be billed, or too many cannot.
-            UnknownPolicy: the partner's policy is not there. Nothing was opened.
+            UnknownPolicy: the partner's policy is missing. Nothing was opened.
             AlreadySettled: another request has opened the settlement of this month.
             TemporalAway: it is unknown whether it was opened. The same call may be repeated.
         """

@@ -31,8 +31,8 @@ DEVICE_REMEMBERED = timedelta(days=180)
 class Throttle:
     """Counts log-in attempts. An account is an e-mail address, whether or not a user has it.
 
-    Guesses of a browser that has logged in to this account before count for this browser only, so that wrong guesses of
-    strangers never make its owner wait there (the device cookies of OWASP). `device` is the secret of its cookie.
+    A browser that has logged in to an account before has a count of its own, so that wrong guesses of strangers never
+    make the account's owner wait there (OWASP's device cookies). `device` is the secret of its cookie.
     """
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
@@ -72,7 +72,7 @@ class Throttle:
             await self._login_attempts.refund(_networks(address), self._clock())
 
     async def take_back(self, email: str, address: str, device: str | None = None) -> None:
-        """Do not count an attempt that was not checked, or whose password was right and whose code is missing."""
+        """Do not count an attempt that was not checked, or that had the right password and no code."""
         known = await self._known_device(email, device)
         names = [_account(email), *_networks(address)] if known is None else [known]
         await self._login_attempts.refund(names, self._clock())
@@ -118,7 +118,7 @@ class Throttle:
             raise Throttled(math.ceil(wait.total_seconds()))
 
     async def _known_device(self, email: str, device: str | None) -> str | None:
-        """The name under which a browser is counted that has logged in to this account before; None for others."""
+        """The name under which this browser is counted, if it has logged in to this account before; None otherwise."""
         if not device:
             return None
         since, key = self._clock() - DEVICE_REMEMBERED, email_key(email)

@@ -123,7 +123,7 @@ class TokenUseCases:
         logger.info("token revoked", extra={"token_id": token_id})
 
     async def tidy(self) -> None:
-        """Let no token last too long, also those of earlier releases, and tell operations of those that end soon."""
+        """Limit tokens of earlier releases that last too long, and notify operations of tokens that end soon."""
         now = self._clock()
         if bounded := await self._tokens.bound(now + self.longest):
             logger.warning("tokens got an end", extra={"tokens": bounded})

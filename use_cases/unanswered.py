@@ -1,4 +1,4 @@
-"""What is checked of a command before it is left with the server, because no worker answers or nobody waits."""
+"""Checks a command before it is sent as a signal, because no worker answers or the caller does not wait."""
 
 from datetime import datetime
 

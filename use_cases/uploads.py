@@ -1,4 +1,4 @@
-"""The invoices that came for a settlement: what became of each, and its file as long as it is kept."""
+"""The invoices of a settlement: the outcome of each, and its file as long as it is kept."""
 
 from datetime import datetime
 from typing import Literal, NamedTuple, get_args
@@ -17,7 +17,7 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 class FileDeleted(Exception):
-    """The file of this invoice was deleted, in time. Its hash and its verdict are kept."""
+    """The file of this invoice was deleted after its retention. Its hash and its verdict are kept."""
 
     def __init__(self, deleted_at: datetime) -> None:
         super().__init__(deleted_at.isoformat())
@@ -25,11 +25,11 @@ class FileDeleted(Exception):
 
 
 class UploadedInvoice(NamedTuple):
-    """An invoice that came, and what became of it.
+    """An invoice and its outcome.
 
     `accepted`: accounting has it. `held`: accounting decides about its account. `returned`: accounting returned it.
-    `refused`: its check found something wrong. `no_result`: it is being checked, or its check came to nothing because
-    the settlement went on without it. `verdict` is that of the check; None if there is none.
+    `refused`: its check found something wrong. `no_result`: its check is running, or has no result because the
+    settlement went on without it. `verdict` is that of the check; None if there is none.
     """
 
     kept: KeptInvoice
@@ -56,11 +56,11 @@ class UploadedInvoices:
         return tuple(_with_outcome(settlement, each) for each in kept)
 
     async def file(self, principal: Principal, number: str, sha256: str) -> Paper:
-        """One of them, by its SHA-256.
+        """The file of an invoice, by its SHA-256.
 
         Raises:
             Forbidden, UnknownSettlement: as `list`.
-            NoSuchPaper: no such invoice came.
+            NoSuchPaper: the settlement has no such invoice.
             FileDeleted: it is not kept any more.
         """
         settlement = await self._settlement(principal, number)

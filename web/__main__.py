@@ -41,7 +41,7 @@ def main() -> int:
     for handler in logging.getLogger().handlers:
         handler.addFilter(RequestIdFilter())
         handler.addFilter(TraceIdFilter())
-    # What follows runs before the server, whose signal handlers would not react meanwhile. A signal ends the process.
+    # The checks below run before the server has its signal handlers. Until then a signal ends the process.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     lacking = missing()  # photos are read by processes that this one starts
     if refusal := unfit_for_production(settings, "web", lacking):
@@ -64,7 +64,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     server = uvicorn.Server(server_config(app, settings))
-    # What is loaded by now is never freed. Freezing it keeps the garbage collector fast during a request.
+    # The objects loaded by now are never freed. Freezing them keeps the garbage collector fast during a request.
     gc.collect()
     gc.freeze()
     server.run()

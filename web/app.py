@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from records.assignments import Assignments
 from records.corrections import Corrections
 from records.customer_links import CustomerLinks
 from records.data_keys import DataKeyRecords
@@ -22,7 +21,6 @@ from records.message_mails import MessageMailQueue
 from records.messages import Messages
 from records.on_site import Photos, Protocols
 from records.order_counts import OrderCounts
-from records.order_relations import OrderRelations
 from records.orders import Orders
 from records.partners import Partners
 from records.reminders import Reminders
@@ -39,7 +37,7 @@ from use_cases.asked_reminders import AskedReminderUseCases
 from use_cases.assignments import AssignmentUseCases
 from use_cases.calendar_feeds import CalendarFeedUseCases
 from use_cases.customer_export import CustomerExports
-from use_cases.customer_links import CustomerDesk
+from use_cases.customer_links import CustomerLinkUseCases
 from use_cases.erased_files import Folders
 from use_cases.erasing import Erasing, ErasureUseCases
 from use_cases.figures import FigureUseCases
@@ -94,13 +92,13 @@ _FORGET_EVERY_SECONDS = 3600.0
 
 
 def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
-    """The application, with `forgets_secrets` for a process that is nothing else (`settings.secrets`).
+    """The application. `forgets_secrets`: the process runs only this application (`settings.secrets`).
 
     It starts even if Temporal is away: calls that need it answer 503. The tables must exist.
 
     While it runs, `app.state` has its parts: `settings`, `database`, `temporal`, `accounts`, `answers`, `operations`,
     `reports`, `journal`, `accounting`, `order_use_cases`, `related_orders`, `worklist_use_cases`, `reminders`,
-    `customer_desk`, `agenda`, `calendar_feeds`, `settlement_use_cases`, `message_use_cases`, `message_mails`,
+    `customer_links`, `agenda`, `calendar_feeds`, `settlement_use_cases`, `message_use_cases`, `message_mails`,
     `on_site`.
     """
     policies = settings.load_policies()
@@ -175,7 +173,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             )
             ended_partners = state.order_use_cases.ended_partners
             state.accounts.partners.release_orders = ended_partners.release_soon
-            state.related_orders = RelatedOrders(OrderRelations(database), Assignments(database))
+            state.related_orders = RelatedOrders(database)
             state.worklist_use_cases = WorklistUseCases(Worklists(database), state.order_use_cases)
             state.assignment_use_cases = AssignmentUseCases(database, state.order_use_cases)
             state.people_use_cases = PeopleUseCases(state.accounts, database)
@@ -186,7 +184,7 @@ def create_app(settings: Settings, *, forgets_secrets: bool = False) -> FastAPI:
             )
             state.agenda = AgendaUseCases(database, settings.retention_spans["contact"])
             state.calendar_feeds = CalendarFeedUseCases(database, settings.public_url)
-            state.customer_desk = CustomerDesk(database, lambda: datetime.now(UTC))
+            state.customer_links = CustomerLinkUseCases(database, lambda: datetime.now(UTC))
             state.settlement_use_cases = SettlementUseCases(
                 state.temporal,
                 database,

@@ -1,4 +1,4 @@
-"""How many calls of the API a token may make in a minute, of all web processes together."""
+"""Limits the API calls of each token in a minute, counted over all web processes."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ _MOST_KEYS = 10_000
 SHARED_EVERY = 1.0
 """Seconds between two exchanges with the other processes."""
 _KNOWN_FOR = 10.0
-"""Seconds after which the calls in other processes since the last exchange are not counted: that much has filled."""
+"""Calls in other processes do not count if the last exchange is this many seconds ago: the bucket has filled since."""
 _KEPT_FOR = timedelta(days=1)
 
 
@@ -68,8 +68,8 @@ class CallLimits:
     """The limit of each token.
 
     The buckets are in memory, since a write to the database for each call would cost more than the calls that it
-    refuses. The processes tell each other their calls by the database once a second (`keep_sharing`). So a token may
-    make as many calls more as the other processes take from it in a second.
+    refuses. The processes exchange their counts by the database once a second (`keep_sharing`). So a token may exceed
+    its limit by the calls that the other processes take from it in a second.
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
@@ -89,7 +89,7 @@ class CallLimits:
         self._mine[principal.login_id] += 1
 
     async def keep_sharing(self, records: TokenCalls) -> None:
-        """Exchange the calls with the other processes until cancelled. Without the database each counts its own."""
+        """Exchange counts with the other processes until cancelled. While the database is away each counts its own."""
         tidy_at = self._clock() + _KEPT_FOR.total_seconds()
         while True:
             await asyncio.sleep(SHARED_EVERY)
@@ -104,7 +104,7 @@ class CallLimits:
                 logger.warning("calls were not shared: %s", type(error).__name__)
 
     async def share(self, records: TokenCalls) -> None:
-        """Tell the calls of this process, and count those of the others."""
+        """Report the calls of this process, and count those of the others."""
         mine, self._mine = self._mine, Counter()
         if not mine:
             return
@@ -120,7 +120,7 @@ class CallLimits:
 
 
 def too_many(retry_after: int) -> Problem:
-    """429: this token has to wait so many seconds."""
+    """429: this token has to wait `retry_after` seconds."""
     return Problem(
         429,
         "Too many calls",

@@ -1,4 +1,4 @@
-"""Downloads: those that are made while they are sent, pictures, and protocols."""
+"""Downloads: files that are made while they are sent, and the headers of pictures and protocols."""
 
 import re
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ _FOREIGN_HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 PICTURE_HEADERS = {**_FOREIGN_HEADERS, "Cache-Control": "private, no-store"}
-"""The headers of a picture: if a browser opens one all the same, it runs nothing."""
+"""The headers of a picture. A browser that opens it as a page runs nothing in it."""
 
 
 def pdf_headers(version: ProtocolVersion) -> dict[str, str]:

@@ -25,7 +25,7 @@ class Alive(BaseModel):
 
 
 class Ready(BaseModel):
-    """What it needs answers, too."""
+    """Temporal and the database answer, too."""
 
     status: Literal["ready"] = "ready"
     temporal: Literal["ok"] = "ok"
@@ -34,7 +34,7 @@ class Ready(BaseModel):
 
 @router.get("/healthz", summary="Is the process alive?")
 async def healthz() -> Alive:
-    """Asks nobody else."""
+    """The process is alive. Nothing else is checked."""
     return Alive()
 
 

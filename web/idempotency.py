@@ -191,6 +191,6 @@ async def _content(request: Request) -> bytes:
     try:
         content = json.dumps(json.loads(body), sort_keys=True).encode() if body else b""
     except (ValueError, RecursionError):
-        # the boundary of a form differs each time
+        # The boundary of a form differs each time.
         content = body.replace(boundary, b"") if boundary else body
     return f"{request.method} {request.url.path}?{request.url.query}\n".encode() + content

@@ -1,7 +1,7 @@
-"""Encrypts the answers that are kept for repetitions of a call, so that only their caller can have them read again.
+"""Encrypts the answers that are kept for repetitions of a call, so that only their caller can read them again.
 
 The key is made from the caller's token, of which we store only a hash, and its `Idempotency-Key`. So nobody finds a
-customer in the table of kept answers or in its backups. A token that was revoked takes its answers with it.
+customer in the table of kept answers or in its backups. The answers to a revoked token can be read by nobody.
 """
 
 import base64
@@ -37,14 +37,14 @@ class AnswerCipher:
         self._cipher, self._mac_key = AESGCM(made[:32]), made[32:]
         self._bound_to = f"{principal.role}\n{principal.partner_id or ''}".encode()
         self.stored_key = hashlib.sha256(key.encode()).hexdigest()
-        """What is stored instead of the key, which may say something about a person."""
+        """The hash that is stored instead of the key, since a key may contain personal data."""
 
     def hash(self, content: bytes) -> str:
         """A hash of a request that says nothing about it without the token."""
         return hmac.new(self._mac_key, content, hashlib.sha256).hexdigest()
 
     def encrypt(self, response: Response | None) -> bytes:
-        """The response, encrypted; None: one that is shown only once, of which nothing is kept."""
+        """The response, encrypted. None stands for a response that is shown only once: its content is not kept."""
         kept = None if response is None else _facts(response.body, response.headers)
         nonce = secrets.token_bytes(_NONCE)
         return nonce + self._cipher.encrypt(nonce, json.dumps(kept).encode(), self._bound_to)

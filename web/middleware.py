@@ -182,7 +182,7 @@ class _Exchange:
         await self._send(message)
 
     def _describe(self, made: Span) -> None:
-        """What traces have about a request: no query, no address, no name, and of its path only what is an id."""
+        """Describe a request in its trace: no query, no address, no name, and only the ids of its path."""
         route = self._route or "none"
         made.update_name(f"{self._scope['method'][:10]} {route}")
         made.set_attribute("http.route", route)
@@ -206,7 +206,7 @@ class _Exchange:
         return route
 
     def _count(self, seconds: float) -> None:
-        """For the metrics. Methods that nobody needs count as one."""
+        """Count the request in the metrics. Unusual methods count as one."""
         method = self._scope["method"]
         of = (method if method in _METHODS else "other", self._route or "none")
         status = 0 if self._is_disconnected else self._status or 0
@@ -233,7 +233,7 @@ class _Exchange:
 
 
 def _visit(scope: Scope, request_id: str) -> contextlib.AbstractContextManager[None]:
-    """What traces have about a request (`use_cases.security_events`)."""
+    """The context of a request for its security events (`use_cases.security_events`)."""
     app = scope.get("app")
     accounts = getattr(app.state, "accounts", None) if app is not None else None
     if accounts is None:
@@ -289,7 +289,7 @@ _MOST_WARNED_OF = 100
 
 
 def _warn_of_untrusted_proxy(scope: Scope) -> None:
-    """Say once for each address that its `X-Forwarded-For` is not believed: all its callers count as one address.
+    """Log once for each address that its `X-Forwarded-For` is not believed: all its callers count as one address.
 
     The server replaces the address of a trusted proxy by that of its caller, whose port is then 0.
     """

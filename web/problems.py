@@ -45,14 +45,14 @@ class Problem(HTTPException):
 
 
 class FieldError(BaseModel):
-    """What is wrong with one field. It is named as it is sent: `customer.email`, `checklist.space`."""
+    """What is wrong with one field. Its name is that in the request: `customer.email`, `checklist.space`."""
 
     field: str
     message: str
 
 
 class ProblemDocument(BaseModel):
-    """An error, as RFC 9457 has it."""
+    """An error in the form of RFC 9457."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -81,7 +81,7 @@ class RefusalDocument(ProblemDocument):
 
 
 class InvalidDocument(ProblemDocument):
-    """Malformed, each field named."""
+    """The request is malformed. `errors` names each field."""
 
     errors: list[FieldError]
 
@@ -140,7 +140,7 @@ def respond(problem: Problem) -> JSONResponse:
 
 
 ProblemRenderer = Callable[[Request, Problem], Awaitable[Response]]
-"""Makes a page of a problem."""
+"""Renders a problem as a page."""
 
 
 async def answer(request: Request, problem: Problem) -> Response:

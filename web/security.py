@@ -48,7 +48,7 @@ def session_cookie(settings: Settings) -> str:
 
 
 def device_cookie(settings: Settings) -> str:
-    """The name of the cookie by which a browser is known that has logged in before. It logs nobody in."""
+    """The name of the cookie that identifies a browser that has logged in before. It logs nobody in."""
     return "__Host-cmi_device" if is_https(settings) else "cmi_device"
 
 

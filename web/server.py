@@ -1,4 +1,4 @@
-"""The HTTP server around the application: how slowly a request may arrive, and how many connections there may be."""
+"""The HTTP server of the application, with limits for slow requests and for the number of connections."""
 
 import asyncio
 from typing import Any
@@ -45,7 +45,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Also bytes between two requests begin the time of the next one."""
+        """Bytes between two requests start the time of the next one."""
         super().data_received(data)
         answered = self.cycle is not None and self.cycle.response_complete
         if answered and self._arriving is None and self.timeout_keep_alive_task is None:
@@ -86,7 +86,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._arriving = None
         if self.transport.is_closing():
             return
-        if self.flow.read_paused:  # we are the slow ones
+        if self.flow.read_paused:  # the application is slow, not the caller
             self._allow(self.PAUSE_SECONDS)
             return
         if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:

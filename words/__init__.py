@@ -1,4 +1,4 @@
-"""What the domain says, in every language: names, sentences, days, timelines.
+"""The texts of the domain in every language: names, sentences, days, timelines.
 
 Tables of German texts and pure functions that translate them (`words.translations`), fit for the workflow sandbox.
 """

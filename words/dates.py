@@ -66,7 +66,7 @@ def format_day(day: date, language: Language) -> str:
 
 
 def format_short_day(day: date, language: Language) -> str:
-    """A day whose year is clear: "Mo 4. Jan."."""
+    """A day without its year: "Mo 4. Jan."."""
     return say(
         language,
         "%(weekday)s %(day)s. %(month)s",
@@ -82,7 +82,7 @@ def format_instant(local: datetime, language: Language) -> str:
 
 
 def format_near(local: datetime, today: date, language: Language, *, past: bool = False) -> str:
-    """An instant in short, as today's reader takes it: "Mi 18:00" within a week from today, else "Mi 14. Okt. 18:00".
+    """An instant in short form: "Mi 18:00" within a week from today, otherwise "Mi 14. Okt. 18:00".
 
     `past`: the week is the one before today.
     """

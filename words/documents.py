@@ -48,7 +48,7 @@ STATEMENT: Mapping[str, str | Meaning] = {
     "csv": mark("Positionen als Tabelle"),
     "json": mark("Verrechnung für Programme"),
 }
-"""The texts of a statement. `text` and `nothing_due` are about the invoice."""
+"""The texts of a statement. `text` and `nothing_due` tell the partner about its invoice."""
 INVOICE: Mapping[str, str | Meaning] = {
     "title": mark("Rechnung"),
     "number": mark("Rechnungsnummer"),

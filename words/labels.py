@@ -95,7 +95,7 @@ OUTCOMES: Mapping[ContactOutcome | Outcome, str] = {
 
 
 def status_label(status: Status, language: Language) -> str:
-    """The name of a state on screen. An unknown one keeps its own name."""
+    """The name of a state on screen. An unknown state is shown by its code."""
     text = STATUSES.get(status)
     return say(language, text) if text else status.value
 
@@ -130,7 +130,7 @@ def deadline_please(kind: DeadlineKind, due: str, language: Language) -> str:
 def action_label(action: str, language: Language) -> str:
     """The text of the button for an action of `command_rules.COMMANDS`; the decisions of a review are actions, too.
 
-    An unknown one keeps its own name.
+    An unknown action is shown by its code.
     """
     return _label(ACTIONS, action, language)
 
@@ -146,7 +146,7 @@ def ball_text(party: Party, language: Language) -> str:
 
 
 def reason_label(reason: str, language: Language) -> str:
-    """Why requirements were rejected or a service was not executed; a free text is returned as it is."""
+    """The text of a reason: why requirements were rejected or a service was not executed. Free text stays as it is."""
     return _label(REASONS, reason, language)
 
 
@@ -161,15 +161,15 @@ def answer_label(answer: ChecklistAnswer, language: Language) -> str:
 
 
 def outcome_label(outcome: ContactOutcome | Outcome, language: Language) -> str:
-    """How a contact or a deadline ended. An unknown outcome keeps its own name."""
+    """How a contact or a deadline ended. An unknown outcome is shown by its code."""
     text = OUTCOMES.get(outcome)
     return say(language, text) if text else outcome
 
 
 def mail_label(kind: str, language: Language) -> str:
-    """The name of a kind of mail, about an order or a settlement. An unknown kind keeps its own name.
+    """The name of a kind of mail, about an order or a settlement. An unknown kind is shown by its code.
 
-    Events of former versions name an undelivered mail by its kind and its audience: "reminder to partner".
+    Events of earlier releases name an undelivered mail by its kind and its audience: "reminder to partner".
     """
     text = _MAILS.get(kind.partition(" to ")[0])
     return say(language, text) if text else kind

@@ -37,11 +37,11 @@ class TimelineEntry(Value):
     """One event of the life of an order or a settlement, as pages and API show it.
 
     Attributes:
-        by: who did it and for whom, in one text (`RecordedEvent.author`).
-        data: its particulars.
+        by: who did it and on whose behalf, in one text (`RecordedEvent.author`).
+        data: the fields of the event.
         text: what happened, in the caller's language.
         person: the name of the person who did it for its partner; left out if it is not known.
-        author_text: who did it and for whom, in the caller's language; only pages show it.
+        author_text: who did it and on whose behalf, in the caller's language; only pages show it.
     """
 
     seq: int
@@ -93,10 +93,10 @@ class CustomerView(Value):
 class OrderView(Value):
     """An order as the API returns it: how it was placed, and its state now.
 
-    `partner_id` is None while it has no partner. `review_reason`: the reason of what is reviewed, or was before a hold.
-    `erased`: the customer's data were erased. `related` and `clashes` are those that the caller
-    sees; empty where they are not asked for. `assigned_to`: the partner's person that has it; None also where it is not
-    shown. `unread_messages`: how many this login has yet to read; None for roles that see no messages.
+    `partner_id` is None while it has no partner. `review_reason`: the reason of the review, or of the one before a
+    hold. `erased`: the customer's data were erased. `related` and `clashes`: only orders that the caller sees; empty if
+    the view is made without them. `assigned_to`: the partner's person that has it; also None for callers who do not see
+    that. `unread_messages`: how many this login has yet to read; None for roles that see no messages.
     """
 
     sp_id: str
@@ -187,7 +187,7 @@ def order_view(
 
 
 def customer_view(customer: Customer) -> CustomerView:
-    """What is left of a customer after something was erased or hidden."""
+    """The customer without erased and hidden data."""
     values = customer.model_dump(include=set(CustomerView.model_fields))
     shown = {name: value if is_shown(value) else None for name, value in values.items()}
     return CustomerView.model_validate(shown)

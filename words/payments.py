@@ -42,7 +42,7 @@ def payment_result_text(
     total: Decimal | None = None,
     status: SettlementStatus | None = None,
 ) -> str:
-    """What became of a line. `code`: what is wrong with a bad one. `total`, `status`: those of its settlement."""
+    """The result of a line. `code`: what is wrong with a bad one. `total`, `status`: those of its settlement."""
     text = PROBLEMS.get(code) or INVALID.get(code) or RESULTS.get(result)
     if text is None:
         return result

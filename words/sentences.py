@@ -202,7 +202,7 @@ _STARTS: Mapping[str, Meaning] = {
     "accepted": pmark("Beginn einer Frist", "Übernahme"),
     "noticed": pmark("Beginn einer Frist", "Benachrichtigung"),
 }
-"""What a deadline runs from if not from what its rule names."""
+"""What a deadline runs from, if not from the event that its rule names."""
 _NOTHING_ALLOWED = pmark("nach einer Ablehnung", "Im Moment ist für Sie nichts zu tun.")
 
 
@@ -315,5 +315,5 @@ def invalid_text(code: str, language: Language) -> str:
 
 
 def policy_missing_text(name: str, language: Language) -> str:
-    """Why nothing can be placed or settled for a partner whose policy is not there."""
+    """Why nothing can be placed or settled for a partner whose policy is missing."""
     return say(language, _POLICY_MISSING, name=name)

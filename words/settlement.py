@@ -104,13 +104,13 @@ LEFT_OUT: Mapping[str, str | Meaning] = {
 
 
 def settlement_status_label(status: SettlementStatus, language: Language) -> str:
-    """The name of a settlement's state on screen. An unknown one keeps its own name."""
+    """The name of a settlement's state on screen. An unknown state is shown by its code."""
     text = STATUSES.get(status)
     return say(language, text) if text else status.value
 
 
 def settlement_action_label(action: str, language: Language) -> str:
-    """The text of the button for an action of `access.ROLES`. An unknown action keeps its own name."""
+    """The text of the button for an action of `access.ROLES`. An unknown action is shown by its code."""
     text = ACTIONS.get(action)
     return say(language, text) if text else action
 
@@ -150,7 +150,7 @@ def month_runs_text(last_day: date, language: Language) -> str:
 
 
 def left_out_text(reason: str, language: Language) -> str:
-    """Why an order is not in a settlement. An unknown reason keeps its own name."""
+    """Why an order is not in a settlement. An unknown reason is shown by its code."""
     text = LEFT_OUT.get(reason)
     return say(language, text) if text else reason
 

@@ -225,7 +225,7 @@ def _visible_reason(reason: LeftOutReason, role: str) -> LeftOutReason:
 
 
 def _without_internals(data: dict[str, Any]) -> dict[str, Any]:
-    """An event's data without what only our processes use: ids of papers, keys of mails, the policy."""
+    """An event's data without the fields that only our processes use: ids of papers, keys of mails, the policy."""
     statement = data.get("statement")
     if statement is not None:
         data["statement"] = {k: v for k, v in statement.items() if k != "paper_id"}

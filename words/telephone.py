@@ -1,4 +1,4 @@
-"""Telephone numbers as a telephone dials them."""
+"""Telephone numbers in the form in which a telephone dials them."""
 
 import re
 

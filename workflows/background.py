@@ -1,4 +1,4 @@
-"""What a workflow does beside its main loop: tasks whose failure is noticed, lanes that send in order."""
+"""The work of a workflow beside its main loop: tasks whose failure is noticed, and lanes that send in order."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ IDLE = timedelta(days=30)
 
 
 class Background:
-    """Tasks beside the main loop. If one fails, the main loop fails with it, so that the mistake is noticed.
+    """Tasks beside the main loop. If one fails, the main loop fails with it, so that the bug is noticed.
 
     It also counts the activities that have ended. The main loop wakes up for each of them and starts a new timer, so
     that no workflow task ends without a command: Temporal's SDK may replay a task without one, if an update follows it,
@@ -54,7 +54,7 @@ class Background:
     def start_activity(
         self, activity: str, argument: Any, **options: Any
     ) -> workflow.ActivityHandle[Any]:
-        """Start an activity. Its end wakes up the main loop, also if something else awaits its result."""
+        """Start an activity. Its end wakes up the main loop, even if another task awaits its result."""
         handle = workflow.start_activity(activity, argument, **options)
         handle.add_done_callback(lambda _handle: self.count_completion())
         return handle
@@ -62,14 +62,14 @@ class Background:
     def request_next_run(self) -> None:
         """Take the signal `names.NEXT_RUN`.
 
-        A worker of a release without this signal ignored it. The replay of such a history must ignore it, too.
+        Workers of releases that did not know this signal ignored it. The replay of such a history must ignore it, too.
         """
         self._next_runs += 1
         if workflow.patched(f"next-run-{self._next_runs}"):
             self.next_run_requested = True
 
     def count_completion(self) -> None:
-        """Note that an activity has ended or a signal has come, even if that changed nothing."""
+        """Count an activity that has ended or a signal that has come, even if it changed nothing."""
         self._completions += 1
 
     async def sleep(
@@ -120,8 +120,8 @@ class Background:
     def raise_if_failed(self) -> None:
         """Fail the workflow task if a task beside the main loop has failed.
 
-        The server retries the workflow task, with corrected code if need be. The workflow itself never fails, as it
-        would if a failure of Temporal's own kind were raised as it is.
+        The server retries the workflow task until corrected code succeeds. The failure is wrapped in a `RuntimeError`,
+        because one of Temporal's own failures would end the workflow.
         """
         if self._failure is not None:
             raise RuntimeError("a background task of the workflow failed") from self._failure
@@ -144,7 +144,7 @@ Item = TypeVar("Item", bound=Outgoing)
 
 
 class Outcome(Enum):
-    """The result of sending an item. After `CANCELLED` it may still have to be sent later."""
+    """The result of sending an item. After `CANCELLED` it may have to be sent later."""
 
     SENT = "sent"
     GIVEN_UP = "given up"
@@ -152,7 +152,7 @@ class Outcome(Enum):
 
 
 class Lanes(Generic[Item]):
-    """Queues from which items are sent, each queue in its order. Nothing waits for them.
+    """Queues from which items are sent, each queue in its order. The main loop does not wait for them.
 
     `send` returns whether an item is done: sent, obsolete or given up. Otherwise it stays in its lane, as all items do
     after `stop`. `pending`: the items of an earlier run, which are sent first, once `start` is called.
@@ -192,7 +192,7 @@ class Lanes(Generic[Item]):
             start_to_close_timeout=ATTEMPT_LIMIT,
             heartbeat_timeout=LOST_AFTER,
             retry_policy=UNTIL_IT_SUCCEEDS,
-            # Wait for an attempt under way: it may have sent the item already.
+            # Wait for a running attempt: it may have sent the item already.
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             summary=summary,
         )
@@ -219,7 +219,7 @@ class Lanes(Generic[Item]):
 
     @property
     def pending(self) -> tuple[Item, ...]:
-        """What has not been sent yet, lane by lane."""
+        """The items that have not been sent yet, lane by lane."""
         return tuple(item for queue in self._queues.values() for item in queue)
 
     @property
@@ -248,14 +248,14 @@ class StepActivities:
         self._in_flight: list[workflow.ActivityHandle[Any]] = []
 
     def start(self, activity: str, argument: Any, **options: Any) -> workflow.ActivityHandle[Any]:
-        """Start one. Raises `asyncio.CancelledError`, which ends the step, after `stop`."""
+        """Start one. After `stop` it raises `asyncio.CancelledError`, which ends the step."""
         if self._stopped:
             raise asyncio.CancelledError
         handle = self._background.start_activity(
             activity,
             argument,
             retry_policy=UNTIL_IT_SUCCEEDS,
-            # Wait for an attempt under way, so that nothing is done after the run has ended.
+            # Wait for a running attempt, so that it does nothing after the run has ended.
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             **options,
         )

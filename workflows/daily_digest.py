@@ -22,7 +22,7 @@ UNTIL_IT_WORKS = RetryPolicy(
     backoff_coefficient=2,
     maximum_interval=timedelta(minutes=1),
 )
-# If a mail cannot be sent, the others do not wait: it is tried again after all of them.
+# A mail that cannot be sent does not hold up the others: it is tried again after all of them.
 ONE_ATTEMPT = RetryPolicy(maximum_attempts=1)
 
 
@@ -58,7 +58,9 @@ class DailyDigest:
         while self._waiting:
             self._show("waiting for the mail server")
             await workflow.sleep(min(PAUSE, max(self._closes - workflow.now(), timedelta())))
-            last = self._is_late()  # the activity finds that it is too late, and records that
+            last = (
+                self._is_late()
+            )  # in the last round the activity finds that it is too late, and records that
             self._waiting = await self._send(self._waiting)
             if last:
                 self._count("failed", len(self._waiting))
@@ -133,10 +135,10 @@ class DailyDigest:
         counts, state = self._counts, self._state
         workflow.set_current_details(
             f"**{doing}**\n\n"
-            f"- of {state.day}, worth it until {state.closes}\n"
+            f"- of {state.day}, sent until {state.closes}\n"
             f"- sent: {counts.sent}\n"
             f"- nothing open any more: {counts.nothing_open}\n"
-            f"- partners whose canton rests: {counts.resting}\n"
+            f"- partners with a holiday: {counts.resting}\n"
             f"- refused by the mail server: {counts.refused}\n"
             f"- tried again later: {len(self._waiting)}\n"
             f"- not sent before the offices closed: {counts.failed}\n"

@@ -71,8 +71,8 @@ class EntityWorkflow(ABC, Generic[StateT, CommandT, EventT, ItemT]):
     ) -> None:
         """Begin a run with this state.
 
-        `events`: those that the `snapshot` query returns. `unsaved`: those that the records may lack. `outbox`: what
-        has not been sent, lane by lane.
+        `events`: those that the `snapshot` query returns. `unsaved`: those that the records may lack. `outbox`: the
+        items that have not been sent, lane by lane.
         """
         self._display = start.desk
         self._shell = start.shell
@@ -183,7 +183,7 @@ class EntityWorkflow(ABC, Generic[StateT, CommandT, EventT, ItemT]):
         return self._background.next_run_requested or workflow.info().is_continue_as_new_suggested()
 
     async def _sleep(self) -> None:
-        """Wait for the next instant at which time does something, or for a change that the main loop has to see."""
+        """Wait for the next instant at which something is due, or for a change that the main loop has to see."""
         watched, wake = self._watched(), self._next_instant()
         await self._background.sleep(
             lambda: self._watched() != watched or self._is_over() or self._must_continue_as_new(),
@@ -258,29 +258,29 @@ class EntityWorkflow(ABC, Generic[StateT, CommandT, EventT, ItemT]):
 
     @abstractmethod
     def _next_instant(self) -> datetime | None:
-        """When time does something next."""
+        """The next instant at which something is due; None if nothing is."""
 
     @abstractmethod
     def _watched(self) -> object:
-        """What wakes up the main loop when it changes."""
+        """A value that wakes up the main loop when it changes."""
 
     @abstractmethod
     def _pass_time(self) -> None:
         """Do what is due now."""
 
     def _start_work(self) -> None:
-        """Start the work that the state needs done, if it has any. The main loop calls it each time it wakes up."""
+        """Start the work that the state asks for, if any. The main loop calls this each time it wakes up."""
 
     def _after_change(self) -> None:
         """Adapt to a changed state."""
 
     @abstractmethod
     def _follow_ups(self, before: StateT, events: tuple[EventT, ...]) -> Iterable[ItemT]:
-        """What has to be sent because of these events."""
+        """The items to send because of these events."""
 
     @abstractmethod
     def _is_obsolete(self, item: ItemT) -> bool:
-        """Whether an item that has not been sent need not be sent any more."""
+        """Whether an item that has not been sent is no longer needed."""
 
     @abstractmethod
     def _sent_by(self, item: ItemT) -> tuple[str, str]:
@@ -296,7 +296,7 @@ class EntityWorkflow(ABC, Generic[StateT, CommandT, EventT, ItemT]):
 
     @abstractmethod
     def _wake_summary(self, wake: datetime) -> str:
-        """What a timer waits for, in a line."""
+        """What a timer waits for, in one line."""
 
     @abstractmethod
     def _details(self) -> str:
@@ -304,7 +304,7 @@ class EntityWorkflow(ABC, Generic[StateT, CommandT, EventT, ItemT]):
 
     @abstractmethod
     def _search_attributes(self, shown: TypedSearchAttributes) -> list[SearchAttributeUpdate[Any]]:
-        """What the lists of the Temporal UI have to show now; nothing if they show it already."""
+        """The updates that bring the lists of the Temporal UI up to date; empty if they are."""
 
     @abstractmethod
     def _next_start(self) -> Value:

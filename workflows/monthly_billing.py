@@ -21,7 +21,7 @@ UNTIL_IT_WORKS = RetryPolicy(
     backoff_coefficient=2,
     maximum_interval=timedelta(minutes=5),
 )
-# If a settlement cannot be opened, the other partners do not wait: it is tried again after all of them.
+# A settlement that cannot be opened does not hold up the others: it is tried again after all of them.
 FEW_ATTEMPTS = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=3)
 PAUSE = timedelta(minutes=15)
 ROUNDS = 96
@@ -79,7 +79,7 @@ class MonthlyBilling:
         """The month before the one in which this run was scheduled, in the office's local time.
 
         An activity looks up the local time: it knows the policy, and its result stays the same in a replay even if the
-        rules of summer time change.
+        time zone's rules change.
         """
         due = workflow.info().typed_search_attributes.get(names.SCHEDULED_START) or workflow.now()
         calendar: Calendar = await workflow.execute_activity(
@@ -148,7 +148,7 @@ class MonthlyBilling:
             f"**{doing}**\n\n"
             f"- settlements of {state.month}\n"
             f"- opened: {state.opened}\n"
-            f"- there already: {state.there}\n"
+            f"- existed already: {state.there}\n"
             f"- after: {state.after or 'the start'}\n"
             f"- tried again later: {', '.join(self._waiting) or 'none'}\n"
         )

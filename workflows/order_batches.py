@@ -22,7 +22,7 @@ class OrderBatches:
     """Asks orders in batches, some at a time.
 
     Attributes:
-        asked: how many orders have answered, the first ones of the settlement.
+        asked: how many orders have answered. They are the first ones of the settlement.
         refused: the orders that refused to be claimed.
         fees: the sum of the fees of those that were claimed; None if an older worker did not return it.
     """
@@ -41,7 +41,7 @@ class OrderBatches:
         self.fees = carried.fees if carried is not None and carried.asked else _NO_FEES
 
     def reset(self) -> None:
-        """Forget the answers: the next question goes to all orders."""
+        """Forget the answers, so that the next `ask` begins with the first order."""
         self.asked, self.refused, self.fees = 0, [], _NO_FEES
 
     async def ask(

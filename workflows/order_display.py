@@ -30,7 +30,7 @@ def title(order: Order) -> str:
 
 
 def wake_summary(order: Order, wake: datetime, language: Language) -> str:
-    """What a timer waits for, in a line in the operations' language."""
+    """What a timer waits for, in one line in the operations' language."""
     when = words.format_instant(order.calendar.local(wake), language)
     for deadline in order.open_deadlines:
         task = words.deadline_label(deadline.kind, language)
@@ -50,7 +50,7 @@ def wake_summary(order: Order, wake: datetime, language: Language) -> str:
 def search_attributes(
     order: Order, shown: TypedSearchAttributes
 ) -> list[SearchAttributeUpdate[Any]]:
-    """What the lists of the Temporal UI have to show now; nothing if `shown` is the same."""
+    """The updates that bring the lists of the Temporal UI up to date; empty if `shown` is."""
     due = deadlines.next_due(order)
     late = any(d.missed for d in order.open_deadlines)
     same = (

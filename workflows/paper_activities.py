@@ -43,7 +43,7 @@ class PaperActivities:
         Raises:
             ApplicationError: of type `ComeAgain` after `stop`.
         """
-        if self._stopped:  # an update that waited for its turn until another one was cancelled
+        if self._stopped:  # an update that waited until another one was cancelled
             raise try_again()
         return self._background.start_activity(
             activity,

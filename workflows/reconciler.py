@@ -48,7 +48,7 @@ class Reconciler:
             self._orders_done = self._position is None
             self._continue_if_long()
         while not self._settlements_done:
-            # A pass that an older release began has this marker in its history. Without it here, that pass would be
+            # The history of a pass that an older release began has this marker. Without this line that pass would be
             # stuck, and all later passes with it, since the schedule never runs two. The next release can remove it.
             workflow.deprecate_patch("reconciler-settlements")
             self._show("comparing open settlements with their workflows")

@@ -1,4 +1,4 @@
-"""Erases and deletes every night what is older than its retention, and after a request what is outside the records."""
+"""Erases or deletes expired data every night, and finishes the erasure of an order outside the records on request."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ RETRIES = RetryPolicy(
 
 @workflow.defn(name=names.RETENTION)
 class Retention:
-    """One night: batch after batch until nothing is too old."""
+    """One night: batch after batch, until no data are too old."""
 
     @workflow.run
     async def run(self, start: RetentionRun) -> RetentionRun:
@@ -49,11 +49,11 @@ class Retention:
 
 @workflow.defn(name=names.ERASURE)
 class Erasure:
-    """One order that operations erased: what Temporal and files hold of it."""
+    """Erases in Temporal and in files one order that operations erased."""
 
     @workflow.run
     async def run(self, of: ErasureOf) -> None:
-        """Erase it. If that does not work for a day, the nightly runs go on."""
+        """Erase it. If that fails for a day, the nightly runs go on trying."""
         await workflow.execute_activity(
             activities.FINISH_ERASURE,
             of,

@@ -52,7 +52,7 @@ class Recorder(Generic[Event]):
         self._cause = copy_context()
 
     def add(self, events: Iterable[Event]) -> None:
-        """Write these as well, in the context of the caller, which has the trace of the message that caused them."""
+        """Write these as well. The write gets the caller's context, with the trace of the message that caused them."""
         self.unsaved.extend(events)
         self._cause = copy_context()
 

@@ -49,9 +49,9 @@ with workflow.unsafe.imports_passed_through():
 
 RENEW_BEFORE_END = timedelta(days=60)
 LONGEST_ABSENCE = timedelta(days=7)
-"""A signal takes effect as of when it was received, if that is at most this long ago; an earlier time is ignored."""
+"""A signal takes effect as of when it was received if that is at most this long ago, and otherwise as of now."""
 REFUSED = ""
-"""Kept instead of a request's fingerprint if it came as a signal and was refused. As an update it is checked again."""
+"""Kept instead of the fingerprint of a request that was refused as a signal. An update with its id is checked again."""
 
 
 @workflow.defn(name=names.SERVICE_ORDER)
@@ -119,7 +119,7 @@ class ServiceOrder(EntityWorkflow[Order, Command, Recorded, Effect]):
         self._check(request.command, request.actor, request.request_id)
         if request.request_id in self._answered:
             return
-        try:  # here only, where nothing is replayed: an update that an earlier release took stays taken
+        try:  # only in the validator, which is not replayed: an update that an earlier release accepted stays accepted
             check_room(
                 self._state,
                 request.command,
@@ -168,7 +168,7 @@ class ServiceOrder(EntityWorkflow[Order, Command, Recorded, Effect]):
 
     @workflow.query(name=names.SNAPSHOT, description="The order and its events, for the records.")
     def snapshot(self) -> activities.Snapshot:
-        """What the records hold once they have caught up."""
+        """The order and its events, as the records hold them once they have caught up."""
         return self._snapshot(tuple(self._events))
 
     # --- the order -----------------------------------------------------------------------------------------------

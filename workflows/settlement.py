@@ -37,7 +37,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.settlement_display import details, search_attributes, wake_summary
     from workflows.settlement_papers import SettlementPapersWorkflow
 
-# Runs of the first shell write a settlement of more orders by an ordinary activity: a local one would take too long.
+# Runs of the first shell write a settlement with more orders by an ordinary activity: a local one would take too long.
 LOCAL_WRITE_ORDERS = 300
 
 
@@ -98,7 +98,7 @@ class SettlementWorkflow(SettlementPapersWorkflow):
 
     @workflow.query(name=names.SNAPSHOT, description="The settlement and its events.")
     def snapshot(self) -> activities.SettlementSnapshot:
-        """What the records hold once they have caught up; of the events, those of this run."""
+        """The settlement as the records hold it once they have caught up, with the events of this run."""
         return self._snapshot(tuple(self._events))
 
     # --- the settlement ------------------------------------------------------------------------------------------

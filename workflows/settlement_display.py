@@ -36,7 +36,7 @@ def title(settlement: Settlement) -> str:
 
 
 def wake_summary(settlement: Settlement, wake: datetime, language: Language) -> str:
-    """What a timer waits for, in a line in the operations' language."""
+    """What a timer waits for, in one line in the operations' language."""
     when = words.format_instant(settlement.opening.calendar.local(wake), language)
     if settlement.status is SettlementStatus.ISSUED:
         return say(language, _REMINDER, number=settlement.reminders + 1, when=when)
@@ -53,7 +53,7 @@ def is_late(settlement: Settlement) -> bool:
 def search_attributes(
     settlement: Settlement, shown: TypedSearchAttributes
 ) -> list[SearchAttributeUpdate[Any]]:
-    """What the lists of the Temporal UI have to show now; nothing if `shown` is the same."""
+    """The updates that bring the lists of the Temporal UI up to date; empty if `shown` is."""
     due, late = next_instant(settlement), is_late(settlement)
     partner_id = settlement.opening.partner.partner_id
     same = (

@@ -49,7 +49,8 @@ class SettlementPapersWorkflow(
 
     @workflow.update(name=names.CHECK_INVOICE, description="An uploaded invoice.")
     async def check_invoice(self, upload: Upload) -> Checked:
-        """Have an invoice checked, and accept it if it is correct. One at a time: the first correct one is the invoice.
+        """Have an invoice checked, and accept it if it is correct. Checks run one at a time; the first correct one
+        wins.
 
         Raises:
             ApplicationError: of type `Refused` if no invoice is awaited, or no longer; `ComeAgain` if the workflow

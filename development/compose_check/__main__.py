@@ -1,11 +1,11 @@
-"""The Compose files are really run, on Docker Engine and Docker Compose from Debian's packages: `make compose-check`.
+"""Runs the Compose files on Docker Engine and Docker Compose from Debian's packages: `make compose-check`.
 
     python -m development.compose_check              everything
     python -m development.compose_check --only production
 
-The image is built from the unchanged Dockerfile, the unchanged Compose files are brought up on stand-ins for the images
-of others, and what docs/operations.md says of them is tried. Exit code 1 and the reason, if something does not hold.
-Needs root, `mmdebstrap` and `slirp4netns`. Base systems and images are kept below `--folder`; nothing else is left.
+It builds the image from the unchanged Dockerfile, starts the unchanged Compose files with stand-ins for third-party
+images, and checks what docs/operations.md says about them. Exit code 1 and the reason if something does not hold.
+It needs root, `mmdebstrap` and `slirp4netns`. Base systems and images are kept in `--folder`; nothing else is left.
 """
 
 import argparse
@@ -33,7 +33,14 @@ from development.compose_check.engine import (
     base_system,
     run_in_namespaces,
 )
-from development.compose_check.project import HOST, NAMESPACE, Project, check, production_values
+from development.compose_check.project import (
+    HOST,
+    NAMESPACE,
+    Project,
+    check,
+    production_values,
+    write_policies,
+)
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEVELOPMENT = ("docker-compose.yml", "docker-compose.development.yml")
@@ -41,13 +48,13 @@ MAIL_CATCHER = "axllent/mailpit"
 
 
 class Steps:
-    """Says which step runs, what it found, and how long it took."""
+    """Prints which step runs, what it found, and how long it took."""
 
     def __init__(self) -> None:
         self.began = time.monotonic()
 
     def __call__(self, title: str, work: Callable[[], object]) -> None:
-        """Do one step. Its result is what is said of it."""
+        """Do one step, and print its result."""
         started = time.monotonic()
         print(f"   {title} …", flush=True)
         found = work()
@@ -55,7 +62,7 @@ class Steps:
         print(f"ok {title}{f': {found}' if found else ''} ({took:.0f} s)", flush=True)
 
     def wait(self, title: str, work: Callable[[], Awaitable[object]]) -> None:
-        """The same for a step that waits for several things at once."""
+        """Do one step that is a coroutine, and print its result."""
 
         async def done() -> object:
             return await work()
@@ -86,7 +93,7 @@ def prepare(folder: Path, step: Steps) -> None:
 
 
 def images(engine: Engine) -> list[str]:
-    """The images of others that the Compose files name, and that of the Dockerfile's first line."""
+    """The third-party images that the Compose files name, and the base image of the Dockerfile."""
     files = [text for name in DEVELOPMENT for text in ("--file", name)]
     values = ("--env-file", "docker-compose.development.env")
     named = engine.lines("compose", *values, *files, "--profile", "*", "config", "--images")
@@ -117,7 +124,7 @@ def env_file(folder: Path, values: dict[str, str]) -> Iterator[Path]:
 
 def check_production(engine: Engine, folder: Path, step: Steps) -> None:
     """docker-compose.yml as it is run in production."""
-    values = production_values()
+    values = {**production_values(), "POLICY_FOLDER": str(write_policies(folder))}
     with env_file(folder, values) as file:
         project = Project(engine, file)
         try:
@@ -126,6 +133,7 @@ def check_production(engine: Engine, folder: Path, step: Steps) -> None:
             step("everything is up and healthy", project.up)
             step("start order", lambda: proofs.start_order(project))
             step("confinement", lambda: proofs.confinement(project))
+            step("policies", lambda: proofs.policies(project))
             step("networks", lambda: proofs.networks_apart(project))
             step("ports", lambda: proofs.published(project, {"127.0.0.1:8000"}))
             step("roles of the database", lambda: proofs.roles(project, values))
@@ -143,13 +151,13 @@ def check_production(engine: Engine, folder: Path, step: Steps) -> None:
 
 
 def keep_logs(project: Project, folder: Path) -> None:
-    """Write what all containers printed into a file, for who has to find out what failed."""
+    """Write the logs of all containers into a file, to find out what failed."""
     way = "development" if project.files == DEVELOPMENT else "production"
     (folder / f"{way}.log").write_text(project.logs(), encoding="utf-8")
 
 
 class Lives:
-    """Orders and a settlement in this project, by these tokens."""
+    """Puts orders and a settlement through this project, with these tokens."""
 
     ORDERS = life.some_orders(3, 1090001)
 
@@ -171,17 +179,17 @@ class Lives:
         return f"{len(self.ORDERS)} orders, {len(life.mails())} mails"
 
     async def settled(self) -> str:
-        """They are billed and paid."""
+        """Bill these orders, and pay them."""
         async with self._life() as one:
             return await one.settle([order["sp_id"] for order in self.ORDERS])
 
     async def killed_meanwhile(self, first: int) -> str:
-        """Orders are lived while containers are killed; the first number is given."""
+        """Take orders through their life while containers are killed. `first`: the number of the first order."""
         async with self._life() as one:
             return await failures.killed_meanwhile(one, first)
 
     async def later(self, first: int) -> str:
-        """The first orders are there as they were, and a new one with this number can be lived."""
+        """Check that the first orders are unchanged, and that a new one with this number can be executed."""
         async with self._life() as one:
             await one.check_lived(self.ORDERS)
             await one.live(life.some_orders(1, first))
@@ -235,7 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(WITHIN, action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     folder, step = options.folder.resolve(), Steps()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that cleanup runs
     try:
         if not options.within:
             given = sys.argv[1:] if arguments is None else list(arguments)

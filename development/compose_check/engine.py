@@ -1,7 +1,7 @@
-"""Docker Engine and Docker Compose, from Debian's packages, in a folder and in namespaces of their own.
+"""Docker Engine and Docker Compose, from Debian's packages, in their own folder and namespaces.
 
-Nothing of it is installed on this machine: the programs are in a Debian base system below the folder, and the daemon
-runs in network, mount and process namespaces that end with this process, with all its containers, bridges and rules.
+Nothing is installed on this machine: the programs are in a Debian base system in the folder, and the daemon runs in
+network, mount and process namespaces that end with this process, with all its containers, bridges and rules.
 """
 
 import os
@@ -45,7 +45,7 @@ def base_system(folder: Path, name: str, release: str, packages: str) -> Path:
     made = folder / f"new-{name}"
     _remove(made)
     command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}"]
-    # as root: apt's own user may not be allowed to write where temporary files are
+    # As root: apt's own user may not be allowed to write to the folder for temporary files.
     command += ['--aptopt=APT::Sandbox::User "root"', release, str(made)]
     run(command, patience=600)
     made.rename(target)
@@ -201,7 +201,7 @@ class Engine:
                         "--exec-root",
                         "/run/docker",
                     ),
-                    # more than the machine allows must not be asked for
+                    # The daemon must not request more than the machine allows.
                     *("--default-ulimit", "nofile=1024:1024"),
                     *("--default-ulimit", "nproc=1024:1024"),
                 ],
@@ -230,7 +230,7 @@ class Engine:
         text: str | None = None,
         ok: bool = True,
     ) -> "subprocess.CompletedProcess[str]":
-        """Run a command of Docker's, in the repository. `env` is all of its environment, but for what Docker needs.
+        """Run a Docker command in the repository. `env` is its environment, beside the variables that Docker needs.
 
         Raises:
             CheckFailed: it failed (if `ok`), or took too long.
@@ -253,7 +253,7 @@ class Engine:
         )
 
     def lines(self, *arguments: str) -> list[str]:
-        """What a command of Docker's prints, as lines."""
+        """The output of a Docker command, as lines."""
         return self.docker(*arguments).stdout.split("\n")[:-1]
 
     def clear(self) -> None:

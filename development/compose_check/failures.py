@@ -1,4 +1,4 @@
-"""What the running project survives: more workers, killed processes, a stop, a second start."""
+"""Checks that the running project survives more workers, killed processes, a stop and a second start."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from development.compose_check.proofs import workers_that_poll
 
 
 def scale(project: Project, count: int) -> str:
-    """Bring the workers to this number: all are healthy and ask Temporal for work, and nothing else was restarted."""
+    """Start or stop workers up to this number, and check that all are healthy and poll, and nothing else restarted."""
     before = {each.id for each in project.containers()}
     project.up("--no-recreate", "--scale", f"worker={count}")
     workers = project.containers("worker")
@@ -26,9 +26,9 @@ def scale(project: Project, count: int) -> str:
 
 
 def kill(project: Project, victim: Container) -> None:
-    """Kill the first process of a container, as the kernel does without memory. Docker has to start it again.
+    """Kill the first process of a container, as the kernel does if memory runs out. Docker has to start it again.
 
-    `docker kill` is none: Docker then takes the container as stopped by hand.
+    `docker kill` would not do: Docker treats a container that it kills as stopped by hand.
     """
     os.kill(victim.pid, signal.SIGKILL)
     wait_until(
@@ -42,7 +42,7 @@ def kill(project: Project, victim: Container) -> None:
 
 
 async def killed_meanwhile(life: Life, first: int) -> str:
-    """Orders are lived while a worker and PostgreSQL are killed: none is lost, and none does a step twice."""
+    """Kill a worker and PostgreSQL while orders run, and check that none is lost and none does a step twice."""
     project, orders = life.project, some_orders(6, first)
     living = asyncio.create_task(life.live(orders))
     try:
@@ -60,7 +60,7 @@ async def killed_meanwhile(life: Life, first: int) -> str:
 
 
 def kill_temporal(project: Project) -> str:
-    """Without Temporal the web application says that it is not ready; it is again, when Temporal is back."""
+    """Check that the web application reports that it is not ready without Temporal, and is ready again with it."""
     temporal = project.container("temporal")
     os.kill(temporal.pid, signal.SIGSTOP)
     try:
@@ -75,7 +75,7 @@ def kill_temporal(project: Project) -> str:
 
 
 def kill_web(project: Project) -> str:
-    """A killed web application is back by itself."""
+    """Check that a killed web application comes back by itself."""
     began = time.monotonic()
     kill(project, project.container("web"))
     wait_until(lambda: status_of("/readyz") == 200, "the web application to be back", 90)
@@ -83,11 +83,11 @@ def kill_web(project: Project) -> str:
 
 
 def stop(project: Project) -> str:
-    """All containers end within their grace period; ours by themselves and with exit code 0."""
+    """Check that all containers end within their grace period, and ours by themselves with exit code 0."""
     config, began = project.config()["services"], time.time()
     running = [each for each in project.containers() if each.is_running]
     project.compose("stop", patience=180)
-    # Docker says that a container has died a moment after the command has returned
+    # Docker reports a moment after the command has returned that a container has died.
     dead = Counter(each.service for each in running)
     wait_until(
         lambda: dead == Counter(e.service for e in project.events(began) if e.what == "die"),

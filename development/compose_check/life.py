@@ -1,4 +1,4 @@
-"""Orders and a settlement, lived through the running project by its HTTP interface, from the first login on."""
+"""Takes orders and a settlement through the running project by its HTTP interface, from the first login on."""
 
 import asyncio
 import json
@@ -81,7 +81,7 @@ def first_logins(project: Project) -> Credentials:
 
 @dataclass
 class Life:
-    """Who acts, and on what."""
+    """The API and the project with which orders are taken through their life."""
 
     project: Project
     api: Api
@@ -97,7 +97,7 @@ class Life:
             self.api.credentials["partners"][partner["partner_id"]] = token
 
     async def live(self, orders: list[dict[str, Any]]) -> None:
-        """Bring orders from their placing to their execution, side by side. The hold of half an hour is skipped."""
+        """Take orders from placing to execution, concurrently. The hold of half an hour is skipped."""
         address = self.project.container("temporal").addresses["temporal"]
         temporal = await Client.connect(f"{address}:7233", namespace=self.namespace)
         await asyncio.gather(

@@ -1,4 +1,4 @@
-"""The Compose project as Docker runs it: its files and values, its containers, and what happened to them."""
+"""The Compose project as Docker runs it: its files and values, its containers, and their events."""
 
 import json
 import secrets
@@ -15,11 +15,28 @@ UP = ("up", "--detach", "--wait", "--wait-timeout", "300", "--pull", "never")
 HOST = "10.0.2.100"
 """The address of this machine in its namespace, as slirp4netns gives it: the containers see it as the world outside."""
 NAMESPACE = "cmi"
-"""In Temporal; another one than `default`, which the development server makes by itself."""
+"""The namespace in Temporal. It is not `default`, which the development server makes by itself."""
+POLICIES = {
+    "standard.toml": '[deadlines]\naccept = "7 working days"\n',
+    "policies/saturdays.toml": "[calendar]\nsaturday_is_working_day = true\n",
+}
+"""The policies of this installation, as files of a folder of the host."""
+
+
+def write_policies(folder: Path) -> Path:
+    """Write the files of `POLICIES` below this folder, for everybody to read. Returns their folder."""
+    own = folder / "policies-of-the-host"
+    for name, text in POLICIES.items():
+        path = own / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o644)
+        path.parent.chmod(0o755)
+    return own
 
 
 def production_values() -> dict[str, str]:
-    """Values for everything that docker-compose.yml must be given; all that is secret is random."""
+    """Values for all variables that docker-compose.yml requires. Secrets are random."""
     return {
         "DB_SUPERUSER_PASSWORD": secrets.token_hex(16),
         "DB_OWNER_PASSWORD": secrets.token_hex(16),
@@ -38,12 +55,14 @@ def production_values() -> dict[str, str]:
         "CMI_ENCRYPTION_KEYS": new_key("check"),
         "CMI_SECRET_KEY": secrets.token_urlsafe(32),
         "TEMPORAL_NAMESPACE": NAMESPACE,
+        "CMI_POLICY": "/etc/cmi/standard.toml",
+        "CMI_POLICIES": "/etc/cmi/policies",
     }
 
 
 @dataclass(frozen=True)
 class Container:
-    """What Docker says of a container now; `said` is all of it."""
+    """The state of a container as Docker reports it now; `said` is the whole report."""
 
     service: str
     said: dict[str, Any]
@@ -117,10 +136,10 @@ class Project:
         return self.engine.docker(*given, patience=patience, ok=ok, text=text).stdout
 
     def up(self, *more: str) -> None:
-        """Start what is not up yet, and wait until all of it is healthy.
+        """Start the services that are not up yet, and wait until all are healthy.
 
         Raises:
-            CheckFailed: something is not, with the logs of what is not.
+            CheckFailed: a container is not healthy; with its logs.
         """
         try:
             self.compose(*UP, *more, patience=900)
@@ -156,7 +175,7 @@ class Project:
         return found
 
     def events(self, since: float | None = None) -> list[Event]:
-        """What happened to containers since then, in its order; since the beginning, if nothing is named."""
+        """The events of containers since an instant, in their order; by default since the beginning."""
         spoken = self.engine.lines(
             *("events", "--since", f"{self.began if since is None else since:.3f}"),
             *("--until", f"{time.time():.3f}", "--filter", "type=container"),
@@ -181,11 +200,11 @@ class Project:
         return events
 
     def logs(self) -> str:
-        """What all containers printed."""
+        """The logs of all containers."""
         return self.compose("logs", "--no-color", patience=60)
 
     def logs_of_ill(self) -> str:
-        """The ends of the logs of the containers that are not as they should be."""
+        """The ends of the logs of the containers that are not healthy."""
         texts = []
         for each in self.containers():
             state = each.said["State"]
@@ -229,6 +248,6 @@ def wait_until(
 
 
 def check(holds: object, finding: str) -> None:
-    """Raise `CheckFailed` with what was found if this does not hold."""
+    """Raise `CheckFailed` with this finding if the condition does not hold."""
     if not holds:
         raise CheckFailed(finding)

@@ -18,7 +18,7 @@ BUILT_FROM = {
     "temporalio/ui": ("temporal", "temporal-ui"),
     "axllent/mailpit": ("mail", ""),
 }
-"""By an image's name: the folder of its stand-in, and what runs if the Compose file says nothing."""
+"""By the name of an image: the folder of its stand-in, and its default command."""
 
 
 def make_bases(folder: Path) -> None:

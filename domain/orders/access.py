@@ -23,7 +23,7 @@ _BEFORE_GOODS = (
 
 
 def actions(order: Order, now: datetime | None = None) -> tuple[str, ...]:
-    """The actions that the order allows, to any role; at `now`, if it is given, else whenever."""
+    """The actions that the order's state allows to any role. Without `now`, whatever the time is."""
     listed = rules.under(ACTIONS, order.rules).get(order.status, ())
     if order.rules < 2:
         return listed
@@ -31,7 +31,7 @@ def actions(order: Order, now: datetime | None = None) -> tuple[str, ...]:
 
 
 def _fits(order: Order, action: str, now: datetime | None) -> bool:
-    """Whether an action that the state lists makes sense for the goods and the time, from version 2 of the rules on."""
+    """Whether the goods and the time allow an action that the state lists. Version 2 of the rules checks that."""
     shipment = order.shipment
     match action:
         case "goods_received":
@@ -48,9 +48,9 @@ def _fits(order: Order, action: str, now: datetime | None) -> bool:
 
 
 def allowed(order: Order, role: Role, now: datetime | None = None) -> tuple[str, ...]:
-    """The actions that a caller of this role may take; at `now`, if it is given, else whenever.
+    """The actions that a caller of this role may take. Without `now`, whatever the time is.
 
-    Those for which a very long history has no room are left out.
+    An order with too many events allows only those that lead to its end (`limits.fits`).
     """
     may = {
         action
@@ -83,14 +83,14 @@ def authorise(order: Order, command: Command, actor: Actor) -> None:
 
 
 def _has(actor: Actor, order: Order) -> bool:
-    """Whether the order is this partner's. One that is unassigned is nobody's."""
+    """Whether the order is this partner's. An unassigned order belongs to nobody."""
     return actor.partner_id == order.partner.partner_id and order.status is not Status.UNASSIGNED
 
 
 def check_role_in_state(order: Order, command: Command, actor: Actor) -> None:
-    """Check the state for a role that may not give the command in any state, as others may.
+    """Check that the order's state allows a command, unless the role may give it in any state (`in_any_state`).
 
-    The receipt of goods that were reported as received is a repetition, whoever reports it.
+    A second report that the goods were received passes: it is a repetition, whoever sends it.
 
     Raises:
         Refused: the state does not allow it.
@@ -112,7 +112,7 @@ def author(order: Order, command: Command, actor: Actor) -> Author:
 
 
 def why_not(order: Order, action: str) -> str | None:
-    """Why the order's state does not allow an action, as `Refused.code`; None if it does allow it."""
+    """Why the order's state does not allow an action: a code of `Refused`. None if it allows it."""
     if action in actions(order):
         return None
     if order.status.is_final:

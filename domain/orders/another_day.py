@@ -1,6 +1,6 @@
 """A customer's wish for another day: a task for the partner with a deadline of its own (docs/mail.md, "Customers").
 
-It is no event of the order: a customer has no login, and nothing that the workflow decides depends on it.
+It is not an event of the order: a customer has no login, and no decision of the workflow depends on it.
 """
 
 from datetime import datetime
@@ -23,7 +23,7 @@ class Wish(Value):
     """A wish for another day than the one on which the appointment begins at `start`.
 
     `due`: by when the partner is to answer, never later than `start`.
-    `done_at`: when the partner said that it has; None until then.
+    `done_at`: when the partner marked it as settled; None until then.
     """
 
     sp_id: str
@@ -56,7 +56,7 @@ def wish_of(order: Order, note: str, now: datetime) -> Wish:
 
 
 def is_open(wish: Wish, order: Order, now: datetime) -> bool:
-    """Whether a wish still waits for its answer: nobody has moved the appointment, which is not over, or said so."""
+    """Whether a wish still waits for an answer: it is not settled, and its appointment stands unmoved and not over."""
     stood = standing(order)
     return (
         wish.done_at is None and stood is not None and stood.start == wish.start and stood.end > now

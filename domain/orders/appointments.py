@@ -1,4 +1,4 @@
-"""When an appointment may be: which times are refused, and which have to be confirmed as unusual."""
+"""When an appointment can be: which times are refused, and which have to be confirmed as unusual."""
 
 from datetime import date, datetime, timedelta
 from itertools import islice
@@ -18,10 +18,10 @@ _ONE_DAY = timedelta(days=1)
 
 
 def set_appointment(order: Order, command: SetAppointment, now: datetime) -> list[Event]:
-    """The event of an appointment that is set or moved; none if it is the one that stands.
+    """The event of an appointment that is set or moved; none if the order has exactly this appointment.
 
     Raises:
-        InvalidCommand: it cannot be then, or lacks the reason of a move.
+        InvalidCommand: the times are not possible, or a move has no reason.
     """
     _check_times(order, command, now)
     unusual = order.rules >= 2 and is_unusual(order, command.start, command.end)

@@ -1,4 +1,4 @@
-"""What an order is in the calendar of its partner: the visit that is agreed, or the day on which it was carried out."""
+"""The entry of an order in its partner's calendar: the agreed visit, or the day on which it was carried out."""
 
 from datetime import datetime, time, timedelta
 from typing import NamedTuple
@@ -19,8 +19,8 @@ class CalendarEntry(NamedTuple):
     whole_day: bool = False
 
 
-class FallenEntry(NamedTuple):
-    """A visit of a partner that fell at an instant, before it was over.
+class RemovedEntry(NamedTuple):
+    """A visit that was taken out of a partner's calendar at `removed_at`, before it was over.
 
     `sequence`: the version of its order then. `service`: the name of the order's service.
     """
@@ -28,16 +28,15 @@ class FallenEntry(NamedTuple):
     sp_id: str
     start: datetime
     end: datetime
-    fallen_at: datetime
+    removed_at: datetime
     sequence: int
     service: str
 
 
 def calendar_entry(order: Order) -> CalendarEntry | None:
-    """What the calendar of the order's partner shows; None if there is nothing (any more).
+    """The order's entry in its partner's calendar; None if it has none.
 
-    While the visit is to come it is the appointment that stands. Once it is carried out it is the appointment as well,
-    or the whole day of the execution if that was another one.
+    It is the appointment; after an execution on another day, the whole day of the execution.
     """
     if order.transmitted_at is None:
         return None

@@ -18,7 +18,7 @@ from domain.orders.events import (
 )
 from domain.orders.mails import Cause, MailRule
 from domain.orders.order import Order, Status
-from domain.orders.standing import fallen, standing
+from domain.orders.standing import removed_appointment, standing
 from domain.values import Value, mark
 
 _TAKES_AWAY: tuple[type[Value], ...] = (
@@ -55,17 +55,17 @@ def _is_with_partner(order: Order) -> bool:
     )
 
 
-def _takes_away(cause: Cause) -> bool:
-    """Whether an appointment falls, or an order ends whose partner the customer knows."""
+def _cancels_visit(cause: Cause) -> bool:
+    """Whether an appointment is cancelled, or an order whose partner the customer knows."""
     if not _policy(cause).cancelled:
         return False
-    if fallen(cause.before, cause.after, cause.recorded.at) is not None:
+    if removed_appointment(cause.before, cause.after, cause.recorded.at) is not None:
         return True
     return cause.after.status is Status.CANCELLED and _is_with_partner(cause.before)
 
 
 def stands_again(cause: Cause) -> bool:
-    """Whether the hold has taken the appointment out of the calendar, and it is still to come."""
+    """Whether the event ends a hold that had removed the appointment from the calendar, and it is still to come."""
     stood = standing(cause.after)
     return standing(cause.before) is None and stood is not None and stood.start > cause.recorded.at
 
@@ -106,7 +106,7 @@ CUSTOMER: tuple[MailRule, ...] = (
             "customer",
             event,
             name=mark("Absage an die Kundschaft") if event is Cancelled else "",
-            when=_takes_away,
+            when=_cancels_visit,
         )
         for event in _TAKES_AWAY
     ),
@@ -118,7 +118,7 @@ DAY_BEFORE: tuple[MailRule, ...] = (
     ),
     MailRule("visit_tomorrow", "customer", AppointmentMoved),
 )
-"""The mails of the day before an appointment, which the event has set."""
+"""The mails of the day before an appointment. Their cause is the event that set it."""
 
 
 def day_before(order: Order, recorded: Recorded) -> datetime | None:

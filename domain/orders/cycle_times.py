@@ -13,7 +13,7 @@ Milestone = Literal[
     "appointment_set",
     "executed",
 ]
-"""What an order passes. Each is the first time but `executed`, which is the last."""
+"""The milestones of an order. Each is the first time that it was reached; `executed` is the last time."""
 Step = Literal["accept", "check", "deliver", "agree", "carry_out", "whole"]
 STEPS: Mapping[Step, tuple[Milestone, Milestone]] = {
     "accept": ("placed", "accepted"),

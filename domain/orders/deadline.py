@@ -34,9 +34,9 @@ class Deadline(Value):
         adopted: when newer rules added the deadline, if it had started before; its time counts from then.
         span: the time that is given; None if one of the first releases opened the deadline.
         basis: what `started` is.
-        stretched: the office time by which it was put off, because CMI was down while it ran. `due` contains it.
-        excused_until: until when missing it is not the partner's fault, who got the ball after the start
-            (`punctuality`).
+        stretched: the office time by which it was put off, because CMI was down while it ran. `due` includes it.
+        excused_until: until when missing it is not the partner's fault, because the partner got the ball after the
+            start (`punctuality`).
         missed: whether it was missed, however it ended.
         outcome: `void` if it ended early without being met: the order was cancelled or reassigned, the appointment
             moved, or newer rules do not have the deadline.

@@ -13,10 +13,10 @@ Owner = Literal["partner", "retailer"]
 
 
 class DeadlineWords(NamedTuple):
-    """All that is said of a deadline.
+    """The texts about a deadline.
 
     `label`: what has to be done by it. `start`: what it runs from, before the instant. `task`: what it is for, after
-    "the deadline for". `please`: asks the partner for it, with `due` in it; empty of a deadline of the retailer.
+    "the deadline for". `please`: asks the partner for it, with `due` in it; empty for a deadline of the retailer.
     """
 
     label: str
@@ -63,8 +63,7 @@ def _contact(order: Order) -> datetime | None:
 
 
 def _later(order: Order, start: datetime | None) -> datetime | None:
-    """The start of a deadline in a state that the partner has reached: not before a review or a hold has ended, nor
-    before the partner took the order over from another one."""
+    """`start`, or the end of a review or a hold, or the reassignment to this partner, if that was later."""
     if start is None:
         return None
     taken_over = order.accepted_at or _transmission(order) if order.reassigned_at else start
@@ -99,7 +98,10 @@ def _unnoticed(order: Order) -> datetime | None:
 
 
 def _transmission(order: Order) -> datetime | None:
-    """From when the partner's first deadlines count: its notice or its first look, if that came late; None before."""
+    """From when the partner's first deadlines count: the transmission, or the notice (or first look) if that was late.
+
+    None while the notice is awaited.
+    """
     if order.transmitted_at is None:
         return None
     noticed_at, awaited = order.noticed_at, _notice_awaited(order)

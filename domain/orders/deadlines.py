@@ -35,8 +35,8 @@ def reconcile(
         at: when the event happened.
         is_void: whether the event ends a deadline of a kind without its having been met.
         adopted: the event adopted newer rules. The time of deadlines that they add counts from `at` at the earliest.
-        waits: the event is that the notice of the order is late. The deadlines that it ends begin anew with the notice,
-            and were not missed, even if nobody recorded it before they were due.
+        waits: the event says that the notice of the order is late. The deadlines that it ends begin anew with the
+            notice. They were not missed, even if the event was recorded after they were due.
     """
     kept: list[Deadline] = []
     running: set[DeadlineKind] = set()
@@ -165,7 +165,7 @@ def _instants(order: Order) -> Iterator[datetime]:
         if not deadline.is_open:
             continue
         if ends_assignment(order, deadline.kind, deadline.level):
-            yield deadline.due  # the escalations were over before the order adopted this rule
+            yield deadline.due  # its escalations are over: the order adopted this rule later
         if not deadline.missed:
             yield deadline.due
             reminder = None if deadline.reminded else reminder_at(order, deadline)

@@ -178,7 +178,9 @@ def _confirm_requirements(order: Order, command: ConfirmRequirements, now: datet
 
 def _goods_received(order: Order, command: GoodsReceived, now: datetime) -> list[Event]:
     received = take_notice(order, command, now)
-    underway = order.shipment is not None  # else the damage is kept with the notice
+    underway = (
+        order.shipment is not None
+    )  # without a shipment the notice is kept, with the damage in it
     if command.damaged and underway and "report_problem" in actions(order):
         return [*received, ProblemReported(reason="damaged_on_receipt", note="")]
     return received
@@ -233,7 +235,7 @@ def _confirm_transmission(order: Order, command: ConfirmTransmission) -> list[Ev
     if order.transmitted_at is not None:
         return [PartnerNotified()]
     if order.status is Status.IN_TRANSMISSION and order.sending_since is not None:
-        # It has adopted these rules while it was sent.
+        # The order adopted these rules while it was being sent.
         return [Transmitted(partner_id=order.partner.partner_id), PartnerNotified()]
     return []
 

@@ -157,7 +157,7 @@ def _shipping_stop(before: Order, recorded: Recorded, after: Order) -> list[Effe
 
 
 def _shop_notice(recorded: Recorded, after: Order) -> list[Effect]:
-    """What the shop is told: rejected requirements, and a cancellation that is not its own."""
+    """The notice to the shop: of rejected requirements, or of a cancellation by somebody else."""
     event = recorded.event
     kind: ShopNoticeKind = "cancelled"
     reason, note = "", ""

@@ -1,9 +1,10 @@
-"""What is left of an order after its customer's data were erased, and what of it a role or a partner still sees."""
+"""Erases an order's customer data, and hides them from those who no longer need them."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from domain.orders.events import GoodsUnexpected, NoticeKept, Recorded
+from domain.fields import free_texts
+from domain.orders.events import GoodsUnexpected, KnownEvent, NoticeKept, Recorded
 from domain.orders.order import Order, Status
 from domain.orders.placement import Customer
 from domain.orders.shipment import GoodsShipped, Notice
@@ -14,22 +15,8 @@ ERASED = "–"
 _ERASED_EMAIL = "erased@erased.invalid"
 _HIDDEN_EMAIL = "hidden@hidden.invalid"  # .invalid is reserved (RFC 2606): it is nobody's address
 
-FREE_TEXTS: Mapping[str, tuple[str, ...]] = {
-    "declined": ("note",),
-    "contact_logged": ("note",),
-    "requirements_confirmed": ("note",),
-    "requirements_rejected": ("note",),
-    "goods_shipped": ("tracking",),
-    "appointment_moved": ("reason",),
-    "execution_confirmed": ("note",),
-    "execution_taken_back": ("reason",),
-    "not_executed": ("note",),
-    "problem_reported": ("note",),
-    "review_decided": ("note",),
-    "cancelled": ("reason",),
-    "reassigned": ("reason",),
-}
-"""The fields of events that people wrote, or that lead to a customer (the carrier's number), by the event's type."""
+FREE_TEXTS: Mapping[str, tuple[str, ...]] = free_texts(KnownEvent)
+"""By the event's type, the fields that people wrote, or that lead to a customer (the carrier's tracking number)."""
 NO_FREE_TEXTS: Mapping[str, tuple[str, ...]] = {
     "transmitted": ("partner_id",),
     "reassigned": ("from_partner_id",),
@@ -48,7 +35,7 @@ def is_erased(order: Order) -> bool:
 
 
 def is_shown(text: str) -> bool:
-    """Whether a text of a customer is one, and was neither erased nor hidden."""
+    """Whether a customer's text can be shown: it is not empty, erased or hidden."""
     return text not in ("", ERASED, _ERASED_EMAIL, _HIDDEN_EMAIL)
 
 
@@ -66,8 +53,8 @@ def erase_events(events: Iterable[Recorded]) -> tuple[Recorded, ...]:
 
 
 def hide_contact(order: Order) -> Order:
-    """The order as its partner sees it when it needs to reach nobody any more: without telephone, street, e-mail
-    and the shop's note."""
+    """The order as its partner sees it once it no longer needs to reach the customer: without telephone, street,
+    e-mail and the shop's note."""
     customer = order.intake.placement.customer.model_copy(
         update={"phone": ERASED, "street": ERASED, "email": _HIDDEN_EMAIL}
     )
@@ -80,7 +67,7 @@ def hide_customer(order: Order) -> Order:
 
 
 def contact_is_over(order: Order, now: datetime, after: timedelta) -> bool:
-    """Whether the order was billed or cancelled so long ago that its partner needs the customer's contact no more."""
+    """Whether the order was billed or cancelled so long ago that its partner no longer needs the customer's contact."""
     return order.end is not None and now >= order.end + after
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from domain.actors import Actor
 from domain.authors import RecordedEvent
 from domain.calendar import Calendar
+from domain.fields import FreeText
 from domain.orders.codes import (
     ChecklistAnswer,
     ChecklistItem,
@@ -69,7 +70,7 @@ class Declined(Value):
 
     type: Literal["declined"] = "declined"
     reason: Annotated[DeclineReason, OPEN]
-    note: str
+    note: FreeText
 
 
 class Unassigned(Value):
@@ -90,7 +91,7 @@ class ContactLogged(Value):
 
     type: Literal["contact_logged"] = "contact_logged"
     outcome: Literal["reached", "not_reached"]
-    note: str
+    note: FreeText
 
 
 class RequirementsConfirmed(Value):
@@ -98,7 +99,7 @@ class RequirementsConfirmed(Value):
 
     type: Literal["requirements_confirmed"] = "requirements_confirmed"
     checklist: dict[ChecklistItem, ChecklistAnswer]
-    note: str
+    note: FreeText
 
 
 class RequirementsRejected(Value):
@@ -106,7 +107,7 @@ class RequirementsRejected(Value):
 
     type: Literal["requirements_rejected"] = "requirements_rejected"
     reason: Annotated[RejectionReason, OPEN]
-    note: str
+    note: FreeText
 
 
 class NoticeKept(Value):
@@ -120,7 +121,7 @@ class ShippingStarted(Value):
     """The goods are on their way."""
 
     type: Literal["goods_shipped"] = "goods_shipped"
-    tracking: str
+    tracking: FreeText
 
 
 class ShippingEnded(Value):
@@ -147,7 +148,7 @@ class AppointmentMoved(Value):
     type: Literal["appointment_moved"] = "appointment_moved"
     start: datetime
     end: datetime
-    reason: str
+    reason: FreeText
     moved_by: Annotated[MovedBy, OPEN] | Literal[""] = ""
     unusual: bool = False
 
@@ -157,7 +158,7 @@ class ExecutionConfirmed(Value):
 
     type: Literal["execution_confirmed"] = "execution_confirmed"
     executed_on: date
-    note: str
+    note: FreeText
     early: bool = False
 
 
@@ -165,7 +166,7 @@ class ExecutionTakenBack(Value):
     """The confirmation of the execution was taken back: by operations with a reason, or by the partner itself."""
 
     type: Literal["execution_taken_back"] = "execution_taken_back"
-    reason: str = ""
+    reason: FreeText = ""
 
 
 class NotExecuted(Value):
@@ -173,7 +174,7 @@ class NotExecuted(Value):
 
     type: Literal["not_executed"] = "not_executed"
     reason: Annotated[NotExecutedReason, OPEN]
-    note: str
+    note: FreeText
 
 
 class ProblemReported(Value):
@@ -181,7 +182,7 @@ class ProblemReported(Value):
 
     type: Literal["problem_reported"] = "problem_reported"
     reason: Annotated[ProblemReason, OPEN]
-    note: str
+    note: FreeText
     until: date | None = None
 
 
@@ -197,7 +198,7 @@ class ReviewDecided(Value):
 
     type: Literal["review_decided"] = "review_decided"
     decision: Decision
-    note: str
+    note: FreeText
     executed_on: date | None = None
     until: date | None = None
     held_until: datetime | None = None
@@ -210,7 +211,7 @@ class HoldEnded(Value):
 
 
 class GoodsUnexpected(Value):
-    """The warehouse reported goods of an order that needs none any more."""
+    """The warehouse reported goods for an order that no longer needs any."""
 
     type: Literal["goods_unexpected"] = "goods_unexpected"
     notice: Notice
@@ -220,17 +221,17 @@ class Cancelled(Value):
     """The shop or operations ended the order."""
 
     type: Literal["cancelled"] = "cancelled"
-    reason: str
+    reason: FreeText
 
 
 class Reassigned(Value):
-    """The order was given to another partner, who starts from the beginning."""
+    """The order was given to another partner, which starts from the beginning."""
 
     type: Literal["reassigned"] = "reassigned"
     from_partner_id: str
     partner: Assignee
     calendar: Calendar
-    reason: str
+    reason: FreeText
 
 
 class Billed(Value):
@@ -248,12 +249,12 @@ class Released(Value):
 
 
 class MailUndelivered(Value):
-    """A mail was refused until it was given up."""
+    """A mail was refused again and again, and was given up."""
 
     type: Literal["mail_undelivered"] = "mail_undelivered"
     key: str
     mail: str
-    """Its kind; events of former versions add the audience: "reminder to partner"."""
+    """Its kind; events of earlier releases add the audience: "reminder to partner"."""
 
 
 class CommandRefused(Value):

@@ -1,4 +1,4 @@
-"""When a service counts as executed, and how the confirmation is taken back."""
+"""On which days a service can have been executed, and how its confirmation is taken back."""
 
 from datetime import datetime
 

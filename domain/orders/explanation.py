@@ -34,7 +34,7 @@ class Explanation(Value):
 def explain(order: Order, deadline: Deadline) -> Explanation:
     """How one deadline of this order was calculated."""
     span = deadline.span
-    if span is None:  # opened by one of the first releases, and so under the first rules
+    if span is None:  # one of the first releases opened it, under the first rules
         rule = next(rule for rule in rules.holding(RULES, 1) if rule.kind == deadline.kind)
         span = rule.span_in(order.intake.policy)
     assert span is not None, "a deadline that the policy does not know was never opened"

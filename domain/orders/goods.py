@@ -19,7 +19,7 @@ _EXPECTING_GOODS = (Status.REQUIREMENTS_MET, Status.SET_APPOINTMENT, Status.CONF
 
 
 def take_notice(order: Order, notice: Notice, now: datetime) -> list[Event]:
-    """The events of a notice: it is applied, or kept until the order expects goods. None if it is known already."""
+    """The events of a notice: it is applied, or kept until the order expects goods. Empty if it is a repetition."""
     match notice:
         case GoodsShipped():
             return _goods_shipped(order, notice)
@@ -50,8 +50,8 @@ def _goods_shipped(order: Order, notice: GoodsShipped) -> list[Event]:
     shipment = order.shipment
     if _needs_none(order) and not _is_late(order):
         return _unexpected(order, notice)
-    # During a review the notice is about the current shipment, if that has not been reported as shipped; otherwise it
-    # is about a reshipment that is not decided yet.
+    # During a review the notice is about the current shipment, if that has not been reported as shipped; otherwise
+    # about a reshipment that operations have not decided yet.
     of_this_attempt = shipment is not None and shipment.shipped_at is None
     if _expects(order) or (order.status is Status.UNDER_REVIEW and of_this_attempt):
         return [ShippingStarted(tracking=notice.tracking)]
@@ -100,7 +100,7 @@ def _expects(order: Order) -> bool:
 
 
 def _needs_none(order: Order) -> bool:
-    """Whether the order has ended without a need for goods: what arrives all the same is told to operations."""
+    """Whether the order has ended without a need for goods. Operations are notified if they arrive all the same."""
     ended = order.status.is_final or order.status is Status.COMPLETED
     return order.rules >= 2 and ended
 

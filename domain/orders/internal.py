@@ -21,7 +21,7 @@ class ConfirmTransmission(Value):
 
 
 class NoteUndelivered(Value):
-    """A mail was refused until it was given up."""
+    """A mail was refused again and again, and was given up."""
 
     type: Literal["note_undelivered"] = "note_undelivered"
     key: str

@@ -74,7 +74,7 @@ def handle(
     rules.check(order.rules)
     authorise(order, command, actor)
     if isinstance(command, StretchDeadlines):
-        # First: what seems to be missed now was put off by the outage.
+        # Before time passes: the outage puts off deadlines that would otherwise be missed now.
         order, stretched = _record(order, decide(order, command, now), author_of(SYSTEM), now)
         order, passed = _pass_time(order, now)
         return order, stretched + passed
@@ -93,7 +93,7 @@ def handle(
 
 
 def _pass_time(order: Order, now: datetime) -> tuple[Order, tuple[Recorded, ...]]:
-    """The order after what is due by time alone. What that brings about can be due at once, too."""
+    """The order after everything that is due by time alone. One such event can make the next one due."""
     passed: tuple[Recorded, ...] = ()
     while events := decide(order, PassTime(), now):
         order, recorded = _record(order, events, author_of(SYSTEM), now)
@@ -142,7 +142,7 @@ def release(order: Order, settlement_id: str, now: datetime) -> tuple[Order, tup
 def note_goods(
     order: Order, notice: Notice, actor: Actor, now: datetime
 ) -> tuple[Order, tuple[Recorded, ...]]:
-    """Note goods that are reported after the order's end. A repetition changes nothing, and neither do the first rules.
+    """Note goods that are reported after the order's end. A repetition has no effect, nor has a report under version 1.
 
     This is not a command: the workflow of such an order has ended and takes none.
     """

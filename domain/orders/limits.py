@@ -1,7 +1,7 @@
-"""How long an order's history may get: what can be repeated stops there (docs/rules.md, "The life of an order").
+"""How long an order's history can get before repeatable commands are refused (docs/rules.md, "The life of an order").
 
-These are limits of the machine and no rules of the business: they are checked where a command comes in, and hold for
-orders under all versions of the rules. A workflow that replays an order never asks them.
+These are technical limits, not rules of the business. They are checked where a command comes in, and hold under all
+versions of the rules. The replay of a workflow does not check them.
 """
 
 from domain.orders.commands import Command, action_of
@@ -14,7 +14,7 @@ _REPEATABLE = frozenset({"log_contact", "withdraw_problem", "undo", "reopen"})
 
 
 def has_room(order: Order) -> bool:
-    """Whether an order takes commands that can be repeated without end."""
+    """Whether an order still takes commands that can be repeated any number of times."""
     return order.version < MOST_EVENTS
 
 

@@ -14,7 +14,7 @@ from domain.orders.order import Appointment, Order
 from domain.orders.outgoing import Goods, Mail, MailFacts
 from domain.orders.placement import Assignee
 from domain.orders.shipment import GoodsShipped
-from domain.orders.standing import fallen
+from domain.orders.standing import removed_appointment
 
 
 def mail_of(rule: MailRule, cause: Cause) -> Mail:
@@ -25,7 +25,7 @@ def mail_of(rule: MailRule, cause: Cause) -> Mail:
     discreet = rule.discreet(cause)
     kind = rule.about(cause)
     deadline = next((d for d in order.deadlines if d.kind == kind and d.is_open), None)
-    fell = _fallen(rule, cause, partner)
+    removed = _removed(rule, cause, partner)
     receiver = partner.partner_id if rule.audience == "partner" else rule.audience
     return Mail(
         key=f"{order.sp_id}/{recorded.seq}/{rule.kind}/{receiver}",
@@ -49,8 +49,8 @@ def mail_of(rule: MailRule, cause: Cause) -> Mail:
             partner="" if discreet and not rule.to_former else partner.name,
             deadline=explain(order, deadline) if deadline else None,
             event=cause.event.type,
-            fallen_start=fell.start if fell else None,
-            fallen_end=fell.end if fell else None,
+            fallen_start=removed.start if removed else None,
+            fallen_end=removed.end if removed else None,
             seq=recorded.seq,
             deliver_to=placement.deliver_to if order.rules >= 2 else "customer",
             **({} if discreet and not rule.to_former else _of_order(rule, cause, deadline)),
@@ -75,8 +75,8 @@ def _of_order(rule: MailRule, cause: Cause, deadline: Deadline | None) -> dict[s
     if rule.audience in ("partner", "operations"):
         facts["choices"] = allowed(order, rule.audience, cause.recorded.at)
     appointment = order.appointment
-    if rule.kind == "visit_cancelled":  # the one that was, which may be with another partner now
-        appointment = fallen(cause.before, order, cause.recorded.at)
+    if rule.kind == "visit_cancelled":  # the cancelled one: the order may have another by now
+        appointment = removed_appointment(cause.before, order, cause.recorded.at)
     if appointment:
         facts |= {
             "appointment_start": order.calendar.local(appointment.start),
@@ -94,11 +94,11 @@ def _of_order(rule: MailRule, cause: Cause, deadline: Deadline | None) -> dict[s
     return facts
 
 
-def _fallen(rule: MailRule, cause: Cause, partner: Assignee) -> Appointment | None:
-    """The appointment that a mail takes out of its receiver's calendar."""
+def _removed(rule: MailRule, cause: Cause, partner: Assignee) -> Appointment | None:
+    """The appointment that a mail removes from its receiver's calendar."""
     is_mine = partner.partner_id == cause.before.partner.partner_id
     if rule.audience == "customer" or (rule.audience == "partner" and is_mine):
-        return fallen(cause.before, cause.after, cause.recorded.at)
+        return removed_appointment(cause.before, cause.after, cause.recorded.at)
     return None
 
 

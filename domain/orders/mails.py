@@ -82,7 +82,7 @@ def _first_step(cause: Cause) -> DeadlineKind:
 
 
 def _next_step(cause: Cause) -> DeadlineKind:
-    """The partner's next deadline: it has the name of the state that asks for the same, if there is one."""
+    """The partner's next deadline: its kind has the name of the order's state, if that state has a deadline."""
     return cause.after.status.value
 
 
@@ -97,7 +97,7 @@ def _after_decision(cause: Cause) -> DeadlineKind | None:
 
 
 def _of_others(cause: Cause) -> bool:
-    """Whether somebody else than the partner did it, who need not be told of what it did."""
+    """Whether somebody other than the partner did it. The partner gets no mail about its own deeds."""
     return not cause.recorded.by.startswith("partner:")
 
 

@@ -18,7 +18,7 @@ MOST = 300
 MOST_AN_HOUR = 30
 """How many of them one side can write within an hour."""
 UNREAD_FOR = timedelta(days=30)
-"""A message that is older counts as read, so that a new login does not begin with years of them."""
+"""An older message counts as read, so that a new login does not begin with years of unread messages."""
 
 
 class Message(NamedTuple):
@@ -26,10 +26,10 @@ class Message(NamedTuple):
 
     Attributes:
         seq: its number among all messages and notes of the order. Partners never see it, because of the gaps.
-        partner_id: the partner it was written with; of a note, the one that had the order.
+        partner_id: the partner that had the order: the other side of the message. A note has it, too.
         internal: whether it is a note, which only operations see.
         author: the name of the login or token that wrote it.
-        due: until when operations are to answer; None where they need not, or have no deadline.
+        due: until when operations are to answer; None if no answer is expected, or if there is no deadline.
         answered_at: when operations answered, or said that no answer is needed.
     """
 
@@ -48,7 +48,7 @@ class Message(NamedTuple):
 
     @property
     def is_open(self) -> bool:
-        """Whether it waits for an answer of operations."""
+        """Whether it waits for an answer from operations."""
         return self.side == "partner" and self.answered_at is None
 
 
@@ -82,7 +82,7 @@ def can_read(message: Message, side: Side, partner_id: str | None) -> bool:
 def is_unread(message: Message, side: Side, login_id: str, read: int, now: datetime) -> bool:
     """Whether a login of this side has yet to read a message that it sees. `read`: the last number that it was shown.
 
-    A note is unread for the others of operations; a message for the other side.
+    A note is unread for the other logins of operations, a message for the logins of the other side.
     """
     if message.seq <= read or message.at <= now - UNREAD_FOR:
         return False

@@ -1,5 +1,7 @@
-"""Why a partner missed a deadline, and how late it was, as far as the records tell (docs/rules.md, "Why a deadline was
-missed"). Figures of a partner's month are counted from both."""
+"""Why a partner missed a deadline, and how late it was (docs/rules.md, "Why a deadline was missed").
+
+Both are concluded from what the records hold. The figures of a partner's month count them.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -13,7 +15,7 @@ MissReason = Literal["silent", "not_reached", "begun"]
 """`silent`: the partner recorded nothing while the deadline ran. `not_reached`: it called, and did not reach the
 customer. `begun`: it did something else for the order, but not in time what the deadline asks for."""
 Lateness = Literal["open", "day", "week", "longer"]
-"""`open`: not done yet. Else it was done within a day after the deadline, within a week, or later."""
+"""`open`: not done yet. Otherwise it was done within a day after the deadline, within a week, or later."""
 REASONS: tuple[MissReason, ...] = get_args(MissReason)
 LATENESS: tuple[Lateness, ...] = get_args(Lateness)
 
@@ -21,7 +23,10 @@ _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
 
 
 class Deed(NamedTuple):
-    """Something that a partner, or operations on its behalf, recorded. `reached`: the outcome of a call; else None."""
+    """Something that a partner, or operations on its behalf, recorded.
+
+    `reached`: for a call, whether it reached the customer; None for anything else.
+    """
 
     at: datetime
     reached: bool | None = None
@@ -45,7 +50,7 @@ class Miss(NamedTuple):
 
 
 class KindFigures(NamedTuple):
-    """A partner's deadlines of one kind: how many were met, missed, and left out as somebody else's delay."""
+    """A partner's deadlines of one kind: how many were met and missed, and how many did not count (`excused`)."""
 
     kind: DeadlineKind
     met: int
@@ -55,7 +60,7 @@ class KindFigures(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """A partner's figures: by kind of deadline in the order of an order's life; the misses by when they were due."""
+    """A partner's figures: `kinds` in the order of an order's life, `misses` in the order in which they were due."""
 
     kinds: tuple[KindFigures, ...]
     misses: tuple[Miss, ...]
@@ -72,7 +77,7 @@ class Figures(NamedTuple):
 
 
 def miss_reason(deadline: Deadline, deeds: Iterable[Deed]) -> MissReason:
-    """Why a deadline was missed: by what the partner recorded after its start until it was due."""
+    """Why a deadline was missed, concluded from what the partner recorded between its start and its end."""
     within = [each for each in deeds if deadline.runs_from < each.at < deadline.due]
     if not within:
         return "silent"
@@ -125,7 +130,10 @@ def figures(deadlines: Iterable[DeadlineOfOrder], now: datetime) -> Figures:
 
 
 def _is_excused(deadline: Deadline, now: datetime) -> bool:
-    """Whether it was late and does not count, because the partner got the ball after it had started."""
+    """Whether a late deadline does not count because the partner got the ball after it had started.
+
+    Only for deadlines on which there is no verdict.
+    """
     if deadline.kind not in KINDS or deadline.outcome == "void":
         return False
     until = deadline.ended or now

@@ -97,7 +97,7 @@ class Order(Value):
 
     Attributes:
         rules: the version of the rules that applies to it.
-        later_policy: replaces the policy of the intake, if newer rules need keys that that one did not have.
+        later_policy: replaces the policy of the intake, if newer rules need keys that it did not have.
         version: the number of events applied.
         digest: of its events (domain/digest.py); empty if it was stored before there were digests.
         ended_at: when it was billed or cancelled; None before, and in what an older release stored (`end`).
@@ -108,13 +108,13 @@ class Order(Value):
         seen_at: when the partner first looked at the order, or accepted it, if the mail was not out by then.
         attempts: when the partner tried to reach the customer in vain.
         resume_status: the state that a review or a hold has interrupted.
-        resumed_at: when the last review or hold ended and the order went on where it was.
+        resumed_at: when the last review or hold ended and the order continued where it was.
         held_until: when a hold ends by itself.
-        review_reason: the reason of what is reviewed; a code, empty if nothing is.
+        review_reason: the reason of the review, a code; empty outside a review.
         undo_until: until when the partner may take back its confirmation of the execution.
         partner_moves: how often this partner moved the appointment for a reason of its own.
         freed_from: the settlements that billed it and were voided.
-        outages: when CMI was down, as far as that put off a deadline.
+        outages: when CMI was down, if that put off a deadline.
     """
 
     intake: Intake
@@ -163,7 +163,7 @@ class Order(Value):
 
     @property
     def end(self) -> datetime | None:
-        """When it was billed or cancelled, or changed last if only that is known. None while it has not ended."""
+        """When it was billed or cancelled; None before. Without `ended_at` its last change stands in for it."""
         return (self.ended_at or self.changed_at) if self.status.is_final else None
 
     @property
@@ -189,7 +189,7 @@ class Order(Value):
         return min((at for at in (self.notified_at, self.seen_at) if at), default=None)
 
     def age(self, now: datetime) -> int | None:
-        """The days since it was placed, by the partner's calendar; None if it was not."""
+        """The days since it was placed, by the partner's calendar; None before it is placed."""
         if self.placed_at is None:
             return None
         local = self.calendar.local

@@ -27,7 +27,7 @@ class MailFacts(Value):
     mail to operations is about.
 
     Attributes:
-        event: the type of the event that caused the mail; empty in mails of former releases, like what follows.
+        event: the type of the event that caused the mail. Mails of earlier releases lack this field and all below.
         choices: the actions that the receiver may take.
         goods: how far the current shipment has come; empty if no goods have been requested.
         deliver_to: who receives the goods.
@@ -37,7 +37,7 @@ class MailFacts(Value):
         notify_by: the instant (not local) by which the mail about a new order must be out, for the partner's first
             deadlines to count from the transmission.
         kept_until: until when a partner keeps an order that it does not accept.
-        fallen_start, fallen_end: the instants (not local) of the appointment that the event took from the partner.
+        fallen_start, fallen_end: the instants (not local) of the appointment that the event removed from the calendar.
         seq: the number of the event.
         answer_by: by when the partner is to answer a customer's wish for another day.
         fee, customer_phone, order_note: what the partner is paid (CHF, without VAT), whom it calls, and what the shop

@@ -75,8 +75,8 @@ class Intake(Value):
     """Everything that an order starts with: the placement, and what is pinned into it.
 
     `rules` is the version of the rules that it is placed under (domain/rules.py). `customer_canton` is that of the
-    customer's postal code, and `customer_holidays` its public holidays; None and empty if it is not known, or in orders
-    of the first rules.
+    customer's postal code, and `customer_holidays` its public holidays; None and empty if the canton is not known, and
+    in orders under version 1.
     """
 
     placement: Placement

@@ -75,7 +75,7 @@ def decide_review(order: Order, command: DecideReview, now: datetime) -> list[Ev
         InvalidCommand: the date of a hold is missing or not possible.
     """
     if order.status is not Status.UNDER_REVIEW:
-        # The check of the state let the decision `cancel` pass: the command `Cancel` is an action of the same name.
+        # The check of the state cannot tell the decision `cancel` from the command `Cancel`, an action of this name.
         raise Refused(order, command.type, "wrong_state", actions(order))
     executed_on = held_until = None
     if command.decision == "accept_as_executed":

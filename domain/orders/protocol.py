@@ -37,14 +37,14 @@ _ITEMS: Mapping[str, tuple[Item, ...]] = {
 }
 
 WIDTH, HEIGHT = 1000, 400
-"""The field in which somebody signs: the coordinates of strokes are whole numbers within it."""
+"""The size of the field for the signature. The coordinates of strokes are whole numbers within it."""
 MOST_STROKES = 200
 MOST_POINTS = 4000
 """How many points the strokes of a signature have together, at most."""
 _LEAST_LENGTH = 150
-"""A signature is a line at least that long, so that a dot or a slip is none."""
+"""The least length of a signature's strokes, so that a dot or a slip does not count as one."""
 LONGEST_WORK = timedelta(days=3)
-"""A protocol is about one visit."""
+"""The longest time on site in one protocol, which is about one visit."""
 _CLOCKS_DIFFER = timedelta(minutes=5)
 MOST_VERSIONS = 20
 
@@ -116,7 +116,7 @@ class ProtocolChanges(TypedDict, total=False):
 
 
 class ProtocolVersion(Value):
-    """A protocol with what was stored with it. A later version replaces it, and it is kept.
+    """A stored protocol with its author and time. A later version replaces it; earlier ones are kept.
 
     `partner_name` is the firm's, `author` that of the login or token that wrote it.
     """
@@ -137,7 +137,7 @@ class ProtocolVersion(Value):
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of all of it, in hexadecimal: it changes with each letter and each point of the signature."""
+        """SHA-256 of the whole version, in hexadecimal: each letter and each point of the signature changes it."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 

@@ -2,8 +2,8 @@
 
 Only the partner's own deadlines count, each in the month in which it was due. A delay that somebody else caused
 does not count: if the partner got the ball after a deadline had started, it has the whole span from then on, and a
-deadline that ends late but within that span is neither met nor missed. Deadlines that ended as `void` do not count,
-either, and open ones only once they are late.
+deadline that ends late but within that span is neither met nor missed. Deadlines that ended as `void` do not count
+either. Open ones count once they are late.
 """
 
 from datetime import UTC, datetime, time

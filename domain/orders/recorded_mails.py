@@ -1,6 +1,6 @@
-"""The mails about an order that follow from what the records store of it, and not from its workflow (docs/mail.md).
+"""The mails about an order that are sent from its records, and not by its workflow (docs/mail.md).
 
-They are kept apart from `mails.MAILS`, because a new row there is a new command of running workflows.
+They are not in `mails.MAILS`, because a new row there changes the commands that running workflows issue.
 `use_cases/order_mails.py` sends them.
 """
 
@@ -25,7 +25,7 @@ from domain.values import mark
 Occasion = Literal["event", "day_before", "another_day", "another_day_late"]
 """When the mails of an event are sent: at once, or on the day before the appointment that it set.
 
-`another_day`: the customer wishes another day; `another_day_late`: its partner has not answered in time.
+`another_day`: the customer wishes another day; `another_day_late`: the partner has not answered in time.
 """
 
 PARTNER: tuple[MailRule, ...] = (
@@ -46,13 +46,13 @@ _OF: dict[Occasion, tuple[MailRule, ...]] = {
     "day_before": DAY_BEFORE,
 }
 VISITS = ("visit_set", "visit_moved", "visit_tomorrow")
-"""The kinds of mails that bring the appointment to the customer."""
+"""The kinds of mails that tell the customer the appointment."""
 ENTRIES = ("appointment_set", "appointment_moved")
-"""Those that bring it to the partner."""
+"""The kinds of mails that tell the partner the appointment."""
 
 
 def occasions(order: Order, recorded: Recorded) -> dict[Occasion, datetime]:
-    """When mails may follow from an event. `order`: after the event, or later; its policy is asked."""
+    """The instants at which mails may follow from an event. `order`: after the event, or later."""
     found: dict[Occasion, datetime] = {}
     rules = _OF_EVENTS if order.policy.customer_mails.any else PARTNER
     if any(isinstance(recorded.event, rule.cause) for rule in rules):

@@ -13,7 +13,7 @@ from domain.values import Value
 class Request(Value):
     """A command, who gives it, and the id under which it may be repeated.
 
-    `at`: when the command was received, if it could not be answered at once. It takes effect as of then.
+    `at`: when the command was received, if it is sent later. It takes effect as of that instant.
     """
 
     command: Annotated[ExternalCommand, Field(discriminator="type")]
@@ -25,7 +25,7 @@ class Request(Value):
 def is_newer(error: Exception) -> bool:
     """Whether a `Request` could not be read because a newer process made it.
 
-    In that case its only errors are an unknown command, or unknown codes in it.
+    Then its only errors are an unknown command, or unknown codes in it.
     """
     return isinstance(error, ValidationError) and all(
         each["type"] in ("union_tag_invalid", "literal_error") for each in error.errors()

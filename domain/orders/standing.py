@@ -1,4 +1,4 @@
-"""Whether an order's appointment stands, and which one an event takes away: what calendars are told (docs/mail.md)."""
+"""Whether an order's appointment stands, and which one an event removes from calendars (docs/mail.md)."""
 
 from datetime import datetime
 
@@ -20,10 +20,10 @@ def standing(order: Order) -> Appointment | None:
     return appointment
 
 
-def fallen(before: Order, after: Order, at: datetime) -> Appointment | None:
-    """The appointment that an event at `at` took from the partner of the order before it; None if it took none.
+def removed_appointment(before: Order, after: Order, at: datetime) -> Appointment | None:
+    """The appointment that an event at `at` removes from the calendar of the partner who had it; None if there is none.
 
-    An order that is done, and an appointment that is over, have taken nothing away.
+    An appointment that is over stays in the calendar, and so does that of an order that is done.
     """
     stood = standing(before)
     if stood is None or stood.end <= at or after.status in (Status.COMPLETED, Status.BILLED):

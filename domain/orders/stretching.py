@@ -37,7 +37,7 @@ def stretch(order: Order, begin: datetime, end: datetime, at: datetime) -> Order
 
 
 def _new_parts(order: Order, begin: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """The parts of an outage that the order has not heard of."""
+    """The parts of an outage that are not in the order's `outages` yet."""
     for since, until in sorted(order.outages):
         if until <= begin or end <= since:
             continue

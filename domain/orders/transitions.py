@@ -9,7 +9,7 @@ from domain.orders.shipment import Shipment
 
 
 def after_transmission(order: Order) -> Status:
-    """The state after transmission: `new`, or if the policy has no accept step that after acceptance."""
+    """The state after transmission: `new`, or the state after acceptance if the policy has no accept step."""
     if order.policy.deadlines.accept is not None:
         return Status.NEW
     return Status.CHECK_REQUIREMENTS if order.rules < 2 else status_by_goods(order)
@@ -37,7 +37,7 @@ def without_partner(order: Order, at: datetime) -> Order:
 
 
 def reassigned(order: Order, event: Reassigned, at: datetime) -> Order:
-    """The order with its new partner, who starts from the beginning. Goods that are under way stay so."""
+    """The order with its new partner, which starts from the beginning. Goods that are under way stay under way."""
     assigned = order.replace(
         partner=event.partner, calendar=event.calendar, accepted_at=None, reached_at=None
     )
@@ -76,7 +76,7 @@ def to_review(order: Order, reason: str, at: datetime) -> Order:
 
 
 def resumed(order: Order, at: datetime) -> Order:
-    """The order where it was before a review or a hold, or further on, if the goods have come meanwhile."""
+    """The order in its state before the review or hold, or in a later one if the goods have arrived meanwhile."""
     status = order.resume_status or Status.CONFIRM_EXECUTION
     if status is Status.REQUIREMENTS_MET:
         status = status_by_goods(order)

@@ -39,12 +39,12 @@ ROLES: dict[int, dict[str, tuple[Role, ...]]] = {
         "void": ("operations",),
         "adopt_rules": ("operations", "system"),
     },
-    # Who decides what is paid must not be who orders it, so operations do none of these.
+    # Who orders the work must not decide what is paid, so operations may do none of these.
     2: {
         "approve": ("accounting",),
         "return": ("accounting",),
         "pay": ("accounting",),
-        # of an invoice that is right but for its account
+        # an invoice that is right except for its account
         "accept_invoice": ("accounting", "operations"),
         "refuse_invoice": ("accounting", "operations"),
     },
@@ -110,13 +110,13 @@ def authorise(settlement: Settlement, action: str, actor: Actor, now: datetime) 
 
 
 def _roles(settlement: Settlement, action: str) -> tuple[Role, ...]:
-    """The roles of an action. An action that only newer rules have has its roles from there; no state allows it."""
+    """The roles of an action. One that only newer rules have gets its roles from those; no state allows it."""
     under = rules.under(ROLES, settlement.rules)
     return under[action] if action in under else rules.under(ROLES, rules.CURRENT)[action]
 
 
 def author(settlement: Settlement, command: Command | None, actor: Actor) -> Author:
-    """The author of a command's events. Without a command: of the settlement's opening."""
+    """The author of a command's events; without a command, of the settlement's opening."""
     is_partners = command is None or isinstance(command, Select | Close | TakeVerdict)
     partner_id = settlement.opening.partner.partner_id
     return author_of(actor, on_behalf_of=partner_id if is_partners else None)

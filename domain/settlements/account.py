@@ -88,7 +88,7 @@ class SettlementAccount(Value):
 
     @property
     def liable_since(self) -> date | None:
-        """The first day of services with VAT, if some of the lines could be before it; None: all have VAT, or none."""
+        """The first day of services with VAT, if lines could be before it; None if all lines have VAT, or none has."""
         return self.vat_liable_from if self.vat_rates and self.rules >= 2 else None
 
     @property
@@ -98,7 +98,7 @@ class SettlementAccount(Value):
 
     @property
     def has_several_rates(self) -> bool:
-        """Whether the lines have different rates, or some of them none."""
+        """Whether the lines have different VAT rates, or only some have VAT."""
         return len({self.percent(line) for line in self.all_lines}) > 1
 
     def percent(self, line: Line | CorrectionLine) -> Decimal | None:

@@ -17,7 +17,7 @@ from domain.values import Value
 class Select(Value):
     """The partner changes the selection. `left_out`: orders that it asked for and may not bill.
 
-    `again`: some of them were selected before, have left the selection, and are selected again.
+    `again`: orders that were selected before, have left the selection, and are selected again.
     """
 
     type: Literal["select"] = "select"
@@ -134,7 +134,7 @@ class NoteReleased(Value):
 
 
 class NoteUndelivered(Value):
-    """A mail was refused until it was given up."""
+    """A mail was refused again and again, and was given up."""
 
     type: Literal["note_undelivered"] = "note_undelivered"
     key: str

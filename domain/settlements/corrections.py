@@ -15,8 +15,8 @@ from domain.orders.order import Order, Status
 def service_day(order: Order, events: Iterable[Recorded]) -> date | None:
     """The local day for which the order's partner can get a correction; None if it cannot get one.
 
-    That is the day of execution. Of a cancelled order (a trip in vain) it is the day on which it was cancelled, if its
-    partner had it then: one that never saw the order, or had declined it, did nothing for it. `events`: the order's.
+    It is the day of execution, or the day on which the order was cancelled (a trip in vain) if its partner had it then:
+    a partner that never saw the order, or had declined it, did nothing for it. `events`: the order's.
     """
     if order.executed_on is not None:
         return order.executed_on

@@ -6,7 +6,7 @@ from domain.settlements.settlement import Settlement, SettlementStatus
 
 
 def next_instant(settlement: Settlement) -> datetime | None:
-    """When time does something next; None if it does nothing."""
+    """The next instant at which time alone changes the settlement; None if there is no such instant."""
     match settlement.status:
         case SettlementStatus.OPEN:
             instants = [settlement.selectable_until]

@@ -51,7 +51,7 @@ from domain.settlements.settlement import HeldInvoice, Settlement, SettlementSta
 
 
 def decide(settlement: Settlement, command: Command, now: datetime) -> list[SettlementEvent]:
-    """The events that a command causes at `now`, in their order; none if it changes nothing. It was authorised.
+    """The events that an authorised command causes at `now`, in their order; none if it changes nothing.
 
     Raises:
         SettlementRefused: this state does not await the result of the step, or the settlement cannot adopt the rules.
@@ -188,7 +188,7 @@ def _pass_time_while_open(settlement: Settlement, now: datetime) -> list[Settlem
     until, tell_at = settlement.selectable_until, announce_at(settlement)
     if not settlement.told and tell_at <= now:
         if until is not None and tell_at < until <= now:
-            # The partner should have been told earlier and was not. It gets the full time to select from now on.
+            # The partner should have been notified earlier. It gets the full time to select from now on.
             within = settlement.policy.settlement.select_within
             until = settlement.opening.calendar.due(now, within)
         events.append(Announced(selectable_until=until))

@@ -1,22 +1,24 @@
-"""What is left of a settlement after the customer's data of one of its orders were erased.
+"""Erases from a settlement what people wrote about an order whose customer's data were erased.
 
-Lines, amounts, days and places stay: they are accounting records (OR 958f). What people wrote goes.
+Lines, amounts, days and places stay: they are accounting records (OR 958f).
 """
 
 from collections.abc import Collection, Iterable, Mapping
 
+from domain.fields import free_texts
 from domain.orders.erasure import ERASED
-from domain.settlements.events import InvoiceReturned, OrdersClaimed, SettlementRecorded
+from domain.settlements.events import (
+    InvoiceReturned,
+    KnownSettlementEvent,
+    OrdersClaimed,
+    SettlementRecorded,
+)
 from domain.settlements.invoicing import Verdict
 from domain.settlements.lines import CorrectionLine
 from domain.settlements.settlement import Settlement
 from domain.values import without_unknown
 
-FREE_TEXTS: Mapping[str, tuple[str, ...]] = {
-    "invoice_noted": ("note",),
-    "invoice_sent_back": ("reason",),
-    "voided": ("reason",),
-}
+FREE_TEXTS: Mapping[str, tuple[str, ...]] = free_texts(KnownSettlementEvent)
 """The fields of events that people wrote about the settlement as a whole, by the event's type. The reasons of
 corrections, which are in `orders_claimed`, are written about an order."""
 NO_FREE_TEXTS: Mapping[str, tuple[str, ...]] = {
@@ -32,7 +34,7 @@ NO_FREE_TEXTS: Mapping[str, tuple[str, ...]] = {
 def erase_settlement(settlement: Settlement, sp_ids: Collection[str]) -> Settlement:
     """The settlement after these of its orders were erased: without the reasons of their corrections.
 
-    While it is not over, its partner needs the texts about the settlement itself; then they go as well.
+    Once it is over, the texts about the settlement itself are erased as well. Before, its partner needs them.
     """
     if not sp_ids:
         return settlement
@@ -49,7 +51,7 @@ def erase_settlement(settlement: Settlement, sp_ids: Collection[str]) -> Settlem
 def erase_settlement_events(
     events: Iterable[SettlementRecorded], sp_ids: Collection[str], *, is_over: bool
 ) -> tuple[SettlementRecorded, ...]:
-    """The events without the same texts. Their digest stays, because it does not cover what an event holds."""
+    """The events without these texts. Their digest stays, because it does not cover the contents of events."""
     return tuple(_without_text(each, sp_ids, is_over) if sp_ids else each for each in events)
 
 

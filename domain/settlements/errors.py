@@ -11,9 +11,9 @@ class SettlementRefused(Exception):
     Attributes:
         action: the action that was asked for.
         code: why not: `wrong_state`, `too_late` (the time to select is over), `role`, `not_yours`, `too_many_files`
-            (one more upload), `older_rules` (a version before its own), `no_iban`, `unusable_iban` (no invoice with a
+            (no upload is left), `older_rules` (a version before its own), `no_iban`, `unusable_iban` (no invoice with a
             payment part can be made), `other_invoice` (another one came since the caller looked at it),
-            `nothing_to_pay` (no invoice at all).
+            `nothing_to_pay` (no invoice is due).
         status: the state that refused.
         allowed: the actions that this caller may take now.
     """

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from domain.authors import RecordedEvent
+from domain.fields import FreeText
 from domain.orders.events import UnknownEvent
 from domain.policy import Policy
 from domain.settlements.invoicing import OwnInvoice, Verdict
@@ -101,7 +102,7 @@ class InvoiceNoted(Value):
     """Accounting received the invoice some other way."""
 
     type: Literal["invoice_noted"] = "invoice_noted"
-    note: str
+    note: FreeText
 
 
 class InvoiceHeld(Value):
@@ -128,7 +129,7 @@ class InvoiceSentBack(Value):
     """Accounting returned the accepted or held invoice to the partner. `invoice_due`: when another one is overdue."""
 
     type: Literal["invoice_sent_back"] = "invoice_sent_back"
-    reason: str
+    reason: FreeText
     invoice_due: datetime
 
 
@@ -144,7 +145,7 @@ class Voided(Value):
     """It was taken back. Its orders are released."""
 
     type: Literal["voided"] = "voided"
-    reason: str
+    reason: FreeText
 
 
 class OrdersReleased(Value):
@@ -155,7 +156,7 @@ class OrdersReleased(Value):
 
 
 class MailUndelivered(Value):
-    """A mail was refused until it was given up."""
+    """A mail was refused again and again, and was given up."""
 
     type: Literal["mail_undelivered"] = "mail_undelivered"
     key: str

@@ -110,7 +110,7 @@ def apply(settlement: Settlement, event: SettlementEvent, at: datetime) -> Settl
         case InvoiceSentBack():
             paper = (
                 settlement.invoice_paper_id
-            )  # a held one may be right once its account is registered
+            )  # a held invoice can be accepted later, once its account is registered
             returned = settlement.returned_papers
             return settlement.replace(
                 status=SettlementStatus.ISSUED,
@@ -134,7 +134,7 @@ def apply(settlement: Settlement, event: SettlementEvent, at: datetime) -> Settl
                 paid_on=event.paid_on, payment_reference=event.reference
             )
         case Voided():
-            # If no order was claimed, there is none to release.
+            # If no order was claimed, there is nothing to release.
             return _end(settlement, SettlementStatus.VOID, at).replace(
                 voided=True, released=not settlement.claimed
             )

@@ -11,9 +11,9 @@ from domain.settlements.settlement import Settlement
 def verdict_on(
     settlement: Settlement, *, paper_id: str | None = None, invoice: OwnInvoice | None = None
 ) -> Verdict | None:
-    """The verdict on an invoice that accounting has, accepted or held, by its paper or by its number and date.
+    """The verdict on the accepted or held invoice, if this is it: the same paper, or the same number and date.
 
-    None if it is another one, which has to be checked.
+    None if it is another invoice, which has to be checked.
     """
     held = settlement.held
     accepted = (settlement.invoice_paper_id, settlement.invoice)
@@ -33,9 +33,9 @@ def _is_either(
 
 
 def check_invoice_facts(settlement: Settlement, invoice: OwnInvoice, now: datetime) -> None:
-    """Check an invoice that is to be made. Its date is a day from the first of the settlement's month until today.
+    """Check an invoice that is to be made. Its date is between the first day of the settlement's month and today.
 
-    Before that month nothing of it was done. A partner that settles during the month dates the invoice in it.
+    Nothing that it bills was done before that month. A partner may settle, and date the invoice, during the month.
 
     Raises:
         SettlementRefused: there is nothing to pay.

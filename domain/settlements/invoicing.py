@@ -69,7 +69,7 @@ class OwnInvoice(Value):
 
 
 def number_key(number: str) -> str:
-    """An invoice number without what people write differently: case, blanks, full-width forms."""
+    """An invoice number in one form, whatever case, blanks and full-width forms it is written with."""
     return "".join(unicodedata.normalize("NFKC", number).split()).casefold()
 
 
@@ -83,7 +83,7 @@ class Problem(Value):
 class Verdict(Value):
     """The verdict on an invoice. `missing`, `foreign`: SP-IDs that it lacks or must not have, at most 200 of each.
 
-    `accounting_decides`: it is right but for its account, so it is neither accepted nor refused; the problem says why.
+    `accounting_decides`: it is right except for its account, so it is neither accepted nor refused (`problems`).
     `total`: what it asks for, which may be rounded otherwise than the statement's total; None if it is refused.
     """
 

@@ -109,8 +109,8 @@ class Line(Value):
 class CorrectionLine(Value):
     """A net amount, positive or negative, that operations add for an order of an earlier settlement.
 
-    `executed_on`: the day on which that order was executed, or was cancelled, which decides the VAT rate. Without it
-    the last day of the month does.
+    `executed_on`: the day on which that order was executed or cancelled. It decides the VAT rate; without it the last
+    day of the month does.
     """
 
     sp_id: Identifier
@@ -122,9 +122,9 @@ class CorrectionLine(Value):
 LeftOutReason = Literal[
     "not_yours", "not_completed", "taken_back", "cancelled", "billed", "unknown", "unavailable"
 ]
-"""Why an order is left out: it belongs to another partner, is not completed (or no longer), was completed again after
-its completion was taken back and has not been selected since, was cancelled, was billed by another settlement, does not
-exist, or its workflow was terminated and has to be revived."""
+"""Why an order is left out, in the order of the codes: it belongs to another partner; is not completed (or no longer);
+was completed again after its completion was taken back, and not selected since; was cancelled; was billed by another
+settlement; does not exist; or its workflow was terminated and has to be revived."""
 
 
 class LeftOut(Value):

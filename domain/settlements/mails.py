@@ -225,7 +225,7 @@ def _mail(
 
 
 def is_obsolete(mail: SettlementMail, settlement: Settlement) -> bool:
-    """Whether a mail that has not been sent is obsolete: its request is done, or a later mail says the same."""
+    """Whether a mail that has not been sent is obsolete: what it asks for is done, or a later mail says the same."""
     match mail.kind:
         case "settlement_opened":
             return settlement.status is not SettlementStatus.OPEN

@@ -44,8 +44,8 @@ class Payment(NamedTuple):
 class Row(NamedTuple):
     """A line of the file with its number, from 1. `payment` is None if it is bad.
 
-    `settlement_id`: as it was written, also in a bad line; empty if that cell cannot be told. `problem`: what is wrong;
-    `column`: with which cell, None with the line as a whole.
+    `settlement_id`: as it is written, also in a bad line; empty if the cell cannot be found. `problem`: what is wrong.
+    `column`: the cell that is wrong; None if it is the line as a whole.
     """
 
     line: int
@@ -74,7 +74,9 @@ def read_payments(content: bytes) -> tuple[Row, ...]:
         for number, line in enumerate(re.split(r"\r\n|\n|\r", text), 1)
         if line.strip(" \t;,")
     ]
-    if lines and re.fullmatch(r"sep=[;,]", lines[0][1].strip().lower()):  # of some spreadsheets
+    if lines and re.fullmatch(
+        r"sep=[;,]", lines[0][1].strip().lower()
+    ):  # some spreadsheets write it
         del lines[0]
     if not lines:
         raise InvalidCommand("file", "no_payments")

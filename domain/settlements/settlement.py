@@ -82,7 +82,7 @@ class Statement(Value):
 
 
 class HeldInvoice(Value):
-    """An invoice that is right but for its account, until accounting accepts or returns it.
+    """An invoice that is right except for its account, until accounting accepts or returns it.
 
     `verdict`: with the accounts that it names. `invoice`: its number and date if CMI made it.
     """
@@ -93,7 +93,7 @@ class HeldInvoice(Value):
 
 
 def month_runs(settlement: "Settlement", now: datetime) -> bool:
-    """Whether the settlement's month is not over at `now`, so that orders executed later in it are in none yet."""
+    """Whether the settlement's month is not over at `now`: orders executed later in the month are not in it."""
     return Month.at(now, settlement.opening.calendar) <= settlement.opening.month
 
 
@@ -141,21 +141,21 @@ class Settlement(Value):
     Orders are only SP-IDs, so that thousands of them fit into a workflow; their lines are in the records.
 
     Attributes:
-        opening: without the orders that it came with, which are in the first event.
-        rules, later_policy: as those of an order.
+        opening: without the orders that it started with, which are in the first event.
+        rules, later_policy: as in `Order`.
         digest: of its events (domain/digest.py); empty if it was stored before there were digests.
         picked: its orders: the selected ones until `claimed`, then those that it billed.
         fees: the sum of the claimed orders' fees, as the orders themselves answered.
-        told: whether the partner knows of the settlement.
-        held: the uploaded invoice about whose account accounting has to decide.
+        told: whether the partner was notified of the settlement.
+        held: the invoice that names another account than the registered one, until accounting has decided.
         invoice: the number and date of the invoice, if CMI made it; None if it was uploaded or came another way.
-        invoice_total: what the accepted invoice asks for; it may be rounded otherwise than the statement's total.
-        invoiced_at: when the invoice was accepted, since version 2 of the rules; before, `ended_at`.
+        invoice_total: the total of the accepted invoice; it may be rounded differently from the statement's total.
+        invoiced_at: when the invoice was accepted, from version 2 of the rules on; under version 1 that is `ended_at`.
         paid_on, payment_reference: the day of the payment and the reference of the bank, as accounting reported them.
         returned_at, return_reason: when and why accounting returned the invoice last.
         returned_papers: the invoices that accounting returned; none of them is accepted again.
         returns: how often accounting returned an invoice.
-        voided: whether operations took it back; a settlement that had nothing to bill is void as well.
+        voided: whether operations took it back. A settlement with nothing to bill is void without that.
         released: whether all orders of a void settlement have been released.
     """
 

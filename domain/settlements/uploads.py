@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 WINDOW = timedelta(hours=24)
-"""Uploads count for so long."""
+"""For how long an upload counts."""
 _MEBIBYTE = 1 << 20
 _LARGEST = 20  # MiB: the largest invoice must have room
 

@@ -14,12 +14,12 @@ calendar_entries = Table(
     Column("start", Instant, nullable=False),
     Column("end", Instant, nullable=False),
     Column("whole_day", Boolean, nullable=False),
-    Column("fallen_at", Instant),  # when the visit fell that was to come; null: it did not
+    Column("fallen_at", Instant),  # when the visit was removed before it was over; null: it was not
     Column("sequence", Integer, nullable=False),  # the version of the order that wrote the row
     Index("ix_calendar_entries_partner", "partner_id", "end"),
 )
 
-# The subscription of a person: who knows the secret in its address reads the calendar without a login.
+# The subscription of a person: whoever knows the secret in its address reads the calendar without a login.
 calendar_feeds = Table(
     "calendar_feeds",
     metadata,
@@ -29,6 +29,6 @@ calendar_feeds = Table(
     Column("made_at", Instant, nullable=False),
     Column("last_read_at", Instant, nullable=False),  # at first: when it was made
     Column("content", String(64), nullable=False),  # a hash of what was read last
-    Column("changed_at", Instant, nullable=False),  # when that was not the same as before
+    Column("changed_at", Instant, nullable=False),  # when it last changed
 )
 Index("ix_calendar_feeds_secret_hash", calendar_feeds.c.secret_hash, unique=True)

@@ -19,5 +19,5 @@ customer_wishes = Table(
     Column("start", Instant, nullable=False),  # of the appointment that is to be moved
     Column("due", Instant, nullable=False),
     Column("note", Text, nullable=False),
-    Column("done_at", Instant, index=True),  # null: it is still to be answered
+    Column("done_at", Instant, index=True),  # null: not answered yet
 )

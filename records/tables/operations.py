@@ -5,7 +5,7 @@ from sqlalchemy import Column, ForeignKey, Index, String, Table, Text
 from records.tables.accounts import users
 from records.tables.types import Instant, Key, metadata
 
-# Filters of the list of orders under a name. They never hold what was searched, which may be a customer's name.
+# Named filters of the list of orders. They never hold the searched text, which may be a customer's name.
 list_views = Table(
     "list_views",
     metadata,
@@ -24,7 +24,7 @@ asked_reminders = Table(
     Column("partner_id", Key, nullable=False),
     Column("asked_by", String, nullable=False),
     Column("asked_at", Instant, nullable=False),
-    # When the web process tries it again; null: it is sent, given up, or lost its sense.
+    # When the web process tries it again; null: it is sent, given up, or obsolete.
     Column("next_attempt_at", Instant),
 )
 _is_pending = asked_reminders.c.next_attempt_at.is_not(None)

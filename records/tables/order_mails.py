@@ -1,4 +1,4 @@
-"""The table of events of orders that mails may follow from, until these are sent."""
+"""The table of events of orders from which mails may follow, until these are sent."""
 
 from sqlalchemy import Column, Integer, Table
 

@@ -1,4 +1,4 @@
-"""The tables of our own absences: who was last alive when, and what was done about each outage."""
+"""The tables of outages: when each process was last alive, and how far orders were told of each outage."""
 
 from sqlalchemy import Column, Index, Table
 

@@ -1,11 +1,11 @@
-"""The tables of a partner's people: whose order is whose, and mails to single people that wait."""
+"""The tables of a partner's people: assigned orders, and pending mails to single people."""
 
 from sqlalchemy import Column, Date, ForeignKey, Index, Integer, String, Table
 
 from records.tables.accounts import users
 from records.tables.types import Instant, Key, metadata
 
-# Who of a partner has an order. It holds only while this partner has the order (records.assignments).
+# The person of a partner that has an order. It holds only while this partner has the order (records.assignments).
 order_assignments = Table(
     "order_assignments",
     metadata,
@@ -17,7 +17,7 @@ order_assignments = Table(
 )
 Index("ix_order_assignments_user_id", order_assignments.c.user_id, order_assignments.c.sp_id)
 
-# Mails to single people of partners, until they are sent. What they say is read when they are sent.
+# Mails to single people of partners, until they are sent. Their contents are read when they are sent.
 person_mails = Table(
     "person_mails",
     metadata,
@@ -25,7 +25,7 @@ person_mails = Table(
     Column("kind", String, nullable=False),  # domain.people.Notification
     Column("user_id", Key, ForeignKey(users.c.user_id, ondelete="CASCADE"), nullable=False),
     Column("sp_id", Key),  # null: the mail is about several orders
-    Column("seq", Integer),  # of the event that the mail tells of; null: it tells of none
+    Column("seq", Integer),  # of the event that the mail is about; null: it is about none
     Column("day", Date),  # null: the mail is about no day
     Column("asked_at", Instant, nullable=False),
     Column("next_attempt_at", Instant, nullable=False),

@@ -89,7 +89,7 @@ settlement_lines = Table(
     Column("customer_place", String, nullable=False),
     Column("fee", Money, nullable=False),
     Column("billed", Boolean, nullable=False),  # claimed by a settlement that is not voided
-    # whether the order itself gave the line when it was claimed; else it is made from the records
+    # Whether the order itself gave the line when it was claimed. Otherwise the line is made from the records.
     Column("told", Boolean, nullable=False, server_default=false()),
     sqlite_with_rowid=False,
 )
@@ -136,7 +136,7 @@ invoice_numbers = Table(
     Column("at", Instant, nullable=False),  # when it was first used
 )
 
-# The bytes of statements, drafts and invoices. Only those of an invoice that nobody accepted are deleted, in time.
+# The bytes of statements, drafts and invoices. Those of an invoice that nobody accepted are deleted after a time.
 # Without a foreign key, like `mails`.
 papers = Table(
     "papers",

@@ -1,4 +1,4 @@
-"""The tables of what the warehouse was asked for, where several orders share the goods of a line of a sales order."""
+"""The tables of shipping requests for goods that several orders of one sales order line share."""
 
 from sqlalchemy import Column, Integer, String, Table
 

@@ -156,7 +156,7 @@ SECRET = base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
         (f"a b:{SECRET}", "entry 1: must be id:key"),
         (f"{SECRET}:a", "entry 1: must be id:key"),
         (f"a:{SECRET},", "entry 2: must be id:key"),
-        (f"a:{SECRET},a:{SECRET}", "entry 2: its id is there already"),
+        (f"a:{SECRET},a:{SECRET}", "entry 2: its id occurs twice"),
         (f"a:{SECRET[:-8]}", "entry 1: 27 bytes"),
         (f"a:{SECRET}!", "entry 1: must be id:key"),
         (f"{SECRET[:20]}:b", "entry 1: "),

@@ -7,7 +7,7 @@ from records.customer_links import CustomerLinks
 from tests.portal.portal import Portal, axe, fits, follow
 from tests.portal.test_orders_pages import operations, partner
 from tests.portal.visitor import Visitor, visitor
-from use_cases.customer_links import CustomerDesk
+from use_cases.customer_links import CustomerLinkUseCases
 
 __all__ = ["operations", "partner"]
 
@@ -19,7 +19,7 @@ async def test_a_wish_is_on_the_overview_and_the_order_until_it_is_settled(
 ) -> None:
     sp_id = await portal.site.new()
     await portal.site.brought(sp_id, "confirm_execution")
-    desk: CustomerDesk = portal.site.app.state.customer_desk
+    desk: CustomerLinkUseCases = portal.site.app.state.customer_links
     order = await desk.open(await desk.issue(sp_id))
     assert order is not None
     assert await desk.ask(order, "Lieber am <b>Freitag</b>")
@@ -44,7 +44,7 @@ async def test_operations_revoke_the_links_of_a_customer(
     portal: Portal, partner: Visitor, operations: Visitor
 ) -> None:
     sp_id = await portal.site.new()
-    desk: CustomerDesk = portal.site.app.state.customer_desk
+    desk: CustomerLinkUseCases = portal.site.app.state.customer_links
     secret = await desk.issue(sp_id)
     assert "customer-links" not in (await partner.get(f"/orders/{sp_id}")).text
     assert (await partner.post(f"/orders/{sp_id}/customer-links", {})).status_code == 403
@@ -61,7 +61,7 @@ async def test_a_customer_asks_on_a_phone_without_scripts(
 ) -> None:
     sp_id = await portal.site.new(language=language)
     await portal.site.brought(sp_id, "confirm_execution")
-    desk: CustomerDesk = portal.site.app.state.customer_desk
+    desk: CustomerLinkUseCases = portal.site.app.state.customer_links
     secret = await desk.issue(sp_id)
     other: Language = "en" if language == "de" else "de"
     page = await portal.page(language=other, device="phone", javascript=False)

@@ -1,9 +1,10 @@
-"""The calendars of partners follow the orders: agreed, moved, fallen, carried out, given to another partner."""
+"""The calendars of partners follow the orders: agreed, moved, removed, carried out, given to another partner."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
+from alembic import command
 from sqlalchemy import event, select
 
 from contracts.activities import Snapshot
@@ -15,7 +16,7 @@ from records.database import Database
 from records.migrate import migrate
 from records.orders import Orders
 from records.tables import calendar_entries
-from tests.records.test_migrate import alembic
+from tests.records.test_migrate import stepped
 from tests.support.builders import (
     AGREED,
     BILLED,
@@ -54,8 +55,8 @@ class Kept:
         found = await self.entries.between(partner_id, period.begin, period.end)
         return [(each.order.sp_id, each.entry.start) for each in found]
 
-    async def fallen(self, partner_id: str = HUBER, since: datetime = MONDAY) -> list[str]:
-        return [each.sp_id for each in await self.entries.fallen(partner_id, since)]
+    async def removed(self, partner_id: str = HUBER, since: datetime = MONDAY) -> list[str]:
+        return [each.sp_id for each in await self.entries.removed(partner_id, since)]
 
 
 @pytest.fixture
@@ -73,39 +74,72 @@ async def test_a_week_has_the_visits_that_touch_it(kept: Kept) -> None:
     at = [MONDAY + timedelta(hours=hours) for hours in (24, 48, 48)]
     assert await kept.shown() == list(zip(("SP-2", "SP-1", "SP-5"), at, strict=True))
     assert [sp_id for sp_id, _ in await kept.shown(period=WEEK.next)] == ["SP-3"]
-    assert await kept.shown("nobody\x00") == await kept.fallen("nobody\x00") == []
+    assert await kept.shown("nobody\x00") == await kept.removed("nobody\x00") == []
 
 
 async def test_a_moved_visit_is_at_its_new_time_only(kept: Kept) -> None:
     await kept.keep("SP-1", *AGREED, appointment(72, "ill"))
     assert await kept.shown() == [("SP-1", MONDAY + timedelta(hours=72))]
-    assert await kept.fallen() == []
+    assert await kept.removed() == []
 
 
 async def test_a_visit_that_falls_is_kept_for_the_calendars_that_have_it(kept: Kept) -> None:
     await kept.keep("SP-1", *AGREED, Cancel(reason="-"))
     assert await kept.shown() == []
-    (fallen,) = await kept.entries.fallen(HUBER, MONDAY)
+    (removed,) = await kept.entries.removed(HUBER, MONDAY)
     events = await kept.orders.get("SP-1")
     assert events is not None
-    assert (fallen.start, fallen.sequence) == (MONDAY + timedelta(hours=48), events.order.version)
-    assert fallen.fallen_at == events.order.changed_at
-    assert fallen.service == events.order.intake.placement.service.name
-    assert await kept.fallen(since=fallen.fallen_at + timedelta(seconds=1)) == []
+    assert (removed.start, removed.sequence) == (MONDAY + timedelta(hours=48), events.order.version)
+    assert removed.removed_at == events.order.changed_at
+    assert removed.service == events.order.intake.placement.service.name
+    assert await kept.removed(since=removed.removed_at + timedelta(seconds=1)) == []
 
 
 async def test_the_partner_that_loses_the_order_learns_that_its_visit_fell(kept: Kept) -> None:
     given = Reassign(partner=assignee(OTHER), calendar=intake().calendar, reason="-")
     await kept.keep("SP-1", *AGREED, given)
     assert await kept.shown() == await kept.shown(OTHER) == []
-    assert await kept.fallen() == ["SP-1"]
-    assert await kept.fallen(OTHER) == []
+    assert await kept.removed() == ["SP-1"]
+    assert await kept.removed(OTHER) == []
 
 
-async def test_a_visit_that_was_over_has_not_fallen(kept: Kept) -> None:
+@pytest.mark.parametrize(
+    ("begin", "end", "found"),
+    [(46, 48, []), (46, 48.1, ["SP-2"]), (49, 49.5, ["SP-2"]), (49.9, 52, ["SP-2"]), (50, 52, [])],
+)
+async def test_agreed_visits_are_those_that_overlap_and_are_not_done(
+    kept: Kept, begin: float, end: float, found: list[str]
+) -> None:
+    """The appointment in question lasts from 48 to 50 hours after MONDAY."""
+    await kept.keep("SP-1", *GOODS_THERE)
+    await kept.keep("SP-2", *AGREED)
+    await kept.keep("SP-3", *AGREED, appointment(80, "ill"))
+    await kept.keep("SP-4", *AGREED, partner_id=OTHER)
+    await kept.keep("SP-5", *COMPLETED)
+    await kept.keep("SP-6", *AGREED, Cancel(reason="x"))
+    await kept.keep(
+        "SP-7",
+        *AGREED,
+        Reassign(partner=assignee(OTHER), calendar=intake().calendar, reason="ill"),
+    )
+    start, end = MONDAY + timedelta(hours=begin), MONDAY + timedelta(hours=end)
+    agreed = await kept.entries.agreed(HUBER, start, end, without="SP-1")
+    assert [each.order.sp_id for each in agreed] == found
+    if agreed:
+        assert agreed[0].entry.start == MONDAY + timedelta(hours=48)
+        assert agreed[0].entry.end == MONDAY + timedelta(hours=50)
+
+
+async def test_an_order_is_not_among_its_own_clashes(kept: Kept) -> None:
+    await kept.keep("SP-1", *AGREED)
+    assert [each.order.sp_id for each in await kept.entries.agreed(HUBER, WEEK.begin, WEEK.end)]
+    assert not await kept.entries.agreed(HUBER, WEEK.begin, WEEK.end, without="SP-1")
+
+
+async def test_a_visit_that_was_over_is_not_removed(kept: Kept) -> None:
     late = (*AGREED, timedelta(days=3), Cancel(reason="-"))
     await kept.keep("SP-1", *late)
-    assert await kept.fallen() == []
+    assert await kept.removed() == []
     assert [sp_id for sp_id, _ in await kept.shown()] == ["SP-1"]
 
 
@@ -116,7 +150,7 @@ async def test_a_confirmation_that_is_taken_back_brings_the_visit_back(kept: Kep
     assert await kept.shown() == [("SP-1", datetime.fromisoformat("2026-10-05T22:00:00Z"))]
     await kept.keep("SP-1", *done, Undo())
     assert await kept.shown() == [("SP-1", MONDAY + timedelta(hours=48))]
-    assert await kept.fallen() == []
+    assert await kept.removed() == []
 
 
 async def test_versions_change_with_what_is_shown(kept: Kept) -> None:
@@ -141,7 +175,7 @@ async def test_no_query_scans_a_table(kept: Kept) -> None:
 
     await kept.entries.between(HUBER, WEEK.begin, WEEK.end)
     await kept.entries.versions(HUBER, WEEK.begin)
-    await kept.entries.fallen(HUBER, MONDAY)
+    await kept.entries.removed(HUBER, MONDAY)
     queries = [each for each in asked if each[0].startswith("SELECT")]
     assert len(queries) == 3
     for statement, parameters in queries:
@@ -171,8 +205,8 @@ async def test_the_migration_makes_the_entries_of_the_orders_there_are(empty_url
     before = await held()
     assert [row[0] for row in before] == ["SP-1", "SP-2", "SP-4"]
     await kept.database.close()
-    await alembic(empty_url, "downgrade", "0032-1")
-    await alembic(empty_url, "upgrade", "head")
+    await stepped(empty_url, command.downgrade, "0032-1")
+    await stepped(empty_url, command.upgrade, "head")
     kept = Kept(Database(empty_url))
     assert await held() == before
     await kept.database.close()

@@ -1,27 +1,20 @@
 """Orders that belong together, as pages and commands ask for them. A partner sees its own."""
 
-from datetime import timedelta
-
 import pytest
 
 from contracts.activities import Snapshot
-from domain.orders.commands import Cancel, Decline, Reassign, Unassign
+from domain.orders.commands import Cancel, Decline, Unassign
 from domain.orders.order import Order, Status
 from records.database import Database
 from records.order_relations import OrderRelations
 from records.orders import Orders
 from tests.support.builders import (
     ACCEPTED,
-    AGREED,
     COMPLETED,
-    GOODS_THERE,
-    MONDAY,
     OPERATIONS,
     REQUIREMENTS_MET,
     TRANSMITTED,
     Step,
-    appointment,
-    assignee,
     intake,
     lived,
 )
@@ -74,40 +67,6 @@ async def test_open_orders_of_the_same_line(kept: Kept) -> None:
     without = await kept.keep("SP-7", *ACCEPTED)
     assert await kept.relations.open_of_line(order) == ("SP-2", "SP-3")
     assert await kept.relations.open_of_line(without) == ()
-
-
-@pytest.mark.parametrize(
-    ("begin", "end", "found"),
-    [(46, 48, []), (46, 48.1, ["SP-2"]), (49, 49.5, ["SP-2"]), (49.9, 52, ["SP-2"]), (50, 52, [])],
-)
-async def test_clashes_are_appointments_that_overlap(
-    kept: Kept, begin: float, end: float, found: list[str]
-) -> None:
-    """The appointment in question lasts from 48 to 50 hours after MONDAY."""
-    order = await kept.keep("SP-1", *GOODS_THERE)
-    await kept.keep("SP-2", *AGREED)
-    await kept.keep("SP-3", *AGREED, appointment(80, "ill"))
-    await kept.keep("SP-4", *AGREED, partner_id="bianchi")
-    await kept.keep("SP-5", *COMPLETED)
-    await kept.keep("SP-6", *AGREED, Cancel(reason="x"))
-    await kept.keep(
-        "SP-7",
-        *AGREED,
-        Reassign(partner=assignee("bianchi"), calendar=order.calendar, reason="ill"),
-    )
-    clashes = await kept.relations.clashes(
-        order, MONDAY + timedelta(hours=begin), MONDAY + timedelta(hours=end)
-    )
-    assert [clash.sp_id for clash in clashes] == found
-    if clashes:
-        assert clashes[0].start == MONDAY + timedelta(hours=48)
-        assert clashes[0].end == MONDAY + timedelta(hours=50)
-
-
-async def test_an_order_does_not_clash_with_itself(kept: Kept) -> None:
-    order = await kept.keep("SP-1", *AGREED)
-    assert order.appointment is not None
-    assert not await kept.relations.clashes(order, order.appointment.start, order.appointment.end)
 
 
 async def test_open_orders_of_a_partner_page_by_page(kept: Kept) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, event, text
 from contracts.activities import Snapshot
 from domain.orders.order import Status
 from records.billable import Billable
+from records.calendar_entries import CalendarEntries
 from records.database import Database
 from records.monitoring import Monitoring
 from records.order_counts import OrderCounts
@@ -72,6 +73,7 @@ def lists(database: Database) -> dict[str, Callable[[], Awaitable[object]]]:
     overdue = OrderFilter(overdue_at=NOW)
     late = overdue.model_copy(update={"overdue_with": "transmit"})
     worklists, monitoring = Worklists(database), Monitoring(database)
+    entries = CalendarEntries(database)
     return found | {
         "overview: late": lambda: records.first(overdue, 5),
         "overview: not transmitted": lambda: records.first(late, 5),
@@ -81,8 +83,7 @@ def lists(database: Database) -> dict[str, Callable[[], Awaitable[object]]]:
         "open orders of a partner": lambda: monitoring.open_of(PARTNER),
         "overview of a partner": lambda: worklists.of(PARTNER, (Status.NEW, Status.COMPLETED), 10),
         "siblings": lambda: relations.siblings(order),
-        "clashes": lambda: relations.clashes(order, NOW, NOW + timedelta(hours=2)),
-        "agenda": lambda: relations.agenda(order, NOW, NOW + timedelta(days=1)),
+        "agreed visits": lambda: entries.agreed(PARTNER, NOW, NOW + timedelta(days=1)),
         "billable": lambda: Billable(database).lines(PARTNER),
         "open, to compare": lambda: Reconciliation(database).open_orders(None, 100),
         "closed, to compare": lambda: Reconciliation(database).orders_to_compare(None, 100, NOW),

@@ -7,7 +7,7 @@ from icalendar import Calendar
 
 from documents.calendar_feed import FeedEntry, feed_ics
 from domain.agenda import ZONE
-from domain.orders.calendar_entry import CalendarEntry, FallenEntry, calendar_entry
+from domain.orders.calendar_entry import CalendarEntry, RemovedEntry, calendar_entry
 from domain.orders.commands import SetAppointment
 from tests.support.builders import GOODS_THERE, intake, lived
 
@@ -27,9 +27,9 @@ def agreed(start: datetime) -> FeedEntry:
     return FeedEntry(order, entry)
 
 
-def read(*entries: FeedEntry, fallen: tuple[FallenEntry, ...] = ()) -> Calendar:
-    made = feed_ics("Elektro, Huber AG", entries, fallen, "https://cmi.example", "de")
-    assert made == feed_ics("Elektro, Huber AG", entries, fallen, "https://cmi.example", "de")
+def read(*entries: FeedEntry, removed: tuple[RemovedEntry, ...] = ()) -> Calendar:
+    made = feed_ics("Elektro, Huber AG", entries, removed, "https://cmi.example", "de")
+    assert made == feed_ics("Elektro, Huber AG", entries, removed, "https://cmi.example", "de")
     assert all(len(line) <= 75 for line in made.split(b"\r\n"))
     found = Calendar.from_ical(made)
     assert not found.errors
@@ -67,8 +67,8 @@ def test_a_visit_without_an_hour_is_a_day(day: date) -> None:
 def test_text_stays_text_and_a_fallen_visit_names_nobody() -> None:
     visit = agreed(datetime(2026, 12, 1, 7, tzinfo=UTC))
     at = datetime(2026, 11, 30, 7, tzinfo=UTC)
-    fallen = FallenEntry("SP-2", at + _ONE_DAY, at + 2 * _ONE_DAY, at, 17, "Herd; ab\nbauen")
-    found = read(visit, fallen=(fallen,))
+    removed = RemovedEntry("SP-2", at + _ONE_DAY, at + 2 * _ONE_DAY, at, 17, "Herd; ab\nbauen")
+    found = read(visit, removed=(removed,))
     assert found["name"] == found["x-wr-calname"] == "Aufträge Elektro\\, Huber AG"
     one, other = found.walk("VEVENT")
     assert one["summary"] == f"Waschmaschine anschliessen, {NAME}"

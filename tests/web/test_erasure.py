@@ -414,7 +414,7 @@ async def test_an_export_has_everything_of_the_customer(cmi: Site) -> None:
     assert answer.json()["orders"] == []
     asked = await cmi.new()
     await cmi.brought(asked, "confirm_execution")
-    desk = cmi.app.state.customer_desk
+    desk = cmi.app.state.customer_links
     order = await desk.open(await desk.issue(asked))
     assert await desk.ask(order, "Lieber am Freitag")
     answer = await cmi.operations.post(f"{API}/customer-exports", json={"sp_id": asked})

@@ -31,7 +31,7 @@ from tests.support.builders import (
 from tests.use_cases.conftest import AccountsEnv, text_of
 from tests.use_cases.test_order_mails import SP_ID, Desk
 from tests.web.test_accounts import app
-from use_cases.customer_links import CustomerDesk
+from use_cases.customer_links import CustomerLinkUseCases
 from use_cases.on_site import OnSite
 from use_cases.principal import Principal
 
@@ -50,7 +50,7 @@ class Customers:
 
     def __init__(self, desk: Desk, browser: httpx.AsyncClient) -> None:
         self.desk, self.browser = desk, browser
-        self.links = CustomerDesk(desk.database, desk.clock)
+        self.links = CustomerLinkUseCases(desk.database, desk.clock)
 
     async def lives(self, *steps: Step) -> None:
         """Record the order and send the mails that follow."""
@@ -91,7 +91,7 @@ async def customers(app: FastAPI, env: AccountsEnv) -> AsyncIterator[Customers]:
     app.state.settings, app.state.database = env.settings, env.database
     app.state.accounts = env.accounts
     desk = Desk(env.database, env.settings, env.clock, env.server)
-    app.state.customer_desk = CustomerDesk(env.database, env.clock)
+    app.state.customer_links = CustomerLinkUseCases(env.database, env.clock)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="https://cmi.example", follow_redirects=True
     ) as browser:

@@ -1,4 +1,4 @@
-"""The API's calls for what accounting keeps of a month: all lines as CSV, and all papers as one ZIP file."""
+"""The API's calls for a month's lines as CSV, and for all its papers as one ZIP file."""
 
 from typing import Annotated
 
@@ -71,8 +71,8 @@ async def month_papers(
     month: _MonthQuery,
 ) -> Response:
     """A ZIP file with a folder for each settlement that has a statement: statement, its lines, invoice and returned
-    invoices; those of void settlements are in the folder `void`. Beside them the journal, all lines, and who decided
-    what, as CSV. A paper that is not stored is named in `missing.txt`. It is made while it is sent."""
+    invoices. Those of void settlements are in the folder `void`. The journal, all lines and the decisions are beside
+    them as CSV. `missing.txt` names papers that are not stored. The file is made while it is sent."""
     accounting: Accounting = request.app.state.accounting
     async with call.translating(principal):
         parts = accounting.papers(principal, Month.parse(month))

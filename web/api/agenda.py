@@ -41,14 +41,14 @@ _VISIT: dict[str, Any] = {
 
 
 class AgendaQuery(BaseModel):
-    """Which visits: of a week or a day, of everybody or of one person."""
+    """The visits to list: those of a week or a day, of everybody or of one person."""
 
     model_config = ConfigDict(extra="forbid")
 
     week: str | None = Field(None, description="from Monday to Sunday", examples=["2026-W49"])
     day: str | None = Field(None, examples=["2026-12-01"])
     person: str | None = Field(
-        None, max_length=100, description="the id of a person of the partner, or `none`: nobody's"
+        None, max_length=100, description="the id of a person of the partner; `none`: not assigned"
     )
 
 
@@ -59,14 +59,14 @@ class VisitAnswer(BaseModel):
     start: datetime
     end: datetime
     whole_day: bool = Field(
-        description="whether it was carried out on another day than agreed, at an unknown hour"
+        description="whether the hour is unknown, because it was carried out on another day than agreed"
     )
     status: str
     service: str
     customer: CustomerView
     assigned_to: str | None = Field(description="the id of the person who goes there")
     clashes: list[str] = Field(
-        description="the SP-IDs of visits of the same person, or of nobody, at the same time, if it is to come"
+        description="the SP-IDs of visits at the same time of the same person or of nobody; only of visits to come"
     )
 
 
@@ -98,7 +98,7 @@ async def agenda(
     principal: Annotated[Principal, may("read_agenda")],
     query: Annotated[AgendaQuery, Query()],
 ) -> AgendaAnswer:
-    """A partner's visits in a week or on a day: `week` or `day` is needed. A technician gets its own ones."""
+    """A partner's visits in a week or on a day: `week` or `day` is needed. A technician gets only its own."""
     if (query.week is None) == (query.day is None):
         raise invalid([("week", "either week or day is needed")])
     period = Period.read(query.week, query.day)

@@ -86,7 +86,7 @@ class ListQuery(BaseModel):
 
 
 class WantedOrders(ListQuery):
-    """Which orders a list shows."""
+    """The filter and the page of a list of orders."""
 
     status: Annotated[Status, KNOWN] | None = Field(None, description="orders in this state")
     overdue: bool = Field(False, description="true: orders with a deadline that has passed")
@@ -100,7 +100,7 @@ class WantedOrders(ListQuery):
     assigned_to: str | None = Field(
         None,
         max_length=64,
-        description="for partners: orders of this person (`user_id`); `nobody`: of no person",
+        description="for partners: orders assigned to this person (`user_id`); `nobody`: to no person",
     )
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = Field(None, max_length=500, description="`next_cursor` of the page before")
@@ -114,7 +114,7 @@ class WantedOrders(ListQuery):
 
 
 class Nothing(Input):
-    """No particulars: `{}`."""
+    """An empty body: `{}`."""
 
 
 _ANSWERS = {"type": "string", "enum": ["yes", "not_applicable"]}
@@ -133,17 +133,17 @@ Checklist = Annotated[
 
 
 class Reassignment(Input):
-    """Who does it instead, and why."""
+    """The new partner, and the reason."""
 
     partner_id: Identifier
     reason: Reason
 
 
 class Review(Input):
-    """How an order that is reviewed goes on.
+    """The decision about an order under review.
 
-    `until`: to when it waits, with `wait_until`. `partner_id`: who does it instead, with `reassign`; the note is the
-    reason.
+    `until`: the day until which it waits, with `wait_until`. `partner_id`: the new partner, with `reassign`; the note
+    is the reason.
     """
 
     decision: Literal[
@@ -164,7 +164,7 @@ class Review(Input):
 
 
 class ListedOrder(BaseModel):
-    """An order in a list: as `GET /orders/{sp_id}` answers it, but for its timeline."""
+    """An order in a list: as `GET /orders/{sp_id}` answers it, without its timeline."""
 
     sp_id: str
     sales_order_id: str
@@ -185,12 +185,10 @@ class ListedOrder(BaseModel):
     allowed: tuple[str, ...]
     ball: Party | None
     appointment: Appointment | None
-    held_until: datetime | None = Field(
-        description="when an order that is on hold goes on by itself"
-    )
-    review_reason: str | None = Field(description="what is reviewed, or why the order is on hold")
+    held_until: datetime | None = Field(description="when an order on hold goes on by itself")
+    review_reason: str | None = Field(description="the reason of the review or of the hold")
     assigned_to: PersonView | None = Field(
-        None, description="the partner's person that has it; only partner and operations see it"
+        None, description="the partner's person it is assigned to; shown to partner and operations"
     )
     unread_messages: int | None = Field(
         None, description="messages that this login has yet to read; null for shop and accounting"
@@ -205,12 +203,12 @@ class OrderList(BaseModel):
     items: list[ListedOrder]
     next_cursor: str | None = Field(description="`cursor` of the next page; null at the end")
     counts: dict[Status, int] = Field(
-        description="how many orders each state has, of all that fit whatever their state"
+        description="how many orders are in each state, of all that fit the filter without `status`"
     )
 
 
 class Accepted(BaseModel):
-    """The command is safe and will be carried out; a refusal is mailed to its sender."""
+    """The command is stored and will be carried out. A refusal is mailed to its sender."""
 
     sp_id: str
     stored: Literal[True] = True

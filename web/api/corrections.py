@@ -30,7 +30,7 @@ async def add_correction(
     partner_id: PartnerId,
     body: Annotated[CorrectionBody, Body(openapi_examples=examples.CORRECTION)],
 ) -> Response:
-    """Plus or minus, for an order that this partner executed. Nothing is ever edited in place."""
+    """The amount is positive or negative, for an order that this partner executed. A correction never changes."""
     request_id = call.request_id(principal, partner_id, "correct")
     async with call.translating(principal):
         made = await call.settlements.corrections.add(
@@ -51,7 +51,7 @@ async def list_corrections(
     principal: Annotated[Principal, may("read_corrections")],
     partner_id: PartnerId,
 ) -> Response:
-    """The oldest first, each with the settlement that took it."""
+    """All corrections, the oldest first, each with the settlement that took it."""
     async with call.translating(principal):
         found = await call.settlements.corrections.of(principal, partner_id)
     return call.answer(CorrectionList(items=[_correction(call, each) for each in found]))

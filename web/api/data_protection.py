@@ -25,7 +25,7 @@ router = APIRouter(route_class=GuardedRoute, strict_content_type=False)
 async def erase(
     request: Request, call: OrderCallDep, principal: Annotated[Principal, may("erase")]
 ) -> Response:
-    """Only of a billed or cancelled order. What is left still counts for figures and settlements. No way back."""
+    """Only for a billed or cancelled order. The rest still counts in figures and settlements. It cannot be undone."""
     async with call.translating(principal):
         found = await request.app.state.erasure_use_cases.erase(principal, call.sp_id)
     return call.answer(call.view(principal, found))

@@ -1,6 +1,6 @@
-"""The API's calls about the sessions of a login: where somebody is logged in, and to end that from outside.
+"""The API's calls about the sessions of a login: list them, and end them on the user's behalf.
 
-People see and end their own sessions on their account page: the API takes no sessions, and a token is nobody's.
+People see and end their own sessions on their account page. The API accepts tokens only, so it has no own sessions.
 """
 
 from datetime import datetime

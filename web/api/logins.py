@@ -38,7 +38,7 @@ _USER: dict[str, Any] = {
 
 
 class NewUser(AccountInput):
-    """Somebody who gets a login, by mail. Without a language it is the partner's, or that of operations."""
+    """A person who gets a login by mail. The default language is that of the partner, or of operations."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"email": _USER["email"], "name": _USER["name"]}]}
@@ -74,7 +74,7 @@ class UserAnswer(BaseModel):
     language: Language
     invitation: Invitation = Field(
         description="accepted: there is a password; sent; waiting: the mail goes out as soon as it can;"
-        " failed: the mail server does not want it; expired: invite again"
+        " failed: the mail server refused it; expired: invite again"
     )
     second_factor: bool
     created_at: datetime
@@ -97,7 +97,7 @@ class UserList(BaseModel):
 async def invite_partner_user(
     accounts: AccountsDep, partner_id: PartnerId, user: NewUser
 ) -> UserAnswer:
-    """Make a login; an invitation goes out by mail, with a link that works once and for 72 hours."""
+    """Make a login. An invitation is mailed, with a link that works once, for 72 hours."""
     with account_errors():
         made = await accounts.invite(partner_id, "partner", user.email, user.name, user.language)
     return _user(made)
@@ -147,7 +147,7 @@ async def remove_partner_user(
 )
 @sensitive
 async def invite_staff_user(accounts: AccountsDep, user: NewStaffUser) -> UserAnswer:
-    """Make a login for operations or accounting; an invitation goes out by mail."""
+    """Make a login for operations or accounting. An invitation is mailed."""
     with account_errors():
         made = await accounts.invite(None, user.role, user.email, user.name, user.language)
     return _user(made)
@@ -207,7 +207,7 @@ async def reset_partner_factor(
 async def reset_staff_factor(
     accounts: AccountsDep, principal: Operations, user_id: _UserId
 ) -> UserAnswer:
-    """Remove a second factor whose owner lost phone and recovery codes; nobody resets the own one (409)."""
+    """Remove a second factor whose owner lost phone and recovery codes. Nobody can reset their own (409)."""
     with account_errors():
         return _user(await accounts.second_factor.reset(None, user_id, principal))
 

@@ -1,4 +1,4 @@
-"""The API's calls about messages: read and write them, and say that one needs no answer."""
+"""The API's calls about messages: read and write them, and mark one as needing no answer."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -46,12 +46,12 @@ class NewMessage(Input):
     internal: bool = Field(False, strict=True, description="a note; only operations may set it")
     partner_id: Identifier | None = Field(
         None,
-        description="the partner that operations write to: 409 if another one has the order meanwhile",
+        description="the partner that operations write to: 409 if another partner has the order by now",
     )
 
 
 class NoAnswerNeeded(Input):
-    """A partner's message that needs no answer; its earlier ones need none either."""
+    """A partner's message that needs no answer. Then its earlier ones need none either."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"message_id": _MESSAGE["message_id"]}]}
@@ -150,7 +150,7 @@ async def need_no_answer(
     principal: Annotated[Principal, may("close_message")],
     body: Annotated[NoAnswerNeeded, Body()],
 ) -> Response:
-    """It is then no longer among what operations have to answer. What the partner wrote after it still waits."""
+    """Operations no longer have to answer this message and earlier ones. Later messages still wait for an answer."""
     async with call.translating(principal):
         order = (await call.orders.find(principal, call.sp_id)).order
         await call.messages.close(principal, order, body.message_id)

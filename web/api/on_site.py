@@ -74,7 +74,7 @@ async def add_photo(
         PhotoKind, Form(description="`signature`: of a signature on paper, for a protocol")
     ] = "photo",
 ) -> Response:
-    """At most ten an order. What is stored is a JPEG with at most 2048 pixels on its longer side, without metadata."""
+    """At most ten for an order. It is stored as a JPEG without metadata, of at most 2048 pixels on its longer side."""
     if (photo.size or 0) > LARGEST:
         text = invalid_text("photo_too_large", call.language)
         raise invalid([("photo", text)], text)
@@ -99,9 +99,9 @@ async def get_photo(
     call: OrderCallDep,
     principal: Annotated[Principal, may("read_on_site")],
     photo_id: str,
-    small: Annotated[bool, Query(description="the small one, of at most 480 pixels")] = False,
+    small: Annotated[bool, Query(description="a small copy of at most 480 pixels")] = False,
 ) -> Response:
-    """As it is stored."""
+    """The stored JPEG."""
     async with _translating(call, principal):
         order = (await call.orders.find(principal, call.sp_id)).order
         photo, jpeg = await _on_site(call).picture(principal, order, photo_id, small=small)
@@ -123,7 +123,7 @@ async def delete_photo(
     principal: Annotated[Principal, may("write_on_site")],
     photo_id: str,
 ) -> Response:
-    """Not once a protocol names it. The answer is what is left."""
+    """Not possible once a protocol names it. The answer lists the remaining photos and protocols."""
     async with _translating(call, principal):
         order = (await call.orders.find(principal, call.sp_id)).order
         await _on_site(call).delete_photo(principal, order, photo_id)
@@ -144,7 +144,7 @@ async def write_protocol(
     principal: Annotated[Principal, may("write_on_site")],
     body: Annotated[NewProtocol, Body()],
 ) -> Response:
-    """A later one is a new version, and the earlier ones are kept."""
+    """Each further protocol is a new version. Earlier versions are kept."""
     protocol = Protocol(
         checklist=tuple(Checked(item=each, result=r) for each, r in body.checklist.items()),
         begun=body.begun,
@@ -181,9 +181,9 @@ async def write_protocol(
 async def get_protocol_pdf(
     call: OrderCallDep,
     principal: Annotated[Principal, may("read_on_site")],
-    version: Annotated[int | None, Query(ge=1, description="the latest one if not given")] = None,
+    version: Annotated[int | None, Query(ge=1, description="by default the latest")] = None,
 ) -> Response:
-    """That of the partner that has the order. 404 if there is none."""
+    """The protocol of the partner that has the order. 404 if there is none."""
     async with _translating(call, principal):
         order = (await call.orders.find(principal, call.sp_id)).order
         kept, made = await _on_site(call).pdf(principal, order, version)

@@ -105,7 +105,7 @@ class ProtocolAnswer(BaseModel):
     at: datetime
     by: str
     author: str
-    sha256: str = Field(description="of all of it; the PDF shows it, too")
+    sha256: str = Field(description="of the whole version; the PDF shows it, too")
     checklist: dict[str, str]
     begun: datetime
     ended: datetime

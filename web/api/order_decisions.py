@@ -27,7 +27,7 @@ async def reassign(
     principal: Annotated[Principal, may("reassign")],
     body: Annotated[Reassignment, Body(openapi_examples=examples.REASSIGNMENT)],
 ) -> Response:
-    """In every open state. The new partner starts at `new`, with fresh deadlines; goods under way keep their way."""
+    """Possible in every open state. The new partner starts at `new`, with new deadlines. Goods under way stay so."""
     request_id = call.request_id(principal, "reassign")
     return await call.outcome(
         principal,
@@ -49,7 +49,7 @@ async def review(
     principal: Annotated[Principal, may("decide_review")],
     body: Annotated[Review, Body(openapi_examples=examples.REVIEW)],
 ) -> Response:
-    """Only while it is `under_review`. `wait_until` needs `until`, `reassign` needs `partner_id`."""
+    """Only while the order is `under_review`. `wait_until` needs `until`, `reassign` needs `partner_id`."""
     if body.decision != "reassign":
         if body.partner_id is not None:
             raise invalid([("partner_id", "belongs to the decision reassign")])

@@ -195,7 +195,7 @@ class OrderCall(Call):
         accept_language: AcceptLanguage = None,
         prefer: Annotated[
             str | None,
-            Header(description="`respond-async`: 202 as soon as the command is safe"),
+            Header(description="`respond-async`: 202 as soon as the command is stored"),
         ] = None,
     ) -> None:
         super().__init__(request, accept_language)
@@ -253,7 +253,7 @@ OrderCallDep = Annotated[OrderCall, Depends()]
     responses={
         200: {
             "model": OrderView,
-            "description": "The same order was placed before: this is how it stands.",
+            "description": "The same order was placed before: its current state.",
         },
         **documented(401, 403, 409, 413, 422, 500, 503),
     },
@@ -263,7 +263,7 @@ async def place_order(
     principal: Annotated[Principal, may("place")],
     placement: Annotated[NewOrder, Body(openapi_examples=examples.PLACEMENT)],
 ) -> Response:
-    """The same `sp_id` and body again answers 200 and the order as it stands; another body is 409.
+    """Repeating the same `sp_id` and body is answered with 200 and the current order; another body with 409.
 
     A prepaid order waits for `payment-received`. Every order is held for half an hour, then sent to its partner.
     """
@@ -286,7 +286,7 @@ async def list_orders(
     principal: Annotated[Principal, may("read")],
     wanted: Annotated[WantedOrders, Query()],
 ) -> Response:
-    """The newest first, in pages. A partner sees its own, from the moment it was sent them.
+    """The newest first, in pages. A partner sees its own orders once they were sent to it.
 
     The items are orders as `GET /orders/{sp_id}` answers them, without their timeline.
     """
@@ -320,7 +320,7 @@ async def list_orders(
     responses=documented(401, 403, 404, 422, 500, 503),
 )
 async def get_order(call: OrderCallDep, principal: Annotated[Principal, may("read")]) -> Response:
-    """The order as it stands, its open deadlines with their reasons, what may be done now, and its timeline."""
+    """The current order, its open deadlines with their reasons, the actions allowed now, and its timeline."""
     async with call.translating(principal):
         found = await call.orders.find(principal, call.sp_id)
     return call.answer(await call.whole_view(principal, found))
@@ -331,8 +331,8 @@ COMMAND_ANSWERS: dict[str, Any] = {
     "responses": {
         202: {
             "model": Accepted,
-            "description": "Safe, and done later: asked for by `Prefer: respond-async`, or nobody is there to "
-            "answer just now. A refusal is mailed to the sender.",
+            "description": "Stored, and carried out later: because of `Prefer: respond-async`, or because no worker "
+            "answers just now. A refusal is mailed to the sender.",
         },
         **documented(401, 403, 404, 409, 413, 422, 500, 503),
     },

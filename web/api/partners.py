@@ -75,7 +75,7 @@ class PartnerAnswer(Partner):
     )
 
     pending_iban: str | None = Field(
-        description="a changed IBAN that a second person has to confirm; null also if `iban` is to be removed"
+        description="a changed IBAN that a second person has to confirm; also null if `iban` is to be removed"
     )
     pending_iban_change: str | None = Field(
         description="the `change_id` of the change that waits; null if none does"
@@ -106,7 +106,7 @@ class IbanChangeList(BaseModel):
 
 
 class PartnerChanges(AccountInput):
-    """The fields to change; those not named stay. `null` empties an optional one."""
+    """The fields to change; all others stay. `null` empties an optional field."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"phone": "+41 44 555 01 11", "escalation_email": None}]}
@@ -145,14 +145,14 @@ class PartnerList(BaseModel):
     status_code=201,
     summary="Add a partner",
     responses={
-        200: {"model": PartnerAnswer, "description": "It is there already, just so."},
+        200: {"model": PartnerAnswer, "description": "The same partner exists already."},
         **documented(409),
     },
 )
 async def add_partner(
     accounts: AccountsDep, principal: Operations, partner: PartnerBody, response: Response
 ) -> PartnerAnswer:
-    """Add a partner. The same again is 200; another one with the same id is 409."""
+    """Add a partner. Repeating the same partner is answered with 200, another one with the same id with 409."""
     if partner.iban is not None:
         check_confirmed(principal)
     with account_errors():
@@ -182,9 +182,9 @@ async def change_partner(
     partner_id: PartnerId,
     changes: PartnerChanges,
 ) -> PartnerAnswer:
-    """Change the fields that are named. Addresses count at once; running orders keep their calendar and policy. A
-    changed `iban` is in force once another person confirms it; the first one is at once. The partner is told at the
-    address before.
+    """Change the given fields. Addresses take effect at once; running orders keep their calendar and policy. A changed
+    `iban` is in force once another person confirms it, a partner's first one at once. The partner is notified at its
+    former address.
 
     With `"status": "ended"` the partner's sessions and invitations end at once, its tokens are revoked, and its open
     orders become `unassigned`. If it becomes `active` again, its users can log in again; it needs new tokens.
@@ -204,7 +204,7 @@ async def change_partner(
     responses=documented(404),
 )
 async def list_iban_changes(accounts: AccountsDep, partner_id: PartnerId) -> IbanChangeList:
-    """The newest change first. One that is `pending` waits for a second person."""
+    """All changes, the newest first. A `pending` one waits for a second person."""
     with account_errors():
         history = await accounts.partners.iban_history(partner_id)
     items = [IbanChangeAnswer.model_validate(each._asdict()) for each in history]
@@ -220,7 +220,7 @@ async def list_iban_changes(accounts: AccountsDep, partner_id: PartnerId) -> Iba
 async def confirm_iban(
     accounts: AccountsDep, principal: Operations, partner_id: PartnerId, change_id: ChangeId
 ) -> PartnerAnswer:
-    """It is in force now. Not by the person who changed it (409, `same_person`)."""
+    """The changed IBAN is then in force. The person who changed it cannot confirm it (409, `same_person`)."""
     return await _decide(accounts, principal, partner_id, change_id, confirm=True)
 
 
@@ -232,7 +232,7 @@ async def confirm_iban(
 async def refuse_iban(
     accounts: AccountsDep, principal: Operations, partner_id: PartnerId, change_id: ChangeId
 ) -> PartnerAnswer:
-    """The IBAN in force stays. Who changed it may also take it back in this way."""
+    """The IBAN in force stays. The person who changed it may also refuse it, to take the change back."""
     return await _decide(accounts, principal, partner_id, change_id, confirm=False)
 
 

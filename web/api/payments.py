@@ -34,7 +34,7 @@ async def approve_invoice(
     principal: Annotated[Principal, may("approve")],
     body: Annotated[Nothing | None, Body(openapi_examples=examples.NOTHING)] = None,
 ) -> Response:
-    """While it is `invoiced`, under version 2 of the rules. Accounting only."""
+    """Possible while the settlement is `invoiced`, under version 2 of the rules. Accounting only."""
     request_id = call.command_id(principal, "approve")
     work = call.settlements.payments.approve(principal, call.settlement_id, request_id)
     return await call.outcome(principal, work)
@@ -52,8 +52,8 @@ async def return_invoice(
     principal: Annotated[Principal, may("return")],
     body: Annotated[ReturnBody, Body(openapi_examples=examples.RETURN)],
 ) -> Response:
-    """While it is `invoiced` or `approved`. The partner is told why by mail; the settlement is `issued` again, and
-    another invoice is awaited, with its reminders."""
+    """Possible while the settlement is `invoiced` or `approved`. The partner gets a mail with the reason. The
+    settlement is `issued` again and waits for another invoice, with its reminders."""
     request_id = call.command_id(principal, "return")
     work = call.settlements.payments.return_invoice(
         principal, call.settlement_id, body.reason, request_id
@@ -73,8 +73,8 @@ async def note_paid(
     principal: Annotated[Principal, may("pay")],
     body: Annotated[PaidBody, Body(openapi_examples=examples.PAID)],
 ) -> Response:
-    """While it is `approved`. `paid_on`: from the day of the statement until today; the partner sees it. The same
-    payment again changes nothing."""
+    """Possible while the settlement is `approved`. `paid_on`: from the day of the statement until today; the partner
+    sees it. Repeating the same payment changes nothing."""
     request_id = call.command_id(principal, "pay")
     payment = NotePaid(paid_on=body.paid_on, reference=body.reference)
     work = call.settlements.payments.pay(principal, call.settlement_id, payment, request_id)

@@ -1,4 +1,4 @@
-"""The API's calls about a partner's people, and about whose order is whose. They are for the partner's office."""
+"""The API's calls about a partner's people, and about the assignment of orders to them. For the partner's office."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -40,7 +40,7 @@ _PERSON: dict[str, Any] = {
 
 
 class NewPerson(Input):
-    """Somebody of the firm who gets a login, by mail. Without a language it is the firm's."""
+    """A person of the firm who gets a login by mail. The default language is the firm's."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -55,7 +55,7 @@ class NewPerson(Input):
 
 
 class PersonChanges(Input):
-    """The fields to change; those not named stay."""
+    """The fields to change; all others stay."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"notifications": ["assigned", "today"]}]}
@@ -94,7 +94,7 @@ class PersonList(BaseModel):
 
 
 class NewAssignment(Input):
-    """Who of the firm has the order."""
+    """The person of the firm that the order is assigned to."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": _PERSON["user_id"]}]})
 
@@ -124,7 +124,7 @@ async def list_people(
 )
 @sensitive
 async def invite_person(people: _People, principal: _Office, person: NewPerson) -> PersonAnswer:
-    """Make a login; an invitation goes out by mail, with a link that works once and for 72 hours."""
+    """Make a login. An invitation is mailed, with a link that works once, for 72 hours."""
     with account_errors():
         made = await people.invite(
             principal, person.role, person.email, person.name, person.language
@@ -154,7 +154,7 @@ async def invite_person_again(
 async def change_person(
     people: _People, principal: _Office, user_id: _UserId, changes: PersonChanges
 ) -> PersonAnswer:
-    """Change what is named. The last person of the office who can log in stays in the office (409)."""
+    """Change the given fields. The last person of the office who can log in has to stay in the office (409)."""
     if changes.role is not None:
         check_confirmed(principal)
     with account_errors():
@@ -170,7 +170,7 @@ async def change_person(
 )
 @sensitive
 async def remove_person(people: _People, principal: _Office, user_id: _UserId) -> None:
-    """Remove a login: its sessions and tokens end, and nobody has its orders any more. Not the own one (409)."""
+    """Remove a login. Its sessions and tokens end, and its orders are assigned to nobody. Not one's own (409)."""
     with account_errors():
         await people.remove(principal, user_id)
 
@@ -184,7 +184,7 @@ async def remove_person(people: _People, principal: _Office, user_id: _UserId) -
 async def assign_order(
     call: OrderCallDep, principal: Annotated[Principal, may("assign")], wanted: NewAssignment
 ) -> Response:
-    """Somebody else who had it does not have it any more. It ends when the firm loses the order."""
+    """This replaces an earlier assignment. It ends when the firm loses the order."""
     async with call.translating(principal):
         await call.assignments.assign(principal, call.sp_id, wanted.user_id)
         found = await call.orders.find(principal, call.sp_id)

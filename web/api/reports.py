@@ -37,7 +37,7 @@ _NUMBERS = ("orders", "met", "missed", "on_time_share")
 
 
 class DeadlineLine(BaseModel):
-    """What a partner made of its deadlines of one kind."""
+    """A partner's deadlines of one kind: how many were met and missed."""
 
     partner_id: str
     partner_name: str
@@ -45,16 +45,16 @@ class DeadlineLine(BaseModel):
     orders: int = Field(description="the orders that these deadlines belong to")
     met: int
     missed: int = Field(
-        description="by the partner: the time in which somebody else had the ball does not count"
+        description="by the partner; the time in which somebody else had the ball does not count"
     )
     on_time_share: float | None = Field(
-        description="met of met and missed, between 0 and 1, rounded to four decimals"
+        description="the share that was met, between 0 and 1, rounded to four decimals"
     )
-    on_target: bool = Field(description="whether the share, as it is before rounding, is enough")
+    on_target: bool = Field(description="whether the share reaches the target, before rounding")
 
 
 class PartnerLine(BaseModel):
-    """What a partner made of all its deadlines."""
+    """All deadlines of a partner: how many were met and missed."""
 
     partner_id: str
     partner_name: str
@@ -65,7 +65,7 @@ class PartnerLine(BaseModel):
 
 
 class DeadlineReportAnswer(BaseModel):
-    """A month's deadlines. Left out are partners and kinds without a deadline that counts."""
+    """A month's deadlines. Partners and kinds without a deadline that counts are left out."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -82,9 +82,11 @@ class DeadlineReportAnswer(BaseModel):
     )
 
     month: str
-    as_of: datetime = Field(description="a deadline that is still open is looked at as of then")
+    as_of: datetime = Field(description="the instant as of which open deadlines are judged")
     target: float = Field(description="the share that is to be reached")
-    items: list[DeadlineLine] = Field(description="by partner, then in the order of a life")
+    items: list[DeadlineLine] = Field(
+        description="by partner, then in the order of an order's life"
+    )
     partners: list[PartnerLine]
 
 
@@ -108,9 +110,9 @@ async def report_deadlines(
 ) -> Response | DeadlineReportAnswer:
     """For each partner and kind of deadline: how many orders, met, missed, and the share that was on time.
 
-    A deadline counts in the month in which it was due (Europe/Zurich), if it is the partner's. It does not count if
-    its order was cancelled or reassigned or its appointment moved before it was due, or while it is open and not late,
-    or where the partner had the ball too late to meet it and then took no longer than it may.
+    A partner's deadline counts in the month in which it was due (Europe/Zurich). It does not count if its order was
+    cancelled or reassigned, or its appointment moved, before it was due; while it is open and not late; or if the
+    partner got the ball too late to meet it, and then took no longer than the whole span.
     With `Accept: text/csv` the items come as a table.
     """
     report = await reports.deadlines(principal, Month.parse(month))
@@ -144,7 +146,7 @@ def report_lines(report: DeadlineReport) -> list[dict[str, Any]]:
 
 
 def report_csv(report: DeadlineReport) -> bytes:
-    """The same lines as CSV, each with its month."""
+    """The report's lines as CSV, each with its month."""
     rows = (
         {"month": report.month, **line, "on_target": "yes" if line["on_target"] else "no"}
         for line in report_lines(report)

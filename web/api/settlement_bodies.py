@@ -20,7 +20,7 @@ SpIds = Annotated[
     list[Identifier],
     Field(
         max_length=MOST_ORDERS,
-        description="orders by their SP-ID; one that is named twice counts once",
+        description="SP-IDs of orders; duplicates count once",
     ),
 ]
 
@@ -28,33 +28,33 @@ _MONTH_OR_EMPTY = {"type": "string", "pattern": "^([0-9]{4}-(0[1-9]|1[0-2]))?$"}
 
 
 class OpeningBody(Input):
-    """Which completed orders are billed. `partner_id` is for operations, who say in whose place they act; it can be
-    left out where all orders are of one partner."""
+    """The completed orders to bill. Operations name the partner on whose behalf they act (`partner_id`), unless all
+    orders are of one partner."""
 
     sp_ids: Annotated[SpIds, Field(min_length=1)]
     partner_id: Identifier | None = None
 
 
 class SelectionBody(Input):
-    """Which orders are picked now, in the place of those before; none at all is possible."""
+    """The new selection of orders, which replaces the former one. It may be empty."""
 
     sp_ids: SpIds
 
 
 class VoidBody(Input):
-    """Why the settlement is taken back."""
+    """The reason for voiding the settlement."""
 
     reason: Reason
 
 
 class InvoiceReceivedBody(Input):
-    """How the invoice came, if that is worth a note."""
+    """How the invoice was received, as an optional note."""
 
     note: Note = ""
 
 
 class InvoiceDecisionBody(Input):
-    """What accounting decides about an invoice that names another account. `return` needs a reason."""
+    """Accounting's decision about an invoice that names another account. `return` needs a reason."""
 
     decision: Literal["accept", "return"]
     reason: Note = ""
@@ -68,7 +68,7 @@ class InvoiceToMakeBody(Input):
 
 
 class ReturnBody(Input):
-    """Why accounting returns the invoice. The partner reads it."""
+    """The reason for returning the invoice, which the partner reads."""
 
     reason: Reason
 
@@ -116,29 +116,29 @@ class SettlementList(BaseModel):
 
 
 class InvoiceAnswer(BaseModel):
-    """What the check of an invoice found. A list of SP-IDs names 200 at the most."""
+    """The result of the check of an invoice. A list of SP-IDs has at most 200."""
 
     accepted: bool
     accounting_decides: bool = Field(
         False,
         exclude_if=lambda decides: not decides,
-        description="present and true if the invoice is right but for its account, so that accounting decides; "
+        description="present and true if only the account of the invoice is wrong, so that accounting decides; "
         "`problems` says why",
     )
     missing: list[str] = Field(
         description="orders of the settlement that the invoice does not name"
     )
     foreign: list[str] = Field(
-        description="orders that the invoice names and the settlement does not hold"
+        description="orders that the invoice names and the settlement does not have"
     )
     problems: list[str] = Field(description="what else is wrong, in the caller's language")
 
 
 class ImportedRow(BaseModel):
-    """What became of a line of the file. `line` counts from 1, with the head. `text` is in the caller's language."""
+    """The result of a line of the file. `line` counts from 1 with the head. `text` is in the caller's language."""
 
     line: int
-    settlement_id: str = Field(description="as it is in the line; empty if the line cannot be read")
+    settlement_id: str = Field(description="as written in the line; empty if it cannot be read")
     result: Result
     column: str | None = Field(description="the cell that is wrong; null if none is, or the line")
     text: str
@@ -152,7 +152,7 @@ class ImportAnswer(BaseModel):
 
 
 class CorrectionAnswer(BaseModel):
-    """A correction, and the settlement that took it; the partner's next one will if that is null."""
+    """A correction, and the settlement that took it; null: the partner's next one will take it."""
 
     correction_id: str
     partner_id: str

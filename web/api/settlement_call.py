@@ -33,7 +33,7 @@ from words.uploads import file_deleted_text, quota_text
 
 _NAMED_ERRORS = 50
 CHECK_SECONDS = 30
-"""When a caller may try again whose invoices are being checked."""
+"""After how many seconds a caller whose invoices are being checked may try again."""
 
 
 def settlement_router() -> APIRouter:
@@ -119,7 +119,7 @@ class SettlementCall(Call):
 
     def _over_quota(self, excess: Excess) -> Problem:
         frees_at = excess.frees_at.astimezone(self.settlements.zone)
-        # A check is finished sooner than its upload is forgotten.
+        # There is room as soon as a check ends, which is sooner than its upload stops to count.
         seconds = ceil((excess.frees_at - self.settlements.now).total_seconds())
         wait = CHECK_SECONDS if excess.kind == "checks" else max(1, seconds)
         return Problem(

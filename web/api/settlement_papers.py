@@ -40,9 +40,9 @@ async def upload_invoice(
     principal: Annotated[Principal, may("invoice")],
     file: Annotated[UploadFile, File(description="the PDF, at most 20 MiB")],
 ) -> Response:
-    """The PDF is checked for the settlement id, every SP-ID (none missing, none foreign) and the total. One that is
-    right goes to accounting, and the settlement is `invoiced`; else the answer says what is wrong, and another may be
-    sent. If only its account is not the registered one, accounting decides.
+    """The PDF is checked for the settlement id, every SP-ID (none missing, none foreign) and the total. A correct
+    invoice goes to accounting, and the settlement is `invoiced`. Otherwise the answer says what is wrong, and another
+    one can be uploaded. If only its account is not the registered one, accounting decides.
 
     429 with a `code` (`too_many_uploads`, `too_many_megabytes`, `too_many_checks`), `limit` and `frees_at`: the partner
     has uploaded too much within 24 hours, or too many of its invoices are being checked.
@@ -69,7 +69,7 @@ async def make_invoice(
     principal: Annotated[Principal, may("invoice")],
     body: Annotated[InvoiceToMakeBody, Body(openapi_examples=examples.TO_MAKE)],
 ) -> Response:
-    """The invoice is made from the statement, with the partner's own number and date and a QR-bill, and handed in as
+    """The invoice is made from the statement, with the partner's own number and date and a QR-bill, and handed in like
     an uploaded one: it is checked, goes to accounting, and the settlement is `invoiced`.
 
     `invoice_number`: 1 to 35 printable characters; a partner uses each for one settlement only. `invoice_date`: from
@@ -106,8 +106,8 @@ async def decide_about_invoice(
     principal: Annotated[Principal, may("accept_invoice")],
     body: Annotated[InvoiceDecisionBody, Body(openapi_examples=examples.DECISION)],
 ) -> Response:
-    """An uploaded invoice was right but for its account (`accounting_decides`). Accepted, it goes on as any invoice;
-    returned, the partner is told why and sends another one.
+    """For an invoice that is right except for its account (`accounting_decides`). If it is accepted, it goes on like
+    any invoice. If it is returned, the partner is told why and sends another one.
     """
     if body.decision == "return" and not body.reason:
         raise invalid([("reason", "must say why")])
@@ -149,14 +149,14 @@ def _paper(path: str, summary: str, media_type: str = "application/pdf") -> Call
 
 @_paper("statement.pdf", "The statement")
 async def get_statement(call: OneSettlementCallDep, principal: Reader) -> Response:
-    """404 until it is `issued`. It is not an invoice."""
+    """404 until the settlement is `issued`. The statement is not an invoice."""
     work = call.settlements.papers.statement(principal, call.settlement_id)
     return await paper_response(call, principal, work, "application/pdf")
 
 
 @_paper("statement.csv", "The statement's lines", "text/csv")
 async def get_statement_lines(call: OneSettlementCallDep, principal: Reader) -> Response:
-    """404 until it is `issued`."""
+    """404 until the settlement is `issued`."""
     work = call.settlements.papers.statement_csv(principal, call.settlement_id)
     return await paper_response(call, principal, work, "text/csv")
 
@@ -165,8 +165,8 @@ async def get_statement_lines(call: OneSettlementCallDep, principal: Reader) -> 
 async def get_draft_invoice(
     call: OneSettlementCallDep, principal: Annotated[Principal, may("invoice")]
 ) -> Response:
-    """Made from the partner's address and the statement, with a QR-bill if the partner's IBAN is known. The invoice
-    stays the partner's, who checks it and sends it. 404 unless an invoice is awaited.
+    """Made from the partner's address and the statement, with a QR-bill if the partner's IBAN is known. The partner
+    checks it and sends it as its own invoice. 404 unless an invoice is awaited.
     """
     work = call.settlements.papers.draft(principal, call.settlement_id)
     return await paper_response(call, principal, work, "application/pdf")
@@ -174,7 +174,7 @@ async def get_draft_invoice(
 
 @_paper("invoice.pdf", "The invoice that was accepted, or about which accounting decides")
 async def get_invoice(call: OneSettlementCallDep, principal: Reader) -> Response:
-    """As the partner uploaded it. 404 if none was, or it came by another way."""
+    """The file as it was uploaded or made. 404 if there is none, or accounting received the invoice some other way."""
     work = call.settlements.papers.invoice(principal, call.settlement_id)
     return await paper_response(call, principal, work, "application/pdf")
 

@@ -42,8 +42,8 @@ async def open_settlement(
     principal: Annotated[Principal, may("settle")],
     body: Annotated[OpeningBody, Body(openapi_examples=examples.OPENING)],
 ) -> Response:
-    """The settlement of the current month, the only one that a partner has of it. It is closed at once, and goes on
-    behind the answer: the orders are claimed, then the statement is issued.
+    """The settlement of the current month; a partner has one for each month. It is closed at once. After the answer the
+    orders are claimed, then the statement is issued.
 
     Orders that cannot be billed are left out and named in `left_out`; an order of another partner is `unknown` there,
     like one that does not exist. If none can be billed, or more than 1000 cannot, nothing is opened (422).
@@ -83,7 +83,7 @@ async def list_settlements(
     responses=documented(401, 403, 404, 422, 500, 503),
 )
 async def get_settlement(call: OneSettlementCallDep, principal: Reader) -> Response:
-    """The settlement as it stands, its lines, what was left out and why, what may be done now, and its timeline."""
+    """The current settlement, its lines, the orders left out with reasons, the allowed actions, and its timeline."""
     return await call.outcome(principal, call.settlements.find(principal, call.settlement_id))
 
 
@@ -103,7 +103,7 @@ async def select_orders(
     principal: Annotated[Principal, may("select")],
     body: Annotated[SelectionBody, Body(openapi_examples=examples.SELECTION)],
 ) -> Response:
-    """While it is `open`, until `selectable_until`. These orders take the place of those picked before."""
+    """Possible while it is `open`, until `selectable_until`. These orders replace the former selection."""
     request_id = call.command_id(principal, "select")
     work = call.settlements.select(principal, call.settlement_id, body.sp_ids, request_id)
     return await call.outcome(principal, work, body.sp_ids)
@@ -115,7 +115,7 @@ async def close_settlement(
     principal: Annotated[Principal, may("close")],
     body: Annotated[Nothing | None, Body(openapi_examples=examples.NOTHING)] = None,
 ) -> Response:
-    """The orders are claimed now; the statement follows. It happens by itself at `selectable_until`."""
+    """The orders are claimed now; the statement follows. Otherwise that happens by itself at `selectable_until`."""
     request_id = call.command_id(principal, "close")
     return await call.outcome(
         principal, call.settlements.close(principal, call.settlement_id, request_id)
@@ -128,7 +128,7 @@ async def void_settlement(
     principal: Annotated[Principal, may("void")],
     body: Annotated[VoidBody, Body(openapi_examples=examples.VOID)],
 ) -> Response:
-    """While it is `open` or `issued`. Its orders become `completed` again, free for the partner's next settlement."""
+    """Possible while it is `open` or `issued`. Its orders become `completed` again, for the next settlement."""
     request_id = call.command_id(principal, "void")
     work = call.settlements.void(principal, call.settlement_id, body.reason, request_id)
     return await call.outcome(principal, work)

@@ -72,7 +72,7 @@ class TokenMade(BaseModel):
 
 
 class TokenAnswer(BaseModel):
-    """A token, but for itself."""
+    """The data about a token, without the token itself."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_TOKEN]})
 
@@ -87,14 +87,14 @@ class TokenAnswer(BaseModel):
     created_by: str | None = Field(
         description="the login that made it, or that of the maker's token"
     )
-    created_by_name: str | None = Field(description="its name, while there is that login")
+    created_by_name: str | None = Field(description="the name of that login, while it exists")
     ended_because: EndedBecause | None = Field(
-        description="why `revoked_at` is set, if nobody revoked it: its maker's login was removed, or its partner ended"
+        description="why the token ended if nobody revoked it: its maker's login was removed, or its partner ended"
     )
 
 
 class TokenList(BaseModel):
-    """Tokens, in the order they were made; revoked ones, too."""
+    """Tokens in the order in which they were made, including revoked ones."""
 
     items: list[TokenAnswer]
 
@@ -127,7 +127,7 @@ async def make_partner_token(
     "/partners/{partner_id}/tokens", summary="A partner's tokens", responses=documented(404)
 )
 async def list_partner_tokens(accounts: AccountsDep, partner_id: PartnerId) -> TokenList:
-    """The tokens of a partner, but for themselves."""
+    """The tokens of a partner, without the tokens themselves."""
     with account_errors():
         return TokenList(items=[_token(each) for each in await accounts.tokens.list(partner_id)])
 
@@ -168,7 +168,7 @@ async def make_system_token(
 
 @router.get("/tokens", summary="The tokens of the retailer's systems")
 async def list_system_tokens(accounts: AccountsDep) -> TokenList:
-    """The tokens of the retailer's systems, but for themselves."""
+    """The tokens of the retailer's systems, without the tokens themselves."""
     return TokenList(items=[_token(each) for each in await accounts.tokens.list(None)])
 
 

@@ -29,7 +29,7 @@ _EVENT: dict[str, Any] = {
 
 
 class SecurityEventQuery(BaseModel):
-    """Which security events."""
+    """The filter of security events."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,7 +52,7 @@ class SecurityEventAnswer(BaseModel):
     at: datetime
     kind: str
     outcome: str
-    account: str = Field(description="the pseudonym of who acted; empty if nobody is known")
+    account: str = Field(description="the pseudonym of the one who acted; empty if unknown")
     name: str | None = Field(description="the name of that login or token, if there is one")
     address: str = Field(description="the pseudonym of the network address")
     network: str = Field(description="the pseudonym of its network, /24 or /48")
@@ -109,7 +109,7 @@ _LOOK: dict[str, Any] = {
 
 
 class LookQuery(BaseModel):
-    """Whose looks, and of which days."""
+    """The account whose looks are listed, and the days."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -136,7 +136,7 @@ class LookAnswer(BaseModel):
 
 
 class LookList(BaseModel):
-    """The latest day first, at most 1000. `more`: there are others; ask for fewer days."""
+    """The latest day first, at most 1000. `more`: there are others; request fewer days."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"items": [_LOOK], "more": False}]})
 
@@ -156,7 +156,7 @@ async def list_lookups(
     principal: Annotated[Principal, may("trace")],
     query: Annotated[LookQuery, Query()],
 ) -> LookList:
-    """Whose customers' names a login or token was shown, on which days: after a breach, the persons concerned."""
+    """The orders whose customers' names a login or token was shown, by day: the persons concerned after a breach."""
     items, more = await request.app.state.accounts.traces.looks_by(
         principal, query.account, query.first_day, query.last_day
     )

@@ -1,4 +1,4 @@
-"""The API's calls about the invoices that came for a settlement: their list, and the file of each."""
+"""The API's calls about the invoices of a settlement: their list, and the file of each."""
 
 import datetime
 from typing import Any
@@ -36,7 +36,7 @@ _REFUSED: dict[str, Any] = {
 
 
 class UploadedInvoiceItem(BaseModel):
-    """An invoice that came. Hash and verdict stay when its file is deleted."""
+    """An invoice. Hash and verdict stay when its file is deleted."""
 
     sha256: str
     name: str
@@ -66,8 +66,8 @@ class UploadedInvoiceList(BaseModel):
     responses=documented(401, 403, 404, 422, 500, 503),
 )
 async def list_invoices(call: OneSettlementCallDep, principal: Reader) -> Response:
-    """All invoices that were uploaded or made, with what became of each. The file of one that accounting never had is
-    deleted after a month.
+    """All invoices that were uploaded or made, with the outcome of each. The file of an invoice that accounting never
+    had is deleted after a month.
     """
     async with call.translating(principal):
         found = await call.settlements.uploaded_invoices.list(principal, call.settlement_id)

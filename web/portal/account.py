@@ -134,7 +134,7 @@ async def second_factor(request: Request) -> Response:
     principal = await require_login(request, *_EVERYBODY, without_factor=True)
     if not principal.needs_confirmation:
         return await _enrolment(request, principal)
-    # The secret is not shown again without the password: `begin_second_factor` asks for it, and makes another one.
+    # The secret is not shown again without the password: `begin_second_factor` asks for that, and makes a new secret.
     return (
         factor_needed_page(request, principal)
         if principal.is_factor_due
@@ -149,7 +149,7 @@ async def confirm_second_factor(request: Request) -> Response:
     form = await confirmed_form(request, principal, "set_up_factor")
     if PASSWORD in form and not form.get(
         "code"
-    ):  # it was not kept while the password was asked for
+    ):  # the code was not kept while the password was asked for
         return await _enrolment(request, principal)
     try:
         codes = await _accounts(request).second_factor.confirm(
@@ -160,7 +160,7 @@ async def confirm_second_factor(request: Request) -> Response:
         return await _enrolment(request, principal, 422, error)
     except Conflict:
         return redirect(request, "/account", said="factor_changed")
-    principal = await current_principal(request) or principal  # for whom it is no longer due
+    principal = await current_principal(request) or principal  # the factor is no longer due
     return page(request, "account/recovery_codes", principal=principal, codes=codes)
 
 

@@ -1,4 +1,4 @@
-"""The page of accounting: what is to be done first, months, the import of payments, the tables to book from."""
+"""The page of accounting: invoices that wait for it, months, the import of payments, the tables to book from."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -68,7 +68,7 @@ def _journal(request: Request) -> Journal:
 
 @router.get("/accounting")
 async def overview(request: Request) -> Response:
-    """What has to be decided, approved and paid, which invoices are overdue, and the last months."""
+    """The invoices to decide about, approve and pay, the overdue ones, and the last months."""
     principal = await require_login(request, "accounting")
     return await _overview(request, principal)
 
@@ -82,7 +82,7 @@ async def back_to_overview(request: Request) -> Response:
 
 @router.post("/accounting/payments")
 async def import_payments(request: Request) -> Response:
-    """Import a file of payments, and show what became of each line."""
+    """Import a file of payments, and show the result of each line."""
     principal = await require_login(request, "accounting")
     form = await form_of(request)
     language = reader_language(request, principal)

@@ -23,7 +23,7 @@ router = APIRouter(include_in_schema=False)
 
 
 class Sums(NamedTuple):
-    """What some settlements add up to. `to_pay`: the total of those that are not paid."""
+    """The sums of some settlements. `to_pay`: the total of those that are not paid."""
 
     settlements: int
     orders: int
@@ -116,7 +116,7 @@ def _month(request: Request) -> Month:
     """The month in the query.
 
     Raises:
-        EarlyResponse: a page with 422 if it is none.
+        EarlyResponse: a page with 422 if it is not a month.
     """
     try:
         return Month.parse(request.query_params.get("month", ""))

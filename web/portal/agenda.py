@@ -23,12 +23,12 @@ from words.translations import mark, say
 router = APIRouter(include_in_schema=False)
 
 NOBODYS = "none"
-"""What the query calls the visits that are assigned to nobody."""
+"""The value of the query's `person` for visits that are assigned to nobody."""
 _WHOLE_DAY = mark("ohne Uhrzeit")
 
 
 class Visit(NamedTuple):
-    """A visit on a day. `time` is in words, with the days if it is on several."""
+    """A visit on a day. `time` is in words, with the days if the visit is on several days."""
 
     entry: AgendaEntry
     customer: CustomerView
@@ -39,7 +39,7 @@ class Visit(NamedTuple):
 
 
 class Column(NamedTuple):
-    """The visits of a day, or on a day those of one person. `day` is set in a week, `name` on a day."""
+    """A column: in a week the visits of a day (`day`), on a day the visits of a person (`name`)."""
 
     visits: tuple[Visit, ...]
     day: date | None = None
@@ -104,7 +104,7 @@ def _query(period: Period, person: str | None) -> str:
 
 
 def _columns(found: Agenda, person: str | None, language: Language) -> list[Column]:
-    """In a week a column for each day; on a day one for each person with visits, and one for nobody's."""
+    """In a week a column for each day; on a day one for each person with visits, and one for unassigned visits."""
     days = by_day(found.entries, found.period)
     if found.period.is_week:
         return [Column(_visits(each, found, day, language), day=day) for day, each in days.items()]

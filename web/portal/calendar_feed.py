@@ -25,7 +25,7 @@ MISSES = 60
 """How many addresses that do not work may be tried in a minute, from one network address."""
 _PRIVATE = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
 _CALENDAR = {
-    "Cache-Control": "private, no-cache",  # a calendar may keep it, and must ask before it uses it again
+    "Cache-Control": "private, no-cache",  # a calendar may keep it, and must revalidate it before each use
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex",
 }
@@ -40,7 +40,7 @@ register_notices(
 
 @router.get("/agenda/calendar")
 async def calendar(request: Request) -> Response:
-    """The page of the own subscription."""
+    """The page of the reader's subscription."""
     principal = await require_login(request, "partner")
     return await _show(request, principal)
 
@@ -59,7 +59,7 @@ async def make(request: Request) -> Response:
 
 @router.post("/agenda/calendar/end")
 async def end(request: Request) -> Response:
-    """End the own subscription."""
+    """End the reader's subscription."""
     principal = await require_login(request, "partner")
     await form_of(request)
     await _use_cases(request).end(principal)
@@ -82,7 +82,7 @@ async def _show(request: Request, principal: Principal, address: str | None = No
 
 @router.get("/calendar/{secret}.ics")
 async def read(request: Request, secret: str) -> Response:
-    """The calendar behind a secret address. What does not work, or no longer, is not told apart."""
+    """The calendar behind a secret address. Wrong and expired addresses get the same answer."""
     limits: Buckets = request.app.state.calendar_limits
     caller = f"address/{request.client.host if request.client else ''}"
     if seconds := limits.wait(caller, MISSES):
@@ -95,10 +95,9 @@ async def read(request: Request, secret: str) -> Response:
     if seconds := limits.take(f"user/{reading.subscriber.user_id}", READS):
         return _too_many(seconds)
     request.state.principal = reading.principal  # for the access log and the traces
-    headers = _CALENDAR | {
-        "ETag": f'"{reading.tag}"',
-        "Last-Modified": format_datetime(reading.changed_at, usegmt=True),
-    }
+    headers = _CALENDAR | {"ETag": f'"{reading.tag}"'}
+    if reading.last_modified is not None:
+        headers["Last-Modified"] = format_datetime(reading.last_modified, usegmt=True)
     if _has_it(request, reading):
         return Response(status_code=304, headers=headers)
     headers["Content-Disposition"] = 'inline; filename="cmi.ics"'
@@ -111,7 +110,7 @@ def _too_many(seconds: int) -> Response:
 
 
 def _has_it(request: Request, reading: Reading) -> bool:
-    """Whether the caller says that it has this content already (RFC 9110, 13.2.2)."""
+    """Whether the request says that the caller has this content already (RFC 9110, 13.2.2)."""
     tags = request.headers.get("If-None-Match")
     if tags is not None:
         listed = {each.strip().removeprefix("W/") for each in tags.split(",")}
@@ -121,7 +120,7 @@ def _has_it(request: Request, reading: Reading) -> bool:
         known = parsedate_to_datetime(since)
     except (ValueError, OverflowError):
         return False
-    return known.tzinfo is not None and reading.changed_at.replace(microsecond=0) <= known
+    return known.tzinfo is not None and reading.changed_at <= known
 
 
 def _use_cases(request: Request) -> CalendarFeedUseCases:

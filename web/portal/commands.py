@@ -1,4 +1,4 @@
-"""Commands from forms: their id, and the text if one was carried out before or cannot be carried out now."""
+"""Commands from forms: their ids, and the texts about a command that was repeated or cannot be carried out now."""
 
 import hashlib
 import json
@@ -17,19 +17,19 @@ _AWAY = mark(
 
 
 def command_id(principal: Principal, form: Form, about: str, content: str) -> str:
-    """The id of a form's command, so that it is carried out once. `about` is what it is for: an SP-ID, a path.
+    """The id of a form's command, so that it is carried out once. `about`: what the command is for, an SP-ID or a path.
 
-    The same form with the same content has the same id, however often it is sent. If somebody goes back and changes
-    the content, that is a new command with another id.
+    The same form with the same content always has the same id. If somebody goes back and changes the content, that is a
+    new command with another id.
     """
     parts = "\n".join((principal.login_id, request_id_of(form), about, content))
     return hashlib.sha256(parts.encode()).hexdigest()[:40]
 
 
 def typed_content(form: Form, form_name: str) -> str:
-    """What was typed in a form, as `content` of `command_id`.
+    """The input of a form, as `content` of `command_id`.
 
-    The command would not do: one that says "now" differs each time that the same form is sent.
+    The command itself cannot serve as `content`: if it contains "now", it differs each time that the form is sent.
     """
     return json.dumps([field for field in form.fields if field[0].startswith(f"{form_name}.")])
 

@@ -1,7 +1,7 @@
 """Asks for password and code again before a sensitive change, and goes on with the change once they are right.
 
-The page that asks sends the form of the change again, with its fields and the two secrets; so what was typed is kept
-without a script, and nothing of it is stored meanwhile.
+The page that asks for them sends the form of the change again, with its fields and the two secrets. So the input is
+kept without a script, and without storing it.
 """
 
 from typing import Literal
@@ -42,7 +42,7 @@ CHANGES: dict[Change, str] = {
     "change_email": mark("E-Mail-Adresse des Partners ändern"),
     "change_role": mark("Rolle ändern"),
 }
-"""What the page that asks calls each change."""
+"""The names of the changes on the page that asks for password and code."""
 PASSWORD, CODE = "confirm_password", "confirm_code"
 
 
@@ -59,7 +59,8 @@ async def require_confirmed(
     """Let a sensitive change pass if password and code were right a moment ago, or are right in this form.
 
     Raises:
-        EarlyResponse: they are missing or wrong: the page that asks for them, which keeps the fields of the form.
+        EarlyResponse: they are missing or wrong. The response is the page that asks for them and keeps the form's
+        fields.
     """
     if not principal.needs_confirmation:
         return
@@ -75,7 +76,7 @@ async def require_confirmed(
         except Throttled as error:
             errors, status = {PASSWORD: throttled_text(language, error)}, 429
             headers = retry_after_header(error)
-        except NotFound:  # the session has ended in this moment
+        except NotFound:  # the session has just ended
             status = 403
     factor = await _accounts(request).second_factor.status(principal.login_id)
     saved = SavedForm.of(request, form)

@@ -26,7 +26,7 @@ PER_PAGE = 50
 
 @router.get("/figures")
 async def figures(request: Request) -> Response:
-    """The figures of a month, the current one if the query names none. A partner sees its own only."""
+    """The figures of a month, by default the current one. A partner sees only its own."""
     principal = await require_login(request, "partner")
     month = read_month(request.query_params.get("month"))
     if month is None:

@@ -46,7 +46,7 @@ def day(value: date) -> str:
 
 
 def iso_day(value: str) -> str:
-    """A day that is written as in JSON, "2026-12-31"."""
+    """A day that is given as in JSON, "2026-12-31", in Swiss notation."""
     return day(date.fromisoformat(value))
 
 
@@ -117,7 +117,7 @@ def due(language: Language) -> Filter:
 
 
 def near(language: Language) -> Filter:
-    """The filter for an appointment in a list, as today's reader takes it: "Mi 18:00", "Mi 14. Okt. 18:00"."""
+    """The filter for an appointment in a list, short if it is near: "Mi 18:00", "Mi 14. Okt. 18:00"."""
 
     def written(at: datetime, now: datetime) -> str:
         return format_near(local(at), local(now).date(), language)

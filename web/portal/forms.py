@@ -87,7 +87,7 @@ class SavedForm(NamedTuple):
 
 
 async def read_form(request: Request) -> Form:
-    """The fields and files of a request, without a check of where they come from."""
+    """The fields and files of a request. Where they come from is not checked."""
     known = getattr(request.state, "form", None)
     if isinstance(known, Form):
         return known
@@ -106,8 +106,8 @@ async def read_form(request: Request) -> Form:
 def sent_by_our_page(request: Request, form: Form) -> bool:
     """Whether one of our pages sent a form.
 
-    Both have to hold: the browser does not name another site as the form's origin, and the token in the form equals the
-    one in the cookie. Pages without a referrer (those of mailed links) send `Origin: null`, which proves nothing.
+    The browser must not name another site as the form's origin, and the token in the form must equal the one in the
+    cookie. Pages without a referrer (those of mailed links) send `Origin: null`, which proves nothing.
     """
     cookie = request.cookies.get(form_cookie(request), "")
     same = hmac.compare_digest(cookie.encode(), form.get(TOKEN_FIELD).encode())

@@ -19,7 +19,7 @@ addEventListener("activate", (event) => event.waitUntil((async () => {
 })()));
 """
 _WORKER_HEADERS = {
-    # Of the worker itself: it asks this site only.
+    # The policy of the worker itself: it calls this site only.
     "Content-Security-Policy": "default-src 'none'; connect-src 'self'",
     "Cache-Control": "no-cache",
 }
@@ -27,7 +27,7 @@ _WORKER_HEADERS = {
 
 @router.get("/sw.js")
 async def service_worker(request: Request) -> Response:
-    """The service worker. Its address decides which pages it is for: all of this site.
+    """The service worker. Its address decides that it serves all pages of this site.
 
     If operations have switched it off, browsers get one that deletes the kept pages and ends itself.
     """
@@ -38,7 +38,7 @@ async def service_worker(request: Request) -> Response:
 
 @router.get("/offline")
 async def offline_page(request: Request) -> Response:
-    """The page that the service worker shows without a connection. It says nothing about anybody, as it is kept."""
+    """The page that the service worker shows without a connection. It is kept, so it says nothing about anybody."""
     principal = await session_of(request)
     language = language_of(request, principal.language if principal else None)
     return page(request, "offline", language=language)
@@ -46,7 +46,7 @@ async def offline_page(request: Request) -> Response:
 
 @router.get("/offline/session")
 async def session(request: Request) -> Response:
-    """Who is logged in, and the token for forms that are sent later, as JSON; 401 if it is nobody of a partner."""
+    """Who is logged in, and the token for forms that are sent later, as JSON; 401 without a partner's person."""
     principal = await current_principal(request)
     headers = {"Cache-Control": "no-store"}
     if principal is None or principal.role != "partner" or principal.is_factor_due:

@@ -15,6 +15,7 @@ from use_cases.principal import Principal, Role
 from use_cases.security_events import note
 from web.languages import negotiate
 from web.portal.device import OTHER_PERSON, is_from_other_person, person_header, refusal_header
+from web.portal.field_names import FIELD_NAMES
 from web.portal.formats import filters, language_name
 from web.portal.forms import (
     Form,
@@ -70,13 +71,15 @@ def _environment(language: Language) -> Environment:
     )
     translate(made, language)
     made.filters.update(filters(language))
-    made.globals.update(language=language, words=words, new_request_id=new_request_id)
+    made.globals.update(
+        language=language, words=words, new_request_id=new_request_id, field_names=FIELD_NAMES
+    )
     return made
 
 
 _environments = {language: _environment(language) for language in LANGUAGES}
 _notices: dict[str, str] = {}
-_refusals: set[str] = set()  # the codes of notices that say what was not done
+_refusals: set[str] = set()  # the codes of notices about something that was not done
 
 
 class EarlyResponse(Exception):
@@ -90,7 +93,7 @@ class EarlyResponse(Exception):
 def register_notices(notices: dict[str, str], *, refused: bool = False) -> None:
     """Register notices, marked texts by their codes. `redirect(…, said=code)` shows one on the page it leads to.
 
-    `refused`: they say what was not done, and do not look like a success.
+    `refused`: they are about something that was not done, and do not look like a success.
     """
     assert not notices.keys() & _notices.keys(), "two notices have the same code"
     _notices.update(notices)
@@ -112,8 +115,8 @@ async def require_login(request: Request, *roles: Role, without_factor: bool = F
     `without_factor`: also if the person has to set up a second factor now, and gets nothing else.
 
     Raises:
-        EarlyResponse: nobody is logged in: the login page, which leads back here afterwards. If the request is a form
-            whose session has ended, the login page carries its fields (`SavedForm`), so that no input is lost.
+        EarlyResponse: if nobody is logged in, the login page, which leads back here afterwards. If the request is a
+            form whose session has ended, the login page carries its fields (`SavedForm`), so that no input is lost.
             A person with another role gets a page with 403. A person who has to set up a second factor gets the page
             for that.
     """
@@ -173,9 +176,9 @@ async def form_of(request: Request) -> Form:
     """The fields of a form that was sent from one of our pages.
 
     Raises:
-        EarlyResponse: the form may come from elsewhere, or was kept by the browser of another person. If the
-            browser confirms that it does not, and only the token differs (cookies were deleted, say), the response is a
-            page from which it can be sent again.
+        EarlyResponse: the form may come from another site, or another person typed it. If the browser confirms that it
+            comes from our page, and only the token differs (for example because cookies were deleted), the response is
+            a page from which it can be sent again.
     """
     form = await read_form(request)
     if is_from_other_person(request, getattr(request.state, "principal", None)):
@@ -219,11 +222,12 @@ def page(
 
     Every template also gets `principal` (or None), `language`, `words` (the package), `root` (the prefix of each
     address), `here` (the path of this page), `form_token`, `said` (the notice to show, or None) and
-    `is_refusal` (whether it says what was not done).
+    `is_refusal` (whether that is about something that was not done).
     """
     principal = principal or getattr(request.state, "principal", None)
     chosen = language_of(request, language or (principal.language if principal else None))
     token, is_new = form_token(request)
+    said = request.query_params.get("said", "")
     html = (
         _environments[chosen]
         .get_template(f"{template}.html")
@@ -233,14 +237,16 @@ def page(
             here=request.scope["path"],
             form_token=token,
             offline_pages=request.app.state.settings.offline_pages,
-            said=_notices.get(request.query_params.get("said", "")),
-            is_refusal=request.query_params.get("said") in _refusals,
+            said=_notices.get(said),
+            is_refusal=said in _refusals,
             **values,
         )
     )
     answer = HTMLResponse(html, status, headers=HEADERS | {"Vary": "Accept-Language, Cookie"})
     answer.headers["Content-Language"] = chosen
     answer.headers.update(person_header(principal, template == "account/login"))
+    if said in _refusals:
+        answer.headers.update(refusal_header(request, say(chosen, _notices[said])))
     answer.headers.update(headers or {})
     if is_new:
         set_form_cookie(request, answer, token)
@@ -320,7 +326,7 @@ def error_page(
 
 async def _render_problem(request: Request, problem: Problem) -> Response:
     if problem.status_code < 500:
-        # The login decides menu and language only. Without it the page is still of use.
+        # The login only decides menu and language. The page is useful without it.
         with suppress(Exception):
             await current_principal(request)
     return error_page(request, problem.status_code, dict(problem.headers or {}))

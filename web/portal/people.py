@@ -1,4 +1,4 @@
-"""A partner's people: its office invites and removes them, and says who does what and is notified of what."""
+"""The page of a partner's people: its office invites and removes them, and sets their roles and notifications."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -148,7 +148,7 @@ async def change(request: Request, user_id: str) -> Response:
         role = form.get("role") or before.role
         if role != before.role:
             await require_confirmed(request, principal, form, "change_role")
-        # Of those that are ticked, what the new role can have.
+        # The ticked notifications that the new role can have.
         allowed = possible("technician" if role == "technician" else "office")
         ticked = [each for each in form.getlist("notifications") if each in allowed]
         await use_cases.change(principal, user_id, role, ticked)

@@ -1,4 +1,4 @@
-"""What the pages about punctuality share: the choice of a month, shares as text, reasons and steps in words."""
+"""Common parts of the pages about punctuality: the choice of a month, shares as text, reasons and steps in words."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -60,7 +60,7 @@ def on_time(counts: Punctuality) -> str:
 
 
 def read_month(text: str | None) -> Month | None:
-    """The month in a query or a path, the current one if there is none; None if it is invalid."""
+    """The month in a query or a path, by default the current one; None if it is invalid."""
     if text is None:
         return Month.of(today())
     try:
@@ -88,7 +88,7 @@ def month_name(month: Month, language: Language) -> str:
 
 
 def duration(time: timedelta, language: Language) -> str:
-    """A time in whole hours, or days from two days on: "3 Tage"."""
+    """A duration in whole hours, or in days if it is two days or more: "3 Tage"."""
     hours = round(time.total_seconds() / 3600)
     if hours < 1:
         return say(language, _LESS)

@@ -1,4 +1,4 @@
-"""A person's own sessions on the account page: to end one of them, or all others."""
+"""The forms of the account page that end one session of a person, or all others."""
 
 from fastapi import APIRouter, Request, Response
 

@@ -5,7 +5,7 @@ from urllib.parse import quote
 from fastapi import Request
 
 LATE = 'ExecutionStatus = "Running" AND Overdue = true'
-"""The query of what is late, as in docs/operations.md."""
+"""The query for late orders and settlements, as in docs/operations.md."""
 
 
 def workflow_address(request: Request, workflow_id: str, run_id: str | None) -> str:

@@ -11,7 +11,7 @@ from domain.orders.order import Order, Status
 from domain.orders.standing import standing
 from domain.values import Language
 from use_cases.confined_work import NotNow
-from use_cases.customer_links import CustomerDesk
+from use_cases.customer_links import CustomerLinkUseCases
 from use_cases.on_site import NoProtocol
 from web.downloads import pdf_headers
 from web.portal.formats import local
@@ -37,23 +37,23 @@ _STATES = {
 }
 
 
-def customer_desk(request: Request) -> CustomerDesk:
+def customer_links(request: Request) -> CustomerLinkUseCases:
     """The links and wishes of customers."""
-    found: CustomerDesk = request.app.state.customer_desk
+    found: CustomerLinkUseCases = request.app.state.customer_links
     return found
 
 
 @router.get("/visit/{secret}")
 async def visit(request: Request, secret: str) -> Response:
     """The state of the order and its appointment."""
-    order = await customer_desk(request).open(secret)
+    order = await customer_links(request).open(secret)
     return _dead(request) if order is None else await _show(request, order)
 
 
 @router.get("/visit/{secret}/protocol.pdf")
 async def protocol(request: Request, secret: str) -> Response:
     """The execution protocol, if the policy gives it to customers."""
-    order = await customer_desk(request).open(secret)
+    order = await customer_links(request).open(secret)
     if order is None:
         return _dead(request)
     try:
@@ -70,20 +70,20 @@ async def protocol(request: Request, secret: str) -> Response:
 async def ask(request: Request, secret: str) -> Response:
     """Ask for another day."""
     form = await form_of(request)
-    desk = customer_desk(request)
-    order = await desk.open(secret)
+    links = customer_links(request)
+    order = await links.open(secret)
     if order is None:
         return _dead(request)
-    if not await desk.ask(order, read_note(form, "note", {})):
+    if not await links.ask(order, read_note(form, "note", {})):
         return await _show(request, order, too_late=True)
     return redirect(request, f"/visit/{quote(secret, safe='')}")
 
 
 async def _show(request: Request, order: Order, *, too_late: bool = False) -> HTMLResponse:
-    desk = customer_desk(request)
+    links = customer_links(request)
     language: Language = order.intake.placement.customer.language
-    partner = await desk.partner_of(order)
-    stood, wish = standing(order), await desk.open_wish(order)
+    partner = await links.partner_of(order)
+    stood, wish = standing(order), await links.open_wish(order)
     number = dialled(partner.phone) if partner is not None else ""
     values: dict[str, Any] = {
         "state": say(language, _STATES[_state(order)], partner=order.partner.name),
@@ -93,7 +93,7 @@ async def _show(request: Request, order: Order, *, too_late: bool = False) -> HT
         "service": order.intake.placement.service.name,
         "product": order.intake.placement.product,
         "wish": wish,
-        "may_ask": wish is None and may_ask(order, desk.now),
+        "may_ask": wish is None and may_ask(order, links.now),
         "too_late": too_late,
         "has_protocol": order.policy.protocol.for_customer
         and await on_site_use_cases(request).for_customer(order) is not None,

@@ -18,7 +18,7 @@ from domain.orders.commands import (
 from domain.orders.lifecycle import fold
 from domain.orders.outgoing import Mail
 from domain.orders.recorded_mails import is_outdated, occasions, recorded_mails
-from domain.orders.standing import fallen, standing
+from domain.orders.standing import removed_appointment, standing
 from tests.activities.mails import mails_of
 from tests.support.builders import (
     AGREED,
@@ -67,14 +67,14 @@ KEPT: dict[str, tuple[Step, ...]] = {
 def last(*steps: Step) -> tuple[object, ...]:
     order, events = lived(*steps, of=SECOND)
     before = fold(SECOND, events[:-1])
-    return fallen(before, order, events[-1].at), before, order
+    return removed_appointment(before, order, events[-1].at), before, order
 
 
 @pytest.mark.parametrize("how", TAKEN)
 def test_an_appointment_falls(how: str) -> None:
-    fell, before, _ = last(*TAKEN[how])
-    assert fell is not None
-    assert fell == before.appointment  # type: ignore[attr-defined]
+    removed, before, _ = last(*TAKEN[how])
+    assert removed is not None
+    assert removed == before.appointment  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("how", KEPT)

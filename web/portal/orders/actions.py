@@ -56,9 +56,9 @@ _CONFIRM_REJECTION = {
         "Servicepartner-Team klärt ab, wie es weitergeht. Bitte prüfen Sie den Grund und bestätigen Sie es hier."
     ),
 }
-"""The question by the first version of the rules that asks it."""
+"""The question to confirm, by the first version of the rules that has it."""
 _REVIEW_LISTS = ("/staff", "/staff/reviews")
-"""The lists from which a review is decided with one click, and to which that leads back."""
+"""The lists in which a review is decided with one click. The answer leads back to them."""
 _NO_REASON = ("partner_notified", "order_seen", "reminder", "escalation", "mail_undelivered")
 """Events that never make a command impossible."""
 _MEANWHILE = mark("Zuletzt: %(what)s (%(who)s, %(when)s).")
@@ -173,7 +173,7 @@ async def _carry_out(
         meanwhile = _meanwhile(principal, found, order_use_cases(request).now, language)
         problem = f"{failure_text(refused, language)} {meanwhile}"
         return await show(request, principal, found, 409, RejectedForm(form, problem=problem))
-    if form_name == "contact":  # who was reminded to call has called
+    if form_name == "contact":  # the person has called, so the reminder to call is done
         await reminders(request).clear(principal.login_id, sp_id)
     if isinstance(done, Stored):
         return redirect(request, f"/orders/{quote(sp_id, safe='')}#main", said="order-stored")
@@ -181,7 +181,7 @@ async def _carry_out(
     if form_name == "review" and back in _REVIEW_LISTS:
         return redirect(request, f"{back}#main", said=f"order-{notice}")
     if form_name == "decline" and principal.role == "partner":
-        return redirect(request, "/#main", said=f"order-{notice}")  # the order is not theirs now
+        return redirect(request, "/#main", said=f"order-{notice}")  # the partner no longer has it
     return redirect(request, f"/orders/{quote(sp_id, safe='')}#main", said=f"order-{notice}")
 
 

@@ -9,7 +9,7 @@ from domain.orders.order import Order
 from use_cases.principal import Principal
 from web.portal.orders.common import find
 from web.portal.pages import form_of, redirect, register_notices, require_login
-from web.portal.visit import customer_desk
+from web.portal.visit import customer_links
 from words.translations import mark
 
 router = APIRouter(include_in_schema=False)
@@ -25,9 +25,9 @@ async def wish_values(request: Request, principal: Principal, order: Order) -> d
     """What the page of an order shows: the open `wish` (or None), and whether there are links that can be revoked."""
     if principal.role not in ("partner", "operations"):
         return {"wish": None, "has_links": False}
-    desk = customer_desk(request)
-    has_links = principal.role == "operations" and await desk.has_links(order)
-    return {"wish": await desk.open_wish(order), "has_links": has_links}
+    links = customer_links(request)
+    has_links = principal.role == "operations" and await links.has_links(order)
+    return {"wish": await links.open_wish(order), "has_links": has_links}
 
 
 @router.post("/orders/{sp_id}/another-day")
@@ -36,7 +36,7 @@ async def answered(request: Request, sp_id: str) -> Response:
     principal = await require_login(request, "partner", "operations")
     form = await form_of(request)
     order = (await find(request, principal, sp_id)).order
-    await customer_desk(request).answered(order)
+    await customer_links(request).answered(order)
     back = "/#main" if form.get("back") == "/" else _page_of(order)
     return redirect(request, back, said="wish-answered")
 
@@ -47,7 +47,7 @@ async def revoke(request: Request, sp_id: str) -> Response:
     principal = await require_login(request, "operations")
     await form_of(request)
     order = (await find(request, principal, sp_id)).order
-    await customer_desk(request).revoke(order)
+    await customer_links(request).revoke(order)
     return redirect(request, _page_of(order), said="links-revoked")
 
 

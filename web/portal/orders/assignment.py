@@ -1,4 +1,4 @@
-"""What the page of an order shows of the person that has it."""
+"""The values that the page of an order shows about the person it is assigned to."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from web.portal.orders.common import assignment_use_cases
 
 
 async def assignment_values(request: Request, principal: Principal, order: Order) -> dict[str, Any]:
-    """The person that has the order (`assigned`, or None), and the choices of who can get it; none for who may not."""
+    """The person that has the order (`assigned`, or None), and those it can be assigned to; none for other callers."""
     use_cases = assignment_use_cases(request)
     assigned = await use_cases.of(principal, (order.sp_id,))
     choices = () if order.status.is_final else await use_cases.choices(principal)

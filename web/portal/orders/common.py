@@ -69,7 +69,7 @@ def worklist_use_cases(request: Request) -> WorklistUseCases:
 
 
 def assignment_use_cases(request: Request) -> AssignmentUseCases:
-    """The use cases of whose order is whose."""
+    """The use cases of assignments."""
     use_cases: AssignmentUseCases = request.app.state.assignment_use_cases
     return use_cases
 
@@ -128,7 +128,7 @@ def _result(sp_id: str, outcome: StoredOrder | Stored | Failure, language: Langu
 
 
 def contact_links(customer: CustomerView) -> ContactLinks:
-    """The links to a customer. There is none for what the caller does not see, or for a telephone without digits."""
+    """The links to a customer; only for data that the caller sees. A telephone number without digits has no link."""
     place = " ".join(filter(None, (customer.postal_code, customer.city)))
     address = ", ".join(filter(None, (customer.street, place)))
     return ContactLinks(

@@ -59,7 +59,7 @@ class Filled:
 
 
 class WrongForm(Exception):
-    """The input makes no command. `codes` has the error of each field by its name on the page, `form.field`."""
+    """The input is not a valid command. `codes` has the error of each field by its name on the page, `form.field`."""
 
     def __init__(self, codes: Mapping[str, str]) -> None:
         self.codes = dict(codes)

@@ -1,4 +1,4 @@
-"""What only operations see on an order's page: its partner first, who was told what, the link into the Temporal UI."""
+"""The parts of an order's page for operations only: its partner, its mails, the link into the Temporal UI."""
 
 from typing import Any, NamedTuple
 
@@ -39,7 +39,7 @@ _AUDIENCES = {
 
 
 class ToldMail(NamedTuple):
-    """A mail about the order in the reader's language. `to` is who it is for, `address` where it goes."""
+    """A mail about the order in the reader's language. `to`: its audience. `address`: its recipient."""
 
     row: MailRow
     what: str
@@ -57,7 +57,7 @@ async def operations_values(
     opened: str | None,
     language: Language,
 ) -> dict[str, Any]:
-    """What the page of an order shows to operations; to all others, the same names without content."""
+    """The values for operations on the page of an order; for all others, the same names without content."""
     values: dict[str, Any] = {
         "for_operations": False,
         "behalf_of": "",
@@ -91,11 +91,11 @@ async def operations_values(
 
 
 _OWN_FORMS = ("review", "reassign", "cancel", "reopen", "resume")
-"""The forms of an order's page that are those of operations themselves."""
+"""The forms of an order's page for operations' own commands."""
 
 
 def _partners_actions(order: Order) -> frozenset[str]:
-    """What a partner does, and operations on its behalf."""
+    """The actions of a partner, which operations may take on its behalf."""
     partners = {rule.type for rule in holding(COMMANDS, order.rules) if rule.is_partners}
     return frozenset(partners - {"resume"})
 

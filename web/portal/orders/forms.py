@@ -90,9 +90,9 @@ class OrderForm(NamedTuple):
             label of the action by default.
         is_danger: whether its button ends something.
         reader: reads the command, if it is not read field by field.
-        places: the names in the form of those fields of the command that have another name there.
+        places: the fields of the command that have another name in the form, with that name.
         reasons: the reasons that the order takes now, if not each of the command's.
-        until: the last version of the rules under which the page has it.
+        until: the last version of the rules under which the page has the form.
     """
 
     command: type[Value]
@@ -202,7 +202,7 @@ _SPECIAL: Mapping[int, Mapping[str, OrderForm]] = {
             title=mark("Der Auftrag konnte nicht ausgeführt werden"),
             hint=_CLARIFIES,
             is_danger=True,
-            until=1,  # from then on it is the older name of a problem, for programs
+            until=1,  # from version 2 on only programs use it, as the older name of `report_problem`
         ),
         "rejection": OrderForm(
             RejectRequirements,

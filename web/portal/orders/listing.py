@@ -36,7 +36,7 @@ LONGEST_SEARCH = 200
 _SORTS: dict[str, Sort] = {"urgent": "urgent", "newest": "newest", "oldest": "oldest"}
 _NOBODY = "nobody"
 _AT_ONCE = frozenset({"reassign", "cancel"})
-"""What operations do with several orders at once; they remind partners of some of the same orders."""
+"""The actions that operations can take on several orders at once, beside reminding their partners."""
 _STEPS = frozenset(URGENT_STATES) - {Status.UNASSIGNED}
 _NOT_THE_PARTNERS = (Status.AWAITING_PAYMENT, Status.IN_TRANSMISSION, Status.UNASSIGNED)
 
@@ -90,7 +90,7 @@ class Wanted(NamedTuple):
 
     @property
     def sort(self) -> Sort:
-        """As chosen; else the best fit for a search, the most urgent where something is to be done, or the newest."""
+        """The chosen order; by default the best fit for a search, the most urgent if there is work, or the newest."""
         if self.by is not None:
             return self.by
         if self.q:
@@ -98,7 +98,7 @@ class Wanted(NamedTuple):
         return "urgent" if self.overdue or self.status in URGENT_STATES else "newest"
 
     def address(self, **changes: object) -> str:
-        """The address of the list with some of it changed; from its beginning, unless `cursor` is among the changes."""
+        """The address of the list with these changes; from its beginning, unless `cursor` is among them."""
         wanted = self._replace(cursor=None)._replace(**changes)  # type: ignore[arg-type]
         query = {
             "q": wanted.q,
@@ -113,12 +113,12 @@ class Wanted(NamedTuple):
 
     @property
     def person_id(self) -> str | None:
-        """The person whose orders are wanted, `NOBODY` for nobody's; None: all."""
+        """The person whose orders are wanted; `NOBODY`: unassigned ones; None: all."""
         return NOBODY if self.person == _NOBODY else self.person or None
 
     @property
     def kept(self) -> str:
-        """The filters that a view keeps, as a query. What was searched is not kept: it may be a customer's name."""
+        """The filters that a view keeps, as a query. The searched text is not kept: it may be a customer's name."""
         return self._replace(q="").address().removeprefix("/orders?")
 
     @property
@@ -179,19 +179,30 @@ async def orders(request: Request) -> Response:
         headers=None if wanted.q else kept_on_device(principal),
         wanted=wanted,
         rows=rows,
-        ticked=request.query_params.get("tick") == "all",
+        ticked=_ticked(request, rows),
         views=await views.of(principal.login_id) if in_bulk else (),
         in_bulk=in_bulk,
         address=wanted.address(cursor=wanted.cursor),
         next_page=wanted.address(cursor=found.page.next_cursor) if found.page.next_cursor else None,
         counts=found.counts,
         unread=await message_use_cases(request).unread(principal, [each.sp_id for each in items]),
+        late_answers=await message_use_cases(request).overdue_answers(
+            principal, [each.sp_id for each in items]
+        ),
         people=people,
         assigned=await assignments.of(principal, [each.sp_id for each in items]),
         states=[s for s in Status if not partner or s not in _NOT_THE_PARTNERS],
         partners=partners,
         now=now,
         contact_links=contact_links,
+    )
+
+
+def _ticked(request: Request, rows: list[Row]) -> frozenset[str]:
+    """The orders of these rows that are ticked from the start: `tick` in the query names each, or is `all`."""
+    wanted = request.query_params.getlist("tick")
+    return frozenset(
+        row.order.sp_id for row in rows if "all" in wanted or row.order.sp_id in wanted
     )
 
 

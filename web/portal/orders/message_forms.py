@@ -1,4 +1,4 @@
-"""The forms of an order's page by which people write messages and notes, and say that a message needs no answer."""
+"""The forms of an order's page to write messages and notes, and to mark a message as needing no answer."""
 
 from urllib.parse import quote
 
@@ -35,7 +35,7 @@ register_notices(
 
 @router.post("/orders/{sp_id}/messages")
 async def send(request: Request, sp_id: str) -> Response:
-    """Write to the other side: `message.text`, and for operations `message.partner_id`, to whom they think to write."""
+    """Write to the other side: `message.text`, and for operations `message.partner_id`, the partner they write to."""
     principal = await require_login(request, "partner", "operations")
     return await _write(request, principal, sp_id, "message")
 
@@ -49,7 +49,7 @@ async def keep_note(request: Request, sp_id: str) -> Response:
 
 @router.post("/orders/{sp_id}/no-answer")
 async def need_no_answer(request: Request, sp_id: str) -> Response:
-    """Say that a partner's message needs no answer: `message_id`."""
+    """Mark a partner's message as needing no answer: `message_id`."""
     principal = await require_login(request, "operations")
     form = await form_of(request)
     order = (await find(request, principal, sp_id)).order

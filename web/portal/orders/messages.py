@@ -1,4 +1,4 @@
-"""What pages show of messages: the thread of an order, internal notes, orders with unread messages."""
+"""The values that pages show about messages: the thread of an order, internal notes, orders with unread messages."""
 
 from typing import Any
 
@@ -25,13 +25,13 @@ def message_use_cases(request: Request) -> MessageUseCases:
 async def message_values(
     request: Request, principal: Principal, order: Order, language: Language
 ) -> dict[str, Any]:
-    """What the page of an order shows of its messages. `thread` is None for who sees none; shown ones count as read."""
+    """The values for the page of an order. `thread` is None for callers who see none; shown ones count as read."""
     if principal.role not in access.MAY["read_messages"]:
         return {"thread": None}
     thread = await message_use_cases(request).thread(principal, order)
     messages = [each for each in thread.items if not each.message.internal]
     partner_id = order.partner.partner_id
-    # All that count as read afterwards are shown.
+    # Every message that counts as read afterwards must be shown.
     new = next((n for n, each in enumerate(messages) if each.is_unread), len(messages))
     hidden = min(new, max(0, len(messages) - SHOWN))
     shown = messages[0 if request.query_params.get("messages") == _ALL else hidden :]

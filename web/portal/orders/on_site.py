@@ -1,4 +1,4 @@
-"""What pages show of an order's photos and execution protocols."""
+"""The values that pages show about an order's photos and execution protocols."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from web.portal.orders.messages import partner_names
 from words import refusal_reason
 
 _BEFORE = (Status.NEW,)
-"""The states of an order that its partner has not accepted yet: nothing is to be recorded of it."""
+"""The states before acceptance, in which there is nothing to record yet."""
 
 
 def on_site_use_cases(request: Request) -> OnSite:
@@ -25,7 +25,7 @@ def on_site_use_cases(request: Request) -> OnSite:
 async def on_site_values(
     request: Request, principal: Principal, order: Order, language: Language
 ) -> dict[str, Any]:
-    """What the page of an order shows of its photos and protocols. `on_site` is None for who sees none of it."""
+    """The values for the page of an order. `on_site` is None for callers who see no photos and protocols."""
     if principal.role not in access.MAY["read_on_site"]:
         return {"on_site": None}
     found = await on_site_use_cases(request).view(principal, order)

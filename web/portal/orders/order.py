@@ -1,4 +1,4 @@
-"""The page of one order: the data for the call to the customer, the forms for what is possible now, the timeline."""
+"""The page of one order: the data for the call to the customer, the forms of the allowed actions, the timeline."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -165,7 +165,7 @@ async def order_page(request: Request, sp_id: str) -> Response:
 
 @router.get("/orders/{sp_id}/appointment.ics")
 async def appointment(request: Request, sp_id: str) -> Response:
-    """The appointment as a calendar file, while it is to take place."""
+    """The appointment as a calendar file, while it stands."""
     principal = await require_login(request, "partner", "operations")
     order = (await find(request, principal, sp_id)).order
     public_url = request.app.state.settings.public_url
@@ -201,7 +201,7 @@ async def show(
     forms = forms_of(order.rules)
     wanted = _action_of_form(sent.opened, order)
     if wanted is not None and (code := why_not(order, wanted)) is not None:
-        # Meanwhile the action became impossible, so the page has no form that could show the errors.
+        # The action is no longer possible, so the page has no form that could show the errors.
         sent = RejectedForm(problem=refusal_reason(wanted, code, order.status, language))
     role = access.viewing_role(principal)
     view = order_view(order, found.events, now, language, role)
@@ -297,7 +297,7 @@ async def _receiver(request: Request, view: OrderView) -> Partner | None:
 
 
 def _action_of_form(name: str | None, order: Order) -> str | None:
-    """The action that must be possible for the page to have a form."""
+    """The action that must be allowed for the page to have a form."""
     if name == "reassign":
         return name
     form = forms_of(order.rules).get(name or "")
@@ -305,7 +305,7 @@ def _action_of_form(name: str | None, order: Order) -> str | None:
 
 
 def _actions_of(role: Role | None, order: Order) -> list[str]:
-    """What this role may do at some time under the order's rules: the partner's actions, and the decisions."""
+    """The actions that this role can ever take under the order's rules: the partner's actions, and the decisions."""
     holding = list(rules.holding(COMMANDS, order.rules))
     partners = [rule.type for rule in holding if rule.is_partners]
     if order.rules >= 2:
@@ -320,7 +320,7 @@ def _actions_of(role: Role | None, order: Order) -> list[str]:
 
 
 def _decisions(order: Order, may: frozenset[str], language: Language) -> list[tuple[str, str]]:
-    """What operations can decide now, but for `cancel`, which has a button of its own. Empty if nothing is reviewed."""
+    """The decisions that are possible now, without `cancel`, which has its own button. Empty outside a review."""
     if order.status is not Status.UNDER_REVIEW:
         return []
     known = [*decisions(order), *(["reassign"] if order.rules >= 2 else [])]

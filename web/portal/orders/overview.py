@@ -40,7 +40,7 @@ from web.portal.pages import (
     redirect,
     require_login,
 )
-from web.portal.visit import customer_desk
+from web.portal.visit import customer_links
 from words.translations import TRANSLATIONS
 
 router = APIRouter(include_in_schema=False)
@@ -62,7 +62,7 @@ class Groups(NamedTuple):
 
 
 def grouped(sections: Mapping[Status, Section], now: datetime) -> Groups:
-    """The jobs of these sections by urgency, the most urgent first. What waits for others stays in its section."""
+    """The jobs of these sections by urgency, the most urgent first. Jobs that wait for others stay in their section."""
     overdue: list[Job] = []
     today: list[Job] = []
     others: dict[Status, tuple[Job, ...]] = {}
@@ -105,7 +105,7 @@ def version_of(
     news: tuple[UnreadOrder, ...],
     wishes: tuple[OpenWish, ...],
 ) -> str:
-    """A text that changes when the overview lists something else."""
+    """A text that changes whenever the content of the overview changes."""
     shown = [
         (
             str(state),
@@ -126,7 +126,7 @@ async def version(request: Request) -> Response:
     sections = await use_cases.worklist(principal, SHOWN)
     reminded = await _reminded(request, principal, use_cases.now)
     news = await message_use_cases(request).news(principal)
-    wishes = await customer_desk(request).open_wishes(principal)
+    wishes = await customer_links(request).open_wishes(principal)
     return JSONResponse(
         {"version": version_of(sections, reminded, news, wishes)},
         headers={"Cache-Control": "no-store"},
@@ -165,7 +165,7 @@ async def _show(
     now = use_cases.now
     reminded = await _reminded(request, principal, now)
     news = await message_use_cases(request).shown_news(principal)
-    wishes = await customer_desk(request).open_wishes(principal)
+    wishes = await customer_links(request).open_wishes(principal)
     return page(
         request,
         "orders/overview",

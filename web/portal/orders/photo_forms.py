@@ -40,12 +40,12 @@ _NOT_NOW = mark(
 
 @router.get("/orders/{sp_id}/photos/{photo_id}")
 async def picture(request: Request, sp_id: str, photo_id: str) -> Response:
-    """A photo; with `?size=small` the small one."""
+    """A photo; with `?size=small` its small copy."""
     principal = await require_login(request, "partner", "operations")
     small = request.query_params.get("size") == "small"
     orders = order_use_cases(request)
     try:
-        # The small ones are a part of the order's page, whose readers are recorded.
+        # Small copies are part of the order's page. A look at that page is recorded already.
         order = (
             await orders.check_sight(principal, sp_id)
             if small

@@ -1,4 +1,4 @@
-"""The choices that an order takes now. The rules themselves are asked, so that a page offers what they accept."""
+"""The reasons that an order accepts now. The rules themselves decide, so that a page offers only what they accept."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Proposals for an appointment: days and windows to tap on, other appointments, and what speaks against a time."""
+"""Proposals for an appointment: days and times to tap on, other appointments, and objections to a time."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
@@ -93,7 +93,7 @@ def _stop(order: Order) -> Stop:
 
 @router.get("/orders/{sp_id}/appointment/check")
 async def check(request: Request, sp_id: str) -> Response:
-    """What speaks against a time (`day`, `from`, `until`), and the other appointments of that day, as JSON."""
+    """The objections to a time (`day`, `from`, `until`), and the other appointments of that day, as JSON."""
     principal = await require_login(request, "partner", "operations")
     order = (await find(request, principal, sp_id)).order
     language, now = reader_language(request, principal), order_use_cases(request).now

@@ -78,7 +78,7 @@ _NAMES = {
 
 
 class Times(NamedTuple):
-    """What the fields of day, begin and end propose."""
+    """The proposed values of the fields day, begin and end."""
 
     day: str
     begun: str
@@ -261,7 +261,7 @@ def _clean(drawn: str) -> str:
 
 
 def _times(order: Order, now: datetime) -> Times:
-    """The appointment's day and begin if it has begun, else today without a begin."""
+    """The appointment's day and begin if it has begun; otherwise today, without a begin."""
     local = order.calendar.local
     today, appointment = local(now), order.appointment
     start = local(appointment.start) if appointment is not None else None

@@ -1,4 +1,4 @@
-"""Reads the forms of an order's page that are not read field by field."""
+"""Reads the forms of an order's page that cannot be read field by field."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -47,7 +47,7 @@ REASON_OF: Mapping[ChecklistItem, RejectionReason] = {
 YES = "yes"
 """The value of a ticked checkbox."""
 OWN = "own"
-"""Chosen instead of a proposed day or window: the fields have it."""
+"""The choice of no proposed day or time: the fields have it."""
 
 
 class NoInChecklist(Exception):
@@ -105,7 +105,7 @@ def appointment(typed: Typed, order: Order, now: datetime) -> SetAppointment:
 def _with_proposal(typed: Typed, order: Order, wrong: Wrong) -> tuple[Typed, bool]:
     """The input with the proposed day and window in the fields, and whether the day is a proposed one.
 
-    A field that was filled in as well must say the same, or still be that of the standing appointment.
+    A field that was filled in as well must have the same value, or that of the present appointment.
     """
     names = ("day", "from", "until", "last_day", "reason", "moved", "moved_by", "unusual")
     fields = {f"appointment.{name}": typed.get(f"appointment.{name}") for name in names}
@@ -138,7 +138,7 @@ def execution(typed: Typed, order: Order, now: datetime) -> ConfirmExecution:
 
 
 def receipt(typed: Typed, order: Order, now: datetime) -> GoodsReceived:
-    """When the goods arrived: today without a time is now; another day without a time is its close of business."""
+    """When the goods arrived. Today without a time means now; another day without a time means its closing time."""
     wrong = Wrong()
     field = "receipt.day"
     local = order.calendar.local
@@ -172,7 +172,7 @@ def problem(typed: Typed, order: Order, now: datetime) -> ReportProblem:
 
 
 def review(typed: Typed, order: Order, now: datetime) -> DecideReview:
-    """What is decided. The button `review.cancel` decides to cancel, whatever else is chosen."""
+    """The decision. The button `review.cancel` decides to cancel, whatever else is chosen."""
     wrong = Wrong()
     note = read_note(typed, "review.note", wrong)
     if typed.get("review.cancel") == YES:
@@ -187,7 +187,7 @@ def review(typed: Typed, order: Order, now: datetime) -> DecideReview:
 
 
 def decisions(order: Order) -> tuple[Decision, ...]:
-    """The decisions that there are under the order's rules, whether or not they are possible now."""
+    """The decisions of the order's rules, whether or not they are possible now."""
     rule = next(r for r in rules.holding(COMMANDS, order.rules) if r.command is DecideReview)
     known: tuple[Decision, ...] = get_args(Decision)
     return tuple(decision for decision in known if decision in rule.choices)

@@ -22,9 +22,9 @@ register_notices(
     {
         "reminder-set": mark("Sie werden auf der Übersicht daran erinnert."),
         "reminder-cleared": mark("Die Erinnerung ist gelöscht."),
-        "reminder-wrong": MESSAGES["reminder_not_possible"],
     }
 )
+register_notices({"reminder-wrong": MESSAGES["reminder_not_possible"]}, refused=True)
 CLEAR = "clear"
 _TIMES = (time(11), time(14), time(17))
 _OFFERED = 3
@@ -50,7 +50,7 @@ def reminders(request: Request) -> Reminders:
 
 
 def offers(now: datetime, language: Language) -> list[Offer]:
-    """The next times of day at which a call is worth another try; none on a Sunday."""
+    """The next good times of day for another call; none on a Sunday."""
     today = local(now).date()
     days = [today + timedelta(days=n) for n in range(3)]
     times = (
@@ -76,7 +76,7 @@ def _label(at: datetime, now: datetime, language: Language) -> str:
 async def reminder_values(
     request: Request, principal: Principal, order: Order, now: datetime, language: Language
 ) -> dict[str, Any]:
-    """What the page of an order shows of the reader's reminder: `reminder` (or None) and the times offered."""
+    """The values for the page of an order: the reader's `reminder` (or None), and the offered times."""
     if principal.role != "partner":
         return {"reminder": None, "reminder_offers": []}
     due = await reminders(request).get(principal.login_id, order.sp_id)

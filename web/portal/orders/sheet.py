@@ -1,4 +1,4 @@
-"""The job sheet of an order, made for printing on one page of A4, and those of all appointments of a day."""
+"""The job sheet of an order, for printing on one A4 page, and the sheets of all appointments of a day."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
@@ -28,7 +28,7 @@ _ONE_DAY = timedelta(days=1)
 
 
 class Sheet(NamedTuple):
-    """What a sheet shows. `firm` is the partner with its address; None if it is not known any more.
+    """The values of a sheet. `firm` is the partner with its address; None if the records do not have it.
 
     `person`: the name of the person that the order is assigned to; empty if there is none.
     """

@@ -1,4 +1,4 @@
-"""Views of the list of orders: a person keeps the filters under a name, and removes them again."""
+"""Views of the list of orders: a person keeps filters under a name, and removes them."""
 
 from urllib.parse import parse_qsl
 
@@ -25,7 +25,7 @@ register_notices(
 
 @router.post("/views")
 async def keep(request: Request) -> Response:
-    """Keep the filters of the list, but not what was searched, as the reader's view."""
+    """Keep the filters of the list, without the searched text, as a view of the reader."""
     principal = await require_operations(request)
     form = await form_of(request)
     wanted = Wanted.read(dict(parse_qsl(form.get("query")[:1000])), principal)

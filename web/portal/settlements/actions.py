@@ -120,7 +120,7 @@ async def select(request: Request, settlement_id: str) -> Response:
 
 @router.post("/settlements/{settlement_id}/invoice")
 async def send_invoice(request: Request, settlement_id: str) -> Response:
-    """Upload the partner's invoice. What is wrong with it is shown beside the form."""
+    """Upload the partner's invoice. Its problems are shown beside the form."""
     principal = await require_login(request, *PARTNERS)
     form = await form_of(request)
     found = await find(request, principal, settlement_id)
@@ -185,7 +185,7 @@ async def decide_about_invoice(request: Request, settlement_id: str) -> Response
 
 @router.post("/settlements/{settlement_id}/invoice-received")
 async def note_invoice(request: Request, settlement_id: str) -> Response:
-    """Note that the invoice arrived in another way and is correct."""
+    """Note that accounting received the invoice some other way, and that it is correct."""
     principal = await require_login(request, *_STAFF)
     form = await form_of(request)
     found = await find(request, principal, settlement_id)
@@ -334,7 +334,7 @@ def read_amount(text: str) -> Decimal | None:
 
 
 def invoice_errors(verdict: Verdict, language: Language) -> tuple[str, ...]:
-    """What is wrong with an invoice, one text for each problem."""
+    """The problems of an invoice, one text for each."""
     gettext = TRANSLATIONS[language].gettext
     return (
         *(problem_text(problem, language) for problem in verdict.problems),

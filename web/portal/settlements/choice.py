@@ -29,7 +29,7 @@ class Choice(NamedTuple):
 
     @classmethod
     def of(cls, form: Form) -> "Choice":
-        """The choice in a form: for the orders of its page (field `shown`) its ticks, for all others its hidden fields.
+        """The choice in a form: its ticks for the orders of its page (field `shown`), its hidden fields for all others.
 
         The button that sent the form may also select all or none, or turn the page.
         """
@@ -69,7 +69,7 @@ class Picking(NamedTuple):
 
     @classmethod
     def of(cls, choice: Choice, lines: Sequence[Line]) -> "Picking":
-        """The page of the lines that the choice is at."""
+        """The page of the lines at which the choice is."""
         pages = max(1, -(-len(lines) // PER_PAGE))
         choice = choice._replace(page=min(choice.page, pages))
         begin = (choice.page - 1) * PER_PAGE
@@ -90,7 +90,7 @@ class Picking(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """A hash of the selected orders and their fees: only what was confirmed is carried out."""
+        """A hash of the selected orders and their fees, so that only the confirmed selection is carried out."""
         text = "\n".join(f"{line.sp_id} {line.fee}" for line in self.picked)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 

@@ -19,7 +19,7 @@ from words.uploads import file_deleted_text
 
 router = APIRouter(include_in_schema=False)
 
-# Some documents were uploaded. They are saved as files, and if a browser opens one all the same, it runs no script.
+# Some documents were uploaded. Browsers save them as files, and run no script if they open one all the same.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "X-Content-Type-Options": "nosniff",
@@ -73,7 +73,7 @@ async def invoice(request: Request, settlement_id: str) -> Response:
 
 @router.get("/settlements/{settlement_id}/invoices/{sha256}.pdf")
 async def uploaded_invoice(request: Request, settlement_id: str, sha256: str) -> Response:
-    """One of the invoices that came. Once its file is deleted, the settlement's page says so."""
+    """The file of an invoice. Once it is deleted, the settlement's page says so."""
     principal = await require_login(request, *READERS)
     use_cases = settlement_use_cases(request)
     try:

@@ -42,7 +42,7 @@ _TOO_LONG = mark("Das ist zu lang, oder enthält Zeichen, die hier nicht möglic
 
 @router.post("/settlements/{settlement_id}/make-invoice")
 async def make_invoice(request: Request, settlement_id: str) -> Response:
-    """Make the partner's invoice and hand it in. What is wrong with it is shown beside the form."""
+    """Make the partner's invoice and hand it in. Its problems are shown beside the form."""
     principal = await require_login(request, *PARTNERS)
     form = await form_of(request)
     found = await find(request, principal, settlement_id)

@@ -1,4 +1,4 @@
-"""The page of a settlement: its state, lines, sums and documents, and the forms for what is possible now."""
+"""The page of a settlement: its state, lines, sums and documents, and the forms of the allowed actions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -188,7 +188,7 @@ async def back_to_page(request: Request, partner_id: str) -> Response:
 
 @router.post("/staff/partners/{partner_id}/status")
 async def change_status(request: Request, partner_id: str) -> Response:
-    """Pause a partner, end the work with it, or take it up again."""
+    """Pause a partner, end it, or make it active again."""
     await require_operations(request)
     form = await form_of(request)
     try:
@@ -203,7 +203,7 @@ async def change_status(request: Request, partner_id: str) -> Response:
 async def partner_facts(
     accounts: Accounts, principal: Principal, partner_id: str
 ) -> dict[str, Any]:
-    """What a partner's page shows of the partner itself, with the history of its IBAN. Raises `NotFound`."""
+    """The values for a partner's page, with the history of its IBAN. Raises `NotFound`."""
     known = await accounts.partners.get(partner_id)
     history = await accounts.partners.iban_history(partner_id)
     pending = next((each for each in history if each.status == "pending"), None)
@@ -248,7 +248,7 @@ def _form(
 
 
 def _policies(request: Request, typed: Mapping[str, str]) -> list[str]:
-    """The policies to choose from, with the chosen one even if it is not there any more."""
+    """The policies to choose from, and the chosen one even if it is missing."""
     return sorted({*accounts_of(request).partners.policies, typed.get("policy", "")} - {""})
 
 

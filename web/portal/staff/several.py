@@ -1,6 +1,6 @@
 """Several orders at once: give them to another partner, cancel them, or remind their partners.
 
-The list leads here with what was ticked, so that everybody sees once more what it is about before it is done.
+The list leads here with the ticked orders. The page shows them again before anything is done.
 """
 
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ _UNKNOWN = mark("Diesen Auftrag gibt es nicht.")
 
 
 class _Typed(NamedTuple):
-    """What was typed into the form."""
+    """The input of the form."""
 
     partner_id: str = ""
     reason: str = ""
@@ -51,25 +51,25 @@ _NOTHING = _Typed()
 
 @router.get("/several/reassign")
 async def choose_partner(request: Request) -> Response:
-    """Ask to which partner the ticked orders go."""
+    """Ask which partner gets the ticked orders."""
     return await _ask(request, "reassign")
 
 
 @router.get("/several/cancel")
 async def ask_reason(request: Request) -> Response:
-    """Ask why the ticked orders are cancelled."""
+    """Ask for the reason for cancelling the ticked orders."""
     return await _ask(request, "cancel")
 
 
 @router.get("/several/remind")
 async def ask_to_remind(request: Request) -> Response:
-    """Show of which orders their partners are to be reminded."""
+    """Show the orders of which their partners will be reminded."""
     return await _ask(request, "remind")
 
 
 @router.post("/several/reassign")
 async def reassign_several(request: Request) -> Response:
-    """Give the ticked orders to another partner. The answer says what became of each."""
+    """Give the ticked orders to another partner. The answer has the result for each."""
     principal = await require_operations(request)
     form = await form_of(request)
     wrong = Wrong()
@@ -90,7 +90,7 @@ async def reassign_several(request: Request) -> Response:
 
 @router.post("/several/cancel")
 async def cancel_several(request: Request) -> Response:
-    """Cancel the ticked orders. The answer says what became of each."""
+    """Cancel the ticked orders. The answer has the result for each."""
     principal = await require_operations(request)
     form = await form_of(request)
     wrong = Wrong()
@@ -111,7 +111,7 @@ async def cancel_several(request: Request) -> Response:
 
 @router.post("/several/remind")
 async def remind_several(request: Request) -> Response:
-    """Remind the partners of the ticked orders, each with one mail. The answer says what became of each order."""
+    """Remind the partners of the ticked orders, each with one mail. The answer has the result for each order."""
     principal = await require_operations(request)
     form = await form_of(request)
     use_cases: AskedReminderUseCases = request.app.state.asked_reminders
@@ -148,7 +148,7 @@ def _result(sp_id: str, reminded: Reminded, language: Language) -> Result:
 
 
 async def _known(request: Request, principal: Principal, sp_ids: list[str]) -> dict[str, Order]:
-    """The ticked orders that can be shown with their customers; of the others the page has the id alone."""
+    """The ticked orders that can be shown with their customers; of the others the page shows only the id."""
     known = {}
     for sp_id in sp_ids:
         with suppress(UnknownOrder, TemporalAway):

@@ -1,4 +1,4 @@
-"""What needs the attention of operations: orders without a partner, late ones, reviews, unsent mails, findings."""
+"""What needs the attention of operations: unassigned orders, late ones, reviews, unsent mails, findings."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol

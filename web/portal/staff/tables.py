@@ -34,7 +34,7 @@ class ListTable(NamedTuple):
 
 @router.get("/staff/{name}.csv")
 async def table(request: Request, name: str) -> Response:
-    """One of the lists, whole. `partner_id` filters late orders, `q` and `status` the partners, as on their pages."""
+    """One whole list. `partner_id` filters late orders, `q` and `status` the partners, as on their pages."""
     principal = await require_operations(request)
     wanted = TABLES.get(name)
     if wanted is None:

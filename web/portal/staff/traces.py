@@ -53,7 +53,7 @@ HOW: dict[str, str] = {
 
 @router.get("/staff/security-events")
 async def security_events(request: Request) -> Response:
-    """Security events, the newest first. Filters that nobody understands are left out."""
+    """Security events, the newest first. Invalid filters are ignored."""
     principal = await require_operations(request)
     typed = {
         name: request.query_params.get(name, "").strip()[:254]

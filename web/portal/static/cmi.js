@@ -59,19 +59,19 @@ for (const form of document.querySelectorAll("form.picking")) {
 const waiting = document.querySelector("[data-again]");
 if (waiting) setTimeout(() => location.replace(waiting.querySelector("a").href), Number(waiting.dataset.again) * 1000);
 
-// After an error the focus is in the first wrong field, or else at the message.
+// After an error the focus is in the first wrong field, or at the message if there is none.
 const wrong = document.querySelector("main [aria-invalid=true]:not(fieldset), main fieldset[aria-invalid=true] input");
 const trouble = wrong || document.querySelector("main .error[role=alert]");
 if (trouble) {
   if (!wrong) trouble.tabIndex = -1;
-  // After the browser went to the address's anchor, which takes the focus away.
+  // After the browser has gone to the address's anchor, which moves the focus.
   addEventListener("load", () => setTimeout(() => {
     trouble.focus({ preventScroll: true });
     trouble.scrollIntoView({ block: "center" });
   }));
 }
 
-// The answer to a form for several orders gets an address of its own, so that Back and reload lead to a page.
+// The answer to a form for several orders gets its own address, so that Back and reload lead to a page.
 const answer = document.querySelector("[data-address]");
 if (answer) history.replaceState(history.state, "", answer.dataset.address);
 
@@ -98,8 +98,8 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-// A proposed day or window also fills the fields, and a field that is typed in takes the place of the proposal. What
-// speaks against the time is asked of the server.
+// A proposed day or time also fills the fields, and typing into a field replaces the proposal. The server says what
+// speaks against the time.
 for (const box of document.querySelectorAll("[data-check]")) {
   const form = box.closest("form");
   const field = (name) => form.elements[`appointment.${name}`];
@@ -144,7 +144,7 @@ for (const box of document.querySelectorAll("[data-check]")) {
   });
 }
 
-// Ask from time to time whether the overview has changed. It is shown anew if nobody is at work in it.
+// Ask from time to time whether the overview has changed, and reload it then if nobody is working in it.
 const list = document.querySelector("[data-version]");
 if (list) {
   const look = async () => {

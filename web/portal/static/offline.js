@@ -1,4 +1,4 @@
-// On a partner's pages: registers the service worker, and shows what waits for a connection (static/sw.js).
+// On a partner's pages: registers the service worker, and shows the forms that wait for a connection (static/sw.js).
 "use strict";
 (() => {
   const box = document.getElementById("waiting");
@@ -17,7 +17,7 @@
     worker.postMessage({ ask: what, id }, [channel.port2]);
   });
 
-  // A page that was kept is shown with its time, and its forms have ids of their own: the kept ones may be used already.
+  // A kept page is shown with its time, and its forms get new ids, because the kept ids may have been used already.
   const kept = body.dataset.kept;
   if (kept) {
     const text = fill(body.dataset.why === "slow" ? texts.slow : texts.kept, { when: when(kept) });

@@ -10,7 +10,7 @@ for (const pad of document.querySelectorAll("[data-pad]")) {
   try {
     strokes = JSON.parse(field.value || "[]");
   } catch {
-    // it was no signature
+    // The text in the field is not a signature.
   }
   const draw = () => {
     pen.clearRect(0, 0, canvas.width, canvas.height);
@@ -23,7 +23,7 @@ for (const pad of document.querySelectorAll("[data-pad]")) {
   };
   const keep = () => {
     field.value = strokes.length ? JSON.stringify(strokes) : "";
-    // A signature on the screen takes the place of a picture of one.
+    // A signature on the screen replaces a picture of one.
     const picture = field.form.elements["protocol.signature_photo"];
     if (picture && strokes.length) picture.checked = false;
     field.dispatchEvent(new Event("input", { bubbles: true }));
@@ -90,7 +90,7 @@ for (const field of document.querySelectorAll("input[data-picture]")) {
         field.files = files.files;
       }
     } catch {
-      // the server reads it as it is, or says why it cannot
+      // The server reads the file as it is, or says why it cannot.
     }
     field.form.requestSubmit();
   });

@@ -10,7 +10,7 @@ const FILE = /\.(pdf|csv|ics|zip)$/;
 const FORM = /^\/orders\/[^/]+\/[^/]+$/;
 const underway = new Set(); // ids of the forms that a page waits for just now
 
-// --- what is stored: the forms, and who is logged in as far as this browser knows
+// --- storage: the forms, and who is logged in as far as this browser knows
 
 const opened = new Promise((resolve, reject) => {
   const wanted = indexedDB.open("cmi", 1);
@@ -42,8 +42,8 @@ async function forgetOld() {
   for (const [n, [key, at]] of found.entries()) if (n >= MOST_PAGES || at < Date.now() - PAGES_DAYS * DAY) await cache.delete(key);
 }
 
-// Another person, or nobody, is logged in: the pages of the one before go at once. Its forms wait for it.
-let changes = 0; // a page that was asked for before a change is not kept after it
+// Another person, or nobody, is logged in: the pages of the former person are deleted at once. Its forms wait for it.
+let changes = 0; // a page that was requested before a change is not kept after it
 async function forgetPages() {
   changes += 1;
   await caches.delete(PAGES);
@@ -53,9 +53,9 @@ async function setPerson(person) {
   await forgetPages();
   await stored("facts", "readwrite", (facts) => facts.put(person, "person"));
 }
-// The server says that the session has ended, or is another person's. The forms go on waiting, and say so.
+// The server says that the session has ended, or is another person's. The forms keep waiting, and the page says so.
 async function forgetUnless(person) {
-  if (person && person !== (await personNow())) await forgetPages(); // without one the answer is not of the site
+  if (person && person !== (await personNow())) await forgetPages(); // without the header the answer is not from this site
 }
 
 // --- pages
@@ -159,12 +159,12 @@ async function sendForm(event, path) {
     id = form.id = await keepForm(form);
     underway.add(id);
   } catch {
-    return fetch(event.request); // nothing can be stored here: as without a service worker
+    return fetch(event.request); // this browser cannot store anything: go on as without a service worker
   }
   const asked = fetch(event.request).then(async (answer) => {
     if (isProxys(answer)) throw new Error("no answer of the site");
     await forgetUnless(answer.headers.get("CMI-Person"));
-    // The page that asks to log in keeps what was typed, but no files.
+    // The page that asks to log in keeps the input, but no files.
     const keeps = answer.status === 403 && answer.headers.get("CMI-Person") === "none" && form.fields.some(([, value]) => value instanceof File && value.size);
     if (keeps) await keepForm({ ...form, why: "login" });
     else await dropForm(id);
@@ -221,7 +221,7 @@ async function sendAll() {
   await tellPages();
 }
 
-// Send a kept form with the token that is valid now. False: the line is bad, later forms wait, too.
+// Send a kept form with the token that is valid now. False: the connection failed, so later forms wait, too.
 async function sendOne(form, token) {
   const fields = [...form.fields, ["form_token", token]];
   const body = fields.some(([, value]) => value instanceof Blob) ? new FormData() : new URLSearchParams();
@@ -235,7 +235,7 @@ async function sendOne(form, token) {
     return false;
   }
   const why = decodeURIComponent(answer.headers.get("CMI-Refusal") ?? "");
-  if (answer.ok && answer.redirected) {
+  if (answer.ok && answer.redirected && !why) { // a refusal can be a notice on the page that it leads to
     await keepForm({ ...form, fields: [], state: "sent", sent: Date.now(), why: "" });
   } else if (answer.status >= 500 || [408, 429].includes(answer.status)) {
     return false;
@@ -246,7 +246,7 @@ async function sendOne(form, token) {
   }
   return true;
 }
-// What still waits makes the browser try again later, also without an open page.
+// As long as forms wait, the browser tries again later, also without an open page.
 async function sync() {
   await sendWaiting();
   if ((await allForms()).some((form) => isWaiting(form) && form.why !== "login")) throw new Error("still no connection");
@@ -267,7 +267,7 @@ addEventListener("fetch", (event) => {
   }
 });
 
-// --- what pages ask and are told
+// --- messages from and to pages
 
 async function tellPages() {
   for (const page of await clients.matchAll()) page.postMessage("changed");
